@@ -1,0 +1,81 @@
+//! How this command exits: the codes as one table, and the failure that carries one.
+//!
+//! The codes start where `env` and `timeout` start theirs, so that none collides with what a
+//! well-behaved child exits with.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::help;
+
+/// An exit code of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Ok = 0,
+    Refused = 125,
+    CannotRun = 126,
+    NotFound = 127,
+}
+
+/// Every code and what it means: the text of `--help` and of the manual page.
+const TABLE: [(Code, &str); 4] = [
+    (Code::Ok, "done; also where the reader of a pipe left early"),
+    (Code::Refused, "refused, or failed by forkexec itself; usage errors, too"),
+    (Code::CannotRun, "the program was found but cannot be run"),
+    (Code::NotFound, "the program was not found"),
+];
+
+/// The section of `--help` that lists [`TABLE`].
+pub(crate) fn help() -> String {
+    let rows = TABLE.map(|(code, meaning)| format!("{:<3}  {meaning}", code as u8));
+    help::section("Exit status", &rows)
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a subcommand gave up, with what code to exit, and what caused it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    what: String,
+    cause: Option<Box<dyn Error>>,
+}
+
+impl Failure {
+    /// A failure with [`Code::Refused`]. `what` is lower case and has no full stop.
+    pub(crate) fn refused(what: impl Into<String>) -> Self {
+        Self::new(Code::Refused, what)
+    }
+
+    fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), cause: None }
+    }
+
+    /// Adds what caused it.
+    pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// With what to exit.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref()
+    }
+}

@@ -1,0 +1,83 @@
+//! The descriptors of another process, through `/proc/PID`.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::kill;
+use nix::sys::stat::stat;
+use nix::unistd::Pid;
+
+use super::Listing;
+use super::row::Row;
+use super::sockets;
+use crate::exit::Failure;
+
+/// Lists the descriptors of `pid`.
+///
+/// # Errors
+///
+/// There is no such process, no permission to look into it, or no `/proc`.
+pub(super) fn list(pid: i32) -> Result<Listing, Failure> {
+    let process = Path::new("/proc").join(pid.to_string());
+    let mut numbers = numbers(&process.join("fd")).map_err(|error| refusal(pid, error))?;
+    numbers.sort_unstable();
+    let mut rows: Vec<Row> = numbers.into_iter().filter_map(|fd| row(&process, fd)).collect();
+    sockets::name(&mut rows, &process.join("net"));
+    Ok(Listing { rows, note: None })
+}
+
+fn numbers(dir: &Path) -> io::Result<Vec<i32>> {
+    let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// Why the descriptors of `pid` cannot be listed, in words.
+fn refusal(pid: i32, error: io::Error) -> Failure {
+    if error.kind() == ErrorKind::PermissionDenied {
+        return Failure::refused(format!("no permission to look into process {pid}")).because(error);
+    }
+    match kill(Pid::from_raw(pid), None) {
+        Err(Errno::ESRCH) => {
+            Failure::refused(format!("no process {pid}")).because(io::Error::from(Errno::ESRCH))
+        }
+        _ => {
+            Failure::refused(format!("cannot look into process {pid} without /proc/{pid}/fd")).because(error)
+        }
+    }
+}
+
+/// The row of `fd`, unless it was closed since it was listed.
+fn row(process: &Path, fd: i32) -> Option<Row> {
+    let link = process.join(format!("fd/{fd}"));
+    let target = match fs::read_link(&link) {
+        Ok(target) => Some(target.to_string_lossy().into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(_) => None,
+    };
+    let info = fs::read_to_string(process.join(format!("fdinfo/{fd}"))).ok();
+    let flags = info.as_deref().and_then(flags_in);
+    let cloexec = flags.map(|flags| flags.contains(OFlag::O_CLOEXEC));
+    Some(Row::new(fd, cloexec, flags, target, stat(&link).ok().as_ref()))
+}
+
+/// The flags in the text of `/proc/PID/fdinfo/FD`: octal, and with `O_CLOEXEC` among them.
+fn flags_in(info: &str) -> Option<OFlag> {
+    let digits = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    libc::c_int::from_str_radix(digits.trim(), 8).ok().map(OFlag::from_bits_retain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_as_octal() {
+        let flags = flags_in("pos:\t0\nflags:\t02\nmnt_id:\t9\n");
+        assert_eq!(flags, Some(OFlag::O_RDWR));
+        assert_eq!(flags_in("pos:\t0\n"), None);
+        assert_eq!(flags_in("flags:\t9\n"), None);
+    }
+}

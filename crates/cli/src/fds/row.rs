@@ -1,0 +1,188 @@
+//! One open descriptor in words, whatever it was learned from.
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag};
+use serde::Serialize;
+
+/// One open descriptor; what the system does not tell is `None`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Row {
+    pub(super) fd: i32,
+    pub(super) mode: Mode,
+    pub(super) cloexec: Option<bool>,
+    pub(super) flags: Vec<&'static str>,
+    #[serde(flatten)]
+    pub(super) kind: Kind,
+    pub(super) target: Option<String>,
+}
+
+/// What can be done with a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum Mode {
+    #[serde(rename = "r")]
+    Read,
+    #[serde(rename = "w")]
+    Write,
+    #[serde(rename = "rw")]
+    ReadWrite,
+    #[serde(rename = "-")]
+    Neither,
+}
+
+/// What a descriptor leads to.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(super) enum Kind {
+    File,
+    Dir,
+    Pipe,
+    Socket,
+    Char,
+    Block,
+    Link,
+    Anon { name: String },
+    Other,
+}
+
+/// Flags of an open file that are worth a word, by their names: not every system has each.
+const FLAGS: [(&str, &str); 8] = [
+    ("O_APPEND", "append"),
+    ("O_NONBLOCK", "nonblock"),
+    ("O_PATH", "path"),
+    ("O_ASYNC", "async"),
+    ("O_DIRECT", "direct"),
+    ("O_SYNC", "sync"),
+    ("O_DSYNC", "dsync"),
+    ("O_NOATIME", "noatime"),
+];
+
+impl Row {
+    /// A descriptor by what fcntl(2) or `/proc/PID/fdinfo`, `/proc/PID/fd` and stat(2) say of it.
+    pub(super) fn new(
+        fd: i32,
+        cloexec: Option<bool>,
+        flags: Option<OFlag>,
+        target: Option<String>,
+        stat: Option<&FileStat>,
+    ) -> Self {
+        Self {
+            fd,
+            mode: flags.map_or(Mode::Neither, Mode::of),
+            cloexec,
+            flags: flags.map(words).unwrap_or_default(),
+            kind: Kind::of(target.as_deref(), stat),
+            target,
+        }
+    }
+}
+
+/// The words for the flags of an open file.
+fn words(flags: OFlag) -> Vec<&'static str> {
+    let is_set = |name| OFlag::from_name(name).is_some_and(|flag| flags.contains(flag));
+    FLAGS.iter().filter(|(name, _)| is_set(name)).map(|&(_, word)| word).collect()
+}
+
+impl Mode {
+    /// The access mode among the flags of an open file.
+    fn of(flags: OFlag) -> Self {
+        if OFlag::from_name("O_PATH").is_some_and(|path| flags.contains(path)) {
+            return Self::Neither;
+        }
+        match flags & OFlag::O_ACCMODE {
+            OFlag::O_RDONLY => Self::Read,
+            OFlag::O_WRONLY => Self::Write,
+            OFlag::O_RDWR => Self::ReadWrite,
+            _ => Self::Neither,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::Write => "w",
+            Self::ReadWrite => "rw",
+            Self::Neither => "-",
+        }
+    }
+}
+
+impl Kind {
+    /// The kind by the text of the link in `/proc` and by what stat(2) says, as far as there are any.
+    fn of(link: Option<&str>, stat: Option<&FileStat>) -> Self {
+        if let Some(name) = link.and_then(anon_name) {
+            return Self::Anon { name: name.to_owned() };
+        }
+        let Some(stat) = stat else { return Self::Other };
+        match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFREG => Self::File,
+            SFlag::S_IFDIR => Self::Dir,
+            SFlag::S_IFIFO => Self::Pipe,
+            SFlag::S_IFSOCK => Self::Socket,
+            SFlag::S_IFCHR => Self::Char,
+            SFlag::S_IFBLK => Self::Block,
+            SFlag::S_IFLNK => Self::Link,
+            _ => Self::Other,
+        }
+    }
+
+    pub(super) fn word(&self) -> String {
+        match self {
+            Self::File => "file".into(),
+            Self::Dir => "dir".into(),
+            Self::Pipe => "pipe".into(),
+            Self::Socket => "socket".into(),
+            Self::Char => "char".into(),
+            Self::Block => "block".into(),
+            Self::Link => "link".into(),
+            Self::Anon { name } => format!("anon:{name}"),
+            Self::Other => "other".into(),
+        }
+    }
+}
+
+/// The name in `anon_inode:[eventfd]`, `anon_inode:inotify`, `pidfd:[42]` or `net:[4026531840]`.
+fn anon_name(link: &str) -> Option<&str> {
+    if let Some(name) = link.strip_prefix("anon_inode:") {
+        return Some(name.trim_matches(['[', ']']));
+    }
+    let (name, number) = link.strip_suffix(']')?.split_once(":[")?;
+    let is_anon = !name.contains('/') && name != "pipe" && name != "socket" && number.parse::<u64>().is_ok();
+    is_anon.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anonymous_inodes_have_names_and_nothing_else_has() {
+        let cases = [
+            ("anon_inode:[eventfd]", Some("eventfd")),
+            ("anon_inode:inotify", Some("inotify")),
+            ("anon_inode:bpf-map", Some("bpf-map")),
+            ("pidfd:[42]", Some("pidfd")),
+            ("net:[4026531840]", Some("net")),
+            ("pipe:[42]", None),
+            ("socket:[42]", None),
+            ("/tmp/a:[42]", None),
+            ("/memfd:x (deleted)", None),
+            ("(unreachable)/x", None),
+        ];
+        for (link, name) in cases {
+            assert_eq!(anon_name(link), name, "{link}");
+        }
+    }
+
+    #[test]
+    fn flags_become_a_mode_and_words() {
+        let cases = [
+            (OFlag::O_RDONLY, Mode::Read, &[][..]),
+            (OFlag::O_WRONLY | OFlag::O_APPEND, Mode::Write, &["append"]),
+            (OFlag::O_RDWR | OFlag::O_NONBLOCK, Mode::ReadWrite, &["nonblock"]),
+            (OFlag::O_ACCMODE, Mode::Neither, &[]),
+        ];
+        for (flags, mode, expected) in cases {
+            assert_eq!((Mode::of(flags), words(flags).as_slice()), (mode, expected), "{flags:?}");
+        }
+    }
+}

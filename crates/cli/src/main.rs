@@ -1,0 +1,45 @@
+//! The `forkexec` command: starts programs that get exactly the descriptors they were handed,
+//! and shows who holds which.
+//!
+//! One file a subcommand. Its options are one struct whose field docs are the help, the manual
+//! page and the completions; its `run` answers with an exit code or a [`exit::Failure`].
+
+mod cli;
+mod completions;
+mod exit;
+mod fds;
+mod help;
+mod man;
+mod started;
+mod stdout;
+
+use std::error::Error;
+use std::iter::successors;
+use std::process::ExitCode;
+
+use cli::{Cli, Subcommand};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let (name, done) = match Cli::from_args() {
+        Ok(cli) => dispatch(&cli.subcommand),
+        Err(answer) => ("help", cli::print_answer(&answer)),
+    };
+    done.unwrap_or_else(|failure| report(name, &failure))
+}
+
+fn dispatch(subcommand: &Subcommand) -> (&'static str, Result<ExitCode, Failure>) {
+    match subcommand {
+        Subcommand::Fds(options) => ("fds", fds::run(options)),
+        Subcommand::Completions(options) => ("completions", completions::run(options)),
+        Subcommand::Man(options) => ("man", man::run(options)),
+    }
+}
+
+/// Prints the failure and its causes on one line.
+fn report(name: &str, failure: &Failure) -> ExitCode {
+    let chain = successors(Some(failure as &dyn Error), |&error| error.source());
+    let chain = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    stdout::note(&format!("{name}: {chain}"));
+    failure.code().into()
+}

@@ -1,0 +1,28 @@
+//! Which of the descriptors 0, 1 and 2 were closed when this process started.
+//!
+//! Rust's runtime opens `/dev/null` on each of them before `main`, so that later code cannot ask
+//! any more. Constructors run before that: on ELF systems those listed in `.init_array`, on Apple's
+//! those in `__mod_init_func`.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+
+// SAFETY: the section holds pointers to functions, and this is one. It runs before Rust's runtime
+// is up, and makes one system call and one atomic store a descriptor.
+#[used]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+static RECORD: extern "C" fn() = record;
+
+extern "C" fn record() {
+    for (fd, closed) in (0..).zip(&CLOSED) {
+        // SAFETY: F_GETFD takes any number and touches no memory.
+        closed.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Relaxed);
+    }
+}
+
+/// Whether `fd` is one of 0, 1 and 2 and was closed when this process started.
+pub(crate) fn was_closed(fd: i32) -> bool {
+    usize::try_from(fd).ok().and_then(|fd| CLOSED.get(fd)).is_some_and(|closed| closed.load(Relaxed))
+}

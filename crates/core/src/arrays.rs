@@ -1,0 +1,55 @@
+//! C's arrays of strings, with the terminating null that exec needs as part of the type.
+
+use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// A borrowed C string as one thin pointer: what `char *` is in an `argv`.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct ThinCStr<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
+
+// SAFETY: a `ThinCStr` is a shared borrow of a `CStr`, which is `Sync`.
+unsafe impl Send for ThinCStr<'_> {}
+// SAFETY: as above; nothing is ever written through it.
+unsafe impl Sync for ThinCStr<'_> {}
+
+impl<'a> From<&'a CStr> for ThinCStr<'a> {
+    fn from(string: &'a CStr) -> Self {
+        Self(NonNull::from(string).cast(), PhantomData)
+    }
+}
+
+/// An array of C strings that ends with a null pointer, as execve(2) takes `argv` and `envp`.
+#[derive(Clone, Copy, Debug)]
+pub struct CStrArray<'a>(&'a [Option<ThinCStr<'a>>]);
+
+impl<'a> CStrArray<'a> {
+    /// No string: only the terminating null.
+    pub const EMPTY: CStrArray<'static> = CStrArray(&[None]);
+
+    /// Takes the array, unless its last element is missing or not the terminating `None`.
+    pub fn new(pointers: &'a [Option<ThinCStr<'a>>]) -> Option<Self> {
+        matches!(pointers.last(), Some(None)).then_some(Self(pointers))
+    }
+
+    /// The pointer for execve(2). Whatever the array holds, a null comes before its end.
+    pub const fn as_ptr(self) -> *const *const c_char {
+        // `Option<ThinCStr>` is `Option<NonNull<c_char>>`, whose layout is that of a nullable pointer.
+        self.0.as_ptr().cast()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CStrArray, ThinCStr};
+
+    #[test]
+    fn an_array_without_its_terminating_null_is_refused() {
+        let one = Some(ThinCStr::from(c"one"));
+        assert!(CStrArray::new(&[]).is_none());
+        assert!(CStrArray::new(&[one]).is_none());
+        assert!(CStrArray::new(&[None, one]).is_none());
+        assert!(CStrArray::new(&[one, None]).is_some());
+    }
+}

@@ -1,0 +1,101 @@
+//! What one operating system offers, beyond the calls that all have in common.
+
+use crate::{Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, Sys};
+
+/// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
+///
+/// A backend is a decision-maker over its own system-call trait, so that a simulated kernel can stand in for the real
+/// one. The closing chain asks [`close_gap`](Self::close_gap) first, then the [`enumerators`](Self::enumerators) in
+/// their order, then closes every number below [`loop_bound`](Self::loop_bound).
+///
+/// # Contract
+///
+/// Everything here but [`learn`](Self::learn) and [`capabilities`](Self::capabilities) runs in the child and keeps to
+/// the contract of [`Sys`].
+pub trait Backend: Sync {
+    /// The system calls.
+    type Sys: Sys;
+
+    /// The system calls.
+    fn sys(&self) -> &Self::Sys;
+
+    /// What is here, as data.
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Closes all descriptors of one gap with one call.
+    ///
+    /// # Errors
+    ///
+    /// Any errno sends the chain to its next link; nothing need have been closed.
+    fn close_gap(&self, gap: Gap) -> Result<(), Errno>;
+
+    /// The ways of listing the open descriptors, best first.
+    fn enumerators(&self) -> &[&dyn FdEnumerator<Self::Sys>];
+
+    /// One more than the highest number that an open descriptor may have.
+    ///
+    /// # Errors
+    ///
+    /// `EOVERFLOW` where so many numbers cannot be closed one by one in bounded time.
+    fn loop_bound(&self) -> Result<Fd, Errno>;
+
+    /// Makes a descriptor table that is shared with the parent the caller's own. What lies above everything in `keep`
+    /// need not be copied.
+    ///
+    /// # Errors
+    ///
+    /// The errno, `ENOSYS` where no launcher of this system shares the table.
+    fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno>;
+
+    /// Asks for `signal` when the parent dies.
+    ///
+    /// # Errors
+    ///
+    /// The errno, `ENOSYS` where the system has no such thing.
+    fn die_with_parent(&self, signal: Signal) -> Result<(), Errno>;
+
+    /// Gives up all privileges that an exec could grant.
+    ///
+    /// # Errors
+    ///
+    /// The errno, `ENOSYS` where the system has no such thing.
+    fn no_new_privs(&self) -> Result<(), Errno>;
+
+    /// In the parent, after a launch: what closing met with, so that a refusal costs only once per process.
+    fn learn(&self, closed: &Closed);
+
+    /// Where the chain begins, by what was learned.
+    fn first_link(&self) -> Link;
+}
+
+/// An operation that not every system has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A signal when the parent dies.
+    DieWithParent,
+    /// Giving up privileges that exec could grant.
+    NoNewPrivs,
+}
+
+/// What a backend has, as data: for `prepare`, which refuses what is not here, and for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// The system's name: `Linux`.
+    pub system: &'static str,
+    /// The call that closes many descriptors at once: `close_range`.
+    pub bulk_closer: Option<&'static str>,
+    /// The enumerators in the order of [`Backend::enumerators`].
+    pub enumerators: &'static [&'static str],
+    /// The launchers, best first.
+    pub launchers: &'static [crate::Method],
+    /// The operations beyond what every system has.
+    pub operations: &'static [Operation],
+}
+
+impl Capabilities {
+    /// Whether the system has the operation.
+    pub fn has(&self, operation: Operation) -> bool {
+        self.operations.contains(&operation)
+    }
+}

@@ -1,0 +1,283 @@
+//! The state machine between the start of a child and exec.
+//!
+//! It walks [`Stage::ORDER`] and does for each stage what the plan asks. The first call that fails ends it, with the
+//! stage, the operand and the errno. It allocates nothing, takes no lock and cannot panic; `ci/child-symbols` holds it to
+//! that.
+
+use crate::{
+    Backend, CStrArray, Disposition, Errno, Fd, HookError, KeepList, Mask, Move, Pid, Plan, Report, Reporter,
+    SignalSet, Stage, Sys, WorkingDirectory, close_except,
+};
+
+/// What a child knows of its birth.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// The process that started it.
+    pub parent: Pid,
+    /// The signal mask of the thread that started it. All signals are blocked until [`Stage::Mask`].
+    pub mask: SignalSet,
+    /// Whether it shares the descriptor table with its parent. Then nothing touches a descriptor, not even its flags,
+    /// before the table is its own.
+    pub shares_table: bool,
+}
+
+/// Runs the plan and execs. Comes back only with the report of what failed (or, in a simulated kernel, with what it
+/// calls a successful exec).
+///
+/// # Errors
+///
+/// The [`Report`] of the first call that failed. It has not been handed to the reporter.
+pub fn child_exec<B, R>(
+    backend: &B,
+    plan: &Plan<'_>,
+    birth: &Birth,
+    reporter: &R,
+) -> Result<<B::Sys as Sys>::Executed, Report>
+where
+    B: Backend + ?Sized,
+    R: Reporter + ?Sized,
+{
+    let child = Child { backend, sys: backend.sys(), plan, birth, reporter };
+    for stage in Stage::ORDER {
+        let at = plan.timed.then(|| child.sys.now());
+        let done = reporter.enter(stage, at).map_err(Failure::from).and_then(|()| child.perform(stage));
+        if let Err(Failure { errno, operand }) = done {
+            return Err(Report { stage, errno, operand });
+        }
+    }
+    child.exec().map_err(|Failure { errno, operand }| Report { stage: Stage::Exec, errno, operand })
+}
+
+struct Failure {
+    errno: Errno,
+    operand: i32,
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self { errno, operand: 0 }
+    }
+}
+
+/// Names the operand of a failed call.
+fn on(operand: i32) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure { errno, operand }
+}
+
+type Done = Result<(), Failure>;
+
+struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
+    backend: &'a B,
+    sys: &'a B::Sys,
+    plan: &'a Plan<'a>,
+    birth: &'a Birth,
+    reporter: &'a R,
+}
+
+impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
+    fn perform(&self, stage: Stage) -> Done {
+        let (sys, plan) = (self.sys, self.plan);
+        match stage {
+            Stage::Table => self.own_table(),
+            Stage::Keep => self.inherit(),
+            Stage::ParentEnds => self.close_parent_ends(),
+            Stage::Place => self.place(),
+            Stage::Root => ask(plan.root, |path| sys.chroot(path)),
+            Stage::Directory => self.change_directory(),
+            Stage::Umask => ask(plan.umask, |mask| {
+                sys.set_umask(mask);
+                Ok(())
+            }),
+            Stage::Signals => self.set_dispositions(),
+            Stage::Session => ask(plan.session.then_some(()), |()| sys.start_session()),
+            Stage::ProcessGroup => ask(plan.process_group, |group| sys.set_process_group(group)),
+            Stage::Terminal => ask(plan.terminal, |terminal| sys.take_terminal(terminal)),
+            Stage::Foreground => ask(plan.foreground, |terminal| sys.come_to_foreground(terminal)),
+            Stage::Limits => self.set_limits(),
+            Stage::Nice => ask(plan.nice, |nice| sys.set_nice(nice)),
+            Stage::Groups => ask(plan.groups, |groups| sys.set_groups(groups)),
+            Stage::Gid => ask(plan.gid, |gid| sys.set_gid(gid)),
+            Stage::Uid => ask(plan.uid, |uid| sys.set_uid(uid)),
+            Stage::NoNewPrivs => ask(plan.no_new_privs.then_some(()), |()| self.backend.no_new_privs()),
+            Stage::DieWithParent => self.die_with_parent(),
+            Stage::Mask => Ok(sys.set_mask(self.mask())?),
+            Stage::PreExec => self.run_hook(),
+            Stage::Close => self.close_others(),
+            // The parent's own stages, and the last one, which has a result of its own.
+            Stage::Setup | Stage::Start | Stage::Exec => Ok(()),
+        }
+    }
+
+    fn own_table(&self) -> Done {
+        if !self.birth.shares_table {
+            return Ok(());
+        }
+        Ok(self.backend.own_table(self.open_until_exec())?)
+    }
+
+    fn inherit(&self) -> Done {
+        self.plan.inherit.iter().try_for_each(|&fd| self.sys.set_cloexec(fd, false).map_err(on(fd)))
+    }
+
+    fn close_parent_ends(&self) -> Done {
+        self.plan.parent_ends.iter().try_for_each(|&fd| self.sys.close(fd).map_err(on(fd)))
+    }
+
+    fn place(&self) -> Done {
+        let mut saved = None;
+        for step in self.plan.moves {
+            self.take_step(*step, &mut saved)?;
+        }
+        Ok(())
+    }
+
+    fn take_step(&self, step: Move, saved: &mut Option<Fd>) -> Done {
+        let sys = self.sys;
+        match step {
+            Move::Copy { from, to } => dup_onto(sys, from, to).map_err(on(from)),
+            Move::Share(fd) => sys.set_cloexec(fd, false).map_err(on(fd)),
+            Move::Save(from) => {
+                *saved = Some(sys.dup_from(from, 0).map_err(on(from))?);
+                Ok(())
+            }
+            Move::Restore(to) => {
+                let from = saved.take().ok_or(Errno::BADF).map_err(on(to))?;
+                dup_onto(sys, from, to).map_err(on(to))?;
+                sys.close(from).map_err(on(from))
+            }
+            Move::Vacate(fd) => match sys.close(fd) {
+                Ok(()) | Err(Errno::BADF) => Ok(()),
+                Err(errno) => Err(on(fd)(errno)),
+            },
+        }
+    }
+
+    fn change_directory(&self) -> Done {
+        match self.plan.directory {
+            None => Ok(()),
+            Some(WorkingDirectory::Path(path)) => Ok(self.sys.chdir(path)?),
+            Some(WorkingDirectory::Fd(fd)) => self.sys.fchdir(fd).map_err(on(fd)),
+        }
+    }
+
+    /// A handler of the parent's must not run in the child: it would act on the parent's descriptors, or under shared
+    /// memory on its data. Exec makes handlers the default anyway.
+    fn set_dispositions(&self) -> Done {
+        for signal in 1..=self.sys.highest_signal() {
+            let becomes_default = match self.sys.disposition(signal) {
+                // The C library keeps a few signals for itself, and no call may touch them.
+                Err(Errno::INVAL) | Ok(Disposition::Default) => false,
+                Ok(Disposition::Handled) => true,
+                Ok(Disposition::Ignored) => self.plan.reset.contains(signal),
+                Err(errno) => return Err(on(signal)(errno)),
+            };
+            if becomes_default {
+                self.sys.set_disposition(signal, false).map_err(on(signal))?;
+            }
+        }
+        let mut ignored = self.plan.ignore.iter();
+        ignored.try_for_each(|signal| self.sys.set_disposition(signal, true).map_err(on(signal)))
+    }
+
+    fn set_limits(&self) -> Done {
+        let mut index = 0_i32;
+        for limit in self.plan.limits {
+            self.sys.set_limit(*limit).map_err(on(index))?;
+            index = index.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The parent may have died before the signal was asked for; then it will not come any more.
+    fn die_with_parent(&self) -> Done {
+        let Some(signal) = self.plan.die_with_parent else { return Ok(()) };
+        self.backend.die_with_parent(signal)?;
+        if self.sys.parent() == self.birth.parent { Ok(()) } else { Err(Errno::SRCH.into()) }
+    }
+
+    fn mask(&self) -> SignalSet {
+        match self.plan.mask {
+            Mask::Inherit => self.birth.mask,
+            Mask::Set(mask) => mask,
+        }
+    }
+
+    fn run_hook(&self) -> Done {
+        let Some(hook) = self.plan.hook else { return Ok(()) };
+        match hook() {
+            Ok(()) => Ok(self.reporter.intact()?),
+            Err(HookError::Errno(errno)) => Err(errno.into()),
+            Err(HookError::Panicked) => Err(on(HOOK_PANICKED)(Errno::CANCELED)),
+        }
+    }
+
+    fn close_others(&self) -> Done {
+        let Some(link) = self.plan.close else { return Ok(()) };
+        let link = link.max(self.backend.first_link());
+        let closed = close_except(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link)?;
+        self.reporter.closed(closed);
+        Ok(())
+    }
+
+    fn open_until_exec(&self) -> KeepList<'_> {
+        match self.reporter.channel() {
+            Some(channel) => self.plan.keep.and(channel),
+            None => self.plan.keep,
+        }
+    }
+
+    /// Tries the candidates in order. The first error that is neither `ENOENT` nor `ENOTDIR` is the one to report,
+    /// else the last: a program that was found but may not be run must not look like one that is missing.
+    fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Failure> {
+        let mut reported: Option<Failure> = None;
+        let mut index = 0_i32;
+        for candidate in self.plan.exec.candidates {
+            let errno = match self.sys.execve(candidate, self.plan.exec.argv, self.plan.exec.env) {
+                Ok(executed) => return Ok(executed),
+                Err(errno) => errno,
+            };
+            if errno == Errno::NOEXEC
+                && let Some(executed) = self.exec_shell(index)
+            {
+                return Ok(executed);
+            }
+            if reported.as_ref().is_none_or(|earlier| is_missing(earlier.errno)) {
+                reported = Some(on(index)(errno));
+            }
+            index = index.saturating_add(1);
+        }
+        Err(reported.unwrap_or(Errno::NOENT.into()))
+    }
+
+    fn exec_shell(&self, index: i32) -> Option<<B::Sys as Sys>::Executed> {
+        let fallback = self.plan.exec.shell?;
+        let argv: CStrArray<'_> = *fallback.argvs.get(usize::try_from(index).ok()?)?;
+        self.sys.execve(fallback.shell, argv, self.plan.exec.env).ok()
+    }
+}
+
+/// The operand of a [`Stage::PreExec`] report that says the closure panicked.
+pub const HOOK_PANICKED: i32 = 1;
+
+/// 0, 1 and 2 are placed, never closed.
+const FIRST_TO_CLOSE: Fd = 3;
+
+/// Does what an operation of the plan asks, if it asks.
+fn ask<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {
+    operand.map_or(Ok(()), |operand| Ok(call(operand)?))
+}
+
+fn is_missing(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::NOTDIR)
+}
+
+/// dup2(2) may be interrupted, and on Linux answers `EBUSY` while another thread's open is half-way on that number
+/// (dup(2), ERRORS).
+fn dup_onto<S: Sys>(sys: &S, from: Fd, to: Fd) -> Result<(), Errno> {
+    loop {
+        match sys.dup_onto(from, to) {
+            Err(Errno::INTR | Errno::BUSY) => {}
+            done => return done,
+        }
+    }
+}

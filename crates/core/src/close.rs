@@ -1,0 +1,133 @@
+//! Closing every descriptor that is not kept: a chain of ways, each of which may be refused.
+//!
+//! Bulk call over the gaps, else the open descriptors as listed, else every number up to the highest possible one. A link
+//! that fails, at once or half-way, is no reason to stop: the next one does the whole range again, and closing what is
+//! closed already is harmless. Nothing here is ever silently left open.
+
+use crate::{Backend, Errno, Fd, Gap, KeepList, Sys, Unlisted};
+
+/// A link of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Link {
+    /// One call for each gap between kept descriptors.
+    Bulk,
+    /// The open descriptors, as the system lists them.
+    Enumerate,
+    /// Every possible number.
+    Loop,
+}
+
+/// What closed the descriptors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closer {
+    /// Nothing was to be closed.
+    #[default]
+    Nothing,
+    /// The system's bulk call.
+    Bulk,
+    /// The enumerator with this index in [`Backend::enumerators`].
+    Enumerator(u8),
+    /// The loop over every number.
+    Loop,
+}
+
+/// How closing went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// The link that closed everything.
+    pub by: Closer,
+    /// What the bulk call answered, if it was asked and refused.
+    pub bulk_refused: Option<Errno>,
+}
+
+/// The loop goes at least this far: a limit that was lowered below open descriptors has not closed them.
+pub const LOOP_FLOOR: Fd = 1 << 16;
+
+/// The loop goes no farther than this: 2^30 numbers, a usual hard limit in containers, take some 100 seconds.
+pub const LOOP_CEILING: Fd = 1 << 20;
+
+/// Closes the descriptors at or above `first` that are not kept, beginning with `link`.
+///
+/// # Errors
+///
+/// The errno for which not even the loop can promise to close all: see [`Backend::loop_bound`].
+pub fn close_except<B: Backend + ?Sized>(
+    backend: &B,
+    first: Fd,
+    keep: KeepList<'_>,
+    link: Link,
+) -> Result<Closed, Errno> {
+    let mut bulk_refused = None;
+    if link <= Link::Bulk {
+        match close_gaps(backend, first, keep) {
+            Ok(()) => return Ok(Closed { by: Closer::Bulk, bulk_refused }),
+            Err(errno) => bulk_refused = Some(errno),
+        }
+    }
+    if link <= Link::Enumerate
+        && let Some(by) = close_listed(backend, first, keep)
+    {
+        return Ok(Closed { by, bulk_refused });
+    }
+    close_each(backend, first, keep)?;
+    Ok(Closed { by: Closer::Loop, bulk_refused })
+}
+
+fn close_gaps<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Result<(), Errno> {
+    keep.gaps(first).try_for_each(|gap| backend.close_gap(gap))
+}
+
+fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Option<Closer> {
+    let sys = backend.sys();
+    let mut close = |fd: Fd| {
+        if !keep.contains(fd) {
+            close_quietly(sys, fd);
+        }
+    };
+    let mut index = 0_u8;
+    for enumerator in backend.enumerators() {
+        let listed: Result<(), Unlisted> = enumerator.visit(sys, first, &mut close);
+        if listed.is_ok() {
+            return Some(Closer::Enumerator(index));
+        }
+        index = index.saturating_add(1);
+    }
+    None
+}
+
+fn close_each<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Result<(), Errno> {
+    let bound = backend.loop_bound()?;
+    for gap in keep.gaps(first) {
+        close_numbers(backend.sys(), gap, bound);
+    }
+    Ok(())
+}
+
+fn close_numbers<S: Sys>(sys: &S, gap: Gap, bound: Fd) {
+    let end = gap.last().saturating_add(1).min(bound);
+    for fd in gap.first()..end {
+        close_quietly(sys, fd);
+    }
+}
+
+/// A number that is not open is closed already, and what Linux and the BSDs answer with `EINTR` or `EIO` has left the
+/// table, too (close(2), NOTES).
+fn close_quietly<S: Sys>(sys: &S, fd: Fd) {
+    let _ = sys.close(fd);
+}
+
+/// One more than the highest number that an open descriptor may have, for a system without a better answer: the hard
+/// limit, else `_SC_OPEN_MAX`, else 256; and never below [`LOOP_FLOOR`].
+///
+/// # Errors
+///
+/// `EOVERFLOW` above [`LOOP_CEILING`].
+pub fn loop_bound<S: Sys>(sys: &S) -> Result<Fd, Errno> {
+    const LAST_RESORT: u64 = 256;
+    let hard = sys.descriptor_limit().ok().filter(|&limit| limit != u64::MAX);
+    let bound = hard.or_else(|| sys.open_max()).unwrap_or(LAST_RESORT);
+    match Fd::try_from(bound) {
+        Ok(bound) if bound <= LOOP_CEILING => Ok(bound.max(LOOP_FLOOR)),
+        _ => Err(Errno::OVERFLOW),
+    }
+}

@@ -1,0 +1,94 @@
+//! The error number of a refused system call.
+//!
+//! A newtype with constants and not an enum: a number that we have no name for stays a value. The texts belong to
+//! the C library and are looked up in the parent, never in the child: `strerror` is not async-signal-safe
+//! (signal-safety(7)).
+
+use core::fmt;
+
+/// The `errno` of a refused system call, as in errno(3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Errno(i32);
+
+macro_rules! errnos {
+    ($($name:ident = $value:ident: $meaning:literal,)*) => {
+        impl Errno {
+            $(#[doc = $meaning] pub const $name: Self = Self(libc::$value);)*
+
+            /// The symbolic name, such as `ENOENT`, of the numbers that this crate names.
+            pub const fn name(self) -> Option<&'static str> {
+                $(if self.0 == libc::$value { return Some(stringify!($value)); })*
+                None
+            }
+        }
+    };
+}
+
+errnos! {
+    ACCES = EACCES: "Permission denied.",
+    AGAIN = EAGAIN: "Resource temporarily unavailable.",
+    BADF = EBADF: "Not an open descriptor.",
+    BUSY = EBUSY: "Device or resource busy.",
+    CANCELED = ECANCELED: "Operation cancelled.",
+    CHILD = ECHILD: "No such child process.",
+    EXIST = EEXIST: "File exists.",
+    FAULT = EFAULT: "Bad address.",
+    INTR = EINTR: "Interrupted by a signal.",
+    INVAL = EINVAL: "Invalid argument.",
+    IO = EIO: "Input/output error.",
+    ISDIR = EISDIR: "Is a directory.",
+    LOOP = ELOOP: "Too many symbolic links, or interpreters.",
+    MFILE = EMFILE: "No free descriptor below this process's limit.",
+    NAMETOOLONG = ENAMETOOLONG: "File name too long.",
+    NFILE = ENFILE: "Too many open files in the system.",
+    NOENT = ENOENT: "No such file or directory.",
+    NOEXEC = ENOEXEC: "Exec format error.",
+    NOMEM = ENOMEM: "Out of memory.",
+    NOSYS = ENOSYS: "System call not implemented.",
+    NOTDIR = ENOTDIR: "Not a directory.",
+    NOTTY = ENOTTY: "Not a terminal.",
+    OVERFLOW = EOVERFLOW: "Value too large.",
+    PERM = EPERM: "Operation not permitted.",
+    PIPE = EPIPE: "Nobody reads this pipe.",
+    SRCH = ESRCH: "No such process.",
+    TOOBIG = E2BIG: "Argument list too long.",
+    TXTBSY = ETXTBSY: "Text file busy: somebody has the program open for writing.",
+}
+
+impl Errno {
+    /// Wraps a raw `errno` value.
+    pub const fn from_raw(raw: i32) -> Self {
+        Self(raw)
+    }
+
+    /// The number itself.
+    pub const fn raw(self) -> i32 {
+        self.0
+    }
+
+    /// Whether a bulk call answering this is not to be had in this process, now or later.
+    ///
+    /// An old kernel says `ENOSYS` (or `EINVAL` to a flag it does not know); a seccomp filter of a container says
+    /// `EPERM` or `EACCES`. None of them means that the work was done.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::NOSYS | Self::PERM | Self::ACCES | Self::INVAL)
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "Errno({})", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl core::error::Error for Errno {}

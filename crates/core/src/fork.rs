@@ -1,0 +1,238 @@
+//! The launcher that every Unix has: fork(2).
+//!
+//! Two things lead from the child to its parent. A *slot* in memory that both share holds the report: no descriptor
+//! operation of the plan or of a pre-exec closure can hit it. A close-on-exec *pipe* tells when to read it: the child
+//! writes one byte right before exec, and the kernel closes the pipe at exec or at death. Success is the byte and the end
+//! of the pipe, and no report. An end without the byte is a child that died before exec.
+//!
+//! The pipe's writing end is given a number that no target of the plan has.
+
+use crate::{
+    Backend, Birth, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, Method, ParentSys, Pid, Plan,
+    Report, Reporter, Slot, Stage, Sys, Timeline, child_exec,
+};
+use core::ptr::NonNull;
+
+/// Starts children by fork(2).
+#[derive(Clone, Copy, Debug)]
+pub struct ForkLauncher<'b, B: ?Sized> {
+    backend: &'b B,
+}
+
+impl<'b, B: Backend<Sys: ParentSys> + ?Sized> ForkLauncher<'b, B> {
+    /// A launcher over this backend.
+    pub const fn new(backend: &'b B) -> Self {
+        Self { backend }
+    }
+}
+
+impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B> {
+    fn method(&self) -> Method {
+        Method::Fork
+    }
+
+    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        let sys = self.backend.sys();
+        let memory = SharedSlot::new(sys).map_err(at(Stage::Setup))?;
+        let slot = memory.slot();
+        let mut channel = Channel::open(sys, plan).map_err(at(Stage::Setup))?;
+        let started = plan.timed.then(|| sys.now());
+
+        let pid = self.start(plan, slot, &channel)?;
+        channel.close_writer();
+        let reached_exec = channel.wait();
+
+        if let Some(report) = slot.failure() {
+            reap(sys, pid);
+            return Err(LaunchError::Child(report));
+        }
+        if !reached_exec {
+            let status = end(sys, pid);
+            return Err(LaunchError::Died { stage: slot.entered(), status });
+        }
+        let closed = slot.how_closed();
+        self.backend.learn(&closed);
+        let timeline = started.map(|started| Timeline::of(slot).with(Stage::Start, started));
+        Ok(Launched { pid, method: Method::Fork, closed, timeline })
+    }
+}
+
+impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
+    /// Forks with all signals blocked, so that no handler of the parent's runs in the child.
+    fn start(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>) -> Result<Pid, LaunchError> {
+        let sys = self.backend.sys();
+        let mask = sys.block_signals().map_err(at(Stage::Setup))?;
+        let parent = sys.process();
+        // SAFETY: the child's branch runs `run_child`, which keeps to the contract of `Sys` and does not return.
+        let forked = match unsafe { sys.fork() } {
+            Ok(None) => self.run_child(plan, slot, channel, Birth { parent, mask, shares_table: false }),
+            Ok(Some(pid)) => Ok(pid),
+            Err(errno) => Err(at(Stage::Start)(errno)),
+        };
+        // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+        let _ = sys.set_mask(mask);
+        forked
+    }
+
+    /// The child's whole life before exec.
+    fn run_child(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>, birth: Birth) -> ! {
+        let reporter = SlotAndPipe { sys: self.backend.sys(), slot, writer: channel.writer, id: channel.id };
+        if let Err(report) = child_exec(self.backend, plan, &birth, &reporter) {
+            reporter.fail(report);
+        }
+        self.backend.sys().exit(EXIT_OF_A_FAILED_CHILD)
+    }
+}
+
+/// Nobody reads it: the report says what happened.
+const EXIT_OF_A_FAILED_CHILD: i32 = 255;
+
+fn at(stage: Stage) -> impl Fn(Errno) -> LaunchError {
+    move |errno| LaunchError::Parent { stage, errno }
+}
+
+struct SlotAndPipe<'a, S> {
+    sys: &'a S,
+    slot: &'a Slot,
+    writer: Fd,
+    id: FileId,
+}
+
+impl<S: ParentSys> Reporter for SlotAndPipe<'_, S> {
+    fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
+        self.slot.enter(stage, at);
+        if stage == Stage::Exec { write_mark(self.sys, self.writer) } else { Ok(()) }
+    }
+
+    fn closed(&self, closed: Closed) {
+        self.slot.closed(closed);
+    }
+
+    fn intact(&self) -> Result<(), Errno> {
+        let id = self.sys.file_id(self.writer)?;
+        let cloexec = self.sys.is_cloexec(self.writer)?;
+        if id == self.id && cloexec { Ok(()) } else { Err(Errno::BADF) }
+    }
+
+    fn fail(&self, report: Report) {
+        self.slot.fail(report);
+    }
+
+    fn channel(&self) -> Option<Fd> {
+        Some(self.writer)
+    }
+}
+
+fn write_mark<S: ParentSys>(sys: &S, writer: Fd) -> Result<(), Errno> {
+    loop {
+        match sys.write(writer, &[1]) {
+            Ok(1) => return Ok(()),
+            Ok(_) => return Err(Errno::IO),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// The pipe whose end says that the child execs or is dead.
+struct Channel<'s, S: ParentSys> {
+    sys: &'s S,
+    reader: Fd,
+    writer: Fd,
+    id: FileId,
+}
+
+impl<'s, S: ParentSys> Channel<'s, S> {
+    fn open(sys: &'s S, plan: &Plan<'_>) -> Result<Self, Errno> {
+        let (reader, writer) = sys.pipe()?;
+        let mut channel = Channel { sys, reader, writer, id: FileId { device: 0, inode: 0 } };
+        channel.leave_the_targets(plan)?;
+        channel.id = sys.file_id(channel.writer)?;
+        Ok(channel)
+    }
+
+    /// Moves the writing end to a number that the plan does not use. The free number that the kernel gives may be a
+    /// target of the plan, too; then the next one is asked for.
+    fn leave_the_targets(&mut self, plan: &Plan<'_>) -> Result<(), Errno> {
+        while plan.claims(self.writer) {
+            let above = self.writer.saturating_add(1);
+            let moved = self.sys.dup_from(self.writer, above)?;
+            self.close_writer();
+            self.writer = moved;
+        }
+        Ok(())
+    }
+
+    fn close_writer(&mut self) {
+        let writer = core::mem::replace(&mut self.writer, CLOSED);
+        if writer != CLOSED {
+            let _ = self.sys.close(writer);
+        }
+    }
+
+    /// Waits for the end of the pipe: whether the child said before that it execs.
+    fn wait(&self) -> bool {
+        let mut marked = false;
+        let mut byte = [0];
+        loop {
+            match self.sys.read(self.reader, &mut byte) {
+                Ok(0) => return marked,
+                Ok(_) => marked = true,
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+const CLOSED: Fd = -1;
+
+impl<S: ParentSys> Drop for Channel<'_, S> {
+    fn drop(&mut self) {
+        self.close_writer();
+        let _ = self.sys.close(self.reader);
+    }
+}
+
+/// A slot in memory of its own that a forked child shares.
+struct SharedSlot<'s, S: ParentSys> {
+    sys: &'s S,
+    memory: NonNull<u8>,
+}
+
+impl<'s, S: ParentSys> SharedSlot<'s, S> {
+    fn new(sys: &'s S) -> Result<Self, Errno> {
+        Ok(Self { sys, memory: sys.map_shared(size_of::<Slot>())? })
+    }
+
+    fn slot(&self) -> &Slot {
+        // SAFETY: `map_shared` gave zeroed memory of a `Slot`'s size, aligned to a page, which stays mapped while
+        // `self` lives; zeroed memory is a `Slot`, and all access to it is atomic.
+        unsafe { self.memory.cast::<Slot>().as_ref() }
+    }
+}
+
+impl<S: ParentSys> Drop for SharedSlot<'_, S> {
+    fn drop(&mut self) {
+        // SAFETY: the memory and its length are `map_shared`'s, and no borrow of the slot outlives `self`.
+        unsafe { self.sys.unmap(self.memory, size_of::<Slot>()) }
+    }
+}
+
+/// Waits for a child that failed: its status, unless somebody else reaped it or the system did.
+fn reap<S: ParentSys>(sys: &S, pid: Pid) -> Option<i32> {
+    loop {
+        match sys.wait(pid) {
+            Ok(status) => return Some(status),
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Makes sure that a child which said nothing is dead, and tells how it died. A child that is dying already keeps
+/// the status it has.
+fn end<S: ParentSys>(sys: &S, pid: Pid) -> Option<i32> {
+    let _ = sys.kill(pid, libc::SIGKILL);
+    reap(sys, pid)
+}

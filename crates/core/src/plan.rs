@@ -1,0 +1,174 @@
+//! What a child is to do, flat and ready: the parent's `prepare` makes it, [`child_exec`](crate::child_exec) walks it.
+//!
+//! A plan holds no order: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not asked for is `None`,
+//! `false` or an empty slice.
+
+use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, Signal, SignalSet};
+use core::ffi::CStr;
+
+/// Everything a child does between its start and exec.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The descriptors from 3 up that the program gets: kept ones and the targets of mappings.
+    pub keep: KeepList<'a>,
+    /// The kept ones among them, which lose close-on-exec. A mapping's target has none.
+    pub inherit: &'a [Fd],
+    /// Descriptors that only the parent needs.
+    pub parent_ends: &'a [Fd],
+    /// How descriptors come to their places, solved by the parent.
+    pub moves: &'a [Move],
+    /// A new root directory.
+    pub root: Option<&'a CStr>,
+    /// A new working directory, seen from the new root.
+    pub directory: Option<WorkingDirectory<'a>>,
+    /// A new file mode creation mask.
+    pub umask: Option<u32>,
+    /// Signals that get their default action, if they are ignored now. Handled ones always do.
+    pub reset: SignalSet,
+    /// Signals to be ignored.
+    pub ignore: SignalSet,
+    /// Whether to start a session.
+    pub session: bool,
+    /// The process group to join; 0 is a new one.
+    pub process_group: Option<Pid>,
+    /// The terminal that becomes the controlling one.
+    pub terminal: Option<Fd>,
+    /// The terminal whose foreground group the child's becomes.
+    pub foreground: Option<Fd>,
+    /// Resource limits, set in this order.
+    pub limits: &'a [Limit],
+    /// The nice value.
+    pub nice: Option<i32>,
+    /// The supplementary groups.
+    pub groups: Option<&'a [u32]>,
+    /// The group id.
+    pub gid: Option<u32>,
+    /// The user id.
+    pub uid: Option<u32>,
+    /// Whether to give up the privileges that an exec could grant.
+    pub no_new_privs: bool,
+    /// The signal to get when the parent dies.
+    pub die_with_parent: Option<Signal>,
+    /// The signal mask of the program.
+    pub mask: Mask,
+    /// The caller's own code.
+    pub hook: Option<&'a Hook<'a>>,
+    /// From which link on the other descriptors are closed; `None` leaves them open.
+    pub close: Option<Link>,
+    /// Whether the time of each stage is recorded.
+    pub timed: bool,
+    /// What to exec.
+    pub exec: Exec<'a>,
+}
+
+impl<'a> Plan<'a> {
+    /// A plan that closes everything from 3 up and execs.
+    pub const fn new(exec: Exec<'a>) -> Self {
+        Self {
+            keep: KeepList::EMPTY,
+            inherit: &[],
+            parent_ends: &[],
+            moves: &[],
+            root: None,
+            directory: None,
+            umask: None,
+            reset: SignalSet::EMPTY,
+            ignore: SignalSet::EMPTY,
+            session: false,
+            process_group: None,
+            terminal: None,
+            foreground: None,
+            limits: &[],
+            nice: None,
+            groups: None,
+            gid: None,
+            uid: None,
+            no_new_privs: false,
+            die_with_parent: None,
+            mask: Mask::Inherit,
+            hook: None,
+            close: Some(Link::Bulk),
+            timed: false,
+            exec,
+        }
+    }
+
+    /// Whether the program is to find `fd` open, or the plan writes to that number on the way: nothing private may
+    /// have it.
+    pub fn claims(&self, fd: Fd) -> bool {
+        (0..=2).contains(&fd) || self.keep.contains(fd)
+    }
+}
+
+/// One step of putting descriptors in place. The parent orders them so that no source is overwritten before its last
+/// use; a cycle is broken by the one saved copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Duplicates `from` onto `to`.
+    Copy {
+        /// The source, still open under its own number.
+        from: Fd,
+        /// The target, a different number.
+        to: Fd,
+    },
+    /// Gives the program the descriptor under its own number.
+    Share(Fd),
+    /// Saves a copy of the descriptor under some free number.
+    Save(Fd),
+    /// Duplicates the saved copy onto the target, and closes it.
+    Restore(Fd),
+    /// Closes a number that the program is to find closed, if it is open.
+    Vacate(Fd),
+}
+
+/// Where the program starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkingDirectory<'a> {
+    /// A path.
+    Path(&'a CStr),
+    /// An open directory.
+    Fd(Fd),
+}
+
+/// The signal mask that the program starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// The one of the thread that starts it.
+    Inherit,
+    /// This one.
+    Set(SignalSet),
+}
+
+/// The caller's own code, run in the child before the other descriptors are closed.
+pub type Hook<'a> = dyn Fn() -> Result<(), HookError> + Sync + 'a;
+
+/// How a [`Hook`] failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookError {
+    /// It returned an error.
+    Errno(Errno),
+    /// It panicked.
+    Panicked,
+}
+
+/// What to exec: the candidates are tried in order.
+#[derive(Clone, Copy)]
+pub struct Exec<'a> {
+    /// The paths to try.
+    pub candidates: &'a [&'a CStr],
+    /// The arguments, the zeroth among them.
+    pub argv: CStrArray<'a>,
+    /// The environment, or that of the process.
+    pub env: Option<CStrArray<'a>>,
+    /// Who runs a file that the kernel does not recognise.
+    pub shell: Option<ShellFallback<'a>>,
+}
+
+/// Runs a candidate that the kernel answers with `ENOEXEC` through a shell, as execvp(3) does.
+#[derive(Clone, Copy)]
+pub struct ShellFallback<'a> {
+    /// The shell's path.
+    pub shell: &'a CStr,
+    /// For each candidate the shell's arguments: its own name, the candidate, and the program's arguments.
+    pub argvs: &'a [CStrArray<'a>],
+}

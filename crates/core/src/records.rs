@@ -1,0 +1,126 @@
+//! The records that a raw directory read returns.
+//!
+//! Every system's record has a length of 16 bits and a name that a NUL ends; where they lie differs, and is data here.
+//! What is read is not trusted: a record that does not fit is an error, never a silent end of the list.
+
+use crate::Errno;
+
+/// Where the fields of a directory record lie, in bytes from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordLayout {
+    /// The record's length, 16 bits in the machine's byte order.
+    pub length_at: usize,
+    /// The name.
+    pub name_at: usize,
+}
+
+impl RecordLayout {
+    /// Calls `each` for the name in every record.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` if a record does not fit into what was read.
+    pub fn names(self, mut records: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        while !records.is_empty() {
+            let (name, length) = self.first(records).ok_or(Errno::IO)?;
+            each(name);
+            records = records.get(length..).ok_or(Errno::IO)?;
+        }
+        Ok(())
+    }
+
+    /// The name in the first record, and the record's length.
+    fn first(self, records: &[u8]) -> Option<(&[u8], usize)> {
+        let length = records.get(self.length_at..)?.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes(*length));
+        let name = records.get(..length)?.get(self.name_at..)?;
+        let end = name.iter().position(|&byte| byte == 0)?;
+        Some((name.get(..end)?, length))
+    }
+}
+
+/// Memory for records, aligned as kernels want it.
+#[derive(Clone, Debug)]
+#[repr(C, align(8))]
+pub struct RecordBuffer([u8; Self::LENGTH]);
+
+impl RecordBuffer {
+    /// Some 170 records a call on Linux, and small enough for any child's stack.
+    pub const LENGTH: usize = 4096;
+
+    /// An empty buffer.
+    pub const fn new() -> Self {
+        Self([0; Self::LENGTH])
+    }
+
+    /// All of it, to be read into.
+    pub const fn space(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// The first `length` bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` if the kernel claims to have read more than there is room for.
+    pub fn filled(&self, length: usize) -> Result<&[u8], Errno> {
+        self.0.get(..length).ok_or(Errno::IO)
+    }
+}
+
+impl Default for RecordBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, RecordBuffer, RecordLayout};
+    use rstest::rstest;
+    use std::string::String;
+    use std::vec::Vec;
+
+    const LINUX: RecordLayout = RecordLayout { length_at: 16, name_at: 19 };
+
+    /// A record as Linux writes it, with a length of its own choice.
+    fn record(length: u16, name: &[u8]) -> Vec<u8> {
+        let mut record = Vec::new();
+        record.extend_from_slice(&[0xff; 16]);
+        record.extend_from_slice(&length.to_ne_bytes());
+        record.push(10);
+        record.extend_from_slice(name);
+        record
+    }
+
+    fn listed(records: &[u8]) -> Result<Vec<String>, Errno> {
+        let mut seen = Vec::new();
+        LINUX.names(records, &mut |name| seen.push(String::from_utf8_lossy(name).into_owned()))?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn names_are_read_from_record_to_record() {
+        let records = [record(24, b"3\0\0\0\0"), record(32, b"19999\0\0\0\0\0\0\0\0")].concat();
+        assert_eq!(listed(&records).unwrap(), ["3", "19999"]);
+        assert_eq!(listed(&[]).unwrap(), [""; 0]);
+    }
+
+    #[rstest]
+    #[case::length_zero(record(0, b"3\0\0\0\0"))]
+    #[case::length_within_the_header(record(18, b"3\0\0\0\0"))]
+    #[case::length_beyond_the_buffer(record(25, b"3\0\0\0\0"))]
+    #[case::name_without_an_end(record(24, b"33333"))]
+    #[case::cut_in_the_header(record(24, b"3\0\0\0\0")[..17].to_vec())]
+    #[case::cut_after_one(record(24, b"3\0\0\0\0").repeat(2)[..40].to_vec())]
+    #[case::length_exactly_the_header(record(19, b""))]
+    fn a_record_that_does_not_fit_is_an_error_and_not_an_end(#[case] records: Vec<u8>) {
+        assert_eq!(listed(&records), Err(Errno::IO));
+    }
+
+    #[test]
+    fn a_kernel_that_claims_too_much_is_not_believed() {
+        assert!(RecordBuffer::new().filled(RecordBuffer::LENGTH).is_ok());
+        assert_eq!(RecordBuffer::new().filled(RecordBuffer::LENGTH + 1), Err(Errno::IO));
+    }
+}

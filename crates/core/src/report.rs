@@ -1,0 +1,212 @@
+//! How a child tells its parent how far it came, and what failed.
+
+use crate::{Closed, Closer, Errno, Fd, Stage};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// The failure of a child before exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Where it failed.
+    pub stage: Stage,
+    /// What the kernel said.
+    pub errno: Errno,
+    /// On what: a descriptor's number, or an index into the plan's list of limits or candidates. 0 where the stage
+    /// has no operand, or the plan only one.
+    pub operand: i32,
+}
+
+/// The child's end of the way to its parent.
+///
+/// # Contract
+///
+/// It runs in the child and keeps to the contract of [`Sys`](crate::Sys).
+pub trait Reporter {
+    /// Says that the child is about to begin `stage`, at a time in nanoseconds if the plan is timed.
+    ///
+    /// # Errors
+    ///
+    /// The errno for which the parent could not be told: the child must not go on.
+    fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno>;
+
+    /// Says how the other descriptors were closed.
+    fn closed(&self, closed: Closed);
+
+    /// Whether the way to the parent is still what it was, after foreign code ran.
+    ///
+    /// # Errors
+    ///
+    /// The errno that says it is not.
+    fn intact(&self) -> Result<(), Errno>;
+
+    /// Reports a failure. The child exits next.
+    fn fail(&self, report: Report);
+
+    /// The descriptor that must survive until exec, if there is one.
+    fn channel(&self) -> Option<Fd>;
+}
+
+/// A report in memory that parent and child share.
+///
+/// All-zero memory is an empty slot. Only 32-bit atomics, which every target has; that the parent reads after the
+/// child has written is ordered by a system call of the launcher's, not by these.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Slot {
+    failed: AtomicU32,
+    stage: AtomicU32,
+    errno: AtomicI32,
+    operand: AtomicI32,
+    entered: AtomicU32,
+    closer: AtomicU32,
+    bulk_refused: AtomicI32,
+    times: [SharedU64; Stage::COUNT],
+}
+
+#[derive(Debug, Default)]
+#[repr(C)]
+struct SharedU64 {
+    high: AtomicU32,
+    low: AtomicU32,
+}
+
+impl SharedU64 {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
+    fn store(&self, value: u64) {
+        self.high.store((value >> 32) as u32, Ordering::Relaxed);
+        self.low.store(value as u32, Ordering::Relaxed);
+    }
+
+    fn load(&self) -> u64 {
+        u64::from(self.high.load(Ordering::Relaxed)) << 32 | u64::from(self.low.load(Ordering::Relaxed))
+    }
+}
+
+impl Slot {
+    /// An empty slot.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes that the child begins `stage`.
+    pub fn enter(&self, stage: Stage, at: Option<u64>) {
+        if let (Some(at), Some(time)) = (at, self.times.get(stage as usize)) {
+            time.store(at);
+        }
+        self.entered.store(u32::from(stage as u8), Ordering::Release);
+    }
+
+    /// Notes how descriptors were closed.
+    pub fn closed(&self, closed: Closed) {
+        self.bulk_refused.store(closed.bulk_refused.map_or(0, Errno::raw), Ordering::Relaxed);
+        self.closer.store(encode(closed.by), Ordering::Release);
+    }
+
+    /// Notes a failure.
+    pub fn fail(&self, report: Report) {
+        self.stage.store(u32::from(report.stage as u8), Ordering::Relaxed);
+        self.errno.store(report.errno.raw(), Ordering::Relaxed);
+        self.operand.store(report.operand, Ordering::Relaxed);
+        self.failed.store(1, Ordering::Release);
+    }
+
+    /// The failure, if there was one.
+    pub fn failure(&self) -> Option<Report> {
+        if self.failed.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        Some(Report {
+            stage: stage(self.stage.load(Ordering::Relaxed)),
+            errno: Errno::from_raw(self.errno.load(Ordering::Relaxed)),
+            operand: self.operand.load(Ordering::Relaxed),
+        })
+    }
+
+    /// The stage that the child began last, [`Stage::Start`] if none.
+    pub fn entered(&self) -> Stage {
+        stage(self.entered.load(Ordering::Acquire))
+    }
+
+    /// How descriptors were closed.
+    pub fn how_closed(&self) -> Closed {
+        let refused = self.bulk_refused.load(Ordering::Relaxed);
+        Closed {
+            by: decode(self.closer.load(Ordering::Acquire)),
+            bulk_refused: (refused != 0).then(|| Errno::from_raw(refused)),
+        }
+    }
+
+    /// When the child began `stage`, in a timed plan.
+    pub fn time(&self, stage: Stage) -> Option<u64> {
+        self.times.get(stage as usize).map(SharedU64::load).filter(|&at| at != 0)
+    }
+}
+
+fn stage(raw: u32) -> Stage {
+    let stage = u8::try_from(raw).ok().and_then(Stage::from_u8).unwrap_or(Stage::Start);
+    if stage == Stage::Setup { Stage::Start } else { stage }
+}
+
+const ENUMERATORS: u32 = 0x100;
+
+fn encode(closer: Closer) -> u32 {
+    match closer {
+        Closer::Nothing => 0,
+        Closer::Bulk => 1,
+        Closer::Loop => 2,
+        Closer::Enumerator(index) => ENUMERATORS | u32::from(index),
+    }
+}
+
+fn decode(raw: u32) -> Closer {
+    match raw {
+        1 => Closer::Bulk,
+        2 => Closer::Loop,
+        _ => match u8::try_from(raw ^ ENUMERATORS) {
+            Ok(index) => Closer::Enumerator(index),
+            Err(_) => Closer::Nothing,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Closed, Closer, Errno, Report, Slot, Stage};
+    use rstest::rstest;
+
+    #[test]
+    fn zeroed_memory_is_an_empty_slot() {
+        let slot = Slot::new();
+        assert_eq!(slot.failure(), None);
+        assert_eq!(slot.entered(), Stage::Start);
+        assert_eq!(slot.how_closed(), Closed::default());
+        assert_eq!(slot.time(Stage::Exec), None);
+    }
+
+    #[test]
+    fn what_the_child_wrote_is_what_the_parent_reads() {
+        let slot = Slot::new();
+        let report = Report { stage: Stage::Place, errno: Errno::BADF, operand: -7 };
+        slot.enter(Stage::Place, Some(u64::MAX - 5));
+        slot.fail(report);
+        assert_eq!(slot.failure(), Some(report));
+        assert_eq!(slot.entered(), Stage::Place);
+        assert_eq!(slot.time(Stage::Place), Some(u64::MAX - 5));
+    }
+
+    #[rstest]
+    fn every_closer_survives_the_way(
+        #[values(
+            Closer::Nothing,
+            Closer::Bulk,
+            Closer::Loop,
+            Closer::Enumerator(0),
+            Closer::Enumerator(255)
+        )]
+        by: Closer,
+        #[values(None, Some(Errno::PERM))] bulk_refused: Option<Errno>,
+    ) {
+        let slot = Slot::new();
+        slot.closed(Closed { by, bulk_refused });
+        assert_eq!(slot.how_closed(), Closed { by, bulk_refused });
+    }
+}

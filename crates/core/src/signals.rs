@@ -1,0 +1,89 @@
+//! Sets of signals, as plain data.
+//!
+//! libc's `sigset_t` differs in size and layout from system to system, and so do the kernels'. Here bit `n - 1` is
+//! signal `n`, up to 128 (MIPS has that many); a backend converts at its system calls.
+
+/// A signal's number, such as `libc::SIGTERM`.
+pub type Signal = i32;
+
+/// A set of signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(u128);
+
+impl SignalSet {
+    /// No signal.
+    pub const EMPTY: Self = Self(0);
+    /// Every signal there may be.
+    pub const ALL: Self = Self(u128::MAX);
+    /// The highest number that a set can hold.
+    pub const MAX: Signal = 128;
+
+    /// The set whose bit `n - 1` says whether signal `n` is in it.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Bit `n - 1` is signal `n`.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The set with `signal` in it. A number outside `1 ..= 128` changes nothing.
+    #[must_use]
+    pub const fn with(self, signal: Signal) -> Self {
+        Self(self.0 | Self::bit(signal))
+    }
+
+    /// The set without `signal`.
+    #[must_use]
+    pub const fn without(self, signal: Signal) -> Self {
+        Self(self.0 & !Self::bit(signal))
+    }
+
+    /// Whether `signal` is in the set.
+    pub const fn contains(self, signal: Signal) -> bool {
+        self.0 & Self::bit(signal) != 0
+    }
+
+    /// The signals in the set, in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = Signal> {
+        (1..=Self::MAX).filter(move |&signal| self.contains(signal))
+    }
+
+    const fn bit(signal: Signal) -> u128 {
+        if signal < 1 || signal > Self::MAX {
+            return 0;
+        }
+        1_u128.wrapping_shl(signal.wrapping_sub(1).unsigned_abs())
+    }
+}
+
+impl FromIterator<Signal> for SignalSet {
+    fn from_iter<I: IntoIterator<Item = Signal>>(signals: I) -> Self {
+        signals.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+/// What becomes of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The default action (`SIG_DFL`).
+    Default,
+    /// Nothing happens (`SIG_IGN`).
+    Ignored,
+    /// A function of the process runs. Exec turns it into the default.
+    Handled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SignalSet;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_outside_its_range() {
+        let set: SignalSet = [1, 15, 64, 128, 0, -1, 129].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [1, 15, 64, 128]);
+        assert!(!set.without(15).contains(15));
+    }
+}

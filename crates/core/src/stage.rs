@@ -1,0 +1,155 @@
+//! The stages of a child, in the order in which they run.
+//!
+//! The order is data and stands here, once. It is part of the contract:
+//! - the descriptor table is made private before anything touches a descriptor or its flags;
+//! - everything that needs privilege comes before the ids are dropped, groups before gid before uid;
+//! - what a change of ids would clear again (the parent-death signal) comes after it;
+//! - the signal mask is restored after the terminal was taken, or `tcsetpgrp` from a background group would stop the
+//!   child with `SIGTTOU`;
+//! - descriptors are closed after the pre-exec closure, which may open some.
+
+/// A step of starting a child: where an error happened, or how far the child came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Stage {
+    /// In the parent: the pipes, the report channel, the memory shared with the child.
+    Setup,
+    /// In the parent: the call that makes the child, such as fork(2).
+    Start,
+    /// The child makes its descriptor table its own.
+    Table,
+    /// Kept descriptors lose close-on-exec.
+    Keep,
+    /// The parent's ends of pipes are closed.
+    ParentEnds,
+    /// Descriptors 0, 1, 2 and the mapped ones are put in place.
+    Place,
+    /// chroot(2).
+    Root,
+    /// chdir(2) or fchdir(2).
+    Directory,
+    /// umask(2).
+    Umask,
+    /// Signals get their dispositions.
+    Signals,
+    /// setsid(2).
+    Session,
+    /// setpgid(2).
+    ProcessGroup,
+    /// The controlling terminal is taken (`TIOCSCTTY`).
+    Terminal,
+    /// The child's process group becomes the terminal's foreground group.
+    Foreground,
+    /// setrlimit(2), one for each limit.
+    Limits,
+    /// setpriority(2).
+    Nice,
+    /// setgroups(2).
+    Groups,
+    /// The real, effective and saved group ids.
+    Gid,
+    /// The real, effective and saved user ids.
+    Uid,
+    /// The child can gain no privilege by exec any more.
+    NoNewPrivs,
+    /// A signal is asked for when the parent dies.
+    DieWithParent,
+    /// The signal mask is set.
+    Mask,
+    /// The caller's own code runs.
+    PreExec,
+    /// All other descriptors are closed.
+    Close,
+    /// The candidates are tried, one after the other.
+    Exec,
+}
+
+impl Stage {
+    /// What a child does, in this order.
+    pub const ORDER: [Self; 23] = [
+        Self::Table,
+        Self::Keep,
+        Self::ParentEnds,
+        Self::Place,
+        Self::Root,
+        Self::Directory,
+        Self::Umask,
+        Self::Signals,
+        Self::Session,
+        Self::ProcessGroup,
+        Self::Terminal,
+        Self::Foreground,
+        Self::Limits,
+        Self::Nice,
+        Self::Groups,
+        Self::Gid,
+        Self::Uid,
+        Self::NoNewPrivs,
+        Self::DieWithParent,
+        Self::Mask,
+        Self::PreExec,
+        Self::Close,
+        Self::Exec,
+    ];
+
+    /// How many values there are: the length of a table indexed by stage.
+    pub const COUNT: usize = Self::Exec as usize + 1;
+
+    /// What the stage does, as the beginning of an error message.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Setup => "set up the spawn",
+            Self::Start => "start the child",
+            Self::Table => "make the descriptor table private",
+            Self::Keep => "keep descriptor",
+            Self::ParentEnds => "close the parent's end",
+            Self::Place => "place descriptor",
+            Self::Root => "chroot to",
+            Self::Directory => "chdir to",
+            Self::Umask => "set the umask",
+            Self::Signals => "set the disposition of signal",
+            Self::Session => "start a session",
+            Self::ProcessGroup => "join process group",
+            Self::Terminal => "take the controlling terminal on descriptor",
+            Self::Foreground => "come to the foreground of the terminal on descriptor",
+            Self::Limits => "set the limit",
+            Self::Nice => "set the nice value",
+            Self::Groups => "set the supplementary groups",
+            Self::Gid => "become group",
+            Self::Uid => "become user",
+            Self::NoNewPrivs => "give up new privileges",
+            Self::DieWithParent => "ask for a signal at the parent's death",
+            Self::Mask => "set the signal mask",
+            Self::PreExec => "run the pre-exec closure",
+            Self::Close => "close the other descriptors",
+            Self::Exec => "exec",
+        }
+    }
+
+    /// The stage that a byte of a report stands for.
+    pub const fn from_u8(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Setup),
+            1 => Some(Self::Start),
+            // `ORDER` starts at discriminant 2 and has no hole: a test holds it.
+            2..=24 => Some(Self::ORDER[(byte - 2) as usize]),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stage;
+
+    #[test]
+    fn the_order_is_the_order_of_the_discriminants_without_a_hole() {
+        for (position, &stage) in Stage::ORDER.iter().enumerate() {
+            assert_eq!(stage as usize, position + 2);
+            assert_eq!(Stage::from_u8(stage as u8), Some(stage));
+        }
+        assert_eq!(Stage::COUNT, Stage::ORDER.len() + 2);
+        assert_eq!(Stage::from_u8(u8::try_from(Stage::COUNT).unwrap()), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! The backend itself: what an answer of Linux's means for closing, and what is remembered of it.
+
+use crate::{CAPABILITIES, LinuxSys, ProcSelfFd};
+use core::sync::atomic::{AtomicBool, Ordering};
+use forkexec_core::{
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, loop_bound,
+};
+
+/// Linux, over its real system calls or a simulated kernel's.
+///
+/// It probes nothing: a seccomp filter that answers a call with `SIGSYS` would kill the process that asks. The first
+/// child that meets with a refusal of close_range(2) says so in its report, and later children begin with the next link.
+#[derive(Debug)]
+pub struct Linux<S> {
+    sys: S,
+    close_range_refused: AtomicBool,
+}
+
+impl<S> Linux<S> {
+    /// The backend over these system calls.
+    pub const fn new(sys: S) -> Self {
+        Self { sys, close_range_refused: AtomicBool::new(false) }
+    }
+}
+
+impl<S: LinuxSys + Sync> Backend for Linux<S> {
+    type Sys = S;
+
+    fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
+        self.sys.close_range(number(gap.first()), number(gap.last()))
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
+        &[&ProcSelfFd]
+    }
+
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        loop_bound(&self.sys)
+    }
+
+    /// `CLOSE_RANGE_UNSHARE` copies nothing of what it closes, so the range begins above the last kept descriptor.
+    /// Where it is refused, unshare(2) copies all.
+    fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno> {
+        let open_ended = keep.gaps(FIRST_UNKEPT).last().filter(|gap| gap.last() == Fd::MAX);
+        let unshared = open_ended.map(|gap| self.sys.close_range_unshare(number(gap.first()), u32::MAX));
+        match unshared {
+            Some(Ok(())) => Ok(()),
+            _ => self.sys.unshare_files(),
+        }
+    }
+
+    fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {
+        self.sys.set_parent_death_signal(signal)
+    }
+
+    fn no_new_privs(&self) -> Result<(), Errno> {
+        self.sys.set_no_new_privs()
+    }
+
+    fn learn(&self, closed: &Closed) {
+        if closed.bulk_refused.is_some_and(Errno::is_refusal) {
+            self.close_range_refused.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn first_link(&self) -> Link {
+        if self.close_range_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    }
+}
+
+const FIRST_UNKEPT: Fd = 3;
+
+/// The kernel takes unsigned numbers, and the open end of a range as `~0U`.
+const fn number(fd: Fd) -> u32 {
+    if fd == Fd::MAX { u32::MAX } else { fd.unsigned_abs() }
+}

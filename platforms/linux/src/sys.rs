@@ -1,0 +1,444 @@
+//! The real system calls: one call, one errno check, no decision.
+//!
+//! All go through syscall(2), with these exceptions on the parent's side: fork(3), whose handlers a pre-exec closure
+//! may rely on, and mmap(2), munmap(2), whose raw numbers differ by architecture.
+
+use crate::LinuxSys;
+use core::convert::Infallible;
+use core::ffi::{CStr, c_char, c_int, c_long};
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use forkexec_core::{
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+};
+
+/// The kernel that this program runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel(());
+
+impl Kernel {
+    /// The real system calls.
+    ///
+    /// # Safety
+    ///
+    /// Its methods close and replace descriptors by number and change the process. The caller uses them only in a child
+    /// before exec, or on descriptors and processes of its own.
+    pub const unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+/// The 32-bit architectures have a second set of calls for ids of more than 16 bits (setresuid(2), NOTES).
+#[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k"))]
+mod ids {
+    pub(super) use libc::{
+        SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+    };
+}
+#[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k")))]
+mod ids {
+    pub(super) use libc::{
+        SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
+    };
+}
+
+/// The kernel's signal set: 64 bits, on MIPS 128.
+const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
+const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
+
+/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask, all zero
+/// for what is done here, so that their order, which differs, does not matter.
+type KernelAction = [usize; 8];
+const HANDLER: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
+
+fn errno() -> Errno {
+    Errno::from_raw(errno::errno().0)
+}
+
+/// An argument of a system call, as a whole register: a variadic function leaves the upper half of a shorter one
+/// undefined, and some calls look at all of it.
+trait Word {
+    fn word(self) -> c_long;
+}
+
+macro_rules! words {
+    ($($type:ty),*) => {$(
+        impl Word for $type {
+            #[expect(clippy::allow_attributes, reason = "which of the casts is lossy differs by architecture")]
+            #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_lossless)]
+            fn word(self) -> c_long {
+                self as c_long
+            }
+        }
+    )*};
+}
+
+words!(i32, u32, u64, usize);
+
+impl<T> Word for *const T {
+    fn word(self) -> c_long {
+        self.addr().word()
+    }
+}
+
+impl<T> Word for *mut T {
+    fn word(self) -> c_long {
+        self.addr().word()
+    }
+}
+
+macro_rules! syscall {
+    ($number:expr $(, $argument:expr)*) => { libc::syscall($number $(, Word::word($argument))*) };
+}
+
+fn check(result: c_long) -> Result<c_long, Errno> {
+    if result == -1 { Err(errno()) } else { Ok(result) }
+}
+
+fn done(result: c_long) -> Result<(), Errno> {
+    check(result).map(drop)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "descriptors, ids and flags: the kernel answers with an int"
+)]
+fn int(result: c_long) -> Result<c_int, Errno> {
+    check(result).map(|value| value as c_int)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a length of memory, so it fits")]
+fn length(result: c_long) -> Result<usize, Errno> {
+    check(result).map(|length| length.unsigned_abs() as usize)
+}
+
+fn kernel_set(set: SignalSet) -> [u64; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
+    let words = [set.bits() as u64, (set.bits() >> 64) as u64];
+    words
+}
+
+fn signal_set(words: [u64; 2]) -> SignalSet {
+    SignalSet::from_bits(u128::from(words[0]) | u128::from(words[1]) << 64)
+}
+
+fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
+    let new = kernel_set(set);
+    let mut old = [0; 2];
+    // SAFETY: both sets are at least as long as the size that is passed.
+    done(unsafe {
+        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, SIGNAL_SET_SIZE)
+    })?;
+    Ok(signal_set(old))
+}
+
+fn status(fd: Fd) -> Result<libc::stat, Errno> {
+    let mut status = MaybeUninit::uninit();
+    // SAFETY: fstat fills a `stat`. It is not a cancellation point, and the raw call's layout differs by architecture.
+    let result = unsafe { libc::fstat(fd, status.as_mut_ptr()) };
+    done(result.into())?;
+    // SAFETY: fstat succeeded, so the structure is filled.
+    Ok(unsafe { status.assume_init() })
+}
+
+fn environment() -> *const *const c_char {
+    unsafe extern "C" {
+        static mut environ: *const *const c_char;
+    }
+    // SAFETY: a read of a pointer. That nobody changes the environment meanwhile is asked of the caller who leaves
+    // the environment to the process.
+    unsafe { environ }
+}
+
+impl Sys for Kernel {
+    type Executed = Infallible;
+
+    fn close(&self, fd: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed; that the descriptor is the caller's is the promise of `Kernel::new`.
+        done(unsafe { syscall!(libc::SYS_close, fd) })
+    }
+
+    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+        // SAFETY: as for `close`.
+        done(unsafe { syscall!(libc::SYS_dup3, from, to, 0) })
+    }
+
+    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(FCNTL, fd, libc::F_DUPFD_CLOEXEC, lowest) })
+    }
+
+    fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(FCNTL, fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
+    }
+
+    fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno> {
+        let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(FCNTL, fd, libc::F_SETFD, flags) })
+    }
+
+    fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { syscall!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) })
+    }
+
+    fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
+        let status = status(fd)?;
+        #[expect(clippy::useless_conversion, reason = "32 bits on some architectures")]
+        Ok(FileId { device: status.st_dev.into(), inode: status.st_ino.into() })
+    }
+
+    fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: the path is a C string borrowed for the call.
+        int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) })
+    }
+
+    fn set_limit(&self, limit: Limit) -> Result<(), Errno> {
+        let new = [limit.soft, limit.hard];
+        let old: *mut u64 = ptr::null_mut();
+        // SAFETY: the kernel's `rlimit64` is two 64-bit numbers, on every architecture; the old one is not asked for.
+        done(unsafe { syscall!(libc::SYS_prlimit64, 0, limit.resource.0, &raw const new, old) })
+    }
+
+    fn descriptor_limit(&self) -> Result<u64, Errno> {
+        let new: *const u64 = ptr::null();
+        let mut old = [0_u64; 2];
+        // SAFETY: as for `set_limit`, the other way round.
+        done(unsafe { syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, new, &raw mut old) })?;
+        Ok(old[1])
+    }
+
+    /// sysconf(3) is not async-signal-safe, and Linux always knows the limit.
+    fn open_max(&self) -> Option<u64> {
+        None
+    }
+
+    fn chroot(&self, path: &CStr) -> Result<(), Errno> {
+        // SAFETY: the path is a C string borrowed for the call.
+        done(unsafe { syscall!(libc::SYS_chroot, path.as_ptr()) })
+    }
+
+    fn chdir(&self, path: &CStr) -> Result<(), Errno> {
+        // SAFETY: the path is a C string borrowed for the call.
+        done(unsafe { syscall!(libc::SYS_chdir, path.as_ptr()) })
+    }
+
+    fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_fchdir, directory) })
+    }
+
+    fn set_umask(&self, mask: u32) {
+        // SAFETY: no memory is passed.
+        let _ = unsafe { syscall!(libc::SYS_umask, mask) };
+    }
+
+    fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
+        let new: *const KernelAction = ptr::null();
+        let mut old: KernelAction = [0; 8];
+        // SAFETY: the buffer is larger than the kernel's structure; the set size is the kernel's own.
+        done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
+        Ok(match old[HANDLER] {
+            libc::SIG_DFL => Disposition::Default,
+            libc::SIG_IGN => Disposition::Ignored,
+            _ => Disposition::Handled,
+        })
+    }
+
+    fn set_disposition(&self, signal: Signal, ignored: bool) -> Result<(), Errno> {
+        let mut new: KernelAction = [0; 8];
+        new[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        let old: *mut KernelAction = ptr::null_mut();
+        // SAFETY: as for `disposition`; flags, restorer and mask are zero.
+        done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, &raw const new, old, SIGNAL_SET_SIZE) })
+    }
+
+    fn set_mask(&self, mask: SignalSet) -> Result<(), Errno> {
+        set_mask(mask).map(drop)
+    }
+
+    fn highest_signal(&self) -> Signal {
+        if SIGNAL_WORDS == 2 { 127 } else { 64 }
+    }
+
+    fn parent(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(libc::SYS_getppid) }).unwrap_or(0)
+    }
+
+    fn start_session(&self) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_setsid) })
+    }
+
+    fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_setpgid, 0, group) })
+    }
+
+    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
+        // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
+        done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0) })
+    }
+
+    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        let group = int(unsafe { syscall!(libc::SYS_getpgid, 0) })?;
+        // SAFETY: `TIOCSPGRP` reads one pid from the pointer.
+        done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSPGRP, &raw const group) })
+    }
+
+    fn set_nice(&self, nice: i32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) })
+    }
+
+    fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
+        // SAFETY: the kernel reads `len` ids of 32 bits from the slice.
+        done(unsafe { syscall!(ids::SETGROUPS, groups.len(), groups.as_ptr()) })
+    }
+
+    fn set_gid(&self, gid: u32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(ids::SETRESGID, gid, gid, gid) })
+    }
+
+    fn set_uid(&self, uid: u32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(ids::SETRESUID, uid, uid, uid) })
+    }
+
+    fn execve(
+        &self,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Infallible, Errno> {
+        let env = env.map_or_else(environment, CStrArray::as_ptr);
+        // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call.
+        let _ = unsafe { syscall!(libc::SYS_execve, path.as_ptr(), argv.as_ptr(), env) };
+        Err(errno())
+    }
+
+    fn now(&self) -> u64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: clock_gettime fills a `timespec`; it is async-signal-safe (signal-safety(7)).
+        let _ = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        #[expect(clippy::useless_conversion, reason = "32 bits on some architectures")]
+        let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
+        seconds.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.unsigned_abs())
+    }
+}
+
+/// 32-bit architectures have `fcntl64`, which differs only in file locks.
+const FCNTL: c_long = libc::SYS_fcntl;
+
+impl ParentSys for Kernel {
+    unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
+        // SAFETY: what runs in the child is the caller's promise.
+        let pid = unsafe { libc::fork() };
+        int(pid.into()).map(|pid| (pid != 0).then_some(pid))
+    }
+
+    fn exit(&self, status: c_int) -> ! {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(status) }
+    }
+
+    fn pipe(&self) -> Result<(Fd, Fd), Errno> {
+        let mut ends = [-1; 2];
+        // SAFETY: the kernel writes two descriptors.
+        done(unsafe { syscall!(libc::SYS_pipe2, &raw mut ends, libc::O_CLOEXEC) })?;
+        Ok((ends[0], ends[1]))
+    }
+
+    fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { syscall!(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) })
+    }
+
+    fn wait(&self, pid: Pid) -> Result<c_int, Errno> {
+        let mut status: c_int = 0;
+        let usage: *mut u8 = ptr::null_mut();
+        // SAFETY: the kernel writes one int; the usage is not asked for.
+        done(unsafe { syscall!(libc::SYS_wait4, pid, &raw mut status, WAIT_FOR_ANY_CHILD, usage) })?;
+        Ok(status)
+    }
+
+    fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_kill, pid, signal) })
+    }
+
+    fn process(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
+    }
+
+    fn block_signals(&self) -> Result<SignalSet, Errno> {
+        set_mask(SignalSet::ALL)
+    }
+
+    fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping, anywhere.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return Err(errno());
+        }
+        NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
+    }
+
+    unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
+        // SAFETY: the caller's promise.
+        let _ = unsafe { libc::munmap(memory.as_ptr().cast(), length) };
+    }
+}
+
+const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
+
+impl LinuxSys for Kernel {
+    fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
+        // SAFETY: as for `close`.
+        done(unsafe { syscall!(libc::SYS_close_range, first, last, 0) })
+    }
+
+    fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
+        // SAFETY: as for `close`; the table that loses the range is the caller's own copy.
+        done(unsafe { syscall!(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_UNSHARE) })
+    }
+
+    fn unshare_files(&self) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_unshare, libc::CLONE_FILES) })
+    }
+
+    fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { syscall!(libc::SYS_getdents64, directory, records.as_mut_ptr(), records.len()) })
+    }
+
+    fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
+        let mut status = MaybeUninit::uninit();
+        // SAFETY: fstatfs fills a `statfs`; the raw call's layout differs by architecture.
+        let result = unsafe { libc::fstatfs(fd, status.as_mut_ptr()) };
+        done(result.into())?;
+        // SAFETY: fstatfs succeeded, so the structure is filled.
+        let status: libc::statfs = unsafe { status.assume_init() };
+        Ok(status.f_type == libc::PROC_SUPER_MAGIC)
+    }
+
+    fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
+    }
+
+    fn set_no_new_privs(&self) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+    }
+}

@@ -1,0 +1,61 @@
+//! The backend itself: there is little to decide.
+
+use crate::{CAPABILITIES, DevFd, PosixSys};
+use forkexec_core::{
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, loop_bound,
+};
+
+/// Any POSIX system, over its real system calls or a simulated kernel's.
+#[derive(Debug)]
+pub struct Posix<S> {
+    sys: S,
+}
+
+impl<S> Posix<S> {
+    /// The backend over these system calls.
+    pub const fn new(sys: S) -> Self {
+        Self { sys }
+    }
+}
+
+impl<S: PosixSys + Sync> Backend for Posix<S> {
+    type Sys = S;
+
+    fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
+        &[&DevFd]
+    }
+
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        loop_bound(&self.sys)
+    }
+
+    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn no_new_privs(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn learn(&self, _closed: &Closed) {}
+
+    fn first_link(&self) -> Link {
+        Link::Enumerate
+    }
+}

@@ -1,0 +1,37 @@
+//! `/dev/fd`, where it is live.
+
+use crate::PosixSys;
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, Unlisted};
+
+/// What is read.
+pub(crate) const NAME: &str = "/dev/fd";
+
+const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
+
+/// The `posix_dent` of POSIX.1-2024 has no fixed layout; this is Linux's, the one system where it is read today.
+const RECORD: RecordLayout = RecordLayout { length_at: 16, name_at: 19 };
+
+/// The enumerator over `/dev/fd`.
+#[derive(Clone, Copy, Debug)]
+pub struct DevFd;
+
+impl<S: PosixSys> FdEnumerator<S> for DevFd {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let mut records = RecordBuffer::new();
+        DIRECTORY.visit(
+            sys,
+            from,
+            visitor,
+            |_| true,
+            |directory, each| {
+                let length = sys.read_directory(directory, records.space())?;
+                RECORD.names(records.filled(length)?, each)?;
+                Ok(length > 0)
+            },
+        )
+    }
+}

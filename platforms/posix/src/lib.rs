@@ -1,0 +1,45 @@
+#![no_std]
+//! The floor: a backend for any POSIX system.
+//!
+//! 1. *Systems*: those without a backend of their own.
+//! 2. *Listing*: `/dev/fd`. Many systems have it as a static directory that lists 0, 1 and 2 whatever is open, so it must
+//!    list the very descriptor it is read through. And it must be readable without allocation, which `opendir` is not; the
+//!    C libraries of today offer that on Linux only (posix_getdents(3) of POSIX.1-2024 will everywhere).
+//! 3. *Closing*: no bulk call. Without a list, every number below the hard limit, else `_SC_OPEN_MAX`, else 256, and never
+//!    fewer than 65,536.
+//! 4. *Starting*: fork(2).
+//! 5. *Async-signal-safety*: the calls of POSIX's own list, and beyond it `setgroups`, `setregid`, `setreuid`, `setpriority`,
+//!    `setrlimit`, `getrlimit`, `chroot` and `ioctl`, which are bare system calls wherever they were looked at, and
+//!    `sysconf(_SC_OPEN_MAX)`, which is a getrlimit(2).
+//! 6. *Proven*: on Linux, where the conformance suite runs over it, too.
+
+mod close;
+mod enumerate;
+mod sys;
+
+pub use close::Posix;
+pub use enumerate::DevFd;
+pub use sys::Kernel;
+
+use forkexec_core::{Capabilities, Errno, Fd, Method, Sys};
+
+/// What this backend has.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    system: "POSIX",
+    bulk_closer: None,
+    enumerators: &[enumerate::NAME],
+    launchers: &[Method::Fork],
+    operations: &[],
+};
+
+/// The one call beyond those that all systems have.
+///
+/// The contract is that of [`Sys`].
+pub trait PosixSys: Sys {
+    /// Reads directory records with the layout of [`DevFd`]: how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// The errno, `ENOSYS` where the C library has no such call.
+    fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
+}

@@ -1,0 +1,295 @@
+//! The program that the tests start: it says what it was born with.
+//!
+//! `report [--to N]` writes one line per fact to descriptor N (default 1); the
+//! other verbs do one thing each, see [`main`]. It is linked statically, and
+//! needs neither `/proc` nor any file, so that it runs in an empty chroot.
+//!
+//! There is no Rust `main`: the runtime before it opens `/dev/null` where
+//! 0, 1 or 2 is closed, and ignores SIGPIPE, which would falsify the report.
+//! For the same reason the report opens nothing while it looks.
+//!
+//! Bytes outside printable ASCII are written as `\xNN`, `\` as `\\`.
+
+#![no_main]
+
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::exit;
+
+unsafe extern "C" {
+    safe fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
+    safe fn getpid() -> c_int;
+    safe fn getppid() -> c_int;
+    safe fn getpgid(pid: c_int) -> c_int;
+    safe fn getsid(pid: c_int) -> c_int;
+    safe fn tcgetpgrp(fd: c_int) -> c_int;
+    safe fn getresuid(real: &mut c_uint, effective: &mut c_uint, saved: &mut c_uint) -> c_int;
+    safe fn getresgid(real: &mut c_uint, effective: &mut c_uint, saved: &mut c_uint) -> c_int;
+    safe fn getpriority(which: c_int, who: c_uint) -> c_int;
+    safe fn getrlimit(resource: c_int, limit: &mut Limit) -> c_int;
+    safe fn umask(mask: c_uint) -> c_uint;
+    safe fn raise(signal: c_int) -> c_int;
+    fn getgroups(size: c_int, list: *mut c_uint) -> c_int;
+    fn sigprocmask(how: c_int, set: *const c_void, old: *mut c_void) -> c_int;
+    fn prctl(operation: c_int, ...) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
+}
+
+/// `struct rlimit` of the 64-bit systems.
+#[repr(C)]
+#[derive(Default)]
+struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+const F_GETFD: c_int = 1;
+const F_GETFL: c_int = 3;
+const PRIO_PROCESS: c_int = 0;
+const PR_GET_PDEATHSIG: c_int = 2;
+const PR_GET_NO_NEW_PRIVS: c_int = 39;
+const SIG_IGN: usize = 1;
+/// C libraries keep signals 32 and 33 to themselves: ask the kernel.
+const SYS_RT_SIGACTION: c_long = if cfg!(target_arch = "x86_64") { 13 } else { 134 };
+
+/// By `RLIMIT_*` number.
+const LIMITS: [&str; 16] = [
+    "cpu",
+    "fsize",
+    "data",
+    "stack",
+    "core",
+    "rss",
+    "nproc",
+    "nofile",
+    "memlock",
+    "as",
+    "locks",
+    "sigpending",
+    "msgqueue",
+    "nice",
+    "rtprio",
+    "rttime",
+];
+const NOFILE: c_int = 7;
+
+type Text = String;
+type Words = [&'static [u8]];
+
+/// Does what the first argument says.
+#[unsafe(no_mangle)]
+extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
+    let args = words(argv);
+    let verb: Vec<&str> = args.iter().skip(1).map(|arg| str::from_utf8(arg).unwrap_or("?")).collect();
+    match verb[..] {
+        ["report"] => put(1, report(&args, &words(envp)).as_bytes()),
+        ["report", "--to", fd] => put(number(fd), report(&args, &words(envp)).as_bytes()),
+        ["exit", code] => exit(number(code)),
+        ["kill", signal] => drop(raise(number(signal))),
+        ["echo"] => copy(0, Some(1)),
+        ["sleep-on-stdin"] => copy(0, None),
+        ["write", fd, text] => put(number(fd), text.as_bytes()),
+        ["spew", out, err] => spew(number(out), number(err)),
+        ["true"] => {}
+        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|true"),
+    }
+    0
+}
+
+fn report(args: &Words, environment: &Words) -> Text {
+    let mut text = Text::new();
+    report_descriptors(&mut text);
+    report_ids(&mut text);
+    report_places(&mut text);
+    report_signals(&mut text);
+    report_limits(&mut text);
+    put_line(&mut text, "argv", args.len());
+    for (index, arg) in args.iter().enumerate() {
+        put_line(&mut text, &format!("arg {index}"), escaped(arg));
+    }
+    for entry in environment {
+        text += &format!("env {}\n", escaped(entry));
+    }
+    text
+}
+
+/// Asks every number that can be open: no cap, and no trust in a listing.
+///
+/// A descriptor may lie above a limit lowered later, hence at least 65,536.
+fn report_descriptors(text: &mut Text) {
+    let mut limit = Limit::default();
+    getrlimit(NOFILE, &mut limit);
+    let highest = c_int::try_from(limit.hard.max(65_536)).unwrap_or(c_int::MAX);
+    let open: Vec<c_int> = (0..=highest).filter(|&fd| fcntl(fd, F_GETFD) >= 0).collect();
+    put_line(text, "scanned", highest);
+    put_line(text, "fds", list(&open));
+    for fd in open {
+        let flags = fcntl(fd, F_GETFL);
+        let facts = match descriptor(fd).metadata() {
+            Ok(about) => format!("dev={} ino={} mode={}", about.dev(), about.ino(), kind(about.mode())),
+            Err(_) => "dev=0 ino=0 mode=other".to_owned(),
+        };
+        put_line(text, &format!("fd {fd}"), format!("{facts} flags={flags:#x}"));
+    }
+}
+
+fn kind(mode: u32) -> &'static str {
+    match mode & 0o170_000 {
+        0o010_000 => "pipe",
+        0o020_000 => "char",
+        0o040_000 => "dir",
+        0o060_000 => "block",
+        0o100_000 => "file",
+        0o140_000 => "socket",
+        _ => "other",
+    }
+}
+
+fn report_ids(text: &mut Text) {
+    put_line(text, "pid", getpid());
+    put_line(text, "ppid", getppid());
+    put_line(text, "pgid", getpgid(0));
+    put_line(text, "sid", getsid(0));
+    match tcgetpgrp(0) {
+        group if group >= 0 => put_line(text, "tpgid", group),
+        _ => put_line(text, "tpgid", "none"),
+    }
+    for (names, ask) in [
+        (
+            ["ruid", "euid", "suid"],
+            getresuid as extern "C" fn(&mut c_uint, &mut c_uint, &mut c_uint) -> c_int,
+        ),
+        (["rgid", "egid", "sgid"], getresgid),
+    ] {
+        let [mut real, mut effective, mut saved] = [0; 3];
+        ask(&mut real, &mut effective, &mut saved);
+        for (name, id) in names.into_iter().zip([real, effective, saved]) {
+            put_line(text, name, id);
+        }
+    }
+    let mut groups = vec![0; 65_536]; // NGROUPS_MAX
+    // SAFETY: the list has room for as many as it says.
+    let count = unsafe { getgroups(65_536, groups.as_mut_ptr()) };
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    put_line(text, "groups", list(&groups));
+}
+
+fn report_places(text: &mut Text) {
+    let cwd = std::env::current_dir();
+    put_line(text, "cwd", cwd.map_or("none".to_owned(), |path| escaped(path.as_os_str().as_bytes())));
+    let root = fs::metadata("/");
+    put_line(text, "root", root.map_or("none".to_owned(), |it| format!("{} {}", it.dev(), it.ino())));
+    let mask = umask(0);
+    umask(mask);
+    put_line(text, "umask", format!("{mask:03o}"));
+}
+
+fn report_signals(text: &mut Text) {
+    let mut blocked = [0_u64; 16];
+    // SAFETY: no set is given, and the 128 bytes hold any C library's sigset_t.
+    unsafe { sigprocmask(0, std::ptr::null(), blocked.as_mut_ptr().cast()) };
+    let signals = 1..=64;
+    let is_blocked = |signal: &c_int| blocked[0] >> (signal - 1) & 1 == 1;
+    put_line(text, "blocked", list(&signals.clone().filter(is_blocked).collect::<Vec<_>>()));
+    let is_ignored = |signal: &c_int| disposition(*signal) == SIG_IGN;
+    put_line(text, "ignored", list(&signals.clone().filter(is_ignored).collect::<Vec<_>>()));
+    let is_handled = |signal: &c_int| disposition(*signal) > SIG_IGN;
+    put_line(text, "handled", list(&signals.filter(is_handled).collect::<Vec<_>>()));
+    let mut death_signal: c_int = 0;
+    // SAFETY: the kernel writes one int to the address.
+    unsafe { prctl(PR_GET_PDEATHSIG, &raw mut death_signal) };
+    put_line(text, "pdeathsig", death_signal);
+}
+
+fn disposition(signal: c_int) -> usize {
+    let mut action = [0_usize; 16]; // the handler comes first
+    // SAFETY: no action is given, and the kernel's structure is shorter than `action`.
+    unsafe { syscall(SYS_RT_SIGACTION, c_long::from(signal), 0_usize, action.as_mut_ptr(), 8_usize) };
+    action[0]
+}
+
+fn report_limits(text: &mut Text) {
+    put_line(text, "nice", getpriority(PRIO_PROCESS, 0));
+    let none: c_ulong = 0;
+    // SAFETY: this operation takes no address.
+    put_line(text, "no_new_privs", unsafe { prctl(PR_GET_NO_NEW_PRIVS, none, none, none, none) });
+    for (resource, name) in (0..).zip(LIMITS) {
+        let mut limit = Limit::default();
+        getrlimit(resource, &mut limit);
+        put_line(text, &format!("limit {name}"), format!("{} {}", limit.soft, limit.hard));
+    }
+}
+
+fn copy(from: c_int, to: Option<c_int>) {
+    let mut buffer = [0; 4096];
+    loop {
+        match descriptor(from).read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => to.map_or((), |to| put(to, &buffer[..count])),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => die(&error.to_string()),
+        }
+    }
+}
+
+/// Writes a block to each in turn, so that a reader of only one of them hangs.
+fn spew(mut out: usize, mut err: usize) {
+    let block = [b'.'; 4096];
+    while out + err > 0 {
+        for (fd, left) in [(1, &mut out), (2, &mut err)] {
+            let count = block.len().min(*left);
+            put(fd, &block[..count]);
+            *left -= count;
+        }
+    }
+}
+
+fn put(fd: c_int, bytes: &[u8]) {
+    if let Err(error) = descriptor(fd).write_all(bytes) {
+        die(&format!("descriptor {fd}: {error}"));
+    }
+}
+
+fn descriptor(fd: c_int) -> ManuallyDrop<File> {
+    // SAFETY: nothing here closes descriptors, and the file is not dropped.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(fd) })
+}
+
+fn put_line(text: &mut Text, name: &str, value: impl std::fmt::Display) {
+    writeln!(text, "{name}: {value}").expect("writing to a string succeeds");
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let escape = |&byte: &u8| match byte {
+        b'\\' => r"\\".to_owned(),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!(r"\x{byte:02x}"),
+    };
+    bytes.iter().map(escape).collect()
+}
+
+fn words(list: *const *const c_char) -> Vec<&'static [u8]> {
+    // SAFETY: argv and envp end with a null pointer, which ends the walk.
+    let pointers = (0..).map(|index| unsafe { *list.add(index) });
+    // SAFETY: up to there each points to a string that lasts as long as the process.
+    pointers.take_while(|it| !it.is_null()).map(|it| unsafe { CStr::from_ptr(it) }.to_bytes()).collect()
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| die("not a number"))
+}
+
+fn die(reason: &str) -> ! {
+    let _ = descriptor(2).write_all(format!("probe: {reason}\n").as_bytes());
+    exit(99)
+}

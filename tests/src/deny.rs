@@ -1,0 +1,109 @@
+//! System calls that fail, or kill, in this process and all it starts.
+//!
+//! A seccomp filter written by hand. It is inherited by children and survives
+//! exec, so what is denied to the launcher is denied to the program it
+//! launches, and it cannot be taken back: install it in an isolated test, and
+//! deny nothing that the test harness needs to end.
+//!
+//! Man page: [seccomp(2)](https://man7.org/linux/man-pages/man2/seccomp.2.html).
+
+use std::io;
+
+use libc::{c_int, c_long, sock_filter};
+
+use crate::sys;
+
+const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
+    0xC000_003E
+} else if cfg!(target_arch = "aarch64") {
+    0xC000_00B7
+} else {
+    panic!("the number of this architecture is unknown: see linux/audit.h")
+};
+
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const JUMP_IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// Where the call's number and the architecture lie in `struct seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+
+/// The calls to deny, and how.
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is denied before `install`"]
+pub struct Deny {
+    rules: Vec<(u32, u32)>,
+}
+
+impl Deny {
+    /// Denies nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets a call (`libc::SYS_*`) fail with an error number.
+    ///
+    /// The first rule for a call wins.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel could not report the number: it is not in `0..=4095`.
+    pub fn errno(self, call: c_long, errno: c_int) -> Self {
+        let errno = u32::try_from(errno).ok().filter(|&errno| errno <= 4095);
+        self.rule(call, libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report"))
+    }
+
+    /// Lets a call kill the process with SIGSYS.
+    pub fn kill(self, call: c_long) -> Self {
+        self.rule(call, libc::SECCOMP_RET_KILL_PROCESS)
+    }
+
+    fn rule(mut self, call: c_long, action: u32) -> Self {
+        self.rules.push((u32::try_from(call).expect("a system call's number"), action));
+        self
+    }
+
+    /// Denies the calls to every thread of this process from now on.
+    ///
+    /// `no_new_privs` is set only for a process without `CAP_SYS_ADMIN`, which
+    /// may not filter without it; children inherit it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's, if it takes no filter, and `Other` if another thread
+    /// could not be made to follow.
+    pub fn install(self) -> io::Result<()> {
+        let program = self.program();
+        match sys::filter_calls(&program) {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                sys::set_no_new_privs()?;
+                sys::filter_calls(&program)
+            }
+            result => result,
+        }
+    }
+
+    /// A call by another architecture's numbers is killed, not misjudged.
+    fn program(&self) -> Vec<sock_filter> {
+        let mut program = vec![
+            instruction(LOAD, ARCH, 0),
+            instruction(JUMP_IF_EQUAL, AUDIT_ARCH, 0),
+            instruction(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0),
+            instruction(LOAD, NUMBER, 0),
+        ];
+        program[1].jt = 1;
+        for &(call, action) in &self.rules {
+            program.push(instruction(JUMP_IF_EQUAL, call, 1));
+            program.push(instruction(RETURN, action, 0));
+        }
+        program.push(instruction(RETURN, libc::SECCOMP_RET_ALLOW, 0));
+        program
+    }
+}
+
+/// `skip`: how many instructions to pass over if a comparison fails.
+fn instruction(code: u32, operand: u32, skip: u8) -> sock_filter {
+    let code = u16::try_from(code).expect("an instruction's code");
+    sock_filter { code, jt: 0, jf: skip, k: operand }
+}

@@ -1,0 +1,62 @@
+//! The test binary, run again for one test.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::{INSIDE, SKIPPED_LOG};
+use crate::sys;
+
+/// What the test printed, or how it failed.
+pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
+    let mut output = tempfile::tempfile().map_err(|error| format!("no file for the output: {error}"))?;
+    let child = start(test, &output).map_err(|error| format!("{test} cannot be isolated: {error}"))?;
+    let ended = wait(child, limit);
+    let said = read(&mut output).map_err(|error| format!("the output of {test} is lost: {error}"))?;
+    let failure = match ended {
+        Err(error) => format!("cannot be waited for: {error}"),
+        Ok(None) => format!("did not end within {limit:?}, and was killed"),
+        Ok(Some(status)) if !status.success() => format!("failed ({status})"),
+        Ok(Some(_)) if said.contains("\ntest result: ok. 1 passed") => return Ok(said),
+        Ok(Some(_)) => "did not pass: no test has this name, or it ended its process".to_owned(),
+    };
+    Err(format!("{test}, in a process of its own, {failure}. It said:\n{said}"))
+}
+
+/// Both outputs go to a file: a pipe would have to be read meanwhile, and a
+/// forgotten grandchild could keep it open for ever.
+fn start(test: &str, output: &File) -> io::Result<Child> {
+    Command::new(env::current_exe()?)
+        .args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"])
+        .env(INSIDE, "1")
+        .env_remove(SKIPPED_LOG) // the line is repeated, and logged, by us
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
+        .process_group(0)
+        .spawn()
+}
+
+/// `None` if the child had to be killed. What it leaves of its group is killed.
+fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let (sender, receiver) = mpsc::channel();
+    let id = child.id();
+    thread::spawn(move || sender.send(sys::await_end(id)));
+    let ended = receiver.recv_timeout(limit).ok().transpose()?;
+    // The child is not reaped yet, so the group's number is still its own.
+    sys::kill_group(id.cast_signed())?;
+    let status = child.wait()?;
+    Ok(ended.map(|()| status))
+}
+
+fn read(output: &mut File) -> io::Result<String> {
+    let mut said = Vec::new();
+    output.rewind()?;
+    output.read_to_end(&mut said)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}

@@ -1,0 +1,23 @@
+//! What the integration suites of forkexec stand on.
+//!
+//! | room        | for                                                             |
+//! |-------------|-----------------------------------------------------------------|
+//! | [`probe`]   | the program that tests start, and what it says it was born with |
+//! | [`isolate`] | a process for each test                                         |
+//! | [`guard`]   | proof that a test left its process as it found it               |
+//! | [`deny`]    | system calls that fail, or kill                                 |
+//! | [`world`]   | hostile surroundings: many descriptors, no stdio, no `/proc`    |
+//! | [`trace`]   | the system calls a program makes                                |
+//!
+//! The helpers are for tests: where their own footing fails, they panic.
+//! On systems without Linux's interfaces the library is empty.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+pub mod deny;
+pub mod guard;
+pub mod isolate;
+pub mod probe;
+mod sys;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,52 @@
+//! Descriptors.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use libc::c_int;
+
+use super::check;
+
+/// The answer of `fcntl` to a command without an argument.
+pub(crate) fn ask(fd: RawFd, command: c_int) -> io::Result<c_int> {
+    // SAFETY: the command takes no argument, and a closed descriptor is an error.
+    check(unsafe { libc::fcntl(fd, command) })
+}
+
+/// Device and inode of an open descriptor.
+pub(crate) fn identity(fd: RawFd) -> io::Result<(u64, u64)> {
+    let mut about = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `about` has room for the answer.
+    check(unsafe { libc::fstat(fd, about.as_mut_ptr()) })?;
+    // SAFETY: fstat succeeded, so it has filled it.
+    let about = unsafe { about.assume_init() };
+    Ok((about.st_dev, about.st_ino))
+}
+
+/// A duplicate with the lowest free number from `lowest` up, closed by exec.
+pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the command takes an int.
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })?;
+    // SAFETY: fcntl just made it, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Makes `number` a duplicate of `fd` that survives exec.
+pub(crate) fn duplicate_to(fd: &impl AsRawFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: the caller answers for what was open as `number`.
+    check(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop)
+}
+
+pub(crate) fn close(fd: RawFd) -> io::Result<()> {
+    // SAFETY: the caller answers for what was open as `fd`.
+    check(unsafe { libc::close(fd) }).map(drop)
+}
+
+/// Opens `/dev/null` for both directions; it survives exec.
+pub(crate) fn open_null() -> io::Result<OwnedFd> {
+    // SAFETY: the path is a C string, and no mode is needed without O_CREAT.
+    let fd = check(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) })?;
+    // SAFETY: open just made it, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

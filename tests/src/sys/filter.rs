@@ -1,0 +1,27 @@
+//! Filters of system calls.
+
+use std::io;
+
+use libc::c_ulong;
+
+use super::check;
+
+/// Lets the filter judge every thread's system calls from now on.
+pub(crate) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let (mode, flags) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC);
+    // SAFETY: the kernel reads `len` instructions, and writes none.
+    match unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) } {
+        0 => Ok(()),
+        thread if thread > 0 => Err(io::Error::other(format!("thread {thread} has filters of its own"))),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives up, for good, gaining privileges by exec.
+pub(crate) fn set_no_new_privs() -> io::Result<()> {
+    let (yes, none): (c_ulong, c_ulong) = (1, 0);
+    // SAFETY: the operation takes no address.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, none, none, none) }).map(drop)
+}

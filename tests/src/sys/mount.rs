@@ -1,0 +1,46 @@
+//! Mounts.
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use libc::c_ulong;
+
+use super::check;
+
+/// Whether the path lies on a file system of the kernel's processes.
+pub(crate) fn is_proc(path: &Path) -> io::Result<bool> {
+    let mut about = MaybeUninit::<libc::statfs>::uninit();
+    let path = c_string(path)?;
+    // SAFETY: the path is a C string, and `about` has room for the answer.
+    check(unsafe { libc::statfs(path.as_ptr(), about.as_mut_ptr()) })?;
+    // SAFETY: statfs succeeded, so it has filled it.
+    Ok(unsafe { about.assume_init() }.f_type == 0x9fa0) // PROC_SUPER_MAGIC, whose type varies
+}
+
+/// Gives the calling thread a mount namespace of its own.
+pub(crate) fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: unshare touches no memory.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) }).map(drop)
+}
+
+/// Mounts without a file system type or data: a bind, or a change of flags.
+pub(crate) fn mount(source: &Path, target: &Path, flags: c_ulong) -> io::Result<()> {
+    let (source, target) = (c_string(source)?, c_string(target)?);
+    // SAFETY: both paths are C strings; type and data may be null for these flags.
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), ptr::null(), flags, ptr::null()) }).map(drop)
+}
+
+/// Takes the mount, and all below it, out of the tree at once.
+pub(crate) fn detach(target: &Path) -> io::Result<()> {
+    let target = c_string(target)?;
+    // SAFETY: the path is a C string.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
+fn c_string(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+}

@@ -1,0 +1,77 @@
+//! Hostile surroundings for one test.
+//!
+//! All of it changes the process, and some of it for good (limits, mounts):
+//! call it in an [`isolated`](crate::isolate::isolated) test only.
+
+mod proc;
+mod stdio;
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+pub use proc::{false_proc, without_proc};
+pub use stdio::{Reopen, close_stdio};
+
+use crate::{probe, sys};
+
+/// Opens `/dev/null` so many times; the descriptors survive exec.
+///
+/// # Panics
+///
+/// If the descriptor limit is too low: see [`set_limit`].
+pub fn open_many(count: usize) -> Vec<OwnedFd> {
+    (0..count).map(|_| sys::open_null().expect("the descriptor limit allows as many")).collect()
+}
+
+/// Duplicates a descriptor to a number; the duplicate survives exec.
+///
+/// # Panics
+///
+/// If the number is open already, or not below the descriptor limit.
+pub fn place(fd: impl AsFd, number: RawFd) -> OwnedFd {
+    assert!(sys::ask(number, libc::F_GETFD).is_err(), "descriptor {number} is open already");
+    sys::duplicate_to(&fd.as_fd(), number).expect("the number is below the descriptor limit");
+    // SAFETY: nothing was open there before dup2 made it, so nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Soft and hard limit of a resource (`libc::RLIMIT_*`); no limit is `u64::MAX`.
+///
+/// # Errors
+///
+/// The kernel's, for a resource that it does not know.
+pub fn limit(resource: impl Into<i64>) -> io::Result<(u64, u64)> {
+    sys::limit(resource.into())
+}
+
+/// Sets the soft and hard limit of a resource (`libc::RLIMIT_*`), for good.
+///
+/// # Errors
+///
+/// The kernel's: a hard limit is raised with privileges only.
+pub fn set_limit(resource: impl Into<i64>, soft: u64, hard: u64) -> io::Result<()> {
+    sys::set_limit(resource.into(), soft, hard)
+}
+
+/// A directory, open to everybody, that holds the probe as `/probe` and nothing else.
+///
+/// It is removed when dropped.
+///
+/// # Panics
+///
+/// If it cannot be made.
+pub fn empty_chroot() -> TempDir {
+    let root = TempDir::new().expect("a temporary directory can be made");
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("the directory is ours");
+    probe::copy_to(root.path());
+    root
+}
+
+/// Whether this process has the superuser's effective id.
+pub fn is_root() -> bool {
+    sys::effective_user() == 0
+}

@@ -1,0 +1,75 @@
+//! Refused system calls.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::mpsc;
+use std::thread;
+
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world::is_root;
+
+use crate::{probe, seen};
+
+#[test]
+fn a_denied_call_fails_with_the_number() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_getppid, libc::EXDEV).install().expect("a filter is taken");
+        assert_eq!(getppid(), Err(Some(libc::EXDEV)));
+    });
+}
+
+#[test]
+fn other_calls_are_let_through() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");
+        assert!(getppid().is_ok());
+    });
+}
+
+#[test]
+fn threads_that_run_already_are_denied_too() {
+    isolated(|| {
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || wait.recv().map(|()| getppid()));
+        Deny::new().errno(libc::SYS_getppid, libc::EPERM).install().expect("a filter is taken");
+        go.send(()).expect("the thread waits");
+        let answer = thread.join().expect("the thread does not panic");
+        assert_eq!(answer, Ok(Err(Some(libc::EPERM))));
+    });
+}
+
+#[test]
+fn programs_started_later_are_denied_too() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_getcwd, libc::EPERM).install().expect("a filter is taken");
+        assert_eq!(seen(&mut probe(&["report"])).cwd, None);
+    });
+}
+
+#[test]
+fn a_deadly_call_kills() {
+    isolated(|| {
+        Deny::new().kill(libc::SYS_getcwd).install().expect("a filter is taken");
+        let output = probe(&["report"]).output().expect("the probe can be started");
+        assert_eq!(output.status.signal(), Some(libc::SIGSYS));
+    });
+}
+
+#[test]
+fn no_new_privs_is_set_only_where_needed() {
+    isolated(|| {
+        let was_set = seen(&mut probe(&["report"])).no_new_privs;
+        Deny::new().errno(libc::SYS_getppid, libc::EPERM).install().expect("a filter is taken");
+        let is_set = seen(&mut probe(&["report"])).no_new_privs;
+        assert_eq!(is_set, was_set || !is_root());
+    });
+}
+
+fn getppid() -> Result<i64, Option<i32>> {
+    // SAFETY: the call takes nothing and touches no memory.
+    match unsafe { libc::syscall(libc::SYS_getppid) } {
+        -1 => Err(io::Error::last_os_error().raw_os_error()),
+        pid => Ok(pid),
+    }
+}

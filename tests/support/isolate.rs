@@ -1,0 +1,91 @@
+//! Tests that fail, hang, are skipped or are not there.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::process::{self, Command};
+use std::thread;
+use std::time::Duration;
+
+use forkexec_tests::isolate::{is_inside, isolated, isolated_for, skip};
+
+use crate::complaint_of;
+
+/// Set for the run of `skips_if_asked` within `a_skip_is_heard_and_logged_once`.
+const ASKED: &str = "FORKEXEC_SUPPORT_SKIP";
+
+#[test]
+fn the_test_runs_in_another_process() {
+    isolated(|| assert!(is_inside()));
+}
+
+#[test]
+fn a_failure_is_reported_with_what_was_said() {
+    let complaint = complaint_of(|| {
+        isolated(|| {
+            println!("before the end");
+            panic!("the {} reason", "true");
+        });
+    });
+    assert!(complaint.contains("the true reason"), "{complaint}");
+}
+
+#[test]
+fn a_test_that_hangs_is_killed_and_told() {
+    if env::var_os("NEXTEST").is_some() {
+        return skip("nextest has time limits of its own");
+    }
+    let complaint = complaint_of(|| {
+        isolated_for(Duration::from_millis(500), || {
+            let (mut reader, _writer) = io::pipe().expect("a pipe can be made");
+            let _ = reader.read(&mut [0]);
+        });
+    });
+    assert!(complaint.contains("did not end within 500ms, and was killed"), "{complaint}");
+}
+
+#[test]
+fn a_test_that_ends_its_process_has_not_passed() {
+    if env::var_os("NEXTEST").is_some() {
+        return skip("nextest judges the exit status itself");
+    }
+    let complaint = complaint_of(|| isolated(|| process::exit(0)));
+    assert!(complaint.contains("did not pass"), "{complaint}");
+}
+
+#[test]
+fn a_name_that_is_no_test_has_not_passed() {
+    if is_inside() {
+        return skip("nothing is started again in a process of its own");
+    }
+    let thread = thread::Builder::new().name("isolate::no_such_test".to_owned());
+    let complaint =
+        thread.spawn(|| complaint_of(|| isolated(|| ()))).expect("a thread can be started").join();
+    let complaint = complaint.expect("the complaint is caught");
+    assert!(complaint.contains("isolate::no_such_test") && complaint.contains("did not pass"), "{complaint}");
+}
+
+#[test]
+fn a_skip_is_heard_and_logged_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let log = directory.path().join("skipped");
+    let output = Command::new(env::current_exe().expect("a process knows its program"))
+        .args(["isolate::skips_if_asked", "--exact"])
+        .env(ASKED, "1")
+        .env("FORKEXEC_SKIPPED_LOG", &log)
+        .output()
+        .expect("the test binary can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = "SKIPPED isolate::skips_if_asked: by request";
+    assert!(said.lines().any(|it| it == line), "{said}");
+    assert_eq!(fs::read_to_string(&log).expect("the log is there"), format!("{line}\n"));
+}
+
+#[test]
+fn skips_if_asked() {
+    isolated(|| {
+        if env::var_os(ASKED).is_some() {
+            skip("by request");
+        }
+    });
+}

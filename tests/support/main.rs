@@ -1,0 +1,50 @@
+//! The support library under test, most of all that its guards can fail.
+//!
+//! - `deny`: refused system calls
+//! - `guard`: each thing that a test may not leave behind
+//! - `isolate`: tests that fail, hang, are skipped or are not there
+//! - `probe`: what the probe says, and does
+//! - `trace`: strace's list
+//! - `world`: each hostile surrounding
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod deny;
+mod guard;
+mod isolate;
+mod probe;
+mod trace;
+mod world;
+
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::Command;
+
+use forkexec_tests::probe::Seen;
+
+/// What `test`, which has to fail, panics with.
+///
+/// Where it runs in the isolated process the panic goes on, for the outer
+/// process to complain of.
+fn complaint_of(test: impl FnOnce()) -> String {
+    if env::var_os("FORKEXEC_ISOLATED").is_some() {
+        test();
+        return "nothing".to_owned();
+    }
+    let panic = panic::catch_unwind(AssertUnwindSafe(test)).expect_err("this test has to fail");
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no text".to_owned())
+}
+
+/// A command that runs the probe.
+fn probe(args: &[&str]) -> Command {
+    let mut command = Command::new(forkexec_tests::probe::path());
+    command.args(args);
+    command
+}
+
+/// What a reporting probe says on its output.
+fn seen(command: &mut Command) -> Seen {
+    let output = command.output().expect("the probe can be started");
+    assert!(output.status.success(), "{output:?}");
+    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+}
