@@ -1,8 +1,9 @@
 //! The program that the tests start: it says what it was born with.
 //!
-//! `report [--to N]` writes one line per fact to descriptor N (default 1); the
-//! other verbs do one thing each, see [`main`]. It is linked statically, and
-//! needs neither `/proc` nor any file, so that it runs in an empty chroot.
+//! `report [--to N]` writes one line per fact to descriptor N (default 1), and
+//! minds no further arguments, other than reporting them. The other verbs do
+//! one thing each, see [`main`]. It is linked statically, and needs neither
+//! `/proc` nor any file, so that it runs in an empty chroot.
 //!
 //! There is no Rust `main`: the runtime before it opens `/dev/null` where
 //! 0, 1 or 2 is closed, and ignores SIGPIPE, which would falsify the report.
@@ -23,7 +24,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::exit;
 
 unsafe extern "C" {
-    safe fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     safe fn getpid() -> c_int;
     safe fn getppid() -> c_int;
     safe fn getpgid(pid: c_int) -> c_int;
@@ -35,6 +35,7 @@ unsafe extern "C" {
     safe fn getrlimit(resource: c_int, limit: &mut Limit) -> c_int;
     safe fn umask(mask: c_uint) -> c_uint;
     safe fn raise(signal: c_int) -> c_int;
+    fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn getgroups(size: c_int, list: *mut c_uint) -> c_int;
     fn sigprocmask(how: c_int, set: *const c_void, old: *mut c_void) -> c_int;
     fn prctl(operation: c_int, ...) -> c_int;
@@ -85,11 +86,11 @@ type Words = [&'static [u8]];
 /// Does what the first argument says.
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
-    let args = words(argv);
-    let verb: Vec<&str> = args.iter().skip(1).map(|arg| str::from_utf8(arg).unwrap_or("?")).collect();
+    let (given, environment) = (words(argv), words(envp));
+    let verb: Vec<&str> = given.iter().skip(1).map(|arg| str::from_utf8(arg).unwrap_or("?")).collect();
     match verb[..] {
-        ["report"] => put(1, report(&args, &words(envp)).as_bytes()),
-        ["report", "--to", fd] => put(number(fd), report(&args, &words(envp)).as_bytes()),
+        ["report", "--to", fd, ..] => put(number(fd), report(&given, &environment).as_bytes()),
+        ["report", ..] => put(1, report(&given, &environment).as_bytes()),
         ["exit", code] => exit(number(code)),
         ["kill", signal] => drop(raise(number(signal))),
         ["echo"] => copy(0, Some(1)),
@@ -114,7 +115,7 @@ fn report(args: &Words, environment: &Words) -> Text {
         put_line(&mut text, &format!("arg {index}"), escaped(arg));
     }
     for entry in environment {
-        text += &format!("env {}\n", escaped(entry));
+        writeln!(text, "env {}", escaped(entry)).expect("writing to a string succeeds");
     }
     text
 }
@@ -126,17 +127,22 @@ fn report_descriptors(text: &mut Text) {
     let mut limit = Limit::default();
     getrlimit(NOFILE, &mut limit);
     let highest = c_int::try_from(limit.hard.max(65_536)).unwrap_or(c_int::MAX);
-    let open: Vec<c_int> = (0..=highest).filter(|&fd| fcntl(fd, F_GETFD) >= 0).collect();
+    let open: Vec<c_int> = (0..=highest).filter(|&fd| ask(fd, F_GETFD) >= 0).collect();
     put_line(text, "scanned", highest);
     put_line(text, "fds", list(&open));
     for fd in open {
-        let flags = fcntl(fd, F_GETFL);
+        let flags = ask(fd, F_GETFL);
         let facts = match descriptor(fd).metadata() {
             Ok(about) => format!("dev={} ino={} mode={}", about.dev(), about.ino(), kind(about.mode())),
             Err(_) => "dev=0 ino=0 mode=other".to_owned(),
         };
         put_line(text, &format!("fd {fd}"), format!("{facts} flags={flags:#x}"));
     }
+}
+
+fn ask(fd: c_int, command: c_int) -> c_int {
+    // SAFETY: both commands take no argument, and a closed descriptor is an error.
+    unsafe { fcntl(fd, command) }
 }
 
 fn kind(mode: u32) -> &'static str {
@@ -280,7 +286,9 @@ fn escaped(bytes: &[u8]) -> String {
 
 fn words(list: *const *const c_char) -> Vec<&'static [u8]> {
     // SAFETY: argv and envp end with a null pointer, which ends the walk.
-    let pointers = (0..).map(|index| unsafe { *list.add(index) });
+    let places = (0..).map(|index| unsafe { list.add(index) });
+    // SAFETY: as above.
+    let pointers = places.map(|place| unsafe { *place });
     // SAFETY: up to there each points to a string that lasts as long as the process.
     pointers.take_while(|it| !it.is_null()).map(|it| unsafe { CStr::from_ptr(it) }.to_bytes()).collect()
 }

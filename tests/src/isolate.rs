@@ -5,6 +5,9 @@
 //! cannot leave. So [`isolated`] runs the test binary again for one test, and
 //! under [`guarded`] there.
 //!
+//! That process starts with descriptors 0 (`/dev/null`), 1 and 2 (one file) and
+//! no others, and leads a process group, which is killed after it.
+//!
 //! The test body runs on a thread of libtest's in that process, too: it has
 //! two threads, and what belongs to a thread (mount namespace, root, working
 //! directory after an unshare, signal mask) belongs to the test's alone.

@@ -5,7 +5,7 @@
 //!
 //! | arguments             | does                                                      |
 //! |-----------------------|-----------------------------------------------------------|
-//! | `report [--to N]`     | writes what [`Seen`] holds to descriptor N, by default 1  |
+//! | `report [--to N] ...` | writes what [`Seen`] holds to descriptor N, by default 1  |
 //! | `exit N`, `kill N`    | exits with N, raises signal N                             |
 //! | `echo`                | copies its input to its output                            |
 //! | `sleep-on-stdin`      | exits with 0 when its input ends                          |

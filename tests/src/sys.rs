@@ -10,7 +10,9 @@ use std::io;
 
 use libc::{c_int, c_long};
 
-pub(crate) use descriptor::{ask, close, duplicate_above, duplicate_to, identity, open_null};
+pub(crate) use descriptor::{
+    ask, close, close_all_on_exec, duplicate_above, duplicate_to, identity, open_null,
+};
 pub(crate) use filter::{filter_calls, set_no_new_privs};
 pub(crate) use mount::{detach, is_proc, mount, unshare_mounts};
 pub(crate) use process::{await_end, effective_user, ended_child, kill_group, limit, set_limit, umask};

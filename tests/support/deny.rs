@@ -42,15 +42,15 @@ fn threads_that_run_already_are_denied_too() {
 #[test]
 fn programs_started_later_are_denied_too() {
     isolated(|| {
-        Deny::new().errno(libc::SYS_getcwd, libc::EPERM).install().expect("a filter is taken");
-        assert_eq!(seen(&mut probe(&["report"])).cwd, None);
+        Deny::new().errno(libc::SYS_getsid, libc::EPERM).install().expect("a filter is taken");
+        assert_eq!(seen(&mut probe(&["report"])).sid, -1);
     });
 }
 
 #[test]
 fn a_deadly_call_kills() {
     isolated(|| {
-        Deny::new().kill(libc::SYS_getcwd).install().expect("a filter is taken");
+        Deny::new().kill(libc::SYS_getsid).install().expect("a filter is taken");
         let output = probe(&["report"]).output().expect("the probe can be started");
         assert_eq!(output.status.signal(), Some(libc::SIGSYS));
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use forkexec_tests::isolate::{is_inside, isolated, isolated_for, skip};
 
-use crate::complaint_of;
+use crate::{complaint_of, probe, seen};
 
 /// Set for the run of `skips_if_asked` within `a_skip_is_heard_and_logged_once`.
 const ASKED: &str = "FORKEXEC_SUPPORT_SKIP";
@@ -20,11 +20,19 @@ fn the_test_runs_in_another_process() {
 }
 
 #[test]
+fn the_process_has_the_standard_descriptors_alone() {
+    if env::var_os("NEXTEST").is_some() {
+        return skip("nextest hands on what it was given");
+    }
+    isolated(|| assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]));
+}
+
+#[test]
 fn a_failure_is_reported_with_what_was_said() {
     let complaint = complaint_of(|| {
         isolated(|| {
             println!("before the end");
-            panic!("the {} reason", "true");
+            panic!("the true reason");
         });
     });
     assert!(complaint.contains("the true reason"), "{complaint}");

@@ -32,7 +32,11 @@ fn complaint_of(test: impl FnOnce()) -> String {
         return "nothing".to_owned();
     }
     let panic = panic::catch_unwind(AssertUnwindSafe(test)).expect_err("this test has to fail");
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no text".to_owned())
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref().map(|&said: &&str| said.to_owned()))
+        .unwrap_or_default()
 }
 
 /// A command that runs the probe.

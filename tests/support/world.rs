@@ -105,7 +105,7 @@ fn the_probe_runs_in_an_empty_chroot() {
         let path = root.path().to_owned();
         // SAFETY: chroot is a system call, and the child has its memory for itself.
         unsafe { command.pre_exec(move || std::os::unix::fs::chroot(&path)) };
-        let seen = seen(command.arg("report").current_dir(root.path()).uid(65_534).gid(65_534));
+        let seen = seen(command.arg("report").current_dir(root.path()));
         let about = root.path().metadata().expect("the directory is there");
         assert_eq!(seen.root, Some((about.dev(), about.ino())));
     });

@@ -1,6 +1,6 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, Sys};
+use crate::{Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Resource, Signal, Sys};
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
 ///
@@ -91,6 +91,10 @@ pub struct Capabilities {
     pub launchers: &'static [crate::Method],
     /// The operations beyond what every system has.
     pub operations: &'static [Operation],
+    /// The resources that can be limited, by the names that people know (`nofile`).
+    pub resources: &'static [(&'static str, Resource)],
+    /// Signals that the C library keeps for itself.
+    pub reserved_signals: &'static [Signal],
 }
 
 impl Capabilities {

@@ -205,7 +205,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     fn run_hook(&self) -> Done {
         let Some(hook) = self.plan.hook else { return Ok(()) };
         match hook() {
-            Ok(()) => Ok(self.reporter.intact()?),
+            Ok(()) => self.reporter.intact().map_err(on(CHANNEL_REPLACED)),
             Err(HookError::Errno(errno)) => Err(errno.into()),
             Err(HookError::Panicked) => Err(on(HOOK_PANICKED)(Errno::CANCELED)),
         }
@@ -258,6 +258,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
 /// The operand of a [`Stage::PreExec`] report that says the closure panicked.
 pub const HOOK_PANICKED: i32 = 1;
+
+/// The operand of a [`Stage::PreExec`] report that says the closure closed or replaced the way to the parent.
+pub const CHANNEL_REPLACED: i32 = 2;
 
 /// 0, 1 and 2 are placed, never closed.
 const FIRST_TO_CLOSE: Fd = 3;

@@ -99,7 +99,7 @@ impl Stage {
     /// What the stage does, as the beginning of an error message.
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::Setup => "set up the spawn",
+            Self::Setup => "set up",
             Self::Start => "start the child",
             Self::Table => "make the descriptor table private",
             Self::Keep => "keep descriptor",

@@ -20,6 +20,23 @@ pub struct FileId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resource(pub c_int);
 
+#[expect(clippy::allow_attributes, reason = "the constants' type differs by system")]
+#[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
+impl Resource {
+    /// Bytes of a core file.
+    pub const CORE: Self = Self(libc::RLIMIT_CORE as c_int);
+    /// Seconds of processor time.
+    pub const CPU: Self = Self(libc::RLIMIT_CPU as c_int);
+    /// Bytes of the data segment.
+    pub const DATA: Self = Self(libc::RLIMIT_DATA as c_int);
+    /// Bytes of a file.
+    pub const FSIZE: Self = Self(libc::RLIMIT_FSIZE as c_int);
+    /// One more than the highest descriptor number.
+    pub const NOFILE: Self = Self(libc::RLIMIT_NOFILE as c_int);
+    /// Bytes of the stack.
+    pub const STACK: Self = Self(libc::RLIMIT_STACK as c_int);
+}
+
 /// A limit as in getrlimit(2). `u64::MAX` means «no limit» on every system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {

@@ -1,0 +1,67 @@
+//! Start child processes that get exactly what they were handed, and nothing else.
+//!
+//! A child inherits every open descriptor that nobody closes: sockets, lock files, the ends of other children's pipes. What
+//! the standard library, or another, does about that depends on the system, and some of it leaks, stalls or lies.
+//! Here a child gets 0, 1, 2 and what it is given by name:
+//!
+//! ```
+//! use forkexec::Command;
+//! use std::fs::File;
+//! use std::os::fd::AsRawFd;
+//!
+//! let secret = File::open("/etc/passwd")?; // close-on-exec or not: not given, so not there
+//! let config = File::open("/etc/hosts")?;
+//!
+//! let mut command = Command::new("sh");
+//! command.args(["-c", "test -e /dev/fd/7 && ! test -e /dev/fd/$0"]);
+//! command.arg(secret.as_raw_fd().to_string());
+//! command.map_fd(&config, 7);
+//! assert!(command.status()?.success());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Who knows [`std::process`] knows this crate: [`Command`], [`Stdio`], [`Child`]; `Output`, `ExitStatus` and the pipes are
+//! std's own. What it adds:
+//!
+//! - descriptors under chosen numbers ([`Command::map_fd`], [`Command::keep_fd`]), in any arrangement;
+//! - session, process group, controlling terminal, ids, limits, umask, signals, root and working directory, as data that
+//!   runs in the child without a closure;
+//! - errors that name the stage, the operand, the errno and what is behind it ([`SpawnError`]): a missing program, a
+//!   missing interpreter and a missing directory are three different things;
+//! - a failed exec is never reported as success, whatever descriptors are mapped.
+//!
+//! # What it does not do
+//!
+//! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to
+//! [`Command::pre_exec`] does.
+
+mod c_array;
+mod cause;
+mod child;
+mod command;
+mod communicate;
+mod env;
+mod error;
+mod failure;
+mod fd_plan;
+mod layout;
+mod operand;
+mod path_search;
+mod platform;
+mod prepare;
+mod settings;
+mod source;
+mod spawn;
+mod stdio;
+mod wait;
+
+pub use cause::Cause;
+pub use child::Child;
+pub use command::Command;
+pub use error::{Error, InputError, SpawnError};
+pub use forkexec_core::{Errno, Link, Method, Resource, Stage};
+pub use operand::Operand;
+pub use path_search::SearchPath;
+pub use settings::{IgnoredSignals, WithoutInterpreter};
+pub use source::FdSource;
+pub use stdio::Stdio;

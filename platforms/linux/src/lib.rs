@@ -21,7 +21,7 @@ pub use enumerate::ProcSelfFd;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Signal, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Resource, Signal, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -30,7 +30,52 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     enumerators: &[enumerate::NAME],
     launchers: &[Method::Fork],
     operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
+    resources: &RESOURCES,
+    // Cancellation and set*id broadcasts; musl has one more.
+    reserved_signals: if cfg!(target_env = "musl") { &[32, 33, 34] } else { &[32, 33] },
 };
+
+const MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64"));
+const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
+
+/// getrlimit(2) of Linux, with the numbers of `asm-generic/resource.h`: the constants of the C libraries are not there on
+/// every host that this crate is tested on. MIPS and SPARC number five of them differently.
+const RESOURCES: [(&str, Resource); 16] = [
+    ("cpu", Resource(0)),
+    ("fsize", Resource(1)),
+    ("data", Resource(2)),
+    ("stack", Resource(3)),
+    ("core", Resource(4)),
+    ("rss", Resource(if MIPS { 7 } else { 5 })),
+    (
+        "nproc",
+        Resource(if MIPS {
+            8
+        } else if SPARC {
+            7
+        } else {
+            6
+        }),
+    ),
+    (
+        "nofile",
+        Resource(if MIPS {
+            5
+        } else if SPARC {
+            6
+        } else {
+            7
+        }),
+    ),
+    ("memlock", Resource(if MIPS { 9 } else { 8 })),
+    ("as", Resource(if MIPS { 6 } else { 9 })),
+    ("locks", Resource(10)),
+    ("sigpending", Resource(11)),
+    ("msgqueue", Resource(12)),
+    ("nice", Resource(13)),
+    ("rtprio", Resource(14)),
+    ("rttime", Resource(15)),
+];
 
 /// The system calls that Linux has beyond those that all systems have.
 ///

@@ -21,7 +21,7 @@ pub use close::Posix;
 pub use enumerate::DevFd;
 pub use sys::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -30,6 +30,15 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     enumerators: &[enumerate::NAME],
     launchers: &[Method::Fork],
     operations: &[],
+    resources: &[
+        ("core", Resource::CORE),
+        ("cpu", Resource::CPU),
+        ("data", Resource::DATA),
+        ("fsize", Resource::FSIZE),
+        ("nofile", Resource::NOFILE),
+        ("stack", Resource::STACK),
+    ],
+    reserved_signals: &[],
 };
 
 /// The one call beyond those that all systems have.

@@ -31,7 +31,10 @@ pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
 /// Both outputs go to a file: a pipe would have to be read meanwhile, and a
 /// forgotten grandchild could keep it open for ever.
 fn start(test: &str, output: &File) -> io::Result<Child> {
-    Command::new(env::current_exe()?)
+    let mut command = Command::new(env::current_exe()?);
+    // SAFETY: the call is async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(only_stdio) };
+    command
         .args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"])
         .env(INSIDE, "1")
         .env_remove(SKIPPED_LOG) // the line is repeated, and logged, by us
@@ -40,6 +43,15 @@ fn start(test: &str, output: &File) -> io::Result<Child> {
         .stderr(output.try_clone()?)
         .process_group(0)
         .spawn()
+}
+
+/// What cargo or a CI runner left open would be seen by the test.
+///
+/// Kernels before 5.11 refuse; then it is.
+#[expect(clippy::unnecessary_wraps, reason = "the signature that std wants")]
+fn only_stdio() -> io::Result<()> {
+    let _ = sys::close_all_on_exec(3);
+    Ok(())
 }
 
 /// `None` if the child had to be killed. What it leaves of its group is killed.

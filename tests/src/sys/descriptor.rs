@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::c_int;
 
-use super::check;
+use super::{check, check_long};
 
 /// The answer of `fcntl` to a command without an argument.
 pub(crate) fn ask(fd: RawFd, command: c_int) -> io::Result<c_int> {
@@ -41,6 +41,13 @@ pub(crate) fn duplicate_to(fd: &impl AsRawFd, number: RawFd) -> io::Result<()> {
 pub(crate) fn close(fd: RawFd) -> io::Result<()> {
     // SAFETY: the caller answers for what was open as `fd`.
     check(unsafe { libc::close(fd) }).map(drop)
+}
+
+/// Marks all descriptors from `lowest` up to be closed by exec.
+pub(crate) fn close_all_on_exec(lowest: u32) -> io::Result<()> {
+    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: the call changes flags, and touches no memory.
+    check_long(unsafe { libc::syscall(libc::SYS_close_range, lowest, u32::MAX, flags) }).map(drop)
 }
 
 /// Opens `/dev/null` for both directions; it survives exec.

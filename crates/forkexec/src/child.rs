@@ -1,0 +1,175 @@
+//! A child that runs its program.
+
+use crate::{Error, Stage, communicate, wait};
+use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
+use std::os::fd::OwnedFd;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
+use std::time::Duration;
+
+/// A child that runs its program, as [`std::process::Child`].
+///
+/// Dropping it neither ends the child nor waits for it: a child that nobody waits for stays a zombie until its parent
+/// ends, and keeps its process id so long.
+#[derive(Debug)]
+pub struct Child {
+    /// The writing end of its standard input, if that is a pipe.
+    pub stdin: Option<ChildStdin>,
+    /// The reading end of its standard output, if that is a pipe.
+    pub stdout: Option<ChildStdout>,
+    /// The reading end of its standard error, if that is a pipe.
+    pub stderr: Option<ChildStderr>,
+    pid: i32,
+    status: Option<ExitStatus>,
+    method: Method,
+    closer: Closer,
+    timeline: Option<Timeline>,
+}
+
+impl Child {
+    pub(crate) fn new(launched: &Launched, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) -> Self {
+        Self {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+            pid: launched.pid,
+            status: None,
+            method: launched.method,
+            closer: launched.closed.by,
+            timeline: launched.timeline,
+        }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    /// How the child was started.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What closed the descriptors that the child was not given: the name of the system's bulk call, the directory that
+    /// was read, `loop`, or `nothing` if it was to inherit all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Link};
+    ///
+    /// let mut child = Command::new("true").close_others_from(Link::Loop).spawn()?;
+    /// assert_eq!(child.closer(), "loop");
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn closer(&self) -> &'static str {
+        let Capabilities { bulk_closer, enumerators, .. } = crate::platform::capabilities();
+        match self.closer {
+            Closer::Nothing => "nothing",
+            Closer::Bulk => bulk_closer.unwrap_or("bulk"),
+            Closer::Enumerator(index) => enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"),
+            Closer::Loop => "loop",
+        }
+    }
+
+    /// When each stage of the child began, counted from its start, if
+    /// [`Command::time_stages`](crate::Command::time_stages) asked for it.
+    pub fn stage_times(&self) -> Option<impl Iterator<Item = (Stage, Duration)>> {
+        let timeline = self.timeline?;
+        let start = timeline.began(Stage::Start)?;
+        Some(Stage::ORDER.into_iter().filter_map(move |stage| {
+            let began = timeline.began(stage)?;
+            Some((stage, Duration::from_nanos(began.saturating_sub(start))))
+        }))
+    }
+
+    /// Closes standard input and waits for the child to end. Called again, it gives the same status.
+    ///
+    /// A child that writes more than a pipe holds, while nobody reads it, waits for ever:
+    /// [`wait_with_output`](Self::wait_with_output) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored.
+    pub fn wait(&mut self) -> Result<ExitStatus, Error> {
+        drop(self.stdin.take());
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        let status = wait::wait(self.pid)?;
+        Ok(*self.status.insert(status))
+    }
+
+    /// The child's status if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        if self.status.is_none() {
+            self.status = wait::try_wait(self.pid)?;
+        }
+        Ok(self.status)
+    }
+
+    /// Sends `SIGKILL`. A child that was waited for has no process any more, and nothing is sent to whoever has its
+    /// number now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal may not be sent: the child changed its user.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        self.signal(libc::SIGKILL)
+    }
+
+    /// Sends a signal, as [`kill`](Self::kill) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if the signal may not be sent, or there is none with this number.
+    pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
+        if self.status.is_some() {
+            return Ok(());
+        }
+        wait::signal(self.pid, signal)
+    }
+
+    /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
+    /// waits for it.
+    ///
+    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading fails.
+    pub fn wait_with_output(self) -> Result<Output, Error> {
+        self.communicate(&[])
+    }
+
+    /// Writes `input` to the child's standard input and closes it, reads standard output and error, all at once, and waits
+    /// for the child. No amount of input or output makes the two wait for each other.
+    ///
+    /// A child that ends without reading all of its input is no error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let mut command = Command::new("tr");
+    /// let child = command.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.communicate(b"loud")?.stdout, b"LOUD");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn communicate(mut self, input: &[u8]) -> Result<Output, Error> {
+        let streams = (self.stdin.take(), self.stdout.take(), self.stderr.take());
+        let exchanged = communicate::exchange(streams, input);
+        let (stdout, stderr) =
+            exchanged.map_err(|source| Error::Child { what: "talk to the child", source })?;
+        Ok(Output { status: self.wait()?, stdout, stderr })
+    }
+}

@@ -1,0 +1,159 @@
+//! What a child is beside its program: directory, session, signals, limits and identity.
+
+use super::Command;
+use crate::settings::Directory;
+use crate::{FdSource, IgnoredSignals, Resource};
+use forkexec_core::Limit;
+use std::path::PathBuf;
+
+impl<'fd> Command<'fd> {
+    /// Sets the working directory to an open one (fchdir(2)). The descriptor itself is not handed over.
+    pub fn current_dir_fd(&mut self, directory: impl Into<FdSource<'fd>>) -> &mut Self {
+        self.settings.directory = Some(Directory::Fd(directory.into()));
+        self
+    }
+
+    /// Sets the root directory (chroot(2)), which needs privilege. The working directory is changed after that, to `/`
+    /// unless it is set: otherwise it would lie outside.
+    pub fn chroot(&mut self, root: impl Into<PathBuf>) -> &mut Self {
+        self.settings.root = Some(root.into());
+        self
+    }
+
+    /// Sets the file mode creation mask (umask(2)), 0 to 0o777.
+    pub fn umask(&mut self, mask: u32) -> &mut Self {
+        self.settings.umask = Some(mask);
+        self
+    }
+
+    /// Starts a new session (setsid(2)), without a controlling terminal.
+    pub fn setsid(&mut self) -> &mut Self {
+        self.settings.session = true;
+        self
+    }
+
+    /// Joins a process group of the same session (setpgid(2)); 0 is a new one, as
+    /// [`std::os::unix::process::CommandExt::process_group`].
+    pub fn process_group(&mut self, group: i32) -> &mut Self {
+        self.settings.process_group = Some(group);
+        self
+    }
+
+    /// Makes this terminal the controlling one of the new session, which needs [`setsid`](Self::setsid).
+    pub fn controlling_terminal(&mut self, terminal: impl Into<FdSource<'fd>>) -> &mut Self {
+        self.settings.terminal = Some(terminal.into());
+        self
+    }
+
+    /// Makes the child's process group the foreground group of this terminal, which must be the controlling one of the
+    /// child's session (tcsetpgrp(3)).
+    pub fn foreground(&mut self, terminal: impl Into<FdSource<'fd>>) -> &mut Self {
+        self.settings.foreground = Some(terminal.into());
+        self
+    }
+
+    /// Sets a resource limit (setrlimit(2)); `u64::MAX` is none.
+    ///
+    /// Limits are set after descriptors were put in place and before ids are changed. One that is too small for the
+    /// program (`stack` of a few KiB, `as` below its size) lets exec succeed and the program die by `SIGSEGV` or
+    /// `SIGKILL` before its first instruction.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Resource};
+    ///
+    /// let output = Command::new("sh").args(["-c", "ulimit -n"]).limit(Resource::NOFILE, 64, 64).output()?;
+    /// assert_eq!(output.stdout, b"64\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn limit(&mut self, resource: Resource, soft: u64, hard: u64) -> &mut Self {
+        self.settings.limits.push(Limit { resource, soft, hard });
+        self
+    }
+
+    /// Sets the nice value, -20 to 19 (setpriority(2)). Below the parent's it needs privilege.
+    pub fn nice(&mut self, nice: i32) -> &mut Self {
+        self.settings.nice = Some(nice);
+        self
+    }
+
+    /// Sets what becomes of the signals that the parent ignores.
+    pub fn ignored_signals(&mut self, policy: IgnoredSignals) -> &mut Self {
+        self.settings.ignored = policy;
+        self
+    }
+
+    /// Lets the child ignore this signal.
+    pub fn ignore_signal(&mut self, signal: i32) -> &mut Self {
+        self.settings.ignore.push(signal);
+        self
+    }
+
+    /// Sets the signals that are blocked in the child. By default none is: a child that starts with `SIGTERM` blocked
+    /// because a thread of its parent had it blocked cannot be stopped.
+    pub fn signal_mask(&mut self, blocked: impl IntoIterator<Item = i32>) -> &mut Self {
+        self.settings.mask = Some(blocked.into_iter().collect());
+        self
+    }
+
+    /// Blocks in the child what the starting thread blocks, as std does.
+    pub fn inherit_signal_mask(&mut self) -> &mut Self {
+        self.settings.mask = None;
+        self
+    }
+
+    /// Sets the real, effective and saved user id. It comes after the groups and the group id, in whatever order they
+    /// are asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the command is started by a privileged user without [`gid`](Self::gid) and [`groups`](Self::groups):
+    /// [`InputError::UserWithoutGroups`](crate::InputError::UserWithoutGroups), unless
+    /// [`keep_groups`](Self::keep_groups) says that this is meant.
+    pub fn uid(&mut self, uid: u32) -> &mut Self {
+        self.settings.uid = Some(uid);
+        self
+    }
+
+    /// Sets the real, effective and saved group id.
+    pub fn gid(&mut self, gid: u32) -> &mut Self {
+        self.settings.gid = Some(gid);
+        self
+    }
+
+    /// Sets the supplementary groups; none of them is an empty list.
+    pub fn groups(&mut self, groups: impl IntoIterator<Item = u32>) -> &mut Self {
+        self.settings.groups = Some(groups.into_iter().collect());
+        self
+    }
+
+    /// Lets a child whose user is changed keep the parent's groups where none are set.
+    pub fn keep_groups(&mut self) -> &mut Self {
+        self.settings.keep_groups = true;
+        self
+    }
+
+    /// Lets no exec of the child or its descendants grant privileges (`PR_SET_NO_NEW_PRIVS` of prctl(2)).
+    ///
+    /// # Platforms
+    ///
+    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    pub fn no_new_privs(&mut self) -> &mut Self {
+        self.settings.no_new_privs = true;
+        self
+    }
+
+    /// Sends the child this signal when the parent dies (`PR_SET_PDEATHSIG` of prctl(2)).
+    ///
+    /// Linux sends it when the *thread* that started the child ends, even if the process lives on: start such a child
+    /// from a thread that lives as long as the process. A child that finds its parent dead already is not started.
+    ///
+    /// # Platforms
+    ///
+    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    pub fn die_with_parent(&mut self, signal: i32) -> &mut Self {
+        self.settings.die_with_parent = Some(signal);
+        self
+    }
+}

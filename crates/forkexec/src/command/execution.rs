@@ -1,0 +1,54 @@
+//! How the program is found and executed.
+
+use super::Command;
+use crate::{SearchPath, WithoutInterpreter};
+use forkexec_core::{Errno, HookError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+impl<'fd> Command<'fd> {
+    /// Sets where a program named without a slash is searched.
+    pub fn search_path(&mut self, path: SearchPath) -> &mut Self {
+        self.settings.search = path;
+        self
+    }
+
+    /// Sets what becomes of an executable file without a `#!` line that is no program of this machine's either.
+    pub fn without_interpreter(&mut self, policy: WithoutInterpreter) -> &mut Self {
+        self.settings.without_interpreter = policy;
+        self
+    }
+
+    /// Records when each stage of the child began: see [`Child::stage_times`](crate::Child::stage_times).
+    pub fn time_stages(&mut self) -> &mut Self {
+        self.settings.timed = true;
+        self
+    }
+
+    /// Adds a closure that runs in the child, after everything else was set up and before the other descriptors are
+    /// closed. Closures run in the order in which they were added; the first error ends the child and is reported at
+    /// [`Stage::PreExec`](crate::Stage::PreExec), as is a panic.
+    ///
+    /// Whatever the other methods here can do needs no closure, and is done without the dangers of one.
+    ///
+    /// # Safety
+    ///
+    /// The closure runs in a copy of the process that has only one thread. Locks that other threads held, that of
+    /// the allocator perhaps, are held for ever. It must do nothing but call async-signal-safe functions
+    /// (signal-safety(7)), and must uphold what the rest of the program relies on for every descriptor and all memory it
+    /// touches. A process that it forks keeps the start of this command waiting while it holds the descriptors that it
+    /// inherited.
+    pub unsafe fn pre_exec(&mut self, closure: impl Fn() -> io::Result<()> + Send + Sync + 'fd) -> &mut Self {
+        self.settings.hooks.push(Box::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(HookError::Errno(errno(&error))),
+            Err(_) => Err(HookError::Panicked),
+        }));
+        self
+    }
+}
+
+/// An error without a number of the system's is `EINVAL`, as std has it.
+fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::INVAL, Errno::from_raw)
+}

@@ -1,0 +1,33 @@
+//! Writing to a pipe that nobody reads, in a process that may have `SIGPIPE` at its default: in a C program with this
+//! library in it, a child that ends early would end its parent.
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use std::io;
+
+/// Runs a write with `SIGPIPE` held back, and swallows the one that it caused.
+pub(super) fn without_signal<T>(write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let sigpipe = SigSet::from(Signal::SIGPIPE);
+    let was_pending = is_pending();
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&sigpipe), Some(&mut before))?;
+    let written = write();
+    let broken = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    // One that waited before this write is somebody else's, and one that is ignored never waits.
+    if broken && !was_pending && is_pending() {
+        let _ = sigpipe.wait();
+    }
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    written
+}
+
+fn is_pending() -> bool {
+    let mut pending = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigpending fills the set.
+    if unsafe { libc::sigpending(pending.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: sigpending succeeded, so the set is filled.
+    let pending: libc::sigset_t = unsafe { pending.assume_init() };
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
+}

@@ -1,0 +1,297 @@
+//! What can go wrong, with everything that is known about it.
+
+use crate::{Cause, Errno, Operand, Stage};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use thiserror::Error;
+
+/// Why a child was not started, or not waited for.
+///
+/// It converts into [`io::Error`] with a fitting [`io::ErrorKind`], and stays readable from there by
+/// [`io::Error::get_ref`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command cannot mean anything; nothing was started.
+    #[error(transparent)]
+    Input(#[from] InputError),
+
+    /// This system lacks an operation that was asked for; nothing was started.
+    #[error("{system} cannot {operation}")]
+    Unsupported {
+        /// What was asked for.
+        operation: &'static str,
+        /// The system.
+        system: &'static str,
+    },
+
+    /// A call failed on the way to exec; nothing runs.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+
+    /// The child ended before exec, without a call that failed; nothing runs.
+    #[error("the child ended before exec, on its way to {}: {}", stage.describe(), ending(*status))]
+    Died {
+        /// The stage that it had begun.
+        stage: Stage,
+        /// How it ended, unless somebody else took its status.
+        status: Option<ExitStatus>,
+    },
+
+    /// The child ended, and how is not to be known: SIGCHLD is ignored, or other code in this process waited for it.
+    #[error("the status of child {pid} was taken by other code, or SIGCHLD is ignored")]
+    StatusLost {
+        /// Which child.
+        pid: u32,
+    },
+
+    /// A call about a child that runs, or ran, failed.
+    #[error("{what}: {source}")]
+    Child {
+        /// What was done.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+fn ending(status: Option<ExitStatus>) -> String {
+    status.map_or_else(|| "its status was taken by other code".to_owned(), |status| status.to_string())
+}
+
+/// The failure of one call on the way to exec: at which stage, on what, with which errno and, if it could be found
+/// out, why.
+#[derive(Debug, Error)]
+#[error("{}{}: {}{}", stage.describe(), spaced(operand), io::Error::from_raw_os_error(errno.raw()), because(cause.as_ref()))]
+pub struct SpawnError {
+    /// Where it failed.
+    pub(crate) stage: Stage,
+    /// On what.
+    pub(crate) operand: Operand,
+    /// What the kernel said.
+    pub(crate) errno: Errno,
+    /// What is behind it.
+    pub(crate) cause: Option<Cause>,
+}
+
+fn spaced(operand: &Operand) -> String {
+    match operand {
+        Operand::None => String::new(),
+        operand => format!(" {operand}"),
+    }
+}
+
+fn because(cause: Option<&Cause>) -> String {
+    cause.map(|cause| format!(": {cause}")).unwrap_or_default()
+}
+
+impl From<&SpawnError> for io::Error {
+    fn from(error: &SpawnError) -> Self {
+        Self::from_raw_os_error(error.errno.raw())
+    }
+}
+
+impl SpawnError {
+    /// The stage at which it failed.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What it failed on.
+    pub fn operand(&self) -> &Operand {
+        &self.operand
+    }
+
+    /// What the kernel said.
+    pub fn errno(&self) -> Errno {
+        self.errno
+    }
+
+    /// What is behind it. It is found out by looking after the failure, so it is what was so a moment later.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// The kind of the errno, as std classifies it.
+    pub fn kind(&self) -> io::ErrorKind {
+        io::Error::from(self).kind()
+    }
+}
+
+/// A command that cannot mean anything. It is refused before anything starts.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The program has no name.
+    #[error("the program's name is empty")]
+    EmptyProgram,
+    /// The program's name holds a NUL byte.
+    #[error("the program {program:?} holds a NUL byte at position {position}")]
+    NulInProgram {
+        /// The name.
+        program: OsString,
+        /// Where.
+        position: usize,
+    },
+    /// An argument holds a NUL byte.
+    #[error("argument {index} ({argument:?}) holds a NUL byte at position {position}")]
+    NulInArgument {
+        /// Which: 0 is the program's name as the program sees it.
+        index: usize,
+        /// The argument.
+        argument: OsString,
+        /// Where.
+        position: usize,
+    },
+    /// A variable has no name.
+    #[error("an environment variable has an empty name")]
+    EmptyEnvName,
+    /// The name of a variable holds `=`.
+    #[error("the environment variable name {name:?} holds an equals sign")]
+    EqualsInEnvName {
+        /// The name.
+        name: OsString,
+    },
+    /// A variable's name or value holds a NUL byte.
+    #[error("the environment variable {name:?} holds a NUL byte")]
+    NulInEnv {
+        /// The name.
+        name: OsString,
+    },
+    /// The search path holds a NUL byte.
+    #[error("the search path {list:?} holds a NUL byte")]
+    NulInSearchPath {
+        /// The list.
+        list: OsString,
+    },
+    /// A directory has no name.
+    #[error("the {what} has an empty name")]
+    EmptyPath {
+        /// Which directory.
+        what: &'static str,
+    },
+    /// A directory's name holds a NUL byte.
+    #[error("the {what} {path:?} holds a NUL byte")]
+    NulInPath {
+        /// Which directory.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A target is no number that a descriptor can have.
+    #[error("descriptor {target} cannot be a target: the descriptor limit allows 0 to {highest}")]
+    TargetOutOfRange {
+        /// The target.
+        target: RawFd,
+        /// The highest number that is allowed.
+        highest: RawFd,
+    },
+    /// Two sources are to have the same number.
+    #[error("descriptor {target} is claimed twice")]
+    ClaimedTwice {
+        /// The number.
+        target: RawFd,
+    },
+    /// A descriptor to be handed over is not open.
+    #[error("descriptor {fd} is not open")]
+    NotOpen {
+        /// Its number.
+        fd: RawFd,
+    },
+    /// An id that means «leave unchanged» to the kernel.
+    #[error("{what} {id} means \"leave unchanged\" to the kernel and is no id")]
+    IdOutOfRange {
+        /// `user`, `group` or `supplementary group`.
+        what: &'static str,
+        /// The number.
+        id: u32,
+    },
+    /// Only the user is changed, so that the child would keep the privileges of its groups.
+    #[error(
+        "user {uid} would keep the groups of the parent: set a group and the supplementary groups, or say keep_groups"
+    )]
+    UserWithoutGroups {
+        /// The user id.
+        uid: u32,
+    },
+    /// More supplementary groups than the system has room for.
+    #[error("{count} supplementary groups are more than the {limit} that the system allows")]
+    TooManyGroups {
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A process group is not a number of one.
+    #[error("process group {group} is negative")]
+    NegativeProcessGroup {
+        /// The number.
+        group: i32,
+    },
+    /// A session's leader is in its own process group and can join no other.
+    #[error("the leader of a new session cannot join process group {group}")]
+    SessionInOtherGroup {
+        /// The group.
+        group: i32,
+    },
+    /// Only the leader of a session can take a controlling terminal.
+    #[error("a controlling terminal needs a new session")]
+    TerminalWithoutSession,
+    /// A file mode creation mask has more than nine bits.
+    #[error("umask {mask:#o} is above 0o777")]
+    UmaskOutOfRange {
+        /// The mask.
+        mask: u32,
+    },
+    /// A soft limit is above its hard limit.
+    #[error("the limit {name}: soft {soft} is above hard {hard}")]
+    SoftAboveHard {
+        /// The resource's name.
+        name: String,
+        /// The soft limit.
+        soft: u64,
+        /// The hard limit.
+        hard: u64,
+    },
+    /// A nice value is outside -20 to 19.
+    #[error("nice value {nice} is outside -20 to 19")]
+    NiceOutOfRange {
+        /// The value.
+        nice: i32,
+    },
+    /// A number is no signal whose mask or disposition can be set.
+    #[error("signal {signal} cannot be {verb}")]
+    BadSignal {
+        /// The number.
+        signal: i32,
+        /// `blocked`, `ignored` or `sent`.
+        verb: &'static str,
+    },
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
+            Error::Input(_) => io::ErrorKind::InvalidInput,
+            Error::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Error::Spawn(spawn) => spawn.kind(),
+            Error::Died { .. } | Error::StatusLost { .. } => io::ErrorKind::Other,
+            Error::Child { source, .. } => source.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl Error {
+    /// The failed call, if that is what it was.
+    pub fn as_spawn(&self) -> Option<&SpawnError> {
+        match self {
+            Self::Spawn(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is refused before anything starts.
+
+use crate::operand::{self, Operand};
+use crate::platform::{backend, capabilities};
+use crate::settings::{Directory, Settings};
+use crate::{Error, FdSource, InputError, SpawnError};
+use forkexec_core::{Backend, Errno, Fd, Operation, Signal, SignalSet, Stage, Sys};
+use nix::sys::resource::{Resource as NixResource, getrlimit};
+use nix::unistd::geteuid;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+/// Whether a descriptor is close-on-exec, `None` if it is not open.
+pub(super) fn is_cloexec(fd: Fd) -> Option<bool> {
+    backend().sys().is_cloexec(fd).ok()
+}
+
+pub(super) struct Descriptors {
+    pub(super) open: Vec<Fd>,
+    pub(super) inherit: Vec<Fd>,
+}
+
+/// Checks kept descriptors and mappings, and finds out what the program will have open from 3 up.
+pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputError> {
+    let mut targets = BTreeSet::new();
+    let highest = highest_target();
+    for (source, target) in &settings.mappings {
+        is_open(source)?;
+        if !(0..=highest).contains(target) {
+            return Err(InputError::TargetOutOfRange { target: *target, highest });
+        }
+        if !targets.insert(*target) {
+            return Err(InputError::ClaimedTwice { target: *target });
+        }
+    }
+    let mut kept = BTreeSet::new();
+    let mut inherit = BTreeSet::new();
+    for source in &settings.keep {
+        let fd = source.as_raw_fd();
+        let cloexec = is_cloexec(fd).ok_or(InputError::NotOpen { fd })?;
+        if targets.contains(&fd) || stream_is_set(settings, fd) {
+            return Err(InputError::ClaimedTwice { target: fd });
+        }
+        kept.insert(fd);
+        if cloexec {
+            inherit.insert(fd);
+        }
+    }
+    let users = [&settings.terminal, &settings.foreground].into_iter().flatten();
+    users.chain(directory_fd(settings)).try_for_each(is_open)?;
+    let open = kept.into_iter().chain(targets).filter(|&fd| fd > 2).collect::<BTreeSet<_>>();
+    Ok(Descriptors { open: open.into_iter().collect(), inherit: inherit.into_iter().collect() })
+}
+
+fn directory_fd<'s, 'fd>(settings: &'s Settings<'fd>) -> Option<&'s FdSource<'fd>> {
+    match &settings.directory {
+        Some(Directory::Fd(fd)) => Some(fd),
+        _ => None,
+    }
+}
+
+fn is_open(source: &FdSource<'_>) -> Result<(), InputError> {
+    let fd = source.as_raw_fd();
+    is_cloexec(fd).map(drop).ok_or(InputError::NotOpen { fd })
+}
+
+/// A kept 0, 1 or 2 contradicts a stream that was set, unless it was set to be inherited.
+fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
+    let stream = usize::try_from(fd).ok().and_then(|index| settings.streams.get(index)?.as_ref());
+    stream.is_some_and(|stdio| !matches!(stdio.0, crate::stdio::Kind::Inherit))
+}
+
+fn highest_target() -> Fd {
+    let soft = getrlimit(NixResource::RLIMIT_NOFILE)
+        .map_or(Fd::MAX, |(soft, _)| Fd::try_from(soft).unwrap_or(Fd::MAX));
+    soft.saturating_sub(1)
+}
+
+/// Checks everything that is a number.
+pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
+    identity(settings)?;
+    session(settings)?;
+    if let Some(mask) = settings.umask.filter(|&mask| mask > 0o777) {
+        return Err(InputError::UmaskOutOfRange { mask }.into());
+    }
+    if let Some(nice) = settings.nice.filter(|nice| !(-20..=19).contains(nice)) {
+        return Err(InputError::NiceOutOfRange { nice }.into());
+    }
+    for limit in &settings.limits {
+        if limit.soft > limit.hard {
+            let name = operand::resource_name(limit.resource);
+            return Err(InputError::SoftAboveHard { name, soft: limit.soft, hard: limit.hard }.into());
+        }
+    }
+    if let Some(signal) = settings.die_with_parent {
+        is_signal(signal, "sent")?;
+        supports(Operation::DieWithParent, "send a signal when the parent dies")?;
+    }
+    if settings.no_new_privs {
+        supports(Operation::NoNewPrivs, "give up new privileges")?;
+    }
+    Ok(())
+}
+
+fn supports(operation: Operation, words: &'static str) -> Result<(), Error> {
+    let capabilities = capabilities();
+    if capabilities.has(operation) {
+        return Ok(());
+    }
+    Err(Error::Unsupported { operation: words, system: capabilities.system })
+}
+
+fn identity(settings: &Settings<'_>) -> Result<(), InputError> {
+    let is_id =
+        |what, id: u32| if id == u32::MAX { Err(InputError::IdOutOfRange { what, id }) } else { Ok(()) };
+    settings.uid.map_or(Ok(()), |uid| is_id("user", uid))?;
+    settings.gid.map_or(Ok(()), |gid| is_id("group", gid))?;
+    let groups = settings.groups.as_deref().unwrap_or_default();
+    groups.iter().try_for_each(|&group| is_id("supplementary group", group))?;
+    let limit = groups_limit();
+    if groups.len() > limit {
+        return Err(InputError::TooManyGroups { count: groups.len(), limit });
+    }
+    match settings.uid {
+        Some(uid) if leaves_groups(settings) => Err(InputError::UserWithoutGroups { uid }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a privileged parent's groups would stay with a child whose user is another.
+fn leaves_groups(settings: &Settings<'_>) -> bool {
+    let all_set = settings.gid.is_some() && settings.groups.is_some();
+    !all_set && !settings.keep_groups && settings.uid != Some(0) && geteuid().is_root()
+}
+
+fn groups_limit() -> usize {
+    // SAFETY: no memory is passed.
+    let limit = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn session(settings: &Settings<'_>) -> Result<(), InputError> {
+    if let Some(group) = settings.process_group {
+        if group < 0 {
+            return Err(InputError::NegativeProcessGroup { group });
+        }
+        if settings.session && group != 0 {
+            return Err(InputError::SessionInOtherGroup { group });
+        }
+    }
+    if settings.terminal.is_some() && !settings.session {
+        return Err(InputError::TerminalWithoutSession);
+    }
+    Ok(())
+}
+
+fn is_signal(signal: Signal, verb: &'static str) -> Result<(), InputError> {
+    if (1..=backend().sys().highest_signal()).contains(&signal) {
+        return Ok(());
+    }
+    Err(InputError::BadSignal { signal, verb })
+}
+
+/// The set of these signals, none of which is the C library's own or beyond every process's reach.
+pub(super) fn signals(signals: &[Signal], verb: &'static str) -> Result<SignalSet, InputError> {
+    for &signal in signals {
+        is_signal(signal, verb)?;
+        let fixed = matches!(signal, libc::SIGKILL | libc::SIGSTOP);
+        if fixed || capabilities().reserved_signals.contains(&signal) {
+            return Err(InputError::BadSignal { signal, verb });
+        }
+    }
+    Ok(signals.iter().copied().collect())
+}
+
+/// A directory that is missing now is refused now. What a change of root or of user does to a path is for the child
+/// to find out.
+pub(super) fn directories(settings: &Settings<'_>) -> Result<(), SpawnError> {
+    if let Some(root) = &settings.root {
+        return is_directory(Stage::Root, root);
+    }
+    match &settings.directory {
+        Some(Directory::Path(path)) => is_directory(Stage::Directory, path),
+        _ => Ok(()),
+    }
+}
+
+fn is_directory(stage: Stage, path: &Path) -> Result<(), SpawnError> {
+    let errno = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => Errno::NOTDIR,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Errno::NOENT,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Errno::NOTDIR,
+        // Somebody else may be allowed what this process is not.
+        Err(_) => return Ok(()),
+    };
+    Err(SpawnError { stage, operand: Operand::Path(path.to_owned()), errno, cause: None })
+}

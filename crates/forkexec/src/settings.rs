@@ -1,0 +1,113 @@
+//! What a command was told, as it was told: data without checks. `prepare` makes a plan of it.
+
+use crate::env::Environment;
+use crate::{FdSource, Link, SearchPath, Stdio};
+use forkexec_core::{Fd, HookError, Limit};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A closure of the user's.
+pub(crate) type PreExec<'fd> = Box<dyn Fn() -> Result<(), HookError> + Send + Sync + 'fd>;
+
+#[expect(clippy::struct_excessive_bools, reason = "each is one option that was given or not")]
+pub(crate) struct Settings<'fd> {
+    pub(crate) program: OsString,
+    /// The arguments, the zeroth among them.
+    pub(crate) args: Vec<OsString>,
+    pub(crate) env: Environment,
+    pub(crate) search: SearchPath,
+    pub(crate) without_interpreter: WithoutInterpreter,
+    pub(crate) streams: [Option<Stdio>; 3],
+    pub(crate) keep: Vec<FdSource<'fd>>,
+    pub(crate) mappings: Vec<(FdSource<'fd>, Fd)>,
+    pub(crate) close: Option<Link>,
+    pub(crate) directory: Option<Directory<'fd>>,
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) ignored: IgnoredSignals,
+    pub(crate) ignore: Vec<i32>,
+    pub(crate) mask: Option<Vec<i32>>,
+    pub(crate) session: bool,
+    pub(crate) process_group: Option<i32>,
+    pub(crate) terminal: Option<FdSource<'fd>>,
+    pub(crate) foreground: Option<FdSource<'fd>>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) nice: Option<i32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) groups: Option<Vec<u32>>,
+    pub(crate) keep_groups: bool,
+    pub(crate) no_new_privs: bool,
+    pub(crate) die_with_parent: Option<i32>,
+    pub(crate) hooks: Vec<PreExec<'fd>>,
+    pub(crate) timed: bool,
+}
+
+impl Settings<'_> {
+    pub(crate) fn new(program: OsString) -> Self {
+        Self {
+            args: vec![program.clone()],
+            program,
+            env: Environment::default(),
+            search: SearchPath::default(),
+            without_interpreter: WithoutInterpreter::default(),
+            streams: [None, None, None],
+            keep: Vec::new(),
+            mappings: Vec::new(),
+            close: Some(Link::Bulk),
+            directory: None,
+            root: None,
+            umask: None,
+            ignored: IgnoredSignals::default(),
+            ignore: Vec::new(),
+            mask: Some(Vec::new()),
+            session: false,
+            process_group: None,
+            terminal: None,
+            foreground: None,
+            limits: Vec::new(),
+            nice: None,
+            uid: None,
+            gid: None,
+            groups: None,
+            keep_groups: false,
+            no_new_privs: false,
+            die_with_parent: None,
+            hooks: Vec::new(),
+            timed: false,
+        }
+    }
+}
+
+/// A working directory as it was given.
+#[derive(Debug)]
+pub(crate) enum Directory<'fd> {
+    Path(PathBuf),
+    Fd(FdSource<'fd>),
+}
+
+/// What becomes of signals that the parent ignores. A child inherits that: it is how `nohup` works, and how a child of a
+/// Rust or Python program would never get `SIGPIPE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IgnoredSignals {
+    /// `SIGPIPE` and `SIGXFSZ`, which language runtimes ignore for their own sake, and `SIGCHLD`, without which a
+    /// child cannot wait for its own children, get their default action. Others stay ignored.
+    #[default]
+    Restore,
+    /// All get their default action.
+    RestoreAll,
+    /// All stay ignored.
+    Keep,
+}
+
+/// What becomes of an executable file that the kernel does not recognise, such as a script without a `#!` line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WithoutInterpreter {
+    /// An error with `ENOEXEC`.
+    #[default]
+    Refuse,
+    /// `/bin/sh` runs it, as it would from execvp(3).
+    Shell,
+}
