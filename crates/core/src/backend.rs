@@ -1,6 +1,7 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Resource, Signal, Sys};
+use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Resource, Signal, Sys};
+use core::ffi::CStr;
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
 ///
@@ -46,6 +47,29 @@ pub trait Backend: Sync {
     ///
     /// The errno, `ENOSYS` where no launcher of this system shares the table.
     fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno>;
+
+    /// Executes a program. A system whose exec can do more than execve(2), such as closing descriptors, does it here.
+    ///
+    /// # Errors
+    ///
+    /// The errno of execve(2): nothing was executed.
+    fn execve(
+        &self,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<<Self::Sys as Sys>::Executed, Errno> {
+        self.sys().execve(path, argv, env)
+    }
+
+    /// Whether descriptors that [`close_gap`](Self::close_gap) answered for are still open, because only
+    /// [`execve`](Self::execve) was to close them, and that answered `errno` for a reason that may lie in the closing.
+    ///
+    /// It is asked after each failed `execve`. Where it says so the chain goes on with its next link, and the program is
+    /// tried once more: this time by an `execve` that closes nothing by itself.
+    fn owes_closing(&self, _errno: Errno) -> bool {
+        false
+    }
 
     /// Asks for `signal` when the parent dies.
     ///

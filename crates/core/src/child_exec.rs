@@ -5,9 +5,10 @@
 //! that.
 
 use crate::{
-    Backend, CStrArray, Disposition, Errno, Fd, HookError, KeepList, Mask, Move, Pid, Plan, Report, Reporter,
-    SignalSet, Stage, Sys, WorkingDirectory, close_except,
+    Backend, CStrArray, Closed, Disposition, Errno, Fd, HookError, KeepList, Link, Mask, Move, Pid, Plan,
+    Report, Reporter, SignalSet, Stage, Sys, WorkingDirectory, close_except,
 };
+use core::ffi::CStr;
 
 /// What a child knows of its birth.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ where
             return Err(Report { stage, errno, operand });
         }
     }
-    child.exec().map_err(|Failure { errno, operand }| Report { stage: Stage::Exec, errno, operand })
+    child.exec()
 }
 
 struct Failure {
@@ -112,7 +113,27 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if !self.birth.shares_table {
             return Ok(());
         }
-        Ok(self.backend.own_table(self.open_until_exec())?)
+        let needed = self.plan.keep.and(self.highest_needed());
+        Ok(self.backend.own_table(needed)?)
+    }
+
+    /// The highest descriptor that a later stage or the program needs: the highest possible one, if nothing is to be
+    /// closed or a closure runs, which may use any.
+    fn highest_needed(&self) -> Fd {
+        let plan = self.plan;
+        if plan.close.is_none() || plan.hook.is_some() {
+            return Fd::MAX;
+        }
+        let directory = match plan.directory {
+            Some(WorkingDirectory::Fd(fd)) => Some(fd),
+            _ => None,
+        };
+        let kept = plan.keep.as_slice().iter().copied();
+        let closed = plan.parent_ends.iter().copied();
+        let moved = plan.moves.iter().filter_map(|step| step.source());
+        let tools =
+            [self.reporter.channel(), directory, plan.terminal, plan.foreground].into_iter().flatten();
+        kept.chain(closed).chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
     }
 
     fn inherit(&self) -> Done {
@@ -219,6 +240,13 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         Ok(())
     }
 
+    /// Closes what exec was to close and did not, for this reason.
+    fn close_owed(&self, refusal: Errno) -> Result<(), Errno> {
+        let closed = close_except(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), Link::Enumerate)?;
+        self.reporter.closed(Closed { bulk_refused: Some(refusal), ..closed });
+        Ok(())
+    }
+
     fn open_until_exec(&self) -> KeepList<'_> {
         match self.reporter.channel() {
             Some(channel) => self.plan.keep.and(channel),
@@ -228,16 +256,16 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     /// Tries the candidates in order. The first error that is neither `ENOENT` nor `ENOTDIR` is the one to report,
     /// else the last: a program that was found but may not be run must not look like one that is missing.
-    fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Failure> {
+    fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
         let mut reported: Option<Failure> = None;
         let mut index = 0_i32;
         for candidate in self.plan.exec.candidates {
-            let errno = match self.sys.execve(candidate, self.plan.exec.argv, self.plan.exec.env) {
+            let errno = match self.execute(candidate, self.plan.exec.argv)? {
                 Ok(executed) => return Ok(executed),
                 Err(errno) => errno,
             };
             if errno == Errno::NOEXEC
-                && let Some(executed) = self.exec_shell(index)
+                && let Some(executed) = self.exec_shell(index)?
             {
                 return Ok(executed);
             }
@@ -246,15 +274,34 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             }
             index = index.saturating_add(1);
         }
-        Err(reported.unwrap_or(Errno::NOENT.into()))
+        let Failure { errno, operand } = reported.unwrap_or(Errno::NOENT.into());
+        Err(Report { stage: Stage::Exec, errno, operand })
     }
 
-    fn exec_shell(&self, index: i32) -> Option<<B::Sys as Sys>::Executed> {
-        let fallback = self.plan.exec.shell?;
-        let argv: CStrArray<'_> = *fallback.argvs.get(usize::try_from(index).ok()?)?;
-        self.sys.execve(fallback.shell, argv, self.plan.exec.env).ok()
+    fn exec_shell(&self, index: i32) -> Result<Option<<B::Sys as Sys>::Executed>, Report> {
+        let Some(fallback) = self.plan.exec.shell else { return Ok(None) };
+        let argv = usize::try_from(index).ok().and_then(|index| fallback.argvs.get(index));
+        match argv {
+            Some(argv) => Ok(self.execute(fallback.shell, *argv)?.ok()),
+            None => Ok(None),
+        }
+    }
+
+    /// Executes one program. Its refusal is an answer; a report ends everything, because what is to be closed is open.
+    fn execute(&self, path: &CStr, argv: CStrArray<'_>) -> Attempt<B> {
+        let env = self.plan.exec.env;
+        match self.backend.execve(path, argv, env) {
+            Err(errno) if self.backend.owes_closing(errno) => {
+                let fail = |errno| Report { stage: Stage::Close, errno, operand: 0 };
+                self.close_owed(errno).map_err(fail)?;
+                Ok(self.backend.execve(path, argv, env))
+            }
+            answer => Ok(answer),
+        }
     }
 }
+
+type Attempt<B> = Result<Result<<<B as Backend>::Sys as Sys>::Executed, Errno>, Report>;
 
 /// The operand of a [`Stage::PreExec`] report that says the closure panicked.
 pub const HOOK_PANICKED: i32 = 1;
@@ -264,6 +311,7 @@ pub const CHANNEL_REPLACED: i32 = 2;
 
 /// 0, 1 and 2 are placed, never closed.
 const FIRST_TO_CLOSE: Fd = 3;
+const HIGHEST_OF_THE_STANDARD: Fd = 2;
 
 /// Does what an operation of the plan asks, if it asks.
 fn ask<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {

@@ -4,7 +4,7 @@
 //! that fails, at once or half-way, is no reason to stop: the next one does the whole range again, and closing what is
 //! closed already is harmless. Nothing here is ever silently left open.
 
-use crate::{Backend, Errno, Fd, Gap, KeepList, Sys, Unlisted};
+use crate::{Backend, Errno, Fd, FdEnumerator, Gap, KeepList, Sys, Unlisted};
 
 /// A link of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,21 +78,35 @@ fn close_gaps<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -
 }
 
 fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Option<Closer> {
-    let sys = backend.sys();
-    let mut close = |fd: Fd| {
-        if !keep.contains(fd) {
-            close_quietly(sys, fd);
-        }
-    };
     let mut index = 0_u8;
     for enumerator in backend.enumerators() {
-        let listed: Result<(), Unlisted> = enumerator.visit(sys, first, &mut close);
-        if listed.is_ok() {
+        if close_until_none_is_listed(backend.sys(), *enumerator, first, keep).is_ok() {
             return Some(Closer::Enumerator(index));
         }
         index = index.saturating_add(1);
     }
     None
+}
+
+/// Where what is behind a closed descriptor moves up in the list, a pass skips some. One that has nothing to close has
+/// skipped nothing.
+fn close_until_none_is_listed<S: Sys>(
+    sys: &S,
+    enumerator: &dyn FdEnumerator<S>,
+    first: Fd,
+    keep: KeepList<'_>,
+) -> Result<(), Unlisted> {
+    loop {
+        let mut closed_any = false;
+        enumerator.visit(sys, first, &mut |fd| {
+            if !keep.contains(fd) {
+                closed_any |= sys.close(fd).is_ok();
+            }
+        })?;
+        if !closed_any {
+            return Ok(());
+        }
+    }
 }
 
 fn close_each<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Result<(), Errno> {
@@ -103,7 +117,8 @@ fn close_each<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -
     Ok(())
 }
 
-fn close_numbers<S: Sys>(sys: &S, gap: Gap, bound: Fd) {
+/// Closes the numbers of a gap that are below `bound`, one by one.
+pub fn close_numbers<S: Sys + ?Sized>(sys: &S, gap: Gap, bound: Fd) {
     let end = gap.last().saturating_add(1).min(bound);
     for fd in gap.first()..end {
         close_quietly(sys, fd);
@@ -112,7 +127,7 @@ fn close_numbers<S: Sys>(sys: &S, gap: Gap, bound: Fd) {
 
 /// A number that is not open is closed already, and what Linux and the BSDs answer with `EINTR` or `EIO` has left the
 /// table, too (close(2), NOTES).
-fn close_quietly<S: Sys>(sys: &S, fd: Fd) {
+fn close_quietly<S: Sys + ?Sized>(sys: &S, fd: Fd) {
     let _ = sys.close(fd);
 }
 

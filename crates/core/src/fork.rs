@@ -40,15 +40,11 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
 
         let pid = self.start(plan, slot, &channel)?;
         channel.close_writer();
-        let reached_exec = channel.wait();
+        let end = channel.wait();
 
-        if let Some(report) = slot.failure() {
-            reap(sys, pid);
-            return Err(LaunchError::Child(report));
-        }
-        if !reached_exec {
-            let status = end(sys, pid);
-            return Err(LaunchError::Died { stage: slot.entered(), status });
+        // A pre-exec closure may write to the pipe, but not to the slot.
+        if end != End::Marked || slot.entered() != Stage::Exec || slot.failure().is_some() {
+            return Err(bury(sys, pid, slot, end));
         }
         let closed = slot.how_closed();
         self.backend.learn(&closed);
@@ -62,10 +58,11 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     fn start(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
-        let parent = sys.process();
-        // SAFETY: the child's branch runs `run_child`, which keeps to the contract of `Sys` and does not return.
+        let birth = Birth { parent: sys.process(), mask, shares_table: false };
+        let Channel { writer, id, .. } = *channel;
+        // SAFETY: the child's branch runs `ForkedChild::run`, which keeps to the contract of `Sys` and does not return.
         let forked = match unsafe { sys.fork() } {
-            Ok(None) => self.run_child(plan, slot, channel, Birth { parent, mask, shares_table: false }),
+            Ok(None) => ForkedChild { backend: self.backend, plan, birth, slot, writer, id }.run(),
             Ok(Some(pid)) => Ok(pid),
             Err(errno) => Err(at(Stage::Start)(errno)),
         };
@@ -73,11 +70,32 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         let _ = sys.set_mask(mask);
         forked
     }
+}
 
-    /// The child's whole life before exec.
-    fn run_child(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>, birth: Birth) -> ! {
-        let reporter = SlotAndPipe { sys: self.backend.sys(), slot, writer: channel.writer, id: channel.id };
-        if let Err(report) = child_exec(self.backend, plan, &birth, &reporter) {
+/// A child that fork(2) just made: all that it needs for its life before exec.
+///
+/// It is public so that a machine can look at the object code that is reachable from [`run`](Self::run).
+pub struct ForkedChild<'a, B: ?Sized> {
+    /// The system.
+    pub backend: &'a B,
+    /// What to do.
+    pub plan: &'a Plan<'a>,
+    /// What it knows of its birth.
+    pub birth: Birth,
+    /// Memory shared with the parent.
+    pub slot: &'a Slot,
+    /// The writing end of the pipe whose end the parent waits for.
+    pub writer: Fd,
+    /// The file that `writer` refers to.
+    pub id: FileId,
+}
+
+impl<B: Backend<Sys: ParentSys> + ?Sized> ForkedChild<'_, B> {
+    /// Runs the plan. Comes back neither from exec nor from a failure.
+    pub fn run(&self) -> ! {
+        let reporter =
+            SlotAndPipe { sys: self.backend.sys(), slot: self.slot, writer: self.writer, id: self.id };
+        if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &reporter) {
             reporter.fail(report);
         }
         self.backend.sys().exit(EXIT_OF_A_FAILED_CHILD)
@@ -152,11 +170,15 @@ impl<'s, S: ParentSys> Channel<'s, S> {
     }
 
     /// Moves the writing end to a number that the plan does not use. The free number that the kernel gives may be a
-    /// target of the plan, too; then the next one is asked for.
+    /// target of the plan, too; then the next one is asked for. At the descriptor limit that is `EINVAL`, and means
+    /// that no number is free.
     fn leave_the_targets(&mut self, plan: &Plan<'_>) -> Result<(), Errno> {
         while plan.claims(self.writer) {
             let above = self.writer.saturating_add(1);
-            let moved = self.sys.dup_from(self.writer, above)?;
+            let moved = match self.sys.dup_from(self.writer, above) {
+                Err(Errno::INVAL) => return Err(Errno::MFILE),
+                moved => moved?,
+            };
             self.close_writer();
             self.writer = moved;
         }
@@ -170,19 +192,30 @@ impl<'s, S: ParentSys> Channel<'s, S> {
         }
     }
 
-    /// Waits for the end of the pipe: whether the child said before that it execs.
-    fn wait(&self) -> bool {
-        let mut marked = false;
+    /// Waits for the end of the pipe.
+    fn wait(&self) -> End {
+        let mut end = End::Unmarked;
         let mut byte = [0];
         loop {
             match self.sys.read(self.reader, &mut byte) {
-                Ok(0) => return marked,
-                Ok(_) => marked = true,
+                Ok(0) => return end,
+                Ok(_) => end = End::Marked,
                 Err(Errno::INTR) => {}
-                Err(_) => return false,
+                Err(_) => return End::Unreadable,
             }
         }
     }
+}
+
+/// How the pipe ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The child said that it execs.
+    Marked,
+    /// The child is dead, or a pre-exec closure closed the pipe.
+    Unmarked,
+    /// The parent cannot tell: the child may even run its program.
+    Unreadable,
 }
 
 const CLOSED: Fd = -1;
@@ -230,9 +263,15 @@ fn reap<S: ParentSys>(sys: &S, pid: Pid) -> Option<i32> {
     }
 }
 
-/// Makes sure that a child which said nothing is dead, and tells how it died. A child that is dying already keeps
-/// the status it has.
-fn end<S: ParentSys>(sys: &S, pid: Pid) -> Option<i32> {
-    let _ = sys.kill(pid, libc::SIGKILL);
-    reap(sys, pid)
+/// Waits for a child that did not reach exec, and tells why. One that still lives was robbed of the pipe by a pre-exec
+/// closure, and will say so when that comes to its end. Only where nothing is known is it killed.
+fn bury<S: ParentSys>(sys: &S, pid: Pid, slot: &Slot, end: End) -> LaunchError {
+    if end == End::Unreadable {
+        let _ = sys.kill(pid, libc::SIGKILL);
+    }
+    let status = reap(sys, pid);
+    match slot.failure() {
+        Some(report) => LaunchError::Child(report),
+        None => LaunchError::Died { stage: slot.entered(), status },
+    }
 }

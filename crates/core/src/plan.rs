@@ -121,6 +121,16 @@ pub enum Move {
     Vacate(Fd),
 }
 
+impl Move {
+    /// The descriptor of the parent's that the step reads.
+    pub const fn source(self) -> Option<Fd> {
+        match self {
+            Self::Copy { from, .. } | Self::Share(from) | Self::Save(from) => Some(from),
+            Self::Restore(_) | Self::Vacate(_) => None,
+        }
+    }
+}
+
 /// Where the program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkingDirectory<'a> {

@@ -1,6 +1,6 @@
 //! The records that a raw directory read returns.
 //!
-//! Every system's record has a length of 16 bits and a name that a NUL ends; where they lie differs, and is data here.
+//! A record has a length and a name that a NUL ends. Where they lie differs from system to system, and is data here.
 //! What is read is not trusted: a record that does not fit is an error, never a silent end of the list.
 
 use crate::Errno;
@@ -8,10 +8,19 @@ use crate::Errno;
 /// Where the fields of a directory record lie, in bytes from its start.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordLayout {
-    /// The record's length, 16 bits in the machine's byte order.
-    pub length_at: usize,
+    /// How long the record is.
+    pub length: RecordLength,
     /// The name.
     pub name_at: usize,
+}
+
+/// How a record says its length.
+#[derive(Clone, Copy, Debug)]
+pub enum RecordLength {
+    /// In a field of 16 bits, in the machine's byte order.
+    At(usize),
+    /// Only the name's length without its NUL is in such a field; the record goes on to the next multiple of 8.
+    OfNameAt(usize),
 }
 
 impl RecordLayout {
@@ -31,12 +40,21 @@ impl RecordLayout {
 
     /// The name in the first record, and the record's length.
     fn first(self, records: &[u8]) -> Option<(&[u8], usize)> {
-        let length = records.get(self.length_at..)?.first_chunk()?;
-        let length = usize::from(u16::from_ne_bytes(*length));
+        let length = match self.length {
+            RecordLength::At(at) => half(records, at)?,
+            RecordLength::OfNameAt(at) => {
+                self.name_at.checked_add(half(records, at)?)?.checked_add(1)?.checked_next_multiple_of(8)?
+            }
+        };
         let name = records.get(..length)?.get(self.name_at..)?;
         let end = name.iter().position(|&byte| byte == 0)?;
         Some((name.get(..end)?, length))
     }
+}
+
+fn half(record: &[u8], at: usize) -> Option<usize> {
+    let field = record.get(at..)?.first_chunk()?;
+    Some(usize::from(u16::from_ne_bytes(*field)))
 }
 
 /// Memory for records, aligned as kernels want it.
@@ -76,12 +94,13 @@ impl Default for RecordBuffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, RecordBuffer, RecordLayout};
+    use super::{Errno, RecordBuffer, RecordLayout, RecordLength};
     use rstest::rstest;
     use std::string::String;
     use std::vec::Vec;
 
-    const LINUX: RecordLayout = RecordLayout { length_at: 16, name_at: 19 };
+    const LINUX: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 19 };
+    const DRAGONFLY: RecordLayout = RecordLayout { length: RecordLength::OfNameAt(8), name_at: 16 };
 
     /// A record as Linux writes it, with a length of its own choice.
     fn record(length: u16, name: &[u8]) -> Vec<u8> {
@@ -116,6 +135,23 @@ mod tests {
     #[case::length_exactly_the_header(record(19, b""))]
     fn a_record_that_does_not_fit_is_an_error_and_not_an_end(#[case] records: Vec<u8>) {
         assert_eq!(listed(&records), Err(Errno::IO));
+    }
+
+    #[test]
+    fn a_record_may_say_the_length_of_its_name_only() {
+        let record = |name: &[u8]| {
+            let mut record =
+                [[0xff; 8].as_slice(), &u16::try_from(name.len()).unwrap().to_ne_bytes(), &[0xff; 6], name]
+                    .concat();
+            record.resize((record.len() + 1).next_multiple_of(8), 0);
+            record
+        };
+        let records = [record(b"3"), record(b"1234567"), record(b"12345678"), record(b"4")].concat();
+        let mut seen = Vec::new();
+        let done =
+            DRAGONFLY.names(&records, &mut |name| seen.push(String::from_utf8_lossy(name).into_owned()));
+        assert_eq!(done, Ok(()));
+        assert_eq!(seen, ["3", "1234567", "12345678", "4"]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Stage {
             Self::Gid => "become group",
             Self::Uid => "become user",
             Self::NoNewPrivs => "give up new privileges",
-            Self::DieWithParent => "ask for a signal at the parent's death",
+            Self::DieWithParent => "tie its end to the parent's by signal",
             Self::Mask => "set the signal mask",
             Self::PreExec => "run the pre-exec closure",
             Self::Close => "close the other descriptors",

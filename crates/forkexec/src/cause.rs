@@ -38,10 +38,14 @@ pub enum Cause {
     NotExecutable,
     /// It lies on a filesystem that is mounted `noexec`.
     MountedNoexec,
+    /// The interpreter that the script names is no program of this machine's, nor a script.
+    ForeignInterpreter(PathBuf),
     /// It is empty.
     EmptyFile,
     /// It is neither a program nor a script: it has no `#!` line.
     NoInterpreterLine,
+    /// Its `#!` line names no interpreter, or is longer than the kernel reads.
+    BadInterpreterLine,
     /// It is a program of another kind of machine, or one that the kernel does not take.
     ForeignProgram,
     /// Scripts name each other as their interpreters, more deeply than the kernel follows.
@@ -73,12 +77,16 @@ impl fmt::Display for Cause {
             Self::InterpreterNotExecutable(path) => {
                 write!(f, "the script's interpreter {path:?} may not be executed")
             }
+            Self::ForeignInterpreter(path) => {
+                write!(f, "the script's interpreter {path:?} is not a program for this machine")
+            }
             Self::IsDirectory => f.write_str("it is a directory"),
             Self::NotRegular => f.write_str("it is not a regular file"),
             Self::NotExecutable => f.write_str("it has no execute permission"),
             Self::MountedNoexec => f.write_str("its filesystem is mounted noexec"),
             Self::EmptyFile => f.write_str("the file is empty"),
             Self::NoInterpreterLine => f.write_str("it is neither a program nor a script with a \"#!\" line"),
+            Self::BadInterpreterLine => f.write_str("its \"#!\" line names no interpreter, or is too long"),
             Self::ForeignProgram => f.write_str("it is not a program for this machine"),
             Self::NestedInterpreters => f.write_str("scripts are nested too deeply as interpreters"),
             Self::ProcessLimit => f.write_str("the process limit of the user is reached"),
@@ -166,8 +174,14 @@ fn of_unrecognised(path: &Path) -> Option<Cause> {
     if head.is_empty() {
         return Some(Cause::EmptyFile);
     }
-    let is_program = head.starts_with(ELF) || head.starts_with(b"#!");
-    Some(if is_program { Cause::ForeignProgram } else { Cause::NoInterpreterLine })
+    if head.starts_with(ELF) {
+        return Some(Cause::ForeignProgram);
+    }
+    let Some(line) = head.strip_prefix(b"#!") else { return Some(Cause::NoInterpreterLine) };
+    // A name that reaches the end of what the kernel reads may be cut off there.
+    let is_cut = |name: &Path| head.len() == HEAD && line.ends_with(name.as_os_str().as_bytes());
+    let name = interpreter(&head).filter(|name| !is_cut(name));
+    Some(name.map_or(Cause::BadInterpreterLine, Cause::ForeignInterpreter))
 }
 
 fn is_noexec(path: &Path) -> bool {
@@ -179,10 +193,12 @@ const ST_NOEXEC: libc::c_ulong = 8;
 
 const ELF: &[u8] = b"\x7fELF";
 
-/// As much of a file as the kernel looks at for an interpreter line.
+/// How much of a file the kernel looks at for an interpreter line (`BINPRM_BUF_SIZE`).
+const HEAD: usize = 256;
+
 fn head(file: &mut File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    file.take(256).read_to_end(&mut head)?;
+    file.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 

@@ -19,10 +19,18 @@ pub struct Child {
     /// The reading end of its standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
     pid: i32,
-    status: Option<ExitStatus>,
+    ended: Option<Ended>,
     method: Method,
     closer: Closer,
     timeline: Option<Timeline>,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    With(ExitStatus),
+    /// Somebody else took its status.
+    Unseen,
 }
 
 impl Child {
@@ -32,7 +40,7 @@ impl Child {
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
             pid: launched.pid,
-            status: None,
+            ended: None,
             method: launched.method,
             closer: launched.closed.by,
             timeline: launched.timeline,
@@ -93,11 +101,10 @@ impl Child {
     /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored.
     pub fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        if let Some(status) = self.status {
-            return Ok(status);
+        match self.ended {
+            Some(ended) => self.status_of(ended),
+            None => self.note(wait::wait(self.pid)),
         }
-        let status = wait::wait(self.pid)?;
-        Ok(*self.status.insert(status))
     }
 
     /// The child's status if it has ended.
@@ -106,10 +113,27 @@ impl Child {
     ///
     /// As [`wait`](Self::wait).
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        if self.status.is_none() {
-            self.status = wait::try_wait(self.pid)?;
+        match self.ended {
+            Some(ended) => self.status_of(ended).map(Some),
+            None => wait::try_wait(self.pid).transpose().map(|waited| self.note(waited)).transpose(),
         }
-        Ok(self.status)
+    }
+
+    /// Remembers how it ended: its number may be another process's from now on.
+    fn note(&mut self, waited: Result<ExitStatus, Error>) -> Result<ExitStatus, Error> {
+        match &waited {
+            Ok(status) => self.ended = Some(Ended::With(*status)),
+            Err(Error::StatusLost { .. }) => self.ended = Some(Ended::Unseen),
+            Err(_) => {}
+        }
+        waited
+    }
+
+    fn status_of(&self, ended: Ended) -> Result<ExitStatus, Error> {
+        match ended {
+            Ended::With(status) => Ok(status),
+            Ended::Unseen => Err(Error::StatusLost { pid: self.id() }),
+        }
     }
 
     /// Sends `SIGKILL`. A child that was waited for has no process any more, and nothing is sent to whoever has its
@@ -117,7 +141,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if the signal may not be sent: the child changed its user.
+    /// [`Error::Child`] if the signal may not be sent: the child changed its user. [`Error::StatusLost`] if waiting for
+    /// the child gave that.
     pub fn kill(&mut self) -> Result<(), Error> {
         self.signal(libc::SIGKILL)
     }
@@ -126,12 +151,13 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if the signal may not be sent, or there is none with this number.
+    /// [`Error::Child`] if the signal may not be sent, or there is none with this number. [`Error::StatusLost`] as for
+    /// [`kill`](Self::kill).
     pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
-        if self.status.is_some() {
-            return Ok(());
+        match self.ended {
+            Some(ended) => self.status_of(ended).map(drop),
+            None => wait::signal(self.pid, signal),
         }
-        wait::signal(self.pid, signal)
     }
 
     /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
@@ -141,7 +167,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading fails.
+    /// Those of [`communicate`](Self::communicate).
     pub fn wait_with_output(self) -> Result<Output, Error> {
         self.communicate(&[])
     }
@@ -153,7 +179,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails.
+    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails: then the child is killed, since
+    /// nobody holds it any more.
     ///
     /// # Examples
     ///

@@ -1,27 +1,27 @@
 //! From a child's report to an error that a person can act on: the operand's name, and the cause.
 
 use crate::cause::{self, View};
-use crate::layout::Layout;
 use crate::operand::{self, Operand};
 use crate::prepare::{Prepared, PreparedDirectory};
 use crate::settings::Directory;
-use crate::{Cause, Error, SpawnError};
+use crate::{Cause, Error, FdSource, SpawnError};
 use forkexec_core::{CHANNEL_REPLACED, Errno, HOOK_PANICKED, LaunchError, Report, Stage};
 use std::ffi::{CStr, OsStr};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 /// What a launcher's error means for this command.
-pub(crate) fn explain(prepared: &Prepared<'_>, layout: &Layout, error: LaunchError) -> Error {
+pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
     match error {
         LaunchError::Parent { stage, errno } => {
             let what =
                 if stage == Stage::Setup { Operand::Thing("the report channel") } else { Operand::None };
             SpawnError { stage, operand: what, errno, cause: None }.into()
         }
-        LaunchError::Child(report) => of_report(prepared, layout, report).into(),
+        LaunchError::Child(report) => of_report(prepared, report).into(),
         LaunchError::Died { stage, status } => {
             Error::Died { stage, status: status.map(ExitStatus::from_raw) }
         }
@@ -29,12 +29,12 @@ pub(crate) fn explain(prepared: &Prepared<'_>, layout: &Layout, error: LaunchErr
     }
 }
 
-fn of_report(prepared: &Prepared<'_>, layout: &Layout, report: Report) -> SpawnError {
+fn of_report(prepared: &Prepared<'_>, report: Report) -> SpawnError {
     let Report { stage, errno, .. } = report;
     match stage {
         Stage::Exec => of_exec(prepared, report),
         Stage::PreExec => SpawnError { stage, operand: Operand::None, errno, cause: of_hook(report) },
-        _ => SpawnError { stage, operand: of_stage(prepared, layout, report), errno, cause: None },
+        _ => SpawnError { stage, operand: of_stage(prepared, report), errno, cause: None },
     }
 }
 
@@ -46,11 +46,12 @@ fn of_hook(report: Report) -> Option<Cause> {
     }
 }
 
-fn of_stage(prepared: &Prepared<'_>, layout: &Layout, report: Report) -> Operand {
+fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
     let settings = prepared.settings;
     let number = |id: Option<u32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
     let signed = |id: Option<i32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
-    let fd = |fd: Option<i32>| fd.map_or(Operand::None, Operand::Fd);
+    // As the caller knows it, wherever it was moved.
+    let fd = |fd: Option<&FdSource<'_>>| fd.map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd()));
     match report.stage {
         Stage::Keep | Stage::ParentEnds | Stage::Place => Operand::Fd(report.operand),
         Stage::Signals => Operand::Number(report.operand.into()),
@@ -60,8 +61,8 @@ fn of_stage(prepared: &Prepared<'_>, layout: &Layout, report: Report) -> Operand
             _ => given_directory(prepared),
         },
         Stage::ProcessGroup => signed(settings.process_group),
-        Stage::Terminal => fd(layout.terminal),
-        Stage::Foreground => fd(layout.foreground),
+        Stage::Terminal => fd(settings.terminal.as_ref()),
+        Stage::Foreground => fd(settings.foreground.as_ref()),
         Stage::Limits => limit(prepared, report.operand),
         Stage::Nice => signed(settings.nice),
         Stage::Groups => settings.groups.clone().map_or(Operand::None, Operand::Groups),

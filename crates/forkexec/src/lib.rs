@@ -53,15 +53,17 @@ mod settings;
 mod source;
 mod spawn;
 mod stdio;
+mod survey;
 mod wait;
 
 pub use cause::Cause;
 pub use child::Child;
 pub use command::Command;
 pub use error::{Error, InputError, SpawnError};
-pub use forkexec_core::{Errno, Link, Method, Resource, Stage};
+pub use forkexec_core::{Capabilities, Errno, Link, Method, Operation, Resource, Stage};
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use settings::{IgnoredSignals, WithoutInterpreter};
 pub use source::FdSource;
 pub use stdio::Stdio;
+pub use survey::{Outcome, Survey, Trial, TrialKind, capabilities, survey};

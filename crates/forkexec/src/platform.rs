@@ -2,20 +2,39 @@
 //!
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
-use forkexec_core::{Backend, Capabilities, ForkLauncher, Launcher};
+use forkexec_core::{Backend, Capabilities, Launcher};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
         use forkexec_linux::{Kernel, Linux as Selected};
+    } else if #[cfg(all(target_vendor = "apple", not(forkexec_backend = "posix")))] {
+        use forkexec_apple::{Apple as Selected, Kernel};
+    } else if #[cfg(all(any(target_os = "solaris", target_os = "illumos"), not(forkexec_backend = "posix")))] {
+        use forkexec_solaris::{Kernel, Solaris as Selected};
+    } else if #[cfg(all(target_os = "netbsd", not(forkexec_backend = "posix")))] {
+        use forkexec_netbsd::{Kernel, Netbsd as Selected};
+    } else if #[cfg(all(target_os = "openbsd", not(forkexec_backend = "posix")))] {
+        use forkexec_openbsd::{Kernel, Openbsd as Selected};
+    } else if #[cfg(all(any(target_os = "freebsd", target_os = "dragonfly"), not(forkexec_backend = "posix")))] {
+        use forkexec_freebsd::{Freebsd as Selected, Kernel};
     } else {
         use forkexec_posix::{Kernel, Posix as Selected};
+    }
+}
+
+// A backend may bring a launcher of its own.
+cfg_if::cfg_if! {
+    if #[cfg(all(target_vendor = "apple", not(forkexec_backend = "posix")))] {
+        type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
+    } else {
+        type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
     }
 }
 
 // SAFETY: the launchers use it in a child of their own; everything else in this crate that calls it, on descriptors
 // and processes of its own.
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
-static FORK: ForkLauncher<'static, Selected<Kernel>> = ForkLauncher::new(&BACKEND);
+static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 
 /// The backend of this system.
 pub(crate) fn backend() -> &'static impl Backend<Sys: forkexec_core::ParentSys> {
@@ -29,5 +48,10 @@ pub(crate) fn capabilities() -> &'static Capabilities {
 
 /// The launcher in use.
 pub(crate) fn launcher() -> &'static dyn Launcher {
-    &FORK
+    &LAUNCHER
+}
+
+/// All launchers, the one in use first.
+pub(crate) fn launchers() -> [&'static dyn Launcher; 1] {
+    [launcher()]
 }

@@ -1,7 +1,7 @@
 //! `/proc/self/fd`, read with raw getdents64(2) into a buffer on the stack.
 
 use crate::LinuxSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/proc/self/fd";
@@ -10,7 +10,7 @@ const DIRECTORY: Directory = Directory { path: c"/proc/self/fd" };
 
 /// `struct linux_dirent64` of getdents(2): inode (8 bytes), offset (8), record length (2), type (1), name. The same on
 /// every architecture, and on Android.
-const DIRENT64: RecordLayout = RecordLayout { length_at: 16, name_at: 19 };
+const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 19 };
 
 /// The enumerator over `/proc/self/fd`.
 #[derive(Clone, Copy, Debug)]

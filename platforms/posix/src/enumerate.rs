@@ -1,7 +1,7 @@
 //! `/dev/fd`, where it is live.
 
 use crate::PosixSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/dev/fd";
@@ -9,7 +9,7 @@ pub(crate) const NAME: &str = "/dev/fd";
 const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
 
 /// The `posix_dent` of POSIX.1-2024 has no fixed layout; this is Linux's, the one system where it is read today.
-const RECORD: RecordLayout = RecordLayout { length_at: 16, name_at: 19 };
+const RECORD: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 19 };
 
 /// The enumerator over `/dev/fd`.
 #[derive(Clone, Copy, Debug)]

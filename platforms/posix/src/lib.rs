@@ -8,9 +8,7 @@
 //! 3. *Closing*: no bulk call. Without a list, every number below the hard limit, else `_SC_OPEN_MAX`, else 256, and never
 //!    fewer than 65,536.
 //! 4. *Starting*: fork(2).
-//! 5. *Async-signal-safety*: the calls of POSIX's own list, and beyond it `setgroups`, `setregid`, `setreuid`, `setpriority`,
-//!    `setrlimit`, `getrlimit`, `chroot` and `ioctl`, which are bare system calls wherever they were looked at, and
-//!    `sysconf(_SC_OPEN_MAX)`, which is a getrlimit(2).
+//! 5. *Async-signal-safety*: what `forkexec-unix` says of its calls.
 //! 6. *Proven*: on Linux, where the conformance suite runs over it, too.
 
 mod close;
@@ -19,7 +17,7 @@ mod sys;
 
 pub use close::Posix;
 pub use enumerate::DevFd;
-pub use sys::Kernel;
+pub use forkexec_unix::Kernel;
 
 use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
 

@@ -5,7 +5,6 @@ use crate::platform::{backend, capabilities};
 use crate::settings::{Directory, Settings};
 use crate::{Error, FdSource, InputError, SpawnError};
 use forkexec_core::{Backend, Errno, Fd, Operation, Signal, SignalSet, Stage, Sys};
-use nix::sys::resource::{Resource as NixResource, getrlimit};
 use nix::unistd::geteuid;
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,9 +72,12 @@ fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     stream.is_some_and(|stdio| !matches!(stdio.0, crate::stdio::Kind::Inherit))
 }
 
+/// nix has no getrlimit(2) for Solaris.
 fn highest_target() -> Fd {
-    let soft = getrlimit(NixResource::RLIMIT_NOFILE)
-        .map_or(Fd::MAX, |(soft, _)| Fd::try_from(soft).unwrap_or(Fd::MAX));
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is written.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let soft = if answer == 0 { Fd::try_from(limit.rlim_cur).unwrap_or(Fd::MAX) } else { Fd::MAX };
     soft.saturating_sub(1)
 }
 
@@ -157,8 +159,11 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
     Ok(())
 }
 
+/// Whether there is a signal with this number. Where the backend does not know the highest, the system does.
 fn is_signal(signal: Signal, verb: &'static str) -> Result<(), InputError> {
-    if (1..=backend().sys().highest_signal()).contains(&signal) {
+    let sys = backend().sys();
+    let may_be = (1..=sys.highest_signal()).contains(&signal);
+    if may_be && sys.disposition(signal) != Err(Errno::INVAL) {
         return Ok(());
     }
     Err(InputError::BadSignal { signal, verb })

@@ -1,0 +1,38 @@
+//! A server hands a listening socket to a worker, as descriptor 3, and nothing else.
+//!
+//! Run it with `cargo run --example exact`.
+
+use forkexec::{Command, Error};
+use std::fs::File;
+use std::net::TcpListener;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let _log = File::create("/dev/null")?; // the server's own
+
+    let mut worker = Command::new("sh");
+    worker
+        .args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"])
+        .map_fd(&listener, 3)
+        .env("LISTEN_FDS", "1");
+
+    let mut child = worker.spawn().map_err(explain)?;
+    println!("started by {}, descriptors closed by {}", child.method().name(), child.closer());
+    let status = child.wait()?;
+    println!("the worker ended with {status}");
+    Ok(())
+}
+
+/// What an error knows beyond its message.
+fn explain(error: Error) -> Error {
+    if let Some(failed) = error.as_spawn() {
+        eprintln!(
+            "stage {:?}, operand {:?}, errno {:?}, cause {:?}",
+            failed.stage(),
+            failed.operand(),
+            failed.errno(),
+            failed.cause()
+        );
+    }
+    error
+}

@@ -1,0 +1,199 @@
+//! What this kernel, and the container around it, let a program do: tried for real, not looked up.
+//!
+//! A version number does not tell whether a seccomp filter refuses `close_range`, whether `/proc` is the kernel's own, or
+//! how long a loop over all descriptors takes. So each means is tried in a process of its own, which may be killed for
+//! the try. Nothing that is found out here changes how commands are started.
+
+mod trial;
+
+use crate::platform::{self, backend, launchers};
+use crate::{Errno, Link, Method};
+use forkexec_core::{Backend, Capabilities, Sys};
+use std::time::Duration;
+
+/// What this system has, as data: nothing is tried, and no container is asked.
+///
+/// # Examples
+///
+/// ```
+/// let limits = forkexec::capabilities().resources;
+/// assert!(limits.iter().any(|(name, resource)| *name == "nofile" && *resource == forkexec::Resource::NOFILE));
+/// ```
+pub fn capabilities() -> &'static Capabilities {
+    platform::capabilities()
+}
+
+/// Tries each way of closing descriptors and of starting a child, and says what happened.
+///
+/// Each is tried in a throw-away child, one after the other, which takes a few milliseconds; where only the loop is left
+/// and the descriptor limit is high, some hundred. The children are made by fork(2), whatever the launcher in use is.
+///
+/// Where `SIGCHLD` is ignored, or other code waits for any child, [`Outcome::Died`] cannot name the signal.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Outcome, survey};
+///
+/// let survey = survey();
+/// for trial in &survey.trials {
+///     println!("{}: {:?}", trial.name, trial.outcome);
+/// }
+/// let link = survey.first_link().ok_or("a child would get more than it was handed")?;
+/// Command::new("true").close_others_from(link).status()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn survey() -> Survey {
+    let Capabilities { system, bulk_closer, enumerators, .. } = *capabilities();
+    let backend = backend();
+    let mut trials = Vec::new();
+    if let Some(name) = bulk_closer {
+        let outcome = trial::closing(backend, trial::close_at_once);
+        trials.push(outcome.of(TrialKind::Close(Link::Bulk), name));
+    }
+    for (index, &name) in enumerators.iter().enumerate() {
+        let outcome = trial::closing(backend, |backend, keep| trial::close_listed(backend, keep, index));
+        trials.push(outcome.of(TrialKind::Close(Link::Enumerate), name));
+    }
+    let outcome = trial::closing(backend, trial::close_each);
+    trials.push(outcome.of(TrialKind::Close(Link::Loop), "loop"));
+    for launcher in launchers() {
+        let method = launcher.method();
+        trials.push(trial::launching(backend, launcher).of(TrialKind::Launch(method), method.name()));
+    }
+    Survey {
+        system,
+        trials,
+        descriptor_limit: backend.sys().descriptor_limit().ok().filter(|&limit| limit != u64::MAX),
+        loop_numbers: backend.loop_bound().ok().map(i32::unsigned_abs),
+    }
+}
+
+/// What [`survey`] found. What needs no trial is in [`capabilities`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The system that this crate was built for.
+    pub system: &'static str,
+    /// What was tried. The ways of closing come first, in the order of the chain in which a child tries them.
+    pub trials: Vec<Trial>,
+    /// The hard limit of descriptors (`RLIMIT_NOFILE`), unless there is none.
+    pub descriptor_limit: Option<u64>,
+    /// How many numbers the loop would close one by one; `None` where they are so many that it refuses.
+    pub loop_numbers: Option<u32>,
+}
+
+/// One means, and what came of trying it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trial {
+    /// What it is for.
+    pub kind: TrialKind,
+    /// Its name: a call, a directory, `loop`, or that of a launcher.
+    pub name: &'static str,
+    /// What happened.
+    pub outcome: Outcome,
+    /// How long it took, start and end of the throw-away child not counted.
+    pub took: Duration,
+}
+
+/// What a means is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrialKind {
+    /// To close descriptors, as this link of the chain.
+    Close(Link),
+    /// To start a child.
+    Launch(Method),
+}
+
+/// What came of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It did what it should.
+    Works,
+    /// A call was refused. The next link of the chain takes over.
+    Refused(Errno),
+    /// What lists the descriptors is not the live list: a plain directory, or something mounted over `/proc`. The next
+    /// link of the chain takes over.
+    Untrusted,
+    /// It said that it was done, and it was not: a filter lets the call succeed without effect.
+    Leaks,
+    /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.
+    Died(Option<i32>),
+    /// It could not be tried: no throw-away child could be started.
+    Untried(Errno),
+}
+
+impl Survey {
+    /// The link of the chain from which closing works: what [`Command::close_others_from`] is to be given where it is
+    /// not the first one. `None` if a child would get more than it was handed, or none would start, from any link.
+    ///
+    /// A refusal is no reason to begin later, because the chain goes on by itself. A link that kills, or that says
+    /// it closed what it did not, is.
+    ///
+    /// [`Command::close_others_from`]: crate::Command::close_others_from
+    pub fn first_link(&self) -> Option<Link> {
+        [Link::Bulk, Link::Enumerate, Link::Loop].into_iter().find(|&link| self.closes_from(link))
+    }
+
+    /// Whether a child can be started.
+    pub fn starts(&self) -> bool {
+        let launches = |trial: &&Trial| matches!(trial.kind, TrialKind::Launch(_));
+        self.trials.iter().filter(launches).any(|trial| trial.outcome == Outcome::Works)
+    }
+
+    /// What the chain comes to, if it begins with `link`: the first one that is not refused.
+    fn closes_from(&self, link: Link) -> bool {
+        let asked = |trial: &&Trial| matches!(trial.kind, TrialKind::Close(this) if this >= link);
+        let refused = |trial: &&Trial| matches!(trial.outcome, Outcome::Refused(_) | Outcome::Untrusted);
+        let answer = self.trials.iter().filter(asked).find(|trial| !refused(trial));
+        answer.is_some_and(|trial| trial.outcome == Outcome::Works)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, Link, Method, Outcome, Survey, Trial, TrialKind, survey};
+    use crate::platform::capabilities;
+    use rstest::rstest;
+    use std::time::Duration;
+
+    const KILLED: Outcome = Outcome::Died(Some(libc::SIGSYS));
+    const REFUSED: Outcome = Outcome::Refused(Errno::PERM);
+
+    fn found(closing: [Outcome; 3]) -> Survey {
+        let links = [Link::Bulk, Link::Enumerate, Link::Loop];
+        let trial = |kind, outcome| Trial { kind, name: "", outcome, took: Duration::ZERO };
+        let closing = links.into_iter().zip(closing).map(|(link, of)| trial(TrialKind::Close(link), of));
+        let launch = trial(TrialKind::Launch(Method::Fork), Outcome::Works);
+        let trials = closing.chain([launch]).collect();
+        Survey { system: "", trials, descriptor_limit: None, loop_numbers: None }
+    }
+
+    #[rstest]
+    #[case::all_work([Outcome::Works; 3], Some(Link::Bulk))]
+    #[case::a_refusal_falls_back_by_itself([REFUSED, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
+    #[case::down_to_the_loop([REFUSED, Outcome::Untrusted, Outcome::Works], Some(Link::Bulk))]
+    #[case::what_kills_is_not_asked([KILLED, Outcome::Works, Outcome::Works], Some(Link::Enumerate))]
+    #[case::what_kills_after_a_refusal([REFUSED, KILLED, Outcome::Works], Some(Link::Loop))]
+    #[case::what_lies_is_not_asked([Outcome::Leaks, REFUSED, Outcome::Works], Some(Link::Enumerate))]
+    #[case::nothing_closes([REFUSED, Outcome::Untrusted, Outcome::Refused(Errno::OVERFLOW)], None)]
+    #[case::untried([Outcome::Untried(Errno::AGAIN); 3], None)]
+    fn closing_begins_where_the_chain_ends_well(#[case] closing: [Outcome; 3], #[case] link: Option<Link>) {
+        assert_eq!(found(closing).first_link(), link);
+    }
+
+    #[test]
+    fn every_means_of_the_backend_is_tried_in_its_order() {
+        let has = capabilities();
+        let launchers = has.launchers.iter().map(|method| method.name());
+        let names = has.bulk_closer.into_iter().chain(has.enumerators.iter().copied());
+        let names: Vec<_> = names.chain(["loop"]).chain(launchers).collect();
+        let survey = survey();
+        assert_eq!(survey.trials.iter().map(|trial| trial.name).collect::<Vec<_>>(), names);
+        assert!(survey.starts(), "{survey:?}");
+        assert!(survey.trials.iter().all(|trial| trial.outcome != Outcome::Leaks), "{survey:?}");
+    }
+}

@@ -1,0 +1,390 @@
+#![no_std]
+//! The system calls that all backends have in common, by their POSIX names: one call, one errno check, no decision.
+//!
+//! Linux has bindings of its own. Beyond POSIX's list of async-signal-safe functions it calls `setgroups`, `setregid`,
+//! `setreuid`, `setpriority`, `setrlimit`, `getrlimit`, `chroot` and `ioctl`, which are bare system calls on the systems that
+//! this serves, and `sysconf(_SC_OPEN_MAX)`, which is a getrlimit(2).
+
+use core::convert::Infallible;
+use core::ffi::{CStr, c_char, c_int};
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use forkexec_core::{
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+};
+
+/// The system that this program runs on, as far as it is POSIX.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel(());
+
+impl Kernel {
+    /// The real system calls.
+    ///
+    /// # Safety
+    ///
+    /// Its methods close and replace descriptors by number and change the process. The caller uses them only in a child
+    /// before exec, or on descriptors and processes of its own.
+    pub const unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+fn int(result: c_int) -> Result<c_int, Errno> {
+    if result == -1 { Err(Errno::from_raw(errno::errno().0)) } else { Ok(result) }
+}
+
+fn done(result: c_int) -> Result<(), Errno> {
+    int(result).map(drop)
+}
+
+fn length(result: isize) -> Result<usize, Errno> {
+    usize::try_from(result).map_err(|_| Errno::from_raw(errno::errno().0))
+}
+
+/// The highest signal that is asked about. A system that has fewer answers `EINVAL` above its own.
+const HIGHEST_SIGNAL: Signal = SignalSet::MAX;
+
+fn sigset(set: SignalSet) -> libc::sigset_t {
+    let mut signals = MaybeUninit::uninit();
+    if set == SignalSet::ALL {
+        // SAFETY: sigfillset initialises the set.
+        unsafe { libc::sigfillset(signals.as_mut_ptr()) };
+    } else {
+        // SAFETY: sigemptyset initialises the set.
+        unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
+        for signal in set.iter() {
+            // SAFETY: the set is initialised; a number that is no signal is refused.
+            unsafe { libc::sigaddset(signals.as_mut_ptr(), signal) };
+        }
+    }
+    // SAFETY: initialised in either branch.
+    unsafe { signals.assume_init() }
+}
+
+fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
+    let new = sigset(set);
+    let mut old = sigset(SignalSet::EMPTY);
+    // SAFETY: both sets are initialised. pthread_sigmask gives its error as its result.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const new, &raw mut old) } {
+        0 => {}
+        error => return Err(Errno::from_raw(error)),
+    }
+    // SAFETY: the set is initialised; a number that is no signal is not in it.
+    let blocked = |signal: &Signal| unsafe { libc::sigismember(&raw const old, *signal) } == 1;
+    Ok((1..=HIGHEST_SIGNAL).filter(blocked).collect())
+}
+
+fn action(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction, Errno> {
+    let mut old = MaybeUninit::uninit();
+    // SAFETY: `new` is null or points to an initialised action; the old one is written.
+    done(unsafe { libc::sigaction(signal, new, old.as_mut_ptr()) })?;
+    // SAFETY: sigaction succeeded, so the structure is filled.
+    Ok(unsafe { old.assume_init() })
+}
+
+/// The process's own environment.
+#[cfg(not(target_vendor = "apple"))]
+pub fn environment() -> *const *const c_char {
+    unsafe extern "C" {
+        static mut environ: *const *const c_char;
+    }
+    // SAFETY: a read of a pointer. That nobody changes the environment meanwhile is asked of the caller who leaves
+    // the environment to the process.
+    unsafe { environ }
+}
+
+/// The process's own environment. The variable itself is no part of what a shared library can link (environ(7)).
+#[cfg(target_vendor = "apple")]
+pub fn environment() -> *const *const c_char {
+    // SAFETY: it gives the address of that variable.
+    let environ = unsafe { libc::_NSGetEnviron() };
+    // SAFETY: as for reading the variable: nobody changes the environment meanwhile.
+    unsafe { environ.read() }.cast_const().cast()
+}
+
+#[expect(clippy::allow_attributes, reason = "which conversions do nothing differs by system")]
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_lossless)]
+impl Sys for Kernel {
+    type Executed = Infallible;
+
+    fn close(&self, fd: Fd) -> Result<(), Errno> {
+        // SAFETY: that the descriptor is the caller's is the promise of `Kernel::new`.
+        done(unsafe { libc::close(fd) })
+    }
+
+    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+        // SAFETY: as for `close`.
+        done(unsafe { libc::dup2(from, to) })
+    }
+
+    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
+    }
+
+    fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
+    }
+
+    fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno> {
+        let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })
+    }
+
+    fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) })
+    }
+
+    fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
+        let mut status = MaybeUninit::uninit();
+        // SAFETY: fstat fills a `stat`.
+        done(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
+        // SAFETY: fstat succeeded, so the structure is filled.
+        let status: libc::stat = unsafe { status.assume_init() };
+        Ok(FileId { device: status.st_dev as u64, inode: status.st_ino as u64 })
+    }
+
+    fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: the path is a C string borrowed for the call.
+        int(unsafe { libc::open(path.as_ptr(), flags) })
+    }
+
+    fn set_limit(&self, limit: Limit) -> Result<(), Errno> {
+        let new = libc::rlimit { rlim_cur: native_limit(limit.soft), rlim_max: native_limit(limit.hard) };
+        // SAFETY: the structure is borrowed for the call; an unknown resource is refused.
+        done(unsafe { libc::setrlimit(limit.resource.0 as _, &raw const new) })
+    }
+
+    fn descriptor_limit(&self) -> Result<u64, Errno> {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is written.
+        done(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+        Ok(if limit.rlim_max == libc::RLIM_INFINITY { u64::MAX } else { limit.rlim_max as u64 })
+    }
+
+    fn open_max(&self) -> Option<u64> {
+        // SAFETY: no memory is passed.
+        u64::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).ok()
+    }
+
+    fn chroot(&self, path: &CStr) -> Result<(), Errno> {
+        // SAFETY: the path is a C string borrowed for the call.
+        done(unsafe { libc::chroot(path.as_ptr()) })
+    }
+
+    fn chdir(&self, path: &CStr) -> Result<(), Errno> {
+        // SAFETY: the path is a C string borrowed for the call.
+        done(unsafe { libc::chdir(path.as_ptr()) })
+    }
+
+    fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::fchdir(directory) })
+    }
+
+    fn set_umask(&self, mask: u32) {
+        // SAFETY: no memory is passed. `mode_t` has 16 bits on some systems, a mask at most 9.
+        let _ = unsafe { libc::umask((mask & 0o777) as libc::mode_t) };
+    }
+
+    fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
+        Ok(match action(signal, ptr::null())?.sa_sigaction {
+            libc::SIG_DFL => Disposition::Default,
+            libc::SIG_IGN => Disposition::Ignored,
+            _ => Disposition::Handled,
+        })
+    }
+
+    fn set_disposition(&self, signal: Signal, ignored: bool) -> Result<(), Errno> {
+        // SAFETY: all-zero is a `sigaction`: the default action, no flag, an empty mask.
+        let mut new: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        new.sa_sigaction = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        action(signal, &raw const new).map(drop)
+    }
+
+    fn set_mask(&self, mask: SignalSet) -> Result<(), Errno> {
+        set_mask(mask).map(drop)
+    }
+
+    fn highest_signal(&self) -> Signal {
+        HIGHEST_SIGNAL
+    }
+
+    fn parent(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        unsafe { libc::getppid() }
+    }
+
+    fn start_session(&self) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::setsid() })
+    }
+
+    fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::setpgid(0, group) })
+    }
+
+    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
+        // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
+        done(unsafe { libc::ioctl(terminal, libc::TIOCSCTTY as _, 0_usize) })
+    }
+
+    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        let group = unsafe { libc::getpgrp() };
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::tcsetpgrp(terminal, group) })
+    }
+
+    fn set_nice(&self, nice: i32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })
+    }
+
+    fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
+        let count = groups.len().try_into().map_err(|_| Errno::INVAL)?;
+        // SAFETY: `gid_t` is 32 bits wide wherever Rust runs; the slice is borrowed for the call.
+        done(unsafe { libc::setgroups(count, groups.as_ptr()) })
+    }
+
+    fn set_gid(&self, gid: u32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed. Setting the real id sets the saved one, too.
+        done(unsafe { libc::setregid(gid, gid) })
+    }
+
+    fn set_uid(&self, uid: u32) -> Result<(), Errno> {
+        // SAFETY: as for `set_gid`.
+        done(unsafe { libc::setreuid(uid, uid) })
+    }
+
+    fn execve(
+        &self,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Infallible, Errno> {
+        let env = env.map_or_else(environment, CStrArray::as_ptr);
+        // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call.
+        unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env) };
+        Err(Errno::from_raw(errno::errno().0))
+    }
+
+    fn now(&self) -> u64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: clock_gettime fills a `timespec`.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+    }
+}
+
+#[expect(clippy::allow_attributes, reason = "`rlim_t` is signed on FreeBSD and DragonFly only")]
+#[allow(clippy::useless_conversion)]
+fn native_limit(limit: u64) -> libc::rlim_t {
+    if limit == u64::MAX {
+        return libc::RLIM_INFINITY;
+    }
+    libc::rlim_t::try_from(limit).unwrap_or(libc::RLIM_INFINITY)
+}
+
+impl ParentSys for Kernel {
+    unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
+        // SAFETY: what runs in the child is the caller's promise.
+        let pid = int(unsafe { libc::fork() })?;
+        Ok((pid != 0).then_some(pid))
+    }
+
+    fn exit(&self, status: c_int) -> ! {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(status) }
+    }
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "hurd",
+    ))]
+    fn pipe(&self) -> Result<(Fd, Fd), Errno> {
+        let mut ends = [-1; 2];
+        // SAFETY: two descriptors are written.
+        done(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+        Ok((ends[0], ends[1]))
+    }
+
+    /// Without pipe2(2) another thread may fork before the ends are close-on-exec.
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "hurd",
+    )))]
+    fn pipe(&self) -> Result<(Fd, Fd), Errno> {
+        let mut ends = [-1; 2];
+        // SAFETY: two descriptors are written.
+        done(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
+        let [reader, writer] = ends;
+        let marked = self.set_cloexec(reader, true).and_then(|()| self.set_cloexec(writer, true));
+        if let Err(errno) = marked {
+            let _ = (self.close(reader), self.close(writer));
+            return Err(errno);
+        }
+        Ok((reader, writer))
+    }
+
+    fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) })
+    }
+
+    fn wait(&self, pid: Pid) -> Result<c_int, Errno> {
+        let mut status: c_int = 0;
+        // SAFETY: one int is written.
+        done(unsafe { libc::waitpid(pid, &raw mut status, 0) })?;
+        Ok(status)
+    }
+
+    fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { libc::kill(pid, signal) })
+    }
+
+    fn process(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        unsafe { libc::getpid() }
+    }
+
+    fn block_signals(&self) -> Result<SignalSet, Errno> {
+        set_mask(SignalSet::ALL)
+    }
+
+    fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANON;
+        // SAFETY: a new mapping, anywhere.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return Err(Errno::from_raw(errno::errno().0));
+        }
+        NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
+    }
+
+    unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { libc::munmap(memory.as_ptr().cast(), length) };
+    }
+}
