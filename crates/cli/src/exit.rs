@@ -19,16 +19,18 @@ pub(crate) enum Code {
 }
 
 /// Every code and what it means: the text of `--help` and of the manual page.
-const TABLE: [(Code, &str); 4] = [
-    (Code::Ok, "done; also where the reader of a pipe left early"),
-    (Code::Refused, "refused, or failed by forkexec itself; usage errors, too"),
-    (Code::CannotRun, "the program was found but cannot be run"),
-    (Code::NotFound, "the program was not found"),
+const TABLE: [(&str, &str); 6] = [
+    ("0", "done; also where the reader of a pipe left early"),
+    ("125", "refused, or failed by forkexec itself; usage errors, too"),
+    ("126", "the program was found but cannot be run"),
+    ("127", "the program was not found"),
+    ("128+n", "the program was killed by signal n"),
+    ("other", "what the program exited with"),
 ];
 
 /// The section of `--help` that lists [`TABLE`].
 pub(crate) fn help() -> String {
-    let rows = TABLE.map(|(code, meaning)| format!("{:<3}  {meaning}", code as u8));
+    let rows = TABLE.map(|(code, meaning)| format!("{code:<5}  {meaning}"));
     help::section("Exit status", &rows)
 }
 
@@ -52,7 +54,8 @@ impl Failure {
         Self::new(Code::Refused, what)
     }
 
-    fn new(code: Code, what: impl Into<String>) -> Self {
+    /// A failure with any code.
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), cause: None }
     }
 

@@ -6,10 +6,14 @@
 
 mod cli;
 mod completions;
+mod doctor;
 mod exit;
 mod fds;
 mod help;
 mod man;
+mod micros;
+mod run;
+mod signal;
 mod started;
 mod stdout;
 
@@ -30,6 +34,8 @@ fn main() -> ExitCode {
 
 fn dispatch(subcommand: &Subcommand) -> (&'static str, Result<ExitCode, Failure>) {
     match subcommand {
+        Subcommand::Run(options) => ("run", run::run(options)),
+        Subcommand::Doctor(options) => ("doctor", doctor::run(options)),
         Subcommand::Fds(options) => ("fds", fds::run(options)),
         Subcommand::Completions(options) => ("completions", completions::run(options)),
         Subcommand::Man(options) => ("man", man::run(options)),

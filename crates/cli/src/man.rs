@@ -99,7 +99,7 @@ mod tests {
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
             let (name, text) = page(command).expect("a vector takes all");
             let text = String::from_utf8(text).expect("pages are text");
-            for line in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", "125  refused"] {
+            for line in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", "125    refused"] {
                 assert!(text.contains(line), "{name} has no {line}:\n{text}");
             }
             assert!(!text.contains('\u{1b}'), "{name} has styles");

@@ -1,15 +1,18 @@
-//! Which of the descriptors 0, 1 and 2 were closed when this process started.
+//! How this process was when it started: which of 0, 1 and 2 were closed, and whether `SIGPIPE` was ignored.
 //!
-//! Rust's runtime opens `/dev/null` on each of them before `main`, so that later code cannot ask
-//! any more. Constructors run before that: on ELF systems those listed in `.init_array`, on Apple's
+//! Before `main` Rust's runtime opens `/dev/null` on each of them that is closed, and ignores the signal, so that
+//! later code cannot ask any more. Constructors run before that: on ELF systems those listed in `.init_array`, on Apple's
 //! those in `__mod_init_func`.
 
+use std::mem::MaybeUninit;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+static IGNORED_SIGPIPE: AtomicBool = AtomicBool::new(false);
 
 // SAFETY: the section holds pointers to functions, and this is one. It runs before Rust's runtime
-// is up, and makes one system call and one atomic store a descriptor.
+// is up, and makes one system call and one atomic store for each thing.
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
@@ -20,6 +23,23 @@ extern "C" fn record() {
         // SAFETY: F_GETFD takes any number and touches no memory.
         closed.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Relaxed);
     }
+    IGNORED_SIGPIPE.store(ignores(libc::SIGPIPE), Relaxed);
+}
+
+/// Whether this process ignores `signal` now.
+pub(crate) fn ignores(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is set, and there is room for the answer.
+    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: the call succeeded, so it is filled.
+    unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+/// Whether `SIGPIPE` was ignored when this process started.
+pub(crate) fn ignored_sigpipe() -> bool {
+    IGNORED_SIGPIPE.load(Relaxed)
 }
 
 /// Whether `fd` is one of 0, 1 and 2 and was closed when this process started.

@@ -1,0 +1,105 @@
+//! What was found, in words.
+
+use forkexec::{Errno, Link, Operation, Outcome, Survey, TrialKind};
+
+use crate::signal;
+
+/// What a means is for.
+pub(super) fn purpose(kind: TrialKind) -> &'static str {
+    match kind {
+        TrialKind::Close(Link::Bulk) => "close many at once",
+        TrialKind::Close(Link::Enumerate) => "close what is listed",
+        TrialKind::Close(Link::Loop) => "close every number",
+        TrialKind::Launch(_) => "start a child",
+        _ => "other",
+    }
+}
+
+/// One word, for programs too.
+pub(super) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Works => "works",
+        Outcome::Refused(_) => "refused",
+        Outcome::Untrusted => "untrusted",
+        Outcome::Leaks => "leaks",
+        Outcome::Died(_) => "died",
+        Outcome::Untried(_) => "untried",
+        _ => "other",
+    }
+}
+
+/// Why, if it does not work.
+pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
+    match (outcome, kind) {
+        (Outcome::Refused(Errno::OVERFLOW), TrialKind::Close(Link::Loop)) => {
+            Some("too many numbers to try".to_owned())
+        }
+        (Outcome::Refused(errno) | Outcome::Untried(errno), _) => Some(errno_text(errno)),
+        (Outcome::Untrusted, _) => Some("it is not the list of open descriptors".to_owned()),
+        (Outcome::Leaks, _) => Some("it reports success and does nothing".to_owned()),
+        (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
+        (Outcome::Died(None), _) => Some("the process that tried it died".to_owned()),
+        _ => None,
+    }
+}
+
+/// `EPERM: Operation not permitted`.
+fn errno_text(errno: Errno) -> String {
+    let text = nix::errno::Errno::from_raw(errno.raw()).desc();
+    errno.name().map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
+}
+
+/// A link as `--close-from` takes it.
+pub(super) fn link(link: Link) -> &'static str {
+    match link {
+        Link::Bulk => "bulk",
+        Link::Enumerate => "enumerate",
+        Link::Loop => "loop",
+    }
+}
+
+/// An operation by the option of `run` that asks for it.
+pub(super) fn operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::DieWithParent => "die-with-parent",
+        Operation::NoNewPrivs => "no-new-privs",
+        _ => "other",
+    }
+}
+
+/// The answer to what the reader came for.
+pub(super) fn verdict(survey: &Survey) -> String {
+    if !survey.starts() {
+        return "no child can be started here".to_owned();
+    }
+    match survey.first_link() {
+        Some(Link::Bulk) => "children get exactly what they are handed".to_owned(),
+        Some(later) => {
+            format!("children get exactly what they are handed, with --close-from {}", link(later))
+        }
+        None => "nothing here closes descriptors: children would get more than they are handed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_reason() {
+        let close = TrialKind::Close(Link::Bulk);
+        let cases = [
+            (Outcome::Works, None),
+            (Outcome::Refused(Errno::PERM), Some("EPERM: Operation not permitted")),
+            (Outcome::Untrusted, Some("it is not the list of open descriptors")),
+            (Outcome::Leaks, Some("it reports success and does nothing")),
+            (Outcome::Died(Some(libc::SIGSYS)), Some("killed by SIGSYS")),
+            (Outcome::Died(None), Some("the process that tried it died")),
+        ];
+        for (outcome, text) in cases {
+            assert_eq!(reason(outcome, close).as_deref(), text);
+        }
+        let limit = reason(Outcome::Refused(Errno::OVERFLOW), TrialKind::Close(Link::Loop));
+        assert_eq!(limit.as_deref(), Some("too many numbers to try"));
+    }
+}

@@ -1,0 +1,110 @@
+//! `forkexec run`: starts a program with exactly what is named, waits for it, and exits as it did.
+//!
+//! One file a group of options: each says what its options mean and applies them to the command.
+
+mod descriptors;
+mod environment;
+mod handed;
+mod identity;
+mod outcome;
+mod report;
+mod signals;
+mod streams;
+mod surroundings;
+mod waiting;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, ValueHint};
+use forkexec::Command;
+
+use crate::exit::{self, Failure};
+use crate::help;
+use report::Format;
+
+/// Start a program with exactly the descriptors that are named
+///
+/// The program gets 0, 1, 2 and what --keep and --map name; everything else is closed, close-on-exec
+/// or not. One of 0, 1 and 2 that is closed here is closed there. No signal is blocked. A program
+/// named without a slash is searched in the PATH that it will have.
+///
+/// forkexec waits and exits with the program's own code, or with 128 + n if signal n killed it.
+/// SIGTERM and SIGHUP are passed on to the program. So are SIGINT and SIGQUIT if it has a process
+/// group of its own; else forkexec leaves them to the terminal, which sends them to both.
+#[derive(Args)]
+#[command(
+    override_usage = "forkexec run [OPTIONS] [--] <PROGRAM> [ARGS]...",
+    after_help = help::examples(EXAMPLES),
+    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+)]
+pub(crate) struct Options {
+    /// The program and its arguments; what follows PROGRAM is the program's own
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM", value_hint = ValueHint::CommandWithArguments)]
+    command: Vec<OsString>,
+
+    /// Say on standard error how the program was started and how it ended
+    ///
+    /// The text form says when it starts: the method, what closed the descriptors, and when each
+    /// stage began; and when it ends. The JSON form is one object at the end. A program that does
+    /// not start has no report.
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    report: Option<Format>,
+
+    #[command(flatten)]
+    descriptors: descriptors::Options,
+    #[command(flatten)]
+    streams: streams::Options,
+    #[command(flatten)]
+    environment: environment::Options,
+    #[command(flatten)]
+    surroundings: surroundings::Options,
+    #[command(flatten)]
+    signals: signals::Options,
+    #[command(flatten)]
+    identity: identity::Options,
+}
+
+const EXAMPLES: help::Examples = &[
+    ("forkexec run make -j4", "make gets 0, 1 and 2 alone"),
+    ("forkexec run --map 5:3 server", "server gets our 5 as its 3"),
+    ("forkexec run --stdin null --setsid daemon", "no input, no terminal"),
+    ("forkexec run --keep-groups --user nobody id", "as somebody else"),
+    ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
+];
+
+/// Starts the program, waits for it, and gives its exit code.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let mut command = command(options)?;
+    if options.report.is_some() {
+        command.time_stages();
+    }
+    let started = Instant::now();
+    let ends_apart = options.surroundings.leaves_group();
+    let mut child = waiting::spawn(&mut command, ends_apart, options.signals.keeps_ignored())
+        .map_err(|error| outcome::failure(options, &error))?;
+    drop(command); // what it holds open is the child's alone
+    report::started(options.report, &child);
+    let status = waiting::wait(&mut child).map_err(|error| outcome::failure(options, &error))?;
+    report::ended(options.report, &child, status, started.elapsed());
+    Ok(outcome::code(status))
+}
+
+/// Everything that was asked for, as the library's command.
+///
+/// Numbers become descriptors before anything is opened or looked up: a number that this command opened for itself is
+/// not one that it was handed.
+fn command(options: &Options) -> Result<Command<'static>, Failure> {
+    let (program, args) =
+        options.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;
+    let mut command = Command::new(program);
+    command.args(args);
+    options.descriptors.apply(&mut command)?;
+    options.surroundings.apply(&mut command)?;
+    options.signals.apply(&mut command);
+    options.environment.apply(&mut command);
+    options.identity.apply(&mut command)?;
+    options.streams.apply(&mut command, &options.descriptors)?;
+    Ok(command)
+}

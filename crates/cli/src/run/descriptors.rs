@@ -1,0 +1,132 @@
+//! `--keep`, `--map` and what becomes of all others.
+
+use std::ops::RangeInclusive;
+
+use clap::{Args, ValueEnum};
+use forkexec::{Command, Link};
+
+use super::handed;
+use crate::exit::Failure;
+
+// No doc comment: clap would take it for the description of the subcommand.
+#[derive(Args)]
+#[command(next_help_heading = "Descriptors")]
+#[group(skip)]
+pub(super) struct Options {
+    /// Give the program descriptors under their own numbers
+    ///
+    /// Numbers, ranges such as 5-9, and lists of both such as 3,5-9. Every one of them must be open.
+    #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = range, allow_hyphen_values = true)]
+    keep: Vec<RangeInclusive<i32>>,
+
+    /// Give the program our descriptor SOURCE as its TARGET
+    ///
+    /// All mappings take effect at once: two of them may swap numbers.
+    #[arg(long, value_name = "SOURCE:TARGET", value_parser = mapping, allow_hyphen_values = true)]
+    map: Vec<(i32, i32)>,
+
+    /// Leave everything open that is not close-on-exec, as other programs do
+    #[arg(long, conflicts_with = "close_from")]
+    inherit_all: bool,
+
+    /// Where to begin in the chain of ways to close descriptors
+    ///
+    /// `forkexec doctor` tells which of them work here.
+    #[arg(long, value_name = "LINK")]
+    close_from: Option<FirstLink>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FirstLink {
+    /// One system call for many, then the others
+    Bulk,
+    /// The list of what is open, then the loop
+    Enumerate,
+    /// Every possible number
+    Loop,
+}
+
+fn range(text: &str) -> Result<RangeInclusive<i32>, String> {
+    let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) else {
+        let fd = handed::number(text)?;
+        return Ok(fd..=fd);
+    };
+    let (first, last) = (handed::number(first)?, handed::number(last)?);
+    if last < first { Err(format!("{last} is below {first}")) } else { Ok(first..=last) }
+}
+
+fn mapping(text: &str) -> Result<(i32, i32), String> {
+    let (source, target) = text.split_once(':').ok_or("a mapping is SOURCE:TARGET")?;
+    Ok((handed::number(source)?, handed::number(target)?))
+}
+
+impl Options {
+    /// Hands the descriptors over.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not open.
+    pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
+        for range in &self.keep {
+            for fd in range.clone() {
+                command.keep_fd(handed::borrow(&format!("--keep {}", typed(range)), fd)?);
+            }
+        }
+        for &(source, target) in &self.map {
+            command.map_fd(handed::borrow(&format!("--map {source}:{target}"), source)?, target);
+        }
+        if self.inherit_all {
+            command.inherit_all();
+        }
+        if let Some(link) = self.close_from {
+            command.close_others_from(match link {
+                FirstLink::Bulk => Link::Bulk,
+                FirstLink::Enumerate => Link::Enumerate,
+                FirstLink::Loop => Link::Loop,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a mapping has this target.
+    pub(super) fn maps_to(&self, fd: i32) -> bool {
+        self.map.iter().any(|&(_, target)| target == fd)
+    }
+
+    /// The options that ask for something to be at this number, as they were typed.
+    pub(super) fn claims(&self, fd: i32) -> impl Iterator<Item = String> {
+        let keeps = self.keep.iter().filter(move |range| range.contains(&fd));
+        let maps = self.map.iter().filter(move |(_, target)| *target == fd);
+        keeps
+            .map(|range| format!("--keep {}", typed(range)))
+            .chain(maps.map(|(source, target)| format!("--map {source}:{target}")))
+    }
+}
+
+fn typed(range: &RangeInclusive<i32>) -> String {
+    let (first, last) = (range.start(), range.end());
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_two_ends_in_order() {
+        for (text, range_of) in [("3", 3..=3), ("3-3", 3..=3), ("5-9", 5..=9)] {
+            assert_eq!(range(text), Ok(range_of));
+        }
+        for text in ["", "-1", "3-", "-3-4", "9-3", "3-x", "3-4-5"] {
+            assert!(range(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_has_a_source_and_a_target() {
+        assert_eq!(mapping("5:3"), Ok((5, 3)));
+        for text in ["", "3", "3:", ":3", "3:-1", "3:4:5"] {
+            assert!(mapping(text).is_err(), "{text:?}");
+        }
+    }
+}

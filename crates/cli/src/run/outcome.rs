@@ -1,0 +1,73 @@
+//! From the library's answers to ours: exit codes, and messages that name options.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+use forkexec::{Cause, Errno, Error, InputError, SpawnError, Stage};
+
+use super::Options;
+use crate::exit::{Code, Failure};
+use crate::signal;
+
+/// The program's own code, or 128 + n if signal n killed it.
+pub(super) fn code(status: ExitStatus) -> ExitCode {
+    let signalled = || status.signal().map(|signal| 128 + signal);
+    let code = status.code().or_else(signalled).and_then(|code| u8::try_from(code).ok());
+    code.map_or(Code::Refused.into(), ExitCode::from)
+}
+
+/// Why no program runs, in the words of the command line.
+pub(super) fn failure(options: &Options, error: &Error) -> Failure {
+    let code = match error {
+        Error::Input(InputError::EmptyProgram) => Code::NotFound,
+        Error::Spawn(spawn) if spawn.stage() == Stage::Exec => code_of_exec(spawn),
+        _ => Code::Refused,
+    };
+    let text = match error {
+        Error::Input(input) => blame(options, input),
+        error => error.to_string(),
+    };
+    Failure::new(code, text)
+}
+
+/// A program that is there although something that it needs is missing was found.
+fn code_of_exec(error: &SpawnError) -> Code {
+    let lacks_something =
+        matches!(error.cause(), Some(Cause::InterpreterMissing(_) | Cause::LoaderMissing(_)));
+    if error.errno() == Errno::NOENT && !lacks_something { Code::NotFound } else { Code::CannotRun }
+}
+
+/// Names the options that asked for what cannot be.
+fn blame(options: &Options, error: &InputError) -> String {
+    let option = match error {
+        InputError::ClaimedTwice { target } => {
+            let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));
+            return format!("{error}: by {}", claims.collect::<Vec<_>>().join(" and "));
+        }
+        InputError::UserWithoutGroups { .. } => {
+            let user = options.identity.typed_user();
+            return format!(
+                "--user {user} would keep our groups: add --group and --groups, or --keep-groups"
+            );
+        }
+        InputError::TargetOutOfRange { target, .. } => {
+            let claims = options.descriptors.claims(*target).collect::<Vec<_>>();
+            return format!("{}: {error}", claims.join(" and "));
+        }
+        InputError::BadSignal { signal, verb } => {
+            let option = match *verb {
+                "blocked" => "--mask",
+                "ignored" => "--ignore-signal",
+                _ => "--die-with-parent",
+            };
+            return format!("{option}: {} cannot be {verb}", signal::name(*signal));
+        }
+        InputError::EqualsInEnvName { .. } | InputError::EmptyEnvName => "--unset",
+        InputError::EmptyPath { what: "root directory" } => "--chroot",
+        InputError::EmptyPath { .. } => "--chdir",
+        InputError::TooManyGroups { .. } => "--groups",
+        InputError::SessionInOtherGroup { .. } => "--pgroup with --setsid",
+        _ => return error.to_string(),
+    };
+    format!("{option}: {error}")
+}

@@ -1,0 +1,106 @@
+//! With what `run` exits.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::{answer, forkexec, run, said};
+
+#[rstest]
+#[case::success(&["true"], 0)]
+#[case::failure(&["exit", "1"], 1)]
+#[case::a_code_like_ours(&["exit", "125"], 125)]
+#[case::the_highest(&["exit", "255"], 255)]
+#[case::killed(&["kill", "9"], 137)]
+#[case::terminated(&["kill", "15"], 143)]
+fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
+    let output = run(&[], probe).output().expect("it starts");
+    assert_eq!(said(&output), (Some(code), String::new(), String::new()));
+}
+
+#[rstest]
+#[case::an_empty_name("", 127, "the program's name is empty")]
+#[case::a_path(
+    "/no/such",
+    127,
+    "exec \"/no/such\": No such file or directory (os error 2): there is no such program"
+)]
+#[case::a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
+#[case::a_directory("/usr", 126, "it is a directory")]
+#[case::a_device("/dev/null", 126, "it is not a regular file")]
+#[case::a_path_below_a_file("/etc/passwd/x", 126, "Not a directory")]
+#[case::no_permission("/etc/passwd", 126, "it has no execute permission")]
+fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
+    let output = forkexec(&["run", program]).env("PATH", "/usr/bin:/bin").output().expect("it starts");
+    let (got, _, complaint) = said(&output);
+    assert_eq!(got, Some(code), "{complaint}");
+    assert!(complaint.starts_with("forkexec: run: ") && complaint.contains(message), "{complaint}");
+}
+
+#[rstest]
+#[case::missing_interpreter("#!/no/interpreter\n", "the script's interpreter \"/no/interpreter\" is missing")]
+#[case::windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
+#[case::empty("", "the file is empty")]
+#[case::no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
+#[case::another_machines("\x7fELF", "it is not a program for this machine")]
+fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str) {
+    isolated(|| {
+        let directory = TempDir::new().expect("a directory can be made");
+        let path = directory.path().join("script");
+        fs::write(&path, content).expect("a file can be made");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let (code, _, complaint) = said(&forkexec(&["run"]).arg(&path).output().expect("it starts"));
+        assert_eq!(code, Some(126), "{complaint}");
+        assert!(complaint.contains(message), "{complaint}");
+    });
+}
+
+/// A quarter of the stack limit that the program will have.
+#[test]
+fn arguments_that_are_too_long_are_126() {
+    let long = "x".repeat(100_000);
+    let (code, _, complaint) = answer(&["run", "--limit", "stack=400000", "/bin/true", &long, &long]);
+    assert_eq!(code, Some(126), "{complaint}");
+    assert!(complaint.contains("Argument list too long"), "{complaint}");
+    assert!(complaint.contains("the longest string 100000"), "{complaint}");
+}
+
+#[rstest]
+#[case::directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
+#[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
+#[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
+#[case::group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
+fn what_cannot_be_set_up_is_125(#[case] options: &[&str], #[case] message: &str) {
+    let (code, _, complaint) = said(&run(options, &["true"]).output().expect("it starts"));
+    assert_eq!(code, Some(125), "{complaint}");
+    assert!(complaint.contains(message), "{complaint}");
+}
+
+#[test]
+fn what_needs_privilege_is_125_without_it() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("only root may become somebody without privilege");
+        }
+        let place = world::empty_chroot();
+        let command = place.path().join("forkexec");
+        fs::copy(env!("CARGO_BIN_EXE_forkexec"), &command).expect("it can be copied");
+        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let as_nobody = ["run", "--user", "1234", "--group", "1234", "--groups", "none"];
+        for (option, value, message) in [
+            ("--user", "1", "become user 1: Operation not permitted"),
+            ("--chroot", "/", "chroot to \"/\": Operation not permitted"),
+            ("--nice", "-20", "set the nice value -20: Permission denied"),
+        ] {
+            let mut outer = forkexec(&as_nobody);
+            outer.arg(&command).args(["run", option, value]).arg(place.path().join("probe")).arg("true");
+            let (code, _, complaint) = said(&outer.output().expect("it starts"));
+            assert_eq!(code, Some(125), "{complaint}");
+            assert!(complaint.contains(message), "{complaint}");
+        }
+    });
+}

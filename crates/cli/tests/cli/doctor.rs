@@ -1,0 +1,118 @@
+//! What `doctor` finds, also where system calls are denied.
+
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::born::denied;
+use crate::{answer, forkexec, reported, run, said, seen};
+
+/// The object that `doctor --json` prints.
+fn found() -> Value {
+    let (code, json, _) = answer(&["doctor", "--json"]);
+    assert_eq!((code, json.lines().count()), (Some(0), 1), "{json}");
+    serde_json::from_str(&json).expect("it is JSON")
+}
+
+/// The trial of what has this name.
+fn trial<'f>(found: &'f Value, name: &str) -> &'f Value {
+    let trials = found["trials"].as_array().expect("it is a list");
+    trials.iter().find(|trial| trial["name"] == name).unwrap_or_else(|| panic!("no {name} in {found}"))
+}
+
+#[test]
+fn the_table_is_aligned_and_ends_with_a_verdict() {
+    let (code, table, complaints) = answer(&["doctor"]);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = table.lines().collect();
+    let columns = ["WHAT", "BY"].map(|title| lines[0].find(title).expect("it is a title"));
+    for line in lines.iter().take_while(|line| !line.is_empty()) {
+        assert!(columns.iter().all(|&at| &line[at - 2..at] == "  " && &line[at..=at] != " "), "{table}");
+    }
+    assert!(lines.iter().any(|line| line.starts_with("works   close every number    loop")), "{table}");
+    assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
+    assert_eq!(lines.last(), Some(&"children get exactly what they are handed"));
+}
+
+#[test]
+fn the_object_has_everything() {
+    let found = found();
+    assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+    assert_eq!(trial(&found, "loop")["outcome"], "works");
+    let starts = |trial: &Value| trial["kind"] == "launch" && trial["outcome"] == "works";
+    assert!(found["trials"].as_array().expect("it is a list").iter().any(starts), "{found}");
+    assert!(found["resources"].as_array().expect("it is a list").contains(&"nofile".into()), "{found}");
+    for name in ["system", "descriptor_limit", "loop_numbers", "operations", "reserved_signals"] {
+        assert!(found.get(name).is_some(), "{name} is missing");
+    }
+}
+
+#[rstest]
+#[case::as_an_old_kernel_does(libc::ENOSYS, "ENOSYS", "ENOSYS: Function not implemented")]
+#[case::as_a_container_does(libc::EPERM, "EPERM", "EPERM: Operation not permitted")]
+fn a_refused_call_is_told_with_its_reason(#[case] errno: i32, #[case] name: &str, #[case] reason: &str) {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_close_range, errno).install().expect("a filter is taken");
+        let found = found();
+        let refused = trial(&found, "close_range");
+        assert_eq!((&refused["outcome"], &refused["errno"]), (&"refused".into(), &name.into()));
+        assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+        let (_, table, _) = answer(&["doctor"]);
+        assert!(table.lines().any(|line| line.starts_with("refused ") && line.ends_with(reason)), "{table}");
+    });
+}
+
+/// Then the chain must not even begin there.
+#[test]
+fn a_deadly_call_kills_only_who_tries_it() {
+    isolated(|| {
+        Deny::new().kill(libc::SYS_close_range).install().expect("a filter is taken");
+        let found = found();
+        let killed = trial(&found, "close_range");
+        assert_eq!((&killed["outcome"], &killed["signal"]), (&"died".into(), &"SIGSYS".into()));
+        assert_eq!(found["close_from"], "enumerate");
+        let (_, table, _) = answer(&["doctor"]);
+        assert!(table.contains("killed by SIGSYS"), "{table}");
+        assert!(table.ends_with("what they are handed, with --close-from enumerate\n"), "{table}");
+
+        assert_eq!(seen(&["--close-from", "enumerate"]).fds, [0, 1, 2]);
+        let (code, _, complaint) = answer(&["run", "true"]);
+        assert_eq!(code, Some(125));
+        assert!(complaint.contains("the child ended before exec"), "{complaint}");
+    });
+}
+
+/// A filter can answer 0 to a call that it never makes.
+#[test]
+fn a_call_that_only_pretends_is_found_out() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_close_range, 0).install().expect("a filter is taken");
+        let found = found();
+        assert_eq!(trial(&found, "close_range")["outcome"], "leaks");
+        assert_eq!(found["close_from"], "enumerate");
+    });
+}
+
+#[test]
+fn where_only_the_loop_is_left_it_is_said() {
+    isolated(|| {
+        let deny = || Deny::new().kill(libc::SYS_close_range).kill(libc::SYS_getdents64);
+        let (_, json, _) =
+            said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
+        let found: Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(found["close_from"], "loop");
+        assert_eq!(reported(denied(&mut run(&["--close-from", "loop"], &["report"]), deny)).fds, [0, 1, 2]);
+    });
+}
+
+#[test]
+fn where_no_child_starts_it_fails() {
+    isolated(|| {
+        let mut command = forkexec(&["doctor"]);
+        let deny = || Deny::new().errno(libc::SYS_clone, libc::EAGAIN).errno(libc::SYS_clone3, libc::EAGAIN);
+        let (code, table, _) = said(&denied(&mut command, deny).output().expect("it starts"));
+        assert_eq!(code, Some(125));
+        assert!(table.contains("untried") && table.ends_with("no child can be started here\n"), "{table}");
+    });
+}

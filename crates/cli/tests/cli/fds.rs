@@ -1,0 +1,100 @@
+//! The descriptors of this process and of others.
+
+use std::fs::File;
+use std::io;
+use std::process::{Command, Stdio};
+
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe;
+use forkexec_tests::world::place;
+use serde_json::Value;
+
+use crate::born::without;
+use crate::{answer, forkexec, said};
+
+/// The objects that `fds --json` prints.
+fn listed(args: &[&str]) -> Vec<Value> {
+    let (code, json, complaints) = answer(&[&["fds", "--json"], args].concat());
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    serde_json::from_str(&json).expect("it is a JSON array")
+}
+
+fn numbers(rows: &[Value]) -> Vec<u64> {
+    rows.iter().map(|row| row["fd"].as_u64().expect("it is a number")).collect()
+}
+
+#[test]
+fn what_a_program_gets_from_here_is_listed() {
+    isolated(|| {
+        let _held = place(File::open("/etc/passwd").expect("it is there"), 9);
+        let rows = listed(&[]);
+        assert_eq!(numbers(&rows), [0, 1, 2, 9]);
+        assert_eq!(
+            (&rows[3]["target"], &rows[3]["mode"], &rows[3]["kind"]),
+            (&"/etc/passwd".into(), &"r".into(), &"file".into())
+        );
+        let (code, table, _) = answer(&["fds"]);
+        assert_eq!(code, Some(0));
+        assert!(
+            table.starts_with("FD  MODE  FLAGS") && table.contains("\n 9  r     -      file  /etc/passwd\n"),
+            "{table}"
+        );
+    });
+}
+
+#[test]
+fn a_stream_that_was_closed_is_not_listed() {
+    isolated(|| {
+        let mut command = forkexec(&["fds", "--json"]);
+        let (_, json, _) = said(&without(&mut command, &[0]).output().expect("it starts"));
+        let rows: Vec<Value> = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(numbers(&rows), [1, 2]);
+    });
+}
+
+#[test]
+fn another_process_is_looked_into() {
+    isolated(|| {
+        let mut probe = Command::new(probe::path());
+        let mut other = probe.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it starts");
+        let rows = listed(&[&other.id().to_string()]);
+        assert_eq!((numbers(&rows), &rows[0]["kind"]), (vec![0, 1, 2], &"pipe".into()));
+        other.wait().expect("it ends");
+    });
+}
+
+#[test]
+fn a_process_that_is_not_there_is_said_so() {
+    let (code, out, complaint) = answer(&["fds", "2147483647"]);
+    assert_eq!((code, out.as_str()), (Some(125), ""));
+    assert!(complaint.starts_with("forkexec: fds: no process 2147483647: "), "{complaint}");
+}
+
+#[test]
+fn a_number_that_is_no_process_is_a_usage_error() {
+    for pid in ["0", "x", "2147483648"] {
+        let (code, _, complaint) = answer(&["fds", pid]);
+        assert_eq!(code, Some(125));
+        assert!(complaint.contains(&format!("invalid value '{pid}' for '[PID]'")), "{complaint}");
+    }
+}
+
+#[test]
+fn a_reader_that_left_early_has_what_it_wanted() {
+    isolated(|| {
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let output = forkexec(&["fds"]).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
+        let (code, _, complaint) = said(&output.wait_with_output().expect("it ends"));
+        assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    });
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let full = File::options().write(true).open("/dev/full").expect("it is there");
+    let child = forkexec(&["fds"]).stdout(full).stderr(Stdio::piped()).spawn().expect("it starts");
+    let (code, _, complaint) = said(&child.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(125));
+    assert!(complaint.starts_with("forkexec: fds: cannot write to standard output: "), "{complaint}");
+}

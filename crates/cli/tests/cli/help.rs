@@ -1,0 +1,106 @@
+//! Help, completions, manual pages, colours.
+
+use std::fs;
+
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::answer;
+
+const SUBCOMMANDS: [&str; 5] = ["run", "doctor", "fds", "completions", "man"];
+const ESCAPE: char = '\u{1b}';
+
+/// Options of `run`, one of each group.
+const OPTIONS: [&str; 7] = ["--keep", "--stdin", "--env", "--chroot", "--mask", "--user", "--report"];
+
+#[test]
+fn every_subcommand_has_help_with_examples_and_codes() {
+    for subcommand in SUBCOMMANDS {
+        let (code, help, complaint) = answer(&[subcommand, "--help"]);
+        assert_eq!((code, complaint.as_str()), (Some(0), ""), "{subcommand}");
+        for heading in ["Usage: forkexec ", "Examples:", "Exit status:", "125  "] {
+            assert!(help.contains(heading), "{subcommand}: no {heading} in {help}");
+        }
+    }
+}
+
+#[test]
+fn without_a_subcommand_there_is_help_and_a_failure() {
+    let (code, out, complaint) = answer(&[]);
+    assert_eq!((code, out.as_str()), (Some(125), ""));
+    assert!(SUBCOMMANDS.iter().all(|subcommand| complaint.contains(subcommand)), "{complaint}");
+}
+
+#[test]
+fn an_unknown_subcommand_is_a_usage_error() {
+    let (code, _, complaint) = answer(&["rn"]);
+    assert_eq!(code, Some(125));
+    assert!(complaint.contains("unrecognized subcommand 'rn'"), "{complaint}");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = concat!("forkexec ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(answer(&["--version"]), (Some(0), version.to_owned(), String::new()));
+}
+
+#[rstest]
+fn completions_know_every_subcommand(#[values("bash", "zsh", "fish", "elvish", "powershell")] shell: &str) {
+    let (code, script, complaint) = answer(&["completions", shell]);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    for word in SUBCOMMANDS.iter().chain(&OPTIONS) {
+        assert!(script.contains(word.trim_start_matches('-')), "no {word}");
+    }
+}
+
+#[test]
+fn the_manual_page_knows_every_subcommand() {
+    let (code, page, complaint) = answer(&["man"]);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(page.contains(".TH forkexec 1"), "{page}");
+    assert!(SUBCOMMANDS.iter().all(|name| page.contains(&format!("forkexec\\-{name}(1)"))), "{page}");
+}
+
+#[test]
+fn every_subcommand_has_a_manual_page_with_its_options() {
+    let directory = TempDir::new().expect("a directory can be made");
+    let path = directory.path().join("new/man1");
+    assert_eq!(
+        answer(&["man", "--dir", path.to_str().expect("it is text")]),
+        (Some(0), String::new(), String::new())
+    );
+    let page = |name: &str| fs::read_to_string(path.join(name)).expect("it was written");
+    assert!(page("forkexec.1").contains(".SH EXAMPLES"));
+    for name in SUBCOMMANDS {
+        assert!(page(&format!("forkexec-{name}.1")).contains(".SH \"EXIT STATUS\""), "{name}");
+    }
+    let run = page("forkexec-run.1");
+    for option in OPTIONS {
+        assert!(run.contains(&option.replace('-', "\\-")), "no {option} in {run}");
+    }
+}
+
+#[rstest]
+#[case::fds(&["fds"])]
+#[case::doctor(&["doctor"])]
+#[case::help(&["--help"])]
+#[case::help_of_a_subcommand(&["run", "--help"])]
+#[case::usage_error(&["run", "--keep", "x", "y"])]
+fn colours_are_for_terminals_or_on_request(#[case] args: &[&str]) {
+    let escapes = |args: &[&str]| {
+        let (_, out, complaint) = answer(args);
+        (out + &complaint).contains(ESCAPE)
+    };
+    assert!(!escapes(args));
+    assert!(!escapes(&[&["--color", "never"], args].concat()));
+    assert!(escapes(&[&["--color", "always"], args].concat()));
+}
+
+/// A program's own output is not looked at, and JSON has no colours.
+#[test]
+fn what_programs_read_has_no_colours() {
+    for args in [&["fds", "--json"][..], &["doctor", "--json"], &["completions", "bash"], &["man"]] {
+        let (_, out, _) = answer(&[&["--color", "always"], args].concat());
+        assert!(!out.contains(ESCAPE), "{args:?}");
+    }
+}

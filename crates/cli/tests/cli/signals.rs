@@ -1,0 +1,122 @@
+//! What `run` does about signals, before, while and after.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use forkexec_tests::isolate::{isolated, isolated_for};
+use forkexec_tests::probe::Seen;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rstest::rstest;
+
+use crate::born::{blocking, ignoring};
+use crate::{reported, run, seen};
+
+/// Without those that the C library keeps for itself: glibc's posix_spawn, by which tests may be started, ignores them.
+fn ignored_by(seen: &Seen) -> Vec<i32> {
+    seen.ignored.iter().copied().filter(|signal| !(32..=34).contains(signal)).collect()
+}
+
+#[rstest]
+#[case::some_by_default(&[], vec![libc::SIGHUP])]
+#[case::some(&["--ignored", "restore"], vec![libc::SIGHUP])]
+#[case::none(&["--ignored", "restore-all"], vec![])]
+#[case::all(&["--ignored", "keep"], vec![libc::SIGHUP, libc::SIGPIPE, libc::SIGCHLD])]
+fn ignored_signals_stay_so_by_policy(#[case] options: &[&str], #[case] ignored: Vec<i32>) {
+    isolated(|| {
+        let mut command = run(options, &["report"]);
+        for signal in [Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGCHLD] {
+            ignoring(&mut command, signal);
+        }
+        assert_eq!(ignored_by(&reported(&mut command)), ignored);
+    });
+}
+
+/// Rust's runtime ignores SIGPIPE in the command itself.
+#[test]
+fn a_signal_that_only_the_command_ignores_is_not_kept() {
+    isolated(|| assert_eq!(ignored_by(&seen(&["--ignored", "keep"])), Vec::<i32>::new()));
+}
+
+/// Then the kernel would throw the program's status away.
+#[test]
+fn an_exit_code_arrives_although_sigchld_was_ignored() {
+    isolated(|| {
+        let mut command = run(&["--ignored", "keep"], &["exit", "7"]);
+        let status = ignoring(&mut command, Signal::SIGCHLD).status().expect("it starts");
+        assert_eq!(status.code(), Some(7));
+    });
+}
+
+#[test]
+fn signals_are_ignored_blocked_and_sent_as_asked() {
+    isolated(|| {
+        let seen = seen(&[
+            "--ignore-signal",
+            "USR1",
+            "--ignore-signal",
+            "40",
+            "--mask",
+            "TERM,sigint",
+            "--die-with-parent",
+            "9",
+        ]);
+        assert_eq!(ignored_by(&seen), [libc::SIGUSR1, 40]);
+        assert_eq!(seen.blocked, [libc::SIGINT, libc::SIGTERM]);
+        assert_eq!(seen.pdeathsig, libc::SIGKILL);
+    });
+}
+
+#[rstest]
+#[case::none_by_default(&[], vec![])]
+#[case::none(&["--mask", "none"], vec![])]
+#[case::ours(&["--mask", "inherit"], vec![libc::SIGUSR2])]
+fn what_is_blocked_here_is_not_blocked_there(#[case] options: &[&str], #[case] blocked: Vec<i32>) {
+    isolated(|| {
+        let mut command = run(options, &["report"]);
+        assert_eq!(reported(blocking(&mut command, Signal::SIGUSR2)).blocked, blocked);
+    });
+}
+
+/// A command whose program runs, and waits for the end of its input. The report has a reader as long as this lives.
+fn waiting(options: &[&str]) -> (Child, impl Iterator<Item = String>) {
+    let options = [&["--report"], options].concat();
+    let mut command = run(&options, &["sleep-on-stdin"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let report = BufReader::new(child.stderr.take().expect("it is a pipe"));
+    let mut lines = report.lines().map(|line| line.expect("it is text"));
+    assert!(lines.any(|line| line.ends_with(" exec")), "it has no report");
+    (child, lines)
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it was not waited for");
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[rstest]
+#[case::term(&[], Signal::SIGTERM)]
+#[case::hup(&[], Signal::SIGHUP)]
+#[case::int_of_another_group(&["--pgroup", "0"], Signal::SIGINT)]
+#[case::quit_of_another_session(&["--setsid", "--limit", "core=0"], Signal::SIGQUIT)]
+fn a_signal_is_passed_on(#[case] options: &[&str], #[case] signal: Signal) {
+    isolated_for(LIMIT, || {
+        let (mut child, _report) = waiting(options);
+        let input = child.stdin.take(); // or its end would end the program
+        send(&child, signal);
+        assert_eq!(child.wait().expect("it ends").code(), Some(128 + signal as i32));
+        drop(input);
+    });
+}
+
+/// Who presses a key at a terminal reaches both; the command waits for what the program makes of it.
+#[rstest]
+fn a_terminals_signal_is_left_to_the_program(#[values(Signal::SIGINT, Signal::SIGQUIT)] signal: Signal) {
+    isolated_for(LIMIT, || {
+        let (mut child, _report) = waiting(&[]);
+        send(&child, signal);
+        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    });
+}
