@@ -1,0 +1,94 @@
+//! The backend itself, without an exec that closes: that one is made for each launch ([`ClosingExec`](crate::ClosingExec)).
+
+use crate::enumerate::{DevFd, ProcPidInfo};
+use crate::{AppleSys, CAPABILITIES};
+use core::sync::atomic::{AtomicBool, Ordering};
+use forkexec_core::{
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, LOOP_FLOOR, Link,
+    Signal,
+};
+
+/// macOS and its kin, over their real system calls or a simulated kernel's.
+///
+/// By itself it closes from a list. It remembers whether the exec that closes was refused for good.
+#[derive(Debug)]
+pub struct Apple<S> {
+    sys: S,
+    spawn_refused: AtomicBool,
+}
+
+impl<S> Apple<S> {
+    /// The backend over these system calls.
+    pub const fn new(sys: S) -> Self {
+        Self { sys, spawn_refused: AtomicBool::new(false) }
+    }
+
+    /// Whether to try the exec that closes.
+    pub(crate) fn may_spawn(&self) -> bool {
+        !self.spawn_refused.load(Ordering::Relaxed)
+    }
+}
+
+impl<S: AppleSys + Sync> Backend for Apple<S> {
+    type Sys = S;
+
+    fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
+        &[&ProcPidInfo, &DevFd]
+    }
+
+    /// The hard limit is often none. What the kernel gives out is below both it and `kern.maxfilesperproc`
+    /// (`proc_limitgetcur_nofile` of `bsd/kern/kern_resource.c`). `_SC_OPEN_MAX` is no bound: it is the soft limit, which
+    /// may lie below what is open.
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        let hard = self.sys.descriptor_limit().unwrap_or(u64::MAX);
+        let most = self.sys.files_per_process().unwrap_or(u64::MAX);
+        let bound = Some(hard.min(most)).filter(|&bound| bound != u64::MAX).unwrap_or(OPEN_MAX);
+        match Fd::try_from(bound) {
+            Ok(bound) if bound <= LOOP_CEILING => Ok(bound.max(LOOP_FLOOR)),
+            _ => Err(Errno::OVERFLOW),
+        }
+    }
+
+    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn no_new_privs(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Other answers, such as `EINVAL` for more descriptors than the child's limit allows, are one launch's own.
+    fn learn(&self, closed: &Closed) {
+        if closed.bulk_refused.is_some_and(is_for_good) {
+            self.spawn_refused.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn first_link(&self) -> Link {
+        Link::Enumerate
+    }
+}
+
+/// `OPEN_MAX` of `bsd/sys/syslimits.h`.
+const OPEN_MAX: u64 = 10_240;
+
+/// posix_spawn(2) has `ENOTSUP` for what it does not do; a sandbox says `EPERM`.
+fn is_for_good(errno: Errno) -> bool {
+    errno.raw() == libc::ENOTSUP || matches!(errno, Errno::NOSYS | Errno::PERM)
+}

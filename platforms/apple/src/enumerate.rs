@@ -1,0 +1,94 @@
+//! The two lists of open descriptors: what proc_pidinfo says, and `/dev/fd`.
+
+use crate::AppleSys;
+use forkexec_core::{Directory, Errno, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+
+/// What the first one asks.
+pub(crate) const PROC_PIDINFO: &str = "proc_pidinfo";
+
+/// What the second one reads.
+pub(crate) const DEV_FD: &str = "/dev/fd";
+
+/// The enumerator over `PROC_PIDLISTFDS`.
+///
+/// One answer holds all, or none is believed. The kernel fills as much as there is room for and does not say that it left
+/// something out (`proc_pidfdlist` of `bsd/kern/proc_info.c`); that of macOS 10.13 looks only at numbers below the count of
+/// entries the buffer holds, so that even an answer with room to spare may lack descriptors. A table that has room for more
+/// numbers than the buffer is left to the next enumerator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProcPidInfo;
+
+impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
+    fn name(&self) -> &'static str {
+        PROC_PIDINFO
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let room = sys.descriptor_list_room().map_err(Unlisted::Refused)?;
+        if room > List::LENGTH {
+            return Err(Unlisted::Untrusted);
+        }
+        let mut list = List([0; List::LENGTH]);
+        let length = sys.descriptor_list(&mut list.0).map_err(Unlisted::Refused)?;
+        let entries = list.entries(length).ok_or(Unlisted::Refused(Errno::IO))?;
+        entries.iter().copied().filter_map(number).filter(|&fd| fd >= from).for_each(visitor);
+        Ok(())
+    }
+}
+
+/// `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the kind, 32 bits each.
+type Entry = [u8; 8];
+
+fn number(entry: Entry) -> Option<Fd> {
+    entry.first_chunk().map(|number| Fd::from_ne_bytes(*number))
+}
+
+/// Room for 2,048 entries, which is little on the stack of any thread (512 KiB or more).
+#[repr(C, align(8))]
+struct List([u8; Self::LENGTH]);
+
+impl List {
+    const LENGTH: usize = 2_048 * size_of::<Entry>();
+
+    /// The entries in the first `length` bytes, unless that is more than was asked for, or part of one.
+    fn entries(&self, length: usize) -> Option<&[Entry]> {
+        match self.0.get(..length)?.as_chunks() {
+            (entries, []) => Some(entries),
+            _ => None,
+        }
+    }
+}
+
+/// The enumerator over `/dev/fd`.
+///
+/// A position in the directory is a descriptor's number (`devfs_devfd_readdir` of
+/// `bsd/miscfs/devfs/devfs_fdesc_support.c`), so closing what was listed makes it skip nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DevFd;
+
+const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
+
+/// `struct dirent` of `bsd/sys/dirent.h` with 64-bit inodes: inode (8 bytes), offset (8), record length (2), length of the
+/// name (2), type (1), name.
+const DIRENT: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 21 };
+
+impl<S: AppleSys> FdEnumerator<S> for DevFd {
+    fn name(&self) -> &'static str {
+        DEV_FD
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let mut records = RecordBuffer::new();
+        DIRECTORY.visit(
+            sys,
+            from,
+            visitor,
+            |directory| sys.is_on_devfs(directory) == Ok(true),
+            |directory, each| {
+                let length = sys.getdirentries64(directory, records.space())?;
+                DIRENT.names(records.filled(length)?, each)?;
+                Ok(length > 0)
+            },
+        )
+    }
+}

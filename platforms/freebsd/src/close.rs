@@ -1,0 +1,166 @@
+//! The backend itself: which call closes many at once, what its answers mean, and where the loop may stop.
+
+use crate::{DevFd, FreebsdSys, System};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use forkexec_core::{
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Signal,
+    close_numbers, loop_bound,
+};
+
+/// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
+///
+/// It probes nothing: an unknown system call kills the process that makes it. The release is asked once in the parent, after
+/// the first launch, and until then by each child for itself.
+#[derive(Debug)]
+pub struct Freebsd<S> {
+    sys: S,
+    /// `kern.osreldate`, or [`NOT_ASKED`].
+    release: AtomicI32,
+    bulk_refused: AtomicBool,
+}
+
+impl<S> Freebsd<S> {
+    /// The backend over these system calls.
+    pub const fn new(sys: S) -> Self {
+        Self { sys, release: AtomicI32::new(NOT_ASKED), bulk_refused: AtomicBool::new(false) }
+    }
+}
+
+impl<S: FreebsdSys> Freebsd<S> {
+    /// Two threads that ask at once get the same answer, so no lock is needed.
+    fn release(&self) -> Result<i32, Errno> {
+        let known = self.release.load(Ordering::Relaxed);
+        if known != NOT_ASKED {
+            return Ok(known);
+        }
+        let release = self.sys.release()?;
+        self.release.store(release, Ordering::Relaxed);
+        Ok(release)
+    }
+
+    fn bulk_call(&self) -> Result<BulkCall, Errno> {
+        match self.sys.system() {
+            System::DragonFly => Ok(BulkCall::CloseFrom),
+            System::FreeBsd => BulkCall::since(self.release()?).ok_or(Errno::NOSYS),
+        }
+    }
+}
+
+impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
+    type Sys = S;
+
+    fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        self.sys.system().capabilities()
+    }
+
+    fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
+        match self.bulk_call()? {
+            BulkCall::CloseRange => self.sys.close_range(number(gap.first()), number(gap.last())),
+            BulkCall::CloseFrom if gap.last() == Fd::MAX => self.sys.closefrom(gap.first()),
+            BulkCall::CloseFrom if gap.last() < LOOP_CEILING => {
+                close_numbers(&self.sys, gap, LOOP_CEILING);
+                Ok(())
+            }
+            BulkCall::CloseFrom => Err(Errno::OVERFLOW),
+        }
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
+        &[&DevFd]
+    }
+
+    /// Where the system counts, the limit does not matter: it may be huge, or may have been lowered below open descriptors.
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        match self.sys.open_count() {
+            Ok(count) => above_the_highest(&self.sys, count),
+            Err(_) => loop_bound(&self.sys),
+        }
+    }
+
+    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// A child does not inherit it, and executing a set-id program clears it; a change of identity does not
+    /// (procctl(2)).
+    fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {
+        self.sys.set_parent_death_signal(signal)
+    }
+
+    /// The arguments are right, so `EINVAL` says that the command is unknown, as it is before FreeBSD 14.0 (procctl(2), ERRORS).
+    fn no_new_privs(&self) -> Result<(), Errno> {
+        match self.sys.set_no_new_privs() {
+            Err(Errno::INVAL) => Err(Errno::NOSYS),
+            answer => answer,
+        }
+    }
+
+    fn learn(&self, closed: &Closed) {
+        if closed.bulk_refused.is_some_and(|errno| errno.is_refusal() || errno == CAPABILITY_MODE) {
+            self.bulk_refused.store(true, Ordering::Relaxed);
+        }
+        if self.sys.system() == System::FreeBsd {
+            // A release that cannot be known now is asked for again by the next child.
+            let _ = self.release();
+        }
+    }
+
+    fn first_link(&self) -> Link {
+        if self.bulk_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    }
+}
+
+/// No release has this number.
+const NOT_ASKED: i32 = 0;
+
+/// `ECAPMODE` of intro(2): a process does not leave capability mode again.
+const CAPABILITY_MODE: Errno = Errno::from_raw(93);
+
+/// The system call that closes many descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BulkCall {
+    CloseRange,
+    CloseFrom,
+}
+
+impl BulkCall {
+    /// The best call that FreeBSD of this release has for sure: close_range(2) from 12.2 and from 13.0 on, closefrom(2) from
+    /// 8.0 on. Snapshots of 13 before its release go by closefrom(2), which newer kernels keep for older programs
+    /// (`COMPAT_FREEBSD12`).
+    fn since(release: i32) -> Option<Self> {
+        match release {
+            ..RELEASE_8_0 => None,
+            RELEASE_12_2..BRANCH_13 | RELEASE_13_0.. => Some(Self::CloseRange),
+            _ => Some(Self::CloseFrom),
+        }
+    }
+}
+
+/// `__FreeBSD_version` of `sys/param.h` at each release.
+const RELEASE_8_0: i32 = 800_107;
+const RELEASE_12_2: i32 = 1_202_000;
+const BRANCH_13: i32 = 1_300_000;
+const RELEASE_13_0: i32 = 1_300_139;
+
+/// The kernel takes unsigned numbers, and the open end of a range as `~0U`.
+const fn number(fd: Fd) -> u32 {
+    if fd == Fd::MAX { u32::MAX } else { fd.unsigned_abs() }
+}
+
+/// One more than the highest of `count` open descriptors: all below it were asked for, and so many are open.
+fn above_the_highest<S: FreebsdSys>(sys: &S, count: u32) -> Result<Fd, Errno> {
+    let mut unseen = count;
+    for fd in 0..LOOP_CEILING {
+        if unseen == 0 {
+            return Ok(fd);
+        }
+        if sys.is_cloexec(fd).is_ok() {
+            unseen = unseen.saturating_sub(1);
+        }
+    }
+    if unseen == 0 { Ok(LOOP_CEILING) } else { Err(Errno::OVERFLOW) }
+}

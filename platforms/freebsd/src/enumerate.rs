@@ -1,0 +1,38 @@
+//! `/dev/fd`, read with raw getdirentries(2) into a buffer on the stack, where fdescfs is mounted on it.
+
+use crate::FreebsdSys;
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, Unlisted};
+
+/// What is read.
+pub(crate) const NAME: &str = "/dev/fd";
+
+const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
+
+/// The enumerator over `/dev/fd`.
+///
+/// Another file system at that path has a `st_dev` of its own, too, and may hold plain files with any names; so it is the
+/// type of the file system that is asked for, not whether something is mounted.
+#[derive(Clone, Copy, Debug)]
+pub struct DevFd;
+
+impl<S: FreebsdSys> FdEnumerator<S> for DevFd {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let system = sys.system();
+        let mut records = RecordBuffer::new();
+        DIRECTORY.visit(
+            sys,
+            from,
+            visitor,
+            |directory| sys.file_system(directory).is_ok_and(|name| name.starts_with(system.fdescfs())),
+            |directory, each| {
+                let length = sys.getdirentries(directory, records.space())?;
+                system.dirent().names(records.filled(length)?, each)?;
+                Ok(length > 0)
+            },
+        )
+    }
+}

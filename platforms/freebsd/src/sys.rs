@@ -1,0 +1,141 @@
+#![cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+//! The real system calls: one call, one errno check, no decision.
+//!
+//! The numbers are those of `sys/kern/syscalls.master` of either system; the C library's functions of these names hide the
+//! errno, are not there in each version, or convert the records.
+
+use crate::{FreebsdSys, System};
+use core::ffi::{c_int, c_uint, c_void};
+use core::mem::MaybeUninit;
+use core::ptr;
+use forkexec_core::{Errno, Fd, Signal};
+use forkexec_unix::Kernel;
+
+#[cfg(target_os = "freebsd")]
+mod numbers {
+    use core::ffi::c_int;
+
+    /// FreeBSD 12.2, 13.0.
+    pub(super) const CLOSE_RANGE: c_int = 575;
+    /// FreeBSD 8.0; from 12.2 on a call for older programs.
+    pub(super) const CLOSEFROM: c_int = 509;
+    /// FreeBSD 12.0.
+    pub(super) const GETDIRENTRIES: c_int = 554;
+}
+
+#[cfg(target_os = "dragonfly")]
+mod numbers {
+    use core::ffi::c_int;
+
+    pub(super) const CLOSEFROM: c_int = 474;
+    pub(super) const GETDENTS: c_int = 480;
+}
+
+fn errno() -> Errno {
+    Errno::from_raw(errno::errno().0)
+}
+
+fn done(result: c_int) -> Result<(), Errno> {
+    if result == -1 { Err(errno()) } else { Ok(()) }
+}
+
+fn length(result: c_int) -> Result<usize, Errno> {
+    usize::try_from(result).map_err(|_| errno())
+}
+
+/// sysctl(3) of a name with a value of one int.
+fn sysctl<const LENGTH: usize>(mut name: [c_int; LENGTH]) -> Result<c_int, Errno> {
+    let length = c_uint::try_from(LENGTH).map_err(|_| Errno::INVAL)?;
+    let mut value: c_int = 0;
+    let mut size = size_of_val(&value);
+    // SAFETY: the name is borrowed for the call; the value is written, no more than `size` bytes; nothing is set.
+    done(unsafe {
+        libc::sysctl(name.as_mut_ptr(), length, (&raw mut value).cast(), &raw mut size, ptr::null_mut(), 0)
+    })?;
+    if size == size_of_val(&value) { Ok(value) } else { Err(Errno::IO) }
+}
+
+/// procctl(2) of the calling process, with an argument of one int.
+fn control(command: c_int, mut argument: c_int) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    let own = unsafe { libc::getpid() };
+    let argument: *mut c_void = (&raw mut argument).cast();
+    // SAFETY: the commands used here read one int from `argument`, which outlives the call.
+    done(unsafe { libc::procctl(libc::P_PID, own.into(), command, argument) })
+}
+
+impl FreebsdSys for Kernel {
+    fn system(&self) -> System {
+        if cfg!(target_os = "freebsd") { System::FreeBsd } else { System::DragonFly }
+    }
+
+    fn release(&self) -> Result<i32, Errno> {
+        sysctl([libc::CTL_KERN, libc::KERN_OSRELDATE])
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn open_count(&self) -> Result<u32, Errno> {
+        let count = sysctl([libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_NFDS, 0])?;
+        u32::try_from(count).map_err(|_| Errno::IO)
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn open_count(&self) -> Result<u32, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
+        // SAFETY: no memory is passed; that the descriptors are the caller's is the promise of `Kernel::new`.
+        done(unsafe { libc::syscall(numbers::CLOSE_RANGE, first, last, 0) })
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn close_range(&self, _first: u32, _last: u32) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn closefrom(&self, first: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed; that the descriptors are the caller's is the promise of `Kernel::new`.
+        done(unsafe { libc::syscall(numbers::CLOSEFROM, first) })
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        let position: *mut libc::off_t = ptr::null_mut();
+        // SAFETY: the buffer is borrowed for the call; the position is not asked for.
+        length(unsafe {
+            libc::syscall(numbers::GETDIRENTRIES, directory, records.as_mut_ptr(), records.len(), position)
+        })
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        // SAFETY: the buffer is borrowed for the call.
+        length(unsafe { libc::syscall(numbers::GETDENTS, directory, records.as_mut_ptr(), records.len()) })
+    }
+
+    fn file_system(&self, fd: Fd) -> Result<[u8; 16], Errno> {
+        let mut status = MaybeUninit::uninit();
+        // SAFETY: fstatfs fills a `statfs`.
+        done(unsafe { libc::fstatfs(fd, status.as_mut_ptr()) })?;
+        // SAFETY: fstatfs succeeded, so the structure is filled.
+        let status: libc::statfs = unsafe { status.assume_init() };
+        #[expect(clippy::cast_sign_loss, reason = "bytes of a name")]
+        Ok(status.f_fstypename.map(|byte| byte as u8))
+    }
+
+    fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
+        control(libc::PROC_PDEATHSIG_CTL, signal)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn set_no_new_privs(&self) -> Result<(), Errno> {
+        control(libc::PROC_NO_NEW_PRIVS_CTL, libc::PROC_NO_NEW_PRIVS_ENABLE)
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn set_no_new_privs(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+}

@@ -1,0 +1,101 @@
+//! What parts FreeBSD from DragonFly, as data.
+
+use crate::enumerate;
+use forkexec_core::{Capabilities, Method, Operation, RecordLayout, RecordLength, Resource};
+
+/// One of the two systems that this backend serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// FreeBSD.
+    FreeBsd,
+    /// DragonFly BSD.
+    DragonFly,
+}
+
+impl System {
+    pub(crate) const fn capabilities(self) -> &'static Capabilities {
+        match self {
+            Self::FreeBsd => &CAPABILITIES,
+            Self::DragonFly => &DRAGONFLY,
+        }
+    }
+
+    /// The type of the file system that lists descriptors, with the NUL that ends it: the name that `VFS_SET` gives it in
+    /// `sys/fs/fdescfs/fdesc_vfsops.c` and in DragonFly's `sys/vfs/fdesc/fdesc_vfsops.c`.
+    pub(crate) const fn fdescfs(self) -> &'static [u8] {
+        match self {
+            Self::FreeBsd => b"fdescfs\0",
+            Self::DragonFly => b"fdesc\0",
+        }
+    }
+
+    /// `struct dirent` of `sys/dirent.h`. FreeBSD from 12.0: inode (8 bytes), offset (8), record length (2), type and
+    /// padding (2), name length (2), padding (2), name. DragonFly: inode (8), name length (2), type and padding (6), name,
+    /// the whole rounded up to eight bytes (`_DIRENT_RECLEN`).
+    pub(crate) const fn dirent(self) -> RecordLayout {
+        match self {
+            Self::FreeBsd => RecordLayout { length: RecordLength::At(16), name_at: 24 },
+            Self::DragonFly => RecordLayout { length: RecordLength::OfNameAt(8), name_at: 16 },
+        }
+    }
+}
+
+/// What this backend has on FreeBSD.
+///
+/// `NoNewPrivs` is there from FreeBSD 14.0 on at the latest; on a kernel without it the child reports `ENOSYS`.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    system: "FreeBSD",
+    bulk_closer: Some("close_range"),
+    enumerators: &[enumerate::NAME],
+    launchers: &[Method::Fork],
+    operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
+    resources: &FREEBSD_RESOURCES,
+    reserved_signals: RESERVED_SIGNALS,
+};
+
+const DRAGONFLY: Capabilities = Capabilities {
+    system: "DragonFly",
+    bulk_closer: Some("closefrom"),
+    operations: &[Operation::DieWithParent],
+    resources: &DRAGONFLY_RESOURCES,
+    ..CAPABILITIES
+};
+
+/// `SIGTHR`, by which the thread libraries of both cancel threads: their sigaction answers `EINVAL` to it.
+const RESERVED_SIGNALS: &[forkexec_core::Signal] = &[32];
+
+/// getrlimit(2) of FreeBSD, with the numbers of `sys/resource.h`: the constants of the C libraries are not there on every
+/// host that this crate is tested on.
+const FREEBSD_RESOURCES: [(&str, Resource); 15] = [
+    ("cpu", Resource(0)),
+    ("fsize", Resource(1)),
+    ("data", Resource(2)),
+    ("stack", Resource(3)),
+    ("core", Resource(4)),
+    ("rss", Resource(5)),
+    ("memlock", Resource(6)),
+    ("nproc", Resource(7)),
+    ("nofile", Resource(8)),
+    ("sbsize", Resource(9)),
+    ("as", Resource(10)),
+    ("npts", Resource(11)),
+    ("swap", Resource(12)),
+    ("kqueues", Resource(13)),
+    ("umtxp", Resource(14)),
+];
+
+/// getrlimit(2) of DragonFly: the same up to the eleventh.
+const DRAGONFLY_RESOURCES: [(&str, Resource); 12] = [
+    ("cpu", Resource(0)),
+    ("fsize", Resource(1)),
+    ("data", Resource(2)),
+    ("stack", Resource(3)),
+    ("core", Resource(4)),
+    ("rss", Resource(5)),
+    ("memlock", Resource(6)),
+    ("nproc", Resource(7)),
+    ("nofile", Resource(8)),
+    ("sbsize", Resource(9)),
+    ("as", Resource(10)),
+    ("posixlocks", Resource(11)),
+];

@@ -1,0 +1,43 @@
+//! `F_MAXFD` of fcntl(2), asked again after each close.
+
+use crate::NetbsdSys;
+use forkexec_core::{Fd, FdEnumerator, LOOP_CEILING, Unlisted};
+
+/// What is asked.
+pub(crate) const NAME: &str = "F_MAXFD";
+
+/// The enumerator from the highest open descriptor down.
+///
+/// While the visitor closes what it is handed, the next answer jumps over all that is not open. The first one that it
+/// keeps stays the highest; below it every number is handed over, open or not.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxFd;
+
+impl<S: NetbsdSys> FdEnumerator<S> for MaxFd {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let highest = sys.max_fd().map_err(Unlisted::Refused)?;
+        let unvisited = from..visit_while_falling(sys, highest, from, visitor);
+        if unvisited.end > LOOP_CEILING {
+            return Err(Unlisted::Untrusted);
+        }
+        unvisited.rev().for_each(visitor);
+        Ok(())
+    }
+}
+
+/// Visits the highest open descriptor as long as there is a lower one afterwards. The answer is the number below which
+/// others may be open.
+fn visit_while_falling<S: NetbsdSys>(sys: &S, mut highest: Fd, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Fd {
+    while highest >= from {
+        visitor(highest);
+        match sys.max_fd() {
+            Ok(next) if next < highest => highest = next,
+            _ => return highest,
+        }
+    }
+    from
+}

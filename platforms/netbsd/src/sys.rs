@@ -1,0 +1,28 @@
+//! The calls that only NetBSD has: one call, one errno check, no decision.
+#![cfg(target_os = "netbsd")]
+
+use crate::NetbsdSys;
+use core::ffi::c_int;
+use errno::{Errno as Native, errno, set_errno};
+use forkexec_core::{Errno, Fd};
+use forkexec_unix::Kernel;
+
+/// The kernel looks at no third argument of these two commands, and `F_MAXFD` at no descriptor.
+fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
+    // SAFETY: no memory is passed. That the descriptors are the caller's is the promise of `Kernel::new`.
+    match unsafe { libc::fcntl(fd, command, 0) } {
+        -1 => Err(Errno::from_raw(errno().0)),
+        value => Ok(value),
+    }
+}
+
+impl NetbsdSys for Kernel {
+    fn closem(&self, lowest: Fd) -> Result<(), Errno> {
+        fcntl(lowest, libc::F_CLOSEM).map(drop)
+    }
+
+    fn max_fd(&self) -> Result<Fd, Errno> {
+        set_errno(Native(0));
+        fcntl(0, libc::F_MAXFD)
+    }
+}

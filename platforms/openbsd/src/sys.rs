@@ -1,0 +1,28 @@
+//! The calls that only OpenBSD has: one call, one errno check, no decision.
+#![cfg(target_os = "openbsd")]
+
+use crate::OpenbsdSys;
+use core::ffi::c_int;
+use errno::errno;
+use forkexec_core::{Errno, Fd};
+use forkexec_unix::Kernel;
+
+unsafe extern "C" {
+    /// `unistd.h`; the libc crate does not have it.
+    safe fn getdtablecount() -> c_int;
+}
+
+fn int(result: c_int) -> Result<c_int, Errno> {
+    if result == -1 { Err(Errno::from_raw(errno().0)) } else { Ok(result) }
+}
+
+impl OpenbsdSys for Kernel {
+    fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {
+        // SAFETY: no memory is passed. That the descriptors are the caller's is the promise of `Kernel::new`.
+        int(unsafe { libc::closefrom(lowest) }).map(drop)
+    }
+
+    fn open_count(&self) -> Result<Fd, Errno> {
+        int(getdtablecount())
+    }
+}

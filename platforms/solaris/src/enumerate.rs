@@ -1,0 +1,46 @@
+//! `/proc/self/fd`, read with raw getdents(2) into a buffer on the stack.
+//!
+//! A position in this directory is a descriptor's number, and the kernel looks for the next open one from there
+//! (`pr_readdir_fdlist` in `uts/common/fs/proc/prvnops.c` of illumos-gate), so that closing while reading skips nothing.
+//! Solaris's own source is not to be had since 2010; should a position there be a place in the list, the chain in core
+//! reads until a pass closes nothing.
+//!
+//! The 32-bit form of readdir(3C) fails on inodes that are too large for it (`EOVERFLOW` of getdents(2), and Sun's bug
+//! 6395699 on Solaris 9). The form that is called here has 64 bits for them.
+
+use crate::SolarisSys;
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+
+/// What is read.
+pub(crate) const NAME: &str = "/proc/self/fd";
+
+const DIRECTORY: Directory = Directory { path: c"/proc/self/fd" };
+
+/// `struct dirent64` of dirent.h(3HEAD): inode (8 bytes), offset (8), record length (2), name. It is `struct dirent` in
+/// 64-bit programs (`sys/dirent.h`), and has no type.
+const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 18 };
+
+/// The enumerator over `/proc/self/fd`.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcSelfFd;
+
+impl<S: SolarisSys> FdEnumerator<S> for ProcSelfFd {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
+        let mut records = RecordBuffer::new();
+        DIRECTORY.visit(
+            sys,
+            from,
+            visitor,
+            |directory| sys.is_on_procfs(directory) == Ok(true),
+            |directory, each| {
+                let length = sys.getdents(directory, records.space())?;
+                DIRENT64.names(records.filled(length)?, each)?;
+                Ok(length > 0)
+            },
+        )
+    }
+}
