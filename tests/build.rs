@@ -38,6 +38,9 @@ fn compile(probe: &Path, statically: bool) -> Output {
         .args(["-C", if statically { "target-feature=+crt-static" } else { "prefer-dynamic=no" }])
         .arg("-o")
         .args([probe, Path::new(SOURCE)]);
+    // The flags of the target, a sysroot among them where its standard library was built here.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         rustc.arg("-C").arg(format!("linker={}", linker.display()));
     }

@@ -1,0 +1,93 @@
+//! Failures by size and number: arguments that are too large, users with too many processes.
+
+use forkexec::{Cause, Command, Errno, Resource, SpawnError, Stdio};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{NOBODY, is_privileged};
+use crate::start::{failure, probe};
+
+/// The longest string that exec takes, without its NUL (`MAX_ARG_STRLEN`).
+const LONGEST: usize = 131_071;
+
+#[test]
+fn e05_the_longest_argument_that_exec_takes_is_taken() {
+    isolated(|| {
+        let status = small(&["report", "--to", "2"]).arg("x".repeat(LONGEST)).stderr(Stdio::null()).status();
+        assert!(status.expect("it can be started").success());
+    });
+}
+
+#[rstest]
+#[case::one_argument(|it: &mut Command<'_>| { it.arg("x".repeat(LONGEST + 1)); }, 1, LONGEST + 1)]
+#[case::one_variable(|it: &mut Command<'_>| { it.env("V", "x".repeat(LONGEST - 1)); }, 1, LONGEST + 1)]
+#[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
+#[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
+fn e05_arguments_that_are_too_large_are_told_with_their_size(
+    #[case] add: fn(&mut Command<'_>),
+    #[case] count: usize,
+    #[case] length: usize,
+) {
+    isolated(|| {
+        let mut command = small(&["true"]);
+        add(&mut command);
+        let failure = failure(&mut command);
+        let Some(Cause::TooLarge { total, longest }) = failure.cause() else { panic!("{failure}") };
+        let path = forkexec_tests::probe::path();
+        let text = format!(
+            "exec {path:?}: Argument list too long (os error 7): \
+             arguments and environment have {total} bytes, the longest string {longest}"
+        );
+        assert_eq!(failure.to_string(), text);
+        // Each with its NUL and a pointer of eight bytes; the path and the verb come on top.
+        let added = if length == 0 { count * 10 } else { count * (length + 9) };
+        let head = path.as_os_str().len() + 9 + "true".len() + 9;
+        assert_eq!((*total, *longest), (head + added, length.max(path.as_os_str().len())));
+    });
+}
+
+#[test]
+fn e05_the_stack_limit_of_the_child_counts() {
+    isolated(|| {
+        let answers = [1, 2].map(|count| {
+            let mut command = small(&["exit", "0"]);
+            command.limit(Resource::STACK, 512 << 10, 512 << 10).env("V", "x".repeat(count * 60_000));
+            command.env("W", "x".repeat(count * 40_000));
+            command.status().map_err(|error| error.as_spawn().map(SpawnError::errno))
+        });
+        assert!(matches!(answers, [Ok(_), Err(Some(Errno::TOOBIG))]), "{answers:?}");
+    });
+}
+
+/// A probe without an environment.
+fn small<'fd>(args: &[&str]) -> Command<'fd> {
+    let mut command = probe(args);
+    command.env_clear();
+    command
+}
+
+#[test]
+fn s11_the_process_limit_of_the_user_is_told() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let program = root.path().join("probe");
+        let of_a_user = || {
+            let mut command = Command::new(&program);
+            command.uid(NOBODY - 17).gid(NOBODY).groups([]);
+            command
+        };
+        let mut other = of_a_user();
+        let mut other = other.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it can be started");
+        let failure = failure(of_a_user().limit(Resource(libc::RLIMIT_NPROC.cast_signed()), 0, 0));
+        other.wait().expect("its input ends");
+        let text = format!(
+            "exec {program:?}: Resource temporarily unavailable (os error 11): \
+             the process limit of the user is reached"
+        );
+        assert_eq!(failure.to_string(), text);
+    });
+}

@@ -1,0 +1,134 @@
+//! Failures that lie in the surroundings of a program: directories, roots, mounts, writers.
+
+use std::ffi::CString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+use forkexec::{Command, Stage, Stdio};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe;
+
+use super::Place;
+use crate::ground::{check, is_privileged};
+use crate::start::failure;
+
+#[test]
+fn e01_a_missing_directory_is_told_before_a_missing_program() {
+    isolated(|| {
+        let failure = failure(Command::new("/no/such/program").current_dir("/no/such/directory"));
+        let text = r#"chdir to "/no/such/directory": No such file or directory (os error 2)"#;
+        assert_eq!((failure.stage(), failure.to_string()), (Stage::Directory, text.to_owned()));
+    });
+}
+
+#[test]
+fn e01_a_loader_that_the_new_root_lacks_is_missing() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let place = Place::new();
+        let me = std::env::current_exe().expect("a process knows its program");
+        place.file("dynamic", fs::read(me).expect("it can be read"));
+        let text = failure(Command::new("/dynamic").chroot(place.0.path())).to_string();
+        let start = r#"exec "/dynamic": No such file or directory (os error 2): the program's loader "/lib"#;
+        assert!(text.starts_with(start) && text.ends_with(r#"" is missing"#), "{text}");
+    });
+}
+
+#[test]
+fn e01_an_interpreter_that_the_new_root_lacks_is_missing() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let place = Place::new();
+        place.file("script", "#!/bin/sh\n");
+        let text = failure(Command::new("/script").chroot(place.0.path())).to_string();
+        let whole = r#"exec "/script": No such file or directory (os error 2): the script's interpreter "/bin/sh" is missing"#;
+        assert_eq!(text, whole);
+    });
+}
+
+#[test]
+fn e01_a_searched_script_is_named_by_the_path_at_which_it_was_found() {
+    isolated(|| {
+        let place = Place::new();
+        let script = place.file("no-such-script", "#!/no/such/interpreter\n");
+        let mut command = Command::new("no-such-script");
+        let failure = failure(command.env("PATH", format!("/no/such:{}:/bin", place.0.path().display())));
+        let text = format!(
+            "exec {script:?}: No such file or directory (os error 2): \
+             the script's interpreter \"/no/such/interpreter\" is missing"
+        );
+        assert_eq!(failure.to_string(), text);
+    });
+}
+
+#[test]
+fn five_nested_scripts_run() {
+    isolated(|| {
+        let place = Place::new();
+        let script = place.nested(5);
+        // The probe is called with the paths of the scripts, none of which is a verb of its.
+        let status = Command::new(&script).stderr(Stdio::null()).status().expect("it can be started");
+        assert_eq!(status.code(), Some(99));
+    });
+}
+
+#[test]
+fn e07_a_noexec_mount_is_told() {
+    isolated(|| {
+        let place = Place::new();
+        if let Err(reason) = mount_noexec(place.0.path()) {
+            return skip(&reason);
+        }
+        let program = probe::copy_to(place.0.path());
+        let text = failure(&mut Command::new(&program)).to_string();
+        unmount(place.0.path());
+        let whole =
+            format!("exec {program:?}: Permission denied (os error 13): its filesystem is mounted noexec");
+        assert_eq!(text, whole);
+    });
+}
+
+/// A filesystem of its own on a directory, for this thread and its children alone.
+fn mount_noexec(directory: &Path) -> Result<(), String> {
+    let failed = |what: &str| Err(format!("{what}: {}", io::Error::last_os_error()));
+    // SAFETY: no memory is passed.
+    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
+        return failed("no mount namespace is to be had");
+    }
+    let (root, tmpfs) = (c"/".as_ptr(), c"tmpfs".as_ptr());
+    let nothing = ptr::null();
+    // SAFETY: all are C strings or null, where null is allowed.
+    if unsafe { libc::mount(tmpfs, root, nothing, libc::MS_REC | libc::MS_PRIVATE, nothing.cast()) } != 0 {
+        return failed("mounts cannot be made private");
+    }
+    let target = CString::new(directory.as_os_str().as_bytes()).expect("it holds no NUL");
+    // SAFETY: as above.
+    if unsafe { libc::mount(tmpfs, target.as_ptr(), tmpfs, libc::MS_NOEXEC, nothing.cast()) } != 0 {
+        return failed("nothing can be mounted");
+    }
+    Ok(())
+}
+
+fn unmount(directory: &Path) {
+    let target = CString::new(directory.as_os_str().as_bytes()).expect("it holds no NUL");
+    // SAFETY: the path is a C string.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) });
+}
+
+#[test]
+fn etxtbsy_has_no_further_cause() {
+    isolated(|| {
+        let place = Place::new();
+        let program = probe::copy_to(place.0.path());
+        let _writer = OpenOptions::new().append(true).open(&program).expect("it is ours");
+        let text = failure(&mut Command::new(&program)).to_string();
+        assert_eq!(text, format!("exec {program:?}: Text file busy (os error 26)"));
+    });
+}

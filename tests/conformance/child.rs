@@ -1,0 +1,152 @@
+//! Waiting, signalling, talking, and a child that never came to exec.
+//!
+//! - `ending`: how a child ended, and what is said where that cannot be known
+//! - `failing`: starts that fail half-way, and what they leave
+//! - `talking`: standard input, output and error, through pipes
+
+mod ending;
+mod failing;
+mod talking;
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::thread;
+
+use forkexec::{Error, Stage, Stdio};
+use forkexec_tests::isolate::isolated;
+
+use crate::ground::{capabilities, check};
+use crate::held::Acting;
+use crate::start::{probe, report};
+
+#[test]
+fn the_id_is_the_one_that_the_child_sees() {
+    isolated(|| {
+        let child = probe(&["report"]).stdout(Stdio::piped()).spawn().expect("it can be started");
+        let id = child.id();
+        let output = child.wait_with_output().expect("it can be waited for");
+        let seen = forkexec_tests::probe::Seen::parse(&String::from_utf8_lossy(&output.stdout));
+        assert_eq!((seen.pid.cast_unsigned(), seen.ppid.cast_unsigned()), (id, std::process::id()));
+    });
+}
+
+#[test]
+fn the_method_is_one_of_the_backends() {
+    isolated(|| {
+        let mut child = probe(&["true"]).spawn().expect("it can be started");
+        child.wait().expect("it can be waited for");
+        assert!(capabilities().launchers.contains(&child.method()), "{child:?}");
+    });
+}
+
+#[test]
+fn stages_are_timed_in_their_order_on_request() {
+    isolated(|| {
+        let mut child = probe(&["true"]).time_stages().spawn().expect("it can be started");
+        child.wait().expect("it can be waited for");
+        let times: Vec<_> = child.stage_times().expect("they were asked for").collect();
+        assert!(times.is_sorted(), "{times:?}");
+        assert_eq!(times.last().map(|(stage, _)| *stage), Some(Stage::Exec));
+    });
+}
+
+#[test]
+fn stages_are_not_timed_without_a_word() {
+    isolated(|| {
+        let mut child = probe(&["true"]).spawn().expect("it can be started");
+        child.wait().expect("it can be waited for");
+        assert!(child.stage_times().is_none());
+    });
+}
+
+#[test]
+fn w10_dropping_a_child_neither_ends_it_nor_waits_for_it() {
+    isolated(|| {
+        let mut child = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).spawn().expect("it can be started");
+        let (id, stdin) = (child.id().cast_signed(), child.stdin.take());
+        drop(child);
+        let mut status = 0;
+        // SAFETY: one int is written.
+        let still_runs = unsafe { libc::waitpid(id, &raw mut status, libc::WNOHANG) } == 0;
+        drop(stdin);
+        // SAFETY: as above.
+        let ended = check(unsafe { libc::waitpid(id, &raw mut status, 0) });
+        assert_eq!((still_runs, ended, status), (true, id, 0));
+    });
+}
+
+#[test]
+fn m07_children_of_many_threads_each_get_their_own() {
+    isolated(|| {
+        let mixed = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || mixed_up(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it does not panic")).sum::<usize>()
+        });
+        assert_eq!(mixed, 0);
+    });
+}
+
+/// How many of a thread's children had another one's pipe, argument or limit, or one pipe too many.
+fn mixed_up(thread: usize) -> usize {
+    let wrong = |index: &usize| {
+        let mark = format!("{thread}-{index}");
+        let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+        let mut command = probe(&["report", "--to", "9", &mark]);
+        let mut child = command.map_fd(writer, 9).stdin(Stdio::null()).spawn().expect("it can be started");
+        drop(command);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("a report is ASCII");
+        let seen = forkexec_tests::probe::Seen::parse(&text);
+        let ended_well = child.wait().expect("it can be waited for").success();
+        !ended_well || seen.fds != [0, 1, 2, 9] || seen.args.last() != Some(&mark.into())
+    };
+    (0..15).filter(wrong).count()
+}
+
+#[test]
+fn each_child_is_another_process() {
+    isolated(|| {
+        let pids: BTreeSet<_> = (0..5).map(|_| report(&mut probe(&[])).pid).collect();
+        assert_eq!(pids.len(), 5);
+    });
+}
+
+/// A timer's signals interrupt what they can, as its handler does not ask for restarts.
+#[test]
+fn e12_interrupted_calls_are_made_again() {
+    isolated(|| {
+        let _handled = Acting::interrupting(libc::SIGALRM);
+        let _timer = Timer::every_millisecond();
+        let errors: Vec<Error> = (0..100)
+            .filter_map(|_| {
+                let mut command = probe(&["echo"]);
+                let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+                child.and_then(|child| child.communicate(&[b'.'; 10_000])).err()
+            })
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    });
+}
+
+/// Signals that come every millisecond, until it is dropped.
+struct Timer;
+
+impl Timer {
+    fn every_millisecond() -> Self {
+        set_timer(1_000);
+        Self
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        set_timer(0);
+    }
+}
+
+fn set_timer(microseconds: i64) {
+    let time = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+    let timer = libc::itimerval { it_interval: time, it_value: time };
+    // SAFETY: the timer outlives the call, and the old one is not asked for.
+    check(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) });
+}

@@ -1,0 +1,153 @@
+//! Starts that fail half-way, and what they leave: nothing.
+
+use std::os::unix::process::ExitStatusExt;
+
+use forkexec::{Command, Error, Link, Stage, Stdio};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::capabilities;
+use crate::start::{high_memory_file, probe, seen};
+
+/// With three pipes and the report's own a start needs eight numbers; the first that lacks is named.
+#[rstest]
+fn d10_a_start_without_enough_numbers_names_what_lacks_and_leaves_nothing(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] free: usize,
+) {
+    isolated(|| {
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        let soft = u64::try_from(3 + free).expect("a small number");
+        world::set_limit(libc::RLIMIT_NOFILE, soft, hard).expect("a limit can be lowered");
+        let before = Snapshot::take();
+        let mut command = probe(&["true"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let answer = command.status().map(|status| status.success()).map_err(|error| error.to_string());
+        let lacks = [
+            "the pipe of standard input",
+            "the pipe of standard output",
+            "the pipe of standard error",
+            "the report channel",
+        ];
+        let expected = match lacks.get(free / 2) {
+            Some(lack) => Err(format!("set up {lack}: Too many open files (os error 24)")),
+            None => Ok(true),
+        };
+        assert_eq!((answer, before.differences(&Snapshot::take())), (expected, vec![]));
+    });
+}
+
+#[test]
+fn d10_dev_null_needs_a_number_too() {
+    isolated(|| {
+        world::set_limit(libc::RLIMIT_NOFILE, 3, 1000).expect("a limit can be lowered");
+        let answer = probe(&["true"]).stdin(Stdio::null()).status();
+        assert_eq!(
+            answer.expect_err("there is none").to_string(),
+            "set up /dev/null: Too many open files (os error 24)"
+        );
+    });
+}
+
+#[test]
+fn d10_a_copy_of_a_directory_needs_a_number_too() {
+    isolated(|| {
+        let root = std::fs::File::open("/").expect("it is there");
+        world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
+        let stderr = std::io::stderr();
+        let mut command = probe(&["true"]);
+        let answer = command.current_dir_fd(&root).map_fd(&stderr, 3).status();
+        let text = "set up a copy of a descriptor: Too many open files (os error 24)";
+        assert_eq!(answer.expect_err("there is none").to_string(), text);
+    });
+}
+
+#[rstest]
+#[case::e08_that_exits_well(exit_well, "exit status: 0")]
+#[case::e08_that_exits_badly(exit_badly, "exit status: 7")]
+#[case::e09_that_is_killed(kill_itself, "signal: 9 (SIGKILL)")]
+#[case::e09_that_crashes(abort, "signal: 6 (SIGABRT)")]
+fn a_closure_that_ends_the_child_is_told_with_stage_and_status(
+    #[case] end: fn(),
+    #[case] status: &str,
+    #[values("/no/such/program", "/bin/true")] program: &str,
+) {
+    isolated(|| {
+        let mut command = Command::new(program);
+        // SAFETY: the functions are async-signal-safe.
+        unsafe {
+            command.pre_exec(move || {
+                end();
+                Ok(())
+            })
+        };
+        let error = command.spawn().expect_err("it dies");
+        assert!(matches!(error, Error::Died { stage: Stage::PreExec, .. }), "{error:?}");
+        let text = format!("the child ended before exec, on its way to run the pre-exec closure: {status}");
+        assert_eq!(error.to_string(), text);
+    });
+}
+
+fn exit_well() {
+    // SAFETY: ends the child.
+    unsafe { libc::_exit(0) }
+}
+
+fn exit_badly() {
+    // SAFETY: ends the child.
+    unsafe { libc::_exit(7) }
+}
+
+fn kill_itself() {
+    // SAFETY: ends the child.
+    unsafe { libc::raise(libc::SIGKILL) };
+}
+
+fn abort() {
+    // SAFETY: ends the child.
+    unsafe { libc::raise(libc::SIGABRT) };
+}
+
+#[test]
+fn f11_a_call_that_kills_the_child_is_told_with_its_stage() {
+    isolated(|| {
+        if capabilities().bulk_closer != Some("close_range") {
+            return skip("this backend does not call close_range");
+        }
+        Deny::new().kill(libc::SYS_close_range).install().expect("a filter is taken");
+        let error = probe(&["true"]).spawn().expect_err("it dies");
+        let Error::Died { stage, status } = error else { panic!("{error}") };
+        assert_eq!((stage, status.and_then(|status| status.signal())), (Stage::Close, Some(libc::SIGSYS)));
+    });
+}
+
+#[rstest]
+fn f01_a_bulk_call_that_is_refused_costs_nothing_but_time(
+    #[values(libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL)] errno: i32,
+    #[values(Link::Bulk, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let files = [50, 60, 61, 500].map(|number| world::place(high_memory_file(), number));
+        Deny::new().errno(libc::SYS_close_range, errno).install().expect("a filter is taken");
+        let mut command = probe(&["report"]);
+        command.close_others_from(link).keep_fd(&files[1]).keep_fd(&files[2]);
+        let tables = [(); 2].map(|()| seen(&mut command).fds);
+        assert_eq!(tables, [(); 2].map(|()| vec![0, 1, 2, 60, 61]));
+    });
+}
+
+#[rstest]
+fn f02_a_bulk_call_and_a_listing_that_are_refused_cost_nothing_but_time(
+    #[values(libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL)] errno: i32,
+) {
+    isolated(|| {
+        let files = [50, 60, 61, 500].map(|number| world::place(high_memory_file(), number));
+        let deny = Deny::new().errno(libc::SYS_close_range, errno).errno(libc::SYS_getdents64, errno);
+        deny.install().expect("a filter is taken");
+        let mut command = probe(&["report"]);
+        command.keep_fd(&files[1]).keep_fd(&files[2]);
+        assert_eq!(seen(&mut command).fds, [0, 1, 2, 60, 61]);
+    });
+}

@@ -1,0 +1,108 @@
+//! Standard input, output and error, through pipes.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+
+use forkexec::Stdio;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+
+use crate::held::Acting;
+use crate::start::{identity, probe, report, table};
+
+const MIB: usize = 1 << 20;
+
+#[rstest]
+#[case::nothing(0)]
+#[case::a_byte(1)]
+#[case::what_a_pipe_holds(65_536)]
+#[case::one_more_than_a_pipe_holds(65_537)]
+#[case::w05_far_more_than_a_pipe_holds(MIB)]
+fn what_goes_in_comes_out(#[case] length: usize) {
+    isolated(|| {
+        let input: Vec<u8> =
+            (0..length).map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1]).collect();
+        let child = probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let output = child.expect("it can be started").communicate(&input).expect("it talks");
+        assert!(output.status.success() && output.stdout == input && output.stderr.is_empty());
+    });
+}
+
+#[rstest]
+#[case::w06_output_alone(MIB, 0)]
+#[case::w06_error_alone(0, MIB)]
+#[case::w06_both_in_turn(MIB, MIB)]
+fn all_that_a_child_writes_is_read(#[case] out: usize, #[case] err: usize) {
+    isolated(|| {
+        let output =
+            probe(&["spew", &out.to_string(), &err.to_string()]).output().expect("it can be started");
+        assert_eq!((output.stdout.len(), output.stderr.len()), (out, err));
+        assert!(output.status.success());
+    });
+}
+
+#[rstest]
+#[case::ignored(libc::SIG_IGN)]
+#[case::default(libc::SIG_DFL)]
+fn w07_a_child_that_does_not_read_is_no_error_and_sigpipe_no_death(#[case] action: usize) {
+    isolated(|| {
+        let _acting = Acting::new(libc::SIGPIPE, action);
+        let child = probe(&["exit", "3"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let output = child.expect("it can be started").communicate(&vec![b'.'; MIB]).expect("it is no error");
+        assert_eq!(output.status.code(), Some(3));
+    });
+}
+
+#[test]
+fn input_for_a_child_without_a_pipe_goes_nowhere() {
+    isolated(|| {
+        let child = probe(&["echo"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let output = child.expect("it can be started").communicate(b"unheard").expect("it is no error");
+        assert!(output.status.success() && output.stdout.is_empty());
+    });
+}
+
+#[test]
+fn output_gives_the_child_no_input() {
+    isolated(|| {
+        let about = fs::metadata("/dev/null").expect("it is there");
+        assert_eq!(table(&report(&mut probe(&[])))[0], (0, (about.dev(), about.ino())));
+    });
+}
+
+#[test]
+fn spawn_lets_the_child_inherit_all_three() {
+    isolated(|| {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let mut command = probe(&["report", "--to", "5"]);
+        let mut child = command.map_fd(writer, 5).spawn().expect("it can be started");
+        drop(command);
+        let mut text = String::new();
+        { reader }.read_to_string(&mut text).expect("a report is ASCII");
+        child.wait().expect("it can be waited for");
+        let seen = forkexec_tests::probe::Seen::parse(&text);
+        let own = [identity(std::io::stdin()), identity(std::io::stdout()), identity(std::io::stderr())];
+        assert_eq!(table(&seen)[..3], [(0, own[0]), (1, own[1]), (2, own[2])]);
+    });
+}
+
+#[test]
+fn output_that_is_not_captured_goes_where_it_was_sent() {
+    isolated(|| {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let output = probe(&["write", "2", "told"]).stderr(writer).output().expect("it can be started");
+        let mut told = [0; 4];
+        reader.read_exact(&mut told).expect("it was written");
+        assert_eq!((&told, output.stderr.len()), (b"told", 0));
+    });
+}
+
+#[test]
+fn a_child_that_closes_its_output_is_waited_for() {
+    isolated(|| {
+        let child = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let output = child.expect("it can be started").wait_with_output().expect("it is no error");
+        assert!(output.status.success());
+    });
+}

@@ -1,0 +1,256 @@
+//! Everything that is not handed over is closed, by each link of the chain.
+//!
+//! `random` has the property that all links leave the same table.
+
+mod random;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use forkexec::{Command, Link, Resource, Stdio};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::Seen;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{capabilities, check};
+use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, report, seen, set_cloexec};
+
+#[rstest]
+fn of_ten_thousand_the_child_sees_the_list_alone(
+    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let limit = raise_limit();
+        if limit < 10_100 {
+            return skip("the hard descriptor limit is below 10,100");
+        }
+        let many = world::open_many(10_000);
+        let highest = world::place(&many[0], limit - 1);
+        let kept = [&many[50], &many[200], &many[201], &highest];
+        let numbers = kept.map(AsRawFd::as_raw_fd);
+        let (seen, closer) = report_closing(link, kept);
+        assert_eq!((seen.fds, closer), ([&[0, 1, 2], &numbers[..]].concat(), closer_of(link)));
+    });
+}
+
+#[rstest]
+#[case::nothing(&[])]
+#[case::first_number(&[3])]
+#[case::two_adjacent_first_numbers(&[3, 4])]
+#[case::d01_adjacent_pair(&[20, 21])]
+#[case::around_a_gap_of_one(&[20, 22])]
+#[case::a_run(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]
+#[case::last_open_number(&[40])]
+#[case::all(&[3, 4, 5, 20, 21, 22, 40])]
+fn any_list_is_kept_exactly(
+    #[case] keep: &[RawFd],
+    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let open = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 21, 22, 40];
+        let files = place_each(&open);
+        let kept = files.iter().filter(|file| keep.contains(&file.as_raw_fd()));
+        let (seen, _) = report_closing(link, kept);
+        let expected: Vec<_> = [0, 1, 2].iter().chain(keep).copied().collect();
+        assert_eq!(seen.fds, expected);
+    });
+}
+
+#[rstest]
+fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else(
+    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let files = place_each(&[30, 300, 500]);
+        world::set_limit(libc::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
+        assert_eq!(report_closing(link, [&files[1]]).0.fds, [0, 1, 2, 300]);
+    });
+}
+
+#[rstest]
+fn a_limit_lowered_in_the_child_closes_nothing_kept_and_leaves_nothing_else(
+    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let files = place_each(&[30, 300, 500]);
+        let mut command = probe(&["report"]);
+        command.close_others_from(link).limit(Resource::NOFILE, 64, 64).keep_fd(&files[1]);
+        assert_eq!(seen(&mut command).fds, [0, 1, 2, 300]);
+    });
+}
+
+#[test]
+fn f03_the_loop_does_without_proc() {
+    isolated(|| {
+        let files = place_each(&[30, 300, 500]);
+        if let Err(reason) = world::without_proc() {
+            return skip(&reason);
+        }
+        let (seen, closer) = report_closing(Link::Enumerate, [&files[1]]);
+        assert_eq!((seen.fds, closer), (vec![0, 1, 2, 300], "loop"));
+    });
+}
+
+#[test]
+fn f04_a_false_proc_is_not_believed() {
+    isolated(|| {
+        let files = place_each(&[30, 300, 500]);
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        if let Err(reason) = world::false_proc(directory.path()) {
+            return skip(&reason);
+        }
+        let (seen, closer) = report_closing(Link::Enumerate, [&files[1]]);
+        assert_eq!((seen.fds, closer), (vec![0, 1, 2, 300], "loop"));
+    });
+}
+
+#[test]
+fn d13_a_path_descriptor_is_kept() {
+    isolated(|| {
+        let root = File::options().read(true).custom_flags(libc::O_PATH).open("/").expect("it is there");
+        let seen = report(probe(&[]).keep_fd(&root));
+        let facts = seen.facts[&root.as_raw_fd()];
+        assert_eq!(((facts.dev, facts.ino), facts.flags & libc::O_PATH), (identity(&root), libc::O_PATH));
+    });
+}
+
+#[test]
+fn a_kept_descriptor_is_open_in_the_child_and_close_on_exec_in_the_parent() {
+    isolated(|| {
+        let file = memory_file();
+        let seen = report(probe(&[]).keep_fd(&file));
+        assert_eq!((seen.fds, is_cloexec(&file)), (vec![0, 1, 2, file.as_raw_fd()], true));
+    });
+}
+
+#[test]
+fn a_descriptor_kept_twice_is_kept_once() {
+    isolated(|| {
+        let file = memory_file();
+        let seen = report(probe(&[]).keep_fd(&file).keep_fd(&file));
+        assert_eq!(seen.fds, [0, 1, 2, file.as_raw_fd()]);
+    });
+}
+
+#[test]
+fn the_standard_streams_may_be_kept_and_stay_what_they_are() {
+    isolated(|| {
+        let (stdin, stderr) = (io::stdin(), io::stderr());
+        let seen = report(probe(&[]).stdin(Stdio::inherit()).keep_fd(&stdin).keep_fd(&stderr));
+        assert_eq!(seen.fds, [0, 1, 2]);
+    });
+}
+
+#[test]
+fn inherit_all_leaves_open_what_exec_leaves_open() {
+    isolated(|| {
+        let files = place_each(&[30, 31, 500]);
+        set_cloexec(&files[1]);
+        let mut command = probe(&["report"]);
+        let child = command.inherit_all().stdout(Stdio::piped()).spawn().expect("it can be started");
+        let closer = child.closer();
+        let output = child.wait_with_output().expect("it can be waited for");
+        let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+        assert_eq!((seen.fds, closer), (vec![0, 1, 2, 30, 500], "nothing"));
+    });
+}
+
+#[test]
+fn d11_no_child_has_what_another_thread_opens() {
+    isolated(|| {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop(world::open_many(3));
+                }
+            });
+            let tables: Vec<_> = (0..60).map(|_| report(&mut probe(&[])).fds).collect();
+            done.store(true, Ordering::Relaxed);
+            assert!(tables.iter().all(|fds| fds == &[0, 1, 2]), "{tables:?}");
+        });
+    });
+}
+
+#[test]
+fn d16_a_lock_of_the_parents_outlives_its_children() {
+    isolated(|| {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        lock(file.as_file());
+        for _ in 0..20 {
+            probe(&["true"]).status().expect("it can be started");
+        }
+        assert!(is_locked(&file.reopen().expect("it is there")));
+    });
+}
+
+#[test]
+fn a_command_gives_the_same_to_each_of_its_children() {
+    isolated(|| {
+        let file = memory_file();
+        let mut command: Command<'_> = probe(&["report"]);
+        command.keep_fd(&file).map_fd(&file, 60);
+        let tables = [(); 3].map(|()| seen(&mut command).fds);
+        assert_eq!(tables, [(); 3].map(|()| vec![0, 1, 2, file.as_raw_fd(), 60]));
+    });
+}
+
+/// What a probe sees that keeps these, and what closed the others.
+fn report_closing<'fd>(link: Link, keep: impl IntoIterator<Item = &'fd OwnedFd>) -> (Seen, &'static str) {
+    let mut command = probe(&["report"]);
+    command.close_others_from(link).stdout(Stdio::piped());
+    for fd in keep {
+        command.keep_fd(fd);
+    }
+    let child = command.spawn().expect("the probe can be started");
+    let closer = child.closer();
+    let output = child.wait_with_output().expect("it can be waited for");
+    (Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII")), closer)
+}
+
+/// Opens files that survive exec under these numbers.
+fn place_each(numbers: &[RawFd]) -> Vec<OwnedFd> {
+    let file = high_memory_file();
+    numbers.iter().map(|&number| world::place(&file, number)).collect()
+}
+
+/// Raises the soft descriptor limit to the hard one, and says what that is.
+fn raise_limit() -> RawFd {
+    let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+    let limit = hard.min(1 << 20);
+    world::set_limit(libc::RLIMIT_NOFILE, limit, hard).expect("a soft limit can be raised");
+    RawFd::try_from(limit).expect("it is at most 2^20")
+}
+
+/// What a chain that begins with this link closes by.
+fn closer_of(link: Link) -> &'static str {
+    let capabilities = capabilities();
+    match (link, capabilities.bulk_closer) {
+        (Link::Bulk, Some(bulk)) => bulk,
+        (Link::Bulk | Link::Enumerate, _) => capabilities.enumerators[0],
+        (Link::Loop, _) => "loop",
+    }
+}
+
+fn lock(file: &File) {
+    // SAFETY: all zeroes are a range of the whole file.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = i16::try_from(libc::F_WRLCK).expect("a small number");
+    // SAFETY: the range outlives the call.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const range) });
+}
+
+/// Whether a lock of the process's hinders this open file description.
+fn is_locked(file: &File) -> bool {
+    // SAFETY: all zeroes are a range of the whole file.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = i16::try_from(libc::F_WRLCK).expect("a small number");
+    // SAFETY: the range outlives the call.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range) });
+    i32::from(range.l_type) != libc::F_UNLCK
+}

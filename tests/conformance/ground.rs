@@ -1,0 +1,76 @@
+//! The backend under test, and what this process may do.
+
+use std::io;
+use std::ptr;
+
+use forkexec_core::{Capabilities, Operation};
+use forkexec_tests::isolate::skip;
+use forkexec_tests::world;
+
+/// A user and a group that are nobody's.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// What the backend has that the library was built over.
+pub(crate) fn capabilities() -> &'static Capabilities {
+    if cfg!(forkexec_backend = "posix") {
+        &forkexec_posix::CAPABILITIES
+    } else {
+        &forkexec_linux::CAPABILITIES
+    }
+}
+
+/// Whether the backend has the operation; says aloud if not.
+pub(crate) fn has(operation: Operation) -> bool {
+    let has = capabilities().has(operation);
+    if !has {
+        skip(&format!("the backend for {} lacks {operation:?}", capabilities().system));
+    }
+    has
+}
+
+/// Whether this is the superuser; says aloud if not.
+pub(crate) fn is_privileged() -> bool {
+    let privileged = world::is_root();
+    if !privileged {
+        skip("needs the superuser");
+    }
+    privileged
+}
+
+/// Makes this process, all its threads, an unprivileged user's until the answer is dropped.
+///
+/// The superuser's ids are saved, so what is refused must not be about these.
+pub(crate) fn without_privileges() -> Option<Unprivileged> {
+    world::is_root().then(|| {
+        // SAFETY: an empty list is not read.
+        check(unsafe { libc::setgroups(0, ptr::null()) });
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresgid(NOBODY, NOBODY, 0) });
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresuid(NOBODY, NOBODY, 0) });
+        Unprivileged
+    })
+}
+
+/// Brings back the superuser.
+pub(crate) struct Unprivileged;
+
+impl Drop for Unprivileged {
+    fn drop(&mut self) {
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresuid(0, 0, 0) });
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresgid(0, 0, 0) });
+    }
+}
+
+/// The answer of a system call that has to succeed.
+///
+/// # Panics
+///
+/// With the errno if it did not.
+#[track_caller]
+pub(crate) fn check(result: i32) -> i32 {
+    assert!(result >= 0, "{}", io::Error::last_os_error());
+    result
+}

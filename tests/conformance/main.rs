@@ -1,0 +1,33 @@
+//! The library on the real kernel: what a child is given, and what the caller is told.
+//!
+//! What belongs where:
+//!
+//! - `causes`: what an exec that fails is said to fail by
+//! - `child`: waiting, signalling, talking, and a child that never came to exec
+//! - `closing`: everything that is not handed over is closed, by each link of the chain
+//! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
+//! - `refused`: commands that mean nothing, of which nothing starts
+//! - `stages`: each stage as the child sees it, and as it fails
+//! - `strace`: which system calls a start consists of
+//!
+//! What they stand on:
+//!
+//! - `ground`: the backend under test, and what this process may do
+//! - `held`: signals blocked, ignored or handled for a while
+//! - `random`: property tests with a seed that is told
+//! - `start`: commands that start the probe, and what came of it
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod causes;
+mod child;
+mod closing;
+mod placing;
+mod refused;
+mod stages;
+mod strace;
+
+mod ground;
+mod held;
+mod random;
+mod start;

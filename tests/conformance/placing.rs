@@ -1,0 +1,165 @@
+//! Descriptors under chosen numbers, and the report that none of them can hit.
+//!
+//! - `channel`: whatever lies where the report goes, a failed exec is no success
+//! - `plan`: a plan as data, its model, and how it is carried out
+//! - `random`: random plans against the model
+//! - `streams`: 0, 1 and 2, in a parent that lacks some of them
+
+mod channel;
+mod plan;
+mod random;
+mod streams;
+
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use forkexec::Resource;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::start::{
+    high_memory_file, identity, is_cloexec, memory_file, probe, report, seen, set_cloexec, table,
+};
+use plan::{Is, Plan, Table};
+
+#[rstest]
+#[case::one(&[(3, 4)])]
+#[case::swap(&[(3, 4), (4, 3)])]
+#[case::ring_of_three(&[(3, 4), (4, 5), (5, 3)])]
+#[case::two_rings(&[(3, 4), (4, 3), (5, 6), (6, 5)])]
+#[case::ring_with_a_leaf(&[(3, 4), (4, 3), (3, 5)])]
+#[case::chain(&[(3, 4), (4, 5)])]
+#[case::chain_told_from_its_end(&[(4, 5), (3, 4)])]
+#[case::fan_out(&[(3, 4), (3, 5), (3, 6)])]
+#[case::fan_out_onto_open_numbers_and_itself(&[(3, 3), (3, 4), (3, 20)])]
+#[case::identity(&[(7, 7)])]
+#[case::input_and_output_swapped(&[(0, 1), (1, 0)])]
+#[case::standard_streams_in_a_ring(&[(0, 1), (1, 2), (2, 0)])]
+#[case::output_for_everything(&[(1, 0), (1, 2), (1, 3)])]
+#[case::input_for_another_one(&[(0, 9)])]
+#[case::another_one_for_input(&[(9, 0)])]
+#[case::high_onto_low_and_low_onto_high(&[(800, 3), (3, 800)])]
+fn d03_all_mappings_take_effect_at_once(#[case] mappings: &[(RawFd, RawFd)]) {
+    isolated(|| {
+        let sources = mappings.iter().map(|&(source, _)| source);
+        let plan = Plan { mappings: mappings.to_vec(), ..Plan::with_open(sources) };
+        assert_eq!(plan.carry_out(), Ok((expected(mappings), vec![])));
+    });
+}
+
+/// 0, 1 and 2 as they are, and each source under its targets.
+fn expected(mappings: &[(RawFd, RawFd)]) -> Table {
+    let stay = [0, 1, 2].map(|fd| (fd, Is::Fd(fd)));
+    let mapped = mappings.iter().map(|&(source, target)| (target, Is::Fd(source)));
+    stay.into_iter().chain(mapped).chain([(plan::REPORT, Is::Report)]).collect()
+}
+
+#[test]
+fn d04_a_descriptor_mapped_to_itself_loses_close_on_exec_in_the_child_alone() {
+    isolated(|| {
+        let file = memory_file();
+        let fd = file.as_raw_fd();
+        let seen = report(probe(&[]).map_fd(&file, fd));
+        assert_eq!((seen.fds, is_cloexec(&file)), (vec![0, 1, 2, fd], true));
+    });
+}
+
+#[test]
+fn d06_a_source_above_the_limit_can_be_mapped_below_it() {
+    isolated(|| {
+        let file = high_memory_file();
+        world::set_limit(libc::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
+        let seen = report(probe(&[]).map_fd(&file, 63));
+        assert_eq!(table(&seen)[3..], [(63, identity(&file))]);
+    });
+}
+
+#[test]
+fn d06_a_target_above_the_limit_of_the_child_can_be_had() {
+    isolated(|| {
+        let file = memory_file();
+        let seen = report(probe(&[]).map_fd(&file, 100).limit(Resource::NOFILE, 64, 64));
+        assert_eq!((seen.fds, seen.limits["nofile"]), (vec![0, 1, 2, 100], (64, 64)));
+    });
+}
+
+#[test]
+fn d13_a_path_descriptor_is_mapped() {
+    isolated(|| {
+        let root = File::options().read(true).custom_flags(libc::O_PATH).open("/").expect("it is there");
+        let seen = report(probe(&[]).map_fd(&root, 33));
+        assert_eq!(table(&seen)[3..], [(33, identity(&root))]);
+    });
+}
+
+#[test]
+fn a_command_that_owns_its_source_holds_it_until_it_is_dropped() {
+    isolated(|| {
+        let file = memory_file();
+        let it = identity(&file);
+        let mut command = probe(&["report"]);
+        command.map_fd(file, 33);
+        assert_eq!([(); 2].map(|()| table(&seen(&mut command))[3]), [(33, it); 2]);
+    });
+}
+
+#[test]
+fn a_directory_under_a_target_is_still_the_working_directory() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = fs::canonicalize(directory.path()).expect("it is there");
+        let open = world::place(File::open(&path).expect("it can be opened"), 7);
+        let file = memory_file();
+        let mut command = probe(&[]);
+        command.current_dir_fd(&open).map_fd(&file, 7);
+        let seen = report(&mut command);
+        assert_eq!((table(&seen)[3..].to_vec(), seen.cwd), (vec![(7, identity(&file))], Some(path)));
+    });
+}
+
+#[test]
+fn a_directory_under_a_stream_that_is_closed_is_still_the_working_directory() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = fs::canonicalize(directory.path()).expect("it is there");
+        let low = File::open(&path).expect("it can be opened");
+        let reopen = world::close_stdio(&[0]);
+        let open = world::place(low, 0);
+        let mut command = probe(&[]);
+        command.current_dir_fd(&open).stdin(forkexec::Stdio::closed());
+        let seen = report(&mut command);
+        drop(command);
+        drop(open);
+        drop(reopen);
+        assert_eq!((seen.fds, seen.cwd), (vec![1, 2], Some(path)));
+    });
+}
+
+#[test]
+fn a_directory_is_not_handed_over() {
+    isolated(|| {
+        let root = File::open("/").expect("it is there");
+        assert_eq!(report(probe(&[]).current_dir_fd(&root)).fds, [0, 1, 2]);
+    });
+}
+
+#[test]
+fn a_source_that_survives_exec_is_not_handed_over_under_its_own_number() {
+    isolated(|| {
+        let file = world::place(high_memory_file(), 30);
+        assert_eq!(report(probe(&[]).map_fd(&file, 31)).fds, [0, 1, 2, 31]);
+    });
+}
+
+#[test]
+fn with_inherit_all_mappings_are_placed_among_what_is_inherited() {
+    isolated(|| {
+        let files = [30, 31, 32].map(|number| world::place(high_memory_file(), number));
+        set_cloexec(&files[2]);
+        let seen = report(probe(&[]).inherit_all().map_fd(&files[0], 31));
+        let file = identity(&files[0]);
+        assert_eq!(table(&seen)[3..], [(30, file), (31, file)]);
+    });
+}

@@ -1,0 +1,177 @@
+//! Whatever lies where the report goes, a failed exec is no success.
+
+use std::io;
+use std::ops::{Range, RangeInclusive};
+use std::os::fd::RawFd;
+
+use forkexec::{Cause, Command, Errno, Link, SpawnError, Stage, Stdio};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe;
+use rstest::rstest;
+
+use crate::start::{failure, high_memory_file};
+
+/// Where new descriptors land in a process that has few.
+const NUMBERS: RangeInclusive<RawFd> = 3..=40;
+
+const MISSING: &str = "/no/such/program";
+
+#[rstest]
+#[case::inherited(Stdio::inherit)]
+#[case::piped(Stdio::piped)]
+#[case::null(Stdio::null)]
+#[case::closed(Stdio::closed)]
+fn d05_a_missing_program_is_an_error_wherever_something_is_mapped(#[case] stdio: fn() -> Stdio) {
+    isolated(|| {
+        let file = high_memory_file();
+        let errors = NUMBERS.map(|number| {
+            let mut command = Command::new(MISSING);
+            command.stdin(stdio()).stdout(stdio()).stderr(stdio()).map_fd(&file, number);
+            stage_and_errno(&failure(&mut command))
+        });
+        assert_eq!(errors.collect::<Vec<_>>(), vec![(Stage::Exec, Errno::NOENT); NUMBERS.count()]);
+    });
+}
+
+#[rstest]
+#[case::closing_all(Some(Link::Bulk))]
+#[case::inheriting_all(None)]
+fn d05_a_missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<Link>) {
+    isolated(|| {
+        let file = high_memory_file();
+        let mut command = Command::new(MISSING);
+        let command = match close {
+            Some(link) => command.close_others_from(link),
+            None => command.inherit_all(),
+        };
+        for number in NUMBERS {
+            command.map_fd(&file, number);
+        }
+        assert_eq!(stage_and_errno(&failure(command)), (Stage::Exec, Errno::NOENT));
+    });
+}
+
+#[rstest]
+#[case::of_a_missing_program(MISSING)]
+#[case::of_a_program_that_is_there(probe_path())]
+fn d05_a_closure_that_closes_all_numbers_is_an_error(#[case] program: &str) {
+    isolated(|| {
+        let mut command = Command::new(program);
+        // SAFETY: close is async-signal-safe, and the child uses nothing from 3 up.
+        unsafe { command.pre_exec(to_each(3..1000, close)) };
+        assert_replaced(&failure(&mut command));
+    });
+}
+
+#[rstest]
+#[case::of_a_missing_program(MISSING)]
+#[case::of_a_program_that_is_there(probe_path())]
+fn d05_a_closure_that_replaces_all_numbers_is_an_error(#[case] program: &str) {
+    isolated(|| {
+        let mut command = Command::new(program);
+        // SAFETY: dup2 is async-signal-safe, and the child uses nothing from 3 up.
+        unsafe { command.pre_exec(to_each(3..1000, replace)) };
+        assert_replaced(&failure(&mut command));
+    });
+}
+
+/// One number after the other: of all of them one leads to the parent.
+#[rstest]
+#[case::closing(close)]
+#[case::replacing(replace)]
+fn d05_a_closure_is_an_error_if_it_hits_the_way_to_the_parent_and_only_then(#[case] hit: fn(RawFd)) {
+    isolated(|| {
+        let causes = NUMBERS.map(|number| {
+            let mut command = Command::new(MISSING);
+            // SAFETY: close and dup2 are async-signal-safe, and the child uses nothing from 3 up.
+            unsafe { command.pre_exec(to_each(number..number + 1, hit)) };
+            let failure = failure(&mut command);
+            (failure.stage(), failure.cause().cloned())
+        });
+        let replaced = (Stage::PreExec, Some(Cause::ChannelReplaced));
+        let missing = (Stage::Exec, Some(Cause::ProgramMissing { searched: None }));
+        let (hits, misses): (Vec<_>, Vec<_>) = causes.partition(|cause| *cause == replaced);
+        assert_eq!((hits.len(), misses), (1, vec![missing; NUMBERS.count() - 1]));
+    });
+}
+
+#[test]
+fn a_closure_that_lets_the_way_to_the_parent_survive_exec_is_an_error() {
+    isolated(|| {
+        let mut command = Command::new(probe::path());
+        // SAFETY: fcntl is async-signal-safe.
+        unsafe { command.arg("true").pre_exec(to_each(3..1000, keep_through_exec)) };
+        assert_replaced(&failure(&mut command));
+    });
+}
+
+#[test]
+fn what_a_closure_writes_to_the_way_to_the_parent_is_no_success() {
+    isolated(|| {
+        let mut command = Command::new(MISSING);
+        // SAFETY: write is async-signal-safe.
+        unsafe { command.pre_exec(to_each(3..40, scribble)) };
+        assert_eq!(stage_and_errno(&failure(&mut command)), (Stage::Exec, Errno::NOENT));
+    });
+}
+
+/// It was killed after it forged the mark that says «about to exec».
+#[test]
+fn e08_a_closure_that_forges_success_and_ends_the_child_is_no_success() {
+    isolated(|| {
+        let mut command = Command::new(probe::path());
+        let forge = || {
+            (3..40).for_each(scribble);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        };
+        // SAFETY: write and _exit are async-signal-safe.
+        unsafe { command.pre_exec(forge) };
+        assert!(command.spawn().is_err());
+    });
+}
+
+fn assert_replaced(failure: &SpawnError) {
+    assert_eq!(
+        failure.to_string(),
+        "run the pre-exec closure: Bad file descriptor (os error 9): \
+         it closed or replaced the descriptor of the report"
+    );
+}
+
+fn stage_and_errno(failure: &SpawnError) -> (Stage, Errno) {
+    (failure.stage(), failure.errno())
+}
+
+fn probe_path() -> &'static str {
+    probe::path().to_str().expect("the probe's path is ASCII")
+}
+
+/// A closure that does this to each of the numbers.
+fn to_each(numbers: Range<RawFd>, what: fn(RawFd)) -> impl Fn() -> io::Result<()> + Send + Sync + 'static {
+    move || {
+        numbers.clone().for_each(what);
+        Ok(())
+    }
+}
+
+fn close(fd: RawFd) {
+    // SAFETY: this runs in a child, which uses nothing from 3 up.
+    unsafe { libc::close(fd) };
+}
+
+/// Puts standard input there.
+fn replace(fd: RawFd) {
+    // SAFETY: as for `close`.
+    unsafe { libc::dup2(0, fd) };
+}
+
+fn keep_through_exec(fd: RawFd) {
+    // SAFETY: the command takes an int.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, 0) };
+}
+
+fn scribble(fd: RawFd) {
+    // SAFETY: one byte is read.
+    unsafe { libc::write(fd, [1_u8].as_ptr().cast(), 1) };
+}

@@ -1,0 +1,151 @@
+//! Commands that mean nothing, of which nothing starts.
+//!
+//! Every start here is forbidden by a filter that would show in the error: an input that was refused only after a child
+//! was made would fail otherwise.
+//!
+//! `inputs` is the table of them.
+
+mod inputs;
+
+use std::io::{self, ErrorKind};
+
+use forkexec::{Command, Error, InputError, SearchPath};
+use forkexec_core::Operation;
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+
+use crate::ground::{capabilities, is_privileged};
+use crate::start::probe;
+
+/// The calls that make a process.
+const STARTS: &[libc::c_long] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+];
+
+/// What a command says that was to be started.
+const STARTED: &str = "start the child: Invalid cross-device link (os error 18)";
+
+/// What a command says that is started where nothing can start.
+fn refusal(command: &mut Command<'_>) -> (ErrorKind, String) {
+    let deny = STARTS.iter().fold(Deny::new(), |deny, &call| deny.errno(call, libc::EXDEV));
+    deny.install().expect("a filter is taken");
+    let error = io::Error::from(command.spawn().expect_err("it is refused"));
+    (error.kind(), error.to_string())
+}
+
+#[track_caller]
+fn assert_refused(command: &mut Command<'_>, kind: ErrorKind, text: &str) {
+    assert_eq!(refusal(command), (kind, text.to_owned()));
+}
+
+type Ask = fn(&mut Command<'_>);
+
+#[rstest]
+#[case::of_the_program("", ErrorKind::NotFound, "the program's name is empty")]
+#[case::e14_nul_in_the_program(
+    "a\0b",
+    ErrorKind::InvalidInput,
+    r#"the program "a\0b" holds a NUL byte at position 1"#
+)]
+fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorKind, #[case] text: &str) {
+    isolated(|| assert_refused(&mut Command::new(program), kind, text));
+}
+
+#[test]
+fn nul_in_the_search_path_is_told() {
+    isolated(|| {
+        let mut command = Command::new("true");
+        command.search_path(SearchPath::Given("/bin:/a\0b".into()));
+        let text = r#"the search path "/bin:/a\0b" holds a NUL byte"#;
+        assert_refused(&mut command, ErrorKind::InvalidInput, text);
+    });
+}
+
+#[rstest]
+#[case::s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
+#[case::with_a_group_alone(|it: &mut Command<'_>| { it.uid(1000).gid(1000); })]
+#[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
+fn a_superuser_that_changes_the_user_has_to_speak_of_groups(#[case] ask: Ask) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let mut command = probe(&["true"]);
+        ask(&mut command);
+        let text = "user 1000 would keep the groups of the parent: \
+                    set a group and the supplementary groups, or say keep_groups";
+        assert_refused(&mut command, ErrorKind::InvalidInput, text);
+    });
+}
+
+/// Every C library of Linux keeps this signal for itself.
+const KEPT: i32 = 32;
+
+#[rstest]
+#[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "blocked")]
+#[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignored")]
+fn a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        ask(&mut command, KEPT);
+        assert_refused(&mut command, ErrorKind::InvalidInput, &format!("signal {KEPT} cannot be {verb}"));
+    });
+}
+
+#[rstest]
+#[case::no_new_privs(Operation::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); }, "give up new privileges")]
+#[case::death_signal(
+    Operation::DieWithParent,
+    |it: &mut Command<'_>| { it.die_with_parent(15); },
+    "send a signal when the parent dies",
+)]
+fn what_the_system_lacks_is_told_and_what_it_has_is_started(
+    #[case] operation: Operation,
+    #[case] ask: Ask,
+    #[case] words: &str,
+) {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        ask(&mut command);
+        let capabilities = capabilities();
+        let lacks = format!("{} cannot {words}", capabilities.system);
+        let expected = if capabilities.has(operation) { STARTED } else { &lacks };
+        assert_eq!(refusal(&mut command).1, expected);
+    });
+}
+
+#[rstest]
+#[case::missing("/no/such/directory", ErrorKind::NotFound, "No such file or directory (os error 2)")]
+#[case::file("/etc/passwd", ErrorKind::NotADirectory, "Not a directory (os error 20)")]
+fn a_directory_that_is_none_is_told_before_anything_starts(
+    #[case] path: &str,
+    #[case] kind: ErrorKind,
+    #[case] text: &str,
+) {
+    isolated(|| {
+        assert_refused(probe(&["true"]).current_dir(path), kind, &format!("chdir to {path:?}: {text}"));
+    });
+}
+
+#[test]
+fn an_error_stays_readable_as_an_io_error() {
+    isolated(|| {
+        let error = io::Error::from(probe(&["true"]).nice(20).spawn().expect_err("it is refused"));
+        let inner = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+        assert!(matches!(inner, Some(Error::Input(InputError::NiceOutOfRange { nice: 20 }))), "{error:?}");
+    });
+}
+
+/// What is well-formed is not refused: the filter is met.
+#[test]
+fn the_filter_of_these_tests_is_met_by_a_start() {
+    isolated(|| {
+        assert_eq!(refusal(&mut probe(&["true"])), (ErrorKind::CrossesDevices, STARTED.to_owned()));
+    });
+}

@@ -1,0 +1,171 @@
+//! One way for each stage to fail for real, with the whole error.
+//!
+//! - `privileges`: what an unprivileged user may not do
+//! - `session`: sessions, groups and terminals that are not to be had
+
+mod privileges;
+mod session;
+
+use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+
+use forkexec::{Errno, Operand, SpawnError, Stage};
+use forkexec_core::Operation;
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{has, is_privileged, without_privileges};
+use crate::start::{failure, memory_file, probe};
+
+/// The whole error: stage, operand, errno and text.
+#[track_caller]
+fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: Errno, text: &str) {
+    let whole = (failure.stage(), failure.operand(), failure.errno(), failure.to_string());
+    assert_eq!(whole, (stage, operand, errno, text.to_owned()));
+}
+
+#[rstest]
+#[case::eagain(libc::EAGAIN, "start the child: Resource temporarily unavailable (os error 11)")]
+#[case::enomem(libc::ENOMEM, "start the child: Cannot allocate memory (os error 12)")]
+fn e16_a_start_that_is_refused(#[case] errno: i32, #[case] text: &str) {
+    isolated(|| {
+        let deny = Deny::new().errno(libc::SYS_clone, errno).errno(libc::SYS_clone3, errno);
+        deny.install().expect("a filter is taken");
+        let failure = failure(&mut probe(&["true"]));
+        assert_failure(&failure, Stage::Start, &Operand::None, Errno::from_raw(errno), text);
+    });
+}
+
+/// A ring needs one number more than there are.
+#[test]
+fn place_without_a_free_number() {
+    isolated(|| {
+        let [one, other] = [3, 4].map(|number| world::place(memory_file_at(800), number));
+        world::set_limit(libc::RLIMIT_NOFILE, 7, 20).expect("a limit can be lowered");
+        let mut command = probe(&["true"]);
+        let failure = failure(command.map_fd(&one, 4).map_fd(&other, 3));
+        let text = "place descriptor 3: Too many open files (os error 24)";
+        assert_failure(&failure, Stage::Place, &Operand::Fd(3), Errno::MFILE, text);
+    });
+}
+
+fn memory_file_at(number: i32) -> OwnedFd {
+    world::place(memory_file(), number)
+}
+
+#[rstest]
+#[case::missing(
+    Stage::Root,
+    "/no/such/root",
+    Errno::NOENT,
+    r#"chroot to "/no/such/root": No such file or directory (os error 2)"#
+)]
+#[case::file(
+    Stage::Root,
+    "/dev/null",
+    Errno::NOTDIR,
+    r#"chroot to "/dev/null": Not a directory (os error 20)"#
+)]
+#[case::missing(
+    Stage::Directory,
+    "/no/such/directory",
+    Errno::NOENT,
+    r#"chdir to "/no/such/directory": No such file or directory (os error 2)"#
+)]
+#[case::file(
+    Stage::Directory,
+    "/dev/null",
+    Errno::NOTDIR,
+    r#"chdir to "/dev/null": Not a directory (os error 20)"#
+)]
+#[case::below_a_file(
+    Stage::Directory,
+    "/dev/null/x",
+    Errno::NOTDIR,
+    r#"chdir to "/dev/null/x": Not a directory (os error 20)"#
+)]
+fn directory_that_is_none(
+    #[case] stage: Stage,
+    #[case] path: &str,
+    #[case] errno: Errno,
+    #[case] text: &str,
+) {
+    isolated(|| {
+        let mut command = probe(&[]);
+        let command = if stage == Stage::Root { command.chroot(path) } else { command.current_dir(path) };
+        assert_failure(&failure(command), stage, &Operand::Path(path.into()), errno, text);
+    });
+}
+
+#[test]
+fn directory_missing_in_the_new_root() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let failure = failure(probe(&[]).chroot(root.path()).current_dir("/tmp"));
+        let text = r#"chdir to "/tmp": No such file or directory (os error 2)"#;
+        assert_failure(&failure, Stage::Directory, &Operand::Path("/tmp".into()), Errno::NOENT, text);
+    });
+}
+
+#[test]
+fn directory_that_may_not_be_entered() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path();
+        fs::set_permissions(path, Permissions::from_mode(0o000)).expect("it is ours");
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).current_dir(path));
+        let text = format!("chdir to {path:?}: Permission denied (os error 13)");
+        assert_failure(&failure, Stage::Directory, &Operand::Path(path.into()), Errno::ACCES, &text);
+    });
+}
+
+#[test]
+fn open_directory_that_is_a_file() {
+    isolated(|| {
+        let file = world::place(memory_file(), 7);
+        let failure = failure(probe(&[]).current_dir_fd(&file));
+        let text = "chdir to 7: Not a directory (os error 20)";
+        assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
+    });
+}
+
+#[test]
+fn open_directory_that_is_a_file_under_a_target() {
+    isolated(|| {
+        let (file, other) = (world::place(memory_file(), 7), memory_file());
+        let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
+        let text = "chdir to 7: Not a directory (os error 20)";
+        assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
+    });
+}
+
+#[test]
+fn no_new_privs_that_is_refused() {
+    isolated(|| {
+        if has(Operation::NoNewPrivs) {
+            Deny::new().errno(libc::SYS_prctl, libc::EINVAL).install().expect("a filter is taken");
+            let failure = failure(probe(&[]).no_new_privs());
+            let text = "give up new privileges: Invalid argument (os error 22)";
+            assert_failure(&failure, Stage::NoNewPrivs, &Operand::None, Errno::INVAL, text);
+        }
+    });
+}
+
+#[test]
+fn death_signal_that_is_refused() {
+    isolated(|| {
+        if has(Operation::DieWithParent) {
+            Deny::new().errno(libc::SYS_prctl, libc::EINVAL).install().expect("a filter is taken");
+            let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM));
+            let text = "tie its end to the parent's by signal 15: Invalid argument (os error 22)";
+            assert_failure(&failure, Stage::DieWithParent, &Operand::Number(15), Errno::INVAL, text);
+        }
+    });
+}

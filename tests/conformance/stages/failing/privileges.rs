@@ -1,0 +1,72 @@
+//! Stages that an unprivileged user may not go through.
+
+use forkexec::{Errno, Operand, Resource, Stage};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+
+use super::assert_failure;
+use crate::ground::without_privileges;
+use crate::start::{failure, probe};
+
+#[test]
+fn root_without_privilege() {
+    isolated(|| {
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).chroot("/tmp"));
+        let text = r#"chroot to "/tmp": Operation not permitted (os error 1)"#;
+        assert_failure(&failure, Stage::Root, &Operand::Path("/tmp".into()), Errno::PERM, text);
+    });
+}
+
+#[test]
+fn limit_above_the_hard_one_without_privilege() {
+    isolated(|| {
+        world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).limit(Resource::NOFILE, 50, 60).limit(Resource::CORE, 0, u64::MAX));
+        let operand = Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX };
+        let text = "set the limit core to 0:unlimited: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::Limits, &operand, Errno::PERM, text);
+    });
+}
+
+#[test]
+fn nice_below_the_parents_without_privilege() {
+    isolated(|| {
+        world::set_limit(libc::RLIMIT_NICE, 0, 0).expect("a limit can be lowered");
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).nice(-5));
+        let text = "set the nice value -5: Permission denied (os error 13)";
+        assert_failure(&failure, Stage::Nice, &Operand::Number(-5), Errno::ACCES, text);
+    });
+}
+
+#[test]
+fn groups_without_privilege() {
+    isolated(|| {
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).groups([7, 8]));
+        let text = "set the supplementary groups [7, 8]: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::Groups, &Operand::Groups(vec![7, 8]), Errno::PERM, text);
+    });
+}
+
+#[test]
+fn gid_without_privilege() {
+    isolated(|| {
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).gid(1234));
+        let text = "become group 1234: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::Gid, &Operand::Number(1234), Errno::PERM, text);
+    });
+}
+
+#[test]
+fn uid_without_privilege() {
+    isolated(|| {
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));
+        let text = "become user 4294967294: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::Uid, &Operand::Number(4_294_967_294), Errno::PERM, text);
+    });
+}

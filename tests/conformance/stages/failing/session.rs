@@ -1,0 +1,96 @@
+//! Sessions, groups and terminals that are not to be had.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use forkexec::{Errno, Operand, Stage, Stdio};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+
+use super::assert_failure;
+use crate::stages::session::Terminal;
+use crate::start::{failure, memory_file, probe};
+
+#[test]
+fn session_that_is_refused() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_setsid, libc::EPERM).install().expect("a filter is taken");
+        let failure = failure(probe(&[]).setsid());
+        let text = "start a session: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::Session, &Operand::None, Errno::PERM, text);
+    });
+}
+
+#[test]
+fn s05_process_group_that_is_not_there() {
+    isolated(|| {
+        let failure = failure(probe(&[]).process_group(i32::MAX));
+        let text = "join process group 2147483647: Operation not permitted (os error 1)";
+        assert_failure(&failure, Stage::ProcessGroup, &Operand::Number(i32::MAX.into()), Errno::PERM, text);
+    });
+}
+
+#[test]
+fn s05_process_group_of_another_session() {
+    isolated(|| {
+        let mut leader = probe(&["sleep-on-stdin"]);
+        let mut leader = leader.setsid().stdin(Stdio::piped()).spawn().expect("it can be started");
+        let group = leader.id().cast_signed();
+        let failure = failure(probe(&[]).process_group(group));
+        leader.wait().expect("its input ends");
+        let text = format!("join process group {group}: Operation not permitted (os error 1)");
+        assert_failure(&failure, Stage::ProcessGroup, &Operand::Number(group.into()), Errno::PERM, &text);
+    });
+}
+
+#[test]
+fn terminal_that_is_none() {
+    isolated(|| {
+        let file = world::place(File::open("/dev/null").expect("it is there"), 7);
+        let failure = failure(probe(&[]).setsid().controlling_terminal(&file));
+        let text =
+            "take the controlling terminal on descriptor 7: Inappropriate ioctl for device (os error 25)";
+        assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
+    });
+}
+
+#[test]
+fn terminal_that_is_none_under_a_target() {
+    isolated(|| {
+        let file = world::place(File::open("/dev/null").expect("it is there"), 7);
+        let mut command = probe(&[]);
+        let failure = failure(command.setsid().controlling_terminal(&file).map_fd(memory_file(), 7));
+        let text =
+            "take the controlling terminal on descriptor 7: Inappropriate ioctl for device (os error 25)";
+        assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
+    });
+}
+
+#[test]
+fn terminal_of_another_session() {
+    isolated(|| {
+        let Some(terminal) = Terminal::open() else { return };
+        let mut holder = probe(&["sleep-on-stdin"]);
+        holder.setsid().controlling_terminal(&terminal.childs).stdin(Stdio::piped());
+        let mut holder = holder.spawn().expect("it can be started");
+        let failure = failure(probe(&[]).setsid().controlling_terminal(&terminal.childs));
+        holder.wait().expect("its input ends");
+        let fd = terminal.childs.as_raw_fd();
+        let text =
+            format!("take the controlling terminal on descriptor {fd}: Operation not permitted (os error 1)");
+        assert_failure(&failure, Stage::Terminal, &Operand::Fd(fd), Errno::PERM, &text);
+    });
+}
+
+#[test]
+fn foreground_of_a_terminal_that_is_not_the_controlling_one() {
+    isolated(|| {
+        let Some(terminal) = Terminal::open() else { return };
+        let placed = world::place(&terminal.childs, 7);
+        let mut command = probe(&[]);
+        let failure = failure(command.setsid().foreground(&placed).map_fd(memory_file(), 7));
+        let text = "come to the foreground of the terminal on descriptor 7: Inappropriate ioctl for device (os error 25)";
+        assert_failure(&failure, Stage::Foreground, &Operand::Fd(7), Errno::NOTTY, text);
+    });
+}

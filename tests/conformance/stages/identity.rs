@@ -1,0 +1,113 @@
+//! Users, groups, privileges: as the child sees them.
+
+use forkexec::Command;
+use forkexec_core::Operation;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::{Ids, Seen};
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{NOBODY, has, is_privileged, without_privileges};
+use crate::start::{probe, report};
+
+#[rstest]
+#[case::user_last(|it: &mut Command<'_>| { it.groups([7, 8]).gid(1234).uid(4321); })]
+#[case::user_first(|it: &mut Command<'_>| { it.uid(4321).gid(1234).groups([7, 8]); })]
+fn s07_groups_group_and_user_are_changed_in_whatever_order_they_are_asked_for(
+    #[case] ask: fn(&mut Command<'_>),
+) {
+    isolated(|| {
+        if is_privileged() {
+            assert_eq!(ids(&everybodys(ask)), (Ids::all(4321), Ids::all(1234), vec![7, 8]));
+        }
+    });
+}
+
+#[test]
+fn no_groups_are_none() {
+    isolated(|| {
+        if is_privileged() {
+            let seen = everybodys(|command| {
+                command.groups([]).gid(1234).uid(4321);
+            });
+            assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
+        }
+    });
+}
+
+#[test]
+fn a_group_may_be_named_twice() {
+    isolated(|| {
+        if is_privileged() {
+            assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);
+        }
+    });
+}
+
+#[test]
+fn keep_groups_keeps_the_groups_of_the_parent() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let parent = report(&mut probe(&[]));
+        let seen = everybodys(|command| {
+            command.uid(4321).keep_groups();
+        });
+        assert_eq!(ids(&seen), (Ids::all(4321), parent.gids, parent.groups));
+    });
+}
+
+#[test]
+fn the_group_alone_may_be_changed() {
+    isolated(|| {
+        if is_privileged() {
+            let seen = report(probe(&[]).gid(1234));
+            assert_eq!((seen.uids, seen.gids), (Ids::all(0), Ids::all(1234)));
+        }
+    });
+}
+
+#[test]
+fn a_user_may_become_itself_without_a_word_about_groups() {
+    isolated(|| {
+        let root = world::empty_chroot();
+        let _unprivileged = without_privileges();
+        // SAFETY: no memory is passed.
+        let me = unsafe { libc::geteuid() };
+        assert_eq!(report(Command::new(root.path().join("probe")).uid(me)).uids, Ids::all(me));
+    });
+}
+
+#[test]
+fn s13_the_nice_value_is_set_while_there_is_privilege() {
+    isolated(|| {
+        if is_privileged() {
+            let seen = everybodys(|command| {
+                command.uid(NOBODY).gid(NOBODY).groups([]).nice(-5);
+            });
+            assert_eq!((seen.uids, seen.nice), (Ids::all(NOBODY), -5));
+        }
+    });
+}
+
+#[test]
+fn no_new_privs_is_set() {
+    isolated(|| {
+        if has(Operation::NoNewPrivs) {
+            assert!(report(probe(&[]).no_new_privs()).no_new_privs);
+        }
+    });
+}
+
+/// What a probe sees that every user may run.
+fn everybodys(ask: impl FnOnce(&mut Command<'_>)) -> Seen {
+    let root = world::empty_chroot();
+    let mut command = Command::new(root.path().join("probe"));
+    ask(&mut command);
+    report(&mut command)
+}
+
+fn ids(seen: &Seen) -> (Ids, Ids, Vec<u32>) {
+    (seen.uids, seen.gids, seen.groups.clone())
+}

@@ -1,0 +1,152 @@
+//! Directory, root, umask, limits, nice value, death of the parent: as the child sees them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+
+use forkexec::{Command, Resource};
+use forkexec_core::Operation;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
+
+use crate::ground::{has, is_privileged};
+use crate::start::{probe, report};
+
+#[test]
+fn the_directory_is_the_one_asked_for() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = fs::canonicalize(directory.path()).expect("it is there");
+        assert_eq!(report(probe(&[]).current_dir(&path)).cwd, Some(path));
+    });
+}
+
+#[test]
+fn the_directory_may_be_an_open_one() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = fs::canonicalize(directory.path()).expect("it is there");
+        let open = fs::File::open(&path).expect("it can be opened");
+        assert_eq!(report(probe(&[]).current_dir_fd(&open)).cwd, Some(path));
+    });
+}
+
+#[test]
+fn a_program_is_sought_from_the_directory_of_the_child() {
+    isolated(|| {
+        let directory = world::empty_chroot();
+        let path = fs::canonicalize(directory.path()).expect("it is there");
+        assert_eq!(report(Command::new("./probe").current_dir(&path)).cwd, Some(path));
+    });
+}
+
+#[test]
+fn a_new_root_is_the_directory_too() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let seen = report(Command::new("/probe").chroot(root.path()));
+        assert_eq!((seen.root, seen.cwd), (Some(place_of(root.path())), Some(PathBuf::from("/"))));
+    });
+}
+
+#[test]
+fn a_directory_is_seen_from_the_new_root() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        fs::create_dir(root.path().join("below")).expect("it can be made");
+        let seen = report(Command::new("../probe").chroot(root.path()).current_dir("/below"));
+        assert_eq!((seen.root, seen.cwd), (Some(place_of(root.path())), Some(PathBuf::from("/below"))));
+    });
+}
+
+fn place_of(path: &Path) -> (u64, u64) {
+    let about = path.metadata().expect("it is there");
+    (about.dev(), about.ino())
+}
+
+#[test]
+fn the_umask_is_the_one_asked_for_and_the_parents_stays() {
+    isolated(|| {
+        assert_eq!([0, 0o27, 0o777].map(|mask| report(probe(&[]).umask(mask)).umask), [0, 0o27, 0o777]);
+    });
+}
+
+#[test]
+fn limits_are_those_asked_for_in_the_order_asked_for() {
+    isolated(|| {
+        let mut command = probe(&[]);
+        command.limit(Resource::NOFILE, 100, 200).limit(Resource::CORE, 0, 0).limit(Resource::NOFILE, 50, 60);
+        let limits = report(&mut command).limits;
+        assert_eq!((limits["nofile"], limits["core"]), ((50, 60), (0, 0)));
+    });
+}
+
+#[test]
+fn the_limits_of_the_parent_stay() {
+    isolated(|| {
+        let before = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        report(probe(&[]).limit(Resource::NOFILE, 50, 60));
+        assert_eq!(world::limit(libc::RLIMIT_NOFILE).expect("the limit is known"), before);
+    });
+}
+
+#[test]
+fn no_limit_is_the_largest_number() {
+    isolated(|| {
+        let (_, hard) = world::limit(libc::RLIMIT_CPU).expect("the limit is known");
+        assert_eq!(report(probe(&[]).limit(Resource::CPU, hard, hard)).limits["cpu"], (hard, hard));
+    });
+}
+
+/// The kernel has given up the old program by the time it finds that the new one does not fit.
+#[test]
+fn e11_a_limit_that_is_too_small_for_the_program_ends_it_after_exec() {
+    isolated(|| {
+        let status = probe(&["true"]).limit(Resource::STACK, 4096, 4096).status().expect("exec succeeds");
+        assert!(matches!(status.signal(), Some(libc::SIGSEGV | libc::SIGKILL)), "{status}");
+    });
+}
+
+#[test]
+fn the_nice_value_is_the_one_asked_for() {
+    isolated(|| assert_eq!(report(probe(&[]).nice(19)).nice, 19));
+}
+
+#[test]
+fn a_privileged_child_may_be_less_nice() {
+    isolated(|| {
+        if is_privileged() {
+            assert_eq!(report(probe(&[]).nice(-20)).nice, -20);
+        }
+    });
+}
+
+#[test]
+fn a_death_signal_is_asked_for() {
+    isolated(|| {
+        if has(Operation::DieWithParent) {
+            assert_eq!(report(probe(&[]).die_with_parent(libc::SIGTERM)).pdeathsig, libc::SIGTERM);
+        }
+    });
+}
+
+#[test]
+fn s12_a_death_signal_outlives_a_change_of_user() {
+    isolated(|| {
+        if !has(Operation::DieWithParent) || !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let mut command = Command::new(root.path().join("probe"));
+        command.uid(1234).gid(1234).groups([]).die_with_parent(libc::SIGKILL);
+        let seen = report(&mut command);
+        assert_eq!((seen.uids.real, seen.pdeathsig), (1234, libc::SIGKILL));
+    });
+}

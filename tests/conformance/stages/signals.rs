@@ -1,0 +1,170 @@
+//! Signal masks and dispositions: as the child sees them.
+
+use std::io::Read;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use std::thread;
+
+use forkexec::{Command, Error, IgnoredSignals, Stage, Stdio};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::Seen;
+use libc::{SIGCHLD, SIGHUP, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use rstest::rstest;
+
+use crate::held::{Acting, Blocked, KEPT};
+use crate::start::{nothing_said, probe, report};
+
+#[rstest]
+#[case::none_by_default(nothing_said, &[])]
+#[case::those_of_the_starting_thread_on_request(|it: &mut Command<'_>| { it.inherit_signal_mask(); }, &[SIGTERM])]
+#[case::those_that_are_named(|it: &mut Command<'_>| { it.signal_mask([SIGUSR1, SIGHUP]); }, &[SIGHUP, SIGUSR1])]
+#[case::none_if_none_is_named(|it: &mut Command<'_>| { it.signal_mask([]); }, &[])]
+#[case::the_last_word_counts(
+    |it: &mut Command<'_>| { it.inherit_signal_mask().signal_mask([SIGHUP]); },
+    &[SIGHUP],
+)]
+fn s01_a_child_of_a_thread_that_blocks_sigterm_blocks(
+    #[case] ask: fn(&mut Command<'_>),
+    #[case] blocked: &[i32],
+) {
+    isolated(|| {
+        let _blocked = Blocked::new(SIGTERM);
+        let mut command = probe(&[]);
+        ask(&mut command);
+        assert_eq!(report(&mut command).blocked, blocked);
+    });
+}
+
+#[rstest]
+#[case::by_default(nothing_said, &[SIGUSR1])]
+#[case::if_all_are_restored(|it: &mut Command<'_>| { it.ignored_signals(IgnoredSignals::RestoreAll); }, &[])]
+#[case::if_they_are_kept(
+    |it: &mut Command<'_>| { it.ignored_signals(IgnoredSignals::Keep); },
+    &[SIGUSR1, SIGPIPE, SIGCHLD, SIGXFSZ],
+)]
+#[case::if_one_more_is_named(|it: &mut Command<'_>| { it.ignore_signal(SIGHUP); }, &[SIGHUP, SIGUSR1])]
+#[case::if_one_that_is_restored_is_named(
+    |it: &mut Command<'_>| { it.ignore_signal(SIGPIPE); },
+    &[SIGUSR1, SIGPIPE],
+)]
+#[case::if_one_is_named_and_all_others_restored(
+    |it: &mut Command<'_>| { it.ignore_signal(SIGHUP).ignored_signals(IgnoredSignals::RestoreAll); },
+    &[SIGHUP],
+)]
+fn s02_of_what_the_parent_ignores_the_child_ignores(
+    #[case] ask: fn(&mut Command<'_>),
+    #[case] ignored: &[i32],
+) {
+    isolated(|| {
+        let _default = Acting::by_default();
+        let _ignored = [SIGUSR1, SIGPIPE, SIGXFSZ, SIGCHLD].map(|signal| Acting::new(signal, libc::SIG_IGN));
+        let mut command = probe(&["report"]);
+        ask(&mut command);
+        assert_eq!(ignored_of(&mut command), ignored);
+    });
+}
+
+/// The child's status is lost where `SIGCHLD` is ignored, so its report is read to the end instead.
+fn ignored_of(command: &mut Command<'_>) -> Vec<i32> {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the probe can be started");
+    let mut text = String::new();
+    let mut stdout = child.stdout.take().expect("it is a pipe");
+    stdout.read_to_string(&mut text).expect("a report is ASCII");
+    assert!(matches!(child.wait(), Err(Error::StatusLost { .. })));
+    usual(Seen::parse(&text).ignored)
+}
+
+/// Without those that nobody can restore.
+fn usual(signals: Vec<i32>) -> Vec<i32> {
+    signals.into_iter().filter(|signal| !KEPT.contains(signal)).collect()
+}
+
+#[test]
+fn what_the_parent_handles_is_not_handled_in_the_child() {
+    isolated(|| {
+        let _default = Acting::by_default();
+        let _handled = Acting::new(SIGUSR1, count as *const () as usize);
+        let seen = report(&mut probe(&[]));
+        assert_eq!((seen.handled, usual(seen.ignored), seen.blocked), (vec![], vec![], vec![]));
+    });
+}
+
+/// The group, the child among it, is signalled all the while; the child's number is never the handler's.
+#[test]
+fn m03_a_handler_of_the_parents_never_runs_in_the_child() {
+    isolated(|| {
+        let _handled = Acting::new(SIGUSR1, count as *const () as usize);
+        PARENT.store(pid(), Ordering::Relaxed);
+        let strangers = Shared::new();
+        STRANGERS.store(strangers.0, Ordering::Relaxed);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // SAFETY: the test leads the group, which is its own.
+                    unsafe { libc::kill(0, SIGUSR1) };
+                    thread::yield_now();
+                }
+            });
+            for _ in 0..200 {
+                let _ = probe(&["true"]).status();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        // SAFETY: the mapping lives until the end of the test.
+        let runs = unsafe { &*strangers.0 }.load(Ordering::Relaxed);
+        assert_eq!((runs, RUNS.load(Ordering::Relaxed) > 0), (0, true));
+    });
+}
+
+#[test]
+fn a_handled_signal_that_a_closure_raises_ends_the_child_and_is_told() {
+    isolated(|| {
+        let _handled = Acting::new(SIGUSR2, count as *const () as usize);
+        let mut command = probe(&["true"]);
+        let raise = || {
+            // SAFETY: kill touches no memory.
+            unsafe { libc::kill(pid(), SIGUSR2) };
+            Ok(())
+        };
+        // SAFETY: kill and getpid are async-signal-safe.
+        unsafe { command.pre_exec(raise) };
+        let error = command.spawn().expect_err("it dies");
+        assert!(matches!(error, Error::Died { stage: Stage::PreExec, .. }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "the child ended before exec, on its way to run the pre-exec closure: signal: 12 (SIGUSR2)"
+        );
+    });
+}
+
+static PARENT: AtomicI32 = AtomicI32::new(0);
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+static STRANGERS: AtomicPtr<AtomicUsize> = AtomicPtr::new(ptr::null_mut());
+
+extern "C" fn count(_: i32) {
+    RUNS.fetch_add(1, Ordering::Relaxed);
+    let strangers = STRANGERS.load(Ordering::Relaxed);
+    if PARENT.load(Ordering::Relaxed) != pid() && !strangers.is_null() {
+        // SAFETY: it points to a mapping that lives as long as the handler is set.
+        unsafe { &*strangers }.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn pid() -> i32 {
+    // SAFETY: getpid touches no memory.
+    unsafe { libc::getpid() }
+}
+
+/// A counter that forked children share.
+struct Shared(*mut AtomicUsize);
+
+impl Shared {
+    fn new() -> Self {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, anywhere.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), size_of::<AtomicUsize>(), access, kind, -1, 0) };
+        assert_ne!(memory, libc::MAP_FAILED, "there is memory");
+        Self(memory.cast())
+    }
+}

@@ -1,0 +1,103 @@
+//! Commands that start the probe, and what came of it.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+
+use forkexec::{Command, Error, SpawnError};
+use forkexec_tests::probe::{self, Seen};
+
+use crate::ground::check;
+
+/// A device and an inode: which file it is.
+pub(crate) type Identity = (u64, u64);
+
+/// A command that runs the probe.
+pub(crate) fn probe<'fd>(args: &[&str]) -> Command<'fd> {
+    let mut command = Command::new(probe::path());
+    command.args(args);
+    command
+}
+
+/// What a probe that reports says on its standard output.
+#[track_caller]
+pub(crate) fn seen(command: &mut Command<'_>) -> Seen {
+    let output = command.output().expect("the probe can be started");
+    assert!(output.status.success(), "{output:?}");
+    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+}
+
+/// What a reporting probe sees that is started by this command.
+#[track_caller]
+pub(crate) fn report(command: &mut Command<'_>) -> Seen {
+    seen(command.arg("report"))
+}
+
+/// The failed call of a command that cannot be started.
+#[track_caller]
+pub(crate) fn failure(command: &mut Command<'_>) -> SpawnError {
+    match command.spawn() {
+        Err(Error::Spawn(failure)) => failure,
+        Err(other) => panic!("it failed otherwise: {other}"),
+        Ok(child) => panic!("it was started, as process {}", child.id()),
+    }
+}
+
+/// A file in memory, closed by exec.
+pub(crate) fn memory_file() -> File {
+    // SAFETY: the name is a C string.
+    let fd = check(unsafe { libc::memfd_create(c"conformance".as_ptr(), libc::MFD_CLOEXEC) });
+    // SAFETY: the descriptor is new, and nobody else has it.
+    unsafe { File::from_raw_fd(fd) }
+}
+
+/// A file in memory, closed by exec, whose number is above those that tests choose.
+pub(crate) fn high_memory_file() -> File {
+    let low = memory_file();
+    // SAFETY: the command takes an int.
+    let high = check(unsafe { libc::fcntl(low.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 880) });
+    // SAFETY: the descriptor is new, and nobody else has it.
+    unsafe { File::from_raw_fd(high) }
+}
+
+/// The report that a probe wrote into a file.
+#[track_caller]
+pub(crate) fn written(file: &File) -> Seen {
+    let length = file.metadata().expect("it is open").len();
+    let mut text = vec![0; usize::try_from(length).expect("a report fits into memory")];
+    file.read_exact_at(&mut text, 0).expect("it can be read");
+    Seen::parse(&String::from_utf8(text).expect("a report is ASCII"))
+}
+
+/// Which file a descriptor refers to.
+#[track_caller]
+pub(crate) fn identity(fd: impl AsFd) -> Identity {
+    let mut about = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `about` has room for the answer.
+    check(unsafe { libc::fstat(fd.as_fd().as_raw_fd(), about.as_mut_ptr()) });
+    // SAFETY: fstat succeeded, so it has filled it.
+    let about = unsafe { about.assume_init() };
+    (about.st_dev, about.st_ino)
+}
+
+/// Which file is open in the child under each number.
+pub(crate) fn table(seen: &Seen) -> Vec<(RawFd, Identity)> {
+    seen.facts.iter().map(|(&fd, facts)| (fd, (facts.dev, facts.ino))).collect()
+}
+
+/// Whether exec closes a descriptor.
+pub(crate) fn is_cloexec(fd: &impl AsRawFd) -> bool {
+    // SAFETY: the command takes no argument.
+    let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) });
+    flags & libc::FD_CLOEXEC != 0
+}
+
+/// Lets exec close a descriptor.
+pub(crate) fn set_cloexec(fd: &impl AsRawFd) {
+    // SAFETY: the command takes an int.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) });
+}
+
+/// Asks nothing of a command.
+pub(crate) fn nothing_said(_: &mut Command<'_>) {}

@@ -1,0 +1,111 @@
+//! Which system calls a start consists of.
+//!
+//! What is traced is this binary again, with one test that starts one child.
+
+use std::env;
+use std::os::fd::RawFd;
+
+use forkexec::Command;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::trace::{self, Call};
+use forkexec_tests::{probe, world};
+use rstest::rstest;
+
+use crate::ground::capabilities;
+use crate::start::high_memory_file;
+
+/// The numbers that the traced test opens and keeps, separated by commas.
+const KEEP: &str = "FORKEXEC_CONFORMANCE_KEEP";
+
+#[rstest]
+#[case::nothing("")]
+#[case::first_number("3")]
+#[case::two_adjacent_first_numbers("3,4")]
+#[case::d01_adjacent_pair("20,21")]
+#[case::d01_a_run("3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20")]
+#[case::d01_the_highest_number("last")]
+fn closing_is_one_call_of_close_range_a_gap_and_nothing_else(#[case] keep: &str) {
+    isolated(|| {
+        if capabilities().bulk_closer.is_none() {
+            return skip("this backend has no bulk closer");
+        }
+        let Some(calls) = calls_of_a_child(keep) else { return };
+        let closing: Vec<_> = calls.iter().filter(|call| closes(call)).collect();
+        assert!(!closing.is_empty(), "{calls:?}");
+        assert!(closing.iter().all(|call| is_good_range(call)), "{closing:?}");
+    });
+}
+
+#[rstest]
+#[case::nothing("")]
+#[case::adjacent_pair("20,21")]
+fn nothing_is_listed_or_refused_on_the_way_to_exec(#[case] keep: &str) {
+    isolated(|| {
+        if capabilities().bulk_closer.is_none() {
+            return skip("this backend lists");
+        }
+        let Some(calls) = calls_of_a_child(keep) else { return };
+        let unwanted = |call: &&Call| call.name().starts_with("getdents") || is_refused(call);
+        assert_eq!(calls.iter().filter(unwanted).collect::<Vec<_>>(), [] as [&Call; 0]);
+    });
+}
+
+#[test]
+#[ignore = "is traced by the others"]
+fn starts_one_child() {
+    let list = env::var(KEEP).unwrap_or_default();
+    let numbers = list.split(',').filter(|number| !number.is_empty()).map(|number| match number {
+        "last" => last_number(),
+        number => number.parse().expect("a list of numbers"),
+    });
+    let file = high_memory_file();
+    let open: Vec<_> = numbers.map(|number| world::place(&file, number)).collect();
+    let mut command = Command::new(probe::path());
+    command.arg("true");
+    for fd in &open {
+        command.keep_fd(fd);
+    }
+    let status = command.status().expect("the probe can be started");
+    assert!(status.success());
+}
+
+/// What the child that the traced test starts does from its first call to its exec. `None` after a skip.
+fn calls_of_a_child(keep: &str) -> Option<Vec<Call>> {
+    let me = env::current_exe().expect("a process knows its program");
+    let keep = format!("{KEEP}={keep}");
+    let test = ["strace::starts_one_child", "--exact", "--ignored", "--test-threads=1"];
+    let args = [keep.as_ref(), me.as_os_str()].into_iter().chain(test.map(AsRef::as_ref));
+    let calls = trace::syscalls_of("env", args)?;
+    let exec = calls.iter().position(|call| call.name() == "execve" && is_probe(call));
+    let exec = exec.unwrap_or_else(|| panic!("no child executes the probe: {calls:?}"));
+    let child = calls[exec].pid;
+    Some(calls[..exec].iter().filter(|call| call.pid == child).cloned().collect())
+}
+
+fn is_probe(call: &Call) -> bool {
+    call.text.contains(&format!("{:?}", probe::path()))
+}
+
+fn closes(call: &Call) -> bool {
+    matches!(call.name(), "close" | "close_range")
+}
+
+/// A range with its first number not above its last, that was closed.
+fn is_good_range(call: &Call) -> bool {
+    let Some(arguments) = call.text.strip_prefix("close_range(") else { return false };
+    let mut numbers = arguments.split(',').map(|number| number.trim().parse::<u32>());
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(first)), Some(Ok(last))) => first <= last && call.text.ends_with("= 0"),
+        _ => false,
+    }
+}
+
+/// Calls about the C library's own signals are refused, which is no harm.
+fn is_refused(call: &Call) -> bool {
+    call.text.contains("= -1 ") && call.name() != "rt_sigaction"
+}
+
+fn last_number() -> RawFd {
+    let (soft, _) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+    RawFd::try_from(soft - 1).unwrap_or(RawFd::MAX)
+}

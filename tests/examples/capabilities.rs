@@ -1,0 +1,28 @@
+//! What every backend has, as JSON, a line each: `ci/platform-table` makes the README's table of it.
+//!
+//! Backends compile on every host, so one host can tell of all.
+
+use forkexec_core::{Capabilities, Method};
+
+/// By the crates' names under `platforms/`. A crate that serves two systems tells of the first.
+const BACKENDS: &[(&str, &Capabilities)] = &[
+    ("apple", &forkexec_apple::CAPABILITIES),
+    ("freebsd", &forkexec_freebsd::CAPABILITIES),
+    ("linux", &forkexec_linux::CAPABILITIES),
+    ("netbsd", &forkexec_netbsd::CAPABILITIES),
+    ("openbsd", &forkexec_openbsd::CAPABILITIES),
+    ("posix", &forkexec_posix::CAPABILITIES),
+    ("solaris", &forkexec_solaris::CAPABILITIES),
+];
+
+fn main() {
+    for (backend, has) in BACKENDS {
+        let launchers: Vec<_> = has.launchers.iter().map(|&method| Method::name(method)).collect();
+        println!(
+            r#"{{"backend":{backend:?},"system":{:?},"bulk_closer":{:?},"enumerators":{:?},"launchers":{launchers:?}}}"#,
+            has.system,
+            has.bulk_closer.unwrap_or_default(),
+            has.enumerators,
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Calls that seccomp denies, and a `/proc` that is away or false, through the public face.
+//!
+//! A filter stays for good, so each world is a process of its own, and all keep lists are tried in it.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+
+use rstest::rstest;
+
+use forkexec::{Command, Error, Link, Stage};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::world;
+
+/// What is open beside the standard streams, all of it inheritable.
+const OPEN: [i32; 6] = [50, 60, 61, 500, 20, 21];
+
+const KEEPS: [&[i32]; 4] = [&[], &[60], &[60, 61], &[20, 500]];
+
+/// What closes descriptors here, by the first link that is asked.
+struct Closers {
+    bulk: &'static str,
+    list: &'static str,
+}
+
+impl Closers {
+    /// Nothing is denied yet, so that nothing is learned that the test is to find out.
+    fn look() -> Self {
+        let closer = |link| {
+            let mut command = Command::new(probe::path());
+            let mut child = command.arg("true").close_others_from(link).spawn().expect("it starts");
+            child.wait().expect("it ends");
+            child.closer()
+        };
+        Self { bulk: closer(Link::Bulk), list: closer(Link::Enumerate) }
+    }
+
+    fn has_bulk(&self) -> bool {
+        self.bulk != self.list
+    }
+
+    /// What is left where `link` is the first that is not denied.
+    fn name(&self, link: Link) -> &'static str {
+        match link {
+            Link::Bulk if self.has_bulk() => self.bulk,
+            Link::Enumerate => self.list,
+            _ => "loop",
+        }
+    }
+}
+
+/// Starts the probe with each keep list: what closed, and what it saw beside the standard streams.
+fn closers_with_exactly_the_keeps(fds: &[OwnedFd]) -> Vec<&'static str> {
+    KEEPS.map(|keep| closer_with_exactly(fds, keep)).into()
+}
+
+fn closer_with_exactly(fds: &[OwnedFd], keep: &[i32]) -> &'static str {
+    let mut command = Command::new(probe::path());
+    command.arg("report").stdout(forkexec::Stdio::piped());
+    for fd in fds.iter().filter(|fd| keep.contains(&fd.as_raw_fd())) {
+        command.keep_fd(fd);
+    }
+    let child = command.spawn().expect("what is denied has an answer");
+    let closer = child.closer();
+    let output = child.wait_with_output().expect("the probe ends");
+    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    assert_eq!(seen.fds, [&[0, 1, 2], keep].concat());
+    closer
+}
+
+fn open() -> Vec<OwnedFd> {
+    let null = std::fs::File::open("/dev/null").expect("it is there");
+    OPEN.map(|number| world::place(&null, number)).into()
+}
+
+/// What is in the place of `/proc`.
+#[derive(Clone, Copy, Debug)]
+enum Proc {
+    True,
+    Away,
+    False,
+}
+
+impl Proc {
+    fn put_in_place(self, directory: &std::path::Path) -> Result<(), String> {
+        match self {
+            Self::True => Ok(()),
+            Self::Away => world::without_proc(),
+            Self::False => world::false_proc(directory),
+        }
+    }
+}
+
+const BULK: libc::c_long = libc::SYS_close_range;
+const LIST: libc::c_long = libc::SYS_getdents64;
+
+#[rstest]
+#[case::bulk_call(&[BULK], Proc::True, Link::Enumerate)]
+#[case::bulk_call_and_list(&[BULK, LIST], Proc::True, Link::Loop)]
+#[case::list_alone(&[LIST], Proc::True, Link::Bulk)]
+#[case::bulk_call_without_proc(&[BULK], Proc::Away, Link::Loop)]
+#[case::bulk_call_with_false_proc(&[BULK], Proc::False, Link::Loop)]
+#[case::both_with_false_proc(&[BULK, LIST], Proc::False, Link::Loop)]
+fn what_is_denied_leaks_nothing_and_is_told(
+    #[case] denied: &'static [libc::c_long],
+    #[case] proc: Proc,
+    #[case] left: Link,
+    #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
+) {
+    isolated(|| {
+        let (fds, directory) = (open(), tempfile::tempdir().expect("a temporary directory can be made"));
+        let closers = Closers::look();
+        if let Err(reason) = proc.put_in_place(directory.path()) {
+            return skip(&reason);
+        }
+        let deny = denied.iter().fold(Deny::new(), |deny, &call| deny.errno(call, errno));
+        deny.install().expect("a filter is taken");
+        assert_eq!(closers_with_exactly_the_keeps(&fds), [closers.name(left); KEEPS.len()]);
+    });
+}
+
+/// The same without any filter, from each link on.
+#[rstest]
+#[case::bulk(Link::Bulk)]
+#[case::list(Link::Enumerate)]
+#[case::every_number(Link::Loop)]
+fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] link: Link) {
+    isolated(|| {
+        let fds = open();
+        let mut command = Command::new(probe::path());
+        command.arg("report").keep_fd(&fds[1]).close_others_from(link);
+        let output = command.output().expect("the probe runs");
+        let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+        assert_eq!(seen.fds, [0, 1, 2, 60]);
+    });
+}
+
+#[test]
+fn a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
+    isolated(|| {
+        if let Err(reason) = world::without_proc() {
+            return skip(&reason);
+        }
+        Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");
+        assert!(Command::new(probe::path()).arg("true").status().expect("it is there").success());
+        let error = Command::new("/no/such/program").spawn().expect_err("it is not there");
+        assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
+    });
+}
+
+#[rstest]
+fn a_child_that_may_not_be_made_is_told_at_its_start(
+    #[values(libc::EAGAIN, libc::ENOMEM, libc::EPERM)] errno: i32,
+) {
+    isolated(|| {
+        let deny = Deny::new().errno(libc::SYS_clone, errno).errno(libc::SYS_clone3, errno);
+        deny.install().expect("a filter is taken");
+        let error = Command::new(probe::path()).spawn().expect_err("nothing can be started");
+        let told = error.as_spawn().map(|error| (error.stage(), error.errno().raw()));
+        assert_eq!(told, Some((Stage::Start, errno)));
+    });
+}
+
+#[test]
+fn a_limit_lowered_below_open_descriptors_hides_none() {
+    isolated(|| {
+        let fds = open();
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        world::set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
+        let denied = Deny::new().errno(libc::SYS_close_range, libc::EPERM);
+        denied.errno(libc::SYS_getdents64, libc::EPERM).install().expect("a filter is taken");
+        assert_eq!(closer_with_exactly(&fds, &[60, 61]), "loop");
+        world::set_limit(libc::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
+        assert_eq!(closer_with_exactly(&fds, &[60, 61]), "loop");
+    });
+}
+
+#[rstest]
+#[case::closing(libc::SYS_close_range, Stage::Close)]
+#[case::directory(libc::SYS_chdir, Stage::Directory)]
+#[case::nice(libc::SYS_setpriority, Stage::Nice)]
+fn a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
+    #[case] call: libc::c_long,
+    #[case] stage: Stage,
+) {
+    isolated(|| {
+        if stage == Stage::Close && !Closers::look().has_bulk() {
+            return skip("this backend has no bulk call");
+        }
+        Deny::new().kill(call).install().expect("a filter is taken");
+        let spawned = Command::new(probe::path()).arg("true").current_dir("/").nice(1).spawn();
+        let Err(Error::Died { stage: told, status: Some(status) }) = spawned else {
+            panic!("a child that was killed is {spawned:?}");
+        };
+        assert_eq!((told, status.signal()), (stage, Some(libc::SIGSYS)));
+    });
+}
+
+/// The mark is written before the call that kills: the start has succeeded by then. What is not to be had is silence.
+#[test]
+fn a_child_that_is_killed_in_execve_is_told_by_an_error_or_by_its_status() {
+    isolated(|| {
+        Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
+        let signal = match Command::new(probe::path()).arg("true").spawn() {
+            Ok(mut child) => child.wait().expect("it ends").signal(),
+            Err(Error::Died { stage: Stage::Exec, status }) => status.and_then(|status| status.signal()),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(signal, Some(libc::SIGSYS));
+    });
+}

@@ -1,0 +1,212 @@
+//! System calls of which one fails.
+
+use std::ffi::CStr;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use forkexec_core::{
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+};
+use forkexec_linux::LinuxSys;
+
+/// Which call fails, and with what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) side: Side,
+    /// Calls of this name only are counted, or all.
+    pub(crate) name: Option<&'static str>,
+    /// Which of them, counted from 0.
+    pub(crate) index: usize,
+    pub(crate) errno: Errno,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Parent,
+    Child,
+}
+
+/// System calls that are done, but for one.
+///
+/// A forked child has a copy of it, which knows that it is in the child.
+#[derive(Debug)]
+pub(crate) struct Failing<S> {
+    inner: S,
+    fault: Fault,
+    /// The hard limit of descriptors that is told instead of the true one.
+    limit: Option<u64>,
+    in_child: AtomicBool,
+    counted: AtomicUsize,
+    failed: OnceLock<&'static str>,
+}
+
+impl<S> Failing<S> {
+    /// What is not forked is a child.
+    pub(crate) fn child(inner: S, fault: Fault) -> Self {
+        Self { in_child: AtomicBool::new(true), ..Self::parent(inner, fault) }
+    }
+
+    pub(crate) fn parent(inner: S, fault: Fault) -> Self {
+        let (in_child, counted) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { inner, fault, limit: None, in_child, counted, failed: OnceLock::new() }
+    }
+
+    pub(crate) fn pretending_limit(self, limit: Option<u64>) -> Self {
+        Self { limit, ..self }
+    }
+
+    pub(crate) fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The call that failed, if it was made on this side.
+    pub(crate) fn failed(&self) -> Option<&'static str> {
+        self.failed.get().copied()
+    }
+
+    fn fault(&self, name: &'static str) -> Result<(), Errno> {
+        let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
+        if side != self.fault.side || self.fault.name.is_some_and(|only| only != name) {
+            return Ok(());
+        }
+        if self.counted.fetch_add(1, Ordering::Relaxed) != self.fault.index {
+            return Ok(());
+        }
+        let _ = self.failed.set(name);
+        Err(self.fault.errno)
+    }
+
+    /// A call that is not done if it fails.
+    fn instead<T>(&self, name: &'static str, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+        self.fault(name).and_then(|()| call())
+    }
+
+    /// A call that is done, and then fails.
+    fn after<T>(&self, name: &'static str, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+        let done = call();
+        self.fault(name).and(done)
+    }
+}
+
+macro_rules! calls {
+    ($($how:ident: $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        fn $name(&self $(, $arg: $type)*) -> Result<$answer, Errno> {
+            self.$how(stringify!($name), || self.inner.$name($($arg),*))
+        }
+    )*};
+}
+
+impl<S: Sys> Sys for Failing<S> {
+    type Executed = S::Executed;
+
+    calls! {
+        // The number is free whatever close(2) answers (NOTES).
+        after: close(fd: Fd) -> ();
+        instead: dup_onto(from: Fd, to: Fd) -> ();
+        instead: dup_from(fd: Fd, lowest: Fd) -> Fd;
+        instead: is_cloexec(fd: Fd) -> bool;
+        instead: set_cloexec(fd: Fd, cloexec: bool) -> ();
+        instead: write(fd: Fd, bytes: &[u8]) -> usize;
+        instead: file_id(fd: Fd) -> FileId;
+        instead: open_directory(path: &CStr) -> Fd;
+        instead: set_limit(limit: Limit) -> ();
+        instead: chroot(path: &CStr) -> ();
+        instead: chdir(path: &CStr) -> ();
+        instead: fchdir(directory: Fd) -> ();
+        instead: disposition(signal: Signal) -> Disposition;
+        instead: set_disposition(signal: Signal, ignored: bool) -> ();
+        instead: set_mask(mask: SignalSet) -> ();
+        instead: start_session() -> ();
+        instead: set_process_group(group: Pid) -> ();
+        instead: take_terminal(terminal: Fd) -> ();
+        instead: come_to_foreground(terminal: Fd) -> ();
+        instead: set_nice(nice: i32) -> ();
+        instead: set_groups(groups: &[u32]) -> ();
+        instead: set_gid(gid: u32) -> ();
+        instead: set_uid(uid: u32) -> ();
+        instead: execve(path: &CStr, argv: CStrArray<'_>, env: Option<CStrArray<'_>>) -> S::Executed;
+    }
+
+    fn descriptor_limit(&self) -> Result<u64, Errno> {
+        let limit = || self.limit.map_or_else(|| self.inner.descriptor_limit(), Ok);
+        self.instead("descriptor_limit", limit)
+    }
+
+    fn open_max(&self) -> Option<u64> {
+        self.inner.open_max()
+    }
+
+    /// Counted, and done in any case: umask(2) cannot fail.
+    fn set_umask(&self, mask: u32) {
+        let _ = self.fault("set_umask");
+        self.inner.set_umask(mask);
+    }
+
+    fn highest_signal(&self) -> Signal {
+        self.inner.highest_signal()
+    }
+
+    /// Counted, and done in any case: getppid(2) cannot fail.
+    fn parent(&self) -> Pid {
+        let _ = self.fault("parent");
+        self.inner.parent()
+    }
+
+    fn now(&self) -> u64 {
+        self.inner.now()
+    }
+}
+
+impl<S: LinuxSys> LinuxSys for Failing<S> {
+    calls! {
+        instead: close_range(first: u32, last: u32) -> ();
+        instead: close_range_unshare(first: u32, last: u32) -> ();
+        instead: unshare_files() -> ();
+        instead: getdents64(directory: Fd, records: &mut [u8]) -> usize;
+        instead: is_on_procfs(fd: Fd) -> bool;
+        instead: set_parent_death_signal(signal: Signal) -> ();
+        instead: set_no_new_privs() -> ();
+    }
+}
+
+impl<S: ParentSys> ParentSys for Failing<S> {
+    calls! {
+        instead: pipe() -> (Fd, Fd);
+        instead: read(fd: Fd, buffer: &mut [u8]) -> usize;
+        instead: kill(pid: Pid, signal: Signal) -> ();
+        instead: block_signals() -> SignalSet;
+        instead: map_shared(length: usize) -> NonNull<u8>;
+    }
+
+    unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
+        // SAFETY: the caller's promise.
+        let forked = self.instead("fork", || unsafe { self.inner.fork() });
+        if forked == Ok(None) {
+            self.in_child.store(true, Ordering::Relaxed);
+        }
+        forked
+    }
+
+    fn exit(&self, status: i32) -> ! {
+        self.inner.exit(status)
+    }
+
+    /// Interrupted it has done nothing; `ECHILD` means that somebody else was faster (wait(2), ERRORS).
+    fn wait(&self, pid: Pid) -> Result<i32, Errno> {
+        if self.fault.errno == Errno::INTR {
+            return self.instead("wait", || self.inner.wait(pid));
+        }
+        self.after("wait", || self.inner.wait(pid))
+    }
+
+    fn process(&self) -> Pid {
+        self.inner.process()
+    }
+
+    unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.inner.unmap(memory, length) }
+    }
+}

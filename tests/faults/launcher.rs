@@ -1,0 +1,254 @@
+//! The launcher over the real kernel: calls of the parent and of the child failing, one after the other.
+
+use std::ffi::CString;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::LazyLock;
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, CStrArray, Errno, Exec, ForkLauncher, KeepList, LaunchError, Launched, Launcher, Limit, Mask,
+    Move, ParentSys, Plan, Report, Resource, SignalSet, Stage, Sys, ThinCStr, WorkingDirectory,
+};
+use forkexec_linux::{Kernel, Linux};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::{self, Seen};
+
+use crate::failing::{Failing, Fault, Side};
+
+/// The probe with one argument, and a plan of it that asks for nothing else.
+pub(crate) fn plan() -> Plan<'static> {
+    plan_of(c"true")
+}
+
+fn plan_of(verb: &'static std::ffi::CStr) -> Plan<'static> {
+    static PROBE: LazyLock<CString> =
+        LazyLock::new(|| CString::new(probe::path().as_os_str().as_bytes()).expect("a path has no NUL"));
+    let argv = [Some(ThinCStr::from(PROBE.as_c_str())), Some(verb.into()), None];
+    let argv = CStrArray::new(Box::leak(Box::new(argv))).expect("it ends with a null");
+    let candidates = Box::leak(Box::new([PROBE.as_c_str()]));
+    Plan::new(Exec { candidates, argv, env: None, shell: None })
+}
+
+fn backend(fault: Fault) -> Linux<Failing<Kernel>> {
+    // SAFETY: it is used by launchers only, and on descriptors and children of the test's own.
+    Linux::new(Failing::parent(unsafe { Kernel::new() }, fault))
+}
+
+/// Launches once. A child that runs is waited for.
+pub(crate) fn launch(plan: &Plan<'_>, fault: Fault) -> Result<Launched, LaunchError> {
+    launch_pretending(None, plan, fault)
+}
+
+/// Launches where the hard limit of descriptors is told to be another.
+pub(crate) fn launch_pretending(
+    limit: Option<u64>,
+    plan: &Plan<'_>,
+    fault: Fault,
+) -> Result<Launched, LaunchError> {
+    // SAFETY: as in `backend`.
+    let kernel = unsafe { Kernel::new() };
+    launch_over(&Linux::new(Failing::parent(kernel, fault).pretending_limit(limit)), plan)
+}
+
+fn launch_over(backend: &Linux<Failing<Kernel>>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    let launched = ForkLauncher::new(backend).launch(plan)?;
+    assert_eq!(backend.sys().inner().wait(launched.pid), Ok(0), "the probe succeeds");
+    Ok(launched)
+}
+
+fn in_parent(name: &'static str, errno: Errno) -> Fault {
+    Fault { side: Side::Parent, name: Some(name), index: 0, errno }
+}
+
+/// A plan that keeps the numbers where the pipe of the report would lie, so that it has to move.
+fn crossing_plan() -> Plan<'static> {
+    Plan { keep: KeepList::new(&[3, 4, 5, 6, 7, 8, 9]).expect("the list is sorted"), ..plan() }
+}
+
+#[rstest]
+#[case::memory("map_shared", Stage::Setup)]
+#[case::pipe("pipe", Stage::Setup)]
+#[case::moving_the_pipe("dup_from", Stage::Setup)]
+#[case::knowing_the_pipe("file_id", Stage::Setup)]
+#[case::blocking_signals("block_signals", Stage::Setup)]
+#[case::fork("fork", Stage::Start)]
+fn a_call_of_the_parent_s_that_fails_is_told_and_nothing_is_left(
+    #[case] name: &'static str,
+    #[case] stage: Stage,
+    #[values(Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::PERM)] errno: Errno,
+) {
+    isolated(|| {
+        let launched = launch(&crossing_plan(), in_parent(name, errno));
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Parent { stage, errno }));
+    });
+}
+
+#[test]
+fn an_interrupted_read_of_the_report_is_done_again() {
+    isolated(|| assert!(launch(&plan(), in_parent("read", Errno::INTR)).is_ok()));
+}
+
+#[rstest]
+fn a_report_that_cannot_be_read_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errno) {
+    isolated(|| {
+        let launched = launch(&plan(), in_parent("read", errno));
+        assert!(matches!(launched, Err(LaunchError::Died { status: Some(_), .. })), "{launched:?}");
+    });
+}
+
+#[rstest]
+#[case::interrupted(Errno::INTR)]
+#[case::somebody_else_was_faster(Errno::CHILD)]
+fn a_report_is_told_however_waiting_for_its_child_goes(#[case] errno: Errno) {
+    isolated(|| {
+        let launched = launch(&Plan { root: Some(c"/no/such/root"), ..plan() }, in_parent("wait", errno));
+        let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
+#[rstest]
+#[case::known(Errno::INTR, Some(libc::SIGKILL))]
+#[case::taken_by_somebody_else(Errno::CHILD, None)]
+fn the_end_of_a_child_that_says_nothing_is_told_if_it_is_known(
+    #[case] errno: Errno,
+    #[case] status: Option<i32>,
+) {
+    isolated(|| {
+        let die = || {
+            // SAFETY: the child ends itself.
+            unsafe { libc::raise(libc::SIGKILL) };
+            Ok(())
+        };
+        let launched = launch(&Plan { hook: Some(&die), ..plan() }, in_parent("wait", errno));
+        let died = LaunchError::Died { stage: Stage::PreExec, status };
+        assert_eq!(launched.map(|launched| launched.pid), Err(died));
+    });
+}
+
+/// What a failing call of the parent's comes to.
+fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError>) -> bool {
+    match name {
+        "map_shared" | "pipe" | "dup_from" | "file_id" | "block_signals" => {
+            matches!(launched, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
+        }
+        "fork" => {
+            matches!(launched, Err(LaunchError::Parent { stage: Stage::Start, errno: told }) if *told == errno)
+        }
+        "read" if errno != Errno::INTR => matches!(launched, Err(LaunchError::Died { .. })),
+        _ => launched.is_ok(),
+    }
+}
+
+#[rstest]
+fn each_call_of_the_parent_s_may_fail_and_nothing_is_left(
+    #[values(Errno::INTR, Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
+) {
+    isolated(|| {
+        let before = Snapshot::take();
+        let mut failed = Vec::new();
+        loop {
+            let fault = Fault { side: Side::Parent, name: None, index: failed.len(), errno };
+            let backend = backend(fault);
+            let launched = launch_over(&backend, &crossing_plan());
+            let Some(name) = backend.sys().failed() else { break };
+            failed.push(name);
+            if name == "set_mask" {
+                // A mask that was in force cannot be refused: the kernel would have to break its word.
+                backend.sys().inner().set_mask(SignalSet::EMPTY).expect("it is taken");
+            }
+            assert!(is_expected(name, errno, &launched), "{failed:?}: {launched:?}");
+            assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{failed:?}");
+        }
+        let all = [
+            "map_shared",
+            "pipe",
+            "dup_from",
+            "file_id",
+            "block_signals",
+            "fork",
+            "set_mask",
+            "close",
+            "read",
+        ];
+        assert!(all.iter().all(|name| failed.contains(name)), "{failed:?}");
+    });
+}
+
+/// A plan that needs a call in as many stages as root may pass through without a terminal.
+fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
+    moves[0] = Move::Copy { from: report_to.as_raw_fd(), to: 1 };
+    Plan {
+        moves,
+        root: Some(c"/"),
+        directory: Some(WorkingDirectory::Path(c"/")),
+        umask: Some(0o022),
+        reset: SignalSet::ALL,
+        ignore: SignalSet::EMPTY.with(libc::SIGUSR1),
+        session: true,
+        limits: &[Limit { resource: Resource::CORE, soft: 0, hard: 0 }],
+        nice: Some(1),
+        groups: Some(&[1]),
+        gid: Some(0),
+        uid: Some(0),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        mask: Mask::Set(SignalSet::EMPTY),
+        hook: Some(&|| Ok(())),
+        ..plan_of(c"report")
+    }
+}
+
+/// Launches a probe that reports. The descriptors that it saw, if it ran.
+fn descriptors_seen(fault: Fault) -> Result<Vec<i32>, LaunchError> {
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let writer = OwnedFd::from(writer);
+    let moves = Box::leak(Box::new([Move::Share(0), Move::Share(0), Move::Share(2)]));
+    let backend = backend(fault);
+    let launched = ForkLauncher::new(&backend).launch(&busy(&writer, moves));
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("a report is ASCII");
+    let launched = launched?;
+    assert_eq!(backend.sys().inner().wait(launched.pid), Ok(0), "the probe succeeds");
+    Ok(Seen::parse(&text).fds)
+}
+
+#[rstest]
+fn each_call_of_the_child_s_may_fail_and_nothing_is_left(
+    #[values(Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
+) {
+    isolated(|| {
+        let (before, mut stages, mut succeeded) = (Snapshot::take(), Vec::new(), 0);
+        // The last call is execve: it fails last.
+        for index in 0.. {
+            let seen = descriptors_seen(Fault { side: Side::Child, name: None, index, errno });
+            assert_eq!(before.differences(&Snapshot::take()), [""; 0], "call {index}");
+            match seen {
+                Ok(fds) => {
+                    assert_eq!(fds, [0, 1, 2], "call {index}");
+                    succeeded += 1;
+                }
+                Err(LaunchError::Child(report)) => {
+                    assert_eq!(report.errno, errno, "call {index}");
+                    stages.push(report.stage);
+                }
+                Err(other) => panic!("call {index}: {other:?}"),
+            }
+            if stages.last() == Some(&Stage::Exec) && succeeded > 3 && seen_all(&stages) {
+                break;
+            }
+        }
+        println!("{} calls that are told, {succeeded} that have an answer", stages.len());
+        assert!(stages.is_sorted(), "{stages:?}");
+    });
+}
+
+/// The mark and then the program itself.
+fn seen_all(stages: &[Stage]) -> bool {
+    stages.iter().filter(|&&stage| stage == Stage::Exec).count() == 2
+}

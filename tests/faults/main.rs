@@ -1,0 +1,20 @@
+//! Any call failing: what is told, and that nothing is left behind.
+//!
+//! - `failing`: a wrapper around system calls that lets one of them fail
+//! - `simulated`: every call of a child with every errno, over the simulated kernel
+//! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
+//! - `stages`: each stage of a child failing over the real kernel
+//! - `denied`: calls denied by seccomp, through the public face
+//!
+//! The simulated kernel is that of the `kernels` suite.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod denied;
+mod failing;
+mod launcher;
+#[expect(dead_code, reason = "the kernels suite uses all of it")]
+#[path = "../kernels/sim/mod.rs"]
+mod sim;
+mod simulated;
+mod stages;

@@ -1,0 +1,162 @@
+//! Every call of a child that asks for everything, failing with every errno, one at a time.
+//!
+//! Either the child ends with the stage, the errno and the operand of that call, or the failure is of a kind that has an
+//! answer (the next link of the chain, the next candidate, another try), and the program finds exactly what it was
+//! handed and has exactly the ids that were asked for.
+
+use rstest::rstest;
+
+use forkexec_core::{Backend, Birth, Errno, Fd, Link, Plan, Report, Stage, child_exec};
+use forkexec_linux::Linux;
+
+use crate::failing::{Failing, Fault, Side};
+use crate::sim::rich::{self, BIRTH, CHANNEL};
+use crate::sim::{Call, Executed, Recorder, SimKernel};
+
+const ERRNOS: [Errno; 11] = [
+    Errno::INTR,
+    Errno::PERM,
+    Errno::IO,
+    Errno::NOMEM,
+    Errno::BADF,
+    Errno::BUSY,
+    Errno::INVAL,
+    Errno::NOSYS,
+    Errno::NOENT,
+    Errno::NOEXEC,
+    Errno::MFILE,
+];
+
+/// A child whose table is its parent's at first.
+const SHARED: Birth = Birth { shares_table: true, ..BIRTH };
+
+struct Scenario {
+    kernel: fn() -> SimKernel,
+    plan: Plan<'static>,
+    birth: Birth,
+}
+
+impl Scenario {
+    fn run(&self, fault: Fault) -> (Linux<Failing<SimKernel>>, Result<Executed, Report>) {
+        let backend = Linux::new(Failing::child((self.kernel)(), fault));
+        let result = {
+            let kernel = backend.sys().inner();
+            let recorder = Recorder::new(kernel).with_channel(CHANNEL);
+            child_exec(&backend, &self.plan, &self.birth, &recorder)
+        };
+        (backend, result)
+    }
+
+    /// The calls of a child without a fault.
+    fn calls(&self) -> Vec<Call> {
+        let (backend, result) = self.run(Fault::nth(usize::MAX, Errno::IO));
+        assert!(result.is_ok_and(|executed| rich::is_as_asked(&executed)), "the plan works without a fault");
+        backend.sys().inner().log()
+    }
+}
+
+impl Fault {
+    fn nth(index: usize, errno: Errno) -> Self {
+        Self { side: Side::Child, name: None, index, errno }
+    }
+}
+
+fn session() -> Scenario {
+    Scenario { kernel: rich::kernel, plan: rich::session_plan(), birth: BIRTH }
+}
+
+fn group() -> Scenario {
+    Scenario { kernel: rich::group_kernel, plan: rich::group_plan(), birth: BIRTH }
+}
+
+fn contained() -> Scenario {
+    Scenario { kernel: || rich::kernel().refusing("close_range", Errno::PERM), ..session() }
+}
+
+fn shared() -> Scenario {
+    Scenario { plan: Plan { hook: None, ..rich::session_plan() }, birth: SHARED, ..session() }
+}
+
+fn shared_with_a_closure() -> Scenario {
+    Scenario { birth: SHARED, ..session() }
+}
+
+/// What a child ends with if this call fails; `None` if it goes on.
+fn ending(call: &Call, errno: Errno) -> Option<Report> {
+    let stage = call.stage.expect("every call belongs to a stage");
+    let goes_on = match (stage, call.name) {
+        (Stage::Umask | Stage::Close, _) | (_, "parent" | "close_range_unshare") => true,
+        (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
+        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::Signals, "disposition") => errno == Errno::INVAL,
+        (Stage::Exec, _) => call.to_string() == "execve(/missing/prog)",
+        _ => false,
+    };
+    (!goes_on).then(|| Report { stage, errno, operand: operand(stage, call) })
+}
+
+/// What a call is about: a descriptor, a signal, or an index.
+fn operand(stage: Stage, call: &Call) -> i32 {
+    let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
+    match (stage, &*call.to_string()) {
+        (Stage::Place, "dup_onto(3, 11)") => 11, // the saved copy has no number that anybody knows
+        (Stage::Limits, "set_limit(4)") | (Stage::Exec, "execve(/bin/prog)") => 1,
+        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir(14)") => number(),
+        _ => 0,
+    }
+}
+
+#[rstest]
+#[case::of_a_session(session())]
+#[case::of_a_process_group(group())]
+#[case::in_a_container(contained())]
+#[case::in_the_parent_s_table(shared())]
+#[case::in_the_parent_s_table_with_a_closure(shared_with_a_closure())]
+fn any_call_that_fails_is_told_or_has_an_answer_and_nothing_leaks(#[case] scenario: Scenario) {
+    let calls = scenario.calls();
+    let parents = (scenario.kernel)().table();
+    for (index, call) in calls.iter().enumerate() {
+        for errno in ERRNOS {
+            let (backend, result) = scenario.run(Fault::nth(index, errno));
+            let sys = backend.sys();
+            assert_eq!(sys.failed(), Some(call.name), "the calls are the same up to the one that fails");
+            match ending(call, errno) {
+                Some(report) => assert_eq!(result, Err(report), "{call} {errno}"),
+                None => assert!(result.as_ref().is_ok_and(rich::is_as_asked), "{call} {errno}: {result:?}"),
+            }
+            if scenario.birth.shares_table {
+                assert_eq!(sys.inner().parents_table(), parents, "{call} {errno}");
+            }
+        }
+    }
+    println!("{} calls, {} pairs", calls.len(), calls.len() * ERRNOS.len());
+}
+
+/// The loop makes a call for each of 65,536 numbers; those of open descriptors and the first ones are enough.
+#[rstest]
+#[case::without_a_list(|| rich::kernel().refusing("close_range", Errno::PERM).without_listings())]
+#[case::with_a_list_that_breaks_off(
+    || rich::kernel().refusing("close_range", Errno::PERM).refusing_some("getdents64", 1..9, Errno::IO))]
+fn any_call_that_fails_in_the_last_resort_has_an_answer(#[case] kernel: fn() -> SimKernel) {
+    let scenario = Scenario { kernel, ..session() };
+    let is_told =
+        |call: &Call| call.name != "close" || call.numbers[0] <= Some(6) || call.numbers[0] == Some(300);
+    let calls = scenario.calls().into_iter().enumerate();
+    let calls: Vec<_> = calls.filter(|(_, call)| call.stage == Some(Stage::Close) && is_told(call)).collect();
+    for (index, call) in &calls {
+        for errno in [Errno::INTR, Errno::PERM, Errno::IO, Errno::BADF, Errno::NOSYS] {
+            let (_, result) = scenario.run(Fault::nth(*index, errno));
+            assert!(result.as_ref().is_ok_and(rich::is_as_asked), "{call} {errno}: {result:?}");
+        }
+    }
+    println!("{} calls, {} pairs", calls.len(), calls.len() * 5);
+}
+
+#[test]
+fn a_child_that_closes_from_a_later_link_does_not_fail_by_the_earlier_ones() {
+    for link in [Link::Enumerate, Link::Loop] {
+        let scenario = Scenario { plan: Plan { close: Some(link), ..rich::session_plan() }, ..session() };
+        let bulk = scenario.calls().iter().filter(|call| call.name == "close_range").count();
+        assert_eq!(bulk, 0, "{link:?}");
+    }
+}

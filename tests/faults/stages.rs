@@ -1,0 +1,102 @@
+//! Each stage of a child failing over the real kernel: the parent is told which, on what and why, and nothing is left.
+//!
+//! The errno is one that none of the calls gives by itself. Three stages have no row: umask(2) cannot fail, a forked child
+//! has a table of its own (`simulated` has both), and no single failure can keep a child from closing.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    CHANNEL_REPLACED, Errno, LaunchError, Limit, Link, Move, Plan, Report, Resource, Stage, WorkingDirectory,
+};
+use forkexec_tests::isolate::isolated;
+
+use crate::failing::{Fault, Side};
+use crate::launcher::{launch, launch_pretending, plan};
+
+const UNMISTAKABLE: Errno = Errno::from_raw(libc::EXDEV);
+
+type Ask = fn(&mut Plan<'static>);
+
+/// The failing call of each stage, what the plan asks for, and the operand that is told.
+#[rstest]
+#[case::keep(Stage::Keep, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
+#[case::parent_ends(Stage::ParentEnds, "close", |it: &mut Plan<'_>| it.parent_ends = &[2], 2)]
+#[case::place(
+    Stage::Place, "dup_onto", |it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 1, to: 0 }], 1)]
+#[case::place_by_saving(Stage::Place, "dup_from", |it: &mut Plan<'_>| it.moves = &[Move::Save(2)], 2)]
+#[case::place_by_sharing(Stage::Place, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::Share(1)], 1)]
+#[case::place_by_closing(Stage::Place, "close", |it: &mut Plan<'_>| it.moves = &[Move::Vacate(2)], 2)]
+#[case::root(Stage::Root, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
+#[case::directory(
+    Stage::Directory, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
+#[case::open_directory(
+    Stage::Directory, "fchdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(2)), 2)]
+#[case::asking_about_signals(Stage::Signals, "disposition", |_: &mut Plan<'_>| (), 1)]
+#[case::handled_signal(Stage::Signals, "set_disposition", |_: &mut Plan<'_>| (), HANDLED_BY_STD)]
+#[case::session(Stage::Session, "start_session", |it: &mut Plan<'_>| it.session = true, 0)]
+#[case::process_group(
+    Stage::ProcessGroup, "set_process_group", |it: &mut Plan<'_>| it.process_group = Some(0), 0)]
+#[case::terminal(Stage::Terminal, "take_terminal", |it: &mut Plan<'_>| it.terminal = Some(0), 0)]
+#[case::foreground(Stage::Foreground, "come_to_foreground", |it: &mut Plan<'_>| it.foreground = Some(0), 0)]
+#[case::limits(Stage::Limits, "set_limit", |it: &mut Plan<'_>| it.limits = &[NO_CORE], 0)]
+#[case::nice(Stage::Nice, "set_nice", |it: &mut Plan<'_>| it.nice = Some(1), 0)]
+#[case::groups(Stage::Groups, "set_groups", |it: &mut Plan<'_>| it.groups = Some(&[]), 0)]
+#[case::gid(Stage::Gid, "set_gid", |it: &mut Plan<'_>| it.gid = Some(1), 0)]
+#[case::uid(Stage::Uid, "set_uid", |it: &mut Plan<'_>| it.uid = Some(1), 0)]
+#[case::no_new_privs(Stage::NoNewPrivs, "set_no_new_privs", |it: &mut Plan<'_>| it.no_new_privs = true, 0)]
+#[case::die_with_parent(
+    Stage::DieWithParent, "set_parent_death_signal", |it: &mut Plan<'_>| it.die_with_parent = Some(9), 0)]
+#[case::mask(Stage::Mask, "set_mask", |_: &mut Plan<'_>| (), 0)]
+#[case::pre_exec(
+    Stage::PreExec, "file_id", |it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), CHANNEL_REPLACED)]
+#[case::mark_before_exec(Stage::Exec, "write", |_: &mut Plan<'_>| (), 0)]
+#[case::exec(Stage::Exec, "execve", |_: &mut Plan<'_>| (), 0)]
+fn a_stage_that_fails_is_told_with_its_operand(
+    #[case] stage: Stage,
+    #[case] name: &'static str,
+    #[case] ask: Ask,
+    #[case] operand: i32,
+) {
+    isolated(|| {
+        let mut plan = plan();
+        ask(&mut plan);
+        let fault = Fault { side: Side::Child, name: Some(name), index: 0, errno: UNMISTAKABLE };
+        let told = Err(LaunchError::Child(Report { stage, errno: UNMISTAKABLE, operand }));
+        assert_eq!(launch(&plan, fault).map(|launched| launched.pid), told);
+    });
+}
+
+/// The lowest: the other is SIGSEGV. Both tell of a stack's overflow.
+const HANDLED_BY_STD: i32 = libc::SIGBUS;
+
+const NO_CORE: Limit = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
+
+#[test]
+fn the_limit_that_fails_is_told_by_its_place() {
+    isolated(|| {
+        let limits = [NO_CORE; 3];
+        let fault = Fault { side: Side::Child, name: Some("set_limit"), index: 2, errno: UNMISTAKABLE };
+        let told = Report { stage: Stage::Limits, errno: UNMISTAKABLE, operand: 2 };
+        let launched = launch(&Plan { limits: &limits, ..plan() }, fault);
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
+#[test]
+fn closing_that_cannot_be_complete_is_told() {
+    isolated(|| {
+        let fault = Fault { side: Side::Child, name: Some("close_range"), index: 0, errno: Errno::PERM };
+        let plan = Plan { close: Some(Link::Loop), ..plan() };
+        let told = Report { stage: Stage::Close, errno: Errno::OVERFLOW, operand: 0 };
+        let launched = launch_pretending(Some(1 << 30), &plan, fault);
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
+#[test]
+fn every_stage_has_a_row_but_those_that_no_failing_call_ends_here() {
+    let rows = include_str!("stages.rs");
+    let has_row = |stage: &Stage| rows.contains(&format!("Stage::{stage:?}, \""));
+    let missing: Vec<Stage> = Stage::ORDER.into_iter().filter(|stage| !has_row(stage)).collect();
+    assert_eq!(missing, [Stage::Table, Stage::Umask, Stage::Close]);
+}

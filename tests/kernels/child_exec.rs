@@ -1,0 +1,492 @@
+//! Whole plans, call by call: the order, what is asked for and what is not, and which error is the one to report.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Birth, CHANNEL_REPLACED, CStrArray, Closed, Closer, Disposition, Errno, Exec, Fd, HOOK_PANICKED,
+    HookError, KeepList, Limit, Link, Mask, Move, Plan, Report, Resource, ShellFallback, SignalSet, Stage,
+    Sys, ThinCStr, WorkingDirectory, child_exec,
+};
+use forkexec_linux::Linux;
+
+use crate::sim::rich::{self, BIRTH, CHANNEL, HANDED_OVER, IDS};
+use crate::sim::{Executed, File, Outcome, Process, Recorder, SimKernel};
+use crate::{keep_list, strings};
+
+/// A child that has run.
+struct Ran {
+    backend: Linux<SimKernel>,
+    result: Result<Executed, Report>,
+    entered: Vec<(Stage, Option<u64>)>,
+    closed: Option<Closed>,
+}
+
+impl Ran {
+    fn calls(&self) -> Vec<String> {
+        self.backend.sys().calls()
+    }
+
+    /// What failed, or the program.
+    fn ending(&self) -> Result<&CStr, Report> {
+        self.result.as_ref().map(|executed| executed.path.as_c_str()).map_err(|report| *report)
+    }
+}
+
+fn run(kernel: SimKernel, plan: &Plan<'_>) -> Ran {
+    run_as(kernel, plan, BIRTH, |recorder| recorder)
+}
+
+fn run_as(
+    kernel: SimKernel,
+    plan: &Plan<'_>,
+    birth: Birth,
+    change: impl FnOnce(Recorder<'_>) -> Recorder<'_>,
+) -> Ran {
+    let backend = Linux::new(kernel);
+    let recorder = change(Recorder::new(backend.sys()));
+    let result = child_exec(&backend, plan, &birth, &recorder);
+    let (entered, closed) = (recorder.entered(), recorder.how_closed());
+    Ran { backend, result, entered, closed }
+}
+
+/// The plan that asks for nothing but the program.
+fn plain() -> Plan<'static> {
+    Plan::new(Exec { candidates: &[c"/bin/prog"], argv: rich::argv(), env: None, shell: None })
+}
+
+fn failure<T>(stage: Stage, errno: Errno, operand: i32) -> Result<T, Report> {
+    Err(Report { stage, errno, operand })
+}
+
+#[test]
+fn a_plan_that_asks_for_everything_is_done_in_this_order() {
+    let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.with_channel(CHANNEL));
+    let calls = [
+        "set_cloexec(7, 0)",
+        "close(5)",
+        "dup_onto(9, 0)",
+        "dup_from(10, 0)",
+        "dup_onto(11, 10)",
+        "dup_onto(3, 11)",
+        "close(3)",
+        "set_cloexec(12, 0)",
+        "close(2)",
+        "chroot(/srv)",
+        "chdir(/work)",
+        "set_umask(23)",
+        "set_disposition(2, 0)",
+        "set_disposition(13, 0)",
+        "set_disposition(10, 1)",
+        "start_session()",
+        "take_terminal(13)",
+        "come_to_foreground(13)",
+        "set_limit(7)",
+        "set_limit(4)",
+        "set_nice(5)",
+        "set_groups()",
+        "set_gid(1001)",
+        "set_uid(1000)",
+        "set_no_new_privs()",
+        "set_parent_death_signal(15)",
+        "parent()",
+        "set_mask()",
+        "close_range(3, 6)",
+        "close_range(9, 9)",
+        "close_range(13, 39)",
+        "close_range(41, 4294967295)",
+        "execve(/missing/prog)",
+        "execve(/bin/prog)",
+    ];
+    assert_eq!(ran.calls(), calls);
+}
+
+#[rstest]
+#[case::of_a_session(rich::kernel, rich::session_plan)]
+#[case::of_a_process_group(rich::group_kernel, rich::group_plan)]
+fn the_stages_are_entered_in_their_order_and_every_call_belongs_to_one(
+    #[case] kernel: fn() -> SimKernel,
+    #[case] plan: fn() -> Plan<'static>,
+) {
+    let ran = run_as(kernel(), &plan(), BIRTH, |it| it.with_channel(CHANNEL));
+    let entered: Vec<Stage> = ran.entered.iter().map(|(stage, _)| *stage).collect();
+    let log = ran.backend.sys().log();
+    assert_eq!(entered, Stage::ORDER);
+    assert!(log.iter().is_sorted_by_key(|call| call.stage) && log[0].stage.is_some(), "{log:?}");
+}
+
+#[test]
+fn the_program_finds_exactly_what_it_was_handed() {
+    let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.with_channel(CHANNEL));
+    let executed = ran.result.expect("nothing is refused");
+    let before = rich::kernel().table();
+    assert_eq!(executed.argv, [c"prog".to_owned(), c"x".to_owned()]);
+    assert_eq!(executed.files, HANDED_OVER.map(|(fd, from)| (fd, before.entries()[&from].file)).into());
+    let process = Process {
+        session: 101,
+        group: 101,
+        terminal: Some(before.entries()[&13].file),
+        foreground: 101,
+        uid: IDS.0,
+        gid: IDS.1,
+        groups: IDS.2.to_vec(),
+        root: c"/srv".to_owned(),
+        directory: c"/work".to_owned(),
+        umask: 0o027,
+        nice: 5,
+        mask: SignalSet::EMPTY.with(libc::SIGUSR2),
+        dispositions: [libc::SIGHUP, libc::SIGUSR1].map(|signal| (signal, Disposition::Ignored)).into(),
+        limits: [(Resource::NOFILE.0, (512, 512)), (Resource::CORE.0, (0, 0))].into(),
+        no_new_privs: true,
+        death_signal: libc::SIGTERM,
+        ..executed.process.clone()
+    };
+    assert_eq!(executed.process, process);
+}
+
+/// What the plain plan does, but for its questions about signals.
+const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/bin/prog)"];
+
+#[rstest]
+#[case::nothing(|_: &mut Plan<'_>| (), &[])]
+#[case::keep(|it: &mut Plan<'_>| it.inherit = &[7, 8], &["set_cloexec(7, 0)", "set_cloexec(8, 0)"])]
+#[case::parent_ends(|it: &mut Plan<'_>| it.parent_ends = &[5, 7], &["close(5)", "close(7)"])]
+#[case::place(|it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 9, to: 1 }], &["dup_onto(9, 1)"])]
+#[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)"])]
+#[case::directory(
+    |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/work")), &["chdir(/work)"])]
+#[case::open_directory(|it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(14)), &["fchdir(14)"])]
+#[case::umask(|it: &mut Plan<'_>| it.umask = Some(0), &["set_umask(0)"])]
+#[case::ignored_signal(
+    |it: &mut Plan<'_>| it.ignore = SignalSet::EMPTY.with(3), &["set_disposition(3, 1)"])]
+#[case::session(|it: &mut Plan<'_>| it.session = true, &["start_session()"])]
+#[case::process_group(|it: &mut Plan<'_>| it.process_group = Some(100), &["set_process_group(100)"])]
+#[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), &["come_to_foreground(13)"])]
+#[case::limits(|it: &mut Plan<'_>| it.limits = &[LOW], &["set_limit(1)"])]
+#[case::nice(|it: &mut Plan<'_>| it.nice = Some(-3), &["set_nice(-3)"])]
+#[case::no_groups(|it: &mut Plan<'_>| it.groups = Some(&[]), &["set_groups()"])]
+#[case::gid(|it: &mut Plan<'_>| it.gid = Some(0), &["set_gid(0)"])]
+#[case::uid(|it: &mut Plan<'_>| it.uid = Some(0), &["set_uid(0)"])]
+#[case::no_new_privs(|it: &mut Plan<'_>| it.no_new_privs = true, &["set_no_new_privs()"])]
+#[case::die_with_parent(
+    |it: &mut Plan<'_>| it.die_with_parent = Some(9), &["set_parent_death_signal(9)", "parent()"])]
+fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
+    #[case] ask: fn(&mut Plan<'static>),
+    #[case] calls: &[&str],
+) {
+    let mut plan = plain();
+    ask(&mut plan);
+    let kernel = rich::group_kernel().with_process(|it| it.dispositions.clear());
+    let ran = run(kernel, &plan);
+    assert_eq!((ran.ending(), ran.calls()), (Ok(c"/bin/prog"), strings(&[calls, &PLAIN].concat())));
+}
+
+const LOW: Limit = Limit { resource: Resource::FSIZE, soft: 10, hard: 20 };
+
+#[test]
+fn a_plan_that_closes_nothing_closes_nothing() {
+    let ran = run(rich::kernel(), &Plan { close: None, ..plain() });
+    let inheritable = [0, 1, 2, 8, 11, 15, 300];
+    assert_eq!(ran.result.map(|executed| executed.fds()), Ok(inheritable.to_vec()));
+    assert_eq!(ran.closed, None);
+}
+
+#[rstest]
+#[case::bulk(Link::Bulk, Closer::Bulk)]
+#[case::enumerate(Link::Enumerate, Closer::Enumerator(0))]
+#[case::every_number(Link::Loop, Closer::Loop)]
+fn the_reporter_is_told_what_closed(#[case] link: Link, #[case] by: Closer) {
+    let ran = run(rich::kernel(), &Plan { close: Some(link), ..plain() });
+    assert_eq!(ran.closed, Some(Closed { by, bulk_refused: None }));
+}
+
+#[test]
+fn a_refusal_is_met_by_one_child_only() {
+    let backend = Linux::new(rich::kernel().refusing("close_range", Errno::PERM));
+    let asked = [(); 2].map(|()| {
+        let recorder = Recorder::new(backend.sys());
+        child_exec(&backend, &plain(), &BIRTH, &recorder).expect("the next link closes");
+        backend.learn(&recorder.how_closed().expect("something was closed"));
+        backend.sys().calls_of("close_range").len()
+    });
+    assert_eq!(asked, [1, 1]);
+}
+
+#[rstest]
+#[case::first_is_there(&[None], Ok(0))]
+#[case::second_is_there(&[Some(Errno::NOENT), None], Ok(1))]
+#[case::a_file_where_a_directory_should_be(&[Some(Errno::NOTDIR), None], Ok(1))]
+#[case::one_that_may_not_be_run_hides_none(&[Some(Errno::ACCES), None], Ok(1))]
+#[case::none_is_there(&[Some(Errno::NOENT), Some(Errno::NOENT)], Err((Errno::NOENT, 1)))]
+#[case::the_last_of_two_that_are_missing(&[Some(Errno::NOENT), Some(Errno::NOTDIR)], Err((Errno::NOTDIR, 1)))]
+#[case::a_wrong_path_before_what_is_missing(&[Some(Errno::NOTDIR), Some(Errno::NOENT)], Err((Errno::NOENT, 1)))]
+#[case::denied_after_a_wrong_path(&[Some(Errno::NOTDIR), Some(Errno::ACCES)], Err((Errno::ACCES, 1)))]
+#[case::denied_before_missing(&[Some(Errno::ACCES), Some(Errno::NOENT)], Err((Errno::ACCES, 0)))]
+#[case::denied_after_missing(&[Some(Errno::NOENT), Some(Errno::ACCES)], Err((Errno::ACCES, 1)))]
+#[case::the_first_of_two_that_are_there(&[Some(Errno::ACCES), Some(Errno::LOOP)], Err((Errno::ACCES, 0)))]
+#[case::between_two_missing(
+    &[Some(Errno::NOENT), Some(Errno::TXTBSY), Some(Errno::NOTDIR)], Err((Errno::TXTBSY, 1)))]
+#[case::too_long_arguments(&[Some(Errno::TOOBIG), Some(Errno::NOENT)], Err((Errno::TOOBIG, 0)))]
+#[case::unrecognised_without_a_shell(&[Some(Errno::NOEXEC), Some(Errno::NOENT)], Err((Errno::NOEXEC, 0)))]
+#[case::no_candidate(&[], Err((Errno::NOENT, 0)))]
+fn the_first_error_of_a_candidate_that_is_there_wins(
+    #[case] answers: &[Option<Errno>],
+    #[case] ending: Result<usize, (Errno, i32)>,
+) {
+    const PATHS: [&CStr; 3] = [c"/a/prog", c"/b/prog", c"/c/prog"];
+    let outcome = |answer: &Option<Errno>| answer.map_or(Outcome::Program, Outcome::Fails);
+    let paths = PATHS.iter().zip(answers);
+    let kernel = paths.fold(SimKernel::new(), |it, (path, answer)| it.with_path(path, outcome(answer)));
+    let exec = Exec { candidates: &PATHS[..answers.len()], ..plain().exec };
+    let ran = run(kernel, &Plan::new(exec));
+    let expected = ending.map(|index| PATHS[index]).or_else(|(errno, at)| failure(Stage::Exec, errno, at));
+    assert_eq!(ran.ending(), expected);
+}
+
+#[rstest]
+#[case::recognised_by_nobody(Errno::NOEXEC, Outcome::Program, Ok(c"/bin/sh"), &["sh", "/a/script", "x"])]
+#[case::missing_shell(Errno::NOEXEC, Outcome::Fails(Errno::NOENT), Err(Errno::NOEXEC), &[])]
+#[case::not_executable(Errno::ACCES, Outcome::Program, Err(Errno::ACCES), &[])]
+#[case::missing(Errno::NOENT, Outcome::Program, Err(Errno::NOENT), &[])]
+fn a_shell_runs_what_the_kernel_does_not_recognise_and_nothing_else(
+    #[case] errno: Errno,
+    #[case] shell: Outcome,
+    #[case] ending: Result<&CStr, Errno>,
+    #[case] argv: &[&str],
+) {
+    let kernel = SimKernel::new().with_path(c"/a/script", Outcome::Fails(errno)).with_path(c"/bin/sh", shell);
+    let pointers = [c"sh", c"/a/script", c"x"].map(|it| Some(ThinCStr::from(it)));
+    let pointers = [pointers[0], pointers[1], pointers[2], None];
+    let argvs = [CStrArray::new(&pointers).expect("it ends with a null")];
+    let shell = Some(ShellFallback { shell: c"/bin/sh", argvs: &argvs });
+    let ran = run(kernel, &Plan::new(Exec { candidates: &[c"/a/script"], shell, ..plain().exec }));
+    assert_eq!(ran.ending(), ending.or_else(|errno| failure(Stage::Exec, errno, 0)));
+    let seen = ran.result.map(|it| it.argv).unwrap_or_default();
+    assert_eq!(seen, argv.iter().map(|it| std::ffi::CString::new(*it).expect("no NUL")).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_environment_is_the_plan_s_or_the_process_s_own() {
+    let pointers = [Some(ThinCStr::from(c"A=1")), None];
+    let env = CStrArray::new(&pointers);
+    let seen = [env, None].map(|env| {
+        let exec = Exec { env, ..plain().exec };
+        run(SimKernel::new(), &Plan::new(exec)).result.expect("it is there").env
+    });
+    assert_eq!(seen, [Some(vec![c"A=1".to_owned()]), None]);
+}
+
+/// A birth in the parent's own table.
+const SHARED: Birth = Birth { shares_table: true, ..BIRTH };
+
+#[rstest]
+#[case::unshared_while_closed(|it: SimKernel| it, "close_range_unshare(41, 4294967295)")]
+#[case::unshared_alone(
+    |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM).refusing("close_range", Errno::PERM),
+    "unshare_files()")]
+fn the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
+    #[case] world: fn(SimKernel) -> SimKernel,
+    #[case] unshares: &str,
+) {
+    let plan = Plan { hook: None, ..rich::session_plan() };
+    let ran = run_as(world(rich::kernel()), &plan, SHARED, |it| it.with_channel(CHANNEL));
+    let position = ran.calls().iter().position(|call| call == unshares);
+    let others_before = ran.calls().iter().take_while(|call| !call.contains("unshare")).count();
+    assert_eq!((ran.backend.sys().parents_table(), others_before), (rich::kernel().table(), 0));
+    assert!(position.is_some() && ran.result.is_ok_and(|executed| rich::is_as_asked(&executed)));
+}
+
+#[rstest]
+#[case::source_of_a_move(
+    |it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 300, to: 0 }], "close_range_unshare(301, 4294967295)")]
+#[case::source_that_is_saved(
+    |it: &mut Plan<'_>| it.moves = &[Move::Save(300), Move::Restore(1)], "close_range_unshare(301, 4294967295)")]
+#[case::shared(|it: &mut Plan<'_>| it.moves = &[Move::Share(300)], "close_range_unshare(301, 4294967295)")]
+#[case::parent_end(|it: &mut Plan<'_>| it.parent_ends = &[300], "close_range_unshare(301, 4294967295)")]
+#[case::directory(
+    |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(400)), "close_range_unshare(401, 4294967295)")]
+#[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), "close_range_unshare(14, 4294967295)")]
+#[case::terminal(
+    |it: &mut Plan<'_>| (it.session, it.terminal) = (true, Some(401)), "close_range_unshare(402, 4294967295)")]
+#[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
+#[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), "unshare_files()")]
+fn what_a_later_stage_needs_is_not_closed_with_the_shared_table(
+    #[case] ask: fn(&mut Plan<'static>),
+    #[case] unshares: &str,
+) {
+    let mut plan = plain();
+    ask(&mut plan);
+    let kernel = rich::group_kernel().with_files(&[400], File::Directory, true);
+    let ran = run_as(kernel.with_files(&[401], File::Terminal, true), &plan, SHARED, |it| it);
+    assert_eq!((ran.ending(), &ran.calls()[0][..]), (Ok(c"/bin/prog"), unshares));
+}
+
+#[test]
+fn a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anything() {
+    let refusing = |it: SimKernel, name| it.refusing(name, Errno::PERM);
+    let kernel = refusing(refusing(rich::kernel(), "close_range_unshare"), "unshare_files");
+    let ran = run_as(kernel, &rich::session_plan(), SHARED, |it| it.with_channel(CHANNEL));
+    assert_eq!(ran.ending(), failure(Stage::Table, Errno::PERM, 0));
+    assert_eq!(ran.backend.sys().table(), rich::kernel().table());
+}
+
+#[test]
+fn a_child_whose_parent_has_died_meanwhile_does_not_start() {
+    let kernel = SimKernel::new().with_process(|process| process.parent = 1);
+    let ran = run(kernel, &Plan { die_with_parent: Some(libc::SIGTERM), ..plain() });
+    assert_eq!(ran.ending(), failure(Stage::DieWithParent, Errno::SRCH, 0));
+}
+
+#[test]
+fn a_number_that_is_closed_already_is_vacated() {
+    let kernel = SimKernel::new().without_open(&[0, 2]);
+    let ran = run(kernel, &Plan { moves: &[Move::Vacate(0), Move::Vacate(1), Move::Vacate(2)], ..plain() });
+    assert_eq!(ran.result.map(|executed| executed.fds()), Ok(vec![]));
+}
+
+#[rstest]
+#[case::no_saved_copy(&[Move::Restore(4)], (Errno::BADF, 4))]
+#[case::closed_source(&[Move::Copy { from: 99, to: 4 }], (Errno::BADF, 99))]
+#[case::closed_share(&[Move::Share(98)], (Errno::BADF, 98))]
+#[case::closed_ring(&[Move::Save(97)], (Errno::BADF, 97))]
+#[case::target_above_the_limit(&[Move::Copy { from: 9, to: 1_024 }], (Errno::BADF, 9))]
+#[case::second_of_two(&[Move::Share(9), Move::Copy { from: 96, to: 0 }], (Errno::BADF, 96))]
+fn a_step_that_fails_names_its_descriptor(#[case] moves: &[Move], #[case] (errno, fd): (Errno, Fd)) {
+    let ran = run(rich::kernel(), &Plan { moves, ..plain() });
+    assert_eq!(ran.ending(), failure(Stage::Place, errno, fd));
+}
+
+#[rstest]
+fn an_interrupted_duplication_is_done_again(
+    #[values(Errno::INTR, Errno::BUSY)] errno: Errno,
+    #[values(1, 2, 7)] times: usize,
+) {
+    let kernel = rich::kernel().refusing_some("dup_onto", 0..times, errno);
+    let ran = run(kernel, &Plan { moves: &[Move::Copy { from: 9, to: 1 }], ..plain() });
+    let file = rich::kernel().table().entries()[&9].file;
+    assert_eq!(ran.backend.sys().calls_of("dup_onto").len(), times + 1);
+    assert_eq!(ran.result.expect("it works in the end").files[&1], file);
+}
+
+#[rstest]
+#[case::ignored_and_reset(libc::SIGPIPE, Disposition::Ignored, true, false)]
+#[case::ignored_and_left(libc::SIGPIPE, Disposition::Ignored, false, true)]
+#[case::handled_without_being_asked(libc::SIGINT, Disposition::Handled, false, false)]
+#[case::real_time_signal(64, Disposition::Ignored, true, false)]
+fn what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
+    #[case] signal: i32,
+    #[case] before: Disposition,
+    #[case] reset: bool,
+    #[case] is_ignored: bool,
+) {
+    let kernel = SimKernel::new().with_process(|it| it.dispositions.extend([(signal, before)]));
+    let reset = if reset { SignalSet::ALL } else { SignalSet::EMPTY };
+    let executed = run(kernel, &Plan { reset, ..plain() }).result.expect("nothing is refused");
+    assert_eq!(executed.process.dispositions.contains_key(&signal), is_ignored);
+}
+
+#[test]
+fn signals_that_the_c_library_keeps_for_itself_are_passed_over() {
+    let kernel = rich::kernel().refusing_some("disposition", 31..33, Errno::INVAL);
+    assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
+}
+
+#[rstest]
+#[case::inherited(Mask::Inherit, SignalSet::EMPTY.with(3))]
+#[case::set(Mask::Set(SignalSet::EMPTY.with(5)), SignalSet::EMPTY.with(5))]
+fn the_mask_is_the_starting_thread_s_or_the_one_that_was_set(#[case] mask: Mask, #[case] seen: SignalSet) {
+    let birth = Birth { mask: SignalSet::EMPTY.with(3), ..BIRTH };
+    let ran = run_as(SimKernel::new(), &Plan { mask, ..plain() }, birth, |it| it);
+    assert_eq!(ran.result.expect("nothing is refused").process.mask, seen);
+}
+
+#[rstest]
+#[case::with_an_errno(Err(HookError::Errno(Errno::TXTBSY)), failure(Stage::PreExec, Errno::TXTBSY, 0))]
+#[case::with_a_panic(Err(HookError::Panicked), failure(Stage::PreExec, Errno::CANCELED, HOOK_PANICKED))]
+#[case::not_at_all(Ok(()), Ok(c"/bin/prog"))]
+fn a_closure_that_fails_ends_the_child(
+    #[case] answer: Result<(), HookError>,
+    #[case] ending: Result<&'static CStr, Report>,
+) {
+    let hook = || answer;
+    assert_eq!(run(SimKernel::new(), &Plan { hook: Some(&hook), ..plain() }).ending(), ending);
+}
+
+#[test]
+fn a_closure_that_replaced_the_channel_ends_the_child() {
+    let plan = Plan { hook: Some(&|| Ok(())), ..plain() };
+    let ran = run_as(SimKernel::new(), &plan, BIRTH, |it| it.replaced(Errno::BADF));
+    assert_eq!(ran.ending(), failure(Stage::PreExec, Errno::BADF, CHANNEL_REPLACED));
+}
+
+#[test]
+fn the_channel_is_looked_at_only_after_foreign_code() {
+    let ran = run_as(SimKernel::new(), &plain(), BIRTH, |it| it.replaced(Errno::BADF));
+    assert_eq!(ran.ending(), Ok(c"/bin/prog"));
+}
+
+#[test]
+fn a_closure_runs_once() {
+    let count = AtomicUsize::new(0);
+    let hook = || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    run(SimKernel::new(), &Plan { hook: Some(&hook), ..plain() });
+    assert_eq!(count.into_inner(), 1);
+}
+
+#[test]
+fn what_a_closure_opens_is_closed() {
+    let backend = Linux::new(SimKernel::new());
+    let open = || backend.sys().dup_onto(0, 77).map_err(HookError::Errno);
+    let plan = Plan { hook: Some(&open), ..plain() };
+    let executed = child_exec(&backend, &plan, &BIRTH, &Recorder::new(backend.sys()));
+    assert_eq!(executed.map(|it| it.fds()), Ok(vec![0, 1, 2]));
+}
+
+#[rstest]
+fn a_stage_of_which_the_parent_cannot_be_told_is_not_begun(
+    #[values(Stage::Table, Stage::Root, Stage::Uid, Stage::Close, Stage::Exec)] stage: Stage,
+) {
+    let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.mute_at(stage, Errno::PIPE));
+    assert_eq!(ran.ending(), failure(stage, Errno::PIPE, 0));
+    assert!(ran.backend.sys().log().iter().all(|call| call.stage < Some(stage)));
+}
+
+#[rstest]
+#[case::timed(true)]
+#[case::not_timed(false)]
+fn each_stage_has_a_time_if_the_plan_is_timed(#[case] timed: bool) {
+    let ran = run(SimKernel::new(), &Plan { timed, ..plain() });
+    let times: Vec<Option<u64>> = ran.entered.iter().map(|(_, at)| *at).collect();
+    let expected: Vec<Option<u64>> = (1..=23).map(|at| timed.then_some(at)).collect();
+    assert_eq!(times, expected);
+}
+
+#[rstest]
+#[case::channel_alone(&[], vec![0, 1, 2])]
+#[case::channel_in_the_middle(&[8, 300], vec![0, 1, 2, 8, 300])]
+fn the_channel_survives_closing_and_not_exec(#[case] keep: &[Fd], #[case] fds: Vec<Fd>) {
+    let plan = Plan { keep: keep_list(keep), ..plain() };
+    let ran = run_as(rich::kernel(), &plan, BIRTH, |it| it.with_channel(CHANNEL));
+    assert!(ran.backend.sys().open_fds().contains(&CHANNEL));
+    assert_eq!(ran.result.map(|executed| executed.fds()), Ok(fds));
+}
+
+#[test]
+fn a_limit_below_what_is_kept_closes_nothing_kept() {
+    let lowered = [Limit { resource: Resource::NOFILE, soft: 4, hard: 4 }];
+    let plan = Plan { limits: &lowered, keep: keep_list(&[8, 300]), close: Some(Link::Loop), ..plain() };
+    let ran = run(rich::kernel(), &plan);
+    assert_eq!(ran.result.map(|executed| executed.fds()), Ok(vec![0, 1, 2, 8, 300]));
+}
+
+#[test]
+fn what_cannot_be_closed_ends_the_child() {
+    let kernel = rich::kernel().refusing("close_range", Errno::PERM).without_listings().with_limit(1 << 30);
+    let ran = run(kernel, &Plan { keep: KeepList::EMPTY, ..plain() });
+    assert_eq!((ran.ending(), ran.closed), (failure(Stage::Close, Errno::OVERFLOW, 0), None));
+}

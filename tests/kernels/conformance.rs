@@ -1,0 +1,142 @@
+//! What any backend has to do, whatever its system offers: one call for each backend, and for each that is to come.
+//!
+//! The kernel underneath is good, without lists, and with lists that lie; and each of its calls fails, always or once,
+//! with each errno. A backend whose exec closes descriptors has no table to look at before it: its own cases do.
+
+use forkexec_core::{Backend, Closed, Closer, Errno, Fd, Link, Operation, close_except};
+
+use crate::sim::{Listing, NAMES, SimKernel};
+use crate::{keep_list, left_open};
+
+const ERRNOS: [Errno; 7] =
+    [Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::INTR, Errno::IO, Errno::MFILE];
+const KEPT: [&[Fd]; 5] = [&[], &[3], &[9, 60], &[60, 61], &[300]];
+const LINKS: [Link; 3] = [Link::Bulk, Link::Enumerate, Link::Loop];
+
+type World = fn(SimKernel) -> SimKernel;
+const WORLDS: [World; 5] = [
+    |kernel| kernel,
+    SimKernel::without_listings,
+    |kernel| kernel.with_listing(&Listing::plain(0..3)),
+    |kernel| kernel.with_limit(u64::MAX),
+    |kernel| kernel.with_limit(64),
+];
+
+fn sparse() -> SimKernel {
+    SimKernel::new().with_open(&[3, 4, 9, 60, 61, 70]).with_cloexec(&[50, 300])
+}
+
+/// Holds a backend to its contract.
+///
+/// # Panics
+///
+/// With what it does not keep to.
+pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) {
+    says_what_it_has(&backend(SimKernel::new()));
+    for world in WORLDS {
+        for keep in KEPT {
+            for link in LINKS {
+                closes_exactly(&backend(world(sparse())), keep, link);
+            }
+        }
+    }
+    // A number that cannot be closed stays open whatever the backend does.
+    for &name in NAMES.iter().filter(|&&name| name != "close") {
+        for errno in ERRNOS {
+            for which in [0..usize::MAX, 0..1, 1..2] {
+                let kernel = sparse().refusing_some(name, which, errno);
+                closes_exactly(&backend(kernel), &[9, 60], Link::Bulk);
+            }
+        }
+    }
+    lists_truly(&backend(sparse()));
+    remembers(&backend(sparse()));
+}
+
+fn says_what_it_has<B: Backend>(backend: &B) {
+    let has = backend.capabilities();
+    let names: Vec<_> = backend.enumerators().iter().map(|enumerator| enumerator.name()).collect();
+    assert_eq!(names, has.enumerators, "the enumerators and their names differ");
+    assert!(!has.system.is_empty() && !has.launchers.is_empty(), "{has:?}");
+    assert!(has.resources.iter().any(|(name, _)| *name == "nofile"), "the descriptor limit has no name");
+    for (operation, answer) in [
+        (Operation::DieWithParent, backend.die_with_parent(1)),
+        (Operation::NoNewPrivs, backend.no_new_privs()),
+    ] {
+        assert_eq!(has.has(operation), answer != Err(Errno::NOSYS), "{operation:?} answers {answer:?}");
+    }
+}
+
+/// All is closed that is not kept; or the answer is an error, and what is kept is open.
+fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: Link) {
+    let before = backend.sys().open_fds();
+    let kept: Vec<_> = before.iter().copied().filter(|fd| *fd < 3 || keep.contains(fd)).collect();
+    match close_except(backend, 3, keep_list(keep), link) {
+        Ok(Closed { by: Closer::Nothing, .. }) => panic!("nothing was closed, from {link:?}"),
+        Ok(closed) => {
+            let left = left_open(&before, keep_list(keep));
+            assert_eq!(
+                backend.sys().open_fds(),
+                left,
+                "{closed:?} from {link:?}, {:?}",
+                backend.sys().calls()
+            );
+        }
+        Err(errno) => {
+            assert_eq!(errno, Errno::OVERFLOW, "from {link:?}");
+            let open = backend.sys().open_fds();
+            assert!(kept.iter().all(|fd| open.contains(fd)), "{kept:?} became {open:?}");
+        }
+    }
+}
+
+/// Each enumerator sees all that is open, and leaves nothing of its own behind.
+fn lists_truly<B: Backend<Sys = SimKernel>>(backend: &B) {
+    let before = backend.sys().open_fds();
+    for enumerator in backend.enumerators() {
+        let mut seen = Vec::new();
+        let listed = enumerator.visit(backend.sys(), 3, &mut |fd| seen.push(fd));
+        let missed = before.iter().find(|&fd| *fd >= 3 && !seen.contains(fd));
+        assert!(listed.is_err() || missed.is_none(), "{} missed {missed:?}", enumerator.name());
+        assert_eq!(backend.sys().open_fds(), before, "{} left something", enumerator.name());
+    }
+}
+
+/// What was refused for good is not asked for again.
+fn remembers<B: Backend>(backend: &B) {
+    let first = backend.first_link();
+    backend.learn(&Closed { by: Closer::Loop, bulk_refused: None });
+    assert_eq!(backend.first_link(), first, "nothing was refused");
+    backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
+    assert!(backend.first_link() > Link::Bulk, "a refusal is forgotten");
+}
+
+#[test]
+fn freebsd_conforms() {
+    conforms(forkexec_freebsd::Freebsd::new);
+}
+
+#[test]
+fn linux_conforms() {
+    conforms(forkexec_linux::Linux::new);
+}
+
+#[test]
+fn netbsd_conforms() {
+    conforms(forkexec_netbsd::Netbsd::new);
+}
+
+#[test]
+fn openbsd_conforms() {
+    conforms(forkexec_openbsd::Openbsd::new);
+}
+
+#[test]
+fn posix_conforms() {
+    conforms(forkexec_posix::Posix::new);
+}
+
+#[test]
+fn solaris_conforms() {
+    conforms(forkexec_solaris::Solaris::new);
+}

@@ -1,0 +1,462 @@
+//! What the FreeBSD and DragonFly backend decides: by which call, what to believe of `/dev/fd`, where the loop ends.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, LOOP_CEILING, Link, Operation, Unlisted,
+    close_except,
+};
+use forkexec_freebsd::{DevFd, Freebsd};
+
+use crate::sim::freebsd::{WITH_CLOSE_RANGE, dragonfly_dirent, freebsd_dirent};
+use crate::sim::{Call, Listing, SimKernel};
+use crate::{keep_list, left_open, strings};
+
+const CHANNEL: Fd = 50;
+const HIGHEST: Fd = 19_999;
+const RUN: [Fd; 38] = [
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+];
+
+/// Releases by their `kern.osreldate`.
+const FREEBSD_7_4: i32 = 704_000;
+const FREEBSD_12_1: i32 = 1_201_000;
+const SNAPSHOT_OF_13: i32 = 1_300_091;
+const FREEBSD_13_0: i32 = 1_300_139;
+const FREEBSD_14_3: i32 = 1_403_000;
+
+/// `ECAPMODE` and `EINTEGRITY` of FreeBSD.
+const CAPMODE: Errno = Errno::from_raw(93);
+const INTEGRITY: Errno = Errno::from_raw(97);
+
+/// More than fits into one batch of a listing, and a few far up.
+fn crowded(kernel: SimKernel) -> SimKernel {
+    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
+    kernel.with_open(&many).with_cloexec(&[CHANNEL, 600, 5_000]).with_open(&[HIGHEST])
+}
+
+fn new() -> SimKernel {
+    crowded(SimKernel::freebsd(FREEBSD_14_3))
+}
+
+fn old() -> SimKernel {
+    crowded(SimKernel::freebsd(FREEBSD_12_1))
+}
+
+fn dragonfly() -> SimKernel {
+    crowded(SimKernel::dragonfly())
+}
+
+/// The bulk call of either kind is refused.
+fn unbulk(kernel: SimKernel, errno: Errno) -> SimKernel {
+    kernel.refusing("close_range", errno).refusing("closefrom", errno)
+}
+
+fn unlisted(kernel: SimKernel) -> SimKernel {
+    unbulk(kernel, Errno::PERM).without_listings()
+}
+
+/// What devfs has at `/dev/fd` if nothing is mounted there (fd(4)).
+fn unmounted(kernel: SimKernel) -> SimKernel {
+    unbulk(kernel, Errno::NOSYS).with_listing(&Listing::plain(0..3))
+}
+
+fn listing(kernel: SimKernel, listing: &Listing) -> SimKernel {
+    unbulk(kernel, Errno::PERM).with_listing(listing)
+}
+
+fn with_channel(keep: &[Fd], channel: Option<Fd>) -> KeepList<'_> {
+    channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel))
+}
+
+/// The calls that no kernel, list or refusal excuses: a range that is empty or holds a kept descriptor, a close of a kept one.
+fn inexcusable(log: &[Call], keep: KeepList<'_>) -> Vec<String> {
+    let is_kept = |first: i64, last: i64| {
+        let below = Fd::try_from(first).ok().and_then(|first| keep.gaps(first).next());
+        !below.is_some_and(|gap| {
+            i64::from(gap.first()) == first && (last <= gap.last().into() || gap.last() == Fd::MAX)
+        })
+    };
+    let is_bad = |call: &&Call| match (call.name, call.numbers) {
+        ("close", [Some(fd), _]) => Fd::try_from(fd).is_ok_and(|fd| keep.contains(fd)),
+        ("close_range", [Some(first), Some(last)]) => first > last || is_kept(first, last),
+        ("closefrom", [Some(first), _]) => is_kept(first, Fd::MAX.into()),
+        _ => false,
+    };
+    log.iter().filter(is_bad).map(Call::to_string).collect()
+}
+
+/// As many calls as the longest honest way takes: the loop to the ceiling, once for asking and once for closing.
+const MOST_CALLS: usize = 2 * LOOP_CEILING as usize;
+
+type World = fn() -> SimKernel;
+
+#[rstest]
+#[case::good(new, Closer::Bulk)]
+#[case::good_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
+#[case::good_13_0(|| crowded(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
+#[case::good_dragonfly(dragonfly, Closer::Bulk)]
+#[case::old_12_1(old, Closer::Bulk)]
+#[case::snapshot_that_may_lack_it(|| crowded(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
+#[case::older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
+#[case::release_not_known(|| new().refusing("release", Errno::PERM), Closer::Enumerator(0))]
+#[case::contained_enosys(|| unbulk(new(), Errno::NOSYS), Closer::Enumerator(0))]
+#[case::contained_eperm(|| unbulk(new(), Errno::PERM), Closer::Enumerator(0))]
+#[case::contained_eacces(|| unbulk(new(), Errno::ACCES), Closer::Enumerator(0))]
+#[case::contained_einval(|| unbulk(new(), Errno::INVAL), Closer::Enumerator(0))]
+#[case::contained_ecapmode(|| unbulk(new(), CAPMODE), Closer::Enumerator(0))]
+#[case::old_and_contained(|| unbulk(old(), Errno::PERM), Closer::Enumerator(0))]
+#[case::dragonfly_interrupted(|| dragonfly().refusing("closefrom", Errno::INTR), Closer::Enumerator(0))]
+#[case::list_taken_at_open(|| listing(new(), &Listing::TakenAtOpen), Closer::Enumerator(0))]
+#[case::list_that_moves_up(|| listing(new(), &Listing::Moving), Closer::Enumerator(0))]
+#[case::dragonfly_list_that_moves_up(|| listing(dragonfly(), &Listing::Moving), Closer::Enumerator(0))]
+#[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Closer::Bulk)]
+#[case::capability_mode_and_contained(
+    || unbulk(new(), CAPMODE).refusing("open_directory", CAPMODE), Closer::Loop)]
+#[case::nothing_mounted(|| unmounted(new()), Closer::Loop)]
+#[case::nothing_mounted_on_dragonfly(|| unmounted(dragonfly()), Closer::Loop)]
+#[case::no_dev(|| unlisted(new()), Closer::Loop)]
+#[case::plain_files_that_name_the_directory_too(|| listing(new(), &Listing::plain(0..60)), Closer::Loop)]
+#[case::list_breaks_off(
+    || unbulk(new(), Errno::PERM).refusing_some("getdirentries", 1..9, Errno::IO), Closer::Loop)]
+#[case::list_breaks_off_when_read_again(
+    || unbulk(new(), Errno::PERM).refusing_some("getdirentries", 6..9, INTEGRITY), Closer::Loop)]
+#[case::unmounted_before_it_is_read_again(
+    || unbulk(new(), Errno::PERM).refusing_some("file_system", 1..2, Errno::IO), Closer::Loop)]
+#[case::no_number_free_when_it_is_read_again(
+    || unbulk(new(), Errno::PERM).refusing_some("open_directory", 1..2, Errno::NFILE), Closer::Loop)]
+#[case::no_number_free(|| unbulk(new(), Errno::PERM).refusing("open_directory", Errno::MFILE), Closer::Loop)]
+#[case::not_counted(|| unlisted(new()).refusing("open_count", Errno::NOENT), Closer::Loop)]
+#[case::huge_limit(|| unlisted(new()).with_limit(1 << 30), Closer::Loop)]
+#[case::no_limit(|| unlisted(new()).with_limit(u64::MAX), Closer::Loop)]
+#[case::limit_not_known_on_dragonfly(
+    || unlisted(dragonfly()).refusing("descriptor_limit", Errno::INVAL), Closer::Loop)]
+fn the_table_afterwards_is_exactly_what_is_kept(
+    #[case] world: World,
+    #[case] by: Closer,
+    #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
+    #[values(None, Some(CHANNEL))] channel: Option<Fd>,
+) {
+    let keep = with_channel(keep, channel);
+    let backend = Freebsd::new(world());
+    let before = backend.sys().open_fds();
+    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
+    let log = backend.sys().log();
+    assert_eq!((inexcusable(&log, keep), log.len() < MOST_CALLS), (vec![], true));
+}
+
+#[rstest]
+#[case::nothing_kept(&[], &["release()", "close_range(3, 4294967295)"])]
+#[case::first_kept(&[3], &["release()", "close_range(4, 4294967295)"])]
+#[case::adjacent(&[60, 61], &["release()", "close_range(3, 59)", "close_range(62, 4294967295)"])]
+#[case::highest_possible(&[Fd::MAX], &["release()", "close_range(3, 2147483646)"])]
+fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &[&str]) {
+    let backend = Freebsd::new(new());
+    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    assert_eq!(backend.sys().calls(), calls);
+}
+
+#[rstest]
+#[case::nothing_kept(&[], &["closefrom(3)"])]
+#[case::first_kept(&[3], &["closefrom(4)"])]
+#[case::a_run(&RUN, &["closefrom(41)"])]
+#[case::one_number_between(&[3, 5], &["close(4)", "closefrom(6)"])]
+#[case::two_gaps(&[4, 7], &["close(3)", "close(5)", "close(6)", "closefrom(8)"])]
+fn closefrom_is_asked_for_what_lies_above_the_last(
+    #[case] keep: &[Fd],
+    #[case] calls: &[&str],
+    #[values(old, dragonfly)] world: World,
+) {
+    let backend = Freebsd::new(world());
+    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    let mut made = backend.sys().calls();
+    made.retain(|call| call != "release()");
+    assert_eq!(made, calls);
+}
+
+#[rstest]
+#[case::highest_possible(&[Fd::MAX])]
+#[case::just_above_what_is_walked(&[LOOP_CEILING + 1])]
+fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
+    let backend = Freebsd::new(world());
+    let closed = close_except(&backend, 3, keep_list(keep), Link::Bulk);
+    let expected = Closed { by: Closer::Enumerator(0), bulk_refused: Some(Errno::OVERFLOW) };
+    assert_eq!((closed, backend.sys().open_fds()), (Ok(expected), vec![0, 1, 2]));
+    assert!(backend.sys().log().len() < 2_000, "what is not open is not walked");
+}
+
+#[test]
+fn the_longest_gap_that_is_walked_ends_below_the_ceiling() {
+    let keep = [LOOP_CEILING];
+    let backend = Freebsd::new(dragonfly().with_open(&[LOOP_CEILING - 1, LOOP_CEILING, LOOP_CEILING + 1]));
+    let closed = close_except(&backend, 3, keep_list(&keep), Link::Bulk).map(|closed| closed.by);
+    assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING]));
+}
+
+#[rstest]
+fn a_bulk_call_refused_half_way_leaks_nothing(
+    #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR, CAPMODE)] errno: Errno,
+    #[values(0, 1, 2)] gaps_closed: usize,
+) {
+    let backend = Freebsd::new(new().refusing_some("close_range", gaps_closed..9, errno));
+    let closed = close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk);
+    assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
+    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
+}
+
+/// Two honest records and what follows.
+fn garbage(dirent: fn(&[u8]) -> Vec<u8>, rest: &[u8]) -> Listing {
+    Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
+}
+
+/// A FreeBSD record whose length field says something else.
+fn freebsd_length(length: u16) -> Listing {
+    let mut record = freebsd_dirent(b"44");
+    record[16..18].copy_from_slice(&length.to_ne_bytes());
+    garbage(freebsd_dirent, &record)
+}
+
+/// A DragonFly record whose name is said to have another length.
+fn dragonfly_length(length: u16) -> Listing {
+    let mut record = dragonfly_dirent(b"44");
+    record[8..10].copy_from_slice(&length.to_ne_bytes());
+    garbage(dragonfly_dirent, &record)
+}
+
+fn named(names: &[&str]) -> Listing {
+    Listing::Static { names: names.iter().map(ToString::to_string).collect(), on_procfs: true }
+}
+
+#[rstest]
+#[case::nothing_mounted(new, Listing::plain(0..3), Unlisted::Untrusted)]
+#[case::plain_files_that_name_the_directory_too(new, Listing::plain(0..60), Unlisted::Untrusted)]
+#[case::without_itself(new, named(&["0", "1", "2"]), Unlisted::Untrusted)]
+#[case::ends_at_the_first_hole(|| new().without_open(&[1]), named(&["0"]), Unlisted::Untrusted)]
+#[case::empty(new, Listing::Raw(vec![]), Unlisted::Untrusted)]
+#[case::names_that_are_no_numbers(new, named(&["x3", "4x", "-46", "46 "]), Unlisted::Untrusted)]
+#[case::record_of_length_zero(new, freebsd_length(0), Unlisted::Refused(Errno::IO))]
+#[case::record_of_a_header_only(new, freebsd_length(24), Unlisted::Refused(Errno::IO))]
+#[case::record_longer_than_the_batch(new, freebsd_length(48), Unlisted::Refused(Errno::IO))]
+#[case::record_without_a_nul(new, freebsd_length(26), Unlisted::Refused(Errno::IO))]
+#[case::record_cut_off(new, garbage(freebsd_dirent, &freebsd_dirent(b"44")[..20]), Unlisted::Refused(Errno::IO))]
+#[case::records_of_before_12(new, garbage(dragonfly_dirent, &[]), Unlisted::Refused(Errno::IO))]
+#[case::dragonfly_nothing_mounted(dragonfly, Listing::plain(0..3), Unlisted::Untrusted)]
+#[case::dragonfly_name_beyond_the_batch(dragonfly, dragonfly_length(8), Unlisted::Refused(Errno::IO))]
+#[case::dragonfly_longest_name(dragonfly, dragonfly_length(u16::MAX), Unlisted::Refused(Errno::IO))]
+#[case::dragonfly_record_cut_off(
+    dragonfly, garbage(dragonfly_dirent, &dragonfly_dirent(b"44")[..9]), Unlisted::Refused(Errno::IO))]
+fn a_list_that_cannot_be_true_is_not_believed(
+    #[case] world: World,
+    #[case] list: Listing,
+    #[case] why: Unlisted,
+) {
+    let kernel = world().with_listing(&list);
+    let before = kernel.open_fds();
+    let listed = DevFd.visit(&kernel, 3, &mut |_| {});
+    assert_eq!((listed, kernel.open_fds()), (Err(why), before));
+    let backend = Freebsd::new(listing(world(), &list));
+    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk).map(|closed| closed.by);
+    assert_eq!((closed, backend.sys().open_fds().contains(&61)), (Ok(Closer::Loop), false));
+}
+
+#[rstest]
+#[case::not_there(|| new().without_listings(), Unlisted::Refused(Errno::NOENT))]
+#[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Unlisted::Refused(CAPMODE))]
+#[case::no_free_number(|| new().refusing("open_directory", Errno::MFILE), Unlisted::Refused(Errno::MFILE))]
+#[case::kind_unknown(|| new().refusing("file_system", Errno::IO), Unlisted::Untrusted)]
+#[case::first_batch(|| new().refusing("getdirentries", Errno::PERM), Unlisted::Refused(Errno::PERM))]
+#[case::second_batch(|| new().refusing_some("getdirentries", 1..2, INTEGRITY), Unlisted::Refused(INTEGRITY))]
+#[case::the_end(|| new().refusing_some("getdirentries", 5..6, Errno::IO), Unlisted::Refused(Errno::IO))]
+fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
+    let kernel = world();
+    let before = kernel.open_fds();
+    let listed = DevFd.visit(&kernel, 3, &mut |_| {});
+    assert_eq!((listed, kernel.open_fds()), (Err(why), before));
+}
+
+#[rstest]
+#[case::all_open(&[])]
+#[case::below_the_first_visited(&[1])]
+fn what_is_visited_is_what_is_open_and_never_the_directory(
+    #[case] closed: &[Fd],
+    #[values(new, old, dragonfly)] world: World,
+) {
+    let kernel = world().without_open(closed);
+    let before = kernel.open_fds();
+    let mut seen = Vec::new();
+    assert_eq!(DevFd.visit(&kernel, 3, &mut |fd| seen.push(fd)), Ok(()));
+    let open: Vec<Fd> = before.iter().copied().filter(|&fd| fd >= 3).collect();
+    assert_eq!((kernel.open_fds(), seen), (before, open));
+}
+
+/// open(2), fstatfs(2), getdirentries(2), closefrom(2), sysctl(3), getrlimit(2): what their pages list, and the refusals of
+/// jails and capability mode.
+#[rstest]
+#[case::close_range("close_range", &[Errno::INVAL, Errno::NOSYS, Errno::PERM, CAPMODE])]
+#[case::closefrom("closefrom", &[Errno::INVAL, Errno::INTR, Errno::NOSYS, Errno::PERM])]
+#[case::open("open_directory", &[
+    Errno::NOTDIR, Errno::NAMETOOLONG, Errno::NOENT, Errno::ACCES, Errno::PERM, Errno::LOOP, Errno::MFILE,
+    Errno::NFILE, Errno::INTR, Errno::IO, Errno::FAULT, Errno::INVAL, INTEGRITY, CAPMODE,
+])]
+#[case::fstatfs("file_system", &[Errno::BADF, Errno::FAULT, Errno::IO, INTEGRITY, CAPMODE])]
+#[case::getdirentries("getdirentries", &[Errno::BADF, Errno::FAULT, Errno::INVAL, Errno::IO, INTEGRITY, CAPMODE])]
+#[case::osreldate("release", &[Errno::FAULT, Errno::INVAL, Errno::ISDIR, Errno::NOMEM, Errno::NOTDIR, Errno::NOENT, Errno::PERM])]
+#[case::nfds("open_count", &[Errno::FAULT, Errno::INVAL, Errno::ISDIR, Errno::NOMEM, Errno::NOTDIR, Errno::NOENT, Errno::PERM])]
+#[case::getrlimit("descriptor_limit", &[Errno::FAULT, Errno::INVAL])]
+fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
+    #[case] name: &str,
+    #[case] errnos: &[Errno],
+    #[values(new, old, dragonfly, || unbulk(new(), Errno::NOSYS), || unlisted(new()), || unlisted(dragonfly()))]
+    world: World,
+    #[values(0, 1, 3)] from: usize,
+) {
+    let keep = keep_list(&[60, 61]).and(CHANNEL);
+    for &errno in errnos {
+        let backend = Freebsd::new(world().refusing_some(name, from..usize::MAX, errno));
+        let before = backend.sys().open_fds();
+        let closed = close_except(&backend, 3, keep, Link::Bulk);
+        let is_exact = backend.sys().open_fds() == left_open(&before, keep);
+        assert!(is_exact || closed == Err(Errno::OVERFLOW), "{errno} leaks in silence");
+        assert_eq!(inexcusable(&backend.sys().log(), keep), [""; 0]);
+    }
+}
+
+#[rstest]
+#[case::only_the_standard_streams(&[], Ok(3))]
+#[case::far_up(&[HIGHEST], Ok(HIGHEST + 1))]
+#[case::above_a_lowered_limit(&[900_000], Ok(900_001))]
+#[case::the_last_that_is_asked_for(&[LOOP_CEILING - 1], Ok(LOOP_CEILING))]
+#[case::one_too_far(&[LOOP_CEILING], Err(Errno::OVERFLOW))]
+fn the_loop_ends_above_the_highest_that_is_open(
+    #[case] open: &[Fd],
+    #[case] bound: Result<Fd, Errno>,
+    #[values(64, u64::MAX)] limit: u64,
+) {
+    let kernel = SimKernel::freebsd(FREEBSD_14_3).with_open(open).with_limit(limit);
+    assert_eq!(Freebsd::new(kernel).loop_bound(), bound);
+}
+
+#[rstest]
+#[case::usual(20_000, Ok(65_536))]
+#[case::above_the_floor(70_000, Ok(70_000))]
+#[case::huge(1 << 30, Err(Errno::OVERFLOW))]
+fn the_loop_ends_where_the_limit_does_if_nothing_counts(
+    #[case] limit: u64,
+    #[case] bound: Result<Fd, Errno>,
+    #[values(SimKernel::dragonfly, || SimKernel::freebsd(FREEBSD_14_3).refusing("open_count", Errno::NOENT))]
+    world: World,
+) {
+    assert_eq!(Freebsd::new(world().with_limit(limit)).loop_bound(), bound);
+}
+
+#[test]
+fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+    let backend = Freebsd::new(unlisted(dragonfly()).with_limit(1 << 30));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(backend.sys().calls_of("close"), [""; 0]);
+}
+
+#[test]
+fn a_descriptor_that_cannot_be_asked_for_is_an_error_and_not_the_last() {
+    let backend = Freebsd::new(unlisted(new()).refusing_some("is_cloexec", 5..6, Errno::PERM));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+}
+
+#[test]
+fn the_release_is_asked_once_by_a_child_and_once_by_the_parent() {
+    let backend = Freebsd::new(new());
+    for _ in 0..3 {
+        let closed =
+            close_except(&backend, 3, KeepList::EMPTY, backend.first_link()).expect("nothing is refused");
+        backend.learn(&closed);
+    }
+    assert_eq!(backend.sys().calls_of("release"), ["release()"]);
+    let parent = Freebsd::new(new());
+    parent.learn(&Closed::default());
+    parent.learn(&Closed::default());
+    assert_eq!(parent.sys().calls(), ["release()"]);
+}
+
+#[test]
+fn a_release_that_was_refused_is_asked_for_again() {
+    let backend = Freebsd::new(new().refusing_some("release", 0..1, Errno::NOMEM));
+    let by = || close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    assert_eq!([by(), by()], [Ok(Closer::Enumerator(0)), Ok(Closer::Bulk)]);
+}
+
+#[test]
+fn dragonfly_is_asked_for_no_release() {
+    let backend = Freebsd::new(dragonfly());
+    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).expect("nothing is refused");
+    backend.learn(&closed);
+    assert_eq!(backend.sys().calls(), ["closefrom(3)"]);
+}
+
+#[rstest]
+#[case::not_there(Some(Errno::NOSYS), Link::Enumerate)]
+#[case::jail(Some(Errno::PERM), Link::Enumerate)]
+#[case::policy(Some(Errno::ACCES), Link::Enumerate)]
+#[case::unknown(Some(Errno::INVAL), Link::Enumerate)]
+#[case::capability_mode(Some(CAPMODE), Link::Enumerate)]
+#[case::gap_too_long_for_this_list(Some(Errno::OVERFLOW), Link::Bulk)]
+#[case::no_memory_this_time(Some(Errno::NOMEM), Link::Bulk)]
+#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
+#[case::not_refused(None, Link::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+    let backend = Freebsd::new(SimKernel::freebsd(FREEBSD_14_3));
+    backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
+    assert_eq!(backend.first_link(), next);
+}
+
+#[rstest]
+#[case::done(None, Ok(()))]
+#[case::before_14(Some(Errno::INVAL), Err(Errno::NOSYS))]
+#[case::traced(Some(Errno::PERM), Err(Errno::PERM))]
+fn a_kernel_without_no_new_privs_says_that_it_has_no_such_thing(
+    #[case] refusal: Option<Errno>,
+    #[case] answer: Result<(), Errno>,
+) {
+    let kernel = refusal.map_or_else(new, |errno| new().refusing("set_no_new_privs", errno));
+    assert_eq!(Freebsd::new(kernel).no_new_privs(), answer);
+}
+
+#[rstest]
+#[case::done(None, libc::SIGTERM, Ok(()))]
+#[case::no_signal(None, 0x1000, Err(Errno::INVAL))]
+#[case::refused(Some(Errno::PERM), libc::SIGTERM, Err(Errno::PERM))]
+fn the_signal_at_the_parent_s_death_is_asked_for(
+    #[case] refusal: Option<Errno>,
+    #[case] signal: i32,
+    #[case] answer: Result<(), Errno>,
+    #[values(new, dragonfly)] world: World,
+) {
+    let kernel = world();
+    let kernel = refusal.into_iter().fold(kernel, |it, errno| it.refusing("set_parent_death_signal", errno));
+    let backend = Freebsd::new(kernel);
+    let calls = strings(&[&format!("set_parent_death_signal({signal})")]);
+    assert_eq!((backend.die_with_parent(signal), backend.sys().calls()), (answer, calls));
+}
+
+#[rstest]
+#[case::freebsd(new, "FreeBSD", Some("close_range"), true)]
+#[case::dragonfly(dragonfly, "DragonFly", Some("closefrom"), false)]
+fn each_system_claims_what_it_has(
+    #[case] world: World,
+    #[case] system: &str,
+    #[case] bulk: Option<&str>,
+    #[case] no_new_privs: bool,
+) {
+    let capabilities = Freebsd::new(world()).capabilities();
+    assert_eq!((capabilities.system, capabilities.bulk_closer), (system, bulk));
+    let has = [Operation::DieWithParent, Operation::NoNewPrivs].map(|operation| capabilities.has(operation));
+    assert_eq!(has, [true, no_new_privs]);
+}
+
+#[test]
+fn no_launcher_shares_the_table() {
+    let backend = Freebsd::new(new());
+    let answer = backend.own_table(keep_list(&[60]));
+    assert_eq!((answer, backend.sys().calls()), (Err(Errno::NOSYS), vec![]));
+}

@@ -1,0 +1,299 @@
+//! What the Linux backend decides: which link of the chain, what to believe, what to remember.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Link, Sys, Unlisted, close_except, loop_bound,
+};
+use forkexec_linux::{Linux, ProcSelfFd};
+
+use crate::sim::directory::record;
+use crate::sim::{Call, File, Listing, SimKernel};
+use crate::{keep_list, left_open, strings};
+
+const CHANNEL: Fd = 50;
+const HIGHEST: Fd = 19_999;
+const RUN: [Fd; 38] = [
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+];
+
+/// More than fits into one batch of a listing, and a few far up.
+fn crowded() -> SimKernel {
+    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
+    SimKernel::new().with_open(&many).with_cloexec(&[CHANNEL, 600, 5_000]).with_open(&[HIGHEST])
+}
+
+type World = fn(SimKernel) -> SimKernel;
+
+fn refusing_all(kernel: SimKernel, errno: Errno) -> SimKernel {
+    kernel.refusing("close_range", errno).refusing("getdents64", errno)
+}
+
+fn untrue(listing: &Listing) -> SimKernel {
+    crowded().refusing("close_range", Errno::PERM).with_listing(listing)
+}
+
+/// A first batch of two honest records and what follows.
+fn garbage(rest: &[u8]) -> Listing {
+    Listing::Raw(vec![[record(b"46"), record(b"45"), rest.to_vec()].concat()])
+}
+
+/// A record whose length field says something else.
+fn with_length(mut record: Vec<u8>, length: u16) -> Vec<u8> {
+    record[16..18].copy_from_slice(&length.to_ne_bytes());
+    record
+}
+
+#[rstest]
+#[case::good(|it: SimKernel| it, Closer::Bulk)]
+#[case::too_old(|it: SimKernel| it.refusing("close_range", Errno::NOSYS), Closer::Enumerator(0))]
+#[case::contained_eperm(|it: SimKernel| it.refusing("close_range", Errno::PERM), Closer::Enumerator(0))]
+#[case::contained_eacces(|it: SimKernel| it.refusing("close_range", Errno::ACCES), Closer::Enumerator(0))]
+#[case::contained_einval(|it: SimKernel| it.refusing("close_range", Errno::INVAL), Closer::Enumerator(0))]
+#[case::stale_list(
+    |it: SimKernel| it.refusing("close_range", Errno::PERM).with_listing(&Listing::TakenAtOpen), Closer::Enumerator(0))]
+#[case::list_that_moves_up(
+    |it: SimKernel| it.refusing("close_range", Errno::PERM).with_listing(&Listing::Moving), Closer::Enumerator(0))]
+#[case::all_refused_enosys(|it: SimKernel| refusing_all(it, Errno::NOSYS), Closer::Loop)]
+#[case::all_refused_eperm(|it: SimKernel| refusing_all(it, Errno::PERM), Closer::Loop)]
+#[case::all_refused_eacces(|it: SimKernel| refusing_all(it, Errno::ACCES), Closer::Loop)]
+#[case::all_refused_einval(|it: SimKernel| refusing_all(it, Errno::INVAL), Closer::Loop)]
+#[case::list_breaks_off(
+    |it: SimKernel| it.refusing("close_range", Errno::PERM).refusing_some("getdents64", 1..9, Errno::IO), Closer::Loop)]
+#[case::no_proc(|it: SimKernel| it.refusing("close_range", Errno::NOSYS).without_listings(), Closer::Loop)]
+#[case::limit_not_known(
+    |it: SimKernel| refusing_all(it, Errno::PERM).refusing("descriptor_limit", Errno::PERM), Closer::Loop)]
+fn the_table_afterwards_is_exactly_what_is_kept(
+    #[case] world: World,
+    #[case] by: Closer,
+    #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
+    #[values(None, Some(CHANNEL))] channel: Option<Fd>,
+) {
+    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
+    let backend = Linux::new(world(crowded()));
+    let before = backend.sys().open_fds();
+    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
+}
+
+#[rstest]
+#[case::static_list(Listing::plain(0..3))]
+#[case::plain_files_that_name_the_directory_too(Listing::plain(0..60))]
+#[case::list_on_procfs_without_itself(
+    Listing::Static { names: ["0", "1", "2"].map(String::from).into(), on_procfs: true })]
+#[case::empty(Listing::Raw(vec![]))]
+#[case::names_that_are_no_numbers(Listing::Static { names: vec!["x3".into(), "4x".into()], on_procfs: true })]
+#[case::record_of_length_zero(garbage(&with_length(record(b"44"), 0)))]
+#[case::record_of_a_header_only(garbage(&with_length(record(b"44"), 18)))]
+#[case::record_longer_than_the_batch(garbage(&with_length(record(b"44"), 32)))]
+#[case::record_without_a_nul(garbage(&with_length(record(b"44444"), 24)))]
+#[case::record_cut_off(garbage(&record(b"44")[..12]))]
+fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
+    let backend = Linux::new(untrue(&listing));
+    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk);
+    assert_eq!(closed, Ok(Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) }));
+    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60]);
+}
+
+#[rstest]
+fn a_bulk_call_refused_half_way_leaks_nothing(
+    #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR)] errno: Errno,
+    #[values(0, 1, 2)] gaps_closed: usize,
+) {
+    let backend = Linux::new(crowded().refusing_some("close_range", gaps_closed..9, errno));
+    let closed = close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk);
+    assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
+    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
+}
+
+#[test]
+fn a_table_that_is_full_is_closed_by_the_loop() {
+    let full = |kernel: SimKernel| kernel.with_process(|it| it.limits.values_mut().for_each(|it| it.0 = 3));
+    let backend = Linux::new(full(crowded()).refusing("close_range", Errno::PERM));
+    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2]));
+}
+
+#[rstest]
+#[case::by_enumeration(|it: SimKernel| it)]
+#[case::by_the_loop(|it: SimKernel| it.without_listings())]
+fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
+    let kernel = crowded().with_open(&[65_535]).with_limit(64).refusing("close_range", Errno::NOSYS);
+    let backend = Linux::new(world(kernel));
+    assert!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).is_ok());
+    assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
+}
+
+#[test]
+fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+    let backend = Linux::new(refusing_all(crowded(), Errno::PERM).with_limit(1 << 30));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(backend.sys().calls_of("close"), ["close(46)"], "only the directory that was opened");
+}
+
+#[rstest]
+#[case::usual(20_000, None, Ok(65_536))]
+#[case::above_the_floor(65_537, None, Ok(65_537))]
+#[case::highest_that_is_walked(1 << 20, None, Ok(1 << 20))]
+#[case::one_too_many(1 + (1 << 20), None, Err(Errno::OVERFLOW))]
+#[case::old_container(1 << 30, None, Err(Errno::OVERFLOW))]
+#[case::more_than_a_descriptor(u64::MAX - 1, None, Err(Errno::OVERFLOW))]
+#[case::none_at_all(u64::MAX, None, Ok(65_536))]
+#[case::none_but_the_system_says_one(u64::MAX, Some(70_000), Ok(70_000))]
+#[case::none_and_the_system_says_a_huge_one(u64::MAX, Some(1 << 31), Err(Errno::OVERFLOW))]
+fn the_loop_ends_where_the_limit_does(
+    #[case] hard: u64,
+    #[case] open_max: Option<u64>,
+    #[case] bound: Result<Fd, Errno>,
+) {
+    let kernel = open_max.map_or_else(SimKernel::new, |it| SimKernel::new().with_open_max(it));
+    assert_eq!(Linux::new(kernel.with_limit(hard)).loop_bound(), bound);
+}
+
+#[test]
+fn a_limit_that_may_not_be_asked_for_is_the_system_s() {
+    let kernel = SimKernel::new().with_open_max(100_000).refusing("descriptor_limit", Errno::PERM);
+    assert_eq!(loop_bound(&kernel), Ok(100_000));
+}
+
+#[rstest]
+fn no_range_asked_for_is_empty(
+    #[values(&[], &[3], &[60, 61], &[3, 4], &RUN, &[HIGHEST], &[Fd::MAX - 1, Fd::MAX])] keep: &[Fd],
+    #[values(None, Some(4), Some(41), Some(62), Some(HIGHEST - 1))] channel: Option<Fd>,
+) {
+    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
+    let backend = Linux::new(crowded());
+    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let is_empty = |it: &&Call| it.numbers[0] > it.numbers[1];
+    assert_eq!((closed, backend.sys().log().iter().find(is_empty)), (Ok(Closer::Bulk), None));
+}
+
+#[rstest]
+#[case::nothing_kept(&[], &["close_range(3, 4294967295)"])]
+#[case::first_kept(&[3], &["close_range(4, 4294967295)"])]
+#[case::adjacent(&[60, 61], &["close_range(3, 59)", "close_range(62, 4294967295)"])]
+#[case::highest_possible(&[Fd::MAX], &["close_range(3, 2147483646)"])]
+fn each_gap_is_one_call(#[case] keep: &[Fd], #[case] calls: &[&str]) {
+    let backend = Linux::new(crowded());
+    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    assert_eq!(backend.sys().calls(), calls);
+}
+
+#[rstest]
+#[case::fallback_after_one_gap(Link::Bulk, 1)]
+#[case::enumerate_at_once(Link::Enumerate, 0)]
+#[case::loop_at_once(Link::Loop, 0)]
+fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] bulk: usize) {
+    let backend = Linux::new(crowded().refusing("close_range", Errno::NOSYS).without_listings());
+    let closed = close_except(&backend, 3, keep_list(&[60]), link).map(|closed| closed.by);
+    let asked = ["close_range", "open_directory"].map(|name| backend.sys().calls_of(name).len());
+    assert_eq!((closed, asked), (Ok(Closer::Loop), [bulk, usize::from(link < Link::Loop)]));
+}
+
+#[rstest]
+#[case::lowest_free(&[])]
+#[case::below_the_first_visited(&[1])]
+fn the_enumerator_hides_its_directory_and_closes_it(#[case] closed: &[Fd]) {
+    let kernel = crowded().without_open(closed);
+    let before = kernel.open_fds();
+    let mut seen = Vec::new();
+    let listed = ProcSelfFd.visit(&kernel, 3, &mut |fd| seen.push(fd));
+    assert_eq!((listed, kernel.open_fds()), (Ok(()), before.clone()));
+    assert_eq!(seen, before.into_iter().filter(|&fd| fd >= 3).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_visitor_may_close_all_it_is_handed() {
+    let kernel = crowded();
+    let close = &mut |fd| {
+        kernel.close(fd).expect("what is listed is open");
+    };
+    assert_eq!(ProcSelfFd.visit(&kernel, 3, close), Ok(()));
+    assert_eq!(kernel.open_fds(), [0, 1, 2]);
+}
+
+#[rstest]
+#[case::not_there(|it: SimKernel| it.without_listings(), Unlisted::Refused(Errno::NOENT))]
+#[case::not_to_be_opened(|it: SimKernel| it.refusing("open_directory", Errno::ACCES), Unlisted::Refused(Errno::ACCES))]
+#[case::no_free_number(|it: SimKernel| it.refusing("open_directory", Errno::MFILE), Unlisted::Refused(Errno::MFILE))]
+#[case::kind_unknown(|it: SimKernel| it.refusing("is_on_procfs", Errno::NOSYS), Unlisted::Untrusted)]
+#[case::not_procfs(|it: SimKernel| it.with_listing(&Listing::plain(0..3)), Unlisted::Untrusted)]
+#[case::first_batch(|it: SimKernel| it.refusing("getdents64", Errno::PERM), Unlisted::Refused(Errno::PERM))]
+#[case::second_batch(|it: SimKernel| it.refusing_some("getdents64", 1..2, Errno::IO), Unlisted::Refused(Errno::IO))]
+#[case::the_end(|it: SimKernel| it.refusing_some("getdents64", 3..4, Errno::IO), Unlisted::Refused(Errno::IO))]
+#[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(Errno::IO))]
+fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
+    let kernel = world(crowded());
+    let before = kernel.open_fds();
+    let listed = ProcSelfFd.visit(&kernel, 3, &mut |_| {});
+    assert_eq!((listed, kernel.open_fds()), (Err(why), before));
+}
+
+#[rstest]
+#[case::old_kernel(Some(Errno::NOSYS), Link::Enumerate)]
+#[case::seccomp(Some(Errno::PERM), Link::Enumerate)]
+#[case::other_seccomp(Some(Errno::ACCES), Link::Enumerate)]
+#[case::unknown_flag(Some(Errno::INVAL), Link::Enumerate)]
+#[case::no_memory_this_time(Some(Errno::NOMEM), Link::Bulk)]
+#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
+#[case::not_refused(None, Link::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+    let backend = Linux::new(SimKernel::new());
+    backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
+    assert_eq!(backend.first_link(), next);
+}
+
+#[test]
+fn what_was_learned_stays_when_a_later_child_did_not_ask() {
+    let backend = Linux::new(SimKernel::new());
+    backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) });
+    backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
+    assert_eq!(backend.first_link(), Link::Enumerate);
+}
+
+#[rstest]
+#[case::nothing_kept(&[], None, &["close_range_unshare(3, 4294967295)"])]
+#[case::above_the_last(&[5, 60], None, &["close_range_unshare(61, 4294967295)"])]
+#[case::above_the_channel(&[5], Some(CHANNEL), &["close_range_unshare(51, 4294967295)"])]
+#[case::nothing_lies_above(&[Fd::MAX], None, &["unshare_files()"])]
+fn a_shared_table_is_unshared_above_the_last_that_is_kept(
+    #[case] keep: &[Fd],
+    #[case] channel: Option<Fd>,
+    #[case] calls: &[&str],
+) {
+    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
+    let backend = Linux::new(crowded());
+    let parents = backend.sys().table();
+    assert_eq!(backend.own_table(keep), Ok(()));
+    assert_eq!((backend.sys().calls(), backend.sys().parents_table()), (strings(calls), parents));
+}
+
+#[rstest]
+fn a_refused_unsharing_close_is_followed_by_a_plain_unshare(
+    #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::NOMEM)] errno: Errno,
+) {
+    let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
+    let before = backend.sys().open_fds();
+    assert_eq!(backend.own_table(keep_list(&[60])), Ok(()));
+    let calls = ["close_range_unshare(61, 4294967295)", "unshare_files()"];
+    assert_eq!((backend.sys().calls(), backend.sys().open_fds()), (strings(&calls), before));
+}
+
+#[test]
+fn a_table_that_cannot_be_unshared_is_not_touched() {
+    let refusing = |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM);
+    let backend = Linux::new(refusing(crowded()).refusing("unshare_files", Errno::PERM));
+    let before = backend.sys().table();
+    assert_eq!(backend.own_table(keep_list(&[60])), Err(Errno::PERM));
+    assert_eq!(backend.sys().table(), before);
+}
+
+#[test]
+fn what_is_kept_need_not_be_a_plain_file() {
+    let kernel =
+        crowded().with_files(&[70_000], File::Terminal, true).with_files(&[47], File::Directory, false);
+    let backend = Linux::new(kernel.refusing("close_range", Errno::PERM));
+    assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), Link::Bulk).is_ok());
+    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 47, 70_000]);
+}

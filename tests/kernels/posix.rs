@@ -1,0 +1,86 @@
+//! What the portable floor decides: there is no bulk call, and `/dev/fd` is often a static directory.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Unlisted, close_except,
+};
+use forkexec_posix::{DevFd, Posix};
+
+use crate::sim::directory::record;
+use crate::sim::{Listing, SimKernel};
+use crate::{keep_list, left_open};
+
+fn crowded() -> SimKernel {
+    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
+    SimKernel::new().with_open(&many).with_cloexec(&[600, 5_000]).with_open(&[19_999])
+}
+
+type World = fn(SimKernel) -> SimKernel;
+
+#[rstest]
+#[case::live(|it: SimKernel| it, Closer::Enumerator(0))]
+#[case::stale(|it: SimKernel| it.with_listing(&Listing::TakenAtOpen), Closer::Enumerator(0))]
+#[case::moving_up(|it: SimKernel| it.with_listing(&Listing::Moving), Closer::Enumerator(0))]
+#[case::static_list(|it: SimKernel| it.with_listing(&Listing::plain(0..3)), Closer::Loop)]
+#[case::not_there(|it: SimKernel| it.without_listings(), Closer::Loop)]
+#[case::not_to_be_read_without_allocation(|it: SimKernel| it.refusing("read_directory", Errno::NOSYS), Closer::Loop)]
+#[case::breaks_off(|it: SimKernel| it.refusing_some("read_directory", 1..9, Errno::IO), Closer::Loop)]
+#[case::garbage(|it: SimKernel| it.with_listing(&Listing::Raw(vec![vec![0; 40]])), Closer::Loop)]
+#[case::empty(|it: SimKernel| it.with_listing(&Listing::Raw(vec![])), Closer::Loop)]
+#[case::no_limit(|it: SimKernel| it.without_listings().with_limit(u64::MAX), Closer::Loop)]
+#[case::no_limit_but_the_system_s(
+    |it: SimKernel| it.without_listings().with_limit(u64::MAX).with_open_max(30_000), Closer::Loop)]
+fn the_table_afterwards_is_exactly_what_is_kept(
+    #[case] world: World,
+    #[case] by: Closer,
+    #[values(&[], &[60], &[60, 61], &[3, 4], &[19_999])] keep: &[Fd],
+) {
+    let backend = Posix::new(world(crowded()));
+    let before = backend.sys().open_fds();
+    let closed = close_except(&backend, 3, keep_list(keep), backend.first_link());
+    assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
+    assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(keep)));
+}
+
+#[test]
+fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+    let backend = Posix::new(crowded().without_listings().with_limit(1 << 30));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(backend.sys().calls_of("close"), [""; 0]);
+}
+
+#[rstest]
+#[case::static_list(Listing::plain(0..3), Err(Unlisted::Untrusted))]
+#[case::no_entry(Listing::Raw(vec![]), Err(Unlisted::Untrusted))]
+#[case::cut_off(Listing::Raw(vec![record(b"46")[..20].to_vec()]), Err(Unlisted::Refused(Errno::IO)))]
+#[case::live(Listing::Live, Ok(()))]
+fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
+    #[case] listing: Listing,
+    #[case] answer: Result<(), Unlisted>,
+) {
+    let kernel = crowded().with_listing(&listing);
+    let before = kernel.open_fds();
+    let listed = DevFd.visit(&kernel, 3, &mut |_| {});
+    assert_eq!((listed, kernel.open_fds()), (answer, before));
+}
+
+#[test]
+fn no_call_is_made_that_only_linux_has() {
+    let backend = Posix::new(crowded());
+    let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
+    let answers = [
+        backend.close_gap(gap),
+        backend.own_table(KeepList::EMPTY),
+        backend.die_with_parent(libc::SIGTERM),
+        backend.no_new_privs(),
+    ];
+    assert_eq!((answers, backend.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
+}
+
+#[test]
+fn there_is_nothing_to_learn() {
+    let backend = Posix::new(SimKernel::new());
+    backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
+    assert_eq!(backend.first_link(), Link::Enumerate);
+}

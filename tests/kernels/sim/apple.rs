@@ -1,0 +1,181 @@
+//! macOS: what the simulated kernel answers to the calls that only it has.
+//!
+//! File names are those of Apple's xnu.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+
+use forkexec_apple::AppleSys;
+use forkexec_core::{CStrArray, Errno, Fd};
+
+use super::directory::OpenDirectory;
+use super::{Call, Executed, Outcome, SimKernel, State, strings};
+
+/// `OPEN_MAX` of `bsd/sys/syslimits.h`.
+pub(crate) const OPEN_MAX: Fd = 10_240;
+
+/// What differs from one machine to the other.
+pub(super) struct Machine {
+    /// Whether a list ends at the number of entries that its buffer holds, as in macOS 10.13.
+    lists_low_numbers: bool,
+    /// How long each list is said to be, whatever is written.
+    claimed_length: Option<usize>,
+    files_per_process: u64,
+}
+
+impl Machine {
+    pub(super) const NEW: Self =
+        Self { lists_low_numbers: false, claimed_length: None, files_per_process: 184_320 };
+}
+
+/// Attributes and actions of posix_spawn(2).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SimSpawn {
+    inherited: Vec<Fd>,
+}
+
+impl SimKernel {
+    /// The list of descriptors as in macOS 10.13.
+    pub(crate) fn with_old_list(self) -> Self {
+        self.with(|state| state.apple.lists_low_numbers = true)
+    }
+
+    /// Lets a list be said to have so many bytes.
+    pub(crate) fn with_claimed_length(self, length: usize) -> Self {
+        self.with(|state| state.apple.claimed_length = Some(length))
+    }
+
+    /// Sets `kern.maxfilesperproc`.
+    pub(crate) fn with_files_per_process(self, most: u64) -> Self {
+        self.with(|state| state.apple.files_per_process = most)
+    }
+}
+
+impl State {
+    /// `fdt_fork` of `bsd/kern/kern_descrip.c`: the table of a child has room for a multiple of 50 (`NDEXTENT`), at least
+    /// 25 (`NDFILE`).
+    fn table_room(&self) -> usize {
+        let after_last =
+            self.table.fds().last().map_or(0, |&fd| usize::try_from(fd).expect("it is open") + 1);
+        if after_last <= 25 { 25 } else { after_last.next_multiple_of(50) }
+    }
+
+    /// `proc_pidfdlist` of `bsd/kern/proc_info.c`: as many as there is room for.
+    fn descriptor_list(&self, list: &mut [u8]) -> usize {
+        let room = list.len() / ENTRY;
+        let lowest = if self.apple.lists_low_numbers { room } else { usize::MAX };
+        let fds = self.table.fds().into_iter().filter(|&fd| usize::try_from(fd).is_ok_and(|fd| fd < lowest));
+        let entries: Vec<u8> = fds.take(room).flat_map(entry).collect();
+        list[..entries.len()].copy_from_slice(&entries);
+        self.apple.claimed_length.unwrap_or(entries.len())
+    }
+
+    fn getdirentries64(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let file = self.table.get(fd)?.file;
+        let directory = self.positions.get_mut(&file).ok_or(Errno::INVAL)?;
+        directory.read_as(dirent, &self.table, buffer)
+    }
+
+    /// posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and `POSIX_SPAWN_CLOEXEC_DEFAULT` (`bsd/kern/kern_exec.c`): EINVAL for more
+    /// actions than descriptors are allowed; the new process has a copy of the table without what is close-on-exec, and an
+    /// action on what is not in it is EBADF; then comes the program; then everything is closed that no action named. The
+    /// caller's own table is not touched.
+    fn exec_spawn(&self, spawn: &SimSpawn, path: &CStr) -> Result<BTreeMap<Fd, u64>, Errno> {
+        let (soft, _) = self.process.descriptor_limit();
+        if u64::try_from(spawn.inherited.len()).expect("they are few")
+            > soft.min(self.apple.files_per_process)
+        {
+            return Err(Errno::INVAL);
+        }
+        let copied = self.table.after_exec();
+        let file = |fd: &Fd| copied.get(fd).map(|&file| (*fd, file)).ok_or(Errno::BADF);
+        let kept = spawn.inherited.iter().map(file).collect::<Result<_, _>>()?;
+        if self.outcome(path)? == Outcome::Program { Ok(kept) } else { Err(Errno::ACCES) }
+    }
+}
+
+impl AppleSys for SimKernel {
+    type Spawn = SimSpawn;
+
+    /// `proc_pidfdlist`: room for 20 more than the table has.
+    fn descriptor_list_room(&self) -> Result<usize, Errno> {
+        self.call(Call::new("descriptor_list_room"), |state| Ok((state.table_room() + 20) * ENTRY))
+    }
+
+    fn descriptor_list(&self, list: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::new("descriptor_list"), |state| Ok(state.descriptor_list(list)))
+    }
+
+    fn getdirentries64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::on("getdirentries64", directory), |state| state.getdirentries64(directory, records))
+    }
+
+    fn is_on_devfs(&self, fd: Fd) -> Result<bool, Errno> {
+        self.call(Call::on("is_on_devfs", fd), |state| {
+            let file = state.table.get(fd)?.file;
+            Ok(state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
+        })
+    }
+
+    fn files_per_process(&self) -> Result<u64, Errno> {
+        self.call(Call::new("files_per_process"), |state| Ok(state.apple.files_per_process))
+    }
+
+    fn spawn(&self) -> Result<SimSpawn, Errno> {
+        self.call(Call::new("spawn"), |_| Ok(SimSpawn::default()))
+    }
+
+    /// `libsyscall/wrappers/spawn/posix_spawn.c`: EBADF for a number that is negative or not below `OPEN_MAX`.
+    fn inherit(&self, spawn: &mut SimSpawn, fd: Fd) -> Result<(), Errno> {
+        self.call(Call::on("inherit", fd), |_| {
+            if !(0..OPEN_MAX).contains(&fd) {
+                return Err(Errno::BADF);
+            }
+            spawn.inherited.push(fd);
+            Ok(())
+        })
+    }
+
+    fn exec_spawn(
+        &self,
+        spawn: &SimSpawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Executed, Errno> {
+        self.call(Call::at("exec_spawn", path), |state| {
+            Ok(Executed {
+                files: state.exec_spawn(spawn, path)?,
+                path: path.to_owned(),
+                argv: strings(argv),
+                env: env.map(strings),
+                process: state.process.after_exec(),
+            })
+        })
+    }
+}
+
+/// Bytes of `struct proc_fdinfo`.
+pub(crate) const ENTRY: usize = 8;
+
+/// `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the kind.
+fn entry(fd: Fd) -> [u8; ENTRY] {
+    let mut entry = [0xff; ENTRY];
+    entry[..4].copy_from_slice(&fd.to_ne_bytes());
+    entry
+}
+
+/// `struct dirent` of `bsd/sys/dirent.h`, as `vnode_readdir64` of `bsd/vfs/vfs_syscalls.c` fills it: inode, offset, length,
+/// length of the name, type, name; padded to eight bytes.
+pub(crate) fn dirent(name: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 21;
+    let length = (HEADER + name.len() + 1).next_multiple_of(8);
+    let half = |length: usize| u16::try_from(length).expect("names are short").to_ne_bytes();
+    let mut record = vec![0xff; 16];
+    record.extend(half(length));
+    record.extend(half(name.len()));
+    record.push(0);
+    record.extend(name);
+    record.resize(length, 0);
+    record
+}

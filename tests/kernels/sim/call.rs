@@ -1,0 +1,98 @@
+//! A system call as it was made.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+
+use forkexec_core::Stage;
+
+/// The calls that can be refused: the methods of the traits of system calls that have an errno.
+pub(crate) const NAMES: &[&str] = &[
+    "chdir",
+    "chroot",
+    "close",
+    "close_from",
+    "close_range",
+    "close_range_unshare",
+    "closefrom",
+    "closem",
+    "come_to_foreground",
+    "descriptor_limit",
+    "descriptor_list",
+    "descriptor_list_room",
+    "disposition",
+    "dup_from",
+    "dup_onto",
+    "exec_spawn",
+    "execve",
+    "fchdir",
+    "file_id",
+    "file_system",
+    "files_per_process",
+    "getdents",
+    "getdents64",
+    "getdirentries",
+    "getdirentries64",
+    "inherit",
+    "is_cloexec",
+    "is_on_devfs",
+    "is_on_procfs",
+    "max_fd",
+    "open_count",
+    "open_directory",
+    "parent",
+    "read_directory",
+    "release",
+    "set_cloexec",
+    "set_disposition",
+    "set_gid",
+    "set_groups",
+    "set_limit",
+    "set_mask",
+    "set_nice",
+    "set_no_new_privs",
+    "set_parent_death_signal",
+    "set_process_group",
+    "set_uid",
+    "set_umask",
+    "spawn",
+    "start_session",
+    "take_terminal",
+    "unshare_files",
+];
+
+/// A call, with what it was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) stage: Option<Stage>,
+    /// The first two arguments that are numbers.
+    pub(crate) numbers: [Option<i64>; 2],
+    path: Option<CString>,
+}
+
+impl Call {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, stage: None, numbers: [None; 2], path: None }
+    }
+
+    pub(crate) fn on(name: &'static str, number: impl Into<i64>) -> Self {
+        Self { numbers: [Some(number.into()), None], ..Self::new(name) }
+    }
+
+    pub(crate) fn on_two(name: &'static str, first: impl Into<i64>, second: impl Into<i64>) -> Self {
+        Self { numbers: [Some(first.into()), Some(second.into())], ..Self::new(name) }
+    }
+
+    pub(crate) fn at(name: &'static str, path: &CStr) -> Self {
+        Self { path: Some(path.to_owned()), ..Self::new(name) }
+    }
+}
+
+/// As strace writes it: `dup_onto(9, 0)`.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers = self.numbers.iter().flatten().map(i64::to_string);
+        let path = self.path.iter().map(|path| path.to_string_lossy().into_owned());
+        write!(f, "{}({})", self.name, numbers.chain(path).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,159 @@
+//! FreeBSD and DragonFly: what the simulated kernel answers to the calls that only they have.
+
+use forkexec_core::{Errno, Fd, Signal};
+use forkexec_freebsd::{FreebsdSys, System};
+
+use super::directory::OpenDirectory;
+use super::{Call, SimKernel, State};
+
+/// `kern.osreldate` of 12.2, the first release with close_range(2).
+pub(crate) const WITH_CLOSE_RANGE: i32 = 1_202_000;
+
+/// Which of the two systems it is, and which release.
+pub(super) struct Machine {
+    system: System,
+    release: i32,
+}
+
+impl Machine {
+    /// FreeBSD 14.3.
+    pub(super) const NEW: Self = Self { system: System::FreeBsd, release: 1_403_000 };
+
+    /// getdirentries(2): the records of either system.
+    fn dirent(&self) -> fn(&[u8]) -> Vec<u8> {
+        match self.system {
+            System::FreeBsd => freebsd_dirent,
+            System::DragonFly => dragonfly_dirent,
+        }
+    }
+
+    /// intro(2): SIGSYS for a system call that is not there, which kills.
+    fn knows(&self, call: &str) {
+        let has_close_range =
+            (WITH_CLOSE_RANGE..1_300_000).contains(&self.release) || self.release >= 1_300_139;
+        let is_there = match (self.system, call) {
+            (System::DragonFly, "closefrom") => true,
+            (System::DragonFly, _) => false,
+            (System::FreeBsd, "close_range") => has_close_range,
+            // Newer kernels have it for older programs, if they were built so.
+            (System::FreeBsd, _) => self.release >= 800_107 && !has_close_range,
+        };
+        assert!(is_there, "{call} is not there: SIGSYS kills the child");
+    }
+}
+
+impl SimKernel {
+    /// FreeBSD of this `kern.osreldate`.
+    pub(crate) fn freebsd(release: i32) -> Self {
+        Self::new().with(|state| state.freebsd = Machine { system: System::FreeBsd, release })
+    }
+
+    /// DragonFly.
+    pub(crate) fn dragonfly() -> Self {
+        Self::new().with(|state| state.freebsd = Machine { system: System::DragonFly, release: 600_400 })
+    }
+}
+
+impl State {
+    fn getdirentries(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let file = self.table.get(fd)?.file;
+        let directory = self.positions.get_mut(&file).ok_or(Errno::INVAL)?;
+        directory.read_as(self.freebsd.dirent(), &self.table, buffer)
+    }
+
+    /// The name in `VFS_SET` of the file system.
+    fn file_system(&self, fd: Fd) -> Result<[u8; 16], Errno> {
+        let file = self.table.get(fd)?.file;
+        let lists = self.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs);
+        let name: &[u8] = match (lists, self.freebsd.system) {
+            (true, System::FreeBsd) => b"fdescfs",
+            (true, System::DragonFly) => b"fdesc",
+            (false, _) => b"devfs",
+        };
+        let mut filled = [0; 16];
+        filled[..name.len()].copy_from_slice(name);
+        Ok(filled)
+    }
+}
+
+impl FreebsdSys for SimKernel {
+    fn system(&self) -> System {
+        self.state().freebsd.system
+    }
+
+    fn release(&self) -> Result<i32, Errno> {
+        self.call(Call::new("release"), |state| Ok(state.freebsd.release))
+    }
+
+    fn open_count(&self) -> Result<u32, Errno> {
+        self.call(Call::new("open_count"), |state| match state.freebsd.system {
+            System::FreeBsd => Ok(u32::try_from(state.table.fds().len()).expect("they are few")),
+            System::DragonFly => Err(Errno::NOSYS),
+        })
+    }
+
+    fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
+        self.call(Call::on_two("close_range", first, last), |state| {
+            state.freebsd.knows("close_range");
+            state.table.close_range(first, last)
+        })
+    }
+
+    /// closefrom(2): EINVAL below 0 on DragonFly.
+    fn closefrom(&self, first: Fd) -> Result<(), Errno> {
+        self.call(Call::on("closefrom", first), |state| {
+            state.freebsd.knows("closefrom");
+            let first = u32::try_from(first).map_err(|_| Errno::INVAL)?;
+            state.table.close_range(first, u32::MAX)
+        })
+    }
+
+    fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::on("getdirentries", directory), |state| state.getdirentries(directory, records))
+    }
+
+    fn file_system(&self, fd: Fd) -> Result<[u8; 16], Errno> {
+        self.call(Call::on("file_system", fd), |state| state.file_system(fd))
+    }
+
+    fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
+        let call = Call::on("set_parent_death_signal", signal);
+        self.call(call, |state| state.process.set_death_signal(signal))
+    }
+
+    fn set_no_new_privs(&self) -> Result<(), Errno> {
+        self.call(Call::new("set_no_new_privs"), |state| {
+            state.process.no_new_privs = true;
+            Ok(())
+        })
+    }
+}
+
+/// `struct dirent` of FreeBSD 12: inode, offset, length, type, padding, length of the name, padding, name. fdescfs gives
+/// all of them the same length.
+pub(crate) fn freebsd_dirent(name: &[u8]) -> Vec<u8> {
+    const LONGEST_NAME: usize = 10;
+    let length = (24 + LONGEST_NAME.max(name.len()) + 1).next_multiple_of(8);
+    let mut record = vec![0xff; 16];
+    record.extend(half(length));
+    record.extend([2, 0]);
+    record.extend(half(name.len()));
+    record.extend([0xff; 2]);
+    record.extend(name);
+    record.resize(length, 0);
+    record
+}
+
+/// `struct dirent` of DragonFly: inode, length of the name, type, padding, name.
+pub(crate) fn dragonfly_dirent(name: &[u8]) -> Vec<u8> {
+    let mut record = vec![0xff; 8];
+    record.extend(half(name.len()));
+    record.extend([0xff; 6]);
+    record.extend(name);
+    record.resize((record.len() + 1).next_multiple_of(8), 0);
+    record
+}
+
+fn half(length: usize) -> [u8; 2] {
+    u16::try_from(length).expect("names are short").to_ne_bytes()
+}

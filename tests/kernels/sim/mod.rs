@@ -1,0 +1,268 @@
+//! A kernel that does what the man pages say, on paper.
+//!
+//! It has one process with a descriptor table, directories that list it (or lie about it), ids, signals, limits, and a
+//! few files. It is deterministic, notes every call, and refuses what it is told to refuse. Each rule names the page it
+//! comes from; `reality.rs` holds the rules of descriptors against the kernel underneath.
+
+pub(crate) mod apple;
+mod call;
+pub(crate) mod directory;
+mod execed;
+pub(crate) mod freebsd;
+mod netbsd;
+mod openbsd;
+mod process;
+mod recorder;
+pub(crate) mod rich;
+pub(crate) mod solaris;
+mod sys;
+mod table;
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard};
+
+use forkexec_core::{Errno, Fd, Stage};
+
+pub(crate) use call::{Call, NAMES};
+pub(crate) use directory::Listing;
+pub(crate) use execed::{Executed, strings};
+pub(crate) use process::Process;
+pub(crate) use recorder::Recorder;
+pub(crate) use table::{File, Table};
+
+use directory::OpenDirectory;
+
+/// A simulated kernel with one process.
+pub(crate) struct SimKernel {
+    state: Mutex<State>,
+}
+
+struct State {
+    table: Table,
+    /// What the parent's table was when the child made its own; while it is `None` the two are one.
+    parents: Option<Table>,
+    listings: BTreeMap<CString, Listing>,
+    /// Where each open directory is read from, by its file.
+    positions: BTreeMap<u64, OpenDirectory>,
+    files: BTreeMap<CString, Outcome>,
+    process: Process,
+    open_max: Option<u64>,
+    /// By how much the count of open descriptors is wrong.
+    miscount: Fd,
+    clock: u64,
+    refusals: Vec<Refusal>,
+    log: Vec<Call>,
+    stage: Option<Stage>,
+    freebsd: freebsd::Machine,
+    apple: apple::Machine,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A program that can be executed.
+    Program,
+    /// A directory.
+    Directory,
+    /// Something that answers every call with this errno.
+    Fails(Errno),
+}
+
+/// Some calls of one name are refused, counted from 0.
+struct Refusal {
+    name: &'static str,
+    which: Range<usize>,
+    errno: Errno,
+    /// How many there were.
+    seen: usize,
+}
+
+impl Refusal {
+    /// Counts a call of its name, and answers if that is one of those.
+    fn count(&mut self) -> Option<Errno> {
+        let index = self.seen;
+        self.seen += 1;
+        self.which.contains(&index).then_some(self.errno)
+    }
+}
+
+impl SimKernel {
+    /// Descriptors 0, 1 and 2 are open, `/proc/self/fd` and `/dev/fd` are live, nothing is refused.
+    pub(crate) fn new() -> Self {
+        let live = [c"/proc/self/fd", c"/dev/fd"].map(|path| (path.to_owned(), Listing::Live));
+        let files = [(c"/", Outcome::Directory), (c"/bin/prog", Outcome::Program)];
+        let state = State {
+            table: Table::with_standard_streams(),
+            parents: None,
+            listings: live.into(),
+            positions: BTreeMap::new(),
+            files: files.map(|(path, outcome)| (path.to_owned(), outcome)).into(),
+            process: Process::child_of_root(),
+            open_max: None,
+            miscount: 0,
+            clock: 0,
+            refusals: Vec::new(),
+            log: Vec::new(),
+            stage: None,
+            freebsd: freebsd::Machine::NEW,
+            apple: apple::Machine::NEW,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut State)) -> Self {
+        change(self.state.get_mut().expect("no call has panicked"));
+        self
+    }
+
+    /// Opens inheritable descriptors, whatever the limit is now.
+    pub(crate) fn with_open(self, fds: &[Fd]) -> Self {
+        self.with_files(fds, File::Plain, false)
+    }
+
+    /// Opens descriptors that exec closes.
+    pub(crate) fn with_cloexec(self, fds: &[Fd]) -> Self {
+        self.with_files(fds, File::Plain, true)
+    }
+
+    /// Opens descriptors, each on a file of its own.
+    pub(crate) fn with_files(self, fds: &[Fd], file: File, cloexec: bool) -> Self {
+        self.with(|state| fds.iter().for_each(|&fd| state.table.open_at(fd, file, cloexec)))
+    }
+
+    /// Closes descriptors that were there from the start.
+    pub(crate) fn without_open(self, fds: &[Fd]) -> Self {
+        self.with(|state| {
+            for &fd in fds {
+                state.table.close(fd).expect("it is open");
+            }
+        })
+    }
+
+    /// Sets both limits of descriptor numbers; `u64::MAX` is none.
+    pub(crate) fn with_limit(self, limit: u64) -> Self {
+        self.with(|state| state.process.set_descriptor_limit(limit, limit))
+    }
+
+    /// Sets what `_SC_OPEN_MAX` says.
+    pub(crate) fn with_open_max(self, open_max: u64) -> Self {
+        self.with(|state| state.open_max = Some(open_max))
+    }
+
+    /// Lets more descriptors be counted than are open, or fewer.
+    pub(crate) fn with_miscount(self, miscount: Fd) -> Self {
+        self.with(|state| state.miscount = miscount)
+    }
+
+    /// Puts a directory in the place of both that list descriptors.
+    pub(crate) fn with_listing(self, listing: &Listing) -> Self {
+        self.with(|state| state.listings.values_mut().for_each(|it| *it = listing.clone()))
+    }
+
+    /// Takes away the directories that list descriptors.
+    pub(crate) fn without_listings(self) -> Self {
+        self.with(|state| state.listings.clear())
+    }
+
+    /// Lets a path lead somewhere.
+    pub(crate) fn with_path(self, path: &CStr, outcome: Outcome) -> Self {
+        self.with(|state| {
+            state.files.insert(path.to_owned(), outcome);
+        })
+    }
+
+    /// Changes the process before it begins.
+    pub(crate) fn with_process(self, change: impl FnOnce(&mut Process)) -> Self {
+        self.with(|state| change(&mut state.process))
+    }
+
+    /// Makes the terminal the controlling one, with the process's own group in its foreground.
+    pub(crate) fn with_controlling_terminal(self, terminal: Fd) -> Self {
+        self.with(|state| {
+            state.process.terminal = Some(state.table.entries()[&terminal].file);
+            state.process.foreground = state.process.group;
+        })
+    }
+
+    /// Refuses every call of this name.
+    pub(crate) fn refusing(self, name: &str, errno: Errno) -> Self {
+        self.refusing_some(name, 0..usize::MAX, errno)
+    }
+
+    /// Refuses some calls of this name, counted from 0.
+    pub(crate) fn refusing_some(self, name: &str, which: Range<usize>, errno: Errno) -> Self {
+        let name = *NAMES.iter().find(|&&known| known == name).expect("a call of this kernel");
+        self.with(|state| state.refusals.push(Refusal { name, which, errno, seen: 0 }))
+    }
+
+    /// The open descriptors.
+    pub(crate) fn open_fds(&self) -> Vec<Fd> {
+        self.state().table.fds()
+    }
+
+    /// The process's descriptor table.
+    pub(crate) fn table(&self) -> Table {
+        self.state().table.clone()
+    }
+
+    /// The table of the parent, if it was shared at first.
+    pub(crate) fn parents_table(&self) -> Table {
+        let state = self.state();
+        state.parents.as_ref().unwrap_or(&state.table).clone()
+    }
+
+    /// Every call so far.
+    pub(crate) fn log(&self) -> Vec<Call> {
+        self.state().log.clone()
+    }
+
+    /// Every call so far, as text, but for the questions about single signals.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.log().iter().filter(|call| call.name != "disposition").map(Call::to_string).collect()
+    }
+
+    /// The calls of one name, as text.
+    pub(crate) fn calls_of(&self, name: &str) -> Vec<String> {
+        assert!(NAMES.contains(&name), "{name} is no call of this kernel");
+        self.log().iter().filter(|call| call.name == name).map(Call::to_string).collect()
+    }
+
+    /// Notes to which stage the calls belong that come next.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.state().stage = Some(stage);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no call has panicked")
+    }
+
+    /// One system call: noted, then refused or done.
+    fn call<T>(&self, call: Call, act: impl FnOnce(&mut State) -> Result<T, Errno>) -> Result<T, Errno> {
+        let mut state = self.state();
+        match state.note(call) {
+            Some(errno) => Err(errno),
+            None => act(&mut state),
+        }
+    }
+}
+
+impl fmt::Debug for SimKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimKernel").field("open", &self.open_fds()).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Notes a call, and says whether it is refused.
+    fn note(&mut self, mut call: Call) -> Option<Errno> {
+        let of_name = self.refusals.iter_mut().filter(|it| it.name == call.name);
+        // Each counts for itself, and the first that refuses is the one that does.
+        let errno = of_name.filter_map(Refusal::count).reduce(|first, _| first);
+        call.stage = self.stage;
+        self.log.push(call);
+        errno
+    }
+}

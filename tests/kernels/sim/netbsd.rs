@@ -1,0 +1,24 @@
+//! The calls that only NetBSD has.
+
+use forkexec_core::{Errno, Fd};
+use forkexec_netbsd::NetbsdSys;
+
+use super::{Call, SimKernel};
+
+/// What fcntl(2) answers with -1 and no errno.
+const NO_ERRNO: Errno = Errno::from_raw(0);
+
+impl NetbsdSys for SimKernel {
+    /// `F_CLOSEM` (`sys_fcntl` in sys/kern/sys_descrip.c): EBADF for a negative number; nothing to close is no error.
+    fn closem(&self, lowest: Fd) -> Result<(), Errno> {
+        self.call(Call::on("closem", lowest), |state| match u32::try_from(lowest) {
+            Ok(lowest) => state.table.close_range(lowest, u32::MAX),
+            Err(_) => Err(Errno::BADF),
+        })
+    }
+
+    /// `F_MAXFD` (as above): -1 and no error where nothing is open.
+    fn max_fd(&self) -> Result<Fd, Errno> {
+        self.call(Call::new("max_fd"), |state| state.table.fds().pop().ok_or(NO_ERRNO))
+    }
+}

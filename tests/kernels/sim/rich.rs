@@ -1,0 +1,130 @@
+//! A plan that asks for everything, and a kernel on which all of it works.
+//!
+//! The leader of a session can join no process group, so there are two: [`session_plan`] and [`group_plan`].
+
+use std::sync::LazyLock;
+
+use forkexec_core::{
+    Birth, CStrArray, Disposition, Exec, Fd, HookError, KeepList, Limit, Link, Mask, Move, Plan, Resource,
+    SignalSet, ThinCStr, WorkingDirectory,
+};
+
+use super::{Executed, File, Outcome, SimKernel};
+
+/// The descriptor that leads to the parent.
+pub(crate) const CHANNEL: Fd = 40;
+
+/// What the program is to find: the number, and under which number the child had that file.
+pub(crate) const HANDED_OVER: [(Fd, Fd); 7] = [(0, 9), (1, 1), (7, 7), (8, 8), (10, 11), (11, 10), (12, 12)];
+
+/// The ids that the program is to have: user, group and supplementary groups.
+pub(crate) const IDS: (u32, u32, [u32; 2]) = (1_000, 1_001, [1_002, 1_003]);
+
+/// What a child of the simulated process 100 knows.
+pub(crate) const BIRTH: Birth = Birth { parent: 100, mask: SignalSet::EMPTY, shares_table: false };
+
+const KEPT: [Fd; 5] = [7, 8, 10, 11, 12];
+
+const MOVES: [Move; 6] = [
+    Move::Copy { from: 9, to: 0 },
+    Move::Save(10),
+    Move::Copy { from: 11, to: 10 },
+    Move::Restore(11),
+    Move::Share(12),
+    Move::Vacate(2),
+];
+
+const LIMITS: [Limit; 2] = [
+    Limit { resource: Resource::NOFILE, soft: 512, hard: 512 },
+    Limit { resource: Resource::CORE, soft: 0, hard: 0 },
+];
+
+/// The kernel of both plans: what is handed over, what only the stages need, and secrets (15, 16, 300).
+pub(crate) fn kernel() -> SimKernel {
+    SimKernel::new()
+        .with_cloexec(&[5, 7, 9, 10, 12, 16, CHANNEL])
+        .with_open(&[8, 11, 15, 300])
+        .with_files(&[13], File::Terminal, true)
+        .with_files(&[14], File::Directory, true)
+        .with_path(c"/srv", Outcome::Directory)
+        .with_path(c"/work", Outcome::Directory)
+        .with_process(|process| {
+            process.dispositions = [
+                (libc::SIGINT, Disposition::Handled),
+                (libc::SIGPIPE, Disposition::Ignored),
+                (libc::SIGHUP, Disposition::Ignored),
+            ]
+            .into();
+        })
+}
+
+/// The kernel of [`group_plan`]: the terminal is the controlling one.
+pub(crate) fn group_kernel() -> SimKernel {
+    kernel().with_controlling_terminal(13)
+}
+
+/// Everything but a process group.
+pub(crate) fn session_plan() -> Plan<'static> {
+    Plan {
+        keep: KeepList::new(&KEPT).expect("the list is sorted"),
+        inherit: &[7],
+        parent_ends: &[5],
+        moves: &MOVES,
+        root: Some(c"/srv"),
+        directory: Some(WorkingDirectory::Path(c"/work")),
+        umask: Some(0o027),
+        reset: SignalSet::EMPTY.with(libc::SIGPIPE),
+        ignore: SignalSet::EMPTY.with(libc::SIGUSR1),
+        session: true,
+        terminal: Some(13),
+        foreground: Some(13),
+        limits: &LIMITS,
+        nice: Some(5),
+        groups: Some(&IDS.2),
+        gid: Some(IDS.1),
+        uid: Some(IDS.0),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        mask: Mask::Set(SignalSet::EMPTY.with(libc::SIGUSR2)),
+        hook: Some(&succeed),
+        close: Some(Link::Bulk),
+        ..Plan::new(exec())
+    }
+}
+
+/// Everything but a session with its terminal, and the directory by descriptor.
+pub(crate) fn group_plan() -> Plan<'static> {
+    Plan {
+        session: false,
+        terminal: None,
+        process_group: Some(0),
+        directory: Some(WorkingDirectory::Fd(14)),
+        ..session_plan()
+    }
+}
+
+/// The second candidate is the one that is there.
+pub(crate) fn exec() -> Exec<'static> {
+    Exec { candidates: &[c"/missing/prog", c"/bin/prog"], argv: argv(), env: None, shell: None }
+}
+
+/// `prog x`.
+pub(crate) fn argv() -> CStrArray<'static> {
+    static ARGV: LazyLock<[Option<ThinCStr<'static>>; 3]> =
+        LazyLock::new(|| [Some(c"prog".into()), Some(c"x".into()), None]);
+    CStrArray::new(&*ARGV).expect("it ends with a null")
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a hook")]
+fn succeed() -> Result<(), HookError> {
+    Ok(())
+}
+
+/// Whether the program finds exactly what it was handed, and has exactly the ids that were asked for.
+pub(crate) fn is_as_asked(executed: &Executed) -> bool {
+    let before = kernel().table();
+    let handed = HANDED_OVER.map(|(fd, from)| (fd, before.entries()[&from].file));
+    let process = &executed.process;
+    let ids = (process.uid, process.gid, &process.groups[..]);
+    executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2)
+}

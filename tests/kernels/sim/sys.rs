@@ -1,0 +1,284 @@
+//! The system calls of the simulated kernel: which rule each follows.
+
+use std::ffi::CStr;
+
+use forkexec_core::{CStrArray, Disposition, Errno, Fd, FileId, Limit, Pid, Signal, SignalSet, Sys};
+use forkexec_linux::LinuxSys;
+use forkexec_posix::PosixSys;
+
+use super::directory::OpenDirectory;
+use super::process::HIGHEST_SIGNAL;
+use super::{Call, Executed, File, Outcome, SimKernel, State, strings};
+
+impl State {
+    /// The soft limit rules what numbers may be given (getrlimit(2)).
+    fn limit(&self) -> u64 {
+        self.process.descriptor_limit().0
+    }
+
+    /// path_resolution(7): ENOENT for what is not there.
+    pub(super) fn outcome(&self, path: &CStr) -> Result<Outcome, Errno> {
+        match self.files.get(path) {
+            Some(Outcome::Fails(errno)) => Err(*errno),
+            Some(outcome) => Ok(*outcome),
+            None => Err(Errno::NOENT),
+        }
+    }
+
+    /// chdir(2), chroot(2): ENOTDIR for what is no directory.
+    fn directory(&self, path: &CStr) -> Result<(), Errno> {
+        if self.outcome(path)? == Outcome::Directory { Ok(()) } else { Err(Errno::NOTDIR) }
+    }
+
+    /// open(2): ENOENT for what is not there.
+    fn open_directory(&mut self, path: &CStr) -> Result<Fd, Errno> {
+        let listing = self.listings.get(path).ok_or(Errno::NOENT)?.clone();
+        let limit = self.limit();
+        let (fd, entry) = self.table.open(File::Directory, true, limit)?;
+        self.positions.insert(entry.file, OpenDirectory::new(&listing, &self.table));
+        Ok(fd)
+    }
+
+    /// getdents(2): ENOTDIR for what is no directory.
+    fn read_directory(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let file = self.table.get(fd)?.file;
+        let directory = self.positions.get_mut(&file).ok_or(Errno::NOTDIR)?;
+        directory.read(&self.table, buffer)
+    }
+
+    /// unshare(2): the parent keeps what it had.
+    fn own_table(&mut self) {
+        self.parents.get_or_insert_with(|| self.table.clone());
+    }
+}
+
+impl Sys for SimKernel {
+    type Executed = Executed;
+
+    fn close(&self, fd: Fd) -> Result<(), Errno> {
+        self.call(Call::on("close", fd), |state| state.table.close(fd).map(drop))
+    }
+
+    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+        self.call(Call::on_two("dup_onto", from, to), |state| {
+            let limit = state.limit();
+            state.table.dup_onto(from, to, limit)
+        })
+    }
+
+    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+        self.call(Call::on_two("dup_from", fd, lowest), |state| {
+            let limit = state.limit();
+            state.table.dup_from(fd, lowest, limit)
+        })
+    }
+
+    fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
+        self.call(Call::on("is_cloexec", fd), |state| Ok(state.table.get(fd)?.cloexec))
+    }
+
+    fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno> {
+        self.call(Call::on_two("set_cloexec", fd, cloexec), |state| state.table.set_cloexec(fd, cloexec))
+    }
+
+    /// Nothing here reads.
+    fn write(&self, _fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        Ok(bytes.len())
+    }
+
+    fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
+        self.call(Call::on("file_id", fd), |state| Ok(FileId { device: 1, inode: state.table.get(fd)?.file }))
+    }
+
+    fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
+        self.call(Call::at("open_directory", path), |state| state.open_directory(path))
+    }
+
+    fn set_limit(&self, limit: Limit) -> Result<(), Errno> {
+        self.call(Call::on("set_limit", limit.resource.0), |state| state.process.set_limit(limit))
+    }
+
+    fn descriptor_limit(&self) -> Result<u64, Errno> {
+        self.call(Call::new("descriptor_limit"), |state| Ok(state.process.descriptor_limit().1))
+    }
+
+    fn open_max(&self) -> Option<u64> {
+        self.state().open_max
+    }
+
+    fn chroot(&self, path: &CStr) -> Result<(), Errno> {
+        self.call(Call::at("chroot", path), |state| {
+            state.directory(path)?;
+            state.process.chroot(path)
+        })
+    }
+
+    fn chdir(&self, path: &CStr) -> Result<(), Errno> {
+        self.call(Call::at("chdir", path), |state| {
+            state.directory(path)?;
+            path.clone_into(&mut state.process.directory);
+            Ok(())
+        })
+    }
+
+    /// fchdir(2): ENOTDIR for what is no directory. The descriptor stands for its path here.
+    fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
+        self.call(Call::on("fchdir", directory), |state| match state.table.get(directory)?.kind {
+            File::Directory => {
+                c"(descriptor)".clone_into(&mut state.process.directory);
+                Ok(())
+            }
+            _ => Err(Errno::NOTDIR),
+        })
+    }
+
+    fn set_umask(&self, mask: u32) {
+        let set = self.call(Call::on("set_umask", mask), |state| {
+            state.process.umask = mask & 0o777;
+            Ok(())
+        });
+        set.expect("umask(2) always succeeds");
+    }
+
+    fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
+        self.call(Call::on("disposition", signal), |state| state.process.disposition(signal))
+    }
+
+    fn set_disposition(&self, signal: Signal, ignored: bool) -> Result<(), Errno> {
+        let call = Call::on_two("set_disposition", signal, ignored);
+        self.call(call, |state| state.process.set_disposition(signal, ignored))
+    }
+
+    /// sigprocmask(2): that SIGKILL and SIGSTOP cannot be blocked makes no difference here.
+    fn set_mask(&self, mask: SignalSet) -> Result<(), Errno> {
+        self.call(Call::new("set_mask"), |state| {
+            state.process.mask = mask;
+            Ok(())
+        })
+    }
+
+    fn highest_signal(&self) -> Signal {
+        HIGHEST_SIGNAL
+    }
+
+    fn parent(&self) -> Pid {
+        let parent = self.call(Call::new("parent"), |state| Ok(state.process.parent));
+        parent.expect("getppid(2) always succeeds")
+    }
+
+    fn start_session(&self) -> Result<(), Errno> {
+        self.call(Call::new("start_session"), |state| state.process.start_session())
+    }
+
+    fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
+        self.call(Call::on("set_process_group", group), |state| state.process.set_process_group(group))
+    }
+
+    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
+        self.call(Call::on("take_terminal", terminal), |state| {
+            let entry = state.table.get(terminal)?;
+            state.process.take_terminal(entry)
+        })
+    }
+
+    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
+        self.call(Call::on("come_to_foreground", terminal), |state| {
+            let entry = state.table.get(terminal)?;
+            state.process.come_to_foreground(entry)
+        })
+    }
+
+    fn set_nice(&self, nice: i32) -> Result<(), Errno> {
+        self.call(Call::on("set_nice", nice), |state| state.process.set_nice(nice))
+    }
+
+    fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
+        self.call(Call::new("set_groups"), |state| state.process.set_groups(groups))
+    }
+
+    fn set_gid(&self, gid: u32) -> Result<(), Errno> {
+        self.call(Call::on("set_gid", gid), |state| state.process.set_gid(gid))
+    }
+
+    fn set_uid(&self, uid: u32) -> Result<(), Errno> {
+        self.call(Call::on("set_uid", uid), |state| state.process.set_uid(uid))
+    }
+
+    /// execve(2): EACCES for what is no regular file.
+    fn execve(
+        &self,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Executed, Errno> {
+        self.call(Call::at("execve", path), |state| match state.outcome(path)? {
+            Outcome::Program => Ok(Executed {
+                path: path.to_owned(),
+                argv: strings(argv),
+                env: env.map(strings),
+                files: state.table.after_exec(),
+                process: state.process.after_exec(),
+            }),
+            _ => Err(Errno::ACCES),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        let mut state = self.state();
+        state.clock += 1;
+        state.clock
+    }
+}
+
+impl LinuxSys for SimKernel {
+    fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
+        self.call(Call::on_two("close_range", first, last), |state| state.table.close_range(first, last))
+    }
+
+    /// close_range(2), `CLOSE_RANGE_UNSHARE`: the range is checked, the table made one's own, the range closed.
+    fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
+        self.call(Call::on_two("close_range_unshare", first, last), |state| {
+            if first > last {
+                return Err(Errno::INVAL);
+            }
+            state.own_table();
+            state.table.close_range(first, last)
+        })
+    }
+
+    fn unshare_files(&self) -> Result<(), Errno> {
+        self.call(Call::new("unshare_files"), |state| {
+            state.own_table();
+            Ok(())
+        })
+    }
+
+    fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::on("getdents64", directory), |state| state.read_directory(directory, records))
+    }
+
+    fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
+        self.call(Call::on("is_on_procfs", fd), |state| {
+            let file = state.table.get(fd)?.file;
+            Ok(state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
+        })
+    }
+
+    fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
+        let call = Call::on("set_parent_death_signal", signal);
+        self.call(call, |state| state.process.set_death_signal(signal))
+    }
+
+    fn set_no_new_privs(&self) -> Result<(), Errno> {
+        self.call(Call::new("set_no_new_privs"), |state| {
+            state.process.no_new_privs = true;
+            Ok(())
+        })
+    }
+}
+
+impl PosixSys for SimKernel {
+    fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::on("read_directory", directory), |state| state.read_directory(directory, records))
+    }
+}

@@ -1,0 +1,161 @@
+//! What the README says of others, each row a test: when one of these fails, a peer has changed, and the README with it.
+//!
+//! Beside each stands what forkexec does with the same command.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+use forkexec::{Command, Error, Stage};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::world;
+use nix::sys::signal::{SigSet, Signal};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process;
+
+fn seen(report: &[u8]) -> Seen {
+    Seen::parse(&String::from_utf8_lossy(report))
+}
+
+#[test]
+fn std_hands_over_every_inheritable_descriptor() {
+    isolated(|| {
+        let _leaked = world::place(File::open("/dev/null").unwrap(), 50);
+        let std = process::Command::new(probe::path()).arg("report").output().unwrap();
+        assert_eq!(seen(&std.stdout).fds, [0, 1, 2, 50]);
+        let ours = Command::new(probe::path()).arg("report").output().unwrap();
+        assert_eq!(seen(&ours.stdout).fds, [0, 1, 2]);
+    });
+}
+
+/// A mapping on top of std can only be a closure, which does not know the number of std's own report channel.
+#[test]
+fn std_reports_a_failed_exec_as_success_if_a_mapping_hits_its_channel() {
+    isolated(|| {
+        let null = File::open("/dev/null").unwrap();
+        let source = null.as_raw_fd();
+        let lost = (3..=12).filter(|&target| {
+            let mut command = process::Command::new("/no/such/program");
+            command.stderr(process::Stdio::null());
+            let map = move || {
+                // SAFETY: dup2 is async-signal-safe; the target is the child's to lose.
+                match unsafe { libc::dup2(source, target) } {
+                    -1 => Err(io::Error::last_os_error()),
+                    _ => Ok(()),
+                }
+            };
+            // SAFETY: as above.
+            unsafe { command.pre_exec(map) };
+            command.spawn().is_ok_and(|mut child| child.wait().unwrap().signal() == Some(libc::SIGABRT))
+        });
+        assert!(lost.count() > 0, "std's channel was not hit by any target");
+
+        for target in 3..=12 {
+            let error = Command::new("/no/such/program").map_fd(&null, target).spawn().unwrap_err();
+            assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
+        }
+    });
+}
+
+#[test]
+fn std_has_one_answer_for_three_things_that_are_missing() {
+    isolated(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("script");
+        fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let missing = Path::new("/no/such/directory");
+
+        let std = [
+            process::Command::new("/no/such/program").spawn(),
+            process::Command::new("true").current_dir(missing).spawn(),
+            process::Command::new(&script).spawn(),
+        ];
+        for answer in std {
+            assert_eq!(answer.unwrap_err().to_string(), "No such file or directory (os error 2)");
+        }
+
+        let ours: [Result<_, Error>; 3] = [
+            Command::new("/no/such/program").spawn(),
+            Command::new("true").current_dir(missing).spawn(),
+            Command::new(&script).spawn(),
+        ];
+        let ours = ours.map(|answer| answer.unwrap_err().to_string());
+        assert_eq!(
+            ours[0],
+            "exec \"/no/such/program\": No such file or directory (os error 2): there is no such program"
+        );
+        assert_eq!(ours[1], "chdir to \"/no/such/directory\": No such file or directory (os error 2)");
+        assert!(
+            ours[2].ends_with("the script's interpreter \"/no/such/interpreter\" is missing"),
+            "{}",
+            ours[2]
+        );
+    });
+}
+
+#[test]
+fn std_runs_or_refuses_a_script_without_a_first_line_depending_on_a_closure() {
+    isolated(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("script");
+        fs::write(&script, "exit 7\n").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+
+        let plain = process::Command::new(&script).status().map_err(|error| error.raw_os_error());
+        assert_eq!(plain.unwrap_err(), Some(libc::ENOEXEC));
+        let mut with_closure = process::Command::new(&script);
+        // SAFETY: the closure does nothing.
+        unsafe { with_closure.pre_exec(|| Ok(())) };
+        let with_closure = with_closure.status().ok().and_then(|status| status.code());
+        assert_eq!(with_closure, if cfg!(target_env = "gnu") { Some(7) } else { None });
+
+        for closure in [false, true] {
+            let mut command = Command::new(&script);
+            if closure {
+                // SAFETY: the closure does nothing.
+                unsafe { command.pre_exec(|| Ok(())) };
+            }
+            let error = command.spawn().unwrap_err();
+            assert!(
+                error.to_string().ends_with("neither a program nor a script with a \"#!\" line"),
+                "{error}"
+            );
+        }
+    });
+}
+
+#[test]
+fn std_lets_a_child_start_with_the_signals_blocked_that_a_thread_of_its_parent_blocks() {
+    isolated(|| {
+        let term = SigSet::from(Signal::SIGTERM);
+        term.thread_block().unwrap();
+        let std = process::Command::new(probe::path()).arg("report").output().unwrap();
+        let ours = Command::new(probe::path()).arg("report").output().unwrap();
+        term.thread_unblock().unwrap();
+        assert_eq!(seen(&std.stdout).blocked, [libc::SIGTERM]);
+        assert!(seen(&ours.stdout).blocked.is_empty());
+    });
+}
+
+#[test]
+fn std_leaves_a_user_without_privilege_in_the_group_of_root() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("only root can change the user");
+        }
+        let directory = world::empty_chroot();
+        let probe = directory.path().join("probe");
+        let std = process::Command::new(&probe).arg("report").uid(65_534).output().unwrap();
+        assert_eq!(seen(&std.stdout).gids, probe::Ids::all(0));
+        let refused = Command::new(&probe).arg("report").uid(65_534).output().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "user 65534 would keep the groups of the parent: set a group and the supplementary groups, or say keep_groups"
+        );
+    });
+}

@@ -1,0 +1,86 @@
+//! What is told about a child that did not start.
+
+use crate::child::{command, program};
+use forkexec::{Command, Errno, Error, Operation, Stage, capabilities};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
+/// The stage and the errno of a start that has to fail.
+fn failure(command: &mut Command<'_>) -> (Stage, Errno, String) {
+    let error = command.spawn().expect_err("nothing starts");
+    let text = error.to_string();
+    let spawn = error.as_spawn().unwrap_or_else(|| panic!("another error: {text}"));
+    (spawn.stage(), spawn.errno(), text)
+}
+
+pub(crate) fn a_missing_program_is_told() {
+    let (stage, errno, _) = failure(&mut Command::new("/no/such/program"));
+    assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
+}
+
+pub(crate) fn a_missing_directory_is_told() {
+    let (stage, errno, text) = failure(command("report").current_dir("/no/such/directory"));
+    assert_eq!((stage, errno), (Stage::Directory, Errno::NOENT));
+    assert!(text.contains("/no/such/directory"), "{text}");
+}
+
+pub(crate) fn a_missing_interpreter_is_told() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let script = directory.path().join("script");
+    fs::write(&script, "#!/no/such/interpreter\n").expect("a script can be written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("the script is ours");
+    let (stage, errno, text) = failure(&mut Command::new(&script));
+    assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
+    assert!(text.contains("interpreter") && text.contains("/no/such/interpreter"), "{text}");
+}
+
+pub(crate) fn a_directory_is_no_program() {
+    let (stage, errno, _) = failure(&mut Command::new("/"));
+    assert_eq!((stage, errno), (Stage::Exec, Errno::ACCES));
+}
+
+/// std reports success here, if the number is that of its channel.
+pub(crate) fn no_target_hits_the_report() {
+    let file = File::open("/dev/null").expect("there is a null device");
+    let mut command = Command::new("/no/such/program");
+    for target in 3..40 {
+        command.map_fd(&file, target);
+    }
+    let (stage, errno, _) = failure(&mut command);
+    assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
+}
+
+pub(crate) fn a_failing_closure_is_told() {
+    let mut command = Command::new(program());
+    // SAFETY: the closure makes an error of a number, which allocates nothing.
+    unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::EDOM))) };
+    let (stage, errno, _) = failure(&mut command);
+    assert_eq!((stage, errno.raw()), (Stage::PreExec, libc::EDOM));
+}
+
+pub(crate) fn nothing_starts_of_a_command_that_means_nothing() {
+    let refused = |command: &mut Command<'_>| matches!(command.spawn(), Err(Error::Input(_)));
+    let file = File::open("/dev/null").expect("there is a null device");
+    assert!(refused(&mut Command::new("")));
+    assert!(refused(command("report").arg("a\0b")));
+    assert!(refused(command("report").map_fd(&file, -1)));
+    assert!(refused(command("report").map_fd(&file, 7).map_fd(&file, 7)));
+    assert!(refused(command("report").umask(0o1000)));
+}
+
+pub(crate) fn an_operation_that_the_system_lacks_is_named() {
+    let has = capabilities();
+    for (operation, result) in [
+        (Operation::DieWithParent, command("report").die_with_parent(libc::SIGTERM).output()),
+        (Operation::NoNewPrivs, command("report").no_new_privs().output()),
+    ] {
+        match result {
+            Ok(output) => assert!(has.has(operation) && output.status.success(), "{operation:?}: {output:?}"),
+            Err(Error::Unsupported { system, .. }) => {
+                assert!(!has.has(operation) && system == has.system, "{operation:?}: {system}");
+            }
+            Err(error) => panic!("{operation:?}: {error}"),
+        }
+    }
+}

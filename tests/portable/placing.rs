@@ -1,0 +1,74 @@
+//! Descriptors under chosen numbers.
+
+use crate::child::{command, file, seen};
+use crate::closing::{inheritable, unique};
+use forkexec::Stdio;
+use std::io::PipeReader;
+use std::os::fd::AsRawFd;
+
+fn identity(pipe: &PipeReader) -> String {
+    file(pipe.as_raw_fd())
+}
+
+pub(crate) fn a_descriptor_comes_under_the_number_that_was_chosen() {
+    let pipe = unique();
+    for target in [3, 4, 9, 63] {
+        let seen = seen(command("report").map_fd(&pipe, target));
+        assert_eq!(seen.descriptors(), [0, 1, 2, target]);
+        assert_eq!(seen.get(&format!("file {target}")), identity(&pipe));
+    }
+}
+
+pub(crate) fn two_descriptors_swap_their_numbers() {
+    let [left, right] = [unique(), unique()];
+    let mut command = command("report");
+    command.map_fd(&left, right.as_raw_fd()).map_fd(&right, left.as_raw_fd());
+    let seen = seen(&mut command);
+    assert_eq!(seen.get(&format!("file {}", right.as_raw_fd())), identity(&left));
+    assert_eq!(seen.get(&format!("file {}", left.as_raw_fd())), identity(&right));
+    assert_eq!(seen.descriptors().len(), 5);
+}
+
+pub(crate) fn three_descriptors_go_round() {
+    let pipes = [unique(), unique(), unique()];
+    let mut command = command("report");
+    for (source, target) in [(0, 1), (1, 2), (2, 0)] {
+        command.map_fd(&pipes[source], pipes[target].as_raw_fd());
+    }
+    let seen = seen(&mut command);
+    for (source, target) in [(0, 1), (1, 2), (2, 0)] {
+        assert_eq!(seen.get(&format!("file {}", pipes[target].as_raw_fd())), identity(&pipes[source]));
+    }
+}
+
+pub(crate) fn one_source_has_many_targets() {
+    let pipe = unique();
+    let seen = seen(command("report").map_fd(&pipe, 5).map_fd(&pipe, 6).map_fd(&pipe, 40).keep_fd(&pipe));
+    let mut expected = vec![0, 1, 2, 5, 6, 40, pipe.as_raw_fd()];
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!(seen.descriptors(), expected);
+    assert!([5, 6, 40].iter().all(|fd| seen.get(&format!("file {fd}")) == identity(&pipe)), "{seen:?}");
+}
+
+pub(crate) fn a_target_may_be_a_stream() {
+    let pipe = unique();
+    let seen = seen(command("report").map_fd(&pipe, 0));
+    assert_eq!((seen.descriptors(), seen.get("file 0")), (vec![0, 1, 2], identity(&pipe).as_str()));
+}
+
+pub(crate) fn a_closed_stream_stays_closed() {
+    let seen = seen(command("report").stdin(Stdio::closed()).stderr(Stdio::null()));
+    assert_eq!(seen.descriptors(), [1, 2]);
+}
+
+pub(crate) fn the_parents_flags_stay() {
+    let (shared, private) = (inheritable(3), unique());
+    let flags = || {
+        // SAFETY: no memory is passed.
+        [shared.as_raw_fd(), private.as_raw_fd()].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) })
+    };
+    let before = flags();
+    seen(command("report").keep_fd(&private).map_fd(&shared, 30));
+    assert_eq!(flags(), before);
+}

@@ -1,0 +1,120 @@
+//! Directory, session, signals, limits and streams, as the child sees them.
+
+use crate::child::{command, seen};
+use crate::harness::skip;
+use forkexec::{Resource, Stdio};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+
+const NOBODY: u32 = 65_534;
+
+pub(crate) fn arguments_and_environment_arrive() {
+    let mut command = command("report");
+    command.args(["", "a b", "=", "ä"]).env_clear().env("FORKEXEC_PORTABLE", "here it is");
+    let seen = seen(&mut command);
+    assert_eq!((seen.get("arguments"), seen.get("variable")), ("|a b|=|ä", "here it is"));
+}
+
+pub(crate) fn the_directory_is_the_one_that_was_set() {
+    assert_eq!(seen(command("report").current_dir("/")).get("directory"), "/");
+}
+
+pub(crate) fn the_directory_may_be_a_descriptor() {
+    let root = File::open("/").expect("there is a root");
+    let seen = seen(command("report").current_dir_fd(&root));
+    assert_eq!((seen.get("directory"), seen.descriptors()), ("/", vec![0, 1, 2]));
+}
+
+pub(crate) fn the_umask_is_set() {
+    for (mask, text) in [(0, "000"), (0o27, "027"), (0o777, "777")] {
+        assert_eq!(seen(command("report").umask(mask)).get("umask"), text);
+    }
+}
+
+pub(crate) fn a_session_is_started() {
+    assert_eq!(seen(command("report").setsid()).get("leads"), "group=true session=true");
+    assert_eq!(seen(&mut command("report")).get("leads"), "group=false session=false");
+}
+
+pub(crate) fn a_process_group_is_joined() {
+    assert_eq!(seen(command("report").process_group(0)).get("leads"), "group=true session=false");
+}
+
+pub(crate) fn no_signal_is_blocked() {
+    assert_eq!(seen(&mut command("report")).get("blocked"), "");
+}
+
+pub(crate) fn a_mask_is_set() {
+    let signals = [libc::SIGHUP, libc::SIGTERM];
+    assert_eq!(seen(command("report").signal_mask(signals)).get("blocked"), "1 15");
+}
+
+pub(crate) fn a_signal_is_ignored() {
+    let ignored = |signals: &[i32]| {
+        let mut command = command("report");
+        for &signal in signals {
+            command.ignore_signal(signal);
+        }
+        seen(&mut command).get("ignored").to_owned()
+    };
+    assert_eq!(ignored(&[]), "");
+    assert_eq!(ignored(&[libc::SIGINT, libc::SIGTERM]), "2 15");
+}
+
+pub(crate) fn a_limit_is_lowered() {
+    assert_eq!(seen(command("report").limit(Resource::NOFILE, 50, 60)).get("nofile"), "50 60");
+}
+
+pub(crate) fn the_nice_value_is_set() {
+    assert_eq!(seen(command("report").nice(7)).get("nice"), "7");
+}
+
+pub(crate) fn output_is_captured() {
+    let output = command("spew").output().expect("the child runs");
+    assert_eq!((output.stdout.len(), output.stderr.len()), (1 << 17, 1 << 17));
+}
+
+pub(crate) fn input_and_output_cross() {
+    let input = vec![b'x'; 1 << 20];
+    let mut command = command("echo");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the child starts");
+    let output = child.communicate(&input).expect("the two talk");
+    assert!(output.stdout == input, "{} bytes came back", output.stdout.len());
+}
+
+pub(crate) fn codes_and_signals_come_back() {
+    for code in [0, 1, 99, 255] {
+        let status = command("exit").arg(code.to_string()).status().expect("the child runs");
+        assert_eq!((status.code(), status.signal()), (Some(code), None));
+    }
+    let status = command("kill").arg("9").status().expect("the child runs");
+    assert_eq!((status.code(), status.signal()), (None, Some(9)));
+}
+
+pub(crate) fn a_command_starts_more_than_once() {
+    let mut command = command("exit");
+    command.arg("7");
+    for _ in 0..3 {
+        assert_eq!(command.status().expect("the child runs").code(), Some(7));
+    }
+}
+
+pub(crate) fn the_superuser_gives_up_all_ids() {
+    // SAFETY: no memory is passed.
+    if unsafe { libc::geteuid() } != 0 {
+        return skip("only the superuser may change ids");
+    }
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    // The program may lie where only the superuser can go.
+    let program = directory.path().join("portable");
+    std::fs::copy(crate::child::program(), &program).expect("the program can be copied");
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), everyone).expect("the directory is ours");
+    let mut command = forkexec::Command::new(&program);
+    command.args([crate::child::FLAG, "report"]).uid(NOBODY).gid(NOBODY).groups([]).current_dir("/");
+    let seen = seen(&mut command);
+    let ids = format!("{NOBODY} {NOBODY}");
+    // A BSD counts the effective group among the groups.
+    assert!(["0", "1"].contains(&seen.get("more groups")), "{seen:?}");
+    assert_eq!((seen.get("users"), seen.get("groups")), (ids.as_str(), ids.as_str()));
+}

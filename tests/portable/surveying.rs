@@ -1,0 +1,36 @@
+//! What this kernel, or whoever stands before it, refuses: found by the library, and said aloud.
+
+use crate::child::command;
+use crate::harness::say;
+use forkexec::{Outcome, Stage, capabilities, survey};
+
+pub(crate) fn every_means_is_tried_and_none_lies() {
+    let has = capabilities();
+    let survey = survey();
+    let names = has.bulk_closer.into_iter().chain(has.enumerators.iter().copied());
+    for name in names.chain(["loop"]) {
+        assert!(survey.trials.iter().any(|trial| trial.name == name), "{name} was not tried");
+    }
+    for trial in &survey.trials {
+        if trial.outcome != Outcome::Works {
+            say(&format!("REFUSED HERE {}: {}: {:?}", survey.system, trial.name, trial.outcome));
+        }
+        assert_ne!(trial.outcome, Outcome::Leaks, "{trial:?}");
+    }
+    assert!(survey.starts() && survey.first_link().is_some(), "{survey:?}");
+}
+
+pub(crate) fn the_launcher_is_one_that_the_backend_names() {
+    let mut child = command("exit").arg("0").spawn().expect("the child starts");
+    assert!(capabilities().launchers.contains(&child.method()), "{:?}", child.method());
+    let by = child.closer();
+    assert!(child.wait().expect("the child ends").success());
+    say(&format!("{}: started by {}, closed by {by}", capabilities().system, child.method().name()));
+}
+
+pub(crate) fn each_stage_has_a_time() {
+    let mut child = command("exit").arg("0").time_stages().spawn().expect("the child starts");
+    let stages: Vec<_> = child.stage_times().expect("they were asked for").map(|(stage, _)| stage).collect();
+    assert!(child.wait().expect("the child ends").success());
+    assert!(stages.contains(&Stage::Close) && stages.contains(&Stage::Exec), "{stages:?}");
+}
