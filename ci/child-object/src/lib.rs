@@ -1,0 +1,51 @@
+//! The child's code over one backend, chosen by a feature, with nothing else in the object.
+//!
+//! There is no allocator here: code that allocates would not link. The panic handler calls a function that nobody
+//! defines: where a panic can be reached, its name is among the undefined symbols.
+
+#![no_std]
+
+#[cfg(any(feature = "linux", feature = "posix"))]
+use forkexec_core::ForkedChild;
+
+/// The whole life of a forked child on Linux before exec.
+///
+/// # Safety
+///
+/// It is never called: only its object code is looked at.
+#[cfg(feature = "linux")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_linux(
+    child: &ForkedChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
+) -> ! {
+    child.run()
+}
+
+/// The same over the portable floor.
+///
+/// # Safety
+///
+/// It is never called: only its object code is looked at.
+#[cfg(feature = "posix")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_posix(
+    child: &ForkedChild<'_, forkexec_posix::Posix<forkexec_posix::Kernel>>,
+) -> ! {
+    child.run()
+}
+
+/// A function that can panic, to prove that the check would see it.
+#[cfg(feature = "panics")]
+#[unsafe(no_mangle)]
+pub extern "C" fn forkexec_child_panics(numbers: &[u8; 4], index: usize) -> u8 {
+    numbers[index]
+}
+
+unsafe extern "C" {
+    safe fn forkexec_child_can_panic() -> !;
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    forkexec_child_can_panic()
+}
