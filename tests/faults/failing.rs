@@ -166,6 +166,7 @@ impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: unshare_files() -> ();
         instead: getdents64(directory: Fd, records: &mut [u8]) -> usize;
         instead: is_on_procfs(fd: Fd) -> bool;
+        instead: read_file(path: &CStr, bytes: &mut [u8]) -> usize;
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
     }

@@ -32,7 +32,6 @@ unsafe extern "C" {
     safe fn getresuid(real: &mut c_uint, effective: &mut c_uint, saved: &mut c_uint) -> c_int;
     safe fn getresgid(real: &mut c_uint, effective: &mut c_uint, saved: &mut c_uint) -> c_int;
     safe fn getpriority(which: c_int, who: c_uint) -> c_int;
-    safe fn getrlimit(resource: c_int, limit: &mut Limit) -> c_int;
     safe fn umask(mask: c_uint) -> c_uint;
     safe fn raise(signal: c_int) -> c_int;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
@@ -42,7 +41,7 @@ unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
 }
 
-/// `struct rlimit` of the 64-bit systems.
+/// The kernel's `struct rlimit64`.
 #[repr(C)]
 #[derive(Default)]
 struct Limit {
@@ -56,8 +55,23 @@ const PRIO_PROCESS: c_int = 0;
 const PR_GET_PDEATHSIG: c_int = 2;
 const PR_GET_NO_NEW_PRIVS: c_int = 39;
 const SIG_IGN: usize = 1;
-/// C libraries keep signals 32 and 33 to themselves: ask the kernel.
-const SYS_RT_SIGACTION: c_long = if cfg!(target_arch = "x86_64") { 13 } else { 134 };
+/// rt_sigaction and prlimit64: C libraries keep signals 32 and 33 to themselves, and those of 32 bits ask for limits of
+/// 32. So the kernel is asked, by the numbers of its `unistd.h` for each processor.
+const NUMBERS: [c_long; 2] = if cfg!(target_arch = "x86_64") {
+    [13, 302]
+} else if cfg!(target_arch = "x86") {
+    [174, 340]
+} else if cfg!(target_arch = "arm") {
+    [174, 369]
+} else if cfg!(target_arch = "s390x") {
+    [174, 334]
+} else if cfg!(target_arch = "powerpc64") {
+    [173, 325]
+} else {
+    [134, 261]
+};
+const SYS_RT_SIGACTION: c_long = NUMBERS[0];
+const SYS_PRLIMIT64: c_long = NUMBERS[1];
 
 /// By `RLIMIT_*` number.
 const LIMITS: [&str; 16] = [
@@ -124,8 +138,7 @@ fn report(args: &Words, environment: &Words) -> Text {
 ///
 /// A descriptor may lie above a limit lowered later, hence at least 65,536.
 fn report_descriptors(text: &mut Text) {
-    let mut limit = Limit::default();
-    getrlimit(NOFILE, &mut limit);
+    let limit = limit(NOFILE);
     let highest = c_int::try_from(limit.hard.max(65_536)).unwrap_or(c_int::MAX);
     let open: Vec<c_int> = (0..=highest).filter(|&fd| ask(fd, F_GETFD) >= 0).collect();
     put_line(text, "scanned", highest);
@@ -226,10 +239,16 @@ fn report_limits(text: &mut Text) {
     // SAFETY: this operation takes no address.
     put_line(text, "no_new_privs", unsafe { prctl(PR_GET_NO_NEW_PRIVS, none, none, none, none) });
     for (resource, name) in (0..).zip(LIMITS) {
-        let mut limit = Limit::default();
-        getrlimit(resource, &mut limit);
+        let limit = limit(resource);
         put_line(text, &format!("limit {name}"), format!("{} {}", limit.soft, limit.hard));
     }
+}
+
+fn limit(resource: c_int) -> Limit {
+    let mut limit = Limit::default();
+    // SAFETY: no new limit is given, and the old one is written.
+    unsafe { syscall(SYS_PRLIMIT64, 0_usize, c_long::from(resource), 0_usize, &raw mut limit) };
+    limit
 }
 
 fn copy(from: c_int, to: Option<c_int>) {

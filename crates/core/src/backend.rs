@@ -1,6 +1,6 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Resource, Signal, Sys};
+use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Pid, Resource, Signal, Sys};
 use core::ffi::CStr;
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
@@ -11,7 +11,8 @@ use core::ffi::CStr;
 ///
 /// # Contract
 ///
-/// Everything here but [`learn`](Self::learn) and [`capabilities`](Self::capabilities) runs in the child and keeps to
+/// Everything here but [`has_execed`](Self::has_execed), [`learn`](Self::learn) and
+/// [`capabilities`](Self::capabilities) runs in the child and keeps to
 /// the contract of [`Sys`].
 pub trait Backend: Sync {
     /// The system calls.
@@ -84,6 +85,12 @@ pub trait Backend: Sync {
     ///
     /// The errno, `ENOSYS` where the system has no such thing.
     fn no_new_privs(&self) -> Result<(), Errno>;
+
+    /// In the parent, when the report channel has ended as it does at exec: whether `child` has executed a program or was
+    /// ended in the very call, `None` where the system does not tell.
+    fn has_execed(&self, _child: Pid, _parent: Pid) -> Option<bool> {
+        None
+    }
 
     /// In the parent, after a launch: what closing met with, so that a refusal costs only once per process.
     fn learn(&self, closed: &Closed);

@@ -43,7 +43,8 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
         let end = channel.wait();
 
         // A pre-exec closure may write to the pipe, but not to the slot.
-        if end != End::Marked || slot.entered() != Stage::Exec || slot.failure().is_some() {
+        let marked = end == End::Marked && slot.entered() == Stage::Exec && slot.failure().is_none();
+        if !marked || self.backend.has_execed(pid, sys.process()) == Some(false) {
             return Err(bury(sys, pid, slot, end));
         }
         let closed = slot.how_closed();

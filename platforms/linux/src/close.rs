@@ -1,9 +1,9 @@
 //! The backend itself: what an answer of Linux's means for closing, and what is remembered of it.
 
-use crate::{CAPABILITIES, LinuxSys, ProcSelfFd};
+use crate::{CAPABILITIES, LinuxSys, ProcSelfFd, execed};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Pid, Signal, loop_bound,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
@@ -63,6 +63,10 @@ impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn no_new_privs(&self) -> Result<(), Errno> {
         self.sys.set_no_new_privs()
+    }
+
+    fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
+        execed::has_execed(&self.sys, child, parent)
     }
 
     fn learn(&self, closed: &Closed) {

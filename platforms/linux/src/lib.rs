@@ -11,8 +11,12 @@
 //!    no lock, no cancellation point. What the libc would do on top of `set*id` (tell all threads) is not done.
 //! 6. *Proven*: on real kernels, x86_64; see the platform table of the README.
 
+#[cfg(test)]
+extern crate std;
+
 mod close;
 mod enumerate;
+mod execed;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 
@@ -21,6 +25,7 @@ pub use enumerate::ProcSelfFd;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
+use core::ffi::CStr;
 use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Resource, Signal, Sys};
 
 /// What this backend has.
@@ -95,6 +100,8 @@ pub trait LinuxSys: Sys {
     fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
     /// fstatfs(2): whether the file is on procfs (`PROC_SUPER_MAGIC`).
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno>;
+    /// open(2), read(2) and close(2): the first bytes of a file. On the parent's side only.
+    fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).

@@ -141,6 +141,16 @@ fn status(fd: Fd) -> Result<libc::stat, Errno> {
     Ok(unsafe { status.assume_init() })
 }
 
+/// Whether two types of file systems are the same: the C libraries differ in the width and the sign of both.
+macro_rules! same_type {
+    ($one:expr, $other:expr) => {{
+        #[expect(clippy::allow_attributes, reason = "which of the casts does nothing differs by C library")]
+        #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let same = $one as u32 == $other as u32;
+        same
+    }};
+}
+
 fn environment() -> *const *const c_char {
     unsafe extern "C" {
         static mut environ: *const *const c_char;
@@ -429,7 +439,16 @@ impl LinuxSys for Kernel {
         done(result.into())?;
         // SAFETY: fstatfs succeeded, so the structure is filled.
         let status: libc::statfs = unsafe { status.assume_init() };
-        Ok(status.f_type == libc::PROC_SUPER_MAGIC)
+        Ok(same_type!(status.f_type, libc::PROC_SUPER_MAGIC))
+    }
+
+    fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        // SAFETY: the path is a C string borrowed for the call.
+        let file = int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) })?;
+        let read = self.read(file, bytes);
+        self.close(file)?;
+        read
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {

@@ -41,6 +41,7 @@ pub(crate) const NAMES: &[&str] = &[
     "open_directory",
     "parent",
     "read_directory",
+    "read_file",
     "release",
     "set_cloexec",
     "set_disposition",

@@ -264,6 +264,11 @@ impl LinuxSys for SimKernel {
         })
     }
 
+    /// There are no files but directories here.
+    fn read_file(&self, _path: &CStr, _bytes: &mut [u8]) -> Result<usize, Errno> {
+        self.call(Call::new("read_file"), |_| Err(Errno::NOENT))
+    }
+
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
         let call = Call::on("set_parent_death_signal", signal);
         self.call(call, |state| state.process.set_death_signal(signal))
