@@ -194,9 +194,13 @@ impl Child {
     /// ```
     pub fn communicate(mut self, input: &[u8]) -> Result<Output, Error> {
         let streams = (self.stdin.take(), self.stdout.take(), self.stderr.take());
-        let exchanged = communicate::exchange(streams, input);
-        let (stdout, stderr) =
-            exchanged.map_err(|source| Error::Child { what: "talk to the child", source })?;
-        Ok(Output { status: self.wait()?, stdout, stderr })
+        match communicate::exchange(streams, input) {
+            Ok((stdout, stderr)) => Ok(Output { status: self.wait()?, stdout, stderr }),
+            Err(source) => {
+                // The error at hand is the one to tell.
+                let _ = self.kill().and_then(|()| self.wait());
+                Err(Error::Child { what: "talk to the child", source })
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
 use forkexec::Stdio;
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
@@ -106,3 +107,27 @@ fn a_child_that_closes_its_output_is_waited_for() {
         assert!(output.status.success());
     });
 }
+
+/// Its input does not end: only being killed ends it, and the guard sees whether it is gone.
+#[test]
+fn w10_a_child_that_cannot_be_talked_to_is_killed_and_waited_for() {
+    isolated(|| {
+        let (reader, _writer) = std::io::pipe().expect("a pipe can be made");
+        let child = probe(&["sleep-on-stdin"]).stdin(reader).stdout(Stdio::piped()).spawn();
+        let child = child.expect("it can be started");
+        POLLS
+            .iter()
+            .fold(Deny::new(), |deny, &call| deny.errno(call, libc::EDOM))
+            .install()
+            .expect("a filter");
+        let error = child.wait_with_output().expect_err("it cannot be polled");
+        assert_eq!(error.to_string(), "talk to the child: Numerical argument out of domain (os error 33)");
+    });
+}
+
+/// The calls that poll(2) makes.
+const POLLS: &[libc::c_long] = &[
+    libc::SYS_ppoll,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
