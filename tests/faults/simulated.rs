@@ -85,7 +85,7 @@ fn shared_with_a_closure() -> Scenario {
 fn ending(call: &Call, errno: Errno) -> Option<Report> {
     let stage = call.stage.expect("every call belongs to a stage");
     let goes_on = match (stage, call.name) {
-        (Stage::Umask | Stage::Close, _) | (_, "parent" | "close_range_unshare") => true,
+        (Stage::Umask | Stage::Close, _) | (_, "parent" | "close_range_unshare" | "descriptor_limit") => true,
         (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
         (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
         (Stage::Signals, "disposition") => errno == Errno::INVAL,

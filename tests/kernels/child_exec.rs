@@ -83,6 +83,7 @@ fn a_plan_that_asks_for_everything_is_done_in_this_order() {
         "start_session()",
         "take_terminal(13)",
         "come_to_foreground(13)",
+        "descriptor_limit()",
         "set_limit(7)",
         "set_limit(4)",
         "set_nice(5)",
@@ -489,4 +490,13 @@ fn what_cannot_be_closed_ends_the_child() {
     let kernel = rich::kernel().refusing("close_range", Errno::PERM).without_listings().with_limit(1 << 30);
     let ran = run(kernel, &Plan { keep: KeepList::EMPTY, ..plain() });
     assert_eq!((ran.ending(), ran.closed), (failure(Stage::Close, Errno::OVERFLOW, 0), None));
+}
+
+/// Limits come before closing, and a limit closes nothing.
+#[test]
+fn a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
+    let limits = [Limit { resource: Resource::NOFILE, soft: 64, hard: 64 }];
+    let plan = Plan { limits: &limits, close: Some(Link::Loop), ..plain() };
+    let ran = run(SimKernel::new().with_limit(100_000).with_open(&[63, 64, 90_000]), &plan);
+    assert_eq!(ran.result.expect("it is there").fds(), [0, 1, 2]);
 }

@@ -4,9 +4,11 @@
 //! stage, the operand and the errno. It allocates nothing, takes no lock and cannot panic; `ci/child-symbols` holds it to
 //! that.
 
+use core::cell::Cell;
+
 use crate::{
     Backend, CStrArray, Closed, Disposition, Errno, Fd, HookError, KeepList, Link, Mask, Move, Pid, Plan,
-    Report, Reporter, SignalSet, Stage, Sys, WorkingDirectory, close_except,
+    Report, Reporter, Resource, SignalSet, Stage, Sys, WorkingDirectory, close::close_except_up_to,
 };
 use core::ffi::CStr;
 
@@ -38,7 +40,7 @@ where
     B: Backend + ?Sized,
     R: Reporter + ?Sized,
 {
-    let child = Child { backend, sys: backend.sys(), plan, birth, reporter };
+    let child = Child { backend, sys: backend.sys(), plan, birth, reporter, loop_bound: Cell::new(None) };
     for stage in Stage::ORDER {
         let at = plan.timed.then(|| child.sys.now());
         let done = reporter.enter(stage, at).map_err(Failure::from).and_then(|()| child.perform(stage));
@@ -73,6 +75,8 @@ struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
     plan: &'a Plan<'a>,
     birth: &'a Birth,
     reporter: &'a R,
+    /// How far the closing loop would have gone before the plan lowered the limit: that closes nothing.
+    loop_bound: Cell<Option<Result<Fd, Errno>>>,
 }
 
 impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
@@ -201,6 +205,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     }
 
     fn set_limits(&self) -> Done {
+        if self.plan.limits.iter().any(|limit| limit.resource == Resource::NOFILE) {
+            self.loop_bound.set(Some(self.backend.loop_bound()));
+        }
         let mut index = 0_i32;
         for limit in self.plan.limits {
             self.sys.set_limit(*limit).map_err(on(index))?;
@@ -234,17 +241,20 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     fn close_others(&self) -> Done {
         let Some(link) = self.plan.close else { return Ok(()) };
-        let link = link.max(self.backend.first_link());
-        let closed = close_except(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link)?;
+        let closed = self.close_from(link.max(self.backend.first_link()))?;
         self.reporter.closed(closed);
         Ok(())
     }
 
     /// Closes what exec was to close and did not, for this reason.
     fn close_owed(&self, refusal: Errno) -> Result<(), Errno> {
-        let closed = close_except(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), Link::Enumerate)?;
+        let closed = self.close_from(Link::Enumerate)?;
         self.reporter.closed(Closed { bulk_refused: Some(refusal), ..closed });
         Ok(())
+    }
+
+    fn close_from(&self, link: Link) -> Result<Closed, Errno> {
+        close_except_up_to(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link, self.loop_bound.get())
     }
 
     fn open_until_exec(&self) -> KeepList<'_> {

@@ -57,6 +57,17 @@ pub fn close_except<B: Backend + ?Sized>(
     keep: KeepList<'_>,
     link: Link,
 ) -> Result<Closed, Errno> {
+    close_except_up_to(backend, first, keep, link, None)
+}
+
+/// The same, where the loop goes at least up to a bound that was asked for earlier, before the limit was lowered.
+pub(crate) fn close_except_up_to<B: Backend + ?Sized>(
+    backend: &B,
+    first: Fd,
+    keep: KeepList<'_>,
+    link: Link,
+    earlier: Option<Result<Fd, Errno>>,
+) -> Result<Closed, Errno> {
     let mut bulk_refused = None;
     if link <= Link::Bulk {
         match close_gaps(backend, first, keep) {
@@ -69,7 +80,7 @@ pub fn close_except<B: Backend + ?Sized>(
     {
         return Ok(Closed { by, bulk_refused });
     }
-    close_each(backend, first, keep)?;
+    close_each(backend, first, keep, earlier.unwrap_or(Ok(0))?)?;
     Ok(Closed { by: Closer::Loop, bulk_refused })
 }
 
@@ -109,8 +120,13 @@ fn close_until_none_is_listed<S: Sys>(
     }
 }
 
-fn close_each<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Result<(), Errno> {
-    let bound = backend.loop_bound()?;
+fn close_each<B: Backend + ?Sized>(
+    backend: &B,
+    first: Fd,
+    keep: KeepList<'_>,
+    at_least: Fd,
+) -> Result<(), Errno> {
+    let bound = backend.loop_bound()?.max(at_least);
     for gap in keep.gaps(first) {
         close_numbers(backend.sys(), gap, bound);
     }
