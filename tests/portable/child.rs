@@ -60,13 +60,23 @@ impl Seen {
 
 /// The descriptors that this process has open, found by asking for each number.
 pub(crate) fn open_descriptors() -> Vec<i32> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is written.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    let hard = u64::try_from(limit.rlim_max).unwrap_or(u64::MAX);
+    let [_, hard] = descriptor_limit();
     let end = i32::try_from(if hard > CEILING { FLOOR } else { hard.max(FLOOR) }).unwrap_or(i32::MAX);
     // SAFETY: no memory is passed.
     (0..end).filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1).collect()
+}
+
+/// The soft and the hard limit of descriptors.
+fn descriptor_limit() -> [u64; 2] {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is written.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    #[expect(
+        clippy::allow_attributes,
+        reason = "its type differs by system, and no limit is a number that is not negative"
+    )]
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
+    [limit.rlim_cur, limit.rlim_max].map(|limit| u64::try_from(limit).unwrap_or(u64::MAX))
 }
 
 /// Does what the first argument says.
@@ -79,7 +89,7 @@ pub(crate) fn run(arguments: &[String]) -> i32 {
         // SAFETY: no memory is passed.
         ["kill", signal] => unsafe { libc::raise(number(signal)) },
         ["echo"] => i32::from(io::copy(&mut *stream(0), &mut *stream(1)).is_err()),
-        ["spew"] => put(1, &[b'.'; 1 << 17]) | put(2, &[b'!'; 1 << 17]),
+        ["spew"] => put(1, &vec![b'.'; 1 << 17]) | put(2, &vec![b'!'; 1 << 17]),
         _ => 99,
     }
 }
@@ -101,21 +111,25 @@ fn report(arguments: &[&str]) -> String {
     signals(&mut text);
     // SAFETY: no memory is passed.
     line(&mut text, "nice", unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) });
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is written.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    line(&mut text, "nofile", format!("{} {}", limit.rlim_cur, limit.rlim_max));
+    let [soft, hard] = descriptor_limit();
+    line(&mut text, "nofile", format!("{soft} {hard}"));
     text
 }
 
 fn ids(text: &mut String) {
     // SAFETY: no memory is passed.
-    let (pid, group, session) = unsafe { (libc::getpid(), libc::getpgrp(), libc::getsid(0)) };
+    let pid = unsafe { libc::getpid() };
+    // SAFETY: as above.
+    let group = unsafe { libc::getpgrp() };
+    // SAFETY: as above.
+    let session = unsafe { libc::getsid(0) };
     line(text, "leads", format!("group={} session={}", group == pid, session == pid));
-    // SAFETY: no memory is passed.
-    line(text, "users", unsafe { format!("{} {}", libc::getuid(), libc::geteuid()) });
-    // SAFETY: no memory is passed.
-    line(text, "groups", unsafe { format!("{} {}", libc::getgid(), libc::getegid()) });
+    // SAFETY: as above.
+    let [real, effective] = [unsafe { libc::getuid() }, unsafe { libc::geteuid() }];
+    line(text, "users", format!("{real} {effective}"));
+    // SAFETY: as above.
+    let [real, effective] = [unsafe { libc::getgid() }, unsafe { libc::getegid() }];
+    line(text, "groups", format!("{real} {effective}"));
     // SAFETY: a length of 0 asks for the number of groups, and writes nothing.
     line(text, "more groups", unsafe { libc::getgroups(0, std::ptr::null_mut()) });
 }

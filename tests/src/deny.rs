@@ -17,6 +17,16 @@ const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
     0xC000_003E
 } else if cfg!(target_arch = "aarch64") {
     0xC000_00B7
+} else if cfg!(target_arch = "x86") {
+    0x4000_0003
+} else if cfg!(target_arch = "arm") {
+    0x4000_0028
+} else if cfg!(target_arch = "s390x") {
+    0x8000_0016
+} else if cfg!(target_arch = "riscv64") {
+    0xC000_00F3
+} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
+    0xC000_0015
 } else {
     panic!("the number of this architecture is unknown: see linux/audit.h")
 };
