@@ -99,15 +99,15 @@ fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>)
     None
 }
 
-/// Where what is behind a closed descriptor moves up in the list, a pass skips some. One that has nothing to close has
-/// skipped nothing.
+/// Where what is behind a closed descriptor moves up in the list, a pass skips some: every other one at worst, so that each
+/// pass leaves at most half. One that has nothing to close has skipped nothing.
 fn close_until_none_is_listed<S: Sys>(
     sys: &S,
     enumerator: &dyn FdEnumerator<S>,
     first: Fd,
     keep: KeepList<'_>,
 ) -> Result<(), Unlisted> {
-    loop {
+    for _ in 0..MOST_PASSES {
         let mut closed_any = false;
         enumerator.visit(sys, first, &mut |fd| {
             if !keep.contains(fd) {
@@ -118,7 +118,11 @@ fn close_until_none_is_listed<S: Sys>(
             return Ok(());
         }
     }
+    Err(Unlisted::Untrusted)
 }
+
+/// Twice the passes that halving all possible numbers takes. A list that never ends is no list.
+const MOST_PASSES: u32 = 2 * Fd::BITS;
 
 fn close_each<B: Backend + ?Sized>(
     backend: &B,
