@@ -31,9 +31,11 @@ const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
     panic!("the number of this architecture is unknown: see linux/audit.h")
 };
 
-const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-const JUMP_IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+/// `linux/bpf_common.h`: `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JEQ | BPF_K`, `BPF_RET | BPF_K`. The libc crate does not
+/// have them for every C library.
+const LOAD: u32 = 0x20;
+const JUMP_IF_EQUAL: u32 = 0x15;
+const RETURN: u32 = 0x06;
 
 /// Where the call's number and the architecture lie in `struct seccomp_data`.
 const NUMBER: u32 = 0;

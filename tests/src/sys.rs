@@ -16,7 +16,7 @@ pub(crate) use descriptor::{
 pub(crate) use filter::{filter_calls, set_no_new_privs};
 pub(crate) use mount::{detach, is_proc, mount, unshare_mounts};
 pub(crate) use process::{await_end, effective_user, ended_child, kill_group, limit, set_limit, umask};
-pub(crate) use signal::{blocked_signals, signal_action};
+pub(crate) use signal::{blocked_signals, reset_signals, signal_action};
 
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }

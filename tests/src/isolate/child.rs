@@ -32,8 +32,8 @@ pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
 /// forgotten grandchild could keep it open for ever.
 fn start(test: &str, output: &File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    // SAFETY: the call is async-signal-safe, and allocates nothing.
-    unsafe { command.pre_exec(only_stdio) };
+    // SAFETY: the calls are async-signal-safe, and allocate nothing.
+    unsafe { command.pre_exec(inherit_nothing) };
     command
         .args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"])
         .env(INSIDE, "1")
@@ -45,11 +45,12 @@ fn start(test: &str, output: &File) -> io::Result<Child> {
         .spawn()
 }
 
-/// What cargo or a CI runner left open would be seen by the test.
+/// What cargo or a CI runner left open or ignores (`nohup`) would be seen by the test.
 ///
-/// Kernels before 5.11 refuse; then it is.
+/// Kernels before 5.11 refuse the first; then it is.
 #[expect(clippy::unnecessary_wraps, reason = "the signature that std wants")]
-fn only_stdio() -> io::Result<()> {
+fn inherit_nothing() -> io::Result<()> {
+    sys::reset_signals();
     let _ = sys::close_all_on_exec(3);
     Ok(())
 }

@@ -21,7 +21,9 @@ pub(crate) fn identity(fd: RawFd) -> io::Result<(u64, u64)> {
     check(unsafe { libc::fstat(fd, about.as_mut_ptr()) })?;
     // SAFETY: fstat succeeded, so it has filled it.
     let about = unsafe { about.assume_init() };
-    Ok((about.st_dev, about.st_ino))
+    #[expect(clippy::allow_attributes, reason = "a number of 32 bits on some architectures")]
+    #[allow(clippy::useless_conversion)]
+    Ok((about.st_dev.into(), about.st_ino.into()))
 }
 
 /// A duplicate with the lowest free number from `lowest` up, closed by exec.

@@ -35,3 +35,11 @@ fn bits(set: &libc::sigset_t) -> u64 {
     let is_member = |signal: &c_int| unsafe { libc::sigismember(set, *signal) } == 1;
     (1..=64).filter(is_member).fold(0, |bits, signal| bits | 1 << (signal - 1))
 }
+
+/// Gives every signal its default action, as far as the C library and the kernel let it.
+pub(crate) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: the call replaces a disposition, and touches no memory of ours. A signal that may not be set is refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
