@@ -144,9 +144,12 @@ impl Drop for Timer {
     }
 }
 
-fn set_timer(microseconds: i64) {
-    let time = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+fn set_timer(microseconds: i32) {
+    #[expect(clippy::allow_attributes, reason = "a number of 32 bits on some architectures")]
+    #[allow(clippy::useless_conversion)]
+    let time = libc::timeval { tv_sec: 0, tv_usec: microseconds.into() };
     let timer = libc::itimerval { it_interval: time, it_value: time };
     // SAFETY: the timer outlives the call, and the old one is not asked for.
-    check(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) });
+    // 0 is ITIMER_REAL, which the libc crate lacks on Android.
+    check(unsafe { libc::setitimer(0, &raw const timer, std::ptr::null_mut()) });
 }

@@ -78,7 +78,9 @@ pub(crate) fn identity(fd: impl AsFd) -> Identity {
     check(unsafe { libc::fstat(fd.as_fd().as_raw_fd(), about.as_mut_ptr()) });
     // SAFETY: fstat succeeded, so it has filled it.
     let about = unsafe { about.assume_init() };
-    (about.st_dev, about.st_ino)
+    #[expect(clippy::allow_attributes, reason = "a number of 32 bits on some architectures")]
+    #[allow(clippy::useless_conversion)]
+    (about.st_dev.into(), about.st_ino.into())
 }
 
 /// Which file is open in the child under each number.

@@ -66,7 +66,7 @@ fn no_new_privs_is_set_only_where_needed() {
     });
 }
 
-fn getppid() -> Result<i64, Option<i32>> {
+fn getppid() -> Result<libc::c_long, Option<i32>> {
     // SAFETY: the call takes nothing and touches no memory.
     match unsafe { libc::syscall(libc::SYS_getppid) } {
         -1 => Err(io::Error::last_os_error().raw_os_error()),

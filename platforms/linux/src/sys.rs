@@ -99,7 +99,8 @@ fn done(result: c_long) -> Result<(), Errno> {
     check(result).map(drop)
 }
 
-#[expect(
+#[expect(clippy::allow_attributes, reason = "a long has 32 bits on some architectures")]
+#[allow(
     clippy::cast_possible_truncation,
     reason = "descriptors, ids and flags: the kernel answers with an int"
 )]
@@ -107,7 +108,8 @@ fn int(result: c_long) -> Result<c_int, Errno> {
     check(result).map(|value| value as c_int)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a length of memory, so it fits")]
+#[expect(clippy::allow_attributes, reason = "a long has 32 bits on some architectures")]
+#[allow(clippy::cast_possible_truncation, reason = "a length of memory, so it fits")]
 fn length(result: c_long) -> Result<usize, Errno> {
     check(result).map(|length| length.unsigned_abs() as usize)
 }
@@ -136,7 +138,7 @@ fn status(fd: Fd) -> Result<libc::stat, Errno> {
     let mut status = MaybeUninit::uninit();
     // SAFETY: fstat fills a `stat`. It is not a cancellation point, and the raw call's layout differs by architecture.
     let result = unsafe { libc::fstat(fd, status.as_mut_ptr()) };
-    done(result.into())?;
+    done(result.word())?;
     // SAFETY: fstat succeeded, so the structure is filled.
     Ok(unsafe { status.assume_init() })
 }
@@ -196,7 +198,8 @@ impl Sys for Kernel {
 
     fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
         let status = status(fd)?;
-        #[expect(clippy::useless_conversion, reason = "32 bits on some architectures")]
+        #[expect(clippy::allow_attributes, reason = "they have 32 bits on some architectures")]
+        #[allow(clippy::useless_conversion)]
         Ok(FileId { device: status.st_dev.into(), inode: status.st_ino.into() })
     }
 
@@ -337,7 +340,8 @@ impl Sys for Kernel {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: clock_gettime fills a `timespec`; it is async-signal-safe (signal-safety(7)).
         let _ = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-        #[expect(clippy::useless_conversion, reason = "32 bits on some architectures")]
+        #[expect(clippy::allow_attributes, reason = "they have 32 bits on some architectures")]
+        #[allow(clippy::useless_conversion)]
         let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
         seconds.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.unsigned_abs())
     }
@@ -350,7 +354,7 @@ impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         // SAFETY: what runs in the child is the caller's promise.
         let pid = unsafe { libc::fork() };
-        int(pid.into()).map(|pid| (pid != 0).then_some(pid))
+        int(pid.word()).map(|pid| (pid != 0).then_some(pid))
     }
 
     fn exit(&self, status: c_int) -> ! {
@@ -409,6 +413,9 @@ impl ParentSys for Kernel {
     }
 }
 
+/// `linux/close_range.h`; the libc crate does not have it for every C library.
+const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
+
 const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
 
 impl LinuxSys for Kernel {
@@ -419,7 +426,7 @@ impl LinuxSys for Kernel {
 
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
         // SAFETY: as for `close`; the table that loses the range is the caller's own copy.
-        done(unsafe { syscall!(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_UNSHARE) })
+        done(unsafe { syscall!(libc::SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) })
     }
 
     fn unshare_files(&self) -> Result<(), Errno> {
@@ -436,7 +443,7 @@ impl LinuxSys for Kernel {
         let mut status = MaybeUninit::uninit();
         // SAFETY: fstatfs fills a `statfs`; the raw call's layout differs by architecture.
         let result = unsafe { libc::fstatfs(fd, status.as_mut_ptr()) };
-        done(result.into())?;
+        done(result.word())?;
         // SAFETY: fstatfs succeeded, so the structure is filled.
         let status: libc::statfs = unsafe { status.assume_init() };
         Ok(same_type!(status.f_type, libc::PROC_SUPER_MAGIC))

@@ -8,6 +8,10 @@ use rstest::rstest;
 use crate::ground::{NOBODY, is_privileged};
 use crate::start::{failure, probe};
 
+#[expect(clippy::allow_attributes, reason = "the constant's type differs by C library")]
+#[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
+const NPROC: Resource = Resource(libc::RLIMIT_NPROC as i32);
+
 /// The longest string that exec takes, without its NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
 
@@ -82,7 +86,7 @@ fn s11_the_process_limit_of_the_user_is_told() {
         };
         let mut other = of_a_user();
         let mut other = other.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it can be started");
-        let failure = failure(of_a_user().limit(Resource(libc::RLIMIT_NPROC.cast_signed()), 0, 0));
+        let failure = failure(of_a_user().limit(NPROC, 0, 0));
         other.wait().expect("its input ends");
         let text = format!(
             "exec {program:?}: Resource temporarily unavailable (os error 11): \

@@ -47,7 +47,7 @@ pub(crate) fn close(fd: RawFd) -> io::Result<()> {
 
 /// Marks all descriptors from `lowest` up to be closed by exec.
 pub(crate) fn close_all_on_exec(lowest: u32) -> io::Result<()> {
-    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    let flags = 1 << 2; // CLOSE_RANGE_CLOEXEC of linux/close_range.h, which the libc crate lacks on Android
     // SAFETY: the call changes flags, and touches no memory.
     check_long(unsafe { libc::syscall(libc::SYS_close_range, lowest, u32::MAX, flags) }).map(drop)
 }

@@ -30,6 +30,8 @@ pub(crate) fn signal_action(signal: c_int) -> io::Result<(usize, c_int, u64)> {
     Ok((action.sa_sigaction, action.sa_flags, bits(&action.sa_mask)))
 }
 
+#[expect(clippy::allow_attributes, reason = "it is as small as a number on Android")]
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn bits(set: &libc::sigset_t) -> u64 {
     // SAFETY: the set is initialised, and a number out of range is an error.
     let is_member = |signal: &c_int| unsafe { libc::sigismember(set, *signal) } == 1;
