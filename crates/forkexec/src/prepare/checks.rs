@@ -138,10 +138,13 @@ fn leaves_groups(settings: &Settings<'_>) -> bool {
     !all_set && !settings.keep_groups && settings.uid != Some(0) && geteuid().is_root()
 }
 
+/// No system takes more than Linux does. One that takes fewer says so in the child: what a C library says of the limit may be
+/// less than the kernel's (musl: 32).
 fn groups_limit() -> usize {
+    const OF_LINUX: usize = 65_536;
     // SAFETY: no memory is passed.
     let limit = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
-    usize::try_from(limit).unwrap_or(usize::MAX)
+    usize::try_from(limit).unwrap_or(usize::MAX).max(OF_LINUX)
 }
 
 fn session(settings: &Settings<'_>) -> Result<(), InputError> {
