@@ -5,7 +5,8 @@
 //! half-way. Believing such a list leaks every descriptor that it does not name, so an enumerator says when it cannot
 //! be believed, and the caller falls back.
 
-use crate::{Errno, Fd, Sys};
+use crate::records::RecordBuffer;
+use crate::{Errno, Fd, RecordLayout, Sys};
 use core::ffi::CStr;
 
 /// One way of listing the open descriptors of the calling process.
@@ -42,13 +43,15 @@ pub enum Unlisted {
 pub struct Directory {
     /// Its path.
     pub path: &'static CStr,
+    /// How the system lays out its records.
+    pub records: RecordLayout,
 }
 
 impl Directory {
     /// Opens the directory and visits the descriptors that it lists, except the one it is read through.
     ///
-    /// `read_names` reads one batch of names from an open directory and says whether there may be more. The
-    /// directory is believed only if it is `genuine` and lists the descriptor that it is read through.
+    /// `read` reads records from an open directory and says how many bytes, 0 at the end. The directory is believed only
+    /// if it is `genuine` and lists the descriptor that it is read through.
     ///
     /// # Errors
     ///
@@ -59,13 +62,14 @@ impl Directory {
         from: Fd,
         visitor: &mut dyn FnMut(Fd),
         genuine: impl FnOnce(Fd) -> bool,
-        mut read_names: impl FnMut(Fd, &mut dyn FnMut(&[u8])) -> Result<bool, Errno>,
+        mut read: impl FnMut(Fd, &mut [u8]) -> Result<usize, Errno>,
     ) -> Result<(), Unlisted> {
         let directory = sys.open_directory(self.path).map_err(Unlisted::Refused)?;
         if !genuine(directory) {
             let _ = sys.close(directory);
             return Err(Unlisted::Untrusted);
         }
+        let mut buffer = RecordBuffer::new();
         let mut lists_itself = false;
         let mut each = |name: &[u8]| match parse_fd(name) {
             Some(fd) if fd == directory => lists_itself = true,
@@ -73,7 +77,7 @@ impl Directory {
             _ => {}
         };
         let end = loop {
-            match read_names(directory, &mut each) {
+            match self.next_names(&mut buffer, |space| read(directory, space), &mut each) {
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
                 Err(errno) => break Err(Unlisted::Refused(errno)),
@@ -82,6 +86,18 @@ impl Directory {
         let _ = sys.close(directory);
         end?;
         if lists_itself { Ok(()) } else { Err(Unlisted::Untrusted) }
+    }
+
+    /// Calls `each` for the names of one batch, and says whether there may be more.
+    fn next_names(
+        self,
+        buffer: &mut RecordBuffer,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, Errno> {
+        let length = read(buffer.space())?;
+        self.records.names(buffer.filled(length)?, each)?;
+        Ok(length > 0)
     }
 }
 

@@ -60,19 +60,19 @@ fn half(record: &[u8], at: usize) -> Option<usize> {
 /// Memory for records, aligned as kernels want it.
 #[derive(Clone, Debug)]
 #[repr(C, align(8))]
-pub struct RecordBuffer([u8; Self::LENGTH]);
+pub(crate) struct RecordBuffer([u8; Self::LENGTH]);
 
 impl RecordBuffer {
     /// Some 170 records a call on Linux, and small enough for any child's stack.
-    pub const LENGTH: usize = 4096;
+    pub(crate) const LENGTH: usize = 4096;
 
     /// An empty buffer.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self([0; Self::LENGTH])
     }
 
     /// All of it, to be read into.
-    pub const fn space(&mut self) -> &mut [u8] {
+    pub(crate) const fn space(&mut self) -> &mut [u8] {
         &mut self.0
     }
 
@@ -81,14 +81,8 @@ impl RecordBuffer {
     /// # Errors
     ///
     /// `EIO` if the kernel claims to have read more than there is room for.
-    pub fn filled(&self, length: usize) -> Result<&[u8], Errno> {
+    pub(crate) fn filled(&self, length: usize) -> Result<&[u8], Errno> {
         self.0.get(..length).ok_or(Errno::IO)
-    }
-}
-
-impl Default for RecordBuffer {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two lists of open descriptors: what proc_pidinfo says, and `/dev/fd`.
 
 use crate::AppleSys;
-use forkexec_core::{Directory, Errno, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+use forkexec_core::{Directory, Errno, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
 /// What the first one asks.
 pub(crate) const PROC_PIDINFO: &str = "proc_pidinfo";
@@ -66,7 +66,7 @@ impl List {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DevFd;
 
-const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
+const DIRECTORY: Directory = Directory { path: c"/dev/fd", records: DIRENT };
 
 /// `struct dirent` of `bsd/sys/dirent.h` with 64-bit inodes: inode (8 bytes), offset (8), record length (2), length of the
 /// name (2), type (1), name.
@@ -78,17 +78,12 @@ impl<S: AppleSys> FdEnumerator<S> for DevFd {
     }
 
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
-        let mut records = RecordBuffer::new();
         DIRECTORY.visit(
             sys,
             from,
             visitor,
             |directory| sys.is_on_devfs(directory) == Ok(true),
-            |directory, each| {
-                let length = sys.getdirentries64(directory, records.space())?;
-                DIRENT.names(records.filled(length)?, each)?;
-                Ok(length > 0)
-            },
+            |directory, records| sys.getdirentries64(directory, records),
         )
     }
 }

@@ -1,12 +1,10 @@
 //! `/dev/fd`, read with raw getdirentries(2) into a buffer on the stack, where fdescfs is mounted on it.
 
 use crate::FreebsdSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/dev/fd";
-
-const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
 
 /// The enumerator over `/dev/fd`.
 ///
@@ -22,17 +20,12 @@ impl<S: FreebsdSys> FdEnumerator<S> for DevFd {
 
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
         let system = sys.system();
-        let mut records = RecordBuffer::new();
-        DIRECTORY.visit(
+        Directory { path: c"/dev/fd", records: system.dirent() }.visit(
             sys,
             from,
             visitor,
             |directory| sys.file_system(directory).is_ok_and(|name| name.starts_with(system.fdescfs())),
-            |directory, each| {
-                let length = sys.getdirentries(directory, records.space())?;
-                system.dirent().names(records.filled(length)?, each)?;
-                Ok(length > 0)
-            },
+            |directory, records| sys.getdirentries(directory, records),
         )
     }
 }

@@ -1,12 +1,12 @@
 //! `/proc/self/fd`, read with raw getdents64(2) into a buffer on the stack.
 
 use crate::LinuxSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/proc/self/fd";
 
-const DIRECTORY: Directory = Directory { path: c"/proc/self/fd" };
+const DIRECTORY: Directory = Directory { path: c"/proc/self/fd", records: DIRENT64 };
 
 /// `struct linux_dirent64` of getdents(2): inode (8 bytes), offset (8), record length (2), type (1), name. The same on
 /// every architecture, and on Android.
@@ -22,17 +22,12 @@ impl<S: LinuxSys> FdEnumerator<S> for ProcSelfFd {
     }
 
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
-        let mut records = RecordBuffer::new();
         DIRECTORY.visit(
             sys,
             from,
             visitor,
             |directory| sys.is_on_procfs(directory) == Ok(true),
-            |directory, each| {
-                let length = sys.getdents64(directory, records.space())?;
-                DIRENT64.names(records.filled(length)?, each)?;
-                Ok(length > 0)
-            },
+            |directory, records| sys.getdents64(directory, records),
         )
     }
 }

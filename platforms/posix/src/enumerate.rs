@@ -1,12 +1,12 @@
 //! `/dev/fd`, where it is live.
 
 use crate::PosixSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/dev/fd";
 
-const DIRECTORY: Directory = Directory { path: c"/dev/fd" };
+const DIRECTORY: Directory = Directory { path: c"/dev/fd", records: RECORD };
 
 /// The `posix_dent` of POSIX.1-2024 has no fixed layout; this is Linux's, the one system where it is read today.
 const RECORD: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 19 };
@@ -21,17 +21,12 @@ impl<S: PosixSys> FdEnumerator<S> for DevFd {
     }
 
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
-        let mut records = RecordBuffer::new();
         DIRECTORY.visit(
             sys,
             from,
             visitor,
             |_| true,
-            |directory, each| {
-                let length = sys.read_directory(directory, records.space())?;
-                RECORD.names(records.filled(length)?, each)?;
-                Ok(length > 0)
-            },
+            |directory, records| sys.read_directory(directory, records),
         )
     }
 }

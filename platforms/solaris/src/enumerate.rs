@@ -9,12 +9,12 @@
 //! 6395699 on Solaris 9). The form that is called here has 64 bits for them.
 
 use crate::SolarisSys;
-use forkexec_core::{Directory, Fd, FdEnumerator, RecordBuffer, RecordLayout, RecordLength, Unlisted};
+use forkexec_core::{Directory, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
 /// What is read.
 pub(crate) const NAME: &str = "/proc/self/fd";
 
-const DIRECTORY: Directory = Directory { path: c"/proc/self/fd" };
+const DIRECTORY: Directory = Directory { path: c"/proc/self/fd", records: DIRENT64 };
 
 /// `struct dirent64` of dirent.h(3HEAD): inode (8 bytes), offset (8), record length (2), name. It is `struct dirent` in
 /// 64-bit programs (`sys/dirent.h`), and has no type.
@@ -30,17 +30,12 @@ impl<S: SolarisSys> FdEnumerator<S> for ProcSelfFd {
     }
 
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted> {
-        let mut records = RecordBuffer::new();
         DIRECTORY.visit(
             sys,
             from,
             visitor,
             |directory| sys.is_on_procfs(directory) == Ok(true),
-            |directory, each| {
-                let length = sys.getdents(directory, records.space())?;
-                DIRENT64.names(records.filled(length)?, each)?;
-                Ok(length > 0)
-            },
+            |directory, records| sys.getdents(directory, records),
         )
     }
 }
