@@ -3,9 +3,10 @@
 use std::io;
 use std::ptr;
 
+use forkexec::{Command, Method};
 use forkexec_core::{Capabilities, Operation};
 use forkexec_tests::isolate::skip;
-use forkexec_tests::world;
+use forkexec_tests::{probe, world};
 
 /// A user and a group that are nobody's.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -17,6 +18,13 @@ pub(crate) fn capabilities() -> &'static Capabilities {
     } else {
         &forkexec_linux::CAPABILITIES
     }
+}
+
+/// How a child is started here.
+pub(crate) fn method() -> Method {
+    let mut child = Command::new(probe::path()).arg("true").spawn().expect("it starts");
+    child.wait().expect("it ends");
+    child.method()
 }
 
 /// Whether the backend has the operation; says aloud if not.

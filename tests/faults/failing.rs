@@ -1,6 +1,6 @@
 //! System calls of which one fails.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
-use forkexec_linux::LinuxSys;
+use forkexec_linux::{CloneSys, LinuxSys, Start, Started, Top};
 
 /// Which call fails, and with what.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +167,7 @@ impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: getdents64(directory: Fd, records: &mut [u8]) -> usize;
         instead: is_on_procfs(fd: Fd) -> bool;
         instead: read_file(path: &CStr, bytes: &mut [u8]) -> usize;
+        instead: join_no_group(child: Pid) -> ();
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
     }
@@ -209,5 +210,33 @@ impl<S: ParentSys> ParentSys for Failing<S> {
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
         // SAFETY: the caller's promise.
         unsafe { self.inner.unmap(memory, length) }
+    }
+}
+
+impl<S: CloneSys> CloneSys for Failing<S> {
+    calls! {
+        instead: has_ended(child: Pid) -> bool;
+        instead: map_private(length: usize) -> NonNull<u8>;
+    }
+
+    /// The child shares this value, too, and is on its side only until the parent goes on.
+    unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        let live = || {
+            self.in_child.store(true, Ordering::Relaxed);
+            child()
+        };
+        // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
+        let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
+        self.in_child.store(false, Ordering::Relaxed);
+        started
+    }
+
+    fn give_way(&self) {
+        self.inner.give_way();
+    }
+
+    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        self.instead("forbid", || unsafe { self.inner.forbid(memory, length) })
     }
 }

@@ -253,20 +253,18 @@ fn what_was_learned_stays_when_a_later_child_did_not_ask() {
 }
 
 #[rstest]
-#[case::nothing_kept(&[], None, &["close_range_unshare(3, 4294967295)"])]
-#[case::above_the_last(&[5, 60], None, &["close_range_unshare(61, 4294967295)"])]
-#[case::above_the_channel(&[5], Some(CHANNEL), &["close_range_unshare(51, 4294967295)"])]
-#[case::nothing_lies_above(&[Fd::MAX], None, &["unshare_files()"])]
-fn a_shared_table_is_unshared_above_the_last_that_is_kept(
-    #[case] keep: &[Fd],
-    #[case] channel: Option<Fd>,
-    #[case] calls: &[&str],
+#[case::nothing_needed(2, "close_range_unshare(3, 4294967295)", true)]
+#[case::above_the_highest(60, "close_range_unshare(61, 4294967295)", true)]
+#[case::nothing_lies_above(Fd::MAX, "unshare_files()", false)]
+fn a_shared_table_is_unshared_above_the_highest_that_is_needed(
+    #[case] highest: Fd,
+    #[case] call: &str,
+    #[case] emptied: bool,
 ) {
-    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Linux::new(crowded());
     let parents = backend.sys().table();
-    assert_eq!(backend.own_table(keep), Ok(()));
-    assert_eq!((backend.sys().calls(), backend.sys().parents_table()), (strings(calls), parents));
+    assert_eq!(backend.own_table(highest), Ok(emptied));
+    assert_eq!((backend.sys().calls(), backend.sys().parents_table()), (strings(&[call]), parents));
 }
 
 #[rstest]
@@ -275,9 +273,26 @@ fn a_refused_unsharing_close_is_followed_by_a_plain_unshare(
 ) {
     let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
     let before = backend.sys().open_fds();
-    assert_eq!(backend.own_table(keep_list(&[60])), Ok(()));
+    assert_eq!(backend.own_table(60), Ok(false));
     let calls = ["close_range_unshare(61, 4294967295)", "unshare_files()"];
     assert_eq!((backend.sys().calls(), backend.sys().open_fds()), (strings(&calls), before));
+}
+
+#[rstest]
+#[case::of_the_flag("close_range_unshare")]
+#[case::of_the_call("close_range")]
+fn a_refusal_to_unshare_costs_once(
+    #[case] call: &'static str,
+    #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL)] errno: Errno,
+) {
+    let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
+    match call {
+        "close_range" => backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(errno) }),
+        _ => assert_eq!(backend.own_table(60), Ok(false)),
+    }
+    let before = backend.sys().calls().len();
+    assert_eq!(backend.own_table(60), Ok(false));
+    assert_eq!(backend.sys().calls()[before..], strings(&["unshare_files()"]));
 }
 
 #[test]
@@ -285,7 +300,7 @@ fn a_table_that_cannot_be_unshared_is_not_touched() {
     let refusing = |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM);
     let backend = Linux::new(refusing(crowded()).refusing("unshare_files", Errno::PERM));
     let before = backend.sys().table();
-    assert_eq!(backend.own_table(keep_list(&[60])), Err(Errno::PERM));
+    assert_eq!(backend.own_table(60), Err(Errno::PERM));
     assert_eq!(backend.sys().table(), before);
 }
 

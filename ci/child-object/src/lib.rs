@@ -21,6 +21,19 @@ pub unsafe extern "C" fn forkexec_child_linux(
     child.run()
 }
 
+/// The whole life of a child on Linux that borrows its parent's memory.
+///
+/// # Safety
+///
+/// It is never called: only its object code is looked at.
+#[cfg(feature = "linux_shared")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_linux_shared(
+    child: &forkexec_linux::BorrowingChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
+) -> core::ffi::c_int {
+    child.run()
+}
+
 /// The same over the portable floor.
 ///
 /// # Safety

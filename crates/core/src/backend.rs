@@ -1,6 +1,6 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Pid, Resource, Signal, Sys};
+use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Resource, Signal, Sys};
 use core::ffi::CStr;
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
@@ -41,13 +41,15 @@ pub trait Backend: Sync {
     /// `EOVERFLOW` where so many numbers cannot be closed one by one in bounded time.
     fn loop_bound(&self) -> Result<Fd, Errno>;
 
-    /// Makes a descriptor table that is shared with the parent the caller's own. What lies above everything in `keep`
-    /// need not be copied.
+    /// Makes a descriptor table that is shared with the parent the caller's own. What lies above `highest` need not be
+    /// copied; the answer says whether all of that is closed now.
     ///
     /// # Errors
     ///
     /// The errno, `ENOSYS` where no launcher of this system shares the table.
-    fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno>;
+    fn own_table(&self, _highest: Fd) -> Result<bool, Errno> {
+        Err(Errno::NOSYS)
+    }
 
     /// Executes a program. A system whose exec can do more than execve(2), such as closing descriptors, does it here.
     ///

@@ -8,7 +8,8 @@ use core::cell::Cell;
 
 use crate::{
     Backend, CStrArray, Closed, Disposition, Errno, Fd, HookError, KeepList, Link, Mask, Move, Pid, Plan,
-    Report, Reporter, Resource, SignalSet, Stage, Sys, WorkingDirectory, close::close_except_up_to,
+    Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, WorkingDirectory,
+    close::{Known, close_except_knowing},
 };
 use core::ffi::CStr;
 
@@ -22,6 +23,8 @@ pub struct Birth {
     /// Whether it shares the descriptor table with its parent. Then nothing touches a descriptor, not even its flags,
     /// before the table is its own.
     pub shares_table: bool,
+    /// Whether it was born without the parent's signal handlers, so that only ignored signals are to be looked at.
+    pub handlers_cleared: bool,
 }
 
 /// Runs the plan and execs. Comes back only with the report of what failed (or, in a simulated kernel, with what it
@@ -40,7 +43,15 @@ where
     B: Backend + ?Sized,
     R: Reporter + ?Sized,
 {
-    let child = Child { backend, sys: backend.sys(), plan, birth, reporter, loop_bound: Cell::new(None) };
+    let child = Child {
+        backend,
+        sys: backend.sys(),
+        plan,
+        birth,
+        reporter,
+        loop_bound: Cell::new(None),
+        emptied: Cell::new(None),
+    };
     for stage in Stage::ORDER {
         let at = plan.timed.then(|| child.sys.now());
         let done = reporter.enter(stage, at).map_err(Failure::from).and_then(|()| child.perform(stage));
@@ -77,6 +88,8 @@ struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
     reporter: &'a R,
     /// How far the closing loop would have gone before the plan lowered the limit: that closes nothing.
     loop_bound: Cell<Option<Result<Fd, Errno>>>,
+    /// From which number on nothing but what the plan put there is open since the table is the child's own.
+    emptied: Cell<Option<Fd>>,
 }
 
 impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
@@ -117,8 +130,11 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if !self.birth.shares_table {
             return Ok(());
         }
-        let needed = self.plan.keep.and(self.highest_needed());
-        Ok(self.backend.own_table(needed)?)
+        let highest = self.highest_needed();
+        if self.backend.own_table(highest)? {
+            self.emptied.set(highest.checked_add(1));
+        }
+        Ok(())
     }
 
     /// The highest descriptor that a later stage or the program needs: the highest possible one, if nothing is to be
@@ -188,20 +204,32 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     /// A handler of the parent's must not run in the child: it would act on the parent's descriptors, or under shared
     /// memory on its data. Exec makes handlers the default anyway.
     fn set_dispositions(&self) -> Done {
-        for signal in 1..=self.sys.highest_signal() {
-            let becomes_default = match self.sys.disposition(signal) {
-                // The C library keeps a few signals for itself, and no call may touch them.
-                Err(Errno::INVAL) | Ok(Disposition::Default) => false,
-                Ok(Disposition::Handled) => true,
-                Ok(Disposition::Ignored) => self.plan.reset.contains(signal),
-                Err(errno) => return Err(on(signal)(errno)),
-            };
-            if becomes_default {
-                self.sys.set_disposition(signal, false).map_err(on(signal))?;
-            }
+        if self.birth.handlers_cleared {
+            self.plan.reset.iter().try_for_each(|signal| self.make_default(signal))?;
+        } else {
+            (1..=self.sys.highest_signal()).try_for_each(|signal| self.look_at(signal))?;
         }
         let mut ignored = self.plan.ignore.iter();
         ignored.try_for_each(|signal| self.sys.set_disposition(signal, true).map_err(on(signal)))
+    }
+
+    fn look_at(&self, signal: Signal) -> Done {
+        let becomes_default = match self.sys.disposition(signal) {
+            // The C library keeps a few signals for itself, and no call may touch them.
+            Err(Errno::INVAL) | Ok(Disposition::Default) => false,
+            Ok(Disposition::Handled) => true,
+            Ok(Disposition::Ignored) => self.plan.reset.contains(signal),
+            Err(errno) => return Err(on(signal)(errno)),
+        };
+        if becomes_default { self.sys.set_disposition(signal, false).map_err(on(signal)) } else { Ok(()) }
+    }
+
+    /// What cannot be set, such as `SIGKILL`, or a number that no signal has, is not ignored either.
+    fn make_default(&self, signal: Signal) -> Done {
+        match self.sys.set_disposition(signal, false) {
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(on(signal)(errno)),
+        }
     }
 
     fn set_limits(&self) -> Done {
@@ -254,7 +282,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     }
 
     fn close_from(&self, link: Link) -> Result<Closed, Errno> {
-        close_except_up_to(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link, self.loop_bound.get())
+        let known = Known { emptied: self.emptied.get(), loop_bound: self.loop_bound.get() };
+        close_except_knowing(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link, known)
     }
 
     fn open_until_exec(&self) -> KeepList<'_> {

@@ -57,20 +57,29 @@ pub fn close_except<B: Backend + ?Sized>(
     keep: KeepList<'_>,
     link: Link,
 ) -> Result<Closed, Errno> {
-    close_except_up_to(backend, first, keep, link, None)
+    close_except_knowing(backend, first, keep, link, Known::default())
 }
 
-/// The same, where the loop goes at least up to a bound that was asked for earlier, before the limit was lowered.
-pub(crate) fn close_except_up_to<B: Backend + ?Sized>(
+/// What a child knows already when it begins to close.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// From here on only kept descriptors are open.
+    pub(crate) emptied: Option<Fd>,
+    /// How far the loop goes at least: the bound as it was before the plan lowered the limit.
+    pub(crate) loop_bound: Option<Result<Fd, Errno>>,
+}
+
+/// The same as [`close_except`], with what is known already.
+pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,
     keep: KeepList<'_>,
     link: Link,
-    earlier: Option<Result<Fd, Errno>>,
+    known: Known,
 ) -> Result<Closed, Errno> {
     let mut bulk_refused = None;
     if link <= Link::Bulk {
-        match close_gaps(backend, first, keep) {
+        match close_gaps(backend, first, keep, known.emptied) {
             Ok(()) => return Ok(Closed { by: Closer::Bulk, bulk_refused }),
             Err(errno) => bulk_refused = Some(errno),
         }
@@ -80,12 +89,18 @@ pub(crate) fn close_except_up_to<B: Backend + ?Sized>(
     {
         return Ok(Closed { by, bulk_refused });
     }
-    close_each(backend, first, keep, earlier.unwrap_or(Ok(0))?)?;
+    close_each(backend, first, keep, known.loop_bound.unwrap_or(Ok(0))?)?;
     Ok(Closed { by: Closer::Loop, bulk_refused })
 }
 
-fn close_gaps<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Result<(), Errno> {
-    keep.gaps(first).try_for_each(|gap| backend.close_gap(gap))
+fn close_gaps<B: Backend + ?Sized>(
+    backend: &B,
+    first: Fd,
+    keep: KeepList<'_>,
+    emptied: Option<Fd>,
+) -> Result<(), Errno> {
+    let mut gaps = keep.gaps(first).filter(|gap| emptied.is_none_or(|from| gap.first() < from));
+    gaps.try_for_each(|gap| backend.close_gap(gap))
 }
 
 fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Option<Closer> {

@@ -50,7 +50,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
         let closed = slot.how_closed();
         self.backend.learn(&closed);
         let timeline = started.map(|started| Timeline::of(slot).with(Stage::Start, started));
-        Ok(Launched { pid, method: Method::Fork, closed, timeline })
+        Ok(Launched { pid, pidfd: None, method: Method::Fork, closed, timeline })
     }
 }
 
@@ -59,7 +59,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     fn start(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
-        let birth = Birth { parent: sys.process(), mask, shares_table: false };
+        let birth = Birth { parent: sys.process(), mask, shares_table: false, handlers_cleared: false };
         let Channel { writer, id, .. } = *channel;
         // SAFETY: the child's branch runs `ForkedChild::run`, which keeps to the contract of `Sys` and does not return.
         let forked = match unsafe { sys.fork() } {
@@ -253,24 +253,13 @@ impl<S: ParentSys> Drop for SharedSlot<'_, S> {
     }
 }
 
-/// Waits for a child that failed: its status, unless somebody else reaped it or the system did.
-fn reap<S: ParentSys>(sys: &S, pid: Pid) -> Option<i32> {
-    loop {
-        match sys.wait(pid) {
-            Ok(status) => return Some(status),
-            Err(Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
-}
-
 /// Waits for a child that did not reach exec, and tells why. One that still lives was robbed of the pipe by a pre-exec
 /// closure, and will say so when that comes to its end. Only where nothing is known is it killed.
 fn bury<S: ParentSys>(sys: &S, pid: Pid, slot: &Slot, end: End) -> LaunchError {
     if end == End::Unreadable {
         let _ = sys.kill(pid, libc::SIGKILL);
     }
-    let status = reap(sys, pid);
+    let status = sys.reap(pid);
     match slot.failure() {
         Some(report) => LaunchError::Child(report),
         None => LaunchError::Died { stage: slot.entered(), status },

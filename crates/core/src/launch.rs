@@ -1,6 +1,6 @@
 //! How a child starts: the contract that every launcher keeps.
 
-use crate::{Closed, Errno, Pid, Plan, Report, Slot, Stage};
+use crate::{Closed, Errno, Fd, Pid, Plan, Report, Slot, Stage};
 
 /// Starts children by one method.
 ///
@@ -10,7 +10,7 @@ use crate::{Closed, Errno, Pid, Plan, Report, Slot, Stage};
 /// leave the parent's descriptors, signal mask and dispositions as they were, whatever fails. It holds no lock while a
 /// child is between its start and exec, and may be called from many threads at once.
 pub trait Launcher: Sync {
-    /// What it is.
+    /// How it starts children, as far as it knows by now.
     fn method(&self) -> Method;
 
     /// Starts a child that runs the plan.
@@ -19,12 +19,32 @@ pub trait Launcher: Sync {
     ///
     /// [`LaunchError`]: nothing runs, and nothing is left to be waited for.
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError>;
+
+    /// Starts a child that runs the plan, but not by a method that copies the parent's memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`launch`](Self::launch), and [`LaunchError::NotFast`].
+    fn launch_fast(&self, _plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        Err(LaunchError::NotFast(Obstacle::NoSuchMethod))
+    }
+
+    /// What keeps this launcher from its best method, as far as it knows by now.
+    fn obstacle(&self) -> Option<Obstacle> {
+        None
+    }
 }
 
 /// How a child is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
+    /// It borrows the parent's memory and its descriptor table until it has a table of its own: nothing is copied that
+    /// it does not need, whatever the parent has open or mapped.
+    Shared,
+    /// It borrows the parent's memory, as after vfork(2). The descriptor table is copied, which takes time in proportion
+    /// to it.
+    Vfork,
     /// fork(2): the parent's memory is marked for copying, which takes time in proportion to it.
     Fork,
 }
@@ -33,17 +53,36 @@ impl Method {
     /// Its name, for people.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Shared => "shared",
+            Self::Vfork => "vfork",
             Self::Fork => "fork",
         }
     }
 }
 
-/// A child that runs its program.
-#[derive(Clone, Copy, Debug)]
+/// What stands in the way of a method that does not copy the parent's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+pub enum Obstacle {
+    /// The backend has none.
+    NoSuchMethod,
+    /// A pre-exec closure: it may change what it finds in memory.
+    Closure,
+    /// The memory that a child was to share was not shared: an emulator, or a tool that looks at every instruction.
+    NotShared,
+    /// The kernel, or a filter in front of it, refuses the call that would start the child.
+    Refused(Errno),
+}
+
+/// A child that runs its program.
+#[derive(Debug)]
+#[must_use]
 pub struct Launched {
     /// Its process id.
     pub pid: Pid,
+    /// A descriptor that refers to it, close-on-exec, where the system gives one with the child. It is the caller's to
+    /// close.
+    pub pidfd: Option<Fd>,
     /// How it was started.
     pub method: Method,
     /// How the other descriptors were closed.
@@ -92,6 +131,8 @@ pub enum LaunchError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// No method was to be had that does not copy the parent's memory.
+    NotFast(Obstacle),
     /// The child reported a failure, and was reaped.
     Child(Report),
     /// The child ended before exec without a report, and was reaped.

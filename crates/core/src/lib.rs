@@ -46,7 +46,7 @@ pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;
 pub use fork::{ForkLauncher, ForkedChild};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
-pub use launch::{LaunchError, Launched, Launcher, Method, Timeline};
+pub use launch::{LaunchError, Launched, Launcher, Method, Obstacle, Timeline};
 pub use plan::{Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, WorkingDirectory};
 pub use records::{RecordLayout, RecordLength};
 pub use report::{Report, Reporter, Slot};

@@ -47,7 +47,13 @@ impl SignalSet {
 
     /// The signals in the set, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = Signal> {
-        (1..=Self::MAX).filter(move |&signal| self.contains(signal))
+        let mut rest = self;
+        core::iter::from_fn(move || {
+            let lowest = rest.0.trailing_zeros();
+            let signal = Signal::try_from(lowest).ok().filter(|&bit| bit < Self::MAX)?.saturating_add(1);
+            rest = rest.without(signal);
+            Some(signal)
+        })
     }
 
     const fn bit(signal: Signal) -> u128 {

@@ -156,6 +156,17 @@ pub trait ParentSys: Sys {
     fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno>;
     /// waitpid(2) without options: the status as the system encodes it.
     fn wait(&self, pid: Pid) -> Result<c_int, Errno>;
+    /// Waits for a child, however often a signal interrupts that: its status, unless somebody else took it or the system
+    /// did.
+    fn reap(&self, pid: Pid) -> Option<c_int> {
+        loop {
+            match self.wait(pid) {
+                Ok(status) => return Some(status),
+                Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+    }
     /// kill(2).
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
     /// getpid(2).

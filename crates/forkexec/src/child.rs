@@ -2,7 +2,7 @@
 
 use crate::{Error, Stage, communicate, wait};
 use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub struct Child {
     /// The reading end of its standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
     pid: i32,
+    pidfd: Option<OwnedFd>,
     ended: Option<Ended>,
     method: Method,
     closer: Closer,
@@ -34,22 +35,31 @@ enum Ended {
 }
 
 impl Child {
-    pub(crate) fn new(launched: &Launched, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) -> Self {
+    pub(crate) fn new(launched: Launched, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) -> Self {
+        let Launched { pid, pidfd, method, closed, timeline } = launched;
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            pid: launched.pid,
+            pid,
+            // SAFETY: the launcher leaves it to the caller, who has nothing but the `Launched` of it.
+            pidfd: pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
             ended: None,
-            method: launched.method,
-            closer: launched.closed.by,
-            timeline: launched.timeline,
+            method,
+            closer: closed.by,
+            timeline,
         }
     }
 
     /// The process id.
     pub fn id(&self) -> u32 {
         self.pid.unsigned_abs()
+    }
+
+    /// A descriptor that refers to the child (pidfd_open(2)) and is readable when it has ended, where the system gives one
+    /// with the child: Linux 5.2 and later. [`Method::Fork`] gives none.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
     /// How the child was started.

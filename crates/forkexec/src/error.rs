@@ -1,6 +1,6 @@
 //! What can go wrong, with everything that is known about it.
 
-use crate::{Cause, Errno, Operand, Stage};
+use crate::{Cause, Errno, Obstacle, Operand, Stage};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::RawFd;
@@ -26,6 +26,13 @@ pub enum Error {
         operation: &'static str,
         /// The system.
         system: &'static str,
+    },
+
+    /// A method that does not copy the parent's memory was required, and none is to be had; nothing runs.
+    #[error("the child cannot be started without fork: {}", in_the_way(*obstacle))]
+    NotFast {
+        /// What stands in the way.
+        obstacle: Obstacle,
     },
 
     /// A call failed on the way to exec; nothing runs.
@@ -56,6 +63,17 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+fn in_the_way(obstacle: Obstacle) -> String {
+    match obstacle {
+        Obstacle::Closure => "a pre-exec closure may change the memory that it finds".to_owned(),
+        Obstacle::NotShared => "memory is not shared here, as under an emulator".to_owned(),
+        Obstacle::Refused(errno) => {
+            format!("the call is refused: {}", io::Error::from_raw_os_error(errno.raw()))
+        }
+        _ => "this system has no other method".to_owned(),
+    }
 }
 
 fn ending(status: Option<ExitStatus>) -> String {
@@ -277,7 +295,7 @@ impl From<Error> for io::Error {
         let kind = match &error {
             Error::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
             Error::Input(_) => io::ErrorKind::InvalidInput,
-            Error::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Error::Unsupported { .. } | Error::NotFast { .. } => io::ErrorKind::Unsupported,
             Error::Spawn(spawn) => spawn.kind(),
             Error::Died { .. } | Error::StatusLost { .. } => io::ErrorKind::Other,
             Error::Child { source, .. } => source.kind(),

@@ -21,6 +21,7 @@ pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
                 if stage == Stage::Setup { Operand::Thing("the report channel") } else { Operand::None };
             SpawnError { stage, operand: what, errno, cause: None }.into()
         }
+        LaunchError::NotFast(obstacle) => Error::NotFast { obstacle },
         LaunchError::Child(report) => of_report(prepared, report).into(),
         LaunchError::Died { stage, status } => {
             Error::Died { stage, status: status.map(ExitStatus::from_raw) }

@@ -60,7 +60,7 @@ pub use cause::Cause;
 pub use child::Child;
 pub use command::Command;
 pub use error::{Error, InputError, SpawnError};
-pub use forkexec_core::{Capabilities, Errno, Link, Method, Operation, Resource, Stage};
+pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use settings::{IgnoredSignals, WithoutInterpreter};

@@ -2,7 +2,7 @@
 //!
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
-use forkexec_core::{Backend, Capabilities, Launcher};
+use forkexec_core::{Backend, Capabilities, Launcher, Method};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -26,6 +26,8 @@ cfg_if::cfg_if! {
 cfg_if::cfg_if! {
     if #[cfg(all(target_vendor = "apple", not(forkexec_backend = "posix")))] {
         type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
+    } else if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;
     } else {
         type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
     }
@@ -51,7 +53,30 @@ pub(crate) fn launcher() -> &'static dyn Launcher {
     &LAUNCHER
 }
 
-/// All launchers, the one in use first.
-pub(crate) fn launchers() -> [&'static dyn Launcher; 1] {
-    [launcher()]
+/// Whether the next child is expected to share the descriptor table until it has its own. What it is given under a high
+/// number costs time then.
+pub(crate) fn shares_table() -> bool {
+    LAUNCHER.method() == Method::Shared
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        use forkexec_linux::OneMethod;
+
+        static METHODS: [OneMethod<'static, Kernel>; 3] = [
+            OneMethod::new(&LAUNCHER, Method::Shared),
+            OneMethod::new(&LAUNCHER, Method::Vfork),
+            OneMethod::new(&LAUNCHER, Method::Fork),
+        ];
+
+        /// A launcher for each method, in the order of the capabilities.
+        pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+            METHODS.iter().map(|method| method as &dyn Launcher)
+        }
+    } else {
+        /// A launcher for each method, in the order of the capabilities.
+        pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+            core::iter::once(launcher())
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) fn spawn(prepared: &Prepared<'_>) -> Result<Child, Error> {
     let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
     let launched = platform::launcher().launch(&plan(prepared, &layout, exec, &hook));
     let launched = launched.map_err(|error| failure::explain(prepared, error))?;
-    Ok(Child::new(&launched, std::mem::take(&mut layout.parents)))
+    Ok(Child::new(launched, std::mem::take(&mut layout.parents)))
 }
 
 fn plan<'a>(

@@ -118,6 +118,8 @@ pub enum Outcome {
     /// What lists the descriptors is not the live list: a plain directory, or something mounted over `/proc`. The next
     /// link of the chain takes over.
     Untrusted,
+    /// A child that should have shared the parent's memory did not, as under an emulator. The next method is used.
+    NotShared,
     /// It said that it was done, and it was not: a filter lets the call succeed without effect.
     Leaks,
     /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.

@@ -4,8 +4,7 @@ use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::{AppleSys, CAPABILITIES};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, LOOP_FLOOR, Link,
-    Signal,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, LOOP_FLOOR, Link, Signal,
 };
 
 /// macOS and its kin, over their real system calls or a simulated kernel's.
@@ -59,10 +58,6 @@ impl<S: AppleSys + Sync> Backend for Apple<S> {
             Ok(bound) if bound <= LOOP_CEILING => Ok(bound.max(LOOP_FLOOR)),
             _ => Err(Errno::OVERFLOW),
         }
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {

@@ -134,10 +134,6 @@ impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
         self.backend.loop_bound()
     }
 
-    fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno> {
-        self.backend.own_table(keep)
-    }
-
     fn execve(
         &self,
         path: &CStr,

@@ -3,8 +3,8 @@
 use crate::{DevFd, FreebsdSys, System};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Signal,
-    close_numbers, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
+    loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
@@ -79,10 +79,6 @@ impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
             Ok(count) => above_the_highest(&self.sys, count),
             Err(_) => loop_bound(&self.sys),
         }
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     /// A child does not inherit it, and executing a set-id program clears it; a change of identity does not

@@ -3,7 +3,7 @@
 use crate::{CAPABILITIES, LinuxSys, ProcSelfFd, execed};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Pid, Signal, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Signal, loop_bound,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
@@ -14,12 +14,18 @@ use forkexec_core::{
 pub struct Linux<S> {
     sys: S,
     close_range_refused: AtomicBool,
+    unshare_refused: AtomicBool,
 }
 
 impl<S> Linux<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, close_range_refused: AtomicBool::new(false) }
+        Self { sys, close_range_refused: AtomicBool::new(false), unshare_refused: AtomicBool::new(false) }
+    }
+
+    /// Whether `CLOSE_RANGE_UNSHARE` was not refused so far.
+    pub(crate) fn unshares_range(&self) -> bool {
+        !self.unshare_refused.load(Ordering::Relaxed) && !self.close_range_refused.load(Ordering::Relaxed)
     }
 }
 
@@ -46,15 +52,17 @@ impl<S: LinuxSys + Sync> Backend for Linux<S> {
         loop_bound(&self.sys)
     }
 
-    /// `CLOSE_RANGE_UNSHARE` copies nothing of what it closes, so the range begins above the last kept descriptor.
-    /// Where it is refused, unshare(2) copies all.
-    fn own_table(&self, keep: KeepList<'_>) -> Result<(), Errno> {
-        let open_ended = keep.gaps(FIRST_UNKEPT).last().filter(|gap| gap.last() == Fd::MAX);
-        let unshared = open_ended.map(|gap| self.sys.close_range_unshare(number(gap.first()), u32::MAX));
-        match unshared {
-            Some(Ok(())) => Ok(()),
-            _ => self.sys.unshare_files(),
+    /// `CLOSE_RANGE_UNSHARE` copies nothing of what it closes. Where it is refused, unshare(2) copies all.
+    fn own_table(&self, highest: Fd) -> Result<bool, Errno> {
+        if let Some(first) = highest.checked_add(1).filter(|_| self.unshares_range()) {
+            match self.sys.close_range_unshare(number(first), u32::MAX) {
+                Ok(()) => return Ok(true),
+                // The child of a launcher that shares the table shares this memory, too: the next one will know.
+                Err(errno) if errno.is_refusal() => self.unshare_refused.store(true, Ordering::Relaxed),
+                Err(_) => {}
+            }
         }
+        self.sys.unshare_files().map(|()| false)
     }
 
     fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {
@@ -79,8 +87,6 @@ impl<S: LinuxSys + Sync> Backend for Linux<S> {
         if self.close_range_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
     }
 }
-
-const FIRST_UNKEPT: Fd = 3;
 
 /// The kernel takes unsigned numbers, and the open end of a range as `~0U`.
 const fn number(fd: Fd) -> u32 {

@@ -1,19 +1,31 @@
-//! Whether a child of this process has executed a program: `PF_FORKNOEXEC` among the flags in `/proc/PID/stat` (proc(5)).
+//! Whether a child of this process has executed a program: the kernel's flag `PF_FORKNOEXEC`.
 //!
 //! Fork sets the flag. Exec clears it, past the point of no return and before it closes close-on-exec descriptors
 //! (`begin_new_exec` of fs/exec.c), and a zombie keeps it. So once the report channel has ended, the flag tells a child
 //! that execs from one that a seccomp filter, or the out-of-memory killer, ended in execve(2).
+//!
+//! One call shows it: setpgid(2) refuses a child that has executed a program with `EACCES`. It is asked for a group that
+//! cannot be, so that it changes nothing. A child in a session of its own is refused for that first; then the flags in
+//! `/proc/PID/stat` (proc(5)) tell, at ten times the cost.
 
 use crate::LinuxSys;
 use core::ffi::CStr;
-use forkexec_core::Pid;
+use forkexec_core::{Errno, Pid};
 
 /// `include/linux/sched.h`: forked, but did not exec. The value has not changed since Linux 1.3.
 const PF_FORKNOEXEC: u32 = 0x40;
 
-/// Whether child `pid` of process `parent` has executed a program, `None` if that cannot be told: there is no `/proc`, or
-/// it is that of another pid namespace, where the number is a stranger's.
+/// Whether child `pid` of process `parent` has executed a program, `None` if that cannot be told.
 pub(crate) fn has_execed<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<bool> {
+    match sys.join_no_group(pid) {
+        Err(Errno::ACCES) => Some(true),
+        _ => by_procfs(sys, pid, parent),
+    }
+}
+
+/// The same by `/proc` alone: `None` if there is none, or if it is that of another pid namespace, where the number is a
+/// stranger's.
+pub(crate) fn by_procfs<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<bool> {
     let mut path = [0; PATH];
     let mut stat = [0; STAT];
     let length = sys.read_file(path_of(pid, &mut path)?, &mut stat).ok()?;

@@ -6,7 +6,8 @@
 //!    over `/proc`; so the directory must be on procfs (fstatfs(2)) and list the very descriptor it is read through.
 //! 3. *Closing*: close_range(2), Linux 5.9. Older kernels answer `ENOSYS`, seccomp filters of containers `EPERM`,
 //!    `EACCES` or `ENOSYS`; each means «next in the chain». An empty range is `EINVAL` and is never asked for.
-//! 4. *Starting*: fork(2), nothing shared but the report slot.
+//! 4. *Starting*: clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK | CLONE_FILES` on a stack of its own; fork(2) where a
+//!    pre-exec closure is to run, where memory is not really shared, and where the call is refused.
 //! 5. *Async-signal-safety*: every call is made through syscall(2), which is a bare wrapper in glibc, musl and bionic:
 //!    no lock, no cancellation point. What the libc would do on top of `set*id` (tell all threads) is not done.
 //! 6. *Proven*: on real kernels, x86_64; see the platform table of the README.
@@ -17,23 +18,26 @@ extern crate std;
 mod close;
 mod enumerate;
 mod execed;
+mod launch;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
+pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
-use core::ffi::CStr;
-use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Resource, Signal, Sys};
+use core::ffi::{CStr, c_int, c_void};
+use core::ptr::NonNull;
+use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, ParentSys, Pid, Resource, Signal, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "Linux",
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Fork],
+    launchers: &[Method::Shared, Method::Vfork, Method::Fork],
     operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &RESOURCES,
     // Cancellation and set*id broadcasts; musl has one more.
@@ -102,8 +106,75 @@ pub trait LinuxSys: Sys {
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno>;
     /// open(2), read(2) and close(2): the first bytes of a file. On the parent's side only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
+    /// setpgid(2) of a child to a group that cannot be: `EACCES` if it has executed a program, `EPERM` if it has not or is
+    /// in another session. On the parent's side only.
+    fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
+}
+
+/// The system calls of the launcher whose children borrow their parent's memory.
+///
+/// All are made on the parent's side.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails with the errno of the one call that its doc line names"
+)]
+pub trait CloneSys: LinuxSys + ParentSys {
+    /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended. The
+    /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
+    ///
+    /// # Safety
+    ///
+    /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs keeps
+    /// to the contract of [`Sys`]. All signals are blocked.
+    unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
+    /// waitid(2) with `WNOHANG | WNOWAIT`: whether a child has ended. It can still be waited for.
+    fn has_ended(&self, child: Pid) -> Result<bool, Errno>;
+    /// sched_yield(2), which cannot fail.
+    fn give_way(&self);
+    /// mmap(2), anonymous and private: zeroed, aligned to a page.
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
+    /// mprotect(2) with `PROT_NONE`.
+    ///
+    /// # Safety
+    ///
+    /// The memory is whole pages of the caller's, and nothing refers to it.
+    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
+}
+
+/// The end of a stack at which it begins, the highest address: aligned to 16 bytes.
+pub type Top = NonNull<c_void>;
+
+/// How a child that borrows memory is to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// By which call.
+    pub call: Call,
+    /// Whether a descriptor of the child is asked for (`CLONE_PIDFD`).
+    pub pidfd: bool,
+    /// Whether it shares the descriptor table (`CLONE_FILES`).
+    pub shares_table: bool,
+    /// The signal that its end sends to the parent; 0 is none.
+    pub signal: Signal,
+}
+
+/// The system call that starts a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// clone3(2) with `CLONE_CLEAR_SIGHAND` (Linux 5.5).
+    Clone3,
+    /// clone(2), by the C library.
+    Clone,
+}
+
+/// A child that was started, and has executed a program or ended.
+#[derive(Debug)]
+pub struct Started {
+    /// Its process id.
+    pub pid: Pid,
+    /// A descriptor of it, if one was asked for and the kernel knows such.
+    pub pidfd: Option<Fd>,
 }

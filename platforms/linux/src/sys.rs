@@ -88,8 +88,10 @@ impl<T> Word for *mut T {
 }
 
 macro_rules! syscall {
-    ($number:expr $(, $argument:expr)*) => { libc::syscall($number $(, Word::word($argument))*) };
+    ($number:expr $(, $argument:expr)*) => { libc::syscall($number $(, $crate::sys::Word::word($argument))*) };
 }
+
+mod clone;
 
 fn check(result: c_long) -> Result<c_long, Errno> {
     if result == -1 { Err(errno()) } else { Ok(result) }
@@ -416,6 +418,9 @@ impl ParentSys for Kernel {
 /// `linux/close_range.h`; the libc crate does not have it for every C library.
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 
+/// Above every `pid_max` (at most 2^22, proc(5)).
+const NO_GROUP: Pid = Pid::MAX;
+
 const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
 
 impl LinuxSys for Kernel {
@@ -456,6 +461,11 @@ impl LinuxSys for Kernel {
         let read = self.read(file, bytes);
         self.close(file)?;
         read
+    }
+
+    fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) })
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {

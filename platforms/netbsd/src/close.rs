@@ -3,8 +3,8 @@
 use crate::{CAPABILITIES, MaxFd, NetbsdSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Signal,
-    close_numbers, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
+    loop_bound,
 };
 
 /// NetBSD, over its real system calls or a simulated kernel's.
@@ -49,10 +49,6 @@ impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
             Ok(highest) => Ok(highest.saturating_add(1)),
             Err(_) => loop_bound(&self.sys),
         }
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {

@@ -3,8 +3,8 @@
 use crate::{CAPABILITIES, CountedWalk, OpenbsdSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Signal,
-    close_numbers, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
+    loop_bound,
 };
 
 /// OpenBSD, over its real system calls or a simulated kernel's.
@@ -48,10 +48,6 @@ impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
 
     fn loop_bound(&self) -> Result<Fd, Errno> {
         loop_bound(&self.sys)
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {

@@ -1,9 +1,7 @@
 //! The backend itself: there is little to decide.
 
 use crate::{CAPABILITIES, DevFd, PosixSys};
-use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, loop_bound,
-};
+use forkexec_core::{Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Signal, loop_bound};
 
 /// Any POSIX system, over its real system calls or a simulated kernel's.
 #[derive(Debug)]
@@ -39,10 +37,6 @@ impl<S: PosixSys + Sync> Backend for Posix<S> {
 
     fn loop_bound(&self) -> Result<Fd, Errno> {
         loop_bound(&self.sys)
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {

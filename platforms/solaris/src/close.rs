@@ -3,8 +3,7 @@
 use crate::{CAPABILITIES, ProcSelfFd, SolarisSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Signal, close_numbers,
-    loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Signal, close_numbers, loop_bound,
 };
 
 /// Solaris or illumos, over the real system calls or a simulated kernel's.
@@ -54,10 +53,6 @@ impl<S: SolarisSys + Sync> Backend for Solaris<S> {
 
     fn loop_bound(&self) -> Result<Fd, Errno> {
         loop_bound(&self.sys)
-    }
-
-    fn own_table(&self, _keep: KeepList<'_>) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {

@@ -269,6 +269,11 @@ impl LinuxSys for SimKernel {
         self.call(Call::new("read_file"), |_| Err(Errno::NOENT))
     }
 
+    /// setpgid(2): a process without children.
+    fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
+        self.call(Call::on("join_no_group", child), |_| Err(Errno::SRCH))
+    }
+
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
         let call = Call::on("set_parent_death_signal", signal);
         self.call(call, |state| state.process.set_death_signal(signal))

@@ -21,6 +21,7 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::Works => "works",
         Outcome::Refused(_) => "refused",
         Outcome::Untrusted => "untrusted",
+        Outcome::NotShared => "not-shared",
         Outcome::Leaks => "leaks",
         Outcome::Died(_) => "died",
         Outcome::Untried(_) => "untried",
@@ -36,6 +37,9 @@ pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
         }
         (Outcome::Refused(errno) | Outcome::Untried(errno), _) => Some(errno_text(errno)),
         (Outcome::Untrusted, _) => Some("it is not the list of open descriptors".to_owned()),
+        (Outcome::NotShared, _) => {
+            Some("the child has a copy of the memory that it should share, as under an emulator".to_owned())
+        }
         (Outcome::Leaks, _) => Some("it reports success and does nothing".to_owned()),
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
         (Outcome::Died(None), _) => Some("the process that tried it died".to_owned()),
@@ -92,6 +96,10 @@ mod tests {
             (Outcome::Works, None),
             (Outcome::Refused(Errno::PERM), Some("EPERM: Operation not permitted")),
             (Outcome::Untrusted, Some("it is not the list of open descriptors")),
+            (
+                Outcome::NotShared,
+                Some("the child has a copy of the memory that it should share, as under an emulator"),
+            ),
             (Outcome::Leaks, Some("it reports success and does nothing")),
             (Outcome::Died(Some(libc::SIGSYS)), Some("killed by SIGSYS")),
             (Outcome::Died(None), Some("the process that tried it died")),

@@ -122,9 +122,11 @@ fn identity(settings: &Settings<'_>) -> Result<(), InputError> {
     settings.gid.map_or(Ok(()), |gid| is_id("group", gid))?;
     let groups = settings.groups.as_deref().unwrap_or_default();
     groups.iter().try_for_each(|&group| is_id("supplementary group", group))?;
-    let limit = groups_limit();
-    if groups.len() > limit {
-        return Err(InputError::TooManyGroups { count: groups.len(), limit });
+    if !groups.is_empty() {
+        let limit = groups_limit();
+        if groups.len() > limit {
+            return Err(InputError::TooManyGroups { count: groups.len(), limit });
+        }
     }
     match settings.uid {
         Some(uid) if leaves_groups(settings) => Err(InputError::UserWithoutGroups { uid }),

@@ -5,8 +5,8 @@
 use super::{Outcome, Trial, TrialKind};
 use crate::Errno;
 use forkexec_core::{
-    Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, ParentSys, Pid, Plan,
-    Resource, Stage, Sys, Unlisted, close_except,
+    Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, Obstacle, ParentSys, Pid,
+    Plan, Resource, Stage, Sys, Unlisted, close_except,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -87,7 +87,10 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
                 Ok(sys.now().saturating_sub(start))
             }
             Err(LaunchError::Child(report)) => Err(Outcome::Refused(report.errno)),
-            Err(LaunchError::Parent { errno, .. }) => Err(Outcome::Refused(errno)),
+            Err(LaunchError::NotFast(Obstacle::Refused(errno)) | LaunchError::Parent { errno, .. }) => {
+                Err(Outcome::Refused(errno))
+            }
+            Err(LaunchError::NotFast(_)) => Err(Outcome::NotShared),
             Err(LaunchError::Died { status, .. }) => Err(died(status)),
             // Nothing was there to be executed.
             _ => Err(Outcome::Leaks),
@@ -187,6 +190,7 @@ impl Answer {
             Err(Outcome::Leaks) => (3, 0),
             Err(Outcome::Died(signal)) => (4, signal.unwrap_or(Self::UNKNOWN)),
             Err(Outcome::Untried(errno)) => (5, errno.raw()),
+            Err(Outcome::NotShared) => (6, 0),
         };
         Self { tag, number, nanoseconds: trial.unwrap_or(0) }
     }
@@ -198,6 +202,7 @@ impl Answer {
             1 => Outcome::Refused(errno),
             2 => Outcome::Untrusted,
             3 => Outcome::Leaks,
+            6 => Outcome::NotShared,
             4 => Outcome::Died(Some(self.number).filter(|&signal| signal != Self::UNKNOWN)),
             _ => Outcome::Untried(errno),
         };
@@ -227,6 +232,7 @@ mod tests {
     #[case::works(Ok(7), Outcome::Works, 7)]
     #[case::refused(Err(Outcome::Refused(Errno::PERM)), Outcome::Refused(Errno::PERM), 0)]
     #[case::untrusted(Err(Outcome::Untrusted), Outcome::Untrusted, 0)]
+    #[case::not_shared(Err(Outcome::NotShared), Outcome::NotShared, 0)]
     #[case::leaks(Err(Outcome::Leaks), Outcome::Leaks, 0)]
     #[case::killed(Err(Outcome::Died(Some(31))), Outcome::Died(Some(31)), 0)]
     #[case::died(Err(Outcome::Died(None)), Outcome::Died(None), 0)]

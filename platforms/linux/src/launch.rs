@@ -1,0 +1,282 @@
+//! The launcher of Linux: a child that borrows its parent's memory and descriptor table until it execs.
+//!
+//! `CLONE_VM | CLONE_VFORK` copies no memory and suspends the thread that starts the child until the child has executed
+//! a program or ended. `CLONE_FILES` copies no descriptor either: the child's first act is `CLOSE_RANGE_UNSHARE`, which
+//! gives it a table of its own without what lies above the highest number that it needs. So a start costs the same
+//! whatever the parent has open or mapped.
+//!
+//! What makes it safe:
+//! - the child runs on a stack of its own ([`stack`]), calls nothing of the C library that knows of threads, and comes to
+//!   nothing of the parent's but its [`Slot`];
+//! - all signals are blocked while it starts, and it is born without the parent's handlers or sets them to the default
+//!   before it unblocks any;
+//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used.
+//!
+//! A kernel or a filter may refuse any of the calls. Each refusal leads to the next way ([`ways`]), with the same result,
+//! and is remembered.
+
+mod outcome;
+mod probe;
+mod stack;
+mod ways;
+
+use crate::{CloneSys, Linux, Start, Started, Top};
+use core::ffi::c_int;
+use forkexec_core::{
+    Backend, Birth, Closed, Errno, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method, Obstacle,
+    Plan, Report, Reporter, Slot, Stage, Timeline, child_exec,
+};
+use outcome::{Outcome, outcome};
+use stack::Stacks;
+use ways::{Way, Ways};
+
+/// Starts children that share memory with their parent, and others by fork(2).
+#[derive(Debug)]
+pub struct LinuxLauncher<'b, S> {
+    backend: &'b Linux<S>,
+    fork: ForkLauncher<'b, Linux<S>>,
+    ways: Ways,
+    stacks: Stacks,
+}
+
+impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
+    /// A launcher over this backend.
+    pub const fn new(backend: &'b Linux<S>) -> Self {
+        Self { backend, fork: ForkLauncher::new(backend), ways: Ways::new(), stacks: Stacks::new() }
+    }
+
+    /// Whether the next child is expected to share the descriptor table: what has a high number costs time then.
+    pub fn shares_table(&self) -> bool {
+        self.method() == Method::Shared
+    }
+}
+
+impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
+    fn method(&self) -> Method {
+        match self.ways.obstacle() {
+            Some(_) => Method::Fork,
+            None if self.ways.best().shares_table && self.backend.unshares_range() => Method::Shared,
+            None => Method::Vfork,
+        }
+    }
+
+    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        match self.launch_fast(plan) {
+            Err(LaunchError::NotFast(_)) => self.fork.launch(plan),
+            launched => launched,
+        }
+    }
+
+    fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        if self.ways.best().shares_table && self.gains_by_sharing(plan) {
+            match self.launch_by(Method::Shared, plan) {
+                Err(LaunchError::NotFast(Obstacle::Refused(_))) => self.ways.table_is_refused(),
+                launched => return launched,
+            }
+        }
+        let launched = self.launch_by(Method::Vfork, plan);
+        if let Err(LaunchError::NotFast(obstacle @ Obstacle::Refused(_))) = launched {
+            self.ways.learn(Err(obstacle));
+        }
+        launched
+    }
+
+    fn obstacle(&self) -> Option<Obstacle> {
+        self.ways.obstacle()
+    }
+}
+
+/// One method of the launcher's, which leads to no other: for who wants to know whether it works.
+#[derive(Debug)]
+pub struct OneMethod<'b, S> {
+    launcher: &'b LinuxLauncher<'b, S>,
+    method: Method,
+}
+
+impl<'b, S: CloneSys + Sync> OneMethod<'b, S> {
+    /// This method of this launcher.
+    pub const fn new(launcher: &'b LinuxLauncher<'b, S>, method: Method) -> Self {
+        Self { launcher, method }
+    }
+}
+
+impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
+    fn method(&self) -> Method {
+        self.method
+    }
+
+    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        match self.method {
+            Method::Fork => self.launcher.fork.launch(plan),
+            method => self.launcher.launch_by(method, plan),
+        }
+    }
+}
+
+/// Why an attempt did not lead to a program.
+enum Failed {
+    /// The child was not started, for this reason. Another way may start it.
+    Start(Errno),
+    /// No other call would change it.
+    Finally(LaunchError),
+}
+
+impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
+    /// Where the whole table is to be copied anyway, or `close_range` is not to be called, a shared table is no gain.
+    fn gains_by_sharing(&self, plan: &Plan<'_>) -> bool {
+        plan.close == Some(Link::Bulk) && self.backend.unshares_range()
+    }
+
+    fn probe_once(&self) -> Result<(), LaunchError> {
+        if !self.ways.probed() {
+            let found = self.with_stack(|top| probe::probe(self.backend.sys(), top));
+            self.ways.learn(found.map_err(setup)??);
+        }
+        self.ways.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
+    }
+
+    /// Starts a child that shares memory, by one call after the other.
+    fn launch_by(&self, method: Method, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        if plan.hook.is_some() {
+            return Err(LaunchError::NotFast(Obstacle::Closure));
+        }
+        self.probe_once()?;
+        let mut way = Way { shares_table: method == Method::Shared, ..self.ways.best() };
+        loop {
+            match self.attempt(way, plan) {
+                Ok(launched) => return Ok(launched),
+                Err(Failed::Finally(error)) => return Err(error),
+                Err(Failed::Start(errno)) => way = self.next(way, errno)?,
+            }
+        }
+    }
+
+    /// What to try after the kernel answered this way with `errno`.
+    fn next(&self, way: Way, errno: Errno) -> Result<Way, LaunchError> {
+        let no_number_is_free = matches!(errno, Errno::MFILE | Errno::NFILE);
+        if no_number_is_free && way.pidfd {
+            return Ok(way.without_pidfd());
+        }
+        if !errno.is_refusal() {
+            return Err(LaunchError::Parent { stage: Stage::Start, errno });
+        }
+        let next = way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))?;
+        self.ways.refuse(way);
+        Ok(next)
+    }
+
+    fn attempt(&self, way: Way, plan: &Plan<'_>) -> Result<Launched, Failed> {
+        let sys = self.backend.sys();
+        let slot = Slot::new();
+        let began = plan.timed.then(|| sys.now());
+        let started = self.start(way, plan, &slot)?;
+        match outcome(self.backend, &slot, &started) {
+            Outcome::Runs(closed) => {
+                let method = if way.shares_table { Method::Shared } else { Method::Vfork };
+                let timeline = began.map(|began| Timeline::of(&slot).with(Stage::Start, began));
+                Ok(Launched { pid: started.pid, pidfd: started.pidfd, method, closed, timeline })
+            }
+            Outcome::Failed(report) => Err(Failed::Finally(failed(report))),
+            Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),
+        }
+    }
+
+    /// Starts the child with all signals blocked, so that no handler of the parent's runs in it.
+    fn start(&self, way: Way, plan: &Plan<'_>, slot: &Slot) -> Result<Started, Failed> {
+        let sys = self.backend.sys();
+        let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
+        let birth = Birth {
+            parent: if plan.die_with_parent.is_some() { sys.process() } else { 0 },
+            mask,
+            shares_table: way.shares_table,
+            handlers_cleared: way.clears_handlers(),
+        };
+        let child = BorrowingChild { backend: self.backend, plan, birth, slot };
+        let start =
+            Start { call: way.call, pidfd: way.pidfd, shares_table: way.shares_table, signal: libc::SIGCHLD };
+        let started = self.with_stack(|top| {
+            // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
+            unsafe { sys.start(start, top, &|| child.run()) }
+        });
+        // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+        let _ = sys.set_mask(mask);
+        started.map_err(|errno| Failed::Finally(setup(errno)))?.map_err(Failed::Start)
+    }
+
+    /// Lends a stack for the time of a start.
+    fn with_stack<T>(&self, start: impl FnOnce(Top) -> T) -> Result<T, Errno> {
+        let sys = self.backend.sys();
+        let stack = self.stacks.take(sys)?;
+        let result = start(stack.top());
+        self.stacks.give(sys, stack);
+        Ok(result)
+    }
+}
+
+/// A child that cannot make the table its own has touched nothing: that is a refusal of the method.
+fn failed(report: Report) -> LaunchError {
+    match report {
+        Report { stage: Stage::Table, errno, .. } if errno.is_refusal() => {
+            LaunchError::NotFast(Obstacle::Refused(errno))
+        }
+        report => LaunchError::Child(report),
+    }
+}
+
+fn setup(errno: Errno) -> LaunchError {
+    LaunchError::Parent { stage: Stage::Setup, errno }
+}
+
+/// A child that borrows its parent's memory: all that it needs for its life before exec.
+///
+/// It is public so that a machine can look at the object code that is reachable from [`run`](Self::run).
+#[derive(Clone, Copy)]
+pub struct BorrowingChild<'a, B: ?Sized> {
+    /// The system.
+    pub backend: &'a B,
+    /// What to do.
+    pub plan: &'a Plan<'a>,
+    /// What it knows of its birth.
+    pub birth: Birth,
+    /// Memory of the parent's.
+    pub slot: &'a Slot,
+}
+
+impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
+    /// Runs the plan. Comes back with an exit status if there is no program that runs instead.
+    pub fn run(&self) -> c_int {
+        if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &SlotAlone(self.slot)) {
+            self.slot.fail(report);
+        }
+        EXIT_OF_A_FAILED_CHILD
+    }
+}
+
+/// Nobody reads it: the report says what happened.
+const EXIT_OF_A_FAILED_CHILD: c_int = 255;
+
+/// The way to a parent that is suspended until the child execs or ends, and sees all that it writes.
+struct SlotAlone<'a>(&'a Slot);
+
+impl Reporter for SlotAlone<'_> {
+    fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
+        self.0.enter(stage, at);
+        Ok(())
+    }
+
+    fn closed(&self, closed: Closed) {
+        self.0.closed(closed);
+    }
+
+    fn intact(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn fail(&self, report: Report) {
+        self.0.fail(report);
+    }
+
+    fn channel(&self) -> Option<Fd> {
+        None
+    }
+}

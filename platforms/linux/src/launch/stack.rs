@@ -1,0 +1,78 @@
+//! Stacks for children that borrow their parent's memory: each with a guard below it, lent for one start, and kept for
+//! the next.
+//!
+//! A plan is flat, so how deep its child's calls go does not depend on it: [`SIZE`] is several times the deepest. What
+//! would grow beyond it meets the guard, and the child dies alone.
+//!
+//! They are kept in a few places that threads take from and give back to without a lock. A place for each thread would
+//! have to be found at each thread's end.
+
+use crate::{CloneSys, Top};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+use forkexec_core::Errno;
+
+/// Bytes of a stack. What a child does not touch takes no memory.
+pub(super) const SIZE: usize = 1 << 16;
+
+/// Bytes of the guard: at least one page, and whole pages, on every architecture.
+const GUARD: usize = 1 << 16;
+
+/// How many are kept. More children than that may start at once; their stacks are unmapped afterwards.
+const KEPT: usize = 16;
+
+/// A stack that one start has for itself.
+pub(super) struct Stack(NonNull<u8>);
+
+impl Stack {
+    fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
+        let stack = Self(sys.map_private(GUARD + SIZE)?);
+        // SAFETY: the lower part of memory that nobody uses yet.
+        let guarded = unsafe { sys.forbid(stack.0, GUARD) };
+        match guarded {
+            Ok(()) => Ok(stack),
+            Err(errno) => {
+                stack.unmap(sys);
+                Err(errno)
+            }
+        }
+    }
+
+    fn unmap<S: CloneSys>(self, sys: &S) {
+        // SAFETY: `map` mapped it with this length, and the child that ran on it is gone.
+        unsafe { sys.unmap(self.0, GUARD + SIZE) }
+    }
+
+    /// Where it begins.
+    pub(super) fn top(&self) -> Top {
+        // SAFETY: one past the end of the mapping.
+        unsafe { self.0.byte_add(GUARD + SIZE) }.cast()
+    }
+}
+
+/// The stacks that wait for a start.
+#[derive(Debug)]
+pub(super) struct Stacks([AtomicPtr<u8>; KEPT]);
+
+impl Stacks {
+    pub(super) const fn new() -> Self {
+        Self([const { AtomicPtr::new(ptr::null_mut()) }; KEPT])
+    }
+
+    /// A stack that nobody else has.
+    pub(super) fn take<S: CloneSys>(&self, sys: &S) -> Result<Stack, Errno> {
+        let take = |place: &AtomicPtr<u8>| NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire));
+        self.0.iter().find_map(take).map_or_else(|| Stack::map(sys), |memory| Ok(Stack(memory)))
+    }
+
+    /// Keeps it, or unmaps it where enough are kept.
+    pub(super) fn give<S: CloneSys>(&self, sys: &S, stack: Stack) {
+        let memory = stack.0.as_ptr();
+        let keep = |place: &AtomicPtr<u8>| {
+            place.compare_exchange(ptr::null_mut(), memory, Ordering::Release, Ordering::Relaxed).is_ok()
+        };
+        if !self.0.iter().any(keep) {
+            stack.unmap(sys);
+        }
+    }
+}

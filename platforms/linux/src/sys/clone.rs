@@ -1,0 +1,234 @@
+//! clone3(2) and clone(2) for a child that runs on a stack of its own.
+
+use super::{Word, done, errno, int};
+use crate::{Call, CloneSys, Kernel, Start, Started, Top};
+use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+use forkexec_core::{Errno, Fd, Pid};
+
+impl CloneSys for Kernel {
+    unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        // The child has no thread-local memory of its own: the errno of its calls is that of this thread.
+        let before = ::errno::errno();
+        let mut pidfd: Fd = -1;
+        let argument = (&raw const child).cast_mut().cast::<c_void>();
+        let pid = match start.call {
+            // SAFETY: the caller's promise; `argument` outlives the call, from which the parent comes back only when
+            // the child does not share its memory any more.
+            Call::Clone3 => unsafe { clone3(start, top, &mut pidfd, argument) },
+            // SAFETY: as above.
+            Call::Clone => unsafe { clone(start, top, &mut pidfd, argument) },
+        };
+        ::errno::set_errno(before);
+        // What knows no CLONE_PIDFD leaves the number as it was.
+        Ok(Started { pid: pid?, pidfd: (pidfd >= 0).then_some(pidfd) })
+    }
+
+    fn has_ended(&self, child: Pid) -> Result<bool, Errno> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: the kernel writes a `siginfo_t`. The C library's function has a point of cancellation.
+        done(unsafe {
+            syscall!(libc::SYS_waitid, libc::P_PID, child, info.as_mut_ptr(), options, ptr::null_mut::<u8>())
+        })?;
+        // SAFETY: zeroed, and perhaps filled.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: waitid fills this field, or leaves it zero.
+        Ok(unsafe { info.si_pid() } != 0)
+    }
+
+    fn give_way(&self) {
+        // SAFETY: no memory is passed.
+        let _ = unsafe { syscall!(libc::SYS_sched_yield) };
+    }
+
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping, anywhere.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return Err(errno());
+        }
+        NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
+    }
+
+    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        done(unsafe { syscall!(libc::SYS_mprotect, memory.as_ptr(), length, libc::PROT_NONE) })
+    }
+}
+
+/// The life of the child: `argument` points to the `&dyn Fn` of [`CloneSys::start`].
+extern "C" fn live(argument: *mut c_void) -> c_int {
+    // SAFETY: it points to the caller's closure, which the suspended parent keeps.
+    let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
+    let status = child();
+    // SAFETY: ends the child, and not the thread that it borrowed its memory from.
+    unsafe { libc::_exit(status) }
+}
+
+fn flags(start: Start) -> c_int {
+    let wanted = [(start.pidfd, libc::CLONE_PIDFD), (start.shares_table, libc::CLONE_FILES)];
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+    wanted.fold(libc::CLONE_VM | libc::CLONE_VFORK, |flags, (_, flag)| flags | flag)
+}
+
+/// # Safety
+///
+/// As [`CloneSys::start`], and `argument` is what [`live`] wants.
+unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
+    let flags = flags(start) | start.signal;
+    // SAFETY: the caller's promise; the kernel writes the descriptor to `pidfd`.
+    let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
+    int(pid.word())
+}
+
+/// `linux/sched.h`: all handled signals get their default action. It is beyond the 32 bits of clone(2).
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// `struct clone_args` of clone3(2), in its first version.
+#[repr(C, align(8))]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// # Safety
+///
+/// As [`CloneSys::start`], and `argument` is what [`live`] wants.
+unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
+    /// The kernel adds it to the address of the stack, and asks that it is not zero.
+    const STACK_SIZE: usize = 16;
+    let args = CloneArgs {
+        flags: u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND,
+        pidfd: address(ptr::from_mut(pidfd)),
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(start.signal.unsigned_abs()),
+        stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
+        stack_size: STACK_SIZE as u64,
+        tls: 0,
+    };
+    // SAFETY: the caller's promise.
+    let result = unsafe { clone3_call(&args, argument) };
+    match c_int::try_from(result) {
+        Ok(pid) if pid >= 0 => Ok(pid),
+        Ok(errno) => Err(Errno::from_raw(errno.wrapping_neg())),
+        Err(_) => Err(Errno::INVAL),
+    }
+}
+
+fn address<T>(pointer: *mut T) -> u64 {
+    pointer.addr() as u64
+}
+
+/// Makes the call. The child goes on with [`live`] on its own stack, and never comes back to this frame.
+///
+/// # Safety
+///
+/// As [`clone3`].
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+    let result;
+    // SAFETY: the parent's side is a system call like any other. The child has a stack aligned to 16 bytes with nothing on
+    // it, and calls a function that does not return; rbp is zero in its outermost frame.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") ptr::from_ref(args),
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") argument,
+            in("r13") live as extern "C" fn(*mut c_void) -> c_int,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// The same for AArch64: x29 and x30 are the frame and the return address.
+///
+/// # Safety
+///
+/// As [`clone3`].
+#[cfg(target_arch = "aarch64")]
+unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+    let result;
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "mov x0, x20",
+            "blr x21",
+            "brk #1",
+            "2:",
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") ptr::from_ref(args) => result,
+            in("x1") size_of::<CloneArgs>(),
+            in("x20") argument,
+            in("x21") live as extern "C" fn(*mut c_void) -> c_int,
+        );
+    }
+    result
+}
+
+/// The same for RISC-V: ra is the return address.
+///
+/// # Safety
+///
+/// As [`clone3`].
+#[cfg(target_arch = "riscv64")]
+unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+    let result;
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv ra, zero",
+            "mv a0, s2",
+            "jalr s3",
+            "ebreak",
+            "2:",
+            in("a7") libc::SYS_clone3,
+            inlateout("a0") ptr::from_ref(args) => result,
+            in("a1") size_of::<CloneArgs>(),
+            in("s2") argument,
+            in("s3") live as extern "C" fn(*mut c_void) -> c_int,
+        );
+    }
+    result
+}
+
+/// Other architectures have clone(2) alone.
+///
+/// # Safety
+///
+/// Nothing is done.
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_pointer_width = "64"),
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+)))]
+unsafe fn clone3_call(_args: &CloneArgs, _argument: *mut c_void) -> i64 {
+    -i64::from(libc::ENOSYS)
+}
