@@ -35,6 +35,7 @@ enum Ended {
 }
 
 impl Child {
+    #[expect(clippy::needless_pass_by_value, reason = "whoever has it has the descriptor in it")]
     pub(crate) fn new(launched: Launched, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
         Self {
