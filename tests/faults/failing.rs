@@ -215,7 +215,7 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
-        instead: has_ended(child: Pid) -> bool;
+        instead: find_unexecuted(child: Pid) -> ();
         instead: map_private(length: usize) -> NonNull<u8>;
     }
 
@@ -229,10 +229,6 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
         self.in_child.store(false, Ordering::Relaxed);
         started
-    }
-
-    fn give_way(&self) {
-        self.inner.give_way();
     }
 
     unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {

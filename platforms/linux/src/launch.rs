@@ -192,8 +192,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             handlers_cleared: way.clears_handlers(),
         };
         let child = BorrowingChild { backend: self.backend, plan, birth, slot };
-        let start =
-            Start { call: way.call, pidfd: way.pidfd, shares_table: way.shares_table, signal: libc::SIGCHLD };
+        let start = Start { call: way.call, pidfd: way.pidfd, shares_table: way.shares_table };
         let started = self.with_stack(|top| {
             // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
             unsafe { sys.start(start, top, &|| child.run()) }

@@ -126,15 +126,17 @@ pub trait CloneSys: LinuxSys + ParentSys {
     /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended. The
     /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
     ///
+    /// The child has no termination signal before exec: of one that fails nobody hears but who started it, and nobody else's
+    /// waitpid(2) takes its status.
+    ///
     /// # Safety
     ///
     /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs keeps
     /// to the contract of [`Sys`]. All signals are blocked.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
-    /// waitid(2) with `WNOHANG | WNOWAIT`: whether a child has ended. It can still be waited for.
-    fn has_ended(&self, child: Pid) -> Result<bool, Errno>;
-    /// sched_yield(2), which cannot fail.
-    fn give_way(&self);
+    /// waitid(2) with `__WCLONE | WNOHANG | WNOWAIT` for a child that [`start`](Self::start) made: `ECHILD` once it has
+    /// executed a program, which makes its termination signal `SIGCHLD` (execve(2)).
+    fn find_unexecuted(&self, child: Pid) -> Result<(), Errno>;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
     /// mprotect(2) with `PROT_NONE`.
@@ -157,8 +159,6 @@ pub struct Start {
     pub pidfd: bool,
     /// Whether it shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
-    /// The signal that its end sends to the parent; 0 is none.
-    pub signal: Signal,
 }
 
 /// The system call that starts a child.

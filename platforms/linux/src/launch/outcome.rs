@@ -36,20 +36,8 @@ pub(super) fn outcome<S: CloneSys + Sync>(backend: &Linux<S>, slot: &Slot, child
 
 /// Whether a child that began its exec runs the program. It may have been ended in the very call.
 ///
-/// The kernel lets the parent go on as soon as the child's new memory is in place, or the old one is given up at its death.
-/// A moment later the child counts as one that has executed a program, or as one that has ended.
+/// A kernel that does not make its termination signal `SIGCHLD` at exec has the last word in `/proc`.
 fn runs<S: CloneSys>(sys: &S, child: Pid) -> bool {
-    loop {
-        if sys.join_no_group(child) == Err(Errno::ACCES) {
-            return true;
-        }
-        // Where nothing tells, or the child was reaped by other code or the system, it is believed.
-        if execed::by_procfs(sys, child, sys.process()) != Some(false) {
-            return true;
-        }
-        if sys.has_ended(child) != Ok(false) {
-            return false;
-        }
-        sys.give_way();
-    }
+    sys.find_unexecuted(child) == Err(Errno::CHILD)
+        || execed::by_procfs(sys, child, sys.process()) == Some(true)
 }

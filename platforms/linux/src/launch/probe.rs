@@ -20,7 +20,7 @@ pub(super) fn probe<S: CloneSys>(sys: &S, top: Top) -> Result<Result<(), Obstacl
 /// Whether the mark of a child that this call starts is seen. It shares no descriptor table, since tools know that least.
 fn is_shared<S: CloneSys>(sys: &S, top: Top, call: Call) -> Result<bool, Errno> {
     let mark = AtomicBool::new(false);
-    let start = Start { call, pidfd: false, shares_table: false, signal: NO_SIGNAL };
+    let start = Start { call, pidfd: false, shares_table: false };
     let signals = sys.block_signals()?;
     let leave_mark = || {
         mark.store(true, Ordering::Release);
@@ -33,6 +33,3 @@ fn is_shared<S: CloneSys>(sys: &S, top: Top, call: Call) -> Result<bool, Errno> 
     sys.reap(started?.pid);
     Ok(mark.load(Ordering::Acquire))
 }
-
-/// Nobody but who started it hears of its end.
-const NO_SIGNAL: i32 = 0;

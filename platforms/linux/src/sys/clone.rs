@@ -3,7 +3,6 @@
 use super::{Word, done, errno, int};
 use crate::{Call, CloneSys, Kernel, Start, Started, Top};
 use core::ffi::{c_int, c_void};
-use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid};
 
@@ -25,22 +24,11 @@ impl CloneSys for Kernel {
         Ok(Started { pid: pid?, pidfd: (pidfd >= 0).then_some(pidfd) })
     }
 
-    fn has_ended(&self, child: Pid) -> Result<bool, Errno> {
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-        // SAFETY: the kernel writes a `siginfo_t`. The C library's function has a point of cancellation.
-        done(unsafe {
-            syscall!(libc::SYS_waitid, libc::P_PID, child, info.as_mut_ptr(), options, ptr::null_mut::<u8>())
-        })?;
-        // SAFETY: zeroed, and perhaps filled.
-        let info = unsafe { info.assume_init() };
-        // SAFETY: waitid fills this field, or leaves it zero.
-        Ok(unsafe { info.si_pid() } != 0)
-    }
-
-    fn give_way(&self) {
-        // SAFETY: no memory is passed.
-        let _ = unsafe { syscall!(libc::SYS_sched_yield) };
+    fn find_unexecuted(&self, child: Pid) -> Result<(), Errno> {
+        let nothing: *const u8 = ptr::null();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WCLONE;
+        // SAFETY: nothing is written. The C library's function is a point of cancellation.
+        done(unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, nothing, options, nothing) })
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
@@ -79,7 +67,7 @@ fn flags(start: Start) -> c_int {
 ///
 /// As [`CloneSys::start`], and `argument` is what [`live`] wants.
 unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
-    let flags = flags(start) | start.signal;
+    let flags = flags(start);
     // SAFETY: the caller's promise; the kernel writes the descriptor to `pidfd`.
     let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
     int(pid.word())
@@ -112,7 +100,7 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         pidfd: address(ptr::from_mut(pidfd)),
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: u64::from(start.signal.unsigned_abs()),
+        exit_signal: 0,
         stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
         stack_size: STACK_SIZE as u64,
         tls: 0,
