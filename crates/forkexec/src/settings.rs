@@ -4,6 +4,7 @@ use crate::env::Environment;
 use crate::{FdSource, Link, SearchPath, Stdio};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A closure of the user's.
@@ -76,6 +77,14 @@ impl Settings<'_> {
             hooks: Vec::new(),
             timed: false,
         }
+    }
+}
+
+/// The program and its arguments, as std prints them.
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.program)?;
+        self.args[1..].iter().try_for_each(|arg| write!(f, " {arg:?}"))
     }
 }
 
