@@ -1,15 +1,20 @@
 //! Who has which descriptor in the child: the steps that put all in place, solved once for all starts.
 //!
-//! What is another descriptor at each start, the child's ends of pipes, is a place in the plan's `ends`. Such a
-//! descriptor never has a number that the plan claims, so that no step overwrites it.
+//! What is another descriptor at each start is a place in the plan's `ends`: the child's ends of pipes, and sources that
+//! may be lifted to a low number. Such a descriptor never has a number that the plan claims, so that no step overwrites
+//! it; a source that is not lifted has its own, with which the moves were solved.
+
+mod lift;
 
 use crate::fd_plan::{self, Mappings};
 use crate::operand::Operand;
+use crate::platform;
 use crate::prepare::Stream;
 use crate::prepare::checks::{self, Descriptors};
 use crate::settings::Settings;
 use crate::{FdSource, SpawnError};
 use forkexec_core::{Errno, Fd, Move, Source, Stage};
+pub(crate) use lift::Lift;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
 use std::io;
@@ -20,7 +25,7 @@ pub(crate) struct Layout {
     pub(crate) moves: Vec<Move>,
     /// The targets of moves from 3 up, sorted.
     pub(crate) placed: Vec<Fd>,
-    /// Kept descriptors. Whether one is close-on-exec may change until a start, so none is passed over.
+    /// Kept descriptors that no move brings. Whether one is close-on-exec may change until a start, so none is passed over.
     pub(crate) inherit: Vec<Fd>,
     /// The working directory, if it is an open one.
     pub(crate) directory: Option<Source>,
@@ -28,6 +33,8 @@ pub(crate) struct Layout {
     pub(crate) foreground: Option<Source>,
     /// Which of the streams are pipes. The place of a pipe among the ends is the stream's number.
     pub(crate) piped: [bool; 3],
+    /// What is lifted to low numbers, if a start may do that.
+    pub(crate) lift: Option<Lift>,
     /// What the sources need to stay open.
     _held: Vec<OwnedFd>,
 }
@@ -50,16 +57,14 @@ impl Layout {
         let directory = draft.tool(checks::directory_fd(settings))?;
         let terminal = draft.tool(settings.terminal.as_ref())?;
         let foreground = draft.tool(settings.foreground.as_ref())?;
-        Ok(Self {
-            moves: draft.moves(),
-            placed: draft.mappings.keys().copied().filter(|&to| to > 2).collect(),
-            inherit: descriptors.kept.clone(),
-            directory,
-            terminal,
-            foreground,
-            piped: draft.piped,
-            _held: draft.held,
-        })
+        let may_lift = platform::shares_table() && settings.needs_only_what_it_names();
+        let lift = may_lift.then(|| Lift::choose(&draft, &[directory, terminal, foreground]));
+        Ok(draft.solve([directory, terminal, foreground], lift))
+    }
+
+    /// The sources that a start takes from its ends, each at its place from [`FIRST_SOURCE`](crate::ends) on.
+    pub(crate) fn sources(&self) -> &[Fd] {
+        self.lift.as_ref().map_or(&[], |lift| &lift.sources)
     }
 }
 
@@ -128,25 +133,50 @@ impl<'d> Draft<'d> {
     }
 
     /// Directory and terminals are used after descriptors were put in place: none of them may lie under a target.
-    fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Source>, SpawnError> {
+    fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
         let Some(fd) = source.map(AsRawFd::as_raw_fd) else { return Ok(None) };
         if !self.overwrites(fd) {
-            return Ok(Some(Source::Fd(fd)));
+            return Ok(Some(fd));
         }
         let mut copy = duplicate(fd, 3)?;
         while self.descriptors.open.binary_search(&copy.as_raw_fd()).is_ok() {
             copy = duplicate(fd, copy.as_raw_fd() + 1)?;
         }
-        Ok(Some(Source::Fd(self.hold(copy))))
+        Ok(Some(self.hold(copy)))
     }
 
     fn overwrites(&self, fd: Fd) -> bool {
         self.mappings.get(&fd).is_some_and(|&from| from != fd) || self.vacated.contains(&fd)
     }
 
-    fn moves(&self) -> Vec<Move> {
+    fn solve(mut self, tools: [Option<Fd>; 3], lift: Option<Lift>) -> Layout {
+        let is_lifted = |fd: Fd| lift.as_ref().and_then(|lift| lift.place(fd)).is_some();
+        let (brought, stay): (Vec<Fd>, Vec<Fd>) =
+            self.descriptors.kept.iter().copied().partition(|&fd| is_lifted(fd));
+        self.mappings.extend(brought.into_iter().map(|fd| (fd, fd)));
+        let source = |fd| source(fd, lift.as_ref());
+        let [directory, terminal, foreground] = tools.map(|tool| tool.map(source));
+        Layout {
+            moves: self.moves(source),
+            placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
+            inherit: stay,
+            directory,
+            terminal,
+            foreground,
+            piped: self.piped,
+            lift,
+            _held: self.held,
+        }
+    }
+
+    fn moves(&self, source: impl Fn(Fd) -> Source) -> Vec<Move> {
         let solved = fd_plan::order(&self.mappings).into_iter().map(|step| match step {
-            Move::Copy { from, to } => Move::Copy { from: source(from), to },
+            Move::Copy { from: Source::Fd(from), to } => Move::Copy { from: source(from), to },
+            Move::Save(Source::Fd(from)) => Move::Save(source(from)),
+            Move::Share(fd) => match source(fd) {
+                Source::Fd(_) => step,
+                from @ Source::End(_) => Move::Copy { from, to: fd },
+            },
             other => other,
         });
         solved.chain(self.vacated.iter().copied().map(Move::Vacate)).collect()
@@ -161,11 +191,10 @@ const fn stand_in(stream: Fd) -> Fd {
 }
 
 /// What a number of the solved moves stands for.
-fn source(solved: Source) -> Source {
-    match solved {
-        Source::Fd(fd) if fd < 0 => u8::try_from(-1 - fd).map_or(solved, Source::End),
-        _ => solved,
-    }
+fn source(fd: Fd, lift: Option<&Lift>) -> Source {
+    let stream = u8::try_from(-1 - fd).ok();
+    let place = stream.or_else(|| lift.and_then(|lift| lift.place(fd)));
+    place.map_or(Source::Fd(fd), Source::End)
 }
 
 /// The lowest free number from `lowest` up that refers to the same file.

@@ -52,6 +52,7 @@ mod platform;
 mod prepare;
 mod prepared;
 mod settings;
+mod slots;
 mod source;
 mod spawn;
 mod stdio;
@@ -66,7 +67,8 @@ pub use forkexec_core::{Capabilities, Errno, Link, Method, Operation, Resource, 
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use prepared::Prepared;
-pub use settings::{IgnoredSignals, WithoutInterpreter};
+pub use settings::{IgnoredSignals, Launch, WithoutInterpreter};
+pub use slots::{low_slots, reserve_low_slots};
 pub use source::FdSource;
 pub use stdio::Stdio;
 pub use survey::{Outcome, Survey, Trial, TrialKind, capabilities, survey};

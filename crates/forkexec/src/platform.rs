@@ -2,6 +2,7 @@
 //!
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
+use crate::Launch;
 use forkexec_core::{Backend, Capabilities, Launcher};
 
 cfg_if::cfg_if! {
@@ -31,6 +32,17 @@ cfg_if::cfg_if! {
     }
 }
 
+// What a table that children share at first asks for, and what is there instead.
+cfg_if::cfg_if! {
+    if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        mod shared_table;
+        pub(crate) use shared_table::{is_never_locked, replace, shares_table};
+    } else {
+        mod own_table;
+        pub(crate) use own_table::{is_never_locked, replace, shares_table};
+    }
+}
+
 // SAFETY: the launchers use it in a child of their own; everything else in this crate that calls it, on descriptors
 // and processes of its own.
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
@@ -46,12 +58,12 @@ pub(crate) fn capabilities() -> &'static Capabilities {
     BACKEND.capabilities()
 }
 
-/// The launcher in use.
-pub(crate) fn launcher() -> &'static dyn Launcher {
+/// The launcher that a caller's choice comes to.
+pub(crate) fn launcher(_choice: Launch) -> &'static dyn Launcher {
     &LAUNCHER
 }
 
 /// All launchers, the one in use first.
 pub(crate) fn launchers() -> [&'static dyn Launcher; 1] {
-    [launcher()]
+    [launcher(Launch::Auto)]
 }

@@ -8,8 +8,10 @@ use crate::layout::Layout;
 use crate::path_search;
 use crate::prepared::{Held, Prepared};
 use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
+use crate::slots;
 use crate::stdio::Kind;
 use crate::{Error, InputError};
+use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::fd::AsRawFd;
@@ -71,7 +73,7 @@ impl<'a> Prepared<'a> {
         let streams = streams(&settings, defaults)?;
         checks::directories(&settings)?;
         Ok(Self {
-            layout: Layout::new(&settings, &descriptors, &streams)?,
+            layout: lay_out(&settings, &descriptors, &streams)?,
             capturing: OnceLock::new(),
             descriptors,
             candidates: CStrings::new(candidates),
@@ -90,7 +92,7 @@ impl<'a> Prepared<'a> {
 
     /// The same command's layout with other defaults.
     pub(crate) fn layout_with(&self, defaults: &Defaults) -> Result<Layout, Error> {
-        Ok(Layout::new(&self.settings, &self.descriptors, &streams(&self.settings, defaults)?)?)
+        lay_out(&self.settings, &self.descriptors, &streams(&self.settings, defaults)?)
     }
 
     /// Bytes of arguments and environment as execve(2) counts them, and of the longest string.
@@ -100,6 +102,14 @@ impl<'a> Prepared<'a> {
         let longest = strings().map(|string| string.count_bytes()).max().unwrap_or(0);
         (bytes + strings().count() * size_of::<*const u8>(), longest)
     }
+}
+
+fn lay_out(
+    settings: &Settings<'_>,
+    descriptors: &Descriptors,
+    streams: &[Stream; 3],
+) -> Result<Layout, Error> {
+    slots::or_give_up(|| Ok(Layout::new(settings, descriptors, streams)?))
 }
 
 fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], InputError> {

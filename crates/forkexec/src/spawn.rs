@@ -6,11 +6,16 @@ use crate::layout::Layout;
 use crate::platform;
 use crate::prepare::{PreparedDirectory, SHELL};
 use crate::prepared::Prepared;
+use crate::slots;
 use crate::{Child, Error};
 use forkexec_core::{Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory};
 
 /// Starts a child.
 pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+    slots::or_give_up(|| start(prepared, layout))
+}
+
+fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
     let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
     let plan = plan(prepared, layout, &hook);
     let mut ends = Ends::open(layout, &plan)?;
@@ -21,8 +26,8 @@ pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, E
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
     };
-    let launched = platform::launcher().launch(&plan);
-    let launched = launched.map_err(|error| failure::explain(prepared, error))?;
+    let launched = platform::launcher(prepared.settings.launch).launch(&plan);
+    let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
     Ok(Child::new(&launched, ends.take_parents()))
 }
 

@@ -2,9 +2,9 @@
 
 use crate::operand::{self, Operand};
 use crate::platform::{backend, capabilities};
-use crate::settings::{Directory, Settings};
+use crate::settings::{Directory, Launch, Settings};
 use crate::{Error, FdSource, InputError, SpawnError};
-use forkexec_core::{Backend, Errno, Fd, Operation, Signal, SignalSet, Stage, Sys};
+use forkexec_core::{Backend, Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage, Sys};
 use nix::unistd::geteuid;
 use std::collections::BTreeSet;
 use std::fs;
@@ -85,6 +85,7 @@ pub(crate) fn highest_target() -> Fd {
 
 /// Checks everything that is a number.
 pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
+    launch(settings)?;
     identity(settings)?;
     session(settings)?;
     if let Some(mask) = settings.umask.filter(|&mask| mask > 0o777) {
@@ -105,6 +106,21 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     }
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "give up new privileges")?;
+    }
+    Ok(())
+}
+
+/// Whether a means that must not be fork(2) can be had.
+fn launch(settings: &Settings<'_>) -> Result<(), Error> {
+    if settings.launch != Launch::RequireFast {
+        return Ok(());
+    }
+    if !settings.hooks.is_empty() {
+        return Err(InputError::ClosureNeedsFork.into());
+    }
+    let Capabilities { launchers, system, .. } = *capabilities();
+    if launchers.iter().all(|method| *method == Method::Fork) {
+        return Err(Error::Unsupported { operation: "start a child without fork", system });
     }
     Ok(())
 }
