@@ -6,6 +6,7 @@
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
+//! - `prepared`: one command, started many times
 //! - `refused`: commands that mean nothing, of which nothing starts
 //! - `stages`: each stage as the child sees it, and as it fails
 //! - `strace`: which system calls a start consists of
@@ -23,6 +24,7 @@ mod causes;
 mod child;
 mod closing;
 mod placing;
+mod prepared;
 mod refused;
 mod stages;
 mod strace;

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use rstest::rstest;
 
-use forkexec::{Command, Error, Link, Method, Stage};
+use forkexec::{Command, Error, Launch, Link, Method, Stage};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{self, Seen};
@@ -223,15 +223,24 @@ fn e09_a_child_that_is_killed_in_execve_has_not_started() {
     });
 }
 
-/// Without `/proc` nobody tells; then the status does.
-#[test]
-fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_by_its_status() {
+/// A child that borrowed memory tells by its termination signal. Of a forked one nobody tells without `/proc`; then the
+/// status does.
+#[rstest]
+fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_or_its_status_is(
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
     isolated(|| {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
         }
+        let shares_memory = launch == Launch::Auto && method() != Method::Fork;
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
-        let mut child = Command::new(probe::path()).arg("true").spawn().expect("the mark was written");
-        assert_eq!(child.wait().expect("it ends").signal(), Some(libc::SIGSYS));
+        let spawned = Command::new(probe::path()).arg("true").launch(launch).spawn();
+        let status = match (shares_memory, spawned) {
+            (true, Err(Error::Died { stage: Stage::Exec, status })) => status.expect("nobody else takes it"),
+            (false, Ok(mut child)) => child.wait().expect("it ends"),
+            (_, spawned) => panic!("a child that was killed is {spawned:?}"),
+        };
+        assert_eq!(status.signal(), Some(libc::SIGSYS));
     });
 }

@@ -181,7 +181,7 @@ fn each_call_of_the_parent_s_may_fail_and_nothing_is_left(
 
 /// A plan that needs a call in as many stages as root may pass through without a terminal.
 fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
-    moves[0] = Move::Copy { from: report_to.as_raw_fd(), to: 1 };
+    moves[0] = Move::copy(report_to.as_raw_fd(), 1);
     Plan {
         moves,
         root: Some(c"/"),

@@ -22,8 +22,8 @@ type Ask = fn(&mut Plan<'static>);
 #[case::keep(Stage::Keep, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
 #[case::parent_ends(Stage::ParentEnds, "close", |it: &mut Plan<'_>| it.parent_ends = &[2], 2)]
 #[case::place(
-    Stage::Place, "dup_onto", |it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 1, to: 0 }], 1)]
-#[case::place_by_saving(Stage::Place, "dup_from", |it: &mut Plan<'_>| it.moves = &[Move::Save(2)], 2)]
+    Stage::Place, "dup_onto", |it: &mut Plan<'_>| it.moves = const { &[Move::copy(1, 0)] }, 1)]
+#[case::place_by_saving(Stage::Place, "dup_from", |it: &mut Plan<'_>| it.moves = const { &[Move::save(2)] }, 2)]
 #[case::place_by_sharing(Stage::Place, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::Share(1)], 1)]
 #[case::place_by_closing(Stage::Place, "close", |it: &mut Plan<'_>| it.moves = &[Move::Vacate(2)], 2)]
 #[case::root(Stage::Root, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]

@@ -390,19 +390,19 @@ fn a_standard_stream_that_the_parent_does_not_hand_on_stays_closed(
 }
 
 #[rstest]
-#[case::placed_from_another(&[Move::Copy { from: 70, to: 0 }], &[0, 1, 2])]
+#[case::placed_from_another(&[Move::copy(70, 0)], &[0, 1, 2])]
 #[case::shared(&[Move::Share(0)], &[0, 1, 2])]
 #[case::vacated(&[Move::Vacate(2)], &[0, 1])]
-#[case::placed_and_vacated(&[Move::Copy { from: 70, to: 0 }, Move::Vacate(0)], &[1, 2])]
-#[case::vacated_and_placed(&[Move::Vacate(1), Move::Copy { from: 70, to: 1 }], &[0, 1, 2])]
-#[case::swapped(&[Move::Save(1), Move::Copy { from: 2, to: 1 }, Move::Restore(2)], &[0, 1, 2])]
+#[case::placed_and_vacated(&[Move::copy(70, 0), Move::Vacate(0)], &[1, 2])]
+#[case::vacated_and_placed(&[Move::Vacate(1), Move::copy(70, 1)], &[0, 1, 2])]
+#[case::swapped(&[Move::save(1), Move::copy(2, 1), Move::Restore(2)], &[0, 1, 2])]
 fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[case] open: &[Fd]) {
     let child = Child::of(usual(), &Plan { moves, ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok([open, &[60]].concat()), Some(Closer::Bulk)));
 }
 
 #[rstest]
-#[case::closed_in_the_parent(usual().without_open(&[0]), Move::Copy { from: 70, to: 0 })]
+#[case::closed_in_the_parent(usual().without_open(&[0]), Move::copy(70, 0))]
 #[case::close_on_exec_in_the_parent(usual().with_cloexec(&[0]), Move::Share(0))]
 fn a_standard_stream_that_is_placed_is_open_whatever_the_parent_has(
     #[case] kernel: SimKernel,

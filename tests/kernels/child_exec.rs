@@ -7,8 +7,8 @@ use rstest::rstest;
 
 use forkexec_core::{
     Backend, Birth, CHANNEL_REPLACED, CStrArray, Closed, Closer, Disposition, Errno, Exec, Fd, HOOK_PANICKED,
-    HookError, KeepList, Limit, Link, Mask, Move, Plan, Report, Resource, ShellFallback, SignalSet, Stage,
-    Sys, ThinCStr, WorkingDirectory, child_exec,
+    HookError, KeepList, Limit, Link, Mask, Move, Plan, Report, Resource, ShellFallback, SignalSet, Source,
+    Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
 };
 use forkexec_linux::Linux;
 
@@ -154,7 +154,7 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::nothing(|_: &mut Plan<'_>| (), &[])]
 #[case::keep(|it: &mut Plan<'_>| it.inherit = &[7, 8], &["set_cloexec(7, 0)", "set_cloexec(8, 0)"])]
 #[case::parent_ends(|it: &mut Plan<'_>| it.parent_ends = &[5, 7], &["close(5)", "close(7)"])]
-#[case::place(|it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 9, to: 1 }], &["dup_onto(9, 1)"])]
+#[case::place(|it: &mut Plan<'_>| it.moves = const { &[Move::copy(9, 1)] }, &["dup_onto(9, 1)"])]
 #[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)"])]
 #[case::directory(
     |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/work")), &["chdir(/work)"])]
@@ -301,9 +301,9 @@ fn the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 
 #[rstest]
 #[case::source_of_a_move(
-    |it: &mut Plan<'_>| it.moves = &[Move::Copy { from: 300, to: 0 }], "close_range_unshare(301, 4294967295)")]
+    |it: &mut Plan<'_>| it.moves = const { &[Move::copy(300, 0)] }, "close_range_unshare(301, 4294967295)")]
 #[case::source_that_is_saved(
-    |it: &mut Plan<'_>| it.moves = &[Move::Save(300), Move::Restore(1)], "close_range_unshare(301, 4294967295)")]
+    |it: &mut Plan<'_>| it.moves = const { &[Move::save(300), Move::Restore(1)] }, "close_range_unshare(301, 4294967295)")]
 #[case::shared(|it: &mut Plan<'_>| it.moves = &[Move::Share(300)], "close_range_unshare(301, 4294967295)")]
 #[case::parent_end(|it: &mut Plan<'_>| it.parent_ends = &[300], "close_range_unshare(301, 4294967295)")]
 #[case::directory(
@@ -311,6 +311,19 @@ fn the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 #[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), "close_range_unshare(14, 4294967295)")]
 #[case::terminal(
     |it: &mut Plan<'_>| (it.session, it.terminal) = (true, Some(401)), "close_range_unshare(402, 4294967295)")]
+#[case::source_that_is_an_end(
+    |it: &mut Plan<'_>| (it.moves, it.ends) = (&[Move::Copy { from: Source::End(1), to: 0 }], &[9, 300]),
+    "close_range_unshare(301, 4294967295)")]
+#[case::kept(|it: &mut Plan<'_>| it.keep = keep_list(&[7, 300]), "close_range_unshare(301, 4294967295)")]
+#[case::target(
+    |it: &mut Plan<'_>| (it.keep, it.placed, it.moves) = (keep_list(&[7, 300]), &[300], const { &[Move::copy(9, 300)] }),
+    "close_range_unshare(10, 4294967295)")]
+#[case::target_that_is_read(
+    |it: &mut Plan<'_>| {
+        (it.keep, it.placed) = (keep_list(&[7, 300]), &[300]);
+        it.moves = const { &[Move::copy(300, 0), Move::copy(9, 300)] };
+    },
+    "close_range_unshare(301, 4294967295)")]
 #[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
 #[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), "unshare_files()")]
 fn what_a_later_stage_needs_is_not_closed_with_the_shared_table(
@@ -349,14 +362,46 @@ fn a_number_that_is_closed_already_is_vacated() {
 
 #[rstest]
 #[case::no_saved_copy(&[Move::Restore(4)], (Errno::BADF, 4))]
-#[case::closed_source(&[Move::Copy { from: 99, to: 4 }], (Errno::BADF, 99))]
+#[case::closed_source(&[Move::copy(99, 4)], (Errno::BADF, 99))]
 #[case::closed_share(&[Move::Share(98)], (Errno::BADF, 98))]
-#[case::closed_ring(&[Move::Save(97)], (Errno::BADF, 97))]
-#[case::target_above_the_limit(&[Move::Copy { from: 9, to: 1_024 }], (Errno::BADF, 9))]
-#[case::second_of_two(&[Move::Share(9), Move::Copy { from: 96, to: 0 }], (Errno::BADF, 96))]
+#[case::closed_ring(&[Move::save(97)], (Errno::BADF, 97))]
+#[case::target_above_the_limit(&[Move::copy(9, 1_024)], (Errno::BADF, 9))]
+#[case::second_of_two(&[Move::Share(9), Move::copy(96, 0)], (Errno::BADF, 96))]
 fn a_step_that_fails_names_its_descriptor(#[case] moves: &[Move], #[case] (errno, fd): (Errno, Fd)) {
     let ran = run(rich::kernel(), &Plan { moves, ..plain() });
     assert_eq!(ran.ending(), failure(Stage::Place, errno, fd));
+}
+
+/// An end that has the number of its target already is given under it, and one that is not there is nothing's number.
+#[rstest]
+#[case::another_number(&[9], Ok("dup_onto(9, 12)"))]
+#[case::the_target_s_own_number(&[12], Ok("set_cloexec(12, 0)"))]
+#[case::missing(&[], Err((Errno::BADF, -1)))]
+fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Result<&str, (Errno, Fd)>) {
+    let moves = &[Move::Copy { from: Source::End(0), to: 12 }];
+    let ran = run(rich::kernel(), &Plan { moves, ends, keep: keep_list(&[12]), placed: &[12], ..plain() });
+    match call {
+        Ok(call) => assert_eq!((ran.ending(), &ran.calls()[0][..]), (Ok(c"/bin/prog"), call)),
+        Err((errno, fd)) => assert_eq!(ran.ending(), failure(Stage::Place, errno, fd)),
+    }
+}
+
+/// A ring of descriptors that come from elsewhere: where the table was emptied, the lowest free number may be a target.
+#[test]
+fn the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
+    let before = rich::kernel();
+    let files = [8, 9].map(|fd| before.table().entries()[&fd].file);
+    let plan = Plan {
+        keep: keep_list(&[3, 4, 6]),
+        moves: &[Move::save(8), Move::copy(9, 3), Move::Restore(4)],
+        ..plain()
+    };
+    let ran = run(rich::kernel(), &plan);
+    let calls = ran.calls().into_iter().take(7).collect::<Vec<_>>();
+    let expected = ["dup_from(8, 0)", "dup_from(8, 4)", "close(3)", "dup_from(8, 5)", "close(4)"];
+    assert_eq!(calls[..5], expected);
+    let executed = ran.result.expect("nothing is refused");
+    assert_eq!([executed.files[&4], executed.files[&3]], files);
 }
 
 #[rstest]
@@ -365,7 +410,7 @@ fn an_interrupted_duplication_is_done_again(
     #[values(1, 2, 7)] times: usize,
 ) {
     let kernel = rich::kernel().refusing_some("dup_onto", 0..times, errno);
-    let ran = run(kernel, &Plan { moves: &[Move::Copy { from: 9, to: 1 }], ..plain() });
+    let ran = run(kernel, &Plan { moves: &[Move::copy(9, 1)], ..plain() });
     let file = rich::kernel().table().entries()[&9].file;
     assert_eq!(ran.backend.sys().calls_of("dup_onto").len(), times + 1);
     assert_eq!(ran.result.expect("it works in the end").files[&1], file);

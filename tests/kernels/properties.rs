@@ -74,17 +74,17 @@ fn close_over<B: Backend<Sys = SimKernel>>(
 
 /// Everything by way of numbers above all others; what lies there is closed in the end.
 fn parallel(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
-    let parked = (900..).zip(mappings.values()).map(|(to, &from)| Move::Copy { from, to });
-    let placed = (900..).zip(mappings.keys()).map(|(from, &to)| Move::Copy { from, to });
+    let parked = (900..).zip(mappings.values()).map(|(to, &from)| Move::copy(from, to));
+    let placed = (900..).zip(mappings.keys()).map(|(from, &to)| Move::copy(from, to));
     parked.chain(placed).collect()
 }
 
 /// A ring in which each number gets what the next one had.
 fn ring(numbers: &[Fd]) -> Vec<Move> {
     let Some((&first, _)) = numbers.split_first() else { return Vec::new() };
-    let turned = numbers.windows(2).map(|pair| Move::Copy { from: pair[1], to: pair[0] });
+    let turned = numbers.windows(2).map(|pair| Move::copy(pair[1], pair[0]));
     let last = numbers.last().copied().filter(|&last| last != first);
-    let closing = last.map(|last| [Move::Save(first), Move::Restore(last)]);
+    let closing = last.map(|last| [Move::save(first), Move::Restore(last)]);
     let (save, restore) = closing.map_or((None, None), |[save, restore]| (Some(save), Some(restore)));
     save.into_iter()
         .chain(turned)

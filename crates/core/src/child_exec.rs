@@ -148,9 +148,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Some(WorkingDirectory::Fd(fd)) => Some(fd),
             _ => None,
         };
-        let kept = plan.keep.as_slice().iter().copied();
+        let kept = plan.highest_unmoved().into_iter();
         let closed = plan.parent_ends.iter().copied();
-        let moved = plan.moves.iter().filter_map(|step| step.source());
+        let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
         let tools =
             [self.reporter.channel(), directory, plan.terminal, plan.foreground].into_iter().flatten();
         kept.chain(closed).chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
@@ -175,10 +175,11 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     fn take_step(&self, step: Move, saved: &mut Option<Fd>) -> Done {
         let sys = self.sys;
         match step {
-            Move::Copy { from, to } => dup_onto(sys, from, to).map_err(on(from)),
+            Move::Copy { from, to } => self.copy(from.number(self.plan.ends), to),
             Move::Share(fd) => sys.set_cloexec(fd, false).map_err(on(fd)),
             Move::Save(from) => {
-                *saved = Some(sys.dup_from(from, 0).map_err(on(from))?);
+                let from = from.number(self.plan.ends);
+                *saved = Some(self.save(from).map_err(on(from))?);
                 Ok(())
             }
             Move::Restore(to) => {
@@ -191,6 +192,24 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 Err(errno) => Err(on(fd)(errno)),
             },
         }
+    }
+
+    /// dup2(2) of a number onto itself would leave close-on-exec as it is.
+    fn copy(&self, from: Fd, to: Fd) -> Done {
+        let copied = if from == to { self.sys.set_cloexec(to, false) } else { dup_onto(self.sys, from, to) };
+        copied.map_err(on(from))
+    }
+
+    /// A copy under a number that no later step writes to: where the table was emptied, a target may be free.
+    fn save(&self, from: Fd) -> Result<Fd, Errno> {
+        let mut copy = self.sys.dup_from(from, 0)?;
+        while self.plan.claims(copy) {
+            let next = self.sys.dup_from(from, copy.saturating_add(1));
+            self.sys.close(copy)?;
+            // At the descriptor limit the answer is about the number that was asked for.
+            copy = next.map_err(|errno| if errno == Errno::INVAL { Errno::MFILE } else { errno })?;
+        }
+        Ok(copy)
     }
 
     fn change_directory(&self) -> Done {

@@ -17,6 +17,11 @@ pub struct Plan<'a> {
     pub parent_ends: &'a [Fd],
     /// How descriptors come to their places, solved by the parent.
     pub moves: &'a [Move],
+    /// The descriptors that are other ones at each start: what [`Source::End`] counts in.
+    pub ends: &'a [Fd],
+    /// The targets of moves among `keep`, sorted. What the parent has open there is not needed, unless a move reads it.
+    /// One that is missing here costs time, and nothing else.
+    pub placed: &'a [Fd],
     /// A new root directory.
     pub root: Option<&'a CStr>,
     /// A new working directory, seen from the new root.
@@ -69,6 +74,8 @@ impl<'a> Plan<'a> {
             inherit: &[],
             parent_ends: &[],
             moves: &[],
+            ends: &[],
+            placed: &[],
             root: None,
             directory: None,
             umask: None,
@@ -98,23 +105,33 @@ impl<'a> Plan<'a> {
     pub fn claims(&self, fd: Fd) -> bool {
         (0..=2).contains(&fd) || self.keep.contains(fd)
     }
+
+    /// The highest descriptor that the program gets under the number that it has in the parent. Two sorted lists are
+    /// walked from their ends.
+    pub fn highest_unmoved(&self) -> Option<Fd> {
+        let mut placed = self.placed.iter().rev().copied().peekable();
+        self.keep.as_slice().iter().rev().copied().find(|&kept| {
+            while placed.next_if(|&target| target > kept).is_some() {}
+            placed.peek() != Some(&kept)
+        })
+    }
 }
 
 /// One step of putting descriptors in place. The parent orders them so that no source is overwritten before its last
 /// use; a cycle is broken by the one saved copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Duplicates `from` onto `to`.
+    /// Duplicates `from` onto `to`. One that has this number already is given under it.
     Copy {
         /// The source, still open under its own number.
-        from: Fd,
-        /// The target, a different number.
+        from: Source,
+        /// The target.
         to: Fd,
     },
     /// Gives the program the descriptor under its own number.
     Share(Fd),
-    /// Saves a copy of the descriptor under some free number.
-    Save(Fd),
+    /// Saves a copy of the descriptor under some free number that the plan does not claim.
+    Save(Source),
     /// Duplicates the saved copy onto the target, and closes it.
     Restore(Fd),
     /// Closes a number that the program is to find closed, if it is open.
@@ -122,14 +139,46 @@ pub enum Move {
 }
 
 impl Move {
-    /// The descriptor of the parent's that the step reads.
-    pub const fn source(self) -> Option<Fd> {
+    /// Duplicates the descriptor `from` onto `to`.
+    pub const fn copy(from: Fd, to: Fd) -> Self {
+        Self::Copy { from: Source::Fd(from), to }
+    }
+
+    /// Saves a copy of the descriptor `from`.
+    pub const fn save(from: Fd) -> Self {
+        Self::Save(Source::Fd(from))
+    }
+
+    /// Where the step reads from a descriptor of the parent's.
+    pub const fn source(self) -> Option<Source> {
         match self {
-            Self::Copy { from, .. } | Self::Share(from) | Self::Save(from) => Some(from),
+            Self::Copy { from, .. } | Self::Save(from) => Some(from),
+            Self::Share(fd) => Some(Source::Fd(fd)),
             Self::Restore(_) | Self::Vacate(_) => None,
         }
     }
 }
+
+/// What a [`Move`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This descriptor.
+    Fd(Fd),
+    /// The descriptor at this place among the plan's [`ends`](Plan::ends).
+    End(u8),
+}
+
+impl Source {
+    /// The descriptor. A place beyond the end is a number that nothing has.
+    pub fn number(self, ends: &[Fd]) -> Fd {
+        match self {
+            Self::Fd(fd) => fd,
+            Self::End(place) => ends.get(usize::from(place)).copied().unwrap_or(NO_FD),
+        }
+    }
+}
+
+const NO_FD: Fd = -1;
 
 /// Where the program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,4 +230,30 @@ pub struct ShellFallback<'a> {
     pub shell: &'a CStr,
     /// For each candidate the shell's arguments: its own name, the candidate, and the program's arguments.
     pub argvs: &'a [CStrArray<'a>],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exec, Fd, Plan};
+    use crate::{CStrArray, KeepList};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::nothing(&[], &[], None)]
+    #[case::all_stay(&[5, 9], &[], Some(9))]
+    #[case::all_are_placed(&[5, 9], &[5, 9], None)]
+    #[case::the_highest_is_placed(&[5, 9], &[9], Some(5))]
+    #[case::a_low_one_is_placed(&[5, 9], &[5], Some(9))]
+    #[case::placed_below_the_list(&[5, 9], &[0, 1, 9], Some(5))]
+    #[case::placed_between(&[5, 9, 12], &[0, 9, 12], Some(5))]
+    #[case::placed_and_not_kept(&[5], &[4, 7, 8], Some(5))]
+    fn what_stays_is_what_is_kept_and_not_placed(
+        #[case] keep: &[Fd],
+        #[case] placed: &[Fd],
+        #[case] highest: Option<Fd>,
+    ) {
+        let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: None, shell: None };
+        let plan = Plan { keep: KeepList::new(keep).unwrap(), placed, ..Plan::new(exec) };
+        assert_eq!(plan.highest_unmoved(), highest);
+    }
 }

@@ -4,11 +4,10 @@ mod attributes;
 mod descriptors;
 mod execution;
 
-use crate::prepare::Prepared;
+use crate::prepare::{CAPTURED, Defaults, INHERITED};
+use crate::prepared::Held;
 use crate::settings::{Directory, Settings};
-use crate::spawn::spawn;
-use crate::stdio::Kind;
-use crate::{Child, Error, Stdio};
+use crate::{Child, Error, Prepared, Stdio};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -150,7 +149,7 @@ impl Command<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        self.start(&[Kind::Inherit, Kind::Inherit, Kind::Inherit])
+        self.start(&INHERITED)
     }
 
     /// Starts the program and waits for it.
@@ -168,11 +167,34 @@ impl Command<'_> {
     ///
     /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
     pub fn output(&mut self) -> Result<Output, Error> {
-        self.start(&[Kind::Null, Kind::Piped, Kind::Piped])?.wait_with_output()
+        self.start(&CAPTURED)?.wait_with_output()
     }
 
-    fn start(&self, defaults: &[Kind; 3]) -> Result<Child, Error> {
-        spawn(&Prepared::new(&self.settings, defaults)?)
+    fn start(&self, defaults: &Defaults) -> Result<Child, Error> {
+        Prepared::new(Held::Borrowed(&self.settings), defaults)?.spawn()
+    }
+
+    /// Checks everything that can be checked now, so that it can be started many times without doing that again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Input`] and [`Error::Unsupported`], as from [`spawn`](Self::spawn); [`Error::Spawn`] if a directory is
+    /// missing, or a descriptor that is to be held cannot be opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut command = Command::new("test");
+    /// command.args(["-d", "/"]);
+    /// let prepared = command.prepare()?;
+    /// assert!(prepared.status()?.success());
+    /// assert!(prepared.status()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn prepare(&self) -> Result<Prepared<'_>, Error> {
+        Prepared::new(Held::Borrowed(&self.settings), &INHERITED)
     }
 
     /// The program, as it was given.
@@ -191,10 +213,21 @@ impl Command<'_> {
     }
 }
 
+impl<'fd> Command<'fd> {
+    /// As [`prepare`](Self::prepare), for a command that is needed no more: the answer owns what the command owned, and
+    /// borrows what it borrowed.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    pub fn into_prepared(self) -> Result<Prepared<'fd>, Error> {
+        Prepared::new(Held::Owned(Box::new(self.settings)), &INHERITED)
+    }
+}
+
 /// The program and its arguments, as std prints them.
 impl fmt::Debug for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.settings.program)?;
-        self.get_args().try_for_each(|arg| write!(f, " {arg:?}"))
+        self.settings.fmt(f)
     }
 }

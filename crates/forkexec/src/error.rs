@@ -280,6 +280,9 @@ pub enum InputError {
         /// The value.
         nice: i32,
     },
+    /// A pre-exec closure runs in a copy of the process, and only fork(2) makes one.
+    #[error("a pre-exec closure needs fork, and a start without fork is required")]
+    ClosureNeedsFork,
     /// A number is no signal whose mask or disposition can be set.
     #[error("signal {signal} cannot be {verb}")]
     BadSignal {

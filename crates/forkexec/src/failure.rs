@@ -2,7 +2,8 @@
 
 use crate::cause::{self, View};
 use crate::operand::{self, Operand};
-use crate::prepare::{Prepared, PreparedDirectory};
+use crate::prepare::PreparedDirectory;
+use crate::prepared::Prepared;
 use crate::settings::Directory;
 use crate::{Cause, Error, FdSource, SpawnError};
 use forkexec_core::{CHANNEL_REPLACED, Errno, HOOK_PANICKED, LaunchError, Report, Stage};
@@ -48,7 +49,7 @@ fn of_hook(report: Report) -> Option<Cause> {
 }
 
 fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
-    let settings = prepared.settings;
+    let settings = &prepared.settings;
     let number = |id: Option<u32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
     let signed = |id: Option<i32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
     // As the caller knows it, wherever it was moved.
@@ -104,7 +105,8 @@ fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
     if errno == Errno::NOENT {
         return of_missing(prepared);
     }
-    let tried = usize::try_from(report.operand).ok().and_then(|index| prepared.candidates.get(index));
+    let tried =
+        usize::try_from(report.operand).ok().and_then(|index| prepared.candidates.strings().get(index));
     let path = tried.map_or_else(|| PathBuf::from(&prepared.settings.program), |path| path_buf(path));
     let cause = match errno {
         Errno::TOOBIG => {
@@ -119,7 +121,7 @@ fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
 /// No candidate was there, or one was and what it needs was not: that one is to be named.
 fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
     let view = view(prepared);
-    let looked_at = prepared.candidates.iter().filter_map(|candidate| {
+    let looked_at = prepared.candidates.strings().iter().filter_map(|candidate| {
         let path = path_buf(candidate);
         let cause = cause::of_exec(view.as_ref()?, &path, Errno::NOENT)?;
         Some((path, cause))
@@ -149,6 +151,7 @@ fn view<'a>(prepared: &'a Prepared<'_>) -> Option<View<'a>> {
 fn is_relative(prepared: &Prepared<'_>) -> bool {
     prepared
         .candidates
+        .strings()
         .iter()
         .any(|candidate| Path::new(OsStr::from_bytes(candidate.to_bytes())).is_relative())
 }

@@ -46,7 +46,7 @@ impl Order {
         let mut free: Vec<Fd> = self.pending.keys().copied().filter(unread).collect();
         while let Some(to) = free.pop() {
             let Some(from) = self.pending.remove(&to) else { continue };
-            self.steps.push(Move::Copy { from, to });
+            self.steps.push(Move::copy(from, to));
             if self.last_reader_of(from) && self.pending.contains_key(&from) {
                 free.push(from);
             }
@@ -65,14 +65,14 @@ impl Order {
 
     /// Saves the descriptor at `start`, fills each hole from the next in the ring, and the last from the saved copy.
     fn turn_ring(&mut self, start: Fd) {
-        self.steps.push(Move::Save(start));
+        self.steps.push(Move::save(start));
         let mut hole = start;
         while let Some(from) = self.pending.remove(&hole) {
             if from == start {
                 self.steps.push(Move::Restore(hole));
                 return;
             }
-            self.steps.push(Move::Copy { from, to: hole });
+            self.steps.push(Move::copy(from, hole));
             hole = from;
         }
     }
@@ -93,8 +93,8 @@ mod tests {
         let mut table: BTreeMap<Fd, Fd> = (0..20).map(|fd| (fd, fd)).collect();
         for &step in steps {
             let (from, to) = match step {
-                Move::Copy { from, to } => (from, to),
-                Move::Save(from) => (from, SAVED),
+                Move::Copy { from, to } => (from.number(&[]), to),
+                Move::Save(from) => (from.number(&[]), SAVED),
                 Move::Restore(to) => (SAVED, to),
                 Move::Share(fd) => (fd, fd),
                 Move::Vacate(_) => continue,

@@ -1,74 +1,129 @@
-//! Who has which descriptor in the child: the pipes of this one start, and the steps that put all in place.
+//! Who has which descriptor in the child: the steps that put all in place, solved once for all starts.
+//!
+//! What is another descriptor at each start is a place in the plan's `ends`: the child's ends of pipes, and sources that
+//! may be lifted to a low number. Such a descriptor never has a number that the plan claims, so that no step overwrites
+//! it; a source that is not lifted has its own, with which the moves were solved.
+
+mod lift;
 
 use crate::fd_plan::{self, Mappings};
 use crate::operand::Operand;
-use crate::prepare::{Prepared, PreparedDirectory, Stream};
+use crate::platform;
+use crate::prepare::Stream;
+use crate::prepare::checks::{self, Descriptors};
+use crate::settings::Settings;
 use crate::{FdSource, SpawnError};
-use forkexec_core::{Errno, Fd, Move, Stage};
+use forkexec_core::{Errno, Fd, Move, Source, Stage};
+pub(crate) use lift::Lift;
 use nix::fcntl::{FcntlArg, fcntl};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// The descriptors of one start. Dropping it closes, in the parent, what only the child needs.
+/// How the descriptors of a command come to their places, whenever it is started.
 pub(crate) struct Layout {
     pub(crate) moves: Vec<Move>,
+    /// The targets of moves from 3 up, sorted.
+    pub(crate) placed: Vec<Fd>,
+    /// Kept descriptors that no move brings. Whether one is close-on-exec may change until a start, so none is passed over.
+    pub(crate) inherit: Vec<Fd>,
     /// The working directory, if it is an open one.
-    pub(crate) directory: Option<Fd>,
-    pub(crate) terminal: Option<Fd>,
-    pub(crate) foreground: Option<Fd>,
-    /// The parent's ends of the pipes.
-    pub(crate) parents: [Option<OwnedFd>; 3],
-    held: Vec<OwnedFd>,
+    pub(crate) directory: Option<Source>,
+    pub(crate) terminal: Option<Source>,
+    pub(crate) foreground: Option<Source>,
+    /// Which of the streams are pipes. The place of a pipe among the ends is the stream's number.
+    pub(crate) piped: [bool; 3],
+    /// What is lifted to low numbers, if a start may do that.
+    pub(crate) lift: Option<Lift>,
+    /// What the sources need to stay open.
+    _held: Vec<OwnedFd>,
 }
 
-const STREAMS: [&str; 3] =
+/// The pipes, as errors call them.
+pub(crate) const STREAMS: [&str; 3] =
     ["the pipe of standard input", "the pipe of standard output", "the pipe of standard error"];
 
 impl Layout {
-    /// Opens what the streams need, and solves the moves.
-    pub(crate) fn new(prepared: &Prepared<'_>) -> Result<Self, SpawnError> {
-        let mut layout = Self {
-            moves: Vec::new(),
-            directory: None,
-            terminal: None,
-            foreground: None,
-            parents: [None, None, None],
-            held: Vec::new(),
-        };
-        let mut mappings: Mappings =
-            prepared.settings.mappings.iter().map(|(source, target)| (*target, source.as_raw_fd())).collect();
-        let mut vacated = Vec::new();
-        for (index, fd) in [0, 1, 2].into_iter().enumerate() {
-            match &prepared.streams[index] {
-                Stream::Stay | Stream::Mapped => {}
-                Stream::Share => drop(mappings.insert(fd, fd)),
-                Stream::Vacate => vacated.push(fd),
-                Stream::Null => drop(mappings.insert(fd, layout.open_null()?)),
-                Stream::Piped => drop(mappings.insert(fd, layout.open_pipe(index)?)),
-                Stream::From(source) => drop(mappings.insert(fd, source.as_raw_fd())),
-            }
+    /// Opens what the streams need at every start, and solves the moves.
+    pub(crate) fn new(
+        settings: &Settings<'_>,
+        descriptors: &Descriptors,
+        streams: &[Stream; 3],
+    ) -> Result<Self, SpawnError> {
+        let mut draft = Draft::new(settings, descriptors);
+        for (index, stream) in streams.iter().enumerate() {
+            draft.place_stream(index, stream)?;
         }
-        layout.place_tools(prepared, &mappings, &vacated)?;
-        layout.moves = fd_plan::order(&mappings);
-        layout.moves.extend(vacated.into_iter().map(Move::Vacate));
-        Ok(layout)
+        let directory = draft.tool(checks::directory_fd(settings))?;
+        let terminal = draft.tool(settings.terminal.as_ref())?;
+        let foreground = draft.tool(settings.foreground.as_ref())?;
+        let may_lift = platform::shares_table() && settings.needs_only_what_it_names();
+        let lift = may_lift.then(|| Lift::choose(&draft, &[directory, terminal, foreground]));
+        Ok(draft.solve([directory, terminal, foreground], lift))
     }
 
-    fn open_null(&mut self) -> Result<Fd, SpawnError> {
+    /// The sources that a start takes from its ends, each at its place from [`FIRST_SOURCE`](crate::ends) on.
+    pub(crate) fn sources(&self) -> &[Fd] {
+        self.lift.as_ref().map_or(&[], |lift| &lift.sources)
+    }
+}
+
+/// What is known before the moves are solved.
+struct Draft<'d> {
+    descriptors: &'d Descriptors,
+    mappings: Mappings,
+    vacated: Vec<Fd>,
+    piped: [bool; 3],
+    null: Option<Fd>,
+    held: Vec<OwnedFd>,
+}
+
+impl<'d> Draft<'d> {
+    fn new(settings: &Settings<'_>, descriptors: &'d Descriptors) -> Self {
+        let mappings = settings.mappings.iter().map(|(source, target)| (*target, source.as_raw_fd()));
+        Self {
+            descriptors,
+            mappings: mappings.collect(),
+            vacated: Vec::new(),
+            piped: [false; 3],
+            null: None,
+            held: Vec::new(),
+        }
+    }
+
+    fn place_stream(&mut self, index: usize, stream: &Stream) -> Result<(), SpawnError> {
+        let fd = STANDARD[index];
+        let source = match stream {
+            Stream::Stay | Stream::Mapped => return Ok(()),
+            Stream::Vacate => {
+                self.vacated.push(fd);
+                return Ok(());
+            }
+            Stream::Share => fd,
+            Stream::Null => self.null()?,
+            Stream::Piped => {
+                self.piped[index] = true;
+                stand_in(fd)
+            }
+            Stream::From(source) => *source,
+        };
+        self.mappings.insert(fd, source);
+        Ok(())
+    }
+
+    /// One serves all streams. It stays open, so it must not look like a stream of the parent's that was closed.
+    fn null(&mut self) -> Result<Fd, SpawnError> {
+        if let Some(null) = self.null {
+            return Ok(null);
+        }
         let null = File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(|error| failed("/dev/null", &error))?;
-        Ok(self.hold(null.into()))
-    }
-
-    /// The child reads standard input, and writes the others.
-    fn open_pipe(&mut self, index: usize) -> Result<Fd, SpawnError> {
-        let (reader, writer) = io::pipe().map_err(|error| failed(STREAMS[index], &error))?;
-        let (childs, parents): (OwnedFd, OwnedFd) =
-            if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) };
-        self.parents[index] = Some(parents);
-        Ok(self.hold(childs))
+        let mut null: OwnedFd = null.map_err(|error| failed("/dev/null", &error))?.into();
+        if STANDARD.contains(&null.as_raw_fd()) {
+            null = duplicate(null.as_raw_fd(), 3)?;
+        }
+        let null = self.hold(null);
+        self.null = Some(null);
+        Ok(null)
     }
 
     fn hold(&mut self, fd: OwnedFd) -> Fd {
@@ -78,52 +133,73 @@ impl Layout {
     }
 
     /// Directory and terminals are used after descriptors were put in place: none of them may lie under a target.
-    fn place_tools(
-        &mut self,
-        prepared: &Prepared<'_>,
-        mappings: &Mappings,
-        vacated: &[Fd],
-    ) -> Result<(), SpawnError> {
-        let moving = mappings.iter().filter(|(to, from)| to != from).map(|(&to, _)| to);
-        let overwritten: BTreeSet<Fd> = moving.chain(vacated.iter().copied()).collect();
-        let settings = prepared.settings;
-        if let Some(PreparedDirectory::Fd(fd)) = prepared.directory {
-            self.directory = Some(self.tool(prepared, &overwritten, fd)?);
-        }
-        self.terminal = self.tool_of(prepared, &overwritten, settings.terminal.as_ref())?;
-        self.foreground = self.tool_of(prepared, &overwritten, settings.foreground.as_ref())?;
-        Ok(())
-    }
-
-    fn tool_of(
-        &mut self,
-        prepared: &Prepared<'_>,
-        overwritten: &BTreeSet<Fd>,
-        source: Option<&FdSource<'_>>,
-    ) -> Result<Option<Fd>, SpawnError> {
-        source.map(|source| self.tool(prepared, overwritten, source.as_raw_fd())).transpose()
-    }
-
-    fn tool(
-        &mut self,
-        prepared: &Prepared<'_>,
-        overwritten: &BTreeSet<Fd>,
-        fd: Fd,
-    ) -> Result<Fd, SpawnError> {
-        if !overwritten.contains(&fd) {
-            return Ok(fd);
+    fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
+        let Some(fd) = source.map(AsRawFd::as_raw_fd) else { return Ok(None) };
+        if !self.overwrites(fd) {
+            return Ok(Some(fd));
         }
         let mut copy = duplicate(fd, 3)?;
-        while prepared.open.binary_search(&copy.as_raw_fd()).is_ok() {
+        while self.descriptors.open.binary_search(&copy.as_raw_fd()).is_ok() {
             copy = duplicate(fd, copy.as_raw_fd() + 1)?;
         }
-        Ok(self.hold(copy))
+        Ok(Some(self.hold(copy)))
+    }
+
+    fn overwrites(&self, fd: Fd) -> bool {
+        self.mappings.get(&fd).is_some_and(|&from| from != fd) || self.vacated.contains(&fd)
+    }
+
+    fn solve(mut self, tools: [Option<Fd>; 3], lift: Option<Lift>) -> Layout {
+        let is_lifted = |fd: Fd| lift.as_ref().and_then(|lift| lift.place(fd)).is_some();
+        let (brought, stay): (Vec<Fd>, Vec<Fd>) =
+            self.descriptors.kept.iter().copied().partition(|&fd| is_lifted(fd));
+        self.mappings.extend(brought.into_iter().map(|fd| (fd, fd)));
+        let source = |fd| source(fd, lift.as_ref());
+        let [directory, terminal, foreground] = tools.map(|tool| tool.map(source));
+        Layout {
+            moves: self.moves(source),
+            placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
+            inherit: stay,
+            directory,
+            terminal,
+            foreground,
+            piped: self.piped,
+            lift,
+            _held: self.held,
+        }
+    }
+
+    fn moves(&self, source: impl Fn(Fd) -> Source) -> Vec<Move> {
+        let solved = fd_plan::order(&self.mappings).into_iter().map(|step| match step {
+            Move::Copy { from: Source::Fd(from), to } => Move::Copy { from: source(from), to },
+            Move::Save(Source::Fd(from)) => Move::Save(source(from)),
+            Move::Share(fd) => match source(fd) {
+                Source::Fd(_) => step,
+                from @ Source::End(_) => Move::Copy { from, to: fd },
+            },
+            other => other,
+        });
+        solved.chain(self.vacated.iter().copied().map(Move::Vacate)).collect()
     }
 }
 
+const STANDARD: [Fd; 3] = [0, 1, 2];
+
+/// The number that stands for a stream's pipe while the moves are solved: no descriptor has it.
+const fn stand_in(stream: Fd) -> Fd {
+    -1 - stream
+}
+
+/// What a number of the solved moves stands for.
+fn source(fd: Fd, lift: Option<&Lift>) -> Source {
+    let stream = u8::try_from(-1 - fd).ok();
+    let place = stream.or_else(|| lift.and_then(|lift| lift.place(fd)));
+    place.map_or(Source::Fd(fd), Source::End)
+}
+
 /// The lowest free number from `lowest` up that refers to the same file.
-fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
-    // SAFETY: the settings that own or borrow the descriptor are borrowed all the while, and were found to be open.
+pub(crate) fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
+    // SAFETY: the caller owns the descriptor, or the settings do or borrow it, which live all the while.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(lowest))
         .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
@@ -131,7 +207,8 @@ fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-fn failed(what: &'static str, error: &io::Error) -> SpawnError {
+/// The failure of a call in the parent.
+pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
     let errno = error.raw_os_error().map_or(Errno::IO, Errno::from_raw);
     SpawnError { stage: Stage::Setup, operand: Operand::Thing(what), errno, cause: None }
 }

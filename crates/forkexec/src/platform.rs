@@ -2,7 +2,8 @@
 //!
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
-use forkexec_core::{Backend, Capabilities, Launcher, Method};
+use crate::Launch;
+use forkexec_core::{Backend, Capabilities, LaunchError, Launched, Launcher, Plan};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -33,6 +34,17 @@ cfg_if::cfg_if! {
     }
 }
 
+// What a table that children share at first asks for, and what is there instead.
+cfg_if::cfg_if! {
+    if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        mod shared_table;
+        pub(crate) use shared_table::{is_never_locked, replace, shares_table};
+    } else {
+        mod own_table;
+        pub(crate) use own_table::{is_never_locked, replace, shares_table};
+    }
+}
+
 // SAFETY: the launchers use it in a child of their own; everything else in this crate that calls it, on descriptors
 // and processes of its own.
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
@@ -48,19 +60,18 @@ pub(crate) fn capabilities() -> &'static Capabilities {
     BACKEND.capabilities()
 }
 
-/// The launcher in use.
-pub(crate) fn launcher() -> &'static dyn Launcher {
-    &LAUNCHER
-}
-
-/// Whether the next child is expected to share the descriptor table until it has its own. What it is given under a high
-/// number costs time then.
-pub(crate) fn shares_table() -> bool {
-    LAUNCHER.method() == Method::Shared
+/// Starts a child by the means that the caller chose.
+pub(crate) fn launch(choice: Launch, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    match choice {
+        Launch::Auto => LAUNCHER.launch(plan),
+        Launch::RequireFast => LAUNCHER.launch_fast(plan),
+        Launch::Fork => forking().launch(plan),
+    }
 }
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        use forkexec_core::Method;
         use forkexec_linux::OneMethod;
 
         static METHODS: [OneMethod<'static, Kernel>; 3] = [
@@ -73,10 +84,18 @@ cfg_if::cfg_if! {
         pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
             METHODS.iter().map(|method| method as &dyn Launcher)
         }
+
+        fn forking() -> &'static dyn Launcher {
+            &METHODS[2]
+        }
     } else {
         /// A launcher for each method, in the order of the capabilities.
         pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
-            core::iter::once(launcher())
+            std::iter::once(forking())
+        }
+
+        fn forking() -> &'static dyn Launcher {
+            &LAUNCHER
         }
     }
 }

@@ -1,40 +1,23 @@
 //! From what a command was told to what a plan needs: everything that allocates, searches or can be refused.
 
-mod checks;
+pub(crate) mod checks;
 
-use crate::c_array::CStringArray;
+use crate::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::env;
+use crate::layout::Layout;
 use crate::path_search;
+use crate::prepared::{Held, Prepared};
 use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
+use crate::slots;
 use crate::stdio::Kind;
 use crate::{Error, InputError};
+use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-
-/// A command whose every word was checked.
-pub(crate) struct Prepared<'a> {
-    pub(crate) settings: &'a Settings<'a>,
-    pub(crate) candidates: Vec<CString>,
-    /// The directories that were searched for the program.
-    pub(crate) searched: Option<OsString>,
-    pub(crate) argv: CStringArray,
-    pub(crate) env: CStringArray,
-    /// For each candidate, what the shell is to be called with.
-    pub(crate) shell_argvs: Vec<CStringArray>,
-    pub(crate) root: Option<CString>,
-    pub(crate) directory: Option<PreparedDirectory>,
-    pub(crate) streams: [Stream<'a>; 3],
-    /// Numbers from 3 up that the program finds open, sorted.
-    pub(crate) open: Vec<Fd>,
-    /// Kept descriptors that are close-on-exec in the parent.
-    pub(crate) inherit: Vec<Fd>,
-    pub(crate) reset: SignalSet,
-    pub(crate) ignore: SignalSet,
-    pub(crate) mask: Option<SignalSet>,
-}
+use std::sync::OnceLock;
 
 pub(crate) enum PreparedDirectory {
     Path(CString),
@@ -42,7 +25,7 @@ pub(crate) enum PreparedDirectory {
 }
 
 /// What becomes of one of 0, 1 and 2.
-pub(crate) enum Stream<'a> {
+pub(crate) enum Stream {
     /// The parent's own is open, and survives exec as it is.
     Stay,
     /// The parent's own is open, but close-on-exec.
@@ -53,21 +36,29 @@ pub(crate) enum Stream<'a> {
     Mapped,
     Null,
     Piped,
-    From(&'a std::os::fd::OwnedFd),
+    From(Fd),
 }
+
+/// What the standard streams are that were not set.
+pub(crate) type Defaults = [Kind; 3];
+
+/// Those of a child that somebody waits for, or not.
+pub(crate) static INHERITED: Defaults = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
+
+/// Those of a child whose output is collected.
+pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped, Kind::Piped];
 
 /// Who runs what the kernel does not recognise.
 pub(crate) const SHELL: &std::ffi::CStr = c"/bin/sh";
 
 impl<'a> Prepared<'a> {
-    /// Checks the settings, with `defaults` for the standard streams that were not set.
-    pub(crate) fn new(settings: &'a Settings<'a>, defaults: &'a [Kind; 3]) -> Result<Self, Error> {
-        checks::attributes(settings)?;
-        let descriptors = checks::descriptors(settings)?;
-        let streams = streams(settings, defaults)?;
+    /// Checks the settings, and lays out the descriptors with `defaults` for the standard streams that were not set.
+    pub(crate) fn new(settings: Held<'a>, defaults: &Defaults) -> Result<Self, Error> {
+        checks::attributes(&settings)?;
+        let descriptors = checks::descriptors(&settings)?;
         settings.env.check()?;
         let variables = settings.env.resolve();
-        let (candidates, searched) = candidates(settings, &settings.search.list(&variables))?;
+        let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
         let argv = CStringArray::new(arguments(&settings.args)?);
         let shell_argvs = match settings.without_interpreter {
             WithoutInterpreter::Refuse => Vec::new(),
@@ -75,24 +66,33 @@ impl<'a> Prepared<'a> {
                 candidates.iter().map(|candidate| shell_argv(candidate, argv.strings())).collect()
             }
         };
-        let prepared = Self {
-            settings,
-            candidates,
+        let root = settings.root.as_deref().map(|path| c_path("root directory", path)).transpose()?;
+        let directory = directory(&settings)?;
+        let ignore = checks::signals(&settings.ignore, "ignored")?;
+        let mask = settings.mask.as_ref().map(|mask| checks::signals(mask, "blocked")).transpose()?;
+        let streams = streams(&settings, defaults)?;
+        checks::directories(&settings)?;
+        Ok(Self {
+            layout: lay_out(&settings, &descriptors, &streams)?,
+            capturing: OnceLock::new(),
+            descriptors,
+            candidates: CStrings::new(candidates),
             searched,
             argv,
             env: CStringArray::new(env::strings(variables)),
-            shell_argvs,
-            root: settings.root.as_deref().map(|path| c_path("root directory", path)).transpose()?,
-            directory: directory(settings)?,
-            streams,
-            open: descriptors.open,
-            inherit: descriptors.inherit,
+            shell_argvs: CStringArrays::new(shell_argvs),
+            root,
+            directory,
             reset: reset(settings.ignored),
-            ignore: checks::signals(&settings.ignore, "ignored")?,
-            mask: settings.mask.as_ref().map(|mask| checks::signals(mask, "blocked")).transpose()?,
-        };
-        checks::directories(settings)?;
-        Ok(prepared)
+            ignore,
+            mask,
+            settings,
+        })
+    }
+
+    /// The same command's layout with other defaults.
+    pub(crate) fn layout_with(&self, defaults: &Defaults) -> Result<Layout, Error> {
+        lay_out(&self.settings, &self.descriptors, &streams(&self.settings, defaults)?)
     }
 
     /// Bytes of arguments and environment as execve(2) counts them, and of the longest string.
@@ -104,7 +104,15 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn streams<'a>(settings: &'a Settings<'a>, defaults: &'a [Kind; 3]) -> Result<[Stream<'a>; 3], InputError> {
+fn lay_out(
+    settings: &Settings<'_>,
+    descriptors: &Descriptors,
+    streams: &[Stream; 3],
+) -> Result<Layout, Error> {
+    slots::or_give_up(|| Ok(Layout::new(settings, descriptors, streams)?))
+}
+
+fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], InputError> {
     let stream = |index: usize, fd: Fd| {
         let set = settings.streams[index].as_ref().map(|stdio| &stdio.0);
         let mapped = settings.mappings.iter().any(|(_, target)| *target == fd);
@@ -116,14 +124,14 @@ fn streams<'a>(settings: &'a Settings<'a>, defaults: &'a [Kind; 3]) -> Result<[S
                 Kind::Null => Stream::Null,
                 Kind::Piped => Stream::Piped,
                 Kind::Closed => Stream::Vacate,
-                Kind::Fd(source) => Stream::From(source),
+                Kind::Fd(source) => Stream::From(source.as_raw_fd()),
             }),
         }
     };
     Ok([stream(0, 0)?, stream(1, 1)?, stream(2, 2)?])
 }
 
-fn inherited<'a>(fd: Fd) -> Stream<'a> {
+fn inherited(fd: Fd) -> Stream {
     match checks::is_cloexec(fd) {
         None => Stream::Vacate,
         Some(true) => Stream::Share,

@@ -4,6 +4,7 @@ use crate::env::Environment;
 use crate::{FdSource, Link, SearchPath, Stdio};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A closure of the user's.
@@ -41,9 +42,15 @@ pub(crate) struct Settings<'fd> {
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) hooks: Vec<PreExec<'fd>>,
     pub(crate) timed: bool,
+    pub(crate) launch: Launch,
 }
 
 impl Settings<'_> {
+    /// Whether the child will need nothing of the parent's table but what the command names.
+    pub(crate) fn needs_only_what_it_names(&self) -> bool {
+        self.close.is_some() && self.hooks.is_empty() && self.launch != Launch::Fork
+    }
+
     pub(crate) fn new(program: OsString) -> Self {
         Self {
             args: vec![program.clone()],
@@ -75,7 +82,16 @@ impl Settings<'_> {
             die_with_parent: None,
             hooks: Vec::new(),
             timed: false,
+            launch: Launch::default(),
         }
+    }
+}
+
+/// The program and its arguments, as std prints them.
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.program)?;
+        self.args[1..].iter().try_for_each(|arg| write!(f, " {arg:?}"))
     }
 }
 
@@ -110,4 +126,19 @@ pub enum WithoutInterpreter {
     Refuse,
     /// `/bin/sh` runs it, as it would from execvp(3).
     Shell,
+}
+
+/// By which means a child may be started ([`Command::launch`](crate::Command::launch)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Launch {
+    /// The fastest one that can be had: fork(2) where nothing else is there, a pre-exec closure needs it, or the kernel
+    /// refuses the others. [`Child::method`](crate::Child::method) tells which it was.
+    #[default]
+    Auto,
+    /// One that does not copy the parent's memory map, or an error: never fork(2), which takes the longer the more memory
+    /// the parent has.
+    RequireFast,
+    /// fork(2).
+    Fork,
 }

@@ -1,53 +1,56 @@
-//! From a prepared command to a child: its plan, its start.
+//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails.
 
+use crate::ends::Ends;
 use crate::failure;
 use crate::layout::Layout;
 use crate::platform;
-use crate::prepare::{Prepared, PreparedDirectory, SHELL};
+use crate::prepare::{PreparedDirectory, SHELL};
+use crate::prepared::Prepared;
+use crate::slots;
 use crate::{Child, Error};
-use forkexec_core::{
-    CStrArray, Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory,
-};
-use std::ffi::CStr;
+use forkexec_core::{Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory};
 
 /// Starts a child.
-pub(crate) fn spawn(prepared: &Prepared<'_>) -> Result<Child, Error> {
-    let mut layout = Layout::new(prepared)?;
-    let candidates: Vec<&CStr> = prepared.candidates.iter().map(AsRef::as_ref).collect();
-    let shell_argvs: Vec<CStrArray<'_>> = prepared.shell_argvs.iter().map(|argv| argv.as_array()).collect();
-    let exec = Exec {
-        candidates: &candidates,
-        argv: prepared.argv.as_array(),
-        env: Some(prepared.env.as_array()),
-        shell: (!shell_argvs.is_empty()).then_some(ShellFallback { shell: SHELL, argvs: &shell_argvs }),
-    };
-    let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
-    let launched = platform::launcher().launch(&plan(prepared, &layout, exec, &hook));
-    let launched = launched.map_err(|error| failure::explain(prepared, error))?;
-    Ok(Child::new(launched, std::mem::take(&mut layout.parents)))
+pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+    slots::or_give_up(|| start(prepared, layout))
 }
 
+fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+    let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
+    let plan = plan(prepared, layout, &hook);
+    let mut ends = Ends::open(layout, &plan)?;
+    let plan = Plan {
+        ends: ends.numbers(),
+        directory: directory(prepared, layout, &ends),
+        terminal: layout.terminal.map(|terminal| terminal.number(ends.numbers())),
+        foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
+        ..plan
+    };
+    let launched = platform::launch(prepared.settings.launch, &plan);
+    let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
+    Ok(Child::new(launched, ends.take_parents()))
+}
+
+/// Everything but what is another at each start.
 fn plan<'a>(
     prepared: &'a Prepared<'_>,
     layout: &'a Layout,
-    exec: Exec<'a>,
     hook: &'a (impl Fn() -> Result<(), HookError> + Sync),
 ) -> Plan<'a> {
-    let settings = prepared.settings;
+    let settings = &*prepared.settings;
     Plan {
-        keep: KeepList::new(&prepared.open).expect("collected from a sorted set of checked numbers"),
-        inherit: &prepared.inherit,
+        keep: KeepList::new(&prepared.descriptors.open)
+            .expect("collected from a sorted set of checked numbers"),
+        inherit: &layout.inherit,
         moves: &layout.moves,
+        placed: &layout.placed,
         root: prepared.root.as_deref(),
-        directory: directory(prepared, layout),
         umask: settings.umask,
         reset: prepared.reset,
         ignore: prepared.ignore,
         session: settings.session,
         // The leader of a session leads a process group already, and may not ask for one.
         process_group: settings.process_group.filter(|_| !settings.session),
-        terminal: layout.terminal,
-        foreground: layout.foreground,
         limits: &settings.limits,
         nice: settings.nice,
         groups: settings.groups.as_deref(),
@@ -59,14 +62,26 @@ fn plan<'a>(
         hook: (!settings.hooks.is_empty()).then_some(hook as &Hook<'_>),
         close: settings.close,
         timed: settings.timed,
-        ..Plan::new(exec)
+        ..Plan::new(exec(prepared))
     }
 }
 
-fn directory<'a>(prepared: &'a Prepared<'_>, layout: &Layout) -> Option<WorkingDirectory<'a>> {
+fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
+    let argvs = prepared.shell_argvs.as_arrays();
+    Exec {
+        candidates: prepared.candidates.as_refs(),
+        argv: prepared.argv.as_array(),
+        env: Some(prepared.env.as_array()),
+        shell: (!argvs.is_empty()).then_some(ShellFallback { shell: SHELL, argvs }),
+    }
+}
+
+fn directory<'a>(prepared: &'a Prepared<'_>, layout: &Layout, ends: &Ends) -> Option<WorkingDirectory<'a>> {
     match &prepared.directory {
         Some(PreparedDirectory::Path(path)) => Some(WorkingDirectory::Path(path)),
-        Some(PreparedDirectory::Fd(_)) => layout.directory.map(WorkingDirectory::Fd),
+        Some(PreparedDirectory::Fd(_)) => {
+            layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
+        }
         None => None,
     }
 }

@@ -27,9 +27,9 @@ pub(crate) const BIRTH: Birth =
 const KEPT: [Fd; 5] = [7, 8, 10, 11, 12];
 
 const MOVES: [Move; 6] = [
-    Move::Copy { from: 9, to: 0 },
-    Move::Save(10),
-    Move::Copy { from: 11, to: 10 },
+    Move::copy(9, 0),
+    Move::save(10),
+    Move::copy(11, 10),
     Move::Restore(11),
     Move::Share(12),
     Move::Vacate(2),

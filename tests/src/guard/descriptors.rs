@@ -17,10 +17,14 @@ pub(super) struct Descriptor {
     ino: u64,
 }
 
+/// All but what the library holds for itself, and says so: its low slots. It names those only that it recognises and that
+/// no start has at this moment, so nothing that a start forgot is hidden here.
 pub(super) fn all() -> BTreeMap<RawFd, Descriptor> {
     let numbers = listed().unwrap_or_else(|_| (0..=highest()).collect());
+    let slots = forkexec::low_slots();
     // The handle that listed is closed by now, and drops out here.
-    numbers.into_iter().filter_map(|fd| Some((fd, descriptor(fd)?))).collect()
+    let others = numbers.into_iter().filter(|fd| !slots.contains(fd));
+    others.filter_map(|fd| Some((fd, descriptor(fd)?))).collect()
 }
 
 fn descriptor(fd: RawFd) -> Option<Descriptor> {

@@ -1,7 +1,7 @@
 //! How the program is found and executed.
 
 use super::Command;
-use crate::{SearchPath, WithoutInterpreter};
+use crate::{Launch, SearchPath, WithoutInterpreter};
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +19,30 @@ impl<'fd> Command<'fd> {
         self
     }
 
+    /// Sets by which means the child may be started: the fastest that can be had, unless this says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// With [`Launch::RequireFast`], when the command is prepared or started:
+    /// - [`InputError::ClosureNeedsFork`](crate::InputError::ClosureNeedsFork) if it has a
+    ///   [`pre_exec`](Self::pre_exec) closure;
+    /// - [`Error::Unsupported`](crate::Error::Unsupported) where there is no means but fork(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Launch, Method};
+    ///
+    /// let mut child = Command::new("true").launch(Launch::Fork).spawn()?;
+    /// assert_eq!(child.method(), Method::Fork);
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn launch(&mut self, launch: Launch) -> &mut Self {
+        self.settings.launch = launch;
+        self
+    }
+
     /// Records when each stage of the child began: see [`Child::stage_times`](crate::Child::stage_times).
     pub fn time_stages(&mut self) -> &mut Self {
         self.settings.timed = true;
@@ -29,7 +53,9 @@ impl<'fd> Command<'fd> {
     /// closed. Closures run in the order in which they were added; the first error ends the child and is reported at
     /// [`Stage::PreExec`](crate::Stage::PreExec), as is a panic.
     ///
-    /// Whatever the other methods here can do needs no closure, and is done without the dangers of one.
+    /// Whatever the other methods here can do needs no closure, and is done without the dangers of one. A command with a
+    /// closure is started by fork(2), which takes time in proportion to the parent's memory
+    /// ([`Launch::RequireFast`] refuses it).
     ///
     /// # Safety
     ///

@@ -2,9 +2,9 @@
 
 use crate::operand::{self, Operand};
 use crate::platform::{backend, capabilities};
-use crate::settings::{Directory, Settings};
+use crate::settings::{Directory, Launch, Settings};
 use crate::{Error, FdSource, InputError, SpawnError};
-use forkexec_core::{Backend, Errno, Fd, Operation, Signal, SignalSet, Stage, Sys};
+use forkexec_core::{Backend, Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage, Sys};
 use nix::unistd::geteuid;
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,9 +17,12 @@ pub(super) fn is_cloexec(fd: Fd) -> Option<bool> {
     backend().sys().is_cloexec(fd).ok()
 }
 
-pub(super) struct Descriptors {
-    pub(super) open: Vec<Fd>,
-    pub(super) inherit: Vec<Fd>,
+/// Which numbers the program finds open, beside what becomes of 0, 1 and 2.
+pub(crate) struct Descriptors {
+    /// Kept under the number that they have in the parent, sorted.
+    pub(crate) kept: Vec<Fd>,
+    /// What is open from 3 up: kept ones and targets, sorted.
+    pub(crate) open: Vec<Fd>,
 }
 
 /// Checks kept descriptors and mappings, and finds out what the program will have open from 3 up.
@@ -36,25 +39,24 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
         }
     }
     let mut kept = BTreeSet::new();
-    let mut inherit = BTreeSet::new();
     for source in &settings.keep {
+        is_open(source)?;
         let fd = source.as_raw_fd();
-        let cloexec = is_cloexec(fd).ok_or(InputError::NotOpen { fd })?;
         if targets.contains(&fd) || stream_is_set(settings, fd) {
             return Err(InputError::ClaimedTwice { target: fd });
         }
         kept.insert(fd);
-        if cloexec {
-            inherit.insert(fd);
-        }
     }
     let users = [&settings.terminal, &settings.foreground].into_iter().flatten();
     users.chain(directory_fd(settings)).try_for_each(is_open)?;
-    let open = kept.into_iter().chain(targets).filter(|&fd| fd > 2).collect::<BTreeSet<_>>();
-    Ok(Descriptors { open: open.into_iter().collect(), inherit: inherit.into_iter().collect() })
+    targets.extend(&kept);
+    Ok(Descriptors {
+        kept: kept.into_iter().collect(),
+        open: targets.into_iter().filter(|&fd| fd > 2).collect(),
+    })
 }
 
-fn directory_fd<'s, 'fd>(settings: &'s Settings<'fd>) -> Option<&'s FdSource<'fd>> {
+pub(crate) fn directory_fd<'s, 'fd>(settings: &'s Settings<'fd>) -> Option<&'s FdSource<'fd>> {
     match &settings.directory {
         Some(Directory::Fd(fd)) => Some(fd),
         _ => None,
@@ -72,8 +74,8 @@ fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     stream.is_some_and(|stdio| !matches!(stdio.0, crate::stdio::Kind::Inherit))
 }
 
-/// nix has no getrlimit(2) for Solaris.
-fn highest_target() -> Fd {
+/// The highest number that a descriptor can get now. nix has no getrlimit(2) for Solaris.
+pub(crate) fn highest_target() -> Fd {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is written.
     let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
@@ -83,6 +85,7 @@ fn highest_target() -> Fd {
 
 /// Checks everything that is a number.
 pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
+    launch(settings)?;
     identity(settings)?;
     session(settings)?;
     if let Some(mask) = settings.umask.filter(|&mask| mask > 0o777) {
@@ -103,6 +106,21 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     }
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "give up new privileges")?;
+    }
+    Ok(())
+}
+
+/// Whether a means that must not be fork(2) can be had.
+fn launch(settings: &Settings<'_>) -> Result<(), Error> {
+    if settings.launch != Launch::RequireFast {
+        return Ok(());
+    }
+    if !settings.hooks.is_empty() {
+        return Err(InputError::ClosureNeedsFork.into());
+    }
+    let Capabilities { launchers, system, .. } = *capabilities();
+    if launchers.iter().all(|method| *method == Method::Fork) {
+        return Err(Error::Unsupported { operation: "start a child without fork", system });
     }
     Ok(())
 }

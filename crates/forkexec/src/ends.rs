@@ -1,0 +1,111 @@
+//! The descriptors that are other ones at each start: the pipes of the standard streams, and the low numbers that are lent
+//! for high ones.
+
+use crate::SpawnError;
+use crate::layout::{Layout, Lift, STREAMS, duplicate, failed};
+use crate::prepare::checks;
+use crate::slots::{self, Slot};
+use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// How many there may be: as many as there can be slots.
+const ROOM: usize = 16;
+
+/// The places of the streams' pipes come first, by the streams' numbers.
+pub(crate) const FIRST_SOURCE: usize = 3;
+pub(crate) const ROOM_FOR_SOURCES: usize = ROOM - FIRST_SOURCE;
+
+/// The descriptors of one start. Dropping it closes, in the parent, what only the child needs.
+pub(crate) struct Ends {
+    /// As the child finds them.
+    numbers: [Fd; ROOM],
+    /// As they were before some were lifted.
+    before: [Fd; ROOM],
+    childs: [Option<OwnedFd>; 3],
+    parents: [Option<OwnedFd>; 3],
+    slots: [Option<Slot<'static>>; ROOM],
+}
+
+const NONE: Fd = -1;
+
+impl Ends {
+    /// Opens the pipes of the layout, and lifts what is to be lifted. All get numbers that `plan` does not claim,
+    /// because its moves were put in order without knowing them.
+    pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
+        let mut ends = Self {
+            numbers: [NONE; ROOM],
+            before: [NONE; ROOM],
+            childs: [None, None, None],
+            parents: [None, None, None],
+            slots: [const { None }; ROOM],
+        };
+        for index in (0..FIRST_SOURCE).filter(|&index| layout.piped[index]) {
+            let (childs, parents) = pipe(index)?;
+            let childs = off_the_targets(childs, plan)?;
+            ends.before[index] = childs.as_raw_fd();
+            ends.childs[index] = Some(childs);
+            ends.parents[index] = Some(parents);
+        }
+        for (place, &source) in ends.before[FIRST_SOURCE..].iter_mut().zip(layout.sources()) {
+            *place = source;
+        }
+        ends.numbers = ends.before;
+        if let Some(lift) = &layout.lift {
+            ends.lift(lift, plan);
+        }
+        Ok(ends)
+    }
+
+    /// Lifts everything that is above what the child needs anyway, or nothing: one that is left behind costs as much as
+    /// all of them.
+    fn lift(&mut self, lift: &Lift, plan: &Plan<'_>) {
+        if lift.highest_kept.is_some_and(|kept| kept > checks::highest_target()) {
+            return;
+        }
+        for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
+            self.slots[index] = slots::lend(self.before[index], |slot| !plan.claims(slot));
+            let Some(slot) = &self.slots[index] else {
+                self.slots = [const { None }; ROOM];
+                self.numbers = self.before;
+                return;
+            };
+            self.numbers[index] = slot.number();
+        }
+    }
+
+    /// What a plan's `ends` are.
+    pub(crate) fn numbers(&self) -> &[Fd] {
+        &self.numbers
+    }
+
+    /// The parent's ends of the pipes.
+    pub(crate) fn take_parents(&mut self) -> [Option<OwnedFd>; 3] {
+        std::mem::take(&mut self.parents)
+    }
+
+    /// What a child reported, with the numbers that descriptors had before they were lifted.
+    pub(crate) fn as_known(&self, error: LaunchError) -> LaunchError {
+        match error {
+            LaunchError::Child(report) if report.stage == Stage::Place => {
+                let index = self.numbers.iter().position(|&number| number == report.operand);
+                let operand = index.map_or(report.operand, |index| self.before[index]);
+                LaunchError::Child(Report { operand, ..report })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The child's and the parent's end: the child reads standard input, and writes the others.
+fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let (reader, writer) = io::pipe().map_err(|error| failed(STREAMS[index], &error))?;
+    Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
+}
+
+fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
+    while plan.claims(fd.as_raw_fd()) {
+        fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
+    }
+    Ok(fd)
+}

@@ -1,0 +1,147 @@
+//! A command that was checked once, to be started many times.
+
+use crate::c_array::{CStringArray, CStringArrays, CStrings};
+use crate::layout::Layout;
+use crate::prepare::checks::Descriptors;
+use crate::prepare::{CAPTURED, PreparedDirectory};
+use crate::settings::Settings;
+use crate::spawn::spawn;
+use crate::{Child, Error};
+use forkexec_core::SignalSet;
+use std::ffi::{CString, OsString};
+use std::fmt;
+use std::ops::Deref;
+use std::process::{ExitStatus, Output};
+use std::sync::OnceLock;
+
+/// A command whose every word was checked, searched and put in order: what is left to do for a start are system calls.
+///
+/// [`Command::prepare`](crate::Command::prepare) makes one that borrows the command,
+/// [`Command::into_prepared`](crate::Command::into_prepared) one that lives by itself. It may be started many times, by
+/// many threads at once, and no start allocates memory unless it fails.
+///
+/// What a start would look up is looked up when the command is prepared, and is fixed by then:
+/// - the environment, and the `PATH` by which the program is searched. The program itself is looked for at each
+///   start, in the directories of that `PATH`;
+/// - whether 0, 1 and 2 are open in the parent and close-on-exec, where the child inherits them;
+/// - `/dev/null`, where a stream is that, and a second number for a directory or a terminal that lies where the child
+///   gets something else: these descriptors stay open, close-on-exec, as long as it lives;
+/// - the soft descriptor limit, below which targets must lie.
+///
+/// A relative working directory, and a relative program, are seen from wherever the parent is at each start. What
+/// was borrowed for the command stays borrowed, and what the command owns stays open.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Prepared, Stdio};
+/// use std::io::Read;
+/// use std::thread;
+///
+/// let mut command = Command::new("echo");
+/// command.arg("hello").stdout(Stdio::piped());
+/// let prepared: Prepared<'static> = command.into_prepared()?;
+///
+/// thread::scope(|scope| {
+///     for _ in 0..2 {
+///         scope.spawn(|| {
+///             let child = prepared.spawn().expect("echo can be started");
+///             assert_eq!(child.wait_with_output().expect("it ends").stdout, b"hello\n");
+///         });
+///     }
+/// });
+/// # Ok::<(), forkexec::Error>(())
+/// ```
+pub struct Prepared<'fd> {
+    pub(crate) settings: Held<'fd>,
+    pub(crate) candidates: CStrings,
+    /// The directories that are searched for the program.
+    pub(crate) searched: Option<OsString>,
+    pub(crate) argv: CStringArray,
+    pub(crate) env: CStringArray,
+    /// For each candidate, what the shell is to be called with.
+    pub(crate) shell_argvs: CStringArrays,
+    pub(crate) root: Option<CString>,
+    pub(crate) directory: Option<PreparedDirectory>,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) layout: Layout,
+    /// The layout for [`output`](Self::output), once that was asked for.
+    pub(crate) capturing: OnceLock<Layout>,
+    pub(crate) reset: SignalSet,
+    pub(crate) ignore: SignalSet,
+    pub(crate) mask: Option<SignalSet>,
+}
+
+/// The settings of a command, or of one that is no more.
+pub(crate) enum Held<'fd> {
+    Borrowed(&'fd Settings<'fd>),
+    Owned(Box<Settings<'fd>>),
+}
+
+impl<'fd> Deref for Held<'fd> {
+    type Target = Settings<'fd>;
+
+    fn deref(&self) -> &Settings<'fd> {
+        match self {
+            Self::Borrowed(settings) => settings,
+            Self::Owned(settings) => settings,
+        }
+    }
+}
+
+impl Prepared<'_> {
+    /// Starts the program, as [`Command::spawn`](crate::Command::spawn).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Spawn`] or [`Error::Died`] if a call or the child failed on the way to exec. No program runs, and
+    /// nothing is left.
+    pub fn spawn(&self) -> Result<Child, Error> {
+        spawn(self, &self.layout)
+    }
+
+    /// Starts the program and waits for it, as [`Command::status`](crate::Command::status).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn) and of [`Child::wait`].
+    pub fn status(&self) -> Result<ExitStatus, Error> {
+        self.spawn()?.wait()
+    }
+
+    /// Starts the program, waits for it, and collects what it writes to standard output and error, as
+    /// [`Command::output`](crate::Command::output). What that needs beyond [`spawn`](Self::spawn) is prepared when it is
+    /// called first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`], and [`Error::Spawn`] if `/dev/null` cannot be
+    /// opened.
+    pub fn output(&self) -> Result<Output, Error> {
+        let layout = if let Some(layout) = self.capturing.get() {
+            layout
+        } else {
+            let layout = self.layout_with(&CAPTURED)?;
+            self.capturing.get_or_init(|| layout)
+        };
+        spawn(self, layout)?.wait_with_output()
+    }
+}
+
+/// The program and its arguments, as std prints them.
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Prepared;
+
+    #[test]
+    fn it_can_be_shared_by_threads() {
+        fn is_shared<T: Send + Sync>() {}
+        is_shared::<Prepared<'_>>();
+    }
+}

@@ -1,0 +1,215 @@
+use super::{Fd, HIGH, MOST, Pool, backend, replace};
+use forkexec_core::{Backend, FileId, ParentSys, Sys};
+use rstest::rstest;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::Mutex;
+use std::thread;
+
+/// Numbers below [`HIGH`] are few, and the tests of this binary share them.
+static LOW_NUMBERS: Mutex<()> = Mutex::new(());
+
+/// A pool with so many slots, which is closed after the test.
+fn with_pool(slots: usize, test: impl FnOnce(&Pool)) {
+    let _alone = LOW_NUMBERS.lock();
+    let pool = Pool::open().expect("a pipe can be made");
+    (0..slots).for_each(|_| pool.grow().expect("low numbers are free"));
+    test(&pool);
+    let left = pool.descriptors();
+    pool.close();
+    assert!(left.into_iter().all(|fd| id(fd) != Some(pool.id)), "everything is closed");
+}
+
+fn id(fd: Fd) -> Option<FileId> {
+    backend().sys().file_id(fd).ok()
+}
+
+/// The slots, without what they are duplicates of.
+fn free(pool: &Pool) -> Vec<Fd> {
+    pool.descriptors().into_iter().filter(|&fd| fd != pool.original).collect()
+}
+
+fn file() -> File {
+    tempfile::tempfile().expect("a file can be made")
+}
+
+fn is_linux() -> bool {
+    crate::platform::shares_table()
+}
+
+#[test]
+fn slots_are_low_and_closed_by_exec() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(4, |pool| {
+        let slots = free(pool);
+        assert_eq!(slots.len(), 4);
+        assert!(slots.iter().all(|fd| (3..HIGH).contains(fd)), "{slots:?}");
+        assert!(pool.descriptors().into_iter().all(|fd| backend().sys().is_cloexec(fd) == Ok(true)));
+    });
+}
+
+#[test]
+fn a_slot_refers_to_its_source_until_it_is_dropped() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let (file, before) = (file(), free(pool));
+        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("two are free");
+        assert_eq!(
+            (id(slot.number()), backend().sys().is_cloexec(slot.number())),
+            (id(file.as_raw_fd()), Ok(true))
+        );
+        assert_eq!((free(pool).len(), pool.size()), (1, 2));
+        drop(slot);
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_slot_that_is_not_usable_is_passed_over() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let (file, slots) = (file(), free(pool));
+        let lent = pool.lend(file.as_raw_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
+        assert_eq!((lent, pool.lend(file.as_raw_fd(), |_| false).is_none()), (Some(slots[1]), true));
+    });
+}
+
+#[test]
+fn no_more_are_lent_than_there_are() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let file = file();
+        let lend = || pool.lend(file.as_raw_fd(), |_| true);
+        let (first, second) = (lend().expect("free"), lend().expect("free"));
+        assert!(first.number() != second.number() && lend().is_none());
+        drop(first);
+        assert!(lend().is_some());
+    });
+}
+
+/// Somebody closed what was not his own, and the number is another file's by now.
+#[test]
+fn a_number_that_is_somebody_else_s_is_forgotten_and_left_alone() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign, slots) = (file(), file(), free(pool));
+        replace(foreign.as_raw_fd(), slots[0]).expect("the slot is open");
+        assert!(pool.lend(file.as_raw_fd(), |_| true).is_none());
+        assert_eq!((id(slots[0]), pool.size()), (id(foreign.as_raw_fd()), 0));
+        backend().sys().close(slots[0]).expect("it is open");
+    });
+}
+
+#[test]
+fn a_lent_number_that_became_somebody_else_s_is_forgotten_and_left_alone() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign) = (file(), file());
+        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let number = slot.number();
+        replace(foreign.as_raw_fd(), number).expect("the slot is open");
+        drop(slot);
+        assert_eq!((id(number), pool.size()), (id(foreign.as_raw_fd()), 0));
+        backend().sys().close(number).expect("it is open");
+    });
+}
+
+/// Without what they are duplicates of, slots cannot come back: then what they held is closed.
+#[test]
+fn a_slot_that_cannot_be_restored_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign) = (file(), file());
+        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let number = slot.number();
+        replace(foreign.as_raw_fd(), pool.original).expect("it is open");
+        drop(slot);
+        assert_eq!((id(number) == id(file.as_raw_fd()), pool.size(), pool.is_alive()), (false, 0, false));
+        assert_eq!(id(pool.original), id(foreign.as_raw_fd()));
+        backend().sys().close(pool.original).expect("it is open");
+    });
+}
+
+#[test]
+fn a_source_that_is_not_open_costs_no_slot() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let before = free(pool);
+        assert!(pool.lend(-1, |_| true).is_none());
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_slot_that_comes_back_after_the_pool_was_closed_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let file = file();
+        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let number = slot.number();
+        pool.close();
+        assert_eq!(id(number), id(file.as_raw_fd()));
+        drop(slot);
+        assert!(id(number) != id(file.as_raw_fd()) && id(number) != Some(pool.id));
+    });
+}
+
+#[rstest]
+#[case::more_than_there_are(4)]
+#[case::enough(MOST)]
+fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
+    if !is_linux() {
+        return;
+    }
+    with_pool(slots, |pool| {
+        let before = free(pool);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let file = file();
+                    for _ in 0..2_000 {
+                        let slot = pool.lend(file.as_raw_fd(), |_| true);
+                        // What lies there is this thread's own.
+                        assert!(slot.is_none_or(|slot| id(slot.number()) == id(file.as_raw_fd())));
+                    }
+                });
+            }
+        });
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_pool_has_room_for_so_many_and_no_more() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(MOST, |pool| assert_eq!((pool.grow(), pool.size()), (None, MOST)));
+}
+
+/// The pipe has no writer: whoever reads a placeholder gets its end at once.
+#[test]
+fn a_placeholder_is_at_its_end() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| assert_eq!(backend().sys().read(free(pool)[0], &mut [0]), Ok(0)));
+}

@@ -1,0 +1,116 @@
+//! What a start of a prepared command allocates: nothing.
+//!
+//! The allocator of this binary counts, for each thread by itself, what is asked of it.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs::File;
+use std::thread;
+
+use forkexec::{Command, Prepared, Stdio};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe;
+use rstest::rstest;
+
+thread_local! {
+    /// It needs no memory and no destructor of its own, so that the allocator may use it.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count() {
+    ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: everything is `System`'s; counting beside it touches no memory that was handed out.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps to the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to the contract of `dealloc`, and the memory is `System`'s.
+        unsafe { System.dealloc(memory, layout) };
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps to the contract of `realloc`, and the memory is `System`'s.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+/// How many allocations this thread makes meanwhile.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+const STARTS: usize = 1_000;
+
+fn start_often(prepared: &Prepared<'_>, starts: usize) {
+    for _ in 0..starts {
+        let mut child = prepared.spawn().expect("the probe can be started");
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+fn command() -> Command<'static> {
+    let mut command = Command::new(probe::path());
+    command.arg("true");
+    command
+}
+
+fn with_all_that_has_a_list(command: &mut Command<'static>) {
+    let file = || File::open("/").expect("it is there");
+    command.keep_fd(file()).map_fd(file(), 20).map_fd(file(), 21).current_dir_fd(file());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.limit(forkexec::Resource::CORE, 0, 0).umask(0o022).time_stages();
+}
+
+#[rstest]
+#[case::nothing_passed(|_: &mut Command<'static>| ())]
+#[case::piped_output(|it: &mut Command<'static>| { it.stdout(Stdio::piped()); })]
+#[case::all_that_has_a_list(with_all_that_has_a_list)]
+fn no_start_of_a_prepared_command_allocates(#[case] ask: fn(&mut Command<'static>)) {
+    isolated(|| {
+        let mut command = command();
+        ask(&mut command);
+        let prepared = command.into_prepared().expect("it means something");
+        assert_eq!(allocations(|| start_often(&prepared, STARTS)), 0);
+    });
+}
+
+#[test]
+fn nor_does_one_in_eight_threads_at_once() {
+    const THREADS: usize = 8;
+    isolated(|| {
+        let mut command = command();
+        command.stdout(Stdio::piped());
+        let prepared = command.prepare().expect("it means something");
+        let counts = thread::scope(|scope| {
+            let start = || allocations(|| start_often(&prepared, STARTS / THREADS));
+            let threads = [(); THREADS].map(|()| scope.spawn(start));
+            threads.map(|thread| thread.join().expect("nothing panics"))
+        });
+        assert_eq!(counts, [0; THREADS]);
+    });
+}
+
+/// What counts must count.
+#[test]
+fn a_command_that_is_not_prepared_allocates() {
+    isolated(|| {
+        let mut command = command();
+        assert!(allocations(|| assert!(command.status().expect("it ends").success())) > 0);
+    });
+}

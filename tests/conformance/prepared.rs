@@ -1,0 +1,153 @@
+//! A prepared command: the same child at each start, whatever the parent changed meanwhile.
+
+use std::env;
+use std::thread;
+
+use forkexec::{Command, InputError, Prepared, Stdio};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::Seen;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, set_cloexec, table};
+
+/// What a probe that reports sees.
+#[track_caller]
+fn seen(prepared: &Prepared<'_>) -> Seen {
+    let output = prepared.output().expect("the probe can be started");
+    assert!(output.status.success(), "{output:?}");
+    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+}
+
+#[test]
+fn every_start_gives_the_same_and_takes_nothing() {
+    isolated(|| {
+        let files = [3, 4, 70].map(|number| world::place(high_memory_file(), number));
+        let mut command = probe(&["report"]);
+        command.map_fd(&files[0], 4).map_fd(&files[1], 3).keep_fd(&files[2]).map_fd(&files[2], 71);
+        let prepared = command.prepare().expect("it means something");
+        let expected = [(3, &files[1]), (4, &files[0]), (70, &files[2]), (71, &files[2])];
+        let expected = expected.map(|(number, file)| (number, identity(file)));
+        assert_eq!(table(&seen(&prepared))[3..], expected);
+        let before = Snapshot::take();
+        for _ in 0..3 {
+            assert_eq!(table(&seen(&prepared))[3..], expected);
+        }
+        assert_eq!(before.differences(&Snapshot::take()), [""; 0]);
+    });
+}
+
+#[test]
+fn a_new_pipe_on_a_number_that_is_a_target_is_out_of_the_way() {
+    isolated(|| {
+        let file = high_memory_file();
+        let mut command = probe(&["report"]);
+        for target in 3..12 {
+            command.map_fd(&file, target);
+        }
+        let prepared = command.prepare().expect("it means something");
+        let expected: Vec<_> = (3..12).map(|target| (target, identity(&file))).collect();
+        assert_eq!(table(&seen(&prepared))[3..], expected);
+    });
+}
+
+#[test]
+fn what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
+    isolated(|| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $FORKEXEC_PREPARED"]);
+        // SAFETY: no other thread of this process reads or writes the environment meanwhile.
+        unsafe { env::set_var("FORKEXEC_PREPARED", "before") };
+        let prepared = command.prepare().expect("it means something");
+        let path = env::var_os("PATH");
+        // SAFETY: as above.
+        unsafe { env::set_var("FORKEXEC_PREPARED", "after") };
+        // SAFETY: as above.
+        unsafe { env::set_var("PATH", "/nowhere") };
+        let said = prepared.output().expect("it is found where it was").stdout;
+        // SAFETY: as above.
+        unsafe { env::set_var("PATH", path.unwrap_or_default()) };
+        assert_eq!(said, b"before\n");
+    });
+}
+
+#[rstest]
+fn a_kept_descriptor_is_handed_over_whatever_became_of_its_flag(#[values(true, false)] cloexec_first: bool) {
+    isolated(|| {
+        let file = world::place(memory_file(), 30);
+        if cloexec_first {
+            set_cloexec(&file);
+        }
+        let mut command = probe(&["report"]);
+        command.keep_fd(&file);
+        let prepared = command.prepare().expect("it means something");
+        set_cloexec(&file);
+        assert_eq!((seen(&prepared).fds, is_cloexec(&file)), (vec![0, 1, 2, 30], true));
+    });
+}
+
+#[test]
+fn one_that_owns_what_the_command_owned_closes_it_when_it_is_dropped() {
+    isolated(|| {
+        let (directory, file) = (std::fs::File::open("/").expect("it is there"), memory_file());
+        let it = identity(&file);
+        let mut command = probe(&["report"]);
+        command.map_fd(file, 33).current_dir_fd(directory).stdin(Stdio::null()).keep_fd(memory_file());
+        let prepared = command.into_prepared().expect("it means something");
+        let [first, second] = [(); 2].map(|()| seen(&prepared));
+        assert_eq!((table(&first).last(), &first.cwd), (Some(&(33, it)), &Some("/".into())));
+        assert_eq!(first.fds, second.fds);
+    });
+}
+
+#[test]
+fn many_threads_start_it_at_once_and_each_child_has_its_own_pipe() {
+    isolated(|| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line; echo $$ $line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let prepared = command.into_prepared().expect("it means something");
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let prepared = &prepared;
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let child = prepared.spawn().expect("it can be started");
+                        let (pid, line) = (child.id(), format!("{number}-{round}"));
+                        let output = child.communicate(line.as_bytes()).expect("it answers");
+                        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{pid} {line}\n"));
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn what_means_nothing_is_refused_when_it_is_prepared() {
+    isolated(|| {
+        let mut command = probe(&[]);
+        command.map_fd(memory_file(), 33).map_fd(memory_file(), 33);
+        let refused = command.prepare().expect_err("a number cannot be had twice");
+        assert!(matches!(refused, forkexec::Error::Input(InputError::ClaimedTwice { target: 33 })));
+    });
+}
+
+/// In a parent without standard streams nothing that is held looks like one.
+#[test]
+fn what_is_held_for_long_is_no_standard_stream_of_the_parent_s() {
+    isolated(|| {
+        let report = high_memory_file();
+        let reopen = world::close_stdio(&[0, 1, 2]);
+        let mut command = probe(&["report", "--to", "60"]);
+        command.stdin(Stdio::null()).map_fd(&report, 60);
+        let prepared = command.prepare();
+        // SAFETY: the command takes no argument.
+        let open = [0, 1, 2].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0);
+        let status = prepared.and_then(|prepared| prepared.status());
+        drop((command, reopen));
+        assert!(status.expect("it can be started").success());
+        let seen = crate::start::written(&report);
+        assert_eq!((open, seen.fds), ([false; 3], vec![0, 60]));
+    });
+}
