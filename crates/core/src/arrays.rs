@@ -20,6 +20,14 @@ impl<'a> From<&'a CStr> for ThinCStr<'a> {
     }
 }
 
+impl<'a> ThinCStr<'a> {
+    /// The string, with its length looked up.
+    pub fn as_c_str(self) -> &'a CStr {
+        // SAFETY: it was made of a `CStr`, which is borrowed for `'a`.
+        unsafe { CStr::from_ptr(self.0.as_ptr()) }
+    }
+}
+
 /// An array of C strings that ends with a null pointer, as execve(2) takes `argv` and `envp`.
 #[derive(Clone, Copy, Debug)]
 pub struct CStrArray<'a>(&'a [Option<ThinCStr<'a>>]);

@@ -2,31 +2,56 @@
 
 use forkexec_core::{CStrArray, ThinCStr};
 use std::ffi::{CStr, CString};
-use std::mem;
+use std::{iter, mem};
 
-/// C strings and the null-terminated array of pointers to them.
+/// C strings, all in one piece of memory, and the null-terminated array of pointers to them.
 #[derive(Debug)]
 pub(crate) struct CStringArray {
-    /// Points into `strings`, and ends with `None`.
+    /// Points into `_bytes`, and ends with `None`.
     pointers: Vec<Option<ThinCStr<'static>>>,
-    strings: Vec<CString>,
+    _bytes: Vec<u8>,
 }
 
 impl CStringArray {
-    /// The strings in this order.
-    pub(crate) fn new(strings: Vec<CString>) -> Self {
-        let pointers = strings.iter().map(|string| Some(thin(string))).chain([None]).collect();
-        Self { pointers, strings }
-    }
-
     /// The array for exec.
     pub(crate) fn as_array(&self) -> CStrArray<'_> {
         CStrArray::new(&self.pointers).unwrap_or(CStrArray::EMPTY)
     }
 
     /// The strings.
-    pub(crate) fn strings(&self) -> &[CString] {
-        &self.strings
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &CStr> {
+        self.pointers.iter().flatten().map(|string| string.as_c_str())
+    }
+}
+
+/// The strings of an array, one after the other.
+pub(crate) struct Strings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Strings {
+    /// Room for so many strings with so many bytes in all.
+    pub(crate) fn with_capacity(count: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes + count), ends: Vec::with_capacity(count) }
+    }
+
+    /// Adds a string made of these parts. If there is a NUL byte in it, it ends there.
+    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.bytes.push(0);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The array of what was added.
+    pub(crate) fn into_array(self) -> CStringArray {
+        let starts = iter::once(&0).chain(&self.ends);
+        let string = |(&start, &end): (&usize, &usize)| {
+            let string = CStr::from_bytes_until_nul(&self.bytes[start..end]).ok()?;
+            Some(ThinCStr::from(pinned(string)))
+        };
+        let pointers = starts.zip(&self.ends).map(string).chain([None]).collect();
+        CStringArray { pointers, _bytes: self.bytes }
     }
 }
 
@@ -41,7 +66,7 @@ pub(crate) struct CStrings {
 impl CStrings {
     /// The strings in this order.
     pub(crate) fn new(strings: Vec<CString>) -> Self {
-        Self { refs: strings.iter().map(pinned).collect(), strings }
+        Self { refs: strings.iter().map(|string| pinned(string)).collect(), strings }
     }
 
     /// The strings as a plan takes them.
@@ -80,12 +105,8 @@ impl CStringArrays {
     }
 }
 
-fn thin(string: &CString) -> ThinCStr<'static> {
-    ThinCStr::from(pinned(string))
-}
-
-fn pinned(string: &CString) -> &'static CStr {
-    // SAFETY: the bytes are on the heap, where they stay when the `CString` moves into or with the array, which never
+fn pinned(string: &CStr) -> &'static CStr {
+    // SAFETY: the bytes are on the heap, where they stay when their owner moves into or with the array, which never
     // changes or drops a string while it lives. What refers to them is given out with the lifetime of the array.
-    unsafe { mem::transmute::<&CStr, &'static CStr>(string.as_c_str()) }
+    unsafe { mem::transmute::<&CStr, &'static CStr>(string) }
 }

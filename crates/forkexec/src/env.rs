@@ -1,10 +1,11 @@
 //! The environment of a child: the parent's with changes, or one from nothing.
 
 use crate::InputError;
+use crate::c_array::{CStringArray, Strings};
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 /// Changes to an environment.
 #[derive(Clone, Debug, Default)]
@@ -36,18 +37,16 @@ impl Environment {
         self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
     }
 
-    /// The variables that the child gets, in the order of their names. `vars_os` copies under std's lock, so that a
-    /// change in another thread is seen whole or not at all.
-    pub(crate) fn resolve(&self) -> BTreeMap<OsString, OsString> {
-        let mut variables: BTreeMap<_, _> =
-            if self.cleared { BTreeMap::new() } else { env::vars_os().collect() };
-        for (name, value) in &self.changes {
-            match value {
-                Some(value) => variables.insert(name.clone(), value.clone()),
-                None => variables.remove(name),
-            };
+    /// The variables that the child gets: those of the parent in their order, without the changed ones, and these behind
+    /// them. `vars_os` copies under std's lock, so that a change in another thread is seen whole or not at all.
+    pub(crate) fn resolve(&self) -> Variables {
+        let mut variables: Vec<_> = if self.cleared { Vec::new() } else { env::vars_os().collect() };
+        if !self.changes.is_empty() {
+            variables.retain(|(name, _)| !self.changes.contains_key(name));
         }
-        variables
+        let set = self.changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        variables.extend(set);
+        Variables(variables)
     }
 
     /// Refuses names that cannot be told from others once they stand in an environment.
@@ -67,14 +66,23 @@ impl Environment {
     }
 }
 
-/// `NAME=value`, as exec wants it. Neither half holds a NUL: one of ours was checked, and one of the parent's is a C
-/// string already.
-pub(crate) fn strings(variables: BTreeMap<OsString, OsString>) -> Vec<CString> {
-    let joined = variables.into_iter().map(|(name, value)| {
-        let mut joined = name.into_vec();
-        joined.push(b'=');
-        joined.extend_from_slice(value.as_bytes());
-        joined
-    });
-    joined.filter_map(|joined| CString::new(joined).ok()).collect()
+/// The variables of one environment.
+pub(crate) struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// `NAME=value`, as exec wants it. Neither half holds a NUL: one of ours was checked, and one of the parent's is a C
+    /// string already.
+    pub(crate) fn to_array(&self) -> CStringArray {
+        let length = |(name, value): &(OsString, OsString)| name.len() + 1 + value.len();
+        let mut strings = Strings::with_capacity(self.0.len(), self.0.iter().map(length).sum());
+        for (name, value) in &self.0 {
+            strings.push(&[name.as_bytes(), b"=", value.as_bytes()]);
+        }
+        strings.into_array()
+    }
 }

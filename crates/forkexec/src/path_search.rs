@@ -3,7 +3,7 @@
 //! The search is done here, in the parent, by one rule on every system and C library: `execvp` and `posix_spawnp`
 //! differ in which `PATH` they read, in what an empty element means, and in which errors end the walk.
 
-use std::collections::BTreeMap;
+use crate::env::Variables;
 use std::env;
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -29,9 +29,9 @@ impl SearchPath {
     pub const FALLBACK: &'static str = "/bin:/usr/bin";
 
     /// The list of directories.
-    pub(crate) fn list(&self, child: &BTreeMap<OsString, OsString>) -> OsString {
+    pub(crate) fn list(&self, child: &Variables) -> OsString {
         let list = match self {
-            Self::Child => child.get(OsStr::new("PATH")).cloned(),
+            Self::Child => child.get("PATH").map(OsStr::to_owned),
             Self::Parent => env::var_os("PATH"),
             Self::Given(list) => Some(list.clone()),
         };

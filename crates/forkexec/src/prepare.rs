@@ -2,8 +2,7 @@
 
 pub(crate) mod checks;
 
-use crate::c_array::{CStringArray, CStringArrays, CStrings};
-use crate::env;
+use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::layout::Layout;
 use crate::path_search;
 use crate::prepared::{Held, Prepared};
@@ -13,7 +12,7 @@ use crate::stdio::Kind;
 use crate::{Error, InputError};
 use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
-use std::ffi::{CString, NulError, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -49,7 +48,7 @@ pub(crate) static INHERITED: Defaults = [Kind::Inherit, Kind::Inherit, Kind::Inh
 pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped, Kind::Piped];
 
 /// Who runs what the kernel does not recognise.
-pub(crate) const SHELL: &std::ffi::CStr = c"/bin/sh";
+pub(crate) const SHELL: &CStr = c"/bin/sh";
 
 impl<'a> Prepared<'a> {
     /// Checks the settings, and lays out the descriptors with `defaults` for the standard streams that were not set.
@@ -59,11 +58,11 @@ impl<'a> Prepared<'a> {
         settings.env.check()?;
         let variables = settings.env.resolve();
         let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
-        let argv = CStringArray::new(arguments(&settings.args)?);
+        let argv = arguments(&settings.args)?;
         let shell_argvs = match settings.without_interpreter {
             WithoutInterpreter::Refuse => Vec::new(),
             WithoutInterpreter::Shell => {
-                candidates.iter().map(|candidate| shell_argv(candidate, argv.strings())).collect()
+                candidates.iter().map(|candidate| shell_argv(candidate, &argv)).collect()
             }
         };
         let root = settings.root.as_deref().map(|path| c_path("root directory", path)).transpose()?;
@@ -79,7 +78,7 @@ impl<'a> Prepared<'a> {
             candidates: CStrings::new(candidates),
             searched,
             argv,
-            env: CStringArray::new(env::strings(variables)),
+            env: variables.to_array(),
             shell_argvs: CStringArrays::new(shell_argvs),
             root,
             directory,
@@ -97,7 +96,7 @@ impl<'a> Prepared<'a> {
 
     /// Bytes of arguments and environment as execve(2) counts them, and of the longest string.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let strings = || self.argv.strings().iter().chain(self.env.strings());
+        let strings = || self.argv.strings().chain(self.env.strings());
         let bytes: usize = strings().map(|string| string.count_bytes() + 1).sum();
         let longest = strings().map(|string| string.count_bytes()).max().unwrap_or(0);
         (bytes + strings().count() * size_of::<*const u8>(), longest)
@@ -154,22 +153,24 @@ fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Op
     Ok((paths, searched.then(|| list.to_owned())))
 }
 
-fn arguments(args: &[OsString]) -> Result<Vec<CString>, InputError> {
-    let argument = |(index, arg): (usize, &OsString)| {
-        CString::new(arg.as_bytes()).map_err(|error: NulError| InputError::NulInArgument {
-            index,
-            argument: arg.clone(),
-            position: error.nul_position(),
-        })
-    };
-    args.iter().enumerate().map(argument).collect()
+fn arguments(args: &[OsString]) -> Result<CStringArray, InputError> {
+    let mut strings = Strings::with_capacity(args.len(), args.iter().map(|argument| argument.len()).sum());
+    for (index, argument) in args.iter().enumerate() {
+        if let Some(position) = nul(argument) {
+            return Err(InputError::NulInArgument { index, argument: argument.clone(), position });
+        }
+        strings.push(&[argument.as_bytes()]);
+    }
+    Ok(strings.into_array())
 }
 
 /// `sh PROGRAM ARGUMENTS…`, the arguments without the zeroth.
-fn shell_argv(candidate: &CString, argv: &[CString]) -> CStringArray {
-    let mut strings = vec![SHELL.to_owned(), candidate.clone()];
-    strings.extend(argv.iter().skip(1).cloned());
-    CStringArray::new(strings)
+fn shell_argv(candidate: &CStr, argv: &CStringArray) -> CStringArray {
+    let mut strings = Strings::with_capacity(0, 0);
+    for string in [SHELL, candidate].into_iter().chain(argv.strings().skip(1)) {
+        strings.push(&[string.to_bytes()]);
+    }
+    strings.into_array()
 }
 
 /// Under a new root the working directory is the root itself unless it is set.
