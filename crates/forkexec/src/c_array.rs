@@ -38,7 +38,9 @@ impl Strings {
 
     /// Adds a string made of these parts. If there is a NUL byte in it, it ends there.
     pub(crate) fn push(&mut self, parts: &[&[u8]]) {
-        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.bytes.push(0);
         self.ends.push(self.bytes.len());
     }

@@ -37,15 +37,17 @@ impl Environment {
         self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
     }
 
-    /// The variables that the child gets: those of the parent in their order, without the changed ones, and these behind
-    /// them. `vars_os` copies under std's lock, so that a change in another thread is seen whole or not at all.
+    /// The variables that the child gets: those of the parent in their order, or as soon as one is changed all in the order
+    /// of their names, as std gives them. `vars_os` copies under std's lock, so that a change in another thread is seen whole or not at all.
     pub(crate) fn resolve(&self) -> Variables {
         let mut variables: Vec<_> = if self.cleared { Vec::new() } else { env::vars_os().collect() };
-        if !self.changes.is_empty() {
-            variables.retain(|(name, _)| !self.changes.contains_key(name));
+        if self.changes.is_empty() {
+            return Variables(variables);
         }
+        variables.retain(|(name, _)| !self.changes.contains_key(name));
         let set = self.changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         variables.extend(set);
+        variables.sort_unstable();
         Variables(variables)
     }
 

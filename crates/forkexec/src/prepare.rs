@@ -98,7 +98,7 @@ impl<'a> Prepared<'a> {
     pub(crate) fn size(&self) -> (usize, usize) {
         let strings = || self.argv.strings().chain(self.env.strings());
         let bytes: usize = strings().map(|string| string.count_bytes() + 1).sum();
-        let longest = strings().map(|string| string.count_bytes()).max().unwrap_or(0);
+        let longest = strings().map(CStr::count_bytes).max().unwrap_or(0);
         (bytes + strings().count() * size_of::<*const u8>(), longest)
     }
 }
