@@ -1,5 +1,6 @@
 //! Each stage as the child sees it, and as it fails.
 //!
+//! - `cgroup`: control groups
 //! - `failing`: one way for each stage to fail for real, with the whole error
 //! - `identity`: users, groups, privileges
 //! - `program`: which program runs, with which arguments, environment and closures
@@ -10,6 +11,7 @@
 //! Four stages do not fail on a real kernel, or fail in no child that could be made here: the table, the keeping of
 //! descriptors that were found open, dispositions, and the closing. `faults` makes their calls fail.
 
+mod cgroup;
 mod failing;
 mod identity;
 mod program;

@@ -69,9 +69,18 @@ pub(crate) fn nothing_starts_of_a_command_that_means_nothing() {
     assert!(refused(command("report").umask(0o1000)));
 }
 
+/// A group that is not there fails where it is looked for, and says no more than that groups are known.
+fn in_no_cgroup() -> Result<std::process::Output, Error> {
+    match command("report").cgroup("/no/such").output() {
+        Err(Error::Spawn(failure)) if failure.stage() == Stage::Cgroup => command("report").output(),
+        answer => answer,
+    }
+}
+
 pub(crate) fn an_operation_that_the_system_lacks_is_named() {
     let has = capabilities();
     for (operation, result) in [
+        (Operation::Cgroup, in_no_cgroup()),
         (Operation::DieWithParent, command("report").die_with_parent(libc::SIGTERM).output()),
         (Operation::NoNewPrivs, command("report").no_new_privs().output()),
     ] {

@@ -3,6 +3,7 @@
 //! All of it changes the process, and some of it for good (limits, mounts):
 //! call it in an [`isolated`](crate::isolate::isolated) test only.
 
+mod cgroup;
 mod proc;
 mod stdio;
 
@@ -13,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
+pub use cgroup::Cgroup;
 pub use proc::{false_proc, without_proc};
 pub use stdio::{Reopen, close_stdio};
 

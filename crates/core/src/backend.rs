@@ -107,6 +107,8 @@ pub trait Backend: Sync {
 pub enum Operation {
     /// A signal when the parent dies.
     DieWithParent,
+    /// Control groups, version 2 (cgroups(7)).
+    Cgroup,
     /// Giving up privileges that exec could grant.
     NoNewPrivs,
 }

@@ -25,6 +25,8 @@ pub struct Birth {
     pub shares_table: bool,
     /// Whether it was born without the parent's signal handlers, so that only ignored signals are to be looked at.
     pub handlers_cleared: bool,
+    /// Whether it was born in the control group of the plan.
+    pub in_cgroup: bool,
 }
 
 /// Runs the plan and execs. Comes back only with the report of what failed (or, in a simulated kernel, with what it
@@ -100,6 +102,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::Keep => self.inherit(),
             Stage::ParentEnds => self.close_parent_ends(),
             Stage::Place => self.place(),
+            Stage::Cgroup => self.enter_cgroup(),
             Stage::Root => ask(plan.root, |path| sys.chroot(path)),
             Stage::Directory => self.change_directory(),
             Stage::Umask => ask(plan.umask, |mask| {
@@ -151,8 +154,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let kept = plan.highest_unmoved().into_iter();
         let closed = plan.parent_ends.iter().copied();
         let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
-        let tools =
-            [self.reporter.channel(), directory, plan.terminal, plan.foreground].into_iter().flatten();
+        let procs = plan.cgroup.filter(|_| !self.birth.in_cgroup).map(|cgroup| cgroup.procs);
+        let tools = [self.reporter.channel(), procs, directory, plan.terminal, plan.foreground];
+        let tools = tools.into_iter().flatten();
         kept.chain(closed).chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
     }
 
@@ -210,6 +214,14 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             copy = next.map_err(|errno| if errno == Errno::INVAL { Errno::MFILE } else { errno })?;
         }
         Ok(copy)
+    }
+
+    /// cgroups(7): a process that writes 0 moves itself.
+    fn enter_cgroup(&self) -> Done {
+        match self.plan.cgroup {
+            Some(cgroup) if !self.birth.in_cgroup => Ok(self.sys.write(cgroup.procs, b"0").map(drop)?),
+            _ => Ok(()),
+        }
     }
 
     fn change_directory(&self) -> Done {

@@ -59,7 +59,13 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     fn start(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
-        let birth = Birth { parent: sys.process(), mask, shares_table: false, handlers_cleared: false };
+        let birth = Birth {
+            parent: sys.process(),
+            mask,
+            shares_table: false,
+            handlers_cleared: false,
+            in_cgroup: false,
+        };
         let Channel { writer, id, .. } = *channel;
         // SAFETY: the child's branch runs `ForkedChild::run`, which keeps to the contract of `Sys` and does not return.
         let forked = match unsafe { sys.fork() } {

@@ -47,7 +47,7 @@ pub use errno::Errno;
 pub use fork::{ForkLauncher, ForkedChild};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
 pub use launch::{LaunchError, Launched, Launcher, Method, Obstacle, Timeline};
-pub use plan::{Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};
+pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};
 pub use records::{RecordLayout, RecordLength};
 pub use report::{Report, Reporter, Slot};
 pub use signals::{Disposition, Signal, SignalSet};

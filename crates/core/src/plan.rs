@@ -22,6 +22,8 @@ pub struct Plan<'a> {
     /// The targets of moves among `keep`, sorted. What the parent has open there is not needed, unless a move reads it.
     /// One that is missing here costs time, and nothing else.
     pub placed: &'a [Fd],
+    /// A control group to enter.
+    pub cgroup: Option<Cgroup>,
     /// A new root directory.
     pub root: Option<&'a CStr>,
     /// A new working directory, seen from the new root.
@@ -76,6 +78,7 @@ impl<'a> Plan<'a> {
             moves: &[],
             ends: &[],
             placed: &[],
+            cgroup: None,
             root: None,
             directory: None,
             umask: None,
@@ -179,6 +182,15 @@ impl Source {
 }
 
 const NO_FD: Fd = -1;
+
+/// A control group of Linux, version 2 (cgroups(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Its directory, for a child that is born in it.
+    pub directory: Fd,
+    /// Its `cgroup.procs`, open for writing, for one that enters it.
+    pub procs: Fd,
+}
 
 /// Where the program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub enum Stage {
     ParentEnds,
     /// Descriptors 0, 1, 2 and the mapped ones are put in place.
     Place,
+    /// The child enters a control group, unless it was born there.
+    Cgroup,
     /// chroot(2).
     Root,
     /// chdir(2) or fchdir(2).
@@ -67,11 +69,12 @@ pub enum Stage {
 
 impl Stage {
     /// What a child does, in this order.
-    pub const ORDER: [Self; 23] = [
+    pub const ORDER: [Self; 24] = [
         Self::Table,
         Self::Keep,
         Self::ParentEnds,
         Self::Place,
+        Self::Cgroup,
         Self::Root,
         Self::Directory,
         Self::Umask,
@@ -105,6 +108,7 @@ impl Stage {
             Self::Keep => "keep descriptor",
             Self::ParentEnds => "close the parent's end",
             Self::Place => "place descriptor",
+            Self::Cgroup => "enter the control group",
             Self::Root => "chroot to",
             Self::Directory => "chdir to",
             Self::Umask => "set the umask",
@@ -133,7 +137,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole: a test holds it.
-            2..=24 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=25 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

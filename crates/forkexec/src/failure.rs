@@ -57,6 +57,7 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
     match report.stage {
         Stage::Keep | Stage::ParentEnds | Stage::Place => Operand::Fd(report.operand),
         Stage::Signals => Operand::Number(report.operand.into()),
+        Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
         Stage::Root => prepared.root.as_deref().map_or(Operand::None, path),
         Stage::Directory => match &prepared.directory {
             Some(PreparedDirectory::Path(directory)) => path(directory),

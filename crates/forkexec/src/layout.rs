@@ -13,12 +13,13 @@ use crate::prepare::Stream;
 use crate::prepare::checks::{self, Descriptors};
 use crate::settings::Settings;
 use crate::{FdSource, SpawnError};
-use forkexec_core::{Errno, Fd, Move, Source, Stage};
+use forkexec_core::{Cgroup, Errno, Fd, Move, Source, Stage};
 pub(crate) use lift::Lift;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 /// How the descriptors of a command come to their places, whenever it is started.
 pub(crate) struct Layout {
@@ -31,6 +32,7 @@ pub(crate) struct Layout {
     pub(crate) directory: Option<Source>,
     pub(crate) terminal: Option<Source>,
     pub(crate) foreground: Option<Source>,
+    pub(crate) cgroup: Option<Cgroup>,
     /// Which of the streams are pipes. The place of a pipe among the ends is the stream's number.
     pub(crate) piped: [bool; 3],
     /// What is lifted to low numbers, if a start may do that.
@@ -57,6 +59,7 @@ impl Layout {
         let directory = draft.tool(checks::directory_fd(settings))?;
         let terminal = draft.tool(settings.terminal.as_ref())?;
         let foreground = draft.tool(settings.foreground.as_ref())?;
+        draft.open_cgroup(settings.cgroup.as_deref())?;
         let may_lift = platform::shares_table() && settings.needs_only_what_it_names();
         let lift = may_lift.then(|| Lift::choose(&draft, &[directory, terminal, foreground]));
         Ok(draft.solve([directory, terminal, foreground], lift))
@@ -75,6 +78,7 @@ struct Draft<'d> {
     vacated: Vec<Fd>,
     piped: [bool; 3],
     null: Option<Fd>,
+    cgroup: Option<Cgroup>,
     held: Vec<OwnedFd>,
 }
 
@@ -87,6 +91,7 @@ impl<'d> Draft<'d> {
             vacated: Vec::new(),
             piped: [false; 3],
             null: None,
+            cgroup: None,
             held: Vec::new(),
         }
     }
@@ -138,11 +143,33 @@ impl<'d> Draft<'d> {
         if !self.overwrites(fd) {
             return Ok(Some(fd));
         }
-        let mut copy = duplicate(fd, 3)?;
-        while self.descriptors.open.binary_search(&copy.as_raw_fd()).is_ok() {
-            copy = duplicate(fd, copy.as_raw_fd() + 1)?;
+        let copy = duplicate(fd, 3)?;
+        self.hold_off_the_targets(copy).map(Some)
+    }
+
+    fn hold_off_the_targets(&mut self, mut fd: OwnedFd) -> Result<Fd, SpawnError> {
+        let is_target = |fd: Fd| STANDARD.contains(&fd) || self.descriptors.open.binary_search(&fd).is_ok();
+        while is_target(fd.as_raw_fd()) {
+            fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
         }
-        Ok(Some(self.hold(copy)))
+        Ok(self.hold(fd))
+    }
+
+    /// The control group and the file by which a child enters it are used after descriptors were put in place, too.
+    fn open_cgroup(&mut self, path: Option<&Path>) -> Result<(), SpawnError> {
+        let Some(path) = path else { return Ok(()) };
+        let failed = |error: io::Error| SpawnError {
+            stage: Stage::Cgroup,
+            operand: Operand::Path(path.to_owned()),
+            errno: errno_of(&error),
+            cause: None,
+        };
+        let directory = File::open(path).map_err(failed)?;
+        let procs = File::options().write(true).open(path.join("cgroup.procs")).map_err(failed)?;
+        let directory = self.hold_off_the_targets(directory.into())?;
+        let procs = self.hold_off_the_targets(procs.into())?;
+        self.cgroup = Some(Cgroup { directory, procs });
+        Ok(())
     }
 
     fn overwrites(&self, fd: Fd) -> bool {
@@ -163,6 +190,7 @@ impl<'d> Draft<'d> {
             directory,
             terminal,
             foreground,
+            cgroup: self.cgroup,
             piped: self.piped,
             lift,
             _held: self.held,
@@ -209,6 +237,9 @@ pub(crate) fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
 
 /// The failure of a call in the parent.
 pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
-    let errno = error.raw_os_error().map_or(Errno::IO, Errno::from_raw);
-    SpawnError { stage: Stage::Setup, operand: Operand::Thing(what), errno, cause: None }
+    SpawnError { stage: Stage::Setup, operand: Operand::Thing(what), errno: errno_of(error), cause: None }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw)
 }

@@ -44,6 +44,7 @@ fn plan<'a>(
         inherit: &layout.inherit,
         moves: &layout.moves,
         placed: &layout.placed,
+        cgroup: layout.cgroup,
         root: prepared.root.as_deref(),
         umask: settings.umask,
         reset: prepared.reset,

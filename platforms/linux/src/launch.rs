@@ -20,7 +20,7 @@ mod probe;
 mod stack;
 mod ways;
 
-use crate::{CloneSys, Linux, Start, Started, Top};
+use crate::{Call, CloneSys, Linux, Start, Started, Top};
 use core::ffi::c_int;
 use forkexec_core::{
     Backend, Birth, Closed, Errno, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method, Obstacle,
@@ -141,7 +141,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             return Err(LaunchError::NotFast(Obstacle::Closure));
         }
         self.probe_once()?;
-        let mut way = Way { shares_table: method == Method::Shared, ..self.ways.best() };
+        let best = self.ways.best();
+        let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
+        let mut way = Way { shares_table: method == Method::Shared, into_cgroup, ..best };
         loop {
             match self.attempt(way, plan) {
                 Ok(launched) => return Ok(launched),
@@ -153,6 +155,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
     /// What to try after the kernel answered this way with `errno`.
     fn next(&self, way: Way, errno: Errno) -> Result<Way, LaunchError> {
+        // Whatever is wrong with the group, the child that enters it by itself will tell.
+        if way.into_cgroup {
+            if matches!(errno, Errno::TOOBIG | Errno::INVAL) {
+                self.ways.cgroup_is_refused();
+            }
+            return Ok(way.without_cgroup());
+        }
         let no_number_is_free = matches!(errno, Errno::MFILE | Errno::NFILE);
         if no_number_is_free && way.pidfd {
             return Ok(way.without_pidfd());
@@ -190,9 +199,12 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             mask,
             shares_table: way.shares_table,
             handlers_cleared: way.clears_handlers(),
+            in_cgroup: way.into_cgroup,
         };
         let child = BorrowingChild { backend: self.backend, plan, birth, slot };
-        let start = Start { call: way.call, pidfd: way.pidfd, shares_table: way.shares_table };
+        let Way { call, pidfd, shares_table, into_cgroup } = way;
+        let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
+        let start = Start { call, pidfd, shares_table, cgroup };
         let started = self.with_stack(|top| {
             // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
             unsafe { sys.start(start, top, &|| child.run()) }

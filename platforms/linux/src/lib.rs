@@ -38,7 +38,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
     launchers: &[Method::Shared, Method::Vfork, Method::Fork],
-    operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
+    operations: &[Operation::Cgroup, Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &RESOURCES,
     // Cancellation and set*id broadcasts; musl has one more.
     reserved_signals: if cfg!(target_env = "musl") { &[32, 33, 34] } else { &[32, 33] },
@@ -159,6 +159,8 @@ pub struct Start {
     pub pidfd: bool,
     /// Whether it shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
+    /// The directory of the control group in which it is born (`CLONE_INTO_CGROUP`, Linux 5.7), by clone3(2) alone.
+    pub cgroup: Option<Fd>,
 }
 
 /// The system call that starts a child.

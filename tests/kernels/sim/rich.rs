@@ -21,8 +21,13 @@ pub(crate) const HANDED_OVER: [(Fd, Fd); 7] = [(0, 9), (1, 1), (7, 7), (8, 8), (
 pub(crate) const IDS: (u32, u32, [u32; 2]) = (1_000, 1_001, [1_002, 1_003]);
 
 /// What a child of the simulated process 100 knows.
-pub(crate) const BIRTH: Birth =
-    Birth { parent: 100, mask: SignalSet::EMPTY, shares_table: false, handlers_cleared: false };
+pub(crate) const BIRTH: Birth = Birth {
+    parent: 100,
+    mask: SignalSet::EMPTY,
+    shares_table: false,
+    handlers_cleared: false,
+    in_cgroup: false,
+};
 
 const KEPT: [Fd; 5] = [7, 8, 10, 11, 12];
 

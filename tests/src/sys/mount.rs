@@ -34,6 +34,13 @@ pub(crate) fn mount(source: &Path, target: &Path, flags: c_ulong) -> io::Result<
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), ptr::null(), flags, ptr::null()) }).map(drop)
 }
 
+/// Mounts the hierarchy of control groups, version 2.
+pub(crate) fn mount_cgroups(target: &Path) -> io::Result<()> {
+    let (kind, target) = (c"cgroup2", c_string(target)?);
+    // SAFETY: source, path and type are C strings; this type takes no data.
+    check(unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, ptr::null()) }).map(drop)
+}
+
 /// Takes the mount, and all below it, out of the tree at once.
 pub(crate) fn detach(target: &Path) -> io::Result<()> {
     let target = c_string(target)?;

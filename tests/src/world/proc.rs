@@ -45,7 +45,7 @@ fn make_listing(directory: &Path) -> io::Result<()> {
 }
 
 /// A mount namespace from which nothing gets back to the one it was copied from.
-fn private_mounts() -> io::Result<()> {
+pub(super) fn private_mounts() -> io::Result<()> {
     sys::unshare_mounts()?;
     sys::mount(Path::new("none"), Path::new("/"), libc::MS_REC | libc::MS_PRIVATE)
 }

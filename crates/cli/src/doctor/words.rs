@@ -65,6 +65,7 @@ pub(super) fn link(link: Link) -> &'static str {
 /// An operation by the option of `run` that asks for it.
 pub(super) fn operation(operation: Operation) -> &'static str {
     match operation {
+        Operation::Cgroup => "cgroup",
         Operation::DieWithParent => "die-with-parent",
         Operation::NoNewPrivs => "no-new-privs",
         _ => "other",

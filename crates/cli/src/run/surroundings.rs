@@ -25,6 +25,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     chroot: Option<PathBuf>,
 
+    /// Start the program in this control group: the directory of one in a mounted hierarchy, version 2
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cgroup: Option<PathBuf>,
+
     /// The file mode creation mask
     #[arg(long, value_name = "OCTAL", value_parser = mask, allow_hyphen_values = true)]
     umask: Option<u32>,
@@ -123,6 +127,9 @@ impl Options {
         }
         if let Some(root) = &self.chroot {
             command.chroot(root);
+        }
+        if let Some(directory) = &self.cgroup {
+            command.cgroup(directory);
         }
         self.apply_numbers(command);
         Ok(())

@@ -72,6 +72,7 @@ fn arguments_that_are_too_long_are_126() {
 #[rstest]
 #[case::directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
 #[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
+#[case::cgroup(&["--cgroup", "/no/such"], "enter the control group \"/no/such\": No such file or directory")]
 #[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
 #[case::group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
 fn what_cannot_be_set_up_is_125(#[case] options: &[&str], #[case] message: &str) {

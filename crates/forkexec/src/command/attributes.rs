@@ -144,6 +144,21 @@ impl<'fd> Command<'fd> {
         self
     }
 
+    /// Starts the child in a control group, version 2 (cgroups(7)): the directory of one in a mounted hierarchy.
+    ///
+    /// Where the kernel can (Linux 5.7), the child is born there (`CLONE_INTO_CGROUP` of clone(2)): no moment of its life
+    /// is on another group's account. Elsewhere it enters the group before anything else that it is asked to do.
+    ///
+    /// The directory is opened when the command is prepared. An error names [`Stage::Cgroup`](crate::Stage::Cgroup).
+    ///
+    /// # Platforms
+    ///
+    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    pub fn cgroup(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
+        self.settings.cgroup = Some(directory.into());
+        self
+    }
+
     /// Sends the child this signal when the parent dies (`PR_SET_PDEATHSIG` of prctl(2)).
     ///
     /// Linux sends it when the *thread* that started the child ends, even if the process lives on: start such a child

@@ -104,6 +104,9 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         is_signal(signal, "sent")?;
         supports(Operation::DieWithParent, "send a signal when the parent dies")?;
     }
+    if settings.cgroup.is_some() {
+        supports(Operation::Cgroup, "start a child in a control group")?;
+    }
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "give up new privileges")?;
     }

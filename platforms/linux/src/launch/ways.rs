@@ -13,6 +13,8 @@ pub(super) struct Way {
     pub(super) pidfd: bool,
     /// Whether the child shares the descriptor table.
     pub(super) shares_table: bool,
+    /// Whether it may be born in a control group.
+    pub(super) into_cgroup: bool,
 }
 
 impl Way {
@@ -33,6 +35,10 @@ impl Way {
     pub(super) fn without_pidfd(self) -> Self {
         Self { pidfd: false, ..self }
     }
+
+    pub(super) fn without_cgroup(self) -> Self {
+        Self { into_cgroup: false, ..self }
+    }
 }
 
 /// What is known. Several threads may find out the same at once; each finds the same.
@@ -41,7 +47,7 @@ pub(super) struct Ways {
     probed: AtomicBool,
     /// Why there is no way at all: 0 for none, -1 where memory is not shared, else the errno of the refusal.
     obstacle: AtomicI32,
-    /// What was refused: a sum of [`CLONE3`], [`PIDFD`] and [`TABLE`].
+    /// What was refused: a sum of the constants below.
     refused: AtomicU8,
 }
 
@@ -51,6 +57,7 @@ const NOT_SHARED: i32 = -1;
 const CLONE3: u8 = 1;
 const PIDFD: u8 = 2;
 const TABLE: u8 = 4;
+const CGROUP: u8 = 8;
 
 impl Ways {
     pub(super) const fn new() -> Self {
@@ -89,13 +96,18 @@ impl Ways {
         let refused = self.refused.load(Ordering::Relaxed);
         let offered = |what| refused & what == 0;
         let call = if offered(CLONE3) { Call::Clone3 } else { Call::Clone };
-        Way { call, pidfd: offered(PIDFD), shares_table: offered(TABLE) }
+        Way { call, pidfd: offered(PIDFD), shares_table: offered(TABLE), into_cgroup: offered(CGROUP) }
     }
 
     /// Notes what of this way was refused. That no number was free for a pidfd says nothing of the next start.
     pub(super) fn refuse(&self, way: Way) {
         let refused = if way.call == Call::Clone3 { CLONE3 } else { PIDFD };
         self.refused.fetch_or(refused, Ordering::Relaxed);
+    }
+
+    /// Notes that no child is born in a control group.
+    pub(super) fn cgroup_is_refused(&self) {
+        self.refused.fetch_or(CGROUP, Ordering::Relaxed);
     }
 
     /// Notes that no child can make a shared table its own.

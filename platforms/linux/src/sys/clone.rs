@@ -75,8 +75,10 @@ unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -
 
 /// `linux/sched.h`: all handled signals get their default action. It is beyond the 32 bits of clone(2).
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// `linux/sched.h`: the child is born in a control group.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
-/// `struct clone_args` of clone3(2), in its first version.
+/// `struct clone_args` of clone3(2). What a kernel does not know must be zero or left out.
 #[repr(C, align(8))]
 struct CloneArgs {
     flags: u64,
@@ -87,6 +89,19 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    /// From here on since Linux 5.5 and 5.7.
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+impl CloneArgs {
+    /// The size of the first version, which is left after nothing of the others is asked for.
+    const FIRST: usize = 64;
+
+    fn size(&self) -> usize {
+        if self.flags & CLONE_INTO_CGROUP == 0 { Self::FIRST } else { size_of::<Self>() }
+    }
 }
 
 /// # Safety
@@ -95,8 +110,9 @@ struct CloneArgs {
 unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
     /// The kernel adds it to the address of the stack, and asks that it is not zero.
     const STACK_SIZE: usize = 16;
+    let into_cgroup = if start.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let args = CloneArgs {
-        flags: u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND,
+        flags: u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND | into_cgroup,
         pidfd: address(ptr::from_mut(pidfd)),
         child_tid: 0,
         parent_tid: 0,
@@ -104,6 +120,9 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
         stack_size: STACK_SIZE as u64,
         tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
     };
     // SAFETY: the caller's promise.
     let result = unsafe { clone3_call(&args, argument) };
@@ -140,7 +159,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") ptr::from_ref(args),
-            in("rsi") size_of::<CloneArgs>(),
+            in("rsi") args.size(),
             in("r12") argument,
             in("r13") live as extern "C" fn(*mut c_void) -> c_int,
             lateout("rcx") _,
@@ -171,7 +190,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             in("x8") libc::SYS_clone3,
             inlateout("x0") ptr::from_ref(args) => result,
-            in("x1") size_of::<CloneArgs>(),
+            in("x1") args.size(),
             in("x20") argument,
             in("x21") live as extern "C" fn(*mut c_void) -> c_int,
         );
@@ -199,7 +218,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             in("a7") libc::SYS_clone3,
             inlateout("a0") ptr::from_ref(args) => result,
-            in("a1") size_of::<CloneArgs>(),
+            in("a1") args.size(),
             in("s2") argument,
             in("s3") live as extern "C" fn(*mut c_void) -> c_int,
         );

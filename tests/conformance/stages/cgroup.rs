@@ -1,0 +1,95 @@
+//! Control groups: a child that is born in one, one that enters it, and one that cannot.
+
+use std::fs;
+
+use forkexec::{Command, Errno, Error, Launch, Operand, Stage};
+use forkexec_core::Operation;
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world::Cgroup;
+use rstest::rstest;
+
+use crate::ground::{capabilities, has};
+use crate::start::{failure, memory_file};
+
+/// A group, or the reason aloud why there is none.
+fn group() -> Option<Cgroup> {
+    if !has(Operation::Cgroup) {
+        return None;
+    }
+    Cgroup::new().map_err(|reason| skip(&reason)).ok()
+}
+
+fn groups_of(command: &mut Command<'_>) -> String {
+    String::from_utf8(command.output().expect("it starts").stdout).expect("it is text")
+}
+
+fn cat(group: &Cgroup) -> Command<'static> {
+    let mut command = Command::new("cat");
+    command.arg("/proc/self/cgroup").cgroup(group.path());
+    command
+}
+
+#[rstest]
+#[case::by_itself(|| ())]
+#[case::where_clone3_is_refused(|| deny(libc::SYS_clone3))]
+fn a_child_is_in_the_group(#[case] world: fn(), #[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+    isolated(|| {
+        let Some(group) = group() else { return };
+        world();
+        let seen = groups_of(cat(&group).launch(launch));
+        assert!(seen.lines().any(|line| line == group.line()), "{seen}");
+        let own = fs::read_to_string("/proc/self/cgroup").expect("it can be read");
+        assert!(!own.contains(&group.line()), "{own}");
+    });
+}
+
+fn deny(call: libc::c_long) {
+    Deny::new().errno(call, libc::ENOSYS).install().expect("a filter is taken");
+}
+
+#[test]
+fn what_is_placed_where_the_group_was_opened_takes_nothing_from_it() {
+    isolated(|| {
+        let Some(group) = group() else { return };
+        let file = memory_file();
+        let mut command = cat(&group);
+        for target in 3..40 {
+            command.map_fd(&file, target);
+        }
+        let seen = groups_of(command.launch(Launch::Fork));
+        assert!(seen.lines().any(|line| line == group.line()), "{seen}");
+    });
+}
+
+#[rstest]
+fn a_group_that_is_gone_is_told(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+    isolated(|| {
+        let Some(group) = group() else { return };
+        let mut command = cat(&group);
+        let prepared = command.launch(launch).prepare().expect("it is there");
+        fs::remove_dir(group.path()).expect("nobody is in it");
+        let error = prepared.spawn().expect_err("it is gone");
+        let failure = error.as_spawn().expect("a call failed");
+        assert_eq!(
+            (failure.stage(), failure.errno()),
+            (Stage::Cgroup, Errno::from_raw(libc::ENODEV)),
+            "{error}"
+        );
+        assert_eq!(failure.operand(), &Operand::Path(group.path().to_owned()));
+    });
+}
+
+#[test]
+fn a_group_that_never_was_is_told() {
+    isolated(|| {
+        let mut command = Command::new("true");
+        command.cgroup("/no/such");
+        if !capabilities().has(Operation::Cgroup) {
+            let refused = command.spawn();
+            return assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
+        }
+        let failure = failure(&mut command);
+        assert_eq!((failure.stage(), failure.errno()), (Stage::Cgroup, Errno::NOENT));
+    });
+}
