@@ -114,7 +114,7 @@ fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnErr
 #[cfg(test)]
 mod tests {
     use super::{Ends, FIRST_SOURCE};
-    use crate::slots::HIGH;
+    use crate::slots::{HIGH, LOW_NUMBERS};
     use crate::spawn::planned;
     use crate::{Command, Launch, Prepared, Stdio, platform, reserve_low_slots};
     use forkexec_core::Fd;
@@ -134,6 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_high_is_lent_a_low_number_where_that_is_of_use() {
+        let _alone = LOW_NUMBERS.lock();
         reserve_low_slots(16).expect("a pipe can be made");
         let crowd = crowd();
         let kept = crowd.last().expect("there are some");
@@ -152,6 +153,7 @@ mod tests {
     /// Nothing is gained where a file that stays is higher than all the rest.
     #[test]
     fn nothing_is_lent_below_what_the_child_needs_anyway() {
+        let _alone = LOW_NUMBERS.lock();
         reserve_low_slots(16).expect("a pipe can be made");
         let crowd = crowd();
         let kept = crowd.last().expect("there are some");
