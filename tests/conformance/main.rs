@@ -8,6 +8,7 @@
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
 //! - `prepared`: one command, started many times
 //! - `refused`: commands that mean nothing, of which nothing starts
+//! - `slots`: parents with many descriptors, and low numbers that are lent for high ones
 //! - `stages`: each stage as the child sees it, and as it fails
 //! - `strace`: which system calls a start consists of
 //!
@@ -26,6 +27,7 @@ mod closing;
 mod placing;
 mod prepared;
 mod refused;
+mod slots;
 mod stages;
 mod strace;
 

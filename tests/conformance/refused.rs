@@ -9,7 +9,7 @@ mod inputs;
 
 use std::io::{self, ErrorKind};
 
-use forkexec::{Command, Error, InputError, SearchPath};
+use forkexec::{Command, Error, InputError, Launch, Method, SearchPath};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
@@ -81,6 +81,28 @@ fn a_superuser_that_changes_the_user_has_to_speak_of_groups(#[case] ask: Ask) {
         let text = "user 1000 would keep the groups of the parent: \
                     set a group and the supplementary groups, or say keep_groups";
         assert_refused(&mut command, ErrorKind::InvalidInput, text);
+    });
+}
+
+#[test]
+fn a_closure_without_fork_is_told() {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        // SAFETY: the closure does nothing, and never runs.
+        unsafe { command.pre_exec(|| Ok(())) };
+        let text = "a pre-exec closure needs fork, and a start without fork is required";
+        assert_refused(command.launch(Launch::RequireFast), ErrorKind::InvalidInput, text);
+    });
+}
+
+#[test]
+fn a_system_without_a_fast_start_is_told() {
+    isolated(|| {
+        let capabilities = capabilities();
+        let lacks = format!("{} cannot start a child without fork", capabilities.system);
+        let has = capabilities.launchers.iter().any(|method| *method != Method::Fork);
+        let (_, text) = refusal(probe(&["true"]).launch(Launch::RequireFast));
+        assert_eq!(text, if has { STARTED } else { &lacks });
     });
 }
 

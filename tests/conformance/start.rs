@@ -1,6 +1,7 @@
 //! Commands that start the probe, and what came of it.
 
 use std::fs::File;
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::FileExt;
@@ -54,7 +55,18 @@ pub(crate) fn memory_file() -> File {
 
 /// A file in memory, closed by exec, whose number is above those that tests choose.
 pub(crate) fn high_memory_file() -> File {
-    let low = memory_file();
+    high(&memory_file())
+}
+
+/// The reading end of a pipe, which does not wait, and the writing end, both with numbers as [`high_memory_file`].
+pub(crate) fn high_pipe() -> (File, File) {
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    // SAFETY: the command takes an int.
+    check(unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) });
+    (high(&reader), high(&writer))
+}
+
+fn high(low: &impl AsRawFd) -> File {
     // SAFETY: the command takes an int.
     let high = check(unsafe { libc::fcntl(low.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 880) });
     // SAFETY: the descriptor is new, and nobody else has it.

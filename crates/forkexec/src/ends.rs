@@ -3,6 +3,7 @@
 
 use crate::SpawnError;
 use crate::layout::{Layout, Lift, STREAMS, duplicate, failed};
+use crate::platform;
 use crate::prepare::checks;
 use crate::slots::{self, Slot};
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
@@ -51,7 +52,7 @@ impl Ends {
             *place = source;
         }
         ends.numbers = ends.before;
-        if let Some(lift) = &layout.lift {
+        if let Some(lift) = layout.lift.as_ref().filter(|_| platform::shares_table()) {
             ends.lift(lift, plan);
         }
         Ok(ends)
@@ -108,4 +109,63 @@ fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnErr
         fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
     }
     Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ends, FIRST_SOURCE};
+    use crate::slots::{HIGH, LOW_NUMBERS};
+    use crate::spawn::planned;
+    use crate::{Command, Launch, Prepared, Stdio, platform, reserve_low_slots};
+    use forkexec_core::Fd;
+    use std::io::PipeReader;
+    use std::os::fd::AsRawFd;
+
+    /// The numbers of the ends that there are.
+    fn ends(prepared: &Prepared<'_>) -> Vec<Fd> {
+        let ends = planned(prepared, |plan| Ends::open(&prepared.layout, plan)).expect("pipes can be made");
+        ends.numbers.into_iter().filter(|&number| number >= 0).collect()
+    }
+
+    /// So many pipes that the last are high.
+    fn crowd() -> Vec<PipeReader> {
+        (0..HIGH + 2).map(|_| std::io::pipe().expect("a pipe can be made").0).collect()
+    }
+
+    #[test]
+    fn what_is_high_is_lent_a_low_number_where_that_is_of_use() {
+        let _alone = LOW_NUMBERS.lock();
+        reserve_low_slots(16).expect("a pipe can be made");
+        let crowd = crowd();
+        let kept = crowd.last().expect("there are some");
+        let mut command = Command::new("true");
+        command.keep_fd(kept).stdout(Stdio::piped());
+        let lifted = ends(&command.prepare().expect("it means something"));
+        assert_eq!(lifted.iter().all(|&fd| fd < HIGH), platform::shares_table(), "{lifted:?}");
+        command.inherit_all();
+        let inherited = ends(&command.prepare().expect("it means something"));
+        command.close_others_from(crate::Link::Bulk).launch(Launch::Fork);
+        let forked = ends(&command.prepare().expect("it means something"));
+        // Then a kept descriptor is no end, either.
+        assert!([inherited, forked].iter().all(|ends| ends.len() == 1 && ends[0] >= HIGH));
+    }
+
+    /// Nothing is gained where a file that stays is higher than all the rest.
+    #[test]
+    fn nothing_is_lent_below_what_the_child_needs_anyway() {
+        let _alone = LOW_NUMBERS.lock();
+        reserve_low_slots(16).expect("a pipe can be made");
+        let crowd = crowd();
+        let kept = crowd.last().expect("there are some");
+        let file = tempfile::tempfile().expect("a file can be made");
+        let file =
+            nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900)).expect("below the limit");
+        // SAFETY: the number is new, and nobody else has it.
+        let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
+        let mut command = Command::new("true");
+        command.keep_fd(kept).map_fd(&file, 5).stdout(Stdio::piped());
+        let ends = ends(&command.prepare().expect("it means something"));
+        assert!(ends.iter().all(|&fd| fd >= HIGH), "{ends:?}");
+        assert!(ends.len() == 1 || ends[1] == kept.as_raw_fd() && FIRST_SOURCE > 1);
+    }
 }

@@ -47,9 +47,10 @@ pub(crate) struct Settings<'fd> {
 }
 
 impl Settings<'_> {
-    /// Whether the child will need nothing of the parent's table but what the command names.
+    /// Whether the child will need nothing of the parent's table but what the command names, and may get it by the call
+    /// that leaves out the rest.
     pub(crate) fn needs_only_what_it_names(&self) -> bool {
-        self.close.is_some() && self.hooks.is_empty() && self.launch != Launch::Fork
+        self.close == Some(Link::Bulk) && self.hooks.is_empty() && self.launch != Launch::Fork
     }
 
     pub(crate) fn new(program: OsString) -> Self {

@@ -153,3 +153,7 @@ fn replace_pool() -> Result<Option<&'static Pool>, Errno> {
     }
     Ok(Some(pool))
 }
+
+/// Numbers below [`HIGH`] are few, and the tests of one process share them: who needs some holds this.
+#[cfg(test)]
+pub(crate) static LOW_NUMBERS: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -86,3 +86,9 @@ fn directory<'a>(prepared: &'a Prepared<'_>, layout: &Layout, ends: &Ends) -> Op
         None => None,
     }
 }
+
+/// Does something with the plan of a command that is not started.
+#[cfg(test)]
+pub(crate) fn planned<T>(prepared: &Prepared<'_>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
+    work(&plan(prepared, &prepared.layout, &|| Ok(())))
+}

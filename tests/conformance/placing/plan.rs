@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
 use forkexec::{Child, Command, Errno, Error, Stage, Stdio};
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::probe;
+use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world::{self, Reopen};
 
-use crate::start::{Identity, high_memory_file, identity, set_cloexec, written};
+use crate::start::{Identity, high_memory_file, high_pipe, identity, set_cloexec, written};
 
 /// What is open in the parent, and what the child is told to get.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +98,7 @@ impl Plan {
         if !status.success() {
             return Err(format!("the probe fails: {status}"));
         }
-        let table = written(&files.report).facts.into_iter();
+        let table = files.seen().facts.into_iter();
         let table = table.map(|(fd, facts)| (fd, files.which((facts.dev, facts.ino), &pipes))).collect();
         drop((child, command));
         Ok((table, files.differences(&before)))
@@ -156,12 +157,19 @@ struct Files {
     open: BTreeMap<RawFd, OwnedFd>,
     identities: BTreeMap<RawFd, Identity>,
     report: File,
+    /// Where the report is read, if it is a pipe: that may be lent a low number, a regular file may not.
+    reader: Option<File>,
     _stdio: Reopen,
 }
 
 impl Files {
     fn open(plan: &Plan) -> Self {
-        let report = high_memory_file();
+        let (reader, report) = if is_pipe(plan.report) {
+            let (reader, writer) = high_pipe();
+            (Some(reader), writer)
+        } else {
+            (None, high_memory_file())
+        };
         let stdio = world::close_stdio(&[0, 1, 2]);
         // The plan's numbers may be those that the library has reserved: then it takes others.
         let is_reserved = forkexec::low_slots().iter().any(|fd| plan.open.contains(fd));
@@ -174,7 +182,16 @@ impl Files {
         }
         open.iter().filter(|(fd, _)| plan.cloexec.contains(fd)).for_each(|(_, file)| set_cloexec(file));
         let identities = plan.open.iter().map(|&fd| (fd, identity_of(fd))).collect();
-        Self { open, identities, report, _stdio: stdio }
+        Self { open, identities, report, reader, _stdio: stdio }
+    }
+
+    /// What the probe reported, which has ended.
+    fn seen(&mut self) -> Seen {
+        let Some(reader) = &mut self.reader else { return written(&self.report) };
+        let mut text = Vec::new();
+        let end = reader.read_to_end(&mut text).expect_err("the parent has the writing end");
+        assert_eq!(end.kind(), io::ErrorKind::WouldBlock);
+        Seen::parse(&String::from_utf8(text).expect("a report is ASCII"))
     }
 
     /// The file with this number; a copy if it was lent already.
@@ -211,8 +228,13 @@ impl Files {
 
 /// A new file under this number, that exec leaves open.
 fn open_at(number: RawFd) -> OwnedFd {
-    let high = high_memory_file();
+    let high = if is_pipe(number) { high_pipe().0 } else { high_memory_file() };
     world::place(&high, number)
+}
+
+/// Under even numbers there are pipes.
+fn is_pipe(number: RawFd) -> bool {
+    number % 2 == 0
 }
 
 fn pipes_of(child: &Child) -> [Option<Identity>; 3] {

@@ -1,8 +1,11 @@
 //! Children that share this process's descriptor table at first, as on Linux.
 
 use forkexec_core::{Errno, Fd};
+use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 /// Whether a child does that, so that it matters how high the descriptors are that it needs: nothing was refused so far.
 pub(crate) fn shares_table() -> bool {
@@ -30,17 +33,45 @@ pub(crate) fn replace(from: Fd, to: Fd) -> Result<(), Errno> {
 /// That is so for pipes, sockets, what has no name and no kind (an eventfd, an epoll), the devices of memory (`/dev/null`)
 /// and terminals that are no serial line.
 pub(crate) fn is_never_locked(fd: Fd) -> bool {
-    let mut about = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `about` has room for the answer.
-    if unsafe { libc::fstat(fd, about.as_mut_ptr()) } != 0 {
-        return false;
-    }
-    // SAFETY: fstat succeeded, so it has filled it.
-    let about = unsafe { about.assume_init() };
-    match about.st_mode & libc::S_IFMT {
-        0 | libc::S_IFIFO | libc::S_IFSOCK => true,
+    // SAFETY: the caller knows the descriptor to be open, and the `File` does not close it.
+    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+    let Ok(about) = file.metadata() else { return false };
+    let kind = about.file_type();
+    if kind.is_char_device() {
         // Memory, `/dev/tty` and `/dev/ptmx`, and pseudo-terminals: `Documentation/admin-guide/devices.txt` of Linux.
-        libc::S_IFCHR => matches!(libc::major(about.st_rdev), 1 | 5 | 136..=143),
-        _ => false,
+        return matches!(major(about.rdev()), 1 | 5 | 136..=143);
+    }
+    kind.is_fifo() || kind.is_socket() || about.mode() & KIND == 0
+}
+
+/// The bits of a mode that tell the kind (`S_IFMT`).
+const KIND: u32 = 0o170_000;
+
+/// The major number of a device, as `major` of the C libraries.
+const fn major(device: u64) -> u64 {
+    (device >> 8) & 0xfff | (device >> 32) & !0xfff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_never_locked;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn what_may_be_locked_is_told_from_what_is_not() {
+        let (pipe, _) = io::pipe().unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
+        let file = tempfile::tempfile().unwrap();
+        // SAFETY: no memory is passed.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        let never = [pipe.as_raw_fd(), socket.as_raw_fd(), null.as_raw_fd(), event];
+        assert_eq!(never.map(is_never_locked), [true; 4]);
+        assert_eq!([file.as_raw_fd(), directory.as_raw_fd()].map(is_never_locked), [false; 2]);
+        // SAFETY: it is this test's own.
+        unsafe { libc::close(event) };
     }
 }

@@ -131,13 +131,11 @@ impl Pool {
             cell.store(fd, Ordering::SeqCst);
             return None;
         }
-        match backend().sys().file_id(fd) {
-            Ok(holds) => Some(Slot { pool: self, cell, fd, holds }),
-            Err(_) => {
-                cell.store(EMPTY, Ordering::SeqCst);
-                None
-            }
+        let holds = backend().sys().file_id(fd).ok();
+        if holds.is_none() {
+            cell.store(EMPTY, Ordering::SeqCst);
         }
+        Some(Slot { pool: self, cell, fd, holds: holds? })
     }
 
     /// Puts the placeholder back, and says whether it is there.

@@ -1,13 +1,10 @@
 use super::{Fd, HIGH, MOST, Pool, backend, replace};
+use crate::slots::LOW_NUMBERS;
 use forkexec_core::{Backend, FileId, ParentSys, Sys};
 use rstest::rstest;
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::sync::Mutex;
 use std::thread;
-
-/// Numbers below [`HIGH`] are few, and the tests of this binary share them.
-static LOW_NUMBERS: Mutex<()> = Mutex::new(());
 
 /// A pool with so many slots, which is closed after the test.
 fn with_pool(slots: usize, test: impl FnOnce(&Pool)) {

@@ -1,0 +1,288 @@
+//! Low numbers that are lent for high ones: a parent with many descriptors, and children that get some of them.
+//!
+//! Whether they are lent or not, the child must see the same, and the parent keep what it has.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::thread;
+
+use forkexec::{Command, Launch, Stdio, low_slots, reserve_low_slots};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::check;
+use crate::start::{Identity, identity, memory_file, probe, report, seen, table};
+
+/// What a parent has open: three pipes with the lowest numbers, so many descriptors, and pipes with the highest.
+struct Parent {
+    /// The low ones first.
+    pipes: Vec<OwnedFd>,
+    crowd: Vec<OwnedFd>,
+}
+
+const LOW: usize = 3;
+const CROWD: usize = 1_100;
+const HIGH: usize = 20;
+
+impl Parent {
+    fn new() -> Self {
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        world::set_limit(libc::RLIMIT_NOFILE, hard.min(4_000), hard).expect("within the hard limit");
+        let mut pipes: Vec<_> = (0..LOW).map(|_| pipe()).collect();
+        let crowd = world::open_many(CROWD);
+        pipes.extend((0..HIGH).map(|_| pipe()));
+        Self { pipes, crowd }
+    }
+
+    fn number(&self, to: To) -> RawFd {
+        match to {
+            Number(number) => number,
+            NumberOf(index) => self.pipes[index].as_raw_fd(),
+        }
+    }
+}
+
+/// One end of a pipe, which no other descriptor is.
+fn pipe() -> OwnedFd {
+    let (reader, _) = io::pipe().expect("a pipe can be made");
+    reader.into()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum To {
+    Number(RawFd),
+    /// The number that this pipe of the parent's has.
+    NumberOf(usize),
+}
+use To::{Number, NumberOf};
+
+/// Whether the backend under test has a use for low slots; says aloud if not.
+fn has_slots() -> bool {
+    let has = !cfg!(forkexec_backend = "posix");
+    if !has {
+        skip("this backend lends no low numbers");
+    }
+    has
+}
+
+const RING: &[(usize, To)] = &[(3, NumberOf(4)), (4, NumberOf(5)), (5, NumberOf(3))];
+const MIXED_RING: &[(usize, To)] = &[(0, NumberOf(4)), (4, NumberOf(1)), (1, NumberOf(0))];
+const ONTO_SLOTS: &[(usize, To)] = &[(3, Number(48)), (4, Number(49)), (5, Number(50)), (6, Number(51))];
+
+#[rstest]
+#[case::captured_output_alone(&[], &[])]
+#[case::kept(&[3], &[])]
+#[case::two_adjacent_kept(&[3, 4], &[])]
+#[case::low_and_high_kept(&[0, 3], &[])]
+#[case::high_to_low(&[], &[(3, Number(3)), (4, Number(7))])]
+#[case::low_to_high(&[], &[(0, Number(2_000)), (1, NumberOf(3))])]
+#[case::swap_of_low_and_high(&[], &[(0, NumberOf(3)), (3, NumberOf(0))])]
+#[case::ring_of_high_numbers(&[], RING)]
+#[case::ring_of_low_and_high_numbers(&[], MIXED_RING)]
+#[case::two_rings(&[], &[(3, NumberOf(4)), (4, NumberOf(3)), (0, NumberOf(1)), (1, NumberOf(0))])]
+#[case::kept_and_mapped(&[3], &[(3, Number(9)), (3, Number(1_999))])]
+#[case::to_itself(&[], &[(3, NumberOf(3)), (4, Number(5))])]
+#[case::onto_the_numbers_that_are_lent(&[4], ONTO_SLOTS)]
+#[case::more_than_can_be_lent(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21], &[])]
+fn the_child_gets_what_it_was_handed(
+    #[case] keep: &[usize],
+    #[case] mappings: &[(usize, To)],
+    #[values(0, 4, 16)] slots: usize,
+) {
+    isolated(|| {
+        reserve_low_slots(slots).expect("a pipe can be made");
+        let parent = Parent::new();
+        let mut command = probe(&["report"]);
+        let mut expected: Vec<(RawFd, Identity)> = Vec::new();
+        for &index in keep {
+            command.keep_fd(&parent.pipes[index]);
+            expected.push((parent.number(NumberOf(index)), identity(&parent.pipes[index])));
+        }
+        for &(source, to) in mappings {
+            command.map_fd(&parent.pipes[source], parent.number(to));
+            expected.push((parent.number(to), identity(&parent.pipes[source])));
+        }
+        expected.sort_unstable();
+        let before = (Snapshot::take(), low_slots());
+        for launch in [Launch::Auto, Launch::Auto, Launch::Fork] {
+            assert_eq!(table(&seen(command.launch(launch)))[3..], expected);
+        }
+        let after = (Snapshot::take(), low_slots());
+        assert_eq!((before.0.differences(&after.0), before.1.len()), (vec![], after.1.len()));
+    });
+}
+
+#[rstest]
+fn directory_and_streams_are_what_was_asked_for_wherever_they_lie(#[values(0, 16)] slots: usize) {
+    isolated(|| {
+        reserve_low_slots(slots).expect("a pipe can be made");
+        let _parent = Parent::new();
+        let root = std::fs::File::open("/").expect("it is there");
+        let (input, error) = (pipe(), pipe());
+        let expected = (identity(&input), identity(&error));
+        let mut command = probe(&[]);
+        command.current_dir_fd(&root).stdin(input).stderr(error);
+        let seen = report(&mut command);
+        let found = table(&seen);
+        assert_eq!((found[0].1, found[2].1, seen.cwd), (expected.0, expected.1, Some("/".into())));
+    });
+}
+
+#[test]
+fn a_few_numbers_are_reserved_by_the_first_command_that_hands_something_over() {
+    isolated(|| {
+        if !has_slots() {
+            return;
+        }
+        assert!(probe(&["true"]).status().expect("it can be started").success());
+        assert_eq!(low_slots(), [0; 0]);
+        assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
+        // Four, and what they are duplicates of.
+        assert_eq!(low_slots(), [48, 49, 50, 51, 64]);
+        assert_eq!((reserve_low_slots(2).ok(), reserve_low_slots(99).ok()), (Some(4), Some(16)));
+        assert_eq!((reserve_low_slots(0).ok(), low_slots()), (Some(0), vec![]));
+        assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
+        assert_eq!(low_slots(), [0; 0]);
+        assert_eq!((reserve_low_slots(1).ok(), low_slots().len()), (Some(1), 2));
+    });
+}
+
+/// Descriptors that a program closed although they were not its own, and the numbers are others' by now.
+#[test]
+fn numbers_that_became_somebody_else_s_are_left_alone() {
+    isolated(|| {
+        if !has_slots() {
+            return;
+        }
+        reserve_low_slots(4).expect("a pipe can be made");
+        let parent = Parent::new();
+        let lost = low_slots();
+        for &fd in &lost {
+            // SAFETY: the library knows its own, whatever became of the number.
+            check(unsafe { libc::close(fd) });
+        }
+        let file = memory_file();
+        let foreign: Vec<OwnedFd> =
+            lost.iter().filter(|&&fd| fd != file.as_raw_fd()).map(|&fd| world::place(&file, fd)).collect();
+        let kept = [&parent.pipes[5], &parent.pipes[6]];
+        let mut command = probe(&["report"]);
+        command.keep_fd(kept[0]).keep_fd(kept[1]);
+        let expected = kept.map(|pipe| (pipe.as_raw_fd(), identity(pipe)));
+        assert_eq!(table(&seen(&mut command))[3..], expected);
+        assert!(foreign.iter().all(|fd| identity(fd) == identity(&file)));
+        assert!(low_slots().iter().all(|fd| !lost.contains(fd)));
+    });
+}
+
+/// Locks of fcntl(2) are lost with any descriptor of the file that is closed.
+#[test]
+fn a_start_drops_no_record_lock_of_the_parent_s() {
+    isolated(|| {
+        reserve_low_slots(16).expect("a pipe can be made");
+        let _parent = Parent::new();
+        let file = memory_file();
+        // SAFETY: all zeroes are a lock of a whole file.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        lock.l_type = 1; // F_WRLCK, whose type is another one in each C library.
+        // SAFETY: the lock outlives the call.
+        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) });
+        let mut command = probe(&["report"]);
+        command.keep_fd(&file).map_fd(&file, 5);
+        assert_eq!(seen(&mut command).fds, [0, 1, 2, 5, file.as_raw_fd()]);
+        // A lock of an open file description conflicts with the process's own.
+        // SAFETY: the lock outlives the call, which writes it.
+        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) });
+        assert_eq!(lock.l_type, 1);
+    });
+}
+
+#[test]
+fn descriptors_that_run_out_are_taken_back_from_what_is_reserved() {
+    isolated(|| {
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        world::set_limit(libc::RLIMIT_NOFILE, 300, hard).expect("within the hard limit");
+        reserve_low_slots(16).expect("a pipe can be made");
+        let null = std::fs::File::open("/dev/null").expect("it is there");
+        let mut crowd = Vec::new();
+        while let Ok(another) = null.as_fd().try_clone_to_owned() {
+            crowd.push(another);
+        }
+        let answer = probe(&["true"]).stdin(Stdio::piped()).stdout(Stdio::piped()).status();
+        let reserved = low_slots();
+        drop(crowd);
+        if has_slots() {
+            assert!(answer.expect("it can be started").success());
+            assert_eq!(reserved, [0; 0]);
+        }
+    });
+}
+
+/// Nothing can be put under a number above the limit; a kept descriptor is there already.
+#[test]
+fn a_kept_descriptor_above_the_limit_stays_where_it_is() {
+    isolated(|| {
+        reserve_low_slots(16).expect("a pipe can be made");
+        let mut parent = Parent::new();
+        // The report of a forked child needs numbers below the limit.
+        parent.crowd.drain(..8);
+        let kept = &parent.pipes[4];
+        let mut command = probe(&["true"]);
+        command.keep_fd(kept);
+        let prepared = command.prepare().expect("it means something");
+        world::set_limit(libc::RLIMIT_NOFILE, 1_000, 4_000).expect("a limit can be lowered");
+        let mut later = probe(&["true"]);
+        later.keep_fd(kept);
+        let statuses = [prepared.status(), later.status()].map(|status| status.is_ok_and(|it| it.success()));
+        assert_eq!(statuses, [true; 2]);
+    });
+}
+
+#[rstest]
+fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
+    const ROUNDS: usize = 25;
+    isolated(|| {
+        reserve_low_slots(slots).expect("a pipe can be made");
+        let parent = Parent::new();
+        let before = low_slots();
+        thread::scope(|scope| {
+            for pipe in &parent.pipes[LOW..LOW + 8] {
+                scope.spawn(move || {
+                    let expected = [(7, identity(pipe)), (pipe.as_raw_fd(), identity(pipe))];
+                    let mut command = probe(&["report"]);
+                    command.keep_fd(pipe).map_fd(pipe, 7);
+                    for _ in 0..ROUNDS {
+                        assert_eq!(table(&seen(&mut command))[3..], expected);
+                    }
+                });
+            }
+        });
+        assert_eq!(low_slots(), before);
+    });
+}
+
+/// What fork(2) copies has what its parent had, and uses it by itself.
+#[test]
+fn a_process_that_forked_has_its_own() {
+    isolated(|| {
+        reserve_low_slots(4).expect("a pipe can be made");
+        let parent = Parent::new();
+        let start = || {
+            let mut command = Command::new(forkexec_tests::probe::path());
+            let status = command.arg("true").keep_fd(&parent.pipes[5]).stdout(Stdio::piped()).status();
+            status.is_ok_and(|status| status.success())
+        };
+        // SAFETY: the other thread of this process waits for this one, and holds no lock.
+        let child = check(unsafe { libc::fork() });
+        if child == 0 {
+            let worked = start() && start();
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(!worked)) };
+        }
+        let mut status = 0;
+        // SAFETY: one int is written.
+        check(unsafe { libc::waitpid(child, &raw mut status, 0) });
+        assert_eq!((status, start()), (0, true));
+    });
+}
