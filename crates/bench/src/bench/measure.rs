@@ -1,0 +1,171 @@
+//! The run: all methods in turn, round after round.
+
+mod batch;
+mod turn;
+
+use super::Failure;
+use super::cli::{GroupName, Options};
+use super::method::Kind;
+use super::peer::Peers;
+use super::scenario::{Group, Scenario};
+use super::stats;
+use super::toolbox::Toolbox;
+use serde::Serialize;
+
+/// All that was measured.
+pub(super) struct Results {
+    pub(super) tables: Vec<Table>,
+    /// How many rounds each column had.
+    pub(super) rounds: usize,
+    /// Whether the first spawn came after the descriptors were opened.
+    pub(super) cold: bool,
+}
+
+/// What was measured of a group.
+pub(super) struct Table {
+    pub(super) group: GroupName,
+    pub(super) title: String,
+    pub(super) columns: Vec<Column>,
+}
+
+/// A scenario, and a cell for each row of the peers.
+pub(super) struct Column {
+    pub(super) scenario: Scenario,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// What a method took.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Cell {
+    /// It was not asked.
+    Absent,
+    /// It has no way to do it.
+    Unable(String),
+    /// It failed at it.
+    Failed(String),
+    /// It did it.
+    Measured(Measured),
+}
+
+/// Times, and what they are worth.
+#[derive(Clone, Serialize)]
+pub(super) struct Measured {
+    /// The rounds it took part in, with nanoseconds for each spawn.
+    pub(super) rounds: Vec<(usize, Vec<u64>)>,
+    /// How many descriptors a child was born with.
+    pub(super) sees: u32,
+    /// Whether these were the ones that it was handed, and no other.
+    pub(super) exact: bool,
+    /// Against the fastest exact floor of the same rounds.
+    pub(super) ratio: f64,
+}
+
+impl Measured {
+    /// Microseconds for each spawn.
+    fn micros(&self) -> Vec<f64> {
+        self.rounds.iter().flat_map(|(_, times)| times).map(|&time| micros(time)).collect()
+    }
+
+    /// The median in microseconds.
+    pub(super) fn median(&self) -> f64 {
+        stats::median(&self.micros())
+    }
+
+    /// The quartiles in microseconds.
+    pub(super) fn quartiles(&self) -> [f64; 2] {
+        let all = self.micros();
+        [stats::quantile(&all, 0.25), stats::quantile(&all, 0.75)]
+    }
+
+    /// The quotient of what was measured in the same rounds.
+    fn ratio_to(&self, floor: &Self) -> f64 {
+        let in_round = |wanted: usize| {
+            let (_, times) = floor.rounds.iter().find(|(round, _)| *round == wanted)?;
+            Some(round_median(times))
+        };
+        let (own, of_floor): (Vec<f64>, Vec<f64>) = self
+            .rounds
+            .iter()
+            .filter_map(|(round, times)| Some((round_median(times), in_round(*round)?)))
+            .unzip();
+        stats::ratio(&own, &of_floor)
+    }
+}
+
+impl Cell {
+    /// The times, if there are some.
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        match self {
+            Self::Measured(measured) => Some(measured),
+            _ => None,
+        }
+    }
+}
+
+fn round_median(times: &[u64]) -> f64 {
+    stats::median(&times.iter().map(|&time| micros(time)).collect::<Vec<_>>())
+}
+
+fn micros(nanoseconds: u64) -> f64 {
+    std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
+}
+
+/// Measures all groups.
+pub(super) fn measure(
+    toolbox: &Toolbox,
+    peers: &Peers,
+    groups: &[Group],
+    options: &Options,
+) -> Result<Results, Failure> {
+    let rounds = options.rounds.unwrap_or(if options.quick { 8 } else { 40 });
+    let mut tables = Vec::new();
+    for group in groups {
+        let mut columns = Vec::new();
+        for &scenario in &group.scenarios {
+            eprintln!("measuring: {}, {}", group.title, scenario.title(group.name));
+            let run = turn::Run { toolbox, peers, scenario, rounds, cold: options.cold };
+            columns.push(Column { scenario, cells: column(&run)? });
+        }
+        tables.push(Table { group: group.name, title: group.title.clone(), columns });
+    }
+    Ok(Results { tables, rounds, cold: options.cold })
+}
+
+/// Measures one column, in as many batches as the memory of the machine asks for. The floor is part of each.
+fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
+    let mut cells = vec![Cell::Absent; run.peers.rows.len()];
+    for (index, workers) in batch::batches(run.peers, run.scenario.world.memory)?.iter().enumerate() {
+        let rows: Vec<usize> = (0..run.peers.rows.len())
+            .filter(|&row| takes_part(run.peers, row, workers, index == 0))
+            .collect();
+        let mut measured = run.rows(&rows)?;
+        relate(run.peers, &mut measured);
+        for (row, cell) in measured {
+            if matches!(cells[row], Cell::Absent) {
+                cells[row] = cell;
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// The first batch has all rows of its workers; the later ones have the floor beside theirs.
+fn takes_part(peers: &Peers, row: usize, workers: &[usize], first: bool) -> bool {
+    let row = &peers.rows[row];
+    workers.contains(&row.worker) && (first || row.kind == Kind::Floor || row.worker != workers[0])
+}
+
+/// Fills in the ratios.
+fn relate(peers: &Peers, cells: &mut [(usize, Cell)]) {
+    let exact_floor = |(row, cell): &(usize, Cell)| {
+        let measured = cell.measured().filter(|measured| measured.exact)?;
+        (peers.rows[*row].kind == Kind::Floor).then(|| measured.clone())
+    };
+    let fastest = cells.iter().filter_map(exact_floor).min_by(|a, b| a.median().total_cmp(&b.median()));
+    for (_, cell) in cells {
+        if let Cell::Measured(measured) = cell {
+            measured.ratio = fastest.as_ref().map_or(f64::NAN, |floor| measured.ratio_to(floor));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What there is to be measured on this machine, and what there is not.
+
+mod c;
+mod languages;
+mod native;
+
+use super::cli::Options;
+use super::method::Kind;
+use super::toolbox::Toolbox;
+use std::ffi::OsString;
+
+/// A process that spawns for the driver.
+pub(super) struct Worker {
+    /// Its name, for files and messages.
+    pub(super) id: String,
+    /// How it is started.
+    pub(super) command: Vec<OsString>,
+    /// Whether it opens its descriptors when it is told to. The others are born with them.
+    pub(super) opens_late: bool,
+}
+
+/// A row of the tables.
+pub(super) struct Row {
+    /// Its name on the command line.
+    pub(super) id: String,
+    /// Its name in the table.
+    pub(super) title: String,
+    /// What it is to the others.
+    pub(super) kind: Kind,
+    /// The word for the method in the protocol.
+    pub(super) method: String,
+    /// The index of its worker.
+    pub(super) worker: usize,
+}
+
+/// A peer that is not to be had.
+pub(super) struct Missing {
+    /// What it would be.
+    pub(super) title: String,
+    /// Why it is not.
+    pub(super) reason: String,
+}
+
+/// All that was found.
+#[derive(Default)]
+pub(super) struct Peers {
+    pub(super) workers: Vec<Worker>,
+    pub(super) rows: Vec<Row>,
+    pub(super) missing: Vec<Missing>,
+}
+
+impl Peers {
+    /// Adds a worker with one method, or the reason why not.
+    fn add(&mut self, id: &str, title: &str, made: Result<Vec<OsString>, super::Failure>) {
+        match made {
+            Ok(command) => {
+                self.rows.push(Row {
+                    id: id.to_owned(),
+                    title: title.to_owned(),
+                    kind: Kind::Peer,
+                    method: "spawn".to_owned(),
+                    worker: self.workers.len(),
+                });
+                self.workers.push(Worker { id: id.to_owned(), command, opens_late: false });
+            }
+            Err(reason) => self.missing(title, &reason.to_string()),
+        }
+    }
+
+    fn missing(&mut self, title: &str, reason: &str) {
+        self.missing.push(Missing { title: title.to_owned(), reason: reason.to_owned() });
+    }
+
+    /// Leaves what the command line wants, and the floor.
+    fn keep_wanted(&mut self, only: &[String]) {
+        if only.is_empty() {
+            return;
+        }
+        self.rows.retain(|row| {
+            row.kind == Kind::Floor || only.iter().any(|pattern| row.id.contains(pattern.as_str()))
+        });
+    }
+}
+
+/// Looks for everything, and makes what is to be made.
+pub(super) fn find(toolbox: &Toolbox, options: &Options) -> Peers {
+    let mut peers = Peers::default();
+    native::find(toolbox, &mut peers);
+    c::find(toolbox, &mut peers);
+    languages::find(toolbox, &mut peers);
+    peers.keep_wanted(&options.only);
+    peers
+}
