@@ -139,9 +139,12 @@ static struct spawn planned(const struct job *job, enum table table, const int p
     struct spawn spawn = {.job = job, .table = table};
     if (job->task == CAPTURED) spawn.from[0] = pipe[1], spawn.to[0] = 1, spawn.count = 1;
     if (job->task == FULL) spawn.from[0] = job->source, spawn.to[0] = TARGET, spawn.count = 1;
-    if (job->task == HIGH) {
+    if (job->task == KEPT || job->task == MAPPED) {
         spawn.count = 2;
-        for (int i = 0; i < 2; i++) spawn.from[i] = spawn.to[i] = job->kept[i];
+        for (int i = 0; i < 2; i++) {
+            spawn.from[i] = job->kept[i];
+            spawn.to[i] = job->task == KEPT ? job->kept[i] : TARGET + i;
+        }
     }
     return spawn;
 }

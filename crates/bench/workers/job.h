@@ -2,16 +2,16 @@
 #ifndef JOB_H
 #define JOB_H
 
-enum task { PLAIN, CAPTURED, HIGH, FULL };
+enum task { PLAIN, CAPTURED, KEPT, MAPPED, FULL };
 
 struct job {
     const char *program;
     char *const *arguments;
     char *const *environment;
     int task;        /* enum task */
-    int kept[2];     /* two adjacent descriptors, for HIGH */
-    int source;      /* a descriptor, for FULL: the child has it as TARGET */
-    unsigned id;     /* the user and group, for FULL */
+    int kept[2];     /* two adjacent descriptors: the child has them under their numbers (KEPT), or as TARGET and the next (MAPPED) */
+    int source;      /* a descriptor: the child has it as TARGET (FULL) */
+    unsigned id;     /* the user and the group (FULL) */
 };
 
 enum { TARGET = 3 };

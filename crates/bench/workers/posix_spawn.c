@@ -21,14 +21,14 @@ static int close_from(posix_spawn_file_actions_t *actions, int first) {
 static int planned(posix_spawn_file_actions_t *actions, const struct job *job, int out, int closes) {
     int first = 3, refused = 0;
     if (job->task == CAPTURED) refused = posix_spawn_file_actions_adddup2(actions, out, 1);
-    for (int i = 0; job->task == HIGH && i < 2 && !refused; i++)
+    for (int i = 0; job->task == MAPPED && i < 2 && !refused; i++)
         refused = posix_spawn_file_actions_adddup2(actions, job->kept[i], first++);
     return refused || !closes ? refused : close_from(actions, first);
 }
 
 /* One child, from its start to its end. 0 or an errno; ENOTSUP for what it cannot do. */
 int posix_spawn_spawn(const struct job *job, int closes) {
-    if (job->task == FULL || (job->task == HIGH && !closes)) return ENOTSUP;
+    if (job->task == FULL || job->task == KEPT) return ENOTSUP;
     int pipe[2] = {-1, -1}, pid = -1;
     if (job->task == CAPTURED && pipe2(pipe, O_CLOEXEC)) return errno;
     posix_spawn_file_actions_t actions;

@@ -169,7 +169,8 @@ fn sight(line: &str, task: Task) -> Result<Sight, Failure> {
     let as_asked = match task {
         Task::Plain => true,
         Task::Captured => *captured == 1,
-        Task::High => above.len() >= 2,
+        Task::Kept => above.len() >= 2,
+        Task::Mapped => above.starts_with(&[3, 4]),
         Task::Full => *user == super::job::ID && *leader == 1 && above.first() == Some(&3),
     };
     Ok(Sight { descriptors: *descriptors, as_asked })

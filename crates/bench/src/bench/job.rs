@@ -14,21 +14,24 @@ pub(super) enum Task {
     Plain = 0,
     /// Standard output is a pipe that is read to its end.
     Captured = 1,
-    /// Two adjacent descriptors are kept, the highest that are open.
-    High = 2,
+    /// Two adjacent descriptors, the highest that are open, are kept under their numbers.
+    Kept = 2,
+    /// These two are handed over as 3 and 4.
+    Mapped = 3,
     /// User, groups, directory, session and a mapping are set.
-    Full = 3,
+    Full = 4,
 }
 
 impl Task {
-    const ALL: [Self; 4] = [Self::Plain, Self::Captured, Self::High, Self::Full];
+    const ALL: [Self; 5] = [Self::Plain, Self::Captured, Self::Kept, Self::Mapped, Self::Full];
 
     /// The word for it in the protocol.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Captured => "captured",
-            Self::High => "high",
+            Self::Kept => "kept",
+            Self::Mapped => "mapped",
             Self::Full => "full",
         }
     }
@@ -38,7 +41,8 @@ impl Task {
         match self {
             Self::Plain => "nothing passed",
             Self::Captured => "stdout captured",
-            Self::High => "two high ones kept",
+            Self::Kept => "the two highest kept under their numbers",
+            Self::Mapped => "the two highest mapped to 3 and 4",
             Self::Full => "ids, groups, cwd, session, mapping",
         }
     }
@@ -52,7 +56,7 @@ impl Task {
     pub(super) fn handed(self) -> u32 {
         match self {
             Self::Plain | Self::Captured => 3,
-            Self::High => 5,
+            Self::Kept | Self::Mapped => 5,
             Self::Full => 4,
         }
     }
@@ -67,7 +71,7 @@ impl fmt::Display for Task {
 /// The user and the group of [`Task::Full`]: nobody.
 pub(super) const ID: u32 = 65_534;
 
-/// The number that [`Task::Full`] maps a descriptor to.
+/// The number that a descriptor is mapped to; the second of two gets the next.
 pub(super) const TARGET: RawFd = 3;
 
 /// One spawn, as a method is told.
@@ -79,7 +83,7 @@ pub(super) struct Job {
     pub(super) arguments: Vec<String>,
     /// The work around it.
     pub(super) task: Task,
-    /// The two that [`Task::High`] keeps.
+    /// The two of [`Task::Kept`] and [`Task::Mapped`].
     pub(super) kept: [RawFd; 2],
     /// What [`Task::Full`] maps.
     pub(super) source: RawFd,

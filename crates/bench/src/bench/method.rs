@@ -58,7 +58,6 @@ pub(super) static ALL: &[Method] = &[
     bare::SHARES,
     bare::SLOTS,
     ours::COMMAND,
-    ours::MAPPED,
     bare::POSIX_SPAWN,
     bare::POSIX_SPAWN_CLOSES,
     std_command::PLAIN,

@@ -50,13 +50,18 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Adds a worker with one method, or the reason why not.
-    fn add(&mut self, id: &str, title: &str, made: Result<Vec<OsString>, super::Failure>) {
-        match made {
-            Ok(command) => {
+    /// Adds a worker with one method, or the reason why not. `make` gives its version and its command.
+    fn add(
+        &mut self,
+        id: &str,
+        title: &str,
+        make: impl FnOnce() -> Result<(String, Vec<OsString>), super::Failure>,
+    ) {
+        match make() {
+            Ok((version, command)) => {
                 self.rows.push(Row {
                     id: id.to_owned(),
-                    title: title.to_owned(),
+                    title: format!("{title} ({version})"),
                     kind: Kind::Peer,
                     method: "spawn".to_owned(),
                     worker: self.workers.len(),

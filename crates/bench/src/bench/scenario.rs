@@ -64,7 +64,7 @@ pub(super) fn groups(options: &Options) -> Vec<Group> {
 
 fn tables(name: GroupName, options: &Options) -> Vec<Group> {
     match name {
-        GroupName::Descriptors => [Task::Plain, Task::Captured, Task::High]
+        GroupName::Descriptors => [Task::Plain, Task::Captured, Task::Kept, Task::Mapped]
             .map(|task| Group {
                 name,
                 title: format!("Descriptors open in the parent; {}", task.title()),

@@ -20,7 +20,7 @@ pub(super) const SHARES: Method =
 
 pub(super) const SLOTS: Method =
     floor("floor-slots", "floor: shares, high sources moved to reserved low slots", |job| match job.task {
-        Task::Captured | Task::High => bare(job, Entry::Floor, 3),
+        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 3),
         Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
     });
 

@@ -26,7 +26,8 @@ fn map(command: &mut Command, job: &Job) -> Result<(), Refusal> {
         unsafe { command.pre_exec(lead_session) };
         vec![mapping(job.source, TARGET)?]
     } else {
-        vec![mapping(job.kept[0], job.kept[0])?, mapping(job.kept[1], job.kept[1])?]
+        let [a, b] = if job.task == Task::Kept { job.kept } else { [TARGET, TARGET + 1] };
+        vec![mapping(job.kept[0], a)?, mapping(job.kept[1], b)?]
     };
     command.fd_mappings(mappings).map(|_| ()).map_err(|error| Refusal::Failed(error.to_string()))
 }

@@ -7,7 +7,7 @@ use duct::Expression;
 use std::os::unix::process::CommandExt as _;
 
 pub(super) const METHOD: Method = Method::peer("duct", "duct", |job| {
-    if job.task == Task::High {
+    if matches!(job.task, Task::Kept | Task::Mapped) {
         return Err(Refusal::Unable("it has no such operation"));
     }
     let job = job.clone();
@@ -20,7 +20,7 @@ pub(super) const METHOD: Method = Method::peer("duct", "duct", |job| {
 fn expression(job: &Job) -> Expression {
     let expression = duct::cmd(&job.program, &job.arguments);
     match job.task {
-        Task::Plain | Task::High => expression,
+        Task::Plain | Task::Kept | Task::Mapped => expression,
         Task::Captured => expression.stdout_capture(),
         Task::Full => {
             let source = job.source;

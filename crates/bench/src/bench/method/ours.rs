@@ -13,27 +13,7 @@ pub(super) const COMMAND: Method = Method {
     worker: "native",
     prepare: |job| {
         let job = job.clone();
-        Ok(Box::new(move || {
-            let mut command = command(&job, keep);
-            finished(command.spawn()?, job.task)
-        }))
-    },
-};
-
-pub(super) const MAPPED: Method = Method {
-    id: "ours-mapped",
-    title: "forkexec: Command, the two mapped to 3 and 4",
-    kind: Kind::Ours,
-    worker: "native",
-    prepare: |job| {
-        let job = job.clone();
-        if job.task != Task::High {
-            return Err(Refusal::Unable("the same as without"));
-        }
-        Ok(Box::new(move || {
-            let mut command = command(&job, map);
-            finished(command.spawn()?, job.task)
-        }))
+        Ok(Box::new(move || finished(command(&job).spawn()?, job.task)))
     },
 };
 
@@ -43,8 +23,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// The command of a job; `hand` says how the two descriptors of [`Task::High`] are handed over.
-fn command(job: &Job, hand: fn(&mut Command<'static>, &Job)) -> Command<'static> {
+fn command(job: &Job) -> Command<'static> {
     let mut command = Command::new(&job.program);
     command.args(&job.arguments);
     match job.task {
@@ -52,25 +31,18 @@ fn command(job: &Job, hand: fn(&mut Command<'static>, &Job)) -> Command<'static>
         Task::Captured => {
             command.stdout(Stdio::piped());
         }
-        Task::High => hand(&mut command, job),
+        Task::Kept => {
+            command.keep_fd(borrowed(job.kept[0])).keep_fd(borrowed(job.kept[1]));
+        }
+        Task::Mapped => {
+            command.map_fd(borrowed(job.kept[0]), TARGET).map_fd(borrowed(job.kept[1]), TARGET + 1);
+        }
         Task::Full => {
             command.uid(ID).gid(ID).groups([]).current_dir("/").setsid();
             command.map_fd(borrowed(job.source), TARGET);
         }
     }
     command
-}
-
-fn keep(command: &mut Command<'static>, job: &Job) {
-    for fd in job.kept {
-        command.keep_fd(borrowed(fd));
-    }
-}
-
-fn map(command: &mut Command<'static>, job: &Job) {
-    for (fd, target) in job.kept.into_iter().zip(TARGET..) {
-        command.map_fd(borrowed(fd), target);
-    }
 }
 
 fn borrowed(fd: i32) -> BorrowedFd<'static> {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 pub(super) const PLAIN: Method = Method::peer("std", "Rust std::process::Command", |job| match job.task {
     Task::Plain | Task::Captured => Ok(run(job, |_, _| ())),
-    Task::High | Task::Full => Err(Refusal::Unable("it has no such operation")),
+    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
 });
 
 pub(super) const PRE_EXEC: Method =
@@ -19,7 +19,7 @@ pub(super) const UID: Method = Method::peer("std-uid", "Rust std + .uid(0)", |jo
     Task::Plain | Task::Captured => Ok(run(job, |command, _| {
         command.uid(0);
     })),
-    Task::High | Task::Full => Err(Refusal::Unable("it has no such operation")),
+    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
 });
 
 fn run(job: &Job, more: fn(&mut Command, &Job)) -> Spawner {
@@ -62,7 +62,8 @@ fn close_in_child(command: &mut Command, job: &Job) {
         check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
         match task {
             Task::Plain | Task::Captured => Ok(()),
-            Task::High => kept.into_iter().try_for_each(survive_exec),
+            Task::Kept => kept.into_iter().try_for_each(survive_exec),
+            Task::Mapped => kept.into_iter().zip(TARGET..).try_for_each(duplicate),
             Task::Full => lead_session_with(source),
         }
     };
@@ -73,14 +74,18 @@ fn close_in_child(command: &mut Command, job: &Job) {
 /// Starts a session, and maps the descriptor.
 pub(super) fn lead_session_with(source: RawFd) -> io::Result<()> {
     lead_session()?;
-    // SAFETY: the call takes numbers alone.
-    check(unsafe { libc::dup2(source, TARGET) }.into())
+    duplicate((source, TARGET))
 }
 
 /// Starts a session.
 pub(super) fn lead_session() -> io::Result<()> {
     // SAFETY: the call takes nothing.
     check(unsafe { libc::setsid() }.into())
+}
+
+fn duplicate((source, target): (RawFd, RawFd)) -> io::Result<()> {
+    // SAFETY: the call takes numbers alone.
+    check(unsafe { libc::dup2(source, target) }.into())
 }
 
 fn survive_exec(fd: RawFd) -> io::Result<()> {

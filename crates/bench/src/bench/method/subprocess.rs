@@ -16,7 +16,7 @@ pub(super) const METHOD: Method = Method::peer("subprocess", "subprocess crate",
             stdout.ok_or_else(|| Refusal::Failed("no stdout".to_owned()))?.read_to_end(&mut Vec::new())?;
             succeeded(running.wait()?)
         })),
-        Task::High | Task::Full => Err(Refusal::Unable("it has no such operation")),
+        Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
     }
 });
 

@@ -13,7 +13,7 @@ pub(super) const METHOD: Method = Method {
     kind: Kind::Peer,
     worker: "tokio",
     prepare: |job| {
-        if job.task == Task::High {
+        if matches!(job.task, Task::Kept | Task::Mapped) {
             return Err(Refusal::Unable("it has no such operation"));
         }
         let runtime = Builder::new_current_thread().enable_io().build()?;
