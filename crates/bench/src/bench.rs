@@ -48,5 +48,5 @@ fn drive(options: &Options) -> Result<ExitCode, Failure> {
     born::prepare_process()?;
     let results = measure::measure(&toolbox, &peers, &groups, options)?;
     report::write(&results, &peers, options)?;
-    Ok(if options.check { check::report(&results) } else { ExitCode::SUCCESS })
+    Ok(if options.check { check::report(&results, &peers) } else { ExitCode::SUCCESS })
 }

@@ -16,6 +16,7 @@ pub(super) struct Cli {
 
 /// What is measured, and where it is written to.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that has no value")]
 pub(super) struct Options {
     /// A short run: few rounds, 1 GiB at most.
     #[arg(long)]

@@ -43,10 +43,7 @@ impl Host {
     /// Starts a worker. All but the native one are born with their descriptors; that one opens them when it is told to.
     pub(super) fn start(worker: &Worker, world: World, toolbox: &Toolbox) -> Result<Self, Failure> {
         let mut command = command_of(worker, world)?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .env("FORKEXEC_BENCH_MEMORY", world.memory.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("a worker without streams".into());

@@ -1,6 +1,7 @@
 //! The run: all methods in turn, round after round.
 
 mod batch;
+mod quiet;
 mod turn;
 
 use super::Failure;
@@ -34,6 +35,18 @@ pub(super) struct Column {
     pub(super) cells: Vec<Cell>,
 }
 
+impl Column {
+    /// How many rounds were quiet enough to count.
+    pub(super) fn counted(&self) -> usize {
+        self.cells
+            .iter()
+            .filter_map(Cell::measured)
+            .map(|measured| measured.counted().count())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 /// What a method took.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,11 +61,29 @@ pub(super) enum Cell {
     Measured(Measured),
 }
 
+/// A turn in a round.
+#[derive(Clone, Serialize)]
+pub(super) struct Round {
+    /// Which one.
+    pub(super) number: usize,
+    /// Nanoseconds for each spawn.
+    pub(super) times: Vec<u64>,
+    /// Whether it counts: `quiet` says which do.
+    pub(super) counts: bool,
+}
+
+impl Round {
+    /// Microseconds.
+    fn median(&self) -> f64 {
+        stats::median(&self.times.iter().map(|&time| micros(time)).collect::<Vec<_>>())
+    }
+}
+
 /// Times, and what they are worth.
 #[derive(Clone, Serialize)]
 pub(super) struct Measured {
-    /// The rounds it took part in, with nanoseconds for each spawn.
-    pub(super) rounds: Vec<(usize, Vec<u64>)>,
+    /// The rounds it took part in.
+    pub(super) rounds: Vec<Round>,
     /// How many descriptors a child was born with.
     pub(super) sees: u32,
     /// Whether these were the ones that it was handed, and no other.
@@ -62,9 +93,14 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Microseconds for each spawn.
+    /// Microseconds for each spawn that counts.
     fn micros(&self) -> Vec<f64> {
-        self.rounds.iter().flat_map(|(_, times)| times).map(|&time| micros(time)).collect()
+        self.counted().flat_map(|round| &round.times).map(|&time| micros(time)).collect()
+    }
+
+    /// The rounds that count.
+    fn counted(&self) -> impl Iterator<Item = &Round> {
+        self.rounds.iter().filter(|round| round.counts)
     }
 
     /// The median in microseconds.
@@ -80,15 +116,9 @@ impl Measured {
 
     /// The quotient of what was measured in the same rounds.
     fn ratio_to(&self, floor: &Self) -> f64 {
-        let in_round = |wanted: usize| {
-            let (_, times) = floor.rounds.iter().find(|(round, _)| *round == wanted)?;
-            Some(round_median(times))
-        };
-        let (own, of_floor): (Vec<f64>, Vec<f64>) = self
-            .rounds
-            .iter()
-            .filter_map(|(round, times)| Some((round_median(times), in_round(*round)?)))
-            .unzip();
+        let in_round = |number| floor.rounds.iter().find(|round| round.number == number).map(Round::median);
+        let (own, of_floor): (Vec<f64>, Vec<f64>) =
+            self.counted().filter_map(|round| Some((round.median(), in_round(round.number)?))).unzip();
         stats::ratio(&own, &of_floor)
     }
 }
@@ -101,10 +131,13 @@ impl Cell {
             _ => None,
         }
     }
-}
 
-fn round_median(times: &[u64]) -> f64 {
-    stats::median(&times.iter().map(|&time| micros(time)).collect::<Vec<_>>())
+    fn measured_mut(&mut self) -> Option<&mut Measured> {
+        match self {
+            Self::Measured(measured) => Some(measured),
+            _ => None,
+        }
+    }
 }
 
 fn micros(nanoseconds: u64) -> f64 {
@@ -140,7 +173,7 @@ fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
             .filter(|&row| takes_part(run.peers, row, workers, index == 0))
             .collect();
         let mut measured = run.rows(&rows)?;
-        relate(run.peers, &mut measured);
+        quiet::relate(run.peers, &mut measured);
         for (row, cell) in measured {
             if matches!(cells[row], Cell::Absent) {
                 cells[row] = cell;
@@ -154,18 +187,4 @@ fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
 fn takes_part(peers: &Peers, row: usize, workers: &[usize], first: bool) -> bool {
     let row = &peers.rows[row];
     workers.contains(&row.worker) && (first || row.kind == Kind::Floor || row.worker != workers[0])
-}
-
-/// Fills in the ratios.
-fn relate(peers: &Peers, cells: &mut [(usize, Cell)]) {
-    let exact_floor = |(row, cell): &(usize, Cell)| {
-        let measured = cell.measured().filter(|measured| measured.exact)?;
-        (peers.rows[*row].kind == Kind::Floor).then(|| measured.clone())
-    };
-    let fastest = cells.iter().filter_map(exact_floor).min_by(|a, b| a.median().total_cmp(&b.median()));
-    for (_, cell) in cells {
-        if let Cell::Measured(measured) = cell {
-            measured.ratio = fastest.as_ref().map_or(f64::NAN, |floor| measured.ratio_to(floor));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! One batch of one column: workers are started, methods warmed up, and then each has its turn in every round.
 
-use super::{Cell, Measured, round_median};
+use super::{Cell, Measured, Round};
 use crate::bench::Failure;
 use crate::bench::host::{Answer, Host};
 use crate::bench::peer::Peers;
@@ -117,7 +117,7 @@ impl Run<'_> {
             return;
         }
         let Ok(Answer::Times(times)) = self.ask(hosts, player.row, 5) else { return };
-        let one = round_median(&times);
+        let one = Round { number: 0, times, counts: true }.median();
         let (turn, threads) = match self.scenario.pace {
             Pace::Alone => (TURN, 1),
             Pace::Threads(threads) => (TURN_TOGETHER, threads),
@@ -135,7 +135,7 @@ impl Run<'_> {
             Pace::Threads(threads) => self.ask_together(hosts, player.row, threads, player.count),
         };
         match answer {
-            Ok(Answer::Times(times)) => measured.rounds.push((round, times)),
+            Ok(Answer::Times(times)) => measured.rounds.push(Round { number: round, times, counts: true }),
             Ok(Answer::Unable(reason)) => player.cell = Cell::Unable(reason),
             Ok(Answer::Failed(reason)) => player.cell = Cell::Failed(reason),
             Err(reason) => player.cell = Cell::Failed(reason.to_string()),

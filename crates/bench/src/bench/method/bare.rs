@@ -43,6 +43,7 @@ const fn floor(
 /// `int floor_spawn(const struct job *, int)` and its like.
 type Function = unsafe extern "C" fn(*const CJob, c_int) -> c_int;
 
+#[derive(Clone, Copy)]
 enum Entry {
     Floor,
     PosixSpawn,

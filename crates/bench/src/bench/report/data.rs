@@ -1,7 +1,7 @@
 //! Every measured spawn, as JSON or CSV.
 
 use crate::bench::Failure;
-use crate::bench::measure::{Cell, Results};
+use crate::bench::measure::{Cell, Measured, Results, Round};
 use crate::bench::peer::{Peers, Row};
 use crate::bench::scenario::{Pace, Scenario};
 use serde::Serialize;
@@ -16,6 +16,9 @@ struct Record<'a> {
     title: &'a str,
     table: &'a str,
     scenario: &'a Scenario,
+    /// Microseconds.
+    median: Option<f64>,
+    quartiles: Option<[f64; 2]>,
     result: &'a Cell,
 }
 
@@ -39,22 +42,24 @@ fn records<'a>(results: &'a Results, peers: &'a Peers) -> impl Iterator<Item = R
             title: &row.title,
             table: &table.title,
             scenario: &column.scenario,
+            median: cell.measured().map(Measured::median),
+            quartiles: cell.measured().map(Measured::quartiles),
             result: cell,
         })
     })
 }
 
 fn csv(results: &Results, peers: &Peers, file: &mut impl Write) -> Result<(), Failure> {
-    writeln!(file, "method,task,descriptors,memory,threads,round,sees,nanoseconds")?;
+    writeln!(file, "method,task,descriptors,memory,threads,round,counts,sees,nanoseconds")?;
     for record in records(results, peers) {
         let Cell::Measured(measured) = record.result else { continue };
         let Scenario { world, task, pace } = record.scenario;
         let threads = if let Pace::Threads(threads) = pace { *threads } else { 1 };
-        for (round, times) in &measured.rounds {
+        for Round { number, times, counts } in &measured.rounds {
             for time in times {
                 writeln!(
                     file,
-                    "{},{task},{},{},{threads},{round},{},{time}",
+                    "{},{task},{},{},{threads},{number},{counts},{},{time}",
                     record.method, world.descriptors, world.memory, measured.sees
                 )?;
             }

@@ -47,7 +47,9 @@ pub(super) fn words(table: &Table, peers: &Peers) -> Words {
     let mut head = vec!["method".to_owned()];
     head.extend(table.columns.iter().map(|column| column.scenario.title(table.group)));
     head.push("sees".to_owned());
-    let mut words = Words { head, rows: Vec::new(), notes: Vec::new() };
+    let counted: Vec<_> = table.columns.iter().map(|column| column.counted().to_string()).collect();
+    let notes = vec![format!("rounds that were quiet enough to count: {}", counted.join(", "))];
+    let mut words = Words { head, rows: Vec::new(), notes };
     for (index, row) in peers.rows.iter().enumerate() {
         let cells: Vec<&Cell> = table.columns.iter().map(|column| &column.cells[index]).collect();
         words.notes.extend(reasons(&cells).map(|reason| format!("{}: {reason}", row.title)));
