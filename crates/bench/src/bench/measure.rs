@@ -151,7 +151,7 @@ pub(super) fn measure(
     groups: &[Group],
     options: &Options,
 ) -> Result<Results, Failure> {
-    let rounds = options.rounds.unwrap_or(if options.quick { 8 } else { 40 });
+    let rounds = options.rounds.unwrap_or(if options.quick { 8 } else { 24 });
     let mut tables = Vec::new();
     for group in groups {
         let mut columns = Vec::new();

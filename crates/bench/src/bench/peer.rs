@@ -47,6 +47,8 @@ pub(super) struct Peers {
     pub(super) workers: Vec<Worker>,
     pub(super) rows: Vec<Row>,
     pub(super) missing: Vec<Missing>,
+    /// What the command line wants.
+    only: Vec<String>,
 }
 
 impl Peers {
@@ -57,6 +59,9 @@ impl Peers {
         title: &str,
         make: impl FnOnce() -> Result<(String, Vec<OsString>), super::Failure>,
     ) {
+        if !self.wants(id, Kind::Peer) {
+            return;
+        }
         match make() {
             Ok((version, command)) => {
                 self.rows.push(Row {
@@ -76,23 +81,19 @@ impl Peers {
         self.missing.push(Missing { title: title.to_owned(), reason: reason.to_owned() });
     }
 
-    /// Leaves what the command line wants, and the floor.
-    fn keep_wanted(&mut self, only: &[String]) {
-        if only.is_empty() {
-            return;
-        }
-        self.rows.retain(|row| {
-            row.kind == Kind::Floor || only.iter().any(|pattern| row.id.contains(pattern.as_str()))
-        });
+    /// Whether the command line wants it. The floor is always there.
+    fn wants(&self, id: &str, kind: Kind) -> bool {
+        kind == Kind::Floor
+            || self.only.is_empty()
+            || self.only.iter().any(|pattern| id.contains(pattern.as_str()))
     }
 }
 
 /// Looks for everything, and makes what is to be made.
 pub(super) fn find(toolbox: &Toolbox, options: &Options) -> Peers {
-    let mut peers = Peers::default();
+    let mut peers = Peers { only: options.only.clone(), ..Peers::default() };
     native::find(toolbox, &mut peers);
     c::find(toolbox, &mut peers);
     languages::find(toolbox, &mut peers);
-    peers.keep_wanted(&options.only);
     peers
 }

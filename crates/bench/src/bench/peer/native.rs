@@ -21,7 +21,8 @@ pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
         Ok(library) => command.extend(["--bare".into(), library.into()]),
         Err(reason) => peers.missing("the floor, posix_spawn", &reason.to_string()),
     }
-    for method in method::ALL {
+    for method in method::ALL.iter().filter(|method| peers.wants(method.id, method.kind)).collect::<Vec<_>>()
+    {
         let worker = worker_of(peers, method.worker, &command);
         peers.rows.push(Row {
             id: method.id.to_owned(),

@@ -103,7 +103,7 @@ fn sees(cells: &[&Cell]) -> String {
 }
 
 /// A number with three digits or more.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times are neither")]
     match value {
         _ if value < 100.0 => format!("{value:.1}"),
