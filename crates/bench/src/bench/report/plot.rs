@@ -74,7 +74,7 @@ where
         .build_cartesian_2d(x, (least * 0.8..most * 1.25).log_scale())
         .map_err(text)?;
     let mut mesh = chart.configure_mesh();
-    mesh.x_labels(5).x_label_formatter(&axis).y_label_formatter(&axis);
+    mesh.x_labels(5).x_label_formatter(&|value| axis(*value)).y_label_formatter(&|value| axis(*value));
     mesh.light_line_style(TRANSPARENT).x_desc(x_title).y_desc("µs for one spawn and its end");
     mesh.label_style(("sans-serif", 13)).draw().map_err(text)?;
     let mut ends = Vec::new();
@@ -90,11 +90,11 @@ where
 }
 
 /// A number beside an axis.
-fn axis(value: &f64) -> String {
+fn axis(value: f64) -> String {
     match value {
         _ if value.fract() != 0.0 => value.to_string(),
-        _ if *value < 100.0 => format!("{value:.0}"),
-        _ => table::number(*value),
+        _ if value < 100.0 => format!("{value:.0}"),
+        _ => table::number(value),
     }
 }
 
