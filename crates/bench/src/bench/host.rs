@@ -7,9 +7,13 @@ use super::scenario::World;
 use super::toolbox::Toolbox;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// How long a worker may take for an answer, in milliseconds.
+const PATIENCE: i32 = 120_000;
 
 /// What a worker answers.
 pub(super) enum Answer {
@@ -109,9 +113,21 @@ impl Host {
         }
     }
 
+    /// A worker that hangs is one that failed.
+    fn wait_for_answer(&self) -> Result<(), Failure> {
+        let fd = self.output.get_ref().as_raw_fd();
+        let mut wanted = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one record, which can be written to.
+        match unsafe { libc::poll(&raw mut wanted, 1, PATIENCE) } {
+            0 => Err("the worker has not answered for two minutes".into()),
+            _ => Ok(()),
+        }
+    }
+
     fn ask(&mut self, line: &str) -> Result<Answer, Failure> {
         writeln!(self.input, "{line}")?;
         self.input.flush()?;
+        self.wait_for_answer()?;
         let mut answer = String::new();
         if self.output.read_line(&mut answer)? == 0 {
             return Err(format!("the worker has ended, asked for {line:?}").into());
@@ -152,7 +168,6 @@ fn parse(answer: &str) -> Result<Answer, Failure> {
 }
 
 fn stdout_inode(output: &BufReader<ChildStdout>) -> Result<u64, Failure> {
-    use std::os::fd::AsFd as _;
     let copy = output.get_ref().as_fd().try_clone_to_owned()?;
     Ok(fs::File::from(copy).metadata()?.ino())
 }

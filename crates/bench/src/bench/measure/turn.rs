@@ -6,7 +6,7 @@ use crate::bench::host::{Answer, Host};
 use crate::bench::peer::Peers;
 use crate::bench::scenario::{Pace, Scenario};
 use crate::bench::toolbox::Toolbox;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a turn is to take, in microseconds.
 const TURN: f64 = 15_000.0;
@@ -39,12 +39,12 @@ struct Player {
 type Hosts = BTreeMap<usize, Host>;
 
 impl Run<'_> {
-    /// Measures these rows.
-    pub(super) fn rows(&self, rows: &[usize]) -> Result<Vec<(usize, Cell)>, Failure> {
-        let mut hosts = self.hosts(rows)?;
+    /// Measures these rows. What goes wrong is in their cells.
+    pub(super) fn rows(&self, rows: &[usize]) -> Vec<(usize, Cell)> {
+        let mut hosts = self.hosts(rows);
         let mut players: Vec<Player> =
             rows.iter().map(|&row| Player { row, cell: Cell::Absent, count: 1, every: 1 }).collect();
-        self.warm_up(&mut hosts, &players)?;
+        self.warm_up(&mut hosts, &players);
         for player in &mut players {
             player.cell = self.look(&mut hosts, player.row);
             self.calibrate(&mut hosts, player);
@@ -56,44 +56,36 @@ impl Run<'_> {
                 self.turn(&mut hosts, player, round);
             }
         }
-        Ok(players.into_iter().map(|player| (player.row, player.cell)).collect())
+        players.into_iter().map(|player| (player.row, player.cell)).collect()
     }
 
-    fn hosts(&self, rows: &[usize]) -> Result<Hosts, Failure> {
-        let mut hosts = Hosts::new();
-        for &row in rows {
-            let index = self.peers.rows[row].worker;
-            if hosts.contains_key(&index) {
-                continue;
-            }
+    /// The workers of these rows, but for those that do not start.
+    fn hosts(&self, rows: &[usize]) -> Hosts {
+        let workers: BTreeSet<usize> = rows.iter().map(|&row| self.peers.rows[row].worker).collect();
+        let start = |index| {
             let worker = &self.peers.workers[index];
-            let mut host = Host::start(worker, self.scenario.world, self.toolbox)
-                .map_err(|reason| format!("the worker {}: {reason}", worker.id))?;
+            let mut host = Host::start(worker, self.scenario.world, self.toolbox)?;
             host.spawn_exits(self.toolbox)?;
-            hosts.insert(index, host);
-        }
-        Ok(hosts)
+            Ok((index, host))
+        };
+        workers.into_iter().map(start).filter_map(|started| started.map_err(complain).ok()).collect()
     }
 
     /// Each method spawns a few before the descriptors are opened, as a server does; or none, if it is to be cold.
-    fn warm_up(&self, hosts: &mut Hosts, players: &[Player]) -> Result<(), Failure> {
+    fn warm_up(&self, hosts: &mut Hosts, players: &[Player]) {
         if !self.cold {
             for player in players {
-                self.ask(hosts, player.row, 3)?;
+                // What it cannot do it says again when it is measured.
+                let _ = self.ask(hosts, player.row, 3);
             }
         }
-        hosts.values_mut().try_for_each(|host| host.open(self.scenario.world))
+        hosts.retain(|_, host| host.open(self.scenario.world).map_err(complain).is_ok());
     }
 
     /// What a child of this method sees. A child that is not what was asked for is not measured.
     fn look(&self, hosts: &mut Hosts, row: usize) -> Cell {
-        let row = &self.peers.rows[row];
         let task = self.scenario.task;
-        let sight = match hosts.get_mut(&row.worker) {
-            Some(host) => host.sight(&row.method, task, self.toolbox),
-            None => Err("its worker has ended".into()),
-        };
-        match sight {
+        match self.tell(hosts, row, |host, method| host.sight(method, task, self.toolbox)) {
             Ok(Ok(sight)) if sight.as_asked => Cell::Measured(Measured {
                 rounds: Vec::new(),
                 sees: sight.descriptors,
@@ -104,10 +96,7 @@ impl Run<'_> {
             Ok(Err(Answer::Unable(reason))) => Cell::Unable(reason),
             Ok(Err(Answer::Failed(reason))) => Cell::Failed(reason),
             Ok(Err(Answer::Times(_))) => Cell::Failed("times in place of an error".to_owned()),
-            Err(reason) => {
-                hosts.remove(&row.worker);
-                Cell::Failed(reason.to_string())
-            }
+            Err(reason) => Cell::Failed(reason.to_string()),
         }
     }
 
@@ -143,9 +132,8 @@ impl Run<'_> {
     }
 
     fn ask(&self, hosts: &mut Hosts, row: usize, count: usize) -> Result<Answer, Failure> {
-        let row = &self.peers.rows[row];
-        let host = hosts.get_mut(&row.worker).ok_or("its worker has ended")?;
-        host.run(&row.method, self.scenario.task, count)
+        let task = self.scenario.task;
+        self.tell(hosts, row, |host, method| host.run(method, task, count))
     }
 
     /// One number: the time of all by the number of spawns.
@@ -156,15 +144,35 @@ impl Run<'_> {
         threads: usize,
         count: usize,
     ) -> Result<Answer, Failure> {
-        let row = &self.peers.rows[row];
-        let host = hosts.get_mut(&row.worker).ok_or("its worker has ended")?;
-        let answer = host.together(&row.method, self.scenario.task, threads, count)?;
+        let task = self.scenario.task;
         let spawns = u64::try_from(threads * count)?;
-        Ok(match answer {
+        Ok(match self.tell(hosts, row, |host, method| host.together(method, task, threads, count))? {
             Answer::Times(times) => Answer::Times(times.into_iter().map(|time| time / spawns).collect()),
             other => other,
         })
     }
+
+    /// A worker that does not answer is given up.
+    fn tell<T>(
+        &self,
+        hosts: &mut Hosts,
+        row: usize,
+        what: impl FnOnce(&mut Host, &str) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let row = &self.peers.rows[row];
+        let host = hosts.get_mut(&row.worker).ok_or("its worker is not there")?;
+        let answer = what(host, &row.method);
+        if answer.is_err() {
+            hosts.remove(&row.worker);
+        }
+        answer
+    }
+}
+
+/// A worker that is not there is a gap in the table; here is why.
+#[expect(clippy::needless_pass_by_value, reason = "it takes the place of the error")]
+fn complain(reason: Failure) {
+    eprintln!("a worker: {reason}");
 }
 
 fn without_uncounted(answer: Answer) -> Answer {
