@@ -58,6 +58,7 @@ pub(super) static ALL: &[Method] = &[
     bare::SHARES,
     bare::SLOTS,
     ours::COMMAND,
+    ours::PREPARED,
     bare::POSIX_SPAWN,
     bare::POSIX_SPAWN_CLOSES,
     std_command::PLAIN,

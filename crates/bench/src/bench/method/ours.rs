@@ -17,6 +17,18 @@ pub(super) const COMMAND: Method = Method {
     },
 };
 
+pub(super) const PREPARED: Method = Method {
+    id: "ours-prepared",
+    title: "forkexec: Prepared, checked once",
+    kind: Kind::Ours,
+    worker: "native",
+    prepare: |job| {
+        let task = job.task;
+        let prepared = command(job).into_prepared()?;
+        Ok(Box::new(move || finished(prepared.spawn()?, task)))
+    },
+};
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Failed(error.to_string())
