@@ -46,7 +46,8 @@ fn drive(options: &Options) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     born::prepare_process()?;
-    let results = measure::measure(&toolbox, &peers, &groups, options)?;
+    report::print_caption(&peers, options);
+    let results = measure::measure(&toolbox, &peers, &groups, options, |table| report::print(table, &peers))?;
     report::write(&results, &peers, options)?;
     Ok(if options.check { check::report(&results, &peers) } else { ExitCode::SUCCESS })
 }

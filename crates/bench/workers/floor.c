@@ -52,17 +52,17 @@ static void close_between(unsigned first, unsigned last) {
     if (first <= last && syscall(SYS_close_range, first, last, 0)) _exit(126);
 }
 
-/* Closes what lies around the targets, which stand in their order. */
+/* Closes what lies around the targets, which stand in their order. Above its highest source a child that shared the table has nothing
+ * open: walking over empty numbers is not free (some 6 ns each: 120 us for 19,000, measured on Linux 6.18). */
 static void close_others(const struct spawn *spawn) {
-    unsigned first = 3;
+    unsigned first = 3, last = spawn->table == COPIES ? ~0U : (unsigned)highest_source(spawn);
     for (int i = 0; i < spawn->count; i++) {
-        if (spawn->to[i] < 3) continue;
-        close_between(first, (unsigned)spawn->to[i] - 1);
-        first = (unsigned)spawn->to[i] + 1;
+        unsigned target = (unsigned)spawn->to[i];
+        if (target < 3) continue;
+        close_between(first, target - 1 < last ? target - 1 : last);
+        first = target + 1;
     }
-    int highest = highest_source(spawn);
-    if (spawn->table == COPIES) close_between(first, ~0U);
-    else if (highest > 2) close_between(first, (unsigned)highest);
+    close_between(first, last);
 }
 
 static void become(const struct job *job) {

@@ -40,7 +40,7 @@ fn of_table(table: &Table, peers: &Peers) -> Vec<Claim> {
             let place = format!("{}, {}: {}", table.title, column.scenario.title(table.group), row.id);
             claims.extend(of_column(column, index, peers, &place));
         }
-        claims.extend(flat(table, index, &row.id));
+        claims.extend(flat(table, index, peers));
     }
     claims
 }
@@ -67,15 +67,25 @@ fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Cl
     claims
 }
 
-/// With all the descriptors, what it costs with few.
-fn flat(table: &Table, ours: usize, id: &str) -> Option<Claim> {
+/// With all the descriptors, what it costs with few; and beside it, what becomes of the floor.
+fn flat(table: &Table, ours: usize, peers: &Peers) -> Option<Claim> {
     let few = table.columns.first()?;
     let many = table.columns.last()?;
     if few.scenario.world.descriptors == many.scenario.world.descriptors || few.scenario.task == Task::Full {
         return None;
     }
     let quotient = many.cells[ours].measured()?.median() / few.cells[ours].measured()?.median();
-    Some(at_most(&format!("{}: {id} with the most by {id} with the fewest", table.title), quotient, OVER_OWN))
+    let floor = floor_median(many, peers) / floor_median(few, peers);
+    let id = &peers.rows[ours].id;
+    let what = format!("{}: {id} with the most by {id} with the fewest (the floor: {floor:.2})", table.title);
+    Some(at_most(&what, quotient, OVER_OWN))
+}
+
+/// The fastest floor that leaks nothing.
+fn floor_median(column: &Column, peers: &Peers) -> f64 {
+    let floors = peers.rows.iter().zip(&column.cells).filter(|(row, _)| row.kind == Kind::Floor);
+    let exact = floors.filter_map(|(_, cell)| cell.measured()).filter(|measured| measured.exact);
+    exact.map(Measured::median).fold(f64::NAN, f64::min)
 }
 
 fn at_most(what: &str, value: f64, limit: f64) -> Claim {

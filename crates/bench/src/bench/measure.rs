@@ -144,25 +144,32 @@ fn micros(nanoseconds: u64) -> f64 {
     std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
 }
 
-/// Measures all groups.
+/// Measures all groups, and hands on each table when it is ready.
 pub(super) fn measure(
     toolbox: &Toolbox,
     peers: &Peers,
     groups: &[Group],
     options: &Options,
+    ready: impl Fn(&Table),
 ) -> Result<Results, Failure> {
-    let rounds = options.rounds.unwrap_or(if options.quick { 8 } else { 24 });
-    let mut tables = Vec::new();
+    let mut results = Results { tables: Vec::new(), rounds: rounds(options), cold: options.cold };
     for group in groups {
         let mut columns = Vec::new();
         for &scenario in &group.scenarios {
             eprintln!("measuring: {}, {}", group.title, scenario.title(group.name));
-            let run = turn::Run { toolbox, peers, scenario, rounds, cold: options.cold };
+            let run = turn::Run { toolbox, peers, scenario, rounds: results.rounds, cold: options.cold };
             columns.push(Column { scenario, cells: column(&run)? });
         }
-        tables.push(Table { group: group.name, title: group.title.clone(), columns });
+        let table = Table { group: group.name, title: group.title.clone(), columns };
+        ready(&table);
+        results.tables.push(table);
     }
-    Ok(Results { tables, rounds, cold: options.cold })
+    Ok(results)
+}
+
+/// How many rounds each column has.
+pub(super) fn rounds(options: &Options) -> usize {
+    options.rounds.unwrap_or(if options.quick { 8 } else { 24 })
 }
 
 /// Measures one column, in as many batches as the memory of the machine asks for. The floor is part of each.

@@ -7,7 +7,7 @@ mod table;
 
 use super::Failure;
 use super::cli::Options;
-use super::measure::Results;
+use super::measure::{self, Results, Table};
 use super::peer::Peers;
 use super::scenario::Group;
 
@@ -26,9 +26,21 @@ pub(super) fn list(peers: &Peers, groups: &[Group]) {
     }
 }
 
-/// Prints the tables, and writes the files that the command line names.
+/// Prints what is to be known before one reads the tables.
+pub(super) fn print_caption(peers: &Peers, options: &Options) {
+    println!("{}", table::caption(measure::rounds(options), options.cold));
+    for missing in &peers.missing {
+        println!("not measured: {}: {}", missing.title, missing.reason);
+    }
+}
+
+/// Prints a table.
+pub(super) fn print(table: &Table, peers: &Peers) {
+    print!("{}", table::text(table, peers));
+}
+
+/// Writes the files that the command line names.
 pub(super) fn write(results: &Results, peers: &Peers, options: &Options) -> Result<(), Failure> {
-    print!("{}", table::text(results, peers));
     if let Some(path) = &options.markdown {
         std::fs::write(path, markdown::text(results, peers))?;
     }

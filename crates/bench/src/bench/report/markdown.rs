@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// All tables.
 pub(super) fn text(results: &Results, peers: &Peers) -> String {
-    let mut text = format!("{}\n", caption(results));
+    let mut text = format!("{}\n", caption(results.rounds, results.cold));
     for table in &results.tables {
         let words = words(table, peers);
         let rule = format!("|---|{}", "---:|".repeat(words.head.len() - 1));

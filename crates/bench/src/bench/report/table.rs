@@ -1,7 +1,7 @@
 //! Tables in plain text, and what they have in common with those in Markdown.
 
 use crate::bench::job::Task;
-use crate::bench::measure::{Cell, Results, Table};
+use crate::bench::measure::{Cell, Table};
 use crate::bench::peer::Peers;
 use crate::bench::scenario::Pace;
 use std::fmt::Write as _;
@@ -14,30 +14,23 @@ pub(super) struct Words {
 }
 
 /// What is to be known before one reads the tables.
-pub(super) fn caption(results: &Results) -> String {
-    let warm = if results.cold {
+pub(super) fn caption(rounds: usize, cold: bool) -> String {
+    let warm = if cold {
         "The first spawn of each method came after the descriptors had been opened."
     } else {
         "Each method that is called from the benchmark's own executable had spawned a few children before the descriptors were opened, as a server does; workers in other languages were born with theirs."
     };
     format!(
-        "Median µs for one spawn and the wait for its end, and the ratio to the fastest floor that hands over exactly what was asked for; {} rounds, the methods in a new order in each. With threads: spawns per second, all threads together. {warm} Sees: descriptors that the child is born with; \"!\" marks more than it was handed. -: it cannot do that.",
-        results.rounds
+        "Median µs for one spawn and the wait for its end, and the ratio to the fastest floor that hands over exactly what was asked for; {rounds} rounds, the methods in a new order in each. With threads: spawns per second, all threads together. {warm} Sees: descriptors that the child is born with; \"!\" marks more than it was handed. -: it cannot do that."
     )
 }
 
-/// All tables.
-pub(super) fn text(results: &Results, peers: &Peers) -> String {
-    let mut text = format!("{}\n", caption(results));
-    for table in &results.tables {
-        let words = words(table, peers);
-        let _ = write!(text, "\n{}\n\n{}", table.title, aligned(&words));
-        for note in &words.notes {
-            let _ = writeln!(text, "  {note}");
-        }
-    }
-    for missing in &peers.missing {
-        let _ = writeln!(text, "\nnot measured: {}: {}", missing.title, missing.reason);
+/// A table.
+pub(super) fn text(table: &Table, peers: &Peers) -> String {
+    let words = words(table, peers);
+    let mut text = format!("\n{}\n\n{}", table.title, aligned(&words));
+    for note in &words.notes {
+        let _ = writeln!(text, "  {note}");
     }
     text
 }
