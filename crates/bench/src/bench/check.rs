@@ -60,7 +60,7 @@ fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Cl
     claims.extend(fastest_peer(column, peers).map(|(title, peer)| {
         let quotient = peer.ratio / measured.ratio;
         Claim {
-            what: format!("{place}: {title} by ours {quotient:.2}, at least {PEER_OVER_OURS:.2}"),
+            what: format!("{place}: {title} by ours {quotient:.3}, at least {PEER_OVER_OURS:.2}"),
             holds: quotient >= PEER_OVER_OURS,
         }
     }));
@@ -89,7 +89,7 @@ fn floor_median(column: &Column, peers: &Peers) -> f64 {
 }
 
 fn at_most(what: &str, value: f64, limit: f64) -> Claim {
-    Claim { what: format!("{what} {value:.2}, at most {limit:.2}"), holds: value <= limit }
+    Claim { what: format!("{what} {value:.3}, at most {limit:.2}"), holds: value <= limit }
 }
 
 fn fastest_peer<'a>(column: &'a Column, peers: &'a Peers) -> Option<(&'a str, &'a Measured)> {

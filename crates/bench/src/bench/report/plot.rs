@@ -14,9 +14,9 @@ use plotters::prelude::*;
 use std::fs;
 use std::path::Path;
 
-const SIZE: (u32, u32) = (960, 560);
+const SIZE: (u32, u32) = (1000, 580);
 /// The room for the names.
-const RIGHT: u32 = 300;
+const RIGHT: u32 = 335;
 
 /// Draws each table in which something is on an axis.
 pub(super) fn draw(results: &Results, peers: &Peers, directory: &Path) -> Result<(), Failure> {
