@@ -1,0 +1,53 @@
+//! The benchmark, on the system that it measures.
+
+mod born;
+mod check;
+mod cli;
+mod host;
+mod job;
+mod measure;
+mod method;
+mod peer;
+mod report;
+mod scenario;
+mod stats;
+mod toolbox;
+mod worker;
+
+use clap::Parser as _;
+use cli::{Cli, Inner, Options};
+use std::error::Error;
+use std::process::ExitCode;
+
+/// What a step of the benchmark fails with: it is printed, and that is all that is done with it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Runs what the command line asks for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.inner {
+        Some(Inner::Born(born)) => born::become_program(&born),
+        Some(Inner::Worker(worker)) => worker::serve(&worker),
+        None => drive(&cli.options),
+    };
+    result.unwrap_or_else(|failure| {
+        eprintln!("forkexec-bench: {failure}");
+        ExitCode::from(2)
+    })
+}
+
+/// Finds the peers, measures, and reports.
+fn drive(options: &Options) -> Result<ExitCode, Failure> {
+    let toolbox = toolbox::Toolbox::new()?;
+    let peers = peer::find(&toolbox, options);
+    let groups = scenario::groups(options);
+    if options.list {
+        report::list(&peers, &groups);
+        return Ok(ExitCode::SUCCESS);
+    }
+    born::prepare_process()?;
+    report::print_caption(&peers, options);
+    let results = measure::measure(&toolbox, &peers, &groups, options, |table| report::print(table, &peers))?;
+    report::write(&results, &peers, options)?;
+    Ok(if options.check { check::report(&results, &peers) } else { ExitCode::SUCCESS })
+}

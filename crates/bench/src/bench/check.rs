@@ -1,0 +1,100 @@
+//! Whether the targets hold: a report for a person, with an exit status. It is no test: the machine has its part in every figure.
+
+use super::job::Task;
+use super::measure::{Cell, Column, Measured, Results, Table};
+use super::method::Kind;
+use super::peer::Peers;
+use super::scenario::Pace;
+use std::process::ExitCode;
+
+/// Ours by the floor: the most, in every column.
+const OVER_FLOOR: f64 = 1.10;
+/// Ours with the most descriptors by ours with the fewest: the most, in every table.
+const OVER_OWN: f64 = 1.30;
+/// A peer's time by ours: the least, in every column.
+const PEER_OVER_OURS: f64 = 0.97;
+
+/// A target, and what was measured.
+struct Claim {
+    what: String,
+    holds: bool,
+}
+
+/// Prints every target, those that fail first.
+pub(super) fn report(results: &Results, peers: &Peers) -> ExitCode {
+    let mut claims: Vec<Claim> = results.tables.iter().flat_map(|table| of_table(table, peers)).collect();
+    claims.sort_by_key(|claim| claim.holds);
+    println!();
+    for Claim { what, holds } in &claims {
+        println!("{}  {what}", if *holds { "holds" } else { "FAILS" });
+    }
+    let failed = claims.iter().filter(|claim| !claim.holds).count();
+    println!("targets: {} of {} hold", claims.len() - failed, claims.len());
+    if failed == 0 && !claims.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn of_table(table: &Table, peers: &Peers) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (index, row) in peers.rows.iter().enumerate().filter(|(_, row)| row.kind == Kind::Ours) {
+        for column in &table.columns {
+            let place = format!("{}, {}: {}", table.title, column.scenario.title(table.group), row.id);
+            claims.extend(of_column(column, index, peers, &place));
+        }
+        claims.extend(flat(table, index, peers));
+    }
+    claims
+}
+
+/// What is claimed of one of our cells.
+fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Claim> {
+    let measured = match &column.cells[ours] {
+        Cell::Measured(measured) => measured,
+        Cell::Unable(_) => return Vec::new(),
+        Cell::Failed(reason) => return vec![Claim { what: format!("{place}: {reason}"), holds: false }],
+        Cell::Absent => return vec![Claim { what: format!("{place}: not measured"), holds: false }],
+    };
+    let mut claims = vec![Claim { what: format!("{place}: sees {}", measured.sees), holds: measured.exact }];
+    if column.scenario.pace == Pace::Alone {
+        claims.push(at_most(&format!("{place} by the floor"), measured.ratio, OVER_FLOOR));
+    }
+    claims.extend(fastest_peer(column, peers).map(|(title, peer)| {
+        let quotient = peer.ratio / measured.ratio;
+        Claim {
+            what: format!("{place}: {title} by ours {quotient:.3}, at least {PEER_OVER_OURS:.2}"),
+            holds: quotient >= PEER_OVER_OURS,
+        }
+    }));
+    claims
+}
+
+/// With all the descriptors, what it costs with few; and beside it, what becomes of the floor.
+fn flat(table: &Table, ours: usize, peers: &Peers) -> Option<Claim> {
+    let few = table.columns.first()?;
+    let many = table.columns.last()?;
+    if few.scenario.world.descriptors == many.scenario.world.descriptors || few.scenario.task == Task::Full {
+        return None;
+    }
+    let quotient = many.cells[ours].measured()?.median() / few.cells[ours].measured()?.median();
+    let floor = floor_median(many, peers) / floor_median(few, peers);
+    let id = &peers.rows[ours].id;
+    let what = format!("{}: {id} with the most by {id} with the fewest (the floor: {floor:.2})", table.title);
+    Some(at_most(&what, quotient, OVER_OWN))
+}
+
+/// The fastest floor that leaks nothing.
+fn floor_median(column: &Column, peers: &Peers) -> f64 {
+    let floors = peers.rows.iter().zip(&column.cells).filter(|(row, _)| row.kind == Kind::Floor);
+    let exact = floors.filter_map(|(_, cell)| cell.measured()).filter(|measured| measured.exact);
+    exact.map(Measured::median).fold(f64::NAN, f64::min)
+}
+
+fn at_most(what: &str, value: f64, limit: f64) -> Claim {
+    Claim { what: format!("{what} {value:.3}, at most {limit:.2}"), holds: value <= limit }
+}
+
+fn fastest_peer<'a>(column: &'a Column, peers: &'a Peers) -> Option<(&'a str, &'a Measured)> {
+    let of_peers = peers.rows.iter().zip(&column.cells).filter(|(row, _)| row.kind == Kind::Peer);
+    of_peers
+        .filter_map(|(row, cell)| Some((row.title.as_str(), cell.measured()?)))
+        .min_by(|(_, a), (_, b)| a.ratio.total_cmp(&b.ratio))
+}

@@ -1,0 +1,197 @@
+//! The run: all methods in turn, round after round.
+
+mod batch;
+mod quiet;
+mod turn;
+
+use super::Failure;
+use super::cli::{GroupName, Options};
+use super::method::Kind;
+use super::peer::Peers;
+use super::scenario::{Group, Scenario};
+use super::stats;
+use super::toolbox::Toolbox;
+use serde::Serialize;
+
+/// All that was measured.
+pub(super) struct Results {
+    pub(super) tables: Vec<Table>,
+    /// How many rounds each column had.
+    pub(super) rounds: usize,
+    /// Whether the first spawn came after the descriptors were opened.
+    pub(super) cold: bool,
+}
+
+/// What was measured of a group.
+pub(super) struct Table {
+    pub(super) group: GroupName,
+    pub(super) title: String,
+    pub(super) columns: Vec<Column>,
+}
+
+/// A scenario, and a cell for each row of the peers.
+pub(super) struct Column {
+    pub(super) scenario: Scenario,
+    pub(super) cells: Vec<Cell>,
+}
+
+impl Column {
+    /// How many rounds were quiet enough to count.
+    pub(super) fn counted(&self) -> usize {
+        self.cells
+            .iter()
+            .filter_map(Cell::measured)
+            .map(|measured| measured.counted().count())
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// What a method took.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Cell {
+    /// It was not asked.
+    Absent,
+    /// It has no way to do it.
+    Unable(String),
+    /// It failed at it.
+    Failed(String),
+    /// It did it.
+    Measured(Measured),
+}
+
+/// A turn in a round.
+#[derive(Clone, Serialize)]
+pub(super) struct Round {
+    /// Which one.
+    pub(super) number: usize,
+    /// Nanoseconds for each spawn.
+    pub(super) times: Vec<u64>,
+    /// Whether it counts: `quiet` says which do.
+    pub(super) counts: bool,
+}
+
+impl Round {
+    /// Microseconds.
+    fn median(&self) -> f64 {
+        stats::median(&self.times.iter().map(|&time| micros(time)).collect::<Vec<_>>())
+    }
+}
+
+/// Times, and what they are worth.
+#[derive(Clone, Serialize)]
+pub(super) struct Measured {
+    /// The rounds it took part in.
+    pub(super) rounds: Vec<Round>,
+    /// How many descriptors a child was born with.
+    pub(super) sees: u32,
+    /// Whether these were the ones that it was handed, and no other.
+    pub(super) exact: bool,
+    /// Against the fastest exact floor of the same rounds.
+    pub(super) ratio: f64,
+}
+
+impl Measured {
+    /// Microseconds for each spawn that counts.
+    fn micros(&self) -> Vec<f64> {
+        self.counted().flat_map(|round| &round.times).map(|&time| micros(time)).collect()
+    }
+
+    /// The rounds that count.
+    fn counted(&self) -> impl Iterator<Item = &Round> {
+        self.rounds.iter().filter(|round| round.counts)
+    }
+
+    /// The median in microseconds.
+    pub(super) fn median(&self) -> f64 {
+        stats::median(&self.micros())
+    }
+
+    /// The quartiles in microseconds.
+    pub(super) fn quartiles(&self) -> [f64; 2] {
+        let all = self.micros();
+        [stats::quantile(&all, 0.25), stats::quantile(&all, 0.75)]
+    }
+
+    /// The quotient of what was measured in the same rounds.
+    fn ratio_to(&self, floor: &Self) -> f64 {
+        let in_round = |number| floor.rounds.iter().find(|round| round.number == number).map(Round::median);
+        let (own, of_floor): (Vec<f64>, Vec<f64>) =
+            self.counted().filter_map(|round| Some((round.median(), in_round(round.number)?))).unzip();
+        stats::ratio(&own, &of_floor)
+    }
+}
+
+impl Cell {
+    /// The times, if there are some.
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        match self {
+            Self::Measured(measured) => Some(measured),
+            _ => None,
+        }
+    }
+
+    fn measured_mut(&mut self) -> Option<&mut Measured> {
+        match self {
+            Self::Measured(measured) => Some(measured),
+            _ => None,
+        }
+    }
+}
+
+fn micros(nanoseconds: u64) -> f64 {
+    std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
+}
+
+/// Measures all groups, and hands on each table when it is ready.
+pub(super) fn measure(
+    toolbox: &Toolbox,
+    peers: &Peers,
+    groups: &[Group],
+    options: &Options,
+    ready: impl Fn(&Table),
+) -> Result<Results, Failure> {
+    let mut results = Results { tables: Vec::new(), rounds: rounds(options), cold: options.cold };
+    for group in groups {
+        let mut columns = Vec::new();
+        for &scenario in &group.scenarios {
+            eprintln!("measuring: {}, {}", group.title, scenario.title(group.name));
+            let run = turn::Run { toolbox, peers, scenario, rounds: results.rounds, cold: options.cold };
+            columns.push(Column { scenario, cells: column(&run)? });
+        }
+        let table = Table { group: group.name, title: group.title.clone(), columns };
+        ready(&table);
+        results.tables.push(table);
+    }
+    Ok(results)
+}
+
+/// How many rounds each column has.
+pub(super) fn rounds(options: &Options) -> usize {
+    options.rounds.unwrap_or(if options.quick { 8 } else { 24 })
+}
+
+/// Measures one column, in as many batches as the memory of the machine asks for. The floor is part of each.
+fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
+    let mut cells = vec![Cell::Absent; run.peers.rows.len()];
+    for (index, workers) in batch::batches(run.peers, run.scenario.world.memory)?.iter().enumerate() {
+        let rows: Vec<usize> = (0..run.peers.rows.len())
+            .filter(|&row| takes_part(run.peers, row, workers, index == 0))
+            .collect();
+        let mut measured = run.rows(&rows);
+        quiet::relate(run.peers, &mut measured);
+        for (row, cell) in measured {
+            if matches!(cells[row], Cell::Absent) {
+                cells[row] = cell;
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// The first batch has all rows of its workers; the later ones have the floor beside theirs.
+fn takes_part(peers: &Peers, row: usize, workers: &[usize], first: bool) -> bool {
+    let row = &peers.rows[row];
+    workers.contains(&row.worker) && (first || row.kind == Kind::Floor || row.worker != workers[0])
+}

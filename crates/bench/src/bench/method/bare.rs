@@ -1,0 +1,144 @@
+//! The floor and posix_spawn: C, made at run time and loaded into the worker, so that they are measured in the same process.
+
+use super::{Kind, Method, Refusal, Spawner};
+use crate::bench::Failure;
+use crate::bench::job::{ID, Job, Task};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr;
+use std::sync::OnceLock;
+
+pub(super) const LEAKS: Method =
+    floor("floor-leaks", "floor: copies the table, closes nothing", |job| bare(job, Entry::Floor, 0));
+
+pub(super) const COPIES: Method =
+    floor("floor-copies", "floor: copies the table, closes", |job| bare(job, Entry::Floor, 1));
+
+pub(super) const SHARES: Method =
+    floor("floor-shares", "floor: shares the table", |job| bare(job, Entry::Floor, 2));
+
+pub(super) const SLOTS: Method =
+    floor("floor-slots", "floor: shares, high sources moved to reserved low slots", |job| match job.task {
+        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 3),
+        Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
+    });
+
+pub(super) const POSIX_SPAWN: Method =
+    Method::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
+
+pub(super) const POSIX_SPAWN_CLOSES: Method =
+    Method::peer("posix-spawn-closes", "glibc posix_spawn + addclosefrom_np", |job| {
+        bare(job, Entry::PosixSpawn, 1)
+    });
+
+const fn floor(
+    id: &'static str,
+    title: &'static str,
+    prepare: fn(&Job) -> Result<Spawner, Refusal>,
+) -> Method {
+    Method { id, title, kind: Kind::Floor, worker: "native", prepare }
+}
+
+/// `int floor_spawn(const struct job *, int)` and its like.
+type Function = unsafe extern "C" fn(*const CJob, c_int) -> c_int;
+
+#[derive(Clone, Copy)]
+enum Entry {
+    Floor,
+    PosixSpawn,
+}
+
+struct Library {
+    floor: Function,
+    posix_spawn: Function,
+}
+
+static LIBRARY: OnceLock<Library> = OnceLock::new();
+
+/// Loads the shared object, for the life of the process.
+pub(in crate::bench) fn load(path: &Path) -> Result<(), Failure> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the name is a string, and the object has no initialisers of its own.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+    if handle.is_null() {
+        return Err(format!("cannot load {}", path.display()).into());
+    }
+    let symbol = |name: &CStr| {
+        // SAFETY: the handle is that of an open object, and the name a string.
+        let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+        if address.is_null() {
+            return Err(format!("no {name:?} in {}", path.display()));
+        }
+        // SAFETY: both functions are declared with this signature in the C files, which stand in this crate.
+        Ok(unsafe { std::mem::transmute::<*mut libc::c_void, Function>(address) })
+    };
+    let library = Library { floor: symbol(c"floor_spawn")?, posix_spawn: symbol(c"posix_spawn_spawn")? };
+    LIBRARY.set(library).map_err(|_| "loaded twice".into())
+}
+
+/// `struct job` of `workers/job.h`.
+#[repr(C)]
+struct CJob {
+    program: *const c_char,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+    task: c_int,
+    kept: [c_int; 2],
+    source: c_int,
+    id: c_uint,
+}
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// The record, and what its pointers point to.
+struct Held {
+    record: CJob,
+    _pointers: Vec<*const c_char>,
+    _strings: Vec<CString>,
+}
+
+impl Held {
+    /// Being a method, it makes a closure own all of `self`, not the record alone.
+    fn spawn(&self, function: Function, way: c_int) -> Result<(), Refusal> {
+        // SAFETY: what the record points to is in `self`, and the functions keep nothing of it.
+        match unsafe { function(&raw const self.record, way) } {
+            0 => Ok(()),
+            libc::ENOTSUP => Err(Refusal::Unable("it has no such operation")),
+            errno => Err(std::io::Error::from_raw_os_error(errno).into()),
+        }
+    }
+}
+
+fn held(job: &Job) -> Result<Held, Refusal> {
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(|error| Refusal::Failed(error.to_string()));
+    let mut strings = vec![text(job.program.as_os_str().as_bytes())?];
+    for argument in &job.arguments {
+        strings.push(text(argument.as_bytes())?);
+    }
+    let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
+    pointers.push(ptr::null());
+    let record = CJob {
+        program: pointers[0],
+        arguments: pointers.as_ptr(),
+        // SAFETY: nothing in this process changes the environment.
+        environment: unsafe { environ },
+        task: job.task as c_int,
+        kept: job.kept,
+        source: job.source,
+        id: ID,
+    };
+    Ok(Held { record, _pointers: pointers, _strings: strings })
+}
+
+fn bare(job: &Job, entry: Entry, way: c_int) -> Result<Spawner, Refusal> {
+    let library = LIBRARY.get().ok_or(Refusal::Unable("no C compiler"))?;
+    let function = match entry {
+        Entry::Floor => library.floor,
+        Entry::PosixSpawn => library.posix_spawn,
+    };
+    let held = held(job)?;
+    Ok(Box::new(move || held.spawn(function, way)))
+}

@@ -1,0 +1,72 @@
+//! This library.
+
+use super::{Kind, Method, Refusal, succeeded};
+use crate::bench::job::{ID, Job, TARGET, Task};
+use forkexec::{Child, Command, Error, Stdio};
+use std::io::Read as _;
+use std::os::fd::BorrowedFd;
+
+pub(super) const COMMAND: Method = Method {
+    id: "ours",
+    title: "forkexec: Command, made anew each time",
+    kind: Kind::Ours,
+    worker: "native",
+    prepare: |job| {
+        let job = job.clone();
+        Ok(Box::new(move || finished(command(&job).spawn()?, job.task)))
+    },
+};
+
+pub(super) const PREPARED: Method = Method {
+    id: "ours-prepared",
+    title: "forkexec: Prepared, checked once",
+    kind: Kind::Ours,
+    worker: "native",
+    prepare: |job| {
+        let task = job.task;
+        let prepared = command(job).into_prepared()?;
+        Ok(Box::new(move || finished(prepared.spawn()?, task)))
+    },
+};
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+fn command(job: &Job) -> Command<'static> {
+    let mut command = Command::new(&job.program);
+    command.args(&job.arguments);
+    match job.task {
+        Task::Plain => {}
+        Task::Captured => {
+            command.stdout(Stdio::piped());
+        }
+        Task::Kept => {
+            command.keep_fd(borrowed(job.kept[0])).keep_fd(borrowed(job.kept[1]));
+        }
+        Task::Mapped => {
+            command.map_fd(borrowed(job.kept[0]), TARGET).map_fd(borrowed(job.kept[1]), TARGET + 1);
+        }
+        Task::Full => {
+            command.uid(ID).gid(ID).groups([]).current_dir("/").setsid();
+            command.map_fd(borrowed(job.source), TARGET);
+        }
+    }
+    command
+}
+
+fn borrowed(fd: i32) -> BorrowedFd<'static> {
+    // SAFETY: a worker never closes what it has opened.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// Reads what there is to read, and waits.
+fn finished(mut child: Child, task: Task) -> Result<(), Refusal> {
+    if task == Task::Captured {
+        let mut stdout = child.stdout.take().ok_or_else(|| Refusal::Failed("no stdout".to_owned()))?;
+        stdout.read_to_end(&mut Vec::new())?;
+    }
+    succeeded(child.wait()?)
+}

@@ -1,0 +1,98 @@
+//! std::process::Command: as it is, and with what it takes to close descriptors or to change the user.
+
+use super::{Method, Refusal, Spawner, succeeded};
+use crate::bench::job::{ID, Job, TARGET, Task};
+use std::io::{self, Read as _};
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+pub(super) const PLAIN: Method = Method::peer("std", "Rust std::process::Command", |job| match job.task {
+    Task::Plain | Task::Captured => Ok(run(job, |_, _| ())),
+    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
+});
+
+pub(super) const PRE_EXEC: Method =
+    Method::peer("std-pre-exec", "Rust std + pre_exec that closes", |job| Ok(run(job, close_in_child)));
+
+pub(super) const UID: Method = Method::peer("std-uid", "Rust std + .uid(0)", |job| match job.task {
+    Task::Plain | Task::Captured => Ok(run(job, |command, _| {
+        command.uid(0);
+    })),
+    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
+});
+
+fn run(job: &Job, more: fn(&mut Command, &Job)) -> Spawner {
+    let job = job.clone();
+    Box::new(move || {
+        let mut command = command(&job);
+        more(&mut command, &job);
+        finished(&mut command)
+    })
+}
+
+/// The command of a job, as far as std has words for it.
+pub(super) fn command(job: &Job) -> Command {
+    let mut command = Command::new(&job.program);
+    command.args(&job.arguments);
+    if job.task == Task::Captured {
+        command.stdout(Stdio::piped());
+    }
+    if job.task == Task::Full {
+        // As root, std gives up all groups with this.
+        command.uid(ID).gid(ID).current_dir("/");
+    }
+    command
+}
+
+/// Spawns, reads what there is to read, and waits.
+pub(super) fn finished(command: &mut Command) -> Result<(), Refusal> {
+    let mut child = command.spawn()?;
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_end(&mut Vec::new())?;
+    }
+    succeeded(child.wait()?)
+}
+
+/// Marks everything close-on-exec in the child but for what is handed over.
+fn close_in_child(command: &mut Command, job: &Job) {
+    let (task, kept, source) = (job.task, job.kept, job.source);
+    let close = move || {
+        // SAFETY: the calls take numbers alone, and the child has descriptors of its own.
+        check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
+        match task {
+            Task::Plain | Task::Captured => Ok(()),
+            Task::Kept => kept.into_iter().try_for_each(survive_exec),
+            Task::Mapped => kept.into_iter().zip(TARGET..).try_for_each(duplicate),
+            Task::Full => lead_session_with(source),
+        }
+    };
+    // SAFETY: the closure makes system calls alone.
+    unsafe { command.pre_exec(close) };
+}
+
+/// Starts a session, and maps the descriptor.
+pub(super) fn lead_session_with(source: RawFd) -> io::Result<()> {
+    lead_session()?;
+    duplicate((source, TARGET))
+}
+
+/// Starts a session.
+pub(super) fn lead_session() -> io::Result<()> {
+    // SAFETY: the call takes nothing.
+    check(unsafe { libc::setsid() }.into())
+}
+
+fn duplicate((source, target): (RawFd, RawFd)) -> io::Result<()> {
+    // SAFETY: the call takes numbers alone.
+    check(unsafe { libc::dup2(source, target) }.into())
+}
+
+fn survive_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: the call takes numbers alone.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }.into())
+}
+
+fn check(result: i64) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

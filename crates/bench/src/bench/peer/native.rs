@@ -1,0 +1,42 @@
+//! What is called from this executable.
+
+use super::{Peers, Row, Worker};
+use crate::bench::method;
+use crate::bench::toolbox::Toolbox;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Makes the shared object, and adds a worker for each that the methods ask for.
+pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
+    let library = toolbox.file("floor.c", include_str!("../../../workers/floor.c")).and_then(|floor| {
+        let posix_spawn = include_str!("../../../workers/posix_spawn.c");
+        toolbox.c("posix_spawn.so", posix_spawn, [&*floor, Path::new("-shared"), Path::new("-fPIC")])
+    });
+    let executable = match std::env::current_exe() {
+        Ok(executable) => executable,
+        Err(reason) => return peers.missing("everything in Rust", &reason.to_string()),
+    };
+    let mut command = vec![OsString::from(executable), "worker".into()];
+    match library {
+        Ok(library) => command.extend(["--bare".into(), library.into()]),
+        Err(reason) => peers.missing("the floor, posix_spawn", &reason.to_string()),
+    }
+    for method in method::ALL.iter().filter(|method| peers.wants(method.id, method.kind)).collect::<Vec<_>>()
+    {
+        let worker = worker_of(peers, method.worker, &command);
+        peers.rows.push(Row {
+            id: method.id.to_owned(),
+            title: method.title.to_owned(),
+            kind: method.kind,
+            method: method.id.to_owned(),
+            worker,
+        });
+    }
+}
+
+fn worker_of(peers: &mut Peers, id: &str, command: &[OsString]) -> usize {
+    peers.workers.iter().position(|worker| worker.id == id).unwrap_or_else(|| {
+        peers.workers.push(Worker { id: id.to_owned(), command: command.to_vec(), opens_late: true });
+        peers.workers.len() - 1
+    })
+}

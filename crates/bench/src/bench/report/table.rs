@@ -1,0 +1,130 @@
+//! Tables in plain text, and what they have in common with those in Markdown.
+
+use crate::bench::job::Task;
+use crate::bench::measure::{Cell, Table};
+use crate::bench::peer::Peers;
+use crate::bench::scenario::Pace;
+use std::fmt::Write as _;
+
+/// A table as words.
+pub(super) struct Words {
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) notes: Vec<String>,
+}
+
+/// What is to be known before one reads the tables.
+pub(super) fn caption(rounds: usize, cold: bool) -> String {
+    let warm = if cold {
+        "The first spawn of each method came after the descriptors had been opened."
+    } else {
+        "Each method that is called from the benchmark's own executable had spawned a few children before the descriptors were opened, as a server does; workers in other languages were born with theirs."
+    };
+    format!(
+        "Median µs for one spawn and the wait for its end, and the ratio to the fastest floor that hands over exactly what was asked for; {rounds} rounds, the methods in a new order in each. With threads: spawns per second, all threads together. {warm} Sees: descriptors that the child is born with; \"!\" marks more than it was handed. -: it cannot do that."
+    )
+}
+
+/// A table.
+pub(super) fn text(table: &Table, peers: &Peers) -> String {
+    let words = words(table, peers);
+    let mut text = format!("\n{}\n\n{}", table.title, aligned(&words));
+    for note in &words.notes {
+        let _ = writeln!(text, "  {note}");
+    }
+    text
+}
+
+/// The words of a table. A row in which nothing was measured is a note.
+pub(super) fn words(table: &Table, peers: &Peers) -> Words {
+    let mut head = vec!["method".to_owned()];
+    head.extend(table.columns.iter().map(|column| column.scenario.title(table.group)));
+    head.push("sees".to_owned());
+    let counted: Vec<_> = table.columns.iter().map(|column| column.counted().to_string()).collect();
+    let notes = vec![format!("rounds that were quiet enough to count: {}", counted.join(", "))];
+    let mut words = Words { head, rows: Vec::new(), notes };
+    for (index, row) in peers.rows.iter().enumerate() {
+        let cells: Vec<&Cell> = table.columns.iter().map(|column| &column.cells[index]).collect();
+        words.notes.extend(reasons(&cells).map(|reason| format!("{}: {reason}", row.title)));
+        if cells.iter().any(|cell| cell.measured().is_some()) {
+            let mut line = vec![row.title.clone()];
+            line.extend(
+                table.columns.iter().zip(&cells).map(|(column, cell)| figure(cell, column.scenario.pace)),
+            );
+            line.push(sees(&cells));
+            words.rows.push(line);
+        }
+    }
+    if table.columns.iter().any(|column| column.scenario.task == Task::Full) {
+        words.notes.push("CPython cannot map: its child keeps a 3 that is there already".to_owned());
+    }
+    words
+}
+
+/// Each reason once.
+fn reasons<'a>(cells: &[&'a Cell]) -> impl Iterator<Item = &'a str> {
+    let mut reasons: Vec<&str> = cells
+        .iter()
+        .filter_map(|cell| match cell {
+            Cell::Unable(reason) | Cell::Failed(reason) => Some(reason.as_str()),
+            Cell::Absent | Cell::Measured(_) => None,
+        })
+        .collect();
+    reasons.dedup();
+    reasons.into_iter()
+}
+
+fn figure(cell: &Cell, pace: Pace) -> String {
+    match (cell, pace) {
+        (Cell::Measured(measured), Pace::Alone) => {
+            format!("{} ({:.2})", number(measured.median()), measured.ratio)
+        }
+        (Cell::Measured(measured), Pace::Threads(_)) => {
+            format!("{} ({:.2})", number(1e6 / measured.median()), 1.0 / measured.ratio)
+        }
+        (Cell::Failed(_), _) => "failed".to_owned(),
+        (Cell::Absent | Cell::Unable(_), _) => "-".to_owned(),
+    }
+}
+
+/// The most that a child saw.
+fn sees(cells: &[&Cell]) -> String {
+    let most = cells.iter().filter_map(|cell| cell.measured()).max_by_key(|measured| measured.sees);
+    most.map_or_else(String::new, |most| {
+        format!("{}{}", grouped(u64::from(most.sees)), if most.exact { "" } else { "!" })
+    })
+}
+
+/// A number with three digits or more.
+pub(super) fn number(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times are neither")]
+    match value {
+        _ if value < 100.0 => format!("{value:.1}"),
+        _ => grouped(value.round() as u64),
+    }
+}
+
+/// With commas between the thousands.
+fn grouped(value: u64) -> String {
+    match value {
+        0..1000 => value.to_string(),
+        _ => format!("{},{:03}", grouped(value / 1000), value % 1000),
+    }
+}
+
+/// The first column to the left, the others to the right.
+fn aligned(words: &Words) -> String {
+    let lines = || std::iter::once(&words.head).chain(&words.rows);
+    let widths: Vec<usize> = (0..words.head.len())
+        .map(|column| lines().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for line in lines() {
+        for (column, (word, width)) in line.iter().zip(&widths).enumerate() {
+            let _ =
+                if column == 0 { write!(text, "  {word:width$}") } else { write!(text, "  {word:>width$}") };
+        }
+        text.push('\n');
+    }
+    text
+}

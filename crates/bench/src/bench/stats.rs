@@ -1,0 +1,37 @@
+//! Medians.
+
+/// A quantile of numbers, by the nearest rank; NaN of none.
+pub(super) fn quantile(numbers: &[f64], at: f64) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    let rank = (at * (sorted.len().saturating_sub(1)) as f64).round() as usize;
+    sorted.get(rank).copied().unwrap_or(f64::NAN)
+}
+
+/// The median.
+pub(super) fn median(numbers: &[f64]) -> f64 {
+    quantile(numbers, 0.5)
+}
+
+/// The median of the quotients of what was measured in the same round. What disturbs a round disturbs both.
+pub(super) fn ratio(numbers: &[f64], to: &[f64]) -> f64 {
+    let quotients: Vec<f64> = numbers.iter().zip(to).map(|(a, b)| a / b).collect();
+    median(&quotients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_one_in_the_middle() {
+        assert!((median(&[5.0, 1.0, 3.0]) - 3.0).abs() < f64::EPSILON);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_ratio_is_taken_round_by_round() {
+        assert!((ratio(&[2.0, 20.0, 200.0], &[1.0, 10.0, 100.0]) - 2.0).abs() < f64::EPSILON);
+    }
+}

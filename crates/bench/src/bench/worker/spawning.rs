@@ -1,0 +1,93 @@
+//! Spawning and timing, one after another and in threads.
+
+use crate::bench::job::{Job, Task};
+use crate::bench::method::{self, Method, Spawner};
+use std::io;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Why there is no time to tell.
+pub(in crate::bench) enum Refusal {
+    /// The method has no way to do this.
+    Unable(&'static str),
+    /// It was tried.
+    Failed(String),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// What the driver has said so far.
+pub(super) struct Session {
+    /// The next spawn.
+    pub(super) job: Job,
+}
+
+impl Session {
+    /// Sets the program.
+    pub(super) fn set_program(&mut self, path: &str, arguments: &[&str]) {
+        self.job.program = path.into();
+        self.job.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    }
+
+    /// Spawns `count` times; the times in nanoseconds.
+    pub(super) fn run(&mut self, method: &str, task: Task, count: usize) -> Result<String, Refusal> {
+        self.job.task = task;
+        let mut spawner = spawner(find(method)?, &self.job)?;
+        let times = (0..count).map(|_| timed(&mut spawner)).collect::<Result<Vec<_>, _>>()?;
+        Ok(times.iter().map(|time| time.as_nanos().to_string()).collect::<Vec<_>>().join(" "))
+    }
+
+    /// Spawns `count` times in each of `threads`; the whole time in nanoseconds.
+    pub(super) fn together(
+        &mut self,
+        method: &str,
+        task: Task,
+        threads: usize,
+        count: usize,
+    ) -> Result<String, Refusal> {
+        self.job.task = task;
+        let method = find(method)?;
+        let barrier = Barrier::new(threads + 1);
+        let whole = thread::scope(|scope| {
+            let running: Vec<_> =
+                (0..threads).map(|_| scope.spawn(|| many(method, &self.job, count, &barrier))).collect();
+            barrier.wait();
+            let start = Instant::now();
+            for thread in running {
+                thread.join().map_err(|_| Refusal::Failed("a thread panicked".to_owned()))??;
+            }
+            Ok::<_, Refusal>(start.elapsed())
+        })?;
+        Ok(whole.as_nanos().to_string())
+    }
+}
+
+fn find(id: &str) -> Result<&'static Method, Refusal> {
+    method::ALL
+        .iter()
+        .find(|method| method.id == id)
+        .ok_or_else(|| Refusal::Failed(format!("no such method: {id}")))
+}
+
+fn spawner(method: &Method, job: &Job) -> Result<Spawner, Refusal> {
+    (method.prepare)(job)
+}
+
+fn timed(spawner: &mut Spawner) -> Result<Duration, Refusal> {
+    let start = Instant::now();
+    spawner()?;
+    Ok(start.elapsed())
+}
+
+/// What one of many threads does. It comes to the barrier in any case.
+fn many(method: &Method, job: &Job, count: usize, barrier: &Barrier) -> Result<(), Refusal> {
+    let spawner = spawner(method, job);
+    barrier.wait();
+    let mut spawner = spawner?;
+    (0..count).try_for_each(|_| spawner())
+}
