@@ -6,7 +6,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    CHANNEL_REPLACED, Errno, LaunchError, Limit, Link, Move, Plan, Report, Resource, Stage, WorkingDirectory,
+    CHANNEL_REPLACED, Cgroup, Errno, LaunchError, Limit, Link, Move, Plan, Report, Resource, Stage,
+    WorkingDirectory,
 };
 use forkexec_tests::isolate::isolated;
 
@@ -26,6 +27,7 @@ type Ask = fn(&mut Plan<'static>);
 #[case::place_by_saving(Stage::Place, "dup_from", |it: &mut Plan<'_>| it.moves = const { &[Move::save(2)] }, 2)]
 #[case::place_by_sharing(Stage::Place, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::Share(1)], 1)]
 #[case::place_by_closing(Stage::Place, "close", |it: &mut Plan<'_>| it.moves = &[Move::Vacate(2)], 2)]
+#[case::cgroup(Stage::Cgroup, "write", |it: &mut Plan<'_>| it.cgroup = Some(Cgroup { directory: 2, procs: 2 }), 0)]
 #[case::root(Stage::Root, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
 #[case::directory(
     Stage::Directory, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
