@@ -62,6 +62,8 @@ pub struct Plan<'a> {
     pub hook: Option<&'a Hook<'a>>,
     /// From which link on the other descriptors are closed; `None` leaves them open.
     pub close: Option<Link>,
+    /// Whether the parent is to have a descriptor of the child from its birth, where the system can give one.
+    pub pidfd: bool,
     /// Whether the time of each stage is recorded.
     pub timed: bool,
     /// What to exec.
@@ -98,6 +100,7 @@ impl<'a> Plan<'a> {
             mask: Mask::Inherit,
             hook: None,
             close: Some(Link::Bulk),
+            pidfd: true,
             timed: false,
             exec,
         }

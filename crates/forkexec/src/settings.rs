@@ -42,6 +42,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) hooks: Vec<PreExec<'fd>>,
+    pub(crate) pidfd: bool,
     pub(crate) timed: bool,
     pub(crate) launch: Launch,
 }
@@ -84,6 +85,7 @@ impl Settings<'_> {
             no_new_privs: false,
             die_with_parent: None,
             hooks: Vec::new(),
+            pidfd: true,
             timed: false,
             launch: Launch::default(),
         }

@@ -62,6 +62,7 @@ fn plan<'a>(
         mask: prepared.mask.map_or(Mask::Inherit, Mask::Set),
         hook: (!settings.hooks.is_empty()).then_some(hook as &Hook<'_>),
         close: settings.close,
+        pidfd: settings.pidfd,
         timed: settings.timed,
         ..Plan::new(exec(prepared))
     }

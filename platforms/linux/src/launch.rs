@@ -143,7 +143,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         self.probe_once()?;
         let best = self.ways.best();
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
-        let mut way = Way { shares_table: method == Method::Shared, into_cgroup, ..best };
+        let pidfd = best.pidfd && plan.pidfd;
+        let mut way = Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best };
         loop {
             match self.attempt(way, plan) {
                 Ok(launched) => return Ok(launched),

@@ -43,6 +43,15 @@ impl<'fd> Command<'fd> {
         self
     }
 
+    /// Whether [`Child::pidfd`](crate::Child::pidfd) is to be there, if the system can give one: it is, by default.
+    ///
+    /// It names this child and no other, whoever takes its status and whatever becomes of its number. It takes a descriptor
+    /// of the parent's, and some 4 µs of a start.
+    pub fn create_pidfd(&mut self, create: bool) -> &mut Self {
+        self.settings.pidfd = create;
+        self
+    }
+
     /// Records when each stage of the child began: see [`Child::stage_times`](crate::Child::stage_times).
     pub fn time_stages(&mut self) -> &mut Self {
         self.settings.timed = true;
