@@ -107,7 +107,7 @@ pub trait LinuxSys: Sys {
     /// open(2), read(2) and close(2): the first bytes of a file. On the parent's side only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
     /// setpgid(2) of a child to a group that cannot be: `EACCES` if it has executed a program, `EPERM` if it has not or is
-    /// in another session. On the parent's side only.
+    /// in another session. On the parent's side only. The thread's errno stays what it is.
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;

@@ -464,8 +464,12 @@ impl LinuxSys for Kernel {
     }
 
     fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
+        // Its refusal is the good news, so a start that succeeds would leave it behind.
+        let before = ::errno::errno();
         // SAFETY: no memory is passed.
-        done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) })
+        let answer = done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) });
+        ::errno::set_errno(before);
+        answer
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
