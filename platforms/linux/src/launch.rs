@@ -20,7 +20,7 @@ mod probe;
 mod stack;
 mod ways;
 
-use crate::{CloneSys, Linux, Start, Started, Top};
+use crate::{Call, CloneSys, Linux, Start, Started, Top};
 use core::ffi::c_int;
 use forkexec_core::{
     Backend, Birth, Closed, Errno, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method, Obstacle,
@@ -142,13 +142,21 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         }
         self.probe_once()?;
         let mut way = Way { shares_table: method == Method::Shared, ..self.ways.best() };
-        loop {
+        let mut refused = None;
+        let launched = loop {
             match self.attempt(way, plan) {
-                Ok(launched) => return Ok(launched),
-                Err(Failed::Finally(error)) => return Err(error),
-                Err(Failed::Start(errno)) => way = self.next(way, errno)?,
+                Ok(launched) => break Ok(launched),
+                Err(Failed::Finally(error)) => break Err(error),
+                Err(Failed::Start(errno)) => {
+                    let next = self.next(way, errno)?;
+                    refused = errno.is_refusal().then_some(way);
+                    way = next;
+                }
             }
-        }
+        };
+        // It was this that was refused, and not what both ways have in common: the other one started a child.
+        refused.inspect(|way| self.ways.refuse(*way));
+        launched
     }
 
     /// What to try after the kernel answered this way with `errno`.
@@ -160,9 +168,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if !errno.is_refusal() {
             return Err(LaunchError::Parent { stage: Stage::Start, errno });
         }
-        let next = way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))?;
-        self.ways.refuse(way);
-        Ok(next)
+        if way.call == Call::Clone3 {
+            // No filter sees its flags, so it is refused with any of them.
+            self.ways.refuse(way);
+        }
+        way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))
     }
 
     fn attempt(&self, way: Way, plan: &Plan<'_>) -> Result<Launched, Failed> {
