@@ -215,7 +215,7 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
-        instead: find_unexecuted(child: Pid) -> ();
+        instead: reap_unexecuted(child: Pid) -> Option<c_int>;
         instead: map_private(length: usize) -> NonNull<u8>;
     }
 
