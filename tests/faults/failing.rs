@@ -1,9 +1,9 @@
-//! System calls of which one fails.
+//! System calls of which one fails, or some are never to be had.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
@@ -28,15 +28,31 @@ pub(crate) enum Side {
     Child,
 }
 
+/// A call that is never to be had: its name, what it answers, and how often it was made.
+#[derive(Debug)]
+struct Denied(&'static str, Errno, AtomicUsize);
+
+/// What is done before a call, and which.
+type Act = (&'static str, fn());
+
 /// System calls that are done, but for one.
 ///
-/// A forked child has a copy of it, which knows that it is in the child.
+/// A forked child has a copy of it, which knows that it is in the child. A child that shares memory says so here.
 #[derive(Debug)]
 pub(crate) struct Failing<S> {
     inner: S,
     fault: Fault,
     /// The hard limit of descriptors that is told instead of the true one.
     limit: Option<u64>,
+    denied: Vec<Denied>,
+    /// What the child does before a call.
+    act: Option<Act>,
+    /// What a start is answered by that is not made.
+    refuse: fn(Start) -> Option<Errno>,
+    /// Every start that was asked for.
+    starts: Mutex<Vec<Start>>,
+    /// Whether a child that is to share memory does.
+    shares: bool,
     in_child: AtomicBool,
     counted: AtomicUsize,
     failed: OnceLock<&'static str>,
@@ -49,8 +65,58 @@ impl<S> Failing<S> {
     }
 
     pub(crate) fn parent(inner: S, fault: Fault) -> Self {
-        let (in_child, counted) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { inner, fault, limit: None, in_child, counted, failed: OnceLock::new() }
+        Self {
+            inner,
+            fault,
+            limit: None,
+            denied: Vec::new(),
+            act: None,
+            refuse: |_| None,
+            starts: Mutex::default(),
+            shares: true,
+            in_child: AtomicBool::new(false),
+            counted: AtomicUsize::new(0),
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// All calls are done.
+    pub(crate) fn nothing(inner: S) -> Self {
+        Self::parent(
+            inner,
+            Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) },
+        )
+    }
+
+    /// Calls of these names are never done, on either side.
+    pub(crate) fn denying(self, names: &[&'static str], errno: Errno) -> Self {
+        let denied = names.iter().map(|&name| Denied(name, errno, AtomicUsize::new(0))).collect();
+        Self { denied, ..self }
+    }
+
+    /// A start for which there is an answer is not made.
+    pub(crate) fn refusing(self, refuse: fn(Start) -> Option<Errno>) -> Self {
+        Self { refuse, ..self }
+    }
+
+    /// A child that is to share memory has its own, as under an emulator: nothing that it does is seen.
+    pub(crate) fn sharing_nothing(self) -> Self {
+        Self { shares: false, ..self }
+    }
+
+    /// The child does this before each call of this name.
+    pub(crate) fn acting(self, name: &'static str, act: fn()) -> Self {
+        Self { act: Some((name, act)), ..self }
+    }
+
+    /// How often calls that are denied were made.
+    pub(crate) fn denials(&self) -> usize {
+        self.denied.iter().map(|Denied(_, _, count)| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The starts that were asked for since the last time that this was.
+    pub(crate) fn take_starts(&self) -> Vec<Start> {
+        std::mem::take(&mut self.starts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn pretending_limit(self, limit: Option<u64>) -> Self {
@@ -68,6 +134,13 @@ impl<S> Failing<S> {
 
     fn fault(&self, name: &'static str) -> Result<(), Errno> {
         let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
+        if let Some((_, act)) = self.act.filter(|(before, _)| side == Side::Child && *before == name) {
+            act();
+        }
+        if let Some(Denied(_, errno, count)) = self.denied.iter().find(|Denied(denied, ..)| *denied == name) {
+            count.fetch_add(1, Ordering::Relaxed);
+            return Err(*errno);
+        }
         if side != self.fault.side || self.fault.name.is_some_and(|only| only != name) {
             return Ok(());
         }
@@ -221,10 +294,14 @@ impl<S: CloneSys> CloneSys for Failing<S> {
 
     /// The child shares this value, too, and is on its side only until the parent goes on.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
         let live = || {
             self.in_child.store(true, Ordering::Relaxed);
-            child()
+            if self.shares { child() } else { 0 }
         };
+        if let Some(errno) = (self.refuse)(start) {
+            return Err(errno);
+        }
         // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
         let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
         self.in_child.store(false, Ordering::Relaxed);
