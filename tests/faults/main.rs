@@ -3,6 +3,7 @@
 //! - `failing`: a wrapper around system calls that lets one of them fail
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
 //! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
+//! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public face
 //! - `shared`: the same for the launcher whose children share memory, and what is never to be had
 //! - `stages`: each stage of a child failing over the real kernel
 //! - `denied`: calls denied by seccomp, through the public face
@@ -14,6 +15,7 @@
 mod denied;
 mod failing;
 mod launcher;
+mod refusals;
 mod shared;
 #[expect(dead_code, reason = "the kernels suite uses all of it")]
 #[path = "../kernels/sim/mod.rs"]
