@@ -53,6 +53,9 @@ pub(crate) struct Failing<S> {
     starts: Mutex<Vec<Start>>,
     /// Whether a child that is to share memory does.
     shares: bool,
+    /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
+    stack: AtomicUsize,
+    most_used: Option<AtomicUsize>,
     in_child: AtomicBool,
     counted: AtomicUsize,
     failed: OnceLock<&'static str>,
@@ -74,6 +77,8 @@ impl<S> Failing<S> {
             refuse: |_| None,
             starts: Mutex::default(),
             shares: true,
+            stack: AtomicUsize::new(0),
+            most_used: None,
             in_child: AtomicBool::new(false),
             counted: AtomicUsize::new(0),
             failed: OnceLock::new(),
@@ -107,6 +112,17 @@ impl<S> Failing<S> {
     /// The child does this before each call of this name.
     pub(crate) fn acting(self, name: &'static str, act: fn()) -> Self {
         Self { act: Some((name, act)), ..self }
+    }
+
+    /// Looks at how deep the stacks of children are used.
+    pub(crate) fn measuring_stacks(self) -> Self {
+        Self { most_used: Some(AtomicUsize::new(0)), ..self }
+    }
+
+    /// How many bytes of its stack a child used at most, and how many there are.
+    pub(crate) fn stack_used(&self) -> Option<(usize, usize)> {
+        let used = self.most_used.as_ref()?.load(Ordering::Relaxed);
+        Some((used, self.stack.load(Ordering::Relaxed)))
     }
 
     /// How often calls that are denied were made.
@@ -289,7 +305,11 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: reap_unexecuted(child: Pid) -> Option<c_int>;
-        instead: map_private(length: usize) -> NonNull<u8>;
+    }
+
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        self.stack.store(length, Ordering::Relaxed);
+        self.instead("map_private", || self.inner.map_private(length))
     }
 
     /// The child shares this value, too, and is on its side only until the parent goes on.
@@ -302,14 +322,57 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         if let Some(errno) = (self.refuse)(start) {
             return Err(errno);
         }
+        let stack = Paint { top: top.cast(), length: self.stack.load(Ordering::Relaxed) };
+        if self.most_used.is_some() {
+            // SAFETY: the caller's promise: nothing is on it.
+            unsafe { stack.paint() };
+        }
         // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
         let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
         self.in_child.store(false, Ordering::Relaxed);
+        if let Some(most) = &self.most_used {
+            // SAFETY: it was painted, and the child does not share this memory any more.
+            most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
+        }
         started
     }
 
     unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+        self.stack.fetch_sub(length, Ordering::Relaxed);
         // SAFETY: the caller's promise.
         self.instead("forbid", || unsafe { self.inner.forbid(memory, length) })
+    }
+}
+
+/// A stack full of one byte.
+struct Paint {
+    top: NonNull<u8>,
+    length: usize,
+}
+
+impl Paint {
+    const COLOUR: u8 = 0xA5;
+
+    /// # Safety
+    ///
+    /// So many bytes below the top are a stack that has nothing on it.
+    unsafe fn paint(&self) {
+        // SAFETY: the caller's promise.
+        let bottom = unsafe { self.top.byte_sub(self.length) };
+        // SAFETY: as above.
+        unsafe { bottom.write_bytes(Self::COLOUR, self.length) };
+    }
+
+    /// How many bytes lie above the lowest one that has another colour.
+    ///
+    /// # Safety
+    ///
+    /// It was painted, and nobody uses it.
+    unsafe fn touched(&self) -> usize {
+        // SAFETY: the caller's promise.
+        let bottom = unsafe { self.top.byte_sub(self.length) };
+        // SAFETY: as above.
+        let bytes = unsafe { std::slice::from_raw_parts(bottom.as_ptr(), self.length) };
+        bytes.iter().position(|&byte| byte != Self::COLOUR).map_or(0, |lowest| self.length - lowest)
     }
 }

@@ -5,6 +5,7 @@
 //! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
 //! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public face
 //! - `shared`: the same for the launcher whose children share memory, and what is never to be had
+//! - `stack`: the stack of a child that shares memory, overflown and measured
 //! - `stages`: each stage of a child failing over the real kernel
 //! - `denied`: calls denied by seccomp, through the public face
 //!
@@ -21,4 +22,5 @@ mod shared;
 #[path = "../kernels/sim/mod.rs"]
 mod sim;
 mod simulated;
+mod stack;
 mod stages;

@@ -449,7 +449,7 @@ fn a_stack_is_mapped_once_whatever_becomes_of_its_child() {
 }
 
 /// The guards below the stacks of children: no other piece of memory without any access is of this size.
-fn guards() -> usize {
+pub(crate) fn guards() -> usize {
     const GUARD: usize = 1 << 16;
     let is_guard = |line: &&str| {
         let mut words = line.split(' ');
