@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, OnceLock};
 use std::thread;
 
@@ -16,7 +17,7 @@ use forkexec_core::{
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::{deny::Deny, world};
 
@@ -425,6 +426,82 @@ fn a_failure_that_passes_is_not_remembered(
         assert_eq!(launch(backend, &launcher, &plan()), Ok(World::WithoutClone3.ran()));
     });
 }
+
+/// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
+/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. It protects that memory from the child's new
+/// user, so that it cannot be given back as long as any such child is on its way.
+#[rstest]
+#[case::other_group(Some(1), false)]
+#[case::the_same_group(Some(0), true)]
+#[case::no_group(None, true)]
+fn a_child_that_changes_its_ids_makes_its_parent_s_memory_private(
+    #[case] gid: Option<u32>,
+    #[case] stays: bool,
+) {
+    isolated(|| {
+        // SAFETY: the operation takes no address.
+        let is_dumpable = || unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) } == 1;
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let (backend, launcher) = over(Failing::nothing);
+        let closure = Plan { gid, hook: Some(&|| Ok(())), ..plan() };
+        assert_eq!(launch(backend, &launcher, &closure).map(|ran| ran.method), Ok(Method::Fork));
+        assert!(is_dumpable(), "a forked child has memory of its own");
+        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
+        assert_eq!(is_dumpable(), stays);
+    });
+}
+
+/// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would
+/// leave a stack, a mask and a child behind.
+#[cfg(not(target_os = "android"))]
+#[rstest]
+fn a_start_is_no_point_of_cancellation(
+    #[values(World::Whole, World::CloneAlone)] world: World,
+    #[values(false, true)] fails: bool,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).refusing(world.refuse()));
+        let (asked, thread) = (AtomicBool::new(false), OnceLock::new());
+        let directory = if fails { c"/no/such/directory" } else { c"/" };
+        let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
+        let is_started = thread::scope(|scope| {
+            let starting = scope.spawn(|| {
+                // SAFETY: no memory is passed.
+                thread.set(unsafe { libc::pthread_self() }).expect("it is set once");
+                while !asked.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+                let launched = launch(backend, &launcher, &plan);
+                let mut before = 0;
+                // SAFETY: the state is valid, and the old one is written to `before`.
+                assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
+                launched.is_ok()
+            });
+            let thread = loop {
+                match thread.get() {
+                    Some(thread) => break *thread,
+                    None => std::hint::spin_loop(),
+                }
+            };
+            // SAFETY: the thread waits for what is stored below.
+            assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
+            asked.store(true, Ordering::Release);
+            starting.join().expect("it comes to its end")
+        });
+        assert_eq!(is_started, !fails);
+    });
+}
+
+#[cfg(not(target_os = "android"))]
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: i32, old: *mut i32) -> i32;
+}
+
+/// `PTHREAD_CANCEL_DISABLE` of glibc and of musl.
+#[cfg(not(target_os = "android"))]
+const CANCEL_DISABLE: i32 = 1;
 
 /// How many pieces of memory this process has.
 fn mappings() -> usize {
