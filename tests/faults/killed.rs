@@ -97,8 +97,8 @@ fn a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting(call, hang).refusing(refuse));
         let killer = thread::spawn(|| (0..3).for_each(|_| end(hanging(), libc::SIGKILL)));
         for _ in 0..3 {
-            let launched = launch(backend, &launcher, &busy());
-            assert_eq!(launched, Err(LaunchError::Died { stage, status: Some(libc::SIGKILL) }));
+            let started = launch(backend, &launcher, &busy());
+            assert_eq!(started, Err(LaunchError::Died { stage, status: Some(libc::SIGKILL) }));
         }
         killer.join().expect("it does not panic");
     });
@@ -120,9 +120,9 @@ fn a_signal_to_a_child_runs_no_handler_of_its_parent_s(
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting("execve", hang).refusing(refuse));
         let killer = thread::spawn(|| end(hanging(), libc::SIGTERM));
-        let launched = launch(backend, &launcher, &plan());
+        let started = launch(backend, &launcher, &plan());
         let died = LaunchError::Died { stage: Stage::Exec, status: Some(libc::SIGTERM) };
-        assert_eq!((launched, HANDLED.load(Ordering::Relaxed)), (Err(died), 0));
+        assert_eq!((started, HANDLED.load(Ordering::Relaxed)), (Err(died), 0));
         killer.join().expect("it does not panic");
         drop(handled);
     });
@@ -139,9 +139,9 @@ fn a_child_that_its_own_limit_ends_is_told() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("execve", burn));
         let limits = [Limit { resource: CPU, soft: 1, hard: 1 }];
-        let launched = launch(backend, &launcher, &Plan { limits: &limits, ..plan() });
-        let Err(LaunchError::Died { stage: Stage::Exec, status: Some(status) }) = launched else {
-            panic!("a child without time is {launched:?}");
+        let started = launch(backend, &launcher, &Plan { limits: &limits, ..plan() });
+        let Err(LaunchError::Died { stage: Stage::Exec, status: Some(status) }) = started else {
+            panic!("a child without time is {started:?}");
         };
         assert!([libc::SIGKILL, libc::SIGXCPU].contains(&libc::WTERMSIG(status)), "{status:#x}");
     });
@@ -160,15 +160,17 @@ fn a_child_that_hangs_holds_up_no_other() {
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
             let hanging_one = scope.spawn(|| {
-                let launched = launch(backend, &launcher, &hangs);
+                let started = launch(backend, &launcher, &hangs);
                 ended.store(true, Ordering::Release);
-                launched
+                started
             });
             let child = hanging();
             for _ in 0..50 {
-                let launched = launcher.launch(&plan()).expect("it starts");
-                assert_eq!(sys.wait(launched.pid), Ok(0));
-                launched.pidfd.into_iter().for_each(|fd| sys.close(fd).expect("it is the caller's"));
+                let started = launcher.launch(&plan()).expect("it starts");
+                assert_eq!(sys.wait(started.pid), Ok(0));
+                if let Some(pidfd) = started.pidfd {
+                    sys.close(pidfd).expect("it is the caller's");
+                }
             }
             assert!(!ended.load(Ordering::Acquire));
             end(child, libc::SIGKILL);

@@ -101,15 +101,15 @@ fn all_is_there() -> bool {
         return false;
     }
     // SAFETY: nothing is there to be closed.
-    let closes = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) } == 0;
+    let has_range = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) } == 0;
     let nothing: *const u8 = std::ptr::null();
     // SAFETY: arguments of no length are refused before they are read.
-    let clones = unsafe { libc::syscall(libc::SYS_clone3, nothing, 0) };
-    let clones = clones < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
-    if !closes || !clones {
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, nothing, 0) };
+    let has_clone3 = answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+    if !has_range || !has_clone3 {
         skip("the kernel, or a filter of its own, refuses some of it already");
     }
-    closes && clones
+    has_range && has_clone3
 }
 
 const BULK: &str = "close_range";
@@ -191,7 +191,7 @@ fn whether_a_child_runs_is_told_without_what_old_kernels_lack() {
         let start = |round: usize| {
             let mut command = Command::new(probe::path());
             command.arg("true");
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 command.setsid();
             }
             assert!(command.status().expect("it runs").success());

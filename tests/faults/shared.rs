@@ -67,9 +67,9 @@ pub(crate) fn launch(
     plan: &Plan<'_>,
 ) -> Result<Ran, LaunchError> {
     ThreadErrno::EXDEV.set();
-    let launched = launcher.launch(plan);
+    let started = launcher.launch(plan);
     let after = ThreadErrno::last();
-    let Launched { pid, pidfd, method, closed, .. } = launched?;
+    let Launched { pid, pidfd, method, closed, .. } = started?;
     assert_eq!(after, ThreadErrno::EXDEV, "the errno of the thread that starts a child");
     let sys = backend.sys().inner();
     assert_eq!(sys.wait(pid), Ok(0), "the probe succeeds");
@@ -110,20 +110,20 @@ fn is_expected(
     world: World,
     (name, nth): (&str, usize),
     errno: Errno,
-    launched: &Result<Ran, LaunchError>,
+    started: &Result<Ran, LaunchError>,
 ) -> bool {
     let is_about_the_pidfd = world.ran().pidfd && matches!(errno, Errno::MFILE | Errno::NFILE);
     match (name, nth) {
         ("map_private" | "forbid" | "block_signals", _) => {
-            matches!(launched, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
+            matches!(started, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
         }
         // The first is the probe's, which asks for no pidfd.
-        ("start", 1..) if is_about_the_pidfd => launched.is_ok(),
-        ("start", _) if errno.is_refusal() => launched.is_ok(),
+        ("start", 1..) if is_about_the_pidfd => started.is_ok(),
+        ("start", _) if errno.is_refusal() => started.is_ok(),
         ("start", _) => {
-            matches!(launched, Err(LaunchError::Parent { stage: Stage::Start, errno: told }) if *told == errno)
+            matches!(started, Err(LaunchError::Parent { stage: Stage::Start, errno: told }) if *told == errno)
         }
-        _ => launched.is_ok(),
+        _ => started.is_ok(),
     }
 }
 
@@ -140,7 +140,7 @@ fn each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
                 let fault = Fault { side: Side::Parent, name: None, index: failed.len(), errno };
                 let (backend, launcher) =
                     over(|kernel| Failing::parent(kernel, fault).refusing(world.refuse()));
-                let launched = launch(backend, &launcher, &plan);
+                let started = launch(backend, &launcher, &plan);
                 let Some(name) = backend.sys().failed() else { break };
                 let nth = failed.iter().filter(|earlier| **earlier == name).count();
                 failed.push(name);
@@ -148,10 +148,7 @@ fn each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
                     // A mask that was in force cannot be refused: the kernel would have to break its word.
                     backend.sys().inner().set_mask(SignalSet::EMPTY).expect("it is taken");
                 }
-                assert!(
-                    is_expected(world, (name, nth), errno, &launched),
-                    "{failed:?} {errno}: {launched:?}"
-                );
+                assert!(is_expected(world, (name, nth), errno, &started), "{failed:?} {errno}: {started:?}");
                 assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{failed:?} {errno}");
                 // What happened once is no reason to do without for ever.
                 let again = launch(backend, &launcher, &plan).expect("nothing fails any more");
@@ -199,8 +196,8 @@ pub(crate) fn reported(
 ) -> Result<(Ran, Seen), LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
-    let launched = launch_reporting(backend, launcher, &busy(&writer, close), writer, &mut reader);
-    launched.map(|(ran, text)| (ran, Seen::parse(&text)))
+    let started = launch_reporting(backend, launcher, &busy(&writer, close), writer, &mut reader);
+    started.map(|(ran, text)| (ran, Seen::parse(&text)))
 }
 
 /// The text is read before the child is waited for: a report is longer than a pipe's buffer may be.
@@ -263,6 +260,9 @@ const fn ran(method: Method, by: Closer, pidfd: bool) -> Ran {
 }
 
 const LISTED: Closer = Closer::Enumerator(0);
+
+/// Which starts are refused, and how.
+type Refusal = (fn(Start) -> bool, Errno);
 
 fn all(_: Start) -> bool {
     true
@@ -330,7 +330,7 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
     #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL)] errno: Errno,
 ) {
     /// The refusal needs a function without surroundings; each test has a process of its own.
-    static REFUSED: OnceLock<(fn(Start) -> bool, Errno)> = OnceLock::new();
+    static REFUSED: OnceLock<Refusal> = OnceLock::new();
     fn refuse(start: Start) -> Option<Errno> {
         REFUSED.get().and_then(|&(refused, errno)| refused(start).then_some(errno))
     }
@@ -370,7 +370,7 @@ fn where_memory_is_not_shared_children_are_forked() {
             assert_eq!(backend.sys().take_starts().len(), starts);
         }
         assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));
-        let required = launcher.launch_fast(&plan()).map(|launched| launched.pid);
+        let required = launcher.launch_fast(&plan()).map(|started| started.pid);
         assert_eq!(required, Err(LaunchError::NotFast(Obstacle::NotShared)));
     });
 }
@@ -382,7 +382,7 @@ fn a_closure_is_forked_and_who_requires_more_is_told() {
         let plan = Plan { hook: Some(&|| Ok(())), ..plan() };
         assert_eq!(launch(backend, &launcher, &plan).map(|ran| ran.method), Ok(Method::Fork));
         assert_eq!(backend.sys().take_starts(), []);
-        let required = launcher.launch_fast(&plan).map(|launched| launched.pid);
+        let required = launcher.launch_fast(&plan).map(|started| started.pid);
         assert_eq!(required, Err(LaunchError::NotFast(Obstacle::Closure)));
         assert_eq!((launcher.method(), launcher.obstacle()), (Method::Shared, None));
     });
@@ -473,11 +473,11 @@ fn a_start_is_no_point_of_cancellation(
                 while !asked.load(Ordering::Acquire) {
                     std::hint::spin_loop();
                 }
-                let launched = launch(backend, &launcher, &plan);
+                let started = launch(backend, &launcher, &plan);
                 let mut before = 0;
                 // SAFETY: the state is valid, and the old one is written to `before`.
                 assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
-                launched.is_ok()
+                started.is_ok()
             });
             let thread = loop {
                 match thread.get() {
@@ -555,10 +555,12 @@ fn no_more_stacks_are_kept_than_there_are_places() {
                 scope.spawn(|| {
                     go.wait();
                     for _ in 0..5 {
-                        let launched = launcher.launch(&plan()).expect("it starts");
-                        let Launched { pid, pidfd, .. } = launched;
+                        let started = launcher.launch(&plan()).expect("it starts");
+                        let Launched { pid, pidfd, .. } = started;
                         assert_eq!(backend.sys().wait(pid), Ok(0));
-                        pidfd.into_iter().for_each(|fd| backend.sys().close(fd).expect("it is the caller's"));
+                        if let Some(pidfd) = pidfd {
+                            backend.sys().close(pidfd).expect("it is the caller's");
+                        }
                     }
                 });
             }

@@ -101,9 +101,9 @@ impl Timer {
         // SAFETY: both outlive the call.
         check(unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) });
         let every = libc::timespec { tv_sec: 0, tv_nsec: 100_000 };
-        let times = libc::itimerspec { it_interval: every, it_value: every };
-        // SAFETY: the timer was just made, and the times outlive the call.
-        check(unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) });
+        let setting = libc::itimerspec { it_interval: every, it_value: every };
+        // SAFETY: the timer was just made, and the setting outlives the call.
+        check(unsafe { libc::timer_settime(timer, 0, &raw const setting, ptr::null_mut()) });
         Self(timer)
     }
 }
@@ -130,7 +130,7 @@ fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn
     const REPORTING: usize = 100;
     let before = blocked();
     for round in 0..rounds {
-        let reports = round % REPORTING == 0;
+        let reports = round.is_multiple_of(REPORTING);
         let mut command = Command::new(probe::path());
         command.arg(if reports { "report" } else { "true" });
         if reports {
@@ -163,13 +163,13 @@ fn a_timer_s_signals_change_nothing(#[case] flags: i32) {
                 rounds() / 2,
                 |command, round| {
                     command.signal_mask(masks[round % 3].iter().copied());
-                    if round % 2 == 0 {
+                    if round.is_multiple_of(2) {
                         command.ignore_signal(libc::SIGUSR1);
                     }
                 },
                 |seen, round| {
                     assert_eq!(seen.blocked, masks[round % 3]);
-                    assert_eq!(seen.ignored.contains(&libc::SIGUSR1), round % 2 == 0);
+                    assert_eq!(seen.ignored.contains(&libc::SIGUSR1), round.is_multiple_of(2));
                     assert_eq!((&seen.handled[..], &seen.fds[..]), (&[][..], &[0, 1, 2][..]));
                 },
             );
@@ -216,7 +216,7 @@ fn signals_to_the_group_reach_no_handler_in_a_child() {
                 start(
                     rounds() / 5,
                     |command, round| {
-                        if round % 2 == 0 {
+                        if round.is_multiple_of(2) {
                             command.ignore_signal(libc::SIGUSR1);
                         } else {
                             command.signal_mask([libc::SIGUSR1]);

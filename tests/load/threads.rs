@@ -29,13 +29,14 @@ fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
     let targets = targets(round);
     let to = targets[0].to_string();
     let kept: Vec<&OwnedFd> = kept.iter().skip(round % 3).step_by(2).collect();
-    let reports = round % REPORTING == 0;
+    let reports = round.is_multiple_of(REPORTING);
 
     let mut command = Command::new(probe::path());
-    match reports {
-        true => command.args(["report", "--to", &to, &mark]),
-        false => command.args(["write", &to, &mark]),
-    };
+    if reports {
+        command.args(["report", "--to", &to, &mark]);
+    } else {
+        command.args(["write", &to, &mark]);
+    }
     command.stdin(Stdio::null());
     for &target in &targets {
         command.map_fd(&writer, target);
