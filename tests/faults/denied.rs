@@ -186,6 +186,7 @@ fn a_limit_lowered_below_open_descriptors_hides_none() {
 #[rstest]
 #[case::closing(libc::SYS_close_range, Stage::Close)]
 #[case::directory(libc::SYS_chdir, Stage::Directory)]
+#[case::session(libc::SYS_setsid, Stage::Session)]
 #[case::nice(libc::SYS_setpriority, Stage::Nice)]
 fn a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
     #[case] call: libc::c_long,
@@ -198,7 +199,7 @@ fn a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
         let is_first = stage == Stage::Close && method() == Method::Shared;
         let stage = if is_first { Stage::Table } else { stage };
         Deny::new().kill(call).install().expect("a filter is taken");
-        let spawned = Command::new(probe::path()).arg("true").current_dir("/").nice(1).spawn();
+        let spawned = Command::new(probe::path()).arg("true").current_dir("/").setsid().nice(1).spawn();
         let Err(Error::Died { stage: told, status: Some(status) }) = spawned else {
             panic!("a child that was killed is {spawned:?}");
         };
@@ -223,11 +224,32 @@ fn e09_a_child_that_is_killed_in_execve_has_not_started() {
     });
 }
 
+/// Its process group cannot be asked about, because it is in another session: of a forked one `/proc` tells.
+#[rstest]
+fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if cfg!(forkexec_backend = "posix") {
+            return skip("the floor cannot tell");
+        }
+        Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
+        for _ in 0..20 {
+            let spawned = Command::new(probe::path()).arg("true").launch(launch).setsid().spawn();
+            let Err(Error::Died { stage: Stage::Exec, status: Some(status) }) = spawned else {
+                panic!("a child that was killed is {spawned:?}");
+            };
+            assert_eq!(status.signal(), Some(libc::SIGSYS));
+        }
+    });
+}
+
 /// A child that borrowed memory tells by its termination signal. Of a forked one nobody tells without `/proc`; then the
 /// status does.
 #[rstest]
 fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_or_its_status_is(
     #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(false, true)] session: bool,
 ) {
     isolated(|| {
         if let Err(reason) = world::without_proc() {
@@ -235,8 +257,12 @@ fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_or_its_status_is(
         }
         let shares_memory = launch == Launch::Auto && method() != Method::Fork;
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
-        let spawned = Command::new(probe::path()).arg("true").launch(launch).spawn();
-        let status = match (shares_memory, spawned) {
+        let mut command = Command::new(probe::path());
+        command.arg("true").launch(launch);
+        if session {
+            command.setsid();
+        }
+        let status = match (shares_memory, command.spawn()) {
             (true, Err(Error::Died { stage: Stage::Exec, status })) => status.expect("nobody else takes it"),
             (false, Ok(mut child)) => child.wait().expect("it ends"),
             (_, spawned) => panic!("a child that was killed is {spawned:?}"),

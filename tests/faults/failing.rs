@@ -1,9 +1,9 @@
-//! System calls of which one fails.
+//! System calls of which one fails, or some are never to be had.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
@@ -28,15 +28,34 @@ pub(crate) enum Side {
     Child,
 }
 
+/// A call that is never to be had: its name, what it answers, and how often it was made.
+#[derive(Debug)]
+struct Denied(&'static str, Errno, AtomicUsize);
+
+/// What is done before a call, and which.
+type Act = (&'static str, fn());
+
 /// System calls that are done, but for one.
 ///
-/// A forked child has a copy of it, which knows that it is in the child.
+/// A forked child has a copy of it, which knows that it is in the child. A child that shares memory says so here.
 #[derive(Debug)]
 pub(crate) struct Failing<S> {
     inner: S,
     fault: Fault,
     /// The hard limit of descriptors that is told instead of the true one.
     limit: Option<u64>,
+    denied: Vec<Denied>,
+    /// What the child does before a call.
+    act: Option<Act>,
+    /// What a start is answered by that is not made.
+    refuse: fn(Start) -> Option<Errno>,
+    /// Every start that was asked for.
+    starts: Mutex<Vec<Start>>,
+    /// Whether a child that is to share memory does.
+    shares: bool,
+    /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
+    stack: AtomicUsize,
+    most_used: Option<AtomicUsize>,
     in_child: AtomicBool,
     counted: AtomicUsize,
     failed: OnceLock<&'static str>,
@@ -49,8 +68,71 @@ impl<S> Failing<S> {
     }
 
     pub(crate) fn parent(inner: S, fault: Fault) -> Self {
-        let (in_child, counted) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { inner, fault, limit: None, in_child, counted, failed: OnceLock::new() }
+        Self {
+            inner,
+            fault,
+            limit: None,
+            denied: Vec::new(),
+            act: None,
+            refuse: |_| None,
+            starts: Mutex::default(),
+            shares: true,
+            stack: AtomicUsize::new(0),
+            most_used: None,
+            in_child: AtomicBool::new(false),
+            counted: AtomicUsize::new(0),
+            failed: OnceLock::new(),
+        }
+    }
+
+    /// All calls are done.
+    pub(crate) fn nothing(inner: S) -> Self {
+        Self::parent(
+            inner,
+            Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) },
+        )
+    }
+
+    /// Calls of these names are never done, on either side.
+    pub(crate) fn denying(self, names: &[&'static str], errno: Errno) -> Self {
+        let denied = names.iter().map(|&name| Denied(name, errno, AtomicUsize::new(0))).collect();
+        Self { denied, ..self }
+    }
+
+    /// A start for which there is an answer is not made.
+    pub(crate) fn refusing(self, refuse: fn(Start) -> Option<Errno>) -> Self {
+        Self { refuse, ..self }
+    }
+
+    /// A child that is to share memory has its own, as under an emulator: nothing that it does is seen.
+    pub(crate) fn sharing_nothing(self) -> Self {
+        Self { shares: false, ..self }
+    }
+
+    /// The child does this before each call of this name.
+    pub(crate) fn acting(self, name: &'static str, act: fn()) -> Self {
+        Self { act: Some((name, act)), ..self }
+    }
+
+    /// Looks at how deep the stacks of children are used.
+    pub(crate) fn measuring_stacks(self) -> Self {
+        Self { most_used: Some(AtomicUsize::new(0)), ..self }
+    }
+
+    /// How many bytes of its stack a child used at most, and how many there are.
+    pub(crate) fn stack_used(&self) -> Option<(usize, usize)> {
+        let used = self.most_used.as_ref()?.load(Ordering::Relaxed);
+        Some((used, self.stack.load(Ordering::Relaxed)))
+    }
+
+    /// How often calls that are denied were made.
+    pub(crate) fn denials(&self) -> usize {
+        self.denied.iter().map(|Denied(_, _, count)| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The starts that were asked for since the last time that this was.
+    pub(crate) fn take_starts(&self) -> Vec<Start> {
+        std::mem::take(&mut self.starts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn pretending_limit(self, limit: Option<u64>) -> Self {
@@ -68,6 +150,13 @@ impl<S> Failing<S> {
 
     fn fault(&self, name: &'static str) -> Result<(), Errno> {
         let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
+        if let Some((_, act)) = self.act.filter(|(before, _)| side == Side::Child && *before == name) {
+            act();
+        }
+        if let Some(Denied(_, errno, count)) = self.denied.iter().find(|Denied(denied, ..)| *denied == name) {
+            count.fetch_add(1, Ordering::Relaxed);
+            return Err(*errno);
+        }
         if side != self.fault.side || self.fault.name.is_some_and(|only| only != name) {
             return Ok(());
         }
@@ -154,6 +243,10 @@ impl<S: Sys> Sys for Failing<S> {
         self.inner.parent()
     }
 
+    fn pause(&self, milliseconds: u8) {
+        self.inner.pause(milliseconds);
+    }
+
     fn now(&self) -> u64 {
         self.inner.now()
     }
@@ -215,24 +308,75 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
-        instead: find_unexecuted(child: Pid) -> ();
-        instead: map_private(length: usize) -> NonNull<u8>;
+        instead: reap_unexecuted(child: Pid) -> Option<c_int>;
+    }
+
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        self.stack.store(length, Ordering::Relaxed);
+        self.instead("map_private", || self.inner.map_private(length))
     }
 
     /// The child shares this value, too, and is on its side only until the parent goes on.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
         let live = || {
             self.in_child.store(true, Ordering::Relaxed);
-            child()
+            if self.shares { child() } else { 0 }
         };
+        if let Some(errno) = (self.refuse)(start) {
+            return Err(errno);
+        }
+        let stack = Paint { top: top.cast(), length: self.stack.load(Ordering::Relaxed) };
+        if self.most_used.is_some() {
+            // SAFETY: the caller's promise: nothing is on it.
+            unsafe { stack.paint() };
+        }
         // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
         let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
         self.in_child.store(false, Ordering::Relaxed);
+        if let Some(most) = &self.most_used {
+            // SAFETY: it was painted, and the child does not share this memory any more.
+            most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
+        }
         started
     }
 
     unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+        self.stack.fetch_sub(length, Ordering::Relaxed);
         // SAFETY: the caller's promise.
         self.instead("forbid", || unsafe { self.inner.forbid(memory, length) })
+    }
+}
+
+/// A stack full of one byte.
+struct Paint {
+    top: NonNull<u8>,
+    length: usize,
+}
+
+impl Paint {
+    const COLOUR: u8 = 0xA5;
+
+    /// # Safety
+    ///
+    /// So many bytes below the top are a stack that has nothing on it.
+    unsafe fn paint(&self) {
+        // SAFETY: the caller's promise.
+        let bottom = unsafe { self.top.byte_sub(self.length) };
+        // SAFETY: as above.
+        unsafe { bottom.write_bytes(Self::COLOUR, self.length) };
+    }
+
+    /// How many bytes lie above the lowest one that has another colour.
+    ///
+    /// # Safety
+    ///
+    /// It was painted, and nobody uses it.
+    unsafe fn touched(&self) -> usize {
+        // SAFETY: the caller's promise.
+        let bottom = unsafe { self.top.byte_sub(self.length) };
+        // SAFETY: as above.
+        let bytes = unsafe { std::slice::from_raw_parts(bottom.as_ptr(), self.length) };
+        bytes.iter().position(|&byte| byte != Self::COLOUR).map_or(0, |lowest| self.length - lowest)
     }
 }

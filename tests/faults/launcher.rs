@@ -24,7 +24,7 @@ pub(crate) fn plan() -> Plan<'static> {
     plan_of(c"true")
 }
 
-fn plan_of(verb: &'static std::ffi::CStr) -> Plan<'static> {
+pub(crate) fn plan_of(verb: &'static std::ffi::CStr) -> Plan<'static> {
     static PROBE: LazyLock<CString> =
         LazyLock::new(|| CString::new(probe::path().as_os_str().as_bytes()).expect("a path has no NUL"));
     let argv = [Some(ThinCStr::from(PROBE.as_c_str())), Some(verb.into()), None];

@@ -246,6 +246,23 @@ fn the_first_error_of_a_candidate_that_is_there_wins(
     assert_eq!(ran.ending(), expected);
 }
 
+/// A half-born child of another thread holds it for a moment.
+#[rstest]
+#[case::for_a_moment(1, &["pause(1)"], Ok(c"/bin/prog"))]
+#[case::for_long(4, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Ok(c"/bin/prog"))]
+#[case::for_good(9, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Err((Errno::TXTBSY, 0)))]
+fn a_busy_program_is_tried_again(
+    #[case] times: usize,
+    #[case] pauses: &[&str],
+    #[case] ending: Result<&CStr, (Errno, i32)>,
+) {
+    let kernel = rich::kernel().refusing_some("execve", 0..times, Errno::TXTBSY);
+    let ran = run(kernel, &plain());
+    assert_eq!(ran.ending(), ending.or_else(|(errno, at)| failure(Stage::Exec, errno, at)));
+    let waited: Vec<_> = ran.backend.sys().calls().into_iter().filter(|call| call.starts_with("pause")).collect();
+    assert_eq!(waited, pauses);
+}
+
 #[rstest]
 #[case::recognised_by_nobody(Errno::NOEXEC, Outcome::Program, Ok(c"/bin/sh"), &["sh", "/a/script", "x"])]
 #[case::missing_shell(Errno::NOEXEC, Outcome::Fails(Errno::NOENT), Err(Errno::NOEXEC), &[])]

@@ -31,21 +31,31 @@ const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
     panic!("the number of this architecture is unknown: see linux/audit.h")
 };
 
-/// `linux/bpf_common.h`: `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JEQ | BPF_K`, `BPF_RET | BPF_K`. The libc crate does not
-/// have them for every C library.
+/// `linux/bpf_common.h`: `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JEQ | BPF_K`, `BPF_JMP | BPF_JSET | BPF_K`,
+/// `BPF_RET | BPF_K`. The libc crate does not have them for every C library.
 const LOAD: u32 = 0x20;
 const JUMP_IF_EQUAL: u32 = 0x15;
+const JUMP_IF_ANY_SET: u32 = 0x45;
 const RETURN: u32 = 0x06;
 
-/// Where the call's number and the architecture lie in `struct seccomp_data`.
+/// Where the call's number and the architecture lie in `struct seccomp_data`, and the lower half of the first argument.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
+const ARGUMENTS: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
 
 /// The calls to deny, and how.
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing is denied before `install`"]
 pub struct Deny {
-    rules: Vec<(u32, u32)>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    call: u32,
+    /// Only with one of these flags in this argument.
+    flags: Option<(u32, u32)>,
+    action: u32,
 }
 
 impl Deny {
@@ -62,17 +72,26 @@ impl Deny {
     ///
     /// If the kernel could not report the number: it is not in `0..=4095`.
     pub fn errno(self, call: c_long, errno: c_int) -> Self {
-        let errno = u32::try_from(errno).ok().filter(|&errno| errno <= 4095);
-        self.rule(call, libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report"))
+        self.rule(call, None, failing(errno))
+    }
+
+    /// Lets a call fail with an error number if its argument `index`, counted from 0, has one of these flags.
+    ///
+    /// # Panics
+    ///
+    /// As [`errno`](Self::errno).
+    pub fn errno_with(self, call: c_long, index: u32, flags: c_int, errno: c_int) -> Self {
+        self.rule(call, Some((index, flags.cast_unsigned())), failing(errno))
     }
 
     /// Lets a call kill the process with SIGSYS.
     pub fn kill(self, call: c_long) -> Self {
-        self.rule(call, libc::SECCOMP_RET_KILL_PROCESS)
+        self.rule(call, None, libc::SECCOMP_RET_KILL_PROCESS)
     }
 
-    fn rule(mut self, call: c_long, action: u32) -> Self {
-        self.rules.push((u32::try_from(call).expect("a system call's number"), action));
+    fn rule(mut self, call: c_long, flags: Option<(u32, u32)>, action: u32) -> Self {
+        let call = u32::try_from(call).expect("a system call's number");
+        self.rules.push(Rule { call, flags, action });
         self
     }
 
@@ -105,13 +124,26 @@ impl Deny {
             instruction(LOAD, NUMBER, 0),
         ];
         program[1].jt = 1;
-        for &(call, action) in &self.rules {
-            program.push(instruction(JUMP_IF_EQUAL, call, 1));
+        for &Rule { call, flags, action } in &self.rules {
+            let Some((index, flags)) = flags else {
+                program.push(instruction(JUMP_IF_EQUAL, call, 1));
+                program.push(instruction(RETURN, action, 0));
+                continue;
+            };
+            program.push(instruction(JUMP_IF_EQUAL, call, 4));
+            program.push(instruction(LOAD, ARGUMENTS + 8 * index, 0));
+            program.push(instruction(JUMP_IF_ANY_SET, flags, 1));
             program.push(instruction(RETURN, action, 0));
+            program.push(instruction(LOAD, NUMBER, 0));
         }
         program.push(instruction(RETURN, libc::SECCOMP_RET_ALLOW, 0));
         program
     }
+}
+
+fn failing(errno: c_int) -> u32 {
+    let errno = u32::try_from(errno).ok().filter(|&errno| errno <= 4095);
+    libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report")
 }
 
 /// `skip`: how many instructions to pass over if a comparison fails.

@@ -20,6 +20,23 @@ fn a_denied_call_fails_with_the_number() {
 }
 
 #[test]
+fn a_call_is_denied_for_a_flag_and_let_through_without_it() {
+    const UNSHARE: i32 = 1 << 1;
+    isolated(|| {
+        let close_none = |flags: i32| {
+            // SAFETY: no descriptor has this number.
+            let result = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, flags) };
+            if result < 0 { io::Error::last_os_error().raw_os_error() } else { None }
+        };
+        let before = [0, UNSHARE].map(close_none);
+        let deny = Deny::new().errno_with(libc::SYS_close_range, 2, UNSHARE, libc::EXDEV);
+        deny.errno(libc::SYS_getppid, libc::EDOM).install().expect("a filter is taken");
+        assert_eq!([0, UNSHARE].map(close_none), [before[0], Some(libc::EXDEV)]);
+        assert_eq!(getppid(), Err(Some(libc::EDOM)), "the rule behind it");
+    });
+}
+
+#[test]
 fn other_calls_are_let_through() {
     isolated(|| {
         Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");

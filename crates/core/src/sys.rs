@@ -133,6 +133,8 @@ pub trait Sys {
     ) -> Result<Self::Executed, Errno>;
     /// Nanoseconds of a monotonic clock.
     fn now(&self) -> u64;
+    /// poll(2) of nothing: waits so many milliseconds, or less if a signal interrupts it.
+    fn pause(&self, milliseconds: u8);
 }
 
 /// The calls that a launcher makes on the parent's side.

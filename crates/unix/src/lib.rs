@@ -274,6 +274,11 @@ impl Sys for Kernel {
         Err(Errno::from_raw(errno::errno().0))
     }
 
+    fn pause(&self, milliseconds: u8) {
+        // SAFETY: no descriptor is looked at.
+        let _ = unsafe { libc::poll(ptr::null_mut(), 0, milliseconds.into()) };
+    }
+
     fn now(&self) -> u64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: clock_gettime fills a `timespec`.

@@ -145,13 +145,21 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
         let pidfd = best.pidfd && plan.pidfd;
         let mut way = Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best };
-        loop {
+        let mut refused = None;
+        let launched = loop {
             match self.attempt(way, plan) {
-                Ok(launched) => return Ok(launched),
-                Err(Failed::Finally(error)) => return Err(error),
-                Err(Failed::Start(errno)) => way = self.next(way, errno)?,
+                Ok(launched) => break Ok(launched),
+                Err(Failed::Finally(error)) => break Err(error),
+                Err(Failed::Start(errno)) => {
+                    let next = self.next(way, errno)?;
+                    refused = (errno.is_refusal() && !way.into_cgroup).then_some(way);
+                    way = next;
+                }
             }
-        }
+        };
+        // It was this that was refused, and not what both ways have in common: the other one started a child.
+        refused.inspect(|way| self.ways.refuse(*way));
+        launched
     }
 
     /// What to try after the kernel answered this way with `errno`.
@@ -170,9 +178,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if !errno.is_refusal() {
             return Err(LaunchError::Parent { stage: Stage::Start, errno });
         }
-        let next = way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))?;
-        self.ways.refuse(way);
-        Ok(next)
+        if way.call == Call::Clone3 {
+            // No filter sees its flags, so it is refused with any of them.
+            self.ways.refuse(way);
+        }
+        way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))
     }
 
     fn attempt(&self, way: Way, plan: &Plan<'_>) -> Result<Launched, Failed> {

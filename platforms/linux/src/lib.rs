@@ -107,7 +107,7 @@ pub trait LinuxSys: Sys {
     /// open(2), read(2) and close(2): the first bytes of a file. On the parent's side only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
     /// setpgid(2) of a child to a group that cannot be: `EACCES` if it has executed a program, `EPERM` if it has not or is
-    /// in another session. On the parent's side only.
+    /// in another session. On the parent's side only. The thread's errno stays what it is.
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
@@ -134,9 +134,12 @@ pub trait CloneSys: LinuxSys + ParentSys {
     /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs keeps
     /// to the contract of [`Sys`]. All signals are blocked.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
-    /// waitid(2) with `__WCLONE | WNOHANG | WNOWAIT` for a child that [`start`](Self::start) made: `ECHILD` once it has
-    /// executed a program, which makes its termination signal `SIGCHLD` (execve(2)).
-    fn find_unexecuted(&self, child: Pid) -> Result<(), Errno>;
+    /// wait4(2) with `__WCLONE | WNOHANG` for a child that [`start`](Self::start) made: `ECHILD` once it has executed a
+    /// program, which makes its termination signal `SIGCHLD` (execve(2)); how it ended, if it has ended without; nothing, if
+    /// it is about to. The thread's errno stays what it is.
+    ///
+    /// waitid(2), which could leave it to be waited for, knows `__WCLONE` since Linux 4.7 only.
+    fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
     /// mprotect(2) with `PROT_NONE`.

@@ -338,6 +338,14 @@ impl Sys for Kernel {
         Err(errno())
     }
 
+    /// By ppoll(2), which every architecture has. Its time is two words, the C library's may be longer ones.
+    fn pause(&self, milliseconds: u8) {
+        let time = [0, c_long::from(milliseconds) * 1_000_000];
+        let nothing: *const u8 = ptr::null();
+        // SAFETY: no descriptor is looked at, the mask stays what it is, and the time is borrowed for the call.
+        let _ = unsafe { syscall!(libc::SYS_ppoll, nothing, 0, time.as_ptr(), nothing, 0) };
+    }
+
     fn now(&self) -> u64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: clock_gettime fills a `timespec`; it is async-signal-safe (signal-safety(7)).
@@ -464,8 +472,12 @@ impl LinuxSys for Kernel {
     }
 
     fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
+        // Its refusal is the good news, so a start that succeeds would leave it behind.
+        let before = ::errno::errno();
         // SAFETY: no memory is passed.
-        done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) })
+        let answer = done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) });
+        ::errno::set_errno(before);
+        answer
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {

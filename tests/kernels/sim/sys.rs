@@ -223,6 +223,11 @@ impl Sys for SimKernel {
         })
     }
 
+    fn pause(&self, milliseconds: u8) {
+        let waited = self.call(Call::on("pause", milliseconds), |_| Ok(()));
+        waited.expect("poll(2) of nothing only waits");
+    }
+
     fn now(&self) -> u64 {
         let mut state = self.state();
         state.clock += 1;

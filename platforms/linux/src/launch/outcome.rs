@@ -1,7 +1,8 @@
 //! What became of a child that shared memory, now that its parent goes on.
 
 use crate::{CloneSys, Linux, Started, execed};
-use forkexec_core::{Backend, Closed, Errno, Pid, Report, Slot, Stage};
+use core::ffi::c_int;
+use forkexec_core::{Backend, Closed, Pid, Report, Slot, Stage};
 
 /// What became of it.
 pub(super) enum Outcome {
@@ -22,7 +23,9 @@ pub(super) enum Outcome {
 pub(super) fn outcome<S: CloneSys + Sync>(backend: &Linux<S>, slot: &Slot, child: &Started) -> Outcome {
     let sys = backend.sys();
     let stage = slot.entered();
-    if slot.failure().is_none() && stage == Stage::Exec && runs(sys, child.pid) {
+    let end =
+        if slot.failure().is_none() && stage == Stage::Exec { end_of(sys, child.pid) } else { End::Near };
+    if end == End::None {
         let closed = slot.how_closed();
         backend.learn(&closed);
         return Outcome::Runs(closed);
@@ -30,14 +33,30 @@ pub(super) fn outcome<S: CloneSys + Sync>(backend: &Linux<S>, slot: &Slot, child
     if let Some(pidfd) = child.pidfd {
         let _ = sys.close(pidfd);
     }
-    let status = sys.reap(child.pid);
+    let status = if let End::With(status) = end { Some(status) } else { sys.reap(child.pid) };
     slot.failure().map_or(Outcome::Died { stage, status }, Outcome::Failed)
 }
 
-/// Whether a child that began its exec runs the program. It may have been ended in the very call.
+/// The end of a child without a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There is none: it has a program.
+    None,
+    /// It is to be waited for.
+    Near,
+    /// It was waited for.
+    With(c_int),
+}
+
+/// The end of a child that began its exec: it may have been ended in the very call.
 ///
 /// A kernel that does not make its termination signal `SIGCHLD` at exec has the last word in `/proc`.
-fn runs<S: CloneSys>(sys: &S, child: Pid) -> bool {
-    sys.find_unexecuted(child) == Err(Errno::CHILD)
-        || execed::by_procfs(sys, child, sys.process()) == Some(true)
+fn end_of<S: CloneSys>(sys: &S, child: Pid) -> End {
+    match sys.reap_unexecuted(child) {
+        // `ECHILD`. Where anything else could be answered, nothing would tell, and the child be believed.
+        Err(_) => End::None,
+        Ok(Some(status)) => End::With(status),
+        Ok(None) if execed::by_procfs(sys, child, sys.process()) == Some(true) => End::None,
+        Ok(None) => End::Near,
+    }
 }

@@ -9,7 +9,15 @@ use forkexec_core::{Errno, LaunchError, Obstacle, Stage};
 
 /// Starts a child that leaves a mark and ends.
 pub(super) fn probe<S: CloneSys>(sys: &S, top: Top) -> Result<Result<(), Obstacle>, LaunchError> {
-    match is_shared(sys, top, Call::Clone).or_else(|_| is_shared(sys, top, Call::Clone3)) {
+    let signals = sys.block_signals().map_err(super::setup)?;
+    let shared = match is_shared(sys, top, Call::Clone) {
+        // Any other errno says nothing of the call, and that of clone3(2) would hide it.
+        Err(errno) if errno.is_refusal() => is_shared(sys, top, Call::Clone3),
+        answer => answer,
+    };
+    // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+    let _ = sys.set_mask(signals);
+    match shared {
         Ok(true) => Ok(Ok(())),
         Ok(false) => Ok(Err(Obstacle::NotShared)),
         Err(errno) if errno.is_refusal() => Ok(Err(Obstacle::Refused(errno))),
@@ -21,15 +29,12 @@ pub(super) fn probe<S: CloneSys>(sys: &S, top: Top) -> Result<Result<(), Obstacl
 fn is_shared<S: CloneSys>(sys: &S, top: Top, call: Call) -> Result<bool, Errno> {
     let mark = AtomicBool::new(false);
     let start = Start { call, pidfd: false, shares_table: false, cgroup: None };
-    let signals = sys.block_signals()?;
     let leave_mark = || {
         mark.store(true, Ordering::Release);
         0
     };
-    // SAFETY: all that the child does is to store one byte.
+    // SAFETY: all that the child does is to store one byte; all signals are blocked.
     let started = unsafe { sys.start(start, top, &leave_mark) };
-    // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
-    let _ = sys.set_mask(signals);
     sys.reap(started?.pid);
     Ok(mark.load(Ordering::Acquire))
 }

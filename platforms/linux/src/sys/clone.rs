@@ -24,11 +24,16 @@ impl CloneSys for Kernel {
         Ok(Started { pid: pid?, pidfd: (pidfd >= 0).then_some(pidfd) })
     }
 
-    fn find_unexecuted(&self, child: Pid) -> Result<(), Errno> {
-        let nothing: *const u8 = ptr::null();
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WCLONE;
-        // SAFETY: nothing is written. The C library's function is a point of cancellation.
-        done(unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, nothing, options, nothing) })
+    fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
+        // Its refusal is the good news, so a start that succeeds would leave it behind.
+        let before = ::errno::errno();
+        let mut status: c_int = 0;
+        let usage: *mut u8 = ptr::null_mut();
+        let options = libc::WNOHANG | libc::__WCLONE;
+        // SAFETY: the kernel writes one int; the usage is not asked for. The C library's function is a point of cancellation.
+        let reaped = int(unsafe { syscall!(libc::SYS_wait4, child, &raw mut status, options, usage) });
+        ::errno::set_errno(before);
+        Ok((reaped? != 0).then_some(status))
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {

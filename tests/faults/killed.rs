@@ -1,0 +1,183 @@
+//! A child that shares memory and is ended from outside before its program runs: told with the stage and the status, and
+//! never taken for a success.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Errno, KeepList, LaunchError, Launcher, Limit, Method, ParentSys, Plan, Resource, SignalSet,
+    Stage, Sys, WorkingDirectory,
+};
+use forkexec_linux::{Call, Start};
+use forkexec_tests::isolate::isolated;
+
+use crate::failing::Failing;
+use crate::held::Acting;
+use crate::launcher::plan;
+use crate::shared::{Ran, launch, over};
+
+/// The child that hangs, in memory that it shares.
+static HANGING: AtomicI32 = AtomicI32::new(0);
+
+/// Tells who hangs, and does so until it is ended.
+fn hang() {
+    // SAFETY: no memory is passed.
+    HANGING.store(unsafe { libc::getpid() }, Ordering::Release);
+    loop {
+        // SAFETY: no memory is passed.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Waits until a child hangs.
+fn hanging() -> i32 {
+    loop {
+        match HANGING.swap(0, Ordering::Acquire) {
+            0 => thread::sleep(Duration::from_micros(200)),
+            child => return child,
+        }
+    }
+}
+
+fn end(child: i32, signal: i32) {
+    // SAFETY: no memory is passed; the child is ours, and nobody has waited for it.
+    assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+}
+
+/// A plan with a call in most stages. The kept number, which is not the lowest, leaves a gap that is to be closed.
+fn busy() -> Plan<'static> {
+    Plan {
+        keep: KeepList::new(&[5]).expect("it is sorted"),
+        root: Some(c"/"),
+        directory: Some(WorkingDirectory::Path(c"/")),
+        reset: SignalSet::EMPTY.with(libc::SIGPIPE),
+        session: true,
+        limits: &[Limit { resource: Resource::CORE, soft: 0, hard: 0 }],
+        nice: Some(1),
+        groups: Some(&[1]),
+        gid: Some(0),
+        uid: Some(0),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        ..plan()
+    }
+}
+
+/// The child has the handlers of its parent until it sets them back.
+fn by_clone(start: Start) -> Option<Errno> {
+    (start.call == Call::Clone3).then_some(Errno::NOSYS)
+}
+
+/// The child is born without handlers.
+fn by_clone3(_: Start) -> Option<Errno> {
+    None
+}
+
+#[rstest]
+#[case::table("close_range_unshare", Stage::Table)]
+#[case::root("chroot", Stage::Root)]
+#[case::directory("chdir", Stage::Directory)]
+#[case::signals("set_disposition", Stage::Signals)]
+#[case::session("start_session", Stage::Session)]
+#[case::limits("set_limit", Stage::Limits)]
+#[case::groups("set_groups", Stage::Groups)]
+#[case::uid("set_uid", Stage::Uid)]
+#[case::mask("set_mask", Stage::Mask)]
+#[case::close("close_range", Stage::Close)]
+#[case::exec("execve", Stage::Exec)]
+fn a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
+    #[case] call: &'static str,
+    #[case] stage: Stage,
+    #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting(call, hang).refusing(refuse));
+        let killer = thread::spawn(|| (0..3).for_each(|_| end(hanging(), libc::SIGKILL)));
+        for _ in 0..3 {
+            let started = launch(backend, &launcher, &busy());
+            assert_eq!(started, Err(LaunchError::Died { stage, status: Some(libc::SIGKILL) }));
+        }
+        killer.join().expect("it does not panic");
+    });
+}
+
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn handler(_: i32) {
+    HANDLED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Signals are unblocked before the last stages: the parent's handler would act on the parent's memory.
+#[rstest]
+fn a_signal_to_a_child_runs_no_handler_of_its_parent_s(
+    #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
+) {
+    isolated(|| {
+        let handled = Acting::new(libc::SIGTERM, handler as *const () as usize);
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).acting("execve", hang).refusing(refuse));
+        let killer = thread::spawn(|| end(hanging(), libc::SIGTERM));
+        let started = launch(backend, &launcher, &plan());
+        let died = LaunchError::Died { stage: Stage::Exec, status: Some(libc::SIGTERM) };
+        assert_eq!((started, HANDLED.load(Ordering::Relaxed)), (Err(died), 0));
+        killer.join().expect("it does not panic");
+        drop(handled);
+    });
+}
+
+/// A child that has used up its processor time in the last stage.
+#[test]
+fn a_child_that_its_own_limit_ends_is_told() {
+    fn burn() {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("execve", burn));
+        let limits = [Limit { resource: CPU, soft: 1, hard: 1 }];
+        let started = launch(backend, &launcher, &Plan { limits: &limits, ..plan() });
+        let Err(LaunchError::Died { stage: Stage::Exec, status: Some(status) }) = started else {
+            panic!("a child without time is {started:?}");
+        };
+        assert!([libc::SIGKILL, libc::SIGXCPU].contains(&libc::WTERMSIG(status)), "{status:#x}");
+    });
+}
+
+/// `RLIMIT_CPU` is 0 on every architecture.
+const CPU: Resource = Resource(0);
+
+/// While one child hangs, others start: no lock is held across a start.
+#[test]
+fn a_child_that_hangs_holds_up_no_other() {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("chdir", hang));
+        let hangs = Plan { directory: Some(WorkingDirectory::Path(c"/")), ..plan() };
+        let sys = backend.sys().inner();
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let hanging_one = scope.spawn(|| {
+                let started = launch(backend, &launcher, &hangs);
+                ended.store(true, Ordering::Release);
+                started
+            });
+            let child = hanging();
+            for _ in 0..50 {
+                let started = launcher.launch(&plan()).expect("it starts");
+                assert_eq!(sys.wait(started.pid), Ok(0));
+                if let Some(pidfd) = started.pidfd {
+                    sys.close(pidfd).expect("it is the caller's");
+                }
+            }
+            assert!(!ended.load(Ordering::Acquire));
+            end(child, libc::SIGKILL);
+            let died = LaunchError::Died { stage: Stage::Directory, status: Some(libc::SIGKILL) };
+            assert_eq!(hanging_one.join().expect("it does not panic"), Err(died));
+        });
+        let next = launch(backend, &launcher, &plan());
+        assert!(matches!(next, Ok(Ran { method: Method::Shared, .. })), "{next:?}");
+    });
+}

@@ -1,0 +1,257 @@
+//! Every call that the memory-sharing launcher would like to make refused, each alone and all together, through the public
+//! face: the same children, nothing leaked, and the method is told.
+
+use std::env;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread;
+
+use rstest::rstest;
+
+use forkexec::{Command, Method, Stdio};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::trace::{self, Call};
+use forkexec_tests::world;
+
+/// What is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Clone3,
+    CloseRange,
+    /// close_range(2) with `CLOSE_RANGE_UNSHARE`.
+    Unsharing,
+    Unshare,
+    /// clone(2) with `CLONE_PIDFD`.
+    Pidfd,
+    /// clone(2) with `CLONE_FILES`.
+    Table,
+    /// clone(2) with `CLONE_VM`.
+    Memory,
+    /// setpgid(2), which tells whether a child runs its program.
+    Group,
+}
+
+use Refused::{Clone3, CloseRange, Group, Memory, Pidfd, Table, Unshare, Unsharing};
+
+const ALL: [Refused; 8] = [Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Memory, Group];
+
+/// clone(2), NOTES: here the stack comes first.
+const FLAGS_OF_CLONE: u32 = if cfg!(target_arch = "s390x") { 1 } else { 0 };
+const CLOSE_RANGE_UNSHARE: i32 = 1 << 1;
+
+impl Refused {
+    fn add_to(self, deny: Deny, errno: i32) -> Deny {
+        let clone_with = |deny: Deny, flags| deny.errno_with(libc::SYS_clone, FLAGS_OF_CLONE, flags, errno);
+        match self {
+            Clone3 => deny.errno(libc::SYS_clone3, errno),
+            CloseRange => deny.errno(libc::SYS_close_range, errno),
+            Unsharing => deny.errno_with(libc::SYS_close_range, 2, CLOSE_RANGE_UNSHARE, errno),
+            Unshare => deny.errno(libc::SYS_unshare, errno),
+            Pidfd => clone_with(deny, libc::CLONE_PIDFD),
+            Table => clone_with(deny, libc::CLONE_FILES),
+            Memory => clone_with(deny, libc::CLONE_VM),
+            Group => deny.errno(libc::SYS_setpgid, errno),
+        }
+    }
+}
+
+fn refuse(refused: &[Refused], errno: i32) {
+    let deny = refused.iter().fold(Deny::new(), |deny, refused| refused.add_to(deny, errno));
+    deny.install().expect("a filter is taken");
+}
+
+/// What a child is told to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    method: Method,
+    closer: &'static str,
+    pidfd: bool,
+}
+
+const OPEN: [i32; 5] = [60, 61, 500, 20, 21];
+const KEPT: [i32; 2] = [20, 60];
+
+/// Starts a child that keeps two of what is open and writes into a pipe, and looks at what it has.
+fn start(fds: &[OwnedFd]) -> Told {
+    let mut command = Command::new(probe::path());
+    command.arg("report").stdout(Stdio::piped());
+    for fd in fds.iter().filter(|fd| KEPT.contains(&fd.as_raw_fd())) {
+        command.keep_fd(fd);
+    }
+    let child = command.spawn().expect("what is refused has a next way");
+    let told = Told { method: child.method(), closer: child.closer(), pidfd: child.pidfd().is_some() };
+    let output = child.wait_with_output().expect("the probe ends");
+    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    assert_eq!(seen.fds, [0, 1, 2, KEPT[0], KEPT[1]]);
+    assert_eq!(seen.blocked, [0; 0]);
+    told
+}
+
+fn open() -> Vec<OwnedFd> {
+    let null = std::fs::File::open("/dev/null").expect("it is there");
+    OPEN.map(|number| world::place(&null, number)).into()
+}
+
+/// Whether everything is to be had here as long as nothing is refused; says aloud if not. The floor has one method, whatever
+/// is refused.
+fn all_is_there() -> bool {
+    if cfg!(forkexec_backend = "posix") {
+        return false;
+    }
+    // SAFETY: nothing is there to be closed.
+    let has_range = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) } == 0;
+    let nothing: *const u8 = std::ptr::null();
+    // SAFETY: arguments of no length are refused before they are read.
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, nothing, 0) };
+    let has_clone3 = answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL);
+    if !has_range || !has_clone3 {
+        skip("the kernel, or a filter of its own, refuses some of it already");
+    }
+    has_range && has_clone3
+}
+
+const BULK: &str = "close_range";
+const LIST: &str = "/proc/self/fd";
+
+/// What is refused; the method of the first child and of the next ones; what closes; whether there is a pidfd.
+#[rstest]
+#[case::nothing(&[], Method::Shared, Method::Shared, BULK, true)]
+#[case::clone3(&[Clone3], Method::Shared, Method::Shared, BULK, true)]
+#[case::close_range(&[CloseRange], Method::Shared, Method::Vfork, LIST, true)]
+#[case::unsharing(&[Unsharing], Method::Shared, Method::Vfork, BULK, true)]
+#[case::unshare(&[Unshare], Method::Shared, Method::Shared, BULK, true)]
+#[case::pidfd(&[Pidfd], Method::Shared, Method::Shared, BULK, true)]
+#[case::table(&[Table], Method::Shared, Method::Shared, BULK, true)]
+#[case::memory(&[Memory], Method::Shared, Method::Shared, BULK, true)]
+#[case::group(&[Group], Method::Shared, Method::Shared, BULK, true)]
+#[case::clone3_and_pidfd(&[Clone3, Pidfd], Method::Shared, Method::Shared, BULK, false)]
+#[case::clone3_and_table(&[Clone3, Table], Method::Vfork, Method::Vfork, BULK, true)]
+#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, false)]
+#[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], Method::Vfork, Method::Vfork, BULK, false)]
+#[case::unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, Method::Vfork, BULK, true)]
+#[case::close_range_and_unshare(&[CloseRange, Unshare], Method::Vfork, Method::Vfork, LIST, true)]
+#[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], Method::Shared, Method::Vfork, LIST, false)]
+#[case::all_but_memory(
+    &[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], Method::Vfork, Method::Vfork, LIST, false)]
+#[case::all(&ALL, Method::Fork, Method::Fork, LIST, false)]
+fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
+    #[case] refused: &'static [Refused],
+    #[case] first: Method,
+    #[case] then: Method,
+    #[case] closer: &'static str,
+    #[case] pidfd: bool,
+    #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
+) {
+    isolated(|| {
+        let (fds, knows) = (open(), all_is_there());
+        refuse(refused, errno);
+        let told = [start(&fds), start(&fds)];
+        if knows {
+            let expected = [first, then].map(|method| Told { method, closer, pidfd });
+            assert_eq!(told, expected);
+        }
+    });
+}
+
+/// What worked so far is no reason to insist on it: a program may put itself under a filter after its first child.
+#[rstest]
+#[case::clone3(&[Clone3], Method::Shared, BULK)]
+#[case::close_range(&[CloseRange], Method::Vfork, LIST)]
+#[case::unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, BULK)]
+#[case::clone3_and_table(&[Clone3, Table], Method::Vfork, BULK)]
+#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, BULK)]
+#[case::all(&ALL, Method::Fork, LIST)]
+fn what_is_refused_later_is_noticed(
+    #[case] refused: &'static [Refused],
+    #[case] then: Method,
+    #[case] closer: &'static str,
+    #[values(libc::ENOSYS, libc::EPERM)] errno: i32,
+) {
+    isolated(|| {
+        let (fds, knows) = (open(), all_is_there());
+        let before = start(&fds);
+        refuse(refused, errno);
+        start(&fds);
+        let after = start(&fds);
+        if knows {
+            assert_eq!((before.method, before.closer, before.pidfd), (Method::Shared, BULK, true));
+            assert_eq!((after.method, after.closer), (then, closer));
+        }
+    });
+}
+
+/// waitid(2) takes `__WCLONE` since Linux 4.7 only (wait(2), NOTES). Nothing that runs is taken for dead without it.
+#[test]
+fn whether_a_child_runs_is_told_without_what_old_kernels_lack() {
+    isolated(|| {
+        let deny = Deny::new().errno_with(libc::SYS_waitid, 3, libc::__WCLONE, libc::EINVAL);
+        deny.install().expect("a filter is taken");
+        let start = |round: usize| {
+            let mut command = Command::new(probe::path());
+            command.arg("true");
+            if round.is_multiple_of(2) {
+                command.setsid();
+            }
+            assert!(command.status().expect("it runs").success());
+        };
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..250).for_each(start));
+            }
+        });
+    });
+}
+
+/// Which of the refusals the traced test is under: a number for each, separated by commas.
+const UNDER: &str = "FORKEXEC_FAULTS_REFUSED";
+
+#[test]
+#[ignore = "is traced by the other"]
+fn starts_three_children() {
+    let list = env::var(UNDER).unwrap_or_default();
+    let numbers = list.split(',').filter_map(|number| number.parse::<usize>().ok());
+    let refused: Vec<Refused> = numbers.map(|number| ALL[number]).collect();
+    refuse(&refused, libc::EPERM);
+    for _ in 0..3 {
+        assert!(Command::new(probe::path()).arg("true").status().expect("it starts").success());
+    }
+}
+
+/// The calls that start a child and give it a table, refused for the first child, and for none after it.
+#[rstest]
+#[case::nothing(&[], 0)]
+#[case::clone3(&[Clone3], 1)]
+#[case::close_range(&[CloseRange], 2)]
+#[case::unsharing(&[Unsharing], 1)]
+#[case::clone3_and_pidfd(&[Clone3, Pidfd], 2)]
+#[case::clone3_and_table(&[Clone3, Table], 3)]
+#[case::clone3_and_memory(&[Clone3, Memory], 2)]
+#[case::close_range_and_unshare(&[CloseRange, Unshare], 3)]
+#[case::all_but_memory(&[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], 5)]
+#[case::all(&ALL, 3)]
+fn a_refusal_costs_once(#[case] refused: &'static [Refused], #[case] refusals: usize) {
+    isolated(|| {
+        if !all_is_there() {
+            return;
+        }
+        let numbers = ALL.iter().enumerate().filter(|(_, one)| refused.contains(one));
+        let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+        let me = env::current_exe().expect("a process knows its program");
+        let under = format!("{UNDER}={}", numbers.join(","));
+        let test = ["refusals::starts_three_children", "--exact", "--ignored", "--test-threads=1"];
+        let args = [under.as_ref(), me.as_os_str()].into_iter().chain(test.map(AsRef::as_ref));
+        let Some(calls) = trace::syscalls_of("env", args) else { return };
+        let is_first = |call: &Call| call.name() == "execve" && call.text.contains("\"true\"");
+        let first = calls.iter().position(is_first).unwrap_or_else(|| panic!("no child: {calls:?}"));
+        let is_refused = |call: &&Call| {
+            let starts = matches!(call.name(), "clone" | "clone3" | "close_range" | "unshare");
+            starts && call.text.contains(" = -1 EPERM")
+        };
+        let (before, after) = calls.split_at(first);
+        assert_eq!(after.iter().filter(is_refused).collect::<Vec<_>>(), [] as [&Call; 0]);
+        let before: Vec<_> = before.iter().filter(is_refused).collect();
+        assert_eq!(before.len(), refusals, "{before:?}");
+    });
+}

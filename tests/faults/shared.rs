@@ -1,0 +1,570 @@
+//! The launcher whose children share memory, over the real kernel: calls of the parent and of the child failing, one after
+//! the other, and what is never to be had.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, OnceLock};
+use std::thread;
+
+use nix::errno::Errno as ThreadErrno;
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Closer, Errno, LaunchError, Launched, Launcher, Limit, Link, Mask, Method, Move, Obstacle,
+    ParentSys, Plan, Report, Resource, SignalSet, Source, Stage, Sys, WorkingDirectory,
+};
+use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::Seen;
+use forkexec_tests::{deny::Deny, world};
+
+use crate::failing::{Failing, Fault, Side};
+use crate::launcher::{plan, plan_of};
+
+/// What clone(2), clone3(2), mmap(2) and the others may answer, the refusals of old kernels and filters first.
+const ERRNOS: [Errno; 13] = [
+    Errno::NOSYS,
+    Errno::PERM,
+    Errno::ACCES,
+    Errno::INVAL,
+    Errno::AGAIN,
+    Errno::NOMEM,
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::BUSY,
+    Errno::EXIST,
+    Errno::INTR,
+    Errno::from_raw(libc::ENOSPC),
+    Errno::from_raw(libc::EUSERS),
+];
+
+type Calls = Failing<Kernel>;
+
+/// A launcher needs one that stays: the suite has few, and each is one of a process that ends.
+pub(crate) fn over(
+    calls: impl FnOnce(Kernel) -> Calls,
+) -> (&'static Linux<Calls>, LinuxLauncher<'static, Calls>) {
+    // SAFETY: it is used by launchers only, and on descriptors and children of the test's own.
+    let backend = Box::leak(Box::new(Linux::new(calls(unsafe { Kernel::new() }))));
+    (backend, LinuxLauncher::new(backend))
+}
+
+/// What is told of a child that ran.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) method: Method,
+    pub(crate) by: Closer,
+    pub(crate) pidfd: bool,
+}
+
+/// Launches once, and holds the launcher to leave the errno of this thread alone if it works. A child that runs is waited for.
+pub(crate) fn launch(
+    backend: &Linux<Calls>,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+) -> Result<Ran, LaunchError> {
+    ThreadErrno::EXDEV.set();
+    let started = launcher.launch(plan);
+    let after = ThreadErrno::last();
+    let Launched { pid, pidfd, method, closed, .. } = started?;
+    assert_eq!(after, ThreadErrno::EXDEV, "the errno of the thread that starts a child");
+    let sys = backend.sys().inner();
+    assert_eq!(sys.wait(pid), Ok(0), "the probe succeeds");
+    if let Some(pidfd) = pidfd {
+        assert_eq!(sys.is_cloexec(pidfd), Ok(true));
+        sys.close(pidfd).expect("it is the caller's");
+    }
+    Ok(Ran { method, by: closed.by, pidfd: pidfd.is_some() })
+}
+
+/// What there is of ways to start a child.
+#[derive(Clone, Copy, Debug)]
+enum World {
+    /// Linux 5.5 and later.
+    Whole,
+    /// Linux 5.2, or a container whose filter does not know clone3(2).
+    WithoutClone3,
+    /// Linux 2.6.
+    CloneAlone,
+}
+
+impl World {
+    fn refuse(self) -> fn(Start) -> Option<Errno> {
+        match self {
+            Self::Whole => |_| None,
+            Self::WithoutClone3 => |start| (start.call == Call::Clone3).then_some(Errno::NOSYS),
+            Self::CloneAlone => |start| (start.call == Call::Clone3 || start.pidfd).then_some(Errno::INVAL),
+        }
+    }
+
+    fn ran(self) -> Ran {
+        Ran { method: Method::Shared, by: Closer::Bulk, pidfd: !matches!(self, Self::CloneAlone) }
+    }
+}
+
+/// What a failing call of the parent's comes to: the `nth` of its name.
+fn is_expected(
+    world: World,
+    (name, nth): (&str, usize),
+    errno: Errno,
+    started: &Result<Ran, LaunchError>,
+) -> bool {
+    let is_about_the_pidfd = world.ran().pidfd && matches!(errno, Errno::MFILE | Errno::NFILE);
+    match (name, nth) {
+        ("map_private" | "forbid" | "block_signals", _) => {
+            matches!(started, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
+        }
+        // The first is the probe's, which asks for no pidfd.
+        ("start", 1..) if is_about_the_pidfd => started.is_ok(),
+        ("start", _) if errno.is_refusal() => started.is_ok(),
+        ("start", _) => {
+            matches!(started, Err(LaunchError::Parent { stage: Stage::Start, errno: told }) if *told == errno)
+        }
+        _ => started.is_ok(),
+    }
+}
+
+#[rstest]
+fn each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
+    #[values(World::Whole, World::WithoutClone3, World::CloneAlone)] world: World,
+) {
+    isolated(|| {
+        let plan = plan();
+        let before = Snapshot::take();
+        for errno in ERRNOS {
+            let mut failed: Vec<&str> = Vec::new();
+            loop {
+                let fault = Fault { side: Side::Parent, name: None, index: failed.len(), errno };
+                let (backend, launcher) =
+                    over(|kernel| Failing::parent(kernel, fault).refusing(world.refuse()));
+                let started = launch(backend, &launcher, &plan);
+                let Some(name) = backend.sys().failed() else { break };
+                let nth = failed.iter().filter(|earlier| **earlier == name).count();
+                failed.push(name);
+                if name == "set_mask" {
+                    // A mask that was in force cannot be refused: the kernel would have to break its word.
+                    backend.sys().inner().set_mask(SignalSet::EMPTY).expect("it is taken");
+                }
+                assert!(is_expected(world, (name, nth), errno, &started), "{failed:?} {errno}: {started:?}");
+                assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{failed:?} {errno}");
+                // What happened once is no reason to do without for ever.
+                let again = launch(backend, &launcher, &plan).expect("nothing fails any more");
+                if name != "start" || !errno.is_refusal() {
+                    assert_eq!(again, world.ran(), "{failed:?} {errno}");
+                }
+            }
+            let all =
+                ["map_private", "forbid", "block_signals", "start", "set_mask", "wait", "reap_unexecuted"];
+            assert!(all.iter().all(|name| failed.contains(name)), "{failed:?}");
+        }
+    });
+}
+
+/// A plan that needs a call in as many stages as root may pass through without a terminal and without a closure.
+fn busy(report_to: &OwnedFd, close: Link) -> Plan<'static> {
+    let moves =
+        [Move::Copy { from: Source::Fd(report_to.as_raw_fd()), to: 1 }, Move::Share(0), Move::Share(2)];
+    Plan {
+        moves: Box::leak(Box::new(moves)),
+        root: Some(c"/"),
+        directory: Some(WorkingDirectory::Path(c"/")),
+        umask: Some(0o022),
+        reset: SignalSet::ALL,
+        ignore: SignalSet::EMPTY.with(libc::SIGUSR1),
+        session: true,
+        limits: &[Limit { resource: Resource::CORE, soft: 0, hard: 0 }],
+        nice: Some(1),
+        groups: Some(&[1]),
+        gid: Some(0),
+        uid: Some(0),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        mask: Mask::Set(SignalSet::EMPTY),
+        close: Some(close),
+        ..plan_of(c"report")
+    }
+}
+
+/// Launches a probe that reports: how it was started, and what it saw, if it ran.
+pub(crate) fn reported(
+    backend: &Linux<Calls>,
+    launcher: &dyn Launcher,
+    close: Link,
+) -> Result<(Ran, Seen), LaunchError> {
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let writer = OwnedFd::from(writer);
+    let started = launch_reporting(backend, launcher, &busy(&writer, close), writer, &mut reader);
+    started.map(|(ran, text)| (ran, Seen::parse(&text)))
+}
+
+/// The text is read before the child is waited for: a report is longer than a pipe's buffer may be.
+fn launch_reporting(
+    backend: &Linux<Calls>,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+    writer: OwnedFd,
+    reader: &mut impl Read,
+) -> Result<(Ran, String), LaunchError> {
+    let Launched { pid, pidfd, method, closed, .. } = launcher.launch(plan)?;
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("a report is ASCII");
+    let sys = backend.sys().inner();
+    assert_eq!(sys.wait(pid), Ok(0), "the probe succeeds");
+    if let Some(pidfd) = pidfd {
+        sys.close(pidfd).expect("it is the caller's");
+    }
+    Ok((Ran { method, by: closed.by, pidfd: pidfd.is_some() }, text))
+}
+
+#[rstest]
+fn each_call_of_the_child_s_may_fail_and_nothing_is_left(
+    #[values(World::Whole, World::WithoutClone3)] world: World,
+    #[values(Errno::PERM, Errno::INVAL, Errno::IO, Errno::NOMEM, Errno::MFILE, Errno::BADF)] errno: Errno,
+) {
+    isolated(|| {
+        let secrets = world::open_many(3);
+        let (before, mut stages, mut succeeded) = (Snapshot::take(), Vec::new(), 0);
+        // The last call is execve: it fails last.
+        for index in 0.. {
+            let fault = Fault { side: Side::Child, name: None, index, errno };
+            let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault).refusing(world.refuse()));
+            let seen = reported(backend, &launcher, Link::Bulk);
+            assert_eq!(before.differences(&Snapshot::take()), [""; 0], "call {index}");
+            match seen {
+                Ok((ran, seen)) => {
+                    assert_eq!((ran.method, seen.fds), (Method::Shared, vec![0, 1, 2]), "call {index}");
+                    succeeded += 1;
+                }
+                Err(LaunchError::Child(report)) => {
+                    assert_eq!(report.errno, errno, "call {index}");
+                    stages.push(report.stage);
+                }
+                Err(other) => panic!("call {index}: {other:?}"),
+            }
+            if stages.last() == Some(&Stage::Exec) {
+                break;
+            }
+        }
+        println!("{} calls that are told, {succeeded} that have an answer", stages.len());
+        assert!(stages.is_sorted() && succeeded > 0, "{stages:?}");
+        drop(secrets);
+    });
+}
+
+const fn ran(method: Method, by: Closer, pidfd: bool) -> Ran {
+    Ran { method, by, pidfd }
+}
+
+const LISTED: Closer = Closer::Enumerator(0);
+
+/// Which starts are refused, and how.
+type Refusal = (fn(Start) -> bool, Errno);
+
+fn all(_: Start) -> bool {
+    true
+}
+
+fn none(_: Start) -> bool {
+    false
+}
+
+fn clone3(start: Start) -> bool {
+    start.call == Call::Clone3
+}
+
+fn clone3_and_pidfd(start: Start) -> bool {
+    clone3(start) || start.pidfd
+}
+
+fn clone3_and_table(start: Start) -> bool {
+    clone3(start) || start.shares_table
+}
+
+fn memory_of_clone(start: Start) -> bool {
+    start.call == Call::Clone
+}
+
+/// Which starts and which calls are never to be had; what the first child is, and the next; how often something was refused
+/// for the first, and how often a start was asked for again for the next.
+#[rstest]
+#[case::nothing(none, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
+#[case::clone3(clone3, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+#[case::clone3_and_pidfd(
+    clone3_and_pidfd, &[], ran(Method::Shared, Closer::Bulk, false), ran(Method::Shared, Closer::Bulk, false), 2)]
+#[case::clone3_and_shared_table(
+    clone3_and_table, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 3)]
+#[case::memory_of_clone(
+    memory_of_clone, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, false), ran(Method::Fork, Closer::Bulk, false), 2)]
+#[case::unsharing_range(
+    none, &["close_range_unshare"],
+    ran(Method::Shared, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 1)]
+#[case::unsharing(
+    none, &["unshare_files"],
+    ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
+#[case::both_unsharings(
+    none, &["close_range_unshare", "unshare_files"],
+    ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 2)]
+#[case::close_range(
+    none, &["close_range_unshare", "close_range"],
+    ran(Method::Shared, LISTED, true), ran(Method::Vfork, LISTED, true), 2)]
+#[case::close_range_and_clone3(
+    clone3, &["close_range_unshare", "close_range"],
+    ran(Method::Shared, LISTED, true), ran(Method::Vfork, LISTED, true), 3)]
+#[case::close_range_and_unshare(
+    none, &["close_range_unshare", "close_range", "unshare_files"],
+    ran(Method::Vfork, LISTED, true), ran(Method::Vfork, LISTED, true), 3)]
+#[case::whether_it_runs(
+    none, &["reap_unexecuted"],
+    ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
+    #[case] refused: fn(Start) -> bool,
+    #[case] denied: &'static [&'static str],
+    #[case] first: Ran,
+    #[case] next: Ran,
+    #[case] refusals: usize,
+    #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL)] errno: Errno,
+) {
+    /// The refusal needs a function without surroundings; each test has a process of its own.
+    static REFUSED: OnceLock<Refusal> = OnceLock::new();
+    fn refuse(start: Start) -> Option<Errno> {
+        REFUSED.get().and_then(|&(refused, errno)| refused(start).then_some(errno))
+    }
+
+    isolated(|| {
+        REFUSED.set((refused, errno)).expect("it is set once");
+        let secrets = world::open_many(3);
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).denying(denied, errno).refusing(refuse));
+        let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+        assert_eq!((told.0, told.1.fds), (first, vec![0, 1, 2]));
+        let count = |starts: &[Start]| starts.iter().filter(|start| refused(**start)).count();
+        let refused_starts = count(&backend.sys().take_starts());
+        assert_eq!(refused_starts + backend.sys().denials(), refusals);
+
+        // This one is asked about each child: it is no way of starting one.
+        let asked_again = if denied.contains(&"reap_unexecuted") { 2 } else { 0 };
+        for _ in 0..2 {
+            let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+            assert_eq!((&told.0, told.1.fds), (&next, vec![0, 1, 2]));
+        }
+        let is_known = count(&backend.sys().take_starts()) == 0;
+        // No copy of a memory-sharing child counts for its parent where it is forked: there the closer is told.
+        assert!(is_known && backend.sys().denials() + refused_starts == refusals + asked_again);
+        assert_eq!(launcher.method(), next.method);
+        drop(secrets);
+    });
+}
+
+/// A memory that is not shared is not used: the children are forked, and who requires more is told.
+#[test]
+fn where_memory_is_not_shared_children_are_forked() {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sharing_nothing());
+        for starts in [1, 0] {
+            assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, false)));
+            assert_eq!(backend.sys().take_starts().len(), starts);
+        }
+        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));
+        let required = launcher.launch_fast(&plan()).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::NotShared)));
+    });
+}
+
+#[test]
+fn a_closure_is_forked_and_who_requires_more_is_told() {
+    isolated(|| {
+        let (backend, launcher) = over(Failing::nothing);
+        let plan = Plan { hook: Some(&|| Ok(())), ..plan() };
+        assert_eq!(launch(backend, &launcher, &plan).map(|ran| ran.method), Ok(Method::Fork));
+        assert_eq!(backend.sys().take_starts(), []);
+        let required = launcher.launch_fast(&plan).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::Closure)));
+        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Shared, None));
+    });
+}
+
+/// That no number is free says nothing of the next child.
+#[rstest]
+fn where_no_number_is_free_the_child_has_no_descriptor_and_the_next_one_has(
+    #[values(World::Whole, World::WithoutClone3)] world: World,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).refusing(world.refuse()));
+        launch(backend, &launcher, &plan()).expect("it starts");
+        let (soft, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        world::set_limit(libc::RLIMIT_NOFILE, 16, hard).expect("a limit can be lowered");
+        let stdin = io::stdin();
+        let copies: Vec<OwnedFd> = std::iter::from_fn(|| stdin.as_fd().try_clone_to_owned().ok()).collect();
+        assert!(!copies.is_empty());
+        for _ in 0..2 {
+            let told = launch(backend, &launcher, &plan());
+            assert_eq!(told, Ok(Ran { pidfd: false, ..world.ran() }));
+        }
+        drop(copies);
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(world.ran()));
+        world::set_limit(libc::RLIMIT_NOFILE, soft, hard).expect("a limit can be raised up to the hard one");
+    });
+}
+
+/// A start that fails for want of something is tried again for the next child, whatever else is refused.
+#[rstest]
+fn a_failure_that_passes_is_not_remembered(
+    #[values(Errno::AGAIN, Errno::NOMEM)] errno: Errno,
+    #[values(libc::ENOSYS, libc::EPERM)] refusal: i32,
+) {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_clone3, refusal).install().expect("a filter is taken");
+        let fault = Fault { side: Side::Parent, name: Some("start"), index: 0, errno };
+        let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
+        let first = launch(backend, &launcher, &plan());
+        assert_eq!(first, Err(LaunchError::Parent { stage: Stage::Start, errno }));
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(World::WithoutClone3.ran()));
+    });
+}
+
+/// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
+/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. It protects that memory from the child's new
+/// user, so that it cannot be given back as long as any such child is on its way.
+#[rstest]
+#[case::other_group(Some(1), false)]
+#[case::the_same_group(Some(0), true)]
+#[case::no_group(None, true)]
+fn a_child_that_changes_its_ids_makes_its_parent_s_memory_private(
+    #[case] gid: Option<u32>,
+    #[case] stays: bool,
+) {
+    isolated(|| {
+        // SAFETY: the operation takes no address.
+        let is_dumpable = || unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) } == 1;
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let (backend, launcher) = over(Failing::nothing);
+        let closure = Plan { gid, hook: Some(&|| Ok(())), ..plan() };
+        assert_eq!(launch(backend, &launcher, &closure).map(|ran| ran.method), Ok(Method::Fork));
+        assert!(is_dumpable(), "a forked child has memory of its own");
+        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
+        assert_eq!(is_dumpable(), stays);
+    });
+}
+
+/// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would
+/// leave a stack, a mask and a child behind.
+#[cfg(not(target_os = "android"))]
+#[rstest]
+fn a_start_is_no_point_of_cancellation(
+    #[values(World::Whole, World::CloneAlone)] world: World,
+    #[values(false, true)] fails: bool,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).refusing(world.refuse()));
+        let (asked, thread) = (AtomicBool::new(false), OnceLock::new());
+        let directory = if fails { c"/no/such/directory" } else { c"/" };
+        let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
+        let is_started = thread::scope(|scope| {
+            let starting = scope.spawn(|| {
+                // SAFETY: no memory is passed.
+                thread.set(unsafe { libc::pthread_self() }).expect("it is set once");
+                while !asked.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+                let started = launch(backend, &launcher, &plan);
+                let mut before = 0;
+                // SAFETY: the state is valid, and the old one is written to `before`.
+                assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
+                started.is_ok()
+            });
+            let thread = loop {
+                match thread.get() {
+                    Some(thread) => break *thread,
+                    None => std::hint::spin_loop(),
+                }
+            };
+            // SAFETY: the thread waits for what is stored below.
+            assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
+            asked.store(true, Ordering::Release);
+            starting.join().expect("it comes to its end")
+        });
+        assert_eq!(is_started, !fails);
+    });
+}
+
+#[cfg(not(target_os = "android"))]
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: i32, old: *mut i32) -> i32;
+}
+
+/// `PTHREAD_CANCEL_DISABLE` of glibc and of musl.
+#[cfg(not(target_os = "android"))]
+const CANCEL_DISABLE: i32 = 1;
+
+/// How many pieces of memory this process has.
+fn mappings() -> usize {
+    fs::read_to_string("/proc/self/maps").expect("a process can look at its memory").lines().count()
+}
+
+#[test]
+fn a_stack_is_mapped_once_whatever_becomes_of_its_child() {
+    isolated(|| {
+        let (backend, launcher) = over(Failing::nothing);
+        let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
+        let round = || {
+            launch(backend, &launcher, &plan()).expect("it starts");
+            let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+            assert_eq!(launch(backend, &launcher, &missing), Err(LaunchError::Child(told)));
+        };
+        (0..20).for_each(|_| round());
+        let before = mappings();
+        (0..200).for_each(|_| round());
+        assert_eq!(mappings(), before);
+    });
+}
+
+/// The guards below the stacks of children: no other piece of memory without any access is of this size.
+pub(crate) fn guards() -> usize {
+    const GUARD: usize = 1 << 16;
+    let is_guard = |line: &&str| {
+        let mut words = line.split(' ');
+        let range = words.next().and_then(|range| range.split_once('-'));
+        let ends = range.map(|(first, end)| [first, end].map(|it| usize::from_str_radix(it, 16)));
+        let Some([Ok(first), Ok(end)]) = ends else { return false };
+        words.next() == Some("---p") && end - first == GUARD
+    };
+    let maps = fs::read_to_string("/proc/self/maps").expect("a process can look at its memory");
+    maps.lines().filter(is_guard).count()
+}
+
+/// Threads that start at once have a stack each, and all but a few are given back.
+#[test]
+fn no_more_stacks_are_kept_than_there_are_places() {
+    const KEPT: usize = 16;
+    const THREADS: usize = 64;
+
+    isolated(|| {
+        // SAFETY: it is used by launchers only, and on children of the test's own.
+        let backend = Linux::new(unsafe { Kernel::new() });
+        let launcher = LinuxLauncher::new(&backend);
+        let go = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    go.wait();
+                    for _ in 0..5 {
+                        let started = launcher.launch(&plan()).expect("it starts");
+                        let Launched { pid, pidfd, .. } = started;
+                        assert_eq!(backend.sys().wait(pid), Ok(0));
+                        if let Some(pidfd) = pidfd {
+                            backend.sys().close(pidfd).expect("it is the caller's");
+                        }
+                    }
+                });
+            }
+        });
+        assert!((1..=KEPT).contains(&guards()), "{}", guards());
+    });
+}

@@ -1,0 +1,48 @@
+//! Many starts at once, and while everything else happens, too: what is rare is met with here.
+//!
+//! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
+//! - `ids`: threads that change the ids of the process meanwhile
+//! - `storm`: signals every 100 microseconds
+//! - `threads`: children of many threads with different descriptors, and in sessions of their own
+//!
+//! `FORKEXEC_LOAD_ROUNDS` in the environment is another number than 10,000, for who has less time, or more.
+//!
+//! Some of what the `conformance` suite stands on is here, too.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod busy_text;
+mod ids;
+mod storm;
+mod threads;
+
+#[expect(dead_code, reason = "the conformance suite uses all of it")]
+#[path = "../conformance/ground.rs"]
+mod ground;
+#[expect(dead_code, reason = "the conformance suite uses all of it")]
+#[path = "../conformance/held.rs"]
+mod held;
+
+use std::env;
+use std::ops::Range;
+use std::thread;
+
+/// How many threads start children at once.
+const THREADS: usize = 8;
+
+/// How many rounds there are in all.
+fn rounds() -> usize {
+    env::var("FORKEXEC_LOAD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10_000)
+}
+
+/// Deals so many rounds out to the threads, and adds up what they count.
+fn in_threads(rounds: usize, count: impl Fn(usize, Range<usize>) -> usize + Sync) -> usize {
+    let (count, each) = (&count, rounds.div_ceil(THREADS));
+    thread::scope(|scope| {
+        let spawn = |number: usize| {
+            scope.spawn(move || count(number, number * each..rounds.min((number + 1) * each)))
+        };
+        let threads: Vec<_> = (0..THREADS).map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it does not panic")).sum()
+    })
+}

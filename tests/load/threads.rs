@@ -1,0 +1,106 @@
+//! Children of many threads at once: each has its own descriptors, and each that runs is said to.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use forkexec::{Command, Stdio};
+use forkexec_tests::isolate::{isolated, isolated_for};
+use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::world;
+
+use crate::{THREADS, in_threads, rounds};
+
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// The numbers that a round maps its pipe to, and those that it keeps beside it.
+fn targets(round: usize) -> Vec<i32> {
+    let spread = [3, 7, 64, 20, 333, 9, 4, 512];
+    let first = spread[round % spread.len()];
+    (0..=i32::try_from(round % 4).expect("it is small")).map(|step| first + step * 2).collect()
+}
+
+/// Starts a child that has one pipe under some numbers and some inherited ones. Whether it had anything else.
+fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
+    const REPORTING: usize = 10;
+    let mark = format!("mark-{round}");
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let targets = targets(round);
+    let to = targets[0].to_string();
+    let kept: Vec<&OwnedFd> = kept.iter().skip(round % 3).step_by(2).collect();
+    let reports = round.is_multiple_of(REPORTING);
+
+    let mut command = Command::new(probe::path());
+    if reports {
+        command.args(["report", "--to", &to, &mark]);
+    } else {
+        command.args(["write", &to, &mark]);
+    }
+    command.stdin(Stdio::null());
+    for &target in &targets {
+        command.map_fd(&writer, target);
+    }
+    for fd in &kept {
+        command.keep_fd(*fd);
+    }
+    let mut child = command.spawn().expect("it can be started");
+    drop(command);
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("it is ASCII");
+    let ended_well = child.wait().expect("it can be waited for").success();
+    if !reports {
+        return !ended_well || text != mark;
+    }
+    let mut expected = [vec![0, 1, 2], targets, kept.iter().map(|fd| fd.as_raw_fd()).collect()].concat();
+    expected.sort_unstable();
+    let seen = Seen::parse(&text);
+    !ended_well || seen.fds != expected || seen.args.last() != Some(&mark.into())
+}
+
+#[test]
+fn children_of_many_threads_have_each_their_own_descriptors() {
+    isolated_for(LIMIT, || {
+        let null = std::fs::File::open("/dev/null").expect("it is there");
+        let kept: Vec<OwnedFd> = (700..706).map(|number| world::place(&null, number)).collect();
+        let secrets = world::open_many(100);
+        let rounds = rounds() * 2 / 5;
+        let count = |_, numbers: Range<usize>| numbers.filter(|round| is_mixed_up(&kept, *round)).count();
+        assert_eq!(in_threads(rounds, count), 0, "of {rounds}");
+        drop(secrets);
+    });
+}
+
+/// A child in a session of its own is asked for in `/proc`, at a moment at which it may not count as one that has executed a
+/// program yet. It is never said to have died.
+#[test]
+fn a_child_in_a_session_of_its_own_is_never_taken_for_dead() {
+    isolated_for(LIMIT, || {
+        let rounds = rounds() / 5;
+        let count = |_, numbers: Range<usize>| {
+            let fails = |_: &usize| {
+                let status = Command::new(probe::path()).arg("true").setsid().status();
+                !status.is_ok_and(|status| status.success())
+            };
+            numbers.filter(fails).count()
+        };
+        assert_eq!(in_threads(rounds, count), 0, "of {rounds}");
+    });
+}
+
+/// Those that end at once are zombies when they are asked for.
+#[test]
+fn failures_of_many_threads_are_told_to_who_made_them() {
+    isolated(|| {
+        let count = |number: usize, rounds: Range<usize>| {
+            let is_wrong = |round: &usize| {
+                let missing = format!("/no/such/directory/{number}/{round}");
+                let error = Command::new(probe::path()).current_dir(&missing).setsid().spawn();
+                !error.is_err_and(|error| error.to_string().contains(&missing))
+            };
+            rounds.filter(is_wrong).count()
+        };
+        assert_eq!(in_threads(THREADS * 100, count), 0);
+    });
+}
