@@ -11,6 +11,7 @@ use std::io;
 
 use libc::{c_int, c_long, sock_filter};
 
+use crate::isolate::skip;
 use crate::sys;
 
 const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
@@ -41,6 +42,16 @@ const RETURN: u32 = 0x06;
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 
+/// The calls that make a process. A C library forks by one of them, and not all by the same.
+const STARTS: &[c_long] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    libc::SYS_fork,
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    libc::SYS_vfork,
+];
+
 /// The calls to deny, and how.
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing is denied before `install`"]
@@ -64,6 +75,15 @@ impl Deny {
     pub fn errno(self, call: c_long, errno: c_int) -> Self {
         let errno = u32::try_from(errno).ok().filter(|&errno| errno <= 4095);
         self.rule(call, libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report"))
+    }
+
+    /// Lets every call that makes a process fail with an error number.
+    ///
+    /// # Panics
+    ///
+    /// As [`errno`](Self::errno).
+    pub fn starts(self, errno: c_int) -> Self {
+        STARTS.iter().fold(self, |deny, &call| deny.errno(call, errno))
     }
 
     /// Lets a call kill the process with SIGSYS.
@@ -93,6 +113,24 @@ impl Deny {
                 sys::filter_calls(&program)
             }
             result => result,
+        }
+    }
+
+    /// Like [`install`](Self::install). `false`, after a [`skip`], where there are no filters: an emulator has none.
+    ///
+    /// # Panics
+    ///
+    /// If there are filters, and this one is refused.
+    pub fn installed(self) -> bool {
+        match self.install() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                skip("there are no filters of system calls here: seccomp(2) is missing");
+                false
+            }
+            result => {
+                result.expect("a filter is taken");
+                true
+            }
         }
     }
 
