@@ -44,9 +44,10 @@ fn e05_arguments_that_are_too_large_are_told_with_their_size(
             words(Errno::TOOBIG)
         );
         assert_eq!(failure.to_string(), text);
-        // Each with its NUL and a pointer of eight bytes; the path and the verb come on top.
-        let added = if length == 0 { count * 10 } else { count * (length + 9) };
-        let head = path.as_os_str().len() + 9 + "true".len() + 9;
+        // Each with its NUL and a pointer; the path and the verb come on top. A length of 0 means one byte.
+        let beside = 1 + size_of::<usize>();
+        let added = count * (length.max(1) + beside);
+        let head = path.as_os_str().len() + "true".len() + 2 * beside;
         assert_eq!((*total, *longest), (head + added, length.max(path.as_os_str().len())));
     });
 }
