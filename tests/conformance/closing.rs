@@ -7,7 +7,6 @@ mod random;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -17,8 +16,10 @@ use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{capabilities, check};
-use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, report, seen, set_cloexec};
+use crate::ground::{bulk_closer, capabilities, check};
+use crate::start::{
+    high_memory_file, identity, is_cloexec, memory_file, path_descriptor, probe, report, seen, set_cloexec,
+};
 
 #[rstest]
 fn of_ten_thousand_the_child_sees_the_list_alone(
@@ -112,7 +113,7 @@ fn f04_a_false_proc_is_not_believed() {
 #[test]
 fn d13_a_path_descriptor_is_kept() {
     isolated(|| {
-        let root = File::options().read(true).custom_flags(libc::O_PATH).open("/").expect("it is there");
+        let root = path_descriptor();
         let seen = report(probe(&[]).keep_fd(&root));
         let facts = seen.facts[&root.as_raw_fd()];
         assert_eq!(((facts.dev, facts.ino), facts.flags & libc::O_PATH), (identity(&root), libc::O_PATH));
@@ -229,10 +230,9 @@ fn raise_limit() -> RawFd {
 
 /// What a chain that begins with this link closes by.
 fn closer_of(link: Link) -> &'static str {
-    let capabilities = capabilities();
-    match (link, capabilities.bulk_closer) {
+    match (link, bulk_closer()) {
         (Link::Bulk, Some(bulk)) => bulk,
-        (Link::Bulk | Link::Enumerate, _) => capabilities.enumerators[0],
+        (Link::Bulk | Link::Enumerate, _) => capabilities().enumerators[0],
         (Link::Loop, _) => "loop",
     }
 }

@@ -45,6 +45,20 @@ pub(crate) fn is_privileged() -> bool {
     privileged
 }
 
+/// Whether an emulator runs this program, and does itself what is asked of the kernel; says aloud if so.
+pub(crate) fn is_emulated(instead: &str) -> bool {
+    let emulator = world::emulator();
+    if let Some(emulator) = &emulator {
+        skip(&format!("{} {instead}", emulator.display()));
+    }
+    emulator.is_some()
+}
+
+/// What closes descriptors here before anything is listed, if the backend has such a call and the kernel, too.
+pub(crate) fn bulk_closer() -> Option<&'static str> {
+    capabilities().bulk_closer.filter(|_| world::has_close_range())
+}
+
 /// Makes this process, all its threads, an unprivileged user's until the answer is dropped.
 ///
 /// The superuser's ids are saved, so what is refused must not be about these.

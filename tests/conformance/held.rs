@@ -82,5 +82,5 @@ extern "C" fn nothing(_: i32) {}
 
 fn exchange(signal: i32, new: *const [usize; 8], old: *mut [usize; 8]) {
     // SAFETY: the kernel's structure is shorter than eight words, and both outlive the call.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, i64::from(signal), new, old, 8_usize) };
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, 8_usize) };
 }

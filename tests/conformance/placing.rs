@@ -12,7 +12,6 @@ mod streams;
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 
 use forkexec::Resource;
 use forkexec_tests::isolate::isolated;
@@ -20,7 +19,8 @@ use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::start::{
-    high_memory_file, identity, is_cloexec, memory_file, probe, report, seen, set_cloexec, table,
+    high_memory_file, identity, is_cloexec, memory_file, path_descriptor, probe, report, seen, set_cloexec,
+    table,
 };
 use plan::{Is, Plan, Table};
 
@@ -88,7 +88,7 @@ fn d06_a_target_above_the_limit_of_the_child_can_be_had() {
 #[test]
 fn d13_a_path_descriptor_is_mapped() {
     isolated(|| {
-        let root = File::options().read(true).custom_flags(libc::O_PATH).open("/").expect("it is there");
+        let root = path_descriptor();
         let seen = report(probe(&[]).map_fd(&root, 33));
         assert_eq!(table(&seen)[3..], [(33, identity(&root))]);
     });

@@ -12,7 +12,7 @@ use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::check;
+use crate::ground::{bulk_closer, check};
 use crate::start::{Identity, identity, memory_file, probe, report, seen, table};
 
 /// What a parent has open: three pipes with the lowest numbers, so many descriptors, and pipes with the highest.
@@ -139,6 +139,10 @@ fn a_few_numbers_are_reserved_by_the_first_command_that_hands_something_over() {
         assert!(probe(&["true"]).status().expect("it can be started").success());
         assert_eq!(low_slots(), [0; 0]);
         assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
+        if bulk_closer().is_none() {
+            // No table is shared then, so no low number is needed.
+            return assert_eq!(low_slots(), [0; 0]);
+        }
         // Four, and what they are duplicates of.
         assert_eq!(low_slots(), [48, 49, 50, 51, 64]);
         assert_eq!((reserve_low_slots(2).ok(), reserve_low_slots(99).ok()), (Some(4), Some(16)));

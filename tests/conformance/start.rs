@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
-use forkexec::{Command, Error, SpawnError};
+use forkexec::{Command, Errno, Error, SpawnError};
 use forkexec_tests::probe::{self, Seen};
 
 use crate::ground::check;
@@ -35,6 +35,11 @@ pub(crate) fn report(command: &mut Command<'_>) -> Seen {
     seen(command.arg("report"))
 }
 
+/// The C library's words for an errno, as an error shows them: `Permission denied (os error 13)`. Each library has its own.
+pub(crate) fn words(errno: Errno) -> String {
+    io::Error::from_raw_os_error(errno.raw()).to_string()
+}
+
 /// The failed call of a command that cannot be started.
 #[track_caller]
 pub(crate) fn failure(command: &mut Command<'_>) -> SpawnError {
@@ -43,6 +48,15 @@ pub(crate) fn failure(command: &mut Command<'_>) -> SpawnError {
         Err(other) => panic!("it failed otherwise: {other}"),
         Ok(child) => panic!("it was started, as process {}", child.id()),
     }
+}
+
+/// A path descriptor of the root directory. C libraries differ on whether `O_PATH` is an access mode, and std drops it
+/// where it is.
+pub(crate) fn path_descriptor() -> OwnedFd {
+    // SAFETY: the path is a C string.
+    let fd = check(unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) });
+    // SAFETY: the descriptor is new, and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 /// A file in memory, closed by exec.

@@ -4,15 +4,17 @@
 
 use forkexec_core::{Capabilities, Method};
 
-/// By the crates' names under `platforms/`. A crate that serves two systems tells of the first.
+/// By the crates' names under `platforms/`. A crate that serves two systems tells of each.
 const BACKENDS: &[(&str, &Capabilities)] = &[
     ("apple", &forkexec_apple::CAPABILITIES),
     ("freebsd", &forkexec_freebsd::CAPABILITIES),
+    ("freebsd", &forkexec_freebsd::DRAGONFLY),
     ("linux", &forkexec_linux::CAPABILITIES),
     ("netbsd", &forkexec_netbsd::CAPABILITIES),
     ("openbsd", &forkexec_openbsd::CAPABILITIES),
     ("posix", &forkexec_posix::CAPABILITIES),
-    ("solaris", &forkexec_solaris::CAPABILITIES),
+    ("solaris", &forkexec_solaris::ILLUMOS),
+    ("solaris", &forkexec_solaris::SOLARIS),
 ];
 
 fn main() {

@@ -161,8 +161,7 @@ fn a_child_that_may_not_be_made_is_told_at_its_start(
     #[values(libc::EAGAIN, libc::ENOMEM, libc::EPERM)] errno: i32,
 ) {
     isolated(|| {
-        let deny = Deny::new().errno(libc::SYS_clone, errno).errno(libc::SYS_clone3, errno);
-        deny.install().expect("a filter is taken");
+        Deny::new().starts(errno).install().expect("a filter is taken");
         let error = Command::new(probe::path()).spawn().expect_err("nothing can be started");
         let told = error.as_spawn().map(|error| (error.stage(), error.errno().raw()));
         assert_eq!(told, Some((Stage::Start, errno)));

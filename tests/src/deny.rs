@@ -11,6 +11,7 @@ use std::io;
 
 use libc::{c_int, c_long, sock_filter};
 
+use crate::isolate::skip;
 use crate::sys;
 
 const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
@@ -42,6 +43,16 @@ const RETURN: u32 = 0x06;
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const ARGUMENTS: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
+
+/// The calls that make a process. A C library forks by one of them, and not all by the same.
+const STARTS: &[c_long] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    libc::SYS_fork,
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    libc::SYS_vfork,
+];
 
 /// The calls to deny, and how.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +95,15 @@ impl Deny {
         self.rule(call, Some((index, flags.cast_unsigned())), failing(errno))
     }
 
+    /// Lets every call that makes a process fail with an error number.
+    ///
+    /// # Panics
+    ///
+    /// As [`errno`](Self::errno).
+    pub fn starts(self, errno: c_int) -> Self {
+        STARTS.iter().fold(self, |deny, &call| deny.errno(call, errno))
+    }
+
     /// Lets a call kill the process with SIGSYS.
     pub fn kill(self, call: c_long) -> Self {
         self.rule(call, None, libc::SECCOMP_RET_KILL_PROCESS)
@@ -112,6 +132,24 @@ impl Deny {
                 sys::filter_calls(&program)
             }
             result => result,
+        }
+    }
+
+    /// Like [`install`](Self::install). `false`, after a [`skip`], where there are no filters: an emulator has none.
+    ///
+    /// # Panics
+    ///
+    /// If there are filters, and this one is refused.
+    pub fn installed(self) -> bool {
+        match self.install() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                skip("there are no filters of system calls here: seccomp(2) is missing");
+                false
+            }
+            result => {
+                result.expect("a filter is taken");
+                true
+            }
         }
     }
 

@@ -74,6 +74,18 @@ fn a_deadly_call_kills() {
 }
 
 #[test]
+fn every_call_that_starts_a_process_can_be_denied() {
+    isolated(|| {
+        Deny::new().starts(libc::EXDEV).install().expect("a filter is taken");
+        // SAFETY: nothing is started.
+        let forked = unsafe { libc::fork() };
+        assert_eq!((forked, io::Error::last_os_error().raw_os_error()), (-1, Some(libc::EXDEV)));
+        let spawned = probe(&["true"]).spawn().map_err(|error| error.raw_os_error());
+        assert_eq!(spawned.map(|child| child.id()), Err(Some(libc::EXDEV)));
+    });
+}
+
+#[test]
 fn no_new_privs_is_set_only_where_needed() {
     isolated(|| {
         let was_set = seen(&mut probe(&["report"])).no_new_privs;

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use rstest::rstest;
 
+use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -109,4 +110,28 @@ fn the_probe_runs_in_an_empty_chroot() {
         let about = root.path().metadata().expect("the directory is there");
         assert_eq!(seen.root, Some((about.dev(), about.ino())));
     });
+}
+
+#[test]
+fn close_range_is_missing_where_it_is_refused() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_close_range, libc::ENOSYS).install().expect("a filter is taken");
+        assert!(!world::has_close_range());
+    });
+}
+
+#[test]
+fn asking_for_close_range_closes_nothing() {
+    isolated(|| {
+        let many = world::open_many(3);
+        let before = Snapshot::take();
+        world::has_close_range();
+        assert_eq!((before.differences(&Snapshot::take()), many.len()), (vec![], 3));
+    });
+}
+
+/// These tests run on the machine that they are built on.
+#[test]
+fn nothing_is_emulated_here() {
+    isolated(|| assert_eq!(world::emulator(), None));
 }

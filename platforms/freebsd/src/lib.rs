@@ -28,7 +28,7 @@ mod system;
 pub use close::Freebsd;
 pub use enumerate::DevFd;
 pub use forkexec_unix::Kernel;
-pub use system::{CAPABILITIES, System};
+pub use system::{CAPABILITIES, DRAGONFLY, System};
 
 use forkexec_core::{Errno, Fd, Signal, Sys};
 

@@ -53,7 +53,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     reserved_signals: RESERVED_SIGNALS,
 };
 
-const DRAGONFLY: Capabilities = Capabilities {
+/// What this backend has on DragonFly.
+pub const DRAGONFLY: Capabilities = Capabilities {
     system: "DragonFly",
     bulk_closer: Some("closefrom"),
     operations: &[Operation::DieWithParent],

@@ -30,13 +30,19 @@ pub use forkexec_unix::Kernel;
 
 use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
 
-/// What this backend has.
+/// What this backend has on the system that it is built for.
+pub const CAPABILITIES: Capabilities = if sys::IS_ILLUMOS { ILLUMOS } else { SOLARIS };
+
+/// What this backend has on illumos: all but the bulk call.
+pub const ILLUMOS: Capabilities = Capabilities { system: "illumos", bulk_closer: None, ..SOLARIS };
+
+/// What this backend has on Solaris.
 ///
 /// setppriv(2) bounds privileges, which is not what `no_new_privs` of Linux does. Nothing sends a signal of one's choice
 /// when the parent dies: a process contract with `CT_PR_NOORPHAN` (process(5)) kills all its members.
-pub const CAPABILITIES: Capabilities = Capabilities {
-    system: sys::SYSTEM,
-    bulk_closer: sys::BULK_CLOSER,
+pub const SOLARIS: Capabilities = Capabilities {
+    system: "Solaris",
+    bulk_closer: Some("F_CLOSEFROM"),
     enumerators: &[enumerate::NAME],
     launchers: &[Method::Fork],
     operations: &[],

@@ -1,11 +1,7 @@
 //! The calls that only these two systems have: one call, one errno check, no decision.
 
-/// The system's name.
-pub(crate) const SYSTEM: &str = if cfg!(target_os = "illumos") { "illumos" } else { "Solaris" };
-
-/// The call that closes many descriptors at once.
-pub(crate) const BULK_CLOSER: Option<&str> =
-    if cfg!(target_os = "illumos") { None } else { Some("F_CLOSEFROM") };
+/// Which of the two this is built for; Solaris on hosts that are neither.
+pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod calls {

@@ -10,9 +10,9 @@ use forkexec::{Child, Command, Errno, Error, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 
-use crate::ground::{check, is_privileged};
+use crate::ground::{check, is_emulated, is_privileged};
 use crate::held::Acting;
-use crate::start::{failure, probe};
+use crate::start::{failure, probe, words};
 
 #[rstest]
 #[case::zero(&["exit", "0"], Some(0), None)]
@@ -27,6 +27,9 @@ fn w11_a_status_is_a_code_or_a_signal(
     #[case] signal: Option<i32>,
 ) {
     isolated(|| {
+        if signal == Some(64) && is_emulated("keeps signal 64 for itself") {
+            return;
+        }
         let status = probe(args).status().expect("it can be started");
         assert_eq!((status.code(), status.signal()), (code, signal));
     });
@@ -93,7 +96,7 @@ fn what_is_no_signal_is_an_error() {
         let mut child = sleeper();
         let error = child.signal(65).expect_err("there is no such signal");
         child.wait().expect("it can be waited for");
-        assert_eq!(error.to_string(), "signal the child: Invalid argument (os error 22)");
+        assert_eq!(error.to_string(), format!("signal the child: {}", words(Errno::INVAL)));
     });
 }
 
@@ -148,6 +151,9 @@ fn w02_a_status_that_other_code_took_is_lost_to_a_try_as_well() {
 #[case::without_zombies(libc::SIG_DFL, libc::SA_NOCLDWAIT)]
 fn s03_where_no_zombie_is_left_a_status_is_lost_and_not_zero(#[case] action: usize, #[case] flags: i32) {
     isolated(|| {
+        if flags != 0 && is_emulated("does not tell the kernel to leave no zombies") {
+            return;
+        }
         let _acting = Acting::with_flags(libc::SIGCHLD, action, flags);
         let answer = probe(&["exit", "3"]).status();
         assert!(matches!(answer, Err(Error::StatusLost { .. })), "{answer:?}");

@@ -9,7 +9,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use rstest::rstest;
 
-use crate::start::{failure, high_memory_file};
+use crate::start::{failure, high_memory_file, words};
 
 /// Where new descriptors land in a process that has few.
 const NUMBERS: RangeInclusive<RawFd> = 3..=40;
@@ -134,8 +134,10 @@ fn e08_a_closure_that_forges_success_and_ends_the_child_is_no_success() {
 fn assert_replaced(failure: &SpawnError) {
     assert_eq!(
         failure.to_string(),
-        "run the pre-exec closure: Bad file descriptor (os error 9): \
-         it closed or replaced the descriptor of the report"
+        format!(
+            "run the pre-exec closure: {}: it closed or replaced the descriptor of the report",
+            words(Errno::BADF)
+        )
     );
 }
 

@@ -18,24 +18,25 @@ use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::ground::{has, is_privileged, method, without_privileges};
-use crate::start::{failure, memory_file, probe};
+use crate::start::{failure, memory_file, probe, words};
 
-/// The whole error: stage, operand, errno and text.
+/// The whole error: stage, operand, errno, and the text of what was refused, to which the errno's words are added.
 #[track_caller]
-fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: Errno, text: &str) {
+fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: Errno, refused: &str) {
     let whole = (failure.stage(), failure.operand(), failure.errno(), failure.to_string());
-    assert_eq!(whole, (stage, operand, errno, text.to_owned()));
+    assert_eq!(whole, (stage, operand, errno, format!("{refused}: {}", words(errno))));
 }
 
 #[rstest]
-#[case::eagain(libc::EAGAIN, "start the child: Resource temporarily unavailable (os error 11)")]
-#[case::enomem(libc::ENOMEM, "start the child: Cannot allocate memory (os error 12)")]
-fn e16_a_start_that_is_refused(#[case] errno: i32, #[case] text: &str) {
+#[case::eagain(Errno::AGAIN)]
+#[case::enomem(Errno::NOMEM)]
+fn e16_a_start_that_is_refused(#[case] errno: Errno) {
     isolated(|| {
-        let deny = Deny::new().errno(libc::SYS_clone, errno).errno(libc::SYS_clone3, errno);
-        deny.install().expect("a filter is taken");
+        if !Deny::new().starts(errno.raw()).installed() {
+            return;
+        }
         let failure = failure(&mut probe(&["true"]));
-        assert_failure(&failure, Stage::Start, &Operand::None, Errno::from_raw(errno), text);
+        assert_failure(&failure, Stage::Start, &Operand::None, errno, "start the child");
     });
 }
 
@@ -48,7 +49,7 @@ fn place_without_a_free_number() {
         world::set_limit(libc::RLIMIT_NOFILE, 5 + report, 20).expect("a limit can be lowered");
         let mut command = probe(&["true"]);
         let failure = failure(command.map_fd(&one, 4).map_fd(&other, 3));
-        let text = "place descriptor 3: Too many open files (os error 24)";
+        let text = "place descriptor 3";
         assert_failure(&failure, Stage::Place, &Operand::Fd(3), Errno::MFILE, text);
     });
 }
@@ -58,36 +59,11 @@ fn memory_file_at(number: i32) -> OwnedFd {
 }
 
 #[rstest]
-#[case::missing(
-    Stage::Root,
-    "/no/such/root",
-    Errno::NOENT,
-    r#"chroot to "/no/such/root": No such file or directory (os error 2)"#
-)]
-#[case::file(
-    Stage::Root,
-    "/dev/null",
-    Errno::NOTDIR,
-    r#"chroot to "/dev/null": Not a directory (os error 20)"#
-)]
-#[case::missing(
-    Stage::Directory,
-    "/no/such/directory",
-    Errno::NOENT,
-    r#"chdir to "/no/such/directory": No such file or directory (os error 2)"#
-)]
-#[case::file(
-    Stage::Directory,
-    "/dev/null",
-    Errno::NOTDIR,
-    r#"chdir to "/dev/null": Not a directory (os error 20)"#
-)]
-#[case::below_a_file(
-    Stage::Directory,
-    "/dev/null/x",
-    Errno::NOTDIR,
-    r#"chdir to "/dev/null/x": Not a directory (os error 20)"#
-)]
+#[case::missing(Stage::Root, "/no/such/root", Errno::NOENT, r#"chroot to "/no/such/root""#)]
+#[case::file(Stage::Root, "/dev/null", Errno::NOTDIR, r#"chroot to "/dev/null""#)]
+#[case::missing(Stage::Directory, "/no/such/directory", Errno::NOENT, r#"chdir to "/no/such/directory""#)]
+#[case::file(Stage::Directory, "/dev/null", Errno::NOTDIR, r#"chdir to "/dev/null""#)]
+#[case::below_a_file(Stage::Directory, "/dev/null/x", Errno::NOTDIR, r#"chdir to "/dev/null/x""#)]
 fn directory_that_is_none(
     #[case] stage: Stage,
     #[case] path: &str,
@@ -109,7 +85,7 @@ fn directory_missing_in_the_new_root() {
         }
         let root = world::empty_chroot();
         let failure = failure(probe(&[]).chroot(root.path()).current_dir("/tmp"));
-        let text = r#"chdir to "/tmp": No such file or directory (os error 2)"#;
+        let text = r#"chdir to "/tmp""#;
         assert_failure(&failure, Stage::Directory, &Operand::Path("/tmp".into()), Errno::NOENT, text);
     });
 }
@@ -122,7 +98,7 @@ fn directory_that_may_not_be_entered() {
         fs::set_permissions(path, Permissions::from_mode(0o000)).expect("it is ours");
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).current_dir(path));
-        let text = format!("chdir to {path:?}: Permission denied (os error 13)");
+        let text = format!("chdir to {path:?}");
         assert_failure(&failure, Stage::Directory, &Operand::Path(path.into()), Errno::ACCES, &text);
     });
 }
@@ -132,7 +108,7 @@ fn open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));
-        let text = "chdir to 7: Not a directory (os error 20)";
+        let text = "chdir to 7";
         assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
@@ -142,7 +118,7 @@ fn open_directory_that_is_a_file_under_a_target() {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
         let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
-        let text = "chdir to 7: Not a directory (os error 20)";
+        let text = "chdir to 7";
         assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
@@ -150,10 +126,9 @@ fn open_directory_that_is_a_file_under_a_target() {
 #[test]
 fn no_new_privs_that_is_refused() {
     isolated(|| {
-        if has(Operation::NoNewPrivs) {
-            Deny::new().errno(libc::SYS_prctl, libc::EINVAL).install().expect("a filter is taken");
+        if has(Operation::NoNewPrivs) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).no_new_privs());
-            let text = "give up new privileges: Invalid argument (os error 22)";
+            let text = "give up new privileges";
             assert_failure(&failure, Stage::NoNewPrivs, &Operand::None, Errno::INVAL, text);
         }
     });
@@ -162,10 +137,9 @@ fn no_new_privs_that_is_refused() {
 #[test]
 fn death_signal_that_is_refused() {
     isolated(|| {
-        if has(Operation::DieWithParent) {
-            Deny::new().errno(libc::SYS_prctl, libc::EINVAL).install().expect("a filter is taken");
+        if has(Operation::DieWithParent) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM));
-            let text = "tie its end to the parent's by signal 15: Invalid argument (os error 22)";
+            let text = "tie its end to the parent's by signal 15";
             assert_failure(&failure, Stage::DieWithParent, &Operand::Number(15), Errno::INVAL, text);
         }
     });

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use forkexec::{Cause, Command, Errno, SearchPath, Stage, WithoutInterpreter};
 use forkexec_tests::isolate::isolated;
-use forkexec_tests::probe as program;
+use forkexec_tests::{probe as program, world};
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::start::{failure, memory_file, nothing_said, probe, report, seen};
+use crate::start::{failure, memory_file, nothing_said, probe, report, seen, words};
 
 #[test]
 fn arguments_arrive_byte_by_byte() {
@@ -59,7 +59,10 @@ fn the_environment_is_the_parents_with_the_changes(
             .for_each(|(name, value)| unsafe { env::set_var(name, value) });
         let mut command = probe(&[]);
         ask(&mut command);
-        let environment = report(&mut command).env;
+        let mut environment = report(&mut command).env;
+        if world::emulator().is_some() {
+            environment.sort(); // it hands over the same strings in an order of its own
+        }
         assert_eq!(environment, expected.iter().map(OsString::from).collect::<Vec<_>>());
     });
 }
@@ -115,7 +118,7 @@ fn e03_what_may_not_run_beats_what_is_missing(#[case] list: &[&str]) {
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(places.list(list))));
         let denied = places.path("denied/prog");
-        let text = format!("exec {denied:?}: Permission denied (os error 13): it has no execute permission");
+        let text = format!("exec {denied:?}: {}: it has no execute permission", words(Errno::ACCES));
         assert_eq!((failure.to_string(), failure.cause()), (text, Some(&Cause::NotExecutable)));
     });
 }
@@ -128,9 +131,7 @@ fn e03_missing_everywhere_names_the_list() {
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(list.clone())));
         assert_eq!((failure.stage(), failure.kind()), (Stage::Exec, io::ErrorKind::NotFound));
-        let text = format!(
-            "exec \"prog\": No such file or directory (os error 2): there is no such program in {list:?}"
-        );
+        let text = format!("exec \"prog\": {}: there is no such program in {list:?}", words(Errno::NOENT));
         assert_eq!(failure.to_string(), text);
     });
 }
@@ -141,7 +142,7 @@ fn e03_where_all_is_missing_the_last_candidate_counts() {
         let places = Places::new();
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(places.list(&["empty", "file"]))));
-        let text = format!("exec {:?}: Not a directory (os error 20)", places.path("file/prog"));
+        let text = format!("exec {:?}: {}", places.path("file/prog"), words(Errno::NOTDIR));
         assert_eq!(failure.to_string(), text);
     });
 }
@@ -240,9 +241,9 @@ fn closures_run_in_their_order_up_to_the_first_error() {
             unsafe { command.pre_exec(move || noting(fd, letter, answer)) };
         }
         let failure = failure(&mut command);
-        let text = "run the pre-exec closure: Numerical argument out of domain (os error 33)";
+        let text = format!("run the pre-exec closure: {}", words(Errno::from_raw(libc::EDOM)));
         let ran = fs::read(format!("/proc/self/fd/{fd}")).expect("it can be read");
-        assert_eq!((failure.to_string(), ran), (text.to_owned(), b"ab".to_vec()));
+        assert_eq!((failure.to_string(), ran), (text, b"ab".to_vec()));
     });
 }
 
@@ -258,7 +259,7 @@ fn a_panic_of_a_closure_is_an_error() {
         let mut command = probe(&["true"]);
         // SAFETY: it touches nothing.
         unsafe { command.pre_exec(|| panic!("on purpose")) };
-        let text = "run the pre-exec closure: Operation canceled (os error 125): it panicked";
+        let text = format!("run the pre-exec closure: {}: it panicked", words(Errno::CANCELED));
         assert_eq!(failure(&mut command).to_string(), text);
     });
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use libc::c_int;
+
 use super::{check, check_long};
 
 /// Soft and hard limit of a `RLIMIT_*` number.
@@ -21,6 +23,8 @@ pub(crate) fn set_limit(resource: i64, soft: u64, hard: u64) -> io::Result<()> {
 fn exchange_limit(resource: i64, new: Option<&[u64; 2]>, old: Option<&mut [u64; 2]>) -> io::Result<()> {
     let new = new.map_or(ptr::null(), ptr::from_ref);
     let old = old.map_or(ptr::null_mut(), ptr::from_mut);
+    // An argument is a register wide: on 32 bits an i64 would be two.
+    let resource = c_int::try_from(resource).map_err(io::Error::other)?;
     // SAFETY: each is null or points to two 64-bit numbers, as the kernel has them.
     check_long(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, new, old) }).map(drop)
 }

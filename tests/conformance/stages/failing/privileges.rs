@@ -13,7 +13,7 @@ fn root_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).chroot("/tmp"));
-        let text = r#"chroot to "/tmp": Operation not permitted (os error 1)"#;
+        let text = r#"chroot to "/tmp""#;
         assert_failure(&failure, Stage::Root, &Operand::Path("/tmp".into()), Errno::PERM, text);
     });
 }
@@ -25,7 +25,7 @@ fn limit_above_the_hard_one_without_privilege() {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).limit(Resource::NOFILE, 50, 60).limit(Resource::CORE, 0, u64::MAX));
         let operand = Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX };
-        let text = "set the limit core to 0:unlimited: Operation not permitted (os error 1)";
+        let text = "set the limit core to 0:unlimited";
         assert_failure(&failure, Stage::Limits, &operand, Errno::PERM, text);
     });
 }
@@ -36,7 +36,7 @@ fn nice_below_the_parents_without_privilege() {
         world::set_limit(libc::RLIMIT_NICE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).nice(-5));
-        let text = "set the nice value -5: Permission denied (os error 13)";
+        let text = "set the nice value -5";
         assert_failure(&failure, Stage::Nice, &Operand::Number(-5), Errno::ACCES, text);
     });
 }
@@ -46,7 +46,7 @@ fn groups_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).groups([7, 8]));
-        let text = "set the supplementary groups [7, 8]: Operation not permitted (os error 1)";
+        let text = "set the supplementary groups [7, 8]";
         assert_failure(&failure, Stage::Groups, &Operand::Groups(vec![7, 8]), Errno::PERM, text);
     });
 }
@@ -56,7 +56,7 @@ fn gid_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).gid(1234));
-        let text = "become group 1234: Operation not permitted (os error 1)";
+        let text = "become group 1234";
         assert_failure(&failure, Stage::Gid, &Operand::Number(1234), Errno::PERM, text);
     });
 }
@@ -66,7 +66,7 @@ fn uid_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));
-        let text = "become user 4294967294: Operation not permitted (os error 1)";
+        let text = "become user 4294967294";
         assert_failure(&failure, Stage::Uid, &Operand::Number(4_294_967_294), Errno::PERM, text);
     });
 }
