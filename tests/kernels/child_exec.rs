@@ -259,7 +259,8 @@ fn a_busy_program_is_tried_again(
     let kernel = rich::kernel().refusing_some("execve", 0..times, Errno::TXTBSY);
     let ran = run(kernel, &plain());
     assert_eq!(ran.ending(), ending.or_else(|(errno, at)| failure(Stage::Exec, errno, at)));
-    let waited: Vec<_> = ran.backend.sys().calls().into_iter().filter(|call| call.starts_with("pause")).collect();
+    let waited: Vec<_> =
+        ran.backend.sys().calls().into_iter().filter(|call| call.starts_with("pause")).collect();
     assert_eq!(waited, pauses);
 }
 

@@ -376,7 +376,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let try_once = || self.backend.execve(path, argv, self.plan.exec.env);
         let mut answer = try_once();
         for milliseconds in PAUSES {
-            if !matches!(answer, Err(Errno::TXTBSY)) {
+            if !matches!(answer, Err(Errno::TXTBSY)) || self.backend.owes_closing(Errno::TXTBSY) {
                 break;
             }
             self.sys.pause(milliseconds);

@@ -31,12 +31,17 @@ fn cat(group: &Cgroup) -> Command<'static> {
 }
 
 #[rstest]
-#[case::by_itself(|| ())]
+#[case::by_itself(|| true)]
 #[case::where_clone3_is_refused(|| deny(libc::SYS_clone3))]
-fn a_child_is_in_the_group(#[case] world: fn(), #[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+fn a_child_is_in_the_group(
+    #[case] world: fn() -> bool,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
     isolated(|| {
         let Some(group) = group() else { return };
-        world();
+        if !world() {
+            return;
+        }
         let seen = groups_of(cat(&group).launch(launch));
         assert!(seen.lines().any(|line| line == group.line()), "{seen}");
         let own = fs::read_to_string("/proc/self/cgroup").expect("it can be read");
@@ -44,8 +49,8 @@ fn a_child_is_in_the_group(#[case] world: fn(), #[values(Launch::Auto, Launch::F
     });
 }
 
-fn deny(call: libc::c_long) {
-    Deny::new().errno(call, libc::ENOSYS).install().expect("a filter is taken");
+fn deny(call: libc::c_long) -> bool {
+    Deny::new().errno(call, libc::ENOSYS).installed()
 }
 
 #[test]
