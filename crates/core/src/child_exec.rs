@@ -359,30 +359,30 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     /// Executes one program. Its refusal is an answer; a report ends everything, because what is to be closed is open.
     fn execute(&self, path: &CStr, argv: CStrArray<'_>) -> Attempt<B> {
-        match self.execve(path, argv) {
+        let execve = || self.backend.execve(path, argv, self.plan.exec.env);
+        match execve() {
             Err(errno) if self.backend.owes_closing(errno) => {
                 let fail = |errno| Report { stage: Stage::Close, errno, operand: 0 };
                 self.close_owed(errno).map_err(fail)?;
-                Ok(self.execve(path, argv))
+                Ok(execve())
             }
+            Err(Errno::TXTBSY) => Ok(self.try_again(execve)),
             answer => Ok(answer),
         }
     }
 
     /// A program that was just written is busy as long as a half-born child of another thread has a copy of the descriptor
-    /// that wrote it: until that child's exec. Then it is tried again, for 15 milliseconds in all.
-    fn execve(&self, path: &CStr, argv: CStrArray<'_>) -> Result<<B::Sys as Sys>::Executed, Errno> {
+    /// that wrote it: until that child's exec. So it is tried again, for 15 milliseconds in all.
+    fn try_again<T>(&self, execve: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
         const PAUSES: [u8; 4] = [1, 2, 4, 8];
-        let try_once = || self.backend.execve(path, argv, self.plan.exec.env);
-        let mut answer = try_once();
         for milliseconds in PAUSES {
-            if !matches!(answer, Err(Errno::TXTBSY)) || self.backend.owes_closing(Errno::TXTBSY) {
-                break;
-            }
             self.sys.pause(milliseconds);
-            answer = try_once();
+            match execve() {
+                Err(Errno::TXTBSY) => {}
+                answer => return answer,
+            }
         }
-        answer
+        Err(Errno::TXTBSY)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, Signal, SignalSet}
 use core::ffi::CStr;
 
 /// Everything a child does between its start and exec.
+#[expect(clippy::struct_excessive_bools, reason = "each is an operation that is asked for or not")]
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
     /// The descriptors from 3 up that the program gets: kept ones and the targets of mappings.
