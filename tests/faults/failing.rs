@@ -309,6 +309,8 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: reap_unexecuted(child: Pid) -> Option<c_int>;
+        instead: is_dumpable() -> bool;
+        instead: make_dumpable() -> ();
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
@@ -339,6 +341,10 @@ impl<S: CloneSys> CloneSys for Failing<S> {
             most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
         }
         started
+    }
+
+    fn give_way(&self) {
+        self.inner.give_way();
     }
 
     unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {

@@ -428,29 +428,54 @@ fn a_failure_that_passes_is_not_remembered(
 }
 
 /// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
-/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. It protects that memory from the child's new
-/// user, so that it cannot be given back as long as any such child is on its way.
+/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. The last of such children gives it back.
 #[rstest]
-#[case::other_group(Some(1), false)]
-#[case::the_same_group(Some(0), true)]
-#[case::no_group(None, true)]
-fn a_child_that_changes_its_ids_makes_its_parent_s_memory_private(
-    #[case] gid: Option<u32>,
-    #[case] stays: bool,
+fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
+    #[values(Some(1), Some(0), None)] gid: Option<u32>,
+    #[values(true, false)] was: bool,
+    #[values(1, 8)] threads: usize,
 ) {
     isolated(|| {
-        // SAFETY: the operation takes no address.
-        let is_dumpable = || unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) } == 1;
         if !world::is_root() || !is_dumpable() {
             return skip("needs the superuser, and a process that may be traced");
         }
+        // SAFETY: the operation takes no address.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(was), 0, 0, 0) }, 0);
         let (backend, launcher) = over(Failing::nothing);
-        let closure = Plan { gid, hook: Some(&|| Ok(())), ..plan() };
-        assert_eq!(launch(backend, &launcher, &closure).map(|ran| ran.method), Ok(Method::Fork));
-        assert!(is_dumpable(), "a forked child has memory of its own");
-        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
-        assert_eq!(is_dumpable(), stays);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
+                    }
+                });
+            }
+        });
+        assert_eq!(is_dumpable(), was);
     });
+}
+
+/// A child that is killed under its new id, or cannot take it, leaves nothing behind either.
+#[rstest]
+#[case::after_the_change("set_mask", Stage::Mask)]
+#[case::at_the_change("set_gid", Stage::Gid)]
+fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static str, #[case] stage: Stage) {
+    isolated(|| {
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let fault =
+            Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
+        let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
+        let failed = launch(backend, &launcher, &Plan { gid: Some(1), ..plan() });
+        assert!(matches!(failed, Err(LaunchError::Child(report)) if report.stage == stage), "{failed:?}");
+        assert!(is_dumpable());
+    });
+}
+
+fn is_dumpable() -> bool {
+    // SAFETY: the operation takes no address.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
 }
 
 /// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would

@@ -12,9 +12,13 @@
 //!   before it unblocks any;
 //! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used.
 //!
+//! What it cannot do: before Linux 5.16 a signal that dumps core ends every process that shares the memory, so that a child
+//! which a filter kills before exec takes its parent along, as after any vfork(2).
+//!
 //! A kernel or a filter may refuse any of the calls. Each refusal leads to the next way ([`ways`]), with the same result,
 //! and is remembered.
 
+mod dumpable;
 mod outcome;
 mod probe;
 mod stack;
@@ -22,6 +26,7 @@ mod ways;
 
 use crate::{Call, CloneSys, Linux, Start, Started, Top};
 use core::ffi::c_int;
+use dumpable::Dumpable;
 use forkexec_core::{
     Backend, Birth, Closed, Errno, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method, Obstacle,
     Plan, Report, Reporter, Slot, Stage, Timeline, child_exec,
@@ -37,12 +42,19 @@ pub struct LinuxLauncher<'b, S> {
     fork: ForkLauncher<'b, Linux<S>>,
     ways: Ways,
     stacks: Stacks,
+    dumpable: Dumpable,
 }
 
 impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
     /// A launcher over this backend.
     pub const fn new(backend: &'b Linux<S>) -> Self {
-        Self { backend, fork: ForkLauncher::new(backend), ways: Ways::new(), stacks: Stacks::new() }
+        Self {
+            backend,
+            fork: ForkLauncher::new(backend),
+            ways: Ways::new(),
+            stacks: Stacks::new(),
+            dumpable: Dumpable::new(),
+        }
     }
 
     /// Whether the next child is expected to share the descriptor table: what has a high number costs time then.
@@ -216,10 +228,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let Way { call, pidfd, shares_table, into_cgroup } = way;
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
         let start = Start { call, pidfd, shares_table, cgroup };
+        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
+        let on_its_way = changes_ids.then(|| self.dumpable.child(sys));
         let started = self.with_stack(|top| {
             // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
             unsafe { sys.start(start, top, &|| child.run()) }
         });
+        drop(on_its_way);
         // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
         let _ = sys.set_mask(mask);
         started.map_err(|errno| Failed::Finally(setup(errno)))?.map_err(Failed::Start)

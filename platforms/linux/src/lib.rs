@@ -140,6 +140,12 @@ pub trait CloneSys: LinuxSys + ParentSys {
     ///
     /// waitid(2), which could leave it to be waited for, knows `__WCLONE` since Linux 4.7 only.
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
+    /// prctl(2) with `PR_GET_DUMPABLE`: whether the memory may be dumped and traced.
+    fn is_dumpable(&self) -> Result<bool, Errno>;
+    /// prctl(2) with `PR_SET_DUMPABLE`.
+    fn make_dumpable(&self) -> Result<(), Errno>;
+    /// sched_yield(2), which cannot fail.
+    fn give_way(&self);
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
     /// mprotect(2) with `PROT_NONE`.

@@ -36,6 +36,21 @@ impl CloneSys for Kernel {
         Ok((reaped? != 0).then_some(status))
     }
 
+    fn is_dumpable(&self) -> Result<bool, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }).map(|how| how == 1)
+    }
+
+    fn make_dumpable(&self) -> Result<(), Errno> {
+        // SAFETY: no memory is passed.
+        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1, 0, 0, 0) })
+    }
+
+    fn give_way(&self) {
+        // SAFETY: no memory is passed.
+        let _ = unsafe { syscall!(libc::SYS_sched_yield) };
+    }
+
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
