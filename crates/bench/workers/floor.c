@@ -1,7 +1,7 @@
 /* The floor: the same work in bare system calls, with nothing around it.
  *
  * All signals are blocked, clone with a stack of its own, in the child the operations, an empty mask, execve; in the parent the old
- * mask and wait4. Four ways to treat the descriptors. */
+ * mask and wait4. Four ways to treat the descriptors, two of them with a pidfd besides. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,8 @@ enum table {
     COPIES, /* the table is copied, and what is not handed over closed in the child */
     SHARES, /* the table is shared, until the child unshares what lies below its highest source */
     SLOTS,  /* so, and high sources are moved to low numbers first, which were reserved early */
+    PIDFD,  /* shares the table, and the parent has a descriptor of the child from its birth, as ours by default */
+    SLOTS_PIDFD,
 };
 
 struct spawn {
@@ -28,6 +30,7 @@ struct spawn {
     int from[2]; /* the sources, in pairs with `to` */
     int to[2];
     int count;
+    int pidfd;
 };
 
 static void place(const struct spawn *spawn) {
@@ -89,9 +92,10 @@ static int child(void *argument) {
 static int start(struct spawn *spawn) {
     static __thread char stack[16384] __attribute__((aligned(16)));
     int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (spawn->table >= SHARES ? CLONE_FILES : 0);
+    if (spawn->table >= PIDFD) flags |= CLONE_PIDFD;
     unsigned long all = ~0UL, before;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
-    int pid = clone(child, stack + sizeof stack, flags, spawn);
+    int pid = clone(child, stack + sizeof stack, flags, spawn, &spawn->pidfd);
     if (pid < 0) pid = -errno;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
     return pid;
@@ -136,7 +140,7 @@ static void empty_slots(const struct spawn *spawn) {
 }
 
 static struct spawn planned(const struct job *job, enum table table, const int pipe[2]) {
-    struct spawn spawn = {.job = job, .table = table};
+    struct spawn spawn = {.job = job, .table = table, .pidfd = -1};
     if (job->task == CAPTURED) spawn.from[0] = pipe[1], spawn.to[0] = 1, spawn.count = 1;
     if (job->task == FULL) spawn.from[0] = job->source, spawn.to[0] = TARGET, spawn.count = 1;
     if (job->task == KEPT || job->task == MAPPED) {
@@ -154,13 +158,16 @@ int floor_spawn(const struct job *job, int table) {
     int pipe[2] = {-1, -1}, refused = 0;
     if (job->task == CAPTURED && pipe2(pipe, O_CLOEXEC)) return errno;
     struct spawn spawn = planned(job, table, pipe);
-    if (table == SLOTS) {
+    int lifts = table == SLOTS || table == SLOTS_PIDFD;
+    if (lifts) {
         refused = move_to_slots(&spawn);
         if (job->task == CAPTURED) close(pipe[1]);
     }
     int pid = refused ? -refused : start(&spawn);
-    if (table == SLOTS) empty_slots(&spawn);
+    if (lifts) empty_slots(&spawn);
     else if (job->task == CAPTURED) close(pipe[1]);
     if (job->task == CAPTURED) drain(pipe[0]);
-    return pid < 0 ? -pid : wait_for(pid);
+    int failed = pid < 0 ? -pid : wait_for(pid);
+    if (spawn.pidfd >= 0) close(spawn.pidfd);
+    return failed;
 }

@@ -55,7 +55,10 @@ fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Cl
     };
     let mut claims = vec![Claim { what: format!("{place}: sees {}", measured.sees), holds: measured.exact }];
     if column.scenario.pace == Pace::Alone {
-        claims.push(at_most(&format!("{place} by the floor"), measured.ratio, OVER_FLOOR));
+        let floor = floor_that_does_the_same(column, &peers.rows[ours].id, peers);
+        let ratio = floor.map_or(f64::NAN, |(_, floor)| measured.ratio_to(floor));
+        let title = floor.map_or("no floor", |(title, _)| title);
+        claims.push(at_most(&format!("{place} by «{title}»"), ratio, OVER_FLOOR));
     }
     claims.extend(fastest_peer(column, peers).map(|(title, peer)| {
         let quotient = peer.ratio / measured.ratio;
@@ -79,6 +82,21 @@ fn flat(table: &Table, ours: usize, peers: &Peers) -> Option<Claim> {
     let id = &peers.rows[ours].id;
     let what = format!("{}: {id} with the most by {id} with the fewest (the floor: {floor:.2})", table.title);
     Some(at_most(&what, quotient, OVER_OWN))
+}
+
+/// The fastest floor that leaks nothing, and has a pidfd if ours has one.
+fn floor_that_does_the_same<'a>(
+    column: &'a Column,
+    ours: &str,
+    peers: &'a Peers,
+) -> Option<(&'a str, &'a Measured)> {
+    let with_pidfd = !ours.ends_with("without-pidfd");
+    let floors = peers.rows.iter().zip(&column.cells).filter(|(row, _)| row.kind == Kind::Floor);
+    floors
+        .filter(|(row, _)| row.id.ends_with("pidfd") == with_pidfd)
+        .filter_map(|(row, cell)| Some((row.title.as_str(), cell.measured()?)))
+        .filter(|(_, measured)| measured.exact)
+        .min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()))
 }
 
 /// The fastest floor that leaks nothing.

@@ -115,7 +115,7 @@ impl Measured {
     }
 
     /// The quotient of what was measured in the same rounds.
-    fn ratio_to(&self, floor: &Self) -> f64 {
+    pub(super) fn ratio_to(&self, floor: &Self) -> f64 {
         let in_round = |number| floor.rounds.iter().find(|round| round.number == number).map(Round::median);
         let (own, of_floor): (Vec<f64>, Vec<f64>) =
             self.counted().filter_map(|round| Some((round.median(), in_round(round.number)?))).unzip();

@@ -24,6 +24,15 @@ pub(super) const SLOTS: Method =
         Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
     });
 
+pub(super) const PIDFD: Method =
+    floor("floor-pidfd", "floor: shares the table, with a pidfd", |job| bare(job, Entry::Floor, 4));
+
+pub(super) const SLOTS_PIDFD: Method =
+    floor("floor-slots-pidfd", "floor: shares, reserved low slots, with a pidfd", |job| match job.task {
+        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 5),
+        Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
+    });
+
 pub(super) const POSIX_SPAWN: Method =
     Method::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
 

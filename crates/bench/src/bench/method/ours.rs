@@ -29,6 +29,20 @@ pub(super) const PREPARED: Method = Method {
     },
 };
 
+pub(super) const WITHOUT_PIDFD: Method = Method {
+    id: "ours-prepared-without-pidfd",
+    title: "forkexec: Prepared, create_pidfd(false)",
+    kind: Kind::Ours,
+    worker: "native",
+    prepare: |job| {
+        let task = job.task;
+        let mut command = command(job);
+        command.create_pidfd(false);
+        let prepared = command.into_prepared()?;
+        Ok(Box::new(move || finished(prepared.spawn()?, task)))
+    },
+};
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Failed(error.to_string())
