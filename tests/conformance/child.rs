@@ -3,10 +3,12 @@
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
 //! - `talking`: standard input, output and error, through pipes
+//! - `waiting`: with a limit, ending by force, and dropping
 
 mod ending;
 mod failing;
 mod talking;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};

@@ -1,6 +1,9 @@
 //! A child that runs its program.
 
-use crate::{Error, Stage, communicate, wait};
+use crate::process::Process;
+use crate::settings::OnDrop;
+use crate::wait::Handle;
+use crate::{Error, Stage, communicate};
 use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
@@ -8,8 +11,8 @@ use std::time::Duration;
 
 /// A child that runs its program, as [`std::process::Child`].
 ///
-/// Dropping it neither ends the child nor waits for it: a child that nobody waits for stays a zombie until its parent
-/// ends, and keeps its process id so long.
+/// Dropping it neither ends the child nor waits for it, unless [`Command::on_drop`](crate::Command::on_drop) said
+/// otherwise: a child that nobody waits for stays a zombie until its parent ends, and keeps its process id so long.
 #[derive(Debug)]
 pub struct Child {
     /// The writing end of its standard input, if that is a pipe.
@@ -18,34 +21,27 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The reading end of its standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
-    pid: i32,
-    pidfd: Option<OwnedFd>,
-    ended: Option<Ended>,
+    process: Process,
     method: Method,
     closer: Closer,
     timeline: Option<Timeline>,
 }
 
-/// How a child ended.
-#[derive(Clone, Copy, Debug)]
-enum Ended {
-    With(ExitStatus),
-    /// Somebody else took its status.
-    Unseen,
-}
-
 impl Child {
     #[expect(clippy::needless_pass_by_value, reason = "whoever has it has the descriptor in it")]
-    pub(crate) fn new(launched: Launched, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) -> Self {
+    pub(crate) fn new(
+        launched: Launched,
+        [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
+        on_drop: OnDrop,
+    ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
+        // SAFETY: the launcher leaves the descriptor to the caller, who has nothing but the `Launched` of it.
+        let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            pid,
-            // SAFETY: the launcher leaves it to the caller, who has nothing but the `Launched` of it.
-            pidfd: pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-            ended: None,
+            process: Process::new(Handle { pid, pidfd }, on_drop),
             method,
             closer: closed.by,
             timeline,
@@ -54,13 +50,13 @@ impl Child {
 
     /// The process id.
     pub fn id(&self) -> u32 {
-        self.pid.unsigned_abs()
+        self.process.handle().pid.unsigned_abs()
     }
 
     /// A descriptor that refers to the child (pidfd_open(2)) and is readable when it has ended, where the system gives one
     /// with the child: Linux 5.2 and later. [`Method::Fork`] gives none.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
+        self.process.handle().pidfd.as_ref().map(AsFd::as_fd)
     }
 
     /// How the child was started.
@@ -112,10 +108,7 @@ impl Child {
     /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored.
     pub fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        match self.ended {
-            Some(ended) => self.status_of(ended),
-            None => self.note(wait::wait(self.pid)),
-        }
+        self.process.wait()
     }
 
     /// The child's status if it has ended.
@@ -124,27 +117,47 @@ impl Child {
     ///
     /// As [`wait`](Self::wait).
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        match self.ended {
-            Some(ended) => self.status_of(ended).map(Some),
-            None => wait::try_wait(self.pid).transpose().map(|waited| self.note(waited)).transpose(),
-        }
+        self.process.try_wait()
     }
 
-    /// Remembers how it ended: its number may be another process's from now on.
-    fn note(&mut self, waited: Result<ExitStatus, Error>) -> Result<ExitStatus, Error> {
-        match &waited {
-            Ok(status) => self.ended = Some(Ended::With(*status)),
-            Err(Error::StatusLost { .. }) => self.ended = Some(Ended::Unseen),
-            Err(_) => {}
-        }
-        waited
+    /// Closes standard input and waits for the child to end, but not longer than this: `None` if it still runs then.
+    ///
+    /// Nothing is asked again and again: it waits for [`pidfd`](Self::pidfd), and where there is none, a thread waits for the
+    /// child.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait), and [`Error::Child`] where that thread cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::time::Duration;
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// let status = child.terminate_then_kill(Duration::from_secs(5))?;
+    /// assert!(!status.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
+        drop(self.stdin.take());
+        self.process.wait_timeout(timeout)
     }
 
-    fn status_of(&self, ended: Ended) -> Result<ExitStatus, Error> {
-        match ended {
-            Ended::With(status) => Ok(status),
-            Ended::Unseen => Err(Error::StatusLost { pid: self.id() }),
+    /// Sends `SIGTERM`, gives the child so long to end by itself, then sends `SIGKILL`, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`signal`](Self::signal) and of [`wait_timeout`](Self::wait_timeout).
+    pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
+        self.signal(libc::SIGTERM)?;
+        if let Some(status) = self.wait_timeout(grace)? {
+            return Ok(status);
         }
+        self.kill()?;
+        self.wait()
     }
 
     /// Sends `SIGKILL`. A child that was waited for has no process any more, and nothing is sent to whoever has its
@@ -165,10 +178,7 @@ impl Child {
     /// [`Error::Child`] if the signal may not be sent, or there is none with this number. [`Error::StatusLost`] as for
     /// [`kill`](Self::kill).
     pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
-        match self.ended {
-            Some(ended) => self.status_of(ended).map(drop),
-            None => wait::signal(self.pid, signal),
-        }
+        self.process.signal(signal)
     }
 
     /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and

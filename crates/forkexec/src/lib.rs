@@ -51,6 +51,7 @@ mod path_search;
 mod platform;
 mod prepare;
 mod prepared;
+mod process;
 mod settings;
 mod slots;
 mod source;
@@ -67,7 +68,7 @@ pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, 
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use prepared::Prepared;
-pub use settings::{IgnoredSignals, Launch, WithoutInterpreter};
+pub use settings::{IgnoredSignals, Launch, OnDrop, WithoutInterpreter};
 pub use slots::{low_slots, reserve_low_slots};
 pub use source::FdSource;
 pub use stdio::Stdio;

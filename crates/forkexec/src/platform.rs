@@ -37,9 +37,12 @@ cfg_if::cfg_if! {
 // What a table that children share at first asks for, and what is there instead.
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+        pub(crate) mod pidfd;
         mod shared_table;
         pub(crate) use shared_table::{is_never_locked, replace, shares_table};
     } else {
+        #[path = "platform/no_pidfd.rs"]
+        pub(crate) mod pidfd;
         mod own_table;
         pub(crate) use own_table::{is_never_locked, replace, shares_table};
     }

@@ -43,6 +43,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) hooks: Vec<PreExec<'fd>>,
     pub(crate) pidfd: bool,
+    pub(crate) on_drop: OnDrop,
     pub(crate) timed: bool,
     pub(crate) launch: Launch,
 }
@@ -86,6 +87,7 @@ impl Settings<'_> {
             die_with_parent: None,
             hooks: Vec::new(),
             pidfd: true,
+            on_drop: OnDrop::default(),
             timed: false,
             launch: Launch::default(),
         }
@@ -131,6 +133,20 @@ pub enum WithoutInterpreter {
     Refuse,
     /// `/bin/sh` runs it, as it would from execvp(3).
     Shell,
+}
+
+/// What becomes of a child whose handle is dropped before it was waited for
+/// ([`Command::on_drop`](crate::Command::on_drop)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnDrop {
+    /// It runs on, as a child of std does. When it ends it stays a zombie until its parent ends.
+    #[default]
+    Leave,
+    /// It is killed. It stays a zombie until its parent ends.
+    Kill,
+    /// It is killed and waited for, which takes as long as its death does: nothing is left of it.
+    KillAndWait,
 }
 
 /// By which means a child may be started ([`Command::launch`](crate::Command::launch)).

@@ -28,7 +28,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
     };
     let launched = platform::launch(prepared.settings.launch, &plan);
     let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
-    Ok(Child::new(launched, ends.take_parents()))
+    Ok(Child::new(launched, ends.take_parents(), prepared.settings.on_drop))
 }
 
 /// Everything but what is another at each start.

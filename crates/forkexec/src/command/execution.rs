@@ -1,7 +1,7 @@
 //! How the program is found and executed.
 
 use super::Command;
-use crate::{Launch, SearchPath, WithoutInterpreter};
+use crate::{Launch, OnDrop, SearchPath, WithoutInterpreter};
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +40,13 @@ impl<'fd> Command<'fd> {
     /// ```
     pub fn launch(&mut self, launch: Launch) -> &mut Self {
         self.settings.launch = launch;
+        self
+    }
+
+    /// Sets what becomes of a child whose [`Child`](crate::Child) is dropped before it was waited for, by an early return or a
+    /// panic.
+    pub fn on_drop(&mut self, policy: OnDrop) -> &mut Self {
+        self.settings.on_drop = policy;
         self
     }
 

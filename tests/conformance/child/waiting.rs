@@ -1,0 +1,143 @@
+//! Waiting with a limit, ending by force, and what becomes of a child that nobody holds.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use forkexec::{Child, Command, Error, Launch, OnDrop};
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+
+use crate::ground::check;
+use crate::held::Acting;
+
+/// With a descriptor of the child where there are such, and without.
+fn sleeping(pidfd: bool) -> Child {
+    let launch = if pidfd { Launch::Auto } else { Launch::Fork };
+    Command::new("sleep").arg("600").launch(launch).spawn().expect("it starts")
+}
+
+const SHORT: Duration = Duration::from_millis(20);
+const LONG: Duration = Duration::from_mins(1);
+
+#[rstest]
+fn who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let mut child = sleeping(pidfd);
+        let began = Instant::now();
+        assert_eq!(child.wait_timeout(SHORT).expect("it can be waited for"), None);
+        assert!(began.elapsed() >= SHORT);
+        child.kill().expect("it is ours");
+        let status = child.wait_timeout(LONG).expect("it can be waited for");
+        assert_eq!(status.and_then(|status| status.signal()), Some(libc::SIGKILL));
+        assert_eq!(child.wait_timeout(SHORT).expect("the status is known"), status);
+    });
+}
+
+#[rstest]
+fn who_waits_with_a_limit_hears_of_the_end_at_once(
+    #[values(true, false)] pidfd: bool,
+    #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
+) {
+    isolated(|| {
+        let launch = if pidfd { Launch::Auto } else { Launch::Fork };
+        let mut child = Command::new("sleep").arg("0.05").launch(launch).spawn().expect("it starts");
+        let began = Instant::now();
+        assert_eq!(child.wait_timeout(limit).expect("it can be waited for"), Some(ExitStatus::from_raw(0)));
+        assert!(began.elapsed() < LONG);
+    });
+}
+
+#[rstest]
+#[case::that_goes_by_itself("exec sleep 600", libc::SIGTERM)]
+#[case::that_will_not_go("trap '' TERM; echo; while :; do sleep 1; done", libc::SIGKILL)]
+fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal: i32) {
+    use std::io::Read as _;
+    isolated(|| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).process_group(0);
+        let refuses = signal == libc::SIGKILL;
+        if refuses {
+            command.stdout(forkexec::Stdio::piped());
+        }
+        let mut child = command.spawn().expect("it starts");
+        if let Some(stdout) = &mut child.stdout {
+            stdout.read_exact(&mut [0]).expect("it says that it refuses");
+        }
+        let grace = if refuses { SHORT } else { LONG };
+        let status = child.terminate_then_kill(grace).expect("it is ours");
+        assert_eq!(status.signal(), Some(signal));
+        // SAFETY: no memory is passed. The shell's own child, if there is one, is in its group.
+        unsafe { libc::kill(-i32::try_from(child.id()).expect("it is a pid"), libc::SIGKILL) };
+    });
+}
+
+#[rstest]
+fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
+        let mut child = sleeping(pidfd);
+        assert_eq!(child.wait_timeout(SHORT).expect("it runs"), None);
+        child.kill().expect("it is ours");
+        let waited = child.wait_timeout(LONG);
+        assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
+    });
+}
+
+/// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
+#[test]
+fn a_child_whose_status_was_taken_is_nobody() {
+    isolated(|| {
+        let mut child = Command::new("true").spawn().expect("it starts");
+        if child.pidfd().is_none() {
+            return forkexec_tests::isolate::skip("a child has no descriptor here");
+        }
+        let pid = i32::try_from(child.id()).expect("it is a pid");
+        // SAFETY: nothing is written.
+        check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
+        child.signal(libc::SIGKILL).expect("nobody is there, which is no error");
+        let waited = child.wait();
+        assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
+    });
+}
+
+#[rstest]
+#[case::leave(OnDrop::Leave, None)]
+#[case::kill(OnDrop::Kill, Some(libc::SIGKILL))]
+fn a_child_that_is_dropped_runs_on_or_is_killed(#[case] policy: OnDrop, #[case] signal: Option<i32>) {
+    isolated(|| {
+        let pid = dropped(policy);
+        let mut status = 0;
+        if signal.is_none() {
+            // SAFETY: one int is written.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) }, 0, "it runs");
+            // SAFETY: no memory is passed.
+            check(unsafe { libc::kill(pid, libc::SIGTERM) });
+        }
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        let expected = signal.unwrap_or(libc::SIGTERM);
+        assert_eq!(ExitStatus::from_raw(status).signal(), Some(expected));
+    });
+}
+
+#[test]
+fn a_child_that_is_dropped_may_leave_nothing() {
+    isolated(|| {
+        let pid = dropped(OnDrop::KillAndWait);
+        // SAFETY: no memory is passed.
+        assert_eq!(unsafe { libc::kill(pid, 0) }, -1);
+        let caught = std::panic::catch_unwind(|| {
+            let _child = Command::new("sleep").arg("600").on_drop(OnDrop::KillAndWait).spawn();
+            panic!("somebody goes early");
+        });
+        assert!(caught.is_err());
+        // SAFETY: nothing is written.
+        assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "no child is left");
+    });
+}
+
+fn dropped(policy: OnDrop) -> i32 {
+    let child = Command::new("sleep").arg("600").on_drop(policy).spawn().expect("it starts");
+    i32::try_from(child.id()).expect("it is a pid")
+}
