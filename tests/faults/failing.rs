@@ -310,6 +310,7 @@ impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: reap_unexecuted(child: Pid) -> Option<c_int>;
         instead: is_dumpable() -> bool;
+        instead: open_pidfd(child: Pid) -> Fd;
         instead: make_dumpable() -> ();
     }
 

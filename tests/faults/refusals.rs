@@ -128,14 +128,14 @@ const LIST: &str = "/proc/self/fd";
 #[case::group(&[Group], Method::Shared, Method::Shared, BULK, true)]
 #[case::clone3_and_pidfd(&[Clone3, Pidfd], Method::Shared, Method::Shared, BULK, false)]
 #[case::clone3_and_table(&[Clone3, Table], Method::Vfork, Method::Vfork, BULK, true)]
-#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, false)]
+#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, true)]
 #[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], Method::Vfork, Method::Vfork, BULK, false)]
 #[case::unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, Method::Vfork, BULK, true)]
 #[case::close_range_and_unshare(&[CloseRange, Unshare], Method::Vfork, Method::Vfork, LIST, true)]
 #[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], Method::Shared, Method::Vfork, LIST, false)]
 #[case::all_but_memory(
     &[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], Method::Vfork, Method::Vfork, LIST, false)]
-#[case::all(&ALL, Method::Fork, Method::Fork, LIST, false)]
+#[case::all(&ALL, Method::Fork, Method::Fork, LIST, true)]
 fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
     #[case] refused: &'static [Refused],
     #[case] first: Method,

@@ -299,7 +299,7 @@ fn memory_of_clone(start: Start) -> bool {
     clone3_and_table, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 3)]
 #[case::memory_of_clone(
     memory_of_clone, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
-#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, false), ran(Method::Fork, Closer::Bulk, false), 2)]
+#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, true), ran(Method::Fork, Closer::Bulk, true), 2)]
 #[case::unsharing_range(
     none, &["close_range_unshare"],
     ran(Method::Shared, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 1)]
@@ -366,7 +366,7 @@ fn where_memory_is_not_shared_children_are_forked() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sharing_nothing());
         for starts in [1, 0] {
-            assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, false)));
+            assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, true)));
             assert_eq!(backend.sys().take_starts().len(), starts);
         }
         assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));

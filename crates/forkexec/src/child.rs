@@ -54,7 +54,7 @@ impl Child {
     }
 
     /// A descriptor that refers to the child (pidfd_open(2)) and is readable when it has ended, where the system gives one
-    /// with the child: Linux 5.2 and later. [`Method::Fork`] gives none.
+    /// with the child: Linux 5.2 and later, where it is born with the child; a forked child gets one at once (5.3).
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.handle().pidfd.as_ref().map(AsFd::as_fd)
     }

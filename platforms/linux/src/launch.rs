@@ -74,7 +74,7 @@ impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.launch_fast(plan) {
-            Err(LaunchError::NotFast(_)) => self.fork.launch(plan),
+            Err(LaunchError::NotFast(_)) => self.launch_forked(plan),
             launched => launched,
         }
     }
@@ -119,7 +119,7 @@ impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.method {
-            Method::Fork => self.launcher.fork.launch(plan),
+            Method::Fork => self.launcher.launch_forked(plan),
             method => self.launcher.launch_by(method, plan),
         }
     }
@@ -137,6 +137,14 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Where the whole table is to be copied anyway, or `close_range` is not to be called, a shared table is no gain.
     fn gains_by_sharing(&self, plan: &Plan<'_>) -> bool {
         plan.close == Some(Link::Bulk) && self.backend.unshares_range()
+    }
+
+    /// A forked child is not born with a descriptor. Its number is its own until somebody waits for it, so one is opened at
+    /// once.
+    fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        let launched = self.fork.launch(plan)?;
+        let pidfd = plan.pidfd.then(|| self.backend.sys().open_pidfd(launched.pid));
+        Ok(Launched { pidfd: pidfd.and_then(Result::ok), ..launched })
     }
 
     fn probe_once(&self) -> Result<(), LaunchError> {

@@ -140,6 +140,8 @@ pub trait CloneSys: LinuxSys + ParentSys {
     ///
     /// waitid(2), which could leave it to be waited for, knows `__WCLONE` since Linux 4.7 only.
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
+    /// pidfd_open(2), Linux 5.3.
+    fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno>;
     /// prctl(2) with `PR_GET_DUMPABLE`: whether the memory may be dumped and traced.
     fn is_dumpable(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_DUMPABLE`.

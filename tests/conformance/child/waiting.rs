@@ -13,8 +13,7 @@ use crate::held::Acting;
 
 /// With a descriptor of the child where there are such, and without.
 fn sleeping(pidfd: bool) -> Child {
-    let launch = if pidfd { Launch::Auto } else { Launch::Fork };
-    Command::new("sleep").arg("600").launch(launch).spawn().expect("it starts")
+    Command::new("sleep").arg("600").create_pidfd(pidfd).spawn().expect("it starts")
 }
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -40,8 +39,7 @@ fn who_waits_with_a_limit_hears_of_the_end_at_once(
     #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
 ) {
     isolated(|| {
-        let launch = if pidfd { Launch::Auto } else { Launch::Fork };
-        let mut child = Command::new("sleep").arg("0.05").launch(launch).spawn().expect("it starts");
+        let mut child = Command::new("sleep").arg("0.05").create_pidfd(pidfd).spawn().expect("it starts");
         let began = Instant::now();
         assert_eq!(child.wait_timeout(limit).expect("it can be waited for"), Some(ExitStatus::from_raw(0)));
         assert!(began.elapsed() < LONG);
@@ -85,10 +83,10 @@ fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, fals
 }
 
 /// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
-#[test]
-fn a_child_whose_status_was_taken_is_nobody() {
+#[rstest]
+fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
     isolated(|| {
-        let mut child = Command::new("true").spawn().expect("it starts");
+        let mut child = Command::new("true").launch(launch).spawn().expect("it starts");
         if child.pidfd().is_none() {
             return forkexec_tests::isolate::skip("a child has no descriptor here");
         }

@@ -36,6 +36,11 @@ impl CloneSys for Kernel {
         Ok((reaped? != 0).then_some(status))
     }
 
+    fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno> {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0) })
+    }
+
     fn is_dumpable(&self) -> Result<bool, Errno> {
         // SAFETY: no memory is passed.
         int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }).map(|how| how == 1)
