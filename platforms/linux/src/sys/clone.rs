@@ -58,8 +58,11 @@ extern "C" fn live(argument: *mut c_void) -> c_int {
     // SAFETY: it points to the caller's closure, which the suspended parent keeps.
     let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = child();
-    // SAFETY: ends the child, and not the thread that it borrowed its memory from.
-    unsafe { libc::_exit(status) }
+    loop {
+        // SAFETY: ends the child, and not the thread that it borrowed its memory from. A call of the C library's `_exit`
+        // would be known not to return, and AddressSanitizer cleans the stack of the thread before such a call.
+        unsafe { syscall!(libc::SYS_exit_group, status) };
+    }
 }
 
 fn flags(start: Start) -> c_int {
