@@ -10,7 +10,8 @@
 //!   nothing of the parent's but its [`Slot`];
 //! - all signals are blocked while it starts, and it is born without the parent's handlers or sets them to the default
 //!   before it unblocks any;
-//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used.
+//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used; and where a sanitizer is part of
+//!   the program, which would be misled.
 //!
 //! A kernel or a filter may refuse any of the calls. Each refusal leads to the next way ([`ways`]), with the same result,
 //! and is remembered.
@@ -129,10 +130,17 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
     fn probe_once(&self) -> Result<(), LaunchError> {
         if !self.ways.probed() {
-            let found = self.with_stack(|top| probe::probe(self.backend.sys(), top));
-            self.ways.learn(found.map_err(setup)??);
+            self.ways.learn(self.probe()?);
         }
         self.ways.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
+    }
+
+    fn probe(&self) -> Result<Result<(), Obstacle>, LaunchError> {
+        let sys = self.backend.sys();
+        if sys.is_sanitized() {
+            return Ok(Err(Obstacle::Sanitizer));
+        }
+        self.with_stack(|top| probe::probe(sys, top)).map_err(setup)?
     }
 
     /// Starts a child that shares memory, by one call after the other.

@@ -140,6 +140,8 @@ pub trait CloneSys: LinuxSys + ParentSys {
     ///
     /// waitid(2), which could leave it to be waited for, knows `__WCLONE` since Linux 4.7 only.
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
+    /// dlsym(3): whether a sanitizer is part of this program.
+    fn is_sanitized(&self) -> bool;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
     /// mprotect(2) with `PROT_NONE`.

@@ -36,6 +36,14 @@ impl CloneSys for Kernel {
         Ok((reaped? != 0).then_some(status))
     }
 
+    /// By their starting points, which a program with a sanitizer exports.
+    fn is_sanitized(&self) -> bool {
+        [c"__asan_init", c"__hwasan_init", c"__msan_init", c"__tsan_init"].into_iter().any(|name| {
+            // SAFETY: the name is a C string. Nothing is called: the answer is an address or null.
+            !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null()
+        })
+    }
+
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
