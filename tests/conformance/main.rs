@@ -2,6 +2,7 @@
 //!
 //! What belongs where:
 //!
+//! - `calls`: how many system calls a start makes
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
@@ -21,6 +22,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod calls;
 mod causes;
 mod child;
 mod closing;

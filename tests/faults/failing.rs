@@ -53,6 +53,7 @@ pub(crate) struct Failing<S> {
     starts: Mutex<Vec<Start>>,
     /// Whether a child that is to share memory does.
     shares: bool,
+    sanitized: bool,
     /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
     stack: AtomicUsize,
     most_used: Option<AtomicUsize>,
@@ -77,6 +78,7 @@ impl<S> Failing<S> {
             refuse: |_| None,
             starts: Mutex::default(),
             shares: true,
+            sanitized: false,
             stack: AtomicUsize::new(0),
             most_used: None,
             in_child: AtomicBool::new(false),
@@ -107,6 +109,12 @@ impl<S> Failing<S> {
     /// A child that is to share memory has its own, as under an emulator: nothing that it does is seen.
     pub(crate) fn sharing_nothing(self) -> Self {
         Self { shares: false, ..self }
+    }
+
+    /// A sanitizer is part of the program. Without this there is none, even where there is: the tests look at what the
+    /// launcher does.
+    pub(crate) fn sanitized(self) -> Self {
+        Self { sanitized: true, ..self }
     }
 
     /// The child does this before each call of this name.
@@ -312,6 +320,10 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         instead: is_dumpable() -> bool;
         instead: open_pidfd(child: Pid) -> Fd;
         instead: make_dumpable() -> ();
+    }
+
+    fn is_sanitized(&self) -> bool {
+        self.sanitized
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {

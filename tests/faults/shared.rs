@@ -375,6 +375,19 @@ fn where_memory_is_not_shared_children_are_forked() {
     });
 }
 
+/// Nor is anything shared where a sanitizer would be misled, and no child is started to find that out.
+#[test]
+fn under_a_sanitizer_children_are_forked() {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sanitized());
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, false)));
+        assert_eq!(backend.sys().take_starts().len(), 0);
+        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::Sanitizer)));
+        let required = launcher.launch_fast(&plan()).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::Sanitizer)));
+    });
+}
+
 #[test]
 fn a_closure_is_forked_and_who_requires_more_is_told() {
     isolated(|| {

@@ -8,6 +8,7 @@
 //! | [`deny`]    | system calls that fail, or kill                                 |
 //! | [`world`]   | hostile surroundings: many descriptors, no stdio, no `/proc`    |
 //! | [`trace`]   | the system calls a program makes                                |
+//! | [`starts`]  | which of them a start consists of, as it is written down        |
 //!
 //! The helpers are for tests: where their own footing fails, they panic.
 //! On systems without Linux's interfaces the library is empty.
@@ -18,6 +19,7 @@ pub mod deny;
 pub mod guard;
 pub mod isolate;
 pub mod probe;
+pub mod starts;
 mod sys;
 pub mod trace;
 pub mod world;

@@ -38,13 +38,14 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
         let mut channel = Channel::open(sys, plan).map_err(at(Stage::Setup))?;
         let started = plan.timed.then(|| sys.now());
 
-        let pid = self.start(plan, slot, &channel)?;
+        let parent = sys.process();
+        let pid = self.start(plan, parent, slot, &channel)?;
         channel.close_writer();
         let end = channel.wait();
 
         // A pre-exec closure may write to the pipe, but not to the slot.
         let marked = end == End::Marked && slot.entered() == Stage::Exec && slot.failure().is_none();
-        if !marked || self.backend.has_execed(pid, sys.process()) == Some(false) {
+        if !marked || self.backend.has_execed(pid, parent) == Some(false) {
             return Err(bury(sys, pid, slot, end));
         }
         let closed = slot.how_closed();
@@ -56,16 +57,16 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
 
 impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     /// Forks with all signals blocked, so that no handler of the parent's runs in the child.
-    fn start(&self, plan: &Plan<'_>, slot: &Slot, channel: &Channel<'_, B::Sys>) -> Result<Pid, LaunchError> {
+    fn start(
+        &self,
+        plan: &Plan<'_>,
+        parent: Pid,
+        slot: &Slot,
+        channel: &Channel<'_, B::Sys>,
+    ) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
-        let birth = Birth {
-            parent: sys.process(),
-            mask,
-            shares_table: false,
-            handlers_cleared: false,
-            in_cgroup: false,
-        };
+        let birth = Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
         let Channel { writer, id, .. } = *channel;
         // SAFETY: the child's branch runs `ForkedChild::run`, which keeps to the contract of `Sys` and does not return.
         let forked = match unsafe { sys.fork() } {

@@ -70,6 +70,9 @@ pub enum Obstacle {
     Closure,
     /// The memory that a child was to share was not shared: an emulator, or a tool that looks at every instruction.
     NotShared,
+    /// A sanitizer is part of the program. It keeps accounts of the thread that starts a child, and would take what the
+    /// child does for that thread's doing.
+    Sanitizer,
     /// The kernel, or a filter in front of it, refuses the call that would start the child.
     Refused(Errno),
 }

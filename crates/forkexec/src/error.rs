@@ -69,6 +69,9 @@ fn in_the_way(obstacle: Obstacle) -> String {
     match obstacle {
         Obstacle::Closure => "a pre-exec closure may change the memory that it finds".to_owned(),
         Obstacle::NotShared => "memory is not shared here, as under an emulator".to_owned(),
+        Obstacle::Sanitizer => {
+            "a sanitizer is part of this program, and a child that shares memory would mislead it".to_owned()
+        }
         Obstacle::Refused(errno) => {
             format!("the call is refused: {}", io::Error::from_raw_os_error(errno.raw()))
         }

@@ -120,6 +120,8 @@ pub enum Outcome {
     Untrusted,
     /// A child that should have shared the parent's memory did not, as under an emulator. The next method is used.
     NotShared,
+    /// A sanitizer is part of this program, and would be misled. The next method is used.
+    Sanitizer,
     /// It said that it was done, and it was not: a filter lets the call succeed without effect.
     Leaks,
     /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.

@@ -10,7 +10,8 @@
 //!   nothing of the parent's but its [`Slot`];
 //! - all signals are blocked while it starts, and it is born without the parent's handlers or sets them to the default
 //!   before it unblocks any;
-//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used.
+//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used; and where a sanitizer is part of
+//!   the program, which would be misled.
 //!
 //! What it cannot do: before Linux 5.16 a signal that dumps core ends every process that shares the memory, so that a child
 //! which a filter kills before exec takes its parent along, as after any vfork(2).
@@ -149,10 +150,17 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
     fn probe_once(&self) -> Result<(), LaunchError> {
         if !self.ways.probed() {
-            let found = self.with_stack(|top| probe::probe(self.backend.sys(), top));
-            self.ways.learn(found.map_err(setup)??);
+            self.ways.learn(self.probe()?);
         }
         self.ways.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
+    }
+
+    fn probe(&self) -> Result<Result<(), Obstacle>, LaunchError> {
+        let sys = self.backend.sys();
+        if sys.is_sanitized() {
+            return Ok(Err(Obstacle::Sanitizer));
+        }
+        self.with_stack(|top| probe::probe(sys, top)).map_err(setup)?
     }
 
     /// Starts a child that shares memory, by one call after the other.

@@ -22,6 +22,7 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::Refused(_) => "refused",
         Outcome::Untrusted => "untrusted",
         Outcome::NotShared => "not-shared",
+        Outcome::Sanitizer => "sanitizer",
         Outcome::Leaks => "leaks",
         Outcome::Died(_) => "died",
         Outcome::Untried(_) => "untried",
@@ -39,6 +40,9 @@ pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
         (Outcome::Untrusted, _) => Some("it is not the list of open descriptors".to_owned()),
         (Outcome::NotShared, _) => {
             Some("the child has a copy of the memory that it should share, as under an emulator".to_owned())
+        }
+        (Outcome::Sanitizer, _) => {
+            Some("a sanitizer is part of this program, and would be misled".to_owned())
         }
         (Outcome::Leaks, _) => Some("it reports success and does nothing".to_owned()),
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
@@ -101,6 +105,7 @@ mod tests {
                 Outcome::NotShared,
                 Some("the child has a copy of the memory that it should share, as under an emulator"),
             ),
+            (Outcome::Sanitizer, Some("a sanitizer is part of this program, and would be misled")),
             (Outcome::Leaks, Some("it reports success and does nothing")),
             (Outcome::Died(Some(libc::SIGSYS)), Some("killed by SIGSYS")),
             (Outcome::Died(None), Some("the process that tried it died")),

@@ -6,6 +6,7 @@ use crate::platform;
 use crate::prepare::checks;
 use crate::slots::{self, HIGH};
 use forkexec_core::Fd;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 /// Sources with high numbers, and what is left when they are lifted.
@@ -30,8 +31,8 @@ impl Lift {
             slots::reserve_first();
         }
         let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();
-        let limit = checks::highest_target();
-        let has_room = |fd: &Fd| !is_kept(fd) || *fd <= limit;
+        let limit = LazyCell::new(checks::highest_target);
+        let has_room = |fd: &Fd| !is_kept(fd) || *fd <= *limit;
         // A low duplicate is closed after the start, which would drop the locks that this process has on the file.
         let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && platform::is_never_locked(*fd);
         let sources: Vec<Fd> =

@@ -6,6 +6,7 @@ use crate::settings::{Directory, Launch, Settings};
 use crate::{Error, FdSource, InputError, SpawnError};
 use forkexec_core::{Backend, Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage, Sys};
 use nix::unistd::geteuid;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -28,11 +29,11 @@ pub(crate) struct Descriptors {
 /// Checks kept descriptors and mappings, and finds out what the program will have open from 3 up.
 pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputError> {
     let mut targets = BTreeSet::new();
-    let highest = highest_target();
+    let highest = LazyCell::new(highest_target);
     for (source, target) in &settings.mappings {
         is_open(source)?;
-        if !(0..=highest).contains(target) {
-            return Err(InputError::TargetOutOfRange { target: *target, highest });
+        if !(0..=*highest).contains(target) {
+            return Err(InputError::TargetOutOfRange { target: *target, highest: *highest });
         }
         if !targets.insert(*target) {
             return Err(InputError::ClaimedTwice { target: *target });

@@ -90,6 +90,7 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
             Err(LaunchError::NotFast(Obstacle::Refused(errno)) | LaunchError::Parent { errno, .. }) => {
                 Err(Outcome::Refused(errno))
             }
+            Err(LaunchError::NotFast(Obstacle::Sanitizer)) => Err(Outcome::Sanitizer),
             Err(LaunchError::NotFast(_)) => Err(Outcome::NotShared),
             Err(LaunchError::Died { status, .. }) => Err(died(status)),
             // Nothing was there to be executed.
@@ -191,6 +192,7 @@ impl Answer {
             Err(Outcome::Died(signal)) => (4, signal.unwrap_or(Self::UNKNOWN)),
             Err(Outcome::Untried(errno)) => (5, errno.raw()),
             Err(Outcome::NotShared) => (6, 0),
+            Err(Outcome::Sanitizer) => (7, 0),
         };
         Self { tag, number, nanoseconds: trial.unwrap_or(0) }
     }
@@ -203,6 +205,7 @@ impl Answer {
             2 => Outcome::Untrusted,
             3 => Outcome::Leaks,
             6 => Outcome::NotShared,
+            7 => Outcome::Sanitizer,
             4 => Outcome::Died(Some(self.number).filter(|&signal| signal != Self::UNKNOWN)),
             _ => Outcome::Untried(errno),
         };
@@ -233,6 +236,7 @@ mod tests {
     #[case::refused(Err(Outcome::Refused(Errno::PERM)), Outcome::Refused(Errno::PERM), 0)]
     #[case::untrusted(Err(Outcome::Untrusted), Outcome::Untrusted, 0)]
     #[case::not_shared(Err(Outcome::NotShared), Outcome::NotShared, 0)]
+    #[case::sanitizer(Err(Outcome::Sanitizer), Outcome::Sanitizer, 0)]
     #[case::leaks(Err(Outcome::Leaks), Outcome::Leaks, 0)]
     #[case::killed(Err(Outcome::Died(Some(31))), Outcome::Died(Some(31)), 0)]
     #[case::died(Err(Outcome::Died(None)), Outcome::Died(None), 0)]

@@ -56,6 +56,14 @@ impl CloneSys for Kernel {
         let _ = unsafe { syscall!(libc::SYS_sched_yield) };
     }
 
+    /// By their starting points, which a program with a sanitizer exports.
+    fn is_sanitized(&self) -> bool {
+        [c"__asan_init", c"__hwasan_init", c"__msan_init", c"__tsan_init"].into_iter().any(|name| {
+            // SAFETY: the name is a C string. Nothing is called: the answer is an address or null.
+            !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null()
+        })
+    }
+
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
@@ -78,8 +86,11 @@ extern "C" fn live(argument: *mut c_void) -> c_int {
     // SAFETY: it points to the caller's closure, which the suspended parent keeps.
     let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = child();
-    // SAFETY: ends the child, and not the thread that it borrowed its memory from.
-    unsafe { libc::_exit(status) }
+    loop {
+        // SAFETY: ends the child, and not the thread that it borrowed its memory from. A call of the C library's `_exit`
+        // would be known not to return, and AddressSanitizer cleans the stack of the thread before such a call.
+        unsafe { syscall!(libc::SYS_exit_group, status) };
+    }
 }
 
 fn flags(start: Start) -> c_int {

@@ -1,0 +1,91 @@
+//! How many system calls a start makes: the constant that is written down, and what each operation adds.
+//!
+//! What is traced is this binary again, with one test that starts two children.
+
+use std::env;
+
+use forkexec::{Launch, Method};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::starts::{self, Known, LOOKS, OPERATIONS, Operation, STARTS, Start, Traced};
+use rstest::rstest;
+
+use crate::ground::{is_emulated, is_privileged, method};
+
+#[test]
+fn each_operation_makes_the_calls_that_are_written_down_and_no_other() {
+    isolated(|| {
+        let mut skips_privileged = false;
+        for operation in OPERATIONS {
+            skips_privileged |= operation.is_privileged && !is_privileged();
+            if operation.is_privileged && skips_privileged {
+                continue;
+            }
+            let asked = &[operation.name];
+            let start = Start { title: "", asked, gaps: operation.gaps, launch: Launch::RequireFast };
+            let Some(traced) = traced(&start) else { return };
+            assert_start(&traced, &start);
+        }
+    });
+}
+
+#[rstest]
+#[case::nothing(0)]
+#[case::captured(1)]
+#[case::kept(2)]
+#[case::everything(3)]
+#[case::by_fork(4)]
+fn all_that_is_asked_for_makes_the_calls_of_each_and_the_constant(#[case] index: usize) {
+    isolated(|| {
+        let start = &STARTS[index];
+        if start.asked.iter().any(|name| Operation::named(name).is_privileged) && !is_privileged() {
+            return;
+        }
+        if let Some(traced) = traced(start) {
+            assert_start(&traced, start);
+        }
+    });
+}
+
+#[test]
+#[ignore = "is traced by the others"]
+fn starts_two_children() {
+    starts::perform();
+}
+
+/// `None` after a skip.
+fn traced(start: &Start<'_>) -> Option<Traced> {
+    if is_emulated("makes calls of its own, which strace sees") {
+        return None;
+    }
+    if method() != Method::Shared {
+        skip("what is written down is for a kernel that lets children share the table");
+        return None;
+    }
+    let me = env::current_exe().expect("a process knows its program");
+    let test = ["calls::starts_two_children", "--exact", "--ignored", "--test-threads=1"];
+    let traced = starts::trace(start, me.as_os_str(), test)?;
+    let is_by_clone = traced.start.parent.iter().any(|name| name == "clone");
+    if is_by_clone {
+        skip("what is written down is for a kernel and a processor with clone3");
+    }
+    (!is_by_clone).then_some(traced)
+}
+
+#[track_caller]
+fn assert_start(traced: &Traced, start: &Start<'_>) {
+    let is_forked = start.launch == Launch::Fork;
+    let looked = traced.start.child.iter().filter(|name| *name == "rt_sigaction").count();
+    assert!(!is_forked || (LOOKS..=2 * LOOKS).contains(&looked), "{looked} times a signal's disposition");
+    // Around fork a C library may block signals of its own.
+    let counts = |name: &&str| !is_forked || !matches!(*name, "rt_sigprocmask" | "rt_sigaction");
+    let sorted = |names: Vec<&str>| {
+        let mut names: Vec<_> = names.into_iter().filter(counts).map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    };
+    let made = |names: &[String]| sorted(names.iter().map(String::as_str).collect());
+    let written = |known: &[Known]| sorted(known.iter().map(|(name, _)| *name).collect());
+    let [parent, child] = start.expected();
+    assert_eq!(made(&traced.start.parent), written(&parent), "the parent, {:?}", start.asked);
+    assert_eq!(made(&traced.start.child), written(&child), "the child, {:?}", start.asked);
+}
