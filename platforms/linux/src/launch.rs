@@ -247,7 +247,10 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let on_its_way = changes_ids.then(|| self.dumpable.child(sys));
         let started = self.with_stack(|top| {
-            // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
+            // SAFETY: `Stacks` lends the stack to this start alone, and a plan has no depth, so that `child_exec` takes a
+            // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object
+            // code calls nothing but what is listed. All signals were blocked above. The parent comes back only when the
+            // child is done with `child`, plan and slot.
             unsafe { sys.start(start, top, &|| child.run()) }
         });
         drop(on_its_way);

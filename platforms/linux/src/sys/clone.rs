@@ -83,7 +83,8 @@ impl CloneSys for Kernel {
 
 /// The life of the child: `argument` points to the `&dyn Fn` of [`CloneSys::start`].
 extern "C" fn live(argument: *mut c_void) -> c_int {
-    // SAFETY: it points to the caller's closure, which the suspended parent keeps.
+    // SAFETY: `CloneSys::start` made it of a reference in its own frame, which stays while the parent is suspended in the call;
+    // where the kernel does not suspend it, this process has a copy of that memory.
     let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = child();
     loop {
@@ -104,7 +105,8 @@ fn flags(start: Start) -> c_int {
 /// As [`CloneSys::start`], and `argument` is what [`live`] wants.
 unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
     let flags = flags(start);
-    // SAFETY: the caller's promise; the kernel writes the descriptor to `pidfd`.
+    // SAFETY: stack and signals are the caller's promise, and `live` gets the argument that it wants. The kernel writes the
+    // descriptor to `pidfd`, before the parent comes back from the call, for which it is borrowed.
     let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
     int(pid.word())
 }
@@ -160,7 +162,8 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         set_tid_size: 0,
         cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: stack and signals are the caller's promise. The structure is as long as it says, and what it points to is
+    // borrowed for the call.
     let result = unsafe { clone3_call(&args, argument) };
     match c_int::try_from(result) {
         Ok(pid) if pid >= 0 => Ok(pid),
@@ -181,8 +184,9 @@ fn address<T>(pointer: *mut T) -> u64 {
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: the parent's side is a system call like any other. The child has a stack aligned to 16 bytes with nothing on
-    // it, and calls a function that does not return; rbp is zero in its outermost frame.
+    // SAFETY: the parent's side is a system call like any other: it changes rax, rcx and r11. The child has the same registers
+    // but for rax and its stack, which is aligned to 16 bytes with nothing on it, as the caller promises. It leaves this
+    // block by calling `live`, which does not return; rbp is zero in its outermost frame, where unwinding ends.
     unsafe {
         core::arch::asm!(
             "syscall",
@@ -213,7 +217,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 #[cfg(target_arch = "aarch64")]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as above.
+    // SAFETY: as for x86_64. The call changes x0 alone; the child finds `live` and its argument in x21 and x20.
     unsafe {
         core::arch::asm!(
             "svc #0",
@@ -242,7 +246,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 #[cfg(target_arch = "riscv64")]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as above.
+    // SAFETY: as for x86_64. The call changes a0 alone; the child finds `live` and its argument in s3 and s2.
     unsafe {
         core::arch::asm!(
             "ecall",
