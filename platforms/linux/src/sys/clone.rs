@@ -6,6 +6,52 @@ use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid};
 
+/// Whether anything in this program defines a symbol: it is referred to weakly, so that its address is zero otherwise. (dlsym(3)
+/// finds what a program exports, and what is linked into a Rust program is not.)
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+macro_rules! is_linked {
+    ($name:literal) => {{
+        let address: usize;
+        // SAFETY: reads an entry of the table of addresses, which the linker makes for this.
+        unsafe {
+            core::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
+                out(reg) address,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        address != 0
+    }};
+}
+
+/// The same for AArch64.
+#[cfg(target_arch = "aarch64")]
+macro_rules! is_linked {
+    ($name:literal) => {{
+        let address: usize;
+        // SAFETY: as above.
+        unsafe {
+            core::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("adrp {0}, :got:", $name),
+                concat!("ldr {0}, [{0}, :got_lo12:", $name, "]"),
+                out(reg) address,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        address != 0
+    }};
+}
+
+/// Rust has no sanitizers for other processors of Linux but s390x, which is not told.
+#[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
+macro_rules! is_linked {
+    ($name:literal) => {
+        false
+    };
+}
+
 impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         // The child has no thread-local memory of its own: the errno of its calls is that of this thread.
@@ -56,12 +102,12 @@ impl CloneSys for Kernel {
         let _ = unsafe { syscall!(libc::SYS_sched_yield) };
     }
 
-    /// By their starting points, which a program with a sanitizer exports.
+    /// By the functions with which their run-time libraries start.
     fn is_sanitized(&self) -> bool {
-        [c"__asan_init", c"__hwasan_init", c"__msan_init", c"__tsan_init"].into_iter().any(|name| {
-            // SAFETY: the name is a C string. Nothing is called: the answer is an address or null.
-            !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null()
-        })
+        is_linked!("__asan_init")
+            || is_linked!("__hwasan_init")
+            || is_linked!("__msan_init")
+            || is_linked!("__tsan_init")
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
