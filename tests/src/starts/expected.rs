@@ -82,7 +82,7 @@ pub const GAP: Known = ("close_range", "a gap between what the program gets");
 /// What a child of other ids costs the parent that shares memory with it, once for user and group.
 pub const NEW_IDS: [Known; 2] = [
     ("prctl", "whether the memory may be traced, which a change of ids takes from it"),
-    ("prctl", "that it may"),
+    ("prctl", "gives that back"),
 ];
 
 /// Something that may be asked of a command.
