@@ -6,5 +6,7 @@
 mod expected;
 mod traced;
 
-pub use expected::{BY_CLONE, BY_FORK, Cost, GAP, Known, LOOKS, OPERATIONS, Operation, STARTS, Start};
+pub use expected::{
+    BY_CLONE, BY_FORK, Cost, GAP, Known, LOOKS, NEW_IDS, OPERATIONS, Operation, STARTS, Start,
+};
 pub use traced::{Side, Traced, perform, trace};

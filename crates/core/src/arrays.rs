@@ -9,9 +9,9 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub struct ThinCStr<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
 
-// SAFETY: a `ThinCStr` is a shared borrow of a `CStr`, which is `Sync`.
+// SAFETY: `From`, the only way to make one, makes it of a shared borrow of a `CStr`, which is `Sync`.
 unsafe impl Send for ThinCStr<'_> {}
-// SAFETY: as above; nothing is ever written through it.
+// SAFETY: as above; no method writes through it.
 unsafe impl Sync for ThinCStr<'_> {}
 
 impl<'a> From<&'a CStr> for ThinCStr<'a> {
@@ -23,7 +23,7 @@ impl<'a> From<&'a CStr> for ThinCStr<'a> {
 impl<'a> ThinCStr<'a> {
     /// The string, with its length looked up.
     pub fn as_c_str(self) -> &'a CStr {
-        // SAFETY: it was made of a `CStr`, which is borrowed for `'a`.
+        // SAFETY: `From` is the only way to make one, of a `CStr` that is borrowed for `'a`: it has its NUL as long.
         unsafe { CStr::from_ptr(self.0.as_ptr()) }
     }
 }

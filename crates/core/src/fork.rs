@@ -68,7 +68,8 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
         let birth = Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
         let Channel { writer, id, .. } = *channel;
-        // SAFETY: the child's branch runs `ForkedChild::run`, which keeps to the contract of `Sys` and does not return.
+        // SAFETY: all that the child's branch does is `ForkedChild::run`, which does not return. It keeps to the contract of `Sys`:
+        // its object code calls nothing but what is listed, no allocator and no lock. All signals were blocked above.
         let forked = match unsafe { sys.fork() } {
             Ok(None) => ForkedChild { backend: self.backend, plan, birth, slot, writer, id }.run(),
             Ok(Some(pid)) => Ok(pid),

@@ -48,8 +48,8 @@ cfg_if::cfg_if! {
     }
 }
 
-// SAFETY: the launchers use it in a child of their own; everything else in this crate that calls it, on descriptors
-// and processes of its own.
+// SAFETY: the launchers change a process, and close by number, in a child of their own alone. On the parent's side they, and
+// all others in this crate, touch descriptors and processes of their own: pipes, slots that were looked at, children.
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
 static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 

@@ -66,7 +66,7 @@ impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
 
 impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     fn method(&self) -> Method {
-        match self.ways.obstacle() {
+        match self.obstacle() {
             Some(_) => Method::Fork,
             None if self.ways.best().shares_table && self.backend.unshares_range() => Method::Shared,
             None => Method::Vfork,
@@ -95,7 +95,7 @@ impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     }
 
     fn obstacle(&self) -> Option<Obstacle> {
-        self.ways.obstacle()
+        if self.backend.sys().is_sanitized() { Some(Obstacle::Sanitizer) } else { self.ways.obstacle() }
     }
 }
 
@@ -149,18 +149,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 
     fn probe_once(&self) -> Result<(), LaunchError> {
-        if !self.ways.probed() {
-            self.ways.learn(self.probe()?);
+        if self.obstacle().is_none() && !self.ways.probed() {
+            let found = self.with_stack(|top| probe::probe(self.backend.sys(), top));
+            self.ways.learn(found.map_err(setup)??);
         }
-        self.ways.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
-    }
-
-    fn probe(&self) -> Result<Result<(), Obstacle>, LaunchError> {
-        let sys = self.backend.sys();
-        if sys.is_sanitized() {
-            return Ok(Err(Obstacle::Sanitizer));
-        }
-        self.with_stack(|top| probe::probe(sys, top)).map_err(setup)?
+        self.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
     }
 
     /// Starts a child that shares memory, by one call after the other.
@@ -247,7 +240,10 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let on_its_way = changes_ids.then(|| self.dumpable.child(sys));
         let started = self.with_stack(|top| {
-            // SAFETY: the stack is large enough for the child's code, which keeps to the contract of `Sys`.
+            // SAFETY: `Stacks` lends the stack to this start alone, and a plan has no depth, so that `child_exec` takes a
+            // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object
+            // code calls nothing but what is listed. All signals were blocked above. The parent comes back only when the
+            // child is done with `child`, plan and slot.
             unsafe { sys.start(start, top, &|| child.run()) }
         });
         drop(on_its_way);

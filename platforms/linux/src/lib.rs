@@ -148,7 +148,7 @@ pub trait CloneSys: LinuxSys + ParentSys {
     fn make_dumpable(&self) -> Result<(), Errno>;
     /// sched_yield(2), which cannot fail.
     fn give_way(&self);
-    /// dlsym(3): whether a sanitizer is part of this program.
+    /// Whether a sanitizer is part of this program. No system call.
     fn is_sanitized(&self) -> bool;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;

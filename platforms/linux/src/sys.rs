@@ -1,7 +1,7 @@
 //! The real system calls: one call, one errno check, no decision.
 //!
 //! All go through syscall(2), with these exceptions on the parent's side: fork(3), whose handlers a pre-exec closure
-//! may rely on, mmap(2) and munmap(2), whose raw numbers differ by architecture, and dlsym(3).
+//! may rely on, and mmap(2), munmap(2), whose raw numbers differ by architecture.
 
 use crate::LinuxSys;
 use core::convert::Infallible;

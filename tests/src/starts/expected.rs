@@ -62,6 +62,7 @@ pub const BY_FORK: Cost = Cost {
         ("setpgid", "of the child, to a group that cannot be: `EACCES` says that it runs a program"),
         ("close", "the pipe's reading end"),
         ("munmap", "the shared memory"),
+        ("pidfd_open", "a pidfd of the child"),
     ],
     child: &[
         ("rt_sigprocmask", "sets the program's mask"),
@@ -78,6 +79,12 @@ pub const LOOKS: usize = 64;
 /// What each gap costs between descriptors that the program gets, below the highest one that the child needs.
 pub const GAP: Known = ("close_range", "a gap between what the program gets");
 
+/// What a child of other ids costs the parent that shares memory with it, once for user and group.
+pub const NEW_IDS: [Known; 2] = [
+    ("prctl", "whether the memory may be traced, which a change of ids takes from it"),
+    ("prctl", "gives that back"),
+];
+
 /// Something that may be asked of a command.
 pub struct Operation {
     /// How it is called on a command line.
@@ -88,6 +95,8 @@ pub struct Operation {
     pub cost: Cost,
     /// How many gaps it leaves to be closed, where it is the only one that is asked for.
     pub gaps: usize,
+    /// Whether the child gets other ids: [`NEW_IDS`].
+    pub changes_ids: bool,
     /// Whether only the superuser may have it.
     pub is_privileged: bool,
     /// Asks for it.
@@ -112,6 +121,7 @@ const fn costing(parent: &'static [Known], child: &'static [Known]) -> Operation
         method: "",
         cost: Cost { parent, child },
         gaps: 0,
+        changes_ids: false,
         is_privileged: false,
         ask: |command| command,
     }
@@ -251,6 +261,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "gid",
         method: "`gid`",
+        changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().gid(NOBODY),
         ..costing(&[], &[("setresgid", "all three group ids")])
@@ -258,6 +269,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "uid",
         method: "`uid`",
+        changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().uid(NOBODY),
         ..costing(&[], &[("setresuid", "all three user ids")])
@@ -303,7 +315,9 @@ impl Start<'_> {
         let constant = if self.launch == Launch::Fork { BY_FORK } else { BY_CLONE };
         let operations = self.asked.iter().map(|name| Operation::named(name).cost);
         let costs: Vec<_> = [constant].into_iter().chain(operations).collect();
-        let parent = costs.iter().flat_map(|cost| cost.parent).copied();
+        let changes_ids = self.asked.iter().any(|name| Operation::named(name).changes_ids);
+        let new_ids = NEW_IDS.into_iter().filter(|_| changes_ids && self.launch != Launch::Fork);
+        let parent = costs.iter().flat_map(|cost| cost.parent).copied().chain(new_ids);
         let child = costs.iter().flat_map(|cost| cost.child).copied();
         [parent.collect(), child.chain(iter::repeat_n(GAP, self.gaps)).collect()]
     }

@@ -16,7 +16,7 @@ pub(crate) fn shares_table() -> bool {
 /// interrupted, or another thread's open is half-way on that number.
 pub(crate) fn replace(from: Fd, to: Fd) -> Result<(), Errno> {
     loop {
-        // SAFETY: no memory is passed.
+        // SAFETY: no memory is passed. What is replaced is the pool's own: it has looked at the number just before.
         if unsafe { libc::dup3(from, to, libc::O_CLOEXEC) } >= 0 {
             return Ok(());
         }

@@ -132,7 +132,8 @@ fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn(Fd) -> Result<u64, Outcome>)
 /// Forks with all signals blocked, so that no handler of the caller's runs in the child.
 fn start<S: ParentSys>(sys: &S, life: impl Fn()) -> Result<Pid, Errno> {
     let mask = sys.block_signals()?;
-    // SAFETY: the child runs `life`, which is made of calls of `Sys` and code that allocates nothing, and exits.
+    // SAFETY: the child runs `life`, which is made of calls of `Sys` and code that allocates nothing, and exits: each trial is
+    // one of this module's.
     let forked = unsafe { sys.fork() };
     if let Ok(None) = forked {
         // A trial that is killed is no crash to be looked into.

@@ -33,7 +33,8 @@ fn is_shared<S: CloneSys>(sys: &S, top: Top, call: Call) -> Result<bool, Errno> 
         mark.store(true, Ordering::Release);
         0
     };
-    // SAFETY: all that the child does is to store one byte; all signals are blocked.
+    // SAFETY: the stack is lent to this start alone; all that the child does on it is to store one byte, for which this frame
+    // waits. `probe` blocked all signals.
     let started = unsafe { sys.start(start, top, &leave_mark) };
     sys.reap(started?.pid);
     Ok(mark.load(Ordering::Acquire))

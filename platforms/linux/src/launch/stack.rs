@@ -21,13 +21,13 @@ const GUARD: usize = 1 << 16;
 /// How many are kept. More children than that may start at once; their stacks are unmapped afterwards.
 const KEPT: usize = 16;
 
-/// A stack that one start has for itself.
+/// A stack that one start has for itself: memory that [`map`](Self::map) made, whose only owner this value is.
 pub(super) struct Stack(NonNull<u8>);
 
 impl Stack {
     fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
         let stack = Self(sys.map_private(GUARD + SIZE)?);
-        // SAFETY: the lower part of memory that nobody uses yet.
+        // SAFETY: the lower part of memory that was mapped just now, so that nothing refers to it; `GUARD` is whole pages.
         let guarded = unsafe { sys.forbid(stack.0, GUARD) };
         match guarded {
             Ok(()) => Ok(stack),
@@ -39,18 +39,20 @@ impl Stack {
     }
 
     fn unmap<S: CloneSys>(self, sys: &S) {
-        // SAFETY: `map` mapped it with this length, and the child that ran on it is gone.
+        // SAFETY: `map` mapped it with this length. Whoever has the `Stack` has it alone, and gives it up here: the child that
+        // ran on it has a program or has ended, or `CloneSys::start` would not have come back.
         unsafe { sys.unmap(self.0, GUARD + SIZE) }
     }
 
     /// Where it begins.
     pub(super) fn top(&self) -> Top {
-        // SAFETY: one past the end of the mapping.
+        // SAFETY: `map` mapped so many bytes: this is one past their end.
         unsafe { self.0.byte_add(GUARD + SIZE) }.cast()
     }
 }
 
-/// The stacks that wait for a start.
+/// The stacks that wait for a start. A place holds null or what was a [`Stack`]'s, which it then owns: who takes it out by an
+/// atomic exchange has it alone.
 #[derive(Debug)]
 pub(super) struct Stacks([AtomicPtr<u8>; KEPT]);
 

@@ -45,7 +45,7 @@ impl Way {
 #[derive(Debug)]
 pub(super) struct Ways {
     probed: AtomicBool,
-    /// Why there is no way at all: 0 for none, -1 where memory is not shared, -2 for a sanitizer, else the errno of the refusal.
+    /// Why there is no way at all: 0 for none, -1 where memory is not shared, else the errno of the refusal.
     obstacle: AtomicI32,
     /// What was refused: a sum of the constants below.
     refused: AtomicU8,
@@ -53,7 +53,6 @@ pub(super) struct Ways {
 
 const NO_OBSTACLE: i32 = 0;
 const NOT_SHARED: i32 = -1;
-const SANITIZER: i32 = -2;
 
 const CLONE3: u8 = 1;
 const PIDFD: u8 = 2;
@@ -78,7 +77,6 @@ impl Ways {
         let obstacle = match found {
             Ok(()) => NO_OBSTACLE,
             Err(Obstacle::Refused(errno)) => errno.raw(),
-            Err(Obstacle::Sanitizer) => SANITIZER,
             Err(_) => NOT_SHARED,
         };
         self.obstacle.store(obstacle, Ordering::Relaxed);
@@ -89,7 +87,6 @@ impl Ways {
         match self.obstacle.load(Ordering::Relaxed) {
             NO_OBSTACLE => None,
             NOT_SHARED => Some(Obstacle::NotShared),
-            SANITIZER => Some(Obstacle::Sanitizer),
             errno => Some(Obstacle::Refused(Errno::from_raw(errno))),
         }
     }

@@ -6,6 +6,52 @@ use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid};
 
+/// Whether anything in this program defines a symbol: it is referred to weakly, so that its address is zero otherwise. (dlsym(3)
+/// finds what a program exports, and what is linked into a Rust program is not.)
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+macro_rules! is_linked {
+    ($name:literal) => {{
+        let address: usize;
+        // SAFETY: reads an entry of the table of addresses, which the linker makes for this.
+        unsafe {
+            core::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
+                out(reg) address,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        address != 0
+    }};
+}
+
+/// The same for AArch64.
+#[cfg(target_arch = "aarch64")]
+macro_rules! is_linked {
+    ($name:literal) => {{
+        let address: usize;
+        // SAFETY: as above.
+        unsafe {
+            core::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("adrp {0}, :got:", $name),
+                concat!("ldr {0}, [{0}, :got_lo12:", $name, "]"),
+                out(reg) address,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        address != 0
+    }};
+}
+
+/// Rust has no sanitizers for other processors of Linux but s390x, which is not told.
+#[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
+macro_rules! is_linked {
+    ($name:literal) => {
+        false
+    };
+}
+
 impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         // The child has no thread-local memory of its own: the errno of its calls is that of this thread.
@@ -56,12 +102,12 @@ impl CloneSys for Kernel {
         let _ = unsafe { syscall!(libc::SYS_sched_yield) };
     }
 
-    /// By their starting points, which a program with a sanitizer exports.
+    /// By the functions with which their run-time libraries start.
     fn is_sanitized(&self) -> bool {
-        [c"__asan_init", c"__hwasan_init", c"__msan_init", c"__tsan_init"].into_iter().any(|name| {
-            // SAFETY: the name is a C string. Nothing is called: the answer is an address or null.
-            !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null()
-        })
+        is_linked!("__asan_init")
+            || is_linked!("__hwasan_init")
+            || is_linked!("__msan_init")
+            || is_linked!("__tsan_init")
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
@@ -83,7 +129,8 @@ impl CloneSys for Kernel {
 
 /// The life of the child: `argument` points to the `&dyn Fn` of [`CloneSys::start`].
 extern "C" fn live(argument: *mut c_void) -> c_int {
-    // SAFETY: it points to the caller's closure, which the suspended parent keeps.
+    // SAFETY: `CloneSys::start` made it of a reference in its own frame, which stays while the parent is suspended in the call;
+    // where the kernel does not suspend it, this process has a copy of that memory.
     let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = child();
     loop {
@@ -104,7 +151,8 @@ fn flags(start: Start) -> c_int {
 /// As [`CloneSys::start`], and `argument` is what [`live`] wants.
 unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
     let flags = flags(start);
-    // SAFETY: the caller's promise; the kernel writes the descriptor to `pidfd`.
+    // SAFETY: stack and signals are the caller's promise, and `live` gets the argument that it wants. The kernel writes the
+    // descriptor to `pidfd`, before the parent comes back from the call, for which it is borrowed.
     let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
     int(pid.word())
 }
@@ -160,7 +208,8 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         set_tid_size: 0,
         cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: stack and signals are the caller's promise. The structure is as long as it says, and what it points to is
+    // borrowed for the call.
     let result = unsafe { clone3_call(&args, argument) };
     match c_int::try_from(result) {
         Ok(pid) if pid >= 0 => Ok(pid),
@@ -181,8 +230,9 @@ fn address<T>(pointer: *mut T) -> u64 {
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: the parent's side is a system call like any other. The child has a stack aligned to 16 bytes with nothing on
-    // it, and calls a function that does not return; rbp is zero in its outermost frame.
+    // SAFETY: the parent's side is a system call like any other: it changes rax, rcx and r11. The child has the same registers
+    // but for rax and its stack, which is aligned to 16 bytes with nothing on it, as the caller promises. It leaves this
+    // block by calling `live`, which does not return; rbp is zero in its outermost frame, where unwinding ends.
     unsafe {
         core::arch::asm!(
             "syscall",
@@ -213,7 +263,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 #[cfg(target_arch = "aarch64")]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as above.
+    // SAFETY: as for x86_64. The call changes x0 alone; the child finds `live` and its argument in x21 and x20.
     unsafe {
         core::arch::asm!(
             "svc #0",
@@ -242,7 +292,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 #[cfg(target_arch = "riscv64")]
 unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as above.
+    // SAFETY: as for x86_64. The call changes a0 alone; the child finds `live` and its argument in s3 and s2.
     unsafe {
         core::arch::asm!(
             "ecall",

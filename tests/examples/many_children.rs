@@ -1,0 +1,60 @@
+//! Starts children in every manner, many of them and in several threads, and says how: for tools that look at memory.
+//!
+//! `ci/sanitize` runs it under Valgrind. What is started comes from the search path; what is wrong ends it.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::thread;
+
+use forkexec::{Command, Error, Launch, Stage, Stdio};
+
+const ROUNDS: usize = 10;
+const THREADS: usize = 4;
+
+fn main() -> Result<(), Error> {
+    let mut methods = BTreeSet::new();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(many)).collect();
+        for thread in threads {
+            methods.extend(thread.join().expect("it does not panic")?);
+        }
+        Ok::<(), Error>(())
+    })?;
+    let refused = Command::new("true").launch(Launch::RequireFast).spawn().map(|mut child| child.wait());
+    let methods: Vec<_> = methods.into_iter().collect();
+    println!("{} children, started by {}", THREADS * ROUNDS * 4, methods.join(" and "));
+    match refused {
+        Ok(status) => println!("a fast start that is required: {}", status?),
+        Err(error) => println!("a fast start that is required: {error}"),
+    }
+    Ok(())
+}
+
+/// How they were started.
+fn many() -> Result<BTreeSet<&'static str>, Error> {
+    let mut methods = BTreeSet::new();
+    let mut cat = Command::new("cat");
+    cat.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").umask(0o027).setsid();
+    let cat = cat.prepare()?;
+    for _ in 0..ROUNDS {
+        let mut child = Command::new("true").spawn()?;
+        methods.insert(child.method().name());
+        assert!(child.wait()?.success());
+
+        assert_eq!(cat.spawn()?.communicate(b"there and back")?.stdout, b"there and back");
+
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let mut echo = Command::new("sh");
+        echo.args(["-c", "echo said >&7"]).map_fd(writer, 7);
+        assert!(echo.status()?.success());
+        drop(echo);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).expect("it can be read");
+        assert_eq!(said, "said\n");
+
+        let missing = Command::new("/no/such/program").spawn().map(|child| child.id());
+        let stage = missing.as_ref().err().and_then(Error::as_spawn).map(forkexec::SpawnError::stage);
+        assert_eq!(stage, Some(Stage::Exec), "{missing:?}");
+    }
+    Ok(methods)
+}
