@@ -380,7 +380,7 @@ fn where_memory_is_not_shared_children_are_forked() {
 fn under_a_sanitizer_children_are_forked() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sanitized());
-        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, false)));
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, true)));
         assert_eq!(backend.sys().take_starts().len(), 0);
         assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::Sanitizer)));
         let required = launcher.launch_fast(&plan()).map(|started| started.pid);
