@@ -507,7 +507,7 @@ fn a_start_is_no_point_of_cancellation(
         let is_started = thread::scope(|scope| {
             let starting = scope.spawn(|| {
                 // SAFETY: no memory is passed.
-                thread.set(unsafe { libc::pthread_self() }).expect("it is set once");
+                assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
                 while !asked.load(Ordering::Acquire) {
                     std::hint::spin_loop();
                 }
@@ -519,7 +519,7 @@ fn a_start_is_no_point_of_cancellation(
             });
             let thread = loop {
                 match thread.get() {
-                    Some(thread) => break *thread,
+                    Some(thread) => break thread.0,
                     None => std::hint::spin_loop(),
                 }
             };
@@ -531,6 +531,17 @@ fn a_start_is_no_point_of_cancellation(
         assert_eq!(is_started, !fails);
     });
 }
+
+/// A thread as the C library knows it. That is a number for glibc, and a pointer for musl.
+#[cfg(not(target_os = "android"))]
+struct Thread(libc::pthread_t);
+
+// SAFETY: only the C library follows the pointer, and any thread may ask it to.
+#[cfg(not(target_os = "android"))]
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+#[cfg(not(target_os = "android"))]
+unsafe impl Sync for Thread {}
 
 #[cfg(not(target_os = "android"))]
 unsafe extern "C" {

@@ -17,7 +17,8 @@ pub(crate) fn shares_table() -> bool {
 pub(crate) fn replace(from: Fd, to: Fd) -> Result<(), Errno> {
     loop {
         // SAFETY: no memory is passed. What is replaced is the pool's own: it has looked at the number just before.
-        if unsafe { libc::dup3(from, to, libc::O_CLOEXEC) } >= 0 {
+        // The libc crate has no function for it on Android.
+        if unsafe { libc::syscall(libc::SYS_dup3, from, to, libc::O_CLOEXEC) } >= 0 {
             return Ok(());
         }
         let errno = io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw);

@@ -210,7 +210,7 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
     };
     // SAFETY: stack and signals are the caller's promise. The structure is as long as it says, and what it points to is
     // borrowed for the call.
-    let result = unsafe { clone3_call(&args, argument) };
+    let result = unsafe { clone3_call(&args, args.size(), argument) };
     match c_int::try_from(result) {
         Ok(pid) if pid >= 0 => Ok(pid),
         Ok(errno) => Err(Errno::from_raw(errno.wrapping_neg())),
@@ -228,7 +228,7 @@ fn address<T>(pointer: *mut T) -> u64 {
 ///
 /// As [`clone3`].
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
     // SAFETY: the parent's side is a system call like any other: it changes rax, rcx and r11. The child has the same registers
     // but for rax and its stack, which is aligned to 16 bytes with nothing on it, as the caller promises. It leaves this
@@ -245,7 +245,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") ptr::from_ref(args),
-            in("rsi") args.size(),
+            in("rsi") size,
             in("r12") argument,
             in("r13") live as extern "C" fn(*mut c_void) -> c_int,
             lateout("rcx") _,
@@ -261,7 +261,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 ///
 /// As [`clone3`].
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
     // SAFETY: as for x86_64. The call changes x0 alone; the child finds `live` and its argument in x21 and x20.
     unsafe {
@@ -276,7 +276,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             in("x8") libc::SYS_clone3,
             inlateout("x0") ptr::from_ref(args) => result,
-            in("x1") args.size(),
+            in("x1") size,
             in("x20") argument,
             in("x21") live as extern "C" fn(*mut c_void) -> c_int,
         );
@@ -290,7 +290,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
 ///
 /// As [`clone3`].
 #[cfg(target_arch = "riscv64")]
-unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
+unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
     // SAFETY: as for x86_64. The call changes a0 alone; the child finds `live` and its argument in s3 and s2.
     unsafe {
@@ -304,7 +304,7 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
             "2:",
             in("a7") libc::SYS_clone3,
             inlateout("a0") ptr::from_ref(args) => result,
-            in("a1") args.size(),
+            in("a1") size,
             in("s2") argument,
             in("s3") live as extern "C" fn(*mut c_void) -> c_int,
         );
@@ -322,6 +322,6 @@ unsafe fn clone3_call(args: &CloneArgs, argument: *mut c_void) -> i64 {
     target_arch = "aarch64",
     target_arch = "riscv64"
 )))]
-unsafe fn clone3_call(_args: &CloneArgs, _argument: *mut c_void) -> i64 {
+unsafe fn clone3_call(_args: &CloneArgs, _size: usize, _argument: *mut c_void) -> i64 {
     -i64::from(libc::ENOSYS)
 }
