@@ -35,7 +35,7 @@ impl Child {
         on_drop: OnDrop,
     ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
-        // SAFETY: the launcher leaves the descriptor to the caller, who has nothing but the `Launched` of it.
+        // SAFETY: the kernel opened it for the launcher, which leaves it to whoever has the `Launched`: that ends here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         Self {
             stdin: stdin.map(Into::into),

@@ -98,7 +98,7 @@ fn status_by_pid(pid: i32, options: i32) -> io::Result<Option<ExitStatus>> {
 
 /// The caller has not waited for the child, so its number is still its own, unless other code took its status.
 fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: no memory is passed.
+    // SAFETY: no memory is passed. Whose number it is is the caller's care: a child's whose end was not seen.
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -10,7 +10,7 @@ use std::ptr;
 /// pidfd_send_signal(2), Linux 5.1.
 pub(crate) fn signal(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     let no_info: *const libc::siginfo_t = ptr::null();
-    // SAFETY: no memory is passed.
+    // SAFETY: the pointer is null, which the kernel takes for no information; the descriptor is borrowed for the call.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, 0) };
     if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -20,13 +20,13 @@ pub(crate) fn signal(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
 pub(crate) fn status(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<ExitStatus>> {
     let id = child.as_raw_fd().unsigned_abs();
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the kernel writes a `siginfo_t`.
+    // SAFETY: the kernel writes a `siginfo_t`, for which there is room; the descriptor is borrowed for the call.
     if unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | options) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: zeroed, and perhaps filled.
+    // SAFETY: all zeroes are a `siginfo_t`, and what the kernel fills in is one.
     let info = unsafe { info.assume_init() };
-    // SAFETY: waitid fills this field, or leaves it zero.
+    // SAFETY: of a child that has ended waitid fills this field, and of none it leaves it zero.
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
