@@ -46,7 +46,7 @@ pub struct Side {
 const MARKS: [&str; 6] =
     ["mark: first", "mark: is there", "mark: prepare", "mark: start", "mark: runs", "mark: end"];
 
-/// Starts what the environment says, twice: what [`trace`] has traced.
+/// Starts what the environment says, twice: what [`trace()`] has traced.
 ///
 /// # Panics
 ///
