@@ -16,6 +16,7 @@
 
 mod denied;
 mod failing;
+mod handed_over;
 mod killed;
 mod launcher;
 mod refusals;

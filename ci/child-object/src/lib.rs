@@ -34,6 +34,29 @@ pub unsafe extern "C" fn forkexec_child_linux_shared(
     child.run()
 }
 
+/// The reporter of CPython's drop-in.
+#[cfg(feature = "python")]
+#[path = "../../../crates/python/src/error_pipe.rs"]
+#[expect(dead_code, reason = "one method is the parent's")]
+mod error_pipe;
+
+/// The whole life of a child that CPython's drop-in forks without a closure. One that shares memory is like any other.
+///
+/// # Safety
+///
+/// It is never called: only its object code is looked at.
+#[cfg(feature = "python")]
+#[unsafe(no_mangle)]
+#[expect(private_interfaces, reason = "nobody but the linker sees it")]
+pub unsafe extern "C" fn forkexec_child_python(
+    plan: &forkexec_core::Plan<'_>,
+    birth: &forkexec_core::Birth,
+    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+    reporter: &error_pipe::ErrorPipe<'_, forkexec_linux::Kernel>,
+) -> ! {
+    forkexec_core::run_forked(backend, plan, birth, reporter)
+}
+
 /// The same over the portable floor.
 ///
 /// # Safety

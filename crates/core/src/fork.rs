@@ -56,7 +56,16 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
 }
 
 impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
-    /// Forks with all signals blocked, so that no handler of the parent's runs in the child.
+    /// Forks a child that tells `reporter` alone how it goes. Nothing is waited for: it is the caller's, failed or not.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError::Parent`]: there is no child.
+    pub fn hand_over<R: Reporter + ?Sized>(&self, plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
+        self.fork(self.backend.sys().process(), |birth| run_forked(self.backend, plan, &birth, reporter))
+    }
+
+    /// Forks for a report through `slot` and `channel`.
     fn start(
         &self,
         plan: &Plan<'_>,
@@ -64,14 +73,23 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         slot: &Slot,
         channel: &Channel<'_, B::Sys>,
     ) -> Result<Pid, LaunchError> {
+        let Channel { writer, id, .. } = *channel;
+        self.fork(parent, |birth| ForkedChild { backend: self.backend, plan, birth, slot, writer, id }.run())
+    }
+
+    /// Forks with all signals blocked, so that no handler of the parent's runs in the child. `child` does not come back.
+    fn fork(
+        &self,
+        parent: Pid,
+        child: impl FnOnce(Birth) -> Result<Pid, LaunchError>,
+    ) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(at(Stage::Setup))?;
         let birth = Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
-        let Channel { writer, id, .. } = *channel;
-        // SAFETY: all that the child's branch does is `ForkedChild::run`, which does not return. It keeps to the contract of `Sys`:
+        // SAFETY: all that the child's branch does is `run_forked`, which does not return. It keeps to the contract of `Sys`:
         // its object code calls nothing but what is listed, no allocator and no lock. All signals were blocked above.
         let forked = match unsafe { sys.fork() } {
-            Ok(None) => ForkedChild { backend: self.backend, plan, birth, slot, writer, id }.run(),
+            Ok(None) => child(birth),
             Ok(Some(pid)) => Ok(pid),
             Err(errno) => Err(at(Stage::Start)(errno)),
         };
@@ -104,11 +122,21 @@ impl<B: Backend<Sys: ParentSys> + ?Sized> ForkedChild<'_, B> {
     pub fn run(&self) -> ! {
         let reporter =
             SlotAndPipe { sys: self.backend.sys(), slot: self.slot, writer: self.writer, id: self.id };
-        if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &reporter) {
-            reporter.fail(report);
-        }
-        self.backend.sys().exit(EXIT_OF_A_FAILED_CHILD)
+        run_forked(self.backend, self.plan, &self.birth, &reporter)
     }
+}
+
+/// The life of a forked child before exec, whoever forked it and whatever is told. Comes back neither from exec nor from a
+/// failure.
+pub fn run_forked<B, R>(backend: &B, plan: &Plan<'_>, birth: &Birth, reporter: &R) -> !
+where
+    B: Backend<Sys: ParentSys> + ?Sized,
+    R: Reporter + ?Sized,
+{
+    if let Err(report) = child_exec(backend, plan, birth, reporter) {
+        reporter.fail(report);
+    }
+    backend.sys().exit(EXIT_OF_A_FAILED_CHILD)
 }
 
 /// Nobody reads it: the report says what happened.

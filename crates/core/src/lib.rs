@@ -44,7 +44,7 @@ pub use child_exec::{Birth, CHANNEL_REPLACED, HOOK_PANICKED, child_exec};
 pub use close::{Closed, Closer, LOOP_CEILING, LOOP_FLOOR, Link, close_except, close_numbers, loop_bound};
 pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;
-pub use fork::{ForkLauncher, ForkedChild};
+pub use fork::{ForkLauncher, ForkedChild, run_forked};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
 pub use launch::{LaunchError, Launched, Launcher, Method, Obstacle, Timeline};
 pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};

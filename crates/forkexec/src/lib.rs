@@ -52,6 +52,8 @@ mod platform;
 mod prepare;
 mod prepared;
 mod process;
+#[doc(hidden)]
+pub mod raw;
 mod settings;
 mod slots;
 mod source;

@@ -3,7 +3,7 @@
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
 use crate::Launch;
-use forkexec_core::{Backend, Capabilities, LaunchError, Launched, Launcher, Plan};
+use forkexec_core::{Backend, Capabilities, LaunchError, Launched, Launcher, Pid, Plan, Report, Reporter};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -91,7 +91,22 @@ cfg_if::cfg_if! {
         fn forking() -> &'static dyn Launcher {
             &METHODS[2]
         }
+
+        /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
+        pub(crate) fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+            LAUNCHER.hand_over(plan)
+        }
+
+        /// Forks one that tells the reporter.
+        pub(crate) fn hand_over_forked<R: Reporter + ?Sized>(
+            plan: &Plan<'_>,
+            reporter: &R,
+        ) -> Result<Pid, LaunchError> {
+            LAUNCHER.hand_over_forked(plan, reporter)
+        }
     } else {
+        use forkexec_core::Obstacle;
+
         /// A launcher for each method, in the order of the capabilities.
         pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
             std::iter::once(forking())
@@ -99,6 +114,19 @@ cfg_if::cfg_if! {
 
         fn forking() -> &'static dyn Launcher {
             &LAUNCHER
+        }
+
+        /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
+        pub(crate) fn hand_over(_plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+            Err(LaunchError::NotFast(Obstacle::NoSuchMethod))
+        }
+
+        /// Forks one that tells the reporter.
+        pub(crate) fn hand_over_forked<R: Reporter + ?Sized>(
+            plan: &Plan<'_>,
+            reporter: &R,
+        ) -> Result<Pid, LaunchError> {
+            forkexec_core::ForkLauncher::new(&BACKEND).hand_over(plan, reporter)
         }
     }
 }

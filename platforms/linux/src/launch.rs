@@ -20,6 +20,7 @@
 //! and is remembered.
 
 mod dumpable;
+mod hand_over;
 mod outcome;
 mod probe;
 mod stack;
@@ -81,17 +82,7 @@ impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     }
 
     fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        if self.ways.best().shares_table && self.gains_by_sharing(plan) {
-            match self.launch_by(Method::Shared, plan) {
-                Err(LaunchError::NotFast(Obstacle::Refused(_))) => self.ways.table_is_refused(),
-                launched => return launched,
-            }
-        }
-        let launched = self.launch_by(Method::Vfork, plan);
-        if let Err(LaunchError::NotFast(obstacle @ Obstacle::Refused(_))) = launched {
-            self.ways.learn(Err(obstacle));
-        }
-        launched
+        self.by_the_best_method(plan, &|way| self.attempt(way, plan))
     }
 
     fn obstacle(&self) -> Option<Obstacle> {
@@ -121,7 +112,7 @@ impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.method {
             Method::Fork => self.launcher.launch_forked(plan),
-            method => self.launcher.launch_by(method, plan),
+            method => self.launcher.by(method, plan, &|way| self.launcher.attempt(way, plan)),
         }
     }
 }
@@ -133,6 +124,9 @@ enum Failed {
     /// No other call would change it.
     Finally(LaunchError),
 }
+
+/// Starts one child in one way, and says what became of it.
+type Attempt<'a, T> = dyn Fn(Way) -> Result<T, Failed> + 'a;
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Where the whole table is to be copied anyway, or `close_range` is not to be called, a shared table is no gain.
@@ -156,8 +150,23 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         self.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
     }
 
+    /// Starts a child that shares memory and, where that is of use, the descriptor table.
+    fn by_the_best_method<T>(&self, plan: &Plan<'_>, attempt: &Attempt<'_, T>) -> Result<T, LaunchError> {
+        if self.ways.best().shares_table && self.gains_by_sharing(plan) {
+            match self.by(Method::Shared, plan, attempt) {
+                Err(LaunchError::NotFast(Obstacle::Refused(_))) => self.ways.table_is_refused(),
+                started => return started,
+            }
+        }
+        let started = self.by(Method::Vfork, plan, attempt);
+        if let Err(LaunchError::NotFast(obstacle @ Obstacle::Refused(_))) = started {
+            self.ways.learn(Err(obstacle));
+        }
+        started
+    }
+
     /// Starts a child that shares memory, by one call after the other.
-    fn launch_by(&self, method: Method, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    fn by<T>(&self, method: Method, plan: &Plan<'_>, attempt: &Attempt<'_, T>) -> Result<T, LaunchError> {
         if plan.hook.is_some() {
             return Err(LaunchError::NotFast(Obstacle::Closure));
         }
@@ -167,9 +176,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let pidfd = best.pidfd && plan.pidfd;
         let mut way = Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best };
         let mut refused = None;
-        let launched = loop {
-            match self.attempt(way, plan) {
-                Ok(launched) => break Ok(launched),
+        let started = loop {
+            match attempt(way) {
+                Ok(started) => break Ok(started),
                 Err(Failed::Finally(error)) => break Err(error),
                 Err(Failed::Start(errno)) => {
                     let next = self.next(way, errno)?;
@@ -180,7 +189,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         };
         // It was this that was refused, and not what both ways have in common: the other one started a child.
         refused.inspect(|way| self.ways.refuse(*way));
-        launched
+        started
     }
 
     /// What to try after the kernel answered this way with `errno`.
@@ -210,7 +219,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let sys = self.backend.sys();
         let slot = Slot::new();
         let began = plan.timed.then(|| sys.now());
-        let started = self.start(way, plan, &slot)?;
+        let child = |birth| BorrowingChild { backend: self.backend, plan, birth, slot: &slot }.run();
+        let started = self.start(way, plan, false, &child)?;
         match outcome(self.backend, &slot, &started) {
             Outcome::Runs(closed) => {
                 let method = if way.shares_table { Method::Shared } else { Method::Vfork };
@@ -223,7 +233,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 
     /// Starts the child with all signals blocked, so that no handler of the parent's runs in it.
-    fn start(&self, way: Way, plan: &Plan<'_>, slot: &Slot) -> Result<Started, Failed> {
+    fn start(
+        &self,
+        way: Way,
+        plan: &Plan<'_>,
+        announced: bool,
+        child: &dyn Fn(Birth) -> c_int,
+    ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
         let birth = Birth {
@@ -233,10 +249,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             handlers_cleared: way.clears_handlers(),
             in_cgroup: way.into_cgroup,
         };
-        let child = BorrowingChild { backend: self.backend, plan, birth, slot };
         let Way { call, pidfd, shares_table, into_cgroup } = way;
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
-        let start = Start { call, pidfd, shares_table, cgroup };
+        let start = Start { call, pidfd, shares_table, announced, cgroup };
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let on_its_way = changes_ids.then(|| self.dumpable.child(sys));
         let started = self.with_stack(|top| {
@@ -244,7 +259,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object
             // code calls nothing but what is listed. All signals were blocked above. The parent comes back only when the
             // child is done with `child`, plan and slot.
-            unsafe { sys.start(start, top, &|| child.run()) }
+            unsafe { sys.start(start, top, &|| child(birth)) }
         });
         drop(on_its_way);
         // Setting back a mask that was in force a moment ago cannot fail: the set is valid.

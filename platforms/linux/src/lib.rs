@@ -126,8 +126,8 @@ pub trait CloneSys: LinuxSys + ParentSys {
     /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended. The
     /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
     ///
-    /// The child has no termination signal before exec: of one that fails nobody hears but who started it, and nobody else's
-    /// waitpid(2) takes its status.
+    /// Unless [`Start::announced`] says otherwise the child has no termination signal before exec: of one that fails nobody
+    /// hears but who started it, and nobody else's waitpid(2) takes its status.
     ///
     /// # Safety
     ///
@@ -172,6 +172,8 @@ pub struct Start {
     pub pidfd: bool,
     /// Whether it shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
+    /// Whether its end is announced by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
+    pub announced: bool,
     /// The directory of the control group in which it is born (`CLONE_INTO_CGROUP`, Linux 5.7), by clone3(2) alone.
     pub cgroup: Option<Fd>,
 }

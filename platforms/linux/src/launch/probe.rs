@@ -28,7 +28,7 @@ pub(super) fn probe<S: CloneSys>(sys: &S, top: Top) -> Result<Result<(), Obstacl
 /// Whether the mark of a child that this call starts is seen. It shares no descriptor table, since tools know that least.
 fn is_shared<S: CloneSys>(sys: &S, top: Top, call: Call) -> Result<bool, Errno> {
     let mark = AtomicBool::new(false);
-    let start = Start { call, pidfd: false, shares_table: false, cgroup: None };
+    let start = Start { call, pidfd: false, shares_table: false, announced: false, cgroup: None };
     let leave_mark = || {
         mark.store(true, Ordering::Release);
         0

@@ -140,6 +140,11 @@ extern "C" fn live(argument: *mut c_void) -> c_int {
     }
 }
 
+/// What clone(2) takes in the lowest byte of its flags.
+fn termination(start: Start) -> c_int {
+    if start.announced { libc::SIGCHLD } else { 0 }
+}
+
 fn flags(start: Start) -> c_int {
     let wanted = [(start.pidfd, libc::CLONE_PIDFD), (start.shares_table, libc::CLONE_FILES)];
     let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
@@ -150,7 +155,7 @@ fn flags(start: Start) -> c_int {
 ///
 /// As [`CloneSys::start`], and `argument` is what [`live`] wants.
 unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
-    let flags = flags(start);
+    let flags = flags(start) | termination(start);
     // SAFETY: stack and signals are the caller's promise, and `live` gets the argument that it wants. The kernel writes the
     // descriptor to `pidfd`, before the parent comes back from the call, for which it is borrowed.
     let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
@@ -200,7 +205,7 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         pidfd: address(ptr::from_mut(pidfd)),
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: 0,
+        exit_signal: u64::from(termination(start).unsigned_abs()),
         stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
         stack_size: STACK_SIZE as u64,
         tls: 0,

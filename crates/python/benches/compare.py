@@ -1,0 +1,113 @@
+"""What a start costs by the interpreter's module and by this package's, side by side in one process.
+
+usage: compare.py [--help] [--rounds N] [--descriptors N,...] [--gib N,...] [--check] [SCENARIO...]
+
+Each row is a process of its own with so many descriptors open and so much memory touched. The two modules take turns; a
+number is the median in microseconds, from Popen to the end of the program, and the ratio is stock / forkexec: above 1 this
+package is faster. subprocess is kept from going past both by posix_spawn. With --check the exit status says whether no ratio
+is below 0.97, and none below 1.5 where the interpreter's module leaves its fast path.
+"""
+
+import argparse
+import json
+import mmap
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+TOLERATED, WANTED = 0.97, 1.5
+
+#: Name, options, and whether the interpreter's module leaves its fast path (from 3.11 on; before, other reasons exist).
+SCENARIOS = {
+    "Popen": lambda fds: {},
+    "cwd=": lambda fds: {"cwd": "/"},
+    "captured output": lambda fds: {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
+    "one pass_fds": lambda fds: {"pass_fds": fds[:1]},
+    "adjacent pass_fds": lambda fds: {"pass_fds": fds},
+    "close_fds=False": lambda fds: {"close_fds": False},
+}
+if sys.version_info >= (3, 9):
+    SCENARIOS["user="] = lambda fds: {"user": os.geteuid()}
+    SCENARIOS["umask="] = lambda fds: {"umask": 0o22}
+
+
+def leaves_the_fast_path(name):
+    if name == "user=":
+        return True
+    return name == "adjacent pass_fds" and sys.version_info >= (3, 11)
+
+
+def program(directory):
+    """A program that ends at once: one without a loader, if there is a compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return "/bin/true"
+    source, path = os.path.join(directory, "exits.c"), os.path.join(directory, "exits")
+    with open(source, "w") as file:
+        file.write("int main(void) { return 0; }\n")
+    done = subprocess.call([compiler, "-O2", "-static", "-o", path, source], stderr=subprocess.DEVNULL)
+    return path if done == 0 else "/bin/true"
+
+
+def row(name, descriptors, gib, rounds, path):
+    """In a process of its own: the two medians."""
+    from forkexec_posixsubprocess import _measure
+    fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
+    crowd = [os.dup(fds[0]) for _ in range(descriptors - 10)]
+    touched = mmap.mmap(-1, int(gib * 2 ** 30)) if gib else None
+    if touched is not None:
+        for page in range(0, len(touched), 4096):
+            touched[page] = 1
+    _measure.PROGRAM[:] = [path]
+    start = _measure.popen(**SCENARIOS[name](fds))
+    _measure.measure(start, 3)
+    times = _measure.measure(start, rounds)
+    del crowd
+    return times
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--descriptors", default="10,1000,19000")
+    parser.add_argument("--gib", default="0,1")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("scenarios", nargs="*", default=list(SCENARIOS))
+    options = parser.parse_args()
+    if options.row:
+        name, descriptors, gib, path = json.loads(options.row)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        print(json.dumps(row(name, descriptors, gib, options.rounds, path)))
+        return
+    sys.exit(table(options) if options.check else table(options) and 0)
+
+
+def table(options):
+    """Prints the rows; whether one is not as it should be."""
+    print("CPython {}, {} rounds".format(sys.version.split()[0], options.rounds))
+    print("{:20} {:>11} {:>4} {:>8} {:>8} {:>6}".format("", "descriptors", "GiB", "stock", "forkexec", "ratio"))
+    bad = 0
+    with tempfile.TemporaryDirectory() as directory:
+        path = program(directory)
+        for gib in options.gib.split(","):
+            for descriptors in options.descriptors.split(","):
+                for name in options.scenarios:
+                    wanted = json.dumps([name, int(descriptors), float(gib), path])
+                    command = [sys.executable, __file__, "--rounds", str(options.rounds), "--row", wanted]
+                    stock, ours = json.loads(subprocess.check_output(command).decode())
+                    least = WANTED if leaves_the_fast_path(name) else TOLERATED
+                    mark = "" if stock / ours >= least else "  < {}".format(least)
+                    bad += bool(mark)
+                    print("{:20} {:>11} {:>4} {:8.0f} {:8.0f} {:6.2f}{}".format(name, descriptors, gib, stock, ours, stock / ours, mark), flush=True)
+    return bad
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+//! `fork_exec` itself: from its arguments to a child's pid.
+
+use crate::arguments::Arguments;
+use crate::checks;
+use crate::descriptors::Descriptors;
+use crate::error_pipe::ErrorPipe;
+use crate::gc;
+use crate::ids::Identity;
+use crate::pipe;
+use crate::preexec::{self, Callable};
+use crate::py::{self, Object, Owned, Result, imported, raise_errno, without_lock};
+use crate::strings::Strings;
+use crate::version::Version;
+use core::ffi::CStr;
+use forkexec::raw;
+use forkexec_core::{
+    Backend, CStrArray, Errno, Exec, Fd, LaunchError, Link, Pid, Plan, SignalSet, WorkingDirectory,
+};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Starts a child, and gives its pid.
+pub(crate) fn fork_exec(tuple: Object<'_>) -> Result<Owned> {
+    let version = Version::running();
+    let arguments = Arguments::parse(tuple, version)?;
+    let keep = checks::check(&arguments, version)?;
+    let paused = arguments.preexec_fn.map(|_| gc::pause(version)).transpose()?;
+    let started = convert(&arguments, version).and_then(|strings| start(&arguments, &strings, keep, version));
+    let resumed = paused.map_or(Ok(()), gc::Paused::resume);
+    let pid = started?;
+    resumed?;
+    Owned::int(pid.into())
+}
+
+/// Everything that is converted, in the order in which a failure shows.
+struct Converted {
+    executables: Strings,
+    args: Option<Strings>,
+    env: Option<Strings>,
+    cwd: Option<Owned>,
+    identity: Identity,
+}
+
+fn convert(arguments: &Arguments<'_>, version: Version) -> Result<Converted> {
+    Ok(Converted {
+        executables: Strings::of_bytes(arguments.executables)?,
+        args: arguments.args.some().map(Strings::of_arguments).transpose()?,
+        env: arguments.env.some().map(Strings::of_bytes).transpose()?,
+        cwd: arguments.cwd.some().map(Object::fs_encoded).transpose()?,
+        identity: match arguments.ids {
+            Some(ids) => Identity::new(ids, version)?,
+            None => Identity::default(),
+        },
+    })
+}
+
+fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, version: Version) -> Result<Pid> {
+    let pipes = arguments.pipes;
+    let is_kept = keep.binary_search(&pipes.errpipe_write).is_ok();
+    let backend = raw::backend();
+    let reporter = ErrorPipe {
+        sys: backend.sys(),
+        fd: pipes.errpipe_write,
+        survives: arguments.close_fds,
+        closes_before_exec: arguments.close_fds && !is_kept,
+        names_chdir: converted.cwd.is_some() && names_chdir(version),
+    };
+    let argv = converted.args.as_ref().map(Strings::array);
+    let env = converted.env.as_ref().map(Strings::array);
+    let candidates = converted.executables.strings();
+    let exec = Exec {
+        candidates: &candidates,
+        argv: argv.as_deref().and_then(CStrArray::new).unwrap_or(CStrArray::EMPTY),
+        env: env.as_deref().and_then(CStrArray::new),
+        shell: None,
+    };
+    let directory = converted.cwd.as_ref().map(|cwd| cwd.get().c_str()).transpose()?;
+    if let Some(callable) = arguments.preexec_fn.map(Callable) {
+        let descriptors = Descriptors::for_fork(pipes, keep);
+        let hook = || callable.call();
+        let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
+        return preexec::fork(backend, &Plan { hook: Some(&hook), ..plan }, &reporter);
+    }
+    let shares = may_share_memory(arguments, version) && pipe::takes_a_report(pipes);
+    let launch = || {
+        if shares {
+            let descriptors = if arguments.close_fds {
+                Descriptors::for_sharing(pipes, keep.clone())
+            } else {
+                Descriptors::for_fork(pipes, keep.clone())
+            };
+            let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
+            match raw::hand_over(&plan) {
+                Err(LaunchError::NotFast(_)) => {}
+                started => {
+                    return started.map(|(pid, failure)| {
+                        if let Some(report) = failure {
+                            reporter.fail_for_child(report);
+                        }
+                        pid
+                    });
+                }
+            }
+        }
+        let descriptors = Descriptors::for_fork(pipes, keep.clone());
+        let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
+        raw::hand_over_forked(&plan, &reporter)
+    };
+    // Other threads may change the process's environment as soon as they have the lock.
+    let keeps_lock = converted.env.is_none() && !version.releases_lock();
+    let launched = if keeps_lock { launch() } else { without_lock(launch) };
+    launched.map_err(|error| raise_errno(errno(error)))
+}
+
+fn plan<'a>(
+    arguments: &Arguments<'_>,
+    descriptors: &'a Descriptors,
+    identity: &'a Identity,
+    directory: Option<&'a CStr>,
+    exec: Exec<'a>,
+) -> Plan<'a> {
+    let restored = [libc::SIGPIPE, libc::SIGXFSZ].into_iter().filter(|_| arguments.restore_signals);
+    Plan {
+        keep: descriptors.keep(),
+        inherit: &descriptors.inherit,
+        parent_ends: &descriptors.parent_ends,
+        moves: &descriptors.moves,
+        placed: &descriptors.placed,
+        directory: directory.map(WorkingDirectory::Path),
+        umask: identity.umask,
+        reset: restored.collect::<SignalSet>(),
+        session: arguments.setsid,
+        process_group: (arguments.process_group >= 0).then_some(arguments.process_group),
+        groups: identity.groups.as_deref(),
+        gid: identity.gid,
+        uid: identity.uid,
+        close: arguments.close_fds.then_some(Link::Bulk),
+        pidfd: false,
+        ..Plan::new(exec)
+    }
+}
+
+/// Whether nobody forbids it. 3.10 has the flag in `subprocess` and passes nothing.
+fn may_share_memory(arguments: &Arguments<'_>, version: Version) -> bool {
+    if version != Version(10) {
+        return arguments.allow_vfork;
+    }
+    let Some(subprocess) = imported(c"subprocess") else { return true };
+    let flag = subprocess.get().attribute(c"_USE_VFORK").and_then(|flag| flag.get().is_true());
+    flag.unwrap_or_else(|_| {
+        py::clear();
+        true
+    })
+}
+
+/// Whether the `subprocess` that reads the report knows `noexec:chdir`: releases of one version differ.
+fn names_chdir(version: Version) -> bool {
+    const UNKNOWN: u8 = 0;
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
+        let Some(subprocess) = imported(c"subprocess") else { return version.names_chdir() };
+        let path = [c"Popen", c"_execute_child", c"__code__", c"co_consts"];
+        let constants = path.into_iter().try_fold(subprocess, |object, name| object.get().attribute(name));
+        let found = constants.and_then(|constants| constants.get().contains(c"noexec:chdir"));
+        let found = found.unwrap_or_else(|_| {
+            py::clear();
+            version.names_chdir()
+        });
+        KNOWN.store(if found { YES } else { NO }, Ordering::Relaxed);
+    }
+    KNOWN.load(Ordering::Relaxed) == YES
+}
+
+/// Whatever kept a child from being there.
+fn errno(error: LaunchError) -> i32 {
+    match error {
+        LaunchError::Parent { errno, .. } => errno.raw(),
+        _ => Errno::AGAIN.raw(),
+    }
+}

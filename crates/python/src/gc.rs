@@ -1,0 +1,44 @@
+//! The garbage collector is off while a `preexec_fn` may run.
+
+use crate::optional;
+use crate::py::{Owned, Result, aside, import};
+use crate::version::Version;
+
+/// How it is switched on again.
+pub(crate) enum Paused {
+    /// It was off.
+    Off,
+    /// By the interpreter's function.
+    Direct,
+    /// By the module `gc`, as it was before 3.10: who replaces its functions is heard.
+    Module(Owned),
+}
+
+/// Switches it off.
+pub(crate) fn pause(version: Version) -> Result<Paused> {
+    if version.0 >= 10
+        && let Some(was_on) = optional::gc_disable()
+    {
+        return Ok(if was_on { Paused::Direct } else { Paused::Off });
+    }
+    let gc = import(c"gc")?;
+    let was_on = gc.get().attribute(c"isenabled")?.get().call()?.get().is_true()?;
+    gc.get().attribute(c"disable")?.get().call()?;
+    Ok(if was_on { Paused::Module(gc) } else { Paused::Off })
+}
+
+impl Paused {
+    /// Switches it on, if it was. An exception that is set stays set.
+    pub(crate) fn resume(self) -> Result<()> {
+        match self {
+            Self::Off => Ok(()),
+            Self::Direct => {
+                optional::gc_enable();
+                Ok(())
+            }
+            Self::Module(gc) => {
+                aside(|| gc.get().attribute(c"enable").and_then(|enable| enable.get().call())).map(drop)
+            }
+        }
+    }
+}

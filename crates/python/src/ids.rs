@@ -1,0 +1,68 @@
+//! User and group ids, as the interpreter's own converters take them, which it does not share.
+
+use crate::arguments::Ids;
+use crate::py::{self, Exception, Object, Overflow, Result, raise};
+use crate::version::Version;
+
+/// What the child becomes.
+#[derive(Default)]
+pub(crate) struct Identity {
+    pub(crate) groups: Option<Vec<u32>>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) umask: Option<u32>,
+}
+
+impl Identity {
+    pub(crate) fn new(ids: Ids<'_>, version: Version) -> Result<Self> {
+        Ok(Self {
+            groups: ids.groups.some().map(|groups| group_list(groups, version)).transpose()?,
+            gid: ids.gid.some().map(|gid| id(gid, "gid")).transpose()?.filter(|&id| is_one(id)),
+            uid: ids.uid.some().map(|uid| id(uid, "uid")).transpose()?.filter(|&id| is_one(id)),
+            umask: u32::try_from(ids.umask).ok(),
+        })
+    }
+}
+
+/// -1 is no id: it leaves things as they are.
+fn is_one(id: u32) -> bool {
+    id != u32::MAX
+}
+
+/// `NGROUPS_MAX` of Linux; the seed's last resort elsewhere is not the system's limit either.
+const MOST_GROUPS: isize = 65536;
+
+fn group_list(list: Object<'_>, version: Version) -> Result<Vec<u32>> {
+    if !list.is_list() {
+        return Err(raise(Exception::Type, "setgroups argument must be a list"));
+    }
+    let name = version.groups_name();
+    let length = list.len()?;
+    if length > MOST_GROUPS {
+        return Err(raise(Exception::Value, &format!("too many {name}")));
+    }
+    (0..length).map(|index| group(list.item(index)?.get(), name)).collect()
+}
+
+fn group(item: Object<'_>, name: &str) -> Result<u32> {
+    if !item.is_int() {
+        return Err(raise(Exception::Type, &format!("{name} must be integers")));
+    }
+    id(item, "gid").map_err(|_| raise(Exception::Value, "invalid group id"))
+}
+
+/// One id. What does not fit on the positive side counts as too small where it fits a long: so do the interpreter's.
+fn id(object: Object<'_>, what: &str) -> Result<u32> {
+    let index = object.index().map_err(|_| {
+        py::clear();
+        let name = object.type_name();
+        raise(Exception::Type, &format!("{what} should be integer, not {name}"))
+    })?;
+    let too_small = || raise(Exception::Overflow, &format!("{what} is less than minimum"));
+    match index.get().long()? {
+        Ok(-1) => Ok(u32::MAX),
+        Ok(value) => u32::try_from(value).map_err(|_| too_small()),
+        Err(Overflow::Below) => Err(too_small()),
+        Err(Overflow::Above) => Err(raise(Exception::Overflow, &format!("{what} is greater than maximum"))),
+    }
+}

@@ -1,0 +1,112 @@
+//! The module as the interpreter imports it.
+
+use crate::fork_exec::fork_exec;
+use crate::py::{Exception, Object, Owned, Result, raise};
+use crate::version::Version;
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_void};
+use core::ptr;
+use pyo3_ffi as ffi;
+use std::sync::OnceLock;
+
+/// The entry that an import calls: a definition in two phases, so that each interpreter gets a module of its own.
+#[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "the loader finds it by name")]
+pub extern "C" fn PyInit__posixsubprocess() -> *mut ffi::PyObject {
+    static DEFINITION: OnceLock<Definition> = OnceLock::new();
+    let definition = DEFINITION.get_or_init(|| Definition::new(Version::running()));
+    // SAFETY: the definition is a static's, and complete.
+    unsafe { ffi::PyModuleDef_Init(definition.0.get()) }
+}
+
+/// What the interpreter writes to under its lock.
+struct Definition(Box<UnsafeCell<ffi::PyModuleDef>>);
+
+// SAFETY: only the interpreter writes to it, as to any module's definition.
+unsafe impl Sync for Definition {}
+// SAFETY: as above.
+unsafe impl Send for Definition {}
+
+impl Definition {
+    fn new(version: Version) -> Self {
+        Self(Box::new(UnsafeCell::new(ffi::PyModuleDef {
+            m_base: ffi::PyModuleDef_HEAD_INIT,
+            m_name: c"_posixsubprocess".as_ptr(),
+            m_doc: c"A POSIX helper for the subprocess module.".as_ptr(),
+            m_size: 0,
+            m_methods: Box::leak(Box::new(methods(version))).as_mut_ptr(),
+            m_slots: Vec::leak(slots(version)).as_mut_ptr(),
+            m_traverse: None,
+            m_clear: None,
+            m_free: None,
+        })))
+    }
+}
+
+fn methods(version: Version) -> [ffi::PyMethodDef; 2] {
+    let fork_exec = ffi::PyMethodDef {
+        ml_name: c"fork_exec".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: entry },
+        ml_flags: ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+        ml_doc: doc(version).as_ptr(),
+    };
+    [fork_exec, ffi::PyMethodDef::zeroed()]
+}
+
+/// Each version refuses a slot that it does not know.
+fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
+    /// `moduleobject.h` of 3.12: the slot, and a lock for each interpreter.
+    const MULTIPLE_INTERPRETERS: (i32, usize) = (3, 2);
+    /// `moduleobject.h` of 3.13: the slot, and no need of the lock.
+    const GIL: (i32, usize) = (4, 1);
+    let known = [(12, MULTIPLE_INTERPRETERS), (13, GIL)];
+    let known = known.into_iter().filter(|(since, _)| version.0 >= *since).map(|(_, slot)| slot);
+    known
+        .chain([(0, 0)])
+        .map(|(slot, value)| ffi::PyModuleDef_Slot {
+            slot,
+            value: ptr::without_provenance_mut::<c_void>(value),
+        })
+        .collect()
+}
+
+/// The versions from 3.12 on have a signature that `inspect` reads.
+fn doc(version: Version) -> &'static CStr {
+    if version.has_clinic() && version.has_allow_vfork() {
+        c"fork_exec($module, args, executable_list, close_fds, pass_fds, cwd,
+          env, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite,
+          errpipe_read, errpipe_write, restore_signals, call_setsid,
+          pgid_to_set, gid, extra_groups, uid, child_umask, preexec_fn,
+          allow_vfork, /)\n--\n
+Start a program in a child process and return its pid.
+
+What fails in the child is written to errpipe_write in the form that subprocess reads."
+    } else {
+        c"Start a program in a child process and return its pid.
+
+What fails in the child is written to errpipe_write in the form that subprocess reads."
+    }
+}
+
+/// What a call of `fork_exec` comes to.
+unsafe extern "C" fn entry(
+    _module: *mut ffi::PyObject,
+    tuple: *mut ffi::PyObject,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the interpreter passes a tuple that lives for the call.
+    let Some(tuple) = (unsafe { Object::borrow(tuple) }) else { return ptr::null_mut() };
+    // SAFETY: a dictionary that lives for the call, or null.
+    let keywords = unsafe { Object::borrow(keywords) };
+    let called = refuse(keywords).and_then(|()| fork_exec(tuple));
+    called.map_or(ptr::null_mut(), Owned::into_ptr)
+}
+
+/// Keywords are taken only to be refused in the words of the version, which the flags of a method do not choose.
+fn refuse(keywords: Option<Object<'_>>) -> Result<()> {
+    if keywords.map_or(Ok(false), Object::is_true)? {
+        let name = if Version::running().has_clinic() { "_posixsubprocess.fork_exec" } else { "fork_exec" };
+        return Err(raise(Exception::Type, &format!("{name}() takes no keyword arguments")));
+    }
+    Ok(())
+}

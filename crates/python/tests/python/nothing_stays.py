@@ -1,0 +1,15 @@
+"""After the package was removed: the interpreter is what it was, in this process and in a new one."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+
+import _posixsubprocess
+
+left = [name for name in os.listdir(sysconfig.get_paths()["purelib"]) if "forkexec" in name]
+assert not left, left
+assert "forkexec" not in str(getattr(_posixsubprocess, "__file__", None))
+code = "import sys, _posixsubprocess as m; sys.exit('forkexec' in str(getattr(m, '__file__', None)))"
+assert subprocess.run([sys.executable, "-c", code], cwd="/").returncode == 0
+print("removed: nothing stays")

@@ -1,0 +1,64 @@
+"""The contract: whatever is asked of ``fork_exec``, this package's module and the interpreter's own do the same."""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+#: Every difference there is, as the beginning of its path, with its reason.
+DIFFERENCES = {
+    "bad_executable_list.list": "without a program to try the stock module reports the errno that an earlier call left, or none; "
+                                "this one says that there is no such file",
+    "bad_executable_list.tuple": "as above",
+}
+
+
+def outcomes(which):
+    done = subprocess.run([sys.executable, os.path.join(HERE, "contract.py"), which], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.decode())
+
+
+def differences(stock, ours, path=""):
+    """Where two outcomes differ, with what either is."""
+    if type(stock) is type(ours) is dict:
+        for key in sorted(set(stock) | set(ours)):
+            yield from differences(stock.get(key, "absent"), ours.get(key, "absent"), path + "." + key if path else key)
+    elif type(stock) is type(ours) is list and len(stock) == len(ours):
+        for index, pair in enumerate(zip(stock, ours)):
+            yield from differences(*pair, path="{}.{}".format(path, index))
+    elif stock != ours:
+        yield path, stock, ours
+
+
+class Contract(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stock, cls.ours = outcomes("stock"), outcomes("ours")
+        cls.found = list(differences(cls.stock, cls.ours))
+
+    def test_every_case_comes_to_its_end(self):
+        for name, outcome in sorted(self.stock.items()):
+            with self.subTest(case=name):
+                self.assertFalse(isinstance(outcome, str) and outcome.startswith("case "), outcome)
+
+    def test_every_difference_is_on_the_list(self):
+        for path, stock, ours in self.found:
+            with self.subTest(path=path):
+                if not any(path.startswith(known) for known in DIFFERENCES):
+                    self.fail("stock: {!r}\nours:  {!r}".format(stock, ours))
+
+    def test_what_is_on_the_list_differs(self):
+        for known in DIFFERENCES:
+            self.assertTrue(any(path.startswith(known) for path, _, _ in self.found), known)
+
+    def test_there_are_cases(self):
+        self.assertGreater(len(self.stock), 60)
+
+
+if __name__ == "__main__":
+    unittest.main()

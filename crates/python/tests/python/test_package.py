@@ -1,0 +1,111 @@
+"""Putting the module in place and out again."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+
+def run(code, *flags, **environment):
+    """What a new interpreter of this environment prints."""
+    done = subprocess.run([sys.executable, *flags, "-c", code], env=dict(os.environ, **environment),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    return (done.stdout + done.stderr).strip()
+
+
+WHICH = "print('forkexec' in str(getattr({}, '__file__', None)))"
+USED = ("import forkexec_posixsubprocess as f, subprocess\n"
+        "print(f.status().installed, f.status().in_use, subprocess.Popen(['/bin/sh', '-c', 'exit 7'], cwd='/').wait())\n")
+
+
+class Installing(unittest.TestCase):
+    def test_an_import_alone_changes_nothing(self):
+        self.assertEqual(run(USED), "False False 7")
+
+    def test_before_subprocess_is_imported(self):
+        self.assertEqual(run("import forkexec_posixsubprocess as f; f.install(); f.install()\n" + USED), "True True 7")
+
+    def test_after_subprocess_was_imported(self):
+        self.assertEqual(run("import subprocess, forkexec_posixsubprocess as f; f.install()\n" + USED), "True True 7")
+
+    def test_out_again(self):
+        first = "import forkexec_posixsubprocess as f; f.install(); f.uninstall(); f.uninstall()\n"
+        self.assertEqual(run(first + USED), "False False 7")
+        self.assertEqual(run("import subprocess\n" + first + USED), "False False 7")
+        between = "import forkexec_posixsubprocess as f; f.install(); import subprocess; f.uninstall()\n"
+        self.assertEqual(run(between + USED), "False False 7")
+
+    def test_in_and_out_and_in(self):
+        first = "import subprocess, forkexec_posixsubprocess as f\nfor _ in range(3): f.install(); f.uninstall()\nf.install()\n"
+        self.assertEqual(run(first + USED), "True True 7")
+
+    def test_the_module_that_comes_back_is_the_one_that_was_there(self):
+        code = ("import _posixsubprocess as before, forkexec_posixsubprocess as f; f.install(); f.uninstall()\n"
+                "import _posixsubprocess as after; print(before is after)")
+        self.assertEqual(run(code), "True")
+
+    def test_nothing_that_was_not_imported_is_imported_on_the_way_out(self):
+        code = ("import sys; sys.modules.pop('_posixsubprocess', None)\nimport forkexec_posixsubprocess as f; f.install(); f.uninstall()\n"
+                "print('_posixsubprocess' in sys.modules, 'subprocess' in sys.modules)")
+        self.assertEqual(run(code, "-S", PYTHONPATH=site_directory()), "False False")
+
+    def test_another_s_function_is_left_where_it_is(self):
+        code = ("import forkexec_posixsubprocess as f, subprocess; f.install()\n"
+                "name = '_fork_exec' if hasattr(subprocess, '_fork_exec') else '_posixsubprocess'\n"
+                "mine = object(); setattr(subprocess, name, mine); f.uninstall(); print(getattr(subprocess, name) is mine)")
+        self.assertEqual(run(code), "True")
+
+    def test_another_interpreter_is_refused(self):
+        code = "import sys, forkexec_posixsubprocess as f; sys.version_info = (3, 99); f.install()"
+        self.assertIn("RuntimeError: forkexec_posixsubprocess is for CPython", run(code))
+
+
+def site_directory():
+    import forkexec_posixsubprocess
+    return os.path.dirname(os.path.dirname(forkexec_posixsubprocess.__file__))
+
+
+@unittest.skipUnless(os.access(site_directory(), os.W_OK), "the environment is not writable")
+class EveryProcess(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(run, "from forkexec_posixsubprocess._startup import disable; disable()")
+        shown = subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "enable"])
+        self.assertIn(b"forkexec_posixsubprocess.pth", shown)
+
+    def test_it_is_in_use_without_being_asked_for(self):
+        import_it = "import _posixsubprocess as m\n" + WHICH.format("m")
+        for flags in ((), ("-I",), ("-E",), ("-s",)):
+            self.assertEqual(run(import_it, *flags), "True")
+        self.assertEqual(run(USED), "True True 7")
+
+    def test_the_environment_can_say_no(self):
+        self.assertEqual(run(USED, FORKEXEC_POSIXSUBPROCESS="0"), "False False 7")
+
+    def test_without_site_it_is_not(self):
+        self.assertEqual(run("import _posixsubprocess as m\n" + WHICH.format("m"), "-S"), "False")
+
+    def test_the_file_does_no_harm_without_the_package(self):
+        with open(os.path.join(site_directory(), "forkexec_posixsubprocess.pth")) as file:
+            line = file.read()
+        code = "import sys; sys.modules['forkexec_posixsubprocess'] = None\n" + line + "\nprint('ok')"
+        self.assertEqual(run(code), "ok")
+
+    def test_disabled_again(self):
+        subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "disable"])
+        self.assertEqual(run(USED), "False False 7")
+
+    def test_pip_removes_the_file_with_the_package(self):
+        names = [name for name in os.listdir(site_directory()) if name.startswith("forkexec_posixsubprocess-")]
+        with open(os.path.join(site_directory(), names[0], "RECORD")) as record:
+            self.assertEqual(sum(line.startswith("forkexec_posixsubprocess.pth,") for line in record), 1)
+
+
+class Command(unittest.TestCase):
+    def test_it_shows_what_is_in_use_and_measures(self):
+        shown = subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "--rounds", "2"]).decode()
+        self.assertIn("the interpreter's own", shown)
+        self.assertIn("two adjacent pass_fds", shown)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,52 @@
+//! Children whose end is somebody else's to see: it is announced like that of any child, and nobody waits for them here.
+
+use super::{BorrowingChild, Failed, LinuxLauncher, Way};
+use crate::{CloneSys, Started};
+use forkexec_core::{Backend, LaunchError, Pid, Plan, Report, Reporter, Slot, Stage};
+
+impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
+    /// Starts a child that shares memory, and says what it reported, if it failed. Nothing is waited for: whoever waits for
+    /// children finds it, failed or not. It runs a program or has ended when this comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child.
+    pub fn hand_over(&self, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+        self.by_the_best_method(plan, &|way| self.attempt_announced(way, plan))
+    }
+
+    /// Forks a child that tells `reporter` how it goes. It is the caller's to wait for, too.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError::Parent`]: there is no child.
+    pub fn hand_over_forked<R: Reporter + ?Sized>(
+        &self,
+        plan: &Plan<'_>,
+        reporter: &R,
+    ) -> Result<Pid, LaunchError> {
+        self.fork.hand_over(plan, reporter)
+    }
+
+    fn attempt_announced(&self, way: Way, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), Failed> {
+        let slot = Slot::new();
+        let child = |birth| BorrowingChild { backend: self.backend, plan, birth, slot: &slot }.run();
+        let Started { pid, pidfd } = self.start(way, plan, true, &child)?;
+        if let Some(pidfd) = pidfd {
+            let _ = self.backend.sys().close(pidfd);
+        }
+        let failure = slot.failure();
+        if let Some(report) = failure.filter(is_refusal_of_the_method) {
+            // It touched nothing. Another one takes its place, and nobody is to find this one.
+            self.backend.sys().reap(pid);
+            return Err(Failed::Finally(super::failed(report)));
+        }
+        self.backend.learn(&slot.how_closed());
+        Ok((pid, failure))
+    }
+}
+
+/// Whether a child could not make the shared table its own, and nothing else is wrong.
+fn is_refusal_of_the_method(report: &Report) -> bool {
+    report.stage == Stage::Table && report.errno.is_refusal()
+}

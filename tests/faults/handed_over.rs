@@ -1,0 +1,104 @@
+//! Children that are handed over: whoever waits for children finds them, and nothing was waited for by the launcher.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Closed, Errno, Exec, Fd, ForkLauncher, ParentSys, Pid, Plan, Report, Reporter, Stage, Sys,
+};
+use forkexec_linux::Start;
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::isolated;
+
+use crate::failing::Failing;
+use crate::launcher::plan;
+use crate::shared::over;
+
+/// A plan of a program that is not there.
+fn lost() -> Plan<'static> {
+    Plan::new(Exec { candidates: &[c"/nowhere/program"], ..plan().exec })
+}
+
+const LOST: Report = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
+
+/// As waitpid(2) encodes `_exit(255)`.
+const FAILED: i32 = 255 << 8;
+
+/// waitpid(2) without `__WCLONE` finds one that failed only if its end is announced by `SIGCHLD`.
+#[rstest]
+#[case::runs(plan(), None, 0)]
+#[case::fails(lost(), Some(LOST), FAILED)]
+fn whoever_waits_finds_the_child(
+    #[case] plan: Plan<'static>,
+    #[case] expected: Option<Report>,
+    #[case] status: i32,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(Failing::nothing);
+        let before = Snapshot::take();
+        let (pid, failure) = launcher.hand_over(&plan).expect("it starts");
+        assert_eq!(failure, expected);
+        assert_eq!(backend.sys().inner().reap(pid), Some(status));
+        assert!(backend.sys().take_starts().last().is_some_and(|start| start.announced));
+        assert_eq!(before.differences(&Snapshot::take()), [""; 0]);
+    });
+}
+
+/// A child that cannot make the table its own is nobody's but the launcher's.
+#[test]
+fn a_method_that_is_refused_leaves_no_child() {
+    isolated(|| {
+        let denied = ["close_range_unshare", "unshare_files"];
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).denying(&denied, Errno::PERM));
+        let (pid, failure) = launcher.hand_over(&plan()).expect("there is another way");
+        assert_eq!((failure, backend.sys().inner().reap(pid)), (None, Some(0)));
+        assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD));
+        let shared: Vec<bool> =
+            backend.sys().take_starts().iter().map(|start: &Start| start.shares_table).collect();
+        assert_eq!(shared.last(), Some(&false));
+    });
+}
+
+/// Writes the stage of a failure as one byte to a descriptor.
+struct Byte<'a, S>(&'a S, Fd);
+
+impl<S: Sys> Reporter for Byte<'_, S> {
+    fn enter(&self, _stage: Stage, _at: Option<u64>) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn closed(&self, _closed: Closed) {}
+
+    fn intact(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn fail(&self, report: Report) {
+        let _ = self.0.write(self.1, &[report.stage as u8]);
+    }
+
+    fn channel(&self) -> Option<Fd> {
+        Some(self.1)
+    }
+}
+
+#[rstest]
+#[case::runs(plan(), None, 0)]
+#[case::fails(lost(), Some(Stage::Exec as u8), FAILED)]
+fn a_forked_one_tells_its_reporter(
+    #[case] plan: Plan<'static>,
+    #[case] expected: Option<u8>,
+    #[case] status: i32,
+) {
+    isolated(|| {
+        let (backend, _) = over(Failing::nothing);
+        let sys = backend.sys();
+        let (reader, writer) = sys.inner().pipe().expect("a pipe can be made");
+        let pid: Pid = ForkLauncher::new(backend).hand_over(&plan, &Byte(sys, writer)).expect("it starts");
+        sys.inner().close(writer).expect("it is open");
+        let mut byte = [0];
+        let read = sys.inner().read(reader, &mut byte).expect("it can be read");
+        assert_eq!((read == 1).then_some(byte[0]), expected);
+        assert_eq!(sys.inner().reap(pid), Some(status));
+        sys.inner().close(reader).expect("it is open");
+    });
+}
