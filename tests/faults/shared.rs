@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, OnceLock};
 use std::thread;
 
@@ -23,6 +22,10 @@ use forkexec_tests::{deny::Deny, world};
 
 use crate::failing::{Failing, Fault, Side};
 use crate::launcher::{plan, plan_of};
+
+// Android's C library has no cancellation.
+#[cfg(not(target_os = "android"))]
+mod cancelled;
 
 /// What clone(2), clone3(2), mmap(2) and the others may answer, the refusals of old kernels and filters first.
 const ERRNOS: [Errno; 13] = [
@@ -490,67 +493,6 @@ fn is_dumpable() -> bool {
     // SAFETY: the operation takes no address.
     unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
 }
-
-/// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would
-/// leave a stack, a mask and a child behind.
-#[cfg(not(target_os = "android"))]
-#[rstest]
-fn a_start_is_no_point_of_cancellation(
-    #[values(World::Whole, World::CloneAlone)] world: World,
-    #[values(false, true)] fails: bool,
-) {
-    isolated(|| {
-        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).refusing(world.refuse()));
-        let (asked, thread) = (AtomicBool::new(false), OnceLock::new());
-        let directory = if fails { c"/no/such/directory" } else { c"/" };
-        let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
-        let is_started = thread::scope(|scope| {
-            let starting = scope.spawn(|| {
-                // SAFETY: no memory is passed.
-                assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
-                while !asked.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
-                let started = launch(backend, &launcher, &plan);
-                let mut before = 0;
-                // SAFETY: the state is valid, and the old one is written to `before`.
-                assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
-                started.is_ok()
-            });
-            let thread = loop {
-                match thread.get() {
-                    Some(thread) => break thread.0,
-                    None => std::hint::spin_loop(),
-                }
-            };
-            // SAFETY: the thread waits for what is stored below.
-            assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
-            asked.store(true, Ordering::Release);
-            starting.join().expect("it comes to its end")
-        });
-        assert_eq!(is_started, !fails);
-    });
-}
-
-/// A thread as the C library knows it. That is a number for glibc, and a pointer for musl.
-#[cfg(not(target_os = "android"))]
-struct Thread(libc::pthread_t);
-
-// SAFETY: only the C library follows the pointer, and any thread may ask it to.
-#[cfg(not(target_os = "android"))]
-unsafe impl Send for Thread {}
-// SAFETY: as above.
-#[cfg(not(target_os = "android"))]
-unsafe impl Sync for Thread {}
-
-#[cfg(not(target_os = "android"))]
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: i32, old: *mut i32) -> i32;
-}
-
-/// `PTHREAD_CANCEL_DISABLE` of glibc and of musl.
-#[cfg(not(target_os = "android"))]
-const CANCEL_DISABLE: i32 = 1;
 
 /// How many pieces of memory this process has.
 fn mappings() -> usize {

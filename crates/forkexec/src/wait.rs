@@ -134,11 +134,12 @@ fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
 fn await_end(pid: i32) -> io::Result<()> {
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
     let options = libc::WEXITED | libc::WNOWAIT;
+    #[expect(clippy::allow_attributes, reason = "an id has 64 bits on some systems, and a sign on others")]
+    #[allow(clippy::cast_lossless, clippy::cast_possible_wrap)]
+    let id = pid.unsigned_abs() as libc::id_t;
     loop {
         // SAFETY: a `siginfo_t` is written.
-        if unsafe { libc::waitid(libc::P_PID, pid.unsigned_abs() as libc::id_t, info.as_mut_ptr(), options) }
-            == 0
-        {
+        if unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options) } == 0 {
             return Ok(());
         }
         let error = io::Error::last_os_error();

@@ -104,10 +104,13 @@ impl CloneSys for Kernel {
 
     /// By the functions with which their run-time libraries start.
     fn is_sanitized(&self) -> bool {
-        is_linked!("__asan_init")
-            || is_linked!("__hwasan_init")
-            || is_linked!("__msan_init")
-            || is_linked!("__tsan_init")
+        let linked = [
+            is_linked!("__asan_init"),
+            is_linked!("__hwasan_init"),
+            is_linked!("__msan_init"),
+            is_linked!("__tsan_init"),
+        ];
+        linked.contains(&true)
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
