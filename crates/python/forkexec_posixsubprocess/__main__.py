@@ -31,7 +31,7 @@ def show(rounds):
     if now.may_posix_spawn:
         print("posix_spawn      ", "subprocess goes past either module where it can")
     if rounds > 0:
-        print("\none start and its end, medians in µs:  stock  forkexec  ratio")
+        print("\none start and its end, lower quartiles in µs:  stock  forkexec  ratio")
         for name, start in scenarios():
             stock, ours = measure(start, rounds)
             print("  {:36} {:7.0f} {:9.0f} {:6.2f}".format(name, stock, ours, stock / ours))
