@@ -2,6 +2,7 @@
 //!
 //! What belongs where:
 //!
+//! - `activation`: sockets that are handed over with an announcement
 //! - `calls`: how many system calls a start makes
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
@@ -22,6 +23,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod activation;
 mod calls;
 mod causes;
 mod child;

@@ -245,6 +245,10 @@ impl<S: Sys> Sys for Failing<S> {
         self.inner.highest_signal()
     }
 
+    fn process(&self) -> Pid {
+        self.inner.process()
+    }
+
     /// Counted, and done in any case: getppid(2) cannot fail.
     fn parent(&self) -> Pid {
         let _ = self.fault("parent");
@@ -302,10 +306,6 @@ impl<S: ParentSys> ParentSys for Failing<S> {
             return self.instead("wait", || self.inner.wait(pid));
         }
         self.after("wait", || self.inner.wait(pid))
-    }
-
-    fn process(&self) -> Pid {
-        self.inner.process()
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {

@@ -7,8 +7,8 @@ use rstest::rstest;
 
 use forkexec_core::{
     Backend, Birth, CHANNEL_REPLACED, CStrArray, Closed, Closer, Disposition, Errno, Exec, Fd, HOOK_PANICKED,
-    HookError, KeepList, Limit, Link, Mask, Move, Plan, Report, Resource, ShellFallback, SignalSet, Source,
-    Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
+    HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan, Report, Resource, ShellFallback,
+    SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
 };
 use forkexec_linux::Linux;
 
@@ -182,6 +182,17 @@ fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
     let kernel = rich::group_kernel().with_process(|it| it.dispositions.clear());
     let ran = run(kernel, &plan);
     assert_eq!((ran.ending(), ran.calls()), (Ok(c"/bin/prog"), strings(&[calls, &PLAIN].concat())));
+}
+
+#[test]
+fn the_variable_for_it_says_the_child_s_own_number() {
+    let variable = PidVariable::new("LISTEN_PID").unwrap();
+    let ran = run(SimKernel::new(), &Plan { own_pid: Some(&variable), ..plain() });
+    let calls = ran.calls();
+    assert_eq!(calls[calls.len() - 2..], strings(&["process()", "execve(/bin/prog)"]));
+    // SAFETY: the only child of this plan has run.
+    let written = unsafe { ThinCStr::of_pid(&variable) };
+    assert_eq!(written.as_c_str(), c"LISTEN_PID=101");
 }
 
 const LOW: Limit = Limit { resource: Resource::FSIZE, soft: 10, hard: 20 };

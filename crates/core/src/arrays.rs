@@ -1,5 +1,6 @@
 //! C's arrays of strings, with the terminating null that exec needs as part of the type.
 
+use crate::PidVariable;
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -9,7 +10,7 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub struct ThinCStr<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
 
-// SAFETY: `From`, the only way to make one, makes it of a shared borrow of a `CStr`, which is `Sync`.
+// SAFETY: it is made of a shared borrow of a `CStr` or a `PidVariable`, which are `Sync`.
 unsafe impl Send for ThinCStr<'_> {}
 // SAFETY: as above; no method writes through it.
 unsafe impl Sync for ThinCStr<'_> {}
@@ -21,9 +22,19 @@ impl<'a> From<&'a CStr> for ThinCStr<'a> {
 }
 
 impl<'a> ThinCStr<'a> {
+    /// The variable as it is for exec.
+    ///
+    /// # Safety
+    ///
+    /// Nobody asks for [`as_c_str`](Self::as_c_str), which promises bytes that do not change, while a child may write them.
+    pub const unsafe fn of_pid(variable: &'a PidVariable) -> Self {
+        Self(NonNull::from_ref(variable.first()).cast(), PhantomData)
+    }
+
     /// The string, with its length looked up.
     pub fn as_c_str(self) -> &'a CStr {
-        // SAFETY: `From` is the only way to make one, of a `CStr` that is borrowed for `'a`: it has its NUL as long.
+        // SAFETY: `From` made it of a `CStr` that is borrowed for `'a`, and has its NUL as long. Who made it by `of_pid`
+        // has seen to it that no child writes there, and the NUL of such a variable is never overwritten.
         unsafe { CStr::from_ptr(self.0.as_ptr()) }
     }
 }

@@ -327,6 +327,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     /// Tries the candidates in order. The first error that is neither `ENOENT` nor `ENOTDIR` is the one to report,
     /// else the last: a program that was found but may not be run must not look like one that is missing.
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
+        if let Some(variable) = self.plan.own_pid {
+            variable.write(self.sys.process());
+        }
         let mut reported: Option<Failure> = None;
         let mut index = 0_i32;
         for candidate in self.plan.exec.candidates {

@@ -3,7 +3,7 @@
 //! A plan holds no order: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not asked for is `None`,
 //! `false` or an empty slice.
 
-use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, Signal, SignalSet};
+use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, PidVariable, Signal, SignalSet};
 use core::ffi::CStr;
 
 /// Everything a child does between its start and exec.
@@ -67,6 +67,8 @@ pub struct Plan<'a> {
     pub pidfd: bool,
     /// Whether the time of each stage is recorded.
     pub timed: bool,
+    /// A variable among the environment of `exec` that gets the program's own process id.
+    pub own_pid: Option<&'a PidVariable>,
     /// What to exec.
     pub exec: Exec<'a>,
 }
@@ -103,6 +105,7 @@ impl<'a> Plan<'a> {
             close: Some(Link::Bulk),
             pidfd: true,
             timed: false,
+            own_pid: None,
             exec,
         }
     }

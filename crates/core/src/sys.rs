@@ -105,6 +105,8 @@ pub trait Sys {
     /// The highest signal number of this system.
     fn highest_signal(&self) -> Signal;
 
+    /// getpid(2).
+    fn process(&self) -> Pid;
     /// getppid(2).
     fn parent(&self) -> Pid;
     /// setsid(2).
@@ -171,8 +173,6 @@ pub trait ParentSys: Sys {
     }
     /// kill(2).
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
-    /// getpid(2).
-    fn process(&self) -> Pid;
     /// Blocks every signal in the calling thread and gives the former mask.
     fn block_signals(&self) -> Result<SignalSet, Errno>;
     /// mmap(2), anonymous and shared with children: zeroed, aligned to a page.

@@ -13,8 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut worker = Command::new("sh");
     worker
         .args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"])
-        .map_fd(&listener, 3)
-        .env("LISTEN_FDS", "1");
+        .map_fd(&listener, 3);
 
     let mut child = worker.spawn().map_err(explain)?;
     println!("started by {}, descriptors closed by {}", child.method().name(), child.closer());

@@ -72,6 +72,17 @@ impl Environment {
 pub(crate) struct Variables(Vec<(OsString, OsString)>);
 
 impl Variables {
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.remove(name);
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// Removes a variable.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(this, _)| this != name);
+    }
+
     /// The value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_os_str())

@@ -55,6 +55,11 @@ pub enum Error {
         pid: u32,
     },
 
+    /// What this program was told about the sockets that it was handed makes no sense
+    /// ([`listen_fds`](crate::listen_fds)).
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+
     /// A call about a child that runs, or ran, failed.
     #[error("{what}: {source}")]
     Child {
@@ -286,6 +291,12 @@ pub enum InputError {
     /// A pre-exec closure runs in a copy of the process, and only fork(2) makes one.
     #[error("a pre-exec closure needs fork, and a start without fork is required")]
     ClosureNeedsFork,
+    /// A socket's name cannot stand in a list of names.
+    #[error("the socket name {name:?} is not printable ASCII without a colon, of 255 bytes at most")]
+    BadSocketName {
+        /// The name.
+        name: String,
+    },
     /// A number is no signal whose mask or disposition can be set.
     #[error("signal {signal} cannot be {verb}")]
     BadSignal {
@@ -296,6 +307,40 @@ pub enum InputError {
     },
 }
 
+/// Why the sockets that a program was handed cannot be taken.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ActivationError {
+    /// A variable is not what it has to be.
+    #[error("{name} is {value:?}")]
+    Variable {
+        /// `LISTEN_PID`, `LISTEN_FDS` or `LISTEN_FDNAMES`.
+        name: &'static str,
+        /// Its value.
+        value: OsString,
+    },
+    /// There are not as many names as descriptors.
+    #[error("LISTEN_FDS says {count}, and LISTEN_FDNAMES has {names} names")]
+    Names {
+        /// How many descriptors.
+        count: u32,
+        /// How many names.
+        names: usize,
+    },
+    /// A descriptor is not open.
+    #[error("descriptor {fd} was announced and is not open")]
+    NotOpen {
+        /// Its number.
+        fd: RawFd,
+    },
+    /// A descriptor is close-on-exec, so that it was opened by this program, or was taken already.
+    #[error("descriptor {fd} was announced and is close-on-exec: it was taken, or is another file")]
+    Taken {
+        /// Its number.
+        fd: RawFd,
+    },
+}
+
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
@@ -303,6 +348,7 @@ impl From<Error> for io::Error {
             Error::Input(_) => io::ErrorKind::InvalidInput,
             Error::Unsupported { .. } | Error::NotFast { .. } => io::ErrorKind::Unsupported,
             Error::Spawn(spawn) => spawn.kind(),
+            Error::Activation(_) => io::ErrorKind::InvalidData,
             Error::Died { .. } | Error::StatusLost { .. } => io::ErrorKind::Other,
             Error::Child { source, .. } => source.kind(),
         };

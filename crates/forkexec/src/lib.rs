@@ -35,6 +35,7 @@
 //! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to
 //! [`Command::pre_exec`] does.
 
+mod activation;
 mod c_array;
 mod cause;
 mod child;
@@ -62,10 +63,11 @@ mod stdio;
 mod survey;
 mod wait;
 
+pub use activation::{ListenFd, listen_fds};
 pub use cause::Cause;
 pub use child::Child;
 pub use command::Command;
-pub use error::{Error, InputError, SpawnError};
+pub use error::{ActivationError, Error, InputError, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
 pub use operand::Operand;
 pub use path_search::SearchPath;

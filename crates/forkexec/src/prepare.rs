@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 
+use crate::activation::announce::announce;
 use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::layout::Layout;
 use crate::path_search;
@@ -56,7 +57,8 @@ impl<'a> Prepared<'a> {
         checks::attributes(&settings)?;
         let descriptors = checks::descriptors(&settings)?;
         settings.env.check()?;
-        let variables = settings.env.resolve();
+        let mut variables = settings.env.resolve();
+        announce(&settings, &mut variables);
         let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
         let argv = arguments(&settings.args)?;
         let shell_argvs = match settings.without_interpreter {

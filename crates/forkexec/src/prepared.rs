@@ -18,7 +18,8 @@ use std::sync::OnceLock;
 ///
 /// [`Command::prepare`](crate::Command::prepare) makes one that borrows the command,
 /// [`Command::into_prepared`](crate::Command::into_prepared) one that lives by itself. It may be started many times, by
-/// many threads at once, and no start allocates memory unless it fails.
+/// many threads at once, and no start allocates memory unless it fails or hands over sockets with
+/// [`listen_fd`](crate::Command::listen_fd).
 ///
 /// What a start would look up is looked up when the command is prepared, and is fixed by then:
 /// - the environment, and the `PATH` by which the program is searched. The program itself is looked for at each

@@ -21,6 +21,8 @@ pub(crate) struct Settings<'fd> {
     pub(crate) streams: [Option<Stdio>; 3],
     pub(crate) keep: Vec<FdSource<'fd>>,
     pub(crate) mappings: Vec<(FdSource<'fd>, Fd)>,
+    /// The names of the sockets that are announced, in the order of their numbers. Each is a mapping, too.
+    pub(crate) sockets: Vec<String>,
     pub(crate) close: Option<Link>,
     pub(crate) directory: Option<Directory<'fd>>,
     pub(crate) root: Option<PathBuf>,
@@ -65,6 +67,7 @@ impl Settings<'_> {
             streams: [None, None, None],
             keep: Vec::new(),
             mappings: Vec::new(),
+            sockets: Vec::new(),
             close: Some(Link::Bulk),
             directory: None,
             root: None,

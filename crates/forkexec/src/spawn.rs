@@ -1,5 +1,6 @@
-//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails.
+//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails, or announces sockets.
 
+use crate::activation::announce;
 use crate::ends::Ends;
 use crate::failure;
 use crate::layout::Layout;
@@ -8,7 +9,9 @@ use crate::prepare::{PreparedDirectory, SHELL};
 use crate::prepared::Prepared;
 use crate::slots;
 use crate::{Child, Error};
-use forkexec_core::{Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory};
+use forkexec_core::{
+    CStrArray, Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory,
+};
 
 /// Starts a child.
 pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
@@ -19,8 +22,13 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
     let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
     let plan = plan(prepared, layout, &hook);
     let mut ends = Ends::open(layout, &plan)?;
+    let own_pid = announce::pid_variable(&prepared.settings);
+    let announced = own_pid.as_ref().map(|variable| announce::environment(prepared, variable));
+    let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
     let plan = Plan {
         ends: ends.numbers(),
+        own_pid: own_pid.as_ref(),
+        exec: Exec { env, ..plan.exec },
         directory: directory(prepared, layout, &ends),
         terminal: layout.terminal.map(|terminal| terminal.number(ends.numbers())),
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),

@@ -214,6 +214,11 @@ impl Sys for Kernel {
         HIGHEST_SIGNAL
     }
 
+    fn process(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        unsafe { libc::getpid() }
+    }
+
     fn parent(&self) -> Pid {
         // SAFETY: no memory is passed.
         unsafe { libc::getppid() }
@@ -366,11 +371,6 @@ impl ParentSys for Kernel {
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
         // SAFETY: no memory is passed.
         done(unsafe { libc::kill(pid, signal) })
-    }
-
-    fn process(&self) -> Pid {
-        // SAFETY: no memory is passed.
-        unsafe { libc::getpid() }
     }
 
     fn block_signals(&self) -> Result<SignalSet, Errno> {

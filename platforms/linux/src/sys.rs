@@ -279,6 +279,11 @@ impl Sys for Kernel {
         if SIGNAL_WORDS == 2 { 127 } else { 64 }
     }
 
+    fn process(&self) -> Pid {
+        // SAFETY: no memory is passed.
+        int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
+    }
+
     fn parent(&self) -> Pid {
         // SAFETY: no memory is passed.
         int(unsafe { syscall!(libc::SYS_getppid) }).unwrap_or(0)
@@ -395,11 +400,6 @@ impl ParentSys for Kernel {
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
         // SAFETY: no memory is passed.
         done(unsafe { syscall!(libc::SYS_kill, pid, signal) })
-    }
-
-    fn process(&self) -> Pid {
-        // SAFETY: no memory is passed.
-        int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
     }
 
     fn block_signals(&self) -> Result<SignalSet, Errno> {

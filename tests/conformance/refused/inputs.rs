@@ -140,6 +140,18 @@ fn open() -> File {
     |it: &mut Command<'_>| { it.map_fd(open(), 7).map_fd(memory_file(), 7); },
     "descriptor 7 is claimed twice",
 )]
+#[case::socket_name_with_a_colon(
+    |it: &mut Command<'_>| { it.listen_fd(open(), "a:b"); },
+    r#"the socket name "a:b" is not printable ASCII without a colon, of 255 bytes at most"#,
+)]
+#[case::socket_name_with_a_nul(
+    |it: &mut Command<'_>| { it.listen_fd(open(), "a\0"); },
+    r#"the socket name "a\0" is not printable ASCII without a colon, of 255 bytes at most"#,
+)]
+#[case::socket_on_a_target(
+    |it: &mut Command<'_>| { it.map_fd(open(), 3).listen_fd(memory_file(), "http"); },
+    "descriptor 3 is claimed twice",
+)]
 #[case::target_that_is_kept(
     |it: &mut Command<'_>| { it.map_fd(memory_file(), 60).keep_fd(open()); },
     "descriptor 60 is claimed twice",

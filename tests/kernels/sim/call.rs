@@ -40,6 +40,7 @@ pub(crate) const NAMES: &[&str] = &[
     "open_count",
     "open_directory",
     "parent",
+    "process",
     "read_directory",
     "read_file",
     "release",

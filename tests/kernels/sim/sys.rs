@@ -161,6 +161,11 @@ impl Sys for SimKernel {
         HIGHEST_SIGNAL
     }
 
+    fn process(&self) -> Pid {
+        let own = self.call(Call::new("process"), |state| Ok(state.process.pid));
+        own.expect("getpid(2) always succeeds")
+    }
+
     fn parent(&self) -> Pid {
         let parent = self.call(Call::new("parent"), |state| Ok(state.process.parent));
         parent.expect("getppid(2) always succeeds")

@@ -1,6 +1,7 @@
 //! Which descriptors a child gets beside 0, 1 and 2.
 
 use super::Command;
+use crate::activation::FIRST;
 use crate::{FdSource, Link};
 use std::os::fd::RawFd;
 
@@ -71,6 +72,39 @@ impl<'fd> Command<'fd> {
     /// ```
     pub fn map_fd(&mut self, source: impl Into<FdSource<'fd>>, target: RawFd) -> &mut Self {
         self.settings.mappings.push((source.into(), target));
+        self
+    }
+
+    /// Hands a listening socket over as systemd does (socket activation, `sd_listen_fds(3)`): the first one under number 3, the
+    /// next under 4, and so on. `LISTEN_FDS` says how many, `LISTEN_FDNAMES` their names, and `LISTEN_PID` that they are
+    /// meant for this child: the child itself writes its process id there.
+    ///
+    /// The other side is [`listen_fds`](crate::listen_fds), or what the program's language has for it. Connected
+    /// sockets, FIFOs and other files are handed over in the same way. It is a mapping: what is said at
+    /// [`map_fd`](Self::map_fd) holds here, too. These variables come before what [`env`](Self::env) sets.
+    ///
+    /// # Errors
+    ///
+    /// When the command is started: those of [`map_fd`](Self::map_fd), and
+    /// [`InputError::BadSocketName`](crate::InputError::BadSocketName) if the name is more than 255 bytes long or holds
+    /// anything but printable ASCII, or a colon.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::net::TcpListener;
+    ///
+    /// let http = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "test $LISTEN_PID = $$ && echo $LISTEN_FDS:$LISTEN_FDNAMES"]).listen_fd(&http, "http");
+    /// assert_eq!(command.output()?.stdout, b"1:http\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn listen_fd(&mut self, socket: impl Into<FdSource<'fd>>, name: impl Into<String>) -> &mut Self {
+        let target = self.settings.sockets.len().try_into().ok().and_then(|index| FIRST.checked_add(index));
+        self.settings.mappings.push((socket.into(), target.unwrap_or(RawFd::MAX)));
+        self.settings.sockets.push(name.into());
         self
     }
 

@@ -1,5 +1,6 @@
 //! What is refused before anything starts.
 
+use crate::activation::is_name;
 use crate::operand::{self, Operand};
 use crate::platform::{backend, capabilities};
 use crate::settings::{Directory, Launch, Settings};
@@ -38,6 +39,9 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
         if !targets.insert(*target) {
             return Err(InputError::ClaimedTwice { target: *target });
         }
+    }
+    if let Some(name) = settings.sockets.iter().find(|name| !is_name(name)) {
+        return Err(InputError::BadSocketName { name: name.clone() });
     }
     let mut kept = BTreeSet::new();
     for source in &settings.keep {

@@ -1,0 +1,152 @@
+//! Socket activation: the sockets and variables that a child gets, and the program that takes them.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::thread;
+
+use forkexec::{ActivationError, Command, Error, Launch, listen_fds};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::Seen;
+use rstest::rstest;
+
+use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, report, table};
+
+/// The variables that speak of sockets.
+fn announced(seen: &Seen) -> BTreeSet<OsString> {
+    let of_sockets = |entry: &&OsString| entry.to_string_lossy().starts_with("LISTEN_");
+    seen.env.iter().filter(of_sockets).cloned().collect()
+}
+
+fn expected(pid: i32, count: usize, names: &str) -> BTreeSet<OsString> {
+    let variables =
+        [format!("LISTEN_PID={pid}"), format!("LISTEN_FDS={count}"), format!("LISTEN_FDNAMES={names}")];
+    variables.into_iter().map(OsString::from).collect()
+}
+
+#[rstest]
+fn sockets_begin_at_3_and_the_variables_mean_the_child(
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(0, 1, 3)] files: usize,
+) {
+    isolated(|| {
+        let sockets: Vec<_> = (0..files).map(|_| memory_file()).collect();
+        let names = ["http", "", "my admin"];
+        let mut command = probe(&[]);
+        command.launch(launch);
+        for (socket, name) in sockets.iter().zip(names) {
+            command.listen_fd(socket, name);
+        }
+        let seen = report(&mut command);
+        let handed: Vec<_> = (3..).zip(sockets.iter().map(identity)).collect();
+        assert_eq!(table(&seen)[3..], handed);
+        let variables =
+            if files == 0 { BTreeSet::new() } else { expected(seen.pid, files, &names[..files].join(":")) };
+        assert_eq!(announced(&seen), variables);
+    });
+}
+
+#[test]
+fn what_the_parent_was_told_itself_is_no_news_for_the_child() {
+    isolated(|| {
+        let socket = high_memory_file();
+        let mut command = probe(&[]);
+        command.envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "7"), ("LISTEN_FDNAMES", "a:b")]);
+        command.listen_fd(&socket, "own");
+        let seen = report(&mut command);
+        assert_eq!(announced(&seen), expected(seen.pid, 1, "own"));
+        assert_eq!(
+            seen.env.iter().filter(|entry| entry.to_string_lossy().starts_with("LISTEN_PID=")).count(),
+            1
+        );
+        let cleared = report(probe(&[]).env_clear().listen_fd(&socket, "own"));
+        assert_eq!(cleared.env.iter().cloned().collect::<BTreeSet<_>>(), expected(cleared.pid, 1, "own"));
+    });
+}
+
+/// A child that shares memory writes its number into memory of the parent's: each start has its own.
+#[test]
+fn each_of_many_children_that_start_at_once_gets_its_own_number() {
+    isolated(|| {
+        let socket = high_memory_file();
+        let mut command = probe(&["report"]);
+        command.listen_fd(&socket, "shared");
+        let prepared = command.prepare().expect("it means something");
+        let start = || {
+            for _ in 0..50 {
+                let output = prepared.output().expect("the probe can be started");
+                let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+                assert_eq!(announced(&seen), expected(seen.pid, 1, "shared"));
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(start))));
+    });
+}
+
+/// What the second process of a test is to do.
+const INSIDE: &str = "FORKEXEC_TAKES";
+
+fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+/// This test, in a process that is handed what the command says.
+fn again(test: &str) -> Command<'static> {
+    let mut command = Command::new(env::current_exe().expect("it has a name"));
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+    command
+}
+
+#[track_caller]
+fn passes(command: &mut Command<'_>) {
+    let output = command.output().expect("the tests can be started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let all = format!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{all}");
+}
+
+#[test]
+fn a_program_takes_what_it_was_handed_once() {
+    if is_inside() {
+        let handed = listen_fds().expect("they make sense");
+        let numbers: Vec<RawFd> = handed.iter().map(|socket| socket.fd.as_raw_fd()).collect();
+        assert_eq!(numbers, [3, 4]);
+        assert!(handed.iter().all(|socket| is_cloexec(&socket.fd)));
+        let again = listen_fds().map(|handed| handed.len());
+        assert!(matches!(again, Err(Error::Activation(ActivationError::Taken { fd: 3 }))), "{again:?}");
+        let [http, admin] = <[_; 2]>::try_from(handed).expect("there are two");
+        assert_eq!((http.name.as_str(), admin.name.as_str()), ("http", "admin"));
+        drop(TcpListener::from(http.fd).accept().expect("somebody connects"));
+        drop(TcpListener::from(admin.fd));
+        let closed = listen_fds().map(|handed| handed.len());
+        return assert!(
+            matches!(closed, Err(Error::Activation(ActivationError::NotOpen { fd: 3 }))),
+            "{closed:?}"
+        );
+    }
+    isolated(|| {
+        let bind = || TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
+        let (http, admin) = (bind(), bind());
+        let mut command = again("activation::a_program_takes_what_it_was_handed_once");
+        command.listen_fd(&http, "http").listen_fd(&admin, "admin");
+        let client = TcpStream::connect(http.local_addr().expect("it is bound")).expect("it listens");
+        passes(&mut command);
+        drop(client);
+    });
+}
+
+#[test]
+fn a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing() {
+    if is_inside() {
+        return assert_eq!(listen_fds().expect("nothing is wrong").len(), 0);
+    }
+    isolated(|| {
+        let test = "activation::a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing";
+        passes(&mut again(test));
+        let file = high_memory_file();
+        passes(again(test).env("LISTEN_PID", "1").env("LISTEN_FDS", "1").map_fd(&file, 3));
+        passes(again(test).env("LISTEN_FDS", "1").map_fd(&file, 3));
+    });
+}
