@@ -11,9 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _log = File::create("/dev/null")?; // the server's own
 
     let mut worker = Command::new("sh");
-    worker
-        .args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"])
-        .map_fd(&listener, 3);
+    worker.args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"]).map_fd(&listener, 3);
 
     let mut child = worker.spawn().map_err(explain)?;
     println!("started by {}, descriptors closed by {}", child.method().name(), child.closer());

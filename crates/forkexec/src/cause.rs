@@ -196,7 +196,7 @@ const ELF: &[u8] = b"\x7fELF";
 /// How much of a file the kernel looks at for an interpreter line (`BINPRM_BUF_SIZE`).
 const HEAD: usize = 256;
 
-fn head(file: &mut File) -> io::Result<Vec<u8>> {
+pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
@@ -204,14 +204,14 @@ fn head(file: &mut File) -> io::Result<Vec<u8>> {
 
 /// The interpreter that a script's first line names: up to white space, so a carriage return is part of it, and that
 /// is why a script with Windows line ends finds no interpreter.
-fn interpreter(head: &[u8]) -> Option<PathBuf> {
+pub(crate) fn interpreter(head: &[u8]) -> Option<PathBuf> {
     let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     words.next().map(|word| PathBuf::from(OsString::from_vec(word.to_vec())))
 }
 
 /// The dynamic loader that an ELF program of this machine's byte order asks for: its `PT_INTERP` (elf(5)).
-fn loader(file: &mut File, head: &[u8]) -> Option<PathBuf> {
+pub(crate) fn loader(file: &mut File, head: &[u8]) -> Option<PathBuf> {
     if !head.starts_with(ELF) {
         return None;
     }

@@ -46,6 +46,9 @@ mod env;
 mod error;
 mod failure;
 mod fd_plan;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod operand;
 mod path_search;

@@ -1,0 +1,111 @@
+//! Whole plans on a simulated kernel that refuses calls: a program runs with exactly what it was handed, or none runs.
+
+#![no_main]
+
+#[path = "../../tests/kernels/sim/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the suites use all of it")]
+mod sim;
+
+use forkexec_core::{Birth, Errno, Fd, KeepList, Link, Plan, child_exec};
+use forkexec_linux::Linux;
+use libfuzzer_sys::{arbitrary, fuzz_target};
+use sim::{Executed, NAMES, Recorder, SimKernel, rich};
+use std::collections::BTreeMap;
+
+#[derive(arbitrary::Arbitrary, Debug)]
+struct Input {
+    mappings: BTreeMap<u8, u8>,
+    inheritable: Vec<u8>,
+    refusals: Vec<Refusal>,
+    link: u8,
+    shares_table: bool,
+    no_list: bool,
+    rich: bool,
+}
+
+#[derive(arbitrary::Arbitrary, Debug)]
+struct Refusal {
+    call: u8,
+    from: u8,
+    times: u8,
+    errno: u8,
+}
+
+/// Numbers that mappings may name are open, those from here up are secrets.
+const SECRETS: Fd = 60;
+
+const ERRNOS: [Errno; 10] = [
+    Errno::NOSYS,
+    Errno::PERM,
+    Errno::ACCES,
+    Errno::INVAL,
+    Errno::IO,
+    Errno::MFILE,
+    Errno::INTR,
+    Errno::BADF,
+    Errno::TXTBSY,
+    Errno::NOENT,
+];
+
+/// Not refused: close(2) closes whatever it answers (close(2), NOTES), and these three have no failure.
+const UNREFUSED: [&str; 4] = ["close", "parent", "process", "set_umask"];
+
+fuzz_target!(|input: Input| {
+    let small = |number: u8| Fd::from(number % 60);
+    let mappings: BTreeMap<Fd, Fd> =
+        input.mappings.iter().map(|(&to, &from)| (small(to), small(from))).collect();
+    let moves = forkexec::fuzzing::order(&mappings);
+    let targets: Vec<Fd> = mappings.keys().copied().filter(|&fd| fd > 2).collect();
+
+    let kernel = kernel(&input);
+    let before = kernel.table();
+    let file = |fd: &Fd| before.entries()[fd].file;
+    let mut expected: BTreeMap<Fd, u64> = (0..3).map(|fd| (fd, file(&fd))).collect();
+    expected.extend(mappings.iter().map(|(&to, from)| (to, file(from))));
+
+    let asked = if input.rich { rich::session_plan() } else { Plan::new(rich::exec()) };
+    let plan = Plan {
+        keep: KeepList::new(&targets).expect("keys of a map are sorted"),
+        inherit: &[],
+        parent_ends: &[],
+        moves: &moves,
+        placed: &targets,
+        terminal: None,
+        foreground: None,
+        close: Some([Link::Bulk, Link::Enumerate, Link::Loop][usize::from(input.link % 3)]),
+        ..asked
+    };
+    let backend = Linux::new(kernel);
+    let birth = Birth { shares_table: input.shares_table, ..rich::BIRTH };
+    let recorder = Recorder::new(forkexec_core::Backend::sys(&backend));
+    match child_exec(&backend, &plan, &birth, &recorder) {
+        Ok(Executed { files, .. }) => assert_eq!(files, expected, "the program has something else"),
+        Err(report) => {
+            assert!(!input.refusals.is_empty() || input.no_list, "nothing was refused: {report:?}")
+        }
+    }
+    if input.shares_table {
+        let sys = forkexec_core::Backend::sys(&backend);
+        assert_eq!(sys.parents_table(), before, "the parent's table was touched");
+    }
+});
+
+fn kernel(input: &Input) -> SimKernel {
+    let open: Vec<Fd> = (3..SECRETS).collect();
+    let secrets: Vec<Fd> = input.inheritable.iter().map(|&fd| SECRETS + Fd::from(fd)).collect();
+    let mut kernel = rich::kernel();
+    let taken = kernel.open_fds();
+    let free = |fds: &[Fd]| fds.iter().copied().filter(|fd| !taken.contains(fd)).collect::<Vec<_>>();
+    kernel = kernel.with_cloexec(&free(&open)).with_open(&free(&secrets));
+    if input.no_list {
+        kernel = kernel.without_listings();
+    }
+    let names: Vec<_> = NAMES.iter().copied().filter(|name| !UNREFUSED.contains(name)).collect();
+    for refusal in input.refusals.iter().take(6) {
+        let name = names[usize::from(refusal.call) % names.len()];
+        let from = usize::from(refusal.from % 16);
+        let errno = ERRNOS[usize::from(refusal.errno) % ERRNOS.len()];
+        kernel = kernel.refusing_some(name, from..from + usize::from(refusal.times % 16), errno);
+    }
+    kernel
+}
