@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::settings::OnDrop;
 use crate::wait::Handle;
-use crate::{Error, Stage, communicate};
+use crate::{Conversation, Error, Stage};
 use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
@@ -184,7 +184,8 @@ impl Child {
     /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
     /// waits for it.
     ///
-    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too.
+    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too, unless
+    /// [`talk`](Self::talk) sets a [`drain_limit`](Conversation::drain_limit).
     ///
     /// # Errors
     ///
@@ -214,14 +215,41 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn communicate(mut self, input: &[u8]) -> Result<Output, Error> {
-        let streams = (self.stdin.take(), self.stdout.take(), self.stderr.take());
-        match communicate::exchange(streams, input) {
-            Ok((stdout, stderr)) => Ok(Output { status: self.wait()?, stdout, stderr }),
-            Err(source) => {
+        let talked = self.talk().input(input).run();
+        match talked {
+            Ok(exchange) => {
+                let status = exchange.status.map_or_else(|| self.wait(), Ok)?;
+                Ok(Output { status, stdout: exchange.stdout, stderr: exchange.stderr })
+            }
+            Err(error) => {
                 // The error at hand is the one to tell.
                 let _ = self.kill().and_then(|()| self.wait());
-                Err(Error::Child { what: "talk to the child", source })
+                Err(error)
             }
         }
+    }
+
+    /// Begins to talk to the child, with limits of time and size, line by line if that is wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio, Stopped};
+    /// use std::time::Duration;
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "echo early; exec sleep 60"]).stdout(Stdio::piped()).spawn()?;
+    /// let mut talk = child.talk();
+    /// let heard = talk.timeout(Duration::from_millis(200)).run()?;
+    /// assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"early\n".as_slice(), Stopped::Timeout));
+    ///
+    /// // What it still has to say is not lost, and neither is the child:
+    /// talk.partner().kill()?;
+    /// let heard = talk.timeout(None).run()?;
+    /// assert_eq!(heard.stopped, Stopped::Ended);
+    /// assert!(heard.status.is_some_and(|status| !status.success()));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn talk(&mut self) -> Conversation<'_> {
+        Conversation::new(self)
     }
 }

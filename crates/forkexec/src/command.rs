@@ -214,6 +214,14 @@ impl Command<'_> {
 }
 
 impl<'fd> Command<'fd> {
+    pub(crate) fn settings(&self) -> &Settings<'fd> {
+        &self.settings
+    }
+
+    pub(crate) fn into_settings(self) -> Settings<'fd> {
+        self.settings
+    }
+
     /// As [`prepare`](Self::prepare), for a command that is needed no more: the answer owns what the command owned, and
     /// borrows what it borrowed.
     ///

@@ -60,6 +60,17 @@ pub enum Error {
     #[error(transparent)]
     Activation(#[from] ActivationError),
 
+    /// A command of a pipeline could not be started; none of them runs.
+    #[error("command {} of the pipeline ({program:?}): {source}", index + 1)]
+    InPipeline {
+        /// Which: 0 is the first.
+        index: usize,
+        /// Its program, as it was given.
+        program: OsString,
+        /// Why.
+        source: Box<Error>,
+    },
+
     /// A call about a child that runs, or ran, failed.
     #[error("{what}: {source}")]
     Child {
@@ -297,6 +308,14 @@ pub enum InputError {
         /// The name.
         name: String,
     },
+    /// A command sets a stream that its neighbour in a pipeline reads or writes.
+    #[error(
+        "standard {stream} is a pipe to its neighbour in the pipeline, and is something else by the command's own word"
+    )]
+    StreamInPipeline {
+        /// `input` or `output`.
+        stream: &'static str,
+    },
     /// A number is no signal whose mask or disposition can be set.
     #[error("signal {signal} cannot be {verb}")]
     BadSignal {
@@ -343,25 +362,30 @@ pub enum ActivationError {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
-            Error::Input(_) => io::ErrorKind::InvalidInput,
-            Error::Unsupported { .. } | Error::NotFast { .. } => io::ErrorKind::Unsupported,
-            Error::Spawn(spawn) => spawn.kind(),
-            Error::Activation(_) => io::ErrorKind::InvalidData,
-            Error::Died { .. } | Error::StatusLost { .. } => io::ErrorKind::Other,
-            Error::Child { source, .. } => source.kind(),
-        };
-        Self::new(kind, error)
+        Self::new(error.io_kind(), error)
     }
 }
 
 impl Error {
-    /// The failed call, if that is what it was.
+    /// The failed call, if that is what it was, of a command of a pipeline, too.
     pub fn as_spawn(&self) -> Option<&SpawnError> {
         match self {
             Self::Spawn(error) => Some(error),
+            Self::InPipeline { source, .. } => source.as_spawn(),
             _ => None,
+        }
+    }
+
+    fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
+            Self::Input(_) => io::ErrorKind::InvalidInput,
+            Self::Unsupported { .. } | Self::NotFast { .. } => io::ErrorKind::Unsupported,
+            Self::Spawn(spawn) => spawn.kind(),
+            Self::Activation(_) => io::ErrorKind::InvalidData,
+            Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,
+            Self::InPipeline { source, .. } => source.io_kind(),
+            Self::Child { source, .. } => source.kind(),
         }
     }
 }

@@ -53,6 +53,10 @@ cfg_if::cfg_if! {
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
 static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 
+/// Whether the writing end of a pipe tells how much of it was not read (`FIONREAD`). It does where a pipe has one buffer and both
+/// ends see it: pipe(7).
+pub(crate) const WRITER_SEES_UNREAD: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// The backend of this system.
 pub(crate) fn backend() -> &'static impl Backend<Sys: forkexec_core::ParentSys> {
     &BACKEND

@@ -131,7 +131,7 @@ fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
     }
 }
 
-fn await_end(pid: i32) -> io::Result<()> {
+pub(crate) fn await_end(pid: i32) -> io::Result<()> {
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
     let options = libc::WEXITED | libc::WNOWAIT;
     #[expect(clippy::allow_attributes, reason = "an id has 64 bits on some systems, and a sign on others")]

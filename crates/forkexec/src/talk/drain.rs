@@ -1,0 +1,137 @@
+//! What a child says.
+
+use super::lines::{Lines, Tell};
+use super::pipe::{Pipe, is_passing};
+use super::{LONGEST_LINE, Stopped};
+use nix::poll::{PollFd, PollFlags};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+/// As much as a pipe holds.
+const CHUNK: usize = 64 * 1024;
+
+/// How many bytes a run may still read.
+pub(super) struct Room {
+    pub(super) both: usize,
+    pub(super) out: usize,
+    pub(super) err: usize,
+}
+
+impl Room {
+    /// Of both outputs, and of each.
+    pub(super) fn new(limits: [Option<usize>; 3]) -> Self {
+        let [both, out, err] = limits.map(|limit| limit.unwrap_or(usize::MAX));
+        Self { both, out, err }
+    }
+}
+
+/// What was read so far. The pipe is closed at its end.
+pub(super) struct Drain<'c, R> {
+    pipe: Option<Pipe<R>>,
+    read: Vec<u8>,
+    lines: Option<Lines<'c>>,
+    pub(super) longest_line: usize,
+    pub(super) collects_lines: bool,
+    /// How many bytes the child itself had left in the pipe when its end was seen.
+    pub(super) owed: usize,
+}
+
+impl<'c, R: Read + AsFd> Drain<'c, R> {
+    pub(super) fn new(pipe: Option<R>) -> Self {
+        Self {
+            pipe: pipe.map(Pipe::new),
+            read: Vec::new(),
+            lines: None,
+            longest_line: LONGEST_LINE,
+            collects_lines: false,
+            owed: 0,
+        }
+    }
+
+    /// From now on; what an earlier one was not told is this one's.
+    pub(super) fn tell(&mut self, tell: Tell<'c>) {
+        let text = self.lines.take().map(Lines::into_text).unwrap_or_default();
+        self.lines = Some(Lines::new(tell, text));
+    }
+
+    pub(super) fn unblock(&mut self) -> io::Result<()> {
+        self.pipe.as_mut().map_or(Ok(()), Pipe::unblock)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    pub(super) fn wanted(&self) -> Option<PollFd<'_>> {
+        self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
+    }
+
+    pub(super) fn owe_what_is_there(&mut self) -> io::Result<()> {
+        self.owed = self.pipe.as_ref().map_or(Ok(0), Pipe::unread)?;
+        Ok(())
+    }
+
+    /// Reads what is there, and no more than there is room for.
+    pub(super) fn step(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        own_room: &mut usize,
+        common_room: &mut usize,
+    ) -> io::Result<Option<Stopped>> {
+        let Some(pipe) = &mut self.pipe else { return Ok(None) };
+        buffer.resize(CHUNK, 0);
+        let most = CHUNK.min(*own_room).min(*common_room);
+        if most == 0 && pipe.unread()? > 0 {
+            return Ok(Some(Stopped::Limit));
+        }
+        // With no room, and nothing there although poll(2) says that there is something, it is the end.
+        match pipe.end.read(&mut buffer[..most.max(1)]) {
+            Ok(0) => self.end(),
+            Ok(count) => {
+                *own_room = own_room.saturating_sub(count);
+                *common_room = common_room.saturating_sub(count);
+                self.hear(&buffer[..count]);
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.tell_lines().then_some(Stopped::Line))
+    }
+
+    fn end(&mut self) {
+        self.pipe = None;
+        self.owed = 0;
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.owed = self.owed.saturating_sub(bytes.len());
+        if let Some(lines) = &mut self.lines {
+            lines.add(bytes);
+        }
+        if self.lines.is_none() || self.collects_lines {
+            self.read.extend_from_slice(bytes);
+        }
+    }
+
+    /// Tells the lines that are whole, and at the end the last one. Whether one of them was waited for.
+    pub(super) fn tell_lines(&mut self) -> bool {
+        if self.pipe.is_none() {
+            return self.tell_rest();
+        }
+        self.lines.as_mut().is_some_and(|lines| lines.tell_whole(self.longest_line))
+    }
+
+    /// Tells all lines, the last one whether or not it is whole.
+    pub(super) fn tell_rest(&mut self) -> bool {
+        self.lines.as_mut().is_some_and(|lines| lines.tell_all(self.longest_line))
+    }
+
+    /// What was read, which is nobody else's then.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.read)
+    }
+
+    pub(super) fn give_back(&mut self) -> Option<R> {
+        self.pipe.take().map(Pipe::into_end)
+    }
+}

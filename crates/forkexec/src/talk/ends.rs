@@ -1,0 +1,82 @@
+//! The ends of children, as something that poll(2) can wait for together with their pipes.
+//!
+//! Where a child has a descriptor, that is it. Where it has none, a thread waits for its end, leaves its status where it is, and
+//! closes a pipe. The thread ends with the child, whoever still waits for it.
+
+use crate::{Child, wait};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::{self, JoinHandle};
+
+/// What is known of the ends of children, in their order.
+#[derive(Default)]
+pub(super) struct Ends(Vec<End>);
+
+enum End {
+    Seen,
+    ByDescriptor,
+    ByThread(PipeReader, JoinHandle<()>),
+}
+
+impl Ends {
+    /// Watches these. Who was watched before still is.
+    pub(super) fn watch(&mut self, children: &mut [Child]) -> io::Result<()> {
+        for (index, child) in children.iter_mut().enumerate() {
+            let has_ended = !matches!(child.try_wait(), Ok(None));
+            match self.0.get_mut(index) {
+                Some(end) if has_ended => *end = End::Seen,
+                Some(_) => {}
+                None => self.0.push(if has_ended { End::Seen } else { End::of(child)? }),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn are_all_seen(&self) -> bool {
+        self.0.iter().all(|end| matches!(end, End::Seen))
+    }
+
+    /// What becomes readable when those end whose end was not seen.
+    pub(super) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
+        self.0.iter().zip(children).filter_map(|(end, child)| match end {
+            End::Seen => None,
+            End::ByDescriptor => child.pidfd(),
+            End::ByThread(reader, _) => Some(reader.as_fd()),
+        })
+    }
+
+    /// Which of the wanted ones are readable.
+    pub(super) fn note(&mut self, ended: &[bool]) {
+        let unseen = self.0.iter_mut().filter(|end| !matches!(end, End::Seen));
+        for (end, _) in unseen.zip(ended).filter(|(_, ended)| **ended) {
+            *end = End::Seen;
+        }
+    }
+
+    /// For children that have ended, all of them: nothing is left of the threads that waited for them.
+    pub(super) fn forget(&mut self) {
+        for end in &mut self.0 {
+            if let End::ByThread(_, thread) = std::mem::replace(end, End::Seen) {
+                // It has nothing to say, and does not panic.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl End {
+    fn of(child: &Child) -> io::Result<Self> {
+        if child.pidfd().is_some() {
+            return Ok(Self::ByDescriptor);
+        }
+        let (reader, writer) = io::pipe()?;
+        let pid = child.id().cast_signed();
+        let watch = move || {
+            // Whatever is said of it, there is nothing to wait for any more.
+            let _ = wait::await_end(pid);
+            drop(writer);
+        };
+        let thread = thread::Builder::new().name("forkexec-end".to_owned()).spawn(watch)?;
+        Ok(Self::ByThread(reader, thread))
+    }
+}

@@ -1,0 +1,175 @@
+//! What a child says, line by line.
+
+/// Who is told, without the newline, and answers whether that is the one that was waited for.
+pub(super) type Tell<'c> = Box<dyn FnMut(&[u8]) -> bool + 'c>;
+
+/// What was heard and not told yet.
+pub(super) struct Lines<'c> {
+    tell: Tell<'c>,
+    text: Vec<u8>,
+    /// Where the text begins that was not told.
+    told: usize,
+    /// Where the text begins that was not searched for a newline.
+    searched: usize,
+}
+
+impl<'c> Lines<'c> {
+    pub(super) fn new(tell: Tell<'c>, text: Vec<u8>) -> Self {
+        Self { tell, text, told: 0, searched: 0 }
+    }
+
+    /// What was not told.
+    pub(super) fn into_text(mut self) -> Vec<u8> {
+        self.forget_what_was_told();
+        self.text
+    }
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// Tells whole lines, and pieces of this length of one that is longer. Stops after one that was waited for, and says so.
+    pub(super) fn tell_whole(&mut self, longest: usize) -> bool {
+        while let Some((end, next)) = self.next(longest) {
+            if self.tell_until(end, next) {
+                return true;
+            }
+        }
+        self.forget_what_was_told();
+        false
+    }
+
+    /// Tells all that is left, the last line without its newline, too.
+    pub(super) fn tell_all(&mut self, longest: usize) -> bool {
+        if self.tell_whole(longest) {
+            return true;
+        }
+        let end = self.text.len();
+        end > 0 && self.tell_until(end, end)
+    }
+
+    /// Where the next line, or piece, ends, and where the one after it begins.
+    fn next(&mut self, longest: usize) -> Option<(usize, usize)> {
+        let end = self.text.len().min(self.told.saturating_add(longest).saturating_add(1));
+        // The limit may be lower than it was when the text was searched.
+        let from = self.searched.min(end);
+        if let Some(length) = self.text[from..end].iter().position(|&byte| byte == b'\n') {
+            return Some((from + length, from + length + 1));
+        }
+        self.searched = end;
+        let cut = self.told.saturating_add(longest);
+        (end > cut).then_some((cut, cut))
+    }
+
+    /// Before the call it counts as told: one that panics is not told it twice.
+    fn tell_until(&mut self, end: usize, next: usize) -> bool {
+        let line = self.told..end;
+        self.told = next;
+        self.searched = next;
+        let stops = (self.tell)(&self.text[line]);
+        if stops {
+            self.forget_what_was_told();
+        }
+        stops
+    }
+
+    fn forget_what_was_told(&mut self) {
+        self.text.drain(..self.told);
+        self.searched -= self.told;
+        self.told = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lines;
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use std::cell::RefCell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// The lines that are told of a text that comes in these pieces.
+    fn told(pieces: &[&[u8]], longest: usize) -> Vec<Vec<u8>> {
+        let mut told = Vec::new();
+        let mut lines = Lines::new(
+            Box::new(|line| {
+                told.push(line.to_vec());
+                false
+            }),
+            Vec::new(),
+        );
+        for piece in pieces {
+            lines.add(piece);
+            assert!(!lines.tell_whole(longest));
+        }
+        assert!(!lines.tell_all(longest));
+        drop(lines);
+        told
+    }
+
+    #[rstest]
+    #[case::nothing(&[], &[])]
+    #[case::one(&["a\n"], &["a"])]
+    #[case::without_a_newline(&["a"], &["a"])]
+    #[case::empty_ones(&["\n\n", "\n"], &["", "", ""])]
+    #[case::in_pieces(&["a", "b", "\nc\nd", "e"], &["ab", "c", "de"])]
+    #[case::as_long_as_may_be(&["abcd\n"], &["abcd"])]
+    #[case::longer(&["abcde", "fghi\nj"], &["abcd", "efgh", "i", "j"])]
+    #[case::longer_with_its_end_at_the_limit(&["abcdefgh\n"], &["abcd", "efgh"])]
+    fn lines_are_told_as_they_become_whole(#[case] pieces: &[&str], #[case] expected: &[&str]) {
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        let expected: Vec<Vec<u8>> = expected.iter().map(|line| line.as_bytes().to_vec()).collect();
+        assert_eq!(told(&pieces, 4), expected);
+    }
+
+    #[test]
+    fn what_comes_after_the_awaited_line_waits() {
+        let told = RefCell::new(Vec::new());
+        let tell = |line: &[u8]| {
+            told.borrow_mut().push(line.to_vec());
+            line == b"b"
+        };
+        let mut lines = Lines::new(Box::new(tell), b"a\nb\nc\nd".to_vec());
+        assert!(lines.tell_whole(9));
+        assert_eq!(told.take(), [b"a", b"b"]);
+        assert!(!lines.tell_whole(9));
+        assert_eq!(told.take(), [b"c"]);
+        assert_eq!(lines.into_text(), b"d");
+    }
+
+    #[test]
+    fn a_line_at_which_somebody_panicked_is_not_told_again() {
+        let mut seen = Vec::new();
+        let tell = |line: &[u8]| {
+            seen.push(line.to_vec());
+            assert_ne!(line, b"a");
+            false
+        };
+        let mut lines = Lines::new(Box::new(tell), b"a\nb\n".to_vec());
+        assert!(catch_unwind(AssertUnwindSafe(|| lines.tell_whole(9))).is_err());
+        lines.add(b"c\n");
+        assert!(!lines.tell_whole(9));
+        drop(lines);
+        assert_eq!(seen, [b"a", b"b", b"c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn how_a_text_is_cut_changes_no_line(text in "[ab\n]{0,60}", cuts in prop::collection::vec(1_usize..9, 60)) {
+            let mut pieces = Vec::new();
+            let mut rest = text.as_bytes();
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+            prop_assert!(rest.is_empty());
+            let whole = text.strip_suffix('\n').unwrap_or(&text);
+            let mut expected: Vec<_> = whole.split('\n').map(|line| line.as_bytes().to_vec()).collect();
+            if text.is_empty() {
+                expected.clear();
+            }
+            prop_assert_eq!(told(&pieces, 100), expected);
+        }
+    }
+}
