@@ -24,7 +24,8 @@ pub(crate) fn hold<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::V
     }
 }
 
-fn seed() -> u64 {
+/// The seed of this run.
+pub(crate) fn seed() -> u64 {
     let given = env::var("FORKEXEC_SEED").ok();
     given.map_or_else(from_the_clock, |seed| seed.parse().expect("FORKEXEC_SEED is a number"))
 }

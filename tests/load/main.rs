@@ -3,9 +3,11 @@
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `ids`: threads that change the ids of the process meanwhile
 //! - `storm`: signals every 100 microseconds
+//! - `talking`: children that are fed and read at once, in random pieces, and close early
 //! - `threads`: children of many threads with different descriptors, and in sessions of their own
 //!
-//! `FORKEXEC_LOAD_ROUNDS` in the environment is another number than 10,000, for who has less time, or more.
+//! `FORKEXEC_LOAD_ROUNDS` in the environment is another number than 10,000, for who has less time, or more, and
+//! `FORKEXEC_TALK_ROUNDS` another than 300, for `talking`.
 //!
 //! Some of what the `conformance` suite stands on is here, too.
 
@@ -14,6 +16,7 @@
 mod busy_text;
 mod ids;
 mod storm;
+mod talking;
 mod threads;
 
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
@@ -22,6 +25,9 @@ mod ground;
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/held.rs"]
 mod held;
+#[expect(dead_code, reason = "the conformance suite uses all of it")]
+#[path = "../conformance/random.rs"]
+mod random;
 
 use std::env;
 use std::ops::Range;

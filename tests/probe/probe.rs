@@ -34,6 +34,7 @@ unsafe extern "C" {
     safe fn getpriority(which: c_int, who: c_uint) -> c_int;
     safe fn umask(mask: c_uint) -> c_uint;
     safe fn raise(signal: c_int) -> c_int;
+    fn close(fd: c_int) -> c_int;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn getgroups(size: c_int, list: *mut c_uint) -> c_int;
     fn sigprocmask(how: c_int, set: *const c_void, old: *mut c_void) -> c_int;
@@ -111,8 +112,11 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
         ["sleep-on-stdin"] => copy(0, None),
         ["write", fd, text] => put(number(fd), text.as_bytes()),
         ["spew", out, err] => spew(number(out), number(err)),
+        ["exchange", seed, reads, out, err] => {
+            exchange(number(seed), [number(reads), number(out), number(err)]);
+        }
         ["true"] => {}
-        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|true"),
+        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|exchange|true"),
     }
     0
 }
@@ -273,6 +277,68 @@ fn spew(mut out: usize, mut err: usize) {
             *left -= count;
         }
     }
+}
+
+/// Reads and writes so many bytes, in blocks and an order that follow from the seed, and closes each stream after its last.
+/// Says on 3 how many it read, and how many of them were others than [`byte`] says.
+fn exchange(seed: u64, mut left: [usize; 3]) {
+    let mut random = seed | 1;
+    let mut done = [0_usize; 3];
+    let mut wrong = 0;
+    let mut block = vec![0; 1 << 17];
+    let mut open = vec![0_usize, 1, 2];
+    while !open.is_empty() {
+        let place = draw(&mut random) % open.len();
+        let stream = open[place];
+        let most = block.len().min(1 << (draw(&mut random) % 18)).min(left[stream]);
+        let count = match stream {
+            0 => take_and_check(seed, done[0], &mut block[..most], &mut wrong),
+            _ => say(seed, stream, done[stream], &mut block[..most]),
+        };
+        done[stream] += count;
+        left[stream] -= count;
+        if count == 0 || left[stream] == 0 {
+            open.swap_remove(place);
+            let fd = c_int::try_from(stream).expect("it is small");
+            // SAFETY: nothing reads or writes it after this.
+            unsafe { close(fd) };
+        }
+    }
+    put(3, format!("{} {wrong}", done[0]).as_bytes());
+}
+
+fn take_and_check(seed: u64, at: usize, block: &mut [u8], wrong: &mut usize) -> usize {
+    let count = loop {
+        match descriptor(0).read(block) {
+            Ok(count) => break count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => die(&error.to_string()),
+        }
+    };
+    *wrong += (at..).zip(&block[..count]).filter(|(at, read)| byte(seed, 0, *at) != **read).count();
+    count
+}
+
+fn say(seed: u64, stream: usize, at: usize, block: &mut [u8]) -> usize {
+    for (at, place) in (at..).zip(&mut *block) {
+        *place = byte(seed, stream, at);
+    }
+    put(c_int::try_from(stream).expect("it is small"), block);
+    block.len()
+}
+
+/// What comes at a place of a stream. The tests know it, too.
+fn byte(seed: u64, stream: usize, at: usize) -> u8 {
+    let mixed = (seed ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8);
+    mixed.to_le_bytes()[stream]
+}
+
+/// Marsaglia's xorshift64.
+fn draw(random: &mut u64) -> usize {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    usize::try_from(*random >> 33).expect("31 bits")
 }
 
 fn put(fd: c_int, bytes: &[u8]) {

@@ -11,6 +11,7 @@
 //! | `sleep-on-stdin`      | exits with 0 when its input ends                          |
 //! | `write FD TEXT`       | writes TEXT to FD                                         |
 //! | `spew OUT ERR`        | writes so many bytes to 1 and to 2, a block to each in turn |
+//! | `exchange SEED IN OUT ERR` | reads and writes so many bytes ([`byte`]), in random blocks, closes each stream after its last, says on 3 how many it read and how many of them were wrong |
 //! | `true`                | exits with 0                                              |
 //!
 //! When something fails it says so on descriptor 2, and exits with 99.
@@ -36,6 +37,12 @@ pub use seen::{FdFacts, Ids, Kind, Seen};
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| env::var_os("FORKEXEC_PROBE").unwrap_or(env!("FORKEXEC_PROBE").into()).into())
+}
+
+/// What comes at a place of a stream of the verb `exchange`.
+pub fn byte(seed: u64, stream: usize, at: usize) -> u8 {
+    let mixed = (seed ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8);
+    mixed.to_le_bytes()[stream]
 }
 
 /// Copies the probe into a directory as `probe`, for everybody to run.
