@@ -1,10 +1,12 @@
 //! Waiting, signalling, talking, and a child that never came to exec.
 //!
+//! - `conversing`: limits of size and time, line by line, and what is left when one stops early
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
 //! - `talking`: standard input, output and error, through pipes
 //! - `waiting`: with a limit, ending by force, and dropping
 
+mod conversing;
 mod ending;
 mod failing;
 mod talking;

@@ -7,6 +7,7 @@
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
+//! - `pipelines`: commands whose output is the next one's input
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
 //! - `prepared`: one command, started many times
 //! - `refused`: commands that mean nothing, of which nothing starts
@@ -28,6 +29,7 @@ mod calls;
 mod causes;
 mod child;
 mod closing;
+mod pipelines;
 mod placing;
 mod prepared;
 mod refused;

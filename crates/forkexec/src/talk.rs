@@ -228,9 +228,6 @@ impl<'c, P: Partner> Conversation<'c, P> {
             None => self.part(clock)?,
         };
         let status = known(self.partner.try_wait())?;
-        if status.is_some() {
-            self.ends.forget();
-        }
         Ok(Exchange {
             stdout: self.out.take(),
             stderr: self.err.take(),

@@ -1,12 +1,13 @@
 //! The ends of children, as something that poll(2) can wait for together with their pipes.
 //!
 //! Where a child has a descriptor, that is it. Where it has none, a thread waits for its end, leaves its status where it is, and
-//! closes a pipe. The thread ends with the child, whoever still waits for it.
+//! closes a pipe. The thread ends with the child, and holds nothing when nobody waits for that any more.
 
 use crate::{Child, wait};
-use std::io::{self, PipeReader};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 /// What is known of the ends of children, in their order.
 #[derive(Default)]
@@ -15,7 +16,7 @@ pub(super) struct Ends(Vec<End>);
 enum End {
     Seen,
     ByDescriptor,
-    ByThread(PipeReader, JoinHandle<()>),
+    ByThread(Watch),
 }
 
 impl Ends {
@@ -41,7 +42,7 @@ impl Ends {
         self.0.iter().zip(children).filter_map(|(end, child)| match end {
             End::Seen => None,
             End::ByDescriptor => child.pidfd(),
-            End::ByThread(reader, _) => Some(reader.as_fd()),
+            End::ByThread(watch) => Some(watch.reader.as_fd()),
         })
     }
 
@@ -52,16 +53,6 @@ impl Ends {
             *end = End::Seen;
         }
     }
-
-    /// For children that have ended, all of them: nothing is left of the threads that waited for them.
-    pub(super) fn forget(&mut self) {
-        for end in &mut self.0 {
-            if let End::ByThread(_, thread) = std::mem::replace(end, End::Seen) {
-                // It has nothing to say, and does not panic.
-                let _ = thread.join();
-            }
-        }
-    }
 }
 
 impl End {
@@ -69,14 +60,38 @@ impl End {
         if child.pidfd().is_some() {
             return Ok(Self::ByDescriptor);
         }
+        Watch::new(child.id().cast_signed()).map(Self::ByThread)
+    }
+}
+
+/// A thread's word that a child has ended: the end of a pipe.
+struct Watch {
+    reader: PipeReader,
+    /// The thread closes it at the child's end. Whoever waits no longer takes it from the thread, which may live on.
+    writer: Arc<Mutex<Option<PipeWriter>>>,
+}
+
+impl Watch {
+    fn new(pid: i32) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let pid = child.id().cast_signed();
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        let threads = Arc::clone(&writer);
         let watch = move || {
             // Whatever is said of it, there is nothing to wait for any more.
             let _ = wait::await_end(pid);
-            drop(writer);
+            close(&threads);
         };
-        let thread = thread::Builder::new().name("forkexec-end".to_owned()).spawn(watch)?;
-        Ok(Self::ByThread(reader, thread))
+        thread::Builder::new().name("forkexec-end".to_owned()).spawn(watch)?;
+        Ok(Self { reader, writer })
     }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        close(&self.writer);
+    }
+}
+
+fn close(writer: &Mutex<Option<PipeWriter>>) {
+    drop(writer.lock().unwrap_or_else(PoisonError::into_inner).take());
 }

@@ -1,0 +1,327 @@
+//! Conversations: limits of size and time, line by line, and what is left when one ends early.
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use forkexec::{Child, Command, Conversation, Error, Exchange, OnDrop, Stdio, Stopped};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe;
+use rstest::rstest;
+
+use crate::ground::check;
+use crate::held::Acting;
+
+const SHORT: Duration = Duration::from_millis(20);
+const LONG: Duration = Duration::from_mins(1);
+
+fn command<'fd>(program: &str, args: &[&str]) -> Command<'fd> {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn shell(script: &str) -> Child {
+    command("sh", &["-c", script]).spawn().expect("it starts")
+}
+
+fn spewing(out: usize, err: usize) -> Child {
+    let args = ["spew", &out.to_string(), &err.to_string()];
+    command(probe::path().to_str().expect("it is ASCII"), &args).spawn().expect("it starts")
+}
+
+#[track_caller]
+fn run(talk: &mut Conversation<'_>) -> Exchange {
+    talk.run().expect("it is no error")
+}
+
+#[test]
+fn what_was_heard_in_time_is_returned_and_the_rest_is_heard_later() {
+    isolated(|| {
+        let mut child = shell("echo early; echo oops >&2; read line; echo $line; exit 3");
+        let mut talk = child.talk();
+        talk.keep_stdin_open(true).timeout(SHORT);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while (stdout.len(), stderr.len()) != (6, 5) {
+            let mut heard = run(&mut talk);
+            assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+            stdout.append(&mut heard.stdout);
+            stderr.append(&mut heard.stderr);
+        }
+        assert_eq!((stdout.as_slice(), stderr.as_slice()), (b"early\n".as_slice(), b"oops\n".as_slice()));
+        let heard = run(talk.input(b"late\n").timeout(LONG));
+        assert_eq!((heard.stopped, heard.written), (Stopped::Ended, 5));
+        assert_eq!(heard.stdout, b"late\n");
+        assert_eq!(heard.status.and_then(|status| status.code()), Some(3));
+    });
+}
+
+/// The outputs have ended, and the child has not.
+#[rstest]
+fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let mut command = command("sh", &["-c", "exec >/dev/null 2>&1; exec sleep 600"]);
+        let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
+        let mut talk = child.talk();
+        let heard = run(talk.timeout(Duration::from_millis(200)));
+        assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+        talk.partner().kill().expect("it is ours");
+        let heard = run(talk.timeout(Duration::MAX));
+        assert!(heard.stopped == Stopped::Ended && heard.status.is_some());
+    });
+}
+
+#[rstest]
+#[case::none(Duration::ZERO)]
+#[case::less_than_poll_can_count(Duration::from_nanos(1))]
+fn w08_hardly_any_time_takes_what_is_there(#[case] time: Duration) {
+    isolated(|| {
+        let mut child = spewing(300_000, 0);
+        let mut talk = child.talk();
+        let mut length = 0;
+        loop {
+            let heard = run(talk.timeout(time));
+            length += heard.stdout.len();
+            match heard.stopped {
+                Stopped::Timeout => {}
+                stopped => break assert_eq!((stopped, length), (Stopped::Ended, 300_000)),
+            }
+        }
+    });
+}
+
+#[test]
+fn who_waits_does_nothing_else() {
+    isolated(|| {
+        let mut child = shell("exec sleep 600");
+        let before = switches();
+        let heard = run(child.talk().timeout(Duration::from_millis(500)).drain_limit(SHORT));
+        let after = switches();
+        assert_eq!(heard.stopped, Stopped::Timeout);
+        assert!(after - before < 20, "it went to sleep {} times", after - before);
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+    });
+}
+
+/// How often this thread gave up the processor.
+fn switches() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the structure is written.
+    check(unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) });
+    // SAFETY: the call succeeded.
+    let usage = unsafe { usage.assume_init() };
+    #[expect(clippy::allow_attributes, reason = "a number of 32 bits on some architectures")]
+    #[allow(clippy::useless_conversion)]
+    i64::from(usage.ru_nvcsw)
+}
+
+#[rstest]
+#[case::of_both([Some(100_000), None, None], 100_000)]
+#[case::of_standard_output([None, Some(70_000), None], 300_000)]
+#[case::of_standard_error([None, None, Some(1)], 300_000)]
+#[case::of_all([Some(100_000), Some(90_000), Some(80_000)], 100_000)]
+fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case] most: usize) {
+    isolated(|| {
+        let mut child = spewing(200_000, 100_000);
+        let mut talk = child.talk();
+        talk.limit(limits[0]).stdout_limit(limits[1]).stderr_limit(limits[2]);
+        let (mut out, mut err, mut runs) = (0, 0, 0);
+        loop {
+            let heard = run(&mut talk);
+            let (heard_out, heard_err) = (heard.stdout.len(), heard.stderr.len());
+            assert!(heard_out <= limits[1].unwrap_or(most) && heard_err <= limits[2].unwrap_or(most));
+            assert!(heard_out + heard_err <= limits[0].unwrap_or(most));
+            (out, err, runs) = (out + heard_out, err + heard_err, runs + 1);
+            match heard.stopped {
+                Stopped::Limit if runs == 100 => talk.limit(None).stdout_limit(None).stderr_limit(None),
+                Stopped::Limit => continue,
+                stopped => break assert_eq!(stopped, Stopped::Ended),
+            };
+            (out, err) = (out + run(&mut talk).stdout.len(), 100_000);
+            break;
+        }
+        assert!(runs > 1);
+        assert_eq!((out, err), (200_000, 100_000));
+    });
+}
+
+#[rstest]
+#[case::none(0)]
+#[case::some(100_000)]
+fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
+    isolated(|| {
+        let mut child = spewing(length, 0);
+        let heard = run(child.talk().limit(length));
+        assert_eq!((heard.stopped, heard.stdout.len()), (Stopped::Ended, length));
+    });
+}
+
+/// With a limit of zero the pipe is left as it is.
+#[test]
+fn what_was_not_heard_is_there_for_others() {
+    isolated(|| {
+        let mut child = shell("cat; echo bye");
+        let heard = run(child.talk().keep_stdin_open(true).input(b"hello\n").limit(0).timeout(LONG));
+        assert_eq!((heard.stopped, heard.written), (Stopped::Limit, 6));
+        let mut stdin = child.stdin.take().expect("it was given back");
+        let mut stdout = child.stdout.take().expect("it was given back");
+        for fd in [stdin.as_raw_fd(), stdout.as_raw_fd()] {
+            // SAFETY: the command takes no argument.
+            let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) });
+            assert_eq!(flags & libc::O_NONBLOCK, 0, "it waits, as it did before");
+        }
+        stdin.write_all(b"again\n").expect("it reads");
+        drop(stdin);
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).expect("it is ASCII");
+        assert_eq!(text, "hello\nagain\nbye\n");
+        child.wait().expect("it ends");
+    });
+}
+
+/// What the child itself wrote is heard whole: the pipes are full when it ends.
+#[rstest]
+fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said(
+    #[values(true, false)] pidfd: bool,
+    #[values(Duration::ZERO, SHORT)] limit: Duration,
+) {
+    isolated(|| {
+        let script = format!("sleep 600 & exec '{}' spew 65536 65536", probe::path().display());
+        let mut command = command("sh", &["-c", &script]);
+        let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
+        let mut talk = child.talk();
+        let heard = run(talk.drain_limit(limit).timeout(LONG));
+        assert_eq!((heard.stdout.len(), heard.stderr.len()), (65_536, 65_536));
+        assert_eq!(heard.stopped, Stopped::DrainLimit);
+        assert!(heard.status.is_some_and(|status| status.success()));
+        let heard = run(talk.drain_limit(None).timeout(SHORT));
+        assert_eq!(heard.stopped, Stopped::Timeout, "somebody holds it still");
+    });
+}
+
+#[rstest]
+fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let mut command = command("sh", &["-c", "echo hi; exit 4"]);
+        let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
+        let heard = run(child.talk().drain_limit(Duration::from_mins(9)));
+        assert_eq!((heard.stopped, heard.stdout.as_slice()), (Stopped::Ended, b"hi\n".as_slice()));
+        assert_eq!(heard.status.and_then(|status| status.code()), Some(4));
+    });
+}
+
+#[test]
+fn lines_are_told_as_they_come_and_not_collected() {
+    isolated(|| {
+        let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let mut child = shell("printf 'to be\\n\\nor'; printf 'not\\nto be' >&2; exit 1");
+        let mut talk = child.talk();
+        talk.on_stdout_line(|line| out.borrow_mut().push(line.to_vec()));
+        talk.on_stderr_line(|line| err.borrow_mut().push(line.to_vec()));
+        let heard = run(&mut talk);
+        assert!(heard.stdout.is_empty() && heard.stderr.is_empty());
+        assert_eq!(*out.borrow(), [b"to be".as_slice(), b"", b"or"]);
+        assert_eq!(*err.borrow(), [b"not".as_slice(), b"to be"]);
+    });
+}
+
+#[test]
+fn a_line_without_end_comes_in_pieces_and_lines_may_be_collected() {
+    isolated(|| {
+        let mut lengths = Vec::new();
+        let mut child = spewing(10_000, 0);
+        let mut talk = child.talk();
+        talk.on_stdout_line(|line| lengths.push(line.len())).line_limit(4_000).collect_lines(true);
+        assert_eq!(run(&mut talk).stdout.len(), 10_000);
+        drop(talk);
+        assert_eq!(lengths, [4_000, 4_000, 2_000]);
+    });
+}
+
+#[test]
+fn a_run_stops_at_the_line_that_is_waited_for() {
+    isolated(|| {
+        let told = RefCell::new(Vec::new());
+        let mut child = shell("printf 'a\\nready\\nb\\nready\\nc'");
+        let mut talk = child.talk();
+        talk.until_stdout_line(|line| {
+            told.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
+            line == b"ready"
+        });
+        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!(told.take(), ["a", "ready"]);
+        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!(told.take(), ["b", "ready"]);
+        assert_eq!(run(&mut talk).stopped, Stopped::Ended);
+        assert_eq!(told.take(), ["c"]);
+    });
+}
+
+/// The guard sees whether a descriptor or the child is left.
+#[test]
+fn a_panic_at_a_line_leaves_the_child_to_its_policy() {
+    isolated(|| {
+        let mut command = command("sh", &["-c", "echo boo; exec sleep 600"]);
+        command.on_drop(OnDrop::KillAndWait);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let mut child = command.spawn().expect("it starts");
+            child.talk().on_stdout_line(|line| panic!("at {line:?}")).run()
+        }));
+        assert!(caught.is_err());
+    });
+}
+
+#[test]
+fn after_a_panic_at_a_line_the_child_can_be_talked_to() {
+    isolated(|| {
+        let mut child = shell("echo boo; read line; echo $line");
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let mut talk = child.talk();
+            talk.keep_stdin_open(true).on_stdout_line(|line| panic!("at {line:?}")).run()
+        }));
+        assert!(caught.is_err());
+        assert_eq!(run(child.talk().input(b"on\n")).stdout, b"on\n");
+    });
+}
+
+#[test]
+fn what_the_child_did_not_read_is_told() {
+    isolated(|| {
+        let input = vec![b'.'; 1 << 20];
+        let mut child = shell("head -c 1000 >/dev/null; exec <&-; echo closed");
+        let heard = run(child.talk().input(&input));
+        assert!(heard.written < input.len() && heard.stopped == Stopped::Ended, "{}", heard.written);
+        // `head` may read more than it needs, and no more than it was given.
+        let left = heard.left_unread.expect("Linux tells");
+        assert!((1_000..=heard.written).contains(&(heard.written - left)), "{left} of {}", heard.written);
+    });
+}
+
+#[rstest]
+fn what_was_heard_is_not_lost_where_nobody_is_to_know_the_status(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
+        let mut command = command("echo", &["hi"]);
+        let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
+        let heard = run(child.talk().drain_limit(LONG).timeout(LONG));
+        assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"hi\n".as_slice(), Stopped::Ended));
+        assert_eq!(heard.status, None);
+        assert!(matches!(child.wait(), Err(Error::StatusLost { .. })));
+    });
+}
+
+#[rstest]
+fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let mut command = command("cat", &[]);
+        let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
+        drop(child.talk());
+        let heard = run(child.talk().keep_stdin_open(true).timeout(SHORT).drain_limit(SHORT));
+        assert_eq!(heard.stopped, Stopped::Timeout);
+        let output = child.communicate(b"still there").expect("it is no error");
+        assert_eq!(output.stdout, b"still there");
+    });
+}

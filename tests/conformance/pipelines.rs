@@ -1,0 +1,292 @@
+//! Pipelines: who holds which end, how each ends, and what is left of one that could not be started.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use forkexec::{Children, Command, Error, InputError, Launch, Pipeline, Stage, Stdio, Stopped};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe::Seen;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::start::{high_memory_file, identity, probe, table, written};
+
+const SHORT: Duration = Duration::from_millis(20);
+const LONG: Duration = Duration::from_mins(1);
+
+fn sleeping() -> Pipeline<'static> {
+    let sleep = || {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600");
+        sleep
+    };
+    Pipeline::new(sleep()).pipe(sleep()).pipe(sleep())
+}
+
+fn signals(children: &mut Children) -> Vec<Option<i32>> {
+    let status = children.wait().expect("they can be waited for");
+    status.as_slice().iter().map(ExitStatusExt::signal).collect()
+}
+
+#[rstest]
+#[case::one(1)]
+#[case::two(2)]
+#[case::many(12)]
+fn a_megabyte_goes_through_all(#[case] length: usize) {
+    isolated(|| {
+        let input: Vec<u8> = (0..1_usize << 20).map(|at| at.to_le_bytes()[1]).collect();
+        let pipeline = (1..length).fold(Pipeline::new(probe(&["echo"])), |all, _| all.pipe(probe(&["echo"])));
+        let children = pipeline.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("they start");
+        let output = children.communicate(&input).expect("it is no error");
+        assert!(output.stdout == input && output.status.success());
+        assert_eq!(output.status.as_slice().len(), length);
+    });
+}
+
+/// What each of four sees, which writes it to a file of its own: what it inherits, its ends and nothing of the others'.
+/// Whether standard error is a pipe that all share.
+fn reports(launch: Launch, inherit_all: bool, shares_stderr: bool) -> Vec<Seen> {
+    let files: Vec<File> = (0..4).map(|_| high_memory_file()).collect();
+    let mut commands = files.iter().map(|file| {
+        let mut command = probe(&["report", "--to", "9"]);
+        command.map_fd(file, 9).launch(launch);
+        if inherit_all {
+            command.inherit_all();
+        }
+        command
+    });
+    let first = Pipeline::new(commands.next().expect("there are four"));
+    let pipeline = commands.by_ref().fold(first, Pipeline::pipe).stdin(Stdio::null()).stdout(Stdio::null());
+    let pipeline = if shares_stderr { pipeline.stderr(Stdio::piped()) } else { pipeline };
+    let mut children = pipeline.spawn().expect("they start");
+    let status = children.wait().expect("they can be waited for");
+    assert_eq!(status.failures().count(), 0, "{status:?}");
+    drop(pipeline);
+    drop(commands);
+    files.iter().map(written).collect()
+}
+
+#[track_caller]
+fn each_has_its_own(reports: &[Seen]) {
+    for pair in reports.windows(2) {
+        assert_eq!(table(&pair[0])[1].1, table(&pair[1])[0].1, "what one writes, the next reads");
+    }
+    let all: BTreeSet<_> = reports[..3].iter().map(|seen| table(seen)[1]).collect();
+    assert_eq!(all.len(), 3, "they are different pipes");
+}
+
+#[rstest]
+fn no_child_holds_an_end_of_another(
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(true, false)] inherit_all: bool,
+    #[values(true, false)] shares_stderr: bool,
+) {
+    isolated(|| {
+        let reports = reports(launch, inherit_all, shares_stderr);
+        for seen in &reports {
+            assert_eq!(seen.fds, [0, 1, 2, 9]);
+        }
+        each_has_its_own(&reports);
+        let errors: BTreeSet<_> = reports.iter().map(|seen| table(seen)[2]).collect();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors.first().map(|error| error.1) == Some(identity(std::io::stderr())), !shares_stderr);
+    });
+}
+
+/// A new pipe takes the number that is free: a child that inherits it must not get that.
+#[rstest]
+fn d02_no_end_is_taken_for_a_stream_that_the_parent_has_closed(#[values(1, 2, 3, 4, 5, 6, 7)] closed: i32) {
+    isolated(|| {
+        let closed: Vec<i32> = (0..3).filter(|fd| closed >> fd & 1 == 1).collect();
+        let reopen = world::close_stdio(&closed);
+        let reports = std::panic::catch_unwind(|| reports(Launch::Auto, false, false));
+        drop(reopen);
+        let reports = reports.expect("they start");
+        each_has_its_own(&reports);
+        let expected: &[i32] = if closed.contains(&2) { &[0, 1, 9] } else { &[0, 1, 2, 9] };
+        assert!(reports.iter().all(|seen| seen.fds == expected), "{reports:?}");
+    });
+}
+
+#[test]
+fn who_writes_to_one_that_has_ended_is_ended_by_sigpipe() {
+    isolated(|| {
+        let pipeline =
+            Pipeline::new(Command::new("yes")).pipe(Command::new("cat")).pipe(probe(&["exit", "3"]));
+        let status = pipeline.stdin(Stdio::null()).status().expect("they start");
+        let signals: Vec<_> = status.as_slice().iter().map(ExitStatusExt::signal).collect();
+        assert_eq!(signals, [Some(libc::SIGPIPE), Some(libc::SIGPIPE), None]);
+        assert_eq!((status.last().code(), status.pipefail().code()), (Some(3), Some(3)));
+    });
+}
+
+#[test]
+fn all_errors_go_to_one_pipe_except_where_a_command_says_otherwise() {
+    isolated(|| {
+        let mut apart = probe(&["write", "2", "c"]);
+        apart.stderr(Stdio::piped());
+        let pipeline =
+            Pipeline::new(probe(&["write", "2", "a"])).pipe(probe(&["write", "2", "b"])).pipe(&apart);
+        let mut children = pipeline.stderr(Stdio::piped()).spawn().expect("they start");
+        let mut own = children.as_mut_slice()[2].stderr.take().expect("it has a pipe of its own");
+        let mut said = String::new();
+        own.read_to_string(&mut said).expect("it is ASCII");
+        let mut stderr = children.wait_with_output().expect("it is no error").stderr;
+        stderr.sort_unstable();
+        assert_eq!((stderr.as_slice(), said.as_str()), (b"ab".as_slice(), "c"));
+    });
+}
+
+#[test]
+fn the_output_of_all_is_collected_and_the_first_reads_nothing() {
+    isolated(|| {
+        let output = Pipeline::new(probe(&["echo"]))
+            .pipe(probe(&["spew", "300000", "200000"]))
+            .pipe(probe(&["echo"]))
+            .output()
+            .expect("they start");
+        assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 200_000));
+        assert!(output.status.pipefail().success(), "{:?}", output.status);
+    });
+}
+
+/// The guard sees whether a child or a descriptor is left.
+#[rstest]
+#[case::the_first(0)]
+#[case::one_between(1)]
+#[case::the_last(2)]
+fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) {
+    isolated(|| {
+        let command = |index| if index == missing { Command::new("/no/such") } else { Command::new("yes") };
+        let pipeline = Pipeline::new(command(0)).pipe(command(1)).pipe(command(2));
+        let error = pipeline.stderr(Stdio::piped()).output().expect_err("it is missing");
+        assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
+        let Error::InPipeline { index, program, .. } = error else { panic!("{error:?}") };
+        assert_eq!((index, program.to_str()), (missing, Some("/no/such")));
+    });
+}
+
+#[rstest]
+#[case::what_means_nothing(|it: &mut Command<'_>| { it.arg("a\0b"); })]
+#[case::a_missing_directory(|it: &mut Command<'_>| { it.current_dir("/no/such"); })]
+#[case::input_of_its_own(|it: &mut Command<'_>| { it.stdin(Stdio::null()); })]
+#[case::input_that_is_mapped(|it: &mut Command<'_>| { it.map_fd(high_memory_file(), 0); })]
+fn what_is_refused_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
+    isolated(|| {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let mut first = probe(&["write", "9", "started"]);
+        first.map_fd(writer, 9);
+        let mut last = Command::new("true");
+        change(&mut last);
+        let pipeline = Pipeline::new(first).pipe(last);
+        let error = pipeline.spawn().expect_err("it is refused");
+        assert!(matches!(error, Error::InPipeline { index: 1, .. }), "{error:?}");
+        drop(pipeline);
+        let mut said = String::new();
+        reader.read_to_string(&mut said).expect("it is ASCII");
+        assert_eq!(said, "");
+    });
+}
+
+#[test]
+fn output_of_its_own_is_refused_of_one_that_is_followed() {
+    isolated(|| {
+        let mut first = Command::new("true");
+        first.stdout(Stdio::null());
+        let error = Pipeline::new(&first).pipe(Command::new("true")).spawn().expect_err("it is refused");
+        let Error::InPipeline { index: 0, source, .. } = error else { panic!("{error:?}") };
+        assert!(matches!(*source, Error::Input(InputError::StreamInPipeline { stream: "output" })));
+        let status = Pipeline::new(Command::new("true")).pipe(&first).status().expect("it is the last");
+        assert!(status.success());
+    });
+}
+
+/// However few numbers are free, it starts or says that they are used up, and closes what it opened.
+#[test]
+fn d10_without_descriptors_nothing_is_left() {
+    isolated(|| {
+        let held = world::open_many(20);
+        let mut outcomes = BTreeSet::new();
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("there is one");
+        for limit in 24..60 {
+            world::set_limit(libc::RLIMIT_NOFILE, limit, hard).expect("it is lowered");
+            let pipeline = Pipeline::new(probe(&["echo"])).pipe(probe(&["echo"])).pipe(probe(&["echo"]));
+            outcomes.insert(
+                pipeline
+                    .output()
+                    .map(|output| output.status.success())
+                    .map_err(|error| error.as_spawn().map(|spawn| spawn.errno().raw())),
+            );
+        }
+        drop(held);
+        assert_eq!(outcomes, BTreeSet::from([Ok(true), Err(Some(libc::EMFILE))]));
+    });
+}
+
+#[test]
+fn all_are_waited_for_with_a_limit_and_killed() {
+    isolated(|| {
+        let mut children = sleeping().spawn().expect("they start");
+        assert_eq!(children.try_wait().expect("they run"), None);
+        assert_eq!(children.wait_timeout(SHORT).expect("they run"), None);
+        children.as_mut_slice()[2].kill().expect("it is ours");
+        children.as_mut_slice()[2].wait().expect("it is ours");
+        assert_eq!(children.try_wait().expect("two run"), None);
+        children.kill().expect("they are ours");
+        assert!(children.wait_timeout(LONG).expect("they are ours").is_some());
+        assert_eq!(signals(&mut children), [Some(libc::SIGKILL); 3]);
+        assert!(children.try_wait().expect("it is known").is_some());
+    });
+}
+
+#[test]
+fn all_are_asked_to_go() {
+    isolated(|| {
+        let mut children = sleeping().spawn().expect("they start");
+        children.terminate_then_kill(LONG).expect("they are ours");
+        assert_eq!(signals(&mut children), [Some(libc::SIGTERM); 3]);
+    });
+}
+
+#[test]
+fn one_can_talk_to_a_pipeline_with_limits() {
+    isolated(|| {
+        let pipeline = Pipeline::new(probe(&["echo"])).pipe(probe(&["echo"])).stdin(Stdio::piped());
+        let mut children = pipeline.stdout(Stdio::piped()).spawn().expect("they start");
+        let mut talk = children.talk();
+        talk.keep_stdin_open(true).until_stdout_line(|line| line == b"ready");
+        assert_eq!(talk.input(b"ready\n").run().expect("it is no error").stopped, Stopped::Line);
+        let heard = talk.timeout(SHORT).run().expect("it is no error");
+        assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+        let heard = talk.keep_stdin_open(false).timeout(LONG).run().expect("it is no error");
+        assert!(heard.status.is_some_and(|status| status.as_slice().len() == 2 && status.success()));
+    });
+}
+
+/// Somebody who was left behind holds the pipe; the time for that begins when all have ended.
+#[rstest]
+fn the_drain_limit_begins_when_all_have_ended(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let shell = |script| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]).create_pidfd(pidfd);
+            shell
+        };
+        let pipeline = Pipeline::new(shell("cat; sleep 600 & echo first >&2"))
+            .pipe(shell("cat; echo last; sleep 600 & :"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut children = pipeline.spawn().expect("they start");
+        let mut talk = children.talk();
+        let heard = talk.input(b"hi\n").drain_limit(Duration::ZERO).timeout(SHORT).run();
+        // The first has left somebody behind who holds the last one's input: it goes on.
+        assert_eq!(heard.expect("it is no error").stopped, Stopped::Timeout);
+        talk.partner().kill().expect("they are ours");
+        let heard = talk.timeout(LONG).run().expect("it is no error");
+        assert_eq!(heard.stopped, Stopped::DrainLimit);
+    });
+}
