@@ -13,6 +13,7 @@
 //! - `placing`: descriptors under chosen numbers
 //! - `state`: directory, session, signals, limits, streams, as the child sees them
 //! - `surveying`: what this kernel, or whoever stands before it, refuses
+//! - `talking`: conversations and pipelines
 
 #![no_main]
 
@@ -23,6 +24,7 @@ mod harness;
 mod placing;
 mod state;
 mod surveying;
+mod talking;
 
 use harness::{Case, cases};
 use std::ffi::{CStr, c_char, c_int};
@@ -75,6 +77,13 @@ const CASES: &[&[Case]] = &[
         codes_and_signals_come_back,
         a_command_starts_more_than_once,
         the_superuser_gives_up_all_ids,
+    ],
+    cases![talking:
+        a_conversation_goes_on_after_a_limit,
+        a_conversation_goes_on_when_its_time_was_up,
+        who_holds_no_pipe_is_not_waited_for,
+        a_pipeline_passes_on_what_it_gets,
+        a_pipeline_that_cannot_be_started_leaves_nothing,
     ],
     cases![surveying:
         every_means_is_tried_and_none_lies,
