@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_int, c_short};
 use core::mem::MaybeUninit;
 use core::ptr;
 #[cfg(target_os = "macos")]
-use forkexec_core::ParentSys;
+use forkexec_core::Sys;
 use forkexec_core::{CStrArray, Errno, Fd};
 use forkexec_unix::{Kernel, environment};
 
