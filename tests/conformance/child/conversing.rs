@@ -202,6 +202,22 @@ fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said
     });
 }
 
+/// More than one read takes, and all of it was written by the child.
+#[test]
+fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole() {
+    isolated(|| {
+        let script = format!("read line; sleep 600 & exec '{}' spew 300000 0", probe::path().display());
+        let mut child = shell(&script);
+        let stdout = child.stdout.as_ref().expect("it is a pipe").as_raw_fd();
+        // SAFETY: the command takes an int.
+        check(unsafe { libc::fcntl(stdout, libc::F_SETPIPE_SZ, 1 << 20) });
+        child.stdin.take().expect("it is a pipe").write_all(b"go\n").expect("it reads");
+        child.wait().expect("it ends, since all of it has room");
+        let heard = run(child.talk().drain_limit(Duration::ZERO));
+        assert_eq!((heard.stopped, heard.stdout.len()), (Stopped::DrainLimit, 300_000));
+    });
+}
+
 #[rstest]
 fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, false)] pidfd: bool) {
     isolated(|| {
