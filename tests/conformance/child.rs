@@ -1,15 +1,23 @@
 //! Waiting, signalling, talking, and a child that never came to exec.
 //!
 //! - `conversing`: limits of size and time, line by line, and what is left when one stops early
+//! - `dropped`: what becomes of a child that nobody holds, at whatever point
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
+//! - `reused`: a number that is another process's by now
 //! - `talking`: standard input, output and error, through pipes
-//! - `waiting`: with a limit, ending by force, and dropping
+//! - `trees`: all that descends from a child, ended as a whole
+//! - `used`: what a child used
+//! - `waiting`: with a limit, and ending by force
 
 mod conversing;
+mod dropped;
 mod ending;
 mod failing;
+mod reused;
 mod talking;
+mod trees;
+mod used;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -60,22 +68,6 @@ fn stages_are_not_timed_without_a_word() {
         let mut child = probe(&["true"]).spawn().expect("it can be started");
         child.wait().expect("it can be waited for");
         assert!(child.stage_times().is_none());
-    });
-}
-
-#[test]
-fn w10_dropping_a_child_neither_ends_it_nor_waits_for_it() {
-    isolated(|| {
-        let mut child = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).spawn().expect("it can be started");
-        let (id, stdin) = (child.id().cast_signed(), child.stdin.take());
-        drop(child);
-        let mut status = 0;
-        // SAFETY: one int is written.
-        let still_runs = unsafe { libc::waitpid(id, &raw mut status, libc::WNOHANG) } == 0;
-        drop(stdin);
-        // SAFETY: as above.
-        let ended = check(unsafe { libc::waitpid(id, &raw mut status, 0) });
-        assert_eq!((still_runs, ended, status), (true, id, 0));
     });
 }
 

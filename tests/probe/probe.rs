@@ -35,6 +35,14 @@ unsafe extern "C" {
     safe fn umask(mask: c_uint) -> c_uint;
     safe fn raise(signal: c_int) -> c_int;
     fn close(fd: c_int) -> c_int;
+    safe fn setsid() -> c_int;
+    safe fn setpgid(pid: c_int, group: c_int) -> c_int;
+    safe fn pause() -> c_int;
+    safe fn sched_yield() -> c_int;
+    safe fn usleep(microseconds: c_uint) -> c_int;
+    safe fn _exit(code: c_int) -> !;
+    fn fork() -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn getgroups(size: c_int, list: *mut c_uint) -> c_int;
     fn sigprocmask(how: c_int, set: *const c_void, old: *mut c_void) -> c_int;
@@ -54,6 +62,7 @@ const F_GETFD: c_int = 1;
 const F_GETFL: c_int = 3;
 const PRIO_PROCESS: c_int = 0;
 const PR_GET_PDEATHSIG: c_int = 2;
+const PR_SET_NAME: c_int = 15;
 const PR_GET_NO_NEW_PRIVS: c_int = 39;
 const SIG_IGN: usize = 1;
 /// rt_sigaction and prlimit64: C libraries keep signals 32 and 33 to themselves, and those of 32 bits ask for limits of
@@ -115,8 +124,11 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
         ["exchange", seed, reads, out, err] => {
             exchange(number(seed), [number(reads), number(out), number(err)]);
         }
+        ["touch", mib] => touch(number(mib)),
+        ["family"] => family(),
+        ["pause"] => drop(pause()),
         ["true"] => {}
-        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|exchange|true"),
+        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|exchange|touch|family|pause|true"),
     }
     0
 }
@@ -339,6 +351,85 @@ fn draw(random: &mut u64) -> usize {
     *random ^= *random >> 7;
     *random ^= *random << 17;
     usize::try_from(*random >> 33).expect("31 bits")
+}
+
+/// Has so much memory at one time.
+fn touch(mib: usize) {
+    let memory = vec![1_u8; mib << 20];
+    std::hint::black_box(&memory);
+}
+
+/// Starts descendants that get away from it, each in another way, and stays. Each has its kind for a name, and writes a byte
+/// to standard output when it is what it is to be.
+fn family() {
+    bear("stays", None, settle);
+    for (kind, middle, end) in [
+        ("orphan", nothing as fn(), settle as fn()),
+        ("strayed", nothing, stray),
+        ("hopper", nothing, hop),
+        ("daemon", start_session, settle),
+        ("rover", start_session, hop),
+    ] {
+        let parent = bear(kind, Some(middle), end);
+        // SAFETY: nothing is written.
+        unsafe { waitpid(parent, std::ptr::null_mut(), 0) };
+    }
+    settle();
+}
+
+/// Starts a child of this kind; by a child that ends, if `middle` says what that does first.
+fn bear(kind: &str, middle: Option<fn()>, end: fn()) -> c_int {
+    // SAFETY: the probe has one thread.
+    let child = unsafe { fork() };
+    if child != 0 {
+        return child;
+    }
+    if let Some(middle) = middle {
+        middle();
+        let parent = getpid();
+        // SAFETY: as above.
+        if unsafe { fork() } != 0 {
+            _exit(0);
+        }
+        while getppid() == parent {
+            sched_yield();
+        }
+    }
+    let name = format!("{kind}\0");
+    // SAFETY: the name is a C string.
+    unsafe { prctl(PR_SET_NAME, name.as_ptr()) };
+    end();
+    _exit(0)
+}
+
+fn nothing() {}
+
+fn start_session() {
+    setsid();
+}
+
+fn settle() {
+    put(1, b".");
+    loop {
+        pause();
+    }
+}
+
+fn stray() {
+    setpgid(0, 0);
+    settle();
+}
+
+/// Is another process every millisecond.
+fn hop() {
+    put(1, b".");
+    loop {
+        usleep(1_000);
+        // SAFETY: the probe has one thread.
+        if unsafe { fork() } > 0 {
+            _exit(0);
+        }
+    }
 }
 
 fn put(fd: c_int, bytes: &[u8]) {

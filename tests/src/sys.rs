@@ -11,7 +11,8 @@ use std::io;
 use libc::{c_int, c_long};
 
 pub(crate) use descriptor::{
-    ask, close, close_all_on_exec, close_nothing, duplicate_above, duplicate_to, identity, open_null,
+    ask, await_change, close, close_all_on_exec, close_nothing, duplicate_above, duplicate_to, identity,
+    open_null,
 };
 pub(crate) use filter::{filter_calls, set_no_new_privs};
 pub(crate) use mount::{detach, is_proc, mount, mount_cgroups, unshare_mounts};

@@ -1,18 +1,19 @@
 //! A child that runs its program.
 
 use crate::process::Process;
-use crate::settings::OnDrop;
+use crate::settings::Settings;
+use crate::tree::Held;
 use crate::wait::Handle;
-use crate::{Conversation, Error, Stage};
+use crate::{ChildHandle, Conversation, Error, ResourceUsage, Stage, TreeKilled, platform};
 use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 use std::time::Duration;
 
 /// A child that runs its program, as [`std::process::Child`].
 ///
 /// Dropping it neither ends the child nor waits for it, unless [`Command::on_drop`](crate::Command::on_drop) said
-/// otherwise: a child that nobody waits for stays a zombie until its parent ends, and keeps its process id so long.
+/// otherwise. A child that is left to itself so leaves no zombie when it ends: [`OnDrop::Leave`](crate::OnDrop::Leave).
 #[derive(Debug)]
 pub struct Child {
     /// The writing end of its standard input, if that is a pipe.
@@ -32,16 +33,20 @@ impl Child {
     pub(crate) fn new(
         launched: Launched,
         [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
-        on_drop: OnDrop,
+        settings: &Settings<'_>,
+        held: Held,
     ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
         // SAFETY: the kernel opened it for the launcher, which leaves it to whoever has the `Launched`: that ends here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        let is_pidfd = pidfd.is_some();
+        let fd = pidfd.or_else(|| settings.pidfd.then(|| platform::watch::from_birth(pid)).flatten());
+        let handle = Handle { pid, fd: fd.map(ChildHandle::new), is_pidfd };
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            process: Process::new(Handle { pid, pidfd }, on_drop),
+            process: Process::new(handle, held, settings.on_drop),
             method,
             closer: closed.by,
             timeline,
@@ -56,7 +61,16 @@ impl Child {
     /// A descriptor that refers to the child (pidfd_open(2)) and is readable when it has ended, where the system gives one
     /// with the child: Linux 5.2 and later, where it is born with the child; a forked child gets one at once (5.3).
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.process.handle().pidfd.as_ref().map(AsFd::as_fd)
+        self.process.handle().pidfd()
+    }
+
+    /// A descriptor that is readable when the child has ended, for any event loop: on Linux the [`pidfd`](Self::pidfd), on the
+    /// BSDs and macOS a queue of events. `None` on Solaris and illumos, where the system refuses one, and where
+    /// [`Command::create_pidfd`](crate::Command::create_pidfd) says no.
+    ///
+    /// It is readable also if other code took the child's status, or `SIGCHLD` is ignored.
+    pub fn as_handle(&self) -> Option<&ChildHandle> {
+        self.process.handle().fd.as_ref()
     }
 
     /// How the child was started.
@@ -78,7 +92,7 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn closer(&self) -> &'static str {
-        let Capabilities { bulk_closer, enumerators, .. } = crate::platform::capabilities();
+        let Capabilities { bulk_closer, enumerators, .. } = platform::capabilities();
         match self.closer {
             Closer::Nothing => "nothing",
             Closer::Bulk => bulk_closer.unwrap_or("bulk"),
@@ -111,6 +125,30 @@ impl Child {
         self.process.wait()
     }
 
+    /// Closes standard input and waits for the child to end: what it used, too. Called again, or after
+    /// [`wait`](Self::wait), it gives the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait), and [`Error::Unsupported`] where the system does not tell of a single child: Solaris and
+    /// illumos. The status can be waited for then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// let (status, usage) = child.wait_usage()?;
+    /// assert_eq!(status.code(), Some(3));
+    /// assert!(usage.minor_faults() > 0);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
+        drop(self.stdin.take());
+        self.process.wait_usage()
+    }
+
     /// The child's status if it has ended.
     ///
     /// # Errors
@@ -122,8 +160,8 @@ impl Child {
 
     /// Closes standard input and waits for the child to end, but not longer than this: `None` if it still runs then.
     ///
-    /// Nothing is asked again and again: it waits for [`pidfd`](Self::pidfd), and where there is none, a thread waits for the
-    /// child.
+    /// Nothing is asked again and again: it waits for [`as_handle`](Self::as_handle), and where no such descriptor is to be had, a
+    /// thread waits for the child.
     ///
     /// # Errors
     ///
@@ -158,6 +196,44 @@ impl Child {
         }
         self.kill()?;
         self.wait()
+    }
+
+    /// Ends the child and all that descends from it with `SIGKILL`, and waits until they have ended: what held, and so who may be
+    /// left. The child itself is still to be waited for.
+    ///
+    /// [`Command::tree`](crate::Command::tree) says at the start what is to hold the tree together. Where it said nothing, the
+    /// child's session or process group does, if it leads one, and it must not have been waited for. Where processes
+    /// are listed (Linux), those who descend from the child are looked for, too: each is stopped before it can start
+    /// another, until nobody new is found, and nobody is signalled by number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Child`] if a control group, a process group or the child may not be signalled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "sleep 600 & sleep 600 & wait"]).process_group(0).spawn()?;
+    /// let killed = child.kill_tree()?;
+    /// assert!(!killed.guarantee().is_complete(), "an orphan may have left the process group");
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn kill_tree(&mut self) -> Result<TreeKilled, Error> {
+        self.process.kill_tree(true)
+    }
+
+    /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, gives them so long to end by
+    /// themselves, then does what [`kill_tree`](Self::kill_tree) does, and waits for the child.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`kill_tree`](Self::kill_tree) and of [`wait_timeout`](Self::wait_timeout).
+    pub fn terminate_tree_then_kill(&mut self, grace: Duration) -> Result<(ExitStatus, TreeKilled), Error> {
+        drop(self.stdin.take());
+        self.process.terminate_tree_then_kill(grace)
     }
 
     /// Sends `SIGKILL`. A child that was waited for has no process any more, and nothing is sent to whoever has its

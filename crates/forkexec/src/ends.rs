@@ -104,7 +104,8 @@ fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
     Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
 }
 
-fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
+/// Under a number that no step of the plan writes to.
+pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
     while plan.claims(fd.as_raw_fd()) {
         fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
     }

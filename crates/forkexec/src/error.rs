@@ -274,6 +274,12 @@ pub enum InputError {
         /// The group.
         group: i32,
     },
+    /// A tree is to be held together by a process group of its own, and the child is to join another.
+    #[error("a child whose tree is a process group of its own cannot join process group {group}")]
+    TreeInOtherGroup {
+        /// The group.
+        group: i32,
+    },
     /// Only the leader of a session can take a controlling terminal.
     #[error("a controlling terminal needs a new session")]
     TerminalWithoutSession,

@@ -19,7 +19,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the descriptors of a command come to their places, whenever it is started.
 pub(crate) struct Layout {
@@ -158,12 +158,7 @@ impl<'d> Draft<'d> {
     /// The control group and the file by which a child enters it are used after descriptors were put in place, too.
     fn open_cgroup(&mut self, path: Option<&Path>) -> Result<(), SpawnError> {
         let Some(path) = path else { return Ok(()) };
-        let failed = |error: io::Error| SpawnError {
-            stage: Stage::Cgroup,
-            operand: Operand::Path(path.to_owned()),
-            errno: errno_of(&error),
-            cause: None,
-        };
+        let failed = |error: io::Error| of_cgroup(path.to_owned(), &error);
         let directory = File::open(path).map_err(failed)?;
         let procs = File::options().write(true).open(path.join("cgroup.procs")).map_err(failed)?;
         let directory = self.hold_off_the_targets(directory.into())?;
@@ -233,6 +228,11 @@ pub(crate) fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
         .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
     // SAFETY: the number is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// The failure of a call in the parent, about a control group.
+pub(crate) fn of_cgroup(path: PathBuf, error: &io::Error) -> SpawnError {
+    SpawnError { stage: Stage::Cgroup, operand: Operand::Path(path), errno: errno_of(error), cause: None }
 }
 
 /// The failure of a call in the parent.

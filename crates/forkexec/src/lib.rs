@@ -48,6 +48,7 @@ mod fd_plan;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod handle;
 mod layout;
 mod operand;
 mod path_search;
@@ -58,6 +59,7 @@ mod prepared;
 mod process;
 #[doc(hidden)]
 pub mod raw;
+mod reaper;
 mod settings;
 mod slots;
 mod source;
@@ -65,6 +67,8 @@ mod spawn;
 mod stdio;
 mod survey;
 mod talk;
+mod tree;
+mod usage;
 mod wait;
 
 pub use activation::{ListenFd, listen_fds};
@@ -73,6 +77,7 @@ pub use child::Child;
 pub use command::Command;
 pub use error::{ActivationError, Error, InputError, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
+pub use handle::ChildHandle;
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};
@@ -83,3 +88,5 @@ pub use source::FdSource;
 pub use stdio::Stdio;
 pub use survey::{Outcome, Survey, Trial, TrialKind, capabilities, survey};
 pub use talk::{Conversation, Exchange, Partner, Stopped};
+pub use tree::{Guarantee, Tree, TreeKilled};
+pub use usage::ResourceUsage;

@@ -38,13 +38,53 @@ cfg_if::cfg_if! {
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
         pub(crate) mod pidfd;
+        pub(crate) mod processes;
+        pub(crate) use pidfd as watch;
         mod shared_table;
         pub(crate) use shared_table::{is_never_locked, replace, shares_table};
     } else {
         #[path = "platform/no_pidfd.rs"]
         pub(crate) mod pidfd;
+        #[path = "platform/no_processes.rs"]
+        pub(crate) mod processes;
         mod own_table;
         pub(crate) use own_table::{is_never_locked, replace, shares_table};
+    }
+}
+
+// What tells that a child has ended.
+cfg_if::cfg_if! {
+    if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+    } else if #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd", target_os = "openbsd"))] {
+        #[path = "platform/kqueue.rs"]
+        pub(crate) mod watch;
+    } else {
+        #[path = "platform/no_watch.rs"]
+        pub(crate) mod watch;
+    }
+}
+
+// How a status is taken by number.
+cfg_if::cfg_if! {
+    if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
+    } else if #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd", target_os = "openbsd"))] {
+        mod wait4;
+        use wait4::ending_by_number;
+        /// In which unit the peak of memory is counted: bytes on Apple's systems, else kilobytes.
+        const RSS_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    } else {
+        mod waitpid;
+        use waitpid::ending_by_number;
+    }
+}
+
+// Who can be the one to whom orphans fall.
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "freebsd")] {
+        pub(crate) mod reaper;
+    } else {
+        #[path = "platform/no_reaper.rs"]
+        pub(crate) mod reaper;
     }
 }
 

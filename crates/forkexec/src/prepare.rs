@@ -10,6 +10,7 @@ use crate::prepared::{Held, Prepared};
 use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
 use crate::slots;
 use crate::stdio::Kind;
+use crate::tree::Trees;
 use crate::{Error, InputError};
 use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
@@ -87,6 +88,7 @@ impl<'a> Prepared<'a> {
             reset: reset(settings.ignored),
             ignore,
             mask,
+            trees: Trees::new(&settings),
             settings,
         })
     }

@@ -6,6 +6,7 @@ use crate::prepare::checks::Descriptors;
 use crate::prepare::{CAPTURED, PreparedDirectory};
 use crate::settings::Settings;
 use crate::spawn::spawn;
+use crate::tree::Trees;
 use crate::{Child, Error};
 use forkexec_core::SignalSet;
 use std::ffi::{CString, OsString};
@@ -71,6 +72,7 @@ pub struct Prepared<'fd> {
     pub(crate) reset: SignalSet,
     pub(crate) ignore: SignalSet,
     pub(crate) mask: Option<SignalSet>,
+    pub(crate) trees: Trees,
 }
 
 /// The settings of a command, or of one that is no more.

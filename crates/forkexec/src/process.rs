@@ -1,50 +1,77 @@
 //! The process of a child: what is known of its end, and what becomes of it when nobody holds it any more.
 
-use crate::Error;
+use crate::reaper::{self, Left};
 use crate::settings::OnDrop;
-use crate::wait::Handle;
+use crate::tree::{Guarantee, Held, TreeKilled};
+use crate::wait::{Ending, Handle, Status};
+use crate::{Error, ResourceUsage};
+use std::io;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A child that runs, or has ended.
 #[derive(Debug)]
 pub(crate) struct Process {
-    handle: Handle,
+    /// There until it is dropped.
+    handle: Option<Handle>,
     ended: Option<Ended>,
+    /// Its status was left where it is, so that its number is its own.
+    is_kept: bool,
+    held: Held,
     on_drop: OnDrop,
 }
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug)]
 enum Ended {
-    With(ExitStatus),
+    With(Ending),
     /// Somebody else took its status.
     Unseen,
 }
 
 impl Process {
-    pub(crate) fn new(handle: Handle, on_drop: OnDrop) -> Self {
-        Self { handle, ended: None, on_drop }
+    pub(crate) fn new(handle: Handle, held: Held, on_drop: OnDrop) -> Self {
+        Self { handle: Some(handle), ended: None, is_kept: false, held, on_drop }
     }
 
     pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+        self.handle.as_ref().expect("it is there until it is dropped")
     }
 
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus, Error> {
-        match self.ended {
-            Some(ended) => self.status_of(ended),
-            None => self.note(self.handle.wait()),
+        self.ending().map(|ending| ending.status)
+    }
+
+    /// Waits until it has ended: what it used, too.
+    pub(crate) fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
+        let Ending { status, usage } = self.ending()?;
+        let usage = usage.ok_or(Error::Unsupported {
+            operation: "tell what a single child used",
+            system: crate::platform::capabilities().system,
+        })?;
+        let inherited = crate::platform::pidfd::inherited_peak();
+        Ok((status, ResourceUsage { inherited, ..usage }))
+    }
+
+    fn ending(&mut self) -> Result<Ending, Error> {
+        if let Some(ended) = self.ended {
+            return self.ending_of(ended);
         }
+        let waited = self.handle().wait(self.status());
+        self.note(waited)
     }
 
     /// Its status if it has ended.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
-        match self.ended {
-            Some(ended) => self.status_of(ended).map(Some),
-            None => self.handle.try_wait().transpose().map(|waited| self.note(waited)).transpose(),
-        }
+        let ending = match self.ended {
+            Some(ended) => Some(self.ending_of(ended)?),
+            None => match self.handle().try_wait(self.status()).transpose() {
+                Some(waited) => Some(self.note(waited)?),
+                None => None,
+            },
+        };
+        Ok(ending.map(|ending| ending.status))
     }
 
     /// Its status if it ends within this time.
@@ -52,44 +79,118 @@ impl Process {
         if let Some(status) = self.try_wait()? {
             return Ok(Some(status));
         }
-        if self.handle.ends_within(timeout)? { self.wait().map(Some) } else { Ok(None) }
+        if self.handle().ends_within(timeout)? { self.wait().map(Some) } else { Ok(None) }
     }
 
     /// Sends a signal, unless it was waited for.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
         match self.ended {
-            Some(ended) => self.status_of(ended).map(drop),
-            None => self.handle.signal(signal),
+            Some(ended) => self.ending_of(ended).map(drop),
+            None => self.handle().signal(signal),
         }
     }
 
+    /// Kills it and all that descends from it.
+    pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<TreeKilled, Error> {
+        let is_ours = self.owns_number();
+        let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree)?;
+        if is_ours {
+            // It was among the others, unless they are not known.
+            let sent = self.handle().signal(libc::SIGKILL);
+            if killed.guarantee == Guarantee::Child {
+                sent?;
+            }
+        }
+        Ok(killed)
+    }
+
+    /// Asks all to end, waits so long for that, and kills who is left.
+    pub(crate) fn terminate_tree_then_kill(
+        &mut self,
+        grace: Duration,
+    ) -> Result<(ExitStatus, TreeKilled), Error> {
+        let end = Instant::now().checked_add(grace);
+        let is_ours = self.owns_number();
+        let asked = self.held.terminate(self.handle().pid, is_ours).map_err(of_tree)?;
+        let found = asked.found;
+        if asked.have_ended(end).map_err(of_tree)?.is_none() {
+            self.wait_timeout(grace)?;
+        }
+        let killed = self.kill_tree(true)?;
+        Ok((self.wait()?, TreeKilled { found: killed.found.max(found), ..killed }))
+    }
+
+    /// Whether the number is the child's: it was not waited for, or its status was left, and nobody else took it.
+    fn owns_number(&mut self) -> bool {
+        if self.ended.is_some() && !self.is_kept {
+            return false;
+        }
+        let is_ours = self.handle().is_ours();
+        self.is_kept &= is_ours;
+        is_ours
+    }
+
+    /// What is to become of the status: see [`Held::needs_number`].
+    fn status(&self) -> Status {
+        let leaves = self.held.needs_number() && self.handle().leaves_status();
+        if leaves { Status::Leave } else { Status::Take }
+    }
+
     /// Remembers how it ended: its number may be another process's from now on.
-    fn note(&mut self, waited: Result<ExitStatus, Error>) -> Result<ExitStatus, Error> {
+    fn note(&mut self, waited: Result<Ending, Error>) -> Result<Ending, Error> {
         match &waited {
-            Ok(status) => self.ended = Some(Ended::With(*status)),
+            Ok(ending) => {
+                self.is_kept = self.status() == Status::Leave;
+                self.ended = Some(Ended::With(*ending));
+            }
             Err(Error::StatusLost { .. }) => self.ended = Some(Ended::Unseen),
             Err(_) => {}
         }
         waited
     }
 
-    fn status_of(&self, ended: Ended) -> Result<ExitStatus, Error> {
+    fn ending_of(&self, ended: Ended) -> Result<Ending, Error> {
         match ended {
-            Ended::With(status) => Ok(status),
-            Ended::Unseen => Err(Error::StatusLost { pid: self.handle.pid.unsigned_abs() }),
+            Ended::With(ending) => Ok(ending),
+            Ended::Unseen => Err(Error::StatusLost { pid: self.handle().pid.unsigned_abs() }),
+        }
+    }
+
+    /// Ends it, or its tree, as the policy says. Nobody is there to hear of an error.
+    fn end(&mut self, waits: bool) {
+        if self.held.is_chosen() {
+            let _ = self.kill_tree(waits);
+        } else if self.ended.is_none() {
+            let _ = self.signal(libc::SIGKILL);
+        }
+        if waits && self.ended.is_none() {
+            let _ = self.wait();
         }
     }
 }
 
+fn of_tree(source: io::Error) -> Error {
+    Error::Child { what: "end the child's tree", source }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.on_drop == OnDrop::Leave || self.ended.is_some() {
-            return;
+        match self.on_drop {
+            OnDrop::Leave | OnDrop::Abandon => {}
+            OnDrop::Kill => self.end(false),
+            OnDrop::KillAndWait => self.end(true),
         }
-        // Nobody is there to hear of an error.
-        let killed = self.signal(libc::SIGKILL);
-        if self.on_drop == OnDrop::KillAndWait && killed.is_ok() {
-            let _ = self.wait();
+        let Some(handle) = self.handle.take() else { return };
+        let held = std::mem::take(&mut self.held);
+        if self.is_kept {
+            let _ = handle.try_wait(Status::Take);
+        }
+        held.collect_orphans(handle.pid);
+        if self.ended.is_none() && self.on_drop != OnDrop::Abandon {
+            reaper::take_over(Left::Child(handle));
+        }
+        if let Some(leaf) = held.into_leaf() {
+            reaper::take_over(Left::Group(leaf));
         }
     }
 }

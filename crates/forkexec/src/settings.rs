@@ -1,7 +1,7 @@
 //! What a command was told, as it was told: data without checks. `prepare` makes a plan of it.
 
 use crate::env::Environment;
-use crate::{FdSource, Link, SearchPath, Stdio};
+use crate::{FdSource, Link, SearchPath, Stdio, Tree};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
 use std::fmt;
@@ -46,6 +46,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) hooks: Vec<PreExec<'fd>>,
     pub(crate) pidfd: bool,
     pub(crate) on_drop: OnDrop,
+    pub(crate) tree: Option<Tree>,
     pub(crate) timed: bool,
     pub(crate) launch: Launch,
 }
@@ -55,6 +56,18 @@ impl Settings<'_> {
     /// that leaves out the rest.
     pub(crate) fn needs_only_what_it_names(&self) -> bool {
         self.close == Some(Link::Bulk) && self.hooks.is_empty() && self.launch != Launch::Fork
+    }
+
+    /// Whether the child leads a session, for its own sake or its tree's.
+    pub(crate) fn starts_session(&self) -> bool {
+        self.session || self.tree == Some(Tree::Session)
+    }
+
+    /// The process group that the child joins; 0 is a new one. The leader of a session leads a group already, and may not
+    /// ask for one.
+    pub(crate) fn joins_group(&self) -> Option<i32> {
+        let of_tree = matches!(self.tree, Some(Tree::Best | Tree::Group)).then_some(0);
+        self.process_group.or(of_tree).filter(|_| !self.starts_session())
     }
 
     pub(crate) fn new(program: OsString) -> Self {
@@ -91,6 +104,7 @@ impl Settings<'_> {
             hooks: Vec::new(),
             pidfd: true,
             on_drop: OnDrop::default(),
+            tree: None,
             timed: false,
             launch: Launch::default(),
         }
@@ -140,16 +154,25 @@ pub enum WithoutInterpreter {
 
 /// What becomes of a child whose handle is dropped before it was waited for
 /// ([`Command::on_drop`](crate::Command::on_drop)).
+///
+/// Where [`Command::tree`](crate::Command::tree) said what holds together all that descends from the child, it is about all
+/// of them, also if the child itself was waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDrop {
-    /// It runs on, as a child of std does. When it ends it stays a zombie until its parent ends.
+    /// It runs on. When it ends no zombie stays: a thread of this library takes its status.
+    ///
+    /// The thread lives only as long as there are such children, holds the [handle](crate::Child::as_handle) of each and a pipe,
+    /// and blocks all signals. A child that has ended already when it is dropped needs no thread.
     #[default]
     Leave,
-    /// It is killed. It stays a zombie until its parent ends.
+    /// It is killed, and not waited for: as with [`Leave`](Self::Leave), a thread takes its status.
     Kill,
     /// It is killed and waited for, which takes as long as its death does: nothing is left of it.
     KillAndWait,
+    /// It runs on, and nobody takes its status, as with std: it stays a zombie until its parent ends or other code waits for it,
+    /// and keeps its number so long.
+    Abandon,
 }
 
 /// By which means a child may be started ([`Command::launch`](crate::Command::launch)).

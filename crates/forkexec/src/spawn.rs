@@ -3,14 +3,15 @@
 use crate::activation::announce;
 use crate::ends::Ends;
 use crate::failure;
-use crate::layout::Layout;
+use crate::layout::{Layout, failed, of_cgroup};
 use crate::platform;
 use crate::prepare::{PreparedDirectory, SHELL};
 use crate::prepared::Prepared;
 use crate::slots;
+use crate::tree::cgroup::{Gate, Leaf};
 use crate::{Child, Error};
 use forkexec_core::{
-    CStrArray, Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, WorkingDirectory,
+    CStrArray, Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, Stage, WorkingDirectory,
 };
 
 /// Starts a child.
@@ -19,13 +20,31 @@ pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, E
 }
 
 fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+    let trees = &prepared.trees;
+    trees.prepare_process().map_err(|error| failed("the reaper", &error))?;
+    let leaf = trees.leaf().map_err(|(base, error)| of_cgroup(base, &error))?;
+    let has_leaf = leaf.is_some();
+    match start_in(prepared, layout, leaf) {
+        // It may not be entered, as only the attempt tells.
+        Err(Error::Spawn(error)) if has_leaf && error.stage() == Stage::Cgroup && trees.go_without() => {
+            start_in(prepared, layout, None)
+        }
+        started => started,
+    }
+}
+
+/// Starts a child in a control group of its own, if there is one.
+fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>) -> Result<Child, Error> {
     let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
     let plan = plan(prepared, layout, &hook);
     let mut ends = Ends::open(layout, &plan)?;
     let own_pid = announce::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| announce::environment(prepared, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
+    let (leaf, gate) = leaf.unzip();
+    let gate = gate.map(|gate| gate.off_the_targets(&plan)).transpose()?;
     let plan = Plan {
+        cgroup: gate.as_ref().map(Gate::numbers).or(plan.cgroup),
         ends: ends.numbers(),
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
@@ -36,7 +55,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
     };
     let launched = platform::launch(prepared.settings.launch, &plan);
     let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
-    Ok(Child::new(launched, ends.take_parents(), prepared.settings.on_drop))
+    Ok(Child::new(launched, ends.take_parents(), &prepared.settings, prepared.trees.hold(leaf)))
 }
 
 /// Everything but what is another at each start.
@@ -57,9 +76,8 @@ fn plan<'a>(
         umask: settings.umask,
         reset: prepared.reset,
         ignore: prepared.ignore,
-        session: settings.session,
-        // The leader of a session leads a process group already, and may not ask for one.
-        process_group: settings.process_group.filter(|_| !settings.session),
+        session: settings.starts_session(),
+        process_group: settings.joins_group(),
         limits: &settings.limits,
         nice: settings.nice,
         groups: settings.groups.as_deref(),

@@ -3,12 +3,12 @@
 //! By a descriptor of the child, where there is one: that is this child's and no other's, whoever takes its status and
 //! whatever becomes of its number. Else by its number, which is its own until somebody waits for it.
 
-use crate::Error;
-use crate::platform::pidfd;
+use crate::platform::{pidfd, watch};
+use crate::{ChildHandle, Error, ResourceUsage};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::SigSet;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::thread;
@@ -18,37 +18,96 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) pid: i32,
-    pub(crate) pidfd: Option<OwnedFd>,
+    /// Readable when the child has ended.
+    pub(crate) fd: Option<ChildHandle>,
+    /// It names the child, so that a status can be asked for and a signal be sent by it.
+    pub(crate) is_pidfd: bool,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    pub(crate) status: ExitStatus,
+    pub(crate) usage: Option<ResourceUsage>,
+}
+
+/// What becomes of the status that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It is taken: the child is no more, and its number anybody's.
+    Take,
+    /// It is left: the child stays a zombie, and its number its own.
+    Leave,
+}
+
+impl Status {
+    fn options(self) -> i32 {
+        if self == Self::Leave { libc::WNOWAIT } else { 0 }
+    }
 }
 
 impl Handle {
+    /// The descriptor, if it is the child's own.
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().filter(|_| self.is_pidfd).map(AsFd::as_fd)
+    }
+
+    /// Whether a status can be left.
+    pub(crate) fn leaves_status(&self) -> bool {
+        pidfd::LEAVES_STATUS && self.is_pidfd
+    }
+
+    /// Whether there is a descriptor that tells of the end; where there was none, one is opened if that can be. The child was
+    /// not waited for, so that the number is its own.
+    pub(crate) fn open_descriptor(&mut self) -> bool {
+        if self.fd.is_none() {
+            self.fd = watch::open(self.pid).ok().map(ChildHandle::new);
+            self.is_pidfd = pidfd::LEAVES_STATUS;
+        }
+        self.fd.is_some()
+    }
+
+    /// Whether the child is there, if only as a zombie, and its status was not taken by other code: its number is its own.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self.pidfd().map(|child| pidfd::ending(child, libc::WNOHANG | libc::WNOWAIT)) {
+            Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => is_child(self.pid),
+            Some(looked) => looked.is_ok(),
+            None => is_child(self.pid),
+        }
+    }
+
     /// Waits until the child has ended.
-    pub(crate) fn wait(&self) -> Result<ExitStatus, Error> {
+    pub(crate) fn wait(&self, status: Status) -> Result<Ending, Error> {
         loop {
-            if let Some(status) = self.status(0)? {
-                return Ok(status);
+            if let Some(ending) = self.ending(status.options())? {
+                return Ok(ending);
             }
         }
     }
 
-    /// The status of a child that has ended.
-    pub(crate) fn try_wait(&self) -> Result<Option<ExitStatus>, Error> {
-        self.status(libc::WNOHANG)
+    /// How a child ended that has.
+    pub(crate) fn try_wait(&self, status: Status) -> Result<Option<Ending>, Error> {
+        self.ending(libc::WNOHANG | status.options())
     }
 
     /// Whether the child ends within this time. Its status can still be waited for.
     pub(crate) fn ends_within(&self, timeout: Duration) -> Result<bool, Error> {
-        let ends = match &self.pidfd {
-            Some(pidfd) => is_readable_within(pidfd.as_fd(), timeout),
-            None => ends_within(self.pid, timeout),
+        let end = Instant::now().checked_add(timeout);
+        let ends = match &self.fd {
+            Some(fd) => is_readable_until(fd.as_fd(), end),
+            // Not waited for yet: the number is the child's own.
+            None => match watch::open(self.pid) {
+                Ok(fd) => is_readable_until(fd.as_fd(), end),
+                Err(_) => ends_within(self.pid, timeout),
+            },
         };
         ends.map_err(|source| Error::Child { what: "wait for the child", source })
     }
 
-    fn status(&self, options: i32) -> Result<Option<ExitStatus>, Error> {
+    fn ending(&self, options: i32) -> Result<Option<Ending>, Error> {
         loop {
-            let error = match self.status_once(options) {
-                Ok(status) => return Ok(status),
+            let error = match self.ending_once(options) {
+                Ok(ending) => return Ok(ending),
                 Err(error) => error,
             };
             match error.raw_os_error() {
@@ -59,22 +118,23 @@ impl Handle {
         }
     }
 
-    fn status_once(&self, options: i32) -> io::Result<Option<ExitStatus>> {
-        let by_pidfd = self.pidfd.as_ref().map(|child| pidfd::status(child.as_fd(), options));
+    fn ending_once(&self, options: i32) -> io::Result<Option<Ending>> {
+        let by_pidfd = self.pidfd().map(|child| pidfd::ending(child, options));
         match by_pidfd {
             // Linux 5.2 and 5.3 have such descriptors, and no way to wait for one.
             Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => {
-                status_by_pid(self.pid, options)
+                pidfd::ending_by_number(self.pid, options)
             }
-            Some(status) => status,
-            None => status_by_pid(self.pid, options),
+            Some(ending) => ending,
+            None => pidfd::ending_by_number(self.pid, options),
         }
     }
 
     /// Sends a signal. That there is no such process any more is no error: other code waited for it.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
-        let sent = match &self.pidfd {
-            Some(child) => pidfd::signal(child.as_fd(), signal),
+        let sent = match self.pidfd() {
+            Some(child) => pidfd::signal(child, signal),
+            None if self.is_known_to_have_ended() => Ok(()),
             None => signal_by_pid(self.pid, signal),
         };
         match sent {
@@ -84,15 +144,11 @@ impl Handle {
             _ => Ok(()),
         }
     }
-}
 
-fn status_by_pid(pid: i32, options: i32) -> io::Result<Option<ExitStatus>> {
-    let mut status = 0;
-    // SAFETY: one int is written.
-    match unsafe { libc::waitpid(pid, &raw mut status, options) } {
-        0 => Ok(None),
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(Some(ExitStatus::from_raw(status))),
+    /// A descriptor tells that it has ended, even if other code took its status and its number is another's by now.
+    fn is_known_to_have_ended(&self) -> bool {
+        let readable = |fd: &ChildHandle| is_readable_until(fd.as_fd(), Some(Instant::now()));
+        self.fd.as_ref().is_some_and(|fd| readable(fd).unwrap_or(false))
     }
 }
 
@@ -102,15 +158,24 @@ fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn is_readable_within(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
-    let end = Instant::now().checked_add(timeout);
+/// Whether the descriptor is readable at this time at the latest; `None` is no time at all.
+pub(crate) fn is_readable_until(fd: BorrowedFd<'_>, end: Option<Instant>) -> io::Result<bool> {
+    is_ready_until(fd, PollFlags::POLLIN, end)
+}
+
+/// As [`is_readable_until`], for other events of poll(2).
+pub(crate) fn is_ready_until(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    end: Option<Instant>,
+) -> io::Result<bool> {
     loop {
         // poll(2) counts milliseconds: a part of one is waited for as a whole one.
         let rest = end.map(|end| end.saturating_duration_since(Instant::now()));
         let millis = rest
             .map_or(i32::MAX, |rest| i32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
+        match poll(&mut [PollFd::new(fd, events)], timeout) {
             Ok(0) if rest.is_none_or(|rest| rest > Duration::from_millis(millis.unsigned_abs().into())) => {}
             Ok(ready) => return Ok(ready > 0),
             Err(nix::errno::Errno::EINTR) => {}
@@ -123,17 +188,38 @@ fn is_readable_within(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool>
 /// (`WNOWAIT` of waitid(2)). It ends with the child.
 fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
     let (says, hears) = mpsc::channel();
-    let watch = move || drop(says.send(await_end(pid)));
-    thread::Builder::new().name("forkexec-wait".to_owned()).spawn(watch)?;
+    start_thread("forkexec-wait", move || drop(says.send(await_end(pid))))?;
     match hears.recv_timeout(timeout) {
         Ok(ended) => ended.map(|()| true),
         Err(_) => Ok(false),
     }
 }
 
+/// Starts a thread of the library's, on which no handler of the program's runs: it blocks all signals.
+pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+    let _ = mask.thread_set_mask();
+    started.map(drop)
+}
+
+/// Waits until a child has ended, and leaves its status. If other code took that, or nobody is to have it, it has ended all
+/// the same.
 pub(crate) fn await_end(pid: i32) -> io::Result<()> {
+    look_at(pid, 0)
+        .or_else(|error| if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error) })
+}
+
+/// Whether this process has a child with this number that nobody waited for.
+fn is_child(pid: i32) -> bool {
+    look_at(pid, libc::WNOHANG).is_ok()
+}
+
+/// waitid(2) that leaves the status where it is.
+fn look_at(pid: i32, options: i32) -> io::Result<()> {
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
-    let options = libc::WEXITED | libc::WNOWAIT;
+    let options = libc::WEXITED | libc::WNOWAIT | options;
     #[expect(clippy::allow_attributes, reason = "an id has 64 bits on some systems, and a sign on others")]
     #[allow(clippy::cast_lossless, clippy::cast_possible_wrap)]
     let id = pid.unsigned_abs() as libc::id_t;
@@ -143,11 +229,8 @@ pub(crate) fn await_end(pid: i32) -> io::Result<()> {
             return Ok(());
         }
         let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EINTR) => {}
-            // Other code took its status, or nobody is to have it: it has ended all the same.
-            Some(libc::ECHILD) => return Ok(()),
-            _ => return Err(error),
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Waiting with a limit, ending by force, and what becomes of a child that nobody holds.
+//! Waiting with a limit, and ending by force.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Error, Launch, OnDrop};
+use forkexec::{Child, Command, Error, Launch};
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
@@ -98,45 +98,4 @@ fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)
         let waited = child.wait();
         assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
     });
-}
-
-#[rstest]
-#[case::leave(OnDrop::Leave, None)]
-#[case::kill(OnDrop::Kill, Some(libc::SIGKILL))]
-fn a_child_that_is_dropped_runs_on_or_is_killed(#[case] policy: OnDrop, #[case] signal: Option<i32>) {
-    isolated(|| {
-        let pid = dropped(policy);
-        let mut status = 0;
-        if signal.is_none() {
-            // SAFETY: one int is written.
-            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) }, 0, "it runs");
-            // SAFETY: no memory is passed.
-            check(unsafe { libc::kill(pid, libc::SIGTERM) });
-        }
-        // SAFETY: as above.
-        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-        let expected = signal.unwrap_or(libc::SIGTERM);
-        assert_eq!(ExitStatus::from_raw(status).signal(), Some(expected));
-    });
-}
-
-#[test]
-fn a_child_that_is_dropped_may_leave_nothing() {
-    isolated(|| {
-        let pid = dropped(OnDrop::KillAndWait);
-        // SAFETY: no memory is passed.
-        assert_eq!(unsafe { libc::kill(pid, 0) }, -1);
-        let caught = std::panic::catch_unwind(|| {
-            let _child = Command::new("sleep").arg("600").on_drop(OnDrop::KillAndWait).spawn();
-            panic!("somebody goes early");
-        });
-        assert!(caught.is_err());
-        // SAFETY: nothing is written.
-        assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "no child is left");
-    });
-}
-
-fn dropped(policy: OnDrop) -> i32 {
-    let child = Command::new("sleep").arg("600").on_drop(policy).spawn().expect("it starts");
-    i32::try_from(child.id()).expect("it is a pid")
 }

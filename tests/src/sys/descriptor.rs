@@ -58,6 +58,13 @@ pub(crate) fn close_nothing() -> io::Result<()> {
     check_long(unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) }).map(drop)
 }
 
+/// Waits until the kernel says that what a file of its own tells has changed since it was read.
+pub(crate) fn await_change(file: &impl AsRawFd) -> io::Result<()> {
+    let mut polled = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
+    // SAFETY: one entry is read and written.
+    check(unsafe { libc::poll(&raw mut polled, 1, -1) }).map(drop)
+}
+
 /// Opens `/dev/null` for both directions; it survives exec.
 pub(crate) fn open_null() -> io::Result<OwnedFd> {
     // SAFETY: the path is a C string, and no mode is needed without O_CREAT.

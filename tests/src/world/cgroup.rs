@@ -1,6 +1,8 @@
 //! A control group of the test's own.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -34,6 +36,55 @@ impl Cgroup {
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The names of all processes in it and in the groups below it, at one moment: they are frozen for it.
+    ///
+    /// # Panics
+    ///
+    /// If the group cannot be frozen or read.
+    pub fn names(&self) -> BTreeSet<String> {
+        fs::write(self.path.join("cgroup.freeze"), "1").expect("the group can be frozen");
+        self.wait_for("frozen 1");
+        let name = |pid: String| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+        self.members().into_iter().filter_map(name).map(|name| name.trim_end().to_owned()).collect()
+    }
+
+    /// Kills all that are in it, and waits until nobody is.
+    ///
+    /// # Panics
+    ///
+    /// If the group cannot be killed.
+    pub fn kill(&self) {
+        fs::write(self.path.join("cgroup.kill"), "1").expect("the group can be killed");
+        self.wait_for("populated 0");
+    }
+
+    /// The groups below it.
+    pub fn below(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+
+    /// The numbers of the processes in it and in the groups below it.
+    fn members(&self) -> Vec<String> {
+        let groups = std::iter::once(self.path.clone()).chain(self.below());
+        let listed = groups.filter_map(|group| fs::read_to_string(group.join("cgroup.procs")).ok());
+        listed.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Waits for a line of `cgroup.events`.
+    fn wait_for(&self, line: &str) {
+        let mut events = fs::File::open(self.path.join("cgroup.events")).expect("it is there");
+        loop {
+            let mut text = String::new();
+            events.rewind().expect("it can be read again");
+            events.read_to_string(&mut text).expect("it can be read");
+            if text.lines().any(|found| found == line) {
+                return;
+            }
+            sys::await_change(&events).expect("it can be waited for");
+        }
     }
 
     /// What a process in it reads in its `/proc/self/cgroup`.

@@ -149,7 +149,8 @@ impl<'fd> Command<'fd> {
     /// Where the kernel can (Linux 5.7), the child is born there (`CLONE_INTO_CGROUP` of clone(2)): no moment of its life
     /// is on another group's account. Elsewhere it enters the group before anything else that it is asked to do.
     ///
-    /// The directory is opened when the command is prepared. An error names [`Stage::Cgroup`](crate::Stage::Cgroup).
+    /// With [`tree`](Self::tree), it may be the one below which a group is made for each child. The directory is opened when the
+    /// command is prepared. An error names [`Stage::Cgroup`](crate::Stage::Cgroup).
     ///
     /// # Platforms
     ///

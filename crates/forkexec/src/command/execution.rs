@@ -1,7 +1,7 @@
 //! How the program is found and executed.
 
 use super::Command;
-use crate::{Launch, OnDrop, SearchPath, WithoutInterpreter};
+use crate::{Launch, OnDrop, SearchPath, Tree, WithoutInterpreter};
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,10 +50,40 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Whether [`Child::pidfd`](crate::Child::pidfd) is to be there, if the system can give one: it is, by default.
+    /// Sets what is to hold together all that descends from the child, so that
+    /// [`Child::kill_tree`](crate::Child::kill_tree) can end it as a whole.
     ///
-    /// It names this child and no other, whoever takes its status and whatever becomes of its number. It takes a descriptor
-    /// of the parent's, and some 4 µs of a start.
+    /// With a process group or a session, the number of a child that was waited for stays its own (it stays a zombie) until
+    /// its [`Child`](crate::Child) is dropped, where the system can leave a status: on Linux, if there is a
+    /// [`pidfd`](crate::Child::pidfd). Elsewhere a tree is to be ended before its child is waited for.
+    ///
+    /// # Errors
+    ///
+    /// When the command is prepared or started: see [`Tree`]. And
+    /// [`InputError::TreeInOtherGroup`](crate::InputError::TreeInOtherGroup) if a process group is asked for, and another
+    /// one to be joined.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Guarantee, Tree};
+    ///
+    /// let mut job = Command::new("sh").args(["-c", "sleep 600 & sleep 600"]).tree(Tree::Best).spawn()?;
+    /// let killed = job.kill_tree()?;
+    /// assert!(killed.guarantee() >= Guarantee::Group);
+    /// # job.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn tree(&mut self, tree: Tree) -> &mut Self {
+        self.settings.tree = Some(tree);
+        self
+    }
+
+    /// Whether [`Child::as_handle`](crate::Child::as_handle) and [`Child::pidfd`](crate::Child::pidfd) are to be there, if the
+    /// system can give them: they are, by default.
+    ///
+    /// A pidfd names this child and no other, whoever takes its status and whatever becomes of its number. It takes a
+    /// descriptor of the parent's, and some 4 µs of a start.
     pub fn create_pidfd(&mut self, create: bool) -> &mut Self {
         self.settings.pidfd = create;
         self

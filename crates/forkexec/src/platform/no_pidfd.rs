@@ -1,13 +1,27 @@
-//! No launcher of this system gives a descriptor of the child, so that nobody has one to ask about.
+//! No launcher of this system gives a descriptor of the child by which it could be signalled.
 
+use crate::wait::Ending;
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::process::ExitStatus;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+pub(crate) use super::ending_by_number;
+
+/// Whether a status can be looked at without taking it.
+pub(crate) const LEAVES_STATUS: bool = false;
+
+pub(crate) fn open(_pid: i32) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 pub(crate) fn signal(_child: BorrowedFd<'_>, _signal: i32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn status(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option<ExitStatus>> {
+pub(crate) fn ending(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option<Ending>> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing is known of a child's memory before exec being counted.
+pub(crate) fn inherited_peak() -> u64 {
+    0
 }

@@ -1,11 +1,34 @@
 //! A descriptor of a child, as Linux gives it: pidfd_open(2).
 
+use crate::usage::ResourceUsage;
+use crate::wait::Ending;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
+use std::time::Duration;
+
+/// Whether a status can be looked at without taking it (`WNOWAIT`).
+pub(crate) const LEAVES_STATUS: bool = true;
+
+/// pidfd_open(2), Linux 5.3: close-on-exec.
+pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let number = RawFd::try_from(opened).map_err(io::Error::other)?;
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just opened it, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The launcher gives one from birth, or cannot.
+pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
+    None
+}
 
 /// pidfd_send_signal(2), Linux 5.1.
 pub(crate) fn signal(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
@@ -15,13 +38,26 @@ pub(crate) fn signal(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// waitid(2) with `P_PIDFD`, Linux 5.4: the status of a child that has ended, `None` if it has not and `options` say not to
-/// wait for that.
-pub(crate) fn status(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<ExitStatus>> {
-    let id = child.as_raw_fd().unsigned_abs();
+/// waitid(2) with `P_PIDFD`, Linux 5.4: how a child ended, `None` if it has not and `options` say not to wait for that.
+pub(crate) fn ending(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<Ending>> {
+    waitid(libc::P_PIDFD, child.as_raw_fd(), options)
+}
+
+/// waitid(2) by number.
+pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
+    waitid(libc::P_PID, pid, options)
+}
+
+/// By system call: that has a fifth argument, which the C libraries hide.
+fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Ending>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the kernel writes a `siginfo_t`, for which there is room; the descriptor is borrowed for the call.
-    if unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), libc::WEXITED | options) } != 0 {
+    let mut used = Used::UNTOUCHED;
+    let options = libc::WEXITED | options;
+    // SAFETY: the kernel writes a `siginfo_t` and a `struct rusage`, for which there is room; a descriptor is borrowed for the
+    // call.
+    let waited =
+        unsafe { libc::syscall(libc::SYS_waitid, kind, id, info.as_mut_ptr(), options, &raw mut used) };
+    if waited != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: all zeroes are a `siginfo_t`, and what the kernel fills in is one.
@@ -30,7 +66,8 @@ pub(crate) fn status(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<E
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
-    Ok((pid != 0).then(|| ExitStatus::from_raw(encoded(info.si_code, status))))
+    let status = ExitStatus::from_raw(encoded(info.si_code, status));
+    Ok((pid != 0).then(|| Ending { status, usage: used.told() }))
 }
 
 /// As waitpid(2) encodes it.
@@ -41,4 +78,40 @@ fn encoded(code: i32, status: i32) -> i32 {
         libc::CLD_DUMPED => status | DUMPED,
         _ => status,
     }
+}
+
+/// The kernel's `struct rusage`: some C libraries have another.
+#[repr(C)]
+struct Used([libc::c_long; 18]);
+
+impl Used {
+    /// No time is negative.
+    const UNTOUCHED: Self = Self([-1; 18]);
+
+    /// What it says, if the kernel wrote it: an emulator may forget.
+    fn told(&self) -> Option<ResourceUsage> {
+        let Self(fields) = self;
+        let field = |index: usize| u64::try_from(fields[index]).ok();
+        let time = |index: usize| {
+            Some(Duration::from_secs(field(index)?) + Duration::from_micros(field(index + 1)?))
+        };
+        Some(ResourceUsage {
+            user: time(0)?,
+            system: time(2)?,
+            peak: field(4)?.saturating_mul(1024),
+            inherited: 0,
+            minor_faults: field(8)?,
+            major_faults: field(9)?,
+            voluntary_switches: field(16)?,
+            involuntary_switches: field(17)?,
+        })
+    }
+}
+
+/// The most memory that this process ever had, in bytes: a child that it started had that at most, before exec.
+pub(crate) fn inherited_peak() -> u64 {
+    let mut used = Used::UNTOUCHED;
+    // SAFETY: the kernel writes a `struct rusage`, for which there is room.
+    unsafe { libc::syscall(libc::SYS_getrusage, libc::RUSAGE_SELF, &raw mut used) };
+    u64::try_from(used.0[4]).map_or(u64::MAX, |kib| kib.saturating_mul(1024))
 }

@@ -4,7 +4,8 @@ use crate::activation::is_name;
 use crate::operand::{self, Operand};
 use crate::platform::{backend, capabilities};
 use crate::settings::{Directory, Launch, Settings};
-use crate::{Error, FdSource, InputError, SpawnError};
+use crate::tree::has_reapers;
+use crate::{Error, FdSource, InputError, SpawnError, Tree};
 use forkexec_core::{Backend, Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage, Sys};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
@@ -109,8 +110,12 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         is_signal(signal, "sent")?;
         supports(Operation::DieWithParent, "send a signal when the parent dies")?;
     }
-    if settings.cgroup.is_some() {
+    if settings.cgroup.is_some() || settings.tree == Some(Tree::Cgroup) {
         supports(Operation::Cgroup, "start a child in a control group")?;
+    }
+    if settings.tree == Some(Tree::Reaper) && !has_reapers() {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "tell the orphans of one child from others", system });
     }
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "give up new privileges")?;
@@ -180,11 +185,14 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
         if group < 0 {
             return Err(InputError::NegativeProcessGroup { group });
         }
-        if settings.session && group != 0 {
+        if settings.starts_session() && group != 0 {
             return Err(InputError::SessionInOtherGroup { group });
         }
+        if settings.tree == Some(Tree::Group) && group != 0 {
+            return Err(InputError::TreeInOtherGroup { group });
+        }
     }
-    if settings.terminal.is_some() && !settings.session {
+    if settings.terminal.is_some() && !settings.starts_session() {
         return Err(InputError::TerminalWithoutSession);
     }
     Ok(())

@@ -1,0 +1,45 @@
+//! A descriptor of a child.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// A descriptor of a child that any event loop can wait for: it is readable when the child has ended, and stays so.
+/// [`Child::as_handle`](crate::Child::as_handle) lends it.
+///
+/// Nothing is to be read from it. On Linux it is a pidfd (pidfd_open(2)); on the BSDs and macOS a queue of events
+/// (kqueue(2)) that has one when the child ends.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::Command;
+/// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+/// use std::os::fd::AsFd;
+///
+/// let mut child = Command::new("true").spawn()?;
+/// if let Some(handle) = child.as_handle() {
+///     poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+///     assert!(child.try_wait()?.is_some());
+/// }
+/// assert!(child.wait()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ChildHandle(OwnedFd);
+
+impl ChildHandle {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+impl AsFd for ChildHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for ChildHandle {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

@@ -1,0 +1,213 @@
+//! A thread that takes the status of children which nobody holds any more, so that none stays a zombie.
+//!
+//! It is there only as long as there are such children, and so are the two descriptors by which it is told of more. It
+//! waits for descriptors, as poll(2) does: no handler for `SIGCHLD`, no child of other code is touched. A child without a
+//! descriptor has a thread of its own that waits for it.
+
+use crate::Error;
+use crate::tree::cgroup::{Leaf, has_line};
+use crate::wait::{Handle, Status, start_thread};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What somebody left.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// A child whose status is to be taken when it ends.
+    Child(Handle),
+    /// A control group that is to be removed when nobody is in it any more.
+    Group(Leaf),
+}
+
+/// What the thread is told of more by.
+struct Desk {
+    /// Whose thread it is: a process that was forked from this one has none.
+    process: u32,
+    bell: Option<PipeWriter>,
+    waiting: Vec<Left>,
+}
+
+static DESK: Mutex<Desk> = Mutex::new(Desk { process: 0, bell: None, waiting: Vec::new() });
+
+fn desk() -> MutexGuard<'static, Desk> {
+    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what is left over: at once if it has ended, else when it does.
+pub(crate) fn take_over(left: Left) {
+    let Some(left) = left.settle() else { return };
+    let mut desk = desk();
+    if desk.process != process::id() {
+        *desk = Desk { process: process::id(), bell: None, waiting: Vec::new() };
+    }
+    desk.waiting.push(left);
+    let is_first = desk.waiting.len() == 1;
+    match &mut desk.bell {
+        // The thread takes all that wait at once. The pipe cannot be full, as it is rung for the first of them alone.
+        Some(bell) if is_first => drop(bell.write(&[0])),
+        Some(_) => {}
+        None => open(&mut desk),
+    }
+}
+
+/// Starts the thread, which begins with what waits.
+fn open(desk: &mut Desk) {
+    let Ok((hears, bell)) = io::pipe() else {
+        // No descriptor is to be had.
+        return desk.waiting.drain(..).for_each(Left::wait_apart);
+    };
+    // Where no thread can be had, what waits is tried again with the next.
+    if start_thread("forkexec-reaper", move || run(hears)).is_ok() {
+        desk.bell = Some(bell);
+    }
+}
+
+/// Takes what waits, or closes the desk if there is nothing to be done.
+fn take_waiting(is_idle: bool) -> Option<Vec<Left>> {
+    let mut desk = desk();
+    if is_idle && desk.waiting.is_empty() {
+        desk.bell = None;
+        return None;
+    }
+    Some(std::mem::take(&mut desk.waiting))
+}
+
+fn run(mut hears: PipeReader) {
+    let mut watched: Vec<Watched> = Vec::new();
+    while let Some(new) = take_waiting(watched.is_empty()) {
+        watched.extend(new.into_iter().filter_map(Watched::new));
+        if watched.is_empty() {
+            continue;
+        }
+        let Ok(ready) = wait_for_any(&hears, &watched) else {
+            // A descriptor limit below their number: then one after the other.
+            watched.swap_remove(0).wait();
+            continue;
+        };
+        if ready[0] {
+            let _ = hears.read(&mut [0; 64]);
+        }
+        let mut ready = ready.into_iter().skip(1);
+        watched = watched
+            .into_iter()
+            .filter_map(|it| if ready.next() == Some(true) { it.settle() } else { Some(it) })
+            .collect();
+    }
+}
+
+/// Which of them is ready: the bell, and each that is watched.
+fn wait_for_any(hears: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>> {
+    let own = std::iter::once(PollFd::new(hears.as_fd(), PollFlags::POLLIN));
+    let mut polled: Vec<PollFd<'_>> =
+        own.chain(watched.iter().map(|it| PollFd::new(it.fd(), it.event()))).collect();
+    while let Err(errno) = poll(&mut polled, PollTimeout::NONE) {
+        if errno != nix::errno::Errno::EINTR {
+            return Err(errno.into());
+        }
+    }
+    Ok(polled.iter().map(|polled| polled.any() != Some(false)).collect())
+}
+
+impl Left {
+    /// What is left of it if it has ended: nothing.
+    fn settle(self) -> Option<Self> {
+        let is_done = match &self {
+            Self::Child(child) => has_ended(child),
+            Self::Group(leaf) => leaf.remove(),
+        };
+        (!is_done).then_some(self)
+    }
+
+    /// Leaves it to a thread of its own. A group is left where it is.
+    fn wait_apart(self) {
+        if let Self::Child(child) = self {
+            wait_apart(child);
+        }
+    }
+}
+
+/// Takes the status of a child that has ended, unless other code did.
+fn has_ended(child: &Handle) -> bool {
+    match child.try_wait(Status::Take) {
+        Ok(ending) => ending.is_some(),
+        Err(error) => matches!(error, Error::StatusLost { .. }),
+    }
+}
+
+/// Something that tells by a descriptor.
+enum Watched {
+    Child(Handle),
+    Group(Leaf, File),
+}
+
+impl Watched {
+    /// `None` for what is done, and for what a thread of its own waits for.
+    fn new(left: Left) -> Option<Self> {
+        match left.settle()? {
+            Left::Child(mut child) => {
+                if child.open_descriptor() {
+                    return Some(Self::Child(child));
+                }
+                wait_apart(child);
+                None
+            }
+            Left::Group(leaf) => {
+                let events = leaf.events().ok()?;
+                Self::Group(leaf, events).settle()
+            }
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Child(child) => child.fd.as_ref().expect("it was opened").as_fd(),
+            Self::Group(_, events) => events.as_fd(),
+        }
+    }
+
+    fn event(&self) -> PollFlags {
+        match self {
+            Self::Child(_) => PollFlags::POLLIN,
+            Self::Group(..) => PollFlags::POLLPRI,
+        }
+    }
+
+    /// Does what is due, and gives back what is still to be waited for.
+    fn settle(mut self) -> Option<Self> {
+        match &mut self {
+            Self::Child(child) if has_ended(child) => return None,
+            // It has ended, and its status is not to be had: a debugger has it first. To ask again would be all that the
+            // thread does.
+            Self::Child(_) => {}
+            Self::Group(leaf, events) => {
+                let is_empty = has_line(events, "populated 0");
+                let is_gone = is_empty.is_err() || is_empty.is_ok_and(|is_empty| is_empty && leaf.remove());
+                return (!is_gone).then_some(self);
+            }
+        }
+        if let Self::Child(child) = self {
+            wait_apart(child);
+        }
+        None
+    }
+
+    /// Waits for it alone.
+    fn wait(self) {
+        match self {
+            Self::Child(child) => drop(child.wait(Status::Take)),
+            Self::Group(leaf, _) => {
+                let _ = leaf.is_empty_by(None);
+                leaf.remove();
+            }
+        }
+    }
+}
+
+/// Where no thread can be had either, the child stays a zombie.
+fn wait_apart(child: Handle) {
+    let _ = start_thread("forkexec-wait", move || drop(child.wait(Status::Take)));
+}

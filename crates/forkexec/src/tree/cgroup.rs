@@ -1,0 +1,226 @@
+//! A control group of a child's own, version 2 (cgroups(7)): whatever a descendant does, it stays in it.
+//!
+//! Only who may write to another group can leave it: that takes privilege, or the owner's own delegation.
+
+use crate::SpawnError;
+use crate::ends::off_the_targets;
+use crate::platform::pidfd;
+use crate::wait::is_ready_until;
+use forkexec_core::{Cgroup, Plan};
+use nix::poll::PollFlags;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Instant;
+
+/// The directory of this process's own group, if the hierarchy of version 2 is mounted.
+pub(super) fn own() -> Option<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| below(line, group))
+}
+
+/// Where a group lies below a mount, if that is one of the hierarchy: proc_pid_mountinfo(5).
+fn below(mount: &str, group: &str) -> Option<PathBuf> {
+    let (place, kind) = mount.split_once(" - ")?;
+    if kind.split(' ').next() != Some("cgroup2") {
+        return None;
+    }
+    let mut fields = place.split(' ').skip(3);
+    let (root, point) = (fields.next()?, fields.next()?);
+    // A group outside of what is mounted begins with `/..`.
+    let rest = Path::new(group).strip_prefix(root).ok()?;
+    let is_seen = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    // A blank, a tab or a backslash would be written as a number.
+    (is_seen && !point.contains('\\')).then(|| Path::new(point).join(rest))
+}
+
+/// A group that was made for one child. It is removed when it is dropped, if nobody is left in it.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    path: PathBuf,
+}
+
+/// What a start needs of a leaf: the descriptors by which the child is born in it, or enters it.
+pub(crate) struct Gate {
+    directory: OwnedFd,
+    procs: OwnedFd,
+}
+
+impl Gate {
+    /// Under numbers that no step of the plan writes to.
+    pub(crate) fn off_the_targets(self, plan: &Plan<'_>) -> Result<Self, SpawnError> {
+        let directory = off_the_targets(self.directory, plan)?;
+        let procs = off_the_targets(self.procs, plan)?;
+        Ok(Self { directory, procs })
+    }
+
+    pub(crate) fn numbers(&self) -> Cgroup {
+        Cgroup { directory: self.directory.as_raw_fd(), procs: self.procs.as_raw_fd() }
+    }
+}
+
+impl Leaf {
+    /// Makes one below `base`.
+    pub(crate) fn make(base: &Path) -> io::Result<(Self, Gate)> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let path = loop {
+            let number = COUNT.fetch_add(1, Relaxed);
+            let path = base.join(format!("forkexec-{}-{number}", process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                // An earlier process with this number was killed before it removed its own.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let leaf = Self { path };
+        let directory = File::open(&leaf.path)?.into();
+        let procs = File::options().write(true).open(leaf.path.join("cgroup.procs"))?.into();
+        Ok((leaf, Gate { directory, procs }))
+    }
+
+    /// Kills all that are in it or below it, with those that start meanwhile: how many there were a moment before.
+    pub(super) fn kill(&self) -> io::Result<usize> {
+        let count = self.members()?.len();
+        let written = File::options().write(true).open(self.path.join("cgroup.kill"));
+        match written.and_then(|mut file| file.write_all(b"1")) {
+            Ok(()) => Ok(count),
+            // Linux 5.14.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => self.kill_each(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where a group cannot be killed as a whole, it is frozen, so that nothing starts in it meanwhile. What is killed goes
+    /// in spite of that.
+    fn kill_each(&self) -> io::Result<usize> {
+        fs::write(self.path.join("cgroup.freeze"), "1")?;
+        self.wait_for("frozen 1", None)?;
+        self.signal(libc::SIGKILL)
+    }
+
+    /// Sends a signal to all that are in it or below it now: to how many.
+    pub(super) fn signal(&self, signal: i32) -> io::Result<usize> {
+        let mut count = 0;
+        for pid in self.members()? {
+            let Ok(process) = pidfd::open(pid) else { continue };
+            // The number may be a stranger's by now: then it is not listed any more.
+            if self.members()?.contains(&pid) && pidfd::signal(process.as_fd(), signal).is_ok() {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Waits until nobody is left, or it is time; whether nobody is.
+    pub(crate) fn is_empty_by(&self, end: Option<Instant>) -> io::Result<bool> {
+        self.wait_for("populated 0", end)
+    }
+
+    /// A descriptor with which to wait for the end of all: see [`wait_for`](Self::wait_for).
+    pub(crate) fn events(&self) -> io::Result<File> {
+        File::open(self.path.join("cgroup.events"))
+    }
+
+    /// Waits for a line of `cgroup.events`: poll(2) says that the file changed since it was read last.
+    fn wait_for(&self, line: &str, end: Option<Instant>) -> io::Result<bool> {
+        let mut events = self.events()?;
+        loop {
+            if has_line(&mut events, line)? {
+                return Ok(true);
+            }
+            if !is_ready_until(events.as_fd(), PollFlags::POLLPRI, end)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The processes in it and below it.
+    fn members(&self) -> io::Result<Vec<i32>> {
+        let mut members = Vec::new();
+        for group in groups(&self.path)? {
+            // One below may have been removed meanwhile; then it was empty.
+            let listed = fs::read_to_string(group.join("cgroup.procs"))
+                .or_else(|error| if group == self.path { Err(error) } else { Ok(String::new()) })?;
+            members.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()));
+        }
+        Ok(members)
+    }
+
+    /// Removes it, if nobody is left; whether it is gone.
+    pub(crate) fn remove(&self) -> bool {
+        if let Ok(groups) = groups(&self.path) {
+            // Those below come after those above.
+            groups.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
+        }
+        !self.path.exists()
+    }
+}
+
+/// That of a start that failed, for one: nobody is in it.
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Whether an open file, read anew, has this line.
+pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().any(|found| found == line))
+}
+
+/// The group and all below it.
+fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut groups = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(group) = groups.get(next) {
+        let below = match fs::read_dir(group) {
+            Ok(below) => below,
+            Err(error) if next == 0 => return Err(error),
+            Err(_) => {
+                next += 1;
+                continue;
+            }
+        };
+        let is_group = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        groups.extend(below.flatten().filter(is_group).map(|entry| entry.path()).collect::<Vec<_>>());
+        next += 1;
+    }
+    Ok(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+    use rstest::rstest;
+    use std::path::Path;
+
+    #[rstest]
+    #[case::the_root(
+        "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw",
+        "/",
+        Some("/sys/fs/cgroup")
+    )]
+    #[case::below_it(
+        "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 none rw",
+        "/a/b",
+        Some("/sys/fs/cgroup/a/b")
+    )]
+    #[case::a_part_is_mounted("30 23 0:26 /a /mnt rw - cgroup2 none rw", "/a/b", Some("/mnt/b"))]
+    #[case::another_part_is_mounted("30 23 0:26 /c /mnt rw - cgroup2 none rw", "/a/b", None)]
+    #[case::outside_of_the_namespace("30 23 0:26 / /mnt rw - cgroup2 none rw", "/../b", None)]
+    #[case::version_1("30 23 0:26 / /mnt rw - cgroup cgroup rw,cpu", "/", None)]
+    #[case::a_blank_in_the_name(r"30 23 0:26 / /a\040b rw - cgroup2 none rw", "/", None)]
+    #[case::nonsense("30", "/", None)]
+    fn a_group_lies_below_its_mount(#[case] mount: &str, #[case] group: &str, #[case] place: Option<&str>) {
+        assert_eq!(below(mount, group).as_deref(), place.map(Path::new));
+    }
+}

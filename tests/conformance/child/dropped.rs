@@ -1,0 +1,350 @@
+//! What becomes of a child whose handle is dropped, or lost to a panic, between any two steps of its life.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitStatus;
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use forkexec::{Child, Command, OnDrop, Stdio, Tree};
+use forkexec_tests::isolate::{isolated, isolated_for, skip};
+use rstest::rstest;
+
+use crate::ground::check;
+use crate::held::Acting;
+use crate::start::probe;
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// The threads that this process has, to find out whether it has as many again: those of the library leave when there is
+/// nothing to be done.
+pub(super) struct Threads(usize);
+
+impl Threads {
+    pub(super) fn now() -> Self {
+        Self(fs::read_dir("/proc/self/task").expect("it is there").count())
+    }
+
+    /// Waits until there are no more than then. A thread tells nobody that it is gone, so they are counted.
+    pub(super) fn await_no_more(&self) {
+        let end = Instant::now() + LONG;
+        while Self::now().0 > self.0 {
+            assert!(Instant::now() < end, "a thread of the library's is left");
+            thread::yield_now();
+        }
+    }
+}
+
+/// Whether this process has a child, a zombie or not.
+fn has_child() -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: nothing is written.
+    unsafe { libc::waitid(libc::P_ALL, 0, ptr::null_mut(), options) == 0 }
+}
+
+/// Waits for the end of a child that is this process's or nobody's any more.
+fn await_end(pidfd: &impl AsFd) {
+    let mut polled = libc::pollfd { fd: pidfd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry is read and written.
+    check(unsafe { libc::poll(&raw mut polled, 1, 60_000) });
+    assert_ne!(polled.revents, 0, "it does not end");
+}
+
+/// A descriptor of a child that outlives its handle.
+fn own(child: &Child) -> Option<OwnedFd> {
+    let pidfd = child.pidfd().map(|pidfd| pidfd.try_clone_to_owned().expect("a number is free"));
+    if pidfd.is_none() {
+        skip("a child has no descriptor here");
+    }
+    pidfd
+}
+
+/// A child that ends with its input.
+fn waiting(policy: OnDrop) -> Child {
+    probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).on_drop(policy).spawn().expect("it starts")
+}
+
+#[rstest]
+fn w10_a_child_that_is_left_runs_on_and_leaves_no_zombie(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut command = probe(&["sleep-on-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn().expect("it starts");
+        let (pid, stdin) = (child.id().cast_signed(), child.stdin.take());
+        drop(child);
+        // SAFETY: no memory is passed.
+        assert_eq!(unsafe { libc::kill(pid, 0) }, 0, "it runs");
+        drop(stdin);
+        threads.await_no_more();
+        assert!(!has_child());
+    });
+}
+
+#[test]
+fn w10_a_child_that_is_abandoned_is_left_as_std_leaves_it() {
+    isolated(|| {
+        let mut child = waiting(OnDrop::Abandon);
+        let (pid, stdin) = (child.id().cast_signed(), child.stdin.take());
+        drop(child);
+        let mut status = 0;
+        // SAFETY: one int is written.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) }, 0, "it runs");
+        drop(stdin);
+        // SAFETY: one int is written.
+        assert_eq!(check(unsafe { libc::waitpid(pid, &raw mut status, 0) }), pid);
+        assert_eq!(status, 0);
+    });
+}
+
+#[rstest]
+fn a_child_that_is_killed_when_dropped_leaves_no_zombie(
+    #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
+    #[values(true, false)] pidfd: bool,
+) {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut command = Command::new("sleep");
+        drop(command.arg("600").on_drop(policy).create_pidfd(pidfd).spawn().expect("it starts"));
+        if policy == OnDrop::KillAndWait {
+            assert!(!has_child());
+        }
+        threads.await_no_more();
+        assert!(!has_child());
+    });
+}
+
+#[test]
+fn a_child_that_has_ended_when_it_is_dropped_needs_no_thread() {
+    isolated(|| {
+        let mut child = waiting(OnDrop::Leave);
+        let Some(pidfd) = own(&child) else { return drop(child.wait()) };
+        drop(child.stdin.take());
+        await_end(&pidfd);
+        drop(child);
+        assert!(!has_child());
+    });
+}
+
+#[test]
+fn many_that_are_left_are_waited_for_by_one_thread() {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut inputs = Vec::new();
+        for _ in 0..200 {
+            let mut child = waiting(OnDrop::Leave);
+            inputs.push(child.stdin.take());
+        }
+        let more = Threads::now().0 - threads.0;
+        assert!(more <= 1 || !has_pidfds(), "{more} threads");
+        drop(inputs);
+        threads.await_no_more();
+        assert!(!has_child());
+    });
+}
+
+fn has_pidfds() -> bool {
+    let mut child = Command::new("true").spawn().expect("it starts");
+    child.wait().expect("it ends");
+    child.pidfd().is_some()
+}
+
+#[test]
+fn where_sigchld_is_ignored_dropping_leaves_nothing_and_hangs_nowhere() {
+    isolated(|| {
+        let threads = Threads::now();
+        let acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
+        for policy in [OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait, OnDrop::Abandon] {
+            drop(waiting(policy));
+        }
+        threads.await_no_more();
+        let mut child = waiting(OnDrop::Leave);
+        drop(child.stdin.take());
+        if let Some(pidfd) = child.as_handle() {
+            await_end(pidfd);
+        }
+        assert!(child.wait().is_err(), "nobody is to know how it ended");
+        while has_child() {
+            thread::yield_now();
+        }
+        drop(acting);
+    });
+}
+
+/// Where no descriptor is to be had for the thread, each child has one of its own.
+#[test]
+fn a_child_is_left_without_a_zombie_where_no_descriptor_is_to_be_had() {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut child = waiting(OnDrop::Leave);
+        let stdin = child.stdin.take();
+        let before = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
+        forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, 3, before.1).expect("it is lower");
+        drop(child);
+        forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, before.0, before.1).expect("it was so");
+        drop(stdin);
+        threads.await_no_more();
+        assert!(!has_child());
+    });
+}
+
+/// What may be done with a child, step by step; each is dropped before, between and after all of them.
+type Step = (&'static str, fn(&mut Child, &mut Held));
+
+/// What was taken from it, and is dropped before it or after it.
+#[derive(Default)]
+struct Held {
+    streams: Vec<OwnedFd>,
+    statuses: Vec<ExitStatus>,
+}
+
+fn take_streams(child: &mut Child, held: &mut Held) {
+    held.streams.extend(child.stdin.take().map(OwnedFd::from));
+    held.streams.extend(child.stdout.take().map(OwnedFd::from));
+    held.streams.extend(child.stderr.take().map(OwnedFd::from));
+}
+
+fn look(child: &mut Child, held: &mut Held) {
+    held.statuses.extend(child.try_wait().expect("it can be waited for"));
+}
+
+fn wait_a_little(child: &mut Child, held: &mut Held) {
+    // It closes standard input, unless that was taken.
+    let ended = child.wait_timeout(Duration::from_millis(1)).expect("it can be waited for");
+    held.statuses.extend(ended);
+}
+
+fn signal(child: &mut Child, _: &mut Held) {
+    child.signal(libc::SIGCONT).expect("it is ours");
+}
+
+fn kill(child: &mut Child, _: &mut Held) {
+    child.kill().expect("it is ours");
+}
+
+fn wait(child: &mut Child, held: &mut Held) {
+    held.statuses.push(child.wait().expect("it was killed"));
+}
+
+fn kill_tree(child: &mut Child, _: &mut Held) {
+    child.kill_tree().expect("it is ours");
+}
+
+fn use_up(child: &mut Child, _: &mut Held) {
+    child.wait_usage().map(drop).or_else(|_| child.wait().map(drop)).expect("it was killed");
+}
+
+const STEPS: [Step; 9] = [
+    ("take the streams", take_streams),
+    ("look whether it has ended", look),
+    ("wait a little", wait_a_little),
+    ("signal", signal),
+    ("kill", kill),
+    ("wait", wait),
+    ("end its tree", kill_tree),
+    ("ask what it used", use_up),
+    ("look again", look),
+];
+
+/// How it ends between two steps.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Drop,
+    Panic,
+    /// It is dropped by another thread.
+    Elsewhere,
+}
+
+/// Does the first steps, and then loses the child.
+fn lose_after(count: usize, command: &mut Command<'_>, way: Way) {
+    let mut held = Held::default();
+    let steps = |child: &mut Child, held: &mut Held| {
+        STEPS[..count].iter().for_each(|(_, step)| step(child, held));
+    };
+    let mut child = command.spawn().expect("it starts");
+    match way {
+        Way::Drop => {
+            steps(&mut child, &mut held);
+            drop(child);
+        }
+        Way::Panic => {
+            let lost = catch_unwind(AssertUnwindSafe(|| {
+                let mut child = child;
+                steps(&mut child, &mut held);
+                resume_unwind(Box::new("somebody goes early"));
+            }));
+            assert_eq!(lost.unwrap_err().downcast_ref(), Some(&"somebody goes early"));
+        }
+        Way::Elsewhere => {
+            steps(&mut child, &mut held);
+            thread::spawn(move || drop(child)).join().expect("dropping does not panic");
+        }
+    }
+}
+
+/// Whatever was done until then: no zombie, no descriptor, nobody left who was to be killed, nobody killed who was to be left.
+/// That nothing else changed is what `isolated` looks at.
+#[rstest]
+#[case::leave(OnDrop::Leave)]
+#[case::kill(OnDrop::Kill)]
+#[case::kill_and_wait(OnDrop::KillAndWait)]
+#[case::abandon(OnDrop::Abandon)]
+fn between_any_two_steps_a_child_may_be_lost(
+    #[case] policy: OnDrop,
+    #[values(None, Some(Tree::Group), Some(Tree::Best))] tree: Option<Tree>,
+    #[values(true, false)] pidfd: bool,
+) {
+    isolated_for(Duration::from_mins(5), || {
+        let threads = Threads::now();
+        for way in [Way::Drop, Way::Panic, Way::Elsewhere] {
+            for count in 0..=STEPS.len() {
+                let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));
+                let (mut ended, writer) = io::pipe().expect("a pipe can be made");
+                let mut command = probe(&["pause"]);
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).map_fd(writer, 3);
+                command.on_drop(policy).create_pidfd(pidfd);
+                if let Some(tree) = tree {
+                    command.tree(tree);
+                }
+                lose_after(count, &mut command, way);
+                drop(command);
+                let was_killed = STEPS[..count].iter().any(|(name, _)| *name == "kill");
+                let policy_kills = matches!(policy, OnDrop::Kill | OnDrop::KillAndWait);
+                // It holds the pipe: nobody else does.
+                let runs = !is_at_its_end(&ended, was_killed || policy_kills);
+                assert_eq!(runs, !was_killed && !policy_kills, "{}", said());
+                if runs {
+                    end_all_that_run();
+                }
+                io::copy(&mut ended, &mut io::sink()).expect("it can be read");
+                threads.await_no_more();
+                if policy == OnDrop::Abandon {
+                    // SAFETY: nothing is written.
+                    while unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } > 0 {}
+                }
+                assert!(!has_child(), "{}", said());
+            }
+        }
+    });
+}
+
+/// Whether nobody has the pipe's other end; it is waited for if it is to come.
+fn is_at_its_end(pipe: &impl AsRawFd, is_to_come: bool) -> bool {
+    let mut polled = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry is read and written.
+    check(unsafe { libc::poll(&raw mut polled, 1, if is_to_come { 60_000 } else { 0 }) });
+    polled.revents & libc::POLLHUP != 0
+}
+
+/// Ends the children of this process, which are those of the step at hand.
+fn end_all_that_run() {
+    let tasks = fs::read_dir("/proc/self/task").expect("it is there").flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    for child in children.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
+        // SAFETY: no memory is passed. It is a child of this process that nobody waits for but the library's thread, after
+        // this.
+        check(unsafe { libc::kill(child.parse().expect("it is a number"), libc::SIGKILL) });
+    }
+}

@@ -1,0 +1,132 @@
+//! A number that is another process's by now: in a pid namespace of the test's own, where numbers are few.
+
+use std::env;
+use std::fs;
+use std::process;
+use std::ptr;
+use std::thread;
+
+use forkexec::{Child, Command, Guarantee, OnDrop};
+use forkexec_tests::isolate::{isolated, skip};
+use rstest::rstest;
+
+use crate::ground::{check, is_emulated, is_privileged};
+
+const INSIDE: &str = "FORKEXEC_TEST_OWN_NUMBERS";
+
+/// Runs the test as the first process of a pid namespace, where a number comes round after a few hundred others.
+fn with_few_numbers(test: impl FnOnce()) {
+    isolated(|| {
+        if env::var_os(INSIDE).is_some() {
+            make_numbers_few();
+            return test();
+        }
+        if !is_privileged() || is_emulated("gives out numbers of its own") {
+            return;
+        }
+        // SAFETY: no memory is passed. The test's thread starts no other after this.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+            return skip("no pid namespace is to be had");
+        }
+        let thread = thread::current();
+        let name = thread.name().expect("a test's thread has the test's name");
+        let program = env::current_exe().expect("the system knows which program this is");
+        let again = process::Command::new(program)
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env(INSIDE, "1")
+            .status();
+        assert!(again.expect("it starts").success());
+    });
+}
+
+/// Since Linux 6.14 each namespace has a highest number of its own; before, this would be the whole system's.
+fn make_numbers_few() {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("it can be read");
+    let mut parts = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    if (parts.next(), parts.next()) >= (Some(6), Some(14)) {
+        fs::write("/proc/sys/kernel/pid_max", "400").expect("it is this namespace's own");
+    }
+    // The first numbers, up to 299, are given once and never again.
+    while short_lived() <= FIRST {}
+}
+
+/// What is in `RESERVED_PIDS` of the kernel.
+const FIRST: u32 = 300;
+
+/// The number of a process that has ended.
+fn short_lived() -> u32 {
+    let mut process = process::Command::new("true").spawn().expect("it starts");
+    process.wait().expect("it is ours");
+    process.id()
+}
+
+/// Takes the status of a child as other code does that waits for all children.
+fn take_status(pid: u32) {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) });
+    // SAFETY: nothing is written.
+    check(unsafe { libc::waitpid(pid.cast_signed(), ptr::null_mut(), 0) });
+}
+
+/// Starts strangers until one has this number.
+fn stranger_with(pid: u32) -> process::Child {
+    for _ in 0..40_000 {
+        let mut stranger = process::Command::new("sleep").arg("600").spawn().expect("it starts");
+        if stranger.id() == pid {
+            return stranger;
+        }
+        stranger.kill().expect("it is ours");
+        stranger.wait().expect("it is ours");
+    }
+    panic!("number {pid} did not come round");
+}
+
+fn runs(stranger: &mut process::Child) -> bool {
+    stranger.try_wait().expect("it is ours").is_none()
+}
+
+fn end(mut stranger: process::Child) {
+    stranger.kill().expect("it is ours");
+    stranger.wait().expect("it is ours");
+}
+
+#[test]
+fn w01_std_kills_a_stranger_that_has_the_number_of_its_child() {
+    use std::os::unix::process::ExitStatusExt;
+    with_few_numbers(|| {
+        #[expect(clippy::zombie_processes, reason = "other code waits for it, which is the point")]
+        let mut child = process::Command::new("sleep").arg("600").spawn().expect("it starts");
+        take_status(child.id());
+        let mut stranger = stranger_with(child.id());
+        child.kill().expect("std does not know better");
+        assert_eq!(stranger.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+    });
+}
+
+/// Whatever is done with the child.
+#[rstest]
+#[case::kill(|mut child: Child| drop(child.kill()))]
+#[case::signal(|mut child: Child| drop(child.signal(libc::SIGTERM)))]
+#[case::terminate(|mut child: Child| drop(child.terminate_then_kill(std::time::Duration::ZERO)))]
+#[case::drop(|child: Child| drop(child))]
+#[case::kill_tree(|mut child: Child| {
+    assert_eq!(child.kill_tree().expect("nobody is there").guarantee(), Guarantee::Nothing);
+})]
+#[case::terminate_tree(|mut child: Child| drop(child.terminate_tree_then_kill(std::time::Duration::ZERO)))]
+#[case::communicate(|child: Child| drop(child.communicate(b"nobody reads this")))]
+fn w01_nothing_reaches_a_stranger_that_has_the_number_of_a_child(#[case] end_it: fn(Child)) {
+    with_few_numbers(|| {
+        let mut command = Command::new("sleep");
+        command.arg("600").process_group(0).on_drop(OnDrop::KillAndWait);
+        let child = command.spawn().expect("it starts");
+        let is_known = child.pidfd().is_some();
+        take_status(child.id());
+        if !is_known {
+            return skip("a child has no descriptor here");
+        }
+        let mut stranger = stranger_with(child.id());
+        end_it(child);
+        assert!(runs(&mut stranger));
+        end(stranger);
+    });
+}

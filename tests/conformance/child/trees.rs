@@ -1,0 +1,297 @@
+//! All that descends from a child, ended as a whole, against descendants that get away in every way they can.
+//!
+//! They are counted where they cannot get away from: in a control group of the test's own, frozen for the count.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::ptr;
+use std::time::Duration;
+
+use forkexec::{Child, Command, Errno, Error, Guarantee, InputError, OnDrop, Stage, Stdio, Tree};
+use forkexec_core::Operation;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world::Cgroup;
+use rstest::rstest;
+
+use crate::child::dropped::Threads;
+use crate::ground::{capabilities, check, has};
+use crate::start::{failure, probe};
+
+/// Those that the probe starts, and its own name.
+const FAMILY: [&str; 7] = ["daemon", "hopper", "orphan", "probe", "rover", "stays", "strayed"];
+
+/// How many bytes the family writes: one each.
+const BYTES: usize = FAMILY.len();
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// A group, or the reason aloud why there is none. Orphans fall to this process, which is to wait for them.
+fn world() -> Option<Cgroup> {
+    if !has(Operation::Cgroup) {
+        return None;
+    }
+    let world = Cgroup::new().map_err(|reason| skip(&reason)).ok()?;
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) });
+    Some(world)
+}
+
+/// Takes the status of all that fell to this process. All have ended.
+fn bury_all() {
+    // SAFETY: nothing is written.
+    while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG) } > 0 {}
+}
+
+/// A family in the group, each where it is to be.
+fn family(world: &Cgroup, tree: Option<Tree>) -> Child {
+    let mut command = probe(&["family"]);
+    command.cgroup(world.path()).stdout(Stdio::piped());
+    if let Some(tree) = tree {
+        command.tree(tree);
+    }
+    let mut child = command.spawn().expect("it starts");
+    let stdout = child.stdout.as_mut().expect("it was piped");
+    stdout.read_exact(&mut [0; BYTES]).expect("each says that it is there");
+    child
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+#[rstest]
+#[case::by_descent_orphans_are_left(
+    None,
+    Guarantee::Walk,
+    &["daemon", "hopper", "orphan", "rover", "strayed"]
+)]
+#[case::of_a_group_who_left_it_and_has_no_parent_in_it(
+    Some(Tree::Group),
+    Guarantee::Group,
+    &["daemon", "rover", "strayed"]
+)]
+#[case::of_a_session_who_started_another(Some(Tree::Session), Guarantee::Session, &["daemon", "rover"])]
+#[case::of_a_control_group_nobody(Some(Tree::Cgroup), Guarantee::Cgroup, &[])]
+#[case::of_the_best_nobody(Some(Tree::Best), Guarantee::Cgroup, &[])]
+fn who_is_left_of_a_tree_is_what_the_guarantee_says(
+    #[case] tree: Option<Tree>,
+    #[case] guarantee: Guarantee,
+    #[case] left: &[&str],
+) {
+    isolated(|| {
+        let Some(world) = world() else { return };
+        let mut child = family(&world, tree);
+        let killed = child.kill_tree().expect("they are ours");
+        assert_eq!((killed.guarantee(), killed.refused()), (guarantee, 0), "{killed:?}");
+        // A hopper may be two at the moment of the count, or none that is listed.
+        assert!((BYTES - left.len() - 1..=BYTES + 4).contains(&killed.found()), "{killed:?}");
+        let seen = world.names();
+        world.kill();
+        assert_eq!(seen, names(left));
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+        drop(child);
+        bury_all();
+        assert_eq!(world.below(), [""; 0].map(std::path::PathBuf::from), "no group is left");
+    });
+}
+
+/// Without descent, too: it was waited for before.
+#[rstest]
+#[case::of_a_group(Tree::Group, Guarantee::Group)]
+#[case::of_a_session(Tree::Session, Guarantee::Session)]
+#[case::of_a_control_group(Tree::Cgroup, Guarantee::Cgroup)]
+fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Tree, #[case] guarantee: Guarantee) {
+    isolated(|| {
+        let Some(world) = world() else { return };
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & exit 3"]).cgroup(world.path()).tree(tree);
+        let mut child = command.spawn().expect("it starts");
+        assert_eq!(child.wait().expect("it ends").code(), Some(3));
+        let killed = child.kill_tree().expect("they are ours");
+        assert_eq!((killed.guarantee(), killed.found()), (guarantee, 1), "{killed:?}");
+        assert_eq!(world.names(), names(&[]));
+        assert_eq!(child.wait().expect("it is known").code(), Some(3));
+        drop(child);
+        bury_all();
+    });
+}
+
+#[test]
+fn of_a_child_that_was_waited_for_no_number_is_signalled() {
+    isolated(|| {
+        let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
+        child.wait().expect("it ends");
+        let killed = child.kill_tree().expect("nobody is there");
+        assert_eq!((killed.guarantee(), killed.found()), (Guarantee::Nothing, 0));
+    });
+}
+
+#[rstest]
+fn a_tree_may_be_ended_twice(#[values(Tree::Group, Tree::Session, Tree::Best)] tree: Tree) {
+    isolated(|| {
+        let mut child = Command::new("sleep").arg("600").tree(tree).spawn().expect("it starts");
+        child.kill_tree().expect("it is ours");
+        child.kill_tree().expect("it is a zombie");
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+        child.kill_tree().expect("nobody is there");
+    });
+}
+
+#[rstest]
+#[case::of_a_group(Tree::Group)]
+#[case::of_a_control_group(Tree::Cgroup)]
+fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
+    #[case] tree: Tree,
+    #[values(true, false)] all_will: bool,
+) {
+    isolated(|| {
+        let Some(world) = world() else { return };
+        let refuses = if all_will { "" } else { "trap '' TERM" };
+        let script = format!(
+            "sh -c 'trap \"echo gone; exit\" TERM; echo there; while :; do sleep 0.01; done' &
+             sh -c \"{refuses}
+             echo there; while :; do sleep 0.01; done\" &
+             trap 'wait; exit 7' TERM; echo there; wait; wait"
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).stdout(Stdio::piped()).cgroup(world.path()).tree(tree);
+        let mut child = command.spawn().expect("it starts");
+        let mut stdout = child.stdout.take().expect("it was piped");
+        stdout.read_exact(&mut [0; 18]).expect("each says that it is there");
+        let grace = if all_will { LONG } else { Duration::from_millis(300) };
+        let (status, killed) = child.terminate_tree_then_kill(grace).expect("they are ours");
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).expect("nobody has the pipe");
+        assert_eq!(rest, "gone\n");
+        let expected = if all_will { (Some(7), None) } else { (None, Some(libc::SIGKILL)) };
+        assert_eq!((status.code(), status.signal()), expected, "{killed:?}");
+        assert!(killed.found() >= 3, "{killed:?}");
+        drop(child);
+        bury_all();
+    });
+}
+
+#[rstest]
+#[case::of_a_group(Tree::Group)]
+#[case::of_a_control_group(Tree::Cgroup)]
+fn a_tree_is_ended_with_a_child_that_is_dropped(
+    #[case] tree: Tree,
+    #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
+    #[values(true, false)] was_waited_for: bool,
+) {
+    isolated(|| {
+        let threads = Threads::now();
+        let Some(world) = world() else { return };
+        let script = if was_waited_for { "sleep 600 &" } else { "sleep 600 & echo; sleep 600" };
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped()).cgroup(world.path()).tree(tree);
+        let mut child = command.on_drop(policy).spawn().expect("it starts");
+        let mut stdout = child.stdout.take().expect("it was piped");
+        if was_waited_for {
+            child.wait().expect("it ends");
+        } else {
+            stdout.read_exact(&mut [0]).expect("it says that it is there");
+        }
+        drop(child);
+        // Ends when nobody has it any more.
+        stdout.read_to_end(&mut Vec::new()).expect("it can be read");
+        await_no_child();
+        threads.await_no_more();
+        assert_eq!(world.names(), names(&[]));
+    });
+}
+
+/// A group that outlives its `Child` is removed with the last process in it.
+#[test]
+fn no_control_group_is_left_of_a_tree_that_was_let_go() {
+    isolated(|| {
+        let threads = Threads::now();
+        let Some(world) = world() else { return };
+        let mut command = probe(&["sleep-on-stdin"]);
+        command.stdin(Stdio::piped()).cgroup(world.path()).tree(Tree::Cgroup);
+        let mut child = command.spawn().expect("it starts");
+        let stdin = child.stdin.take();
+        drop(child);
+        assert_eq!((world.below().len(), world.names().len()), (1, 1));
+        fs::write(world.path().join("cgroup.freeze"), "0").expect("it can be thawed");
+        drop(stdin);
+        await_no_child();
+        threads.await_no_more();
+        assert_eq!(world.below().len(), 0);
+    });
+}
+
+/// Below a threaded group none can be a group of processes.
+#[test]
+fn where_a_control_group_may_not_be_entered_the_best_is_a_process_group() {
+    isolated(|| {
+        let Some(world) = world() else { return };
+        fs::write(world.path().join("cgroup.type"), "threaded").expect("the root is one, too");
+        let mut command = Command::new("sleep");
+        command.arg("600").cgroup(world.path());
+        let refused = failure(command.tree(Tree::Cgroup));
+        assert_eq!((refused.stage(), refused.errno()), (Stage::Cgroup, Errno::from_raw(libc::EOPNOTSUPP)));
+        assert_eq!(world.below().len(), 0, "no group is left of it");
+        is_ended_by_its_group(command.tree(Tree::Best));
+    });
+}
+
+#[test]
+fn where_no_control_group_can_be_made_the_best_is_a_process_group() {
+    isolated(|| {
+        if !has(Operation::Cgroup) {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("one can be made");
+        fs::write(directory.path().join("cgroup.procs"), "").expect("it is ours");
+        let mut command = Command::new("sleep");
+        command.arg("600").cgroup(directory.path());
+        let refused = failure(command.tree(Tree::Cgroup));
+        assert_eq!((refused.stage(), refused.errno()), (Stage::Cgroup, Errno::NOENT));
+        assert_eq!(fs::read_dir(directory.path()).expect("it is ours").count(), 1, "nothing is left of it");
+        is_ended_by_its_group(command.tree(Tree::Best));
+    });
+}
+
+fn is_ended_by_its_group(command: &mut Command<'_>) {
+    let mut child = command.spawn().expect("it starts");
+    assert_eq!(child.kill_tree().expect("it is ours").guarantee(), Guarantee::Group);
+    assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+}
+
+#[test]
+fn the_best_is_a_process_group_at_least() {
+    isolated(|| {
+        let mut child = Command::new("sleep").arg("600").tree(Tree::Best).spawn().expect("it starts");
+        let killed = child.kill_tree().expect("it is ours");
+        assert!(killed.guarantee() >= Guarantee::Group, "{killed:?}");
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+    });
+}
+
+#[test]
+fn a_tree_that_cannot_be_is_refused_before_anything_starts() {
+    isolated(|| {
+        let unsupported = Command::new("true").tree(Tree::Reaper).spawn();
+        assert!(matches!(unsupported, Err(Error::Unsupported { .. })), "{unsupported:?}");
+        if !capabilities().has(Operation::Cgroup) {
+            let unsupported = Command::new("true").tree(Tree::Cgroup).spawn();
+            assert!(matches!(unsupported, Err(Error::Unsupported { .. })), "{unsupported:?}");
+        }
+        let other = Command::new("true").process_group(5).tree(Tree::Group).spawn();
+        assert!(matches!(other, Err(Error::Input(InputError::TreeInOtherGroup { group: 5 }))), "{other:?}");
+        let other = Command::new("true").process_group(5).tree(Tree::Session).spawn();
+        assert!(
+            matches!(other, Err(Error::Input(InputError::SessionInOtherGroup { group: 5 }))),
+            "{other:?}"
+        );
+    });
+}
+
+/// Waits until this process has no child: the status of each is taken by this test, or by the library's thread.
+fn await_no_child() {
+    // SAFETY: nothing is written.
+    while unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } > 0 {}
+}
