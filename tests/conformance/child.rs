@@ -4,6 +4,7 @@
 //! - `dropped`: what becomes of a child that nobody holds, at whatever point
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
+//! - `kept`: a child that dies with its parent, and not with a thread
 //! - `reused`: a number that is another process's by now
 //! - `talking`: standard input, output and error, through pipes
 //! - `trees`: all that descends from a child, ended as a whole
@@ -14,6 +15,7 @@ mod conversing;
 mod dropped;
 mod ending;
 mod failing;
+mod kept;
 mod reused;
 mod talking;
 mod trees;

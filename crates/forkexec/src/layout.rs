@@ -240,6 +240,6 @@ pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
     SpawnError { stage: Stage::Setup, operand: Operand::Thing(what), errno: errno_of(error), cause: None }
 }
 
-fn errno_of(error: &io::Error) -> Errno {
+pub(crate) fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::IO, Errno::from_raw)
 }

@@ -49,6 +49,7 @@ mod fd_plan;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handle;
+mod keeper;
 mod layout;
 mod operand;
 mod path_search;

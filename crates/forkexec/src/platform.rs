@@ -3,7 +3,10 @@
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
 use crate::Launch;
-use forkexec_core::{Backend, Capabilities, LaunchError, Launched, Launcher, Pid, Plan, Report, Reporter};
+use forkexec_core::{
+    Backend, Capabilities, Errno, LaunchError, Launched, Launcher, ParentSys, Pid, Plan, Report, Reporter,
+    SignalSet, Sys,
+};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -40,6 +43,7 @@ cfg_if::cfg_if! {
         pub(crate) mod pidfd;
         pub(crate) mod processes;
         pub(crate) use pidfd as watch;
+        pub(crate) mod thread;
         mod shared_table;
         pub(crate) use shared_table::{is_never_locked, replace, shares_table};
     } else {
@@ -47,6 +51,8 @@ cfg_if::cfg_if! {
         pub(crate) mod pidfd;
         #[path = "platform/no_processes.rs"]
         pub(crate) mod processes;
+        #[path = "platform/any_thread.rs"]
+        pub(crate) mod thread;
         mod own_table;
         pub(crate) use own_table::{is_never_locked, replace, shares_table};
     }
@@ -69,12 +75,12 @@ cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
     } else if #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd", target_os = "openbsd"))] {
         mod wait4;
-        use wait4::ending_by_number;
+        pub(crate) use wait4::ending_by_number;
         /// In which unit the peak of memory is counted: bytes on Apple's systems, else kilobytes.
         const RSS_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
     } else {
         mod waitpid;
-        use waitpid::ending_by_number;
+        pub(crate) use waitpid::ending_by_number;
     }
 }
 
@@ -98,13 +104,21 @@ static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 pub(crate) const WRITER_SEES_UNREAD: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The backend of this system.
-pub(crate) fn backend() -> &'static impl Backend<Sys: forkexec_core::ParentSys> {
+pub(crate) fn backend() -> &'static impl Backend<Sys: ParentSys> {
     &BACKEND
 }
 
 /// What the backend has.
 pub(crate) fn capabilities() -> &'static Capabilities {
     BACKEND.capabilities()
+}
+
+/// What the calling thread blocks.
+pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
+    let sys = BACKEND.sys();
+    let mask = sys.block_signals()?;
+    sys.set_mask(mask)?;
+    Ok(mask)
 }
 
 /// Starts a child by the means that the caller chose.

@@ -1,6 +1,7 @@
 //! What a command was told, as it was told: data without checks. `prepare` makes a plan of it.
 
 use crate::env::Environment;
+use crate::platform::thread;
 use crate::{FdSource, Link, SearchPath, Stdio, Tree};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) keep_groups: bool,
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
+    pub(crate) keeper: bool,
     pub(crate) hooks: Vec<PreExec<'fd>>,
     pub(crate) pidfd: bool,
     pub(crate) on_drop: OnDrop,
@@ -68,6 +70,11 @@ impl Settings<'_> {
     pub(crate) fn joins_group(&self) -> Option<i32> {
         let of_tree = matches!(self.tree, Some(Tree::Best | Tree::Group)).then_some(0);
         self.process_group.or(of_tree).filter(|_| !self.starts_session())
+    }
+
+    /// Whether a thread of the library's is to start the child, so that it does not die with this one.
+    pub(crate) fn needs_keeper(&self) -> bool {
+        self.keeper && self.die_with_parent.is_some() && thread::may_end_before_the_process()
     }
 
     pub(crate) fn new(program: OsString) -> Self {
@@ -101,6 +108,7 @@ impl Settings<'_> {
             keep_groups: false,
             no_new_privs: false,
             die_with_parent: None,
+            keeper: true,
             hooks: Vec::new(),
             pidfd: true,
             on_drop: OnDrop::default(),

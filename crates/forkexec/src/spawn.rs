@@ -3,15 +3,18 @@
 use crate::activation::announce;
 use crate::ends::Ends;
 use crate::failure;
-use crate::layout::{Layout, failed, of_cgroup};
+use crate::keeper;
+use crate::layout::{Layout, errno_of, failed, of_cgroup};
 use crate::platform;
 use crate::prepare::{PreparedDirectory, SHELL};
 use crate::prepared::Prepared;
+use crate::settings::Settings;
 use crate::slots;
 use crate::tree::cgroup::{Gate, Leaf};
 use crate::{Child, Error};
 use forkexec_core::{
-    CStrArray, Exec, Hook, HookError, KeepList, Mask, Plan, ShellFallback, Stage, WorkingDirectory,
+    CStrArray, Errno, Exec, Hook, HookError, KeepList, LaunchError, Launched, Mask, Plan, ShellFallback,
+    Stage, WorkingDirectory,
 };
 
 /// Starts a child.
@@ -53,9 +56,26 @@ fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
     };
-    let launched = platform::launch(prepared.settings.launch, &plan);
+    let launched = launch(&prepared.settings, &plan);
     let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
     Ok(Child::new(launched, ends.take_parents(), &prepared.settings, prepared.trees.hold(leaf)))
+}
+
+fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    if !settings.needs_keeper() {
+        return platform::launch(settings.launch, plan);
+    }
+    let mask = match plan.mask {
+        Mask::Inherit => Mask::Set(platform::blocked_signals().map_err(in_parent)?),
+        set @ Mask::Set(_) => set,
+    };
+    let plan = Plan { mask, ..*plan };
+    let started = keeper::run(|| platform::launch(settings.launch, &plan));
+    started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
+}
+
+fn in_parent(errno: Errno) -> LaunchError {
+    LaunchError::Parent { stage: Stage::Start, errno }
 }
 
 /// Everything but what is another at each start.

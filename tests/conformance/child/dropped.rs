@@ -28,10 +28,15 @@ impl Threads {
         Self(fs::read_dir("/proc/self/task").expect("it is there").count())
     }
 
-    /// Waits until there are no more than then. A thread tells nobody that it is gone, so they are counted.
+    /// Waits until there are no more than then.
     pub(super) fn await_no_more(&self) {
+        self.await_no_more_than(0);
+    }
+
+    /// Waits until there are no more than so many more. A thread tells nobody that it is gone, so they are counted.
+    pub(super) fn await_no_more_than(&self, more: usize) {
         let end = Instant::now() + LONG;
-        while Self::now().0 > self.0 {
+        while Self::now().0 > self.0 + more {
             assert!(Instant::now() < end, "a thread of the library's is left");
             thread::yield_now();
         }

@@ -283,7 +283,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "die-with-parent",
         method: "`die_with_parent`",
-        ask: |command| command.die_with_parent(libc::SIGKILL),
+        // By the thread whose calls are looked at.
+        ask: |command| command.die_with_parent(libc::SIGKILL).keeper(false),
         ..costing(
             &[("getpid", "what the child's parent is")],
             &[("prctl", "a signal when the parent ends"), ("getppid", "whether it has ended already")],

@@ -162,14 +162,30 @@ impl<'fd> Command<'fd> {
 
     /// Sends the child this signal when the parent dies (`PR_SET_PDEATHSIG` of prctl(2)).
     ///
-    /// Linux sends it when the *thread* that started the child ends, even if the process lives on: start such a child
-    /// from a thread that lives as long as the process. A child that finds its parent dead already is not started.
+    /// Linux sends it when the *thread* that started the child ends, even if the process lives on. So unless the first thread
+    /// of the process starts it, a thread of this library's does, which lives as long as the process: see
+    /// [`keeper`](Self::keeper). A child that finds its parent dead already is not started.
     ///
     /// # Platforms
     ///
     /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn die_with_parent(&mut self, signal: i32) -> &mut Self {
         self.settings.die_with_parent = Some(signal);
+        self
+    }
+
+    /// Whether a child that is to [die with its parent](Self::die_with_parent) is started by a thread of this library's where
+    /// the calling one may end before the process: it is, by default.
+    ///
+    /// The child has of that thread what belongs to a thread, and not of the calling one: processor affinity, scheduling and
+    /// nice value, capabilities, seccomp filters, namespaces, and a working directory that was made the thread's own
+    /// (`CLONE_FS` of unshare(2)). That thread was started by the first that needed it, and has what that one had then; it
+    /// starts one child at a time. The signal mask is the calling thread's where it is to be
+    /// [inherited](Self::inherit_signal_mask). A [`pre_exec`](Self::pre_exec) closure is run by that thread.
+    ///
+    /// Without it such a child gets its signal when the calling thread ends.
+    pub fn keeper(&mut self, keeper: bool) -> &mut Self {
+        self.settings.keeper = keeper;
         self
     }
 }

@@ -1,0 +1,126 @@
+//! A child that is to die with its parent, and with nothing less: not with the thread that started it.
+//!
+//! The parent is this program again. It writes a byte when the thread that started the child is gone, and ends with its
+//! input.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::process;
+use std::thread;
+
+use forkexec::{Command, Error, Stdio};
+use forkexec_core::Operation;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+
+use crate::child::dropped::Threads;
+use crate::ground::has;
+use crate::start::{probe, seen};
+
+const ROLE: &str = "FORKEXEC_TEST_PARENT";
+
+/// The parent's descriptors of the child's input and output, of its own, and of what only the child has for long.
+const INPUT: i32 = 20;
+const OUTPUT: i32 = 21;
+const END: i32 = 22;
+const SAYS: i32 = 23;
+const LIVES: i32 = 24;
+
+fn inherited(number: i32) -> OwnedFd {
+    // SAFETY: it was handed over for this alone, and is taken once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Starts a child that echoes, from a thread that ends then.
+fn be_the_parent(keeper: bool) -> ! {
+    let threads = Threads::now();
+    let start = move || {
+        let mut command = probe(&["echo"]);
+        command.stdin(inherited(INPUT)).stdout(inherited(OUTPUT)).map_fd(inherited(LIVES), 3);
+        command.die_with_parent(libc::SIGKILL).keeper(keeper).spawn().expect("it starts")
+    };
+    let _child = thread::spawn(start).join().expect("it does not panic");
+    // All but the keeper.
+    threads.await_no_more_than(usize::from(keeper));
+    io::PipeWriter::from(inherited(SAYS)).write_all(b".").expect("somebody listens");
+    let _ = io::PipeReader::from(inherited(END)).read(&mut [0]);
+    process::exit(0)
+}
+
+#[rstest]
+#[case::by_the_keeper(true)]
+#[case::by_the_thread_itself(false)]
+fn s12_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] keeper: bool) {
+    isolated(|| {
+        if env::var_os(ROLE).is_some() {
+            be_the_parent(keeper);
+        }
+        if !has(Operation::DieWithParent) {
+            return;
+        }
+        let [
+            (child_in, mut input),
+            (mut output, child_out),
+            (end, ends),
+            (mut hears, says),
+            (mut lives, life),
+        ] = [(); 5].map(|()| io::pipe().expect("a pipe can be made"));
+        let name = thread::current().name().expect("a test's thread has the test's name").to_owned();
+        let mut command = Command::new(env::current_exe().expect("the system knows"));
+        command.args([&name, "--exact", "--nocapture", "--test-threads=1"]).env(ROLE, "1");
+        command.map_fd(child_in, INPUT).map_fd(child_out, OUTPUT).map_fd(end, END);
+        command.map_fd(says, SAYS).map_fd(life, LIVES).stdout(Stdio::null());
+        let mut parent = command.spawn().expect("it starts");
+        drop(command);
+        hears.read_exact(&mut [0]).expect("the thread ended");
+        // What was killed answers nothing.
+        let answered = input.write_all(b"?").and_then(|()| output.read_exact(&mut [0])).is_ok();
+        assert_eq!(answered, keeper);
+        drop(ends);
+        parent.wait().expect("it ends");
+        // The end of the pipe: the child is gone, though its input is still open.
+        assert_eq!(lives.read(&mut [0]).expect("it can be read"), 0);
+        drop(input);
+    });
+}
+
+/// Nothing of the keeper's own: all signals are blocked there.
+#[test]
+fn what_the_keeper_blocks_is_not_the_child_s() {
+    isolated(|| {
+        if !has(Operation::DieWithParent) {
+            return;
+        }
+        let of = |ask: fn(&mut Command<'_>)| {
+            let mut command = probe(&["report"]);
+            ask(command.die_with_parent(libc::SIGKILL));
+            seen(&mut command).blocked
+        };
+        let _blocked = crate::held::Blocked::new(libc::SIGUSR1);
+        assert!(of(|_| ()).is_empty());
+        assert_eq!(
+            of(|it| {
+                it.inherit_signal_mask();
+            }),
+            [libc::SIGUSR1]
+        );
+    });
+}
+
+#[test]
+fn what_the_keeper_cannot_start_is_told_as_ever() {
+    isolated(|| {
+        if !has(Operation::DieWithParent) {
+            return;
+        }
+        let mut command = Command::new("/no/such/program");
+        let failed = command.die_with_parent(libc::SIGKILL).spawn();
+        assert!(matches!(failed, Err(Error::Spawn(_))), "{failed:?}");
+        let mut command = probe(&["true"]);
+        // SAFETY: it does nothing that a forked child may not.
+        unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::EDOM))) };
+        let failed = command.die_with_parent(libc::SIGKILL).spawn();
+        assert!(matches!(failed, Err(Error::Spawn(_))), "{failed:?}");
+    });
+}

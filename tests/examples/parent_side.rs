@@ -1,0 +1,98 @@
+//! What the parent's side of a child costs: medians of a start and what comes after it, in microseconds.
+//!
+//! `cargo run --release -p forkexec-tests --example parent_side`
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+use std::{hint, thread};
+
+use forkexec::{Child, Command, Error, OnDrop, Prepared, Tree};
+
+const ROUNDS: usize = 1_000;
+
+/// A program that ends at once, and one that does not.
+fn short() -> Command<'static> {
+    Command::new("true")
+}
+
+fn long() -> Command<'static> {
+    let mut command = Command::new("sleep");
+    command.arg("600");
+    command
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
+/// Starts and then ends: the time of the start, and that of the end.
+fn measure(
+    what: impl Display,
+    command: &Prepared<'_>,
+    end: fn(Child) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        let child = command.spawn()?;
+        let started = began.elapsed();
+        let began = Instant::now();
+        end(child)?;
+        times.0.push(started);
+        times.1.push(began.elapsed());
+    }
+    println!("{what:58} {:8.1} {:8.1}", median(times.0), median(times.1));
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    println!("{:58} {:>8} {:>8}", "", "start", "end");
+    let wait = |mut child: Child| child.wait().map(drop);
+    let drop_it = |child: Child| {
+        hint::black_box(child);
+        Ok(())
+    };
+    let kill_tree = |mut child: Child| child.kill_tree().and_then(|_| child.wait()).map(drop);
+
+    let plain = short().into_prepared()?;
+    measure("wait", &plain, wait)?;
+    measure("wait_usage", &plain, |mut child| child.wait_usage().map(drop))?;
+
+    for (what, policy) in [
+        ("dropped: killed and waited for", OnDrop::KillAndWait),
+        ("dropped: killed, reaped by the thread", OnDrop::Kill),
+    ] {
+        let mut command = long();
+        command.on_drop(policy);
+        measure(what, &command.into_prepared()?, drop_it)?;
+    }
+    // The thread is there as long as this one is.
+    let mut held = long();
+    held.tree(Tree::Group);
+    let mut held = held.spawn()?;
+    let mut other = long();
+    drop(other.die_with_parent(libc::SIGKILL).spawn()?);
+    measure("dropped: left, the thread runs", &plain, drop_it)?;
+    let mut abandoned = short();
+    abandoned.on_drop(OnDrop::Abandon);
+    measure("dropped: abandoned", &abandoned.into_prepared()?, drop_it)?;
+    held.kill_tree()?;
+    held.wait()?;
+
+    for tree in [Tree::Group, Tree::Session, Tree::Best] {
+        let mut command = long();
+        command.tree(tree);
+        measure(format!("kill_tree: {tree:?}"), &command.into_prepared()?, kill_tree)?;
+    }
+
+    let mut dying = short();
+    let dying = dying.die_with_parent(libc::SIGKILL).prepare()?;
+    measure("die_with_parent, by the first thread", &dying, wait)?;
+    thread::scope(|scope| {
+        let plainly = || measure("by another thread", &plain, wait);
+        scope.spawn(plainly).join().expect("it does not panic")?;
+        let kept = || measure("die_with_parent, by another thread: the keeper", &dying, wait);
+        scope.spawn(kept).join().expect("it does not panic")
+    })
+}
