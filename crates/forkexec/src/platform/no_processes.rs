@@ -8,10 +8,6 @@ pub(crate) fn all() -> io::Result<Vec<Entry>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn one(_pid: i32) -> Option<Entry> {
-    None
-}
-
 pub(crate) fn open(_entry: &Entry) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -22,7 +22,7 @@ pub(crate) fn all() -> io::Result<Vec<Entry>> {
 }
 
 /// One of them, if there is one with this number.
-pub(crate) fn one(pid: i32) -> Option<Entry> {
+fn one(pid: i32) -> Option<Entry> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 

@@ -36,7 +36,7 @@ struct PidInfo {
 struct Pids {
     count: libc::c_uint,
     padding: [libc::c_uint; 15],
-    pids: *mut PidInfo,
+    found: *mut PidInfo,
 }
 
 const REAPER_KILL_SUBTREE: libc::c_uint = 2;
@@ -80,7 +80,7 @@ impl Calls for Kernel {
         loop {
             let mut found = vec![NONE; room];
             let count = libc::c_uint::try_from(room).unwrap_or(libc::c_uint::MAX);
-            let mut pids = Pids { count, padding: [0; 15], pids: found.as_mut_ptr() };
+            let mut pids = Pids { count, padding: [0; 15], found: found.as_mut_ptr() };
             control(libc::PROC_REAP_GETPIDS, (&raw mut pids).cast())?;
             let filled = found.iter().take_while(|it| it.flags & REAPER_PIDINFO_VALID != 0).count();
             if filled == room {
