@@ -41,7 +41,7 @@ impl Ends {
     pub(super) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
         self.0.iter().zip(children).filter_map(|(end, child)| match end {
             End::Seen => None,
-            End::ByDescriptor => child.pidfd(),
+            End::ByDescriptor => child.as_handle().map(AsFd::as_fd),
             End::ByThread(watch) => Some(watch.reader.as_fd()),
         })
     }
@@ -57,7 +57,7 @@ impl Ends {
 
 impl End {
     fn of(child: &Child) -> io::Result<Self> {
-        if child.pidfd().is_some() {
+        if child.as_handle().is_some() {
             return Ok(Self::ByDescriptor);
         }
         Watch::new(child.id().cast_signed()).map(Self::ByThread)
