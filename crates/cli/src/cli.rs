@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, Parser, ValueEnum};
 
 use crate::exit::{self, Code, Failure};
-use crate::{completions, doctor, fds, help, man, run, stdout};
+use crate::{completions, doctor, fds, help, leaks, man, run, stdout};
 
 /// Start programs that get exactly the descriptors they were handed
 ///
@@ -42,6 +42,7 @@ pub(crate) enum Subcommand {
     Run(Box<run::Options>),
     Doctor(doctor::Options),
     Fds(fds::Options),
+    Leaks(leaks::Options),
     Completions(completions::Options),
     Man(man::Options),
 }
@@ -50,6 +51,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --keep 3 -- server", "server gets 0, 1, 2 and 3"),
     ("forkexec doctor", "whether this container lets that work"),
     ("forkexec fds", "what a program started here gets"),
+    ("forkexec leaks -- make", "what its children get and nobody meant"),
     ("forkexec fds --json $$", "those of this shell, for other programs"),
     ("forkexec completions bash", "tab completion for a shell"),
 ];

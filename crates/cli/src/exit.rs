@@ -1,6 +1,6 @@
 //! How this command exits: the codes as one table, and the failure that carries one.
 //!
-//! The codes start where `env` and `timeout` start theirs, so that none collides with what a
+//! Those of failures start where `env` and `timeout` start theirs, so that none collides with what a
 //! well-behaved child exits with.
 
 use std::error::Error;
@@ -13,14 +13,16 @@ use crate::help;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Ok = 0,
+    Leaks = 123,
     Refused = 125,
     CannotRun = 126,
     NotFound = 127,
 }
 
 /// Every code and what it means: the text of `--help` and of the manual page.
-const TABLE: [(&str, &str); 6] = [
+const TABLE: [(&str, &str); 7] = [
     ("0", "done; also where the reader of a pipe left early"),
+    ("123", "leaks --fail: there are leaks, and the program succeeded"),
     ("125", "refused, or failed by forkexec itself; usage errors, too"),
     ("126", "the program was found but cannot be run"),
     ("127", "the program was not found"),

@@ -10,13 +10,18 @@ mod print;
 mod row;
 mod sockets;
 
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::exit::{self, Code, Failure};
 use crate::{help, stdout};
-use row::Row;
+pub(crate) use print::printable;
+#[cfg(test)]
+pub(crate) use row::Mode;
+pub(crate) use row::{Kind, Row};
 
 /// Show the open descriptors of a process
 ///
@@ -71,4 +76,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let print = if options.json { print::json } else { print::table };
     stdout::write(|out| print(&listing.rows, out))?;
     Ok(Code::Ok.into())
+}
+
+/// The open descriptors of another process, in order.
+///
+/// # Errors
+///
+/// Those of reading `/proc/PID/fd`.
+pub(crate) fn held_by(pid: i32) -> io::Result<Vec<Row>> {
+    other::rows(pid)
+}
+
+/// Replaces the inode numbers of sockets by addresses, as far as this process's network namespace knows them.
+pub(crate) fn name_sockets(rows: &mut [Row], pid: i32) {
+    sockets::name(rows, &Path::new("/proc").join(pid.to_string()).join("net"));
 }

@@ -9,7 +9,9 @@ mod completions;
 mod doctor;
 mod exit;
 mod fds;
+mod handed;
 mod help;
+mod leaks;
 mod man;
 mod micros;
 mod run;
@@ -37,6 +39,7 @@ fn dispatch(subcommand: &Subcommand) -> (&'static str, Result<ExitCode, Failure>
         Subcommand::Run(options) => ("run", run::run(options)),
         Subcommand::Doctor(options) => ("doctor", doctor::run(options)),
         Subcommand::Fds(options) => ("fds", fds::run(options)),
+        Subcommand::Leaks(options) => ("leaks", leaks::run(options)),
         Subcommand::Completions(options) => ("completions", completions::run(options)),
         Subcommand::Man(options) => ("man", man::run(options)),
     }

@@ -4,7 +4,6 @@
 
 mod descriptors;
 mod environment;
-mod handed;
 mod identity;
 mod outcome;
 mod report;
@@ -22,6 +21,7 @@ use forkexec::Command;
 
 use crate::exit::{self, Failure};
 use crate::help;
+pub(crate) use outcome::{code, code_of_start};
 use report::Format;
 
 /// Start a program with exactly the descriptors that are named
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     report::started(options.report, &child);
     let status = waiting::wait(&mut child).map_err(|error| outcome::failure(options, &error))?;
     report::ended(options.report, &child, status, started.elapsed());
-    Ok(outcome::code(status))
+    Ok(code(status))
 }
 
 /// Everything that was asked for, as the library's command.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -21,12 +21,21 @@ use crate::exit::Failure;
 ///
 /// There is no such process, no permission to look into it, or no `/proc`.
 pub(super) fn list(pid: i32) -> Result<Listing, Failure> {
-    let process = Path::new("/proc").join(pid.to_string());
-    let mut numbers = numbers(&process.join("fd")).map_err(|error| refusal(pid, error))?;
-    numbers.sort_unstable();
-    let mut rows: Vec<Row> = numbers.into_iter().filter_map(|fd| row(&process, fd)).collect();
-    sockets::name(&mut rows, &process.join("net"));
+    let mut rows = rows(pid).map_err(|error| refusal(pid, error))?;
+    sockets::name(&mut rows, &directory(pid).join("net"));
     Ok(Listing { rows, note: None })
+}
+
+/// The descriptors of `pid` in order, sockets without their addresses.
+pub(super) fn rows(pid: i32) -> io::Result<Vec<Row>> {
+    let process = directory(pid);
+    let mut numbers = numbers(&process.join("fd"))?;
+    numbers.sort_unstable();
+    Ok(numbers.into_iter().filter_map(|fd| row(&process, fd)).collect())
+}
+
+fn directory(pid: i32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
 }
 
 fn numbers(dir: &Path) -> io::Result<Vec<i32>> {

@@ -66,7 +66,7 @@ fn line(
 }
 
 /// The text with control characters escaped: a file's name must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

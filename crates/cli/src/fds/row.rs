@@ -5,20 +5,20 @@ use nix::sys::stat::{FileStat, SFlag};
 use serde::Serialize;
 
 /// One open descriptor; what the system does not tell is `None`.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Row {
-    pub(super) fd: i32,
-    pub(super) mode: Mode,
-    pub(super) cloexec: Option<bool>,
-    pub(super) flags: Vec<&'static str>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Row {
+    pub(crate) fd: i32,
+    pub(crate) mode: Mode,
+    pub(crate) cloexec: Option<bool>,
+    pub(crate) flags: Vec<&'static str>,
     #[serde(flatten)]
-    pub(super) kind: Kind,
-    pub(super) target: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) target: Option<String>,
 }
 
 /// What can be done with a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     #[serde(rename = "r")]
     Read,
     #[serde(rename = "w")]
@@ -30,9 +30,9 @@ pub(super) enum Mode {
 }
 
 /// What a descriptor leads to.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Dir,
     Pipe,
@@ -96,7 +96,7 @@ impl Mode {
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Read => "r",
             Self::Write => "w",
@@ -125,7 +125,7 @@ impl Kind {
         }
     }
 
-    pub(super) fn word(&self) -> String {
+    pub(crate) fn word(&self) -> String {
         match self {
             Self::File => "file".into(),
             Self::Dir => "dir".into(),

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use clap::{Args, ValueEnum};
 use forkexec::{Command, Link};
 
-use super::handed;
 use crate::exit::Failure;
+use crate::handed::{self, range, typed};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -44,15 +44,6 @@ enum FirstLink {
     Enumerate,
     /// Every possible number
     Loop,
-}
-
-fn range(text: &str) -> Result<RangeInclusive<i32>, String> {
-    let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) else {
-        let fd = handed::number(text)?;
-        return Ok(fd..=fd);
-    };
-    let (first, last) = (handed::number(first)?, handed::number(last)?);
-    if last < first { Err(format!("{last} is below {first}")) } else { Ok(first..=last) }
 }
 
 fn mapping(text: &str) -> Result<(i32, i32), String> {
@@ -103,24 +94,9 @@ impl Options {
     }
 }
 
-fn typed(range: &RangeInclusive<i32>) -> String {
-    let (first, last) = (range.start(), range.end());
-    if first == last { first.to_string() } else { format!("{first}-{last}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_range_has_two_ends_in_order() {
-        for (text, range_of) in [("3", 3..=3), ("3-3", 3..=3), ("5-9", 5..=9)] {
-            assert_eq!(range(text), Ok(range_of));
-        }
-        for text in ["", "-1", "3-", "-3-4", "9-3", "3-x", "3-4-5"] {
-            assert!(range(text).is_err(), "{text:?}");
-        }
-    }
 
     #[test]
     fn a_mapping_has_a_source_and_a_target() {

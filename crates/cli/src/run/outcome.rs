@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 use crate::signal;
 
 /// The program's own code, or 128 + n if signal n killed it.
-pub(super) fn code(status: ExitStatus) -> ExitCode {
+pub(crate) fn code(status: ExitStatus) -> ExitCode {
     let signalled = || status.signal().map(|signal| 128 + signal);
     let code = status.code().or_else(signalled).and_then(|code| u8::try_from(code).ok());
     code.map_or(Code::Refused.into(), ExitCode::from)
@@ -18,16 +18,20 @@ pub(super) fn code(status: ExitStatus) -> ExitCode {
 
 /// Why no program runs, in the words of the command line.
 pub(super) fn failure(options: &Options, error: &Error) -> Failure {
-    let code = match error {
-        Error::Input(InputError::EmptyProgram) => Code::NotFound,
-        Error::Spawn(spawn) if spawn.stage() == Stage::Exec => code_of_exec(spawn),
-        _ => Code::Refused,
-    };
     let text = match error {
         Error::Input(input) => blame(options, input),
         error => error.to_string(),
     };
-    Failure::new(code, text)
+    Failure::new(code_of_start(error), text)
+}
+
+/// With what to exit where no program runs.
+pub(crate) fn code_of_start(error: &Error) -> Code {
+    match error {
+        Error::Input(InputError::EmptyProgram) => Code::NotFound,
+        Error::Spawn(spawn) if spawn.stage() == Stage::Exec => code_of_exec(spawn),
+        _ => Code::Refused,
+    }
 }
 
 /// A program that is there although something that it needs is missing was found.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use forkexec::{Command, Resource, capabilities};
 
-use super::handed;
 use crate::exit::Failure;
+use crate::handed;
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! From a number on the command line to a descriptor: the only room where that is done.
 
+use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 
 use crate::exit::Failure;
@@ -10,7 +11,7 @@ use crate::started;
 /// # Errors
 ///
 /// It is not.
-pub(super) fn number(text: &str) -> Result<i32, String> {
+pub(crate) fn number(text: &str) -> Result<i32, String> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_decimal {
         return Err(format!("{text:?} is not the number of a descriptor"));
@@ -18,12 +19,32 @@ pub(super) fn number(text: &str) -> Result<i32, String> {
     text.parse().map_err(|_| format!("{text} is higher than a descriptor can be"))
 }
 
+/// One number, or two with a hyphen between them and all that lies between.
+///
+/// # Errors
+///
+/// It is neither, or the second is below the first.
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<i32>, String> {
+    let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) else {
+        let fd = number(text)?;
+        return Ok(fd..=fd);
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    if last < first { Err(format!("{last} is below {first}")) } else { Ok(first..=last) }
+}
+
+/// A range as it was typed.
+pub(crate) fn typed(range: &RangeInclusive<i32>) -> String {
+    let (first, last) = (range.start(), range.end());
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
 /// The descriptor with this number. `option` names it as it was typed.
 ///
 /// # Errors
 ///
 /// It is not open, or was not when this process started.
-pub(super) fn borrow(option: &str, fd: i32) -> Result<BorrowedFd<'static>, Failure> {
+pub(crate) fn borrow(option: &str, fd: i32) -> Result<BorrowedFd<'static>, Failure> {
     if started::was_closed(fd) || !is_open(fd) {
         return Err(Failure::refused(format!("{option}: descriptor {fd} is not open")));
     }
@@ -40,6 +61,16 @@ fn is_open(fd: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_has_two_ends_in_order() {
+        for (text, range_of) in [("3", 3..=3), ("3-3", 3..=3), ("5-9", 5..=9)] {
+            assert_eq!(range(text), Ok(range_of));
+        }
+        for text in ["", "-1", "3-", "-3-4", "9-3", "3-x", "3-4-5"] {
+            assert!(range(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn only_decimal_numbers_are_descriptors() {

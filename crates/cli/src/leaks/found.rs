@@ -1,0 +1,154 @@
+//! What was found: leaks, each once, with all who inherited it.
+
+use std::process::ExitStatus;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::fds::Row;
+
+/// A program as a process ran it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Program {
+    /// Its file; empty where the system does not tell.
+    pub(super) program: String,
+    pub(super) args: Vec<String>,
+}
+
+/// A process, by what it ran at the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    pub(super) program: Rc<Program>,
+}
+
+/// A call that concerns a descriptor, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Step {
+    pub(super) call: &'static str,
+    #[serde(flatten)]
+    pub(super) by: Process,
+}
+
+/// Who inherited it.
+#[derive(Debug, Serialize)]
+pub(super) struct Heir {
+    /// Under which number.
+    pub(super) fd: i32,
+    /// The first of them.
+    #[serde(flatten)]
+    pub(super) process: Process,
+    /// How many processes inherited it with this program.
+    pub(super) times: u32,
+}
+
+/// A descriptor that was inherited without being asked for.
+#[derive(Debug, Serialize)]
+pub(super) struct Leak {
+    /// How the first heir has it.
+    #[serde(flatten)]
+    pub(super) row: Row,
+    /// The call that opened it, if that was one of those that are traced.
+    pub(super) opened: Option<Step>,
+    /// The last one that duplicated it or made it inheritable.
+    pub(super) then: Option<Step>,
+    /// Who had it when the first heir was started.
+    pub(super) held_by: Process,
+    pub(super) inherited_by: Vec<Heir>,
+}
+
+/// All that a trace tells.
+pub(super) struct Traced {
+    pub(super) leaks: Vec<Leak>,
+    /// How many times exec was seen.
+    pub(super) execs: u32,
+    /// Programs whose descriptors could not be listed, with the reason.
+    pub(super) unseen: Vec<(Process, String)>,
+    /// How the program ended.
+    pub(super) status: ExitStatus,
+}
+
+impl Serialize for Process {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Plain<'a> {
+            pid: i32,
+            #[serde(flatten)]
+            program: &'a Program,
+        }
+        Plain { pid: self.pid, program: &self.program }.serialize(serializer)
+    }
+}
+
+/// Adds a leak with one heir: to one that is the same and has other heirs, if there is one.
+pub(super) fn add(leaks: &mut Vec<Leak>, new: Leak) {
+    let Some(known) = leaks.iter_mut().find(|known| is_same(known, &new)) else { return leaks.push(new) };
+    for heir in new.inherited_by {
+        let same = known.inherited_by.iter_mut().find(|known| {
+            let (known, heir) = ((known.fd, &known.process.program), (heir.fd, &heir.process.program));
+            (known.0, &known.1.program, known.1.args.first())
+                == (heir.0, &heir.1.program, heir.1.args.first())
+        });
+        match same {
+            Some(same) => same.times += heir.times,
+            None => known.inherited_by.push(heir),
+        }
+    }
+}
+
+/// Whether both come from the same calls of the same processes, and lead to the same.
+fn is_same(known: &Leak, new: &Leak) -> bool {
+    let steps = |leak: &Leak| (leak.opened.clone(), leak.then.clone());
+    let holder = |leak: &Leak| leak.opened.is_none().then(|| leak.held_by.clone());
+    known.row.target == new.row.target && steps(known) == steps(new) && holder(known) == holder(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fds::{Kind, Mode};
+
+    fn process(pid: i32, args: &[&str]) -> Process {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Process { pid, program: Rc::new(Program { program: format!("/bin/{}", args[0]), args }) }
+    }
+
+    fn leak(target: &str, opener: i32, heir: Process) -> Leak {
+        let fd = 7;
+        Leak {
+            row: Row {
+                fd,
+                mode: Mode::Read,
+                cloexec: Some(false),
+                flags: vec![],
+                kind: Kind::File,
+                target: Some(target.into()),
+            },
+            opened: Some(Step { call: "openat", by: process(opener, &["opener"]) }),
+            then: None,
+            held_by: process(opener, &["opener"]),
+            inherited_by: vec![Heir { fd, process: heir, times: 1 }],
+        }
+    }
+
+    #[test]
+    fn one_leak_with_many_heirs_is_one() {
+        let mut leaks = Vec::new();
+        for new in [
+            leak("/x", 1, process(2, &["sh", "-c", "a"])),
+            leak("/x", 1, process(3, &["sh", "-c", "b"])),
+            leak("/x", 1, process(4, &["cat"])),
+            leak("/y", 1, process(5, &["cat"])),
+            leak("/x", 9, process(6, &["cat"])),
+        ] {
+            add(&mut leaks, new);
+        }
+        let heirs = |leak: &Leak| {
+            leak.inherited_by.iter().map(|heir| (heir.process.pid, heir.times)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            leaks.iter().map(heirs).collect::<Vec<_>>(),
+            [vec![(2, 2), (4, 1)], vec![(5, 1)], vec![(6, 1)]]
+        );
+    }
+}

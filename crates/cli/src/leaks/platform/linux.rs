@@ -1,0 +1,133 @@
+//! Tracing by ptrace(2): every process that the program starts is followed, stops at the calls that concern descriptors,
+//! and is looked at right after each exec.
+//!
+//! Stops at calls come from a filter (seccomp(2)), so that all other calls cost next to nothing. Where none is taken, every
+//! call stops.
+//!
+//! Whatever is traced is killed by the kernel if this process dies: a filter whose tracer is gone makes calls fail.
+
+mod calls;
+mod descriptors;
+mod filter;
+mod passing;
+mod process;
+mod start;
+mod sys;
+mod tracees;
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use libc::c_int;
+
+use crate::exit::Failure;
+use crate::leaks::found::Traced;
+use crate::leaks::wanted::Wanted;
+use passing::Passing;
+use start::Starting;
+use sys::{Syscall, Until};
+use tracees::Tracees;
+
+/// `PTRACE_EVENT_STOP` of linux/ptrace.h, which not every C library names.
+const EVENT_STOP: c_int = 128;
+
+/// Runs the program, and all that it starts, to the end of the last of them.
+///
+/// # Errors
+///
+/// It cannot be started or traced.
+pub(in crate::leaks) fn trace(wanted: &Wanted) -> Result<Traced, Failure> {
+    let passing = Passing::begin()?;
+    let mut starting = Starting::begin(wanted)?;
+    let Some(root) = starting.pid()? else { return Err(starting.failure()) };
+    let seized = sys::seize(root).and_then(|()| sys::interrupt(root));
+    if let Err(error) = seized {
+        return Err(Failure::refused("cannot trace the program").because(error));
+    }
+    passing.to(root);
+    let mut tracer = Tracer { tracees: Tracees::new(wanted, root), root, status: None, passing, starting };
+    let done = tracer.run();
+    // A program that did not start says why itself, in better words than what went wrong with tracing it.
+    let Tracer { tracees, status, starting, .. } = tracer;
+    match done {
+        Err(error) => Err(Failure::refused("cannot trace the program").because(error)),
+        Ok(()) if tracees.has_started() => Ok(tracees.into_traced(status.unwrap_or_default())),
+        Ok(()) => Err(starting.failure()),
+    }
+}
+
+struct Tracer<'a> {
+    tracees: Tracees<'a>,
+    root: i32,
+    /// How the program ended.
+    status: Option<ExitStatus>,
+    passing: Passing,
+    starting: Starting,
+}
+
+impl Tracer<'_> {
+    /// Until no task is left.
+    fn run(&mut self) -> io::Result<()> {
+        while let Some((tid, status)) = sys::wait()? {
+            if !libc::WIFSTOPPED(status) {
+                self.ended(tid, status);
+                continue;
+            }
+            match self.stopped(tid, status) {
+                // It was killed while it was stopped; its end is the next that is heard of it.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, tid: i32, status: c_int) {
+        if tid == self.root {
+            self.status = Some(ExitStatus::from_raw(status));
+        }
+        self.tracees.forget(tid);
+        self.passing.leave(tid, self.tracees.processes());
+    }
+
+    fn stopped(&mut self, tid: i32, status: c_int) -> io::Result<()> {
+        if self.tracees.meet(tid) {
+            self.passing.leave(0, self.tracees.processes());
+        }
+        let signal = libc::WSTOPSIG(status);
+        match status >> 16 {
+            0 if signal == libc::SIGTRAP | 0x80 => self.at_call(tid)?,
+            0 => return self.resume(tid, signal),
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                self.tracees.born(tid, sys::event_message(tid)?);
+                self.passing.leave(0, self.tracees.processes());
+            }
+            libc::PTRACE_EVENT_EXEC => self.tracees.execed(tid, sys::event_message(tid)?),
+            libc::PTRACE_EVENT_SECCOMP => self.at_call(tid)?,
+            libc::PTRACE_EVENT_EXIT => self.tracees.exits(tid),
+            EVENT_STOP if signal != libc::SIGTRAP => return sys::leave_stopped(tid),
+            EVENT_STOP if tid == self.root => self.starting.go(),
+            _ => {}
+        }
+        self.resume(tid, 0)
+    }
+
+    fn at_call(&mut self, tid: i32) -> io::Result<()> {
+        match sys::syscall(tid) {
+            Ok(Syscall::Begins { number, args }) => self.tracees.begins(tid, number, args),
+            Ok(Syscall::Ends { result }) => self.tracees.ends(tid, result),
+            Ok(Syscall::None) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+                return Err(io::Error::other("it takes Linux 5.3 or later, whose ptrace(2) tells of calls"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn resume(&self, tid: i32, signal: c_int) -> io::Result<()> {
+        let until = if self.tracees.awaits_a_call(tid) { Until::Call } else { Until::Event };
+        sys::resume(tid, until, signal)
+    }
+}
