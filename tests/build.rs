@@ -1,4 +1,4 @@
-//! Compiles the probe program, a static executable with no crate beneath it.
+//! Compiles the programs that tests start, with no crate beneath them: the probe, a static executable, and an ordinary one.
 //!
 //! Cargo cannot link one binary of a package statically and the others not, so
 //! rustc is called directly. Where static linking fails (no `libc.a`), the
@@ -9,35 +9,43 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SOURCE: &str = "probe/probe.rs";
+const PROBE: &str = "probe/probe.rs";
+const LEAKY: &str = "leaky/leaky.rs";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed={SOURCE}");
+    println!("cargo:rerun-if-changed={PROBE}");
+    println!("cargo:rerun-if-changed={LEAKY}");
     if !matches!(variable("CARGO_CFG_TARGET_OS").as_str(), "linux" | "android") {
         return;
     }
-    let probe = PathBuf::from(variable("OUT_DIR")).join("probe");
-    let statically = compile(&probe, true);
+    let out = PathBuf::from(variable("OUT_DIR"));
+    let (probe, leaky) = (out.join("probe"), out.join("leaky"));
+    let statically = compile(PROBE, &probe, true);
     if !statically.status.success() {
         let reason = first_error(&statically);
         println!("cargo:warning=the probe cannot be linked statically ({reason})");
-        let dynamically = compile(&probe, false);
-        let said = String::from_utf8_lossy(&dynamically.stderr);
-        assert!(dynamically.status.success(), "the probe does not compile:\n{said}");
+        must_compile(&compile(PROBE, &probe, false));
     }
+    must_compile(&compile(LEAKY, &leaky, false));
     println!("cargo:rustc-env=FORKEXEC_PROBE={}", probe.display());
+    println!("cargo:rustc-env=FORKEXEC_LEAKY={}", leaky.display());
 }
 
-fn compile(probe: &Path, statically: bool) -> Output {
+fn must_compile(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "a program does not compile:\n{said}");
+}
+
+fn compile(source: &str, program: &Path, statically: bool) -> Output {
     let mut rustc = Command::new(variable("RUSTC"));
     rustc
-        .args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "probe", "-O"])
+        .args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "program", "-O"])
         .args(["-C", "panic=abort", "-C", "strip=symbols"])
         .args(["--target", &variable("TARGET")])
         .args(["-C", if statically { "target-feature=+crt-static" } else { "prefer-dynamic=no" }])
         .arg("-o")
-        .args([probe, Path::new(SOURCE)]);
+        .args([program, Path::new(source)]);
     // The flags of the target, a sysroot among them where its standard library was built here.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));

@@ -3,6 +3,7 @@
 //! | room        | for                                                             |
 //! |-------------|-----------------------------------------------------------------|
 //! | [`probe`]   | the program that tests start, and what it says it was born with |
+//! | [`leaky`]   | an ordinary program, which has children that inherit too much   |
 //! | [`isolate`] | a process for each test                                         |
 //! | [`guard`]   | proof that a test left its process as it found it               |
 //! | [`deny`]    | system calls that fail, or kill                                 |
@@ -18,6 +19,7 @@
 pub mod deny;
 pub mod guard;
 pub mod isolate;
+pub mod leaky;
 pub mod probe;
 pub mod starts;
 mod sys;

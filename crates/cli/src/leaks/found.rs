@@ -1,5 +1,6 @@
 //! What was found: leaks, each once, with all who inherited it.
 
+use std::mem;
 use std::process::ExitStatus;
 use std::rc::Rc;
 
@@ -40,6 +41,9 @@ pub(super) struct Heir {
     pub(super) process: Process,
     /// How many processes inherited it with this program.
     pub(super) times: u32,
+    /// Which exec it was, counted from the first.
+    #[serde(skip)]
+    pub(super) exec: u32,
 }
 
 /// A descriptor that was inherited without being asked for.
@@ -80,20 +84,40 @@ impl Serialize for Process {
     }
 }
 
-/// Adds a leak with one heir: to one that is the same and has other heirs, if there is one.
-pub(super) fn add(leaks: &mut Vec<Leak>, new: Leak) {
+/// Adds a leak with one heir: to one that is the same and has other heirs, if there is one. They may come in any order.
+pub(super) fn add(leaks: &mut Vec<Leak>, mut new: Leak) {
     let Some(known) = leaks.iter_mut().find(|known| is_same(known, &new)) else { return leaks.push(new) };
-    for heir in new.inherited_by {
-        let same = known.inherited_by.iter_mut().find(|known| {
-            let (known, heir) = ((known.fd, &known.process.program), (heir.fd, &heir.process.program));
-            (known.0, &known.1.program, known.1.args.first())
-                == (heir.0, &heir.1.program, heir.1.args.first())
-        });
-        match same {
-            Some(same) => same.times += heir.times,
+    if new.first_exec() < known.first_exec() {
+        mem::swap(known, &mut new);
+    }
+    for mut heir in new.inherited_by {
+        match known.inherited_by.iter_mut().find(|known| is_same_heir(known, &heir)) {
+            Some(same) => {
+                if heir.exec < same.exec {
+                    mem::swap(same, &mut heir);
+                }
+                same.times += heir.times;
+            }
             None => known.inherited_by.push(heir),
         }
     }
+    known.inherited_by.sort_by_key(|heir| heir.exec);
+}
+
+/// Sorts leaks by the first exec that inherited each.
+pub(super) fn sort(leaks: &mut [Leak]) {
+    leaks.sort_by_key(Leak::first_exec);
+}
+
+impl Leak {
+    fn first_exec(&self) -> Option<u32> {
+        self.inherited_by.first().map(|heir| heir.exec)
+    }
+}
+
+fn is_same_heir(known: &Heir, new: &Heir) -> bool {
+    let (ours, theirs) = (&known.process.program, &new.process.program);
+    known.fd == new.fd && ours.program == theirs.program && ours.args.first() == theirs.args.first()
 }
 
 /// Whether both come from the same calls of the same processes, and lead to the same.
@@ -113,7 +137,7 @@ mod tests {
         Process { pid, program: Rc::new(Program { program: format!("/bin/{}", args[0]), args }) }
     }
 
-    fn leak(target: &str, opener: i32, heir: Process) -> Leak {
+    fn leak(target: &str, opener: i32, exec: u32, heir: Process) -> Leak {
         let fd = 7;
         Leak {
             row: Row {
@@ -127,7 +151,7 @@ mod tests {
             opened: Some(Step { call: "openat", by: process(opener, &["opener"]) }),
             then: None,
             held_by: process(opener, &["opener"]),
-            inherited_by: vec![Heir { fd, process: heir, times: 1 }],
+            inherited_by: vec![Heir { fd, process: heir, times: 1, exec }],
         }
     }
 
@@ -135,14 +159,15 @@ mod tests {
     fn one_leak_with_many_heirs_is_one() {
         let mut leaks = Vec::new();
         for new in [
-            leak("/x", 1, process(2, &["sh", "-c", "a"])),
-            leak("/x", 1, process(3, &["sh", "-c", "b"])),
-            leak("/x", 1, process(4, &["cat"])),
-            leak("/y", 1, process(5, &["cat"])),
-            leak("/x", 9, process(6, &["cat"])),
+            leak("/x", 1, 3, process(4, &["cat"])),
+            leak("/x", 1, 2, process(3, &["sh", "-c", "b"])),
+            leak("/y", 1, 4, process(5, &["cat"])),
+            leak("/x", 1, 1, process(2, &["sh", "-c", "a"])),
+            leak("/x", 9, 5, process(6, &["cat"])),
         ] {
             add(&mut leaks, new);
         }
+        sort(&mut leaks);
         let heirs = |leak: &Leak| {
             leak.inherited_by.iter().map(|heir| (heir.process.pid, heir.times)).collect::<Vec<_>>()
         };

@@ -101,7 +101,7 @@ mod tests {
             target: Some("/tmp/a\nb".into()),
         };
         let [opened, then] = ["openat", "dup2"].map(|call| Some(Step { call, by: process(2, &["sh"]) }));
-        let heir = |fd, pid, args: &[&str], times| Heir { fd, process: process(pid, args), times };
+        let heir = |fd, pid, args: &[&str], times| Heir { fd, process: process(pid, args), times, exec: 1 };
         let long = "x".repeat(80);
         let inherited_by = vec![heir(7, 3, &["cat", "-n"], 1), heir(8, 4, &["cp", &long], 3)];
         let leak = Leak { row, opened, then, held_by: process(2, &["sh"]), inherited_by };

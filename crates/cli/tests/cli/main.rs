@@ -8,6 +8,8 @@
 //! - `report`: `run --report`
 //! - `doctor`: what it finds, also where system calls are denied
 //! - `fds`: the descriptors of this process and of others
+//! - `leaks`: which it finds in which program, and which not
+//! - `tracing`: that a traced program is as it would be otherwise
 //! - `help`: help, completions, manual pages, colours
 //! - `places`: without `/proc`, with a false one, in a bare chroot
 //!
@@ -24,11 +26,13 @@ mod descriptors;
 mod doctor;
 mod fds;
 mod help;
+mod leaks;
 mod places;
 mod refused;
 mod report;
 mod settings;
 mod signals;
+mod tracing;
 
 use std::process::{Command, Output};
 

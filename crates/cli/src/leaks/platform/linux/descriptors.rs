@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::mem;
 use std::rc::Rc;
 
 use super::process::FileId;
@@ -73,17 +74,23 @@ impl Loan {
         None
     }
 
+    /// Ends it: it was meant.
+    pub(super) fn end(&mut self) {
+        self.state = State::Meant;
+    }
+
     /// Decides, by what the parent has under the number now. What comes back are leaks.
     pub(super) fn settle(&mut self, now: Option<FileId>) -> Vec<Leak> {
-        let is_meant = now != self.file;
-        let state = if is_meant { State::Meant } else { State::NotMeant };
-        match std::mem::replace(&mut self.state, state) {
-            State::Open(held) if !is_meant => held,
-            State::Open(_) => Vec::new(),
-            decided => {
-                self.state = decided;
-                Vec::new()
+        if now != self.file {
+            self.end();
+        }
+        match &mut self.state {
+            State::Open(held) => {
+                let leaks = mem::take(held);
+                self.state = State::NotMeant;
+                leaks
             }
+            State::Meant | State::NotMeant => Vec::new(),
         }
     }
 

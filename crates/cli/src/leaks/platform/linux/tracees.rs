@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::mem;
 use std::process::ExitStatus;
 use std::rc::Rc;
 
@@ -108,6 +109,7 @@ impl<'a> Tracees<'a> {
         for pid in left {
             self.forget_process(pid);
         }
+        found::sort(&mut self.leaks);
         Traced { leaks: self.leaks, execs: self.execs, unseen: self.unseen, status }
     }
 
@@ -213,6 +215,7 @@ impl<'a> Tracees<'a> {
     fn opened(&mut self, tid: i32, call: &'static str, fd: i32) {
         let file = process::file(tid, fd);
         let Some(step) = self.step(tid, call) else { return };
+        self.takes_back(tid, fd);
         self.comes_from(tid, fd, Origin::opened(step, file));
     }
 
@@ -223,7 +226,20 @@ impl<'a> Tracees<'a> {
         let file = process::file(tid, to);
         let Some(step) = self.step(tid, call) else { return };
         let known = self.origin(tid, from);
+        self.takes_back(tid, to);
         self.comes_from(tid, to, Origin::then(known, step, file));
+    }
+
+    /// The number is free or taken for something else: if it was lent, that is over.
+    fn takes_back(&mut self, tid: i32, fd: i32) {
+        let Some(process) = self.process_mut(tid) else { return };
+        process.lent.retain(|loan| {
+            let is_over = loan.borrow().fd == fd;
+            if is_over {
+                loan.borrow_mut().end();
+            }
+            !is_over
+        });
     }
 
     fn placed(&mut self, tid: i32, fd: i32) {
@@ -270,8 +286,9 @@ impl<'a> Tracees<'a> {
         let mut known = self.processes.remove(&pid).unwrap_or_else(|| Known::new(now.clone(), now.clone()));
         known.now = now;
         self.execs += 1;
+        let is_first = !mem::replace(&mut self.has_started, true);
         match fds::held_by(pid) {
-            Ok(rows) => self.judge(&mut known, rows),
+            Ok(rows) => self.judge(&mut known, rows, is_first),
             Err(error) => self.unseen.push((known.now.clone(), error.to_string())),
         }
         known.before = known.now.clone();
@@ -280,7 +297,7 @@ impl<'a> Tracees<'a> {
     }
 
     /// Looks at what a process has right after exec.
-    fn judge(&mut self, known: &mut Known, mut rows: Vec<Row>) {
+    fn judge(&mut self, known: &mut Known, mut rows: Vec<Row>, is_first: bool) {
         let pid = known.now.pid;
         rows.retain(|row| row.fd > 2);
         let files: HashMap<_, _> = rows.iter().map(|row| (row.fd, process::file(pid, row.fd))).collect();
@@ -288,8 +305,7 @@ impl<'a> Tracees<'a> {
         if let Some(task) = self.tasks.get(&pid) {
             task.table.borrow_mut().retain(|fd, _| files.contains_key(fd));
         }
-        if !self.has_started {
-            self.has_started = true;
+        if is_first {
             known.own.extend(files.keys());
         }
         if let Some(before) = known.born_with.replace(files.clone()) {
@@ -321,7 +337,7 @@ impl<'a> Tracees<'a> {
             opened: origin.as_ref().and_then(|origin| origin.opened.clone()),
             then: origin.and_then(|origin| origin.then.clone()),
             held_by: known.before.clone(),
-            inherited_by: vec![Heir { fd, process: known.now.clone(), times: 1 }],
+            inherited_by: vec![Heir { fd, process: known.now.clone(), times: 1, exec: self.execs }],
         };
         let loan = known.borrowed.iter().find(|loan| loan.borrow().fd == fd);
         let leak = match loan {
@@ -350,7 +366,7 @@ impl<'a> Tracees<'a> {
 
     /// As seen by a task of it that is there.
     fn settle_by(&mut self, pid: i32, tid: i32) {
-        let lent = self.processes.get_mut(&pid).map(|known| std::mem::take(&mut known.lent));
+        let lent = self.processes.get_mut(&pid).map(|known| mem::take(&mut known.lent));
         for loan in lent.unwrap_or_default() {
             let mut loan = loan.borrow_mut();
             let now = process::file(tid, loan.fd);

@@ -1,0 +1,18 @@
+//! An ordinary program over std, with threads and children, some of which inherit what they should not.
+//!
+//! Its verbs (`leaky/leaky.rs`):
+//!
+//! | arguments                   | does                                                                        |
+//! |-----------------------------|-----------------------------------------------------------------------------|
+//! | `keeps PATH PROGRAM...`     | opens PATH, starts PROGRAM and exits as it does                             |
+//! | `leaks PATH PROGRAM...`     | the same, with PATH inheritable                                             |
+//! | `execs-in-a-thread PROGRAM` | a thread that is not the first becomes PROGRAM                              |
+//! | `starts N M PROGRAM...`     | N threads start PROGRAM M times each; every one must succeed                |
+//! | `continues PROGRAM...`      | starts PROGRAM, waits until it has stopped, continues it, exits as it does  |
+
+use std::path::Path;
+
+/// Where it is.
+pub fn path() -> &'static Path {
+    Path::new(env!("FORKEXEC_LEAKY"))
+}
