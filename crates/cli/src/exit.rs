@@ -14,15 +14,17 @@ use crate::help;
 pub(crate) enum Code {
     Ok = 0,
     Leaks = 123,
+    TimedOut = 124,
     Refused = 125,
     CannotRun = 126,
     NotFound = 127,
 }
 
 /// Every code and what it means: the text of `--help` and of the manual page.
-const TABLE: [(&str, &str); 7] = [
+const TABLE: [(&str, &str); 8] = [
     ("0", "done; also where the reader of a pipe left early"),
     ("123", "leaks --fail: there are leaks, and the program succeeded"),
+    ("124", "run --timeout: the time was over, and the program was terminated"),
     ("125", "refused, or failed by forkexec itself; usage errors, too"),
     ("126", "the program was found but cannot be run"),
     ("127", "the program was not found"),

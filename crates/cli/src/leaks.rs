@@ -86,7 +86,7 @@ pub(crate) struct Options {
 
 const EXAMPLES: help::Examples = &[
     ("forkexec leaks -- make -j4", "what do the compilers get?"),
-    ("forkexec leaks --fail -- ./test.sh", "for a test: 123 if anything leaks"),
+    ("forkexec leaks --fail -- ./test.sh", "123 if anything leaks"),
     ("forkexec leaks --allow 3,4 -- make", "but for these"),
     ("forkexec leaks --json --output l.json -- server", "for other programs"),
 ];

@@ -7,6 +7,7 @@
 mod cli;
 mod completions;
 mod doctor;
+mod duration;
 mod exit;
 mod fds;
 mod handed;

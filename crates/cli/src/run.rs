@@ -2,14 +2,19 @@
 //!
 //! One file a group of options: each says what its options mean and applies them to the command.
 
+mod deadline;
 mod descriptors;
 mod environment;
 mod identity;
 mod outcome;
+mod platform;
+mod progress;
 mod report;
 mod signals;
 mod streams;
+mod summary;
 mod surroundings;
+mod usage;
 mod waiting;
 
 use std::ffi::OsString;
@@ -20,9 +25,12 @@ use clap::{Args, ValueHint};
 use forkexec::Command;
 
 use crate::exit::{self, Failure};
+use crate::fds::printable;
 use crate::help;
 pub(crate) use outcome::{code, code_of_start};
-use report::Format;
+use progress::Progress;
+use report::{End, Format};
+use summary::When;
 
 /// Start a program with exactly the descriptors that are named
 ///
@@ -52,6 +60,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     report: Option<Format>,
 
+    /// Say on standard error what the program used: time, processors, memory
+    ///
+    /// One line at its end, on a terminal, or wherever standard error leads with `always`. Processor time is that of the
+    /// program and of all descendants that were waited for; memory is the most that one of them had at a time, and not less
+    /// than what forkexec itself has.
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    summary: Option<When>,
+
+    /// Show on standard error, if that is a terminal, how long the program has run
+    #[arg(long)]
+    progress: bool,
+
+    #[command(flatten)]
+    deadline: deadline::Options,
     #[command(flatten)]
     descriptors: descriptors::Options,
     #[command(flatten)]
@@ -72,10 +94,12 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --stdin null --setsid daemon", "no input, no terminal"),
     ("forkexec run --keep-groups --user nobody id", "as somebody else"),
     ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
+    ("forkexec run --timeout 5m --kill-after 10 job", "not longer than that"),
 ];
 
 /// Starts the program, waits for it, and gives its exit code.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let program = printable(&options.command.first().map(|name| name.to_string_lossy()).unwrap_or_default());
     let mut command = command(options)?;
     if options.report.is_some() {
         command.time_stages();
@@ -86,9 +110,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         .map_err(|error| outcome::failure(options, &error))?;
     drop(command); // what it holds open is the child's alone
     report::started(options.report, &child);
-    let status = waiting::wait(&mut child).map_err(|error| outcome::failure(options, &error))?;
-    report::ended(options.report, &child, status, started.elapsed());
-    Ok(code(status))
+    let mut progress = Progress::new(options.progress, &program, started);
+    let waited = options.deadline.wait(&mut child, &mut progress);
+    waiting::ended();
+    progress.clear();
+    let (status, overdue) = waited.map_err(|error| outcome::failure(options, &error))?;
+    let end = End { status, overdue, took: started.elapsed(), usage: usage::of_children() };
+    report::ended(options.report, &child, &end);
+    summary::print(options.summary, &program, &end);
+    Ok(outcome::code_of_run(options, status, overdue))
 }
 
 /// Everything that was asked for, as the library's command.

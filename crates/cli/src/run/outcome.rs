@@ -6,8 +6,21 @@ use std::process::{ExitCode, ExitStatus};
 use forkexec::{Cause, Errno, Error, InputError, SpawnError, Stage};
 
 use super::Options;
+use super::deadline::Overdue;
 use crate::exit::{Code, Failure};
 use crate::signal;
+
+/// With what to exit: as timeout(1) does where the time was over, else as the program did.
+pub(super) fn code_of_run(options: &Options, status: ExitStatus, overdue: Option<Overdue>) -> ExitCode {
+    match overdue.filter(|_| !options.deadline.preserves_status()) {
+        None => code(status),
+        Some(Overdue::Terminated) => Code::TimedOut.into(),
+        Some(Overdue::Killed) => ExitCode::from(KILLED),
+    }
+}
+
+/// 128 and `SIGKILL`, whatever the program's own end was.
+const KILLED: u8 = 137;
 
 /// The program's own code, or 128 + n if signal n killed it.
 pub(crate) fn code(status: ExitStatus) -> ExitCode {

@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use forkexec::{Child, Stage};
 use serde::Serialize;
 
+use super::deadline::Overdue;
+use super::usage::Usage;
 use crate::micros::micros;
 use crate::{signal, stdout};
 
@@ -27,9 +29,14 @@ struct Report {
     method: &'static str,
     closer: &'static str,
     stages: Vec<Began>,
-    #[serde(flatten)]
-    end: End,
+    code: Option<i32>,
+    signal: Option<String>,
+    /// What was sent to it when its time was over.
+    overdue: Option<Overdue>,
     took_us: f64,
+    user_us: Option<f64>,
+    system_us: Option<f64>,
+    max_rss_kib: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -38,11 +45,24 @@ struct Began {
     began_us: f64,
 }
 
-/// One of the two is there.
-#[derive(Serialize)]
-struct End {
-    code: Option<i32>,
-    signal: Option<String>,
+/// How the program ended, and what it took.
+pub(super) struct End {
+    pub(super) status: ExitStatus,
+    pub(super) overdue: Option<Overdue>,
+    pub(super) took: Duration,
+    pub(super) usage: Option<Usage>,
+}
+
+impl End {
+    /// `exited with 3`, `was killed by SIGTERM, as its time was over`.
+    pub(super) fn words(&self) -> String {
+        let how = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("exited with {code}"),
+            (None, signal) => format!("was killed by {}", signal.map(signal::name).unwrap_or_default()),
+        };
+        let why = if self.overdue.is_some() { ", as its time was over," } else { "" };
+        how + why
+    }
 }
 
 /// Says how the program was started.
@@ -57,22 +77,26 @@ pub(super) fn started(format: Option<Format>, child: &Child) {
     }
 }
 
-/// Says how the program ended, after so much time.
-pub(super) fn ended(format: Option<Format>, child: &Child, status: ExitStatus, took: Duration) {
-    let end = End { code: status.code(), signal: status.signal().map(signal::name) };
-    let took_us = micros(took);
+/// Says how the program ended.
+pub(super) fn ended(format: Option<Format>, child: &Child, end: &End) {
+    let took_us = micros(end.took);
     match format {
         None => {}
-        Some(Format::Text) => {
-            let how = match (end.code, end.signal) {
-                (Some(code), _) => format!("exited with {code}"),
-                (None, signal) => format!("was killed by {}", signal.unwrap_or_default()),
-            };
-            stdout::note(&format!("run: {how} after {took_us:.1} µs"));
-        }
+        Some(Format::Text) => stdout::note(&format!("run: {} after {took_us:.1} µs", end.words())),
         Some(Format::Json) => {
-            let (pid, method, closer) = (child.id(), child.method().name(), child.closer());
-            let report = Report { pid, method, closer, stages: stages(child), end, took_us };
+            let report = Report {
+                pid: child.id(),
+                method: child.method().name(),
+                closer: child.closer(),
+                stages: stages(child),
+                code: end.status.code(),
+                signal: end.status.signal().map(signal::name),
+                overdue: end.overdue,
+                took_us,
+                user_us: end.usage.map(|usage| micros(usage.user)),
+                system_us: end.usage.map(|usage| micros(usage.system)),
+                max_rss_kib: end.usage.and_then(|usage| usage.max_rss_kib),
+            };
             let line = serde_json::to_string(&report).unwrap_or_default();
             let _ = writeln!(anstream::stderr(), "{line}");
         }

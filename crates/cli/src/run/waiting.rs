@@ -1,6 +1,5 @@
 //! Signals that come to this command while the program runs, and the end of the program.
 
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 use forkexec::{Child, Command, Error};
@@ -49,15 +48,9 @@ pub(super) fn spawn(command: &mut Command<'_>, is_apart: bool, keeps_ignored: bo
     Ok(child)
 }
 
-/// Waits for the end of the program.
-///
-/// # Errors
-///
-/// Those of [`Child::wait`].
-pub(super) fn wait(child: &mut Child) -> Result<ExitStatus, Error> {
-    let status = child.wait();
+/// Passes nothing on any more: the program has ended.
+pub(super) fn ended() {
     CHILD.store(0, SeqCst);
-    status
 }
 
 /// Sets a handler, except where the signal is ignored: that is for the program to inherit.

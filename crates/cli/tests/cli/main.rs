@@ -5,7 +5,8 @@
 //! - `signals`: what `run` does about them, before, while and after
 //! - `codes`: with what it exits
 //! - `refused`: what it answers to bad options
-//! - `report`: `run --report`
+//! - `report`: `run --report`, `--summary` and `--progress`
+//! - `deadline`: `run --timeout`
 //! - `doctor`: what it finds, also where system calls are denied
 //! - `fds`: the descriptors of this process and of others
 //! - `leaks`: which it finds in which program, and which not
@@ -22,6 +23,7 @@
 
 mod born;
 mod codes;
+mod deadline;
 mod descriptors;
 mod doctor;
 mod fds;

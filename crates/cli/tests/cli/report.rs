@@ -1,8 +1,15 @@
-//! `run --report`.
+//! `run --report`, `--summary` and `--progress`.
 
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Duration;
+
+use forkexec_tests::isolate::isolated_for;
 use rstest::rstest;
 use serde_json::Value;
 
+use crate::settings::terminal;
 use crate::{answer, run, said};
 
 /// What closes descriptors first here.
@@ -43,6 +50,9 @@ fn the_json_is_one_object() {
     );
     assert!(report["pid"].as_u64().is_some_and(|pid| pid > 1), "{report}");
     assert!(report["method"].is_string() && report["took_us"].is_number(), "{report}");
+    assert!(report["user_us"].is_number() && report["system_us"].is_number(), "{report}");
+    assert!(report["max_rss_kib"].as_u64().is_some_and(|kib| kib > 0), "{report}");
+    assert_eq!(report["overdue"], Value::Null);
     let stages = report["stages"].as_array().expect("it is a list");
     let began: Vec<f64> = stages.iter().filter_map(|stage| stage["began_us"].as_f64()).collect();
     assert!(began.len() == stages.len() && began.is_sorted(), "{report}");
@@ -52,4 +62,45 @@ fn the_json_is_one_object() {
 fn a_program_that_does_not_start_has_none() {
     let (code, _, said) = answer(&["run", "--report=json", "/no/such"]);
     assert_eq!((code, said.lines().count()), (Some(127), 1), "{said}");
+}
+
+/// Time and memory stand in it, for a pipe only on request.
+#[test]
+fn a_summary_is_for_a_terminal_or_on_request() {
+    for options in [&["--summary"][..], &["--summary=auto", "--progress"], &["--progress"]] {
+        let output = run(options, &["exit", "3"]).output().expect("it starts");
+        assert_eq!(said(&output), (Some(3), String::new(), String::new()));
+    }
+    let (code, _, line) = said(&run(&["--summary=always"], &["exit", "3"]).output().expect("it starts"));
+    assert_eq!((code, line.lines().count()), (Some(3), 1), "{line}");
+    assert!(line.starts_with("forkexec: run: ") && line.contains(" exited with 3 after 0."), "{line}");
+    assert!(line.contains("; user 0.") && line.contains(", system ") && line.ends_with(" MiB\n"), "{line}");
+}
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+#[test]
+fn a_terminal_shows_progress_and_then_a_summary() {
+    isolated_for(LIMIT, || {
+        let (ours, theirs) = terminal().expect("a terminal can be made");
+        let mut command = run(&["--summary", "--progress"], &["sleep-on-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).stderr(theirs).spawn().expect("it starts");
+        drop(command); // with its copy of the terminal
+        let mut shown = Vec::new();
+        let mut input = child.stdin.take();
+        let mut terminal = File::from(ours);
+        let mut block = [0; 4096];
+        // It ends with an error when nobody has the other end any more.
+        while let Ok(count @ 1..) = terminal.read(&mut block) {
+            shown.extend_from_slice(&block[..count]);
+            if shown.starts_with(b"\r\x1b[Kforkexec: run: ") {
+                input = None; // the program ends now
+            }
+        }
+        assert!(input.is_none(), "{shown:?}");
+        assert!(child.wait().expect("it ends").success());
+        let shown = String::from_utf8(shown).expect("it is text");
+        let (_, summary) = shown.rsplit_once("\r\x1b[K").expect("it was drawn and taken away");
+        assert!(summary.contains(" exited with 0 after ") && summary.ends_with(" MiB\r\n"), "{shown:?}");
+    });
 }

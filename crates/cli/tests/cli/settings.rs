@@ -78,7 +78,7 @@ fn a_terminal_becomes_the_controlling_one() {
 }
 
 /// Both ends of a new terminal.
-fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     let (mut ours, mut theirs) = (-1, -1);
     let none = std::ptr::null_mut();
     // SAFETY: two numbers are written; name and settings may be null.

@@ -16,7 +16,7 @@ use crate::born::{denied, without};
 use crate::{answer, forkexec, reported, said};
 
 const FILE: &str = "/etc/passwd";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn probe_path() -> &'static str {
     probe::path().to_str().expect("it is text")

@@ -1,0 +1,66 @@
+//! Durations as they are typed and as they are read.
+
+use std::time::Duration;
+
+/// Units and how many milliseconds they are; `ms` is before what it ends in.
+const UNITS: [(&str, f64); 5] = [("ms", 1.0), ("s", 1e3), ("m", 60e3), ("h", 3_600e3), ("d", 86_400e3)];
+
+/// A number, which may have a fraction, and a unit, which is seconds where there is none: `1.5`, `200ms`, `2h`.
+///
+/// # Errors
+///
+/// It is none.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let unit = UNITS.iter().find_map(|&(unit, millis)| Some((text.strip_suffix(unit)?, millis)));
+    let (number, millis) = unit.unwrap_or((text, 1e3));
+    let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value = number.parse::<f64>().ok().filter(|_| is_decimal);
+    let value =
+        value.ok_or_else(|| format!("{text:?} is no number with one of the units ms, s, m, h and d"))?;
+    Duration::try_from_secs_f64(value * millis / 1e3).map_err(|_| format!("{text} is too long"))
+}
+
+/// Seconds with a tenth below a minute, `1:05` below an hour, `1:02:03` from there.
+pub(crate) fn written(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}.{} s", duration.subsec_millis() / 100),
+        (0, _) => format!("{minutes}:{rest:02}"),
+        _ => format!("{hours}:{minutes:02}:{rest:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_fractions_and_units() {
+        let cases = [
+            ("10", 10_000),
+            ("1.5", 1_500),
+            ("0", 0),
+            (".5s", 500),
+            ("200ms", 200),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "s", "-1", "+1", "1e3", "inf", "1 s", "1w", "1.2.3", "1ss"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(parse("99999999999999999999d"), Err("99999999999999999999d is too long".to_owned()));
+    }
+
+    #[test]
+    fn durations_are_short_to_read() {
+        let cases = [(0, "0.0 s"), (59_990, "59.9 s"), (65_000, "1:05"), (3_723_000, "1:02:03")];
+        for (millis, text) in cases {
+            assert_eq!(written(Duration::from_millis(millis)), text);
+        }
+    }
+}
