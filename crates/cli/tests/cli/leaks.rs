@@ -198,6 +198,16 @@ fn who_was_asked_to_have_it_may_still_leak_it() {
     assert_eq!(list(&one(&leaks)["inherited_by"]).len(), 1);
 }
 
+/// Its child shares its table until it has one of its own.
+#[test]
+fn a_start_by_run_has_none() {
+    let run = env!("CARGO_BIN_EXE_forkexec");
+    let script = format!("exec 6<FILE; {run} run --keep 5 --map 5:9 PROBE true 5<FILE; exit 0");
+    let leaks = of_shell("sh", &script);
+    let heirs = list(&one(&leaks)["inherited_by"]);
+    assert_eq!((heirs.len(), &leaks[0]["fd"], &heirs[0]["args"][0]), (1, &6.into(), &run.into()));
+}
+
 #[rstest]
 #[case::by_number(&["--allow", "3,6-8"])]
 #[case::by_kind(&["--ignore-kind", "pipe,file"])]
