@@ -4,14 +4,12 @@
 //! targets. Another process can be asked through `/proc/PID` alone. What of it is there is found
 //! out at run time.
 
-mod other;
+pub(crate) mod other;
 mod own;
 mod print;
 mod row;
-mod sockets;
+pub(crate) mod sockets;
 
-use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -76,18 +74,4 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let print = if options.json { print::json } else { print::table };
     stdout::write(|out| print(&listing.rows, out))?;
     Ok(Code::Ok.into())
-}
-
-/// The open descriptors of another process, in order.
-///
-/// # Errors
-///
-/// Those of reading `/proc/PID/fd`.
-pub(crate) fn held_by(pid: i32) -> io::Result<Vec<Row>> {
-    other::rows(pid)
-}
-
-/// Replaces the inode numbers of sockets by addresses, as far as this process's network namespace knows them.
-pub(crate) fn name_sockets(rows: &mut [Row], pid: i32) {
-    sockets::name(rows, &Path::new("/proc").join(pid.to_string()).join("net"));
 }

@@ -1,13 +1,9 @@
 //! `forkexec leaks`: runs a program, and reports the descriptors that were inherited without being asked for.
 //!
-//! What that means is decided while it runs (`platform`), with what a program is told of (`told`) and what was wished
-//! (`wanted`); `found` is what comes of it, `print` how it is said.
+//! In `platform`, where that is possible: `linux` traces, with what a program is told of (`told`) and what was wished (`wanted`);
+//! `found` is what comes of it, `print` how it is said.
 
-mod found;
 mod platform;
-mod print;
-mod told;
-mod wanted;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,9 +15,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use crate::exit::{self, Code, Failure};
-use crate::{handed, help, run};
-use found::Traced;
-use wanted::Wanted;
+use crate::run::outcome;
+use crate::{handed, help};
+use platform::found::Traced;
+use platform::wanted::{self, Wanted};
+use platform::{print, trace};
 
 /// Run a program and report the descriptors that leak into children
 ///
@@ -106,10 +104,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         allowed: options.allow.clone(),
         ignored_kinds: options.ignore_kind.clone(),
     };
-    let traced = platform::trace(&wanted)?;
+    let traced = trace(&wanted)?;
     report(options, output, &traced)?;
     let fails = options.fail && traced.status.success() && !traced.leaks.is_empty();
-    Ok(if fails { Code::Leaks.into() } else { run::code(traced.status) })
+    Ok(if fails { Code::Leaks.into() } else { outcome::code(traced.status) })
 }
 
 fn create(path: &PathBuf) -> Result<File, Failure> {

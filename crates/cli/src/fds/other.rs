@@ -27,14 +27,15 @@ pub(super) fn list(pid: i32) -> Result<Listing, Failure> {
 }
 
 /// The descriptors of `pid` in order, sockets without their addresses.
-pub(super) fn rows(pid: i32) -> io::Result<Vec<Row>> {
+pub(crate) fn rows(pid: i32) -> io::Result<Vec<Row>> {
     let process = directory(pid);
     let mut numbers = numbers(&process.join("fd"))?;
     numbers.sort_unstable();
     Ok(numbers.into_iter().filter_map(|fd| row(&process, fd)).collect())
 }
 
-fn directory(pid: i32) -> PathBuf {
+/// What `/proc` has of it.
+pub(crate) fn directory(pid: i32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
 }
 

@@ -14,7 +14,7 @@ use super::row::Row;
 const INTERNET: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"];
 
 /// Replaces `socket:[inode]` by addresses where they are known.
-pub(super) fn name(rows: &mut [Row], tables: &Path) {
+pub(crate) fn name(rows: &mut [Row], tables: &Path) {
     let inode_of = |row: &Row| inode(row.target.as_deref()?);
     if !rows.iter().any(|row| inode_of(row).is_some()) {
         return;

@@ -22,8 +22,8 @@ use std::process::ExitStatus;
 use libc::c_int;
 
 use crate::exit::Failure;
-use crate::leaks::found::Traced;
-use crate::leaks::wanted::Wanted;
+use crate::leaks::platform::found::Traced;
+use crate::leaks::platform::wanted::Wanted;
 use passing::Passing;
 use start::Starting;
 use sys::{Syscall, Until};

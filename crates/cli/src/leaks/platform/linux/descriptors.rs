@@ -9,7 +9,7 @@ use std::mem;
 use std::rc::Rc;
 
 use super::process::FileId;
-use crate::leaks::found::{Leak, Step};
+use crate::leaks::platform::found::{Leak, Step};
 
 /// A table, which tasks may share.
 pub(super) type Table = Rc<RefCell<HashMap<i32, Rc<Origin>>>>;

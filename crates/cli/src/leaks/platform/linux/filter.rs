@@ -109,7 +109,7 @@ mod tests {
             (libc::SYS_fcntl, libc::F_DUPFD_CLOEXEC.cast_unsigned(), true),
             (libc::SYS_fcntl, libc::F_GETFL.cast_unsigned(), false),
             (libc::SYS_ioctl, lower_half(REQUESTS[1]), true),
-            (libc::SYS_ioctl, lower_half(libc::TCGETS), false),
+            (libc::SYS_ioctl, 0x5401, false),
             (libc::SYS_read, 0, false),
             (libc::SYS_close, 0, false),
             (libc::SYS_seccomp, 0, false),

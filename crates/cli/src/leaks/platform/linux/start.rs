@@ -11,8 +11,8 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use super::{filter, sys};
 use crate::exit::{Code, Failure};
 use crate::handed;
-use crate::leaks::wanted::Wanted;
-use crate::run::code_of_start;
+use crate::leaks::platform::wanted::Wanted;
+use crate::run::outcome;
 use crate::started;
 
 /// A program that is being started.
@@ -76,7 +76,7 @@ impl Starting {
     pub(super) fn failure(mut self) -> Failure {
         let joined = self.thread.take().map(JoinHandle::join);
         match joined {
-            Some(Ok(Err(error))) => Failure::new(code_of_start(&error), error.to_string()),
+            Some(Ok(Err(error))) => Failure::new(outcome::code_of_start(&error), error.to_string()),
             _ => Failure::new(Code::Refused, "the program ended before exec"),
         }
     }

@@ -5,11 +5,11 @@
 use std::io;
 use std::ptr;
 
-use libc::{c_int, c_long, c_uint, c_ulong, pid_t, sock_filter};
+use libc::{c_int, c_long, c_ulong, pid_t, sock_filter};
 
 /// The C libraries disagree on the type of a request, and not all of them name each: these are those of linux/ptrace.h.
 #[cfg(target_env = "gnu")]
-type Request = c_uint;
+type Request = libc::c_uint;
 #[cfg(not(target_env = "gnu"))]
 type Request = c_int;
 

@@ -18,9 +18,9 @@ use super::descriptors::{Loan, Origin, Table};
 use super::process::{self, FileId};
 use super::sys;
 use crate::fds::{self, Row};
-use crate::leaks::found::{self, Heir, Leak, Process, Step, Traced};
-use crate::leaks::told::Told;
-use crate::leaks::wanted::Wanted;
+use crate::leaks::platform::found::{self, Heir, Leak, Process, Step, Traced};
+use crate::leaks::platform::told::Told;
+use crate::leaks::platform::wanted::Wanted;
 
 /// All of them.
 pub(super) struct Tracees<'a> {
@@ -287,7 +287,7 @@ impl<'a> Tracees<'a> {
         known.now = now;
         self.execs += 1;
         let is_first = !mem::replace(&mut self.has_started, true);
-        match fds::held_by(pid) {
+        match fds::other::rows(pid) {
             Ok(rows) => self.judge(&mut known, rows, is_first),
             Err(error) => self.unseen.push((known.now.clone(), error.to_string())),
         }
@@ -322,7 +322,7 @@ impl<'a> Tracees<'a> {
         let asked: Vec<_> = rows.iter().map(|row| row.fd).filter(|&fd| told.of(fd)).collect();
         rows.retain(|row| !asked.contains(&row.fd) && !self.wanted.lets_pass(row));
         known.own.extend(asked);
-        fds::name_sockets(&mut rows, pid);
+        fds::sockets::name(&mut rows, &fds::other::directory(pid).join("net"));
         for row in rows {
             self.leaked(known, row);
         }

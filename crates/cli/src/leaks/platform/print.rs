@@ -14,7 +14,7 @@ const HEADING: Style = Style::new().bold();
 const SHOWN: usize = 60;
 
 /// Prints a paragraph for each leak, and nothing where there is none.
-pub(super) fn text(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
+pub(in crate::leaks) fn text(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
     for (process, reason) in &traced.unseen {
         writeln!(out, "forkexec: leaks: cannot list the descriptors of {}: {reason}", named(process))?;
     }
@@ -36,7 +36,7 @@ struct Unseen<'a> {
 }
 
 /// Prints an object on one line.
-pub(super) fn json(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
+pub(in crate::leaks) fn json(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
     let unseen = traced.unseen.iter().map(|(process, reason)| Unseen { process, reason }).collect();
     let object = Object { execs: traced.execs, leaks: &traced.leaks, unseen };
     writeln!(out, "{}", serde_json::to_string(&object)?)

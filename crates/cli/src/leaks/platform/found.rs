@@ -10,66 +10,66 @@ use crate::fds::Row;
 
 /// A program as a process ran it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Program {
+pub(in crate::leaks) struct Program {
     /// Its file; empty where the system does not tell.
-    pub(super) program: String,
-    pub(super) args: Vec<String>,
+    pub(in crate::leaks) program: String,
+    pub(in crate::leaks) args: Vec<String>,
 }
 
 /// A process, by what it ran at the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: i32,
-    pub(super) program: Rc<Program>,
+pub(in crate::leaks) struct Process {
+    pub(in crate::leaks) pid: i32,
+    pub(in crate::leaks) program: Rc<Program>,
 }
 
 /// A call that concerns a descriptor, and who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Step {
-    pub(super) call: &'static str,
+pub(in crate::leaks) struct Step {
+    pub(in crate::leaks) call: &'static str,
     #[serde(flatten)]
-    pub(super) by: Process,
+    pub(in crate::leaks) by: Process,
 }
 
 /// Who inherited it.
 #[derive(Debug, Serialize)]
-pub(super) struct Heir {
+pub(in crate::leaks) struct Heir {
     /// Under which number.
-    pub(super) fd: i32,
+    pub(in crate::leaks) fd: i32,
     /// The first of them.
     #[serde(flatten)]
-    pub(super) process: Process,
+    pub(in crate::leaks) process: Process,
     /// How many processes inherited it with this program.
-    pub(super) times: u32,
+    pub(in crate::leaks) times: u32,
     /// Which exec it was, counted from the first.
     #[serde(skip)]
-    pub(super) exec: u32,
+    pub(in crate::leaks) exec: u32,
 }
 
 /// A descriptor that was inherited without being asked for.
 #[derive(Debug, Serialize)]
-pub(super) struct Leak {
+pub(in crate::leaks) struct Leak {
     /// How the first heir has it.
     #[serde(flatten)]
-    pub(super) row: Row,
+    pub(in crate::leaks) row: Row,
     /// The call that opened it, if that was one of those that are traced.
-    pub(super) opened: Option<Step>,
+    pub(in crate::leaks) opened: Option<Step>,
     /// The last one that duplicated it or made it inheritable.
-    pub(super) then: Option<Step>,
+    pub(in crate::leaks) then: Option<Step>,
     /// Who had it when the first heir was started.
-    pub(super) held_by: Process,
-    pub(super) inherited_by: Vec<Heir>,
+    pub(in crate::leaks) held_by: Process,
+    pub(in crate::leaks) inherited_by: Vec<Heir>,
 }
 
 /// All that a trace tells.
-pub(super) struct Traced {
-    pub(super) leaks: Vec<Leak>,
+pub(in crate::leaks) struct Traced {
+    pub(in crate::leaks) leaks: Vec<Leak>,
     /// How many times exec was seen.
-    pub(super) execs: u32,
+    pub(in crate::leaks) execs: u32,
     /// Programs whose descriptors could not be listed, with the reason.
-    pub(super) unseen: Vec<(Process, String)>,
+    pub(in crate::leaks) unseen: Vec<(Process, String)>,
     /// How the program ended.
-    pub(super) status: ExitStatus,
+    pub(in crate::leaks) status: ExitStatus,
 }
 
 impl Serialize for Process {
@@ -85,7 +85,7 @@ impl Serialize for Process {
 }
 
 /// Adds a leak with one heir: to one that is the same and has other heirs, if there is one. They may come in any order.
-pub(super) fn add(leaks: &mut Vec<Leak>, mut new: Leak) {
+pub(in crate::leaks) fn add(leaks: &mut Vec<Leak>, mut new: Leak) {
     let Some(known) = leaks.iter_mut().find(|known| is_same(known, &new)) else { return leaks.push(new) };
     if new.first_exec() < known.first_exec() {
         mem::swap(known, &mut new);
@@ -105,7 +105,7 @@ pub(super) fn add(leaks: &mut Vec<Leak>, mut new: Leak) {
 }
 
 /// Sorts leaks by the first exec that inherited each.
-pub(super) fn sort(leaks: &mut [Leak]) {
+pub(in crate::leaks) fn sort(leaks: &mut [Leak]) {
     leaks.sort_by_key(Leak::first_exec);
 }
 

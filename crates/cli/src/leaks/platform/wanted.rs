@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use crate::fds::{Kind, Row};
 
 /// What was asked for.
-pub(super) struct Wanted {
+pub(in crate::leaks) struct Wanted {
     /// The program and its arguments.
-    pub(super) command: Vec<OsString>,
+    pub(in crate::leaks) command: Vec<OsString>,
     /// The descriptors that the program is to have beside 0, 1 and 2.
-    pub(super) keep: Vec<RangeInclusive<i32>>,
+    pub(in crate::leaks) keep: Vec<RangeInclusive<i32>>,
     /// Numbers that anybody may inherit.
-    pub(super) allowed: Vec<RangeInclusive<i32>>,
+    pub(in crate::leaks) allowed: Vec<RangeInclusive<i32>>,
     /// Kinds that anybody may inherit, as `fds` names them; `anon` is all of those with a name.
-    pub(super) ignored_kinds: Vec<String>,
+    pub(in crate::leaks) ignored_kinds: Vec<String>,
 }
 
 /// The kinds without a name of their own.
@@ -25,7 +25,7 @@ const KINDS: [&str; 9] = ["file", "dir", "pipe", "socket", "char", "block", "lin
 /// # Errors
 ///
 /// There is no such kind.
-pub(super) fn kind(text: &str) -> Result<String, String> {
+pub(in crate::leaks) fn kind(text: &str) -> Result<String, String> {
     let is_named = text.strip_prefix("anon:").is_some_and(|name| !name.is_empty());
     if is_named || KINDS.contains(&text) {
         return Ok(text.to_owned());
@@ -35,7 +35,7 @@ pub(super) fn kind(text: &str) -> Result<String, String> {
 
 impl Wanted {
     /// Whether it may be inherited without being asked for.
-    pub(super) fn lets_pass(&self, row: &Row) -> bool {
+    pub(in crate::leaks) fn lets_pass(&self, row: &Row) -> bool {
         let is_anon = matches!(row.kind, Kind::Anon { .. });
         let is_ignored = |kind: &String| *kind == row.kind.word() || is_anon && kind == "anon";
         self.allowed.iter().any(|range| range.contains(&row.fd)) || self.ignored_kinds.iter().any(is_ignored)

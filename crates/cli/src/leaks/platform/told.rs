@@ -9,10 +9,10 @@ const DIRECTORIES: [&str; 3] = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self
 const JOB_SERVER: [&str; 2] = ["--jobserver-auth=", "--jobserver-fds="];
 
 /// What a program is told: its arguments, its environment, its process id.
-pub(super) struct Told<'a> {
-    pub(super) args: &'a [String],
-    pub(super) env: &'a [String],
-    pub(super) pid: i32,
+pub(in crate::leaks) struct Told<'a> {
+    pub(in crate::leaks) args: &'a [String],
+    pub(in crate::leaks) env: &'a [String],
+    pub(in crate::leaks) pid: i32,
 }
 
 impl Told<'_> {
@@ -22,7 +22,7 @@ impl Told<'_> {
     /// - in a variable whose name ends in `FD` or `FDS`, and whose value is a list of numbers, as `NODE_CHANNEL_FD`;
     /// - by `LISTEN_FDS` (sd_listen_fds(3)), unless `LISTEN_PID` says that it is for another process;
     /// - as one of the two of make's job server.
-    pub(super) fn of(&self, fd: i32) -> bool {
+    pub(in crate::leaks) fn of(&self, fd: i32) -> bool {
         let number = fd.to_string();
         self.args.iter().chain(self.env).any(|text| names_path(text, &number))
             || self.args.iter().any(|arg| is_fd_equals(arg, &number))
