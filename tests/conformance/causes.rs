@@ -57,9 +57,9 @@ impl Place {
 type Make = fn(&Place) -> PathBuf;
 
 #[rstest]
-#[case::e01_missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ": there is no such program")]
+#[case::n21_e01_missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ": there is no such program")]
 #[case::e01_dangling_link(dangling, Errno::NOENT, ": there is no such program")]
-#[case::e01_missing_interpreter(
+#[case::n22_e01_missing_interpreter(
     |at: &Place| at.file("script", "#!/no/such/interpreter\n"),
     Errno::NOENT,
     r#": the script's interpreter "/no/such/interpreter" is missing"#,
@@ -69,18 +69,18 @@ type Make = fn(&Place) -> PathBuf;
     Errno::NOENT,
     r#": the script's interpreter "/no/such/interpreter" is missing"#,
 )]
-#[case::e01_windows_line_end(
+#[case::n22_e01_windows_line_end(
     |at: &Place| at.file("script", "#!/bin/sh\r\necho ran\r\n"),
     Errno::NOENT,
     r#": the script's interpreter "/bin/sh\r" is missing"#,
 )]
-#[case::e02_empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ": the file is empty")]
-#[case::e02_no_interpreter_line(
+#[case::n23_e02_empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ": the file is empty")]
+#[case::n23_e02_no_interpreter_line(
     |at: &Place| at.file("text", "echo ran\n"),
     Errno::NOEXEC,
     r##": it is neither a program nor a script with a "#!" line"##,
 )]
-#[case::e02_foreign_program(foreign, Errno::NOEXEC, ": it is not a program for this machine")]
+#[case::n23_e02_foreign_program(foreign, Errno::NOEXEC, ": it is not a program for this machine")]
 #[case::e02_no_interpreter_named(
     |at: &Place| at.file("script", "#!\n"),
     Errno::NOEXEC,
@@ -91,11 +91,11 @@ type Make = fn(&Place) -> PathBuf;
     Errno::NOEXEC,
     r##": its "#!" line names no interpreter, or is too long"##,
 )]
-#[case::e07_directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ": it is a directory")]
-#[case::e07_pipe(pipe, Errno::ACCES, ": it is not a regular file")]
-#[case::e07_device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ": it is not a regular file")]
+#[case::n19_e07_directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ": it is a directory")]
+#[case::n19_e07_pipe(pipe, Errno::ACCES, ": it is not a regular file")]
+#[case::n19_e07_device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ": it is not a regular file")]
 #[case::e07_socket(socket, Errno::ACCES, ": it is not a regular file")]
-#[case::e07_no_permission(no_permission, Errno::ACCES, ": it has no execute permission")]
+#[case::n20_e07_no_permission(no_permission, Errno::ACCES, ": it has no execute permission")]
 #[case::e07_interpreter_without_permission(
     interpreter_without_permission,
     Errno::ACCES,
@@ -106,10 +106,10 @@ type Make = fn(&Place) -> PathBuf;
     Errno::ACCES,
     r#": the script's interpreter "/etc" may not be executed"#,
 )]
-#[case::e07_link_to_itself(link_to_itself, Errno::LOOP, "")]
+#[case::n24_e07_link_to_itself(link_to_itself, Errno::LOOP, "")]
 #[case::e07_below_a_file(|_: &Place| PathBuf::from("/etc/passwd/x"), Errno::NOTDIR, "")]
-#[case::e07_long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
-#[case::e07_long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
+#[case::n25_e07_long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
+#[case::n25_e07_long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
 fn an_exec_that_fails_says_why(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
     isolated(|| assert_told(make, errno, cause));
 }
@@ -135,7 +135,7 @@ fn e01_a_missing_loader_is_told() {
 }
 
 #[test]
-fn e07_scripts_that_are_nested_too_deeply_are_told() {
+fn n24_e07_scripts_that_are_nested_too_deeply_are_told() {
     isolated(|| {
         let make = |at: &Place| at.nested(deepest_nesting() + 1);
         assert_told(make, Errno::LOOP, ": scripts are nested too deeply as interpreters");

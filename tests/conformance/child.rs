@@ -6,6 +6,7 @@
 //! - `failing`: starts that fail half-way, and what they leave
 //! - `kept`: a child that dies with its parent, and not with a thread
 //! - `reused`: a number that is another process's by now
+//! - `siblings`: starts while other children hang on their way to exec
 //! - `talking`: standard input, output and error, through pipes
 //! - `trees`: all that descends from a child, ended as a whole
 //! - `used`: what a child used
@@ -17,6 +18,7 @@ mod ending;
 mod failing;
 mod kept;
 mod reused;
+mod siblings;
 mod talking;
 mod trees;
 mod used;

@@ -130,7 +130,7 @@ fn a_kept_descriptor_is_open_in_the_child_and_close_on_exec_in_the_parent() {
 }
 
 #[test]
-fn a_descriptor_kept_twice_is_kept_once() {
+fn n05_a_descriptor_kept_twice_is_kept_once() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).keep_fd(&file).keep_fd(&file));
@@ -139,7 +139,7 @@ fn a_descriptor_kept_twice_is_kept_once() {
 }
 
 #[test]
-fn the_standard_streams_may_be_kept_and_stay_what_they_are() {
+fn n06_the_standard_streams_may_be_kept_and_stay_what_they_are() {
     isolated(|| {
         let (stdin, stderr) = (io::stdin(), io::stderr());
         let seen = report(probe(&[]).stdin(Stdio::inherit()).keep_fd(&stdin).keep_fd(&stderr));

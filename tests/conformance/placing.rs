@@ -26,7 +26,7 @@ use plan::{Is, Plan, Table};
 
 #[rstest]
 #[case::one(&[(3, 4)])]
-#[case::swap(&[(3, 4), (4, 3)])]
+#[case::n13_swap(&[(3, 4), (4, 3)])]
 #[case::ring_of_three(&[(3, 4), (4, 5), (5, 3)])]
 #[case::two_rings(&[(3, 4), (4, 3), (5, 6), (6, 5)])]
 #[case::ring_with_a_leaf(&[(3, 4), (4, 3), (3, 5)])]
@@ -57,7 +57,7 @@ fn expected(mappings: &[(RawFd, RawFd)]) -> Table {
 }
 
 #[test]
-fn d04_a_descriptor_mapped_to_itself_loses_close_on_exec_in_the_child_alone() {
+fn n14_d04_a_descriptor_mapped_to_itself_loses_close_on_exec_in_the_child_alone() {
     isolated(|| {
         let file = memory_file();
         let fd = file.as_raw_fd();

@@ -53,7 +53,7 @@ fn a_new_pipe_on_a_number_that_is_a_target_is_out_of_the_way() {
 }
 
 #[test]
-fn what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
+fn m08_what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $FORKEXEC_PREPARED"]);

@@ -42,8 +42,8 @@ fn assert_refused(command: &mut Command<'_>, kind: ErrorKind, text: &str) {
 type Ask = fn(&mut Command<'_>);
 
 #[rstest]
-#[case::of_the_program("", ErrorKind::NotFound, "the program's name is empty")]
-#[case::e14_nul_in_the_program(
+#[case::n16_empty_program("", ErrorKind::NotFound, "the program's name is empty")]
+#[case::n18_e14_nul_in_the_program(
     "a\0b",
     ErrorKind::InvalidInput,
     r#"the program "a\0b" holds a NUL byte at position 1"#
@@ -53,7 +53,7 @@ fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorK
 }
 
 #[test]
-fn nul_in_the_search_path_is_told() {
+fn n35_nul_in_the_search_path_is_told() {
     isolated(|| {
         let mut command = Command::new("true");
         command.search_path(SearchPath::Given("/bin:/a\0b".into()));
@@ -63,7 +63,7 @@ fn nul_in_the_search_path_is_told() {
 }
 
 #[rstest]
-#[case::s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
+#[case::n40_s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_a_group_alone(|it: &mut Command<'_>| { it.uid(1000).gid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
 fn a_superuser_that_changes_the_user_has_to_speak_of_groups(#[case] ask: Ask) {
@@ -80,7 +80,7 @@ fn a_superuser_that_changes_the_user_has_to_speak_of_groups(#[case] ask: Ask) {
 }
 
 #[test]
-fn a_closure_without_fork_is_told() {
+fn n50_a_closure_without_fork_is_told() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing, and never runs.
@@ -111,7 +111,7 @@ const KEPT: i32 = 32;
 #[rstest]
 #[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "blocked")]
 #[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignored")]
-fn a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
+fn n48_a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
     isolated(|| {
         let mut command = probe(&["true"]);
         ask(&mut command, KEPT);
@@ -148,7 +148,7 @@ fn what_the_system_lacks_is_told_and_what_it_has_is_started(
 #[rstest]
 #[case::missing("/no/such/directory", ErrorKind::NotFound, Errno::NOENT)]
 #[case::file("/etc/passwd", ErrorKind::NotADirectory, Errno::NOTDIR)]
-fn a_directory_that_is_none_is_told_before_anything_starts(
+fn n36_a_directory_that_is_none_is_told_before_anything_starts(
     #[case] path: &str,
     #[case] kind: ErrorKind,
     #[case] errno: Errno,

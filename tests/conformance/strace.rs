@@ -60,7 +60,7 @@ fn is_good_close(call: &Call) -> bool {
 #[rstest]
 #[case::nothing("")]
 #[case::adjacent_pair("20,21")]
-fn nothing_is_listed_or_refused_on_the_way_to_exec_but_for_want_of_close_range(#[case] keep: &str) {
+fn q_android_nothing_is_tried_or_refused_on_the_way_to_exec_but_for_want_of_close_range(#[case] keep: &str) {
     isolated(|| {
         if capabilities().bulk_closer.is_none() {
             return skip("this backend lists");

@@ -103,12 +103,12 @@ const BULK: libc::c_long = libc::SYS_close_range;
 const LIST: libc::c_long = libc::SYS_getdents64;
 
 #[rstest]
-#[case::bulk_call(&[BULK], Proc::True, Link::Enumerate)]
-#[case::bulk_call_and_list(&[BULK, LIST], Proc::True, Link::Loop)]
+#[case::f01_bulk_call(&[BULK], Proc::True, Link::Enumerate)]
+#[case::f02_bulk_call_and_list(&[BULK, LIST], Proc::True, Link::Loop)]
 #[case::list_alone(&[LIST], Proc::True, Link::Bulk)]
-#[case::bulk_call_without_proc(&[BULK], Proc::Away, Link::Loop)]
-#[case::bulk_call_with_false_proc(&[BULK], Proc::False, Link::Loop)]
-#[case::both_with_false_proc(&[BULK, LIST], Proc::False, Link::Loop)]
+#[case::f03_bulk_call_without_proc(&[BULK], Proc::Away, Link::Loop)]
+#[case::f04_bulk_call_with_false_proc(&[BULK], Proc::False, Link::Loop)]
+#[case::f04_both_with_false_proc(&[BULK, LIST], Proc::False, Link::Loop)]
 fn what_is_denied_leaks_nothing_and_is_told(
     #[case] denied: &'static [libc::c_long],
     #[case] proc: Proc,
@@ -144,7 +144,7 @@ fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] li
 }
 
 #[test]
-fn a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
+fn f05_a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
     isolated(|| {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
@@ -157,7 +157,7 @@ fn a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
 }
 
 #[rstest]
-fn a_child_that_may_not_be_made_is_told_at_its_start(
+fn e16_a_child_that_may_not_be_made_is_told_at_its_start(
     #[values(libc::EAGAIN, libc::ENOMEM, libc::EPERM)] errno: i32,
 ) {
     isolated(|| {
@@ -169,7 +169,7 @@ fn a_child_that_may_not_be_made_is_told_at_its_start(
 }
 
 #[test]
-fn a_limit_lowered_below_open_descriptors_hides_none() {
+fn f06_a_limit_lowered_below_open_descriptors_hides_none() {
     isolated(|| {
         let fds = open();
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
@@ -187,7 +187,7 @@ fn a_limit_lowered_below_open_descriptors_hides_none() {
 #[case::directory(libc::SYS_chdir, Stage::Directory)]
 #[case::session(libc::SYS_setsid, Stage::Session)]
 #[case::nice(libc::SYS_setpriority, Stage::Nice)]
-fn a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
+fn f11_a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
     #[case] call: libc::c_long,
     #[case] stage: Stage,
 ) {

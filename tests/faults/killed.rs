@@ -88,7 +88,7 @@ fn by_clone3(_: Start) -> Option<Errno> {
 #[case::mask("set_mask", Stage::Mask)]
 #[case::close("close_range", Stage::Close)]
 #[case::exec("execve", Stage::Exec)]
-fn a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
+fn e10_a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
     #[case] call: &'static str,
     #[case] stage: Stage,
     #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
@@ -112,7 +112,7 @@ extern "C" fn handler(_: i32) {
 
 /// Signals are unblocked before the last stages: the parent's handler would act on the parent's memory.
 #[rstest]
-fn a_signal_to_a_child_runs_no_handler_of_its_parent_s(
+fn m03_a_signal_to_a_child_runs_no_handler_of_its_parent_s(
     #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
 ) {
     isolated(|| {
@@ -130,7 +130,7 @@ fn a_signal_to_a_child_runs_no_handler_of_its_parent_s(
 
 /// A child that has used up its processor time in the last stage.
 #[test]
-fn a_child_that_its_own_limit_ends_is_told() {
+fn e09_a_child_that_its_own_limit_ends_is_told() {
     fn burn() {
         loop {
             std::hint::spin_loop();
@@ -152,7 +152,7 @@ const CPU: Resource = Resource(0);
 
 /// While one child hangs, others start: no lock is held across a start.
 #[test]
-fn a_child_that_hangs_holds_up_no_other() {
+fn m12_a_child_that_hangs_holds_up_no_other() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("chdir", hang));
         let hangs = Plan { directory: Some(WorkingDirectory::Path(c"/")), ..plan() };

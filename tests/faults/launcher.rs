@@ -88,12 +88,12 @@ fn a_call_of_the_parent_s_that_fails_is_told_and_nothing_is_left(
 }
 
 #[test]
-fn an_interrupted_read_of_the_report_is_done_again() {
+fn e12_an_interrupted_read_of_the_report_is_done_again() {
     isolated(|| assert!(launch(&plan(), in_parent("read", Errno::INTR)).is_ok()));
 }
 
 #[rstest]
-fn a_report_that_cannot_be_read_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errno) {
+fn e12_a_report_that_cannot_be_read_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errno) {
     isolated(|| {
         let launched = launch(&plan(), in_parent("read", errno));
         assert!(matches!(launched, Err(LaunchError::Died { status: Some(_), .. })), "{launched:?}");
@@ -145,7 +145,7 @@ fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError
 }
 
 #[rstest]
-fn each_call_of_the_parent_s_may_fail_and_nothing_is_left(
+fn e15_each_call_of_the_parent_s_may_fail_and_nothing_is_left(
     #[values(Errno::INTR, Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
 ) {
     isolated(|| {
@@ -219,7 +219,7 @@ fn descriptors_seen(fault: Fault) -> Result<Vec<i32>, LaunchError> {
 }
 
 #[rstest]
-fn each_call_of_the_child_s_may_fail_and_nothing_is_left(
+fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
     #[values(Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
 ) {
     isolated(|| {

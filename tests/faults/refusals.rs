@@ -118,7 +118,7 @@ const LIST: &str = "/proc/self/fd";
 /// What is refused; the method of the first child and of the next ones; what closes; whether there is a pidfd.
 #[rstest]
 #[case::nothing(&[], Method::Shared, Method::Shared, BULK, true)]
-#[case::clone3(&[Clone3], Method::Shared, Method::Shared, BULK, true)]
+#[case::f08_clone3(&[Clone3], Method::Shared, Method::Shared, BULK, true)]
 #[case::close_range(&[CloseRange], Method::Shared, Method::Vfork, LIST, true)]
 #[case::unsharing(&[Unsharing], Method::Shared, Method::Vfork, BULK, true)]
 #[case::unshare(&[Unshare], Method::Shared, Method::Shared, BULK, true)]
@@ -126,11 +126,11 @@ const LIST: &str = "/proc/self/fd";
 #[case::table(&[Table], Method::Shared, Method::Shared, BULK, true)]
 #[case::memory(&[Memory], Method::Shared, Method::Shared, BULK, true)]
 #[case::group(&[Group], Method::Shared, Method::Shared, BULK, true)]
-#[case::clone3_and_pidfd(&[Clone3, Pidfd], Method::Shared, Method::Shared, BULK, false)]
+#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], Method::Shared, Method::Shared, BULK, false)]
 #[case::clone3_and_table(&[Clone3, Table], Method::Vfork, Method::Vfork, BULK, true)]
-#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, true)]
+#[case::f09_clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, true)]
 #[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], Method::Vfork, Method::Vfork, BULK, false)]
-#[case::unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, Method::Vfork, BULK, true)]
+#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, Method::Vfork, BULK, true)]
 #[case::close_range_and_unshare(&[CloseRange, Unshare], Method::Vfork, Method::Vfork, LIST, true)]
 #[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], Method::Shared, Method::Vfork, LIST, false)]
 #[case::all_but_memory(
@@ -157,13 +157,13 @@ fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
 
 /// What worked so far is no reason to insist on it: a program may put itself under a filter after its first child.
 #[rstest]
-#[case::clone3(&[Clone3], Method::Shared, BULK)]
+#[case::f08_clone3(&[Clone3], Method::Shared, BULK)]
 #[case::close_range(&[CloseRange], Method::Vfork, LIST)]
-#[case::unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, BULK)]
+#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, BULK)]
 #[case::clone3_and_table(&[Clone3, Table], Method::Vfork, BULK)]
-#[case::clone3_and_memory(&[Clone3, Memory], Method::Fork, BULK)]
+#[case::f09_clone3_and_memory(&[Clone3, Memory], Method::Fork, BULK)]
 #[case::all(&ALL, Method::Fork, LIST)]
-fn what_is_refused_later_is_noticed(
+fn f08_what_is_refused_later_is_noticed(
     #[case] refused: &'static [Refused],
     #[case] then: Method,
     #[case] closer: &'static str,
@@ -184,7 +184,7 @@ fn what_is_refused_later_is_noticed(
 
 /// waitid(2) takes `__WCLONE` since Linux 4.7 only (wait(2), NOTES). Nothing that runs is taken for dead without it.
 #[test]
-fn whether_a_child_runs_is_told_without_what_old_kernels_lack() {
+fn q_linux_pidfd_whether_a_child_runs_is_told_without_what_old_kernels_lack() {
     isolated(|| {
         let deny = Deny::new().errno_with(libc::SYS_waitid, 3, libc::__WCLONE, libc::EINVAL);
         deny.install().expect("a filter is taken");
@@ -222,12 +222,12 @@ fn starts_three_children() {
 /// The calls that start a child and give it a table, refused for the first child, and for none after it.
 #[rstest]
 #[case::nothing(&[], 0)]
-#[case::clone3(&[Clone3], 1)]
+#[case::f08_clone3(&[Clone3], 1)]
 #[case::close_range(&[CloseRange], 2)]
 #[case::unsharing(&[Unsharing], 1)]
-#[case::clone3_and_pidfd(&[Clone3, Pidfd], 2)]
+#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], 2)]
 #[case::clone3_and_table(&[Clone3, Table], 3)]
-#[case::clone3_and_memory(&[Clone3, Memory], 2)]
+#[case::f09_clone3_and_memory(&[Clone3, Memory], 2)]
 #[case::close_range_and_unshare(&[CloseRange, Unshare], 3)]
 #[case::all_but_memory(&[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], 5)]
 #[case::all(&ALL, 3)]

@@ -131,7 +131,7 @@ fn is_expected(
 }
 
 #[rstest]
-fn each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
+fn e15_each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
     #[values(World::Whole, World::WithoutClone3, World::CloneAlone)] world: World,
 ) {
     isolated(|| {
@@ -224,7 +224,7 @@ fn launch_reporting(
 }
 
 #[rstest]
-fn each_call_of_the_child_s_may_fail_and_nothing_is_left(
+fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
     #[values(World::Whole, World::WithoutClone3)] world: World,
     #[values(Errno::PERM, Errno::INVAL, Errno::IO, Errno::NOMEM, Errno::MFILE, Errno::BADF)] errno: Errno,
 ) {
@@ -365,7 +365,7 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
 
 /// A memory that is not shared is not used: the children are forked, and who requires more is told.
 #[test]
-fn where_memory_is_not_shared_children_are_forked() {
+fn m01_where_memory_is_not_shared_children_are_forked() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sharing_nothing());
         for starts in [1, 0] {

@@ -112,7 +112,7 @@ fn operand(stage: Stage, call: &Call) -> i32 {
 #[case::in_a_container(contained())]
 #[case::in_the_parent_s_table(shared())]
 #[case::in_the_parent_s_table_with_a_closure(shared_with_a_closure())]
-fn any_call_that_fails_is_told_or_has_an_answer_and_nothing_leaks(#[case] scenario: Scenario) {
+fn e15_any_call_that_fails_is_told_or_has_an_answer_and_nothing_leaks(#[case] scenario: Scenario) {
     let calls = scenario.calls();
     let parents = (scenario.kernel)().table();
     for (index, call) in calls.iter().enumerate() {

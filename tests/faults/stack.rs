@@ -51,7 +51,7 @@ fn no_clone3(start: Start) -> Option<forkexec_core::Errno> {
 #[rstest]
 #[case::without_handlers(|_| None)]
 #[case::with_handlers(no_clone3)]
-fn a_child_that_overflows_its_stack_dies_alone_and_is_told(
+fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
     #[case] refuse: fn(Start) -> Option<forkexec_core::Errno>,
     #[values(("chdir", Stage::Directory), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
 ) {
@@ -83,7 +83,7 @@ fn a_child_that_overflows_its_stack_dies_alone_and_is_told(
 
 /// The richest plan, by each way of closing and as far as a failure.
 #[test]
-fn a_child_uses_less_than_half_of_its_stack() {
+fn m06_a_child_uses_less_than_half_of_its_stack() {
     isolated(|| {
         let secrets = world::open_many(50);
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).measuring_stacks());

@@ -114,7 +114,7 @@ fn with_standard(fds: &[Fd]) -> Vec<Fd> {
 #[case::list_that_ends_within_an_entry(usual().with_claimed_length(4 * ENTRY + 3), DIRECTORY)]
 #[case::table_larger_than_the_list(crowded(), DIRECTORY)]
 #[case::table_larger_than_the_list_macos_10_13(crowded().with_old_list(), DIRECTORY)]
-#[case::directory_as_it_was_when_opened(unlisted(usual()).with_listing(&Listing::TakenAtOpen), DIRECTORY)]
+#[case::q_macos_list_directory_as_it_was_when_opened(unlisted(usual()).with_listing(&Listing::TakenAtOpen), DIRECTORY)]
 #[case::jail_without_dev(unlisted(usual()).without_listings(), Closer::Loop)]
 #[case::directory_breaks_off(unlisted(usual()).refusing_some("getdirentries64", 1..9, Errno::IO), Closer::Loop)]
 #[case::ios(unlisted(usual()).refusing("getdirentries64", Errno::NOSYS), Closer::Loop)]
@@ -258,7 +258,10 @@ fn what_is_kept_is_the_same_file() {
 #[case::highest(&[HIGHEST], DIRECTORY)]
 #[case::among_others(&[60, HIGHEST], DIRECTORY)]
 #[case::last_that_can_be_named(&[OPEN_MAX - 1], Closer::Bulk)]
-fn a_number_that_cannot_be_named_is_kept_by_closing_from_a_list(#[case] keep: &[Fd], #[case] by: Closer) {
+fn q_macos_spawn_a_number_that_cannot_be_named_is_kept_by_closing_from_a_list(
+    #[case] keep: &[Fd],
+    #[case] by: Closer,
+) {
     let child = Child::of(crowded().with_open(&[OPEN_MAX - 1, OPEN_MAX]), &keeping(keep));
     assert_eq!((child.fds(), child.by()), (Ok(with_standard(keep)), Some(by)));
     assert_eq!(child.calls_of("exec_spawn"), usize::from(by == Closer::Bulk));
@@ -285,7 +288,7 @@ fn what_cannot_be_written_down_is_closed_from_a_list(#[case] world: World) {
 }
 
 #[rstest]
-fn an_exec_that_does_not_close_is_followed_by_closing_and_by_one_that_need_not(
+fn q_macos_spawn_an_exec_that_does_not_close_is_followed_by_closing_and_by_one_that_need_not(
     #[values(
         Errno::INVAL,
         NOTSUP,

@@ -62,7 +62,7 @@ fn failure<T>(stage: Stage, errno: Errno, operand: i32) -> Result<T, Report> {
 }
 
 #[test]
-fn a_plan_that_asks_for_everything_is_done_in_this_order() {
+fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.with_channel(CHANNEL));
     let calls = [
         "set_cloexec(7, 0)",
@@ -243,7 +243,7 @@ fn a_refusal_is_met_by_one_child_only() {
 #[case::too_long_arguments(&[Some(Errno::TOOBIG), Some(Errno::NOENT)], Err((Errno::TOOBIG, 0)))]
 #[case::unrecognised_without_a_shell(&[Some(Errno::NOEXEC), Some(Errno::NOENT)], Err((Errno::NOEXEC, 0)))]
 #[case::no_candidate(&[], Err((Errno::NOENT, 0)))]
-fn the_first_error_of_a_candidate_that_is_there_wins(
+fn e03_the_first_error_of_a_candidate_that_is_there_wins(
     #[case] answers: &[Option<Errno>],
     #[case] ending: Result<usize, (Errno, i32)>,
 ) {
@@ -262,7 +262,7 @@ fn the_first_error_of_a_candidate_that_is_there_wins(
 #[case::for_a_moment(1, &["pause(1)"], Ok(c"/bin/prog"))]
 #[case::for_long(4, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Ok(c"/bin/prog"))]
 #[case::for_good(9, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Err((Errno::TXTBSY, 0)))]
-fn a_busy_program_is_tried_again(
+fn e06_a_busy_program_is_tried_again(
     #[case] times: usize,
     #[case] pauses: &[&str],
     #[case] ending: Result<&CStr, (Errno, i32)>,
@@ -280,7 +280,7 @@ fn a_busy_program_is_tried_again(
 #[case::missing_shell(Errno::NOEXEC, Outcome::Fails(Errno::NOENT), Err(Errno::NOEXEC), &[])]
 #[case::not_executable(Errno::ACCES, Outcome::Program, Err(Errno::ACCES), &[])]
 #[case::missing(Errno::NOENT, Outcome::Program, Err(Errno::NOENT), &[])]
-fn a_shell_runs_what_the_kernel_does_not_recognise_and_nothing_else(
+fn e02_a_shell_runs_what_the_kernel_does_not_recognise_and_nothing_else(
     #[case] errno: Errno,
     #[case] shell: Outcome,
     #[case] ending: Result<&CStr, Errno>,
@@ -316,7 +316,7 @@ const SHARED: Birth = Birth { shares_table: true, ..BIRTH };
 #[case::unshared_alone(
     |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM).refusing("close_range", Errno::PERM),
     "unshare_files()")]
-fn the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
+fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
     #[case] world: fn(SimKernel) -> SimKernel,
     #[case] unshares: &str,
 ) {
@@ -355,7 +355,7 @@ fn the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
     "close_range_unshare(301, 4294967295)")]
 #[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
 #[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), "unshare_files()")]
-fn what_a_later_stage_needs_is_not_closed_with_the_shared_table(
+fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
     #[case] ask: fn(&mut Plan<'static>),
     #[case] unshares: &str,
 ) {
@@ -367,7 +367,7 @@ fn what_a_later_stage_needs_is_not_closed_with_the_shared_table(
 }
 
 #[test]
-fn a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anything() {
+fn d18_a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anything() {
     let refusing = |it: SimKernel, name| it.refusing(name, Errno::PERM);
     let kernel = refusing(refusing(rich::kernel(), "close_range_unshare"), "unshare_files");
     let ran = run_as(kernel, &rich::session_plan(), SHARED, |it| it.with_channel(CHANNEL));
@@ -376,7 +376,7 @@ fn a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anything
 }
 
 #[test]
-fn a_child_whose_parent_has_died_meanwhile_does_not_start() {
+fn s12_a_child_whose_parent_has_died_meanwhile_does_not_start() {
     let kernel = SimKernel::new().with_process(|process| process.parent = 1);
     let ran = run(kernel, &Plan { die_with_parent: Some(libc::SIGTERM), ..plain() });
     assert_eq!(ran.ending(), failure(Stage::DieWithParent, Errno::SRCH, 0));
@@ -417,7 +417,7 @@ fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Res
 
 /// A ring of descriptors that come from elsewhere: where the table was emptied, the lowest free number may be a target.
 #[test]
-fn the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
+fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
     let before = rich::kernel();
     let files = [8, 9].map(|fd| before.table().entries()[&fd].file);
     let plan = Plan {
@@ -450,7 +450,7 @@ fn an_interrupted_duplication_is_done_again(
 #[case::ignored_and_left(libc::SIGPIPE, Disposition::Ignored, false, true)]
 #[case::handled_without_being_asked(libc::SIGINT, Disposition::Handled, false, false)]
 #[case::real_time_signal(64, Disposition::Ignored, true, false)]
-fn what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
+fn s04_what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
     #[case] signal: i32,
     #[case] before: Disposition,
     #[case] reset: bool,
@@ -463,7 +463,7 @@ fn what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
 }
 
 #[test]
-fn signals_that_the_c_library_keeps_for_itself_are_passed_over() {
+fn s04_signals_that_the_c_library_keeps_for_itself_are_passed_over() {
     let kernel = rich::kernel().refusing_some("disposition", 31..33, Errno::INVAL);
     assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
 }
@@ -490,7 +490,7 @@ fn a_closure_that_fails_ends_the_child(
 }
 
 #[test]
-fn a_closure_that_replaced_the_channel_ends_the_child() {
+fn d05_a_closure_that_replaced_the_channel_ends_the_child() {
     let plan = Plan { hook: Some(&|| Ok(())), ..plain() };
     let ran = run_as(SimKernel::new(), &plan, BIRTH, |it| it.replaced(Errno::BADF));
     assert_eq!(ran.ending(), failure(Stage::PreExec, Errno::BADF, CHANNEL_REPLACED));
@@ -514,7 +514,7 @@ fn a_closure_runs_once() {
 }
 
 #[test]
-fn what_a_closure_opens_is_closed() {
+fn d19_what_a_closure_opens_is_closed() {
     let backend = Linux::new(SimKernel::new());
     let open = || backend.sys().dup_onto(0, 77).map_err(HookError::Errno);
     let plan = Plan { hook: Some(&open), ..plain() };
@@ -523,7 +523,7 @@ fn what_a_closure_opens_is_closed() {
 }
 
 #[rstest]
-fn a_stage_of_which_the_parent_cannot_be_told_is_not_begun(
+fn e10_a_stage_of_which_the_parent_cannot_be_told_is_not_begun(
     #[values(Stage::Table, Stage::Root, Stage::Uid, Stage::Close, Stage::Exec)] stage: Stage,
 ) {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.mute_at(stage, Errno::PIPE));
@@ -568,7 +568,7 @@ fn what_cannot_be_closed_ends_the_child() {
 
 /// Limits come before closing, and a limit closes nothing.
 #[test]
-fn a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
+fn f06_a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
     let limits = [Limit { resource: Resource::NOFILE, soft: 64, hard: 64 }];
     let plan = Plan { limits: &limits, close: Some(Link::Loop), ..plain() };
     let ran = run(SimKernel::new().with_limit(100_000).with_open(&[63, 64, 90_000]), &plan);

@@ -96,10 +96,10 @@ type World = fn() -> SimKernel;
 #[case::good(new, Closer::Bulk)]
 #[case::good_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
 #[case::good_13_0(|| crowded(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
-#[case::good_dragonfly(dragonfly, Closer::Bulk)]
-#[case::old_12_1(old, Closer::Bulk)]
+#[case::q_dragonfly_good(dragonfly, Closer::Bulk)]
+#[case::q_freebsd_list_old_12_1(old, Closer::Bulk)]
 #[case::snapshot_that_may_lack_it(|| crowded(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
-#[case::older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
+#[case::q_freebsd_list_older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
 #[case::release_not_known(|| new().refusing("release", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_enosys(|| unbulk(new(), Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|| unbulk(new(), Errno::PERM), Closer::Enumerator(0))]
@@ -107,14 +107,14 @@ type World = fn() -> SimKernel;
 #[case::contained_einval(|| unbulk(new(), Errno::INVAL), Closer::Enumerator(0))]
 #[case::contained_ecapmode(|| unbulk(new(), CAPMODE), Closer::Enumerator(0))]
 #[case::old_and_contained(|| unbulk(old(), Errno::PERM), Closer::Enumerator(0))]
-#[case::dragonfly_interrupted(|| dragonfly().refusing("closefrom", Errno::INTR), Closer::Enumerator(0))]
+#[case::q_dragonfly_interrupted(|| dragonfly().refusing("closefrom", Errno::INTR), Closer::Enumerator(0))]
 #[case::list_taken_at_open(|| listing(new(), &Listing::TakenAtOpen), Closer::Enumerator(0))]
 #[case::list_that_moves_up(|| listing(new(), &Listing::Moving), Closer::Enumerator(0))]
 #[case::dragonfly_list_that_moves_up(|| listing(dragonfly(), &Listing::Moving), Closer::Enumerator(0))]
 #[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Closer::Bulk)]
 #[case::capability_mode_and_contained(
     || unbulk(new(), CAPMODE).refusing("open_directory", CAPMODE), Closer::Loop)]
-#[case::nothing_mounted(|| unmounted(new()), Closer::Loop)]
+#[case::q_freebsd_list_nothing_mounted(|| unmounted(new()), Closer::Loop)]
 #[case::nothing_mounted_on_dragonfly(|| unmounted(dragonfly()), Closer::Loop)]
 #[case::no_dev(|| unlisted(new()), Closer::Loop)]
 #[case::plain_files_that_name_the_directory_too(|| listing(new(), &Listing::plain(0..60)), Closer::Loop)]
@@ -230,7 +230,7 @@ fn named(names: &[&str]) -> Listing {
 }
 
 #[rstest]
-#[case::nothing_mounted(new, Listing::plain(0..3), Unlisted::Untrusted)]
+#[case::q_freebsd_list_nothing_mounted(new, Listing::plain(0..3), Unlisted::Untrusted)]
 #[case::plain_files_that_name_the_directory_too(new, Listing::plain(0..60), Unlisted::Untrusted)]
 #[case::without_itself(new, named(&["0", "1", "2"]), Unlisted::Untrusted)]
 #[case::ends_at_the_first_hole(|| new().without_open(&[1]), named(&["0"]), Unlisted::Untrusted)]
@@ -242,7 +242,7 @@ fn named(names: &[&str]) -> Listing {
 #[case::record_without_a_nul(new, freebsd_length(26), Unlisted::Refused(Errno::IO))]
 #[case::record_cut_off(new, garbage(freebsd_dirent, &freebsd_dirent(b"44")[..20]), Unlisted::Refused(Errno::IO))]
 #[case::records_of_before_12(new, garbage(dragonfly_dirent, &[]), Unlisted::Refused(Errno::IO))]
-#[case::dragonfly_nothing_mounted(dragonfly, Listing::plain(0..3), Unlisted::Untrusted)]
+#[case::q_dragonfly_nothing_mounted(dragonfly, Listing::plain(0..3), Unlisted::Untrusted)]
 #[case::dragonfly_name_beyond_the_batch(dragonfly, dragonfly_length(8), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_longest_name(dragonfly, dragonfly_length(u16::MAX), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_record_cut_off(
@@ -455,7 +455,7 @@ fn each_system_claims_what_it_has(
 }
 
 #[test]
-fn no_launcher_shares_the_table() {
+fn q_freebsd_spawn_no_launcher_shares_the_table() {
     let backend = Freebsd::new(new());
     let answer = backend.own_table(60);
     assert_eq!((answer, backend.sys().calls()), (Err(Errno::NOSYS), vec![]));

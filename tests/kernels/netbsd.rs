@@ -122,7 +122,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::highest_possible_kept(&[Fd::MAX], None, &["max_fd()", "close(3)", "close(4)", "close(5)"])]
 #[case::below_the_highest_possible(
     &[Fd::MAX - 1], None, &["max_fd()", "close(3)", "close(4)", "close(5)", "closem(2147483647)"])]
-fn closem_is_asked_above_the_last_kept_only(
+fn q_netbsd_closem_is_asked_above_the_last_kept_only(
     #[case] keep: &[Fd],
     #[case] channel: Option<Fd>,
     #[case] calls: &[&str],
@@ -284,7 +284,7 @@ fn a_visitor_that_closes_nothing_is_handed_every_number_once(#[case] world: Worl
 #[case::unknown(Errno::INVAL)]
 #[case::not_emulated(Errno::NOSYS)]
 #[case::denied(Errno::PERM)]
-fn without_a_first_answer_nothing_is_visited(#[case] errno: Errno) {
+fn q_netbsd_without_a_first_answer_nothing_is_visited(#[case] errno: Errno) {
     let kernel = crowded().refusing("max_fd", errno);
     let mut visits = 0;
     let listed = MaxFd.visit(&kernel, 3, &mut |_| visits += 1);
@@ -292,7 +292,7 @@ fn without_a_first_answer_nothing_is_visited(#[case] errno: Errno) {
 }
 
 #[test]
-fn a_kernel_with_nothing_open_has_no_answer() {
+fn q_netbsd_a_kernel_with_nothing_open_has_no_answer() {
     let kernel = SimKernel::new().without_open(&[0, 1, 2]);
     assert_eq!(MaxFd.visit(&kernel, 3, &mut |_| {}), Err(Unlisted::Refused(NO_ERRNO)));
 }
@@ -325,7 +325,7 @@ fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer:
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).refusing("descriptor_limit", Errno::PERM), Ok(65_536))]
 #[case::no_answer_and_a_huge_limit(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(1 << 30), Err(Errno::OVERFLOW))]
-fn the_loop_ends_above_the_highest_open(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
+fn q_netbsd_the_loop_ends_above_the_highest_open(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
     assert_eq!(Netbsd::new(world(SimKernel::new())).loop_bound(), bound);
 }
 

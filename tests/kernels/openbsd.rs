@@ -149,7 +149,7 @@ fn closed_standard_streams_make_no_difference(
 }
 
 #[test]
-fn no_directory_is_read_whatever_is_there() {
+fn q_openbsd_no_directory_is_read_whatever_is_there() {
     let kernel = refusing_both(crowded().with_listing(&Listing::plain(0..64)), Errno::NOSYS);
     let backend = Openbsd::new(kernel);
     let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
@@ -167,7 +167,7 @@ fn no_directory_is_read_whatever_is_there() {
 #[case::no_hole(&[0, 1, 2, 3, 4, 5], &[3, 4, 5], 5)]
 #[case::only_a_standard_stream(&[2], &[], 2)]
 #[case::nothing_at_all(&[], &[], 2)]
-fn a_walk_ends_at_the_last_open_descriptor_and_not_before(
+fn q_openbsd_a_walk_ends_at_the_last_open_descriptor_and_not_before(
     #[case] open: &[Fd],
     #[case] visited: &[Fd],
     #[case] last_asked: i64,
@@ -207,7 +207,7 @@ fn kept_descriptors_do_not_end_a_walk_early(
 #[rstest]
 #[case::one_half_open(1)]
 #[case::many_half_open(90)]
-fn a_count_that_is_too_high_ends_no_walk_early_and_is_not_believed(#[case] miscount: Fd) {
+fn q_openbsd_a_count_that_is_too_high_ends_no_walk_early_and_is_not_believed(#[case] miscount: Fd) {
     let kernel = sparse().with_miscount(miscount);
     let before = kernel.open_fds();
     let mut seen = Vec::new();

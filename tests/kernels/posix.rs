@@ -66,7 +66,7 @@ fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
 }
 
 #[test]
-fn no_call_is_made_that_only_linux_has() {
+fn q_floor_no_call_is_made_that_only_linux_has() {
     let backend = Posix::new(crowded());
     let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
     let answers = [
@@ -79,7 +79,7 @@ fn no_call_is_made_that_only_linux_has() {
 }
 
 #[test]
-fn there_is_nothing_to_learn() {
+fn q_floor_there_is_nothing_to_learn() {
     let backend = Posix::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
     assert_eq!(backend.first_link(), Link::Enumerate);

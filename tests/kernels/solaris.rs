@@ -126,14 +126,14 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
 #[rstest]
 #[case::solaris_kept_few_and_near(|it: SimKernel| it, Link::Bulk, None)]
 #[case::solaris_without_it(|it: SimKernel| it.refusing("close_from", INVAL), Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::not_emulated(without_bulk, Link::Bulk, Some(Closer::Enumerator(0)))]
+#[case::q_illumos_not_emulated(without_bulk, Link::Bulk, Some(Closer::Enumerator(0)))]
 #[case::denied(|it: SimKernel| it.refusing("close_from", PERM), Link::Bulk, Some(Closer::Enumerator(0)))]
 #[case::denied_otherwise(|it: SimKernel| it.refusing("close_from", ACCES), Link::Bulk, Some(Closer::Enumerator(0)))]
 #[case::interrupted(|it: SimKernel| it.refusing("close_from", INTR), Link::Bulk, Some(Closer::Enumerator(0)))]
 #[case::illumos(without_bulk, Link::Enumerate, Some(Closer::Enumerator(0)))]
-#[case::entries_that_move_up(
+#[case::q_solaris_entries_that_move_up(
     |it: SimKernel| it.with_listing(&Listing::Moving), Link::Enumerate, Some(Closer::Enumerator(0)))]
-#[case::entries_of_long_ago(
+#[case::q_solaris_entries_of_long_ago(
     |it: SimKernel| it.with_listing(&Listing::TakenAtOpen), Link::Enumerate, Some(Closer::Enumerator(0)))]
 #[case::no_proc_in_a_new_root(loop_only, Link::Bulk, Some(Closer::Loop))]
 #[case::no_proc_on_illumos(loop_only, Link::Enumerate, Some(Closer::Loop))]
@@ -251,7 +251,7 @@ fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
 #[case::first_batch(|it: SimKernel| it.refusing("getdents", PERM), Unlisted::Refused(PERM))]
 #[case::second_batch(|it: SimKernel| it.refusing_some("getdents", 1..2, IO), Unlisted::Refused(IO))]
 #[case::the_end(|it: SimKernel| it.refusing_some("getdents", 3..4, IO), Unlisted::Refused(IO))]
-#[case::inode_too_large_for_a_small_form(|it: SimKernel| it.refusing("getdents", OVERFLOW), Unlisted::Refused(OVERFLOW))]
+#[case::q_solaris_inode_too_large_for_a_small_form(|it: SimKernel| it.refusing("getdents", OVERFLOW), Unlisted::Refused(OVERFLOW))]
 #[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(IO))]
 fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
     let kernel = world(crowded());
@@ -265,7 +265,7 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[case::below_the_first_visited(&[1])]
 #[case::the_first_visited(&[3])]
 #[case::among_the_visited(&[44])]
-fn the_directory_is_not_visited_wherever_it_lands(#[case] closed: &[Fd]) {
+fn q_solaris_the_directory_is_not_visited_wherever_it_lands(#[case] closed: &[Fd]) {
     let kernel = crowded().without_open(closed);
     let before = kernel.open_fds();
     let mut seen = Vec::new();

@@ -125,7 +125,7 @@ fn busy(directory: &Path, rounds: usize, start: Start) -> usize {
 }
 
 #[test]
-fn a_program_that_was_just_written_is_not_busy() {
+fn e06_a_program_that_was_just_written_is_not_busy() {
     isolated_for(LIMIT, || {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         if method() != Method::Shared {

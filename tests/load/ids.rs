@@ -41,7 +41,7 @@ fn has_others(probe: &std::path::Path, round: usize) -> bool {
 }
 
 #[test]
-fn ids_that_change_meanwhile_are_those_of_all_threads_and_of_no_child() {
+fn m05_ids_that_change_meanwhile_are_those_of_all_threads_and_of_no_child() {
     isolated_for(Duration::from_mins(10), || {
         if !is_privileged() {
             return;

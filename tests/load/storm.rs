@@ -151,7 +151,7 @@ fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn
 #[rstest]
 #[case::calls_go_on(libc::SA_RESTART)]
 #[case::calls_are_interrupted(0)]
-fn a_timer_s_signals_change_nothing(#[case] flags: i32) {
+fn e12_a_timer_s_signals_change_nothing(#[case] flags: i32) {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {
@@ -199,7 +199,7 @@ fn a_timer_s_signals_change_nothing_where_a_child_is_forked() {
 /// Signals to the whole process group reach a child between its start and its exec, too. It blocks or ignores them from
 /// its first moment to its last, so that they do nothing to it.
 #[test]
-fn signals_to_the_group_reach_no_handler_in_a_child() {
+fn m03_signals_to_the_group_reach_no_handler_in_a_child() {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {

@@ -28,7 +28,7 @@ fn e05_the_longest_argument_that_exec_takes_is_taken() {
 #[case::one_variable(|it: &mut Command<'_>| { it.env("V", "x".repeat(LONGEST - 1)); }, 1, LONGEST + 1)]
 #[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
 #[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
-fn e05_arguments_that_are_too_large_are_told_with_their_size(
+fn n27_e05_arguments_that_are_too_large_are_told_with_their_size(
     #[case] add: fn(&mut Command<'_>),
     #[case] count: usize,
     #[case] length: usize,
@@ -53,7 +53,7 @@ fn e05_arguments_that_are_too_large_are_told_with_their_size(
 }
 
 #[test]
-fn e05_the_stack_limit_of_the_child_counts() {
+fn n28_e05_the_stack_limit_of_the_child_counts() {
     isolated(|| {
         if is_emulated("makes the stack of the program itself, whatever the limit") {
             return;

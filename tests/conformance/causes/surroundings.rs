@@ -84,7 +84,7 @@ fn scripts_run_that_are_nested_as_deeply_as_may_be() {
 }
 
 #[test]
-fn e07_a_noexec_mount_is_told() {
+fn n20_e07_a_noexec_mount_is_told() {
     isolated(|| {
         let place = Place::new();
         if let Err(reason) = mount_noexec(place.0.path()) {

@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_mins(1);
 
 #[rstest]
-fn who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: bool) {
+fn w08_who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut child = sleeping(pidfd);
         let began = Instant::now();
@@ -34,7 +34,7 @@ fn who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: 
 }
 
 #[rstest]
-fn who_waits_with_a_limit_hears_of_the_end_at_once(
+fn w08_who_waits_with_a_limit_hears_of_the_end_at_once(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
 ) {

@@ -106,7 +106,7 @@ fn a_closure_that_lets_the_way_to_the_parent_survive_exec_is_an_error() {
 }
 
 #[test]
-fn what_a_closure_writes_to_the_way_to_the_parent_is_no_success() {
+fn e12_what_a_closure_writes_to_the_way_to_the_parent_is_no_success() {
     isolated(|| {
         let mut command = Command::new(MISSING);
         // SAFETY: write is async-signal-safe.

@@ -78,7 +78,7 @@ fn directory_that_is_none(
 }
 
 #[test]
-fn directory_missing_in_the_new_root() {
+fn n49_directory_missing_in_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -91,7 +91,7 @@ fn directory_missing_in_the_new_root() {
 }
 
 #[test]
-fn directory_that_may_not_be_entered() {
+fn n36_directory_that_may_not_be_entered() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path();
@@ -104,7 +104,7 @@ fn directory_that_may_not_be_entered() {
 }
 
 #[test]
-fn open_directory_that_is_a_file() {
+fn n37_open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));

@@ -36,7 +36,7 @@ fn no_groups_are_none() {
 }
 
 #[test]
-fn a_group_may_be_named_twice() {
+fn n42_a_group_may_be_named_twice() {
     isolated(|| {
         if is_privileged() {
             assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);

@@ -31,7 +31,7 @@ fn arguments_arrive_byte_by_byte() {
 #[rstest]
 #[case::another("another")]
 #[case::empty("")]
-fn the_zeroth_argument_may_be_anything(#[case] name: &str) {
+fn n30_the_zeroth_argument_may_be_anything(#[case] name: &str) {
     isolated(|| assert_eq!(report(probe(&[]).arg0(name)).args, [name, "report"]));
 }
 
@@ -124,7 +124,7 @@ fn e03_what_may_not_run_beats_what_is_missing(#[case] list: &[&str]) {
 }
 
 #[test]
-fn e03_missing_everywhere_names_the_list() {
+fn n21_e03_missing_everywhere_names_the_list() {
     isolated(|| {
         let places = Places::new();
         let list = places.list(&["file", "empty"]);
@@ -172,7 +172,7 @@ fn a_relative_element_is_seen_from_the_directory_of_the_child() {
 #[rstest]
 #[case::the_childs(SearchPath::Child, "runs")]
 #[case::the_parents(SearchPath::Parent, "empty")]
-fn e04_the_search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
+fn n35_e04_the_search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
     isolated(|| {
         let places = Places::new();
         let of_the_parent = if of_the_child == "runs" { "empty" } else { "runs" };

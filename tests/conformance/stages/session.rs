@@ -21,7 +21,7 @@ fn a_session_is_the_childs_own() {
 }
 
 #[test]
-fn s05_the_leader_of_a_session_may_ask_for_a_group_of_its_own() {
+fn n45_s05_the_leader_of_a_session_may_ask_for_a_group_of_its_own() {
     isolated(|| {
         let seen = report(probe(&[]).setsid().process_group(0));
         assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));

@@ -54,7 +54,7 @@ fn a_new_root_is_the_directory_too() {
 }
 
 #[test]
-fn a_directory_is_seen_from_the_new_root() {
+fn n49_a_directory_is_seen_from_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;

@@ -80,7 +80,7 @@ fn usual(signals: Vec<i32>) -> Vec<i32> {
 }
 
 #[test]
-fn what_the_parent_handles_is_not_handled_in_the_child() {
+fn s04_what_the_parent_handles_is_not_handled_in_the_child() {
     isolated(|| {
         let _default = Acting::by_default();
         let _handled = Acting::new(SIGUSR1, count as *const () as usize);

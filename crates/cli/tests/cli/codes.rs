@@ -23,17 +23,17 @@ fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
 }
 
 #[rstest]
-#[case::an_empty_name("", 127, "the program's name is empty")]
-#[case::a_path(
+#[case::n16_an_empty_name("", 127, "the program's name is empty")]
+#[case::n21_a_path(
     "/no/such",
     127,
     "exec \"/no/such\": No such file or directory (os error 2): there is no such program"
 )]
-#[case::a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
-#[case::a_directory("/usr", 126, "it is a directory")]
-#[case::a_device("/dev/null", 126, "it is not a regular file")]
+#[case::n21_a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
+#[case::n19_a_directory("/usr", 126, "it is a directory")]
+#[case::n19_a_device("/dev/null", 126, "it is not a regular file")]
 #[case::a_path_below_a_file("/etc/passwd/x", 126, "Not a directory")]
-#[case::no_permission("/etc/passwd", 126, "it has no execute permission")]
+#[case::n20_no_permission("/etc/passwd", 126, "it has no execute permission")]
 fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
     let output = forkexec(&["run", program]).env("PATH", "/usr/bin:/bin").output().expect("it starts");
     let (got, _, complaint) = said(&output);
@@ -42,11 +42,14 @@ fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i
 }
 
 #[rstest]
-#[case::missing_interpreter("#!/no/interpreter\n", "the script's interpreter \"/no/interpreter\" is missing")]
-#[case::windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
-#[case::empty("", "the file is empty")]
-#[case::no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
-#[case::another_machines("\x7fELF", "it is not a program for this machine")]
+#[case::n22_missing_interpreter(
+    "#!/no/interpreter\n",
+    "the script's interpreter \"/no/interpreter\" is missing"
+)]
+#[case::n22_windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
+#[case::n23_empty("", "the file is empty")]
+#[case::n23_no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
+#[case::n23_another_machines("\x7fELF", "it is not a program for this machine")]
 fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
@@ -61,7 +64,7 @@ fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str
 
 /// A quarter of the stack limit that the program will have.
 #[test]
-fn arguments_that_are_too_long_are_126() {
+fn n28_arguments_that_are_too_long_are_126() {
     let long = "x".repeat(100_000);
     let (code, _, complaint) = answer(&["run", "--limit", "stack=400000", "/bin/true", &long, &long]);
     assert_eq!(code, Some(126), "{complaint}");
@@ -70,11 +73,11 @@ fn arguments_that_are_too_long_are_126() {
 }
 
 #[rstest]
-#[case::directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
-#[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
+#[case::n36_directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
+#[case::n36_directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
 #[case::cgroup(&["--cgroup", "/no/such"], "enter the control group \"/no/such\": No such file or directory")]
 #[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
-#[case::group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
+#[case::n44_group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
 fn what_cannot_be_set_up_is_125(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = said(&run(options, &["true"]).output().expect("it starts"));
     assert_eq!(code, Some(125), "{complaint}");
@@ -82,7 +85,7 @@ fn what_cannot_be_set_up_is_125(#[case] options: &[&str], #[case] message: &str)
 }
 
 #[test]
-fn what_needs_privilege_is_125_without_it() {
+fn n41_n49_what_needs_privilege_is_125_without_it() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may become somebody without privilege");

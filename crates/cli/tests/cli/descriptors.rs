@@ -35,10 +35,10 @@ fn a_program_gets_three_descriptors_and_no_more() {
 
 #[rstest]
 #[case::one(&["--keep", "9"], &[9])]
-#[case::twice(&["--keep", "9", "--keep", "9"], &[9])]
-#[case::a_list(&["--keep", "700,9"], &[9, 700])]
+#[case::n05_twice(&["--keep", "9", "--keep", "9"], &[9])]
+#[case::n04_a_list(&["--keep", "700,9"], &[9, 700])]
 #[case::a_range(&["--keep", "9-10,6"], &[6, 9, 10])]
-#[case::a_standard_stream(&["--keep", "0,9"], &[9])]
+#[case::n06_a_standard_stream(&["--keep", "0,9"], &[9])]
 fn kept_descriptors_have_their_own_numbers(#[case] options: &[&str], #[case] fds: &[RawFd]) {
     isolated(|| {
         let held = [file_at(6), file_at(9), file_at(10), file_at(700)];
@@ -51,7 +51,7 @@ fn kept_descriptors_have_their_own_numbers(#[case] options: &[&str], #[case] fds
 }
 
 #[test]
-fn mappings_take_effect_at_once() {
+fn n13_mappings_take_effect_at_once() {
     isolated(|| {
         let ((_six, at_six), (_seven, at_seven)) = (file_at(6), file_at(7));
         let seen = seen(&["--map", "6:7", "--map", "7:6", "--map", "6:8"]);

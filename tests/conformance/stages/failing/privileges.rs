@@ -9,7 +9,7 @@ use crate::ground::without_privileges;
 use crate::start::{failure, probe};
 
 #[test]
-fn root_without_privilege() {
+fn n49_root_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).chroot("/tmp"));
@@ -19,7 +19,7 @@ fn root_without_privilege() {
 }
 
 #[test]
-fn limit_above_the_hard_one_without_privilege() {
+fn n47_limit_above_the_hard_one_without_privilege() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
@@ -62,7 +62,7 @@ fn gid_without_privilege() {
 }
 
 #[test]
-fn uid_without_privilege() {
+fn n41_uid_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));

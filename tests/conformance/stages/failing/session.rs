@@ -25,7 +25,7 @@ fn session_that_is_refused() {
 }
 
 #[test]
-fn s05_process_group_that_is_not_there() {
+fn n44_s05_process_group_that_is_not_there() {
     isolated(|| {
         let failure = failure(probe(&[]).process_group(i32::MAX));
         let text = "join process group 2147483647";
@@ -34,7 +34,7 @@ fn s05_process_group_that_is_not_there() {
 }
 
 #[test]
-fn s05_process_group_of_another_session() {
+fn n44_s05_process_group_of_another_session() {
     isolated(|| {
         let mut leader = probe(&["sleep-on-stdin"]);
         let mut leader = leader.setsid().stdin(Stdio::piped()).spawn().expect("it can be started");
