@@ -282,6 +282,7 @@ impl<S: ParentSys> ParentSys for Failing<S> {
     calls! {
         instead: pipe() -> (Fd, Fd);
         instead: read(fd: Fd, buffer: &mut [u8]) -> usize;
+        instead: readable(fd: Fd, milliseconds: u8) -> bool;
         instead: kill(pid: Pid, signal: Signal) -> ();
         instead: block_signals() -> SignalSet;
         instead: map_shared(length: usize) -> NonNull<u8>;
@@ -298,6 +299,10 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
     fn exit(&self, status: i32) -> ! {
         self.inner.exit(status)
+    }
+
+    fn has_ended(&self, child: Pid) -> bool {
+        self.inner.has_ended(child)
     }
 
     /// Interrupted it has done nothing; `ECHILD` means that somebody else was faster (wait(2), ERRORS).

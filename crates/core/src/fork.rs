@@ -5,6 +5,10 @@
 //! writes one byte right before exec, and the kernel closes the pipe at exec or at death. Success is the byte and the end
 //! of the pipe, and no report. An end without the byte is a child that died before exec.
 //!
+//! A stranger's child that was forked meanwhile has a copy of the pipe until its own exec, and may take its time. So the
+//! end is not all that is waited for: when nothing comes for a moment, the system is asked whether the child has ended, or
+//! executed a program.
+//!
 //! The pipe's writing end is given a number that no target of the plan has.
 
 use crate::{
@@ -41,7 +45,11 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B
         let parent = sys.process();
         let pid = self.start(plan, parent, slot, &channel)?;
         channel.close_writer();
-        let end = channel.wait();
+        let is_over = |end| {
+            let execs = end == End::Marked && self.backend.has_execed(pid, parent) == Some(true);
+            execs || sys.has_ended(pid)
+        };
+        let end = channel.wait(is_over);
 
         // A pre-exec closure may write to the pipe, but not to the slot.
         let marked = end == End::Marked && slot.entered() == Stage::Exec && slot.failure().is_none();
@@ -229,20 +237,37 @@ impl<'s, S: ParentSys> Channel<'s, S> {
         }
     }
 
-    /// Waits for the end of the pipe.
-    fn wait(&self) -> End {
+    /// Waits for the end of the pipe, or until nothing more can come of the child, whoever else has the pipe.
+    ///
+    /// What the child wrote before it was over is read in any case. Where poll(2) is refused, the end is waited for.
+    fn wait(&self, is_over: impl Fn(End) -> bool) -> End {
         let mut end = End::Unmarked;
         let mut byte = [0];
+        let (mut patience, mut over) = (FIRST_LOOK, false);
         loop {
+            match self.sys.readable(self.reader, patience) {
+                Ok(false) if over => return end,
+                Ok(false) => {
+                    over = is_over(end);
+                    patience = if over { 0 } else { patience.saturating_mul(2).min(LAST_LOOK) };
+                    continue;
+                }
+                Err(Errno::INTR) => continue,
+                Ok(true) | Err(_) => {}
+            }
             match self.sys.read(self.reader, &mut byte) {
                 Ok(0) => return end,
-                Ok(_) => end = End::Marked,
+                Ok(_) => (end, patience) = (End::Marked, FIRST_LOOK),
                 Err(Errno::INTR) => {}
                 Err(_) => return End::Unreadable,
             }
         }
     }
 }
+
+/// After how many milliseconds without news the parent looks for itself, at first and at last.
+const FIRST_LOOK: u8 = 1;
+const LAST_LOOK: u8 = 16;
 
 /// How the pipe ended.
 #[derive(Clone, Copy, PartialEq, Eq)]

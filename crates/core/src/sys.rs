@@ -158,6 +158,11 @@ pub trait ParentSys: Sys {
     fn pipe(&self) -> Result<(Fd, Fd), Errno>;
     /// read(2).
     fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno>;
+    /// poll(2): whether there is something to read, or the end, before so many milliseconds are over.
+    fn readable(&self, fd: Fd, milliseconds: u8) -> Result<bool, Errno>;
+    /// waitid(2) with `WNOHANG | WNOWAIT`: whether a child has ended, which leaves its status to be waited for. `false` where
+    /// that cannot be asked.
+    fn has_ended(&self, child: Pid) -> bool;
     /// waitpid(2) without options: the status as the system encodes it.
     fn wait(&self, pid: Pid) -> Result<c_int, Errno>;
     /// Waits for a child, however often a signal interrupts that: its status, unless somebody else took it or the system

@@ -361,6 +361,54 @@ impl ParentSys for Kernel {
         length(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) })
     }
 
+    fn readable(&self, fd: Fd, milliseconds: u8) -> Result<bool, Errno> {
+        let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor is looked at.
+        let ready = int(unsafe { libc::poll(&raw mut asked, 1, milliseconds.into()) })?;
+        Ok(ready > 0)
+    }
+
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_vendor = "apple",
+    ))]
+    fn has_ended(&self, child: Pid) -> bool {
+        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: the system fills the structure.
+        let asked = done(unsafe {
+            libc::waitid(libc::P_PID, child.unsigned_abs() as libc::id_t, about.as_mut_ptr(), options)
+        });
+        // SAFETY: all zeroes are one, too.
+        let about = unsafe { about.assume_init() };
+        match asked {
+            Ok(()) => about.si_signo == libc::SIGCHLD,
+            Err(errno) => errno == Errno::CHILD,
+        }
+    }
+
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_vendor = "apple",
+    )))]
+    fn has_ended(&self, _: Pid) -> bool {
+        false
+    }
+
     fn wait(&self, pid: Pid) -> Result<c_int, Errno> {
         let mut status: c_int = 0;
         // SAFETY: one int is written.

@@ -389,6 +389,29 @@ impl ParentSys for Kernel {
         length(unsafe { syscall!(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) })
     }
 
+    fn readable(&self, fd: Fd, milliseconds: u8) -> Result<bool, Errno> {
+        let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let time = [0, c_long::from(milliseconds) * 1_000_000];
+        let mask: *const u8 = ptr::null();
+        // SAFETY: one descriptor is looked at, the mask stays what it is, and both are borrowed for the call.
+        let ready = unsafe { syscall!(libc::SYS_ppoll, &raw mut asked, 1, time.as_ptr(), mask, 0) };
+        int(ready).map(|ready| ready > 0)
+    }
+
+    fn has_ended(&self, child: Pid) -> bool {
+        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
+        // SAFETY: the kernel fills the structure, and the usage is not asked for.
+        let asked =
+            unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) };
+        // SAFETY: all zeroes are one, too.
+        let about = unsafe { about.assume_init() };
+        match done(asked) {
+            Ok(()) => about.si_signo == libc::SIGCHLD,
+            Err(errno) => errno == Errno::CHILD,
+        }
+    }
+
     fn wait(&self, pid: Pid) -> Result<c_int, Errno> {
         let mut status: c_int = 0;
         let usage: *mut u8 = ptr::null_mut();

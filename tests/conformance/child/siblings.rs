@@ -1,0 +1,130 @@
+//! Children that hang between fork and exec, each with a copy of all that was open when it was forked: among it the pipe
+//! through which another start is told how its own child goes.
+
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use forkexec::{Command, Errno, Error, Launch, Stage};
+use forkexec_tests::isolate::isolated;
+
+use crate::start::probe;
+
+/// As many as make it sure that some are forked while others have their pipes open.
+const HANGING: usize = 16;
+
+/// Far more than any number of starts takes that nothing holds up.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Keeps children hanging in a closure until it is opened, or for as long as patience lasts.
+struct Gate {
+    opened: PipeReader,
+    opens: Option<PipeWriter>,
+    hangs: PipeWriter,
+    counted: PipeReader,
+}
+
+impl Gate {
+    fn new() -> Self {
+        let (opened, opens) = io::pipe().expect("a pipe can be made");
+        let (counted, hangs) = io::pipe().expect("a pipe can be made");
+        Self { opened, opens: Some(opens), hangs, counted }
+    }
+
+    /// A command whose child says that it hangs, and does.
+    fn hanging(&self) -> Command<'static> {
+        let (says, waits) = (self.hangs.as_raw_fd(), self.opened.as_raw_fd());
+        let opens = self.opens.as_ref().expect("it is shut").as_raw_fd();
+        let mut command = probe(&["true"]);
+        let hang = move || {
+            let mut byte = [0_u8];
+            // SAFETY: its own copy of the end that nobody reads until the gate is opened.
+            unsafe { libc::close(opens) };
+            // SAFETY: one byte is read from memory that is there.
+            unsafe { libc::write(says, byte.as_ptr().cast(), 1) };
+            // SAFETY: one byte is written to memory that is there. It ends with the pipe.
+            unsafe { libc::read(waits, byte.as_mut_ptr().cast(), 1) };
+            Ok(())
+        };
+        // SAFETY: the calls are async-signal-safe.
+        unsafe { command.pre_exec(hang) };
+        command
+    }
+}
+
+/// Makes starts by fork while others hang: nothing of `start`'s waits for them.
+fn start_among_hanging_ones(start: impl Fn() + Sync) {
+    let mut gate = Gate::new();
+    let was_held_up = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        let starting = {
+            let start = &start;
+            let ending = &was_held_up;
+            scope.spawn(move || {
+                let mut rounds = 0;
+                while rounds < 200 && !ending.load(Ordering::Acquire) {
+                    start();
+                    rounds += 1;
+                }
+                drop(done);
+            })
+        };
+        for _ in 0..HANGING {
+            let mut command = gate.hanging();
+            scope.spawn(move || {
+                assert!(command.status().expect("it is let go on").success());
+            });
+            // The next one is begun when this one hangs, so that they come at many moments of the starts above.
+            gate.counted.read_exact(&mut [0]).expect("it says so");
+        }
+        if is_done.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            was_held_up.store(true, Ordering::Release);
+        }
+        drop(gate.opens.take());
+        starting.join().expect("it does not panic");
+    });
+    assert!(
+        !was_held_up.load(Ordering::Acquire),
+        "a start waited for what a stranger's child does before exec"
+    );
+}
+
+#[test]
+fn e13_a_child_that_runs_is_told_while_others_hang_before_exec() {
+    isolated(|| {
+        start_among_hanging_ones(|| {
+            let mut child = probe(&["true"]).launch(Launch::Fork).spawn().expect("it starts");
+            assert!(child.wait().expect("it ends").success());
+        });
+    });
+}
+
+#[test]
+fn e13_a_missing_program_is_told_while_others_hang_before_exec() {
+    isolated(|| {
+        start_among_hanging_ones(|| {
+            let error =
+                Command::new("/no/such/program").launch(Launch::Fork).spawn().expect_err("it is missing");
+            assert_eq!(error.as_spawn().map(forkexec::SpawnError::errno), Some(Errno::NOENT));
+        });
+    });
+}
+
+#[test]
+fn e13_a_child_that_dies_is_told_while_others_hang_before_exec() {
+    isolated(|| {
+        start_among_hanging_ones(|| {
+            let mut command = probe(&["true"]);
+            // SAFETY: ends the child.
+            let die = || unsafe { libc::_exit(3) };
+            // SAFETY: _exit is async-signal-safe.
+            unsafe { command.pre_exec(die) };
+            let error = command.spawn().expect_err("it dies");
+            assert!(matches!(error, Error::Died { stage: Stage::PreExec, status: Some(_) }), "{error}");
+        });
+    });
+}
