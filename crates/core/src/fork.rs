@@ -243,13 +243,12 @@ impl<'s, S: ParentSys> Channel<'s, S> {
     fn wait(&self, is_over: impl Fn(End) -> bool) -> End {
         let mut end = End::Unmarked;
         let mut byte = [0];
-        let (mut patience, mut over) = (FIRST_LOOK, false);
+        let mut over = false;
         loop {
-            match self.sys.readable(self.reader, patience) {
+            match self.sys.readable(self.reader, if over { 0 } else { PATIENCE }) {
                 Ok(false) if over => return end,
                 Ok(false) => {
                     over = is_over(end);
-                    patience = if over { 0 } else { patience.saturating_mul(2).min(LAST_LOOK) };
                     continue;
                 }
                 Err(Errno::INTR) => continue,
@@ -257,7 +256,7 @@ impl<'s, S: ParentSys> Channel<'s, S> {
             }
             match self.sys.read(self.reader, &mut byte) {
                 Ok(0) => return end,
-                Ok(_) => (end, patience) = (End::Marked, FIRST_LOOK),
+                Ok(_) => end = End::Marked,
                 Err(Errno::INTR) => {}
                 Err(_) => return End::Unreadable,
             }
@@ -265,9 +264,8 @@ impl<'s, S: ParentSys> Channel<'s, S> {
     }
 }
 
-/// After how many milliseconds without news the parent looks for itself, at first and at last.
-const FIRST_LOOK: u8 = 1;
-const LAST_LOOK: u8 = 16;
+/// After how many milliseconds without news the parent looks for itself.
+const PATIENCE: u8 = 10;
 
 /// How the pipe ended.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -328,7 +328,8 @@ impl Sys for Kernel {
 
     fn set_uid(&self, uid: u32) -> Result<(), Errno> {
         // SAFETY: no memory is passed.
-        done(unsafe { syscall!(ids::SETRESUID, uid, uid, uid) })
+        done(unsafe { syscall!(ids::SETRESUID, uid, uid, uid) })?;
+        give_up_ambient_capabilities()
     }
 
     fn execve(
@@ -359,6 +360,19 @@ impl Sys for Kernel {
         #[allow(clippy::useless_conversion)]
         let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
         seconds.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.unsigned_abs())
+    }
+}
+
+/// Ambient capabilities are kept across exec. The kernel takes them from who was the superuser and is no longer, but not from
+/// a service that was given the capability to change its user, nor where `SECBIT_NO_SETUID_FIXUP` is set
+/// (capabilities(7)). Before Linux 4.3 there are none.
+fn give_up_ambient_capabilities() -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    match done(unsafe {
+        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    }) {
+        Err(Errno::INVAL) => Ok(()),
+        answer => answer,
     }
 }
 

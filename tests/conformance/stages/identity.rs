@@ -1,13 +1,17 @@
 //! Users, groups, privileges: as the child sees them.
+//!
+//! `capabilities` makes some that are not lost with the user.
+
+mod capabilities;
 
 use forkexec::Command;
 use forkexec_core::Operation;
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{NOBODY, has, is_privileged, without_privileges};
+use crate::ground::{NOBODY, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{probe, report};
 
 #[rstest]
@@ -22,6 +26,36 @@ fn s07_groups_group_and_user_are_changed_in_whatever_order_they_are_asked_for(
         }
     });
 }
+
+/// In a parent whose capabilities outlive a change of its user, and exec.
+#[test]
+fn s09_no_capability_outlives_a_change_of_user() {
+    isolated(|| {
+        if !is_privileged() || is_emulated("keeps no capabilities") {
+            return;
+        }
+        if let Err(error) = capabilities::make_ambient(BIND_LOW_PORTS) {
+            return skip(&format!("capabilities cannot be made ambient: {error}"));
+        }
+        let held = |ask: fn(&mut Command<'_>)| {
+            let mut command = Command::new("/bin/cat");
+            ask(command.arg("/proc/self/status").current_dir("/"));
+            let status = String::from_utf8(command.output().expect("it starts").stdout).expect("it is ASCII");
+            capabilities::of(&status)
+        };
+        let [kept, dropped] = [
+            held(|_| ()),
+            held(|it| {
+                it.uid(4321).gid(1234).groups([]);
+            }),
+        ];
+        assert!(kept.contains(&(1 << BIND_LOW_PORTS)), "{kept:x?}");
+        assert_eq!(dropped, [0; 3], "effective, permitted, ambient");
+    });
+}
+
+/// `CAP_NET_BIND_SERVICE` of `linux/capability.h`.
+const BIND_LOW_PORTS: u32 = 10;
 
 #[test]
 fn no_groups_are_none() {

@@ -274,7 +274,10 @@ pub const OPERATIONS: &[Operation] = &[
         changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().uid(NOBODY),
-        ..costing(&[], &[("setresuid", "all three user ids")])
+        ..costing(
+            &[],
+            &[("setresuid", "all three user ids"), ("prctl", "no ambient capability outlives them")],
+        )
     },
     Operation {
         name: "no-new-privs",

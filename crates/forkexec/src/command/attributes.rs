@@ -104,7 +104,7 @@ impl<'fd> Command<'fd> {
     }
 
     /// Sets the real, effective and saved user id. It comes after the groups and the group id, in whatever order they
-    /// are asked for.
+    /// are asked for. On Linux it takes the ambient capabilities with it (capabilities(7)), which would outlive exec.
     ///
     /// # Errors
     ///

@@ -1,0 +1,52 @@
+//! Capabilities of the calling thread (capabilities(7)). The C library has no functions for them.
+
+use std::io;
+
+/// `linux/capability.h`: version 3, two words for each set.
+const VERSION: u32 = 0x2008_0522;
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// `linux/securebits.h`: a change of the user takes no capability.
+const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
+
+/// Makes a capability one that outlives a change of the user, and exec.
+pub(super) fn make_ambient(capability: u32) -> io::Result<()> {
+    let mut header = Header { version: VERSION, pid: 0 };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: both outlive the call, which writes two sets.
+    done(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) })?;
+    sets[0].inheritable |= 1 << capability;
+    // SAFETY: as above; they are read.
+    done(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) })?;
+    let raise = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).expect("a small number");
+    // SAFETY: no memory is passed.
+    done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) }.into())?;
+    // SAFETY: as above.
+    done(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) }.into())
+}
+
+fn done(answer: libc::c_long) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Effective, permitted and ambient capabilities, as `/proc/PID/status` has them.
+pub(super) fn of(status: &str) -> [u64; 3] {
+    ["CapEff:", "CapPrm:", "CapAmb:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let digits = line.unwrap_or_else(|| panic!("no {name} in {status}"));
+        u64::from_str_radix(digits.trim(), 16).expect("it is hexadecimal")
+    })
+}
