@@ -12,7 +12,7 @@ use rstest::rstest;
 use crate::ground::{bulk_closer, is_emulated, is_privileged, method};
 
 #[test]
-fn each_operation_makes_the_calls_that_are_written_down_and_no_other() {
+fn m11_each_operation_makes_the_calls_that_are_written_down_and_no_other() {
     isolated(|| {
         let mut skips_privileged = false;
         for operation in OPERATIONS {

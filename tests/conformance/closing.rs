@@ -6,17 +6,18 @@ mod random;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{Command, Link, Resource, Stdio};
+use forkexec::{Command, Errno, Link, Operand, Resource, Stage, Stdio};
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{bulk_closer, capabilities, check};
+use crate::ground::{bulk_closer, capabilities, check, is_privileged};
 use crate::start::{
     high_memory_file, identity, is_cloexec, memory_file, path_descriptor, probe, report, seen, set_cloexec,
 };
@@ -198,6 +199,81 @@ fn a_command_gives_the_same_to_each_of_its_children() {
         command.keep_fd(&file).map_fd(&file, 60);
         let tables = [(); 3].map(|()| seen(&mut command).fds);
         assert_eq!(tables, [(); 3].map(|()| vec![0, 1, 2, file.as_raw_fd(), 60]));
+    });
+}
+
+/// The number is borrowed by its value alone, as code does that has nothing but numbers.
+#[test]
+fn d09_a_kept_descriptor_that_is_closed_meanwhile_is_told_by_its_number() {
+    isolated(|| {
+        let file = world::place(memory_file(), 60);
+        // SAFETY: nothing reads or writes it; that it is closed before the start is the point.
+        let number = unsafe { BorrowedFd::borrow_raw(60) };
+        let mut command = probe(&["true"]);
+        command.keep_fd(number);
+        let prepared = command.prepare().expect("it is open");
+        drop(file);
+        let error = prepared.spawn().expect_err("it is closed");
+        let told = error.as_spawn().map(|error| (error.stage(), error.operand(), error.errno()));
+        assert_eq!(told, Some((Stage::Keep, &Operand::Fd(60), Errno::BADF)));
+    });
+}
+
+#[rstest]
+fn d12_one_descriptor_at_the_very_limit_is_closed(
+    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+) {
+    isolated(|| {
+        let highest = raise_limit() - 1;
+        let _highest = world::place(memory_file(), highest);
+        let seen = report_closing(link, []).0;
+        assert!(seen.scanned >= highest, "the probe looks at {} at most", seen.scanned);
+        assert_eq!(seen.fds, [0, 1, 2]);
+    });
+}
+
+/// A child without privileges reads its own list through a `/proc` that shows nobody another's.
+#[test]
+fn f12_where_proc_hides_strangers_a_child_of_another_user_has_exactly_the_list() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let files = place_each(&[50, 60, 500]);
+        if let Err(reason) = world::hiding_proc() {
+            return skip(&reason);
+        }
+        if !Deny::new().errno(libc::SYS_close_range, libc::EPERM).installed() {
+            return;
+        }
+        let mut command = Command::new(root.path().join("probe"));
+        command.uid(1234).gid(1234).groups([]).keep_fd(&files[1]);
+        let seen = report(&mut command);
+        assert_eq!((seen.fds, seen.uids.effective), (vec![0, 1, 2, 60], 1234));
+    });
+}
+
+#[test]
+fn n04_a_list_that_is_not_sorted_is_kept() {
+    isolated(|| {
+        let files = place_each(&[60, 61]);
+        assert_eq!(report(probe(&[]).keep_fd(&files[1]).keep_fd(&files[0])).fds, [0, 1, 2, 60, 61]);
+    });
+}
+
+#[test]
+fn n08_a_list_of_a_hundred_thousand_entries_is_kept() {
+    isolated(|| {
+        if raise_limit() < 5_100 {
+            return skip("the hard descriptor limit is below 5,100");
+        }
+        let many = world::open_many(5_000);
+        let mut command = probe(&[]);
+        for fd in many.iter().cycle().take(100_000) {
+            command.keep_fd(fd);
+        }
+        assert_eq!(report(&mut command).fds.len(), 5_003);
     });
 }
 

@@ -1,6 +1,7 @@
 //! A prepared command: the same child at each start, whatever the parent changed meanwhile.
 
 use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use forkexec::{Command, InputError, Prepared, Stdio};
@@ -69,6 +70,33 @@ fn m08_what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
         // SAFETY: as above.
         unsafe { env::set_var("PATH", path.unwrap_or_default()) };
         assert_eq!(said, b"before\n");
+    });
+}
+
+/// std locks the environment against its own functions, and each command takes a copy under that lock.
+#[test]
+fn m08_variables_that_change_meanwhile_are_whole_in_every_child() {
+    isolated(|| {
+        const NAME: &str = "FORKEXEC_CHANGING";
+        let values = ["a", "b"].map(|letter| letter.repeat(3_000));
+        // SAFETY: all code of this process goes through std.
+        unsafe { env::set_var(NAME, &values[0]) };
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // SAFETY: as above.
+                    values.iter().for_each(|value| unsafe { env::set_var(NAME, value) });
+                }
+            });
+            let strange = (0..100).filter(|_| {
+                let seen = crate::start::report(&mut probe(&[]));
+                !seen.var(NAME).is_some_and(|value| values.iter().any(|whole| value == whole.as_str()))
+            });
+            let strange = strange.count();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(strange, 0);
+        });
     });
 }
 

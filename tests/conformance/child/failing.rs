@@ -1,8 +1,11 @@
 //! Starts that fail half-way, and what they leave: nothing.
 
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use forkexec::{Command, Errno, Error, Link, Method, Stage, Stdio};
+use forkexec::{Command, Errno, Error, Launch, Link, Method, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -59,7 +62,7 @@ fn d10_a_copy_of_a_directory_needs_a_number_too() {
     isolated(|| {
         let root = std::fs::File::open("/").expect("it is there");
         world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
-        let stderr = std::io::stderr();
+        let stderr = io::stderr();
         let mut command = probe(&["true"]);
         let answer = command.current_dir_fd(&root).map_fd(&stderr, 3).status();
         let text = format!("set up a copy of a descriptor: {}", words(Errno::MFILE));
@@ -111,6 +114,47 @@ fn kill_itself() {
 fn abort() {
     // SAFETY: ends the child.
     unsafe { libc::raise(libc::SIGABRT) };
+}
+
+/// What a process does at its end, and what it has not written yet, is its own: a child that ends early does neither.
+#[rstest]
+#[case::missing_program(|it: &mut Command<'_>| { it.current_dir("/"); }, "/no/such/program")]
+#[case::refused_stage(|it: &mut Command<'_>| { it.process_group(i32::MAX); }, "/bin/true")]
+fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
+    #[case] ask: fn(&mut Command<'_>),
+    #[case] program: &str,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+        AT_EXIT.store(writer.as_raw_fd(), Ordering::Relaxed);
+        // SAFETY: the function lives as long as the program.
+        assert_eq!(unsafe { libc::atexit(say_at_exit) }, 0);
+        // SAFETY: the number is the file's from here on, and the mode is a C string.
+        let file = unsafe { libc::fdopen(libc::dup(writer.as_raw_fd()), c"w".as_ptr()) };
+        assert!(!file.is_null());
+        // SAFETY: it was just opened, and a buffer that is full of nothing is not written.
+        assert!(unsafe { libc::fputs(c"unwritten".as_ptr(), file) } >= 0);
+        for _ in 0..3 {
+            let mut command = Command::new(program);
+            ask(command.launch(launch));
+            command.spawn().expect_err("it cannot be started");
+        }
+        AT_EXIT.store(-1, Ordering::Relaxed);
+        drop(writer);
+        // SAFETY: nobody uses it afterwards. Now the parent writes it.
+        assert_eq!(unsafe { libc::fclose(file) }, 0);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is ASCII");
+        assert_eq!(text, "unwritten");
+    });
+}
+
+static AT_EXIT: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn say_at_exit() {
+    // SAFETY: one byte is read from memory that is there.
+    unsafe { libc::write(AT_EXIT.load(Ordering::Relaxed), b"!".as_ptr().cast(), 1) };
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
 use forkexec::{Errno, Stdio};
@@ -9,6 +10,7 @@ use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
+use crate::ground::check;
 use crate::held::Acting;
 use crate::start::{identity, probe, report, table, words};
 
@@ -52,6 +54,46 @@ fn w07_a_child_that_does_not_read_is_no_error_and_sigpipe_no_death(#[case] actio
         let child = probe(&["exit", "3"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let output = child.expect("it can be started").communicate(&vec![b'.'; MIB]).expect("it is no error");
         assert_eq!(output.status.code(), Some(3));
+    });
+}
+
+/// `O_NONBLOCK` belongs to the open file description: what a child does to its ends is not to reach ours.
+#[test]
+fn d20_an_end_that_the_child_does_not_wait_at_leaves_ours_waiting() {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        let stop_waiting = || {
+            for fd in [0, 1] {
+                // SAFETY: the command takes an int.
+                check(unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) });
+            }
+            Ok(())
+        };
+        // SAFETY: fcntl is async-signal-safe.
+        unsafe { command.pre_exec(stop_waiting) };
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let stdin = child.stdin.as_ref().expect("it is a pipe").as_raw_fd();
+        let stdout = child.stdout.as_ref().expect("it is a pipe").as_raw_fd();
+        // SAFETY: the command takes no argument.
+        let flags = [stdin, stdout].map(|fd| check(unsafe { libc::fcntl(fd, libc::F_GETFL) }));
+        assert!(child.wait().expect("it ends").success());
+        assert_eq!(flags.map(|flags| flags & libc::O_NONBLOCK), [0; 2]);
+    });
+}
+
+#[test]
+fn d20_ends_that_do_not_wait_are_talked_through_all_the_same() {
+    isolated(|| {
+        let child = probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let child = child.expect("it can be started");
+        for fd in
+            [child.stdin.as_ref().map(AsRawFd::as_raw_fd), child.stdout.as_ref().map(AsRawFd::as_raw_fd)]
+        {
+            // SAFETY: the command takes an int.
+            check(unsafe { libc::fcntl(fd.expect("it is a pipe"), libc::F_SETFL, libc::O_NONBLOCK) });
+        }
+        let input = vec![b'.'; MIB];
+        assert!(child.communicate(&input).expect("it talks").stdout == input);
     });
 }
 

@@ -41,10 +41,10 @@ fn n30_the_zeroth_argument_may_be_anything(#[case] name: &str) {
 #[case::one_replaced(|it: &mut Command<'_>| { it.env("KEPT", ""); }, &["KEPT=", "REMOVED=2"])]
 #[case::one_removed(|it: &mut Command<'_>| { it.env_remove("REMOVED"); }, &["KEPT=1"])]
 #[case::one_removed_and_set(|it: &mut Command<'_>| { it.env_remove("REMOVED").env("REMOVED", "4"); }, &["KEPT=1", "REMOVED=4"])]
-#[case::one_set_twice(|it: &mut Command<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
+#[case::n33_one_set_twice(|it: &mut Command<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
 #[case::all_cleared(|it: &mut Command<'_>| { it.env("NEW", "3").env_clear(); }, &[])]
 #[case::all_cleared_and_one_set(|it: &mut Command<'_>| { it.env_clear().env("NEW", "3"); }, &["NEW=3"])]
-#[case::odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
+#[case::n34_odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
 fn the_environment_is_the_parents_with_the_changes(
     #[case] ask: fn(&mut Command<'_>),
     #[case] expected: &[&str],
@@ -64,6 +64,15 @@ fn the_environment_is_the_parents_with_the_changes(
             environment.sort(); // it hands over the same strings in an order of its own
         }
         assert_eq!(environment, expected.iter().map(OsString::from).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn n34_a_variable_may_hold_any_bytes_but_nul() {
+    isolated(|| {
+        let value = OsString::from_vec((1..=255).collect());
+        let seen = report(probe(&[]).env_clear().env("1 \u{fe}", &value));
+        assert_eq!(seen.var("1 \u{fe}"), Some(value.as_os_str()));
     });
 }
 

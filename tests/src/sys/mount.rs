@@ -41,6 +41,14 @@ pub(crate) fn mount_cgroups(target: &Path) -> io::Result<()> {
     check(unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, ptr::null()) }).map(drop)
 }
 
+/// Mounts a file system of the kernel's processes that hides those of others (proc(5)).
+pub(crate) fn mount_hiding_proc(target: &Path) -> io::Result<()> {
+    let (kind, target) = (c"proc", c_string(target)?);
+    let data = c"hidepid=2".as_ptr().cast();
+    // SAFETY: source, path, type and data are C strings.
+    check(unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data) }).map(drop)
+}
+
 /// Takes the mount, and all below it, out of the tree at once.
 pub(crate) fn detach(target: &Path) -> io::Result<()> {
     let target = c_string(target)?;

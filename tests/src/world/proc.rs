@@ -38,6 +38,16 @@ pub fn false_proc(directory: &Path) -> Result<(), String> {
     result.map_err(|error| format!("/proc cannot be replaced: {error}"))
 }
 
+/// Mounts a `/proc` that hides the processes of others (`hidepid=2`), for good.
+///
+/// # Errors
+///
+/// The reason to skip the test, where it may not be mounted.
+pub fn hiding_proc() -> Result<(), String> {
+    let result = private_mounts().and_then(|()| sys::mount_hiding_proc(Path::new(PROC)));
+    result.map_err(|error| format!("no /proc that hides processes can be mounted: {error}"))
+}
+
 fn make_listing(directory: &Path) -> io::Result<()> {
     let list = directory.join("self/fd");
     fs::create_dir_all(&list)?;
