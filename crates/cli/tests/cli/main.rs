@@ -7,6 +7,8 @@
 //! - `refused`: what it answers to bad options
 //! - `report`: `run --report`, `--summary` and `--progress`
 //! - `deadline`: `run --timeout`
+//! - `bad_inputs`: bad values of all kinds, of the program and of options, that none of the others has
+//! - `report`: `run --report`
 //! - `doctor`: what it finds, also where system calls are denied
 //! - `fds`: the descriptors of this process and of others
 //! - `leaks`: which it finds in which program, and which not
@@ -21,6 +23,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod bad_inputs;
 mod born;
 mod codes;
 mod deadline;

@@ -1,0 +1,144 @@
+//! Bad inputs, and odd ones that are good, which belong to no other room: each with its number in the catalogue of faults.
+
+use std::fs;
+use std::iter;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe;
+use forkexec_tests::world;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::{answer, forkexec, run, said, seen};
+
+#[test]
+fn n08_a_hundred_thousand_entries_are_kept() {
+    isolated(|| {
+        let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
+        let many = iter::repeat_n("9", 20_000).collect::<Vec<_>>().join(",");
+        let options: Vec<_> = iter::repeat_n(["--keep", &many], 5).flatten().collect();
+        assert_eq!(seen(&options).fds, [0, 1, 2, 9]);
+    });
+}
+
+#[test]
+fn n14_a_descriptor_mapped_to_itself_is_open() {
+    isolated(|| {
+        let _held = world::place(tempfile::tempfile().expect("a file can be made"), 7);
+        assert_eq!(seen(&["--map", "7:7"]).fds, [0, 1, 2, 7]);
+    });
+}
+
+/// A script whose interpreter is a script, and so on.
+fn nested(directory: &Path, depth: usize) -> String {
+    let mut interpreter = "/bin/sh".to_owned();
+    for level in 0..depth {
+        let script = directory.join(level.to_string());
+        fs::write(&script, format!("#!{interpreter}\n")).expect("a file can be made");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        interpreter = script.display().to_string();
+    }
+    interpreter
+}
+
+/// A link that leads to itself.
+fn looped(directory: &Path, _: usize) -> String {
+    let link = directory.join("itself");
+    symlink("itself", &link).expect("it can be made");
+    link.display().to_string()
+}
+
+#[rstest]
+#[case::link_to_itself(looped, "\n")]
+#[case::scripts_in_scripts(nested, ": scripts are nested too deeply as interpreters\n")]
+fn n24_what_leads_nowhere_is_126_and_says_which_it_is(
+    #[case] make: fn(&Path, usize) -> String,
+    #[case] message: &str,
+) {
+    isolated(|| {
+        let directory = TempDir::new().expect("a directory can be made");
+        let program = make(directory.path(), 6);
+        let (code, _, complaint) = answer(&["run", &program]);
+        assert_eq!(code, Some(126), "{complaint}");
+        assert!(complaint.contains("Too many levels of symbolic links"), "{complaint}");
+        let (_, cause) = complaint.split_once("(os error 40)").expect("it is named");
+        assert_eq!(cause, message);
+    });
+}
+
+#[rstest]
+#[case::component("/tmp/", 256)]
+#[case::path("/", 4_096)]
+fn n25_a_name_that_is_too_long_is_126(#[case] head: &str, #[case] length: usize) {
+    let components = if length > 256 { "x/".repeat(length / 2) } else { "x".repeat(length) };
+    let (code, _, complaint) = answer(&["run", &format!("{head}{components}")]);
+    assert_eq!(code, Some(126), "{complaint}");
+    assert!(complaint.contains("File name too long"), "{complaint}");
+}
+
+#[test]
+fn n37_a_descriptor_that_is_no_directory_is_125() {
+    isolated(|| {
+        let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
+        let (code, _, complaint) = said(&run(&["--chdir-fd", "9"], &["true"]).output().expect("it starts"));
+        assert_eq!(code, Some(125), "{complaint}");
+        assert!(complaint.contains("chdir to 9: Not a directory"), "{complaint}");
+    });
+}
+
+#[test]
+fn n42_a_group_may_be_named_twice() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("only root may set groups");
+        }
+        assert_eq!(seen(&["--groups", "7,7"]).groups, [7, 7]);
+    });
+}
+
+#[rstest]
+#[case::minus_one("-1", "-1 is not in 0..=2147483647")]
+#[case::minus_five("-5", "-5 is not in 0..=2147483647")]
+#[case::too_high("2147483648", "2147483648 is not in 0..=2147483647")]
+fn n43_what_is_no_process_group_is_125(#[case] group: &str, #[case] message: &str) {
+    let (code, _, complaint) = answer(&["run", "--pgroup", group, "/no/such/program"]);
+    assert_eq!(code, Some(125), "{complaint}");
+    assert!(
+        complaint.contains(&format!("invalid value '{group}' for '--pgroup <N>': {message}")),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn n45_the_leader_of_a_session_may_ask_for_a_group_of_its_own() {
+    let seen = seen(&["--setsid", "--pgroup", "0"]);
+    assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
+}
+
+#[test]
+fn n47_a_limit_above_the_hard_one_is_125_without_privilege() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("only root may become somebody without privilege");
+        }
+        let place = world::empty_chroot();
+        let command = place.path().join("forkexec");
+        fs::copy(env!("CARGO_BIN_EXE_forkexec"), &command).expect("it can be copied");
+        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let nobody = ["run", "--user", "1234", "--group", "1234", "--groups", "none", "--limit", "core=0"];
+        let mut outer = forkexec(&nobody);
+        outer.arg(&command).args(["run", "--limit", "core=0:1"]).arg(place.path().join("probe")).arg("true");
+        let (code, _, complaint) = said(&outer.output().expect("it starts"));
+        assert_eq!(code, Some(125), "{complaint}");
+        assert!(complaint.contains("set the limit core to 0:1: Operation not permitted"), "{complaint}");
+    });
+}
+
+/// What the command would be handed is refused to itself: neither a string of this length nor one with a NUL reaches it.
+#[test]
+fn n27_a_string_that_exec_does_not_take_does_not_reach_the_command() {
+    let output = forkexec(&["run", "--"]).arg(probe::path()).arg("x".repeat(131_072)).output();
+    assert_eq!(output.expect_err("it cannot be started").kind(), std::io::ErrorKind::ArgumentListTooLong);
+}
