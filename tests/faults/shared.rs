@@ -11,7 +11,7 @@ use nix::errno::Errno as ThreadErrno;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closer, Errno, LaunchError, Launched, Launcher, Limit, Link, Mask, Method, Move, Obstacle,
+    Backend, Closer, Errno, Exec, LaunchError, Launched, Launcher, Limit, Link, Mask, Method, Move, Obstacle,
     ParentSys, Plan, Report, Resource, SignalSet, Source, Stage, Sys, WorkingDirectory,
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
@@ -361,6 +361,29 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
         assert_eq!(launcher.method(), next.method);
         drop(secrets);
     });
+}
+
+/// The child shares the place where the thread that starts it has its errno, and sets it with each call that fails.
+#[rstest]
+fn m02_a_child_that_fails_leaves_the_errno_of_the_thread_that_starts_it(
+    #[values(World::Whole, World::CloneAlone)] world: World,
+    #[values("execve", "chdir")] fails: &'static str,
+) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| {
+            Failing::nothing(kernel).refusing(world.refuse()).acting(fails, || ThreadErrno::ENOTTY.set())
+        });
+        let directory = if fails == "chdir" { c"/no/such/directory" } else { c"/" };
+        let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan_without_program() };
+        launch(backend, &launcher, &plan).expect_err("one of both is missing");
+        assert_eq!(ThreadErrno::last(), ThreadErrno::EXDEV);
+    });
+}
+
+/// A program that is not there.
+fn plan_without_program() -> Plan<'static> {
+    let exec = plan().exec;
+    Plan { exec: Exec { candidates: &[c"/no/such/program"], ..exec }, ..plan() }
 }
 
 /// A memory that is not shared is not used: the children are forked, and who requires more is told.
