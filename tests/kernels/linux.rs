@@ -47,7 +47,7 @@ fn with_length(mut record: Vec<u8>, length: u16) -> Vec<u8> {
 
 #[rstest]
 #[case::good(|it: SimKernel| it, Closer::Bulk)]
-#[case::q_linux_close_range_too_old(|it: SimKernel| it.refusing("close_range", Errno::NOSYS), Closer::Enumerator(0))]
+#[case::q_linux_range_too_old(|it: SimKernel| it.refusing("close_range", Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|it: SimKernel| it.refusing("close_range", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_eacces(|it: SimKernel| it.refusing("close_range", Errno::ACCES), Closer::Enumerator(0))]
 #[case::contained_einval(|it: SimKernel| it.refusing("close_range", Errno::INVAL), Closer::Enumerator(0))]
@@ -234,7 +234,7 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[case::old_kernel(Some(Errno::NOSYS), Link::Enumerate)]
 #[case::seccomp(Some(Errno::PERM), Link::Enumerate)]
 #[case::other_seccomp(Some(Errno::ACCES), Link::Enumerate)]
-#[case::q_linux_close_range_unknown_flag(Some(Errno::INVAL), Link::Enumerate)]
+#[case::q_linux_range_unknown_flag(Some(Errno::INVAL), Link::Enumerate)]
 #[case::no_memory_this_time(Some(Errno::NOMEM), Link::Bulk)]
 #[case::interrupted(Some(Errno::INTR), Link::Bulk)]
 #[case::not_refused(None, Link::Bulk)]
