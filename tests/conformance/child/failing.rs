@@ -1,7 +1,7 @@
 //! Starts that fail half-way, and what they leave: nothing.
 
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -130,8 +130,9 @@ fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
         AT_EXIT.store(writer.as_raw_fd(), Ordering::Relaxed);
         // SAFETY: the function lives as long as the program.
         assert_eq!(unsafe { libc::atexit(say_at_exit) }, 0);
+        let copy = writer.try_clone().expect("it can be duplicated").into_raw_fd();
         // SAFETY: the number is the file's from here on, and the mode is a C string.
-        let file = unsafe { libc::fdopen(libc::dup(writer.as_raw_fd()), c"w".as_ptr()) };
+        let file = unsafe { libc::fdopen(copy, c"w".as_ptr()) };
         assert!(!file.is_null());
         // SAFETY: it was just opened, and a buffer that is full of nothing is not written.
         assert!(unsafe { libc::fputs(c"unwritten".as_ptr(), file) } >= 0);

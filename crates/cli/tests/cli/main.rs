@@ -8,7 +8,6 @@
 //! - `report`: `run --report`, `--summary` and `--progress`
 //! - `deadline`: `run --timeout`
 //! - `bad_inputs`: bad values of all kinds, of the program and of options, that none of the others has
-//! - `report`: `run --report`
 //! - `doctor`: what it finds, also where system calls are denied
 //! - `fds`: the descriptors of this process and of others
 //! - `leaks`: which it finds in which program, and which not
