@@ -138,7 +138,8 @@ fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
         assert!(unsafe { libc::fputs(c"unwritten".as_ptr(), file) } >= 0);
         for _ in 0..3 {
             let mut command = Command::new(program);
-            ask(command.launch(launch));
+            // Nothing is closed before exec, so that the pipe is there for who writes at the end.
+            ask(command.launch(launch).inherit_all());
             command.spawn().expect_err("it cannot be started");
         }
         AT_EXIT.store(-1, Ordering::Relaxed);
