@@ -30,10 +30,11 @@ def show(rounds):
     print("for every process", "yes, by the .pth file" if _startup.is_enabled() else "no (python -m forkexec_posixsubprocess enable)")
     if now.may_posix_spawn:
         print("posix_spawn      ", "subprocess goes past either module where it can")
+    print("low numbers      ", len(now.low_numbers) or "none reserved yet")
     if rounds > 0:
         print("\none start and its end, lower quartiles in µs:  stock  forkexec  ratio")
         for name, start in scenarios():
-            stock, ours = measure(start, rounds)
+            stock, ours, _ = measure(start, rounds)
             print("  {:36} {:7.0f} {:9.0f} {:6.2f}".format(name, stock, ours, stock / ours))
 
 

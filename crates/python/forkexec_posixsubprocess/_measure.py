@@ -18,23 +18,26 @@ def _microseconds(start):
 BATCH, PAUSE = 10, 0.02
 
 
-def measure(start, rounds=100):
-    """Lower quartiles in microseconds (what else runs only adds) by the stock module and by this one, which take turns of some starts each."""
+def measure(start, rounds=100, fast=None):
+    """Lower quartiles in microseconds (what else runs only adds) by the stock module, by this one, and of ``fast`` by the stock
+    module (None without it), which take turns of some starts each."""
     was_installed = status().installed
     stock_module(_NAME)
-    times = {"stock": [], "forkexec": []}
+    turns = [(uninstall, start), (install, start)] + ([(uninstall, fast)] if fast else [])
+    times = [[] for _ in turns]
     try:
         for round_ in range(max(1, rounds // BATCH)):
-            turns = [("stock", uninstall), ("forkexec", install)]
-            for name, select in turns if round_ % 2 else reversed(turns):
+            order = list(zip(turns, times))
+            for (select, start), measured in order if round_ % 2 else reversed(order):
                 select()
                 time.sleep(PAUSE)
                 start()
                 for _ in range(min(rounds, BATCH)):
-                    times[name].append(_microseconds(start))
+                    measured.append(_microseconds(start))
     finally:
         (install if was_installed else uninstall)()
-    return tuple(sorted(times[name])[len(times[name]) // 4] for name in ("stock", "forkexec"))
+    quartiles = [sorted(measured)[len(measured) // 4] for measured in times]
+    return quartiles[0], quartiles[1], quartiles[2] if fast else None
 
 
 def popen(**options):

@@ -11,6 +11,15 @@ def load(name, directory):
     spec = importlib.machinery.PathFinder.find_spec(name, [directory])
     if spec is None:
         raise ImportError("no {} for this interpreter in {}".format(name, directory), name=name)
+    return _create(spec)
+
+
+def load_second(name, first):
+    """Another module in the library of ``first``."""
+    return _create(importlib.util.spec_from_file_location(name, first.__file__))
+
+
+def _create(spec):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

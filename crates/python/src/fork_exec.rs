@@ -6,6 +6,7 @@ use crate::descriptors::Descriptors;
 use crate::error_pipe::ErrorPipe;
 use crate::gc;
 use crate::ids::Identity;
+use crate::optional;
 use crate::pipe;
 use crate::preexec::{self, Callable};
 use crate::py::{self, Object, Owned, Result, imported, raise_errno, without_lock};
@@ -54,6 +55,10 @@ fn convert(arguments: &Arguments<'_>, version: Version) -> Result<Converted> {
 }
 
 fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, version: Version) -> Result<Pid> {
+    if version.audits() {
+        let told = [arguments.executables, arguments.args, arguments.env];
+        optional::audit(c"_posixsubprocess.fork_exec", told)?;
+    }
     let pipes = arguments.pipes;
     let is_kept = keep.binary_search(&pipes.errpipe_write).is_ok();
     let backend = raw::backend();

@@ -1,4 +1,5 @@
-//! CPython's `_posixsubprocess` on forkexec: one function, `fork_exec`.
+//! CPython's `_posixsubprocess` on forkexec: one function, `fork_exec`. A second module in the same library, `low_numbers`, is
+//! the package's own.
 //!
 //! It takes what the running version's `subprocess` passes, makes a [`forkexec_core::Plan`] of it, and leaves the rest to
 //! forkexec: a child that shares memory until it execs, or a forked one where a `preexec_fn` is to run.
@@ -14,6 +15,7 @@ mod error_pipe;
 mod fork_exec;
 mod gc;
 mod ids;
+mod low_numbers;
 mod module;
 mod optional;
 mod pipe;

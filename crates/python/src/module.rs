@@ -1,4 +1,4 @@
-//! The module as the interpreter imports it.
+//! Modules as the interpreter imports them: `_posixsubprocess`, and what it is made of.
 
 use crate::fork_exec::fork_exec;
 use crate::py::{Exception, Object, Owned, Result, raise};
@@ -7,6 +7,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
 use core::ptr;
 use pyo3_ffi as ffi;
+use std::ffi::CString;
 use std::sync::OnceLock;
 
 /// The entry that an import calls: a definition in two phases, so that each interpreter gets a module of its own.
@@ -14,13 +15,20 @@ use std::sync::OnceLock;
 #[expect(unreachable_pub, reason = "the loader finds it by name")]
 pub extern "C" fn PyInit__posixsubprocess() -> *mut ffi::PyObject {
     static DEFINITION: OnceLock<Definition> = OnceLock::new();
-    let definition = DEFINITION.get_or_init(|| Definition::new(Version::running()));
-    // SAFETY: the definition is a static's, and complete.
-    unsafe { ffi::PyModuleDef_Init(definition.0.get()) }
+    let definition = DEFINITION.get_or_init(|| {
+        let fork_exec = ffi::PyMethodDef {
+            ml_name: c"fork_exec".as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: entry },
+            ml_flags: ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+            ml_doc: doc(Version::running()).as_ptr(),
+        };
+        Definition::new(c"_posixsubprocess", c"A POSIX helper for the subprocess module.", [fork_exec])
+    });
+    definition.init()
 }
 
 /// What the interpreter writes to under its lock.
-struct Definition(Box<UnsafeCell<ffi::PyModuleDef>>);
+pub(crate) struct Definition(Box<UnsafeCell<ffi::PyModuleDef>>);
 
 // SAFETY: only the interpreter writes to it, as to any module's definition.
 unsafe impl Sync for Definition {}
@@ -28,29 +36,31 @@ unsafe impl Sync for Definition {}
 unsafe impl Send for Definition {}
 
 impl Definition {
-    fn new(version: Version) -> Self {
+    /// A module without a state of its own. It is there for as long as the process is.
+    pub(crate) fn new<const N: usize>(
+        name: &'static CStr,
+        doc: &'static CStr,
+        methods: [ffi::PyMethodDef; N],
+    ) -> Self {
+        let methods: Vec<_> = methods.into_iter().chain([ffi::PyMethodDef::zeroed()]).collect();
         Self(Box::new(UnsafeCell::new(ffi::PyModuleDef {
             m_base: ffi::PyModuleDef_HEAD_INIT,
-            m_name: c"_posixsubprocess".as_ptr(),
-            m_doc: c"A POSIX helper for the subprocess module.".as_ptr(),
+            m_name: name.as_ptr(),
+            m_doc: doc.as_ptr(),
             m_size: 0,
-            m_methods: Box::leak(Box::new(methods(version))).as_mut_ptr(),
-            m_slots: Vec::leak(slots(version)).as_mut_ptr(),
+            m_methods: Vec::leak(methods).as_mut_ptr(),
+            m_slots: Vec::leak(slots(Version::running())).as_mut_ptr(),
             m_traverse: None,
             m_clear: None,
             m_free: None,
         })))
     }
-}
 
-fn methods(version: Version) -> [ffi::PyMethodDef; 2] {
-    let fork_exec = ffi::PyMethodDef {
-        ml_name: c"fork_exec".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: entry },
-        ml_flags: ffi::METH_VARARGS | ffi::METH_KEYWORDS,
-        ml_doc: doc(version).as_ptr(),
-    };
-    [fork_exec, ffi::PyMethodDef::zeroed()]
+    /// What an import gets.
+    pub(crate) fn init(&'static self) -> *mut ffi::PyObject {
+        // SAFETY: the definition is a static's, and complete.
+        unsafe { ffi::PyModuleDef_Init(self.0.get()) }
+    }
 }
 
 /// Each version refuses a slot that it does not know.
@@ -70,22 +80,22 @@ fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
         .collect()
 }
 
-/// The versions from 3.12 on have a signature that `inspect` reads.
+/// What `help` shows. The versions from 3.12 on have a signature that `inspect` reads.
 fn doc(version: Version) -> &'static CStr {
-    if version.has_clinic() && version.has_allow_vfork() {
-        c"fork_exec($module, args, executable_list, close_fds, pass_fds, cwd,
+    let text = "Start a program in a child process and return its pid.
+
+What fails in the child is written to errpipe_write in the form that subprocess reads.";
+    let last = if version.has_allow_vfork() { "allow_vfork, /" } else { "/" };
+    let signature = format!(
+        "fork_exec($module, args, executable_list, close_fds, pass_fds, cwd,
           env, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite,
           errpipe_read, errpipe_write, restore_signals, call_setsid,
           pgid_to_set, gid, extra_groups, uid, child_umask, preexec_fn,
-          allow_vfork, /)\n--\n
-Start a program in a child process and return its pid.
-
-What fails in the child is written to errpipe_write in the form that subprocess reads."
-    } else {
-        c"Start a program in a child process and return its pid.
-
-What fails in the child is written to errpipe_write in the form that subprocess reads."
-    }
+          {last})\n--\n\n"
+    );
+    let signature = if version.has_clinic() { signature.as_str() } else { "" };
+    let doc = CString::new(format!("{signature}{text}")).unwrap_or_default();
+    Box::leak(doc.into_boxed_c_str())
 }
 
 /// What a call of `fork_exec` comes to.

@@ -1,7 +1,8 @@
 //! Functions of CPython that are younger than the stable ABI of 3.8, or not part of it: looked up by name in the running
 //! interpreter.
 
-use core::ffi::{CStr, c_int, c_void};
+use crate::py::{Object, Raised, Result};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::transmute_copy;
 use std::sync::OnceLock;
 
@@ -9,6 +10,9 @@ use std::sync::OnceLock;
 type Question = unsafe extern "C" fn() -> c_int;
 /// One that returns a pointer to what is not looked into.
 type Getter = unsafe extern "C" fn() -> *mut pyo3_ffi::PyInterpreterState;
+
+/// The one that tells the audit hooks.
+type Audit = unsafe extern "C" fn(*const c_char, *const c_char, ...) -> c_int;
 
 fn find(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: the name ends with a NUL.
@@ -65,4 +69,21 @@ pub(crate) fn is_main_interpreter() -> bool {
     let interpreter = unsafe { get() };
     // SAFETY: the interpreter that runs.
     (unsafe { pyo3_ffi::PyInterpreterState_GetID(interpreter) }) == 0
+}
+
+/// Tells the audit hooks of an event with three arguments. One of them may raise (in the stable ABI since 3.13).
+pub(crate) fn audit(event: &CStr, [first, second, third]: [Object<'_>; 3]) -> Result<()> {
+    static AUDIT: OnceLock<Option<Audit>> = OnceLock::new();
+    let audit = *AUDIT.get_or_init(|| {
+        let found = find(c"PySys_Audit")?;
+        // SAFETY: a function of this type has the name.
+        Some(unsafe { transmute_copy::<*mut c_void, Audit>(&found) })
+    });
+    let Some(audit) = audit else { return Ok(()) };
+    let (event, format) = (event.as_ptr(), c"OOO".as_ptr());
+    // SAFETY: the format names three objects, which live; both texts end with a NUL.
+    match unsafe { audit(event, format, first.as_ptr(), second.as_ptr(), third.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised),
+    }
 }

@@ -50,6 +50,22 @@ impl Owned {
         pointer
     }
 
+    /// A list of ints.
+    pub(crate) fn ints(values: &[c_int]) -> Result<Self> {
+        // SAFETY: an empty list.
+        let list = unsafe { ffi::PyList_New(0) };
+        // SAFETY: a new reference, or null.
+        let list = unsafe { Self::new(list) }?;
+        for &value in values {
+            let value = Self::int(value.into())?;
+            // SAFETY: both live.
+            if unsafe { ffi::PyList_Append(list.0.as_ptr(), value.0.as_ptr()) } != 0 {
+                return Err(Raised);
+            }
+        }
+        Ok(list)
+    }
+
     pub(crate) fn int(value: i64) -> Result<Self> {
         // SAFETY: an integer of C.
         let object = unsafe { ffi::PyLong_FromLongLong(value) };

@@ -75,6 +75,11 @@ impl Version {
         self.0 == 12
     }
 
+    /// `fork_exec` is an audit event.
+    pub(crate) fn audits(self) -> bool {
+        self.0 >= 14
+    }
+
     /// Subinterpreters may be isolated, and then start no process.
     pub(crate) fn refuses_isolated(self) -> bool {
         (9..=11).contains(&self.0)
