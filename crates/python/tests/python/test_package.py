@@ -1,8 +1,11 @@
 """Putting the module in place and out again."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 
@@ -60,6 +63,44 @@ class Installing(unittest.TestCase):
         self.assertIn("RuntimeError: forkexec_posixsubprocess is for CPython", run(code))
 
 
+CROWD = ("import os, resource, subprocess\nfrom forkexec_posixsubprocess import install, status\n"
+         "resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)\n{}\n"
+         "crowd = [os.open('/dev/null', os.O_RDONLY) for _ in range(700)]\n"
+         "print(subprocess.Popen('ls /proc/$$/fd; echo heard >&2', shell=True, cwd='/', stdout=-1, stderr=-1).communicate())\n")
+
+
+@unittest.skipUnless(sys.platform.startswith("linux"), "numbers are reserved on Linux only")
+class LowNumbers(unittest.TestCase):
+    def test_they_are_reserved_shown_and_given_back(self):
+        code = ("from forkexec_posixsubprocess import install, status, uninstall\ninstall(low_numbers=5)\n"
+                "low = status().low_numbers; print(len(low), sum(number < 64 for number in low), any(map(os.get_inheritable, low)))\n"
+                "uninstall(); print(status().low_numbers == low); install(); print(status().low_numbers == low)\n"
+                "install(low_numbers=0); print(status().low_numbers, set(low) & set(map(int, os.listdir('/proc/self/fd'))))\n")
+        lines = run("import os\n" + code).split("\n")
+        self.assertEqual(lines, ["6 5 False", "True", "True", "[] set()"])
+
+    def test_what_is_no_such_number_is_refused(self):
+        for value in ("-1", "17", "2 ** 70"):
+            shown = run("import forkexec_posixsubprocess as f; f.install({})".format(value))
+            self.assertIn("ValueError: low_numbers is a number from 0 to 16", shown)
+        self.assertIn("TypeError", run("import forkexec_posixsubprocess as f; f.install('3')"))
+
+    def test_a_child_among_many_descriptors_gets_no_more_than_without(self):
+        expected = "(b'0\\n1\\n2\\n', b'heard\\n')"
+        for numbers in ("None", "0", "16"):
+            self.assertEqual(run(CROWD.format("install(low_numbers={})".format(numbers))), expected)
+
+    @unittest.skipUnless(shutil.which("strace"), "strace shows it, and is not installed")
+    def test_a_child_among_many_descriptors_copies_no_more_of_the_table_than_the_low_numbers(self):
+        with tempfile.NamedTemporaryFile("r") as log:
+            command = ["strace", "-f", "-e", "trace=close_range", "-o", log.name, sys.executable, "-c"]
+            for numbers, is_low in (("16", True), ("0", False)):
+                subprocess.check_output(command + [CROWD.format("install(low_numbers={})".format(numbers))])
+                log.seek(0)
+                firsts = [int(first) for first in re.findall(r"close_range\((\d+), .*CLOSE_RANGE_UNSHARE", log.read())]
+                self.assertEqual([first <= 64 for first in firsts], [is_low])
+
+
 def site_directory():
     import forkexec_posixsubprocess
     return os.path.dirname(os.path.dirname(forkexec_posixsubprocess.__file__))
@@ -80,6 +121,15 @@ class EveryProcess(unittest.TestCase):
 
     def test_the_environment_can_say_no(self):
         self.assertEqual(run(USED, FORKEXEC_POSIXSUBPROCESS="0"), "False False 7")
+
+    @unittest.skipUnless(sys.platform.startswith("linux"), "numbers are reserved on Linux only")
+    def test_the_environment_says_how_many_low_numbers_are_reserved(self):
+        code = "import forkexec_posixsubprocess as f; print(f.status().installed, len(f.status().low_numbers))"
+        self.assertEqual(run(code, FORKEXEC_POSIXSUBPROCESS_LOW_NUMBERS="3"), "True 4")
+        for bad in ("x", "17"):
+            shown = run(code, FORKEXEC_POSIXSUBPROCESS_LOW_NUMBERS=bad)
+            self.assertIn("ValueError", shown)
+            self.assertIn("True 0", shown)
 
     def test_without_site_it_is_not(self):
         self.assertEqual(run("import _posixsubprocess as m\n" + WHICH.format("m"), "-S"), "False")
