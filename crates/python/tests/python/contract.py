@@ -21,7 +21,7 @@ def install(which):
     assert is_ours == (which == "ours"), _posixsubprocess.__file__
 
 
-def isolated(case, seconds=60):
+def isolated(case, seconds=900):
     """What a case returns, in a forked process that has time for it."""
     with tempfile.TemporaryFile() as result:
         pid = os.fork()
