@@ -7,15 +7,17 @@ start use it as well; that is checked before, in parent and child. ``subprocess`
 
 A suite that is not installed is taken from the directories in ``nearest`` beside this file, in the order of their names: one of
 another version that this interpreter can load. What does not apply fails with either module. A test that fails by this package
-alone is run again three times, and is not lost if it passes each time; that is said.
+alone is run again three times, and is not lost if it passes each time; that is said. One that hangs is ended and noted.
 """
 
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -53,10 +55,16 @@ def loaded(suite):
     names = sorted(name[:-3] for name in os.listdir(package.__path__[0]) if name.startswith('test_') and name.endswith('.py'))
     return loader.loadTestsFromNames([suite + '.' + name for name in names])
 
+def flat(tests):
+    for test in tests:
+        yield from flat(test) if isinstance(test, unittest.TestSuite) else [test]
+
 class Result(unittest.TextTestResult):
-    outcomes = {}
     def note(self, test, outcome):
-        self.outcomes[test.id()] = outcome
+        notes.write(json.dumps([test.id(), outcome]) + '\n')
+        notes.flush()
+    def startTest(self, test):
+        super().startTest(test); self.note(test, 'began')
     def addSuccess(self, test):
         super().addSuccess(test); self.note(test, 'ok')
     def addError(self, test, error):
@@ -70,31 +78,71 @@ class Result(unittest.TextTestResult):
         if error is not None: self.note(test, 'failure')
 
 if __name__ == '__main__':
-    which, suite, result, path, *names = sys.argv[1:]
+    which, suite, directory, path, *names = sys.argv[1:]
     sys.path += path.split(os.pathsep)
     check(which)
     tests = unittest.defaultTestLoader.loadTestsFromNames(names) if names else loaded(suite)
-    unittest.TextTestRunner(stream=open(result + '.log', 'w'), resultclass=Result, verbosity=2).run(tests)
-    with open(result, 'w') as file:
-        json.dump(Result.outcomes, file)
+    with open(os.path.join(directory, 'done')) as file:
+        done = set(json.load(file))
+    tests = unittest.TestSuite([test for test in flat(tests) if test.id() not in done])
+    notes = open(os.path.join(directory, 'notes'), 'w')
+    log = open(os.path.join(directory, 'log'), 'w')
+    unittest.TextTestRunner(stream=log, resultclass=Result, verbosity=2).run(tests)
+    notes.write('"end"\n')
+    notes.close()
 """
+
+#: After so many seconds without a test that ends, the one that runs hangs.
+PATIENCE = 900
 
 
 def outcomes(which, module, path, tests=()):
-    """What came of each test, or of these."""
+    """What came of each test, or of these. One that hangs, or ends all, is noted, and the others follow in a new process."""
     subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "enable" if which == "ours" else "disable"])
-    with tempfile.TemporaryDirectory() as directory:
-        script, result = os.path.join(directory, "run.py"), os.path.join(directory, "result")
-        with open(script, "w") as file:
-            file.write(RUN)
-        work = os.path.join(directory, "work")
-        os.mkdir(work)
-        done = subprocess.run([sys.executable, script, which, module, result, path, *tests], cwd=work, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if not os.path.exists(result):
-            raise SystemExit("{} by {}: {}".format(module, which, done.stdout.decode()[-2000:]))
-        with open(result) as file, open(result + ".log") as log:
-            return json.load(file), log.read()
+    came, log, ended = {}, "", False
+    while not ended:
+        with tempfile.TemporaryDirectory() as directory:
+            some, more, ended = run(directory, [which, module, directory, path, *tests], sorted(came))
+            log += more
+        if not some and not ended:
+            raise SystemExit("{} by {}: {}".format(module, which, log[-2000:]))
+        came.update((test, "did not end" if outcome == "began" else outcome) for test, outcome in some.items())
+    return came, log
+
+
+def run(directory, arguments, done):
+    """What came of the tests that are not done, the log, and whether all have had their turn."""
+    script, notes = os.path.join(directory, "run.py"), os.path.join(directory, "notes")
+    with open(script, "w") as file:
+        file.write(RUN)
+    with open(os.path.join(directory, "done"), "w") as file:
+        json.dump(done, file)
+    work = os.path.join(directory, "work")
+    os.mkdir(work)
+    with open(os.path.join(directory, "output"), "wb") as output:
+        process = subprocess.Popen([sys.executable, script, *arguments], cwd=work, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        size, since = -1, time.monotonic()
+        while True:
+            try:
+                process.wait(5)
+                break
+            except subprocess.TimeoutExpired:
+                now = os.path.getsize(notes) if os.path.exists(notes) else 0
+                if now != size:
+                    size, since = now, time.monotonic()
+                if time.monotonic() - since > PATIENCE:
+                    os.killpg(process.pid, signal.SIGKILL)
+    lines = [json.loads(line) for line in text(notes).splitlines() if line.endswith(('"', "]"))]
+    log = text(os.path.join(directory, "output")) + text(os.path.join(directory, "log"))
+    return dict(line for line in lines if line != "end"), log, "end" in lines
+
+
+def text(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path, errors="replace") as file:
+        return file.read()
 
 
 def can_import(module, path):
