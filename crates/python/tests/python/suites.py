@@ -145,9 +145,20 @@ def text(path):
         return file.read()
 
 
+#: Imports a module, and those of another version's package one by one, as they are loaded.
+IMPORT = r"""
+import importlib, os, sys
+module, path = sys.argv[1:]
+sys.path.append(path)
+found = importlib.import_module(module)
+for name in os.listdir(found.__path__[0]) if path and hasattr(found, '__path__') else ():
+    if name.startswith('test_') and name.endswith('.py'):
+        importlib.import_module(module + '.' + name[:-3])
+"""
+
+
 def can_import(module, path):
-    code = "import importlib, sys; sys.path += sys.argv[2:]; importlib.import_module(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", code, module, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, "-c", IMPORT, module, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return done.returncode == 0
 
 
