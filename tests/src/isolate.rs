@@ -26,13 +26,16 @@ use std::thread;
 use std::time::Duration;
 
 use crate::guard::guarded;
+use crate::world;
 
 const INSIDE: &str = "FORKEXEC_ISOLATED";
 const SKIPPED_LOG: &str = "FORKEXEC_SKIPPED_LOG";
 const SKIPPED: &str = "SKIPPED ";
 const LIMIT: Duration = Duration::from_mins(2);
+/// How much longer a test may take where an emulator runs it, on a machine that has other things to do.
+const EMULATED: u32 = 5;
 
-/// Runs a test in a process of its own, guarded, for at most two minutes.
+/// Runs a test in a process of its own, guarded, for at most two minutes, or ten where it is emulated.
 ///
 /// It must be all that the test function does, since all of that is done in
 /// both processes, and it must be called on the test's own thread, whose name
@@ -46,7 +49,7 @@ pub fn isolated(test: impl FnOnce()) {
     isolated_for(LIMIT, test);
 }
 
-/// Like [`isolated`], for at most so long.
+/// Like [`isolated`], for at most so long on a processor of its own.
 ///
 /// # Panics
 ///
@@ -55,6 +58,7 @@ pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
     if is_inside() || thread::current().name() == Some("main") {
         return guarded(test);
     }
+    let limit = if world::emulator().is_some() { limit * EMULATED } else { limit };
     match child::run(&name(), limit) {
         Ok(said) => said.lines().filter(|line| line.starts_with(SKIPPED)).for_each(announce),
         Err(failure) => panic!("{failure}"),
