@@ -73,6 +73,12 @@ impl Child {
         self.process.handle().fd.as_ref()
     }
 
+    /// Sets what becomes of it when it is dropped, and gives what was to become of it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
+        self.process.replace_on_drop(policy)
+    }
+
     /// How the child was started.
     pub fn method(&self) -> Method {
         self.method

@@ -167,7 +167,12 @@ impl Command<'_> {
     ///
     /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
     pub fn output(&mut self) -> Result<Output, Error> {
-        self.start(&CAPTURED)?.wait_with_output()
+        self.spawn_captured()?.wait_with_output()
+    }
+
+    /// Starts the program with the standard streams of [`output`](Self::output).
+    pub(crate) fn spawn_captured(&mut self) -> Result<Child, Error> {
+        self.start(&CAPTURED)
     }
 
     fn start(&self, defaults: &Defaults) -> Result<Child, Error> {

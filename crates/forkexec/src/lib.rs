@@ -50,6 +50,7 @@ mod fd_plan;
 pub mod fuzzing;
 mod handle;
 mod keeper;
+mod from_std;
 mod layout;
 mod operand;
 mod path_search;
@@ -70,6 +71,8 @@ mod survey;
 mod talk;
 mod tree;
 mod usage;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod wait;
 
 pub use activation::{ListenFd, listen_fds};
@@ -79,6 +82,7 @@ pub use command::Command;
 pub use error::{ActivationError, Error, InputError, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
 pub use handle::ChildHandle;
+pub use from_std::StdCommandExt;
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};

@@ -121,13 +121,18 @@ impl Prepared<'_> {
     /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`], and [`Error::Spawn`] if `/dev/null` cannot be
     /// opened.
     pub fn output(&self) -> Result<Output, Error> {
+        self.spawn_captured()?.wait_with_output()
+    }
+
+    /// Starts the program with the standard streams of [`output`](Self::output).
+    pub(crate) fn spawn_captured(&self) -> Result<Child, Error> {
         let layout = if let Some(layout) = self.capturing.get() {
             layout
         } else {
             let layout = self.layout_with(&CAPTURED)?;
             self.capturing.get_or_init(|| layout)
         };
-        spawn(self, layout)?.wait_with_output()
+        spawn(self, layout)
     }
 }
 

@@ -38,6 +38,12 @@ impl Process {
         self.handle.as_ref().expect("it is there until it is dropped")
     }
 
+    /// Sets what becomes of it when it is dropped, and gives what was to become of it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
+        std::mem::replace(&mut self.on_drop, policy)
+    }
+
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus, Error> {
         self.ending().map(|ending| ending.status)

@@ -15,7 +15,7 @@ mod feed;
 mod lines;
 mod partner;
 mod pipe;
-mod sigpipe;
+pub(crate) mod sigpipe;
 
 use crate::{Child, Error};
 use deadline::Deadline;

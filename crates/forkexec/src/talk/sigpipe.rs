@@ -5,7 +5,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use std::io;
 
 /// Runs a write with `SIGPIPE` held back, and swallows the one that it caused.
-pub(super) fn without_signal<T>(write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn without_signal<T>(write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let sigpipe = SigSet::from(Signal::SIGPIPE);
     let was_pending = is_pending();
     let mut before = SigSet::empty();
