@@ -57,12 +57,16 @@
 //! ([`enable_io`](::tokio::runtime::Builder::enable_io)), and with time for
 //! [`terminate_then_kill`](Child::terminate_then_kill). A child is watched by the runtime in which it was started.
 
+mod by_thread;
 mod child;
 mod command;
 mod conversation;
+#[cfg(feature = "tokio-process")]
+mod process;
 mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};
 pub use child::Child;
-pub use command::TokioCommandExt;
 pub use conversation::Conversation;
+#[cfg(feature = "tokio-process")]
+pub use process::TokioCommandExt;

@@ -1,13 +1,12 @@
 //! The end of a child, as something to await.
 
-use crate::{Error, OnDrop, wait};
+use super::by_thread::Waiter;
+use crate::{Error, OnDrop};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitStatus;
-use std::thread;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::oneshot;
 
 /// A child, and who tells of its end.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub(super) enum Watch {
     /// The runtime, by the child's descriptor.
     Descriptor(AsyncFd<HasDescriptor>),
     /// A thread that waits for it, as soon as somebody asked for that.
-    Thread { child: crate::Child, ended: Option<oneshot::Receiver<io::Result<()>>> },
+    Thread { child: crate::Child, waiter: Option<Waiter> },
 }
 
 /// A child that has a descriptor.
@@ -32,7 +31,7 @@ impl Watch {
     /// Has a child watched. One that cannot be is dropped.
     pub(super) fn new(child: crate::Child) -> io::Result<Self> {
         if child.pidfd().is_none() {
-            return Ok(Self::Thread { child, ended: None });
+            return Ok(Self::Thread { child, waiter: None });
         }
         // SAFETY: the descriptor is the child's for as long as that lives, and the answer owns the child.
         let watched = unsafe { AsyncFd::register_with_interest(HasDescriptor(child), Interest::READABLE) };
@@ -40,7 +39,7 @@ impl Watch {
             Ok(watched) => Ok(Self::Descriptor(watched)),
             // Linux 5.2 has such descriptors, and no way to wait for one.
             Err((HasDescriptor(child), error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Ok(Self::Thread { child, ended: None })
+                Ok(Self::Thread { child, waiter: None })
             }
             Err((_, error)) => Err(error),
         }
@@ -74,17 +73,17 @@ impl Watch {
                 }
                 ready.clear_ready();
             },
-            Self::Thread { child, ended } => {
+            Self::Thread { child, waiter } => {
                 if let Some(status) = child.try_wait()? {
                     return Ok(status);
                 }
-                let hears = match ended {
-                    Some(hears) => hears,
-                    None => ended.insert(watch_by_thread(child.id()).map_err(unwaited)?),
+                let thread = match waiter {
+                    Some(thread) => thread,
+                    None => waiter.insert(Waiter::start(child.id()).map_err(unwaited)?),
                 };
-                let answer = hears.await.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-                *ended = None;
-                answer.map_err(unwaited)?;
+                let ended = thread.ended().await;
+                *waiter = None;
+                ended.map_err(unwaited)?;
                 child.wait() // which takes no time
             }
         }
@@ -93,12 +92,4 @@ impl Watch {
 
 fn unwaited(source: io::Error) -> Error {
     Error::Child { what: "wait for the child", source }
-}
-
-/// Starts a thread that says when a child has ended, and leaves its status where it is.
-fn watch_by_thread(id: u32) -> io::Result<oneshot::Receiver<io::Result<()>>> {
-    let (says, hears) = oneshot::channel();
-    let watch = move || drop(says.send(wait::await_end(id.cast_signed())));
-    thread::Builder::new().name("forkexec-wait".to_owned()).spawn(watch)?;
-    Ok(hears)
 }

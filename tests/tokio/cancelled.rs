@@ -1,0 +1,261 @@
+//! Futures that are dropped at each of their awaits: what becomes of the child is what its policy says, and no descriptor
+//! and no zombie is left.
+//!
+//! A future is polled so many times and then dropped, for each number until it ends before that.
+
+use std::future::poll_fn;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::{Pin, pin};
+use std::process::ExitStatus;
+use std::task::Poll;
+use std::time::Duration;
+
+use forkexec::tokio::Child;
+use forkexec::{Error, OnDrop, Stdio};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+use tokio::time::timeout;
+
+use crate::ground::{Threads, has_no_children, in_runtime, probe};
+
+/// More than any of them is polled.
+const MOST: usize = 10_000;
+const LONG: Duration = Duration::from_mins(1);
+
+/// A future that owns a child.
+type Owning = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is done to a child that is given away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    Wait,
+    WaitWithOutput,
+    Communicate,
+    Talk,
+    Kill,
+    TerminateThenKill,
+    /// No time is given, so that both signals are sent.
+    TerminateAndKill,
+}
+
+impl Doing {
+    fn with(self, mut child: Child) -> Owning {
+        let input = vec![b'.'; 1_000_000];
+        Box::pin(async move {
+            match self {
+                Self::Wait => drop(child.wait().await),
+                Self::WaitWithOutput => drop(child.wait_with_output().await),
+                Self::Communicate => drop(child.communicate(&input).await),
+                Self::Talk => drop(child.talk(input).finish().await),
+                Self::Kill => drop(child.kill().await),
+                Self::TerminateThenKill => drop(child.terminate_then_kill(LONG).await),
+                Self::TerminateAndKill => drop(child.terminate_then_kill(Duration::ZERO).await),
+            }
+        })
+    }
+
+    fn kills(self) -> bool {
+        matches!(self, Self::Kill | Self::TerminateAndKill)
+    }
+}
+
+/// Polls it so often at most. Whether it ended.
+async fn polled(times: usize, future: impl Future) -> bool {
+    let mut future = pin!(future);
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// A child that talks in both directions, and ends with its input.
+fn started(policy: OnDrop, pidfd: bool) -> Child {
+    let mut command = probe(&["echo"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.on_drop(policy).create_pidfd(pidfd).spawn_tokio().expect("it starts")
+}
+
+#[rstest]
+fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
+    #[values(true, false)] pidfd: bool,
+    #[values(
+        Doing::Wait,
+        Doing::WaitWithOutput,
+        Doing::Communicate,
+        Doing::Talk,
+        Doing::Kill,
+        Doing::TerminateThenKill,
+        Doing::TerminateAndKill
+    )]
+    doing: Doing,
+) {
+    in_runtime(threads, async move {
+        // What is opened once, is.
+        doing.with(started(policy, pidfd)).await;
+        for times in 0..MOST {
+            let before = Snapshot::take();
+            let child = started(policy, pidfd);
+            let id = child.id();
+            let ended = polled(times, doing.with(child)).await;
+            settle(id, policy, ended, doing).await;
+            let differences = before.differences(&Snapshot::take());
+            assert!(differences.is_empty(), "after {times} polls:\n{}", differences.join("\n"));
+            if ended {
+                assert!(times > 0);
+                return;
+            }
+        }
+        panic!("it never ended");
+    });
+}
+
+/// Holds the child to its policy, and waits for what that left.
+async fn settle(id: u32, policy: OnDrop, ended: bool, doing: Doing) {
+    if ended || policy == OnDrop::KillAndWait {
+        assert!(has_no_children());
+        return;
+    }
+    // It is still ours, or was reaped by whoever its policy gave it to.
+    let status = tokio::task::spawn_blocking(move || take_status(id)).await.expect("it does not panic");
+    let Some(status) = status else { return };
+    let killed = status.signal() == Some(libc::SIGKILL);
+    assert!(!killed || policy == OnDrop::Kill || doing.kills(), "it was to be left, and was killed");
+    // Otherwise its input has ended, or nobody read it, or it was terminated.
+    assert!(
+        killed || status.code().is_some() || matches!(status.signal(), Some(libc::SIGTERM | libc::SIGPIPE)),
+        "{status}"
+    );
+}
+
+/// `None` if there is no such child any more.
+fn take_status(id: u32) -> Option<ExitStatus> {
+    let mut status = 0;
+    // SAFETY: one int is written.
+    let answer = unsafe { libc::waitpid(id.cast_signed(), &raw mut status, 0) };
+    (answer > 0).then(|| ExitStatus::from_raw(status))
+}
+
+#[rstest]
+fn a_status_is_not_lost_wherever_a_wait_is_cancelled(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        for times in 0..MOST {
+            let mut command = probe(&["exit", "3"]);
+            let mut child = command.create_pidfd(pidfd).spawn_tokio().expect("it starts");
+            let ended = polled(times, child.wait()).await;
+            let status = timeout(LONG, child.wait()).await.expect("it has ended").expect("it is ours");
+            assert_eq!(status.code(), Some(3), "after {times} polls");
+            if ended {
+                return;
+            }
+        }
+        panic!("it never ended");
+    });
+}
+
+#[rstest]
+fn no_byte_is_lost_wherever_a_conversation_is_cancelled(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+) {
+    in_runtime(threads, async move {
+        let input: Vec<u8> = (0..=u8::MAX).cycle().take(400_000).collect();
+        for times in 0..MOST {
+            let mut conversation = started(OnDrop::KillAndWait, true).talk(input.as_slice());
+            let ended = polled(times, async {
+                drop(poll_to_end(&mut conversation).await);
+            })
+            .await;
+            if ended {
+                return;
+            }
+            let output = conversation.finish().await.expect("it ends");
+            assert!(output.status.success() && output.stdout == input, "after {times} polls");
+        }
+        panic!("it never ended");
+    });
+}
+
+async fn poll_to_end(conversation: &mut forkexec::tokio::Conversation<'_>) -> Result<(), Error> {
+    conversation.finish().await.map(drop)
+}
+
+/// The future of a status, and that of an output, own the child from the moment that they are made.
+#[rstest]
+fn a_future_of_a_whole_run_takes_its_child_with_it(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        for times in 0..MOST {
+            let mut command = probe(&["spew", "200000", "200000"]);
+            let ended = polled(times, command.create_pidfd(pidfd).output_tokio()).await;
+            assert!(has_no_children(), "after {times} polls");
+            if ended {
+                break;
+            }
+        }
+        for times in 0..MOST {
+            let mut command = probe(&["true"]);
+            let ended = polled(times, command.create_pidfd(pidfd).status_tokio()).await;
+            assert!(has_no_children(), "after {times} polls");
+            if ended {
+                return;
+            }
+        }
+        panic!("it never ended");
+    });
+}
+
+#[rstest]
+fn a_task_that_is_aborted_takes_its_child_with_it(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let task = tokio::spawn(async move {
+            let mut child = started(OnDrop::KillAndWait, pidfd);
+            let _stdin = child.stdin.take();
+            child.wait().await
+        });
+        while has_no_children() {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        assert!(has_no_children());
+    });
+}
+
+#[rstest]
+fn a_runtime_that_is_shut_down_takes_the_children_of_its_tasks_with_it(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    isolated(move || {
+        let runtime = threads.runtime();
+        let (says, hears) = tokio::sync::oneshot::channel();
+        runtime.spawn(async move {
+            let mut child = started(OnDrop::KillAndWait, pidfd);
+            let _stdin = child.stdin.take();
+            let _ = says.send(());
+            child.wait().await
+        });
+        runtime.block_on(hears).expect("it starts");
+        drop(runtime);
+        assert!(has_no_children());
+    });
+}

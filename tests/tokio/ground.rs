@@ -1,0 +1,53 @@
+//! A runtime and a process for each test, and commands that start the probe.
+
+use std::io;
+use std::panic::resume_unwind;
+
+use forkexec::{Command, OnDrop};
+use forkexec_tests::isolate::isolated;
+use forkexec_tests::probe;
+use tokio::runtime::{Builder, Runtime};
+
+/// Which runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Threads {
+    One,
+    Many,
+}
+
+impl Threads {
+    pub(crate) fn runtime(self) -> Runtime {
+        let mut builder = match self {
+            Self::One => Builder::new_current_thread(),
+            Self::Many => Builder::new_multi_thread(),
+        };
+        builder.worker_threads(2).enable_all().build().expect("a runtime can be made")
+    }
+}
+
+/// Runs a test in a process of its own, as a task of a runtime that is shut down at its end.
+pub(crate) fn in_runtime(threads: Threads, test: impl Future<Output = ()> + Send + 'static) {
+    isolated(move || {
+        let runtime = threads.runtime();
+        let task = runtime.spawn(test);
+        if let Err(error) = runtime.block_on(task) {
+            drop(runtime);
+            resume_unwind(error.into_panic());
+        }
+    });
+}
+
+/// A command that runs the probe. Its child does not outlive its handle.
+pub(crate) fn probe(args: &[&str]) -> Command<'static> {
+    let mut command = Command::new(probe::path());
+    command.args(args).on_drop(OnDrop::KillAndWait);
+    command
+}
+
+/// Whether this process has no children, running or not.
+pub(crate) fn has_no_children() -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: nothing is asked for.
+    let answer = unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), options) };
+    answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
+}

@@ -1,0 +1,17 @@
+//! Children under tokio runtimes, of one thread and of many.
+//!
+//! - `cancelled`: futures that are dropped at each of their awaits, and runtimes that are shut down
+//! - `starting`: children that cannot be started, or cannot be watched
+//! - `talking`: input and output
+//! - `waiting`: how a child ended, and signals
+//!
+//! What they stand on: `ground`, a runtime and a process for each test.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod cancelled;
+mod starting;
+mod talking;
+mod waiting;
+
+mod ground;

@@ -1,0 +1,145 @@
+//! Children that cannot be started in a runtime, or that no runtime watches: none is left.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use forkexec::tokio::{Child, Conversation};
+use forkexec::{Command, Error, OnDrop, Stage, Stdio};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+use tokio::runtime::Builder;
+
+use crate::ground::{Threads, has_no_children, in_runtime, probe};
+
+#[test]
+fn outside_of_a_runtime_nothing_is_started() {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        let prepared = command.prepare().expect("it means something").spawn_tokio().err();
+        let errors = [prepared, command.spawn_tokio().err()];
+        for error in errors {
+            let Some(Error::Child { what, .. }) = error else { panic!("{error:?}") };
+            assert_eq!(what, "have tokio watch the child");
+        }
+        assert!(has_no_children());
+    });
+}
+
+#[test]
+fn a_child_of_a_runtime_without_io_is_not_left() {
+    isolated(|| {
+        let runtime = Builder::new_current_thread().build().expect("a runtime can be made");
+        let _entered = runtime.enter();
+        let mut command = probe(&["sleep-on-stdin"]);
+        command.stdin(Stdio::piped()).on_drop(OnDrop::Leave);
+        let caught = catch_unwind(AssertUnwindSafe(|| command.spawn_tokio()));
+        assert!(caught.is_err() && has_no_children());
+    });
+}
+
+#[rstest]
+fn a_child_that_cannot_be_watched_is_not_left(#[values(Stdio::inherit, Stdio::piped)] stream: fn() -> Stdio) {
+    isolated(move || {
+        let runtime = Threads::One.runtime();
+        let _entered = runtime.enter();
+        if !Deny::new().errno(libc::SYS_epoll_ctl, libc::ENOSPC).installed() {
+            return;
+        }
+        let mut command = Command::new("sleep");
+        let started = command.arg("600").stdout(stream()).spawn_tokio();
+        let Err(Error::Child { what: "have tokio watch the child", source }) = started else {
+            panic!("{started:?}")
+        };
+        assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));
+        assert!(has_no_children());
+    });
+}
+
+/// As on Linux 5.2.
+#[test]
+fn a_child_whose_descriptor_cannot_be_watched_is_waited_for_all_the_same() {
+    isolated(|| {
+        let runtime = Threads::One.runtime();
+        let entered = runtime.enter();
+        if !Deny::new().errno(libc::SYS_epoll_ctl, libc::EPERM).installed() {
+            return;
+        }
+        let child = probe(&["exit", "3"]).spawn_tokio();
+        drop(entered);
+        let status = runtime.block_on(async { child?.wait().await });
+        assert_eq!(status.expect("it ends").code(), Some(3));
+    });
+}
+
+#[rstest]
+fn a_failed_start_is_told_as_ever(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        let error = Command::new("/no/such/program").spawn_tokio().expect_err("there is none");
+        assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
+        let error = Command::new("/no/such/program").output_tokio().await.expect_err("there is none");
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
+        assert!(has_no_children());
+    });
+}
+
+/// The child of the future starts when that is made, not when it is polled.
+#[rstest]
+fn a_status_that_nobody_awaits_is_a_child_all_the_same(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+) {
+    in_runtime(threads, async {
+        let status = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).status_tokio();
+        assert!(!has_no_children());
+        drop(status);
+        assert!(has_no_children());
+    });
+}
+
+#[rstest]
+fn a_prepared_command_is_started_as_often_as_one_likes(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+) {
+    in_runtime(threads, async {
+        let command = probe(&["write", "1", "hello"]).into_prepared().expect("it means something");
+        let outputs = [command.output_tokio(), command.output_tokio()];
+        for output in outputs {
+            assert_eq!(output.await.expect("it ends").stdout, b"hello");
+        }
+        assert!(command.status_tokio().await.expect("it ends").success());
+    });
+}
+
+/// A child of another thread's, which is no runtime's, can be given to one.
+#[rstest]
+fn a_child_can_be_adopted(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        let started = tokio::task::spawn_blocking(|| {
+            probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+        });
+        let child = started.await.expect("it does not panic").expect("it starts");
+        let id = child.id();
+        let child = Child::new(child).expect("it can be watched");
+        assert_eq!((child.id(), child.get_ref().id()), (id, id));
+        assert_eq!(child.communicate(b"hello").await.expect("it ends").stdout, b"hello");
+    });
+}
+
+#[test]
+fn children_and_what_they_are_awaited_by_can_go_to_other_threads() {
+    fn goes<T: Send>(_: &T) {}
+    fn is_shared<T: Send + Sync>() {}
+    fn futures(child: &mut Child, conversation: &mut Conversation<'_>, [first, second]: [Child; 2]) {
+        goes(&child.wait());
+        goes(&child.kill());
+        goes(&child.terminate_then_kill(std::time::Duration::ZERO));
+        goes(&conversation.finish());
+        goes(&first.wait_with_output());
+        goes(&second.communicate(&[]));
+        goes(&probe(&[]).status_tokio());
+        goes(&probe(&[]).output_tokio());
+    }
+    is_shared::<Child>();
+    is_shared::<Conversation<'_>>();
+    let _ = futures;
+}

@@ -1,0 +1,149 @@
+//! How a child ended, by its descriptor and by a thread that waits for it.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use forkexec::tokio::Child;
+use forkexec::{Error, Stdio};
+use forkexec_tests::guard::Snapshot;
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use crate::ground::{Threads, has_no_children, in_runtime, probe};
+
+const LONG: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(20);
+
+/// A child that ends with its input.
+fn sleeper(pidfd: bool) -> Child {
+    let mut command = probe(&["sleep-on-stdin"]);
+    let child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn_tokio().expect("it starts");
+    assert!(pidfd || child.pidfd().is_none());
+    child
+}
+
+#[rstest]
+fn waiting_closes_standard_input_and_gives_the_status_as_often_as_one_likes(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let mut child = sleeper(pidfd);
+        assert_eq!(child.try_wait().expect("it can be waited for"), None);
+        child.stdin.as_mut().expect("it is piped").write_all(b"hello").await.expect("it is read");
+        for _ in 0..3 {
+            assert!(child.wait().await.expect("it ends").success());
+        }
+        assert_eq!(child.try_wait().expect("it has ended").and_then(|status| status.code()), Some(0));
+    });
+}
+
+#[rstest]
+fn a_wait_that_is_given_up_is_taken_up_again(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let mut child = sleeper(pidfd);
+        let stdin = child.stdin.take();
+        for _ in 0..3 {
+            assert!(timeout(SHORT, child.wait()).await.is_err());
+        }
+        drop(stdin);
+        let status = timeout(LONG, child.wait()).await.expect("it has ended").expect("it can be waited for");
+        assert!(status.success());
+    });
+}
+
+#[rstest]
+fn a_child_is_signalled_and_killed(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let mut child = sleeper(pidfd);
+        let _stdin = child.stdin.take();
+        child.signal(libc::SIGUSR1).expect("it is ours");
+        assert_eq!(child.wait().await.expect("it ends").signal(), Some(libc::SIGUSR1));
+        assert_eq!(child.kill().await.expect("it has ended").signal(), Some(libc::SIGUSR1));
+
+        let mut child = sleeper(pidfd);
+        assert_eq!(child.kill().await.expect("it ends").signal(), Some(libc::SIGKILL));
+    });
+}
+
+#[rstest]
+#[case::one_that_listens(&["-c", "exec sleep 600"], libc::SIGTERM)]
+#[case::one_that_does_not(&["-c", "trap '' TERM; echo ready; while :; do sleep 600; done"], libc::SIGKILL)]
+fn a_child_is_asked_to_end_and_then_made_to(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+    #[case] script: &'static [&'static str],
+    #[case] signal: i32,
+) {
+    in_runtime(threads, async move {
+        let mut command = forkexec::Command::new("sh");
+        command.args(script).stdout(Stdio::piped()).create_pidfd(pidfd);
+        let mut child = command.spawn_tokio().expect("it starts");
+        if signal == libc::SIGKILL {
+            child.stdout.as_ref().expect("it is piped").readable().await.expect("it is ready");
+        }
+        let grace = if signal == libc::SIGKILL { SHORT } else { LONG };
+        let status = child.terminate_then_kill(grace).await.expect("it ends");
+        assert_eq!(status.signal(), Some(signal));
+    });
+}
+
+#[rstest]
+fn a_status_that_other_code_took_is_lost_and_nobody_waits_for_ever(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+    #[values(true, false)] waits_already: bool,
+) {
+    in_runtime(threads, async move {
+        let mut child = sleeper(pidfd);
+        let stdin = child.stdin.take();
+        if waits_already {
+            assert!(timeout(SHORT, child.wait()).await.is_err());
+        }
+        drop(stdin);
+        take_status(child.id());
+        for _ in 0..2 {
+            let answer = timeout(LONG, child.wait()).await.expect("it has ended");
+            assert!(matches!(answer, Err(Error::StatusLost { .. })), "{answer:?}");
+        }
+    });
+}
+
+/// A runtime waits for its blocking tasks when it is shut down: the thread is none. Nor does it hold the runtime.
+#[rstest]
+fn a_runtime_can_be_shut_down_while_a_thread_waits(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    isolated(move || {
+        let before = Snapshot::take();
+        let runtime = threads.runtime();
+        let (stdin, mut child) = runtime.block_on(async {
+            let mut child = sleeper(false);
+            let stdin = child.stdin.take().and_then(|stdin| stdin.into_blocking_fd().ok());
+            assert!(timeout(SHORT, child.wait()).await.is_err());
+            (stdin, child)
+        });
+        drop(runtime);
+        let open = before.differences(&Snapshot::take());
+        assert_eq!(open.len(), 2, "the pipe's end and the child, and nothing of the runtime's: {open:?}");
+        assert_eq!(child.try_wait().expect("it runs on"), None);
+        drop(stdin);
+        let status = threads.runtime().block_on(child.wait()).expect("no runtime is needed for that");
+        assert!(status.success() && has_no_children());
+    });
+}
+
+/// Waits for a child behind its back.
+fn take_status(id: u32) -> ExitStatus {
+    let mut status = 0;
+    // SAFETY: one int is written.
+    assert_eq!(unsafe { libc::waitpid(id.cast_signed(), &raw mut status, 0) }, id.cast_signed());
+    ExitStatus::from_raw(status)
+}
