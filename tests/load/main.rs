@@ -1,6 +1,7 @@
 //! Many starts at once, and while everything else happens, too: what is rare is met with here.
 //!
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
+//! - `crowd`: two thousand children with limits of time, and one thread that waits for them
 //! - `ids`: threads that change the ids of the process meanwhile
 //! - `storm`: signals every 100 microseconds
 //! - `talking`: children that are fed and read at once, in random pieces, and close early
@@ -14,6 +15,7 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod busy_text;
+mod crowd;
 mod ids;
 mod storm;
 mod talking;
