@@ -7,6 +7,7 @@
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
+//! - `from_std`: commands of std's that this library starts
 //! - `pipelines`: commands whose output is the next one's input
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
 //! - `prepared`: one command, started many times
@@ -29,6 +30,7 @@ mod calls;
 mod causes;
 mod child;
 mod closing;
+mod from_std;
 mod pipelines;
 mod placing;
 mod prepared;

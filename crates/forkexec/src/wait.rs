@@ -113,6 +113,9 @@ impl Handle {
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
                 Some(libc::ECHILD) => return Err(Error::StatusLost { pid: self.pid.unsigned_abs() }),
+                // A reactor made the descriptor non-blocking: waitid(2) says so with `P_PIDFD`.
+                Some(libc::EAGAIN) if options & libc::WNOHANG == 0 => drop(self.ends_within(Duration::MAX)?),
+                Some(libc::EAGAIN) => return Ok(None),
                 _ => return Err(Error::Child { what: "wait for the child", source: error }),
             }
         }

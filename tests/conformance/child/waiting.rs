@@ -1,11 +1,12 @@
 //! Waiting with a limit, and ending by force.
 
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use forkexec::{Child, Command, Error, Launch};
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 
 use crate::ground::check;
@@ -89,7 +90,7 @@ fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)
         let mut child = Command::new("true").launch(launch).spawn().expect("it starts");
         if child.pidfd().is_none() {
             child.wait().expect("it ends");
-            return forkexec_tests::isolate::skip("a child has no descriptor here");
+            return skip("a child has no descriptor here");
         }
         let pid = i32::try_from(child.id()).expect("it is a pid");
         // SAFETY: nothing is written.
@@ -97,5 +98,26 @@ fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)
         child.signal(libc::SIGKILL).expect("nobody is there, which is no error");
         let waited = child.wait();
         assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
+    });
+}
+
+/// What a reactor does with a descriptor that it is given (smol's `Async::new`): then a wait by it does not block
+/// (`PIDFD_NONBLOCK` of pidfd_open(2)).
+#[test]
+fn a_child_whose_descriptor_is_non_blocking_is_waited_for_all_the_same() {
+    isolated(|| {
+        let mut child = Command::new("sleep").arg("0.1").spawn().expect("it starts");
+        let Some(pidfd) = child.pidfd() else { return skip("there is no descriptor of the child") };
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::fcntl(pidfd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) });
+        assert_eq!(child.try_wait().expect("it runs"), None);
+        assert!(child.wait().expect("it ends").success());
+
+        let mut child = sleeping(true);
+        let pidfd = child.pidfd().expect("there is one").as_raw_fd();
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::fcntl(pidfd, libc::F_SETFL, libc::O_NONBLOCK) });
+        let status = child.terminate_then_kill(LONG).expect("it ends");
+        assert_eq!(status.signal(), Some(libc::SIGTERM));
     });
 }
