@@ -30,6 +30,12 @@
 //!   missing interpreter and a missing directory are three different things;
 //! - a failed exec is never reported as success, whatever descriptors are mapped.
 //!
+//! # Event loops, and commands of std's
+//!
+//! [`Child::pidfd`] is a descriptor that any event loop can watch. With the feature `tokio`, `Command::spawn_tokio` starts a
+//! child in the manner of `tokio::process`. [`StdCommandExt`] starts a [`std::process::Command`] by this crate, and with the feature
+//! `tokio-process` there is the same for tokio's.
+//!
 //! # What it does not do
 //!
 //! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to

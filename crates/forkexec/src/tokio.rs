@@ -37,8 +37,8 @@
 //!
 //! # What blocks
 //!
-//! A start blocks its thread until the child executes its program: some 40 to 150 µs, and more where a start is by fork(2).
-//! Where that is too long, [`tokio::task::spawn_blocking`](::tokio::task::spawn_blocking) may start it, in a runtime all the
+//! A start blocks its thread until the child executes its program: some 100 µs, and more where it is by fork(2).
+//! Where that is too long, [`spawn_blocking`](::tokio::task::spawn_blocking) may start it, in a runtime all the
 //! same, unless the command has [`die_with_parent`](crate::Command::die_with_parent): the thread that starts such a child must
 //! live as long as the process, and the threads of a runtime do not promise that.
 //!
