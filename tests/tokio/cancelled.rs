@@ -4,20 +4,19 @@
 //! A future is polled so many times and then dropped, for each number until it ends before that.
 
 use std::future::poll_fn;
-use std::os::unix::process::ExitStatusExt;
+use std::io::{self, PipeReader};
 use std::pin::{Pin, pin};
-use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
 use forkexec::tokio::Child;
-use forkexec::{Error, OnDrop, Stdio};
+use forkexec::{Command, Error, OnDrop, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 use tokio::time::timeout;
 
-use crate::ground::{Threads, has_no_children, in_runtime, probe};
+use crate::ground::{Threads, await_library_threads, has_no_children, in_runtime, probe};
 
 /// More than any of them is polled.
 const MOST: usize = 10_000;
@@ -41,7 +40,7 @@ enum Doing {
 
 impl Doing {
     fn with(self, mut child: Child) -> Owning {
-        let input = vec![b'.'; 1_000_000];
+        let input = vec![b'.'; 200_000];
         Box::pin(async move {
             match self {
                 Self::Wait => drop(child.wait().await),
@@ -80,7 +79,18 @@ async fn polled(times: usize, future: impl Future) -> bool {
 
 /// A child that talks in both directions, and ends with its input.
 fn started(policy: OnDrop, pidfd: bool) -> Child {
-    let mut command = probe(&["echo"]);
+    talking(probe(&["echo"]), policy, pidfd)
+}
+
+/// The same, which says so at its end, unless it was killed.
+fn witness(policy: OnDrop, pidfd: bool) -> (Child, PipeReader) {
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat; echo alive >&3"]).ignore_signal(libc::SIGTERM).map_fd(writer, 3);
+    (talking(command, policy, pidfd), reader)
+}
+
+fn talking(mut command: Command<'static>, policy: OnDrop, pidfd: bool) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.on_drop(policy).create_pidfd(pidfd).spawn_tokio().expect("it starts")
 }
@@ -102,14 +112,21 @@ fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
     doing: Doing,
 ) {
     in_runtime(threads, async move {
-        // What is opened once, is.
-        doing.with(started(policy, pidfd)).await;
         for times in 0..MOST {
             let before = Snapshot::take();
-            let child = started(policy, pidfd);
+            let (child, says) = witness(policy, pidfd);
             let id = child.id();
             let ended = polled(times, doing.with(child)).await;
-            settle(id, policy, ended, doing).await;
+            // Neither of these is an await of a task's that this thread has to run.
+            let lived = io::read_to_string(says).expect("it is text") == "alive\n";
+            if policy == OnDrop::Leave && !doing.kills() {
+                assert!(lived, "it was to be left, and was killed after {times} polls");
+            }
+            if !ended && policy != OnDrop::KillAndWait {
+                take_status(id);
+            }
+            await_library_threads();
+            assert!(has_no_children(), "after {times} polls");
             let differences = before.differences(&Snapshot::take());
             assert!(differences.is_empty(), "after {times} polls:\n{}", differences.join("\n"));
             if ended {
@@ -121,30 +138,11 @@ fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
     });
 }
 
-/// Holds the child to its policy, and waits for what that left.
-async fn settle(id: u32, policy: OnDrop, ended: bool, doing: Doing) {
-    if ended || policy == OnDrop::KillAndWait {
-        assert!(has_no_children());
-        return;
-    }
-    // It is still ours, or was reaped by whoever its policy gave it to.
-    let status = tokio::task::spawn_blocking(move || take_status(id)).await.expect("it does not panic");
-    let Some(status) = status else { return };
-    let killed = status.signal() == Some(libc::SIGKILL);
-    assert!(!killed || policy == OnDrop::Kill || doing.kills(), "it was to be left, and was killed");
-    // Otherwise its input has ended, or nobody read it, or it was terminated.
-    assert!(
-        killed || status.code().is_some() || matches!(status.signal(), Some(libc::SIGTERM | libc::SIGPIPE)),
-        "{status}"
-    );
-}
-
-/// `None` if there is no such child any more.
-fn take_status(id: u32) -> Option<ExitStatus> {
-    let mut status = 0;
-    // SAFETY: one int is written.
-    let answer = unsafe { libc::waitpid(id.cast_signed(), &raw mut status, 0) };
-    (answer > 0).then(|| ExitStatus::from_raw(status))
+/// Takes the status of a child that was left, or killed and not waited for.
+fn take_status(id: u32) {
+    // SAFETY: nothing is written.
+    let answer = unsafe { libc::waitpid(id.cast_signed(), std::ptr::null_mut(), 0) };
+    assert_eq!(answer, id.cast_signed());
 }
 
 #[rstest]

@@ -1,7 +1,10 @@
 //! A runtime and a process for each test, and commands that start the probe.
 
+use std::fs;
 use std::io;
 use std::panic::resume_unwind;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use forkexec::{Command, OnDrop};
 use forkexec_tests::isolate::isolated;
@@ -50,4 +53,17 @@ pub(crate) fn has_no_children() -> bool {
     // SAFETY: nothing is asked for.
     let answer = unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), options) };
     answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
+}
+
+/// Waits until no thread of the library's is left. None tells that it is gone, so they are looked for.
+pub(crate) fn await_library_threads() {
+    let is_library_s = |task: io::Result<fs::DirEntry>| {
+        let name = task.and_then(|task| fs::read_to_string(task.path().join("comm")));
+        name.is_ok_and(|name| name.starts_with("forkexec"))
+    };
+    let end = Instant::now() + Duration::from_mins(1);
+    while fs::read_dir("/proc/self/task").expect("it is there").any(is_library_s) {
+        assert!(Instant::now() < end, "a thread of the library's is left");
+        thread::yield_now();
+    }
 }
