@@ -16,7 +16,7 @@ use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 use tokio::time::timeout;
 
-use crate::ground::{Threads, await_library_threads, has_no_children, in_runtime, probe};
+use crate::ground::{Threads, await_threads, has_no_children, in_runtime, probe, threads};
 
 /// More than any of them is polled.
 const MOST: usize = 10_000;
@@ -97,7 +97,7 @@ fn talking(mut command: Command<'static>, policy: OnDrop, pidfd: bool) -> Child 
 
 #[rstest]
 fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
-    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(Threads::One, Threads::Many)] kind: Threads,
     #[values(OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] pidfd: bool,
     #[values(
@@ -111,21 +111,17 @@ fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
     )]
     doing: Doing,
 ) {
-    in_runtime(threads, async move {
+    in_runtime(kind, async move {
         for times in 0..MOST {
-            let before = Snapshot::take();
+            let (before, count) = (Snapshot::take(), threads());
             let (child, says) = witness(policy, pidfd);
-            let id = child.id();
             let ended = polled(times, doing.with(child)).await;
             // Neither of these is an await of a task's that this thread has to run.
             let lived = io::read_to_string(says).expect("it is text") == "alive\n";
             if policy == OnDrop::Leave && !doing.kills() {
                 assert!(lived, "it was to be left, and was killed after {times} polls");
             }
-            if !ended && policy != OnDrop::KillAndWait {
-                take_status(id);
-            }
-            await_library_threads();
+            await_threads(count);
             assert!(has_no_children(), "after {times} polls");
             let differences = before.differences(&Snapshot::take());
             assert!(differences.is_empty(), "after {times} polls:\n{}", differences.join("\n"));
@@ -136,13 +132,6 @@ fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
         }
         panic!("it never ended");
     });
-}
-
-/// Takes the status of a child that was left, or killed and not waited for.
-fn take_status(id: u32) {
-    // SAFETY: nothing is written.
-    let answer = unsafe { libc::waitpid(id.cast_signed(), std::ptr::null_mut(), 0) };
-    assert_eq!(answer, id.cast_signed());
 }
 
 #[rstest]

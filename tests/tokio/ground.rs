@@ -55,14 +55,16 @@ pub(crate) fn has_no_children() -> bool {
     answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
 }
 
-/// Waits until no thread of the library's is left. None tells that it is gone, so they are looked for.
-pub(crate) fn await_library_threads() {
-    let is_library_s = |task: io::Result<fs::DirEntry>| {
-        let name = task.and_then(|task| fs::read_to_string(task.path().join("comm")));
-        name.is_ok_and(|name| name.starts_with("forkexec"))
-    };
+/// How many threads this process has.
+pub(crate) fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("it is there").count()
+}
+
+/// Waits until there are no more than so many: those of the library leave when nothing is to be done. None tells that it is
+/// gone, so they are counted.
+pub(crate) fn await_threads(count: usize) {
     let end = Instant::now() + Duration::from_mins(1);
-    while fs::read_dir("/proc/self/task").expect("it is there").any(is_library_s) {
+    while threads() > count {
         assert!(Instant::now() < end, "a thread of the library's is left");
         thread::yield_now();
     }

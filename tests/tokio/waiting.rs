@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(20);
 fn sleeper(pidfd: bool) -> Child {
     let mut command = probe(&["sleep-on-stdin"]);
     let child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn_tokio().expect("it starts");
-    assert!(pidfd || child.pidfd().is_none());
+    assert!(pidfd || child.as_handle().is_none());
     child
 }
 

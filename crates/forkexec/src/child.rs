@@ -75,7 +75,7 @@ impl Child {
 
     /// Sets what becomes of it when it is dropped, and gives what was to become of it.
     #[cfg(feature = "tokio")]
-    pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
+    pub(crate) fn replace_on_drop(&mut self, policy: crate::OnDrop) -> crate::OnDrop {
         self.process.replace_on_drop(policy)
     }
 
@@ -229,6 +229,12 @@ impl Child {
     /// ```
     pub fn kill_tree(&mut self) -> Result<TreeKilled, Error> {
         self.process.kill_tree(true)
+    }
+
+    /// As [`kill_tree`](Self::kill_tree), without waiting for the ends.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn start_kill_tree(&mut self) -> Result<TreeKilled, Error> {
+        self.process.kill_tree(false)
     }
 
     /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, gives them so long to end by

@@ -51,12 +51,12 @@ mod env;
 mod error;
 mod failure;
 mod fd_plan;
+mod from_std;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod handle;
 mod keeper;
-mod from_std;
 mod layout;
 mod operand;
 mod path_search;
@@ -75,10 +75,10 @@ mod spawn;
 mod stdio;
 mod survey;
 mod talk;
-mod tree;
-mod usage;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod tree;
+mod usage;
 mod wait;
 
 pub use activation::{ListenFd, listen_fds};
@@ -87,8 +87,8 @@ pub use child::Child;
 pub use command::Command;
 pub use error::{ActivationError, Error, InputError, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
-pub use handle::ChildHandle;
 pub use from_std::StdCommandExt;
+pub use handle::ChildHandle;
 pub use operand::Operand;
 pub use path_search::SearchPath;
 pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};

@@ -29,9 +29,9 @@
 //!
 //! # How the end is noticed
 //!
-//! By the child's own descriptor ([`Child::pidfd`](crate::Child::pidfd)), which the runtime watches as it does a socket: no
-//! handler of `SIGCHLD`, nothing that is asked again and again, and no thread. Where there is none (another system than
-//! Linux, a kernel before 5.3, [`create_pidfd(false)`](crate::Command::create_pidfd)), a thread waits for the child from the
+//! By a descriptor of the child ([`Child::as_handle`](crate::Child::as_handle)), which the runtime watches as it does a socket: no
+//! handler of `SIGCHLD`, nothing that is asked again and again, and no thread. Where there is none (Solaris and illumos,
+//! Linux before 5.3, [`create_pidfd(false)`](crate::Command::create_pidfd)), a thread waits for the child from the
 //! moment that somebody waits for it here, until its end (waitid(2) with `WNOWAIT`). It is none of the runtime's: it takes no
 //! place among its blocking tasks, and a runtime that is shut down does not wait for it.
 //!

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A child, as the system knows it.
@@ -199,12 +199,12 @@ fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
 }
 
 /// Starts a thread of the library's, on which no handler of the program's runs: it blocks all signals.
-pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let mask = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
     let started = thread::Builder::new().name(name.to_owned()).spawn(work);
     // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
     let _ = mask.thread_set_mask();
-    started.map(drop)
+    started
 }
 
 /// Waits until a child has ended, and leaves its status. If other code took that, or nobody is to have it, it has ended all

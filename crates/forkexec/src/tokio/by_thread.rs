@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 /// A thread that waits for a child, and leaves its status where it is. It ends with the child.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Waiter {
     pub(super) fn start(id: u32) -> io::Result<Self> {
         let shared = Arc::<Mutex<Shared>>::default();
         let theirs = Arc::clone(&shared);
-        let wait = move || {
+        let watch = move || {
             let error = wait::await_end(id.cast_signed()).err();
             let waker = {
                 let mut shared = lock(&theirs);
@@ -40,7 +40,7 @@ impl Waiter {
                 waker.wake();
             }
         };
-        let thread = thread::Builder::new().name("forkexec-wait".to_owned()).spawn(wait)?;
+        let thread = wait::start_thread("forkexec-wait", watch)?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -2,7 +2,7 @@
 
 use super::watch::Watch;
 use super::{ChildStderr, ChildStdin, ChildStdout, Conversation};
-use crate::{Error, OnDrop};
+use crate::{ChildHandle, Error, OnDrop, ResourceUsage, TreeKilled};
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -67,6 +67,11 @@ impl Child {
         self.get_ref().pidfd()
     }
 
+    /// A descriptor that is readable when the child has ended, for another event loop: as [`crate::Child::as_handle`].
+    pub fn as_handle(&self) -> Option<&ChildHandle> {
+        self.get_ref().as_handle()
+    }
+
     /// The child as it was started, which knows by which [method](crate::Child::method), and by what its descriptors were
     /// [closed](crate::Child::closer). The pipes are not in it.
     pub fn get_ref(&self) -> &crate::Child {
@@ -90,6 +95,20 @@ impl Child {
     pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
         self.watch.wait().await
+    }
+
+    /// Closes standard input and waits for the child to end: what it used, too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait`](Self::wait), and of [`crate::Child::wait_usage`].
+    pub async fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
+        self.wait().await?;
+        self.watch.child_mut().wait_usage()
     }
 
     /// The child's status if it has ended.
@@ -117,6 +136,15 @@ impl Child {
     /// Those of [`crate::Child::kill`].
     pub fn start_kill(&mut self) -> Result<(), Error> {
         self.watch.child_mut().kill()
+    }
+
+    /// Ends the child and all that descends from it with `SIGKILL`, as [`crate::Child::kill_tree`], and does not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::Child::kill_tree`].
+    pub fn start_kill_tree(&mut self) -> Result<TreeKilled, Error> {
+        self.watch.child_mut().start_kill_tree()
     }
 
     /// Sends `SIGKILL`, and waits for the child to end.

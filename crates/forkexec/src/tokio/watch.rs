@@ -23,14 +23,14 @@ pub(super) struct HasDescriptor(crate::Child);
 
 impl AsRawFd for HasDescriptor {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.pidfd().expect("it is made of a child with a descriptor").as_raw_fd()
+        self.0.as_handle().expect("it is made of a child with a descriptor").as_raw_fd()
     }
 }
 
 impl Watch {
     /// Has a child watched. One that cannot be is dropped.
     pub(super) fn new(child: crate::Child) -> io::Result<Self> {
-        if child.pidfd().is_none() {
+        if child.as_handle().is_none() {
             return Ok(Self::Thread { child, waiter: None });
         }
         // SAFETY: the descriptor is the child's for as long as that lives, and the answer owns the child.
