@@ -8,7 +8,7 @@ use std::{hint, thread};
 
 use forkexec::{Child, Command, Error, OnDrop, Prepared, Tree};
 
-const ROUNDS: usize = 1_000;
+const ROUNDS: usize = 500;
 
 /// A program that ends at once, and one that does not.
 fn short() -> Command<'static> {
@@ -74,9 +74,6 @@ fn main() -> Result<(), Error> {
     let mut other = long();
     drop(other.die_with_parent(libc::SIGKILL).spawn()?);
     measure("dropped: left, the thread runs", &plain, drop_it)?;
-    let mut abandoned = short();
-    abandoned.on_drop(OnDrop::Abandon);
-    measure("dropped: abandoned", &abandoned.into_prepared()?, drop_it)?;
     held.kill_tree()?;
     held.wait()?;
 
@@ -94,5 +91,10 @@ fn main() -> Result<(), Error> {
         scope.spawn(plainly).join().expect("it does not panic")?;
         let kept = || measure("die_with_parent, by another thread: the keeper", &dying, wait);
         scope.spawn(kept).join().expect("it does not panic")
-    })
+    })?;
+
+    // Last: each leaves a zombie.
+    let mut abandoned = short();
+    abandoned.on_drop(OnDrop::Abandon);
+    measure("dropped: abandoned", &abandoned.into_prepared()?, drop_it)
 }

@@ -210,7 +210,8 @@ impl Child {
     /// [`Command::tree`](crate::Command::tree) says at the start what is to hold the tree together. Where it said nothing, the
     /// child's session or process group does, if it leads one, and it must not have been waited for. Where processes
     /// are listed (Linux), those who descend from the child are looked for, too: each is stopped before it can start
-    /// another, until nobody new is found, and nobody is signalled by number.
+    /// another, until nobody new is found, and nobody is signalled by number. That takes some tens of microseconds for each
+    /// process of the system; a control group needs none of it.
     ///
     /// # Errors
     ///

@@ -255,10 +255,9 @@ impl Held {
     /// `None` if there is no control group, or it is gone.
     fn kill_group_of_its_own(&self, waits: bool) -> Option<io::Result<usize>> {
         let leaf = self.leaf.as_ref()?;
-        match leaf.kill() {
+        match leaf.end(waits) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Ok(found) if waits => Some(leaf.is_empty_by(None).map(|_| found)),
-            killed => Some(killed),
+            ended => Some(ended),
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::SpawnError;
 use crate::ends::off_the_targets;
 use crate::platform::pidfd;
-use crate::wait::is_ready_until;
+use crate::wait::{is_readable_until, is_ready_until};
 use forkexec_core::{Cgroup, Plan};
 use nix::poll::PollFlags;
 use std::fs::{self, File};
@@ -84,9 +84,27 @@ impl Leaf {
         Ok((leaf, Gate { directory, procs }))
     }
 
-    /// Kills all that are in it or below it, with those that start meanwhile: how many there were a moment before.
-    pub(super) fn kill(&self) -> io::Result<usize> {
-        let count = self.members()?.len();
+    /// Kills all that are in it or below it, with those that start meanwhile, and waits until nobody is left unless told
+    /// otherwise: how many there were a moment before.
+    pub(super) fn end(&self, waits: bool) -> io::Result<usize> {
+        let members = self.members()?;
+        if !waits {
+            return self.kill(members.len());
+        }
+        // The file that tells of the last one's end does so ten milliseconds after it told of the first one's birth, at the
+        // earliest. Their own descriptors tell at once; where there are many, or numbers are others' by now, they need not.
+        let own: Vec<OwnedFd> = members.iter().take(FEW).filter_map(|&pid| pidfd::open(pid).ok()).collect();
+        let remain = self.members()?;
+        let are_theirs = members.iter().all(|pid| remain.contains(pid));
+        let found = self.kill(members.len())?;
+        for process in own.iter().filter(|_| are_theirs) {
+            is_readable_until(process.as_fd(), None)?;
+        }
+        self.is_empty_by(None)?;
+        Ok(found)
+    }
+
+    fn kill(&self, count: usize) -> io::Result<usize> {
         let written = File::options().write(true).open(self.path.join("cgroup.kill"));
         match written.and_then(|mut file| file.write_all(b"1")) {
             Ok(()) => Ok(count),
@@ -168,6 +186,9 @@ impl Drop for Leaf {
         self.remove();
     }
 }
+
+/// So many descriptors are opened at a time, to wait for the end of processes.
+const FEW: usize = 16;
 
 /// Whether an open file, read anew, has this line.
 pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
