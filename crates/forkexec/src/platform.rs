@@ -75,12 +75,12 @@ cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
     } else if #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd", target_os = "openbsd"))] {
         mod wait4;
-        pub(crate) use wait4::ending_by_number;
+        pub(crate) use wait4::{ending_by_number, inherited_peak};
         /// In which unit the peak of memory is counted: bytes on Apple's systems, else kilobytes.
         const RSS_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
     } else {
         mod waitpid;
-        pub(crate) use waitpid::ending_by_number;
+        pub(crate) use waitpid::{ending_by_number, inherited_peak};
     }
 }
 

@@ -32,8 +32,8 @@ impl ResourceUsage {
 
     /// The most memory that it had at one time (resident set), in bytes, if that is known.
     ///
-    /// Linux counts what the child had before exec, which is its parent's memory. So `None` is for a peak that is not
-    /// above the parent's own: what the child's was then, nobody can tell.
+    /// What the child had before exec, which is its parent's memory, is counted on Linux, and may be elsewhere. So `None` is for
+    /// a peak that is not above the parent's own: what the child's was then, nobody can tell.
     pub fn max_rss(&self) -> Option<u64> {
         (self.peak > self.inherited).then_some(self.peak)
     }

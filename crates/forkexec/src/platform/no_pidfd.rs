@@ -4,7 +4,7 @@ use crate::wait::Ending;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-pub(crate) use super::ending_by_number;
+pub(crate) use super::{ending_by_number, inherited_peak};
 
 /// Whether a status can be looked at without taking it.
 pub(crate) const LEAVES_STATUS: bool = false;
@@ -19,9 +19,4 @@ pub(crate) fn signal(_child: BorrowedFd<'_>, _signal: i32) -> io::Result<()> {
 
 pub(crate) fn ending(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option<Ending>> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Nothing is known of a child's memory before exec being counted.
-pub(crate) fn inherited_peak() -> u64 {
-    0
 }

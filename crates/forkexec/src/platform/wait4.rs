@@ -25,6 +25,15 @@ pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Endi
     }
 }
 
+/// The most memory that this process ever had, in bytes: a child may have been seen with that, before exec.
+pub(crate) fn inherited_peak() -> u64 {
+    let mut used = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: an `rusage` is written.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, used.as_mut_ptr()) };
+    // SAFETY: all zeroes are an `rusage`, and what the kernel fills in is one.
+    count(unsafe { used.assume_init() }.ru_maxrss).saturating_mul(RSS_UNIT)
+}
+
 fn told(used: &libc::rusage) -> ResourceUsage {
     ResourceUsage {
         user: duration(&used.ru_utime),

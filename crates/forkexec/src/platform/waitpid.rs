@@ -5,6 +5,11 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+/// Nothing is told that could be the parent's.
+pub(crate) fn inherited_peak() -> u64 {
+    0
+}
+
 /// How a child ended, `None` if it has not and `options` say not to wait for that.
 pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
     let mut status = 0;
