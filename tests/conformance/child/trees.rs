@@ -75,7 +75,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 #[case::of_a_session_who_started_another(Some(Tree::Session), Guarantee::Session, &["daemon", "rover"])]
 #[case::of_a_control_group_nobody(Some(Tree::Cgroup), Guarantee::Cgroup, &[])]
 #[case::of_the_best_nobody(Some(Tree::Best), Guarantee::Cgroup, &[])]
-fn who_is_left_of_a_tree_is_what_the_guarantee_says(
+fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
     #[case] tree: Option<Tree>,
     #[case] guarantee: Guarantee,
     #[case] left: &[&str],
@@ -119,7 +119,7 @@ fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Tree, #[case] guara
 }
 
 #[test]
-fn of_a_child_that_was_waited_for_no_number_is_signalled() {
+fn w09_of_a_child_that_was_waited_for_no_number_is_signalled() {
     isolated(|| {
         let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
         child.wait().expect("it ends");
