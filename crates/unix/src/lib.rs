@@ -382,10 +382,11 @@ impl ParentSys for Kernel {
     fn has_ended(&self, child: Pid) -> bool {
         let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        #[expect(clippy::allow_attributes, reason = "each system has another type for ids")]
+        #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast)]
+        let child = child as libc::id_t;
         // SAFETY: the system fills the structure.
-        let asked = done(unsafe {
-            libc::waitid(libc::P_PID, child.unsigned_abs() as libc::id_t, about.as_mut_ptr(), options)
-        });
+        let asked = done(unsafe { libc::waitid(libc::P_PID, child, about.as_mut_ptr(), options) });
         // SAFETY: all zeroes are one, too.
         let about = unsafe { about.assume_init() };
         match asked {

@@ -106,11 +106,14 @@ fn who_waits_does_nothing_else() {
     });
 }
 
+/// getrusage(2), which the libc crate has incompletely for Android.
+const RUSAGE_THREAD: i32 = 1;
+
 /// How often this thread gave up the processor.
 fn switches() -> i64 {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: the structure is written.
-    check(unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) });
+    check(unsafe { libc::getrusage(RUSAGE_THREAD, usage.as_mut_ptr()) });
     // SAFETY: the call succeeded.
     let usage = unsafe { usage.assume_init() };
     #[expect(clippy::allow_attributes, reason = "a number of 32 bits on some architectures")]

@@ -33,13 +33,13 @@ pub(super) fn make_ambient(capability: u32) -> io::Result<()> {
     done(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) })?;
     let raise = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).expect("a small number");
     // SAFETY: no memory is passed.
-    done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) }.into())?;
+    done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) })?;
     // SAFETY: as above.
-    done(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) }.into())
+    done(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) })
 }
 
-fn done(answer: libc::c_long) -> io::Result<()> {
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+fn done(answer: impl Into<i64>) -> io::Result<()> {
+    if answer.into() < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Effective, permitted and ambient capabilities, as `/proc/PID/status` has them.
