@@ -51,7 +51,7 @@ fn be_the_parent(keeper: bool) -> ! {
 #[rstest]
 #[case::by_the_keeper(true)]
 #[case::by_the_thread_itself(false)]
-fn s12_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] keeper: bool) {
+fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] keeper: bool) {
     isolated(|| {
         if env::var_os(ROLE).is_some() {
             be_the_parent(keeper);

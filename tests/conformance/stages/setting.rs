@@ -4,13 +4,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use forkexec::{Command, Resource, Stdio};
+use forkexec::{Command, Resource};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
-use rstest::rstest;
 
 use crate::ground::{has, is_emulated, is_privileged};
 use crate::start::{probe, report};
@@ -153,30 +151,5 @@ fn s12_a_death_signal_outlives_a_change_of_user() {
         command.uid(1234).gid(1234).groups([]).die_with_parent(libc::SIGKILL);
         let seen = report(&mut command);
         assert_eq!((seen.uids.real, seen.pdeathsig), (1234, libc::SIGKILL));
-    });
-}
-
-/// What dies is the thread that started it, as prctl(2) says.
-#[rstest]
-#[case::of_a_thread_that_ends(true)]
-#[case::of_a_thread_that_lives(false)]
-fn s12_n49_a_child_dies_with_the_thread_that_started_it(#[case] ends: bool) {
-    isolated(|| {
-        if !has(Operation::DieWithParent) {
-            return;
-        }
-        let start = || {
-            let mut command = probe(&["sleep-on-stdin"]);
-            command.die_with_parent(libc::SIGKILL).stdin(Stdio::piped()).spawn().expect("it starts")
-        };
-        let mut child = if ends { thread::spawn(start).join().expect("it does not panic") } else { start() };
-        let stdin = child.stdin.take();
-        if !ends {
-            thread::spawn(|| ()).join().expect("another thread ends");
-            assert!(child.try_wait().expect("it can be waited for").is_none());
-            drop(stdin);
-            return assert!(child.wait().expect("its input ends").success());
-        }
-        assert_eq!(child.wait().expect("it is killed").signal(), Some(libc::SIGKILL));
     });
 }
