@@ -390,7 +390,8 @@ impl ParentSys for Kernel {
         // SAFETY: all zeroes are one, too.
         let about = unsafe { about.assume_init() };
         match asked {
-            Ok(()) => about.si_signo == libc::SIGCHLD,
+            // `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`, on each of them. A tracer may be told of stops, too.
+            Ok(()) => (1..=3).contains(&about.si_code),
             Err(errno) => errno == Errno::CHILD,
         }
     }

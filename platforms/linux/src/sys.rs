@@ -421,7 +421,8 @@ impl ParentSys for Kernel {
         // SAFETY: all zeroes are one, too.
         let about = unsafe { about.assume_init() };
         match done(asked) {
-            Ok(()) => about.si_signo == libc::SIGCHLD,
+            // A tracer is told of stops, too, whatever it waits for.
+            Ok(()) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
             Err(errno) => errno == Errno::CHILD,
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-use forkexec::{Command, Error, Stdio};
+use forkexec::{Command, Error, OnDrop, Stdio};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::{filter, sys};
@@ -32,6 +32,8 @@ impl Starting {
     /// A descriptor to keep is not open, or there is no socket or thread.
     pub(super) fn begin(wanted: &Wanted) -> Result<Self, Failure> {
         let mut command = command(wanted)?;
+        // Whoever else waited for the child would take its stops from the tracer.
+        command.on_drop(OnDrop::Abandon);
         let failed = |error| Failure::refused("cannot start the program").because(error);
         let (line, childs) = UnixStream::pair().map_err(failed)?;
         let (number, filter) = (line.as_raw_fd(), filter::program());
