@@ -94,6 +94,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --keep-groups --user nobody id", "as somebody else"),
     ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
     ("forkexec run --timeout 5m --kill-after 10 job", "not longer than that"),
+    ("forkexec run --timeout 1h --tree make", "nor what it started"),
 ];
 
 /// Starts the program, waits for it, and gives its exit code.
@@ -104,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         command.time_stages();
     }
     let started = Instant::now();
-    let ends_apart = options.surroundings.leaves_group();
+    let ends_apart = options.surroundings.leaves_group() || options.deadline.leaves_group();
     let mut child = waiting::spawn(&mut command, ends_apart, options.signals.keeps_ignored())
         .map_err(|error| outcome::failure(options, &error))?;
     drop(command); // what it holds open is the child's alone
@@ -131,6 +132,7 @@ fn command(options: &Options) -> Result<Command<'static>, Failure> {
     command.args(args);
     options.descriptors.apply(&mut command)?;
     options.surroundings.apply(&mut command)?;
+    options.deadline.apply(&mut command);
     options.signals.apply(&mut command);
     options.environment.apply(&mut command);
     options.identity.apply(&mut command)?;

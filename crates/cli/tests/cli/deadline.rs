@@ -59,6 +59,18 @@ fn a_program_that_is_stopped_is_ended_too() {
     });
 }
 
+/// The pipe of the output ends when nobody has it any more.
+#[rstest]
+#[case::who_waits("sleep 600 & sleep 600", &[], 124)]
+#[case::who_was_left("(sleep 600 &); sleep 600", &[], 124)]
+#[case::who_does_not_listen("trap '' TERM; sleep 600 & sleep 600", &["--kill-after", "100ms"], 137)]
+fn with_a_tree_nobody_is_left(#[case] script: &str, #[case] options: &[&str], #[case] code: i32) {
+    isolated_for(LIMIT, || {
+        let words = [&["run", "--timeout", "200ms", "--tree"], options, &["sh", "-c", script]].concat();
+        assert_eq!(answer(&words), (Some(code), String::new(), String::new()));
+    });
+}
+
 #[test]
 fn the_report_says_what_became_of_it() {
     isolated_for(LIMIT, || {
@@ -72,6 +84,7 @@ fn the_report_says_what_became_of_it() {
 
 #[rstest]
 #[case::no_duration(&["--timeout", "soon"], "\"soon\" is no number with one of the units ms, s, m, h and d")]
+#[case::tree_alone(&["--tree"], "--timeout <DURATION>")]
 #[case::alone(&["--kill-after", "1"], "--timeout <DURATION>")]
 #[case::status_alone(&["--preserve-status"], "--timeout <DURATION>")]
 fn what_is_no_deadline_is_refused(#[case] options: &[&str], #[case] message: &str) {
