@@ -56,8 +56,13 @@ impl Process {
             operation: "tell what a single child used",
             system: crate::platform::capabilities().system,
         })?;
-        let inherited = crate::platform::pidfd::inherited_peak();
-        Ok((status, ResourceUsage { inherited, ..usage }))
+        // The parent's peak is that of the first question: later it may be higher.
+        let usage = match usage.inherited {
+            0 => ResourceUsage { inherited: crate::platform::pidfd::inherited_peak(), ..usage },
+            _ => usage,
+        };
+        self.ended = Some(Ended::With(Ending { status, usage: Some(usage) }));
+        Ok((status, usage))
     }
 
     fn ending(&mut self) -> Result<Ending, Error> {
