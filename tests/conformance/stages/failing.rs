@@ -138,7 +138,7 @@ fn no_new_privs_that_is_refused() {
 fn death_signal_that_is_refused() {
     isolated(|| {
         if has(Operation::DieWithParent) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
-            let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM));
+            let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM).keeper(false));
             let text = "tie its end to the parent's by signal 15";
             assert_failure(&failure, Stage::DieWithParent, &Operand::Number(15), Errno::INVAL, text);
         }
