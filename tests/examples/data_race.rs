@@ -1,0 +1,31 @@
+//! Two threads write one number without asking each other: what a tool that looks for this has to see, so that its silence
+//! elsewhere means something. See `ci/sanitize`.
+
+use std::cell::UnsafeCell;
+use std::thread;
+use std::time::Duration;
+
+struct Shared(UnsafeCell<u64>);
+
+// SAFETY: it is not: that is what this is for.
+unsafe impl Sync for Shared {}
+
+static SHARED: Shared = Shared(UnsafeCell::new(0));
+
+fn main() {
+    let threads: Vec<_> = (0..2).map(|_| thread::spawn(count)).collect();
+    for thread in threads {
+        thread.join().expect("it only counts");
+    }
+    // SAFETY: nobody writes any more. A number that nobody looks at would not be written at all.
+    println!("{}", unsafe { *SHARED.0.get() });
+}
+
+fn count() {
+    for _ in 0..100 {
+        // SAFETY: it is not, but any number will do.
+        unsafe { *SHARED.0.get() += 1 };
+        // Both are there at once, however few processors there are.
+        thread::sleep(Duration::from_millis(1));
+    }
+}
