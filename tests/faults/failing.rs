@@ -10,6 +10,8 @@ use forkexec_core::{
 };
 use forkexec_linux::{CloneSys, LinuxSys, Start, Started, Top};
 
+use crate::script::{About, Made, Script};
+
 /// Which call fails, and with what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
@@ -60,6 +62,10 @@ pub(crate) struct Failing<S> {
     in_child: AtomicBool,
     counted: AtomicUsize,
     failed: OnceLock<&'static str>,
+    /// Notes all calls, and says what happens at some.
+    script: Option<&'static Script>,
+    /// Where stacks are mapped, and how long they are.
+    mapped: Mutex<Vec<(usize, usize)>>,
 }
 
 impl<S> Failing<S> {
@@ -84,6 +90,8 @@ impl<S> Failing<S> {
             in_child: AtomicBool::new(false),
             counted: AtomicUsize::new(0),
             failed: OnceLock::new(),
+            script: None,
+            mapped: Mutex::default(),
         }
     }
 
@@ -93,6 +101,11 @@ impl<S> Failing<S> {
             inner,
             Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) },
         )
+    }
+
+    /// All calls are noted in a script, which says what happens at some.
+    pub(crate) fn following(inner: S, script: &'static Script) -> Self {
+        Self { script: Some(script), ..Self::nothing(inner) }
     }
 
     /// Calls of these names are never done, on either side.
@@ -156,7 +169,13 @@ impl<S> Failing<S> {
         self.failed.get().copied()
     }
 
-    fn fault(&self, name: &'static str) -> Result<(), Errno> {
+    /// The memory that is mapped for stacks since the last time that this was asked: addresses and lengths.
+    pub(crate) fn take_mapped(&self) -> Vec<(usize, usize)> {
+        std::mem::take(&mut self.mapped.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fault(&self, made: Made) -> Result<(), Errno> {
+        let name = made.name;
         let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
         if let Some((_, act)) = self.act.filter(|(before, _)| side == Side::Child && *before == name) {
             act();
@@ -164,6 +183,9 @@ impl<S> Failing<S> {
         if let Some(Denied(_, errno, count)) = self.denied.iter().find(|Denied(denied, ..)| *denied == name) {
             count.fetch_add(1, Ordering::Relaxed);
             return Err(*errno);
+        }
+        if let Some(script) = self.script {
+            return script.follow(side, made);
         }
         if side != self.fault.side || self.fault.name.is_some_and(|only| only != name) {
             return Ok(());
@@ -176,21 +198,30 @@ impl<S> Failing<S> {
     }
 
     /// A call that is not done if it fails.
-    fn instead<T>(&self, name: &'static str, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-        self.fault(name).and_then(|()| call())
+    fn instead<T>(&self, made: impl Into<Made>, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+        self.fault(made.into()).and_then(|()| call())
     }
 
     /// A call that is done, and then fails.
-    fn after<T>(&self, name: &'static str, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    fn after<T>(&self, made: impl Into<Made>, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
         let done = call();
-        self.fault(name).and(done)
+        self.fault(made.into()).and(done)
+    }
+
+    /// From here on calls are a child's.
+    fn be_child(&self) {
+        self.in_child.store(true, Ordering::Relaxed);
+        if let Some(script) = self.script {
+            script.begin_child();
+        }
     }
 }
 
 macro_rules! calls {
     ($($how:ident: $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {$(
         fn $name(&self $(, $arg: $type)*) -> Result<$answer, Errno> {
-            self.$how(stringify!($name), || self.inner.$name($($arg),*))
+            let made = Made::new(stringify!($name), &[$(About::number(&$arg)),*]);
+            self.$how(made, || self.inner.$name($($arg),*))
         }
     )*};
 }
@@ -237,7 +268,7 @@ impl<S: Sys> Sys for Failing<S> {
 
     /// Counted, and done in any case: umask(2) cannot fail.
     fn set_umask(&self, mask: u32) {
-        let _ = self.fault("set_umask");
+        let _ = self.fault("set_umask".into());
         self.inner.set_umask(mask);
     }
 
@@ -251,7 +282,7 @@ impl<S: Sys> Sys for Failing<S> {
 
     /// Counted, and done in any case: getppid(2) cannot fail.
     fn parent(&self) -> Pid {
-        let _ = self.fault("parent");
+        let _ = self.fault("parent".into());
         self.inner.parent()
     }
 
@@ -259,7 +290,11 @@ impl<S: Sys> Sys for Failing<S> {
         self.inner.pause(milliseconds);
     }
 
+    /// A child that is timed asks once at the beginning of each stage.
     fn now(&self) -> u64 {
+        if let Some(script) = self.script.filter(|_| self.in_child.load(Ordering::Relaxed)) {
+            script.begin_stage();
+        }
         self.inner.now()
     }
 }
@@ -292,7 +327,7 @@ impl<S: ParentSys> ParentSys for Failing<S> {
         // SAFETY: the caller's promise.
         let forked = self.instead("fork", || unsafe { self.inner.fork() });
         if forked == Ok(None) {
-            self.in_child.store(true, Ordering::Relaxed);
+            self.be_child();
         }
         forked
     }
@@ -307,13 +342,15 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
     /// Interrupted it has done nothing; `ECHILD` means that somebody else was faster (wait(2), ERRORS).
     fn wait(&self, pid: Pid) -> Result<i32, Errno> {
-        if self.fault.errno == Errno::INTR {
-            return self.instead("wait", || self.inner.wait(pid));
+        match self.fault("wait".into()) {
+            Err(Errno::INTR) => Err(Errno::INTR),
+            fault => fault.and(self.inner.wait(pid)),
         }
-        self.after("wait", || self.inner.wait(pid))
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        mapped.retain(|(address, _)| *address != memory.addr().get());
         // SAFETY: the caller's promise.
         unsafe { self.inner.unmap(memory, length) }
     }
@@ -333,14 +370,17 @@ impl<S: CloneSys> CloneSys for Failing<S> {
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         self.stack.store(length, Ordering::Relaxed);
-        self.instead("map_private", || self.inner.map_private(length))
+        let memory = self.instead("map_private", || self.inner.map_private(length))?;
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        mapped.push((memory.addr().get(), length));
+        Ok(memory)
     }
 
     /// The child shares this value, too, and is on its side only until the parent goes on.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         self.starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
         let live = || {
-            self.in_child.store(true, Ordering::Relaxed);
+            self.be_child();
             if self.shares { child() } else { 0 }
         };
         if let Some(errno) = (self.refuse)(start) {
@@ -351,8 +391,9 @@ impl<S: CloneSys> CloneSys for Failing<S> {
             // SAFETY: the caller's promise: nothing is on it.
             unsafe { stack.paint() };
         }
+        let made = Made::new("start", &[i32::from(start.pidfd), i32::from(start.cgroup.is_some())]);
         // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
-        let started = self.instead("start", || unsafe { self.inner.start(start, top, &live) });
+        let started = self.instead(made, || unsafe { self.inner.start(start, top, &live) });
         self.in_child.store(false, Ordering::Relaxed);
         if let Some(most) = &self.most_used {
             // SAFETY: it was painted, and the child does not share this memory any more.

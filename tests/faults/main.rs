@@ -1,13 +1,17 @@
 //! Any call failing: what is told, and that nothing is left behind.
 //!
+//! - `errnos`: what each call may answer
 //! - `failing`: a wrapper around system calls that lets one of them fail
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
 //! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
 //! - `killed`: a child that shares memory ended from outside before its program runs
 //! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public face
+//! - `script`: what happens at which call, and what was called, in memory that all children share
 //! - `shared`: the same for the launcher whose children share memory, and what is never to be had
 //! - `stack`: the stack of a child that shares memory, overflown and measured
 //! - `stages`: each stage of a child failing over the real kernel
+//! - `sweep`: each call of many plans failing with each errno of its page, pairs of them, and children that are killed,
+//!   stopped and interrupted at each
 //! - `denied`: calls denied by seccomp, through the public face
 //!
 //! The simulated kernel is that of the `kernels` suite, and what holds signals that of `conformance`.
@@ -15,11 +19,13 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod denied;
+mod errnos;
 mod failing;
 mod handed_over;
 mod killed;
 mod launcher;
 mod refusals;
+mod script;
 mod shared;
 #[expect(dead_code, reason = "the kernels suite uses all of it")]
 #[path = "../kernels/sim/mod.rs"]
@@ -27,6 +33,7 @@ mod sim;
 mod simulated;
 mod stack;
 mod stages;
+mod sweep;
 
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/ground.rs"]

@@ -88,11 +88,17 @@ fn ending(call: &Call, errno: Errno) -> Option<Report> {
         (Stage::Umask | Stage::Close, _) | (_, "parent" | "close_range_unshare" | "descriptor_limit") => true,
         (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
         (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
-        (Stage::Signals, "disposition") => errno == Errno::INVAL,
+        (Stage::Signals, "disposition") => errno == Errno::INVAL && is_untouchable(call.numbers[0]),
         (Stage::Exec, _) => call.to_string() == "execve(/missing/prog)",
         _ => false,
     };
     (!goes_on).then(|| Report { stage, errno, operand: operand(stage, call) })
+}
+
+/// No call touches these, or the C library keeps some of them.
+fn is_untouchable(signal: Option<i64>) -> bool {
+    signal
+        .is_some_and(|signal| signal > 31 || [libc::SIGKILL, libc::SIGSTOP].map(i64::from).contains(&signal))
 }
 
 /// What a call is about: a descriptor, a signal, or an index.

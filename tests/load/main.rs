@@ -3,6 +3,7 @@
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `crowd`: two thousand children with limits of time, and one thread that waits for them
 //! - `ids`: threads that change the ids of the process meanwhile
+//! - `soak`: random plans under random refusals and kills
 //! - `storm`: signals every 100 microseconds
 //! - `talking`: children that are fed and read at once, in random pieces, and close early
 //! - `threads`: children of many threads with different descriptors, and in sessions of their own
@@ -17,6 +18,7 @@
 mod busy_text;
 mod crowd;
 mod ids;
+mod soak;
 mod storm;
 mod talking;
 mod threads;
@@ -30,6 +32,9 @@ mod held;
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/random.rs"]
 mod random;
+
+#[path = "../faults/sweep/draw.rs"]
+mod draw;
 
 use std::env;
 use std::ops::Range;

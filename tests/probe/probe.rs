@@ -1,7 +1,7 @@
 //! The program that the tests start: it says what it was born with.
 //!
-//! `report [--to N]` writes one line per fact to descriptor N (default 1), and
-//! minds no further arguments, other than reporting them. The other verbs do
+//! `report [--to N]` writes one line per fact to descriptor N (default 1), or
+//! with `--below N` looks at descriptors below N alone, and minds no further arguments, other than reporting them. The other verbs do
 //! one thing each, see [`main`]. It is linked statically, and needs neither
 //! `/proc` nor any file, so that it runs in an empty chroot.
 //!
@@ -113,8 +113,9 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
     let (given, environment) = (words(argv), words(envp));
     let verb: Vec<&str> = given.iter().skip(1).map(|arg| str::from_utf8(arg).unwrap_or("?")).collect();
     match verb[..] {
-        ["report", "--to", fd, ..] => put(number(fd), report(&given, &environment).as_bytes()),
-        ["report", ..] => put(1, report(&given, &environment).as_bytes()),
+        ["report", "--to", fd, ..] => put(number(fd), report(&given, &environment, None).as_bytes()),
+        ["report", "--below", end, ..] => put(1, report(&given, &environment, Some(number(end))).as_bytes()),
+        ["report", ..] => put(1, report(&given, &environment, None).as_bytes()),
         ["exit", code] => exit(number(code)),
         ["kill", signal] => drop(raise(number(signal))),
         ["echo"] => copy(0, Some(1)),
@@ -133,9 +134,9 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
     0
 }
 
-fn report(args: &Words, environment: &Words) -> Text {
+fn report(args: &Words, environment: &Words, below: Option<c_int>) -> Text {
     let mut text = Text::new();
-    report_descriptors(&mut text);
+    report_descriptors(&mut text, below);
     report_ids(&mut text);
     report_places(&mut text);
     report_signals(&mut text);
@@ -152,10 +153,11 @@ fn report(args: &Words, environment: &Words) -> Text {
 
 /// Asks every number that can be open: no cap, and no trust in a listing.
 ///
-/// A descriptor may lie above a limit lowered later, hence at least 65,536.
-fn report_descriptors(text: &mut Text) {
-    let limit = limit(NOFILE);
-    let highest = c_int::try_from(limit.hard.max(65_536)).unwrap_or(c_int::MAX);
+/// A descriptor may lie above a limit lowered later, hence at least 65,536. Who knows all that can be open says below
+/// which number that is.
+fn report_descriptors(text: &mut Text, below: Option<c_int>) {
+    let all = || c_int::try_from(limit(NOFILE).hard.max(65_536)).unwrap_or(c_int::MAX);
+    let highest = below.map_or_else(all, |end| end - 1);
     let open: Vec<c_int> = (0..=highest).filter(|&fd| ask(fd, F_GETFD) >= 0).collect();
     put_line(text, "scanned", highest);
     put_line(text, "fds", list(&open));

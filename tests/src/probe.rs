@@ -6,6 +6,7 @@
 //! | arguments             | does                                                      |
 //! |-----------------------|-----------------------------------------------------------|
 //! | `report [--to N] ...` | writes what [`Seen`] holds to descriptor N, by default 1  |
+//! | `report --below N`    | the same to 1, looking at descriptors below N alone       |
 //! | `exit N`, `kill N`    | exits with N, raises signal N                             |
 //! | `echo`                | copies its input to its output                            |
 //! | `sleep-on-stdin`      | exits with 0 when its input ends                          |

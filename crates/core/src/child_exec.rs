@@ -246,8 +246,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     fn look_at(&self, signal: Signal) -> Done {
         let becomes_default = match self.sys.disposition(signal) {
-            // The C library keeps a few signals for itself, and no call may touch them.
-            Err(Errno::INVAL) | Ok(Disposition::Default) => false,
+            Err(Errno::INVAL) if may_be_untouchable(signal) => false,
+            Ok(Disposition::Default) => false,
             Ok(Disposition::Handled) => true,
             Ok(Disposition::Ignored) => self.plan.reset.contains(signal),
             Err(errno) => return Err(on(signal)(errno)),
@@ -255,10 +255,11 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if becomes_default { self.sys.set_disposition(signal, false).map_err(on(signal)) } else { Ok(()) }
     }
 
-    /// What cannot be set, such as `SIGKILL`, or a number that no signal has, is not ignored either.
+    /// What cannot be set is not ignored either.
     fn make_default(&self, signal: Signal) -> Done {
         match self.sys.set_disposition(signal, false) {
-            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL) if may_be_untouchable(signal) => Ok(()),
             Err(errno) => Err(on(signal)(errno)),
         }
     }
@@ -405,6 +406,14 @@ const HIGHEST_OF_THE_STANDARD: Fd = 2;
 fn ask<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {
     operand.map_or(Ok(()), |operand| Ok(call(operand)?))
 }
+
+/// Whether a system may have no call that touches this signal: the C library keeps some of those from 32 up for itself, and
+/// a number may be no signal's. Of any other an `EINVAL` is a filter's, and would leave it ignored.
+const fn may_be_untouchable(signal: Signal) -> bool {
+    matches!(signal, libc::SIGKILL | libc::SIGSTOP) || signal > HIGHEST_OF_THE_CLASSIC
+}
+
+const HIGHEST_OF_THE_CLASSIC: Signal = 31;
 
 fn is_missing(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NOTDIR)

@@ -1,0 +1,129 @@
+//! What a start comes to if a call fails: what is told, or `None` where it comes to what it does without.
+
+use forkexec_core::{CHANNEL_REPLACED, Errno, Fd, LaunchError, Move, Report, Source, Stage};
+
+use super::plans::Row;
+use crate::failing::Side;
+use crate::script::Call;
+
+/// What is told if this call, of those of a start without failures, answers this.
+pub(super) fn told(row: &Row, calls: &[Call], call: &Call, errno: Errno) -> Option<LaunchError> {
+    if call.side == Side::Parent {
+        return told_of_the_parent(call, errno);
+    }
+    let stage = call.stage.expect("every call of a child belongs to a stage");
+    if stage == Stage::Exec && call.name == "execve" {
+        return told_of_exec(row, calls, call, errno).map(LaunchError::Child);
+    }
+    if has_an_answer(row, calls, call, stage, errno) {
+        return None;
+    }
+    let errno = if is_about_the_limit(call, errno) { Errno::MFILE } else { errno };
+    Some(LaunchError::Child(Report { stage, errno, operand: operand(row, calls, call, stage) }))
+}
+
+fn told_of_the_parent(call: &Call, errno: Errno) -> Option<LaunchError> {
+    let [pidfd, cgroup] = call.numbers;
+    let is_about_the_pidfd = pidfd != 0 && matches!(errno, Errno::MFILE | Errno::NFILE);
+    let (stage, errno) = match call.name {
+        "start" if errno.is_refusal() || cgroup != 0 || is_about_the_pidfd => return None,
+        "start" | "fork" => (Stage::Start, errno),
+        "dup_from" if errno == Errno::INVAL => (Stage::Setup, Errno::MFILE),
+        "map_private" | "forbid" | "block_signals" | "map_shared" | "pipe" | "dup_from" | "file_id" => {
+            (Stage::Setup, errno)
+        }
+        _ => return None,
+    };
+    Some(LaunchError::Parent { stage, errno })
+}
+
+/// A pipe that cannot be read tells nothing: the child is ended, if it has not told why it ends.
+pub(super) fn is_unreadable(call: &Call, errno: Errno) -> bool {
+    call.side == Side::Parent && call.name == "read" && errno != Errno::INTR
+}
+
+fn has_an_answer(row: &Row, calls: &[Call], call: &Call, stage: Stage, errno: Errno) -> bool {
+    let number = call.numbers[0];
+    match (stage, call.name) {
+        (Stage::Close, _) | (Stage::Table, "close_range_unshare") | (Stage::Limits, "descriptor_limit") => {
+            true
+        }
+        // Another child copies the table.
+        (Stage::Table, _) => errno.is_refusal(),
+        (Stage::Place, "close") => errno == Errno::BADF && row.plan.moves.contains(&Move::Vacate(number)),
+        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::Signals, "disposition") => errno == Errno::INVAL && is_untouchable(number),
+        (Stage::Signals, "set_disposition") => {
+            let looks = calls.iter().any(|call| call.name == "disposition");
+            errno == Errno::INVAL && is_untouchable(number) && !looks && !row.plan.ignore.contains(number)
+        }
+        (Stage::Exec, "write") => errno == Errno::INTR,
+        _ => false,
+    }
+}
+
+/// No call touches it, or it is one of those of which the C library keeps some.
+fn is_untouchable(signal: i32) -> bool {
+    matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32..)
+}
+
+/// The free number that a ring is saved under was found, and the next one is above the limit.
+fn is_about_the_limit(call: &Call, errno: Errno) -> bool {
+    (call.name, errno) == ("dup_from", Errno::INVAL) && call.numbers[1] > 0
+}
+
+fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
+    let [first, second] = call.numbers;
+    match (stage, call.name) {
+        (Stage::Place, "dup_onto") => {
+            let is_copy = row.plan.moves.contains(&Move::Copy { from: Source::Fd(first), to: second });
+            if is_copy { first } else { second }
+        }
+        (Stage::Place, "close") => number_on_the_way(calls, call),
+        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir") => first,
+        (Stage::Limits, _) => {
+            let earlier = calls.iter().filter(|it| it.name == "set_limit" && it.index < call.index);
+            i32::try_from(earlier.count()).expect("there are few")
+        }
+        (Stage::PreExec, _) => CHANNEL_REPLACED,
+        _ => 0,
+    }
+}
+
+/// A saved copy that has to leave its number is told by what it is a copy of; one that was restored, by its own.
+fn number_on_the_way(calls: &[Call], call: &Call) -> Fd {
+    let before = &calls[..call.index];
+    let is_restored = before.iter().any(|it| it.name == "dup_onto" && it.numbers[0] == call.numbers[0]);
+    let saved = before.iter().rev().find(|it| it.name == "dup_from" && it.stage == Some(Stage::Place));
+    match saved {
+        Some(saved) if !is_restored && is_between(before, saved) => saved.numbers[0],
+        _ => call.numbers[0],
+    }
+}
+
+fn is_between(before: &[Call], saved: &Call) -> bool {
+    before.last().is_some_and(|last| last.index == saved.index)
+}
+
+/// Tries the candidates as the documentation says, with one attempt answered otherwise.
+fn told_of_exec(row: &Row, calls: &[Call], failing: &Call, errno: Errno) -> Option<Report> {
+    let attempts = calls.iter().filter(|call| call.name == "execve" && call.index < failing.index);
+    let (failing, mut attempt) = (attempts.count(), 0);
+    // A busy program is tried again, and is not busy any more.
+    let mut execve = |natural: Option<Errno>| {
+        attempt += 1;
+        if attempt - 1 == failing && errno != Errno::TXTBSY { Some(errno) } else { natural }
+    };
+    let mut reported: Option<Report> = None;
+    for (operand, natural) in (0..).zip(row.answers) {
+        let errno = execve(*natural)?;
+        if errno == Errno::NOEXEC && row.plan.exec.shell.is_some() {
+            execve(None)?;
+        }
+        let is_missing = |report: &Report| matches!(report.errno, Errno::NOENT | Errno::NOTDIR);
+        if reported.as_ref().is_none_or(is_missing) {
+            reported = Some(Report { stage: Stage::Exec, errno, operand });
+        }
+    }
+    reported
+}

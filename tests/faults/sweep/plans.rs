@@ -1,0 +1,242 @@
+//! The plans: between them each stage, stream, kind of move and way to a program.
+
+use forkexec_core::{
+    CStrArray, Cgroup, Errno, Exec, Fd, HookError, KeepList, Limit, Link, Mask, Move, Plan, Resource,
+    ShellFallback, SignalSet, WorkingDirectory,
+};
+use forkexec_tests::probe::{Ids, Seen};
+use forkexec_tests::world;
+
+use super::ground::{DIRECTORY, Ground, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
+
+/// A plan, and what comes of it where nothing fails.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) plan: Plan<'static>,
+    /// The descriptors that the program is to have.
+    pub(super) granted: Vec<Fd>,
+    /// What each candidate's execve answers.
+    pub(super) answers: &'static [Option<Errno>],
+    /// What else the program is to find.
+    pub(super) is_as_asked: fn(&Seen) -> bool,
+}
+
+const STREAMS: &[Move] = &[Move::copy(REPORT, 1), Move::Share(0), Move::Share(2)];
+const LOWERED: Limit = Limit { resource: Resource::NOFILE, soft: 400, hard: 600 };
+const NO_CORE: Limit = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
+/// An unprivileged user and two groups. Nobody needs to know them.
+const USER: u32 = 65_123;
+const GROUP: u32 = 65_124;
+const OTHERS: &[u32] = &[65_125, 65_126];
+
+/// All that this process may ask for: the superuser's alone are left out for anybody else.
+pub(super) fn rows(ground: &Ground) -> Vec<Row> {
+    let mut rows = vec![
+        plain(ground),
+        session(ground),
+        group(ground),
+        kept(ground),
+        ring(ground),
+        ring_of_others(ground),
+        ends(ground),
+        everything_inheritable(ground),
+        search(ground),
+        by_shell(ground),
+        missing(ground),
+        closure(ground),
+        control_group(ground),
+    ];
+    if world::is_root() {
+        rows.push(every_id(ground));
+    }
+    rows
+}
+
+/// Three streams.
+pub(super) fn plain(ground: &Ground) -> Row {
+    let candidates = Box::leak(Box::new([ground.probe]));
+    let exec = Exec { candidates, argv: ground.argv, env: Some(CStrArray::EMPTY), shell: None };
+    Row {
+        name: "plain",
+        plan: Plan { moves: STREAMS, timed: true, ..Plan::new(exec) },
+        granted: vec![0, 1, 2],
+        answers: &[None],
+        is_as_asked: |_| true,
+    }
+}
+
+fn session(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let plan = Plan {
+        directory: Some(WorkingDirectory::Fd(DIRECTORY)),
+        umask: Some(0o027),
+        reset: (1..=64).filter(|signal| *signal != libc::SIGHUP).collect(),
+        ignore: SignalSet::EMPTY.with(libc::SIGHUP),
+        session: true,
+        limits: &[NO_CORE],
+        nice: Some(1),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        mask: Mask::Set(SignalSet::EMPTY.with(libc::SIGUSR2)),
+        ..row.plan
+    };
+    let is_as_asked = |seen: &Seen| {
+        let places = (seen.sid == seen.pid, seen.umask, seen.nice, seen.no_new_privs, seen.pdeathsig);
+        let signals = (&seen.blocked[..], &seen.ignored[..]);
+        places == (true, 0o027, 1, true, libc::SIGTERM) && signals == (&[libc::SIGUSR2], &[libc::SIGHUP])
+    };
+    Row { name: "session", plan, is_as_asked, ..row }
+}
+
+fn group(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let plan = Plan {
+        directory: Some(WorkingDirectory::Path(c"/")),
+        process_group: Some(0),
+        limits: &[NO_CORE, LOWERED],
+        ..row.plan
+    };
+    let is_as_asked = |seen: &Seen| seen.pgid == seen.pid && seen.limits["nofile"] == (400, 600);
+    Row { name: "group", plan, is_as_asked, ..row }
+}
+
+/// The superuser's.
+fn every_id(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let plan = Plan {
+        root: Some(c"/"),
+        groups: Some(OTHERS),
+        gid: Some(GROUP),
+        uid: Some(USER),
+        no_new_privs: true,
+        die_with_parent: Some(libc::SIGTERM),
+        ..row.plan
+    };
+    let is_as_asked = |seen: &Seen| {
+        let ids = (seen.uids, seen.gids, &seen.groups[..]);
+        ids == (Ids::all(USER), Ids::all(GROUP), OTHERS) && seen.pdeathsig == libc::SIGTERM
+    };
+    Row { name: "every id", plan, is_as_asked, ..row }
+}
+
+fn keep(fds: &'static [Fd]) -> KeepList<'static> {
+    KeepList::new(fds).expect("the list is sorted")
+}
+
+fn kept(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let plan = Plan { keep: keep(&KEPT), inherit: &[KEPT[1]], ..row.plan };
+    Row { name: "kept", plan, granted: vec![0, 1, 2, KEPT[0], KEPT[1]], ..row }
+}
+
+/// Two that change places.
+fn ring(ground: &Ground) -> Row {
+    const MOVES: &[Move] = &[
+        Move::copy(REPORT, 1),
+        Move::Share(0),
+        Move::Share(2),
+        Move::save(RING[0]),
+        Move::copy(RING[1], RING[0]),
+        Move::Restore(RING[1]),
+    ];
+    let row = plain(ground);
+    let plan = Plan { keep: keep(&RING), placed: &RING, moves: MOVES, ..row.plan };
+    let granted = vec![0, 1, 2, RING[0], RING[1]];
+    // Standard input is what the first of the two was at first.
+    let is_as_asked = |seen: &Seen| seen.facts[&RING[1]].ino == seen.facts[&0].ino && differ(seen, RING);
+    Row { name: "ring", plan, granted, is_as_asked, ..row }
+}
+
+/// The saved copy has to leave numbers that are targets.
+fn ring_of_others(ground: &Ground) -> Row {
+    const MOVES: &[Move] = &[
+        Move::copy(REPORT, 1),
+        Move::Share(0),
+        Move::Share(2),
+        Move::save(RING[0]),
+        Move::copy(RING[1], 3),
+        Move::Restore(4),
+        Move::copy(KEPT[0], 6),
+    ];
+    let row = plain(ground);
+    let plan = Plan { keep: keep(&[3, 4, 6]), placed: &[3, 4, 6], moves: MOVES, ..row.plan };
+    let is_as_asked = |seen: &Seen| seen.facts[&4].ino == seen.facts[&0].ino && differ(seen, [3, 4]);
+    Row { name: "ring of others", plan, granted: vec![0, 1, 2, 3, 4, 6], is_as_asked, ..row }
+}
+
+fn differ(seen: &Seen, fds: [Fd; 2]) -> bool {
+    seen.facts[&fds[0]].ino != seen.facts[&fds[1]].ino
+}
+
+fn ends(ground: &Ground) -> Row {
+    const MOVES: &[Move] = &[Move::Vacate(0), Move::copy(REPORT, 1), Move::Vacate(2)];
+    let row = plain(ground);
+    let plan = Plan { parent_ends: &[PARENTS], moves: MOVES, ..row.plan };
+    Row { name: "ends", plan, granted: vec![1], ..row }
+}
+
+/// Nothing is closed: the program has all that is inheritable.
+fn everything_inheritable(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let mut granted = [&[0, 1, 2, KEPT[0], RING[0]], &SECRETS[..]].concat();
+    granted.sort_unstable();
+    Row { name: "everything inheritable", plan: Plan { close: None, ..row.plan }, granted, ..row }
+}
+
+fn search(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let candidates = Box::leak(Box::new([c"/no/such/program", c"/dev/null/program", ground.probe]));
+    let exec = Exec { candidates, ..row.plan.exec };
+    let answers = &[Some(Errno::NOENT), Some(Errno::NOTDIR), None];
+    Row { name: "search", plan: Plan { exec, ..row.plan }, answers, ..row }
+}
+
+/// The shell is the probe.
+fn by_shell(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let candidates = Box::leak(Box::new([ground.script_file]));
+    let argvs = Box::leak(Box::new([reporting(ground.probe, &[ground.script_file])]));
+    let shell = Some(ShellFallback { shell: ground.probe, argvs });
+    let exec = Exec { candidates, shell, ..row.plan.exec };
+    let is_as_asked =
+        |seen: &Seen| seen.args.last().is_some_and(|arg| arg.to_string_lossy().ends_with("script"));
+    Row {
+        name: "shell",
+        plan: Plan { exec, ..row.plan },
+        answers: &[Some(Errno::NOEXEC)],
+        is_as_asked,
+        ..row
+    }
+}
+
+fn missing(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let exec = Exec { candidates: &[c"/no/such/program", c"/"], ..row.plan.exec };
+    let answers = &[Some(Errno::NOENT), Some(Errno::ACCES)];
+    Row { name: "missing", plan: Plan { exec, ..row.plan }, answers, ..row }
+}
+
+fn closure(ground: &Ground) -> Row {
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of a hook")]
+    fn succeed() -> Result<(), HookError> {
+        Ok(())
+    }
+    let row = plain(ground);
+    Row { name: "closure", plan: Plan { hook: Some(&succeed), ..row.plan }, ..row }
+}
+
+/// Where no child is born, because it is none: each enters by itself.
+fn control_group(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let cgroup = Some(Cgroup { directory: DIRECTORY, procs: PROCS });
+    Row { name: "control group", plan: Plan { cgroup, ..row.plan }, ..row }
+}
+
+/// The plan, closing from this link on. One that closes nothing has one way only.
+pub(super) fn closing(row: &Row, link: Link) -> Option<Row> {
+    match row.plan.close {
+        None => (link == Link::Bulk).then(|| row.clone()),
+        Some(_) => Some(Row { plan: Plan { close: Some(link), ..row.plan }, ..row.clone() }),
+    }
+}

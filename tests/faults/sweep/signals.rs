@@ -1,0 +1,246 @@
+//! A child that is killed, stopped or sent a signal at each of its calls, and a parent that is interrupted meanwhile.
+
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rstest::rstest;
+
+use forkexec_core::{LaunchError, Stage};
+use forkexec_tests::isolate::isolated_for;
+
+use super::ground::{Ground, World};
+use super::plans::Row;
+use super::{Clean, LIMIT, is_swept, plans};
+use crate::failing::Side;
+use crate::held::Acting;
+use crate::script::{Call, What};
+
+/// What children write, too, forked or not.
+#[derive(Debug)]
+struct Shared {
+    /// The child that is about to stop.
+    stopping: AtomicI32,
+    /// The thread that starts children, and its process.
+    parent: [AtomicI32; 2],
+    /// How often the parent's handler ran there, and anywhere else.
+    handled: AtomicUsize,
+    astray: AtomicUsize,
+}
+
+/// It stays mapped: a handler and the children find it here.
+fn shared() -> &'static Shared {
+    static SHARED: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let address = SHARED.get_or_init(|| {
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: new memory is asked for, and nothing refers to it.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), size_of::<Shared>(), protection, flags, -1, 0) };
+        assert_ne!(memory, libc::MAP_FAILED);
+        memory.expose_provenance()
+    });
+    let memory: *const Shared = ptr::with_exposed_provenance(*address);
+    // SAFETY: it is zeroed, aligned to a page, large enough and never unmapped; all of it is atomic.
+    unsafe { &*memory }
+}
+
+/// To the process that calls it.
+fn send(signal: i32) {
+    // SAFETY: no memory is passed, and the call is async-signal-safe.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: as above.
+    unsafe { libc::kill(process, signal) };
+}
+
+fn kill() {
+    send(libc::SIGKILL);
+}
+
+fn stop() {
+    // SAFETY: no memory is passed.
+    shared().stopping.store(unsafe { libc::getpid() }, Ordering::Release);
+    send(libc::SIGSTOP);
+}
+
+/// The parent handles it, and nobody else.
+fn send_what_the_parent_handles() {
+    send(libc::SIGUSR1);
+}
+
+/// By default it does nothing.
+fn send_what_does_nothing() {
+    send(libc::SIGWINCH);
+}
+
+/// Sent to the very thread that starts children, by itself or its child.
+fn interrupt_the_parent() {
+    let [thread, process] = [&shared().parent[0], &shared().parent[1]].map(|it| it.load(Ordering::Relaxed));
+    // SAFETY: no memory is passed, and the call is async-signal-safe.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGUSR1) };
+}
+
+extern "C" fn count(_: i32) {
+    // SAFETY: no memory is passed.
+    let is_the_parent = unsafe { libc::getpid() } == shared().parent[1].load(Ordering::Relaxed);
+    let counter = if is_the_parent { &shared().handled } else { &shared().astray };
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Lets whoever stops go on, until it is told that nobody will any more.
+fn continue_who_stops(done: &AtomicBool) -> usize {
+    let (mut continued, mut stopped) = (0, 0);
+    while !done.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_micros(50));
+        stopped = match shared().stopping.swap(0, Ordering::Acquire) {
+            0 => stopped,
+            child => child,
+        };
+        if stopped != 0 && is_stopped(stopped) {
+            // SAFETY: no memory is passed; it is a child of this process, which nobody has waited for.
+            assert_eq!(unsafe { libc::kill(stopped, libc::SIGCONT) }, 0);
+            (stopped, continued) = (0, continued + 1);
+        }
+    }
+    continued
+}
+
+fn is_stopped(child: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+}
+
+/// Each plan with its usual way to close.
+fn cleans(ground: &Ground, world: World) -> Vec<Clean<'_>> {
+    plans::rows(ground).into_iter().map(|row| Clean::of(ground, world, row)).collect()
+}
+
+impl Clean<'_> {
+    /// The child's calls. Of those that ask about one signal after the other the first few are enough.
+    fn calls_of_the_child(&self) -> impl Iterator<Item = &Call> {
+        let is_one_of_many = |call: &Call| call.name == "disposition" && call.numbers[0] > 3;
+        let calls = self.calls[Side::Child as usize].iter();
+        calls.filter(move |call| is_swept(&self.row, call) && !is_one_of_many(call))
+    }
+
+    /// What is told if the child, or the parent, does this before a call.
+    fn does(&self, call: &Call, act: fn()) -> Option<LaunchError> {
+        self.start(&[self.at(call, What::Does(act))]).launched.err()
+    }
+}
+
+/// Where a child dies of a signal that was sent at a call. It is held back until the mask is the program's.
+fn dies_at(row: &Row, call: &Call) -> Option<Stage> {
+    let stage = call.stage.expect("every call of a child belongs to a stage");
+    let is_blocked = matches!(row.plan.mask, forkexec_core::Mask::Set(mask) if mask.contains(libc::SIGUSR1));
+    (!is_blocked).then_some(stage.max(Stage::Mask))
+}
+
+#[rstest]
+fn e10_a_child_that_is_killed_at_any_call_is_told_with_its_stage(
+    #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
+) {
+    isolated_for(LIMIT, || {
+        let ground = Ground::new();
+        let mut killed = 0;
+        shared();
+        for clean in cleans(&ground, world) {
+            for call in clean.calls_of_the_child() {
+                let stage = call.stage.expect("every call of a child belongs to a stage");
+                let died = LaunchError::Died { stage, status: Some(libc::SIGKILL) };
+                assert_eq!(clean.does(call, kill), Some(died), "{} by {world:?}: {call:?}", clean.row.name);
+                killed += 1;
+            }
+        }
+        println!("{world:?}: {killed} children killed");
+        assert!(killed >= 100, "{killed}");
+    });
+}
+
+#[rstest]
+fn e12_a_child_that_is_stopped_and_continued_at_any_call_does_what_it_does_without(
+    #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
+) {
+    isolated_for(LIMIT, || {
+        let ground = Ground::new();
+        shared();
+        let done = AtomicBool::new(false);
+        let (stopped, continued) = thread::scope(|scope| {
+            let continuing = scope.spawn(|| continue_who_stops(&done));
+            let stopped: usize = cleans(&ground, world).iter().map(|clean| stop_at_each(clean)).sum();
+            done.store(true, Ordering::Relaxed);
+            (stopped, continuing.join().expect("it does not panic"))
+        });
+        println!("{world:?}: {stopped} children stopped");
+        assert!(stopped >= 100 && continued == stopped, "{continued} of {stopped}");
+    });
+}
+
+fn stop_at_each(clean: &Clean<'_>) -> usize {
+    let stops = |call: &&Call| {
+        assert_eq!(clean.does(call, stop), clean.told, "{}: {call:?}", clean.row.name);
+        true
+    };
+    clean.calls_of_the_child().filter(stops).count()
+}
+
+/// Its parent has a handler for one of them, which does not run in the child, and by which the child ends.
+#[rstest]
+fn e12_a_signal_to_a_child_at_any_call_is_what_it_is_by_default(
+    #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
+) {
+    isolated_for(LIMIT, || {
+        let ground = Ground::new();
+        shared().parent[1].store(std::process::id().cast_signed(), Ordering::Relaxed);
+        let handled = Acting::with_flags(libc::SIGUSR1, count as *const () as usize, 0);
+        let mut sent = 0;
+        for clean in cleans(&ground, world) {
+            for call in clean.calls_of_the_child() {
+                let context = || format!("{} by {world:?}: {call:?}", clean.row.name);
+                assert_eq!(clean.does(call, send_what_does_nothing), clean.told, "{}", context());
+                let died = dies_at(&clean.row, call)
+                    .map(|stage| LaunchError::Died { stage, status: Some(libc::SIGUSR1) });
+                assert_eq!(
+                    clean.does(call, send_what_the_parent_handles),
+                    died.or(clean.told),
+                    "{}",
+                    context()
+                );
+                sent += 2;
+            }
+        }
+        println!("{world:?}: {sent} signals sent to children");
+        assert!(sent >= 200, "{sent}");
+        let counted = [&shared().handled, &shared().astray].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counted, [0, 0], "the handler ran in the parent, and elsewhere");
+        drop(handled);
+    });
+}
+
+/// By its child, at each of the child's calls, and by itself before each of its own. The handler interrupts what it can.
+#[rstest]
+fn e12_a_parent_that_is_interrupted_at_any_call_is_told_the_same(
+    #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
+) {
+    isolated_for(LIMIT, || {
+        let ground = Ground::new();
+        // SAFETY: no memory is passed.
+        shared().parent[0].store(unsafe { libc::gettid() }, Ordering::Relaxed);
+        shared().parent[1].store(std::process::id().cast_signed(), Ordering::Relaxed);
+        let handled = Acting::with_flags(libc::SIGUSR1, count as *const () as usize, 0);
+        let mut sent = 0;
+        for clean in cleans(&ground, world) {
+            for call in clean.calls[Side::Parent as usize].iter().chain(clean.calls_of_the_child()) {
+                let told = clean.does(call, interrupt_the_parent);
+                assert_eq!(told, clean.told, "{} by {world:?}: {call:?}", clean.row.name);
+                sent += 1;
+            }
+        }
+        let handlers = shared().handled.load(Ordering::Relaxed);
+        println!("{world:?}: {sent} signals sent to the parent, {handlers} handled");
+        // Not every poll of one start is there in the next.
+        assert!(sent >= 200 && handlers * 10 >= sent * 9, "{handlers} of {sent}");
+        assert_eq!(shared().astray.load(Ordering::Relaxed), 0, "the handler ran in a child");
+        drop(handled);
+    });
+}

@@ -1,0 +1,142 @@
+//! One process: what is refused in it, and what it may not lose.
+
+use std::fs;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use forkexec_tests::deny::Deny;
+use forkexec_tests::guard::Snapshot;
+
+use super::killer::Killer;
+use super::start::{Ground, Outcome};
+use crate::draw::Draw;
+use crate::in_threads;
+
+/// How the line begins that says what was counted.
+pub(super) const COUNTED: &str = "batch ";
+
+const ERRNOS: [i32; 4] = [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL];
+
+/// Calls for which there is another way, and whatever they answer the child starts.
+const HAVE_ANOTHER_WAY: [libc::c_long; 4] =
+    [libc::SYS_close_range, libc::SYS_getdents64, libc::SYS_unshare, libc::SYS_pidfd_open];
+
+/// Calls that a plan asks for by name: it fails there if they are refused.
+pub(super) const ASKED_FOR: [libc::c_long; 4] =
+    [libc::SYS_setsid, libc::SYS_setpriority, libc::SYS_setpgid, libc::SYS_chdir];
+
+/// What this process may not do.
+pub(super) struct Refused(Vec<libc::c_long>);
+
+impl Refused {
+    /// Each one in four times, for good.
+    fn drawn(draw: &mut Draw) -> Self {
+        let mut deny = Deny::new();
+        let mut refused = Vec::new();
+        // The C library makes its threads by another call if it hears that this one is not there, and only then.
+        if draw.below(4) == 0 {
+            deny = deny.errno(libc::SYS_clone3, libc::ENOSYS);
+        }
+        for call in HAVE_ANOTHER_WAY.into_iter().chain(ASKED_FOR) {
+            if draw.below(4) == 0 {
+                deny = deny.errno(call, ERRNOS[draw.below(ERRNOS.len())]);
+                refused.push(call);
+            }
+        }
+        deny.install().expect("a filter is taken");
+        Self(refused)
+    }
+
+    pub(super) fn has(&self, call: libc::c_long) -> bool {
+        self.0.contains(&call)
+    }
+}
+
+/// What was counted of all starts.
+#[derive(Debug, Default)]
+struct Counts {
+    ended: AtomicUsize,
+    killed: AtomicUsize,
+    refused: AtomicUsize,
+    missing: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Counts {
+    fn count(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Ended => &self.ended,
+            Outcome::Killed => &self.killed,
+            Outcome::Refused => &self.refused,
+            Outcome::Missing => &self.missing,
+            Outcome::Left => &self.left,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// So many starts. Memory is looked at when some of them are through: what is kept for later starts is there then.
+pub(super) fn run(seed: u64, starts: usize) {
+    let mut draw = Draw::of(seed);
+    let ground = Ground::new();
+    let refused = Refused::drawn(&mut draw);
+    let kills = draw.below(2) == 0;
+    let before = Snapshot::take();
+    let counts = Counts::default();
+    let some = |range: Range<usize>| {
+        let killer = kills.then(Killer::new);
+        in_threads(range.len(), |thread, numbers| {
+            let first = u64::try_from(range.start + thread * 1_000).expect("it is small");
+            let mut draw = Draw::of(seed.wrapping_mul(31).wrapping_add(first));
+            for _ in numbers {
+                counts.count(ground.start(&mut draw, &refused, kills));
+            }
+            0
+        });
+        drop(killer);
+        nothing_is_left(&before);
+    };
+    some(0..starts / 5);
+    let memory = Memory::now();
+    some(starts / 5..starts);
+    memory.has_not_grown();
+    println!("{COUNTED}{seed}: {counts:?}, kills: {kills}, refused: {:?}", refused.0);
+}
+
+/// Who waits for children that nobody holds needs a moment for the last of them.
+fn nothing_is_left(before: &Snapshot) {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let began = Instant::now();
+    loop {
+        let differences = before.differences(&Snapshot::take());
+        if differences.is_empty() {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{differences:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What this process has of memory: pieces, and kilobytes.
+#[derive(Debug)]
+struct Memory(usize, usize);
+
+impl Memory {
+    fn now() -> Self {
+        let read = |path| fs::read_to_string(path).expect("a process can look at its memory");
+        let status = read("/proc/self/status");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux counts it");
+        let kilobytes = resident.trim().trim_end_matches(" kB").parse().expect("it is a number");
+        Self(read("/proc/self/maps").lines().count(), kilobytes)
+    }
+
+    /// Threads keep stacks and arenas, as many as there are at once; a piece for each start would be hundreds.
+    fn has_not_grown(&self) {
+        const PIECES: usize = 100;
+        const KILOBYTES: usize = 16 << 10;
+        let now = Self::now();
+        assert!(now.0 < self.0 + PIECES && now.1 < self.1 + KILOBYTES, "was {self:?}, is {now:?}");
+    }
+}
