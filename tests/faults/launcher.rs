@@ -130,6 +130,25 @@ fn the_end_of_a_child_that_says_nothing_is_told_if_it_is_known(
     });
 }
 
+/// setpgid(2) says `EACCES` of a child that has a program, and a filter may say it of any. While the exec takes its time the
+/// parent asks, and the exec fails after that.
+#[test]
+fn e09_what_a_filter_answers_is_not_taken_for_a_program_that_runs() {
+    fn linger() {
+        // SAFETY: no memory is passed.
+        unsafe { libc::usleep(50_000) };
+    }
+    isolated(|| {
+        let exec = Exec { candidates: &[c"/no/such/program"], ..plan().exec };
+        // SAFETY: as in `backend`.
+        let calls = Failing::nothing(unsafe { Kernel::new() });
+        let calls = calls.denying(&["join_no_group"], Errno::ACCES).acting("execve", linger);
+        let launched = launch_over(&Linux::new(calls), &Plan { exec, ..plan() });
+        let told = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
 /// What a failing call of the parent's comes to.
 fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError>) -> bool {
     match name {

@@ -12,6 +12,7 @@
 //! - `solaris`: what the Solaris and illumos backend decides
 //! - `conformance`: what any backend has to do, a line for each
 //! - `child_exec`: whole plans, call by call
+//! - `sweep`: whole plans over every backend, each call failing with each errno, and pairs of them
 //! - `properties`: random tables, keep lists, refusals and mappings against a model of one line
 //! - `reality`: random programs of calls, on the simulated kernel and on the one underneath
 
@@ -29,6 +30,10 @@ mod properties;
 mod reality;
 mod sim;
 mod solaris;
+mod sweep;
+
+#[path = "../faults/sweep/draw.rs"]
+mod draw;
 
 use forkexec_core::{Fd, KeepList};
 

@@ -174,15 +174,15 @@ fn close_quietly<S: Sys + ?Sized>(sys: &S, fd: Fd) {
 }
 
 /// One more than the highest number that an open descriptor may have, for a system without a better answer: the hard
-/// limit, else `_SC_OPEN_MAX`, else 256; and never below [`LOOP_FLOOR`].
+/// limit, else `_SC_OPEN_MAX`, and never below [`LOOP_FLOOR`]; where neither can be asked, or there is none,
+/// [`LOOP_CEILING`], which is as high as Linux lets a limit be unless it is told otherwise.
 ///
 /// # Errors
 ///
 /// `EOVERFLOW` above [`LOOP_CEILING`].
 pub fn loop_bound<S: Sys>(sys: &S) -> Result<Fd, Errno> {
-    const LAST_RESORT: u64 = 256;
     let hard = sys.descriptor_limit().ok().filter(|&limit| limit != u64::MAX);
-    let bound = hard.or_else(|| sys.open_max()).unwrap_or(LAST_RESORT);
+    let Some(bound) = hard.or_else(|| sys.open_max()) else { return Ok(LOOP_CEILING) };
     match Fd::try_from(bound) {
         Ok(bound) if bound <= LOOP_CEILING => Ok(bound.max(LOOP_FLOOR)),
         _ => Err(Errno::OVERFLOW),

@@ -5,7 +5,8 @@
 //! that execs from one that a seccomp filter, or the out-of-memory killer, ended in execve(2).
 //!
 //! One call shows it: setpgid(2) refuses a child that has executed a program with `EACCES`. It is asked for a group that
-//! cannot be, so that it changes nothing. A child in a session of its own is refused for that first; then the flags in
+//! cannot be, so that it changes nothing. A filter may answer `EACCES` to whoever asks; then it does so of the asking process,
+//! too, which the kernel refuses with `EPERM`, and tells nothing. A child in a session of its own is refused for that first; then the flags in
 //! `/proc/PID/stat` (proc(5)) tell, at ten times the cost.
 
 use crate::LinuxSys;
@@ -18,7 +19,7 @@ const PF_FORKNOEXEC: u32 = 0x40;
 /// Whether child `pid` of process `parent` has executed a program, `None` if that cannot be told.
 pub(crate) fn has_execed<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<bool> {
     match sys.join_no_group(pid) {
-        Err(Errno::ACCES) => Some(true),
+        Err(Errno::ACCES) if sys.join_no_group(parent) != Err(Errno::ACCES) => Some(true),
         _ => by_procfs(sys, pid, parent),
     }
 }

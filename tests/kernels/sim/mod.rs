@@ -54,6 +54,8 @@ struct State {
     miscount: Fd,
     clock: u64,
     refusals: Vec<Refusal>,
+    /// The calls that fail, by their number among all.
+    failing: Vec<(usize, Errno)>,
     log: Vec<Call>,
     stage: Option<Stage>,
     freebsd: freebsd::Machine,
@@ -105,6 +107,7 @@ impl SimKernel {
             miscount: 0,
             clock: 0,
             refusals: Vec::new(),
+            failing: Vec::new(),
             log: Vec::new(),
             stage: None,
             freebsd: freebsd::Machine::NEW,
@@ -198,6 +201,12 @@ impl SimKernel {
         self.with(|state| state.refusals.push(Refusal { name, which, errno, seen: 0 }))
     }
 
+    /// Lets one call fail, whatever it is, if it can: the one with this number, counted from 0. A number is free whatever close(2) answers
+    /// (NOTES), so that one is done.
+    pub(crate) fn failing_at(self, index: usize, errno: Errno) -> Self {
+        self.with(|state| state.failing.push((index, errno)))
+    }
+
     /// The open descriptors.
     pub(crate) fn open_fds(&self) -> Vec<Fd> {
         self.state().table.fds()
@@ -242,9 +251,16 @@ impl SimKernel {
     /// One system call: noted, then refused or done.
     fn call<T>(&self, call: Call, act: impl FnOnce(&mut State) -> Result<T, Errno>) -> Result<T, Errno> {
         let mut state = self.state();
-        match state.note(call) {
-            Some(errno) => Err(errno),
+        let (number, is_close) = (state.log.len(), call.name == "close");
+        let cannot_fail = matches!(call.name, "parent" | "process" | "set_umask");
+        if let Some(errno) = state.note(call) {
+            return Err(errno);
+        }
+        let failing = state.failing.iter().find(|(index, _)| *index == number && !cannot_fail);
+        match failing.map(|(_, errno)| *errno) {
             None => act(&mut state),
+            Some(errno) if is_close => act(&mut state).and(Err(errno)),
+            Some(errno) => Err(errno),
         }
     }
 }

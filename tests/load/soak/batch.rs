@@ -59,6 +59,7 @@ impl Refused {
 struct Counts {
     ended: AtomicUsize,
     killed: AtomicUsize,
+    died: AtomicUsize,
     refused: AtomicUsize,
     missing: AtomicUsize,
     left: AtomicUsize,
@@ -69,6 +70,7 @@ impl Counts {
         let counter = match outcome {
             Outcome::Ended => &self.ended,
             Outcome::Killed => &self.killed,
+            Outcome::Died => &self.died,
             Outcome::Refused => &self.refused,
             Outcome::Missing => &self.missing,
             Outcome::Left => &self.left,
@@ -83,6 +85,7 @@ pub(super) fn run(seed: u64, starts: usize) {
     let ground = Ground::new();
     let refused = Refused::drawn(&mut draw);
     let kills = draw.below(2) == 0;
+    println!("refused: {:?}, kills: {kills}", refused.0);
     let before = Snapshot::take();
     let counts = Counts::default();
     let some = |range: Range<usize>| {

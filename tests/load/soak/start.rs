@@ -26,6 +26,8 @@ pub(super) struct Ground {
 pub(super) enum Outcome {
     Ended,
     Killed,
+    /// Before its program ran.
+    Died,
     Refused,
     Missing,
     /// It was dropped while it ran.
@@ -70,7 +72,7 @@ impl Ground {
                 assert!(stages.is_empty() && !is_missing, "it runs, though {stages:?} {is_missing}");
                 ends(child, draw, reports.then_some(&fds[..]), kills)
             }
-            Err(Error::Died { status: Some(status), .. }) if kills && is_kill(status) => Outcome::Killed,
+            Err(Error::Died { status: Some(status), .. }) if kills && is_kill(status) => Outcome::Died,
             Err(error) => {
                 let stage = error.as_spawn().map(forkexec::SpawnError::stage);
                 if stage.is_some_and(|stage| stages.contains(&stage)) {

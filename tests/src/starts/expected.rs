@@ -62,6 +62,7 @@ pub const BY_FORK: Cost = Cost {
         ("ppoll", "as above"),
         ("read", "the end of the pipe: it did, or died"),
         ("setpgid", "of the child, to a group that cannot be: `EACCES` says that it runs a program"),
+        ("setpgid", "of the parent itself: another answer says that it is not a filter's"),
         ("close", "the pipe's reading end"),
         ("munmap", "the shared memory"),
         ("pidfd_open", "a pidfd of the child"),

@@ -1,0 +1,241 @@
+//! Whole plans over every backend: each call of a child failing with each errno, alone and in pairs.
+//!
+//! Either the child ends with the stage, the errno and the operand of that call, or there is another way, and the program has
+//! exactly what it was handed and exactly the ids that were asked for. The real kernel's sweep is in the suite `faults`.
+
+use rstest::rstest;
+
+use forkexec_core::{
+    Backend, Birth, Errno, Fd, Link, Method, Operation, Plan, Report, Resource, Stage, child_exec,
+};
+
+use crate::draw::{Draw, seed};
+use crate::sim::rich::{self, BIRTH, CHANNEL};
+use crate::sim::{Call, Executed, Recorder, SimKernel};
+
+const ERRNOS: [Errno; 16] = [
+    Errno::ACCES,
+    Errno::AGAIN,
+    Errno::BADF,
+    Errno::BUSY,
+    Errno::EXIST,
+    Errno::FAULT,
+    Errno::INTR,
+    Errno::INVAL,
+    Errno::IO,
+    Errno::MFILE,
+    Errno::NOENT,
+    Errno::NOEXEC,
+    Errno::NOMEM,
+    Errno::NOSYS,
+    Errno::PERM,
+    Errno::TXTBSY,
+];
+
+/// A kernel and a plan.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    kernel: fn() -> SimKernel,
+    plan: fn() -> Plan<'static>,
+    shares_table: bool,
+}
+
+const SCENARIOS: [Scenario; 5] = [
+    Scenario { name: "session", kernel: rich::kernel, plan: rich::session_plan, shares_table: false },
+    Scenario { name: "group", kernel: rich::group_kernel, plan: rich::group_plan, shares_table: false },
+    Scenario { name: "container", kernel: contained, plan: rich::session_plan, shares_table: false },
+    Scenario { name: "listing", kernel: rich::kernel, plan: listing_plan, shares_table: false },
+    Scenario { name: "shared table", kernel: rich::kernel, plan: plan_without_a_closure, shares_table: true },
+];
+
+/// No bulk call is to be had, whatever its name.
+fn contained() -> SimKernel {
+    let bulk = ["close_range", "close_from", "closefrom", "closem"];
+    bulk.into_iter().fold(rich::kernel(), |kernel, call| kernel.refusing(call, Errno::PERM))
+}
+
+fn listing_plan() -> Plan<'static> {
+    Plan { close: Some(Link::Enumerate), ..rich::session_plan() }
+}
+
+fn plan_without_a_closure() -> Plan<'static> {
+    Plan { hook: None, ..rich::session_plan() }
+}
+
+type Ended = (Result<Executed, Report>, Vec<Call>);
+
+impl Scenario {
+    fn run<B: Backend<Sys = SimKernel>>(
+        &self,
+        backend: impl Fn(SimKernel) -> B,
+        failing: &[(usize, Errno)],
+    ) -> Ended {
+        let kernel = (self.kernel)();
+        let kernel = failing.iter().fold(kernel, |kernel, (index, errno)| kernel.failing_at(*index, *errno));
+        let backend = backend(kernel);
+        let has = backend.capabilities();
+        let plan = (self.plan)();
+        let plan = Plan {
+            no_new_privs: plan.no_new_privs && has.has(Operation::NoNewPrivs),
+            die_with_parent: plan.die_with_parent.filter(|_| has.has(Operation::DieWithParent)),
+            ..plan
+        };
+        let recorder = Recorder::new(backend.sys()).with_channel(CHANNEL);
+        let birth = Birth { shares_table: self.shares_table, ..BIRTH };
+        let result = child_exec(&backend, &plan, &birth, &recorder);
+        (result, backend.sys().log())
+    }
+}
+
+/// What a child must end with if this call fails, if it is not free to go another way.
+fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
+    let stage = call.stage.expect("every call belongs to a stage");
+    let goes_on = match (stage, call.name) {
+        (Stage::Umask | Stage::Close | Stage::Exec, _)
+        | (_, "parent" | "process" | "close_range_unshare") => true,
+        (Stage::Limits, name) => name != "set_limit",
+        (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
+        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::Signals, "disposition") => {
+            let signal = call.numbers[0].expect("it is about one");
+            errno == Errno::INVAL
+                && (signal > 31 || [libc::SIGKILL, libc::SIGSTOP].map(i64::from).contains(&signal))
+        }
+        _ => false,
+    };
+    (!goes_on).then(|| Report { stage, errno, operand: operand(stage, call) })
+}
+
+/// What a call is about: a descriptor, a signal, or an index.
+fn operand(stage: Stage, call: &Call) -> i32 {
+    let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
+    match (stage, &*call.to_string()) {
+        (Stage::Place, "dup_onto(3, 11)") => 11, // the saved copy has no number that anybody knows
+        (Stage::Limits, text) => i32::from(!text.ends_with(&format!("({})", Resource::NOFILE.0))),
+        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir(14)") => number(),
+        _ => 0,
+    }
+}
+
+/// What a call near the end comes to: the next link, the next candidate, or an error that names it.
+fn is_told(call: &Call, errno: Errno, report: &Report) -> bool {
+    let of_exec = matches!(call.stage, Some(Stage::Close | Stage::Exec));
+    of_exec && matches!(report.stage, Stage::Close | Stage::Exec) && report.errno == errno
+}
+
+/// The scenarios for a backend: no child has its parent's table where no launcher makes one.
+fn scenarios<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> Vec<Scenario> {
+    let shares = backend(SimKernel::new()).capabilities().launchers.contains(&Method::Shared);
+    SCENARIOS.into_iter().filter(|scenario| shares || !scenario.shares_table).collect()
+}
+
+/// Whether it is a failure: closefrom(2) of OpenBSD says so that nothing above is open.
+fn is_failure(call: &Call, errno: Errno) -> bool {
+    (call.name, errno) != ("closefrom", Errno::BADF)
+}
+
+/// Each call with each errno. How many there were.
+fn sweep<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> usize {
+    let mut triples = 0;
+    for scenario in scenarios(&backend) {
+        let (clean, calls) = scenario.run(&backend, &[]);
+        assert!(clean.is_ok_and(|executed| rich::is_as_asked(&executed)), "{}", scenario.name);
+        for (index, call) in calls.iter().enumerate() {
+            for errno in ERRNOS.into_iter().filter(|errno| is_failure(call, *errno)) {
+                let (result, _) = scenario.run(&backend, &[(index, errno)]);
+                let context = || format!("{}: {call} {errno}: {result:?}", scenario.name);
+                match (must_end_with(call, errno), &result) {
+                    (Some(report), result) => assert_eq!(result, &Err(report), "{}", context()),
+                    (None, Ok(executed)) => assert!(rich::is_as_asked(executed), "{}", context()),
+                    (None, Err(report)) => assert!(is_told(call, errno, report), "{}", context()),
+                }
+                triples += 1;
+            }
+        }
+    }
+    triples
+}
+
+/// Two calls, drawn.
+fn sweep_pairs<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B, rounds: usize) {
+    const BEYOND: usize = 20;
+    let (mut draw, mut programs, scenarios) = (Draw::of(seed()), 0, scenarios(&backend));
+    for round in 0..rounds {
+        let scenario = scenarios[round % scenarios.len()];
+        let (_, calls) = scenario.run(&backend, &[]);
+        let mut fault = || (draw.below(calls.len() + BEYOND), ERRNOS[draw.below(ERRNOS.len())]);
+        let faults = [fault(), fault()];
+        let (result, made) = scenario.run(&backend, &faults);
+        let failure =
+            |(index, errno): &(usize, Errno)| made.get(*index).is_none_or(|call| is_failure(call, *errno));
+        if !faults.iter().all(failure) {
+            continue;
+        }
+        match &result {
+            Ok(executed) => {
+                assert!(rich::is_as_asked(executed), "{}: {faults:?}: {result:?}", scenario.name);
+                programs += 1;
+            }
+            Err(report) => {
+                let explains = |(index, errno): &(usize, Errno)| {
+                    let is_renamed = *errno == Errno::INVAL && report.errno == Errno::MFILE;
+                    made.get(*index).is_some_and(|call| call.stage <= Some(report.stage))
+                        && (*errno == report.errno || is_renamed)
+                };
+                assert!(faults.iter().any(explains), "{}: {faults:?}: {result:?}", scenario.name);
+            }
+        }
+    }
+    println!("{programs} of {rounds} ran a program, with FORKEXEC_SEED={}", seed());
+    assert!(programs > 0);
+}
+
+/// How many triples of a call, an errno and a plan each backend has at least. The suite `faults` has 20,000 more.
+const AT_LEAST: usize = 6_000;
+
+macro_rules! swept {
+    ($($name:ident: $backend:path;)*) => {
+        #[rstest]
+        $(#[case::$name(stringify!($name), || sweep($backend))])*
+        fn e15_whatever_call_of_a_child_fails_over_any_backend_nothing_is_left_open(
+            #[case] name: &str,
+            #[case] sweep: fn() -> usize,
+        ) {
+            let triples = sweep();
+            println!("{name}: {triples} triples of a call, an errno and a plan");
+            assert!(triples >= AT_LEAST, "{triples}");
+        }
+
+        #[rstest]
+        $(#[case::$name(|rounds| sweep_pairs($backend, rounds))])*
+        fn e15_whatever_two_calls_of_a_child_fail_over_any_backend_nothing_is_left_open(#[case] sweep: fn(usize)) {
+            sweep(2_000);
+        }
+    };
+}
+
+swept! {
+    apple: forkexec_apple::Apple::new;
+    freebsd: forkexec_freebsd::Freebsd::new;
+    linux: forkexec_linux::Linux::new;
+    netbsd: forkexec_netbsd::Netbsd::new;
+    openbsd: forkexec_openbsd::Openbsd::new;
+    posix: forkexec_posix::Posix::new;
+    solaris: forkexec_solaris::Solaris::new;
+}
+
+/// The last resort is a loop up to the limit. Where that cannot be asked for either, a number above the usual ones is not left
+/// open: it is closed, or nothing runs.
+#[test]
+fn f06_where_not_even_the_limit_can_be_asked_for_no_high_descriptor_is_left_open() {
+    let kernel = || {
+        let kernel = SimKernel::new().with_limit(100_000).with_open(&[90_000]).without_listings();
+        let kernel = kernel.refusing("close_range", Errno::PERM);
+        kernel.refusing("descriptor_limit", Errno::PERM)
+    };
+    let backend = forkexec_linux::Linux::new(kernel());
+    let plan = Plan::new(rich::exec());
+    let result = child_exec(&backend, &plan, &BIRTH, &Recorder::new(backend.sys()));
+    assert!(result.as_ref().is_err() || result.as_ref().is_ok_and(|it| it.fds() == [0, 1, 2]), "{result:?}");
+}
