@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Unlisted, close_except,
+    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Operation, Unlisted, close_except,
 };
 use forkexec_posix::{DevFd, Posix};
 
@@ -83,4 +83,13 @@ fn q_floor_there_is_nothing_to_learn() {
     let backend = Posix::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
     assert_eq!(backend.first_link(), Link::Enumerate);
+}
+
+#[test]
+fn what_only_other_systems_have_is_not_said_to_be_here() {
+    let backend = Posix::new(crowded());
+    assert_eq!(backend.own_table(9), Err(Errno::NOSYS));
+    assert_eq!(backend.has_execed(101, 100), None);
+    assert!(!backend.owes_closing(Errno::INVAL));
+    assert!(!backend.capabilities().has(Operation::Cgroup));
 }

@@ -92,3 +92,29 @@ impl fmt::Display for Errno {
 }
 
 impl core::error::Error for Errno {}
+
+#[cfg(test)]
+mod tests {
+    use super::Errno;
+    use rstest::rstest;
+    use std::format;
+
+    #[rstest]
+    #[case::an_old_kernel_s(Errno::NOSYS, true)]
+    #[case::for_a_flag(Errno::INVAL, true)]
+    #[case::a_filter_s(Errno::PERM, true)]
+    #[case::another_filter_s(Errno::ACCES, true)]
+    #[case::of_this_moment(Errno::NOMEM, false)]
+    #[case::of_a_signal(Errno::INTR, false)]
+    #[case::of_a_limit(Errno::MFILE, false)]
+    fn what_is_refused_for_good_is_known_by_its_errno(#[case] errno: Errno, #[case] for_good: bool) {
+        assert_eq!(errno.is_refusal(), for_good);
+    }
+
+    #[test]
+    fn an_errno_is_shown_by_its_name_or_else_by_its_number() {
+        assert_eq!(format!("{} {}", Errno::NOENT, Errno::from_raw(9_999)), "ENOENT Errno(9999)");
+        assert_eq!(Errno::from_raw(libc::EPERM), Errno::PERM);
+        assert_eq!(Errno::from_raw(9_999).raw(), 9_999);
+    }
+}

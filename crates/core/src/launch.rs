@@ -146,3 +146,19 @@ pub enum LaunchError {
         status: Option<i32>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Slot, Stage, Timeline};
+
+    #[test]
+    fn a_timeline_has_the_moments_that_were_noted_and_no_other() {
+        let slot = Slot::new();
+        slot.enter(Stage::ORDER[0], Some(5));
+        slot.enter(Stage::Exec, Some(1 << 40));
+        slot.enter(Stage::Close, None);
+        let timeline = Timeline::of(&slot).with(Stage::Start, 3);
+        let began = [Stage::Setup, Stage::Start, Stage::ORDER[0], Stage::Close, Stage::Exec];
+        assert_eq!(began.map(|stage| timeline.began(stage)), [None, Some(3), Some(5), None, Some(1 << 40)]);
+    }
+}

@@ -253,9 +253,31 @@ pub struct ShellFallback<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exec, Fd, Plan};
+    use super::{Exec, Fd, Move, Plan, Source};
     use crate::{CStrArray, KeepList};
     use rstest::rstest;
+
+    #[rstest]
+    #[case::a_descriptor(Source::Fd(7), 7)]
+    #[case::the_first_end(Source::End(0), 40)]
+    #[case::the_last_end(Source::End(1), 41)]
+    #[case::no_end(Source::End(2), -1)]
+    fn a_source_has_the_number_that_it_names_or_one_that_nothing_has(#[case] source: Source, #[case] fd: Fd) {
+        assert_eq!(source.number(&[40, 41]), fd);
+    }
+
+    #[rstest]
+    #[case::copied(Move::copy(3, 9), Some(Source::Fd(3)))]
+    #[case::saved(Move::save(3), Some(Source::Fd(3)))]
+    #[case::shared(Move::Share(3), Some(Source::Fd(3)))]
+    #[case::restored(Move::Restore(3), None)]
+    #[case::vacated(Move::Vacate(3), None)]
+    fn a_step_reads_from_the_parent_s_descriptor_or_from_none(
+        #[case] step: Move,
+        #[case] source: Option<Source>,
+    ) {
+        assert_eq!(step.source(), source);
+    }
 
     #[rstest]
     #[case::nothing(&[], &[], None)]

@@ -92,4 +92,24 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [1, 15, 64, 128]);
         assert!(!set.without(15).contains(15));
     }
+
+    #[test]
+    fn what_is_put_in_twice_or_taken_out_twice_is_there_or_is_not() {
+        let set = SignalSet::EMPTY.with(2).with(15).with(15);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [2, 15]);
+        assert_eq!(set.without(15).without(15), SignalSet::EMPTY.with(2));
+        assert_eq!(set.without(3), set);
+    }
+
+    #[test]
+    fn every_signal_there_may_be_is_a_bit_of_its_own() {
+        let all: Vec<_> = (1..=SignalSet::MAX).collect();
+        assert_eq!(SignalSet::ALL.iter().collect::<Vec<_>>(), all);
+        assert_eq!(all.iter().copied().collect::<SignalSet>(), SignalSet::ALL);
+        for signal in all {
+            let one = SignalSet::EMPTY.with(signal);
+            assert_eq!((one.bits(), SignalSet::from_bits(one.bits())), (1 << (signal - 1), one));
+        }
+        assert_eq!(SignalSet::EMPTY.iter().next(), None);
+    }
 }

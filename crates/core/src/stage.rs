@@ -146,6 +146,20 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::Stage;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_stage_is_described_in_words_of_its_own() {
+        let every = || [Stage::Setup, Stage::Start].into_iter().chain(Stage::ORDER);
+        let words: BTreeSet<_> = every().map(Stage::describe).collect();
+        assert_eq!(words.len(), Stage::COUNT);
+        assert!(words.iter().all(|words| !words.is_empty()));
+    }
+
+    #[test]
+    fn a_byte_stands_for_a_stage_of_the_parent_s_too() {
+        assert_eq!((Stage::from_u8(0), Stage::from_u8(1)), (Some(Stage::Setup), Some(Stage::Start)));
+    }
 
     #[test]
     fn the_order_is_the_order_of_the_discriminants_without_a_hole() {
