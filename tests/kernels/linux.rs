@@ -312,3 +312,27 @@ fn what_is_kept_need_not_be_a_plain_file() {
     assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), Link::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 47, 70_000]);
 }
+
+/// A child of process 100. The flag 64 says that it was forked and has not executed a program.
+#[rstest]
+#[case::refused_to_a_child_that_has(|it: SimKernel| it.refusing("join_no_group", Errno::ACCES), Some(true))]
+#[case::without_the_flag(|it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 4194304 1"), Some(true))]
+#[case::with_the_flag(|it: SimKernel| it.with_stat("101 (sh) Z 100 101 101 0 -1 4194368 1"), Some(false))]
+#[case::with_no_other_flag(|it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 64 1"), Some(false))]
+#[case::a_stranger_s_number(|it: SimKernel| it.with_stat("102 (sh) S 100 101 101 0 -1 64 1"), None)]
+#[case::a_stranger_s_child(|it: SimKernel| it.with_stat("101 (sh) S 99 101 101 0 -1 64 1"), None)]
+#[case::cut_off(|it: SimKernel| it.with_stat("101 (sh) S 100 101"), None)]
+#[case::not_there(|it: SimKernel| it, None)]
+#[case::refused(
+    |it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 0 1").refusing("read_file", Errno::PERM), None)]
+fn whether_a_child_runs_its_program_is_told_or_is_not_known(
+    #[case] world: World,
+    #[case] answer: Option<bool>,
+) {
+    let backend = Linux::new(world(SimKernel::new()));
+    assert_eq!(backend.has_execed(101, 100), answer);
+    let asked = backend.sys().calls_of("read_file");
+    let by_procfs: &[&str] =
+        if answer == Some(true) && asked.is_empty() { &[] } else { &["read_file(/proc/101/stat)"] };
+    assert_eq!(asked, by_procfs);
+}

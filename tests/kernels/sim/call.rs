@@ -36,6 +36,7 @@ pub(crate) const NAMES: &[&str] = &[
     "is_cloexec",
     "is_on_devfs",
     "is_on_procfs",
+    "join_no_group",
     "max_fd",
     "open_count",
     "open_directory",

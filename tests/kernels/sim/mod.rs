@@ -53,6 +53,8 @@ struct State {
     /// By how much the count of open descriptors is wrong.
     miscount: Fd,
     clock: u64,
+    /// What `/proc/PID/stat` of a child holds.
+    stat: Option<&'static str>,
     refusals: Vec<Refusal>,
     /// The calls that fail, by their number among all.
     failing: Vec<(usize, Errno)>,
@@ -106,6 +108,7 @@ impl SimKernel {
             open_max: None,
             miscount: 0,
             clock: 0,
+            stat: None,
             refusals: Vec::new(),
             failing: Vec::new(),
             log: Vec::new(),
@@ -175,6 +178,11 @@ impl SimKernel {
         self.with(|state| {
             state.files.insert(path.to_owned(), outcome);
         })
+    }
+
+    /// Lets `/proc/PID/stat` of a child be there.
+    pub(crate) fn with_stat(self, stat: &'static str) -> Self {
+        self.with(|state| state.stat = Some(stat))
     }
 
     /// Changes the process before it begins.

@@ -115,3 +115,56 @@ impl Ways {
         self.refused.fetch_or(TABLE, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, Errno, Obstacle, Way, Ways};
+    use rstest::rstest;
+
+    const BEST: Way = Way { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: true };
+    const CLONE: Way = Way { call: Call::Clone, ..BEST };
+
+    #[rstest]
+    #[case::nothing(|_: &Ways| {}, BEST)]
+    #[case::clone3(|ways: &Ways| ways.refuse(BEST), CLONE)]
+    #[case::a_pidfd(|ways: &Ways| ways.refuse(CLONE), Way { pidfd: false, ..BEST })]
+    #[case::both(
+        |ways: &Ways| { ways.refuse(BEST); ways.refuse(CLONE); ways.refuse(BEST) }, Way { pidfd: false, ..CLONE })]
+    #[case::a_table(|ways: &Ways| ways.table_is_refused(), Way { shares_table: false, ..BEST })]
+    #[case::a_cgroup(|ways: &Ways| ways.cgroup_is_refused(), Way { into_cgroup: false, ..BEST })]
+    fn the_best_way_lacks_what_was_refused_and_nothing_else(#[case] happens: fn(&Ways), #[case] best: Way) {
+        let ways = Ways::new();
+        happens(&ways);
+        assert_eq!((ways.best(), ways.obstacle()), (best, None));
+    }
+
+    #[rstest]
+    #[case::nothing(Ok(()), None)]
+    #[case::memory_that_is_not_shared(Err(Obstacle::NotShared), Some(Obstacle::NotShared))]
+    #[case::a_refusal_by_one(
+        Err(Obstacle::Refused(Errno::from_raw(1))),
+        Some(Obstacle::Refused(Errno::from_raw(1)))
+    )]
+    #[case::another_refusal(Err(Obstacle::Refused(Errno::NOSYS)), Some(Obstacle::Refused(Errno::NOSYS)))]
+    fn what_was_found_is_told_as_it_was(
+        #[case] found: Result<(), Obstacle>,
+        #[case] obstacle: Option<Obstacle>,
+    ) {
+        let ways = Ways::new();
+        assert!(!ways.probed());
+        ways.learn(found);
+        assert!(ways.probed());
+        assert_eq!(ways.obstacle(), obstacle);
+    }
+
+    #[test]
+    fn a_refused_way_leads_to_the_older_call_and_then_to_one_without_a_pidfd() {
+        let older = BEST.next();
+        assert_eq!((BEST.clears_handlers(), older), (true, Some(CLONE)));
+        let oldest = older.and_then(Way::next);
+        assert_eq!((CLONE.clears_handlers(), oldest), (false, Some(Way { pidfd: false, ..CLONE })));
+        assert_eq!(oldest.and_then(Way::next), None);
+        assert_eq!(BEST.without_pidfd(), Way { pidfd: false, ..BEST });
+        assert_eq!(BEST.without_cgroup(), Way { into_cgroup: false, ..BEST });
+    }
+}
