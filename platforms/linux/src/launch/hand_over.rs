@@ -47,6 +47,6 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 }
 
 /// Whether a child could not make the shared table its own, and nothing else is wrong.
-fn is_refusal_of_the_method(report: &Report) -> bool {
+pub(super) fn is_refusal_of_the_method(report: &Report) -> bool {
     report.stage == Stage::Table && report.errno.is_refusal()
 }
