@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 pub use cgroup::Cgroup;
-pub use proc::{false_proc, hiding_proc, without_proc};
+pub use proc::{false_proc, hiding_proc, masked_proc, without_proc};
 pub use stdio::{Reopen, close_stdio};
 
 use crate::{probe, sys};

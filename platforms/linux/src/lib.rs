@@ -104,7 +104,8 @@ pub trait LinuxSys: Sys {
     fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
     /// fstatfs(2): whether the file is on procfs (`PROC_SUPER_MAGIC`).
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno>;
-    /// open(2), read(2) and close(2): the first bytes of a file. On the parent's side only.
+    /// open(2), read(2) and close(2): the first bytes of a file on procfs, `ENOENT` if it is on another filesystem. On the
+    /// parent's side only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
     /// setpgid(2) of a child to a group that cannot be: `EACCES` if it has executed a program, `EPERM` if it has not or is
     /// in another session. On the parent's side only. The thread's errno stays what it is.

@@ -501,10 +501,13 @@ impl LinuxSys for Kernel {
     }
 
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        // What lies in the place of `/proc` may be a pipe, on which open(2) would wait.
+        let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
         // SAFETY: the path is a C string borrowed for the call.
         let file = int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) })?;
-        let read = self.read(file, bytes);
+        let is_there =
+            self.is_on_procfs(file).and_then(|is_there| is_there.then_some(()).ok_or(Errno::NOENT));
+        let read = is_there.and_then(|()| self.read(file, bytes));
         self.close(file)?;
         read
     }

@@ -38,6 +38,16 @@ pub fn false_proc(directory: &Path) -> Result<(), String> {
     result.map_err(|error| format!("/proc cannot be replaced: {error}"))
 }
 
+/// Puts a directory in the place of `/proc` as it is, for good.
+///
+/// # Errors
+///
+/// The reason to skip the test, where mounts may not be changed.
+pub fn masked_proc(directory: &Path) -> Result<(), String> {
+    let result = private_mounts().and_then(|()| sys::mount(directory, Path::new(PROC), libc::MS_BIND));
+    result.map_err(|error| format!("/proc cannot be replaced: {error}"))
+}
+
 /// Mounts a `/proc` that hides the processes of others (`hidepid=2`), for good.
 ///
 /// # Errors

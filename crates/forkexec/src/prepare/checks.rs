@@ -15,9 +15,14 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// Whether a descriptor is close-on-exec, `None` if it is not open.
+/// Whether a descriptor is close-on-exec, `None` if it is not open. Where that may not be asked it counts as if it were: the child
+/// clears the flag, or tells that it may not.
 pub(super) fn is_cloexec(fd: Fd) -> Option<bool> {
-    backend().sys().is_cloexec(fd).ok()
+    match backend().sys().is_cloexec(fd) {
+        Ok(is_cloexec) => Some(is_cloexec),
+        Err(Errno::BADF) => None,
+        Err(_) => Some(true),
+    }
 }
 
 /// Which numbers the program finds open, beside what becomes of 0, 1 and 2.

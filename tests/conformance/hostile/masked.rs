@@ -1,0 +1,177 @@
+//! `/proc` hidden, masked, forged or away, also for a caller without privileges, and an empty root.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use forkexec::{Command, Error, Launch, Stage};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::{probe, world};
+use rstest::rstest;
+
+use super::namespaces::{Namespaces, inside};
+use super::ordinary::{Ordinary, anything, nothing};
+use crate::ground::{check, is_privileged, without_privileges};
+
+/// Puts something in the place of `/proc`.
+type Mask = fn(&Path) -> Result<(), String>;
+
+fn made(done: std::io::Result<()>) -> Result<(), String> {
+    done.map_err(|error| error.to_string())
+}
+
+fn masked_by(directory: &Path, make: fn(&Path) -> std::io::Result<()>) -> Result<(), String> {
+    made(make(directory))?;
+    world::masked_proc(directory)
+}
+
+fn make_fifo(path: &Path) -> std::io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is a C string.
+    check(unsafe { libc::mkfifo(path.as_ptr(), 0o666) });
+    Ok(())
+}
+
+fn in_self(at: &Path, make: fn(&Path) -> std::io::Result<()>) -> std::io::Result<()> {
+    fs::create_dir(at.join("self")).and_then(|()| make(&at.join("self/fd")))
+}
+
+#[rstest]
+#[case::hiding_strangers(|_: &Path| world::hiding_proc())]
+#[case::away(|_: &Path| world::without_proc())]
+#[case::empty(|at: &Path| masked_by(at, |_| Ok(())))]
+#[case::a_listing_that_is_none(world::false_proc)]
+#[case::a_file_for_the_process(|at: &Path| masked_by(at, |at| fs::write(at.join("self"), "0 1 2")))]
+#[case::a_file_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, |fd| fs::write(fd, "0 1 2"))))]
+#[case::a_pipe_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, make_fifo)))]
+#[case::a_link_in_a_circle(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("fd", fd))))]
+#[case::a_link_to_nothing(|at: &Path| masked_by(at, |at| symlink("nobody", at.join("self"))))]
+#[case::another_directory(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("/dev", fd))))]
+fn f03_f04_f12_whatever_is_in_the_place_of_proc_each_child_has_exactly_the_list(
+    #[case] mask: Mask,
+    #[values(false, true)] privileged: bool,
+) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let (root, directory) = (world::empty_chroot(), world::empty_chroot());
+        let ordinary = Ordinary::new(&root.path().join("probe"));
+        if let Err(reason) = mask(directory.path()) {
+            return skip(&reason);
+        }
+        let _unprivileged = if privileged { None } else { without_privileges() };
+        ordinary.check(nothing, anything);
+    });
+}
+
+#[test]
+fn f03_from_within_an_empty_root_children_are_as_ever() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let done = inside(Namespaces::NONE, || {
+            let ordinary = Ordinary::new(Path::new("/probe"));
+            std::os::unix::fs::chroot(root.path()).expect("it is a directory");
+            std::env::set_current_dir("/").expect("it is a directory");
+            ordinary.check(nothing, anything);
+        });
+        done.expect("no namespace is asked for");
+    });
+}
+
+/// What a forged `/proc/PID/stat` says of every process: that it has executed a program, or that it only forked.
+const EXECUTED: u32 = 0;
+const FORKED: u32 = 0x40;
+
+/// Files for all that may be the number of a child of the first process.
+fn forge(at: &Path, flags: u32) {
+    for pid in 2..60 {
+        let directory = at.join(pid.to_string());
+        fs::create_dir(&directory).expect("it is ours");
+        let stat = format!("{pid} (probe) S 1 1 1 0 -1 {flags} 0 0");
+        fs::write(directory.join("stat"), stat).expect("it is ours");
+    }
+}
+
+const OWN_PIDS: Namespaces = Namespaces { flags: libc::CLONE_NEWPID, setgroups_denied: false };
+
+/// Runs a test as the first process of its namespace, where `/proc` says of each process what it is told to say.
+fn with_forged_proc(forge: impl FnOnce(&Path), test: impl FnOnce()) {
+    let directory = world::empty_chroot();
+    forge(directory.path());
+    let done = inside(OWN_PIDS, || {
+        if let Err(reason) = world::masked_proc(directory.path()) {
+            return skip(&reason);
+        }
+        test();
+    });
+    if let Err(reason) = done {
+        skip(&reason);
+    }
+}
+
+#[rstest]
+fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        with_forged_proc(
+            |at| forge(at, EXECUTED),
+            || {
+                if !Deny::new().kill(libc::SYS_execve).installed() {
+                    return;
+                }
+                let spawned = Command::new(probe::path()).arg("true").launch(launch).spawn();
+                if cfg!(forkexec_backend = "posix") {
+                    return assert!(
+                        !spawned.expect("the floor cannot tell").wait().expect("it ends").success()
+                    );
+                }
+                // Its group cannot be asked for, and a forged file is no answer: then the status is.
+                match spawned {
+                    Err(Error::Died { stage: Stage::Exec, .. }) => {}
+                    Ok(mut child) => {
+                        assert!(launch == Launch::Fork && !child.wait().expect("it ends").success());
+                    }
+                    other => panic!("a child that was killed is {other:?}"),
+                }
+            },
+        );
+    });
+}
+
+/// A child in a session of its own, of which nothing but `/proc` tells.
+#[rstest]
+#[case::says_that_it_only_forked(|at: &Path| forge(at, FORKED))]
+#[case::never_says_anything(|at: &Path| {
+    for pid in 2..60 {
+        let directory = at.join(pid.to_string());
+        fs::create_dir(&directory).and_then(|()| make_fifo(&directory.join("stat"))).expect("it is ours");
+    }
+})]
+fn e13_f04_a_forged_proc_makes_nobody_wait_for_a_program_that_runs(
+    #[case] forge: fn(&Path),
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        with_forged_proc(forge, || {
+            let mut command = Command::new(probe::path());
+            command.arg("sleep-on-stdin").stdin(forkexec::Stdio::piped()).launch(launch).setsid();
+            let mut child = command.spawn().expect("it runs");
+            drop(child.stdin.take());
+            assert!(child.wait().expect("its input ends").success());
+        });
+    });
+}

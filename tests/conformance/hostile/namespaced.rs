@@ -1,0 +1,90 @@
+//! A caller in namespaces of its own: the first process of its numbers, the superuser of few users.
+
+use forkexec::{Command, Errno, Stage};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::Ids;
+use forkexec_tests::world;
+use rstest::rstest;
+
+use super::namespaces::{MAPPED, Namespaces, inside};
+use super::ordinary::{Ordinary, anything, nothing};
+use crate::ground::is_privileged;
+use crate::start::failure;
+
+/// Runs a test in these namespaces with a program that everybody may run.
+fn run_inside(namespaces: Namespaces, test: impl FnOnce(&std::path::Path)) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let program = root.path().join("probe");
+        if let Err(reason) = inside(namespaces, || test(&program)) {
+            skip(&reason);
+        }
+    });
+}
+
+const fn with(flags: libc::c_int) -> Namespaces {
+    Namespaces { flags, setgroups_denied: false }
+}
+
+/// `/proc` is that of the namespace outside, where the same numbers are strangers.
+#[rstest]
+#[case::with_a_proc_of_strangers(libc::CLONE_NEWPID, false)]
+#[case::with_its_own_proc(libc::CLONE_NEWPID, true)]
+#[case::and_of_users(libc::CLONE_NEWPID | libc::CLONE_NEWUSER, false)]
+#[case::and_of_users_with_its_own_proc(libc::CLONE_NEWPID | libc::CLONE_NEWUSER | libc::CLONE_NEWNS, true)]
+fn f12_the_first_process_of_a_pid_namespace_starts_children_as_ever(
+    #[case] flags: libc::c_int,
+    #[case] own_proc: bool,
+) {
+    run_inside(with(flags), |program| {
+        assert_eq!(std::process::id(), 1);
+        if own_proc && let Err(reason) = world::hiding_proc() {
+            return skip(&reason);
+        }
+        Ordinary::new(program).check(nothing, |seen| seen.ppid == 1);
+    });
+}
+
+#[test]
+fn in_a_user_namespace_children_have_the_ids_that_are_mapped() {
+    run_inside(with(libc::CLONE_NEWUSER), |program| {
+        let ask = |command: &mut Command<'_>| {
+            command.groups([7]).gid(1234).uid(4321);
+        };
+        let ordinary = Ordinary::new(program);
+        ordinary.check(nothing, anything);
+        ordinary.check(ask, |seen| {
+            (seen.uids, seen.gids, &seen.groups[..]) == (Ids::all(4321), Ids::all(1234), &[7])
+        });
+    });
+}
+
+#[test]
+fn where_setgroups_is_denied_the_groups_are_kept_or_the_denial_is_told() {
+    let denied = Namespaces { flags: libc::CLONE_NEWUSER, setgroups_denied: true };
+    run_inside(denied, |program| {
+        let ordinary = Ordinary::new(program);
+        let ask = |command: &mut Command<'_>| {
+            command.keep_groups().gid(1234).uid(4321);
+        };
+        ordinary.check(ask, |seen| (seen.uids, seen.gids) == (Ids::all(4321), Ids::all(1234)));
+        let failure = failure(Command::new(program).groups([7]).gid(1234).uid(4321));
+        assert_eq!((failure.stage(), failure.errno()), (Stage::Groups, Errno::PERM));
+    });
+}
+
+#[rstest]
+#[case::user(|it: &mut Command<'_>| { it.keep_groups().uid(MAPPED + 1); }, Stage::Uid)]
+#[case::group(|it: &mut Command<'_>| { it.keep_groups().gid(MAPPED + 1); }, Stage::Gid)]
+#[case::groups(|it: &mut Command<'_>| { it.groups([MAPPED + 1]); }, Stage::Groups)]
+fn an_id_that_is_not_mapped_is_told(#[case] ask: fn(&mut Command<'_>), #[case] stage: Stage) {
+    run_inside(with(libc::CLONE_NEWUSER), |program| {
+        let mut command = Command::new(program);
+        ask(&mut command);
+        let failure = failure(&mut command);
+        assert_eq!((failure.stage(), failure.errno()), (stage, Errno::INVAL));
+    });
+}

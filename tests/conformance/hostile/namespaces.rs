@@ -1,0 +1,110 @@
+//! A process in namespaces of its own, for a test.
+//!
+//! A process with several threads cannot have a user namespace, and the first child after unshare(2) is the first process
+//! of a pid namespace. So the test runs in a forked child, and its parent writes the maps of ids.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::ground::check;
+
+/// Which namespaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Namespaces {
+    /// Flags of unshare(2).
+    pub(crate) flags: libc::c_int,
+    /// With a user namespace: whether setgroups(2) is denied there for good (user_namespaces(7)).
+    pub(crate) setgroups_denied: bool,
+}
+
+impl Namespaces {
+    /// Those of the test: nothing but a process of its own.
+    pub(crate) const NONE: Self = Self { flags: 0, setgroups_denied: false };
+}
+
+/// So many ids are mapped, each to itself.
+pub(crate) const MAPPED: u32 = 60_000;
+
+/// Runs the test in a process that has them. With a pid namespace it is the first process there.
+///
+/// # Errors
+///
+/// The reason to skip the test, where the namespaces are not to be had.
+///
+/// # Panics
+///
+/// If the test failed there.
+pub(crate) fn inside(namespaces: Namespaces, test: impl FnOnce()) -> Result<(), String> {
+    let (mut is_there, there) = io::pipe().expect("a pipe can be made");
+    let (mapped, mut maps) = io::pipe().expect("a pipe can be made");
+    // SAFETY: the other thread of an isolated test waits for this one and holds no lock, so that the copy may do whatever a
+    // process may.
+    let child = check(unsafe { libc::fork() });
+    if child == 0 {
+        drop((is_there, maps));
+        end_with(|| be_inside(namespaces, (there, mapped), test));
+    }
+    drop((there, mapped));
+    let is_there = is_there.read_exact(&mut [0]).is_ok();
+    let written = if is_there { write_maps(child, namespaces) } else { Ok(()) };
+    if is_there && written.is_ok() {
+        maps.write_all(b".").expect("the child reads it");
+    }
+    drop(maps);
+    let status = wait(child);
+    written.map_err(|error| format!("no ids can be mapped: {error}"))?;
+    if !is_there {
+        return Err("namespaces are not to be had".to_owned());
+    }
+    assert_eq!(status, 0, "the test failed in its namespaces: its end is status {status:#x}");
+    Ok(())
+}
+
+fn be_inside(
+    namespaces: Namespaces,
+    (mut there, mut mapped): (io::PipeWriter, io::PipeReader),
+    test: impl FnOnce(),
+) {
+    // SAFETY: unshare touches no memory.
+    check(unsafe { libc::unshare(namespaces.flags) });
+    there.write_all(b".").expect("the parent reads it");
+    mapped.read_exact(&mut [0]).expect("the parent has written the maps");
+    drop((there, mapped));
+    if namespaces.flags & libc::CLONE_NEWPID == 0 {
+        return test();
+    }
+    // SAFETY: this process has one thread.
+    let first = check(unsafe { libc::fork() });
+    if first == 0 {
+        end_with(test);
+    }
+    assert_eq!(wait(first), 0);
+}
+
+/// Ends this process, with 0 unless it panics.
+fn end_with(run: impl FnOnce()) -> ! {
+    let failed = catch_unwind(AssertUnwindSafe(run)).is_err();
+    let _ = io::stderr().flush();
+    // SAFETY: ends the process, without what the test harness would do at its own end.
+    unsafe { libc::_exit(i32::from(failed)) }
+}
+
+fn write_maps(child: libc::pid_t, namespaces: Namespaces) -> io::Result<()> {
+    if namespaces.flags & libc::CLONE_NEWUSER == 0 {
+        return Ok(());
+    }
+    let write = |file: &str, text: &str| fs::write(format!("/proc/{child}/{file}"), text);
+    if namespaces.setgroups_denied {
+        write("setgroups", "deny")?;
+    }
+    let map = format!("0 0 {MAPPED}\n");
+    write("uid_map", &map).and_then(|()| write("gid_map", &map))
+}
+
+fn wait(child: libc::pid_t) -> i32 {
+    let mut status = 0;
+    // SAFETY: one int is written.
+    assert_eq!(check(unsafe { libc::waitpid(child, &raw mut status, 0) }), child);
+    status
+}

@@ -1,0 +1,71 @@
+//! What is so in any surroundings: every child has exactly what it was given, and a missing program is told.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use forkexec::{Command, Errno, Launch, Link, Stage, Stdio};
+use forkexec_tests::probe::Seen;
+use forkexec_tests::world;
+
+use crate::start::{failure, seen};
+
+/// Descriptors that no child is to have but one, and a program to start.
+pub(super) struct Ordinary {
+    program: PathBuf,
+    files: [OwnedFd; 3],
+}
+
+/// Asks for something more.
+type Ask = fn(&mut Command<'_>);
+
+/// Whether a child has it.
+type Has = fn(&Seen) -> bool;
+
+const OPEN: [i32; 3] = [60, 61, 500];
+
+impl Ordinary {
+    pub(super) fn new(program: &Path) -> Self {
+        let null = File::open("/dev/null").expect("it is there");
+        Self { program: program.to_owned(), files: OPEN.map(|number| world::place(&null, number)) }
+    }
+
+    /// Starts children in each way, and holds each to what it is to be. Those that are asked for something more have that.
+    pub(super) fn check(&self, ask: Ask, has: Has) {
+        for launch in [Launch::Auto, Launch::Fork] {
+            for link in [Link::Bulk, Link::Enumerate, Link::Loop] {
+                for session in [false, true] {
+                    self.check_one(launch, link, session, (ask, has));
+                }
+            }
+        }
+    }
+
+    fn check_one(&self, launch: Launch, link: Link, session: bool, (ask, has): (Ask, Has)) {
+        let command = |program: &Path| {
+            let mut command = Command::new(program);
+            command.arg("report").launch(launch).close_others_from(link).keep_fd(&self.files[1]);
+            // There may be no `/dev/null`.
+            command.stdin(Stdio::inherit());
+            if session {
+                command.setsid();
+            }
+            ask(&mut command);
+            command
+        };
+        let seen = seen(&mut command(&self.program));
+        let how = format!("{launch:?}, {link:?}, session {session}");
+        assert_eq!(seen.fds, [0, 1, 2, OPEN[1]], "{how}");
+        assert!(has(&seen), "{how}: {seen:?}");
+        let failure = failure(&mut command(Path::new("/no/such/program")));
+        assert_eq!((failure.stage(), failure.errno()), (Stage::Exec, Errno::NOENT), "{how}");
+    }
+}
+
+/// Nothing more is asked for.
+pub(super) fn nothing(_: &mut Command<'_>) {}
+
+/// Nothing more is to be had.
+pub(super) fn anything(_: &Seen) -> bool {
+    true
+}
