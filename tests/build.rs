@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const PROBE: &str = "probe/probe.rs";
+/// A part of it.
+const ESCAPE: &str = "probe/escape.rs";
 const LEAKY: &str = "leaky/leaky.rs";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PROBE}");
+    println!("cargo:rerun-if-changed={ESCAPE}");
     println!("cargo:rerun-if-changed={LEAKY}");
     if !matches!(variable("CARGO_CFG_TARGET_OS").as_str(), "linux" | "android") {
         return;

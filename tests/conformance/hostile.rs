@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `/proc` that hides strangers, is away, masked by files or forged; an empty root | `masked` |
 //! | a filter that refuses single calls | `refusing` |
+//! | a parent with capabilities that outlive a change of user, or of a user namespace | `dropped` |
+//! | a filter that refuses a change of identity, or pretends it | `pretended` |
 //!
 //! | pid and user namespaces, the first process of one, ids that are not mapped, setgroups(2) denied | `namespaced` |
 //! | read-only and noexec mounts | `mounts` |
@@ -15,10 +17,12 @@
 //!
 //! `namespaces` makes processes for that, and `ordinary` is what is so in all of it.
 
+mod dropped;
 mod masked;
 mod mounts;
 mod namespaced;
 mod namespaces;
 mod ordinary;
+mod pretended;
 mod refusing;
 mod starved;

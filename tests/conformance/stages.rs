@@ -13,7 +13,7 @@
 
 mod cgroup;
 mod failing;
-mod identity;
+pub(crate) mod identity;
 mod program;
 mod session;
 mod setting;

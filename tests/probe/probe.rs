@@ -13,6 +13,8 @@
 
 #![no_main]
 
+mod escape;
+
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -116,6 +118,12 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
         ["report", "--to", fd, ..] => put(number(fd), report(&given, &environment, None).as_bytes()),
         ["report", "--below", end, ..] => put(1, report(&given, &environment, Some(number(end))).as_bytes()),
         ["report", ..] => put(1, report(&given, &environment, None).as_bytes()),
+        ["escape"] => {
+            let mut text = report(&given, &environment, None);
+            escape::escape(&mut text);
+            report_ids(&mut text);
+            put(1, text.as_bytes());
+        }
         ["exit", code] => exit(number(code)),
         ["kill", signal] => drop(raise(number(signal))),
         ["echo"] => copy(0, Some(1)),
@@ -129,7 +137,7 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
         ["family"] => family(),
         ["pause"] => drop(pause()),
         ["true"] => {}
-        _ => die("usage: probe report|exit|kill|echo|sleep-on-stdin|write|spew|exchange|touch|family|pause|true"),
+        _ => die("usage: probe report|escape|exit|kill|echo|sleep-on-stdin|write|spew|exchange|touch|family|pause|true"),
     }
     0
 }

@@ -7,6 +7,7 @@
 //! |-----------------------|-----------------------------------------------------------|
 //! | `report [--to N] ...` | writes what [`Seen`] holds to descriptor N, by default 1  |
 //! | `report --below N`    | the same to 1, looking at descriptors below N alone       |
+//! | `escape`              | reports, tries to be root again in every way, and reports what came of it ([`Escape`]) |
 //! | `exit N`, `kill N`    | exits with N, raises signal N                             |
 //! | `echo`                | copies its input to its output                            |
 //! | `sleep-on-stdin`      | exits with 0 when its input ends                          |
@@ -17,6 +18,7 @@
 //!
 //! When something fails it says so on descriptor 2, and exits with 99.
 
+mod escape;
 mod report;
 mod seen;
 
@@ -26,6 +28,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+pub use escape::{Escape, Left};
 pub use seen::{FdFacts, Ids, Kind, Seen};
 
 /// Where the probe is.

@@ -28,20 +28,6 @@ impl Kernel {
     }
 }
 
-/// The 32-bit architectures have a second set of calls for ids of more than 16 bits (setresuid(2), NOTES).
-#[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k"))]
-mod ids {
-    pub(super) use libc::{
-        SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
-    };
-}
-#[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k")))]
-mod ids {
-    pub(super) use libc::{
-        SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
-    };
-}
-
 /// The kernel's signal set: 64 bits, on MIPS 128.
 const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
 const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
@@ -92,6 +78,7 @@ macro_rules! syscall {
 }
 
 mod clone;
+mod ids;
 
 fn check(result: c_long) -> Result<c_long, Errno> {
     if result == -1 { Err(errno()) } else { Ok(result) }
@@ -317,19 +304,15 @@ impl Sys for Kernel {
     }
 
     fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
-        // SAFETY: the kernel reads `len` ids of 32 bits from the slice.
-        done(unsafe { syscall!(ids::SETGROUPS, groups.len(), groups.as_ptr()) })
+        ids::set_groups(groups)
     }
 
     fn set_gid(&self, gid: u32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
-        done(unsafe { syscall!(ids::SETRESGID, gid, gid, gid) })
+        ids::set_gid(gid)
     }
 
     fn set_uid(&self, uid: u32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
-        done(unsafe { syscall!(ids::SETRESUID, uid, uid, uid) })?;
-        give_up_ambient_capabilities()
+        ids::set_uid(uid)
     }
 
     fn execve(
@@ -360,19 +343,6 @@ impl Sys for Kernel {
         #[allow(clippy::useless_conversion)]
         let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
         seconds.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds.unsigned_abs())
-    }
-}
-
-/// Ambient capabilities are kept across exec. The kernel takes them from who was the superuser and is no longer, but not from
-/// a service that was given the capability to change its user, nor where `SECBIT_NO_SETUID_FIXUP` is set
-/// (capabilities(7)). Before Linux 4.3 there are none.
-fn give_up_ambient_capabilities() -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
-    match done(unsafe {
-        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    }) {
-        Err(Errno::INVAL) => Ok(()),
-        answer => answer,
     }
 }
 
@@ -527,7 +497,6 @@ impl LinuxSys for Kernel {
     }
 
     fn set_no_new_privs(&self) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
-        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+        ids::set_no_new_privs()
     }
 }

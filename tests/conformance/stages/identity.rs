@@ -2,7 +2,7 @@
 //!
 //! `capabilities` makes some that are not lost with the user.
 
-mod capabilities;
+pub(crate) mod capabilities;
 
 use forkexec::Command;
 use forkexec_core::Operation;

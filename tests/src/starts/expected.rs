@@ -259,7 +259,10 @@ pub const OPERATIONS: &[Operation] = &[
         method: "`groups`",
         is_privileged: true,
         ask: |command| command.groups([]),
-        ..costing(&[], &[("setgroups", "the supplementary groups")])
+        ..costing(
+            &[],
+            &[("setgroups", "the supplementary groups"), ("getgroups", "whether it has these and no other")],
+        )
     },
     Operation {
         name: "gid",
@@ -267,7 +270,7 @@ pub const OPERATIONS: &[Operation] = &[
         changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().gid(NOBODY),
-        ..costing(&[], &[("setresgid", "all three group ids")])
+        ..costing(&[], &[("setresgid", "all three group ids"), ("getresgid", "whether it has them")])
     },
     Operation {
         name: "uid",
@@ -277,14 +280,18 @@ pub const OPERATIONS: &[Operation] = &[
         ask: |command| command.keep_groups().uid(NOBODY),
         ..costing(
             &[],
-            &[("setresuid", "all three user ids"), ("prctl", "no ambient capability outlives them")],
+            &[
+                ("setresuid", "all three user ids"),
+                ("getresuid", "whether it has them"),
+                ("prctl", "no ambient capability outlives them"),
+            ],
         )
     },
     Operation {
         name: "no-new-privs",
         method: "`no_new_privs`",
         ask: |command| command.no_new_privs(),
-        ..costing(&[], &[("prctl", "no new privileges by exec")])
+        ..costing(&[], &[("prctl", "no new privileges by exec"), ("prctl", "whether that is so")])
     },
     Operation {
         name: "die-with-parent",

@@ -23,7 +23,7 @@ struct Sets {
 const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
 
 /// Makes a capability one that outlives a change of the user, and exec.
-pub(super) fn make_ambient(capability: u32) -> io::Result<()> {
+pub(crate) fn make_ambient(capability: u32) -> io::Result<()> {
     let mut header = Header { version: VERSION, pid: 0 };
     let mut sets = [Sets::default(); 2];
     // SAFETY: both outlive the call, which writes two sets.
@@ -34,8 +34,20 @@ pub(super) fn make_ambient(capability: u32) -> io::Result<()> {
     let raise = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).expect("a small number");
     // SAFETY: no memory is passed.
     done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) })?;
-    // SAFETY: as above.
+    without_fixup()
+}
+
+/// Lets a change of the user take no capability.
+pub(crate) fn without_fixup() -> io::Result<()> {
+    // SAFETY: no memory is passed.
     done(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) })
+}
+
+/// Lets a change of the user take no permitted capability, up to the next exec.
+pub(crate) fn keep() -> io::Result<()> {
+    let yes: libc::c_ulong = 1;
+    // SAFETY: no memory is passed.
+    done(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, yes, 0, 0, 0) })
 }
 
 fn done(answer: impl Into<i64>) -> io::Result<()> {
@@ -43,7 +55,7 @@ fn done(answer: impl Into<i64>) -> io::Result<()> {
 }
 
 /// Effective, permitted and ambient capabilities, as `/proc/PID/status` has them.
-pub(super) fn of(status: &str) -> [u64; 3] {
+pub(crate) fn of(status: &str) -> [u64; 3] {
     ["CapEff:", "CapPrm:", "CapAmb:"].map(|name| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let digits = line.unwrap_or_else(|| panic!("no {name} in {status}"));

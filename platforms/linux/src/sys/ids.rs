@@ -1,0 +1,93 @@
+//! Users, groups, privileges: each is given up, and then looked at.
+//!
+//! A filter of system calls may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)). Those that emulate the
+//! superuser in a container do so for just these calls. A program that believes it would run as who it was.
+
+use super::{check, done};
+use core::ptr;
+use forkexec_core::Errno;
+
+/// The 32-bit architectures have a second set of calls for ids of more than 16 bits (setresuid(2), NOTES).
+#[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k"))]
+mod calls {
+    pub(super) use libc::{
+        SYS_getgroups32 as GETGROUPS, SYS_getresgid32 as GETRESGID, SYS_getresuid32 as GETRESUID,
+        SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+    };
+}
+#[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k")))]
+mod calls {
+    pub(super) use libc::{
+        SYS_getgroups as GETGROUPS, SYS_getresgid as GETRESGID, SYS_getresuid as GETRESUID,
+        SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
+    };
+}
+
+/// So many groups are compared one by one. Of more, which would not fit on the stack, their number is.
+const COMPARED: usize = 256;
+
+pub(super) fn set_groups(groups: &[u32]) -> Result<(), Errno> {
+    // SAFETY: the kernel reads `len` ids of 32 bits from the slice.
+    done(unsafe { syscall!(calls::SETGROUPS, groups.len(), groups.as_ptr()) })?;
+    verify(has_groups(groups)?)
+}
+
+pub(super) fn set_gid(gid: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    done(unsafe { syscall!(calls::SETRESGID, gid, gid, gid) })?;
+    let mut ids = [0_u32; 3];
+    let [real, effective, saved] = ids.each_mut().map(ptr::from_mut);
+    // SAFETY: the kernel writes three ids of 32 bits, each to its place.
+    done(unsafe { syscall!(calls::GETRESGID, real, effective, saved) })?;
+    verify(ids == [gid; 3])
+}
+
+pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    done(unsafe { syscall!(calls::SETRESUID, uid, uid, uid) })?;
+    let mut ids = [0_u32; 3];
+    let [real, effective, saved] = ids.each_mut().map(ptr::from_mut);
+    // SAFETY: as in `set_gid`.
+    done(unsafe { syscall!(calls::GETRESUID, real, effective, saved) })?;
+    verify(ids == [uid; 3])?;
+    give_up_ambient_capabilities()
+}
+
+pub(super) fn set_no_new_privs() -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    // SAFETY: as above.
+    verify(check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) })? == 1)
+}
+
+/// What was answered and not done may not be done: there is no better errno.
+fn verify(is_so: bool) -> Result<(), Errno> {
+    if is_so { Ok(()) } else { Err(Errno::PERM) }
+}
+
+/// The kernel keeps a group twice that was named twice, and sorts.
+fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
+    let mut found = [0_u32; COMPARED];
+    let room = if groups.len() <= COMPARED { COMPARED } else { 0 };
+    // SAFETY: the kernel writes as many ids of 32 bits as there is room for; without room it counts.
+    let count = match check(unsafe { syscall!(calls::GETGROUPS, room, found.as_mut_ptr()) }) {
+        // There are more than there is room for.
+        Err(Errno::INVAL) => return Ok(false),
+        count => usize::try_from(count?).map_err(|_| Errno::IO)?,
+    };
+    let mut found = found.iter().take(if room == 0 { 0 } else { count });
+    Ok(count == groups.len() && found.all(|group| groups.contains(group)))
+}
+
+/// Ambient capabilities are kept across exec. The kernel takes them from who was the superuser and is no longer, but not from
+/// a service that was given the capability to change its user, nor where `SECBIT_NO_SETUID_FIXUP` is set
+/// (capabilities(7)). Before Linux 4.3 there are none.
+fn give_up_ambient_capabilities() -> Result<(), Errno> {
+    // SAFETY: no memory is passed.
+    match done(unsafe {
+        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    }) {
+        Err(Errno::INVAL) => Ok(()),
+        answer => answer,
+    }
+}

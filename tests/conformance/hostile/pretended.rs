@@ -1,0 +1,115 @@
+//! A filter that refuses a change of identity, or answers that it was made and does nothing: no program runs.
+//!
+//! The second is what emulators of the superuser do in containers: they let package managers believe that they changed
+//! their user.
+
+use std::os::fd::AsRawFd;
+
+use forkexec::{Command, Launch, Stage, Stdio};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{check, is_privileged};
+use crate::start::{failure, memory_file, nothing_said, probe, report};
+
+/// The C library's name, and on 32 bits the call with ids of that size.
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups, libc::SYS_setresgid, libc::SYS_setresuid];
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups32, libc::SYS_setresgid32, libc::SYS_setresuid32];
+
+/// Answers 0 and does nothing.
+const PRETENDED: i32 = 0;
+
+type Ask = fn(&mut Command<'_>);
+
+fn all(command: &mut Command<'_>) {
+    command.groups([7, 8]).gid(1234).uid(4321);
+}
+
+/// What a start comes to whose program would say so in a file.
+fn refusal(launch: Launch, ask: Ask) -> (Stage, i32) {
+    let root = world::empty_chroot();
+    let file = memory_file();
+    let mut command = Command::new(root.path().join("probe"));
+    command
+        .args(["write", "1", "it ran"])
+        .launch(launch)
+        .stdout(Stdio::from(file.try_clone().expect("it is open")));
+    ask(&mut command);
+    let failure = failure(&mut command);
+    assert_eq!(file.metadata().expect("it is open").len(), 0, "descriptor {}", file.as_raw_fd());
+    (failure.stage(), failure.errno().raw())
+}
+
+/// Whether this backend looks at what the kernel says that it did.
+fn verifies() -> bool {
+    if cfg!(forkexec_backend = "posix") {
+        skip("the floor believes what the system says");
+    }
+    !cfg!(forkexec_backend = "posix")
+}
+
+#[rstest]
+#[case::groups(CALLS[0], Stage::Groups, all)]
+#[case::groups_as_many_as_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
+#[case::no_groups(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([]); })]
+#[case::more_groups_than_are_compared(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups(0..300); })]
+#[case::gid(CALLS[1], Stage::Gid, all)]
+#[case::gid_alone(CALLS[1], Stage::Gid, |it: &mut Command<'_>| { it.keep_groups().gid(1234); })]
+#[case::uid(CALLS[2], Stage::Uid, all)]
+#[case::uid_alone(CALLS[2], Stage::Uid, |it: &mut Command<'_>| { it.keep_groups().uid(4321); })]
+#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
+fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
+    #[case] call: libc::c_long,
+    #[case] stage: Stage,
+    #[case] ask: Ask,
+    #[values(PRETENDED, libc::EPERM, libc::EAGAIN, libc::ENOSYS)] errno: i32,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if !is_privileged() || !verifies() {
+            return;
+        }
+        // SAFETY: two ids are read.
+        check(unsafe { libc::setgroups(2, [5, 6].as_ptr()) });
+        if Deny::new().errno(call, errno).installed() {
+            let told = if errno == PRETENDED { libc::EPERM } else { errno };
+            assert_eq!(refusal(launch, ask), (stage, told));
+        }
+    });
+}
+
+/// Who may not look whether it is another user now does not go on as if it were.
+#[rstest]
+#[case::groups(libc::SYS_getgroups, Stage::Groups)]
+#[case::gid(libc::SYS_getresgid, Stage::Gid)]
+#[case::uid(libc::SYS_getresuid, Stage::Uid)]
+fn s14_where_nobody_can_look_no_program_runs(
+    #[case] call: libc::c_long,
+    #[case] stage: Stage,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if is_privileged() && verifies() && Deny::new().errno(call, libc::ENOSYS).installed() {
+            assert_eq!(refusal(launch, all), (stage, libc::ENOSYS));
+        }
+    });
+}
+
+#[test]
+fn what_was_so_before_is_no_pretence() {
+    isolated(|| {
+        let pretend = |deny: Deny, call: &libc::c_long| deny.errno(*call, PRETENDED);
+        if !is_privileged() || !CALLS.iter().fold(Deny::new(), pretend).installed() {
+            return;
+        }
+        let mut command = probe(&[]);
+        nothing_said(&mut command);
+        let own = report(&mut command);
+        let again = report(probe(&[]).groups(own.groups.clone()).gid(own.gids.real).uid(own.uids.real));
+        assert_eq!((again.uids, again.gids, again.groups), (own.uids, own.gids, own.groups));
+    });
+}
