@@ -1,0 +1,352 @@
+//! The hand-over from child to parent in every interleaving: how a start goes is told truly, and never waited for in vain.
+//!
+//! The code of both sides is the crates' own, over a kernel of two processes:
+//!
+//! - `kernel`: lets the child make its steps between the parent's calls, as many as is chosen
+//! - `choices`: all sequences of choices
+//! - `script`: the steps of a child, also of one that is killed after any of them
+//!
+//! A forked child is combined with whatever else may happen: a stranger's child that has a copy of the pipe, a thread that
+//! takes all statuses, a closure that closes, replaces or forges the pipe, signals, calls that are refused. A child that shares
+//! memory runs while its parent is suspended; so it is killed at each of its calls, and nothing else is chosen.
+
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+mod choices;
+mod kernel;
+mod script;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use forkexec_core::{
+    Backend, CStrArray, Errno, Exec, ForkLauncher, HookError, LaunchError, Launched, Launcher, ParentSys,
+    Plan, Report, Stage, Sys, ThinCStr, WorkingDirectory,
+};
+use forkexec_linux::{Linux, LinuxLauncher};
+
+use kernel::{CHILD, Kernel, Sibling, State, Tells, WRITER, World};
+use script::{Event, Script, Step, all_killed, execs};
+
+/// A child: what its closure does, which of its calls fail, and what its parent is to be told.
+struct Case {
+    name: &'static str,
+    hook: Option<Closure>,
+    fails: &'static [(&'static str, Errno)],
+    told: Told,
+}
+
+type Closure = fn(&Kernel) -> Result<(), HookError>;
+
+/// The answer, where nobody kills the child.
+#[derive(Clone, Copy)]
+enum Told {
+    Runs,
+    Reported(Report),
+    Died(Stage, i32),
+}
+
+const fn case(name: &'static str, fails: &'static [(&'static str, Errno)], told: Told) -> Case {
+    Case { name, hook: None, fails, told }
+}
+
+const fn closure(name: &'static str, hook: Closure, told: Told) -> Case {
+    Case { name, hook: Some(hook), fails: &[], told }
+}
+
+const fn reported_at(stage: Stage, errno: Errno, operand: i32) -> Told {
+    Told::Reported(Report { stage, errno, operand })
+}
+
+const REPLACED: i32 = forkexec_core::CHANNEL_REPLACED;
+
+fn forge(kernel: &Kernel) {
+    kernel.write(WRITER, &[1]).expect("the pipe is open");
+}
+
+const CASES: [Case; 15] = [
+    case("runs", &[], Told::Runs),
+    case("missing program", &[("execve", Errno::NOENT)], reported_at(Stage::Exec, Errno::NOENT, 0)),
+    case("directory", &[("chdir", Errno::ACCES)], reported_at(Stage::Directory, Errno::ACCES, 0)),
+    case("signal mask", &[("set_mask", Errno::PERM)], reported_at(Stage::Mask, Errno::PERM, 0)),
+    case("no byte", &[("write", Errno::PIPE)], reported_at(Stage::Exec, Errno::PIPE, 0)),
+    closure("closure", |_| Ok(()), Told::Runs),
+    closure(
+        "closure that fails",
+        |_| Err(HookError::Errno(Errno::IO)),
+        reported_at(Stage::PreExec, Errno::IO, 0),
+    ),
+    closure("pipe closed", close, reported_at(Stage::PreExec, Errno::BADF, REPLACED)),
+    closure("pipe replaced", replace, reported_at(Stage::PreExec, Errno::BADF, REPLACED)),
+    closure(
+        "success forged",
+        |kernel| {
+            forge(kernel);
+            Ok(())
+        },
+        Told::Runs,
+    ),
+    closure(
+        "success forged, pipe closed",
+        |kernel| {
+            forge(kernel);
+            close(kernel)
+        },
+        reported_at(Stage::PreExec, Errno::BADF, REPLACED),
+    ),
+    closure(
+        "success forged, and an end",
+        |kernel| {
+            forge(kernel);
+            kernel.exit(0)
+        },
+        Told::Died(Stage::PreExec, 0),
+    ),
+    closure("an end", |kernel| kernel.exit(0), Told::Died(Stage::PreExec, 0)),
+    closure(
+        "pipe closed, and an end",
+        |kernel| {
+            close(kernel)?;
+            kernel.exit(3)
+        },
+        Told::Died(Stage::PreExec, 3 << 8),
+    ),
+    Case {
+        name: "success forged, missing program",
+        hook: Some(|kernel| {
+            forge(kernel);
+            Ok(())
+        }),
+        fails: &[("execve", Errno::ACCES)],
+        told: reported_at(Stage::Exec, Errno::ACCES, 0),
+    },
+];
+
+fn close(kernel: &Kernel) -> Result<(), HookError> {
+    kernel.close(WRITER).map_err(HookError::Errno)
+}
+
+fn replace(kernel: &Kernel) -> Result<(), HookError> {
+    kernel.dup_onto(0, WRITER).map_err(HookError::Errno)
+}
+
+fn plan() -> Plan<'static> {
+    let argv = Box::leak(Box::new([Some(ThinCStr::from(c"program")), None]));
+    let argv = CStrArray::new(argv).expect("it ends with a null");
+    let exec = Exec { candidates: &[c"/program"], argv, env: None, shell: None };
+    Plan { directory: Some(WorkingDirectory::Path(c"/")), ..Plan::new(exec) }
+}
+
+const CALM: World = World {
+    tells: Tells::ByGroup,
+    sibling: Sibling::Absent,
+    thief: false,
+    interrupted: false,
+    no_poll: false,
+    unreadable: false,
+};
+
+/// What a forked child does that its parent may see.
+fn script_of(case: &Case) -> Script {
+    let backend = Linux::new(Kernel::new(CALM));
+    let kernel = backend.sys();
+    kernel.record();
+    kernel.state().fails = case.fails.to_vec();
+    let hook = || case.hook.map_or(Ok(()), |hook| hook(kernel));
+    let plan = Plan { hook: case.hook.is_some().then_some(&hook), ..plan() };
+    let ended = catch_unwind(AssertUnwindSafe(|| ForkLauncher::new(&backend).launch(&plan)));
+    assert!(ended.is_err(), "the child's side never comes back");
+    std::mem::take(&mut kernel.state().recorded)
+}
+
+/// How many interleavings there were, and in how many of them an end in execve(2) counts as a start because nobody can tell.
+#[derive(Default)]
+struct Counted {
+    all: usize,
+    started: usize,
+    untold: usize,
+}
+
+/// Plays all interleavings of a child with its parent.
+fn play(script: &Script, told: Told, world: World, counted: &mut Counted) {
+    let backend = Linux::new(Kernel::new(world));
+    let (kernel, plan) = (backend.sys(), plan());
+    loop {
+        kernel.state().reset(script);
+        let launched = ForkLauncher::new(&backend).launch(&plan);
+        let mut state = kernel.state();
+        counted.all += 1;
+        judge(&state, &launched, told, counted);
+        if !state.choices.go_on() {
+            return;
+        }
+    }
+}
+
+fn judge(state: &State, launched: &Result<Launched, LaunchError>, told: Told, counted: &mut Counted) {
+    let world = state.world;
+    let context = || format!("{launched:?} of {:?} after {} steps in {world:?}", state.script, state.done);
+    assert_eq!(state.leftovers(), [""; 0], "{}", context());
+    match launched {
+        Ok(launched) => {
+            assert_eq!(launched.pid, CHILD);
+            assert!(world.thief || !state.reaped, "its status is the caller's: {}", context());
+            counted.started += 1;
+            if !state.has(Event::Exec) {
+                // The mark was written and nobody tells what became of the rest: the status does, if anything.
+                let nobody_tells = world.tells == Tells::Never || world.thief;
+                let ended_in_exec = state.stage() == Stage::Exec && state.has(Event::Write);
+                assert!(nobody_tells && ended_in_exec && !reported(state), "{}", context());
+                counted.untold += 1;
+            }
+        }
+        Err(error) => {
+            assert!(state.reaped, "nothing is left: {}", context());
+            assert!(world.unreadable || !execs(&state.script), "a program runs: {}", context());
+            match (error, told) {
+                (LaunchError::Child(report), Told::Reported(expected)) => {
+                    assert_eq!(*report, expected, "{}", context());
+                }
+                (LaunchError::Died { stage, status }, _) if !reported(state) => {
+                    let ended = state.script.iter().find_map(|step| match step.event {
+                        Event::End(status) => Some(status),
+                        _ => None,
+                    });
+                    let ended = ended.or(Some(libc::SIGKILL)).filter(|_| !world.thief);
+                    assert_eq!((*stage, *status), (state.stage(), ended), "{}", context());
+                }
+                _ => panic!("{}", context()),
+            }
+        }
+    }
+}
+
+/// Whether the child's report is whole: the word that says so is written last.
+fn reported(state: &State) -> bool {
+    state.has(Event::Store(0, 1))
+}
+
+/// All that may be so. Where poll(2) is refused the end of the pipe is waited for, whoever has it.
+fn worlds() -> impl Iterator<Item = World> {
+    let tells = [Tells::ByGroup, Tells::ByProc, Tells::Never];
+    let siblings = [Sibling::Absent, Sibling::Hanging];
+    let all =
+        tells.into_iter().flat_map(move |tells| siblings.map(|sibling| World { tells, sibling, ..CALM }));
+    let all = all.flat_map(|world| [false, true].map(|thief| World { thief, ..world }));
+    let more = [
+        World { sibling: Sibling::Passing, ..CALM },
+        World { interrupted: true, ..CALM },
+        World { interrupted: true, sibling: Sibling::Hanging, ..CALM },
+        World { no_poll: true, ..CALM },
+        World { no_poll: true, interrupted: true, ..CALM },
+        World { unreadable: true, ..CALM },
+        World { unreadable: true, sibling: Sibling::Passing, ..CALM },
+        World { unreadable: true, thief: true, ..CALM },
+    ];
+    all.chain(more)
+}
+
+/// Whether its parent hears nothing of this child as long as it runs.
+fn is_silent(script: &[Step], world: World) -> bool {
+    world.sibling == Sibling::Hanging && world.tells == Tells::Never && execs(script)
+}
+
+/// The program ends at some time.
+fn ending(script: &Script) -> Script {
+    let end = execs(script).then_some(Step { event: Event::End(0), stage: Stage::Exec });
+    script.iter().copied().chain(end).collect()
+}
+
+/// More steps than these have more interleavings than there is time for.
+const LONG: usize = 12;
+
+#[test]
+fn e08_e09_e12_e13_no_interleaving_of_parent_and_child_is_told_falsely_or_waited_for_in_vain() {
+    let mut counted = Counted::default();
+    for case in &CASES {
+        let script = script_of(case);
+        assert_eq!(execs(&script), matches!(case.told, Told::Runs), "{}", case.name);
+        if let Told::Died(stage, status) = case.told {
+            let last = script.last().map(|step| (step.stage, step.event));
+            assert_eq!(last, Some((stage, Event::End(status))), "{}", case.name);
+        }
+        let before = counted.all;
+        for world in worlds() {
+            if !is_silent(&script, world) {
+                play(&script, case.told, world, &mut counted);
+            }
+            play(&ending(&script), case.told, world, &mut counted);
+            // Of a long script those who are killed are not combined with strangers.
+            if script.len() <= LONG || world.sibling == Sibling::Absent && !world.thief {
+                all_killed(&script).for_each(|script| play(&script, case.told, world, &mut counted));
+            }
+        }
+        println!("{}: {} steps, {} interleavings", case.name, script.len(), counted.all - before);
+    }
+    let Counted { all, started, untold } = counted;
+    println!("{all} interleavings, {started} starts; of {untold} that ended in exec nobody could tell");
+    assert!(started > 0 && untold > 0 && all > started);
+}
+
+/// The stage of each call that these children make.
+fn stage_of(call: &str) -> Stage {
+    match call {
+        "close_range_unshare" | "unshare_files" => Stage::Table,
+        "chdir" => Stage::Directory,
+        "set_disposition" => Stage::Signals,
+        "set_mask" => Stage::Mask,
+        "close_range" => Stage::Close,
+        "execve" => Stage::Exec,
+        other => panic!("no child makes the call {other}"),
+    }
+}
+
+/// Launches a child that shares memory, and kills it at one of its calls: whether it made so many.
+fn launch_shared(
+    fails: &[(&'static str, Errno)],
+    tells: Tells,
+    killed_at: Option<usize>,
+    told: Told,
+) -> bool {
+    let backend = Linux::new(Kernel::new(World { tells, ..CALM }));
+    let kernel = backend.sys();
+    kernel.state().fails = fails.to_vec();
+    kernel.state().killed_at = killed_at;
+    let launched = LinuxLauncher::new(&backend).launch(&plan());
+    if let Ok(launched) = &launched {
+        let _ = launched.pidfd.map(|pidfd| kernel.close(pidfd));
+    }
+    let state = kernel.state();
+    let context = || format!("{launched:?} after {:?}, {tells:?}", state.calls);
+    assert_eq!(state.leftovers(), [""; 0], "{}", context());
+    let killed = killed_at.and_then(|index| state.calls.get(index));
+    match (&launched, killed, told) {
+        (Ok(_), None, Told::Runs) => assert!(state.has(Event::Exec) && !state.reaped, "{}", context()),
+        (Err(LaunchError::Child(report)), None, Told::Reported(expected)) => {
+            assert_eq!(*report, expected, "{}", context());
+        }
+        (Err(LaunchError::Died { stage, status }), Some(call), _) => {
+            assert_eq!((*stage, *status), (stage_of(call), Some(libc::SIGKILL)), "{}", context());
+        }
+        _ => panic!("{}", context()),
+    }
+    assert!(launched.is_ok() || state.reaped, "{}", context());
+    killed.is_some()
+}
+
+#[test]
+fn e09_e10_a_child_that_shares_memory_is_told_truly_wherever_it_is_killed() {
+    const NO_TABLE: [(&str, Errno); 2] =
+        [("close_range_unshare", Errno::PERM), ("unshare_files", Errno::PERM)];
+    let mut launches = 0;
+    for case in CASES.iter().filter(|case| case.hook.is_none() && case.name != "no byte") {
+        for tells in [Tells::ByGroup, Tells::ByProc] {
+            for refused in [&[][..], &NO_TABLE] {
+                let fails = [case.fails, refused].concat();
+                launch_shared(&fails, tells, None, case.told);
+                let killed = (0..).take_while(|index| launch_shared(&fails, tells, Some(*index), case.told));
+                launches += 2 + killed.count();
+            }
+        }
+    }
+    println!("{launches} launches of children that share memory");
+}

@@ -1,0 +1,57 @@
+//! What a child does that its parent may see: a list of steps, and the same list for a child that is killed on its way.
+
+use std::ffi::c_int;
+
+use forkexec_core::Stage;
+
+/// Something that a child does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A word of the slot gets a value.
+    Store(usize, u32),
+    /// A byte goes into the pipe.
+    Write,
+    /// Its copy of the writing end is closed.
+    Close,
+    /// The point of no return of execve(2).
+    Exec,
+    /// It is a zombie with this status.
+    End(c_int),
+}
+
+impl Event {
+    /// Whether it is in the slot, and not the word that says that a report is there.
+    pub(crate) fn is_silent(self) -> bool {
+        matches!(self, Self::Store(1.., _))
+    }
+}
+
+/// One of them, and the stage that the child has entered after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub(crate) event: Event,
+    pub(crate) stage: Stage,
+}
+
+pub(crate) type Script = Vec<Step>;
+
+/// Whether the child, if it does all of it, executes its program.
+pub(crate) fn execs(script: &[Step]) -> bool {
+    script.iter().any(|step| step.event == Event::Exec)
+}
+
+/// The same child, killed after so many steps: the kernel closes what it has open, and then it is a zombie.
+pub(crate) fn killed_after(script: &[Step], count: usize) -> Script {
+    let mut killed = script[..count].to_vec();
+    let stage = killed.last().map_or(Stage::Start, |step| step.stage);
+    let closed = killed.iter().any(|step| step.event == Event::Close);
+    let close = (!closed).then_some(Event::Close);
+    killed.extend(close.into_iter().chain([Event::End(libc::SIGKILL)]).map(|event| Step { event, stage }));
+    killed
+}
+
+/// Every way in which it may be killed, before it ends by itself.
+pub(crate) fn all_killed(script: &[Step]) -> impl Iterator<Item = Script> {
+    let before_the_end = script.iter().filter(|step| !matches!(step.event, Event::End(_))).count();
+    (0..=before_the_end).map(|count| killed_after(script, count))
+}
