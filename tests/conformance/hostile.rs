@@ -3,13 +3,12 @@
 //! | surroundings | room |
 //! |---|---|
 //! | `/proc` that hides strangers, is away, masked by files or forged; an empty root | `masked` |
-//! | a filter that refuses single calls | `refusing` |
-//! | a parent with capabilities that outlive a change of user, or of a user namespace | `dropped` |
-//! | a filter that refuses a change of identity, or pretends it | `pretended` |
-//!
 //! | pid and user namespaces, the first process of one, ids that are not mapped, setgroups(2) denied | `namespaced` |
 //! | read-only and noexec mounts | `mounts` |
 //! | too few processes, too little address space or memory | `starved` |
+//! | a filter that refuses single calls | `refusing` |
+//! | a filter that refuses a change of identity, or pretends it | `pretended` |
+//! | a parent with capabilities that outlive a change of user, or of a user namespace | `dropped` |
 //!
 //! A descriptor limit below what is open is in `closing` (`d07_…`, `d12_…`) and in the suite `faults` (`f06_…`); what the
 //! launcher and the closers do without, and filters that end who calls, are in `faults` (`refusals`, `denied`); an old kernel is
