@@ -3,8 +3,8 @@
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `crowd`: two thousand children with limits of time, and one thread that waits for them
 //! - `ids`: threads that change the ids of the process meanwhile
-//! - `soak`: random plans under random refusals and kills
 //! - `races`: threads that change descriptors, environment, directory, umask, handlers and ids meanwhile
+//! - `soak`: random plans under random refusals and kills
 //! - `storm`: signals every 100 microseconds
 //! - `talking`: children that are fed and read at once, in random pieces, and close early
 //! - `threads`: children of many threads with different descriptors, and in sessions of their own
@@ -19,8 +19,8 @@
 mod busy_text;
 mod crowd;
 mod ids;
-mod soak;
 mod races;
+mod soak;
 mod storm;
 mod talking;
 mod threads;
