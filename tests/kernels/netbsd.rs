@@ -322,7 +322,7 @@ fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer:
 #[case::no_answer_and_no_limit_so_the_system_s(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(u64::MAX).with_open_max(80_000), Ok(80_000))]
 #[case::no_answer_at_all(
-    |it: SimKernel| it.refusing("max_fd", NO_ERRNO).refusing("descriptor_limit", Errno::PERM), Ok(65_536))]
+    |it: SimKernel| it.refusing("max_fd", NO_ERRNO).refusing("descriptor_limit", Errno::PERM), Ok(LOOP_CEILING))]
 #[case::no_answer_and_a_huge_limit(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(1 << 30), Err(Errno::OVERFLOW))]
 fn q_netbsd_the_loop_ends_above_the_highest_open(#[case] world: World, #[case] bound: Result<Fd, Errno>) {

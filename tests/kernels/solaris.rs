@@ -408,7 +408,7 @@ fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] l
 #[case::no_limit_so_the_system_s(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(80_000), Ok(80_000))]
 #[case::no_answer_so_the_system_s(
     |it: SimKernel| it.refusing("descriptor_limit", PERM).with_open_max(80_000), Ok(80_000))]
-#[case::no_answer_at_all(|it: SimKernel| it.refusing("descriptor_limit", PERM), Ok(65_536))]
+#[case::no_answer_at_all(|it: SimKernel| it.refusing("descriptor_limit", PERM), Ok(LOOP_CEILING))]
 fn the_loop_goes_to_the_hard_limit(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
     assert_eq!(Solaris::new(world(SimKernel::new())).loop_bound(), bound);
 }
