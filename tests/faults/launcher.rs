@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::LazyLock;
 
@@ -16,6 +16,7 @@ use forkexec_linux::{Kernel, Linux};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::world;
 
 use crate::failing::{Failing, Fault, Side};
 
@@ -84,6 +85,22 @@ fn a_call_of_the_parent_s_that_fails_is_told_and_nothing_is_left(
     isolated(|| {
         let launched = launch(&crossing_plan(), in_parent(name, errno));
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Parent { stage, errno }));
+    });
+}
+
+/// The pipe of the report gets the lowest free numbers first, and moves from there.
+#[rstest]
+fn a_pipe_that_had_a_stream_s_number_leaves_nothing_open(
+    #[values(&[0, 1], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
+) {
+    let closed = closed.to_vec();
+    isolated(move || {
+        let reopen = world::close_stdio(&closed);
+        let before = Snapshot::take();
+        let launched = launch(&plan(), in_parent("write", Errno::IO)).map(drop);
+        let left = before.differences(&Snapshot::take());
+        drop(reopen);
+        assert_eq!((launched, left), (Ok(()), vec![]));
     });
 }
 
