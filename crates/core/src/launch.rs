@@ -149,7 +149,13 @@ pub enum LaunchError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Slot, Stage, Timeline};
+    use super::{Method, Slot, Stage, Timeline};
+
+    #[test]
+    fn each_method_has_the_name_that_people_know() {
+        let names = [Method::Shared, Method::Vfork, Method::Fork].map(Method::name);
+        assert_eq!(names, ["shared", "vfork", "fork"]);
+    }
 
     #[test]
     fn a_timeline_has_the_moments_that_were_noted_and_no_other() {
