@@ -11,7 +11,8 @@ use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{check, is_privileged};
+use crate::ground::{check, is_emulated, is_privileged};
+use crate::stages::identity::capabilities;
 use crate::start::{failure, memory_file, nothing_said, probe, report};
 
 /// The C library's name, and on 32 bits the call with ids of that size.
@@ -98,6 +99,39 @@ fn s14_where_nobody_can_look_no_program_runs(
         }
     });
 }
+
+/// A capability that is inherited by whatever is executed, and a filter that does not let it be given up.
+#[rstest]
+fn s09_s14_a_capability_that_cannot_be_given_up_ends_the_child(
+    #[values(PRETENDED, libc::EPERM, libc::EINVAL, libc::ENOSYS)] errno: i32,
+    #[values(libc::SYS_prctl, libc::SYS_capget)] call: libc::c_long,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if !is_privileged() || is_emulated("keeps no capabilities") || !verifies() {
+            return;
+        }
+        if let Err(error) = capabilities::make_ambient(BIND_LOW_PORTS) {
+            return skip(&format!("capabilities cannot be made ambient: {error}"));
+        }
+        if !Deny::new().errno(call, errno).installed() {
+            return;
+        }
+        if (call, errno) == (libc::SYS_capget, PRETENDED) {
+            // What nobody tells is taken for all, and given up.
+            let root = world::empty_chroot();
+            let mut command = Command::new(root.path().join("probe"));
+            command.args(["true"]).launch(launch);
+            all(&mut command);
+            return assert!(command.status().expect("it starts").success());
+        }
+        let told = if errno == PRETENDED { libc::EPERM } else { errno };
+        assert_eq!(refusal(launch, all), (Stage::Uid, told));
+    });
+}
+
+/// `CAP_NET_BIND_SERVICE` of `linux/capability.h`.
+const BIND_LOW_PORTS: u32 = 10;
 
 #[test]
 fn what_was_so_before_is_no_pretence() {

@@ -283,7 +283,7 @@ pub const OPERATIONS: &[Operation] = &[
             &[
                 ("setresuid", "all three user ids"),
                 ("getresuid", "whether it has them"),
-                ("prctl", "no ambient capability outlives them"),
+                ("capget", "whether a capability may outlive them"),
             ],
         )
     },

@@ -81,13 +81,43 @@ fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
 
 /// Ambient capabilities are kept across exec. The kernel takes them from who was the superuser and is no longer, but not from
 /// a service that was given the capability to change its user, nor where `SECBIT_NO_SETUID_FIXUP` is set
-/// (capabilities(7)). Before Linux 4.3 there are none.
+/// (capabilities(7)). All of them are permitted and inheritable, so that mostly nothing is left to be done.
+///
+/// Before Linux 4.3 there are none, and the answer is `EINVAL`. A filter may give that, too, so it is no good news.
 fn give_up_ambient_capabilities() -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
-    match done(unsafe {
-        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    }) {
-        Err(Errno::INVAL) => Ok(()),
-        answer => answer,
+    let possible = permitted_and_inheritable()?;
+    if possible == 0 {
+        return Ok(());
     }
+    // SAFETY: no memory is passed.
+    done(unsafe {
+        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    })?;
+    for capability in (0..u64::BITS).filter(|capability| possible >> capability & 1 == 1) {
+        verify(is_ambient(capability) != Ok(true))?;
+    }
+    // Who answers 0 to everything does so for a capability that no kernel has.
+    verify(is_ambient(NO_CAPABILITY) == Err(Errno::INVAL))
+}
+
+const NO_CAPABILITY: u32 = 1 << 16;
+
+fn is_ambient(capability: u32) -> Result<bool, Errno> {
+    let operation = libc::PR_CAP_AMBIENT_IS_SET;
+    // SAFETY: no memory is passed.
+    check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0, 0) })
+        .map(|is_set| is_set == 1)
+}
+
+/// `linux/capability.h`: two times 32 capabilities, of the calling thread.
+const VERSION: u32 = 0x2008_0522;
+
+fn permitted_and_inheritable() -> Result<u64, Errno> {
+    let header = [VERSION, 0];
+    // Effective, permitted, inheritable. What nobody writes looks as if there were all.
+    let mut sets = [u32::MAX; 6];
+    // SAFETY: the kernel reads a header of two words, and writes two times three words.
+    done(unsafe { syscall!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
+    let [_, permitted, inheritable, _, high_permitted, high_inheritable] = sets;
+    Ok(u64::from(permitted & inheritable) | u64::from(high_permitted & high_inheritable) << 32)
 }
