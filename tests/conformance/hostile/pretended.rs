@@ -15,11 +15,17 @@ use crate::ground::{check, is_emulated, is_privileged};
 use crate::stages::identity::capabilities;
 use crate::start::{failure, memory_file, nothing_said, probe, report};
 
-/// The C library's name, and on 32 bits the call with ids of that size.
+/// On 32 bits those with ids of that size.
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
 const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups, libc::SYS_setresgid, libc::SYS_setresuid];
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups32, libc::SYS_setresgid32, libc::SYS_setresuid32];
+
+/// What tells whether it was done.
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+const LOOKS: [libc::c_long; 3] = [libc::SYS_getgroups, libc::SYS_getresgid, libc::SYS_getresuid];
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+const LOOKS: [libc::c_long; 3] = [libc::SYS_getgroups32, libc::SYS_getresgid32, libc::SYS_getresuid32];
 
 /// Answers 0 and does nothing.
 const PRETENDED: i32 = 0;
@@ -85,9 +91,9 @@ fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
 
 /// Who may not look whether it is another user now does not go on as if it were.
 #[rstest]
-#[case::groups(libc::SYS_getgroups, Stage::Groups)]
-#[case::gid(libc::SYS_getresgid, Stage::Gid)]
-#[case::uid(libc::SYS_getresuid, Stage::Uid)]
+#[case::groups(LOOKS[0], Stage::Groups)]
+#[case::gid(LOOKS[1], Stage::Gid)]
+#[case::uid(LOOKS[2], Stage::Uid)]
 fn s14_where_nobody_can_look_no_program_runs(
     #[case] call: libc::c_long,
     #[case] stage: Stage,
