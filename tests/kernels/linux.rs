@@ -333,10 +333,18 @@ fn whether_a_child_runs_its_program_is_told_or_is_not_known(
     assert_eq!(backend.sys().calls_of("read_file"), ["read_file(/proc/101/stat)"]);
 }
 
+/// The flag says otherwise: it is not looked at.
 #[test]
-fn one_call_tells_of_a_child_that_runs_its_program() {
+fn two_calls_tell_of_a_child_that_runs_its_program() {
+    let kernel = SimKernel::new().with_stat("101 (sh) S 100 101 101 0 -1 64 1");
+    let backend = Linux::new(kernel.refusing_some("join_no_group", 0..1, Errno::ACCES));
+    assert_eq!(backend.has_execed(101, 100), Some(true));
+    assert_eq!(backend.sys().calls(), ["join_no_group(101)", "join_no_group(100)"]);
+}
+
+#[test]
+fn e09_what_is_answered_to_whoever_asks_tells_nothing_of_a_child() {
     let kernel = SimKernel::new().with_stat("101 (sh) S 100 101 101 0 -1 64 1");
     let backend = Linux::new(kernel.refusing("join_no_group", Errno::ACCES));
-    assert_eq!(backend.has_execed(101, 100), Some(true));
-    assert_eq!(backend.sys().calls(), ["join_no_group(101)"]);
+    assert_eq!(backend.has_execed(101, 100), Some(false));
 }
