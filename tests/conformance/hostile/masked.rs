@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use forkexec::{Command, Error, Launch, Stage};
+use forkexec::{Command, Error, Launch, Method, Stage};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::{probe, world};
@@ -140,7 +140,7 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
                 match spawned {
                     Err(Error::Died { stage: Stage::Exec, .. }) => {}
                     Ok(mut child) => {
-                        assert!(launch == Launch::Fork && !child.wait().expect("it ends").success());
+                        assert!(child.method() == Method::Fork && !child.wait().expect("it ends").success());
                     }
                     other => panic!("a child that was killed is {other:?}"),
                 }
