@@ -8,6 +8,18 @@ const NOSPC: Errno = Errno::from_raw(libc::ENOSPC);
 const USERS: Errno = Errno::from_raw(libc::EUSERS);
 const NODEV: Errno = Errno::from_raw(libc::ENODEV);
 
+/// chroot(2), and chdir(2) where a filter says no.
+const GO_TO: &[Errno] = &[
+    Errno::ACCES,
+    Errno::IO,
+    Errno::LOOP,
+    Errno::NAMETOOLONG,
+    Errno::NOENT,
+    Errno::NOMEM,
+    Errno::NOTDIR,
+    Errno::PERM,
+];
+
 /// The calls of a child.
 const CHILDS: &[(&str, &[Errno])] = &[
     ("close", &[Errno::INTR, Errno::IO, Errno::BADF, NOSPC]),
@@ -33,31 +45,8 @@ const CHILDS: &[(&str, &[Errno])] = &[
     ),
     ("set_limit", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::NOSYS]),
     ("descriptor_limit", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::NOSYS]),
-    (
-        "chroot",
-        &[
-            Errno::ACCES,
-            Errno::IO,
-            Errno::LOOP,
-            Errno::NAMETOOLONG,
-            Errno::NOENT,
-            Errno::NOMEM,
-            Errno::NOTDIR,
-            Errno::PERM,
-        ],
-    ),
-    (
-        "chdir",
-        &[
-            Errno::ACCES,
-            Errno::IO,
-            Errno::LOOP,
-            Errno::NAMETOOLONG,
-            Errno::NOENT,
-            Errno::NOMEM,
-            Errno::NOTDIR,
-        ],
-    ),
+    ("chroot", GO_TO),
+    ("chdir", GO_TO),
     ("fchdir", &[Errno::ACCES, Errno::BADF, Errno::IO, Errno::NOTDIR]),
     ("disposition", &[Errno::FAULT, Errno::INVAL, Errno::PERM]),
     ("set_disposition", &[Errno::FAULT, Errno::INVAL, Errno::PERM]),

@@ -3,7 +3,14 @@
 //! All go through syscall(2), with these exceptions on the parent's side: fork(3), whose handlers a pre-exec closure
 //! may rely on, and mmap(2), munmap(2), whose raw numbers differ by architecture.
 
+#[macro_use]
+mod call;
+mod clone;
+mod ids;
+mod signals;
+
 use crate::LinuxSys;
+use call::{Word, done, errno, int, length};
 use core::convert::Infallible;
 use core::ffi::{CStr, c_char, c_int, c_long};
 use core::mem::MaybeUninit;
@@ -26,101 +33,6 @@ impl Kernel {
     pub const unsafe fn new() -> Self {
         Self(())
     }
-}
-
-/// The kernel's signal set: 64 bits, on MIPS 128.
-const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
-const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
-
-/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask, all zero
-/// for what is done here, so that their order, which differs, does not matter.
-type KernelAction = [usize; 8];
-const HANDLER: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
-
-fn errno() -> Errno {
-    Errno::from_raw(errno::errno().0)
-}
-
-/// An argument of a system call, as a whole register: a variadic function leaves the upper half of a shorter one
-/// undefined, and some calls look at all of it.
-trait Word {
-    fn word(self) -> c_long;
-}
-
-macro_rules! words {
-    ($($type:ty),*) => {$(
-        impl Word for $type {
-            #[expect(clippy::allow_attributes, reason = "which of the casts is lossy differs by architecture")]
-            #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_lossless)]
-            fn word(self) -> c_long {
-                self as c_long
-            }
-        }
-    )*};
-}
-
-words!(i32, u32, u64, usize);
-
-impl<T> Word for *const T {
-    fn word(self) -> c_long {
-        self.addr().word()
-    }
-}
-
-impl<T> Word for *mut T {
-    fn word(self) -> c_long {
-        self.addr().word()
-    }
-}
-
-macro_rules! syscall {
-    ($number:expr $(, $argument:expr)*) => { libc::syscall($number $(, $crate::sys::Word::word($argument))*) };
-}
-
-mod clone;
-mod ids;
-
-fn check(result: c_long) -> Result<c_long, Errno> {
-    if result == -1 { Err(errno()) } else { Ok(result) }
-}
-
-fn done(result: c_long) -> Result<(), Errno> {
-    check(result).map(drop)
-}
-
-#[expect(clippy::allow_attributes, reason = "a long has 32 bits on some architectures")]
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "descriptors, ids and flags: the kernel answers with an int"
-)]
-fn int(result: c_long) -> Result<c_int, Errno> {
-    check(result).map(|value| value as c_int)
-}
-
-#[expect(clippy::allow_attributes, reason = "a long has 32 bits on some architectures")]
-#[allow(clippy::cast_possible_truncation, reason = "a length of memory, so it fits")]
-fn length(result: c_long) -> Result<usize, Errno> {
-    check(result).map(|length| length.unsigned_abs() as usize)
-}
-
-fn kernel_set(set: SignalSet) -> [u64; 2] {
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
-    let words = [set.bits() as u64, (set.bits() >> 64) as u64];
-    words
-}
-
-fn signal_set(words: [u64; 2]) -> SignalSet {
-    SignalSet::from_bits(u128::from(words[0]) | u128::from(words[1]) << 64)
-}
-
-fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
-    let new = kernel_set(set);
-    let mut old = [0; 2];
-    // SAFETY: both sets are at least as long as the size that is passed.
-    done(unsafe {
-        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, SIGNAL_SET_SIZE)
-    })?;
-    Ok(signal_set(old))
 }
 
 fn status(fd: Fd) -> Result<libc::stat, Errno> {
@@ -239,31 +151,19 @@ impl Sys for Kernel {
     }
 
     fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
-        let new: *const KernelAction = ptr::null();
-        let mut old: KernelAction = [0; 8];
-        // SAFETY: the buffer is larger than the kernel's structure; the set size is the kernel's own.
-        done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
-        Ok(match old[HANDLER] {
-            libc::SIG_DFL => Disposition::Default,
-            libc::SIG_IGN => Disposition::Ignored,
-            _ => Disposition::Handled,
-        })
+        signals::disposition(signal)
     }
 
     fn set_disposition(&self, signal: Signal, ignored: bool) -> Result<(), Errno> {
-        let mut new: KernelAction = [0; 8];
-        new[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-        let old: *mut KernelAction = ptr::null_mut();
-        // SAFETY: as for `disposition`; flags, restorer and mask are zero.
-        done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, &raw const new, old, SIGNAL_SET_SIZE) })
+        signals::set_disposition(signal, ignored)
     }
 
     fn set_mask(&self, mask: SignalSet) -> Result<(), Errno> {
-        set_mask(mask).map(drop)
+        signals::set_mask(mask).map(drop)
     }
 
     fn highest_signal(&self) -> Signal {
-        if SIGNAL_WORDS == 2 { 127 } else { 64 }
+        signals::HIGHEST
     }
 
     fn process(&self) -> Pid {
@@ -411,7 +311,7 @@ impl ParentSys for Kernel {
     }
 
     fn block_signals(&self) -> Result<SignalSet, Errno> {
-        set_mask(SignalSet::ALL)
+        signals::set_mask(SignalSet::ALL)
     }
 
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {

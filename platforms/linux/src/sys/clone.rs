@@ -1,6 +1,6 @@
 //! clone3(2) and clone(2) for a child that runs on a stack of its own.
 
-use super::{Word, done, errno, int};
+use super::call::{Word, done, errno, int};
 use crate::{Call, CloneSys, Kernel, Start, Started, Top};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};

@@ -3,7 +3,8 @@
 //! A filter of system calls may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)). Those that emulate the
 //! superuser in a container do so for just these calls. A program that believes it would run as who it was.
 
-use super::{check, done};
+use super::call::{check, done};
+use core::ffi::c_long;
 use core::ptr;
 use forkexec_core::Errno;
 
@@ -35,21 +36,15 @@ pub(super) fn set_groups(groups: &[u32]) -> Result<(), Errno> {
 pub(super) fn set_gid(gid: u32) -> Result<(), Errno> {
     // SAFETY: no memory is passed.
     done(unsafe { syscall!(calls::SETRESGID, gid, gid, gid) })?;
-    let mut ids = [0_u32; 3];
-    let [real, effective, saved] = ids.each_mut().map(ptr::from_mut);
-    // SAFETY: the kernel writes three ids of 32 bits, each to its place.
-    done(unsafe { syscall!(calls::GETRESGID, real, effective, saved) })?;
-    verify(ids == [gid; 3])
+    // SAFETY: the call is one of the two.
+    verify(unsafe { three_ids(calls::GETRESGID) }? == [gid; 3])
 }
 
 pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
     // SAFETY: no memory is passed.
     done(unsafe { syscall!(calls::SETRESUID, uid, uid, uid) })?;
-    let mut ids = [0_u32; 3];
-    let [real, effective, saved] = ids.each_mut().map(ptr::from_mut);
-    // SAFETY: as in `set_gid`.
-    done(unsafe { syscall!(calls::GETRESUID, real, effective, saved) })?;
-    verify(ids == [uid; 3])?;
+    // SAFETY: the call is one of the two.
+    verify(unsafe { three_ids(calls::GETRESUID) }? == [uid; 3])?;
     give_up_ambient_capabilities()
 }
 
@@ -58,6 +53,19 @@ pub(super) fn set_no_new_privs() -> Result<(), Errno> {
     done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     // SAFETY: as above.
     verify(check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) })? == 1)
+}
+
+/// The real, the effective and the saved id.
+///
+/// # Safety
+///
+/// The call is getresuid(2) or getresgid(2).
+unsafe fn three_ids(call: c_long) -> Result<[u32; 3], Errno> {
+    let mut ids = [0; 3];
+    let [real, effective, saved] = ids.each_mut().map(ptr::from_mut::<u32>);
+    // SAFETY: the kernel writes three ids of 32 bits, each to its place. That the call does so is the caller's promise.
+    done(unsafe { syscall!(call, real, effective, saved) })?;
+    Ok(ids)
 }
 
 /// What was answered and not done may not be done: there is no better errno.

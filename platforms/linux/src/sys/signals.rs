@@ -1,0 +1,57 @@
+//! Signals as the kernel has them: sets, dispositions, the mask.
+
+use super::call::done;
+use core::ptr;
+use forkexec_core::{Disposition, Errno, Signal, SignalSet};
+
+/// The kernel's signal set: 64 bits, on MIPS 128.
+const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
+const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
+
+/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask, all zero
+/// for what is done here, so that their order, which differs, does not matter.
+type KernelAction = [usize; 8];
+const HANDLER: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
+
+/// The highest signal that this architecture has.
+pub(super) const HIGHEST: Signal = if SIGNAL_WORDS == 2 { 127 } else { 64 };
+
+pub(super) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
+    let new: *const KernelAction = ptr::null();
+    let mut old: KernelAction = [0; 8];
+    // SAFETY: the buffer is larger than the kernel's structure; the set size is the kernel's own.
+    done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
+    Ok(match old[HANDLER] {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignored,
+        _ => Disposition::Handled,
+    })
+}
+
+pub(super) fn set_disposition(signal: Signal, ignored: bool) -> Result<(), Errno> {
+    let mut new: KernelAction = [0; 8];
+    new[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+    let old: *mut KernelAction = ptr::null_mut();
+    // SAFETY: as for `disposition`; flags, restorer and mask are zero.
+    done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, &raw const new, old, SIGNAL_SET_SIZE) })
+}
+
+fn kernel_set(set: SignalSet) -> [u64; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
+    let words = [set.bits() as u64, (set.bits() >> 64) as u64];
+    words
+}
+
+fn signal_set(words: [u64; 2]) -> SignalSet {
+    SignalSet::from_bits(u128::from(words[0]) | u128::from(words[1]) << 64)
+}
+
+pub(super) fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
+    let new = kernel_set(set);
+    let mut old = [0; 2];
+    // SAFETY: both sets are at least as long as the size that is passed.
+    done(unsafe {
+        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, SIGNAL_SET_SIZE)
+    })?;
+    Ok(signal_set(old))
+}

@@ -1,0 +1,351 @@
+//! The calls of both sides: what each does to the two processes, and what it answers.
+
+use std::ffi::{CStr, c_int};
+use std::panic::resume_unwind;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+
+use forkexec_core::{
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+};
+use forkexec_linux::{CloneSys, LinuxSys, Start, Started, Top};
+
+use super::{
+    CHILD, CHILDS, Event, Gone, Kernel, Memory, PARENT, PARENTS, PIDFD, READER, SIBLINGS, Sibling, State,
+    Tells, WRITER, leave,
+};
+
+/// Calls that change nothing that matters here.
+macro_rules! nothing {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $name(&self $(, $arg: $type)*) -> Result<(), Errno> {
+            $(let _ = $arg;)*
+            self.childs(stringify!($name))
+        }
+    )*};
+}
+
+impl Sys for Kernel {
+    type Executed = ();
+
+    nothing! {
+        set_cloexec(fd: Fd, cloexec: bool);
+        set_limit(limit: Limit);
+        chroot(path: &CStr);
+        chdir(path: &CStr);
+        fchdir(directory: Fd);
+        set_disposition(signal: Signal, ignored: bool);
+        start_session();
+        set_process_group(group: Pid);
+        take_terminal(terminal: Fd);
+        come_to_foreground(terminal: Fd);
+        set_nice(nice: i32);
+        set_groups(groups: &[u32]);
+        set_gid(gid: u32);
+        set_uid(uid: u32);
+    }
+
+    fn close(&self, fd: Fd) -> Result<(), Errno> {
+        let mut state = self.state();
+        match fd {
+            WRITER if state.child_runs => state.note(Event::Close),
+            WRITER => state.writers[PARENTS] = false,
+            READER => state.reader = false,
+            PIDFD => state.pidfd = false,
+            _ => return Err(Errno::BADF),
+        }
+        Ok(())
+    }
+
+    fn dup_onto(&self, _from: Fd, to: Fd) -> Result<(), Errno> {
+        self.childs("dup_onto")?;
+        if to == WRITER {
+            let mut state = self.state();
+            state.note(Event::Close);
+            state.replaced = true;
+        }
+        Ok(())
+    }
+
+    fn dup_from(&self, _fd: Fd, _lowest: Fd) -> Result<Fd, Errno> {
+        Err(Errno::MFILE)
+    }
+
+    fn is_cloexec(&self, _fd: Fd) -> Result<bool, Errno> {
+        Ok(true)
+    }
+
+    fn write(&self, _fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        self.childs("write")?;
+        let mut state = self.state();
+        if state.recorded.iter().any(|step| step.event == Event::Close) {
+            return Err(Errno::BADF);
+        }
+        state.note(Event::Write);
+        Ok(bytes.len())
+    }
+
+    fn file_id(&self, _fd: Fd) -> Result<FileId, Errno> {
+        let state = self.state();
+        if state.recorded.iter().any(|step| step.event == Event::Close) && !state.replaced {
+            return Err(Errno::BADF);
+        }
+        Ok(FileId { device: 1, inode: if state.replaced { 2 } else { 1 } })
+    }
+
+    fn open_directory(&self, _path: &CStr) -> Result<Fd, Errno> {
+        Err(Errno::NOENT)
+    }
+
+    fn descriptor_limit(&self) -> Result<u64, Errno> {
+        Ok(64)
+    }
+
+    fn open_max(&self) -> Option<u64> {
+        None
+    }
+
+    fn set_umask(&self, _mask: u32) {}
+
+    fn disposition(&self, _signal: Signal) -> Result<Disposition, Errno> {
+        Ok(Disposition::Default)
+    }
+
+    /// Of the parent's side, too: it sets back what it was.
+    fn set_mask(&self, _mask: SignalSet) -> Result<(), Errno> {
+        let mut state = self.state();
+        if state.child_runs {
+            drop(state);
+            return self.childs("set_mask");
+        }
+        state.blocked = false;
+        Ok(())
+    }
+
+    fn highest_signal(&self) -> Signal {
+        3
+    }
+
+    fn process(&self) -> Pid {
+        PARENT
+    }
+
+    fn parent(&self) -> Pid {
+        PARENT
+    }
+
+    fn execve(&self, _: &CStr, _: CStrArray<'_>, _: Option<CStrArray<'_>>) -> Result<(), Errno> {
+        self.childs("execve")?;
+        let mut state = self.state();
+        state.note(Event::Exec);
+        state.note(Event::Close);
+        state.executed = true;
+        leave(state)
+    }
+
+    fn now(&self) -> u64 {
+        1
+    }
+
+    fn pause(&self, _milliseconds: u8) {}
+}
+
+impl LinuxSys for Kernel {
+    nothing! {
+        close_range(first: u32, last: u32);
+        close_range_unshare(first: u32, last: u32);
+        unshare_files();
+        set_parent_death_signal(signal: Signal);
+        set_no_new_privs();
+    }
+
+    fn getdents64(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn is_on_procfs(&self, _fd: Fd) -> Result<bool, Errno> {
+        Ok(false)
+    }
+
+    fn read_file(&self, _path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
+        self.parents("read_file", |state| {
+            if state.world.tells == Tells::Never || state.reaped {
+                return Err(Errno::NOENT);
+            }
+            let flags = if state.has(Event::Exec) { 0 } else { 0x40 };
+            let stat = format!("{CHILD} (a) S {PARENT} 1 1 0 -1 {flags} 0");
+            bytes[..stat.len()].copy_from_slice(stat.as_bytes());
+            Ok(stat.len())
+        })
+    }
+
+    fn join_no_group(&self, _child: Pid) -> Result<(), Errno> {
+        self.parents("join_no_group", |state| match state.world.tells {
+            _ if state.reaped => Err(Errno::SRCH),
+            Tells::ByGroup if state.has(Event::Exec) => Err(Errno::ACCES),
+            _ => Err(Errno::PERM),
+        })
+    }
+}
+
+impl ParentSys for Kernel {
+    unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
+        let mut state = self.state();
+        if state.recording.is_some() {
+            state.child_runs = true;
+            return Ok(None);
+        }
+        state.writers[CHILDS] = true;
+        state.writers[SIBLINGS] = state.world.sibling != Sibling::Absent;
+        state.let_the_child_go_on();
+        Ok(Some(CHILD))
+    }
+
+    fn exit(&self, status: c_int) -> ! {
+        let mut state = self.state();
+        if !state.recorded.iter().any(|step| step.event == Event::Close) {
+            state.note(Event::Close);
+        }
+        state.note(Event::End(status << 8));
+        leave(state)
+    }
+
+    fn pipe(&self) -> Result<(Fd, Fd), Errno> {
+        let mut state = self.state();
+        (state.reader, state.writers[PARENTS]) = (true, true);
+        Ok((READER, WRITER))
+    }
+
+    fn read(&self, _fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.parents("read", |state| {
+            if state.world.unreadable {
+                return Err(Errno::IO);
+            }
+            while !state.is_readable() {
+                state.wait_for_something();
+            }
+            let count = state.bytes.min(buffer.len());
+            state.bytes -= count;
+            Ok(count)
+        })
+    }
+
+    fn readable(&self, _fd: Fd, milliseconds: u8) -> Result<bool, Errno> {
+        self.parents("readable", |state| {
+            if state.world.no_poll {
+                return Err(Errno::NOSYS);
+            }
+            let ready = state.is_readable();
+            if !ready && milliseconds > 0 {
+                state.time_passes();
+            }
+            Ok(ready)
+        })
+    }
+
+    fn has_ended(&self, _child: Pid) -> bool {
+        let mut state = self.state();
+        let ended = state.ended.is_some();
+        state.let_the_child_go_on();
+        ended
+    }
+
+    fn wait(&self, _pid: Pid) -> Result<c_int, Errno> {
+        self.parents("wait", State::reap)
+    }
+
+    fn kill(&self, _pid: Pid, signal: Signal) -> Result<(), Errno> {
+        let mut state = self.state();
+        if state.ended.is_none() {
+            let done = state.done;
+            state.script.truncate(done);
+            state.writers[CHILDS] = false;
+            state.ended = Some(signal);
+            state.reaped = state.world.thief;
+        }
+        Ok(())
+    }
+
+    fn block_signals(&self) -> Result<SignalSet, Errno> {
+        self.state().blocked = true;
+        Ok(SignalSet::EMPTY)
+    }
+
+    fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        let words: Box<[AtomicU32]> = (0..length.div_ceil(4)).map(|_| AtomicU32::new(0)).collect();
+        let count = words.len();
+        let memory = NonNull::from(Box::leak(words)).cast();
+        self.state().memory = Some(Memory(memory, count));
+        Ok(memory)
+    }
+
+    unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
+        self.state().memory = None;
+        let words =
+            std::ptr::slice_from_raw_parts_mut(memory.cast::<AtomicU32>().as_ptr(), length.div_ceil(4));
+        // SAFETY: `map_shared` leaked it, with this length, and nobody refers to it any more.
+        drop(unsafe { Box::from_raw(words) });
+    }
+}
+
+/// A child that shares memory runs while its parent is suspended: nothing is chosen here.
+impl CloneSys for Kernel {
+    unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        let is_probe = !start.shares_table && !start.pidfd;
+        {
+            let mut state = self.state();
+            (state.ended, state.reaped, state.executed, state.child_runs) = (None, false, false, !is_probe);
+        }
+        let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+        let mut state = self.state();
+        match finished {
+            Ok(_) if is_probe => state.ended = Some(0),
+            Ok(status) => state.ended = Some(status << 8),
+            Err(gone) if gone.is::<Gone>() => {}
+            Err(panic) => resume_unwind(panic),
+        }
+        state.child_runs = false;
+        state.pidfd = start.pidfd;
+        Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) })
+    }
+
+    fn reap_unexecuted(&self, _child: Pid) -> Result<Option<c_int>, Errno> {
+        let mut state = self.state();
+        if state.world.tells == Tells::ByProc {
+            return Ok(None);
+        }
+        let status = state.ended.ok_or(Errno::CHILD)?;
+        state.reaped = true;
+        Ok(Some(status))
+    }
+
+    fn open_pidfd(&self, _child: Pid) -> Result<Fd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn is_dumpable(&self) -> Result<bool, Errno> {
+        Ok(true)
+    }
+
+    fn make_dumpable(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn give_way(&self) {}
+
+    fn is_sanitized(&self) -> bool {
+        false
+    }
+
+    /// No child runs on it.
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        static STACK: OnceLock<Box<[u8]>> = OnceLock::new();
+        let stack = STACK.get_or_init(|| vec![0; length].into_boxed_slice());
+        Ok(NonNull::from(&**stack).cast())
+    }
+
+    unsafe fn forbid(&self, _memory: NonNull<u8>, _length: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+}
