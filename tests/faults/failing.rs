@@ -34,8 +34,8 @@ pub(crate) enum Side {
 #[derive(Debug)]
 struct Denied(&'static str, Errno, AtomicUsize);
 
-/// What is done before a call, and which.
-type Act = (&'static str, fn());
+/// What is done before a call, whose, and which.
+type Act = (Side, &'static str, fn());
 
 /// System calls that are done, but for one.
 ///
@@ -47,8 +47,8 @@ pub(crate) struct Failing<S> {
     /// The hard limit of descriptors that is told instead of the true one.
     limit: Option<u64>,
     denied: Vec<Denied>,
-    /// What the child does before a call.
-    act: Option<Act>,
+    /// What is done before calls.
+    acts: Vec<Act>,
     /// What a start is answered by that is not made.
     refuse: fn(Start) -> Option<Errno>,
     /// Every start that was asked for.
@@ -80,7 +80,7 @@ impl<S> Failing<S> {
             fault,
             limit: None,
             denied: Vec::new(),
-            act: None,
+            acts: Vec::new(),
             refuse: |_| None,
             starts: Mutex::default(),
             shares: true,
@@ -132,7 +132,13 @@ impl<S> Failing<S> {
 
     /// The child does this before each call of this name.
     pub(crate) fn acting(self, name: &'static str, act: fn()) -> Self {
-        Self { act: Some((name, act)), ..self }
+        self.acting_as(Side::Child, name, act)
+    }
+
+    /// This side does this before each call of this name.
+    pub(crate) fn acting_as(mut self, side: Side, name: &'static str, act: fn()) -> Self {
+        self.acts.push((side, name, act));
+        self
     }
 
     /// Looks at how deep the stacks of children are used.
@@ -177,9 +183,10 @@ impl<S> Failing<S> {
     fn fault(&self, made: Made) -> Result<(), Errno> {
         let name = made.name;
         let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
-        if let Some((_, act)) = self.act.filter(|(before, _)| side == Side::Child && *before == name) {
-            act();
-        }
+        self.acts
+            .iter()
+            .filter(|(who, before, _)| (*who, *before) == (side, name))
+            .for_each(|(.., act)| act());
         if let Some(Denied(_, errno, count)) = self.denied.iter().find(|Denied(denied, ..)| *denied == name) {
             count.fetch_add(1, Ordering::Relaxed);
             return Err(*errno);
@@ -402,7 +409,10 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         started
     }
 
+    /// Nobody is told whether it failed.
     fn give_way(&self) {
+        let acts = self.acts.iter().filter(|(_, before, _)| *before == "give_way");
+        acts.for_each(|(.., act)| act());
         self.inner.give_way();
     }
 

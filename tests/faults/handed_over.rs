@@ -81,19 +81,32 @@ impl<S: Sys> Reporter for Byte<'_, S> {
     }
 }
 
+/// The launcher that forks, and Linux's, which has that one.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Fork,
+    Linux,
+}
+
 #[rstest]
 #[case::runs(plan(), None, 0)]
 #[case::fails(lost(), Some(Stage::Exec as u8), FAILED)]
 fn a_forked_one_tells_its_reporter(
+    #[values(By::Fork, By::Linux)] by: By,
     #[case] plan: Plan<'static>,
     #[case] expected: Option<u8>,
     #[case] status: i32,
 ) {
     isolated(|| {
-        let (backend, _) = over(Failing::nothing);
+        let (backend, launcher) = over(Failing::nothing);
         let sys = backend.sys();
         let (reader, writer) = sys.inner().pipe().expect("a pipe can be made");
-        let pid: Pid = ForkLauncher::new(backend).hand_over(&plan, &Byte(sys, writer)).expect("it starts");
+        let byte = Byte(sys, writer);
+        let pid: Pid = match by {
+            By::Fork => ForkLauncher::new(backend).hand_over(&plan, &byte),
+            By::Linux => launcher.hand_over_forked(&plan, &byte),
+        }
+        .expect("it starts");
         sys.inner().close(writer).expect("it is open");
         let mut byte = [0];
         let read = sys.inner().read(reader, &mut byte).expect("it can be read");

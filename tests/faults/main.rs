@@ -12,6 +12,7 @@
 //! - `stages`: each stage of a child failing over the real kernel
 //! - `sweep`: each call of many plans failing with each errno of its page, pairs of them, and children that are killed,
 //!   stopped and interrupted at each
+//! - `traceable`: the attribute of the parent's memory that a child under another id takes away
 //! - `denied`: calls denied by seccomp, through the public face
 //!
 //! The simulated kernel is that of the `kernels` suite, and what holds signals that of `conformance`.
@@ -34,6 +35,7 @@ mod simulated;
 mod stack;
 mod stages;
 mod sweep;
+mod traceable;
 
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/ground.rs"]

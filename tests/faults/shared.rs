@@ -16,7 +16,7 @@ use forkexec_core::{
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use forkexec_tests::{deny::Deny, world};
 
@@ -414,6 +414,19 @@ fn under_a_sanitizer_children_are_forked() {
     });
 }
 
+/// A child that told of its exec's failure has none, and whoever cannot be asked about it has no say.
+#[test]
+fn what_a_child_told_needs_no_other_proof() {
+    isolated(|| {
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).denying(&["reap_unexecuted"], Errno::CHILD));
+        let lost = Plan::new(Exec { candidates: &[c"/nowhere/program"], ..plan().exec });
+        let told = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
+        assert_eq!(launch(backend, &launcher, &lost), Err(LaunchError::Child(told)));
+        assert_eq!(backend.sys().denials(), 0);
+    });
+}
+
 #[test]
 fn a_closure_is_forked_and_who_requires_more_is_told() {
     isolated(|| {
@@ -464,57 +477,6 @@ fn a_failure_that_passes_is_not_remembered(
         assert_eq!(first, Err(LaunchError::Parent { stage: Stage::Start, errno }));
         assert_eq!(launch(backend, &launcher, &plan()), Ok(World::WithoutClone3.ran()));
     });
-}
-
-/// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
-/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. The last of such children gives it back.
-#[rstest]
-fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
-    #[values(Some(1), Some(0), None)] gid: Option<u32>,
-    #[values(true, false)] was: bool,
-    #[values(1, 8)] threads: usize,
-) {
-    isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
-        }
-        // SAFETY: the operation takes no address.
-        assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(was), 0, 0, 0) }, 0);
-        let (backend, launcher) = over(Failing::nothing);
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    for _ in 0..20 {
-                        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
-                    }
-                });
-            }
-        });
-        assert_eq!(is_dumpable(), was);
-    });
-}
-
-/// A child that is killed under its new id, or cannot take it, leaves nothing behind either.
-#[rstest]
-#[case::after_the_change("set_mask", Stage::Mask)]
-#[case::at_the_change("set_gid", Stage::Gid)]
-fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static str, #[case] stage: Stage) {
-    isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
-        }
-        let fault =
-            Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
-        let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
-        let failed = launch(backend, &launcher, &Plan { gid: Some(1), ..plan() });
-        assert!(matches!(failed, Err(LaunchError::Child(report)) if report.stage == stage), "{failed:?}");
-        assert!(is_dumpable());
-    });
-}
-
-fn is_dumpable() -> bool {
-    // SAFETY: the operation takes no address.
-    unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
 }
 
 /// How many pieces of memory this process has.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Birth, CHANNEL_REPLACED, CStrArray, Closed, Closer, Disposition, Errno, Exec, Fd, HOOK_PANICKED,
-    HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan, Report, Resource, ShellFallback,
-    SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
+    Backend, Birth, CHANNEL_REPLACED, CStrArray, Cgroup, Closed, Closer, Disposition, Errno, Exec, Fd,
+    HOOK_PANICKED, HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan, Report, Resource,
+    ShellFallback, SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
 };
 use forkexec_linux::Linux;
 
@@ -155,6 +155,7 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::keep(|it: &mut Plan<'_>| it.inherit = &[7, 8], &["set_cloexec(7, 0)", "set_cloexec(8, 0)"])]
 #[case::parent_ends(|it: &mut Plan<'_>| it.parent_ends = &[5, 7], &["close(5)", "close(7)"])]
 #[case::place(|it: &mut Plan<'_>| it.moves = const { &[Move::copy(9, 1)] }, &["dup_onto(9, 1)"])]
+#[case::cgroup(|it: &mut Plan<'_>| it.cgroup = Some(CGROUP), &["write(300)"])]
 #[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)"])]
 #[case::directory(
     |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/work")), &["chdir(/work)"])]
@@ -193,6 +194,16 @@ fn the_variable_for_it_says_the_child_s_own_number() {
     // SAFETY: the only child of this plan has run.
     let written = unsafe { ThinCStr::of_pid(&variable) };
     assert_eq!(written.as_c_str(), c"LISTEN_PID=101");
+}
+
+/// The directory, and the file that a process enters by.
+const CGROUP: Cgroup = Cgroup { directory: 14, procs: 300 };
+
+#[test]
+fn who_was_born_in_its_control_group_does_not_enter_it() {
+    let (plan, born_in_it) = (Plan { cgroup: Some(CGROUP), ..plain() }, Birth { in_cgroup: true, ..BIRTH });
+    let ran = run_as(rich::kernel(), &plan, born_in_it, |it| it);
+    assert_eq!((ran.ending(), ran.backend.sys().calls_of("write").len()), (Ok(c"/bin/prog"), 0));
 }
 
 const LOW: Limit = Limit { resource: Resource::FSIZE, soft: 10, hard: 20 };
@@ -343,6 +354,7 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 #[case::source_that_is_an_end(
     |it: &mut Plan<'_>| (it.moves, it.ends) = (&[Move::Copy { from: Source::End(1), to: 0 }], &[9, 300]),
     "close_range_unshare(301, 4294967295)")]
+#[case::cgroup(|it: &mut Plan<'_>| it.cgroup = Some(CGROUP), "close_range_unshare(301, 4294967295)")]
 #[case::kept(|it: &mut Plan<'_>| it.keep = keep_list(&[7, 300]), "close_range_unshare(301, 4294967295)")]
 #[case::target(
     |it: &mut Plan<'_>| (it.keep, it.placed, it.moves) = (keep_list(&[7, 300]), &[300], const { &[Move::copy(9, 300)] }),
@@ -364,6 +376,13 @@ fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
     let kernel = rich::group_kernel().with_files(&[400], File::Directory, true);
     let ran = run_as(kernel.with_files(&[401], File::Terminal, true), &plan, SHARED, |it| it);
     assert_eq!((ran.ending(), &ran.calls()[0][..]), (Ok(c"/bin/prog"), unshares));
+}
+
+#[test]
+fn a_control_group_that_is_not_entered_any_more_needs_no_descriptor() {
+    let birth = Birth { in_cgroup: true, ..SHARED };
+    let ran = run_as(rich::kernel(), &Plan { cgroup: Some(CGROUP), ..plain() }, birth, |it| it);
+    assert_eq!(ran.calls()[0], "close_range_unshare(3, 4294967295)");
 }
 
 #[test]
@@ -433,6 +452,17 @@ fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
     assert_eq!([executed.files[&4], executed.files[&3]], files);
 }
 
+/// At the descriptor limit the kernel says that the number asked for is not allowed (fcntl(2), `EINVAL`): no number is free.
+#[rstest]
+#[case::no_number_is_left(Errno::INVAL, Errno::MFILE)]
+#[case::any_other(Errno::PERM, Errno::PERM)]
+fn where_every_number_is_a_target_none_is_left_for_the_saved_copy(#[case] errno: Errno, #[case] told: Errno) {
+    let kernel = rich::kernel().refusing_some("dup_from", 1..2, errno);
+    let plan = Plan { keep: keep_list(&[3]), moves: &[Move::save(8), Move::Restore(3)], ..plain() };
+    let ran = run(kernel, &plan);
+    assert_eq!(ran.ending(), failure(Stage::Place, told, 8));
+}
+
 #[rstest]
 fn an_interrupted_duplication_is_done_again(
     #[values(Errno::INTR, Errno::BUSY)] errno: Errno,
@@ -466,6 +496,21 @@ fn s04_what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
 fn s04_signals_that_the_c_library_keeps_for_itself_are_passed_over() {
     let kernel = rich::kernel().refusing_some("disposition", 31..33, Errno::INVAL);
     assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
+}
+
+/// Where the launcher has cleared the handlers, a child asks for nothing, and resets what it was asked to.
+#[rstest]
+#[case::cannot_be_set(libc::SIGKILL, Ok(c"/bin/prog"))]
+#[case::the_c_library_s(32, Ok(c"/bin/prog"))]
+#[case::can_be_set(libc::SIGTERM, failure(Stage::Signals, Errno::INVAL, libc::SIGTERM))]
+fn s04_a_signal_that_cannot_be_reset_is_no_failure(
+    #[case] signal: i32,
+    #[case] ending: Result<&CStr, Report>,
+) {
+    let kernel = rich::kernel().refusing_some("set_disposition", 0..1, Errno::INVAL);
+    let plan = Plan { reset: SignalSet::EMPTY.with(signal), ..plain() };
+    let ran = run_as(kernel, &plan, Birth { handlers_cleared: true, ..BIRTH }, |it| it);
+    assert_eq!((ran.ending(), ran.backend.sys().calls_of("disposition").len()), (ending, 0));
 }
 
 #[rstest]

@@ -295,6 +295,21 @@ fn a_refusal_to_unshare_costs_once(
     assert_eq!(backend.sys().calls()[before..], strings(&["unshare_files()"]));
 }
 
+/// Another time there may be memory.
+#[rstest]
+fn what_is_no_refusal_is_asked_again(#[values(Errno::NOMEM, Errno::MFILE)] errno: Errno) {
+    let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
+    assert_eq!([(); 2].map(|()| backend.own_table(60)), [Ok(false), Ok(false)]);
+    assert_eq!(backend.sys().calls_of("close_range_unshare").len(), 2);
+}
+
+#[test]
+fn the_enumerators_have_the_names_that_are_told() {
+    let backend = Linux::new(crowded());
+    let names: Vec<_> = backend.enumerators().iter().map(|it| it.name()).collect();
+    assert_eq!(names, backend.capabilities().enumerators);
+}
+
 #[test]
 fn d18_a_table_that_cannot_be_unshared_is_not_touched() {
     let refusing = |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM);

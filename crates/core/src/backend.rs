@@ -138,3 +138,25 @@ impl Capabilities {
         self.operations.contains(&operation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Operation::Cgroup, true)]
+    #[case(Operation::DieWithParent, false)]
+    fn a_system_has_what_it_names(#[case] operation: Operation, #[case] has: bool) {
+        let capabilities = Capabilities {
+            system: "Example",
+            bulk_closer: None,
+            enumerators: &[],
+            launchers: &[],
+            operations: &[Operation::Cgroup, Operation::NoNewPrivs],
+            resources: &[],
+            reserved_signals: &[],
+        };
+        assert_eq!(capabilities.has(operation), has);
+    }
+}

@@ -173,10 +173,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             return Err(LaunchError::NotFast(Obstacle::Closure));
         }
         self.probe_once()?;
-        let best = self.ways.best();
-        let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
-        let pidfd = best.pidfd && plan.pidfd;
-        let mut way = Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best };
+        let mut way = self.first(method, plan);
         let mut refused = None;
         let started = loop {
             match attempt(way) {
@@ -192,6 +189,14 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         // It was this that was refused, and not what both ways have in common: the other one started a child.
         refused.inspect(|way| self.ways.refuse(*way));
         started
+    }
+
+    /// The best way that is known, as far as this plan has a use for it. Only clone3(2) puts a child into a group.
+    fn first(&self, method: Method, plan: &Plan<'_>) -> Way {
+        let best = self.ways.best();
+        let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
+        let pidfd = best.pidfd && plan.pidfd;
+        Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best }
     }
 
     /// What to try after the kernel answered this way with `errno`.

@@ -61,6 +61,7 @@ pub(crate) const NAMES: &[&str] = &[
     "start_session",
     "take_terminal",
     "unshare_files",
+    "write",
 ];
 
 /// A call, with what it was about.

@@ -6,7 +6,7 @@ use super::{
     Obstacle, Plan, Report, Stage, Way, failed,
 };
 use crate::Kernel;
-use forkexec_core::{CStrArray, Exec};
+use forkexec_core::{CStrArray, Cgroup, Exec};
 use rstest::rstest;
 
 const BEST: Way = Way { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false };
@@ -43,6 +43,29 @@ fn where_the_whole_table_is_copied_anyway_nothing_is_gained_by_sharing(
 ) {
     let backend = backend();
     assert!(!LinuxLauncher::new(&backend).gains_by_sharing(&plan(close)));
+}
+
+/// What is tried first, of what the plan asks for, where this was refused before.
+#[rstest]
+#[case::nothing_asked(Method::Shared, false, false, None, BEST.without_pidfd())]
+#[case::everything(Method::Shared, true, true, None, IN_CGROUP)]
+#[case::in_the_child_s_own_table(Method::Vfork, true, true, None, Way { shares_table: false, ..IN_CGROUP })]
+#[case::in_no_group(Method::Shared, true, false, None, BEST)]
+#[case::without_a_pidfd(Method::Shared, false, true, None, IN_CGROUP.without_pidfd())]
+#[case::clone3_was_refused(Method::Shared, true, true, Some(BEST), CLONE)]
+#[case::a_pidfd_was_refused(Method::Shared, true, false, Some(CLONE), BEST.without_pidfd())]
+fn the_first_way_is_the_best_that_the_plan_has_a_use_for(
+    #[case] method: Method,
+    #[case] pidfd: bool,
+    #[case] cgroup: bool,
+    #[case] refused: Option<Way>,
+    #[case] first: Way,
+) {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    refused.inspect(|way| launcher.ways.refuse(*way));
+    let cgroup = cgroup.then_some(Cgroup { directory: 9, procs: 10 });
+    assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(Link::Bulk)) }), first);
 }
 
 /// What is tried next, and the best way for the next child.

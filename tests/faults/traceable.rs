@@ -1,0 +1,153 @@
+//! The parent's memory stays as traceable as it was, while children that borrow it change their ids.
+//!
+//! Threads meet here at a call: one waits before it until another one is where the test wants it, and not longer than
+//! [`PATIENCE`].
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+
+use forkexec_core::{Errno, LaunchError, Plan, Stage};
+use forkexec_linux::{Kernel, Linux, LinuxLauncher};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+
+use crate::failing::{Failing, Fault, Side};
+use crate::launcher::plan;
+use crate::shared::{launch, over};
+
+/// Long enough for a thread to come to its next call on however busy a machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
+/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. The last of such children gives it back.
+#[rstest]
+fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
+    #[values(Some(1), Some(0), None)] gid: Option<u32>,
+    #[values(true, false)] was: bool,
+    #[values(1, 8)] threads: usize,
+) {
+    isolated(|| {
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        // SAFETY: the operation takes no address.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(was), 0, 0, 0) }, 0);
+        let (backend, launcher) = over(Failing::nothing);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
+                    }
+                });
+            }
+        });
+        assert_eq!(is_dumpable(), was);
+    });
+}
+
+/// A child that is killed under its new id, or cannot take it, leaves nothing behind either.
+#[rstest]
+#[case::after_the_change("set_mask", Stage::Mask)]
+#[case::at_the_change("set_gid", Stage::Gid)]
+fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static str, #[case] stage: Stage) {
+    isolated(|| {
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let fault =
+            Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
+        let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
+        let failed = launch(backend, &launcher, &Plan { gid: Some(1), ..plan() });
+        assert!(matches!(failed, Err(LaunchError::Child(report)) if report.stage == stage), "{failed:?}");
+        assert!(is_dumpable());
+    });
+}
+
+fn is_dumpable() -> bool {
+    // SAFETY: the operation takes no address.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
+}
+
+/// How many threads are at the call at which they meet.
+static AT_THE_CALL: AtomicUsize = AtomicUsize::new(0);
+/// How many times a thread found another one changing the attribute, and let it go on.
+static GAVE_WAY: AtomicUsize = AtomicUsize::new(0);
+/// Whether the child that is started first, to find out what works, has been.
+static IS_READY: AtomicBool = AtomicBool::new(false);
+static HAVE_MET: AtomicBool = AtomicBool::new(false);
+
+fn comes_true(what: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while !what() && began.elapsed() < PATIENCE {
+        thread::yield_now();
+    }
+    what()
+}
+
+/// The first one at the call waits until another one gives way to it.
+fn wait_for_who_gives_way() {
+    if IS_READY.load(Ordering::Relaxed) && AT_THE_CALL.fetch_add(1, Ordering::Relaxed) == 0 {
+        HAVE_MET.store(comes_true(|| GAVE_WAY.load(Ordering::Relaxed) > 0), Ordering::Relaxed);
+    }
+}
+
+fn give_way() {
+    GAVE_WAY.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Each waits until there are two.
+fn wait_for_the_other() {
+    if IS_READY.load(Ordering::Relaxed) {
+        AT_THE_CALL.fetch_add(1, Ordering::Relaxed);
+        HAVE_MET.store(comes_true(|| AT_THE_CALL.load(Ordering::Relaxed) >= 2), Ordering::Relaxed);
+    }
+}
+
+/// Two children under another id, of which the second comes when the first is at the call.
+fn start_two(backend: &'static Linux<Failing<Kernel>>, launcher: &LinuxLauncher<'static, Failing<Kernel>>) {
+    launch(backend, launcher, &plan()).expect("it starts");
+    IS_READY.store(true, Ordering::Relaxed);
+    let start = || launch(backend, launcher, &Plan { gid: Some(1), ..plan() }).expect("it starts");
+    thread::scope(|scope| {
+        scope.spawn(start);
+        assert!(comes_true(|| AT_THE_CALL.load(Ordering::Relaxed) > 0));
+        scope.spawn(start);
+    });
+}
+
+/// The first one asks whether the memory is traceable, and the last one gives it back; meanwhile nobody else comes or goes.
+#[rstest]
+fn who_comes_while_the_attribute_is_changed_waits(
+    #[values("is_dumpable", "make_dumpable")] call: &'static str,
+) {
+    isolated(|| {
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let (backend, launcher) = over(|kernel| {
+            let failing = Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_who_gives_way);
+            failing.acting_as(Side::Parent, "give_way", give_way)
+        });
+        start_two(backend, &launcher);
+        assert!(HAVE_MET.load(Ordering::Relaxed), "the second one did not wait");
+        assert!(is_dumpable());
+    });
+}
+
+#[test]
+fn any_number_of_children_is_on_its_way_at_once() {
+    isolated(|| {
+        if !world::is_root() || !is_dumpable() {
+            return skip("needs the superuser, and a process that may be traced");
+        }
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, "start", wait_for_the_other));
+        start_two(backend, &launcher);
+        assert!(HAVE_MET.load(Ordering::Relaxed), "the second one waited for the first");
+        assert!(is_dumpable());
+    });
+}
