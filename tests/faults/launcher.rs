@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, ForkLauncher, KeepList, LaunchError, Launched, Launcher, Limit, Mask,
-    Move, ParentSys, Plan, Report, Resource, SignalSet, Stage, Sys, ThinCStr, WorkingDirectory,
+    Backend, CHANNEL_REPLACED, CStrArray, Errno, Exec, ForkLauncher, HookError, KeepList, LaunchError,
+    Launched, Launcher, Limit, Mask, Move, ParentSys, Plan, Report, Resource, SignalSet, Stage, Sys,
+    ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Kernel, Linux};
 use forkexec_tests::guard::Snapshot;
@@ -19,6 +20,7 @@ use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
 
 use crate::failing::{Failing, Fault, Side};
+use crate::shared::mappings;
 
 /// The probe with one argument, and a plan of it that asks for nothing else.
 pub(crate) fn plan() -> Plan<'static> {
@@ -59,6 +61,10 @@ fn launch_over(backend: &Linux<Failing<Kernel>>, plan: &Plan<'_>) -> Result<Laun
     let launched = ForkLauncher::new(backend).launch(plan)?;
     assert_eq!(backend.sys().inner().wait(launched.pid), Ok(0), "the probe succeeds");
     Ok(launched)
+}
+
+fn nothing() -> Fault {
+    Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::IO }
 }
 
 fn in_parent(name: &'static str, errno: Errno) -> Fault {
@@ -144,6 +150,81 @@ fn the_end_of_a_child_that_says_nothing_is_told_if_it_is_known(
         let launched = launch(&Plan { hook: Some(&die), ..plan() }, in_parent("wait", errno));
         let died = LaunchError::Died { stage: Stage::PreExec, status };
         assert_eq!(launched.map(|launched| launched.pid), Err(died));
+    });
+}
+
+/// The number that the writing end of the report's pipe gets: the second one that is free.
+fn next_pipe() -> RawFd {
+    let (_reader, writer) = io::pipe().expect("a pipe can be made");
+    writer.as_raw_fd()
+}
+
+/// It leads to the parent, and to nobody else.
+#[rstest]
+#[case::inheritable(|writer| {
+    // SAFETY: no memory is passed.
+    unsafe { libc::fcntl(writer, libc::F_SETFD, 0) }
+})]
+#[case::another_file(|writer| {
+    // SAFETY: no memory is passed, and the child owns its numbers.
+    unsafe { libc::dup3(2, writer, libc::O_CLOEXEC) }
+})]
+fn d05_a_closure_that_changes_the_pipe_ends_the_child(#[case] change: fn(RawFd) -> i32) {
+    isolated(|| {
+        let writer = next_pipe();
+        let hook = move || {
+            assert!(change(writer) >= 0);
+            Ok(())
+        };
+        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, nothing());
+        let told = Report { stage: Stage::PreExec, errno: Errno::BADF, operand: CHANNEL_REPLACED };
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
+/// A child that was robbed of the pipe says how it went all the same.
+#[test]
+fn a_closure_that_closes_the_pipe_is_given_its_time() {
+    isolated(|| {
+        let writer = next_pipe();
+        let hook = move || {
+            // SAFETY: no memory is passed, and the child owns its numbers.
+            unsafe { libc::close(writer) };
+            // SAFETY: no memory is passed.
+            unsafe { libc::usleep(50_000) };
+            Err(HookError::Errno(Errno::TXTBSY))
+        };
+        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, nothing());
+        let told = Report { stage: Stage::PreExec, errno: Errno::TXTBSY, operand: 0 };
+        assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
+    });
+}
+
+#[test]
+fn a_child_whose_report_cannot_be_read_is_ended() {
+    fn hang() {
+        loop {
+            // SAFETY: no memory is passed.
+            unsafe { libc::pause() };
+        }
+    }
+    isolated(|| {
+        // SAFETY: as in `backend`.
+        let calls = Failing::nothing(unsafe { Kernel::new() }).denying(&["read"], Errno::IO);
+        let launched = launch_over(&Linux::new(calls.acting("execve", hang)), &plan());
+        let died = LaunchError::Died { stage: Stage::Exec, status: Some(libc::SIGKILL) };
+        assert_eq!(launched.map(|launched| launched.pid), Err(died));
+    });
+}
+
+#[test]
+fn what_is_mapped_for_a_report_is_given_back() {
+    isolated(|| {
+        let round = || launch(&plan(), nothing()).expect("it starts");
+        (0..3).for_each(|_| drop(round()));
+        let before = mappings();
+        (0..20).for_each(|_| drop(round()));
+        assert_eq!(mappings(), before);
     });
 }
 

@@ -480,7 +480,7 @@ fn a_failure_that_passes_is_not_remembered(
 }
 
 /// How many pieces of memory this process has.
-fn mappings() -> usize {
+pub(crate) fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").expect("a process can look at its memory").lines().count()
 }
 
