@@ -4,6 +4,7 @@
 //! - `dropped`: what becomes of a child that nobody holds, at whatever point
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
+//! - `forked`: what other threads do while one forks
 //! - `kept`: a child that dies with its parent, and not with a thread
 //! - `reused`: a number that is another process's by now
 //! - `siblings`: starts while other children hang on their way to exec
@@ -16,6 +17,9 @@ mod conversing;
 mod dropped;
 mod ending;
 mod failing;
+// Android leaves ids to each thread, and its older versions have no handlers of fork(3).
+#[cfg(not(target_os = "android"))]
+mod forked;
 mod kept;
 mod reused;
 mod siblings;

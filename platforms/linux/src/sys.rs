@@ -251,6 +251,7 @@ const FCNTL: c_long = libc::SYS_fcntl;
 
 impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
+        signals::let_ids_change();
         // SAFETY: what runs in the child is the caller's promise.
         let pid = unsafe { libc::fork() };
         int(pid.word()).map(|pid| (pid != 0).then_some(pid))

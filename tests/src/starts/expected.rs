@@ -54,6 +54,10 @@ pub const BY_FORK: Cost = Cost {
         ("fstat", "which file that is: a pre-exec closure may have put another in its place"),
         ("getpid", "what the child's parent is, for dying with it and for `/proc`"),
         ("rt_sigprocmask", "blocks all signals: no handler of the parent's runs in the child"),
+        (
+            "rt_sigprocmask",
+            "takes part in changes of ids again: who changes them may hold what fork or its handlers wait for",
+        ),
         ("fork", "starts the child"),
         ("rt_sigprocmask", "sets the mask back"),
         ("close", "the pipe's writing end"),

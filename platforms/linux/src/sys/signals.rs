@@ -55,3 +55,28 @@ pub(super) fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
     })?;
     Ok(signal_set(old))
 }
+
+/// By which the C library asks each thread to change its ids: glibc's and uClibc's `SIGSETXID`, musl's `SIGSYNCCALL`. Others
+/// leave ids to each thread.
+const ID_CHANGE: Option<Signal> = if cfg!(any(target_env = "gnu", target_env = "uclibc")) {
+    Some(33)
+} else if cfg!(target_env = "musl") {
+    Some(34)
+} else {
+    None
+};
+
+/// Takes part in changes of ids again, with all other signals blocked as they are.
+///
+/// A thread that changes ids waits for all others, and holds meanwhile what fork(3) itself may wait for (musl), or one of its
+/// handlers, by a thread that is about to make another one (glibc). Its handler is the C library's own and minds nobody else's
+/// signal, so that it may run in the child, too.
+pub(super) fn let_ids_change() {
+    let Some(signal) = ID_CHANGE else { return };
+    let set = kernel_set(SignalSet::EMPTY.with(signal));
+    let old: *mut u64 = ptr::null_mut();
+    // SAFETY: the set is at least as long as the size that is passed; the old one is not asked for.
+    let _ = unsafe {
+        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_UNBLOCK, &raw const set, old, SIGNAL_SET_SIZE)
+    };
+}
