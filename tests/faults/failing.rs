@@ -5,6 +5,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use nix::errno::Errno as ThreadErrno;
+
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
@@ -56,6 +58,8 @@ pub(crate) struct Failing<S> {
     /// Whether a child that is to share memory does.
     shares: bool,
     sanitized: bool,
+    /// Whether exec makes the termination signal of a child `SIGCHLD`.
+    announces_exec: bool,
     /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
     stack: AtomicUsize,
     most_used: Option<AtomicUsize>,
@@ -85,6 +89,7 @@ impl<S> Failing<S> {
             starts: Mutex::default(),
             shares: true,
             sanitized: false,
+            announces_exec: true,
             stack: AtomicUsize::new(0),
             most_used: None,
             in_child: AtomicBool::new(false),
@@ -128,6 +133,12 @@ impl<S> Failing<S> {
     /// launcher does.
     pub(crate) fn sanitized(self) -> Self {
         Self { sanitized: true, ..self }
+    }
+
+    /// The termination signal of a child stays what it is, as on kernels that are none: who asks for one that was not changed
+    /// by exec finds any, and nothing to take.
+    pub(crate) fn announcing_no_exec(self) -> Self {
+        Self { announces_exec: false, ..self }
     }
 
     /// The child does this before each call of this name.
@@ -356,8 +367,7 @@ impl<S: ParentSys> ParentSys for Failing<S> {
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
-        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
-        mapped.retain(|(address, _)| *address != memory.addr().get());
+        note(&self.mapped, |mapped| mapped.retain(|(address, _)| *address != memory.addr().get()));
         // SAFETY: the caller's promise.
         unsafe { self.inner.unmap(memory, length) }
     }
@@ -365,10 +375,14 @@ impl<S: ParentSys> ParentSys for Failing<S> {
 
 impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
-        instead: reap_unexecuted(child: Pid) -> Option<c_int>;
         instead: is_dumpable() -> bool;
         instead: open_pidfd(child: Pid) -> Fd;
         instead: make_dumpable() -> ();
+    }
+
+    fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
+        let reap = || if self.announces_exec { self.inner.reap_unexecuted(child) } else { Ok(None) };
+        self.instead(Made::new("reap_unexecuted", &[child]), reap)
     }
 
     fn is_sanitized(&self) -> bool {
@@ -378,14 +392,13 @@ impl<S: CloneSys> CloneSys for Failing<S> {
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         self.stack.store(length, Ordering::Relaxed);
         let memory = self.instead("map_private", || self.inner.map_private(length))?;
-        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
-        mapped.push((memory.addr().get(), length));
+        note(&self.mapped, |mapped| mapped.push((memory.addr().get(), length)));
         Ok(memory)
     }
 
     /// The child shares this value, too, and is on its side only until the parent goes on.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
+        note(&self.starts, |starts| starts.push(start));
         let live = || {
             self.be_child();
             if self.shares { child() } else { 0 }
@@ -421,6 +434,13 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         // SAFETY: the caller's promise.
         self.instead("forbid", || unsafe { self.inner.forbid(memory, length) })
     }
+}
+
+/// Waiting for a lock may change the errno of the thread, which is looked at.
+fn note<T>(list: &Mutex<T>, change: impl FnOnce(&mut T)) {
+    let before = ThreadErrno::last_raw();
+    change(&mut list.lock().unwrap_or_else(PoisonError::into_inner));
+    ThreadErrno::set_raw(before);
 }
 
 /// A stack full of one byte.

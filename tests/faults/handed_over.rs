@@ -14,11 +14,11 @@ use crate::launcher::plan;
 use crate::shared::over;
 
 /// A plan of a program that is not there.
-fn lost() -> Plan<'static> {
+pub(crate) fn lost() -> Plan<'static> {
     Plan::new(Exec { candidates: &[c"/nowhere/program"], ..plan().exec })
 }
 
-const LOST: Report = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
+pub(crate) const LOST: Report = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
 
 /// As waitpid(2) encodes `_exit(255)`.
 const FAILED: i32 = 255 << 8;

@@ -21,6 +21,7 @@ use forkexec_tests::probe::Seen;
 use forkexec_tests::{deny::Deny, world};
 
 use crate::failing::{Failing, Fault, Side};
+use crate::handed_over::{LOST, lost};
 use crate::launcher::{plan, plan_of};
 
 // Android's C library has no cancellation.
@@ -420,10 +421,19 @@ fn what_a_child_told_needs_no_other_proof() {
     isolated(|| {
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).denying(&["reap_unexecuted"], Errno::CHILD));
-        let lost = Plan::new(Exec { candidates: &[c"/nowhere/program"], ..plan().exec });
-        let told = Report { stage: Stage::Exec, errno: Errno::NOENT, operand: 0 };
-        assert_eq!(launch(backend, &launcher, &lost), Err(LaunchError::Child(told)));
+        assert_eq!(launch(backend, &launcher, &lost()), Err(LaunchError::Child(LOST)));
         assert_eq!(backend.sys().denials(), 0);
+    });
+}
+
+/// Where the termination signal does not tell, `/proc` does.
+#[rstest]
+#[case::runs(plan(), Ok(World::Whole.ran()))]
+#[case::fails(lost(), Err(LaunchError::Child(LOST)))]
+fn a_child_that_runs_is_known_from_proc(#[case] plan: Plan<'static>, #[case] told: Result<Ran, LaunchError>) {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).announcing_no_exec());
+        assert_eq!(launch(backend, &launcher, &plan), told);
     });
 }
 
