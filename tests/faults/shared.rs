@@ -490,7 +490,7 @@ fn a_failure_that_passes_is_not_remembered(
 }
 
 /// How many pieces of memory this process has.
-pub(crate) fn mappings() -> usize {
+fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").expect("a process can look at its memory").lines().count()
 }
 
