@@ -1,9 +1,7 @@
 //! What the program used, as the kernel accounts for it.
 
+use std::mem::MaybeUninit;
 use std::time::Duration;
-
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::platform;
 
@@ -16,13 +14,21 @@ pub(super) struct Usage {
     pub(super) max_rss_kib: Option<u64>,
 }
 
-/// That of the children that were waited for: the program is the only one.
+/// That of the children that were waited for: the program is the only one. nix does not have the call on Solaris.
 pub(super) fn of_children() -> Option<Usage> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
-    let duration = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
-    Some(Usage {
-        user: duration(usage.user_time()),
-        system: duration(usage.system_time()),
-        max_rss_kib: platform::max_rss_kib(usage.max_rss()),
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage fills a `rusage`.
+    let got = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
+    // SAFETY: all zeroes are one, too.
+    let usage = unsafe { usage.assume_init() };
+    (got == 0).then(|| Usage {
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+        max_rss_kib: platform::max_rss_kib(usage.ru_maxrss),
     })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
 }
