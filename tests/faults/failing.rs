@@ -25,6 +25,12 @@ pub(crate) struct Fault {
     pub(crate) errno: Errno,
 }
 
+impl Fault {
+    /// No call fails.
+    pub(crate) const NONE: Self =
+        Self { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) };
+}
+
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -102,10 +108,7 @@ impl<S> Failing<S> {
 
     /// All calls are done.
     pub(crate) fn nothing(inner: S) -> Self {
-        Self::parent(
-            inner,
-            Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) },
-        )
+        Self::parent(inner, Fault::NONE)
     }
 
     /// All calls are noted in a script, which says what happens at some.
@@ -191,13 +194,16 @@ impl<S> Failing<S> {
         std::mem::take(&mut self.mapped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What is to be done before this call.
+    fn act(&self, side: Side, name: &str) {
+        let acts = self.acts.iter().filter(|(who, before, _)| (*who, *before) == (side, name));
+        acts.for_each(|(.., act)| act());
+    }
+
     fn fault(&self, made: Made) -> Result<(), Errno> {
         let name = made.name;
         let side = if self.in_child.load(Ordering::Relaxed) { Side::Child } else { Side::Parent };
-        self.acts
-            .iter()
-            .filter(|(who, before, _)| (*who, *before) == (side, name))
-            .for_each(|(.., act)| act());
+        self.act(side, name);
         if let Some(Denied(_, errno, count)) = self.denied.iter().find(|Denied(denied, ..)| *denied == name) {
             count.fetch_add(1, Ordering::Relaxed);
             return Err(*errno);
@@ -422,10 +428,9 @@ impl<S: CloneSys> CloneSys for Failing<S> {
         started
     }
 
-    /// Nobody is told whether it failed.
+    /// The parent's alone, and nobody is told whether it failed.
     fn give_way(&self) {
-        let acts = self.acts.iter().filter(|(_, before, _)| *before == "give_way");
-        acts.for_each(|(.., act)| act());
+        self.act(Side::Parent, "give_way");
         self.inner.give_way();
     }
 

@@ -23,7 +23,7 @@ use crate::shared::{Ran, launch, over};
 static HANGING: AtomicI32 = AtomicI32::new(0);
 
 /// Tells who hangs, and does so until it is ended.
-fn hang() {
+pub(crate) fn hang() {
     // SAFETY: no memory is passed.
     HANGING.store(unsafe { libc::getpid() }, Ordering::Release);
     loop {

@@ -21,6 +21,7 @@ use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
 
 use crate::failing::{Failing, Fault, Side};
+use crate::killed::hang;
 
 /// The probe with one argument, and a plan of it that asks for nothing else.
 pub(crate) fn plan() -> Plan<'static> {
@@ -61,10 +62,6 @@ fn launch_over(backend: &Linux<Failing<Kernel>>, plan: &Plan<'_>) -> Result<Laun
     let launched = ForkLauncher::new(backend).launch(plan)?;
     assert_eq!(backend.sys().inner().wait(launched.pid), Ok(0), "the probe succeeds");
     Ok(launched)
-}
-
-fn nothing() -> Fault {
-    Fault { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::IO }
 }
 
 fn in_parent(name: &'static str, errno: Errno) -> Fault {
@@ -178,7 +175,7 @@ fn d05_a_closure_that_changes_the_pipe_ends_the_child(#[case] change: fn(RawFd) 
             assert!(change(writer) >= 0);
             Ok(())
         };
-        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, nothing());
+        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, Fault::NONE);
         let told = Report { stage: Stage::PreExec, errno: Errno::BADF, operand: CHANNEL_REPLACED };
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
     });
@@ -196,7 +193,7 @@ fn a_closure_that_closes_the_pipe_is_given_its_time() {
             unsafe { libc::usleep(50_000) };
             Err(HookError::Errno(Errno::TXTBSY))
         };
-        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, nothing());
+        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, Fault::NONE);
         let told = Report { stage: Stage::PreExec, errno: Errno::TXTBSY, operand: 0 };
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
     });
@@ -204,12 +201,6 @@ fn a_closure_that_closes_the_pipe_is_given_its_time() {
 
 #[test]
 fn a_child_whose_report_cannot_be_read_is_ended() {
-    fn hang() {
-        loop {
-            // SAFETY: no memory is passed.
-            unsafe { libc::pause() };
-        }
-    }
     isolated(|| {
         // SAFETY: as in `backend`.
         let calls = Failing::nothing(unsafe { Kernel::new() }).denying(&["read"], Errno::IO);
@@ -230,7 +221,7 @@ fn what_is_mapped_for_a_report_is_given_back() {
     isolated(|| {
         let before = shared_memory();
         for _ in 0..3 {
-            assert!(launch(&plan(), nothing()).is_ok());
+            assert!(launch(&plan(), Fault::NONE).is_ok());
         }
         assert_eq!(shared_memory(), before);
     });

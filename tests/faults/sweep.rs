@@ -32,6 +32,7 @@ use forkexec_tests::world;
 use crate::errnos;
 use crate::failing::Side;
 use crate::script::{Call, Incident, What};
+use crate::traceable::{is_dumpable, make_dumpable};
 use ground::{Ended, Ground, REPORT, World};
 use plans::Row;
 
@@ -175,16 +176,6 @@ fn alike(seen: &Seen) -> Seen {
         facts.ino = 0;
     }
     seen
-}
-
-fn is_dumpable() -> bool {
-    // SAFETY: the operation takes no address.
-    unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
-}
-
-fn make_dumpable(dumpable: bool) {
-    // SAFETY: the operation takes no address.
-    assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(dumpable), 0, 0, 0) }, 0);
 }
 
 /// Each plan with each way to close. Those that close by every number are few: each makes 65,536 calls. In a container the

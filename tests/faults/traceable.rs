@@ -30,11 +30,10 @@ fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
     #[values(1, 8)] threads: usize,
 ) {
     isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
+        if !is_possible() {
+            return;
         }
-        // SAFETY: the operation takes no address.
-        assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(was), 0, 0, 0) }, 0);
+        make_dumpable(was);
         let (backend, launcher) = over(Failing::nothing);
         thread::scope(|scope| {
             for _ in 0..threads {
@@ -55,8 +54,8 @@ fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
 #[case::at_the_change("set_gid", Stage::Gid)]
 fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static str, #[case] stage: Stage) {
     isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
+        if !is_possible() {
+            return;
         }
         let fault =
             Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
@@ -67,9 +66,23 @@ fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static s
     });
 }
 
-fn is_dumpable() -> bool {
+/// Says what is missing.
+fn is_possible() -> bool {
+    let is_possible = world::is_root() && is_dumpable();
+    if !is_possible {
+        skip("needs the superuser, and a process that may be traced");
+    }
+    is_possible
+}
+
+pub(crate) fn is_dumpable() -> bool {
     // SAFETY: the operation takes no address.
     unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 }
+}
+
+pub(crate) fn make_dumpable(dumpable: bool) {
+    // SAFETY: the operation takes no address.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(dumpable), 0, 0, 0) }, 0);
 }
 
 /// How many threads are at the call at which they meet.
@@ -130,8 +143,8 @@ fn who_comes_while_the_attribute_is_changed_waits(
     #[values("is_dumpable", "make_dumpable")] call: &'static str,
 ) {
     isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
+        if !is_possible() {
+            return;
         }
         let (backend, launcher) = over(|kernel| {
             let failing = Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_who_gives_way);
@@ -146,8 +159,8 @@ fn who_comes_while_the_attribute_is_changed_waits(
 #[test]
 fn any_number_of_children_is_on_its_way_at_once() {
     isolated(|| {
-        if !world::is_root() || !is_dumpable() {
-            return skip("needs the superuser, and a process that may be traced");
+        if !is_possible() {
+            return;
         }
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, "start", wait_for_the_other));

@@ -117,7 +117,7 @@ pub struct SpawnError {
 fn spaced(stage: Stage, operand: &Operand) -> String {
     match operand {
         Operand::None => String::new(),
-        // Every other stage that has one speaks of a descriptor itself.
+        // A bare number after «chdir to» reads like a path.
         Operand::Fd(fd) if stage == Stage::Directory => format!(" descriptor {fd}"),
         operand => format!(" {operand}"),
     }

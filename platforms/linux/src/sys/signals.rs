@@ -1,6 +1,7 @@
 //! Signals as the kernel has them: sets, dispositions, the mask.
 
 use super::call::done;
+use core::ffi::c_int;
 use core::ptr;
 use forkexec_core::{Disposition, Errno, Signal, SignalSet};
 
@@ -47,12 +48,14 @@ fn signal_set(words: [u64; 2]) -> SignalSet {
 }
 
 pub(super) fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
+    change_mask(libc::SIG_SETMASK, set)
+}
+
+fn change_mask(how: c_int, set: SignalSet) -> Result<SignalSet, Errno> {
     let new = kernel_set(set);
     let mut old = [0; 2];
     // SAFETY: both sets are at least as long as the size that is passed.
-    done(unsafe {
-        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const new, &raw mut old, SIGNAL_SET_SIZE)
-    })?;
+    done(unsafe { syscall!(libc::SYS_rt_sigprocmask, how, &raw const new, &raw mut old, SIGNAL_SET_SIZE) })?;
     Ok(signal_set(old))
 }
 
@@ -72,11 +75,8 @@ const ID_CHANGE: Option<Signal> = if cfg!(any(target_env = "gnu", target_env = "
 /// handlers, by a thread that is about to make another one (glibc). Its handler is the C library's own and minds nobody else's
 /// signal, so that it may run in the child, too.
 pub(super) fn let_ids_change() {
-    let Some(signal) = ID_CHANGE else { return };
-    let set = kernel_set(SignalSet::EMPTY.with(signal));
-    let old: *mut u64 = ptr::null_mut();
-    // SAFETY: the set is at least as long as the size that is passed; the old one is not asked for.
-    let _ = unsafe {
-        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_UNBLOCK, &raw const set, old, SIGNAL_SET_SIZE)
-    };
+    if let Some(signal) = ID_CHANGE {
+        // The set is valid, and the launcher has just changed the mask by the same call.
+        let _ = change_mask(libc::SIG_UNBLOCK, SignalSet::EMPTY.with(signal));
+    }
 }
