@@ -250,7 +250,8 @@ macro_rules! calls {
     )*};
 }
 
-impl<S: Sys> Sys for Failing<S> {
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: Sys> Sys for Failing<S> {
     type Executed = S::Executed;
 
     calls! {
@@ -323,7 +324,8 @@ impl<S: Sys> Sys for Failing<S> {
     }
 }
 
-impl<S: LinuxSys> LinuxSys for Failing<S> {
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
     calls! {
         instead: close_range(first: u32, last: u32) -> ();
         instead: close_range_unshare(first: u32, last: u32) -> ();
@@ -337,7 +339,8 @@ impl<S: LinuxSys> LinuxSys for Failing<S> {
     }
 }
 
-impl<S: ParentSys> ParentSys for Failing<S> {
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: ParentSys> ParentSys for Failing<S> {
     calls! {
         instead: pipe() -> (Fd, Fd);
         instead: read(fd: Fd, buffer: &mut [u8]) -> usize;
@@ -379,7 +382,8 @@ impl<S: ParentSys> ParentSys for Failing<S> {
     }
 }
 
-impl<S: CloneSys> CloneSys for Failing<S> {
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: is_dumpable() -> bool;
         instead: open_pidfd(child: Pid) -> Fd;

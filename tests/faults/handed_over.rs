@@ -61,7 +61,8 @@ fn a_method_that_is_refused_leaves_no_child() {
 /// Writes the stage of a failure as one byte to a descriptor.
 struct Byte<'a, S>(&'a S, Fd);
 
-impl<S: Sys> Reporter for Byte<'_, S> {
+// SAFETY: its one action is a call of `S`, which meets the requirements of `Sys`.
+unsafe impl<S: Sys> Reporter for Byte<'_, S> {
     fn enter(&self, _stage: Stage, _at: Option<u64>) -> Result<(), Errno> {
         Ok(())
     }

@@ -9,12 +9,12 @@ use core::ffi::CStr;
 /// one. The closing chain asks [`close_gap`](Self::close_gap) first, then the [`enumerators`](Self::enumerators) in
 /// their order, then closes every number below [`loop_bound`](Self::loop_bound).
 ///
-/// # Contract
+/// # Safety
 ///
-/// Everything here but [`has_execed`](Self::has_execed), [`learn`](Self::learn) and
-/// [`capabilities`](Self::capabilities) runs in the child and keeps to
-/// the contract of [`Sys`].
-pub trait Backend: Sync {
+/// All methods but [`has_execed`](Self::has_execed), [`learn`](Self::learn) and [`capabilities`](Self::capabilities) run
+/// in the child. They meet the requirements of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe
+/// calls. [`close_gap`](Self::close_gap) closes no descriptor outside the gap.
+pub unsafe trait Backend: Sync {
     /// The system calls.
     type Sys: Sys;
 

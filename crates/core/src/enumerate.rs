@@ -11,13 +11,15 @@ use core::ffi::CStr;
 
 /// One way of listing the open descriptors of the calling process.
 ///
-/// # Contract
+/// # Safety
 ///
-/// An enumerator MUST call the visitor at least once for each descriptor that is at or above `from`, was open when
-/// `visit` was called and still is, while the visitor closes descriptors as it is called. It MUST NOT hand over a
-/// descriptor of its own, MUST close that before it returns, and MUST answer [`Unlisted`] whenever it cannot be sure to
-/// have seen all. It may call the visitor for numbers that are not open. It allocates nothing.
-pub trait FdEnumerator<S: ?Sized>: Sync {
+/// `visit` runs in the child and meets the requirements of [`Sys`]: no allocation, no lock, no panic, and only
+/// async-signal-safe calls.
+///
+/// The visitor may close each descriptor that it is called for. `visit` calls it at least once for each descriptor at or
+/// above `from` that was open at the beginning and still is. It never passes a descriptor of its own, and closes that
+/// before it returns. If it may have missed a descriptor, it returns [`Unlisted`]. It may pass numbers that are not open.
+pub unsafe trait FdEnumerator<S: ?Sized>: Sync {
     /// What it reads, for people: `/proc/self/fd`.
     fn name(&self) -> &'static str;
 

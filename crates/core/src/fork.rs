@@ -30,7 +30,9 @@ impl<'b, B: Backend<Sys: ParentSys> + ?Sized> ForkLauncher<'b, B> {
     }
 }
 
-impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B> {
+// SAFETY: `Ok` follows from the mark of a child that reached exec, and from its number, which nobody has waited for. A
+// child without it is reaped by `bury`. `Channel` closes both its ends, and `fork` sets back the mask.
+unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B> {
     fn method(&self) -> Method {
         Method::Fork
     }
@@ -161,7 +163,8 @@ struct SlotAndPipe<'a, S> {
     id: FileId,
 }
 
-impl<S: ParentSys> Reporter for SlotAndPipe<'_, S> {
+// SAFETY: each method stores to the slot or calls `S`, which meets the requirements of `Sys`.
+unsafe impl<S: ParentSys> Reporter for SlotAndPipe<'_, S> {
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
         self.slot.enter(stage, at);
         if stage == Stage::Exec { write_mark(self.sys, self.writer) } else { Ok(()) }

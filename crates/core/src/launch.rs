@@ -4,12 +4,16 @@ use crate::{Closed, Errno, Fd, Pid, Plan, Report, Slot, Stage};
 
 /// Starts children by one method.
 ///
-/// # Contract
+/// # Safety
 ///
-/// A launcher MUST come back with `Ok` only if the child reached exec, and with no child left behind otherwise. It MUST
-/// leave the parent's descriptors, signal mask and dispositions as they were, whatever fails. It holds no lock while a
-/// child is between its start and exec, and may be called from many threads at once.
-pub trait Launcher: Sync {
+/// Unsafe code relies on an implementation:
+///
+/// - It returns `Ok` only if the child reached exec. Then [`Launched::pid`] is that child, not yet reaped, and
+///   [`Launched::pidfd`] is an open descriptor that the caller owns.
+/// - Otherwise it has reaped the child.
+/// - It leaves the parent's descriptors, signal mask and dispositions as they were, also if it fails.
+/// - It holds no lock while a child is between its start and exec, and many threads may call it at once.
+pub unsafe trait Launcher: Sync {
     /// How it starts children, as far as it knows by now.
     fn method(&self) -> Method;
 

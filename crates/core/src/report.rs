@@ -17,10 +17,11 @@ pub struct Report {
 
 /// The child's end of the way to its parent.
 ///
-/// # Contract
+/// # Safety
 ///
-/// It runs in the child and keeps to the contract of [`Sys`](crate::Sys).
-pub trait Reporter {
+/// Its methods run in the child and meet the requirements of [`Sys`](crate::Sys): no allocation, no lock, no panic, and
+/// only async-signal-safe calls.
+pub unsafe trait Reporter {
     /// Says that the child is about to begin `stage`, at a time in nanoseconds if the plan is timed.
     ///
     /// # Errors

@@ -50,16 +50,24 @@ pub struct Limit {
 
 /// The calls that may be made between the start of a child and exec.
 ///
-/// # Contract
+/// # Safety
 ///
-/// An implementation over a real kernel MUST call only async-signal-safe functions (signal-safety(7)) or raw system
-/// calls, MUST NOT allocate, lock or panic, and MUST NOT use the C library's `set*id` where memory is shared with the
-/// parent: those signal the parent's other threads.
+/// Unsafe code relies on an implementation:
+///
+/// - Each method acts on the calling process, or on the descriptor that its arguments name, and on nothing else.
+/// - A descriptor that a method returns is open, and nothing else owns it.
+///
+/// Over a real kernel, each method also:
+///
+/// - calls only async-signal-safe functions (signal-safety(7)) or raw system calls;
+/// - does not allocate, lock or panic;
+/// - does not use the C library's `set*id` where memory is shared with the parent: those signal the parent's other
+///   threads.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait Sys {
+pub unsafe trait Sys {
     /// What a successful exec gives: nothing can, on a real kernel ([`core::convert::Infallible`]).
     type Executed;
 
@@ -140,11 +148,20 @@ pub trait Sys {
 }
 
 /// The calls that a launcher makes on the parent's side.
+///
+/// # Safety
+///
+/// Unsafe code relies on an implementation:
+///
+/// - [`fork`](Self::fork) returns `None` in the child alone.
+/// - [`map_shared`](Self::map_shared) returns zeroed, writable memory of at least the length that was asked for, aligned for
+///   a [`Slot`](crate::Slot). It stays valid until [`unmap`](Self::unmap), and nothing else refers to it.
+/// - A descriptor that a method returns is open, and nothing else owns it.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait ParentSys: Sys {
+pub unsafe trait ParentSys: Sys {
     /// fork(2): `None` in the child.
     ///
     /// # Safety

@@ -25,7 +25,8 @@ impl<S: Sys> ErrorPipe<'_, S> {
     }
 }
 
-impl<S: Sys> Reporter for ErrorPipe<'_, S> {
+// SAFETY: each method calls `S`, which meets the requirements of `Sys`, and composes its text on the stack.
+unsafe impl<S: Sys> Reporter for ErrorPipe<'_, S> {
     fn enter(&self, stage: Stage, _at: Option<u64>) -> Result<(), Errno> {
         if stage == Stage::Exec && self.closes_before_exec {
             let _ = self.sys.close(self.fd);

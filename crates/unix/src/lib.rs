@@ -104,7 +104,9 @@ pub fn environment() -> *const *const c_char {
 
 #[expect(clippy::allow_attributes, reason = "which conversions do nothing differs by system")]
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_lossless)]
-impl Sys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl Sys for Kernel {
     type Executed = Infallible;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
@@ -301,7 +303,9 @@ fn native_limit(limit: u64) -> libc::rlim_t {
     libc::rlim_t::try_from(limit).unwrap_or(libc::RLIM_INFINITY)
 }
 
-impl ParentSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. `fork` returns
+// `None` in the child alone, and `map_shared` returns a mapping that stays until `unmap`.
+unsafe impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         // SAFETY: what runs in the child is the caller's promise.
         let pid = int(unsafe { libc::fork() })?;

@@ -28,7 +28,8 @@ impl<S> Apple<S> {
     }
 }
 
-impl<S: AppleSys + Sync> Backend for Apple<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

@@ -18,7 +18,8 @@ pub(crate) const DEV_FD: &str = "/dev/fd";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProcPidInfo;
 
-impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
     fn name(&self) -> &'static str {
         PROC_PIDINFO
     }
@@ -72,7 +73,8 @@ const DIRECTORY: Directory = Directory { path: c"/dev/fd", records: DIRENT };
 /// name (2), type (1), name.
 const DIRENT: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 21 };
 
-impl<S: AppleSys> FdEnumerator<S> for DevFd {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: AppleSys> FdEnumerator<S> for DevFd {
     fn name(&self) -> &'static str {
         DEV_FD
     }

@@ -31,7 +31,8 @@ impl<'b, S> AppleLauncher<'b, S> {
     }
 }
 
-impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
+// SAFETY: it is `ForkLauncher`, with another backend for the child.
+unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
     fn method(&self) -> Method {
         Method::Fork
     }
@@ -104,7 +105,8 @@ fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
     })
 }
 
-impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

@@ -62,13 +62,15 @@ const RESOURCES: [(&str, Resource); 9] = [
 
 /// The system calls that Apple's systems have beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`], except for [`spawn`](Self::spawn) and [`inherit`](Self::inherit), which allocate and
-/// run in the parent.
+/// # Safety
+///
+/// The requirements are those of [`Sys`], except for [`spawn`](Self::spawn) and [`inherit`](Self::inherit), which allocate
+/// and run in the parent.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait AppleSys: Sys {
+pub unsafe trait AppleSys: Sys {
     /// What posix_spawn(2) is to do beside executing.
     type Spawn: Sync;
 

@@ -51,7 +51,9 @@ impl Drop for Spawn {
 #[expect(clippy::cast_possible_truncation, reason = "0x4040 has 15 bits")]
 const FLAGS: c_short = (libc::POSIX_SPAWN_SETEXEC | libc::POSIX_SPAWN_CLOEXEC_DEFAULT) as c_short;
 
-impl AppleSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// but `spawn` and `inherit` allocates, none locks or panics.
+unsafe impl AppleSys for Kernel {
     type Spawn = Spawn;
 
     #[cfg(target_os = "macos")]

@@ -46,7 +46,8 @@ impl<S: FreebsdSys> Freebsd<S> {
     }
 }
 
-impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

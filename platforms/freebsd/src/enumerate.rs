@@ -13,7 +13,8 @@ pub(crate) const NAME: &str = "/dev/fd";
 #[derive(Clone, Copy, Debug)]
 pub struct DevFd;
 
-impl<S: FreebsdSys> FdEnumerator<S> for DevFd {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: FreebsdSys> FdEnumerator<S> for DevFd {
     fn name(&self) -> &'static str {
         NAME
     }

@@ -34,12 +34,14 @@ use forkexec_core::{Errno, Fd, Signal, Sys};
 
 /// The system calls that FreeBSD and DragonFly have beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait FreebsdSys: Sys {
+pub unsafe trait FreebsdSys: Sys {
     /// Which of the two it is.
     fn system(&self) -> System;
     /// sysctl(3) of `kern.osreldate`: `1302001` is FreeBSD 13.2.

@@ -64,7 +64,9 @@ fn control(command: c_int, mut argument: c_int) -> Result<(), Errno> {
     done(unsafe { libc::procctl(libc::P_PID, own.into(), command, argument) })
 }
 
-impl FreebsdSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl FreebsdSys for Kernel {
     fn system(&self) -> System {
         if cfg!(target_os = "freebsd") { System::FreeBsd } else { System::DragonFly }
     }

@@ -29,7 +29,8 @@ impl<S> Linux<S> {
     }
 }
 
-impl<S: LinuxSys + Sync> Backend for Linux<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

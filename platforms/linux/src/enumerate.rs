@@ -16,7 +16,8 @@ const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name
 #[derive(Clone, Copy, Debug)]
 pub struct ProcSelfFd;
 
-impl<S: LinuxSys> FdEnumerator<S> for ProcSelfFd {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: LinuxSys> FdEnumerator<S> for ProcSelfFd {
     fn name(&self) -> &'static str {
         NAME
     }

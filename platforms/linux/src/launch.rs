@@ -67,7 +67,9 @@ impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
     }
 }
 
-impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
+// SAFETY: `Ok` follows from `outcome`, which says that the child executed a program and was not reaped, or from
+// `ForkLauncher`. `outcome` reaps a child that failed, and `start` sets back the mask. The descriptor is `CloneSys`'s.
+unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     fn method(&self) -> Method {
         match self.obstacle() {
             Some(_) => Method::Fork,
@@ -106,7 +108,8 @@ impl<'b, S: CloneSys + Sync> OneMethod<'b, S> {
     }
 }
 
-impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
+// SAFETY: it starts children as `LinuxLauncher` does.
+unsafe impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
     fn method(&self) -> Method {
         self.method
     }
@@ -329,7 +332,8 @@ const EXIT_OF_A_FAILED_CHILD: c_int = 255;
 /// The way to a parent that is suspended until the child execs or ends, and sees all that it writes.
 struct SlotAlone<'a>(&'a Slot);
 
-impl Reporter for SlotAlone<'_> {
+// SAFETY: each method writes to the slot by atomic stores, and does nothing else.
+unsafe impl Reporter for SlotAlone<'_> {
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
         self.0.enter(stage, at);
         Ok(())

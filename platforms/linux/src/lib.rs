@@ -88,12 +88,14 @@ const RESOURCES: [(&str, Resource); 16] = [
 
 /// The system calls that Linux has beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait LinuxSys: Sys {
+pub unsafe trait LinuxSys: Sys {
     /// close_range(2) without flags.
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno>;
     /// close_range(2) with `CLOSE_RANGE_UNSHARE` (Linux 5.9).
@@ -119,11 +121,20 @@ pub trait LinuxSys: Sys {
 /// The system calls of the launcher whose children borrow their parent's memory.
 ///
 /// All are made on the parent's side.
+///
+/// # Safety
+///
+/// Unsafe code relies on an implementation, beyond the requirements of [`ParentSys`]:
+///
+/// - [`start`](Self::start) calls `child` in the child alone, and returns in the parent alone, when the child uses no
+///   memory of the parent any more. [`Started::pid`] is the child, and [`Started::pidfd`] is open and owned by the caller.
+/// - [`map_private`](Self::map_private) returns zeroed, writable memory of at least the length that was asked for. It stays
+///   valid until it is unmapped, and nothing else refers to it.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait CloneSys: LinuxSys + ParentSys {
+pub unsafe trait CloneSys: LinuxSys + ParentSys {
     /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended. The
     /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
     ///
@@ -132,8 +143,8 @@ pub trait CloneSys: LinuxSys + ParentSys {
     ///
     /// # Safety
     ///
-    /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs keeps
-    /// to the contract of [`Sys`]. All signals are blocked.
+    /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs meets
+    /// the requirements of [`Sys`]. All signals are blocked.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
     /// wait4(2) with `__WCLONE | WNOHANG` for a child that [`start`](Self::start) made: `ECHILD` once it has executed a
     /// program, which makes its termination signal `SIGCHLD` (execve(2)); how it ended, if it has ended without; nothing, if

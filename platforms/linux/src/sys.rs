@@ -63,7 +63,9 @@ fn environment() -> *const *const c_char {
     unsafe { environ }
 }
 
-impl Sys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl Sys for Kernel {
     type Executed = Infallible;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
@@ -249,7 +251,9 @@ impl Sys for Kernel {
 /// 32-bit architectures have `fcntl64`, which differs only in file locks.
 const FCNTL: c_long = libc::SYS_fcntl;
 
-impl ParentSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. `fork` returns
+// `None` in the child alone, and `map_shared` returns a mapping that stays until `unmap`.
+unsafe impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         signals::let_ids_change();
         // SAFETY: what runs in the child is the caller's promise.
@@ -340,7 +344,9 @@ const NO_GROUP: Pid = Pid::MAX;
 
 const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
 
-impl LinuxSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl LinuxSys for Kernel {
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
         // SAFETY: as for `close`.
         done(unsafe { syscall!(libc::SYS_close_range, first, last, 0) })

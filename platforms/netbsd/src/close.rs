@@ -21,7 +21,8 @@ impl<S> Netbsd<S> {
     }
 }
 
-impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

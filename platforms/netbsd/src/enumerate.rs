@@ -13,7 +13,8 @@ pub(crate) const NAME: &str = "F_MAXFD";
 #[derive(Clone, Copy, Debug)]
 pub struct MaxFd;
 
-impl<S: NetbsdSys> FdEnumerator<S> for MaxFd {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: NetbsdSys> FdEnumerator<S> for MaxFd {
     fn name(&self) -> &'static str {
         NAME
     }

@@ -58,12 +58,14 @@ const RESOURCES: [(&str, Resource); 12] = [
 
 /// The system calls that NetBSD has beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait NetbsdSys: Sys {
+pub unsafe trait NetbsdSys: Sys {
     /// `F_CLOSEM` of fcntl(2): closes every descriptor at or above `lowest`.
     fn closem(&self, lowest: Fd) -> Result<(), Errno>;
     /// `F_MAXFD` of fcntl(2): the highest open descriptor. Where none is open the kernel says -1 and sets no errno: that

@@ -16,7 +16,9 @@ fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
     }
 }
 
-impl NetbsdSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl NetbsdSys for Kernel {
     fn closem(&self, lowest: Fd) -> Result<(), Errno> {
         fcntl(lowest, libc::F_CLOSEM).map(drop)
     }

@@ -21,7 +21,8 @@ impl<S> Openbsd<S> {
     }
 }
 
-impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

@@ -14,7 +14,8 @@ pub(crate) const NAME: &str = "getdtablecount";
 #[derive(Clone, Copy, Debug)]
 pub struct CountedWalk;
 
-impl<S: OpenbsdSys> FdEnumerator<S> for CountedWalk {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: OpenbsdSys> FdEnumerator<S> for CountedWalk {
     fn name(&self) -> &'static str {
         NAME
     }

@@ -60,12 +60,14 @@ const RESOURCES: [(&str, Resource); 9] = [
 
 /// The system calls that OpenBSD has beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait OpenbsdSys: Sys {
+pub unsafe trait OpenbsdSys: Sys {
     /// closefrom(2): closes every descriptor at or above `lowest`.
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno>;
     /// getdtablecount(2): how many descriptors are open.

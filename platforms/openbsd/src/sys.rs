@@ -16,7 +16,9 @@ fn int(result: c_int) -> Result<c_int, Errno> {
     if result == -1 { Err(Errno::from_raw(errno().0)) } else { Ok(result) }
 }
 
-impl OpenbsdSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl OpenbsdSys for Kernel {
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {
         // SAFETY: no memory is passed. That the descriptors are the caller's is the promise of `Kernel::new`.
         int(unsafe { libc::closefrom(lowest) }).map(drop)

@@ -16,7 +16,8 @@ impl<S> Posix<S> {
     }
 }
 
-impl<S: PosixSys + Sync> Backend for Posix<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: PosixSys + Sync> Backend for Posix<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

@@ -15,7 +15,8 @@ const RECORD: RecordLayout = RecordLayout { length: RecordLength::At(16), name_a
 #[derive(Clone, Copy, Debug)]
 pub struct DevFd;
 
-impl<S: PosixSys> FdEnumerator<S> for DevFd {
+// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+unsafe impl<S: PosixSys> FdEnumerator<S> for DevFd {
     fn name(&self) -> &'static str {
         NAME
     }

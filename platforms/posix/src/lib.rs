@@ -41,8 +41,10 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 
 /// The one call beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
-pub trait PosixSys: Sys {
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
+pub unsafe trait PosixSys: Sys {
     /// Reads directory records with the layout of [`DevFd`]: how many bytes, 0 at the end.
     ///
     /// # Errors

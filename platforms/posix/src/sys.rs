@@ -4,7 +4,9 @@ use crate::PosixSys;
 use forkexec_core::{Errno, Fd};
 use forkexec_unix::Kernel;
 
-impl PosixSys for Kernel {
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+// allocates, locks or panics.
+unsafe impl PosixSys for Kernel {
     #[cfg(target_os = "linux")]
     fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         // SAFETY: the buffer is borrowed for the call.

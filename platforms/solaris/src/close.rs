@@ -23,7 +23,8 @@ impl<S> Solaris<S> {
     }
 }
 
-impl<S: SolarisSys + Sync> Backend for Solaris<S> {
+// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
     type Sys = S;
 
     fn sys(&self) -> &S {

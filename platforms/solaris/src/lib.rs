@@ -68,12 +68,14 @@ const SIGCANCEL: i32 = 36;
 
 /// The system calls beyond those that all systems have.
 ///
-/// The contract is that of [`Sys`].
+/// # Safety
+///
+/// The requirements are those of [`Sys`].
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub trait SolarisSys: Sys {
+pub unsafe trait SolarisSys: Sys {
     /// `F_CLOSEFROM` of fcntl(2): closes every descriptor at or above `lowest`. `ENOSYS` on illumos, which has none.
     fn close_from(&self, lowest: Fd) -> Result<(), Errno>;
     /// getdents(2), in its large-file form: how many bytes of records were read, 0 at the end.

@@ -26,7 +26,9 @@ mod calls {
         usize::try_from(result).map_err(|_| Errno::from_raw(errno::errno().0))
     }
 
-    impl SolarisSys for Kernel {
+    // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
+    // allocates, locks or panics.
+    unsafe impl SolarisSys for Kernel {
         #[cfg(target_os = "solaris")]
         fn close_from(&self, lowest: Fd) -> Result<(), Errno> {
             // SAFETY: that the descriptors are the caller's is the promise of `Kernel::new`.

@@ -26,7 +26,8 @@ macro_rules! nothing {
     )*};
 }
 
-impl Sys for Kernel {
+// SAFETY: the kernel is simulated: it makes no process, and its descriptors are numbers in its own state.
+unsafe impl Sys for Kernel {
     type Executed = ();
 
     nothing! {
@@ -151,7 +152,8 @@ impl Sys for Kernel {
     fn pause(&self, _milliseconds: u8) {}
 }
 
-impl LinuxSys for Kernel {
+// SAFETY: the kernel is simulated: it makes no process, and its descriptors are numbers in its own state.
+unsafe impl LinuxSys for Kernel {
     nothing! {
         close_range(first: u32, last: u32);
         close_range_unshare(first: u32, last: u32);
@@ -189,7 +191,9 @@ impl LinuxSys for Kernel {
     }
 }
 
-impl ParentSys for Kernel {
+// SAFETY: as above. `fork` answers `None` while it records the child's code, and `map_shared` leaks its memory for `unmap`
+// to free.
+unsafe impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         let mut state = self.state();
         if state.recording.is_some() {
@@ -290,7 +294,9 @@ impl ParentSys for Kernel {
 }
 
 /// A child that shares memory runs while its parent is suspended: nothing is chosen here.
-impl CloneSys for Kernel {
+// SAFETY: as above. `start` returns after the child's code has ended. No child runs on the memory of `map_private`, which
+// is never freed.
+unsafe impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         let is_probe = !start.shares_table && !start.pidfd;
         {

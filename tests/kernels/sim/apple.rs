@@ -94,7 +94,8 @@ impl State {
     }
 }
 
-impl AppleSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl AppleSys for SimKernel {
     type Spawn = SimSpawn;
 
     /// `proc_pidfdlist`: room for 20 more than the table has.

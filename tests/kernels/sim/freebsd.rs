@@ -76,7 +76,8 @@ impl State {
     }
 }
 
-impl FreebsdSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl FreebsdSys for SimKernel {
     fn system(&self) -> System {
         self.state().freebsd.system
     }

@@ -8,7 +8,8 @@ use super::{Call, SimKernel};
 /// What fcntl(2) answers with -1 and no errno.
 const NO_ERRNO: Errno = Errno::from_raw(0);
 
-impl NetbsdSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl NetbsdSys for SimKernel {
     /// `F_CLOSEM` (`sys_fcntl` in sys/kern/sys_descrip.c): EBADF for a negative number; nothing to close is no error.
     fn closem(&self, lowest: Fd) -> Result<(), Errno> {
         self.call(Call::on("closem", lowest), |state| match u32::try_from(lowest) {

@@ -5,7 +5,8 @@ use forkexec_openbsd::OpenbsdSys;
 
 use super::{Call, SimKernel};
 
-impl OpenbsdSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl OpenbsdSys for SimKernel {
     /// closefrom(2): EBADF if no open descriptor is so high. The kernel takes the number as an unsigned one
     /// (`sys_closefrom` in sys/kern/kern_descrip.c).
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {

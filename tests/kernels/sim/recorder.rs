@@ -51,7 +51,8 @@ impl<'k> Recorder<'k> {
     }
 }
 
-impl Reporter for Recorder<'_> {
+// SAFETY: it is for a simulated kernel, which makes no process.
+unsafe impl Reporter for Recorder<'_> {
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
         self.kernel.enter(stage);
         self.entered.lock().expect("nothing here panics").push((stage, at));

@@ -6,7 +6,8 @@ use forkexec_solaris::SolarisSys;
 use super::directory::OpenDirectory;
 use super::{Call, SimKernel};
 
-impl SolarisSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl SolarisSys for SimKernel {
     /// closefrom(3C) of Solaris 11.4: a number that is not open, or above all that are, is no error.
     fn close_from(&self, lowest: Fd) -> Result<(), Errno> {
         self.call(Call::on("close_from", lowest), |state| {

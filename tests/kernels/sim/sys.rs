@@ -52,7 +52,8 @@ impl State {
     }
 }
 
-impl Sys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl Sys for SimKernel {
     type Executed = Executed;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
@@ -240,7 +241,8 @@ impl Sys for SimKernel {
     }
 }
 
-impl LinuxSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl LinuxSys for SimKernel {
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
         self.call(Call::on_two("close_range", first, last), |state| state.table.close_range(first, last))
     }
@@ -302,7 +304,8 @@ impl LinuxSys for SimKernel {
     }
 }
 
-impl PosixSys for SimKernel {
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl PosixSys for SimKernel {
     fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::on("read_directory", directory), |state| state.read_directory(directory, records))
     }

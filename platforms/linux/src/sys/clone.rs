@@ -52,7 +52,9 @@ macro_rules! is_linked {
     };
 }
 
-impl CloneSys for Kernel {
+// SAFETY: each method makes the call that the trait names. `start` comes back in the parent alone, after the child has
+// executed a program or ended, and `map_private` returns a mapping that stays until `unmap`.
+unsafe impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         // The child has no thread-local memory of its own: the errno of its calls is that of this thread.
         let before = ::errno::errno();
