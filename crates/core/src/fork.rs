@@ -13,9 +13,9 @@
 
 use crate::{
     Backend, Birth, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, Method, ParentSys, Pid, Plan,
-    Report, Reporter, Slot, Stage, Sys, Timeline, child_exec,
+    Report, Reporter, SharedMemory, SignalSet, Slot, Stage, Sys, Timeline, child_exec,
 };
-use core::ptr::NonNull;
+use core::ffi::c_int;
 
 /// Starts children by fork(2).
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +39,8 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         let sys = self.backend.sys();
-        let memory = SharedSlot::new(sys).map_err(at(Stage::Setup))?;
-        let slot = memory.slot();
+        let memory = SharedMemory::<_, Slot>::new(sys).map_err(at(Stage::Setup))?;
+        let slot = &*memory;
         let mut channel = Channel::open(sys, plan).map_err(at(Stage::Setup))?;
         let started = plan.timed.then(|| sys.now());
 
@@ -87,26 +87,41 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         self.fork(parent, |birth| ForkedChild { backend: self.backend, plan, birth, slot, writer, id }.run())
     }
 
-    /// Forks with all signals blocked, so that no handler of the parent's runs in the child. `child` does not come back.
-    fn fork(
-        &self,
-        parent: Pid,
-        child: impl FnOnce(Birth) -> Result<Pid, LaunchError>,
-    ) -> Result<Pid, LaunchError> {
-        let sys = self.backend.sys();
-        let mask = sys.block_signals().map_err(at(Stage::Setup))?;
-        let birth = Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
+    /// Forks. `child` does not return.
+    fn fork(&self, parent: Pid, child: impl FnOnce(Birth) -> c_int) -> Result<Pid, LaunchError> {
+        let birth =
+            |mask| Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
         // SAFETY: all that the child's branch does is `run_forked`, which does not return. It keeps to the contract of `Sys`:
-        // its object code calls nothing but what is listed, no allocator and no lock. All signals were blocked above.
-        let forked = match unsafe { sys.fork() } {
-            Ok(None) => child(birth),
-            Ok(Some(pid)) => Ok(pid),
-            Err(errno) => Err(at(Stage::Start)(errno)),
-        };
-        // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
-        let _ = sys.set_mask(mask);
-        forked
+        // its object code calls nothing but what is listed, no allocator and no lock.
+        unsafe { fork(self.backend.sys(), |mask| child(birth(mask))) }
     }
+}
+
+/// Forks a child that runs `child` and exits with its result.
+///
+/// All signals are blocked, so that no handler of the parent runs in the child. `child` gets the former mask.
+///
+/// # Errors
+///
+/// [`LaunchError::Parent`]: there is no child.
+///
+/// # Safety
+///
+/// `child` keeps to the contract of [`Sys`].
+pub unsafe fn fork<S: ParentSys>(
+    sys: &S,
+    child: impl FnOnce(SignalSet) -> c_int,
+) -> Result<Pid, LaunchError> {
+    let mask = sys.block_signals().map_err(at(Stage::Setup))?;
+    // SAFETY: all signals are blocked, the child runs `child`, whose contract the caller promises, and exits.
+    let forked = match unsafe { sys.fork() } {
+        Ok(None) => sys.exit(child(mask)),
+        Ok(Some(pid)) => Ok(pid),
+        Err(errno) => Err(at(Stage::Start)(errno)),
+    };
+    // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+    let _ = sys.set_mask(mask);
+    forked
 }
 
 /// A child that fork(2) just made: all that it needs for its life before exec.
@@ -287,31 +302,6 @@ impl<S: ParentSys> Drop for Channel<'_, S> {
     fn drop(&mut self) {
         self.close_writer();
         let _ = self.sys.close(self.reader);
-    }
-}
-
-/// A slot in memory of its own that a forked child shares.
-struct SharedSlot<'s, S: ParentSys> {
-    sys: &'s S,
-    memory: NonNull<u8>,
-}
-
-impl<'s, S: ParentSys> SharedSlot<'s, S> {
-    fn new(sys: &'s S) -> Result<Self, Errno> {
-        Ok(Self { sys, memory: sys.map_shared(size_of::<Slot>())? })
-    }
-
-    fn slot(&self) -> &Slot {
-        // SAFETY: `map_shared` gave zeroed memory of a `Slot`'s size, aligned to a page, which stays mapped while
-        // `self` lives; zeroed memory is a `Slot`, and all access to it is atomic.
-        unsafe { self.memory.cast::<Slot>().as_ref() }
-    }
-}
-
-impl<S: ParentSys> Drop for SharedSlot<'_, S> {
-    fn drop(&mut self) {
-        // SAFETY: the memory and its length are `map_shared`'s, and no borrow of the slot outlives `self`.
-        unsafe { self.sys.unmap(self.memory, size_of::<Slot>()) }
     }
 }
 

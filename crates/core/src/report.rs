@@ -1,6 +1,6 @@
 //! How a child tells its parent how far it came, and what failed.
 
-use crate::{Closed, Closer, Errno, Fd, Stage};
+use crate::{Closed, Closer, Errno, Fd, Shared, SharedU64, Stage};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// The failure of a child before exec.
@@ -63,24 +63,8 @@ pub struct Slot {
     times: [SharedU64; Stage::COUNT],
 }
 
-#[derive(Debug, Default)]
-#[repr(C)]
-struct SharedU64 {
-    high: AtomicU32,
-    low: AtomicU32,
-}
-
-impl SharedU64 {
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
-    fn store(&self, value: u64) {
-        self.high.store((value >> 32) as u32, Ordering::Relaxed);
-        self.low.store(value as u32, Ordering::Relaxed);
-    }
-
-    fn load(&self) -> u64 {
-        u64::from(self.high.load(Ordering::Relaxed)) << 32 | u64::from(self.low.load(Ordering::Relaxed))
-    }
-}
+// SAFETY: every field is a 32-bit atomic integer, for which zero is a value.
+unsafe impl Shared for Slot {}
 
 impl Slot {
     /// An empty slot.

@@ -122,7 +122,8 @@ pub enum Outcome {
     NotShared,
     /// A sanitizer is part of this program, and would be misled. The next method is used.
     Sanitizer,
-    /// It said that it was done, and it was not: a filter lets the call succeed without effect.
+    /// It reported success, but a descriptor that it should close is still open, or one that it should keep is not: a filter
+    /// lets the call succeed without effect.
     Leaks,
     /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.
     Died(Option<i32>),

@@ -1,15 +1,17 @@
-//! One trial: a throw-away child does one thing, and says through a pipe how it went.
+//! One trial: a throw-away child tries one thing and leaves the outcome in shared memory.
 //!
-//! The child is a copy of a process that may have threads. It allocates nothing, takes no lock and ends with `_exit(2)`.
+//! The child is a copy of a process that may have threads. It allocates nothing, takes no lock and ends with `_exit(2)`. The
+//! parent waits for the child itself, and not for the end of a pipe, which another process may have copied.
 
 use super::{Outcome, Trial, TrialKind};
 use crate::Errno;
 use forkexec_core::{
-    Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, Obstacle, ParentSys, Pid,
-    Plan, Resource, Stage, Sys, Unlisted, close_except,
+    Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, Obstacle, ParentSys, Plan,
+    Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How a trial went, and how long it took.
@@ -31,19 +33,17 @@ pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
     close: impl Fn(&B, KeepList<'_>) -> Result<(), Outcome>,
 ) -> Tried {
     let sys = backend.sys();
-    in_a_child(sys, |writer| {
-        let witnesses = [plant(sys, writer)?, plant(sys, writer)?];
+    in_a_child(sys, || {
+        let (reader, writer) = sys.pipe().map_err(Outcome::Untried)?;
+        let duplicate = |fd| sys.dup_from(fd, 3).map_err(Outcome::Untried);
+        let (kept, witnesses) = (duplicate(writer)?, [duplicate(reader)?, duplicate(reader)?]);
         let start = sys.now();
-        close(backend, KeepList::EMPTY.and(writer))?;
+        close(backend, KeepList::EMPTY.and(kept))?;
         let nanoseconds = sys.now().saturating_sub(start);
         let is_closed = |fd| sys.is_cloexec(fd) == Err(Errno::BADF);
-        if witnesses.into_iter().all(is_closed) { Ok(nanoseconds) } else { Err(Outcome::Leaks) }
+        let is_exact = witnesses.into_iter().all(is_closed) && !is_closed(kept);
+        if is_exact { Ok(nanoseconds) } else { Err(Outcome::Leaks) }
     })
-}
-
-/// Opens a descriptor that is to be closed by the trial.
-fn plant<S: Sys>(sys: &S, fd: Fd) -> Result<Fd, Outcome> {
-    sys.dup_from(fd, 3).map_err(Outcome::Untried)
 }
 
 /// Closes with the bulk call alone.
@@ -80,7 +80,7 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
     let sys = backend.sys();
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
     let plan = Plan { close: None, ..Plan::new(exec) };
-    in_a_child(sys, |_| {
+    in_a_child(sys, || {
         let start = sys.now();
         match launcher.launch(&plan) {
             Err(LaunchError::Child(report)) if report.stage == Stage::Exec => {
@@ -103,137 +103,90 @@ fn died(status: Option<i32>) -> Outcome {
     Outcome::Died(status.and_then(|status| ExitStatus::from_raw(status).signal()))
 }
 
-/// Runs `trial` in a child. It gets the descriptor through which it is answered, which it must not close, and gives
-/// how many nanoseconds the essential part took.
-fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn(Fd) -> Result<u64, Outcome>) -> Tried {
+/// Runs `trial` in a child. It returns how many nanoseconds the essential part took.
+fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn() -> Result<u64, Outcome>) -> Tried {
     let untried = |errno| Tried { outcome: Outcome::Untried(errno), nanoseconds: 0 };
-    let (reader, writer) = match sys.pipe() {
-        Ok(pipe) => pipe,
+    let answer = match SharedMemory::<_, Answer>::new(sys) {
+        Ok(answer) => answer,
         Err(errno) => return untried(errno),
     };
-    let started = start(sys, || {
-        let answer = Answer::of(trial(writer)).to_bytes();
-        // The answer is shorter than a pipe's buffer, so that it is written whole or not at all.
-        let _ = sys.write(writer, &answer);
-    });
-    let _ = sys.close(writer);
-    let tried = match started {
-        Ok(child) => {
-            let answer = receive(sys, reader);
-            let status = reap(sys, child);
-            answer.map_or(Tried { outcome: died(status), nanoseconds: 0 }, Answer::tried)
-        }
-        Err(errno) => untried(errno),
-    };
-    let _ = sys.close(reader);
-    tried
-}
-
-/// Forks with all signals blocked, so that no handler of the caller's runs in the child.
-fn start<S: ParentSys>(sys: &S, life: impl Fn()) -> Result<Pid, Errno> {
-    let mask = sys.block_signals()?;
-    // SAFETY: the child runs `life`, which is made of calls of `Sys` and code that allocates nothing, and exits: each trial is
-    // one of this module's.
-    let forked = unsafe { sys.fork() };
-    if let Ok(None) = forked {
-        // A trial that is killed is no crash to be looked into.
+    let life = |_| {
+        // A trial that is killed leaves no core dump.
         let _ = sys.set_limit(Limit { resource: Resource::CORE, soft: 0, hard: 0 });
-        life();
-        sys.exit(0);
-    }
-    // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
-    let _ = sys.set_mask(mask);
-    forked?.ok_or(Errno::CHILD)
-}
-
-/// Reads one answer, unless the child ended without giving it.
-fn receive<S: ParentSys>(sys: &S, reader: Fd) -> Option<Answer> {
-    let mut bytes = [0; Answer::LENGTH];
-    let mut length = 0;
-    while length < bytes.len() {
-        match sys.read(reader, &mut bytes[length..]) {
-            Ok(0) => return None,
-            Ok(more) => length += more,
-            Err(Errno::INTR) => {}
-            Err(_) => return None,
+        answer.give(trial());
+        0
+    };
+    // SAFETY: each trial of this module makes calls of `Sys` and runs code that neither allocates nor locks.
+    match unsafe { fork(sys, life) } {
+        Ok(child) => {
+            let status = sys.reap(child);
+            answer.tried().unwrap_or(Tried { outcome: died(status), nanoseconds: 0 })
         }
-    }
-    Some(Answer::from_bytes(bytes))
-}
-
-fn reap<S: ParentSys>(sys: &S, child: Pid) -> Option<i32> {
-    loop {
-        match sys.wait(child) {
-            Ok(status) => return Some(status),
-            Err(Errno::INTR) => {}
-            Err(_) => return None,
-        }
+        Err(LaunchError::Parent { errno, .. }) => untried(errno),
+        Err(_) => untried(Errno::CHILD),
     }
 }
 
-/// An outcome on its way through the pipe: what it is, its number, and the time.
-#[derive(Clone, Copy)]
+/// The outcome of a trial in shared memory. Zeroes mean that the child did not come so far.
+#[derive(Default)]
 struct Answer {
-    tag: u8,
-    number: i32,
-    nanoseconds: u64,
+    tag: AtomicU32,
+    number: AtomicI32,
+    nanoseconds: SharedU64,
 }
+
+// SAFETY: every field is a 32-bit atomic integer or made of two, for which zero is a value.
+unsafe impl Shared for Answer {}
 
 impl Answer {
-    const LENGTH: usize = 13;
     /// No signal has this number.
     const UNKNOWN: i32 = 0;
 
-    fn of(trial: Result<u64, Outcome>) -> Self {
+    fn give(&self, trial: Result<u64, Outcome>) {
         let (tag, number) = match trial {
-            Ok(_) | Err(Outcome::Works) => (0, 0),
-            Err(Outcome::Refused(errno)) => (1, errno.raw()),
-            Err(Outcome::Untrusted) => (2, 0),
-            Err(Outcome::Leaks) => (3, 0),
-            Err(Outcome::Died(signal)) => (4, signal.unwrap_or(Self::UNKNOWN)),
-            Err(Outcome::Untried(errno)) => (5, errno.raw()),
-            Err(Outcome::NotShared) => (6, 0),
-            Err(Outcome::Sanitizer) => (7, 0),
+            Ok(_) | Err(Outcome::Works) => (1, 0),
+            Err(Outcome::Refused(errno)) => (2, errno.raw()),
+            Err(Outcome::Untrusted) => (3, 0),
+            Err(Outcome::Leaks) => (4, 0),
+            Err(Outcome::Died(signal)) => (5, signal.unwrap_or(Self::UNKNOWN)),
+            Err(Outcome::Untried(errno)) => (6, errno.raw()),
+            Err(Outcome::NotShared) => (7, 0),
+            Err(Outcome::Sanitizer) => (8, 0),
         };
-        Self { tag, number, nanoseconds: trial.unwrap_or(0) }
+        self.number.store(number, Relaxed);
+        self.nanoseconds.store(trial.unwrap_or(0));
+        self.tag.store(tag, Relaxed);
     }
 
-    fn tried(self) -> Tried {
-        let errno = Errno::from_raw(self.number);
-        let outcome = match self.tag {
-            0 => Outcome::Works,
-            1 => Outcome::Refused(errno),
-            2 => Outcome::Untrusted,
-            3 => Outcome::Leaks,
-            6 => Outcome::NotShared,
-            7 => Outcome::Sanitizer,
-            4 => Outcome::Died(Some(self.number).filter(|&signal| signal != Self::UNKNOWN)),
-            _ => Outcome::Untried(errno),
+    /// `None` if the child ended before it gave an answer.
+    fn tried(&self) -> Option<Tried> {
+        let number = self.number.load(Relaxed);
+        let errno = Errno::from_raw(number);
+        let outcome = match self.tag.load(Relaxed) {
+            1 => Outcome::Works,
+            2 => Outcome::Refused(errno),
+            3 => Outcome::Untrusted,
+            4 => Outcome::Leaks,
+            5 => Outcome::Died(Some(number).filter(|&signal| signal != Self::UNKNOWN)),
+            6 => Outcome::Untried(errno),
+            7 => Outcome::NotShared,
+            8 => Outcome::Sanitizer,
+            _ => return None,
         };
-        Tried { outcome, nanoseconds: self.nanoseconds }
-    }
-
-    fn to_bytes(self) -> [u8; Self::LENGTH] {
-        let mut bytes = [0; Self::LENGTH];
-        bytes[0] = self.tag;
-        bytes[1..5].copy_from_slice(&self.number.to_ne_bytes());
-        bytes[5..].copy_from_slice(&self.nanoseconds.to_ne_bytes());
-        bytes
-    }
-
-    fn from_bytes([tag, a, b, c, d, time @ ..]: [u8; Self::LENGTH]) -> Self {
-        Self { tag, number: i32::from_ne_bytes([a, b, c, d]), nanoseconds: u64::from_ne_bytes(time) }
+        Some(Tried { outcome, nanoseconds: self.nanoseconds.load() })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Errno, Outcome, closing};
+    use super::{Answer, Errno, KeepList, Outcome, close_each, closing};
     use crate::platform::backend;
+    use forkexec_core::{Backend, Sys, fork};
     use rstest::rstest;
+    use std::time::{Duration, Instant};
 
     #[rstest]
-    #[case::works(Ok(7), Outcome::Works, 7)]
+    #[case::works(Ok(7 << 32 | 5), Outcome::Works, 7 << 32 | 5)]
     #[case::refused(Err(Outcome::Refused(Errno::PERM)), Outcome::Refused(Errno::PERM), 0)]
     #[case::untrusted(Err(Outcome::Untrusted), Outcome::Untrusted, 0)]
     #[case::not_shared(Err(Outcome::NotShared), Outcome::NotShared, 0)]
@@ -242,20 +195,32 @@ mod tests {
     #[case::killed(Err(Outcome::Died(Some(31))), Outcome::Died(Some(31)), 0)]
     #[case::died(Err(Outcome::Died(None)), Outcome::Died(None), 0)]
     #[case::untried(Err(Outcome::Untried(Errno::AGAIN)), Outcome::Untried(Errno::AGAIN), 0)]
-    fn every_outcome_survives_the_pipe(
+    fn parent_reads_the_outcome_that_the_child_wrote(
         #[case] trial: Result<u64, Outcome>,
         #[case] outcome: Outcome,
         #[case] nanoseconds: u64,
     ) {
-        let tried = Answer::from_bytes(Answer::of(trial).to_bytes()).tried();
+        let answer = Answer::default();
+        assert!(answer.tried().is_none());
+        answer.give(trial);
+        let tried = answer.tried().expect("an answer was given");
         assert_eq!((tried.outcome, tried.nanoseconds), (outcome, nanoseconds));
     }
 
     #[rstest]
     #[case::closes_nothing(Ok(()), Outcome::Leaks)]
     #[case::is_refused(Err(Outcome::Refused(Errno::PERM)), Outcome::Refused(Errno::PERM))]
-    fn a_closer_is_judged_by_what_it_did(#[case] answer: Result<(), Outcome>, #[case] outcome: Outcome) {
+    fn closer_is_judged_by_the_open_descriptors(
+        #[case] answer: Result<(), Outcome>,
+        #[case] outcome: Outcome,
+    ) {
         assert_eq!(closing(backend(), |_, _| answer).outcome, outcome);
+    }
+
+    #[test]
+    fn closer_that_closes_a_kept_fd_does_not_work() {
+        let tried = closing(backend(), |backend, _| close_each(backend, KeepList::EMPTY));
+        assert_eq!(tried.outcome, Outcome::Leaks);
     }
 
     #[test]
@@ -266,5 +231,27 @@ mod tests {
             Ok(())
         });
         assert_eq!(tried.outcome, Outcome::Died(Some(libc::SIGKILL)));
+    }
+
+    /// The grandchild has a copy of every descriptor, like the child of another thread between fork and exec.
+    ///
+    /// Faults: E13
+    #[test]
+    fn trial_does_not_wait_for_a_process_that_copied_its_fds() {
+        const HOLD: Duration = Duration::from_secs(4);
+        let start = Instant::now();
+        let tried = closing(backend(), |backend, _| {
+            let hold = |_| {
+                (0..40).for_each(|_| backend.sys().pause(100));
+                0
+            };
+            // SAFETY: the grandchild sleeps and exits.
+            let _ = unsafe { fork(backend.sys(), hold) };
+            // SAFETY: ends the child.
+            unsafe { libc::raise(libc::SIGKILL) };
+            Ok(())
+        });
+        assert_eq!(tried.outcome, Outcome::Died(Some(libc::SIGKILL)));
+        assert!(start.elapsed() < HOLD, "{:?}", start.elapsed());
     }
 }
