@@ -7,7 +7,6 @@
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
-//! - `from_std`: commands of std's that this library starts
 //! - `hostile`: namespaces, mounts, limits, filters and parents that nobody would wish for
 //! - `pipelines`: commands whose output is the next one's input
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
@@ -31,7 +30,6 @@ mod calls;
 mod causes;
 mod child;
 mod closing;
-mod from_std;
 mod hostile;
 mod pipelines;
 mod placing;

@@ -324,15 +324,6 @@ pub enum InputError {
         /// `input` or `output`.
         stream: &'static str,
     },
-    /// A command of std's has something that std does not show, so that it cannot be carried over
-    /// ([`StdCommandExt`](crate::StdCommandExt)).
-    #[error(
-        "std's command has {what}: that cannot be carried over, and is to be said to what to_exact makes of it"
-    )]
-    HiddenByStd {
-        /// What it has.
-        what: &'static str,
-    },
     /// A number is no signal whose mask or disposition can be set.
     #[error("signal {signal} cannot be {verb}")]
     BadSignal {

@@ -30,11 +30,10 @@
 //!   missing interpreter and a missing directory are three different things;
 //! - a failed exec is never reported as success, whatever descriptors are mapped.
 //!
-//! # Event loops, and commands of std's
+//! # Event loops
 //!
 //! [`Child::pidfd`] is a descriptor that any event loop can watch. With the feature `tokio`, `Command::spawn_tokio` starts a
-//! child in the manner of `tokio::process`. [`StdCommandExt`] starts a [`std::process::Command`] by this crate, and with the feature
-//! `tokio-process` there is the same for tokio's.
+//! child in the manner of `tokio::process`.
 //!
 //! # What it does not do
 //!
@@ -51,7 +50,6 @@ mod env;
 mod error;
 mod failure;
 mod fd_plan;
-mod from_std;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -87,7 +85,6 @@ pub use child::Child;
 pub use command::Command;
 pub use error::{ActivationError, Error, InputError, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
-pub use from_std::StdCommandExt;
 pub use handle::ChildHandle;
 pub use operand::Operand;
 pub use path_search::SearchPath;

@@ -61,12 +61,8 @@ mod by_thread;
 mod child;
 mod command;
 mod conversation;
-#[cfg(feature = "tokio-process")]
-mod process;
 mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};
 pub use child::Child;
 pub use conversation::Conversation;
-#[cfg(feature = "tokio-process")]
-pub use process::TokioCommandExt;

@@ -111,10 +111,10 @@ impl Prepared<'_> {
     }
 }
 
-pub(super) async fn status(started: Result<Child, Error>) -> Result<ExitStatus, Error> {
+async fn status(started: Result<Child, Error>) -> Result<ExitStatus, Error> {
     started?.wait().await
 }
 
-pub(super) async fn output(started: Result<Child, Error>) -> Result<Output, Error> {
+async fn output(started: Result<Child, Error>) -> Result<Output, Error> {
     started?.wait_with_output().await
 }
