@@ -1,6 +1,7 @@
 //! Each stage as the child sees it, and as it fails.
 //!
 //! - `cgroup`: control groups
+//! - `directory`: with which ids, and from which root, the working directory is entered
 //! - `failing`: one way for each stage to fail for real, with the whole error
 //! - `identity`: users, groups, privileges
 //! - `program`: which program runs, with which arguments, environment and closures
@@ -12,6 +13,7 @@
 //! descriptors that were found open, dispositions, and the closing. `faults` makes their calls fail.
 
 mod cgroup;
+mod directory;
 mod failing;
 pub(crate) mod identity;
 mod program;

@@ -32,7 +32,7 @@ type Ask = fn(&mut Plan<'static>);
 #[case::directory(
     Stage::Directory, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
 #[case::open_directory(
-    Stage::Directory, "fchdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(2)), 2)]
+    Stage::EarlyDirectory, "fchdir", |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Fd(2)), 2)]
 #[case::asking_about_signals(Stage::Signals, "disposition", |_: &mut Plan<'_>| (), 1)]
 #[case::handled_signal(Stage::Signals, "set_disposition", |_: &mut Plan<'_>| (), HANDLED_BY_STD)]
 #[case::session(Stage::Session, "start_session", |it: &mut Plan<'_>| it.session = true, 0)]

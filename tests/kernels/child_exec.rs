@@ -75,7 +75,7 @@ fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
         "set_cloexec(12, 0)",
         "close(2)",
         "chroot(/srv)",
-        "chdir(/work)",
+        "chdir(/)",
         "set_umask(23)",
         "set_disposition(2, 0)",
         "set_disposition(13, 0)",
@@ -90,6 +90,7 @@ fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
         "set_groups()",
         "set_gid(1001)",
         "set_uid(1000)",
+        "chdir(/work)",
         "set_no_new_privs()",
         "set_parent_death_signal(15)",
         "parent()",
@@ -156,9 +157,13 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::parent_ends(|it: &mut Plan<'_>| it.parent_ends = &[5, 7], &["close(5)", "close(7)"])]
 #[case::place(|it: &mut Plan<'_>| it.moves = const { &[Move::copy(9, 1)] }, &["dup_onto(9, 1)"])]
 #[case::cgroup(|it: &mut Plan<'_>| it.cgroup = Some(CGROUP), &["write(300)"])]
-#[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)"])]
+#[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)", "chdir(/)"])]
 #[case::directory(
     |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/work")), &["chdir(/work)"])]
+#[case::early_directory(
+    |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Path(c"/work")), &["chdir(/work)"])]
+#[case::early_open_directory(
+    |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Fd(14)), &["fchdir(14)"])]
 #[case::open_directory(|it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(14)), &["fchdir(14)"])]
 #[case::umask(|it: &mut Plan<'_>| it.umask = Some(0), &["set_umask(0)"])]
 #[case::ignored_signal(
@@ -183,6 +188,25 @@ fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
     let kernel = rich::group_kernel().with_process(|it| it.dispositions.clear());
     let ran = run(kernel, &plan);
     assert_eq!((ran.ending(), ran.calls()), (Ok(c"/bin/prog"), strings(&[calls, &PLAIN].concat())));
+}
+
+/// Faults: S16
+#[rstest]
+#[case::the_new_user(1_000, Err((Stage::EarlyDirectory, Errno::ACCES)), Ok(()))]
+#[case::root(0, Ok(()), Err((Stage::Directory, Errno::ACCES)))]
+fn the_plan_says_with_which_ids_a_directory_is_entered(
+    #[case] admitted: u32,
+    #[case] early: Result<(), (Stage, Errno)>,
+    #[case] late: Result<(), (Stage, Errno)>,
+) {
+    let private = Some(WorkingDirectory::Path(c"/private"));
+    let with_ids = Plan { gid: Some(1_000), uid: Some(1_000), groups: Some(&[]), ..plain() };
+    let plans = [Plan { early_directory: private, ..with_ids }, Plan { directory: private, ..with_ids }];
+    let endings = plans.map(|plan| {
+        let ran = run(SimKernel::new().with_path(c"/private", Outcome::DirectoryOf(admitted)), &plan);
+        ran.ending().map(drop).map_err(|report| (report.stage, report.errno))
+    });
+    assert_eq!(endings, [early, late]);
 }
 
 #[test]
@@ -348,6 +372,8 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 #[case::parent_end(|it: &mut Plan<'_>| it.parent_ends = &[300], "close_range_unshare(301, 4294967295)")]
 #[case::directory(
     |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(400)), "close_range_unshare(401, 4294967295)")]
+#[case::early_directory(
+    |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Fd(400)), "close_range_unshare(401, 4294967295)")]
 #[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), "close_range_unshare(14, 4294967295)")]
 #[case::terminal(
     |it: &mut Plan<'_>| (it.session, it.terminal) = (true, Some(401)), "close_range_unshare(402, 4294967295)")]

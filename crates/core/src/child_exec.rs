@@ -103,8 +103,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::ParentEnds => self.close_parent_ends(),
             Stage::Place => self.place(),
             Stage::Cgroup => self.enter_cgroup(),
-            Stage::Root => ask(plan.root, |path| sys.chroot(path)),
-            Stage::Directory => self.change_directory(),
+            Stage::Root => ask(plan.root, |path| self.change_root(path)),
+            Stage::EarlyDirectory => self.change_directory(plan.early_directory),
             Stage::Umask => ask(plan.umask, |mask| {
                 sys.set_umask(mask);
                 Ok(())
@@ -119,6 +119,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::Groups => ask(plan.groups, |groups| sys.set_groups(groups)),
             Stage::Gid => ask(plan.gid, |gid| sys.set_gid(gid)),
             Stage::Uid => ask(plan.uid, |uid| sys.set_uid(uid)),
+            Stage::Directory => self.change_directory(plan.directory),
             Stage::NoNewPrivs => ask(plan.no_new_privs.then_some(()), |()| self.backend.no_new_privs()),
             Stage::DieWithParent => self.die_with_parent(),
             Stage::Mask => Ok(sys.set_mask(self.mask())?),
@@ -147,16 +148,17 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if plan.close.is_none() || plan.hook.is_some() {
             return Fd::MAX;
         }
-        let directory = match plan.directory {
+        let directory = |directory| match directory {
             Some(WorkingDirectory::Fd(fd)) => Some(fd),
             _ => None,
         };
+        let directories = [directory(plan.early_directory), directory(plan.directory)];
         let kept = plan.highest_unmoved().into_iter();
         let closed = plan.parent_ends.iter().copied();
         let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
         let procs = plan.cgroup.filter(|_| !self.birth.in_cgroup).map(|cgroup| cgroup.procs);
-        let tools = [self.reporter.channel(), procs, directory, plan.terminal, plan.foreground];
-        let tools = tools.into_iter().flatten();
+        let tools = [self.reporter.channel(), procs, plan.terminal, plan.foreground];
+        let tools = tools.into_iter().chain(directories).flatten();
         kept.chain(closed).chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
     }
 
@@ -224,8 +226,14 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    fn change_directory(&self) -> Done {
-        match self.plan.directory {
+    /// chroot(2) leaves the working directory where it is: outside of the new root, and a relative path would lead there.
+    fn change_root(&self, path: &CStr) -> Result<(), Errno> {
+        self.sys.chroot(path)?;
+        self.sys.chdir(c"/")
+    }
+
+    fn change_directory(&self, directory: Option<WorkingDirectory<'_>>) -> Done {
+        match directory {
             None => Ok(()),
             Some(WorkingDirectory::Path(path)) => Ok(self.sys.chdir(path)?),
             Some(WorkingDirectory::Fd(fd)) => self.sys.fchdir(fd).map_err(on(fd)),

@@ -27,7 +27,10 @@ pub struct Plan<'a> {
     pub cgroup: Option<Cgroup>,
     /// A new root directory.
     pub root: Option<&'a CStr>,
-    /// A new working directory, seen from the new root.
+    /// A new working directory, entered with the parent's ids. A path is seen from the new root.
+    pub early_directory: Option<WorkingDirectory<'a>>,
+    /// A new working directory, entered with the child's ids. A path is seen from the new root, a relative one from
+    /// `early_directory`.
     pub directory: Option<WorkingDirectory<'a>>,
     /// A new file mode creation mask.
     pub umask: Option<u32>,
@@ -85,6 +88,7 @@ impl<'a> Plan<'a> {
             placed: &[],
             cgroup: None,
             root: None,
+            early_directory: None,
             directory: None,
             umask: None,
             reset: SignalSet::EMPTY,

@@ -3,6 +3,10 @@
 //! The order is data and stands here, once. It is part of the contract:
 //! - the descriptor table is made private before anything touches a descriptor or its flags;
 //! - everything that needs privilege comes before the ids are dropped, groups before gid before uid;
+//! - a working directory given by its path is entered with the new ids, as in std and Go: an NFS export or a FUSE mount
+//!   may admit the new user alone, and root must not enter a directory on behalf of a user that may not. A plan can
+//!   also enter one before ([`Stage::EarlyDirectory`]): an open directory, for which fchdir(2) checks permission at the
+//!   time of the call, or a path in the order of CPython;
 //! - what a change of ids would clear again (the parent-death signal) comes after it;
 //! - the signal mask is restored after the terminal was taken, or `tcsetpgrp` from a background group would stop the
 //!   child with `SIGTTOU`;
@@ -27,10 +31,10 @@ pub enum Stage {
     Place,
     /// The child enters a control group, unless it was born there.
     Cgroup,
-    /// chroot(2).
+    /// chroot(2), and chdir(2) to the new root.
     Root,
-    /// chdir(2) or fchdir(2).
-    Directory,
+    /// The working directory is entered with the parent's ids: fchdir(2), for one that is given by a descriptor.
+    EarlyDirectory,
     /// umask(2).
     Umask,
     /// Signals get their dispositions.
@@ -53,6 +57,8 @@ pub enum Stage {
     Gid,
     /// The real, effective and saved user ids.
     Uid,
+    /// The working directory is entered with the child's ids: chdir(2).
+    Directory,
     /// The child can gain no privilege by exec any more.
     NoNewPrivs,
     /// A signal is asked for when the parent dies.
@@ -69,14 +75,14 @@ pub enum Stage {
 
 impl Stage {
     /// What a child does, in this order.
-    pub const ORDER: [Self; 24] = [
+    pub const ORDER: [Self; 25] = [
         Self::Table,
         Self::Keep,
         Self::ParentEnds,
         Self::Place,
         Self::Cgroup,
         Self::Root,
-        Self::Directory,
+        Self::EarlyDirectory,
         Self::Umask,
         Self::Signals,
         Self::Session,
@@ -88,6 +94,7 @@ impl Stage {
         Self::Groups,
         Self::Gid,
         Self::Uid,
+        Self::Directory,
         Self::NoNewPrivs,
         Self::DieWithParent,
         Self::Mask,
@@ -110,6 +117,7 @@ impl Stage {
             Self::Place => "place descriptor",
             Self::Cgroup => "enter the control group",
             Self::Root => "chroot to",
+            Self::EarlyDirectory => "enter the directory on descriptor",
             Self::Directory => "chdir to",
             Self::Umask => "set the umask",
             Self::Signals => "set the disposition of signal",
@@ -137,7 +145,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole: a test holds it.
-            2..=25 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=26 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

@@ -96,6 +96,10 @@ impl Command<'_> {
 
     /// Sets the working directory, seen from the new root if there is one.
     ///
+    /// As in std, the child enters it after its user and groups were changed ([`uid`](Self::uid)), with the permissions
+    /// of the new user. For a directory that only the parent may enter, open it and use
+    /// [`current_dir_fd`](Self::current_dir_fd).
+    ///
     /// # Errors
     ///
     /// When the command is started: [`Error::Spawn`] at [`Stage::Directory`](crate::Stage::Directory).

@@ -102,7 +102,7 @@ fn ending(status: Option<ExitStatus>) -> String {
 /// The failure of one call on the way to exec: at which stage, on what, with which errno and, if it could be found
 /// out, why.
 #[derive(Debug, Error)]
-#[error("{}{}: {}{}", stage.describe(), spaced(*stage, operand), io::Error::from_raw_os_error(errno.raw()), because(cause.as_ref()))]
+#[error("{}{}: {}{}", stage.describe(), spaced(operand), io::Error::from_raw_os_error(errno.raw()), because(cause.as_ref()))]
 pub struct SpawnError {
     /// Where it failed.
     pub(crate) stage: Stage,
@@ -114,11 +114,9 @@ pub struct SpawnError {
     pub(crate) cause: Option<Cause>,
 }
 
-fn spaced(stage: Stage, operand: &Operand) -> String {
+fn spaced(operand: &Operand) -> String {
     match operand {
         Operand::None => String::new(),
-        // A bare number after «chdir to» reads like a path.
-        Operand::Fd(fd) if stage == Stage::Directory => format!(" descriptor {fd}"),
         operand => format!(" {operand}"),
     }
 }

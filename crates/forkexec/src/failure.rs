@@ -2,7 +2,7 @@
 
 use crate::cause::{self, View};
 use crate::operand::{self, Operand};
-use crate::prepare::PreparedDirectory;
+use crate::prepare::checks;
 use crate::prepared::Prepared;
 use crate::settings::Directory;
 use crate::{Cause, Error, FdSource, SpawnError};
@@ -59,10 +59,8 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
         Stage::Signals => Operand::Number(report.operand.into()),
         Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
         Stage::Root => prepared.root.as_deref().map_or(Operand::None, path),
-        Stage::Directory => match &prepared.directory {
-            Some(PreparedDirectory::Path(directory)) => path(directory),
-            _ => given_directory(prepared),
-        },
+        Stage::EarlyDirectory => fd(checks::directory_fd(settings)),
+        Stage::Directory => prepared.directory.as_deref().map_or(Operand::None, path),
         Stage::ProcessGroup => signed(settings.process_group),
         Stage::Terminal => fd(settings.terminal.as_ref()),
         Stage::Foreground => fd(settings.foreground.as_ref()),
@@ -72,14 +70,6 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
         Stage::Gid => number(settings.gid),
         Stage::Uid => number(settings.uid),
         Stage::DieWithParent => signed(settings.die_with_parent),
-        _ => Operand::None,
-    }
-}
-
-/// The descriptor as the caller knows it, wherever it was moved.
-fn given_directory(prepared: &Prepared<'_>) -> Operand {
-    match prepared.directory {
-        Some(PreparedDirectory::Fd(fd)) => Operand::Fd(fd),
         _ => Operand::None,
     }
 }

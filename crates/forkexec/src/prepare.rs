@@ -20,11 +20,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub(crate) enum PreparedDirectory {
-    Path(CString),
-    Fd(Fd),
-}
-
 /// What becomes of one of 0, 1 and 2.
 pub(crate) enum Stream {
     /// The parent's own is open, and survives exec as it is.
@@ -177,12 +172,11 @@ fn shell_argv(candidate: &CStr, argv: &CStringArray) -> CStringArray {
     strings.into_array()
 }
 
-/// Under a new root the working directory is the root itself unless it is set.
-fn directory(settings: &Settings<'_>) -> Result<Option<PreparedDirectory>, InputError> {
+/// The path of the working directory, if it is given by one.
+fn directory(settings: &Settings<'_>) -> Result<Option<CString>, InputError> {
     match &settings.directory {
-        Some(Directory::Path(path)) => Ok(Some(PreparedDirectory::Path(c_path("working directory", path)?))),
-        Some(Directory::Fd(fd)) => Ok(Some(PreparedDirectory::Fd(fd.as_raw_fd()))),
-        None => Ok(settings.root.as_ref().map(|_| PreparedDirectory::Path(c"/".to_owned()))),
+        Some(Directory::Path(path)) => c_path("working directory", path).map(Some),
+        _ => Ok(None),
     }
 }
 

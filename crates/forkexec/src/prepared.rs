@@ -2,8 +2,8 @@
 
 use crate::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::layout::Layout;
+use crate::prepare::CAPTURED;
 use crate::prepare::checks::Descriptors;
-use crate::prepare::{CAPTURED, PreparedDirectory};
 use crate::settings::Settings;
 use crate::spawn::spawn;
 use crate::tree::Trees;
@@ -64,7 +64,7 @@ pub struct Prepared<'fd> {
     /// For each candidate, what the shell is to be called with.
     pub(crate) shell_argvs: CStringArrays,
     pub(crate) root: Option<CString>,
-    pub(crate) directory: Option<PreparedDirectory>,
+    pub(crate) directory: Option<CString>,
     pub(crate) descriptors: Descriptors,
     pub(crate) layout: Layout,
     /// The layout for [`output`](Self::output), once that was asked for.

@@ -6,7 +6,7 @@ use crate::failure;
 use crate::keeper;
 use crate::layout::{Layout, errno_of, failed, of_cgroup};
 use crate::platform;
-use crate::prepare::{PreparedDirectory, SHELL};
+use crate::prepare::SHELL;
 use crate::prepared::Prepared;
 use crate::settings::Settings;
 use crate::slots;
@@ -51,7 +51,7 @@ fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>
         ends: ends.numbers(),
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
-        directory: directory(prepared, layout, &ends),
+        early_directory: open_directory(layout, &ends),
         terminal: layout.terminal.map(|terminal| terminal.number(ends.numbers())),
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
@@ -93,6 +93,7 @@ fn plan<'a>(
         placed: &layout.placed,
         cgroup: layout.cgroup,
         root: prepared.root.as_deref(),
+        directory: prepared.directory.as_deref().map(WorkingDirectory::Path),
         umask: settings.umask,
         reset: prepared.reset,
         ignore: prepared.ignore,
@@ -124,14 +125,9 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
     }
 }
 
-fn directory<'a>(prepared: &'a Prepared<'_>, layout: &Layout, ends: &Ends) -> Option<WorkingDirectory<'a>> {
-    match &prepared.directory {
-        Some(PreparedDirectory::Path(path)) => Some(WorkingDirectory::Path(path)),
-        Some(PreparedDirectory::Fd(_)) => {
-            layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
-        }
-        None => None,
-    }
+/// An open directory may be one that the new user could not enter, so it comes before the ids.
+fn open_directory(layout: &Layout, ends: &Ends) -> Option<WorkingDirectory<'static>> {
+    layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
 }
 
 /// Does something with the plan of a command that is not started.

@@ -130,7 +130,8 @@ fn plan<'a>(
         parent_ends: &descriptors.parent_ends,
         moves: &descriptors.moves,
         placed: &descriptors.placed,
-        directory: directory.map(WorkingDirectory::Path),
+        // CPython enters it before it changes the ids.
+        early_directory: directory.map(WorkingDirectory::Path),
         umask: identity.umask,
         reset: restored.collect::<SignalSet>(),
         session: arguments.setsid,

@@ -16,10 +16,10 @@ use std::cell::{Cell, RefCell};
 #[case::closing_is_after_the_closure(Stage::Close, 75, false, "OSError:4b:")]
 #[case::placing(Stage::Place, 9, true, "OSError:9:noexec")]
 #[case::mask(Stage::Mask, 22, true, "OSError:16:noexec")]
-#[case::chdir(Stage::Directory, 2, false, "OSError:2:noexec")]
-#[case::chdir_named(Stage::Directory, 2, true, "OSError:2:noexec:chdir")]
+#[case::chdir(Stage::EarlyDirectory, 2, false, "OSError:2:noexec")]
+#[case::chdir_named(Stage::EarlyDirectory, 2, true, "OSError:2:noexec:chdir")]
 #[case::closure(Stage::PreExec, 125, false, "SubprocessError:0:Exception occurred in preexec_fn.")]
-#[case::longest(Stage::Directory, i32::MAX, true, "OSError:7fffffff:noexec:chdir")]
+#[case::longest(Stage::EarlyDirectory, i32::MAX, true, "OSError:7fffffff:noexec:chdir")]
 fn a_report_reads_as_subprocess_expects(
     #[case] stage: Stage,
     #[case] errno: i32,

@@ -108,8 +108,8 @@ fn n37_open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));
-        let text = "chdir to descriptor 7";
-        assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
+        let text = "enter the directory on descriptor 7";
+        assert_failure(&failure, Stage::EarlyDirectory, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 
@@ -118,8 +118,8 @@ fn open_directory_that_is_a_file_under_a_target() {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
         let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
-        let text = "chdir to descriptor 7";
-        assert_failure(&failure, Stage::Directory, &Operand::Fd(7), Errno::NOTDIR, text);
+        let text = "enter the directory on descriptor 7";
+        assert_failure(&failure, Stage::EarlyDirectory, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 

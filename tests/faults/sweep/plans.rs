@@ -69,7 +69,7 @@ pub(super) fn plain(ground: &Ground) -> Row {
 fn session(ground: &Ground) -> Row {
     let row = plain(ground);
     let plan = Plan {
-        directory: Some(WorkingDirectory::Fd(DIRECTORY)),
+        early_directory: Some(WorkingDirectory::Fd(DIRECTORY)),
         umask: Some(0o027),
         reset: (1..=64).filter(|signal| *signal != libc::SIGHUP).collect(),
         ignore: SignalSet::EMPTY.with(libc::SIGHUP),

@@ -71,6 +71,8 @@ pub(crate) enum Outcome {
     Program,
     /// A directory.
     Directory,
+    /// A directory that this user alone may search.
+    DirectoryOf(u32),
     /// Something that answers every call with this errno.
     Fails(Errno),
 }

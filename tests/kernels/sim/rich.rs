@@ -104,7 +104,8 @@ pub(crate) fn group_plan() -> Plan<'static> {
         session: false,
         terminal: None,
         process_group: Some(0),
-        directory: Some(WorkingDirectory::Fd(14)),
+        early_directory: Some(WorkingDirectory::Fd(14)),
+        directory: None,
         ..session_plan()
     }
 }

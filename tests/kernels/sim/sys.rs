@@ -25,9 +25,16 @@ impl State {
         }
     }
 
-    /// chdir(2), chroot(2): ENOTDIR for what is no directory.
+    /// chdir(2), chroot(2): ENOTDIR for what is no directory, EACCES without search permission for the effective user.
+    /// The superuser has that by CAP_DAC_READ_SEARCH (capabilities(7)), which no process has here: an NFS server that
+    /// squashes root refuses it, too (exports(5)).
     fn directory(&self, path: &CStr) -> Result<(), Errno> {
-        if self.outcome(path)? == Outcome::Directory { Ok(()) } else { Err(Errno::NOTDIR) }
+        match self.outcome(path)? {
+            Outcome::Directory => Ok(()),
+            Outcome::DirectoryOf(user) if user == self.process.uid => Ok(()),
+            Outcome::DirectoryOf(_) => Err(Errno::ACCES),
+            _ => Err(Errno::NOTDIR),
+        }
     }
 
     /// open(2): ENOENT for what is not there.

@@ -8,13 +8,21 @@ use std::path::PathBuf;
 
 impl<'fd> Command<'fd> {
     /// Sets the working directory to an open one (fchdir(2)). The descriptor itself is not handed over.
+    ///
+    /// The child enters it with the permissions of the parent, before its user and groups are changed. With
+    /// [`chroot`](Self::chroot), it may lie outside of the new root.
+    ///
+    /// # Errors
+    ///
+    /// When the command is started: [`Error::Spawn`](crate::Error::Spawn) at
+    /// [`Stage::EarlyDirectory`](crate::Stage::EarlyDirectory).
     pub fn current_dir_fd(&mut self, directory: impl Into<FdSource<'fd>>) -> &mut Self {
         self.settings.directory = Some(Directory::Fd(directory.into()));
         self
     }
 
-    /// Sets the root directory (chroot(2)), which needs privilege. The working directory is changed after that, to `/`
-    /// unless it is set: otherwise it would lie outside.
+    /// Sets the root directory (chroot(2)), which needs privilege. The working directory becomes the new root at once, so
+    /// that it does not lie outside. [`current_dir`](Self::current_dir) is seen from there, also if it is relative.
     pub fn chroot(&mut self, root: impl Into<PathBuf>) -> &mut Self {
         self.settings.root = Some(root.into());
         self
