@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use forkexec::{ActivationError, Command, Error, Launch, listen_fds};
+use forkexec::{ActivationError, Command, Error, Launch, ListenFd};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use rstest::rstest;
 
-use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, report, table};
+use crate::ground::check;
+use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, report, set_cloexec, table};
 
 /// The variables that speak of sockets.
 fn announced(seen: &Seen) -> BTreeSet<OsString> {
@@ -107,24 +108,31 @@ fn passes(command: &mut Command<'_>) {
     assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{all}");
 }
 
+/// Takes what the variables announce.
+fn take() -> Result<Vec<ListenFd>, Error> {
+    // SAFETY: nothing in a test's own process opens a descriptor by the numbers that are announced to it.
+    unsafe { forkexec::listen_fds() }
+}
+
+/// Faults: U5
 #[test]
 fn a_program_takes_what_it_was_handed_once() {
     if is_inside() {
-        let handed = listen_fds().expect("they make sense");
+        let handed = take().expect("they make sense");
         let numbers: Vec<RawFd> = handed.iter().map(|socket| socket.fd.as_raw_fd()).collect();
         assert_eq!(numbers, [3, 4]);
         assert!(handed.iter().all(|socket| is_cloexec(&socket.fd)));
-        let again = listen_fds().map(|handed| handed.len());
-        assert!(matches!(again, Err(Error::Activation(ActivationError::Taken { fd: 3 }))), "{again:?}");
+        let again = take().map(|handed| handed.len());
+        assert!(matches!(again, Err(Error::Activation(ActivationError::TakenBefore))), "{again:?}");
         let [http, admin] = <[_; 2]>::try_from(handed).expect("there are two");
         assert_eq!((http.name.as_str(), admin.name.as_str()), ("http", "admin"));
         drop(TcpListener::from(http.fd).accept().expect("somebody connects"));
         drop(TcpListener::from(admin.fd));
-        let closed = listen_fds().map(|handed| handed.len());
-        return assert!(
-            matches!(closed, Err(Error::Activation(ActivationError::NotOpen { fd: 3 }))),
-            "{closed:?}"
-        );
+        // Other code may have the number by now, and inheritable.
+        let reused = own_number(3);
+        let once_more = take().map(|handed| handed.len());
+        assert!(matches!(once_more, Err(Error::Activation(ActivationError::TakenBefore))), "{once_more:?}");
+        return drop(reused);
     }
     isolated(|| {
         let bind = || TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
@@ -137,10 +145,49 @@ fn a_program_takes_what_it_was_handed_once() {
     });
 }
 
+/// Opens something under a free number, inheritable.
+fn own_number(number: RawFd) -> OwnedFd {
+    let file = high_memory_file();
+    // SAFETY: the number is free.
+    check(unsafe { libc::dup2(file.as_raw_fd(), number) });
+    // SAFETY: dup2 opened it, and nothing else owns it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Faults: U5
+#[test]
+fn failed_take_leaves_all_fds_open() {
+    if is_inside() {
+        // SAFETY: the test was handed 3 and 4, and nothing has taken them.
+        let [third, fourth] = [3, 4].map(|number| unsafe { BorrowedFd::borrow_raw(number) });
+        let before = identity(third);
+        let is_left = || identity(third) == before && !is_cloexec(&third);
+
+        set_cloexec(&fourth);
+        let taken = take().map(|handed| handed.len());
+        assert!(matches!(taken, Err(Error::Activation(ActivationError::Taken { fd: 4 }))), "{taken:?}");
+        assert!(is_left());
+
+        // SAFETY: nothing owns it.
+        check(unsafe { libc::close(4) });
+        let closed = take().map(|handed| handed.len());
+        assert!(matches!(closed, Err(Error::Activation(ActivationError::NotOpen { fd: 4 }))), "{closed:?}");
+        assert!(is_left());
+
+        std::mem::forget(own_number(4));
+        return assert_eq!(take().expect("both are open").len(), 2);
+    }
+    isolated(|| {
+        let file = high_memory_file();
+        let mut command = again("activation::failed_take_leaves_all_fds_open");
+        passes(command.listen_fd(&file, "first").listen_fd(&file, "second"));
+    });
+}
+
 #[test]
 fn a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing() {
     if is_inside() {
-        return assert_eq!(listen_fds().expect("nothing is wrong").len(), 0);
+        return assert_eq!(take().expect("nothing is wrong").len(), 0);
     }
     isolated(|| {
         let test = "activation::a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing";

@@ -66,9 +66,9 @@ pub(crate) fn without_privileges() -> Option<Unprivileged> {
     world::is_root().then(|| {
         // SAFETY: an empty list is not read.
         check(unsafe { libc::setgroups(0, ptr::null()) });
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresgid(NOBODY, NOBODY, 0) });
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresuid(NOBODY, NOBODY, 0) });
         Unprivileged
     })
@@ -79,9 +79,9 @@ pub(crate) struct Unprivileged;
 
 impl Drop for Unprivileged {
     fn drop(&mut self) {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresuid(0, 0, 0) });
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresgid(0, 0, 0) });
     }
 }

@@ -24,10 +24,10 @@ static HANGING: AtomicI32 = AtomicI32::new(0);
 
 /// Tells who hangs, and does so until it is ended.
 pub(crate) fn hang() {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     HANGING.store(unsafe { libc::getpid() }, Ordering::Release);
     loop {
-        // SAFETY: no memory is passed.
+        // SAFETY: waits, and changes nothing.
         unsafe { libc::pause() };
     }
 }
@@ -43,7 +43,7 @@ fn hanging() -> i32 {
 }
 
 fn end(child: i32, signal: i32) {
-    // SAFETY: no memory is passed; the child is ours, and nobody has waited for it.
+    // SAFETY: the child is ours, and nobody has waited for it.
     assert_eq!(unsafe { libc::kill(child, signal) }, 0);
 }
 

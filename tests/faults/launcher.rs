@@ -22,6 +22,7 @@ use forkexec_tests::world;
 
 use crate::failing::{Failing, Fault, Side};
 use crate::killed::hang;
+use crate::sim::rich::as_hook;
 
 /// The probe with one argument, and a plan of it that asks for nothing else.
 pub(crate) fn plan() -> Plan<'static> {
@@ -144,7 +145,7 @@ fn the_end_of_a_child_that_says_nothing_is_told_if_it_is_known(
             unsafe { libc::raise(libc::SIGKILL) };
             Ok(())
         };
-        let launched = launch(&Plan { hook: Some(&die), ..plan() }, in_parent("wait", errno));
+        let launched = launch(&Plan { hook: Some(as_hook(&die)), ..plan() }, in_parent("wait", errno));
         let died = LaunchError::Died { stage: Stage::PreExec, status };
         assert_eq!(launched.map(|launched| launched.pid), Err(died));
     });
@@ -159,13 +160,13 @@ fn next_pipe() -> RawFd {
 /// It leads to the parent, and to nobody else.
 #[rstest]
 #[case::inheritable(|writer| {
-    // SAFETY: no memory is passed.
+    // SAFETY: the child owns its numbers.
     unsafe { libc::fcntl(writer, libc::F_SETFD, 0) }
 })]
 #[case::another_file(|writer| {
-    // SAFETY: no memory is passed, and the child owns its numbers.
+    // SAFETY: the child owns its numbers.
     unsafe { libc::dup2(2, writer) };
-    // SAFETY: no memory is passed.
+    // SAFETY: the child owns its numbers.
     unsafe { libc::fcntl(writer, libc::F_SETFD, libc::FD_CLOEXEC) }
 })]
 fn d05_a_closure_that_changes_the_pipe_ends_the_child(#[case] change: fn(RawFd) -> i32) {
@@ -175,7 +176,7 @@ fn d05_a_closure_that_changes_the_pipe_ends_the_child(#[case] change: fn(RawFd) 
             assert!(change(writer) >= 0);
             Ok(())
         };
-        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, Fault::NONE);
+        let launched = launch(&Plan { hook: Some(as_hook(&hook)), ..plan() }, Fault::NONE);
         let told = Report { stage: Stage::PreExec, errno: Errno::BADF, operand: CHANNEL_REPLACED };
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
     });
@@ -187,13 +188,13 @@ fn a_closure_that_closes_the_pipe_is_given_its_time() {
     isolated(|| {
         let writer = next_pipe();
         let hook = move || {
-            // SAFETY: no memory is passed, and the child owns its numbers.
+            // SAFETY: the child owns its numbers.
             unsafe { libc::close(writer) };
-            // SAFETY: no memory is passed.
+            // SAFETY: waits, and changes nothing.
             unsafe { libc::usleep(50_000) };
             Err(HookError::Errno(Errno::TXTBSY))
         };
-        let launched = launch(&Plan { hook: Some(&hook), ..plan() }, Fault::NONE);
+        let launched = launch(&Plan { hook: Some(as_hook(&hook)), ..plan() }, Fault::NONE);
         let told = Report { stage: Stage::PreExec, errno: Errno::TXTBSY, operand: 0 };
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
     });
@@ -232,7 +233,7 @@ fn what_is_mapped_for_a_report_is_given_back() {
 #[test]
 fn e09_what_a_filter_answers_is_not_taken_for_a_program_that_runs() {
     fn linger() {
-        // SAFETY: no memory is passed.
+        // SAFETY: waits, and changes nothing.
         unsafe { libc::usleep(50_000) };
     }
     isolated(|| {
@@ -314,7 +315,7 @@ fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
         no_new_privs: true,
         die_with_parent: Some(libc::SIGTERM),
         mask: Mask::Set(SignalSet::EMPTY),
-        hook: Some(&|| Ok(())),
+        hook: Some(as_hook(&|| Ok(()))),
         ..plan_of(c"report")
     }
 }

@@ -23,6 +23,7 @@ use forkexec_tests::{deny::Deny, world};
 use crate::failing::{Failing, Fault, Side};
 use crate::handed_over::{LOST, lost};
 use crate::launcher::{plan, plan_of};
+use crate::sim::rich::as_hook;
 
 // Android's C library has no cancellation.
 #[cfg(not(target_os = "android"))]
@@ -441,7 +442,7 @@ fn a_child_that_runs_is_known_from_proc(#[case] plan: Plan<'static>, #[case] tol
 fn a_closure_is_forked_and_who_requires_more_is_told() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
-        let plan = Plan { hook: Some(&|| Ok(())), ..plan() };
+        let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
         assert_eq!(launch(backend, &launcher, &plan).map(|ran| ran.method), Ok(Method::Fork));
         assert_eq!(backend.sys().take_starts(), []);
         let required = launcher.launch_fast(&plan).map(|started| started.pid);

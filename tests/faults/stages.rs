@@ -13,6 +13,7 @@ use forkexec_tests::isolate::isolated;
 
 use crate::failing::{Fault, Side};
 use crate::launcher::{launch, launch_pretending, plan};
+use crate::sim::rich::as_hook;
 
 const UNMISTAKABLE: Errno = Errno::from_raw(libc::EXDEV);
 
@@ -50,7 +51,7 @@ type Ask = fn(&mut Plan<'static>);
     Stage::DieWithParent, "set_parent_death_signal", |it: &mut Plan<'_>| it.die_with_parent = Some(9), 0)]
 #[case::mask(Stage::Mask, "set_mask", |_: &mut Plan<'_>| (), 0)]
 #[case::pre_exec(
-    Stage::PreExec, "file_id", |it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), CHANNEL_REPLACED)]
+    Stage::PreExec, "file_id", |it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), CHANNEL_REPLACED)]
 #[case::mark_before_exec(Stage::Exec, "write", |_: &mut Plan<'_>| (), 0)]
 #[case::exec(Stage::Exec, "execve", |_: &mut Plan<'_>| (), 0)]
 fn a_stage_that_fails_is_told_with_its_operand(

@@ -19,8 +19,8 @@ mod script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, ForkLauncher, HookError, LaunchError, Launched, Launcher, ParentSys,
-    Plan, Report, Stage, Sys, ThinCStr, WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher,
+    ParentSys, Plan, Report, Stage, Sys, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Linux, LinuxLauncher};
 
@@ -152,7 +152,9 @@ fn script_of(case: &Case) -> Script {
     kernel.record();
     kernel.state().fails = case.fails.to_vec();
     let hook = || case.hook.map_or(Ok(()), |hook| hook(kernel));
-    let plan = Plan { hook: case.hook.is_some().then_some(&hook), ..plan() };
+    // SAFETY: the kernel is simulated, and makes no child.
+    let hook = unsafe { Hook::new(&hook) };
+    let plan = Plan { hook: case.hook.is_some().then_some(hook), ..plan() };
     let ended = catch_unwind(AssertUnwindSafe(|| ForkLauncher::new(&backend).launch(&plan)));
     assert!(ended.is_err(), "the child's side never comes back");
     std::mem::take(&mut kernel.state().recorded)

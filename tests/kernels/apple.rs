@@ -11,7 +11,7 @@ use forkexec_core::{
 };
 
 use crate::sim::apple::{ENTRY, OPEN_MAX, dirent};
-use crate::sim::rich::{self, BIRTH};
+use crate::sim::rich::{self, BIRTH, as_hook};
 use crate::sim::{Call, Executed, Listing, Outcome, Recorder, SimKernel};
 use crate::{keep_list, left_open, strings};
 
@@ -435,7 +435,7 @@ type Deed = fn(&SimKernel) -> Result<(), Errno>;
 fn what_a_closure_changed_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[case] closed: Closed) {
     let apple = Apple::new(usual());
     let hook = || deed(apple.sys()).map_err(HookError::Errno);
-    let plan = Plan { hook: Some(&hook), ..keeping(&[60]) };
+    let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[60]) };
     let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
     let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
     let executed = child_exec(&closing, &plan, &BIRTH, &recorder).map(|executed| executed.fds());
@@ -446,7 +446,7 @@ fn what_a_closure_changed_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[c
 fn a_stream_that_a_closure_opens_is_handed_on() {
     let apple = Apple::new(usual().without_open(&[0]));
     let hook = || apple.sys().dup_onto(60, 0).map_err(HookError::Errno);
-    let plan = Plan { hook: Some(&hook), ..keeping(&[]) };
+    let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[]) };
     let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
     let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
     let executed = child_exec(&closing, &plan, &BIRTH, &recorder).map(|executed| executed.fds());

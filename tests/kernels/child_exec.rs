@@ -12,7 +12,7 @@ use forkexec_core::{
 };
 use forkexec_linux::Linux;
 
-use crate::sim::rich::{self, BIRTH, CHANNEL, HANDED_OVER, IDS};
+use crate::sim::rich::{self, BIRTH, CHANNEL, HANDED_OVER, IDS, as_hook};
 use crate::sim::{Executed, File, Outcome, Process, Recorder, SimKernel};
 use crate::{keep_list, strings};
 
@@ -392,7 +392,7 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
     },
     "close_range_unshare(301, 4294967295)")]
 #[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
-#[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(&|| Ok(())), "unshare_files()")]
+#[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), "unshare_files()")]
 fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
     #[case] ask: fn(&mut Plan<'static>),
     #[case] unshares: &str,
@@ -557,12 +557,12 @@ fn a_closure_that_fails_ends_the_child(
     #[case] ending: Result<&'static CStr, Report>,
 ) {
     let hook = || answer;
-    assert_eq!(run(SimKernel::new(), &Plan { hook: Some(&hook), ..plain() }).ending(), ending);
+    assert_eq!(run(SimKernel::new(), &Plan { hook: Some(as_hook(&hook)), ..plain() }).ending(), ending);
 }
 
 #[test]
 fn d05_a_closure_that_replaced_the_channel_ends_the_child() {
-    let plan = Plan { hook: Some(&|| Ok(())), ..plain() };
+    let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plain() };
     let ran = run_as(SimKernel::new(), &plan, BIRTH, |it| it.replaced(Errno::BADF));
     assert_eq!(ran.ending(), failure(Stage::PreExec, Errno::BADF, CHANNEL_REPLACED));
 }
@@ -580,7 +580,7 @@ fn a_closure_runs_once() {
         count.fetch_add(1, Ordering::Relaxed);
         Ok(())
     };
-    run(SimKernel::new(), &Plan { hook: Some(&hook), ..plain() });
+    run(SimKernel::new(), &Plan { hook: Some(as_hook(&hook)), ..plain() });
     assert_eq!(count.into_inner(), 1);
 }
 
@@ -588,7 +588,7 @@ fn a_closure_runs_once() {
 fn d19_what_a_closure_opens_is_closed() {
     let backend = Linux::new(SimKernel::new());
     let open = || backend.sys().dup_onto(0, 77).map_err(HookError::Errno);
-    let plan = Plan { hook: Some(&open), ..plain() };
+    let plan = Plan { hook: Some(as_hook(&open)), ..plain() };
     let executed = child_exec(&backend, &plan, &BIRTH, &Recorder::new(backend.sys()));
     assert_eq!(executed.map(|it| it.fds()), Ok(vec![0, 1, 2]));
 }

@@ -55,7 +55,7 @@ fn m05_ids_that_change_meanwhile_are_those_of_all_threads_and_of_no_child() {
                 let mut changes = 0_usize;
                 while !done.load(Ordering::Relaxed) {
                     for group in [NOBODY, 0] {
-                        // SAFETY: no memory is passed.
+                        // SAFETY: changes the calling process alone, which is the test's own.
                         check(unsafe { libc::setresgid(0, group, 0) });
                         changes += 1;
                     }

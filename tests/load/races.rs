@@ -252,7 +252,7 @@ fn m05_a_child_has_the_ids_of_its_thread_of_one_moment() {
                     let effective = if times.is_multiple_of(2) { NOBODY } else { 0 };
                     // Who may change its group is the superuser.
                     if effective == 0 {
-                        // SAFETY: no memory is passed.
+                        // SAFETY: changes the calling process alone, which is the test's own.
                         check(unsafe { libc::seteuid(effective) });
                     }
                     // SAFETY: as above.
@@ -274,7 +274,7 @@ fn m05_a_child_has_the_ids_of_its_thread_of_one_moment() {
             println!("{} children were the other user's", others.into_inner());
             (mixed, changing.join().expect("it does not panic"))
         });
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::seteuid(0) });
         // SAFETY: as above.
         check(unsafe { libc::setegid(0) });

@@ -32,7 +32,7 @@ static ASTRAY: AtomicUsize = AtomicUsize::new(0);
 /// Counts, and writes in which process it ran: a forked child has a copy of what is counted, but not of the pipe.
 extern "C" fn handler(_: i32) {
     let before = nix::errno::Errno::last();
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let process = unsafe { libc::getpid() };
     HANDLED.fetch_add(1, Ordering::Relaxed);
     if process != PARENT.load(Ordering::Relaxed) {
@@ -95,7 +95,7 @@ impl Timer {
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_signo = signal;
         event.sigev_notify = libc::SIGEV_THREAD_ID;
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let mut timer = ptr::null_mut();
         // SAFETY: both outlive the call.
@@ -208,7 +208,7 @@ fn m03_signals_to_the_group_reach_no_handler_in_a_child() {
             thread::scope(|scope| {
                 scope.spawn(move || {
                     while !ending.load(Ordering::Relaxed) {
-                        // SAFETY: no memory is passed.
+                        // SAFETY: the group is the test's own.
                         check(unsafe { libc::kill(0, libc::SIGUSR1) });
                         thread::sleep(EVERY);
                     }

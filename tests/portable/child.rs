@@ -62,7 +62,7 @@ impl Seen {
 pub(crate) fn open_descriptors() -> Vec<i32> {
     let [_, hard] = descriptor_limit();
     let end = i32::try_from(if hard > CEILING { FLOOR } else { hard.max(FLOOR) }).unwrap_or(i32::MAX);
-    // SAFETY: no memory is passed.
+    // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
     (0..end).filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1).collect()
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &[String]) -> i32 {
         ["report", ..] => put(1, report(&arguments).as_bytes()),
         ["report-to", fd, ..] => put(number(fd), report(&arguments).as_bytes()),
         ["exit", code] => number(code),
-        // SAFETY: no memory is passed.
+        // SAFETY: signals the calling process alone.
         ["kill", signal] => unsafe { libc::raise(number(signal)) },
         ["echo"] => i32::from(io::copy(&mut *stream(0), &mut *stream(1)).is_err()),
         ["spew"] => put(1, &vec![b'.'; 1 << 17]) | put(2, &vec![b'!'; 1 << 17]),
@@ -105,11 +105,11 @@ fn report(arguments: &[&str]) -> String {
     line(&mut text, "variable", env::var("FORKEXEC_PORTABLE").unwrap_or_default());
     line(&mut text, "variables", env::vars_os().count());
     line(&mut text, "directory", env::current_dir().unwrap_or_default().display());
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     line(&mut text, "umask", format!("{:03o}", unsafe { libc::umask(0) }));
     ids(&mut text);
     signals(&mut text);
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     line(&mut text, "nice", unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) });
     let [soft, hard] = descriptor_limit();
     line(&mut text, "nofile", format!("{soft} {hard}"));
@@ -117,7 +117,7 @@ fn report(arguments: &[&str]) -> String {
 }
 
 fn ids(text: &mut String) {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let pid = unsafe { libc::getpid() };
     // SAFETY: as above.
     let group = unsafe { libc::getpgrp() };

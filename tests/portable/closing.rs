@@ -18,7 +18,7 @@ pub(crate) fn inheritable(lowest: i32) -> OwnedFd {
 
 fn try_inheritable(lowest: i32) -> io::Result<OwnedFd> {
     let file = File::open("/dev/null")?;
-    // SAFETY: no memory is passed.
+    // SAFETY: the test owns the descriptor.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, lowest) } {
         -1 => Err(io::Error::last_os_error()),
         // SAFETY: it was just made, and nobody else has it.

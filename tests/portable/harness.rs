@@ -117,7 +117,7 @@ fn left_behind(before: &[i32]) -> Option<String> {
     if after != before {
         return Some(format!("descriptors {before:?} became {after:?}"));
     }
-    // SAFETY: no memory is passed: the status is not asked for.
+    // SAFETY: all children are the test's own, and the status is not asked for.
     let child = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
     (child != -1).then(|| "a child is left".to_owned())
 }

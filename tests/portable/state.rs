@@ -105,7 +105,7 @@ pub(crate) fn a_command_starts_more_than_once() {
 }
 
 pub(crate) fn the_superuser_gives_up_all_ids() {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     if unsafe { libc::geteuid() } != 0 {
         return skip("only the superuser may change ids");
     }

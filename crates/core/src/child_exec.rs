@@ -300,7 +300,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     fn run_hook(&self) -> Done {
         let Some(hook) = self.plan.hook else { return Ok(()) };
-        match hook() {
+        match hook.call() {
             Ok(()) => self.reporter.intact().map_err(on(CHANNEL_REPLACED)),
             Err(HookError::Errno(errno)) => Err(errno.into()),
             Err(HookError::Panicked) => Err(on(HOOK_PANICKED)(Errno::CANCELED)),

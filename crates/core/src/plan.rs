@@ -7,6 +7,10 @@ use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, PidVariable, Signa
 use core::ffi::CStr;
 
 /// Everything a child does between its start and exec.
+///
+/// A plan names descriptors by number and owns none of them. Before the child touches one, it has a descriptor table of its
+/// own, so that a plan closes and replaces nothing in the parent. A launcher over a real kernel hands the named
+/// descriptors to the child: the promise of that kernel's constructor covers them.
 #[expect(clippy::struct_excessive_bools, reason = "each is an operation that is asked for or not")]
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
@@ -63,7 +67,7 @@ pub struct Plan<'a> {
     /// The signal mask of the program.
     pub mask: Mask,
     /// The caller's own code.
-    pub hook: Option<&'a Hook<'a>>,
+    pub hook: Option<Hook<'a>>,
     /// From which link on the other descriptors are closed; `None` leaves them open.
     pub close: Option<Link>,
     /// Whether the parent is to have a descriptor of the child from its birth, where the system can give one.
@@ -221,8 +225,26 @@ pub enum Mask {
     Set(SignalSet),
 }
 
-/// The caller's own code, run in the child before the other descriptors are closed.
-pub type Hook<'a> = dyn Fn() -> Result<(), HookError> + Sync + 'a;
+/// A closure that runs in the child before the other descriptors are closed.
+#[derive(Clone, Copy)]
+pub struct Hook<'a>(&'a (dyn Fn() -> Result<(), HookError> + Sync + 'a));
+
+impl<'a> Hook<'a> {
+    /// Wraps the closure for a plan.
+    ///
+    /// # Safety
+    ///
+    /// The closure runs in a child of fork(2), before exec. It does not allocate, lock or unwind, and calls only
+    /// async-signal-safe functions (signal-safety(7)). It upholds what other code relies on for each descriptor and all
+    /// memory that it touches.
+    pub const unsafe fn new(closure: &'a (dyn Fn() -> Result<(), HookError> + Sync + 'a)) -> Self {
+        Self(closure)
+    }
+
+    pub(crate) fn call(self) -> Result<(), HookError> {
+        (self.0)()
+    }
+}
 
 /// How a [`Hook`] failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

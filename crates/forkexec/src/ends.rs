@@ -8,7 +8,7 @@ use crate::prepare::checks;
 use crate::slots::{self, Slot};
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// How many there may be: as many as there can be slots.
 const ROOM: usize = 16;
@@ -65,7 +65,9 @@ impl Ends {
             return;
         }
         for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
-            self.slots[index] = slots::lend(self.before[index], |slot| !plan.claims(slot));
+            // SAFETY: `childs` owns the pipes. The other sources are the command's, which lives as long as its layout.
+            let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
+            self.slots[index] = slots::lend(source, |slot| !plan.claims(slot));
             let Some(slot) = &self.slots[index] else {
                 self.slots = [const { None }; ROOM];
                 self.numbers = self.before;
@@ -107,7 +109,7 @@ fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
 /// Under a number that no step of the plan writes to.
 pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
     while plan.claims(fd.as_raw_fd()) {
-        fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
+        fd = duplicate(&fd, fd.as_raw_fd() + 1)?;
     }
     Ok(fd)
 }

@@ -364,6 +364,9 @@ pub enum ActivationError {
         /// Its number.
         fd: RawFd,
     },
+    /// An earlier call of this process took the descriptors.
+    #[error("the announced descriptors were taken by an earlier call")]
+    TakenBefore,
 }
 
 impl From<Error> for io::Error {

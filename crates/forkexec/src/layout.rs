@@ -18,7 +18,7 @@ pub(crate) use lift::Lift;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// How the descriptors of a command come to their places, whenever it is started.
@@ -124,7 +124,7 @@ impl<'d> Draft<'d> {
         let null = File::options().read(true).write(true).open("/dev/null");
         let mut null: OwnedFd = null.map_err(|error| failed("/dev/null", &error))?.into();
         if STANDARD.contains(&null.as_raw_fd()) {
-            null = duplicate(null.as_raw_fd(), 3)?;
+            null = duplicate(null, 3)?;
         }
         let null = self.hold(null);
         self.null = Some(null);
@@ -139,18 +139,18 @@ impl<'d> Draft<'d> {
 
     /// Directory and terminals are used after descriptors were put in place: none of them may lie under a target.
     fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
-        let Some(fd) = source.map(AsRawFd::as_raw_fd) else { return Ok(None) };
-        if !self.overwrites(fd) {
-            return Ok(Some(fd));
+        let Some(source) = source else { return Ok(None) };
+        if !self.overwrites(source.as_raw_fd()) {
+            return Ok(Some(source.as_raw_fd()));
         }
-        let copy = duplicate(fd, 3)?;
+        let copy = duplicate(source, 3)?;
         self.hold_off_the_targets(copy).map(Some)
     }
 
     fn hold_off_the_targets(&mut self, mut fd: OwnedFd) -> Result<Fd, SpawnError> {
         let is_target = |fd: Fd| STANDARD.contains(&fd) || self.descriptors.open.binary_search(&fd).is_ok();
         while is_target(fd.as_raw_fd()) {
-            fd = duplicate(fd.as_raw_fd(), fd.as_raw_fd() + 1)?;
+            fd = duplicate(&fd, fd.as_raw_fd() + 1)?;
         }
         Ok(self.hold(fd))
     }
@@ -221,12 +221,10 @@ fn source(fd: Fd, lift: Option<&Lift>) -> Source {
 }
 
 /// The lowest free number from `lowest` up that refers to the same file.
-pub(crate) fn duplicate(fd: Fd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
-    // SAFETY: the caller owns the descriptor, or the settings do or borrow it, which live all the while.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(lowest))
+pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))
         .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
-    // SAFETY: the number is new, and nobody else has it.
+    // SAFETY: fcntl just opened it, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 

@@ -63,7 +63,7 @@ mod platform;
 mod prepare;
 mod prepared;
 mod process;
-#[doc(hidden)]
+#[cfg(feature = "raw")]
 pub mod raw;
 mod reaper;
 mod settings;

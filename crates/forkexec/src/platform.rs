@@ -4,9 +4,11 @@
 
 use crate::Launch;
 use forkexec_core::{
-    Backend, Capabilities, Errno, LaunchError, Launched, Launcher, ParentSys, Pid, Plan, Report, Reporter,
+    Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, ParentSys, Plan, Signal,
     SignalSet, Sys,
 };
+#[cfg(feature = "raw")]
+use forkexec_core::{Pid, Report, Reporter};
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -94,8 +96,8 @@ cfg_if::cfg_if! {
     }
 }
 
-// SAFETY: the launchers change a process, and close by number, in a child of their own alone. On the parent's side they, and
-// all others in this crate, touch descriptors and processes of their own: pipes, slots that were looked at, children.
+// SAFETY: the value does not leave this file but through `backend` and `launchers`, which are unsafe. The safe functions here
+// ask without changing anything, or set and restore the signal mask of the calling thread.
 static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
 static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 
@@ -103,9 +105,29 @@ static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 /// ends see it: pipe(7).
 pub(crate) const WRITER_SEES_UNREAD: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// The backend of this system.
-pub(crate) fn backend() -> &'static impl Backend<Sys: ParentSys> {
+/// The backend of this system, with its real system calls.
+///
+/// # Safety
+///
+/// The caller makes the promise of [`Kernel::new`] for each use of the value.
+pub(crate) unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
     &BACKEND
+}
+
+/// Whether a descriptor is closed by exec. The question changes nothing, whoever owns the number.
+pub(crate) fn is_cloexec(fd: Fd) -> Result<bool, Errno> {
+    BACKEND.sys().is_cloexec(fd)
+}
+
+/// The file that a descriptor refers to. The question changes nothing, whoever owns the number.
+pub(crate) fn file_id(fd: Fd) -> Result<FileId, Errno> {
+    BACKEND.sys().file_id(fd)
+}
+
+/// Whether there is a signal with this number. If the backend does not know the highest one, the system answers.
+pub(crate) fn is_signal(signal: Signal) -> bool {
+    let sys = BACKEND.sys();
+    (1..=sys.highest_signal()).contains(&signal) && sys.disposition(signal) != Err(Errno::INVAL)
 }
 
 /// What the backend has.
@@ -122,7 +144,11 @@ pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
 }
 
 /// Starts a child by the means that the caller chose.
-pub(crate) fn launch(choice: Launch, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+///
+/// # Safety
+///
+/// The caller owns or borrows each descriptor that the plan names until this returns.
+pub(crate) unsafe fn launch(choice: Launch, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     match choice {
         Launch::Auto => LAUNCHER.launch(plan),
         Launch::RequireFast => LAUNCHER.launch_fast(plan),
@@ -142,7 +168,11 @@ cfg_if::cfg_if! {
         ];
 
         /// A launcher for each method, in the order of the capabilities.
-        pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`], for each plan.
+        pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
             METHODS.iter().map(|method| method as &dyn Launcher)
         }
 
@@ -151,22 +181,37 @@ cfg_if::cfg_if! {
         }
 
         /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
-        pub(crate) fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`].
+        #[cfg(feature = "raw")]
+        pub(crate) unsafe fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
             LAUNCHER.hand_over(plan)
         }
 
         /// Forks one that tells the reporter.
-        pub(crate) fn hand_over_forked<R: Reporter + ?Sized>(
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`].
+        #[cfg(feature = "raw")]
+        pub(crate) unsafe fn hand_over_forked<R: Reporter + ?Sized>(
             plan: &Plan<'_>,
             reporter: &R,
         ) -> Result<Pid, LaunchError> {
             LAUNCHER.hand_over_forked(plan, reporter)
         }
     } else {
+        #[cfg(feature = "raw")]
         use forkexec_core::Obstacle;
 
         /// A launcher for each method, in the order of the capabilities.
-        pub(crate) fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`], for each plan.
+        pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
             std::iter::once(forking())
         }
 
@@ -175,12 +220,22 @@ cfg_if::cfg_if! {
         }
 
         /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
-        pub(crate) fn hand_over(_plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`].
+        #[cfg(feature = "raw")]
+        pub(crate) unsafe fn hand_over(_plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
             Err(LaunchError::NotFast(Obstacle::NoSuchMethod))
         }
 
         /// Forks one that tells the reporter.
-        pub(crate) fn hand_over_forked<R: Reporter + ?Sized>(
+        ///
+        /// # Safety
+        ///
+        /// As [`launch`].
+        #[cfg(feature = "raw")]
+        pub(crate) unsafe fn hand_over_forked<R: Reporter + ?Sized>(
             plan: &Plan<'_>,
             reporter: &R,
         ) -> Result<Pid, LaunchError> {

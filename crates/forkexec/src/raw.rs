@@ -1,5 +1,8 @@
-//! Below [`Command`](crate::Command): for whoever makes plans of his own, such as the drop-in for CPython. Not part of what
-//! this crate promises.
+//! Below [`Command`](crate::Command): for a program that makes its own plans, such as the drop-in for CPython (feature
+//! `raw`).
+//!
+//! A [`Plan`] names descriptors by number, as its program got them from elsewhere. So what acts on them is unsafe here, and
+//! the caller answers for each number. This module and `forkexec_core` change without a new major version.
 
 use crate::fd_plan;
 use crate::platform;
@@ -7,29 +10,52 @@ use crate::prepare::checks;
 use crate::slots::{self, Slot};
 use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter};
 use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 
-/// The backend of this system.
-pub fn backend() -> &'static impl Backend<Sys: ParentSys> {
-    platform::backend()
+/// The backend of this system, with its real system calls.
+///
+/// # Safety
+///
+/// The value is the right to close, replace and use every descriptor of this process, and to signal other processes
+/// ([`Backend::sys`]). The caller answers for all code that can reach it: each method is called in a child before exec, or
+/// on descriptors and processes that the calling code owns. A plan that it runs meets the requirements of
+/// [`hand_over`].
+pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
+    // SAFETY: the caller promises as much.
+    unsafe { platform::backend() }
 }
 
-/// Starts a child that shares memory and runs the plan, and says what it reported, if it failed. It is the caller's to wait
-/// for, failed or not.
+/// Starts a child that shares memory and runs the plan, and returns its report if it failed. The caller waits for the
+/// child, failed or not.
 ///
 /// # Errors
 ///
 /// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child.
-pub fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
-    platform::hand_over(plan)
+///
+/// # Safety
+///
+/// The caller owns or borrows each descriptor that the plan names until this returns. If the plan has no environment of its
+/// own, no thread changes that of the process meanwhile.
+pub unsafe fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+    // SAFETY: the caller promises as much.
+    unsafe { platform::hand_over(plan) }
 }
 
-/// Forks a child that runs the plan and tells `reporter` how it goes. It is the caller's to wait for, failed or not.
+/// Forks a child that runs the plan and reports to `reporter`. The caller waits for the child, failed or not.
 ///
 /// # Errors
 ///
 /// [`LaunchError::Parent`]: there is no child.
-pub fn hand_over_forked<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
-    platform::hand_over_forked(plan, reporter)
+///
+/// # Safety
+///
+/// As [`hand_over`].
+pub unsafe fn hand_over_forked<R: Reporter + ?Sized>(
+    plan: &Plan<'_>,
+    reporter: &R,
+) -> Result<Pid, LaunchError> {
+    // SAFETY: the caller promises as much.
+    unsafe { platform::hand_over_forked(plan, reporter) }
 }
 
 /// The steps that put sources under their targets, all at once. The keys are the targets.
@@ -53,7 +79,7 @@ impl Lent {
 }
 
 /// Low numbers for these descriptors, if that makes a start faster: all of them, or none. They are close-on-exec.
-pub fn lend(high: &[Fd], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
+pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
     let of_use = platform::shares_table() && !high.is_empty();
     if !of_use || !high.iter().all(|&fd| platform::is_never_locked(fd)) {
         return None;

@@ -15,7 +15,7 @@ use crate::prepare::checks::highest_target;
 use forkexec_core::{Errno, Fd};
 use pool::{MOST, Pool};
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -101,7 +101,7 @@ pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Er
 }
 
 /// Puts a duplicate of `source` under a low number that is `usable`, if one is to be had.
-pub(crate) fn lend(source: Fd, usable: impl Fn(Fd) -> bool) -> Option<Slot<'static>> {
+pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<Slot<'static>> {
     let pool = current()?;
     pool.lend(source, &usable).or_else(|| {
         let pool = if pool.is_alive() { pool } else { replace_pool().ok()?? };

@@ -13,8 +13,8 @@ use crate::slots;
 use crate::tree::cgroup::{Gate, Leaf};
 use crate::{Child, Error};
 use forkexec_core::{
-    CStrArray, Errno, Exec, Hook, HookError, KeepList, LaunchError, Launched, Mask, Plan, ShellFallback,
-    Stage, WorkingDirectory,
+    CStrArray, Errno, Exec, Hook, KeepList, LaunchError, Launched, Mask, Plan, ShellFallback, Stage,
+    WorkingDirectory,
 };
 
 /// Starts a child.
@@ -39,7 +39,9 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
 /// Starts a child in a control group of its own, if there is one.
 fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>) -> Result<Child, Error> {
     let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
-    let plan = plan(prepared, layout, &hook);
+    // SAFETY: whoever added a closure by `pre_exec` promised as much.
+    let hook = unsafe { Hook::new(&hook) };
+    let plan = plan(prepared, layout, hook);
     let mut ends = Ends::open(layout, &plan)?;
     let own_pid = announce::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| announce::environment(prepared, variable));
@@ -56,21 +58,28 @@ fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
     };
-    let launched = launch(&prepared.settings, &plan);
+    // SAFETY: `prepared`, its layout, `ends` and `gate` own or borrow each descriptor of the plan, and outlive the call. The
+    // plan has an environment of its own.
+    let launched = unsafe { launch(&prepared.settings, &plan) };
     let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
     Ok(Child::new(launched, ends.take_parents(), &prepared.settings, prepared.trees.hold(leaf)))
 }
 
-fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+/// # Safety
+///
+/// As [`platform::launch`].
+unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     if !settings.needs_keeper() {
-        return platform::launch(settings.launch, plan);
+        // SAFETY: the caller promises as much.
+        return unsafe { platform::launch(settings.launch, plan) };
     }
     let mask = match plan.mask {
         Mask::Inherit => Mask::Set(platform::blocked_signals().map_err(in_parent)?),
         set @ Mask::Set(_) => set,
     };
     let plan = Plan { mask, ..*plan };
-    let started = keeper::run(|| platform::launch(settings.launch, &plan));
+    // SAFETY: the caller promises as much, and waits for the thread.
+    let started = keeper::run(|| unsafe { platform::launch(settings.launch, &plan) });
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
 }
 
@@ -79,11 +88,7 @@ fn in_parent(errno: Errno) -> LaunchError {
 }
 
 /// Everything but what is another at each start.
-fn plan<'a>(
-    prepared: &'a Prepared<'_>,
-    layout: &'a Layout,
-    hook: &'a (impl Fn() -> Result<(), HookError> + Sync),
-) -> Plan<'a> {
+fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> Plan<'a> {
     let settings = &*prepared.settings;
     Plan {
         keep: KeepList::new(&prepared.descriptors.open)
@@ -107,7 +112,7 @@ fn plan<'a>(
         no_new_privs: settings.no_new_privs,
         die_with_parent: settings.die_with_parent,
         mask: prepared.mask.map_or(Mask::Inherit, Mask::Set),
-        hook: (!settings.hooks.is_empty()).then_some(hook as &Hook<'_>),
+        hook: (!settings.hooks.is_empty()).then_some(hook),
         close: settings.close,
         pidfd: settings.pidfd,
         timed: settings.timed,
@@ -133,5 +138,7 @@ fn open_directory(layout: &Layout, ends: &Ends) -> Option<WorkingDirectory<'stat
 /// Does something with the plan of a command that is not started.
 #[cfg(test)]
 pub(crate) fn planned<T>(prepared: &Prepared<'_>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
-    work(&plan(prepared, &prepared.layout, &|| Ok(())))
+    // SAFETY: it does nothing.
+    let hook = unsafe { Hook::new(&|| Ok(())) };
+    work(&plan(prepared, &prepared.layout, hook))
 }

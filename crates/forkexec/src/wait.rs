@@ -157,7 +157,7 @@ impl Handle {
 
 /// The caller has not waited for the child, so its number is still its own, unless other code took its status.
 fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: no memory is passed. Whose number it is is the caller's care: a child's whose end was not seen.
+    // SAFETY: the process is a child of the handle, which signals no number after `Process` took its status.
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

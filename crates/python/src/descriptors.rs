@@ -4,6 +4,7 @@ use crate::arguments::Pipes;
 use forkexec::raw::{self, Lent};
 use forkexec_core::{Backend, Fd, KeepList, Move, Sys};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::BorrowedFd;
 
 /// The part of a plan that speaks of descriptors.
 pub(crate) struct Descriptors {
@@ -54,7 +55,7 @@ impl Descriptors {
     /// Whether each of the parent's ends is open, has no other part to play, and is named once: then closing it with the rest
     /// is no different.
     fn ends_are_mere_ends(&self, sources: &BTreeMap<Fd, Fd>) -> bool {
-        let sys = raw::backend().sys();
+        let sys = sys();
         let distinct: BTreeSet<Fd> = self.parent_ends.iter().copied().collect();
         let plays_a_part =
             |fd: &Fd| self.keep.binary_search(fd).is_ok() || sources.values().any(|from| from == fd);
@@ -72,7 +73,9 @@ impl Descriptors {
             return;
         }
         let high: Vec<Fd> = high.into_iter().collect();
-        let Some(lent) = raw::lend(&high, |low| self.keep.binary_search(&low).is_err()) else { return };
+        // SAFETY: the caller of `fork_exec` passes descriptors of its own by number, and does not close them during the call.
+        let borrowed: Vec<_> = high.iter().map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) }).collect();
+        let Some(lent) = raw::lend(&borrowed, |low| self.keep.binary_search(&low).is_err()) else { return };
         let low: BTreeMap<Fd, Fd> = high.iter().copied().zip(lent.iter().map(Lent::number)).collect();
         for from in sources.values_mut() {
             *from = low.get(from).copied().unwrap_or(*from);
@@ -105,6 +108,12 @@ fn parent_ends(pipes: Pipes) -> Vec<Fd> {
     streams.into_iter().filter(|&fd| fd != -1).chain([pipes.errpipe_read]).collect()
 }
 
+/// The system calls, to ask about descriptors.
+fn sys() -> &'static impl Sys {
+    // SAFETY: this file asks whether descriptors are close-on-exec, and changes none.
+    unsafe { raw::backend() }.sys()
+}
+
 fn ends_at_exec(fd: Fd) -> bool {
-    raw::backend().sys().is_cloexec(fd) == Ok(true)
+    sys().is_cloexec(fd) == Ok(true)
 }

@@ -15,7 +15,7 @@ use crate::version::Version;
 use core::ffi::CStr;
 use forkexec::raw;
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, Fd, LaunchError, Link, Pid, Plan, SignalSet, WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, Fd, Hook, LaunchError, Link, Pid, Plan, SignalSet, WorkingDirectory,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -61,7 +61,9 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
     }
     let pipes = arguments.pipes;
     let is_kept = keep.binary_search(&pipes.errpipe_write).is_ok();
-    let backend = raw::backend();
+    // SAFETY: the error pipe writes to and closes `errpipe_write` alone, which is the caller's. `preexec` forks a child, which
+    // executes or exits.
+    let backend = unsafe { raw::backend() };
     let reporter = ErrorPipe {
         sys: backend.sys(),
         fd: pipes.errpipe_write,
@@ -82,8 +84,11 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
     if let Some(callable) = arguments.preexec_fn.map(Callable) {
         let descriptors = Descriptors::for_fork(pipes, keep);
         let hook = || callable.call();
+        // SAFETY: the child has the interpreter's lock, and `PyOS_AfterFork_Child` made the interpreter usable in it. The
+        // interpreter promises the same to a `preexec_fn`, and no more.
+        let hook = unsafe { Hook::new(&hook) };
         let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
-        return preexec::fork(backend, &Plan { hook: Some(&hook), ..plan }, &reporter);
+        return preexec::fork(backend, &Plan { hook: Some(hook), ..plan }, &reporter);
     }
     let shares = may_share_memory(arguments, version) && pipe::takes_a_report(pipes);
     let launch = || {
@@ -94,7 +99,9 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
                 Descriptors::for_fork(pipes, keep.clone())
             };
             let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
-            match raw::hand_over(&plan) {
+            // SAFETY: the caller of `fork_exec` owns the descriptors that it passes by number, for the call. Without an
+            // environment of its own the plan is launched under the interpreter's lock, as the interpreter does it.
+            match unsafe { raw::hand_over(&plan) } {
                 Err(LaunchError::NotFast(_)) => {}
                 started => {
                     return started.map(|(pid, failure)| {
@@ -108,7 +115,8 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
         }
         let descriptors = Descriptors::for_fork(pipes, keep.clone());
         let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
-        raw::hand_over_forked(&plan, &reporter)
+        // SAFETY: as above.
+        unsafe { raw::hand_over_forked(&plan, &reporter) }
     };
     // Other threads may change the process's environment as soon as they have the lock.
     let keeps_lock = converted.env.is_none() && !version.releases_lock();

@@ -22,8 +22,14 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// Its methods close and replace descriptors by number and change the process. The caller uses them only in a child
-    /// before exec, or on descriptors and processes of its own.
+    /// The value is the right to close, replace and use every descriptor of the process by its number, to signal other
+    /// processes, and to change the process itself. A backend or launcher that is made of it carries that right, and
+    /// [`Backend::sys`](forkexec_core::Backend::sys) gives it out again. As long as the value exists, the caller answers
+    /// for all code that can reach it:
+    ///
+    /// - Methods are called in a child before exec, or on descriptors and processes that the calling code owns.
+    /// - Each descriptor that a launched plan names is owned or borrowed by the launching code until the launch returns.
+    /// - While a plan without an environment of its own is launched, no thread changes the environment of the process.
     pub const unsafe fn new() -> Self {
         Self(())
     }
@@ -83,22 +89,29 @@ fn action(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction
 }
 
 /// The process's own environment.
+///
+/// # Safety
+///
+/// No thread changes the environment while the pointer is in use.
 #[cfg(not(target_vendor = "apple"))]
-pub fn environment() -> *const *const c_char {
+pub unsafe fn environment() -> *const *const c_char {
     unsafe extern "C" {
         static mut environ: *const *const c_char;
     }
-    // SAFETY: a read of a pointer. That nobody changes the environment meanwhile is asked of the caller who leaves
-    // the environment to the process.
+    // SAFETY: a read of a pointer, which the caller promises not to race with a change.
     unsafe { environ }
 }
 
 /// The process's own environment. The variable itself is no part of what a shared library can link (environ(7)).
+///
+/// # Safety
+///
+/// No thread changes the environment while the pointer is in use.
 #[cfg(target_vendor = "apple")]
-pub fn environment() -> *const *const c_char {
+pub unsafe fn environment() -> *const *const c_char {
     // SAFETY: it gives the address of that variable.
     let environ = unsafe { libc::_NSGetEnviron() };
-    // SAFETY: as for reading the variable: nobody changes the environment meanwhile.
+    // SAFETY: a read of the variable, which the caller promises not to race with a change.
     unsafe { environ.read() }.cast_const().cast()
 }
 
@@ -120,23 +133,23 @@ unsafe impl Sys for Kernel {
     }
 
     fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         int(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
     }
 
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
         int(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
     }
 
     fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno> {
         let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })
     }
 
     fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) })
     }
 
@@ -169,7 +182,7 @@ unsafe impl Sys for Kernel {
     }
 
     fn open_max(&self) -> Option<u64> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         u64::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).ok()
     }
 
@@ -184,12 +197,12 @@ unsafe impl Sys for Kernel {
     }
 
     fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { libc::fchdir(directory) })
     }
 
     fn set_umask(&self, mask: u32) {
-        // SAFETY: no memory is passed. `mode_t` has 16 bits on some systems, a mask at most 9.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows. `mode_t` has 16 bits on some systems, a mask at most 9.
         let _ = unsafe { libc::umask((mask & 0o777) as libc::mode_t) };
     }
 
@@ -217,22 +230,22 @@ unsafe impl Sys for Kernel {
     }
 
     fn process(&self) -> Pid {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         unsafe { libc::getpid() }
     }
 
     fn parent(&self) -> Pid {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         unsafe { libc::getppid() }
     }
 
     fn start_session(&self) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { libc::setsid() })
     }
 
     fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { libc::setpgid(0, group) })
     }
 
@@ -242,14 +255,14 @@ unsafe impl Sys for Kernel {
     }
 
     fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         let group = unsafe { libc::getpgrp() };
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { libc::tcsetpgrp(terminal, group) })
     }
 
     fn set_nice(&self, nice: i32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })
     }
 
@@ -260,7 +273,7 @@ unsafe impl Sys for Kernel {
     }
 
     fn set_gid(&self, gid: u32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed. Setting the real id sets the saved one, too.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows. Setting the real id sets the saved one, too.
         done(unsafe { libc::setregid(gid, gid) })
     }
 
@@ -275,7 +288,8 @@ unsafe impl Sys for Kernel {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
-        let env = env.map_or_else(environment, CStrArray::as_ptr);
+        // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
+        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call.
         unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env) };
         Err(Errno::from_raw(errno::errno().0))
@@ -361,7 +375,7 @@ unsafe impl ParentSys for Kernel {
     }
 
     fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) })
     }
 
@@ -423,7 +437,7 @@ unsafe impl ParentSys for Kernel {
     }
 
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the process is the caller's: a child that was not waited for.
         done(unsafe { libc::kill(pid, signal) })
     }
 

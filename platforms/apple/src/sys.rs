@@ -147,7 +147,8 @@ unsafe impl AppleSys for Kernel {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
-        let env = env.map_or_else(environment, CStrArray::as_ptr);
+        // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
+        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
         let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none
         // of them. Nobody asks for the process id.

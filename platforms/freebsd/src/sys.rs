@@ -57,7 +57,7 @@ fn sysctl<const LENGTH: usize>(mut name: [c_int; LENGTH]) -> Result<c_int, Errno
 
 /// procctl(2) of the calling process, with an argument of one int.
 fn control(command: c_int, mut argument: c_int) -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let own = unsafe { libc::getpid() };
     let argument: *mut c_void = (&raw mut argument).cast();
     // SAFETY: the commands used here read one int from `argument`, which outlives the call.
@@ -88,7 +88,7 @@ unsafe impl FreebsdSys for Kernel {
 
     #[cfg(target_os = "freebsd")]
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed; that the descriptors are the caller's is the promise of `Kernel::new`.
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
         done(unsafe { libc::syscall(numbers::CLOSE_RANGE, first, last, 0) })
     }
 
@@ -98,14 +98,14 @@ unsafe impl FreebsdSys for Kernel {
     }
 
     fn closefrom(&self, first: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed; that the descriptors are the caller's is the promise of `Kernel::new`.
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
         done(unsafe { libc::syscall(numbers::CLOSEFROM, first) })
     }
 
     #[cfg(target_os = "freebsd")]
     fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         let position: *mut libc::off_t = ptr::null_mut();
-        // SAFETY: the buffer is borrowed for the call; the position is not asked for.
+        // SAFETY: the buffer is borrowed for the call; the position is not asked for. `Kernel::new` promises that the descriptor is, too.
         length(unsafe {
             libc::syscall(numbers::GETDIRENTRIES, directory, records.as_mut_ptr(), records.len(), position)
         })
@@ -113,7 +113,7 @@ unsafe impl FreebsdSys for Kernel {
 
     #[cfg(target_os = "dragonfly")]
     fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { libc::syscall(numbers::GETDENTS, directory, records.as_mut_ptr(), records.len()) })
     }
 

@@ -28,8 +28,14 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// Its methods close and replace descriptors by number and change the process. The caller uses them only in a child
-    /// before exec, or on descriptors and processes of its own.
+    /// The value is the right to close, replace and use every descriptor of the process by its number, to signal other
+    /// processes, and to change the process itself. A backend or launcher that is made of it carries that right, and
+    /// [`Backend::sys`](forkexec_core::Backend::sys) gives it out again. As long as the value exists, the caller answers
+    /// for all code that can reach it:
+    ///
+    /// - Methods are called in a child before exec, or on descriptors and processes that the calling code owns.
+    /// - Each descriptor that a launched plan names is owned or borrowed by the launching code until the launch returns.
+    /// - While a plan without an environment of its own is launched, no thread changes the environment of the process.
     pub const unsafe fn new() -> Self {
         Self(())
     }
@@ -54,12 +60,14 @@ macro_rules! same_type {
     }};
 }
 
-fn environment() -> *const *const c_char {
+/// # Safety
+///
+/// No thread changes the environment while the pointer is in use.
+unsafe fn environment() -> *const *const c_char {
     unsafe extern "C" {
         static mut environ: *const *const c_char;
     }
-    // SAFETY: a read of a pointer. That nobody changes the environment meanwhile is asked of the caller who leaves
-    // the environment to the process.
+    // SAFETY: a read of a pointer, which the caller promises not to race with a change.
     unsafe { environ }
 }
 
@@ -69,7 +77,7 @@ unsafe impl Sys for Kernel {
     type Executed = Infallible;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed; that the descriptor is the caller's is the promise of `Kernel::new`.
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptor.
         done(unsafe { syscall!(libc::SYS_close, fd) })
     }
 
@@ -79,23 +87,23 @@ unsafe impl Sys for Kernel {
     }
 
     fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         int(unsafe { syscall!(FCNTL, fd, libc::F_DUPFD_CLOEXEC, lowest) })
     }
 
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
         int(unsafe { syscall!(FCNTL, fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
     }
 
     fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno> {
         let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { syscall!(FCNTL, fd, libc::F_SETFD, flags) })
     }
 
     fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { syscall!(libc::SYS_write, fd, bytes.as_ptr(), bytes.len()) })
     }
 
@@ -143,12 +151,12 @@ unsafe impl Sys for Kernel {
     }
 
     fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { syscall!(libc::SYS_fchdir, directory) })
     }
 
     fn set_umask(&self, mask: u32) {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         let _ = unsafe { syscall!(libc::SYS_umask, mask) };
     }
 
@@ -169,22 +177,22 @@ unsafe impl Sys for Kernel {
     }
 
     fn process(&self) -> Pid {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
     }
 
     fn parent(&self) -> Pid {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getppid) }).unwrap_or(0)
     }
 
     fn start_session(&self) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_setsid) })
     }
 
     fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_setpgid, 0, group) })
     }
 
@@ -194,14 +202,14 @@ unsafe impl Sys for Kernel {
     }
 
     fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         let group = int(unsafe { syscall!(libc::SYS_getpgid, 0) })?;
         // SAFETY: `TIOCSPGRP` reads one pid from the pointer.
         done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSPGRP, &raw const group) })
     }
 
     fn set_nice(&self, nice: i32) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) })
     }
 
@@ -223,7 +231,8 @@ unsafe impl Sys for Kernel {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
-        let env = env.map_or_else(environment, CStrArray::as_ptr);
+        // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
+        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call.
         let _ = unsafe { syscall!(libc::SYS_execve, path.as_ptr(), argv.as_ptr(), env) };
         Err(errno())
@@ -274,7 +283,7 @@ unsafe impl ParentSys for Kernel {
     }
 
     fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { syscall!(libc::SYS_read, fd, buffer.as_mut_ptr(), buffer.len()) })
     }
 
@@ -311,7 +320,7 @@ unsafe impl ParentSys for Kernel {
     }
 
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: `Kernel::new` promises that the process is the caller's: a child that was not waited for.
         done(unsafe { syscall!(libc::SYS_kill, pid, signal) })
     }
 
@@ -358,12 +367,12 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn unshare_files(&self) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_unshare, libc::CLONE_FILES) })
     }
 
     fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         length(unsafe { syscall!(libc::SYS_getdents64, directory, records.as_mut_ptr(), records.len()) })
     }
 
@@ -392,14 +401,14 @@ unsafe impl LinuxSys for Kernel {
     fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
         // Its refusal is the good news, so a start that succeeds would leave it behind.
         let before = ::errno::errno();
-        // SAFETY: no memory is passed.
+        // SAFETY: no process can join the group, so that the call changes nothing.
         let answer = done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) });
         ::errno::set_errno(before);
         answer
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
     }
 

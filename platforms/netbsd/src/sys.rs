@@ -9,7 +9,7 @@ use forkexec_unix::Kernel;
 
 /// The kernel looks at no third argument of these two commands, and `F_MAXFD` at no descriptor.
 fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
-    // SAFETY: no memory is passed. That the descriptors are the caller's is the promise of `Kernel::new`.
+    // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
     match unsafe { libc::fcntl(fd, command, 0) } {
         -1 => Err(Errno::from_raw(errno().0)),
         value => Ok(value),

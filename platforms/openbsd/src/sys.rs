@@ -20,7 +20,7 @@ fn int(result: c_int) -> Result<c_int, Errno> {
 // allocates, locks or panics.
 unsafe impl OpenbsdSys for Kernel {
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {
-        // SAFETY: no memory is passed. That the descriptors are the caller's is the promise of `Kernel::new`.
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
         int(unsafe { libc::closefrom(lowest) }).map(drop)
     }
 

@@ -9,7 +9,7 @@ use forkexec_unix::Kernel;
 unsafe impl PosixSys for Kernel {
     #[cfg(target_os = "linux")]
     fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the buffer is borrowed for the call.
+        // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
         let read =
             unsafe { libc::syscall(libc::SYS_getdents64, directory, records.as_mut_ptr(), records.len()) };
         usize::try_from(read).map_err(|_| Errno::from_raw(errno::errno().0))

@@ -41,7 +41,7 @@ mod calls {
         }
 
         fn getdents(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
-            // SAFETY: the buffer is borrowed for the call.
+            // SAFETY: the buffer is borrowed for the call. `Kernel::new` promises that the descriptor is, too.
             length(unsafe { getdents(directory, records.as_mut_ptr(), records.len()) })
         }
 

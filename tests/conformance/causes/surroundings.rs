@@ -101,7 +101,7 @@ fn n20_e07_a_noexec_mount_is_told() {
 /// A filesystem of its own on a directory, for this thread and its children alone.
 fn mount_noexec(directory: &Path) -> Result<(), String> {
     let failed = |what: &str| Err(format!("{what}: {}", io::Error::last_os_error()));
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
         return failed("no mount namespace is to be had");
     }

@@ -83,7 +83,7 @@ fn w10_a_child_that_is_left_runs_on_and_leaves_no_zombie(#[values(true, false)] 
         let mut child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn().expect("it starts");
         let (pid, stdin) = (child.id().cast_signed(), child.stdin.take());
         drop(child);
-        // SAFETY: no memory is passed.
+        // SAFETY: the process is the test's own, and was not waited for.
         assert_eq!(unsafe { libc::kill(pid, 0) }, 0, "it runs");
         drop(stdin);
         threads.await_no_more();
@@ -351,7 +351,7 @@ fn end_all_that_run() {
     let tasks = fs::read_dir("/proc/self/task").expect("it is there").flatten();
     let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     for child in children.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
-        // SAFETY: no memory is passed. It is a child of this process that nobody waits for but the library's thread, after
+        // SAFETY: it is a child of this process that nobody waits for but the library's thread, after
         // this.
         check(unsafe { libc::kill(child.parse().expect("it is a number"), libc::SIGKILL) });
     }

@@ -40,7 +40,7 @@ fn m05_who_changes_ids_is_not_held_up_by_who_forks() {
                 while !IS_FORKING.load(Ordering::Acquire) {
                     thread::yield_now();
                 }
-                // SAFETY: no memory is passed, and -1 leaves an id as it is.
+                // SAFETY: changes nothing: -1 leaves an id as it is.
                 assert_eq!(unsafe { libc::setresgid(u32::MAX, u32::MAX, u32::MAX) }, 0);
                 HAS_CHANGED.store(true, Ordering::Release);
             });

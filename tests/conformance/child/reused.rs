@@ -24,7 +24,7 @@ fn with_few_numbers(test: impl FnOnce()) {
         if !is_privileged() || is_emulated("gives out numbers of its own") {
             return;
         }
-        // SAFETY: no memory is passed. The test's thread starts no other after this.
+        // SAFETY: the test's thread starts no other after this.
         if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
             return skip("no pid namespace is to be had");
         }
@@ -62,7 +62,7 @@ fn short_lived() -> u32 {
 
 /// Takes the status of a child as other code does that waits for all children.
 fn take_status(pid: u32) {
-    // SAFETY: no memory is passed.
+    // SAFETY: the process is the test's own, and was not waited for.
     check(unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) });
     // SAFETY: nothing is written.
     check(unsafe { libc::waitpid(pid.cast_signed(), ptr::null_mut(), 0) });

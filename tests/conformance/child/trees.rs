@@ -33,7 +33,7 @@ fn world() -> Option<Cgroup> {
         return None;
     }
     let world = Cgroup::new().map_err(|reason| skip(&reason)).ok()?;
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) });
     Some(world)
 }

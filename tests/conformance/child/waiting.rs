@@ -66,7 +66,7 @@ fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal:
         let grace = if refuses { SHORT } else { LONG };
         let status = child.terminate_then_kill(grace).expect("it is ours");
         assert_eq!(status.signal(), Some(signal));
-        // SAFETY: no memory is passed. The shell's own child, if there is one, is in its group.
+        // SAFETY: the shell's own child, if there is one, is in its group.
         unsafe { libc::kill(-i32::try_from(child.id()).expect("it is a pid"), libc::SIGKILL) };
     });
 }
@@ -111,14 +111,14 @@ fn a_child_whose_descriptor_is_non_blocking_is_waited_for_all_the_same() {
             child.wait().expect("it ends");
             return skip("a child has no descriptor here");
         };
-        // SAFETY: no memory is passed.
+        // SAFETY: the test owns the descriptor.
         check(unsafe { libc::fcntl(pidfd, libc::F_SETFL, libc::O_NONBLOCK) });
         assert_eq!(child.try_wait().expect("it runs"), None);
         assert!(child.wait().expect("it ends").success());
 
         let mut child = sleeping(true);
         let pidfd = child.pidfd().expect("there is one").as_raw_fd();
-        // SAFETY: no memory is passed.
+        // SAFETY: the test owns the descriptor.
         check(unsafe { libc::fcntl(pidfd, libc::F_SETFL, libc::O_NONBLOCK) });
         let status = child.terminate_then_kill(LONG).expect("it ends");
         assert_eq!(status.signal(), Some(libc::SIGTERM));

@@ -32,7 +32,7 @@ fn e16_a_user_at_its_limit_of_processes_is_told_at_the_start(
         command.arg("true").launch(launch).current_dir("/");
         let done = inside(Namespaces::NONE, || {
             let user = NOBODY - 23;
-            // SAFETY: no memory is passed.
+            // SAFETY: changes the calling process alone, which is the test's own.
             check(unsafe { libc::setresuid(user, user, user) });
             world::set_limit(libc::RLIMIT_NPROC, 1, 64).expect("a limit can be lowered");
             for _ in 0..2 {
@@ -51,7 +51,7 @@ fn address_space() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").expect("a process can be read");
     let pages: u64 =
         text.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number comes first");
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     pages * u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("a page has a size")
 }
 

@@ -110,7 +110,7 @@ fn a_user_may_become_itself_without_a_word_about_groups() {
     isolated(|| {
         let root = world::empty_chroot();
         let _unprivileged = without_privileges();
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         let me = unsafe { libc::geteuid() };
         assert_eq!(report(Command::new(root.path().join("probe")).uid(me)).uids, Ids::all(me));
     });

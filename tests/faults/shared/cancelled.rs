@@ -27,7 +27,7 @@ fn m04_a_start_is_no_point_of_cancellation(
         let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
         let is_started = thread::scope(|scope| {
             let starting = scope.spawn(|| {
-                // SAFETY: no memory is passed.
+                // SAFETY: asks about the calling process, and changes nothing.
                 assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
                 while !asked.load(Ordering::Acquire) {
                     std::hint::spin_loop();

@@ -159,7 +159,7 @@ fn report_pipe() -> (io::PipeReader, OwnedFd) {
 }
 
 fn set_cloexec(fd: &OwnedFd) {
-    // SAFETY: no memory is passed.
+    // SAFETY: the test owns the descriptor.
     assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }, 0);
 }
 

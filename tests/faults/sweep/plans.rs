@@ -7,6 +7,8 @@ use forkexec_core::{
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 
+use crate::sim::rich::as_hook;
+
 use super::ground::{DIRECTORY, Ground, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
 
 /// A plan, and what comes of it where nothing fails.
@@ -223,7 +225,7 @@ fn closure(ground: &Ground) -> Row {
         Ok(())
     }
     let row = plain(ground);
-    Row { name: "closure", plan: Plan { hook: Some(&succeed), ..row.plan }, ..row }
+    Row { name: "closure", plan: Plan { hook: Some(as_hook(&succeed)), ..row.plan }, ..row }
 }
 
 /// Where no child is born, because it is none: each enters by itself.

@@ -47,7 +47,7 @@ fn shared() -> &'static Shared {
 
 /// To the process that calls it.
 fn send(signal: i32) {
-    // SAFETY: no memory is passed, and the call is async-signal-safe.
+    // SAFETY: asks about the calling process, and is async-signal-safe.
     let process = unsafe { libc::getpid() };
     // SAFETY: as above.
     unsafe { libc::kill(process, signal) };
@@ -58,7 +58,7 @@ fn kill() {
 }
 
 fn stop() {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     shared().stopping.store(unsafe { libc::getpid() }, Ordering::Release);
     send(libc::SIGSTOP);
 }
@@ -76,12 +76,12 @@ fn send_what_does_nothing() {
 /// Sent to the very thread that starts children, by itself or its child.
 fn interrupt_the_parent() {
     let [thread, process] = [&shared().parent[0], &shared().parent[1]].map(|it| it.load(Ordering::Relaxed));
-    // SAFETY: no memory is passed, and the call is async-signal-safe.
+    // SAFETY: the thread is one of the test's own process, and the call is async-signal-safe.
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGUSR1) };
 }
 
 extern "C" fn count(_: i32) {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let is_the_parent = unsafe { libc::getpid() } == shared().parent[1].load(Ordering::Relaxed);
     let counter = if is_the_parent { &shared().handled } else { &shared().astray };
     counter.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +97,7 @@ fn continue_who_stops(done: &AtomicBool) -> usize {
             child => child,
         };
         if stopped != 0 && is_stopped(stopped) {
-            // SAFETY: no memory is passed; it is a child of this process, which nobody has waited for.
+            // SAFETY: it is a child of this process, which nobody has waited for.
             assert_eq!(unsafe { libc::kill(stopped, libc::SIGCONT) }, 0);
             (stopped, continued) = (0, continued + 1);
         }
@@ -224,7 +224,7 @@ fn e12_a_parent_that_is_interrupted_at_any_call_is_told_the_same(
 ) {
     isolated_for(LIMIT, || {
         let ground = Ground::new();
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         shared().parent[0].store(unsafe { libc::gettid() }, Ordering::Relaxed);
         shared().parent[1].store(std::process::id().cast_signed(), Ordering::Relaxed);
         let handled = Acting::with_flags(libc::SIGUSR1, count as *const () as usize, 0);

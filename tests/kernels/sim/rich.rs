@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use forkexec_core::{
-    Birth, CStrArray, Disposition, Exec, Fd, HookError, KeepList, Limit, Link, Mask, Move, Plan, Resource,
-    SignalSet, ThinCStr, WorkingDirectory,
+    Birth, CStrArray, Disposition, Exec, Fd, Hook, HookError, KeepList, Limit, Link, Mask, Move, Plan,
+    Resource, SignalSet, ThinCStr, WorkingDirectory,
 };
 
 use super::{Executed, File, Outcome, SimKernel};
@@ -92,7 +92,7 @@ pub(crate) fn session_plan() -> Plan<'static> {
         no_new_privs: true,
         die_with_parent: Some(libc::SIGTERM),
         mask: Mask::Set(SignalSet::EMPTY.with(libc::SIGUSR2)),
-        hook: Some(&succeed),
+        hook: Some(as_hook(&succeed)),
         close: Some(Link::Bulk),
         ..Plan::new(exec())
     }
@@ -120,6 +120,12 @@ pub(crate) fn argv() -> CStrArray<'static> {
     static ARGV: LazyLock<[Option<ThinCStr<'static>>; 3]> =
         LazyLock::new(|| [Some(c"prog".into()), Some(c"x".into()), None]);
     CStrArray::new(&*ARGV).expect("it ends with a null")
+}
+
+/// A closure for a plan.
+pub(crate) fn as_hook<'a>(closure: &'a (dyn Fn() -> Result<(), HookError> + Sync + 'a)) -> Hook<'a> {
+    // SAFETY: what these suites run in a child makes system calls alone. A simulated kernel makes no child.
+    unsafe { Hook::new(closure) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a hook")]

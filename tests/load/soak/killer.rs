@@ -54,7 +54,7 @@ fn kill_child(child: i32, parent: u32) {
     let Some(stat) = read_in(&process, c"stat") else { return };
     let parents = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)?.parse().ok());
     if parents == Some(parent) {
-        // SAFETY: no memory is passed. A descriptor of a process's directory stands for it (pidfd_send_signal(2)).
+        // SAFETY: the process descends from the test. A descriptor of a process's directory stands for it (pidfd_send_signal(2)).
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, 0, 0) };
     }
 }

@@ -1,9 +1,8 @@
 //! The started side.
 
 use super::{COUNT, FIRST, NAMES, PID};
-use crate::platform::backend;
-use crate::{ActivationError, Error};
-use forkexec_core::{Backend, Sys};
+use crate::{ActivationError, Error, platform};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -20,19 +19,30 @@ pub struct ListenFd {
     pub fd: OwnedFd,
 }
 
-/// Takes the sockets that this program was handed by socket activation, in their order; none, if it was started without.
+/// Takes the sockets that this program was handed by socket activation, in their order. Returns none if the program was
+/// started without socket activation.
 ///
-/// It understands what [`Command::listen_fd`](crate::Command::listen_fd), systemd and others say in `LISTEN_PID`,
-/// `LISTEN_FDS` and `LISTEN_FDNAMES` (`sd_listen_fds(3)`). They are taken once: each descriptor is found to have
-/// survived exec, and made close-on-exec, so that this program's own children do not inherit it.
+/// It reads `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` (`sd_listen_fds(3)`), as
+/// [`Command::listen_fd`](crate::Command::listen_fd), systemd and others set them. Each descriptor must be open and not
+/// close-on-exec, as after an exec. It becomes close-on-exec, so that this program's children do not inherit it. It may be
+/// something else than a socket: systemd also hands over pipes, devices and memory files.
+///
+/// The sockets are taken once: a later call of the process returns an error.
 ///
 /// The variables stay as they are, because changing the environment of a program with several threads is not safe. The
-/// children of this program see from `LISTEN_PID` that they are not meant.
+/// children of this program see from `LISTEN_PID` that the variables are not for them.
+///
+/// # Safety
+///
+/// No other code of this process owns the descriptors that the variables announce, which are the numbers from 3 up. That holds
+/// at the start of `main`. Later, a library may have opened one of these numbers itself, and this function would give the
+/// descriptor a second owner. The checks refuse what std opened, but cannot refuse all: the environment is no proof of
+/// ownership.
 ///
 /// # Errors
 ///
-/// [`Error::Activation`] if the variables mean this process and make no sense, or a descriptor is not open or is
-/// close-on-exec: then it was not inherited, or was taken already. None is taken then.
+/// Returns [`Error::Activation`] if the variables are for this process and are not valid, if a descriptor is not open or is
+/// close-on-exec, or if the sockets were taken before. In all these cases no descriptor is taken, and all stay open.
 ///
 /// # Examples
 ///
@@ -40,7 +50,8 @@ pub struct ListenFd {
 /// use forkexec::listen_fds;
 /// use std::net::TcpListener;
 ///
-/// let mut handed = listen_fds()?;
+/// // SAFETY: it is the first call in `main`: nothing else has opened a descriptor.
+/// let mut handed = unsafe { listen_fds() }?;
 /// let listener = match handed.pop() {
 ///     Some(socket) => TcpListener::from(socket.fd),
 ///     None => TcpListener::bind("127.0.0.1:0")?, // started by hand
@@ -48,15 +59,23 @@ pub struct ListenFd {
 /// # let _ = listener;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn listen_fds() -> Result<Vec<ListenFd>, Error> {
-    // Two threads must not both find what only one can take.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _taking = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+pub unsafe fn listen_fds() -> Result<Vec<ListenFd>, Error> {
+    static ARE_TAKEN: Mutex<bool> = Mutex::new(false);
+    let mut are_taken = ARE_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let names = announced(|name| env::var_os(name))?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if *are_taken {
+        return Err(ActivationError::TakenBefore.into());
+    }
     let fds = FIRST..;
     for fd in fds.clone().take(names.len()) {
         was_inherited(fd)?;
     }
+    *are_taken = true;
+    // SAFETY: each is open, as was just seen. The caller promises that no other code owns it, and no call took it before.
+    let take = |fd| unsafe { take(fd) };
     Ok(fds.zip(names).map(|(fd, name)| ListenFd { name, fd: take(fd) }).collect())
 }
 
@@ -92,22 +111,24 @@ fn bad(name: &'static str, value: &OsStr) -> ActivationError {
     ActivationError::Variable { name, value: value.to_owned() }
 }
 
-/// What this program opened itself is close-on-exec, if it was opened by std, or is none of these numbers.
+/// Whether a descriptor can be one that exec left open. Each that std opens is close-on-exec.
 fn was_inherited(fd: RawFd) -> Result<(), ActivationError> {
-    match backend().sys().is_cloexec(fd) {
+    match platform::is_cloexec(fd) {
         Ok(false) => Ok(()),
         Ok(true) => Err(ActivationError::Taken { fd }),
         Err(_) => Err(ActivationError::NotOpen { fd }),
     }
 }
 
-fn take(fd: RawFd) -> OwnedFd {
-    // That it is open was just seen.
-    let _ = backend().sys().set_cloexec(fd, true);
-    // SAFETY: whoever started this process says, to this process and no other, that the descriptor is for whoever asks first.
-    // That is the caller of `listen_fds`: the next one finds it close-on-exec, and so does one who asks for a number under
-    // which std opened something else.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+/// # Safety
+///
+/// The descriptor is open, and nothing owns it.
+unsafe fn take(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller promises as much.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // The flag of an open descriptor can always be set.
+    let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    fd
 }
 
 #[cfg(test)]

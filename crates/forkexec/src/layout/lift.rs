@@ -8,6 +8,7 @@ use crate::slots::{self, HIGH};
 use forkexec_core::Fd;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
 
 /// Sources with high numbers, and what is left when they are lifted.
 #[derive(Default)]
@@ -34,7 +35,9 @@ impl Lift {
         let limit = LazyCell::new(checks::highest_target);
         let has_room = |fd: &Fd| !is_kept(fd) || *fd <= *limit;
         // A low duplicate is closed after the start, which would drop the locks that this process has on the file.
-        let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && platform::is_never_locked(*fd);
+        // SAFETY: each source is the command's or the draft's, which outlive this function.
+        let source = |fd: Fd| unsafe { BorrowedFd::borrow_raw(fd) };
+        let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && platform::is_never_locked(source(*fd));
         let sources: Vec<Fd> =
             needed.iter().rev().copied().filter(may_be_lifted).take(ends::ROOM_FOR_SOURCES).collect();
         let left = needed.iter().rev().find(|fd| !sources.contains(fd));

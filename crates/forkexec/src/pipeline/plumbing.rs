@@ -53,7 +53,7 @@ fn again(kind: &Kind) -> Result<Kind, SpawnError> {
         Kind::Null => Kind::Null,
         Kind::Piped => Kind::Piped,
         Kind::Closed => Kind::Closed,
-        Kind::Fd(fd) => Kind::Fd(duplicate(fd.as_raw_fd(), FIRST)?),
+        Kind::Fd(fd) => Kind::Fd(duplicate(fd, FIRST)?),
     })
 }
 
@@ -66,7 +66,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
 }
 
 fn raised(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
-    if fd.as_raw_fd() < FIRST { duplicate(fd.as_raw_fd(), FIRST) } else { Ok(fd) }
+    if fd.as_raw_fd() < FIRST { duplicate(fd, FIRST) } else { Ok(fd) }
 }
 
 /// Refuses a command that puts something in the place of a pipe to its neighbour.

@@ -1,15 +1,19 @@
 //! Children that have a descriptor table of their own from the start: nothing is lifted to low numbers.
 
 use forkexec_core::{Errno, Fd};
+use std::os::fd::BorrowedFd;
 
 pub(crate) fn shares_table() -> bool {
     false
 }
 
-pub(crate) fn replace(_from: Fd, _to: Fd) -> Result<(), Errno> {
+/// # Safety
+///
+/// None: nothing is replaced.
+pub(crate) unsafe fn replace(_from: BorrowedFd<'_>, _to: Fd) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
-pub(crate) fn is_never_locked(_fd: Fd) -> bool {
+pub(crate) fn is_never_locked(_fd: BorrowedFd<'_>) -> bool {
     false
 }

@@ -15,7 +15,7 @@ pub(crate) const LEAVES_STATUS: bool = true;
 
 /// pidfd_open(2), Linux 5.3: close-on-exec.
 pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is passed.
+    // SAFETY: opens a descriptor of a process, and does nothing to it.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let number = RawFd::try_from(opened).map_err(io::Error::other)?;
     if number < 0 {

@@ -44,7 +44,7 @@ const REAPER_PIDINFO_VALID: libc::c_uint = 1;
 const REAPER_PIDINFO_CHILD: libc::c_uint = 2;
 
 fn control(command: libc::c_int, data: *mut libc::c_void) -> io::Result<()> {
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let own = unsafe { libc::getpid() };
     // SAFETY: `data` is null, or the structure that the command takes, which outlives the call: what it points to, too.
     if unsafe { libc::procctl(libc::P_PID, own.into(), command, data) } == 0 {

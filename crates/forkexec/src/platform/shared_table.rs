@@ -4,7 +4,7 @@ use forkexec_core::{Errno, Fd};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 /// Whether a child does that, so that it matters how high the descriptors are that it needs: nothing was refused so far.
@@ -14,11 +14,14 @@ pub(crate) fn shares_table() -> bool {
 
 /// dup3(2): duplicates `from` onto the open descriptor `to`, close-on-exec and in one step. It is asked again where it is
 /// interrupted, or another thread's open is half-way on that number.
-pub(crate) fn replace(from: Fd, to: Fd) -> Result<(), Errno> {
+///
+/// # Safety
+///
+/// The caller owns the descriptor `to`.
+pub(crate) unsafe fn replace(from: BorrowedFd<'_>, to: Fd) -> Result<(), Errno> {
     loop {
-        // SAFETY: no memory is passed. What is replaced is the pool's own: it has looked at the number just before.
-        // The libc crate has no function for it on Android.
-        if unsafe { libc::syscall(libc::SYS_dup3, from, to, libc::O_CLOEXEC) } >= 0 {
+        // SAFETY: `from` is borrowed, and the caller owns `to`. The libc crate has no function for it on Android.
+        if unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, libc::O_CLOEXEC) } >= 0 {
             return Ok(());
         }
         let errno = io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw);
@@ -33,9 +36,9 @@ pub(crate) fn replace(from: Fd, to: Fd) -> Result<(), Errno> {
 ///
 /// That is so for pipes, sockets, what has no name and no kind (an eventfd, an epoll), the devices of memory (`/dev/null`)
 /// and terminals that are no serial line.
-pub(crate) fn is_never_locked(fd: Fd) -> bool {
-    // SAFETY: the caller knows the descriptor to be open, and the `File` does not close it.
-    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+pub(crate) fn is_never_locked(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: the descriptor is borrowed, and the `File` does not close it.
+    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd.as_raw_fd()) });
     let Ok(about) = file.metadata() else { return false };
     let kind = about.file_type();
     if kind.is_char_device() {
@@ -58,7 +61,7 @@ mod tests {
     use super::is_never_locked;
     use std::fs::File;
     use std::io;
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, FromRawFd, OwnedFd};
     use std::os::unix::net::UnixDatagram;
 
     #[test]
@@ -67,12 +70,12 @@ mod tests {
         let socket = UnixDatagram::unbound().unwrap();
         let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
         let file = tempfile::tempfile().unwrap();
-        // SAFETY: no memory is passed.
+        // SAFETY: eventfd takes two numbers and opens a descriptor.
         let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        let never = [pipe.as_raw_fd(), socket.as_raw_fd(), null.as_raw_fd(), event];
+        // SAFETY: it was just opened, and nothing else owns it.
+        let event = unsafe { OwnedFd::from_raw_fd(event) };
+        let never = [pipe.as_fd(), socket.as_fd(), null.as_fd(), event.as_fd()];
         assert_eq!(never.map(is_never_locked), [true; 4]);
-        assert_eq!([file.as_raw_fd(), directory.as_raw_fd()].map(is_never_locked), [false; 2]);
-        // SAFETY: it is this test's own.
-        unsafe { libc::close(event) };
+        assert_eq!([file.as_fd(), directory.as_fd()].map(is_never_locked), [false; 2]);
     }
 }

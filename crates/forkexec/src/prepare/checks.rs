@@ -2,11 +2,11 @@
 
 use crate::activation::is_name;
 use crate::operand::{self, Operand};
-use crate::platform::{backend, capabilities};
+use crate::platform::{self, capabilities};
 use crate::settings::{Directory, Launch, Settings};
 use crate::tree::has_reapers;
 use crate::{Error, FdSource, InputError, SpawnError, Tree};
-use forkexec_core::{Backend, Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use std::path::Path;
 /// Whether a descriptor is close-on-exec, `None` if it is not open. Where that may not be asked it counts as if it were: the child
 /// clears the flag, or tells that it may not.
 pub(super) fn is_cloexec(fd: Fd) -> Option<bool> {
-    match backend().sys().is_cloexec(fd) {
+    match platform::is_cloexec(fd) {
         Ok(is_cloexec) => Some(is_cloexec),
         Err(Errno::BADF) => None,
         Err(_) => Some(true),
@@ -180,7 +180,7 @@ fn leaves_groups(settings: &Settings<'_>) -> bool {
 /// less than the kernel's (musl: 32).
 fn groups_limit() -> usize {
     const OF_LINUX: usize = 65_536;
-    // SAFETY: no memory is passed.
+    // SAFETY: asks about the calling process, and changes nothing.
     let limit = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
     usize::try_from(limit).unwrap_or(usize::MAX).max(OF_LINUX)
 }
@@ -203,14 +203,8 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
     Ok(())
 }
 
-/// Whether there is a signal with this number. Where the backend does not know the highest, the system does.
 fn is_signal(signal: Signal, verb: &'static str) -> Result<(), InputError> {
-    let sys = backend().sys();
-    let may_be = (1..=sys.highest_signal()).contains(&signal);
-    if may_be && sys.disposition(signal) != Err(Errno::INVAL) {
-        return Ok(());
-    }
-    Err(InputError::BadSignal { signal, verb })
+    if platform::is_signal(signal) { Ok(()) } else { Err(InputError::BadSignal { signal, verb }) }
 }
 
 /// The set of these signals, none of which is the C library's own or beyond every process's reach.

@@ -4,8 +4,11 @@
 //! Whoever closes descriptors that are not his own may have closed ours, and the number may be somebody's by now. So
 //! nothing is put in the place of a descriptor that was not looked at: what is not ours any more is forgotten.
 
-use crate::platform::{backend, replace};
-use forkexec_core::{Backend, Errno, Fd, FileId, ParentSys, Sys};
+use crate::layout::duplicate;
+use crate::platform::{file_id, replace};
+use forkexec_core::{Errno, Fd, FileId};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// How many slots there may be.
@@ -39,34 +42,18 @@ const fn lent(fd: Fd) -> i32 {
 impl Pool {
     /// A pool without slots.
     pub(super) fn open() -> Result<Self, Errno> {
-        let sys = backend().sys();
-        let (reader, writer) = sys.pipe()?;
-        let _ = sys.close(writer);
+        let errno = |error: io::Error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw);
+        let (reader, _) = io::pipe().map_err(errno)?;
         // Its own number may be as high as it likes.
-        let original = match sys.dup_from(reader, HIGH) {
-            Ok(high) => {
-                let _ = sys.close(reader);
-                high
-            }
-            Err(_) => reader,
-        };
-        match sys.file_id(original) {
-            Ok(id) => Ok(Self {
-                original,
-                id,
-                cells: [const { AtomicI32::new(EMPTY) }; MOST],
-                is_closed: AtomicBool::new(false),
-            }),
-            Err(errno) => {
-                let _ = sys.close(original);
-                Err(errno)
-            }
-        }
+        let original = duplicate(&reader, HIGH).unwrap_or_else(|_| reader.into());
+        let id = file_id(original.as_raw_fd())?;
+        let cells = [const { AtomicI32::new(EMPTY) }; MOST];
+        Ok(Self { original: original.into_raw_fd(), id, cells, is_closed: AtomicBool::new(false) })
     }
 
     /// Whether this number still is the pool's.
     fn is_ours(&self, fd: Fd) -> bool {
-        backend().sys().file_id(fd) == Ok(self.id)
+        file_id(fd) == Ok(self.id)
     }
 
     /// Whether slots can still be had: somebody may have closed what they are duplicates of.
@@ -88,19 +75,32 @@ impl Pool {
 
     /// Adds a slot, if there is room and a low number is free.
     pub(super) fn grow(&self) -> Option<()> {
-        let sys = backend().sys();
-        if self.size() == MOST || !self.is_alive() {
+        if self.size() == MOST {
             return None;
         }
+        let original = self.original()?;
         for lowest in FIRST_CHOICES {
-            let fd = sys.dup_from(self.original, lowest).ok();
-            match fd {
-                Some(fd) if fd < HIGH && self.note(fd) => return Some(()),
-                Some(fd) => drop(sys.close(fd)),
-                None => {}
+            let Ok(slot) = duplicate(original, lowest) else { continue };
+            if slot.as_raw_fd() < HIGH && self.note(slot.as_raw_fd()) {
+                let _ = slot.into_raw_fd();
+                return Some(());
             }
         }
         None
+    }
+
+    /// What the placeholders are duplicates of, unless other code closed it.
+    fn original(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: it was just seen to be the pool's, which closes it in `close` alone.
+        self.is_alive().then(|| unsafe { BorrowedFd::borrow_raw(self.original) })
+    }
+
+    /// Closes a number if it still is the pool's.
+    fn close_ours(&self, fd: Fd) {
+        if self.is_ours(fd) {
+            // SAFETY: it was just seen to be the pool's, and no cell has it any more.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
     }
 
     fn note(&self, fd: Fd) -> bool {
@@ -110,7 +110,7 @@ impl Pool {
     }
 
     /// Puts a duplicate of `source` in a free slot that is `usable`. `None` if there is no slot.
-    pub(super) fn lend(&self, source: Fd, usable: impl Fn(Fd) -> bool) -> Option<Slot<'_>> {
+    pub(super) fn lend(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<Slot<'_>> {
         self.cells.iter().find_map(|cell| {
             let fd = cell.load(Ordering::SeqCst);
             if fd < 0 || !usable(fd) {
@@ -122,16 +122,17 @@ impl Pool {
     }
 
     /// Fills a slot that nobody else has.
-    fn fill<'p>(&'p self, cell: &'p AtomicI32, fd: Fd, source: Fd) -> Option<Slot<'p>> {
+    fn fill<'p>(&'p self, cell: &'p AtomicI32, fd: Fd, source: BorrowedFd<'_>) -> Option<Slot<'p>> {
         if !self.is_ours(fd) {
             cell.store(EMPTY, Ordering::SeqCst);
             return None;
         }
-        if replace(source, fd).is_err() {
+        // SAFETY: the number was just seen to be the pool's, and its cell says that no other start has it.
+        if unsafe { replace(source, fd) }.is_err() {
             cell.store(fd, Ordering::SeqCst);
             return None;
         }
-        let holds = backend().sys().file_id(fd).ok();
+        let holds = file_id(fd).ok();
         if holds.is_none() {
             cell.store(EMPTY, Ordering::SeqCst);
         }
@@ -140,7 +141,9 @@ impl Pool {
 
     /// Puts the placeholder back, and says whether it is there.
     fn restore(&self, fd: Fd) -> bool {
-        self.is_alive() && replace(self.original, fd).is_ok() && self.is_ours(fd)
+        // SAFETY: the slot has the number, and what it put there is still there.
+        let restored = self.original().is_some_and(|original| unsafe { replace(original, fd) }.is_ok());
+        restored && self.is_ours(fd)
     }
 
     /// Closes what is not lent; what is will be closed when it comes back.
@@ -149,16 +152,14 @@ impl Pool {
         for cell in &self.cells {
             self.close_cell(cell);
         }
-        if self.is_alive() {
-            let _ = backend().sys().close(self.original);
-        }
+        self.close_ours(self.original);
     }
 
     fn close_cell(&self, cell: &AtomicI32) {
         let fd = cell.load(Ordering::SeqCst);
         let taken = fd >= 0 && cell.compare_exchange(fd, EMPTY, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-        if taken && self.is_ours(fd) {
-            let _ = backend().sys().close(fd);
+        if taken {
+            self.close_ours(fd);
         }
     }
 }
@@ -181,11 +182,11 @@ impl Slot<'_> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let Self { pool, cell, fd, holds } = *self;
-        let sys = backend().sys();
-        let is_as_left = sys.file_id(fd) == Ok(holds);
+        let is_as_left = file_id(fd) == Ok(holds);
         let is_restored = is_as_left && pool.restore(fd);
         if is_as_left && !is_restored {
-            let _ = sys.close(fd);
+            // SAFETY: the slot has the number, and what it put there is still there.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
         cell.store(if is_restored { fd } else { EMPTY }, Ordering::SeqCst);
         if pool.is_closed.load(Ordering::SeqCst) {

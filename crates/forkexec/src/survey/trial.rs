@@ -180,10 +180,15 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::{Answer, Errno, KeepList, Outcome, close_each, closing};
-    use crate::platform::backend;
-    use forkexec_core::{Backend, Sys, fork};
+    use crate::platform;
+    use forkexec_core::{Backend, ParentSys, Sys, fork};
     use rstest::rstest;
     use std::time::{Duration, Instant};
+
+    fn backend() -> &'static impl Backend<Sys: ParentSys> {
+        // SAFETY: each trial closes in a child of its own.
+        unsafe { platform::backend() }
+    }
 
     #[rstest]
     #[case::works(Ok(7 << 32 | 5), Outcome::Works, 7 << 32 | 5)]

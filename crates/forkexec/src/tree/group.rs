@@ -3,10 +3,8 @@
 use std::io;
 
 /// Sends a signal to all members of the group that a child leads. That there is none is no error.
-///
-/// The caller knows the number to be the child's: it was not waited for, or left.
 pub(super) fn signal(leader: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: no memory is passed. Whose number it is is the caller's care; it is that of a child, so neither 0 nor 1.
+    // SAFETY: `Held` calls this only while the status of the child is not taken, so that the group is the child's.
     if unsafe { libc::kill(-leader, signal) } == 0 {
         return Ok(());
     }

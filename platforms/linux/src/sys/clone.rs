@@ -85,22 +85,22 @@ unsafe impl CloneSys for Kernel {
     }
 
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: opens a descriptor of a process, and does nothing to it. The caller owns the descriptor.
         int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0) })
     }
 
     fn is_dumpable(&self) -> Result<bool, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }).map(|how| how == 1)
     }
 
     fn make_dumpable(&self) -> Result<(), Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1, 0, 0, 0) })
     }
 
     fn give_way(&self) {
-        // SAFETY: no memory is passed.
+        // SAFETY: waits, and changes nothing.
         let _ = unsafe { syscall!(libc::SYS_sched_yield) };
     }
 

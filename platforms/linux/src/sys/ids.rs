@@ -34,14 +34,14 @@ pub(super) fn set_groups(groups: &[u32]) -> Result<(), Errno> {
 }
 
 pub(super) fn set_gid(gid: u32) -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling thread alone, which is the only one of a child. `Kernel::new` allows it.
     done(unsafe { syscall!(calls::SETRESGID, gid, gid, gid) })?;
     // SAFETY: the call is one of the two.
     verify(unsafe { three_ids(calls::GETRESGID) }? == [gid; 3])
 }
 
 pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling thread alone, which is the only one of a child. `Kernel::new` allows it.
     done(unsafe { syscall!(calls::SETRESUID, uid, uid, uid) })?;
     // SAFETY: the call is one of the two.
     verify(unsafe { three_ids(calls::GETRESUID) }? == [uid; 3])?;
@@ -49,7 +49,7 @@ pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
 }
 
 pub(super) fn set_no_new_privs() -> Result<(), Errno> {
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     // SAFETY: as above.
     verify(check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) })? == 1)
@@ -97,7 +97,7 @@ fn give_up_ambient_capabilities() -> Result<(), Errno> {
     if possible == 0 {
         return Ok(());
     }
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     done(unsafe {
         syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     })?;
@@ -112,7 +112,7 @@ const NO_CAPABILITY: u32 = 1 << 16;
 
 fn is_ambient(capability: u32) -> Result<bool, Errno> {
     let operation = libc::PR_CAP_AMBIENT_IS_SET;
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0, 0) })
         .map(|is_set| is_set == 1)
 }

@@ -26,7 +26,7 @@ const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
 pub(crate) fn make_ambient(capability: u32) -> io::Result<()> {
     change(|sets| sets.inheritable |= 1 << capability)?;
     let raise = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).expect("a small number");
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) })?;
     without_fixup()
 }
@@ -54,14 +54,14 @@ fn change(how: impl FnOnce(&mut Sets)) -> io::Result<()> {
 
 /// Lets a change of the user take no capability.
 pub(crate) fn without_fixup() -> io::Result<()> {
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     done(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) })
 }
 
 /// Lets a change of the user take no permitted capability, up to the next exec.
 pub(crate) fn keep() -> io::Result<()> {
     let yes: libc::c_ulong = 1;
-    // SAFETY: no memory is passed.
+    // SAFETY: changes the calling process alone, which is the test's own.
     done(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, yes, 0, 0, 0) })
 }
 

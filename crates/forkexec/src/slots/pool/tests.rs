@@ -1,9 +1,12 @@
-use super::{Fd, HIGH, MOST, Pool, backend, replace};
+use super::{Fd, HIGH, MOST, Pool};
+use crate::platform::{self, file_id, is_cloexec};
 use crate::slots::LOW_NUMBERS;
-use forkexec_core::{Backend, FileId, ParentSys, Sys};
+use forkexec_core::FileId;
 use rstest::rstest;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::thread;
 
 /// A pool with so many slots, which is closed after the test.
@@ -18,7 +21,7 @@ fn with_pool(slots: usize, test: impl FnOnce(&Pool)) {
 }
 
 fn id(fd: Fd) -> Option<FileId> {
-    backend().sys().file_id(fd).ok()
+    file_id(fd).ok()
 }
 
 /// The slots, without what they are duplicates of.
@@ -30,8 +33,20 @@ fn file() -> File {
     tempfile::tempfile().expect("a file can be made")
 }
 
+/// What a library does that takes a number of the pool's.
+fn replace(foreign: &File, number: Fd) {
+    // SAFETY: the number is the pool's, which looks at it before each use.
+    unsafe { platform::replace(foreign.as_fd(), number) }.expect("it is open");
+}
+
+/// Closes what `replace` opened.
+fn close(number: Fd) {
+    // SAFETY: the pool has forgotten the number, and this test put a file there.
+    drop(unsafe { File::from_raw_fd(number) });
+}
+
 fn is_linux() -> bool {
-    crate::platform::shares_table()
+    platform::shares_table()
 }
 
 #[test]
@@ -43,7 +58,7 @@ fn slots_are_low_and_closed_by_exec() {
         let slots = free(pool);
         assert_eq!(slots.len(), 4);
         assert!(slots.iter().all(|fd| (3..HIGH).contains(fd)), "{slots:?}");
-        assert!(pool.descriptors().into_iter().all(|fd| backend().sys().is_cloexec(fd) == Ok(true)));
+        assert!(pool.descriptors().into_iter().all(|fd| is_cloexec(fd) == Ok(true)));
     });
 }
 
@@ -54,11 +69,8 @@ fn a_slot_refers_to_its_source_until_it_is_dropped() {
     }
     with_pool(2, |pool| {
         let (file, before) = (file(), free(pool));
-        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("two are free");
-        assert_eq!(
-            (id(slot.number()), backend().sys().is_cloexec(slot.number())),
-            (id(file.as_raw_fd()), Ok(true))
-        );
+        let slot = pool.lend(file.as_fd(), |_| true).expect("two are free");
+        assert_eq!((id(slot.number()), is_cloexec(slot.number())), (id(file.as_raw_fd()), Ok(true)));
         assert_eq!((free(pool).len(), pool.size()), (1, 2));
         drop(slot);
         assert_eq!(free(pool), before);
@@ -72,8 +84,8 @@ fn a_slot_that_is_not_usable_is_passed_over() {
     }
     with_pool(2, |pool| {
         let (file, slots) = (file(), free(pool));
-        let lent = pool.lend(file.as_raw_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
-        assert_eq!((lent, pool.lend(file.as_raw_fd(), |_| false).is_none()), (Some(slots[1]), true));
+        let lent = pool.lend(file.as_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
+        assert_eq!((lent, pool.lend(file.as_fd(), |_| false).is_none()), (Some(slots[1]), true));
     });
 }
 
@@ -84,7 +96,7 @@ fn no_more_are_lent_than_there_are() {
     }
     with_pool(2, |pool| {
         let file = file();
-        let lend = || pool.lend(file.as_raw_fd(), |_| true);
+        let lend = || pool.lend(file.as_fd(), |_| true);
         let (first, second) = (lend().expect("free"), lend().expect("free"));
         assert!(first.number() != second.number() && lend().is_none());
         drop(first);
@@ -100,10 +112,10 @@ fn a_number_that_is_somebody_else_s_is_forgotten_and_left_alone() {
     }
     with_pool(1, |pool| {
         let (file, foreign, slots) = (file(), file(), free(pool));
-        replace(foreign.as_raw_fd(), slots[0]).expect("the slot is open");
-        assert!(pool.lend(file.as_raw_fd(), |_| true).is_none());
+        replace(&foreign, slots[0]);
+        assert!(pool.lend(file.as_fd(), |_| true).is_none());
         assert_eq!((id(slots[0]), pool.size()), (id(foreign.as_raw_fd()), 0));
-        backend().sys().close(slots[0]).expect("it is open");
+        close(slots[0]);
     });
 }
 
@@ -114,12 +126,12 @@ fn a_lent_number_that_became_somebody_else_s_is_forgotten_and_left_alone() {
     }
     with_pool(1, |pool| {
         let (file, foreign) = (file(), file());
-        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
-        replace(foreign.as_raw_fd(), number).expect("the slot is open");
+        replace(&foreign, number);
         drop(slot);
         assert_eq!((id(number), pool.size()), (id(foreign.as_raw_fd()), 0));
-        backend().sys().close(number).expect("it is open");
+        close(number);
     });
 }
 
@@ -131,13 +143,13 @@ fn a_slot_that_cannot_be_restored_is_closed() {
     }
     with_pool(1, |pool| {
         let (file, foreign) = (file(), file());
-        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
-        replace(foreign.as_raw_fd(), pool.original).expect("it is open");
+        replace(&foreign, pool.original);
         drop(slot);
         assert_eq!((id(number) == id(file.as_raw_fd()), pool.size(), pool.is_alive()), (false, 0, false));
         assert_eq!(id(pool.original), id(foreign.as_raw_fd()));
-        backend().sys().close(pool.original).expect("it is open");
+        close(pool.original);
     });
 }
 
@@ -148,7 +160,9 @@ fn a_source_that_is_not_open_costs_no_slot() {
     }
     with_pool(1, |pool| {
         let before = free(pool);
-        assert!(pool.lend(-1, |_| true).is_none());
+        // SAFETY: no descriptor has this number, so that nothing owns it.
+        let closed = unsafe { BorrowedFd::borrow_raw(Fd::MAX) };
+        assert!(pool.lend(closed, |_| true).is_none());
         assert_eq!(free(pool), before);
     });
 }
@@ -160,7 +174,7 @@ fn a_slot_that_comes_back_after_the_pool_was_closed_is_closed() {
     }
     with_pool(2, |pool| {
         let file = file();
-        let slot = pool.lend(file.as_raw_fd(), |_| true).expect("free");
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
         pool.close();
         assert_eq!(id(number), id(file.as_raw_fd()));
@@ -183,7 +197,7 @@ fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
                 scope.spawn(|| {
                     let file = file();
                     for _ in 0..2_000 {
-                        let slot = pool.lend(file.as_raw_fd(), |_| true);
+                        let slot = pool.lend(file.as_fd(), |_| true);
                         // What lies there is this thread's own.
                         assert!(slot.is_none_or(|slot| id(slot.number()) == id(file.as_raw_fd())));
                     }
@@ -208,5 +222,9 @@ fn a_placeholder_is_at_its_end() {
     if !is_linux() {
         return;
     }
-    with_pool(1, |pool| assert_eq!(backend().sys().read(free(pool)[0], &mut [0]), Ok(0)));
+    with_pool(1, |pool| {
+        // SAFETY: the pool owns it, and the `File` does not close it.
+        let mut placeholder = ManuallyDrop::new(unsafe { File::from_raw_fd(free(pool)[0]) });
+        assert_eq!(placeholder.read(&mut [0]).expect("it is open"), 0);
+    });
 }
