@@ -37,8 +37,9 @@ pub fn open_many(count: usize) -> Vec<OwnedFd> {
 /// If the number is open already, or not below the descriptor limit.
 pub fn place(fd: impl AsFd, number: RawFd) -> OwnedFd {
     assert!(sys::ask(number, libc::F_GETFD).is_err(), "descriptor {number} is open already");
-    sys::duplicate_to(&fd.as_fd(), number).expect("the number is below the descriptor limit");
-    // SAFETY: nothing was open there before dup2 made it, so nobody else owns it.
+    // SAFETY: nothing is open there.
+    unsafe { sys::duplicate_to(&fd.as_fd(), number) }.expect("the number is below the descriptor limit");
+    // SAFETY: dup2 just opened it, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 

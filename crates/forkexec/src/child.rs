@@ -37,7 +37,7 @@ impl Child {
         held: Held,
     ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
-        // SAFETY: the kernel opened it for the launcher, which leaves it to whoever has the `Launched`: that ends here.
+        // SAFETY: a `Launcher` promises that its caller owns the descriptor, and `launched` ends here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
         let fd = pidfd.or_else(|| settings.pidfd.then(|| platform::watch::from_birth(pid)).flatten());

@@ -35,13 +35,20 @@ pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
 }
 
 /// Makes `number` a duplicate of `fd` that survives exec.
-pub(crate) fn duplicate_to(fd: &impl AsRawFd, number: RawFd) -> io::Result<()> {
-    // SAFETY: the caller answers for what was open as `number`.
+///
+/// # Safety
+///
+/// The caller owns what is open as `number`, or nothing is.
+pub(crate) unsafe fn duplicate_to(fd: &impl AsRawFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: the caller promises as much.
     check(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop)
 }
 
-pub(crate) fn close(fd: RawFd) -> io::Result<()> {
-    // SAFETY: the caller answers for what was open as `fd`.
+/// # Safety
+///
+/// The caller owns the descriptor.
+pub(crate) unsafe fn close(fd: RawFd) -> io::Result<()> {
+    // SAFETY: the caller promises as much.
     check(unsafe { libc::close(fd) }).map(drop)
 }
 

@@ -29,7 +29,8 @@ pub fn close_stdio(numbers: &[RawFd]) -> Reopen {
     let park = |&fd| (fd, sys::duplicate_above(fd, PARKED_FROM).expect("the descriptor limit is above 900"));
     let parked: Vec<_> = open.map(park).collect();
     for &(fd, _) in &parked {
-        sys::close(fd).expect("an open descriptor can be closed");
+        // SAFETY: the process lends its streams to the test until the answer is dropped.
+        unsafe { sys::close(fd) }.expect("an open descriptor can be closed");
     }
     Reopen { parked }
 }
@@ -38,7 +39,8 @@ impl Drop for Reopen {
     fn drop(&mut self) {
         for (fd, copy) in &self.parked {
             // Refused only below a limit that ends at 0: then nothing can be said, either.
-            let _ = sys::duplicate_to(copy, *fd);
+            // SAFETY: as above. What the test opened under the number it has closed.
+            let _ = unsafe { sys::duplicate_to(copy, *fd) };
         }
     }
 }

@@ -1,0 +1,9 @@
+//! Hands a descriptor to a child by its number.
+//!
+//! Fault: U1
+//! Error: E0277
+#![forbid(unsafe_code)]
+
+fn main() {
+    let _ = forkexec::Command::new("true").map_fd(7, 3).spawn();
+}

@@ -1,0 +1,10 @@
+//! Reaches the functions that work on descriptors inside the library.
+//!
+//! Fault: U4
+//! Error: E0603
+#![forbid(unsafe_code)]
+
+use forkexec::layout::duplicate;
+use forkexec::platform::{is_never_locked, replace};
+
+fn main() {}

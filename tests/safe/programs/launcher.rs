@@ -1,0 +1,21 @@
+//! Implements a launcher, whose descriptors the library owns unseen.
+//!
+//! Fault: U2
+//! Error: E0200
+#![forbid(unsafe_code)]
+
+use forkexec_core::{Closed, LaunchError, Launched, Launcher, Method, Plan};
+
+struct Lying;
+
+impl Launcher for Lying {
+    fn method(&self) -> Method {
+        Method::Fork
+    }
+    fn launch(&self, _: &Plan<'_>) -> Result<Launched, LaunchError> {
+        let closed = Closed::default();
+        Ok(Launched { pid: 1, pidfd: Some(0), method: Method::Fork, closed, timeline: None })
+    }
+}
+
+fn main() {}

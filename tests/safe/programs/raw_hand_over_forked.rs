@@ -1,0 +1,17 @@
+//! Hands descriptors by their numbers to a forked child.
+//!
+//! Fault: U1
+//! Error: E0133
+//! Features: raw
+#![forbid(unsafe_code)]
+
+use forkexec_core::{CStrArray, Exec, Move, Plan, Reporter};
+
+fn start(reporter: &dyn Reporter) {
+    let exec = Exec { candidates: &[c"/bin/true"], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
+    let _ = forkexec::raw::hand_over_forked(&Plan { moves: &[Move::copy(7, 0)], ..Plan::new(exec) }, reporter);
+}
+
+fn main() {
+    let _ = start;
+}
