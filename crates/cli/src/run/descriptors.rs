@@ -79,9 +79,9 @@ impl Options {
         Ok(())
     }
 
-    /// Whether a mapping has this target.
-    pub(super) fn maps_to(&self, fd: i32) -> bool {
-        self.map.iter().any(|&(_, target)| target == fd)
+    /// The source of the mapping that has this target.
+    pub(super) fn source_of(&self, fd: i32) -> Option<i32> {
+        self.map.iter().find(|&&(_, target)| target == fd).map(|&(source, _)| source)
     }
 
     /// The options that ask for something to be at this number, as they were typed.

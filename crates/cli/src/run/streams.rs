@@ -1,8 +1,11 @@
 //! `--stdin`, `--stdout` and `--stderr`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +14,7 @@ use forkexec::{Command, Stdio};
 
 use super::descriptors;
 use crate::exit::Failure;
-use crate::started;
+use crate::{handed, started};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -19,41 +22,81 @@ use crate::started;
 #[group(skip)]
 pub(super) struct Options {
     /// Standard input: inherit, null, closed, or file:PATH to read it
-    #[arg(long, value_name = "WHAT", value_parser = parser())]
+    #[arg(long, value_name = "WHAT", value_parser = parser(0))]
     stdin: Option<Stream>,
 
-    /// Standard output: inherit, null, closed, or file:PATH to make it anew
-    #[arg(long, value_name = "WHAT", value_parser = parser())]
+    /// Standard output: inherit, null, closed, stderr, file:PATH to truncate it, or append:PATH
+    ///
+    /// If --stdout and --stderr lead to one file, it is opened once, and both share its offset. That includes other
+    /// names of the file: links and other spellings of the path.
+    #[arg(long, value_name = "WHAT", value_parser = parser(1))]
     stdout: Option<Stream>,
 
-    /// Standard error: inherit, null, closed, or file:PATH to make it anew
-    #[arg(long, value_name = "WHAT", value_parser = parser())]
+    /// Standard error: inherit, null, closed, stdout, file:PATH to truncate it, or append:PATH
+    #[arg(long, value_name = "WHAT", value_parser = parser(2))]
     stderr: Option<Stream>,
 }
 
-/// What one of 0, 1 and 2 is to be.
+/// The source of one of 0, 1 and 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stream {
     Inherit,
     Null,
     Closed,
+    /// The other one of standard output and standard error.
+    Twin,
+    /// A file to read, or to truncate and write.
     File(PathBuf),
+    Append(PathBuf),
 }
 
-fn parser() -> impl TypedValueParser<Value = Stream> {
-    OsStringValueParser::new().try_map(|what| stream(&what))
+/// The word for the other output, by the number of a stream.
+const TWINS: [Option<&str>; 3] = [None, Some("stderr"), Some("stdout")];
+const OPTIONS: [&str; 3] = ["--stdin", "--stdout", "--stderr"];
+
+fn parser(fd: usize) -> impl TypedValueParser<Value = Stream> {
+    OsStringValueParser::new().try_map(move |what| stream(fd, &what))
 }
 
-fn stream(what: &OsStr) -> Result<Stream, &'static str> {
+fn stream(fd: usize, what: &OsStr) -> Result<Stream, String> {
+    let path = |path: &[u8]| PathBuf::from(OsString::from_vec(path.to_vec()));
     match what.as_bytes() {
         b"inherit" => Ok(Stream::Inherit),
         b"null" => Ok(Stream::Null),
         b"closed" => Ok(Stream::Closed),
-        [b'f', b'i', b'l', b'e', b':', path @ ..] if !path.is_empty() => {
-            Ok(Stream::File(OsString::from_vec(path.to_vec()).into()))
+        word if TWINS[fd].is_some_and(|twin| twin.as_bytes() == word) => Ok(Stream::Twin),
+        [b'f', b'i', b'l', b'e', b':', rest @ ..] if !rest.is_empty() => Ok(Stream::File(path(rest))),
+        [b'a', b'p', b'p', b'e', b'n', b'd', b':', rest @ ..] if fd != 0 && !rest.is_empty() => {
+            Ok(Stream::Append(path(rest)))
         }
-        _ => Err("it is none of inherit, null, closed and file:PATH"),
+        _ => Err(match TWINS[fd] {
+            None => "it is none of inherit, null, closed and file:PATH".to_owned(),
+            Some(twin) => format!("it is none of inherit, null, closed, {twin}, file:PATH and append:PATH"),
+        }),
     }
+}
+
+/// A file that this command opened for a stream.
+struct Opened {
+    file: File,
+    appends: bool,
+}
+
+impl Opened {
+    fn stdio(&self, fd: usize) -> Result<Stdio, Failure> {
+        let file = self.file.try_clone();
+        file.map(Into::into).map_err(|error| cannot_share(fd, error))
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let both = self.file.metadata().and_then(|own| Ok((own, path.metadata()?)));
+        both.is_ok_and(|(own, other)| is_same(&own, &other))
+    }
+}
+
+/// Links and other spellings lead to the same device and inode.
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 impl Options {
@@ -61,21 +104,25 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// A file cannot be opened.
+    /// A file cannot be opened, or the streams contradict each other.
     pub(super) fn apply(
         &self,
         command: &mut Command<'_>,
         descriptors: &descriptors::Options,
     ) -> Result<(), Failure> {
-        for (fd, option, stream) in self.all() {
-            let stdio = match stream {
-                None if descriptors.maps_to(fd) => continue,
-                None | Some(Stream::Inherit) if started::was_closed(fd) => Stdio::closed(),
-                None | Some(Stream::Inherit) => Stdio::inherit(),
-                Some(Stream::Null) => Stdio::null(),
-                Some(Stream::Closed) => Stdio::closed(),
-                Some(Stream::File(path)) => open(option, fd == 0, path)?.into(),
-            };
+        let input = match &self.stdin {
+            Some(Stream::File(path)) => Some(open(0, File::options().read(true), path)?),
+            _ => None,
+        };
+        let mut outputs: [Option<Opened>; 2] = [None, None];
+        for fd in [1, 2] {
+            let opened = self.open_output(fd, input.as_ref(), outputs[0].as_ref())?;
+            outputs[fd - 1] = opened;
+        }
+        let [stdout, stderr] = outputs;
+        let files = [input.map(|file| Opened { file, appends: false }), stdout, stderr];
+        for fd in 0..3 {
+            let Some(stdio) = self.stdio(fd, &files, descriptors)? else { continue };
             match fd {
                 0 => command.stdin(stdio),
                 1 => command.stdout(stdio),
@@ -85,26 +132,118 @@ impl Options {
         Ok(())
     }
 
-    /// The option that sets this descriptor.
-    pub(super) fn claims(&self, fd: i32) -> Option<String> {
-        let all = self.all().into_iter();
-        all.filter(|(number, _, stream)| *number == fd && stream.is_some())
-            .map(|(_, option, _)| option.to_owned())
-            .next()
+    /// The file of an output, if it has one: that of the other output if both lead to one file.
+    fn open_output(
+        &self,
+        fd: usize,
+        input: Option<&File>,
+        other: Option<&Opened>,
+    ) -> Result<Option<Opened>, Failure> {
+        let (path, appends) = match self.stream(fd) {
+            Some(Stream::File(path)) => (path, false),
+            Some(Stream::Append(path)) => (path, true),
+            _ => return Ok(None),
+        };
+        if let Some(other) = other.filter(|other| other.is_at(path)) {
+            if other.appends != appends {
+                let both = "--stdout and --stderr lead to one file: either both append to it, or none does";
+                return Err(Failure::refused(both));
+            }
+            let file = other.file.try_clone().map_err(|error| cannot_share(fd, error))?;
+            return Ok(Some(Opened { file, appends }));
+        }
+        if !appends && input.is_some_and(|input| would_be_emptied(input, path)) {
+            let option = OPTIONS[fd];
+            let text =
+                format!("--stdin and {option} lead to one file: it would be emptied before it is read");
+            return Err(Failure::refused(text));
+        }
+        let mut how = File::options();
+        how.create(true);
+        let file = open(fd, if appends { how.append(true) } else { how.write(true).truncate(true) }, path)?;
+        Ok(Some(Opened { file, appends }))
     }
 
-    fn all(&self) -> [(i32, &'static str, Option<&Stream>); 3] {
-        [
-            (0, "--stdin", self.stdin.as_ref()),
-            (1, "--stdout", self.stdout.as_ref()),
-            (2, "--stderr", self.stderr.as_ref()),
-        ]
+    /// What the library is told of a stream; nothing if a mapping has this target.
+    fn stdio(
+        &self,
+        fd: usize,
+        files: &[Option<Opened>; 3],
+        descriptors: &descriptors::Options,
+    ) -> Result<Option<Stdio>, Failure> {
+        if let Some(opened) = &files[fd] {
+            return opened.stdio(fd).map(Some);
+        }
+        let number = i32::try_from(fd).unwrap_or_default();
+        let stdio = match self.stream(fd) {
+            None if descriptors.source_of(number).is_some() => return Ok(None),
+            None | Some(Stream::Inherit) if started::was_closed(number) => Stdio::closed(),
+            None | Some(Stream::Inherit) => Stdio::inherit(),
+            Some(Stream::Null) => Stdio::null(),
+            Some(Stream::Twin) => self.twin(fd, files, descriptors)?,
+            // Each file was opened, and returned above.
+            Some(Stream::Closed | Stream::File(_) | Stream::Append(_)) => Stdio::closed(),
+        };
+        Ok(Some(stdio))
+    }
+
+    /// The same open file as the other output.
+    fn twin(
+        &self,
+        fd: usize,
+        files: &[Option<Opened>; 3],
+        descriptors: &descriptors::Options,
+    ) -> Result<Stdio, Failure> {
+        let other = 3 - fd;
+        if self.stream(other) == Some(&Stream::Twin) {
+            return Err(Failure::refused("--stdout stderr and --stderr stdout: each names the other"));
+        }
+        let number = i32::try_from(other).unwrap_or_default();
+        let source = match self.stream(other) {
+            None => descriptors.source_of(number).unwrap_or(number),
+            Some(Stream::Inherit) => number,
+            Some(_) => {
+                let stdio = self.stdio(other, files, descriptors)?;
+                return Ok(stdio.unwrap_or_else(Stdio::closed));
+            }
+        };
+        if started::was_closed(source) {
+            return Ok(Stdio::closed());
+        }
+        share(fd, source).map(Into::into)
+    }
+
+    /// The option that sets this descriptor.
+    pub(super) fn claims(&self, fd: i32) -> Option<String> {
+        let fd = usize::try_from(fd).ok().filter(|&fd| fd < OPTIONS.len())?;
+        self.stream(fd).map(|_| OPTIONS[fd].to_owned())
+    }
+
+    fn stream(&self, fd: usize) -> Option<&Stream> {
+        [&self.stdin, &self.stdout, &self.stderr][fd].as_ref()
     }
 }
 
-fn open(option: &str, to_read: bool, path: &Path) -> Result<File, Failure> {
-    let opened = if to_read { File::open(path) } else { File::create(path) };
-    opened.map_err(|error| Failure::refused(format!("{option}: cannot open {path:?}")).because(error))
+fn open(fd: usize, how: &std::fs::OpenOptions, path: &Path) -> Result<File, Failure> {
+    let option = OPTIONS[fd];
+    how.open(path).map_err(|error| Failure::refused(format!("{option}: cannot open {path:?}")).because(error))
+}
+
+/// A duplicate of one of our descriptors.
+fn share(fd: usize, source: i32) -> Result<OwnedFd, Failure> {
+    let option = format!("{} {}", OPTIONS[fd], TWINS[fd].unwrap_or_default());
+    let source = handed::borrow(&option, source)?;
+    source.as_fd().try_clone_to_owned().map_err(|error| cannot_share(fd, error))
+}
+
+fn cannot_share(fd: usize, error: io::Error) -> Failure {
+    Failure::refused(format!("{}: cannot duplicate the file of the other stream", OPTIONS[fd])).because(error)
+}
+
+/// Whether opening this path to write would truncate the file that is to be read: a terminal or a pipe is not truncated.
+fn would_be_emptied(input: &File, path: &Path) -> bool {
+    let both = input.metadata().and_then(|input| Ok((input, path.metadata()?)));
+    both.is_ok_and(|(input, output)| input.is_file() && is_same(&input, &output))
 }
 
 #[cfg(test)]
@@ -113,10 +252,18 @@ mod tests {
 
     #[test]
     fn a_stream_is_a_word_or_a_file() {
-        assert_eq!(stream("null".as_ref()), Ok(Stream::Null));
-        assert_eq!(stream("file:a:b".as_ref()), Ok(Stream::File("a:b".into())));
-        for what in ["", "file", "file:", "nul", "/dev/null"] {
-            assert!(stream(what.as_ref()).is_err(), "{what:?}");
+        assert_eq!(stream(0, "null".as_ref()), Ok(Stream::Null));
+        assert_eq!(stream(0, "file:a:b".as_ref()), Ok(Stream::File("a:b".into())));
+        assert_eq!(stream(1, "append:a".as_ref()), Ok(Stream::Append("a".into())));
+        assert_eq!(stream(1, "stderr".as_ref()), Ok(Stream::Twin));
+        assert_eq!(stream(2, "stdout".as_ref()), Ok(Stream::Twin));
+        for what in ["", "file", "file:", "nul", "/dev/null", "append:", "stdin"] {
+            for fd in 0..3 {
+                assert!(stream(fd, what.as_ref()).is_err(), "{what:?}");
+            }
+        }
+        for (fd, what) in [(0, "stdout"), (0, "append:a"), (1, "stdout"), (2, "stderr")] {
+            assert!(stream(fd, what.as_ref()).is_err(), "{what:?}");
         }
     }
 }

@@ -49,7 +49,11 @@ fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
 #[case::signal_name("--ignore-signal", "NOTHING", "no signal is named \"NOTHING\"")]
 #[case::signal_in_a_list("--mask", "TERM,NOTHING", "no signal is named \"NOTHING\"")]
 #[case::stream("--stdin", "pipe", "it is none of inherit, null, closed and file:PATH")]
-#[case::stream_without_a_file("--stdout", "file:", "it is none of inherit, null, closed and file:PATH")]
+#[case::stream_without_a_file(
+    "--stdout",
+    "file:",
+    "it is none of inherit, null, closed, stderr, file:PATH and append:PATH"
+)]
 #[case::variable("--env", "A", "a variable is NAME=VALUE")]
 #[case::n31_variable_without_a_name("--env", "=b", "the name is empty")]
 #[case::terminal("--ctty", "x", "\"x\" is not the number of a descriptor")]
