@@ -21,7 +21,7 @@ pub(crate) enum Code {
 }
 
 /// Every code and what it means: the text of `--help` and of the manual page.
-const TABLE: [(&str, &str); 8] = [
+const TABLE: [(&str, &str); 9] = [
     ("0", "done; also where the reader of a pipe left early"),
     ("123", "leaks --fail: there are leaks, and the program succeeded"),
     ("124", "run --timeout: the time was over, and the program was terminated"),
@@ -29,12 +29,13 @@ const TABLE: [(&str, &str); 8] = [
     ("126", "the program was found but cannot be run"),
     ("127", "the program was not found"),
     ("128+n", "the program was killed by signal n"),
+    ("SIGINT", "ends forkexec if it killed the program; shells show 130 for that"),
     ("other", "what the program exited with"),
 ];
 
 /// The section of `--help` that lists [`TABLE`].
 pub(crate) fn help() -> String {
-    let rows = TABLE.map(|(code, meaning)| format!("{code:<5}  {meaning}"));
+    let rows = TABLE.map(|(code, meaning)| format!("{code:<6}  {meaning}"));
     help::section("Exit status", &rows)
 }
 

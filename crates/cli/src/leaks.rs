@@ -35,7 +35,7 @@ use platform::{print, trace};
 /// for itself, as by "exec 7<file", is inherited by all that it starts, and reported.
 ///
 /// The program gets 0, 1, 2 and what --keep names. forkexec exits as it does, after the last of its descendants has ended.
-/// SIGTERM and SIGHUP are passed on to the program; when it has ended, they, SIGINT and SIGQUIT are to all that are left.
+/// Signals are forwarded to the program as by `forkexec run`; when it has ended, to all that are left.
 /// Programs are traced (ptrace): another debugger cannot trace them too, set-user-id programs run without privileges unless
 /// forkexec has them, and if forkexec is killed, so are all of them.
 #[derive(Args)]
@@ -107,6 +107,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let traced = trace(&wanted)?;
     report(options, output, &traced)?;
     let fails = options.fail && traced.status.success() && !traced.leaks.is_empty();
+    if outcome::is_interrupt(traced.status) {
+        outcome::interrupt(false);
+    }
     Ok(if fails { Code::Leaks.into() } else { outcome::code(traced.status) })
 }
 

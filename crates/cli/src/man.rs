@@ -99,10 +99,14 @@ mod tests {
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
             let (name, text) = page(command).expect("a vector takes all");
             let text = String::from_utf8(text).expect("pages are text");
-            for line in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", "125    refused"] {
+            for line in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", "125     refused"] {
                 assert!(text.contains(line), "{name} has no {line}:\n{text}");
             }
             assert!(!text.contains('\u{1b}'), "{name} has styles");
+            let is_wrapper = name == "forkexec-run.1";
+            for heading in [".SH SIGNALS", ".SH \"JOB CONTROL\"", ".SH ORPHANS"] {
+                assert_eq!(text.contains(heading), is_wrapper, "{heading} in {name}");
+            }
         }
     }
 }

@@ -2,20 +2,25 @@
 //!
 //! One file a group of options: each says what its options mean and applies them to the command.
 
+mod arrivals;
 mod deadline;
 mod descriptors;
 mod environment;
+pub(crate) mod forward;
 mod identity;
+mod manual;
+mod orphans;
 pub(crate) mod outcome;
-mod platform;
+pub(crate) mod platform;
 mod progress;
 mod report;
 mod signals;
 mod streams;
 mod summary;
 mod surroundings;
+mod terminal;
 mod usage;
-mod waiting;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,14 +42,13 @@ use summary::When;
 /// or not. One of 0, 1 and 2 that is closed here is closed there. No signal is blocked. A program
 /// named without a slash is searched in the PATH that it will have.
 ///
-/// forkexec waits and exits with the program's own code, or with 128 + n if signal n killed it.
-/// SIGTERM and SIGHUP are passed on to the program. So are SIGINT and SIGQUIT if it has a process
-/// group of its own; else forkexec leaves them to the terminal, which sends them to both.
+/// forkexec waits and exits with the program's own code, or with 128 + n if signal n killed it. It
+/// forwards signals, and stops and continues together with the program.
 #[derive(Args)]
 #[command(
     override_usage = "forkexec run [OPTIONS] [--] <PROGRAM> [ARGS]...",
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = [help::examples(EXAMPLES), manual::sections(), exit::help()].join("\n\n"),
 )]
 pub(crate) struct Options {
     /// The program and its arguments; what follows PROGRAM is the program's own
@@ -84,6 +88,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     signals: signals::Options,
     #[command(flatten)]
+    orphans: orphans::Options,
+    #[command(flatten)]
     identity: identity::Options,
 }
 
@@ -95,6 +101,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
     ("forkexec run --timeout 5m --kill-after 10 job", "not longer than that"),
     ("forkexec run --timeout 1h --tree make", "nor what it started"),
+    ("forkexec run --stderr stdout job | less", "both into the pipe"),
 ];
 
 /// Starts the program, waits for it, and gives its exit code.
@@ -105,20 +112,31 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         command.time_stages();
     }
     let started = Instant::now();
-    let ends_apart = options.surroundings.leaves_group() || options.deadline.leaves_group();
-    let mut child = waiting::spawn(&mut command, ends_apart, options.signals.keeps_ignored())
-        .map_err(|error| outcome::failure(options, &error))?;
+    let (mut child, mut watch) =
+        watch::spawn(&mut command, plan(options)?, |error| outcome::failure(options, error))?;
     drop(command); // what it holds open is the child's alone
     report::started(options.report, &child);
     let mut progress = Progress::new(options.progress, &program, started);
-    let waited = options.deadline.wait(&mut child, &mut progress);
-    waiting::ended();
+    let waited = options.deadline.wait(&mut child, &mut watch, &mut progress);
+    watch.ended();
     progress.clear();
-    let (status, overdue) = waited.map_err(|error| outcome::failure(options, &error))?;
+    let (status, overdue) = waited?;
     let end = End { status, overdue, took: started.elapsed(), usage: usage::of_children() };
     report::ended(options.report, &child, &end);
     summary::print(options.summary, &program, &end);
+    if overdue.is_none() && outcome::is_interrupt(status) {
+        drop(child); // its control group is removed with it
+        outcome::interrupt(watch.missed_interrupt());
+    }
     Ok(outcome::code_of_run(options, status, overdue))
+}
+
+/// How the program is watched.
+fn plan(options: &Options) -> Result<watch::Plan, Failure> {
+    options.orphans.apply()?;
+    let to_group = options.deadline.holds_tree() && options.surroundings.leads_group();
+    let terminal = options.surroundings.terminal(to_group)?;
+    Ok(watch::Plan { terminal, to_group, keeps_ignored: options.signals.keeps_ignored() })
 }
 
 /// Everything that was asked for, as the library's command.

@@ -9,7 +9,9 @@ use forkexec::{Child, Command, Error, Tree};
 use serde::Serialize;
 
 use super::progress::Progress;
+use super::watch::Watch;
 use crate::duration;
+use crate::exit::{Code, Failure};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -30,9 +32,10 @@ pub(super) struct Options {
     /// End all that descends from the program when its time is over, not the program alone
     ///
     /// All get SIGTERM, and SIGKILL after --kill-after, or 10 seconds if that is not given. The program gets a process
-    /// group of its own, unless it is to be elsewhere, and where one can be made a control group: nobody leaves that. Without
-    /// one, who is found by descent is ended, too; a process may be left that started a session or a group, and whose
-    /// parent has ended.
+    /// group of its own, unless it is to be elsewhere: signals are forwarded to all of it, and it is the foreground group of
+    /// the terminal if that of forkexec was. Where one can be made, the program gets a control group, too: nobody leaves
+    /// that. Without one, who is found by descent is ended, too; a process may be left that started a session or a group,
+    /// and whose parent has ended.
     #[arg(long, requires = "timeout")]
     tree: bool,
 
@@ -60,36 +63,42 @@ impl Options {
         }
     }
 
-    /// Whether the program is in a process group of its own for that.
-    pub(super) fn leaves_group(&self) -> bool {
+    /// Whether all that descends from the program is held together.
+    pub(super) fn holds_tree(&self) -> bool {
         self.tree
     }
 
-    /// Waits for the end of the program, and sees to it where its time is over.
+    /// Waits for the end of the program, and ends it when its time is over.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::wait_timeout`] and [`Child::signal`].
+    /// Those of [`Watch::wait`] and [`Child::signal`].
     pub(super) fn wait(
         &self,
         child: &mut Child,
+        watch: &mut Watch,
         progress: &mut Progress,
-    ) -> Result<(ExitStatus, Option<Overdue>), Error> {
-        if let Some(status) = wait_for(child, self.timeout.filter(|limit| !limit.is_zero()), progress)? {
+    ) -> Result<(ExitStatus, Option<Overdue>), Failure> {
+        let limit = self.timeout.filter(|limit| !limit.is_zero());
+        if let Some(status) = watch.wait(child, end(limit), progress)? {
             return Ok((status, None));
         }
         if self.tree {
-            let (status, _) = child.terminate_tree_then_kill(self.kill_after.unwrap_or(GRACE))?;
+            let ended = child.terminate_tree_then_kill(self.kill_after.unwrap_or(GRACE));
+            let (status, _) = ended.map_err(|error| failed(&error))?;
             let was_killed = status.signal() == Some(libc::SIGKILL);
             return Ok((status, Some(if was_killed { Overdue::Killed } else { Overdue::Terminated })));
         }
-        child.signal(libc::SIGTERM)?;
-        child.signal(libc::SIGCONT)?;
-        if let Some(status) = wait_for(child, self.kill_after, progress)? {
+        child.signal(libc::SIGTERM).map_err(|error| failed(&error))?;
+        child.signal(libc::SIGCONT).map_err(|error| failed(&error))?;
+        if let Some(status) = watch.wait(child, end(self.kill_after), progress)? {
             return Ok((status, Some(Overdue::Terminated)));
         }
-        child.kill()?;
-        Ok((child.wait()?, Some(Overdue::Killed)))
+        child
+            .kill()
+            .and_then(|()| child.wait())
+            .map_err(|error| failed(&error))
+            .map(|status| (status, Some(Overdue::Killed)))
     }
 
     /// Whether the program's own code counts, also where its time was over.
@@ -98,25 +107,11 @@ impl Options {
     }
 }
 
-/// Waits so long, or without a limit.
-fn wait_for(
-    child: &mut Child,
-    limit: Option<Duration>,
-    progress: &mut Progress,
-) -> Result<Option<ExitStatus>, Error> {
-    // What is too far away to be an instant is no limit.
-    let end = limit.and_then(|limit| Instant::now().checked_add(limit));
-    loop {
-        let rest = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let Some(step) = rest.into_iter().chain(progress.period()).min() else {
-            return child.wait().map(Some);
-        };
-        if let Some(status) = child.wait_timeout(step)? {
-            return Ok(Some(status));
-        }
-        if rest.is_some_and(|rest| rest <= step) {
-            return Ok(None);
-        }
-        progress.draw();
-    }
+/// What is too far away to be an instant is no limit.
+fn end(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
+}
+
+fn failed(error: &Error) -> Failure {
+    Failure::new(Code::Refused, error.to_string())
 }

@@ -5,10 +5,10 @@ use std::process::{ExitCode, ExitStatus};
 
 use forkexec::{Cause, Errno, Error, InputError, SpawnError, Stage};
 
-use super::Options;
 use super::deadline::Overdue;
+use super::{Options, arrivals, watch};
 use crate::exit::{Code, Failure};
-use crate::signal;
+use crate::{signal, started};
 
 /// With what to exit: as timeout(1) does where the time was over, else as the program did.
 pub(super) fn code_of_run(options: &Options, status: ExitStatus, overdue: Option<Overdue>) -> ExitCode {
@@ -27,6 +27,25 @@ pub(crate) fn code(status: ExitStatus) -> ExitCode {
     let signalled = || status.signal().map(|signal| 128 + signal);
     let code = status.code().or_else(signalled).and_then(|code| u8::try_from(code).ok());
     code.map_or(Code::Refused.into(), ExitCode::from)
+}
+
+/// Whether the program was killed by `SIGINT`.
+pub(crate) fn is_interrupt(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGINT)
+}
+
+/// Ends this process by `SIGINT`, as the program was: a shell that runs a script stops the script only if it sees that. With
+/// `group`, all of this process's group gets the signal, which the terminal sent to the program's group alone.
+///
+/// Returns if the signal is ignored here, or this is PID 1. Then the exit code says it.
+pub(crate) fn interrupt(group: bool) {
+    if started::ignores(libc::SIGINT) {
+        return;
+    }
+    if group {
+        watch::interrupt_group();
+    }
+    arrivals::end_by(libc::SIGINT);
 }
 
 /// Why no program runs, in the words of the command line.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use forkexec::{Command, Resource, capabilities};
 
+use super::terminal::Terminal;
 use crate::exit::Failure;
 use crate::handed;
 
@@ -46,6 +47,8 @@ pub(super) struct Options {
     ctty: Option<i32>,
 
     /// Make the program's process group the foreground one of the terminal on this descriptor
+    ///
+    /// The group from before gets the terminal back when the program stops or ends.
     #[arg(long, value_name = "FD", value_parser = handed::number, allow_hyphen_values = true)]
     foreground: Option<i32>,
 
@@ -153,9 +156,19 @@ impl Options {
         }
     }
 
-    /// Whether the program leaves our process group, so that the terminal's signals reach only one of us.
-    pub(super) fn leaves_group(&self) -> bool {
-        self.setsid || self.pgroup.is_some()
+    /// Whether the program leads a process group, if it gets one of its own where nothing else is said.
+    pub(super) fn leads_group(&self) -> bool {
+        self.setsid || self.pgroup.is_none_or(|group| group == 0)
+    }
+
+    /// The terminal that this process shares with the program. Where no descriptor is named, the program gets it if
+    /// `lends` says so.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor is not open.
+    pub(super) fn terminal(&self, lends: bool) -> Result<Option<Terminal>, Failure> {
+        if self.setsid { Ok(None) } else { Terminal::open(self.foreground, lends) }
     }
 }
 

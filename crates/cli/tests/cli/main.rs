@@ -3,6 +3,9 @@
 //! - `descriptors`: what a program gets of 0, 1, 2 and of all others
 //! - `settings`: what each other option of `run` does to the program
 //! - `signals`: what `run` does about them, before, while and after
+//! - `outputs`: standard output and standard error in one file
+//! - `forwarding`, `job_control`, `namespace`: the contract of `run` as a wrapper (docs/wrapper.md), beside tini, dumb-init
+//!   and timeout(1) where they promise the same
 //! - `codes`: with what it exits
 //! - `refused`: what it answers to bad options
 //! - `report`: `run --report`, `--summary` and `--progress`
@@ -15,7 +18,7 @@
 //! - `help`: help, completions, manual pages, colours
 //! - `places`: without `/proc`, with a false one, in a bare chroot
 //!
-//! `born` is how the command itself is started.
+//! `born` is how the command itself is started, `pty` a terminal with a session on it, `wrappers` the other wrappers.
 //!
 //! They are here and not among the other suites because cargo builds a package's binary for that package's own
 //! integration tests alone.
@@ -29,14 +32,20 @@ mod deadline;
 mod descriptors;
 mod doctor;
 mod fds;
+mod forwarding;
 mod help;
+mod job_control;
 mod leaks;
+mod namespace;
+mod outputs;
 mod places;
+mod pty;
 mod refused;
 mod report;
 mod settings;
 mod signals;
 mod tracing;
+mod wrappers;
 
 use std::process::{Command, Output};
 

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use rstest::rstest;
 
 use crate::born::{blocking, ignoring};
+use crate::pty::code;
 use crate::{reported, run, seen};
 
 /// Without those that the C library keeps for itself: glibc's posix_spawn, by which tests may be started, ignores them.
@@ -106,17 +107,7 @@ fn a_signal_is_passed_on(#[case] options: &[&str], #[case] signal: Signal) {
         let (mut child, _report) = waiting(options);
         let input = child.stdin.take(); // or its end would end the program
         send(&child, signal);
-        assert_eq!(child.wait().expect("it ends").code(), Some(128 + signal as i32));
+        assert_eq!(code(child.wait().expect("it ends")), 128 + signal as i32);
         drop(input);
-    });
-}
-
-/// Who presses a key at a terminal reaches both; the command waits for what the program makes of it.
-#[rstest]
-fn a_terminals_signal_is_left_to_the_program(#[values(Signal::SIGINT, Signal::SIGQUIT)] signal: Signal) {
-    isolated_for(LIMIT, || {
-        let (mut child, _report) = waiting(&[]);
-        send(&child, signal);
-        assert_eq!(child.wait().expect("it ends").code(), Some(0));
     });
 }

@@ -13,6 +13,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::born::{denied, without};
+use crate::pty::code;
 use crate::{answer, forkexec, reported, said};
 
 const FILE: &str = "/etc/passwd";
@@ -111,24 +112,18 @@ fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it was not waited for");
 }
 
+/// Faults: C2, C3
 #[rstest]
-fn a_signal_is_passed_on(#[values(Signal::SIGTERM, Signal::SIGHUP)] signal: Signal) {
+fn a_signal_is_passed_on(
+    #[values(Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGALRM)]
+    signal: Signal,
+) {
     isolated_for(LIMIT, || {
         let (mut child, _out) = waiting("echo ready; exec PROBE sleep-on-stdin");
         let input = child.stdin.take();
         send(&child, signal);
-        assert_eq!(child.wait().expect("it ends").code(), Some(128 + signal as i32));
+        assert_eq!(code(child.wait().expect("it ends")), 128 + signal as i32);
         drop(input);
-    });
-}
-
-#[test]
-fn a_terminals_signal_is_left_to_the_program() {
-    isolated_for(LIMIT, || {
-        let (mut child, _out) = waiting("echo ready; exec PROBE sleep-on-stdin");
-        send(&child, Signal::SIGINT);
-        drop(child.stdin.take());
-        assert_eq!(child.wait().expect("it ends").code(), Some(0));
     });
 }
 

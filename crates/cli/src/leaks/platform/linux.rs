@@ -69,7 +69,8 @@ struct Tracer<'a> {
 impl Tracer<'_> {
     /// Until no task is left.
     fn run(&mut self) -> io::Result<()> {
-        while let Some((tid, status)) = sys::wait()? {
+        while let Some(tid) = sys::next()? {
+            let Some(status) = self.passing.reap(|| taken(tid)) else { continue };
             if !libc::WIFSTOPPED(status) {
                 self.ended(tid, status);
                 continue;
@@ -88,12 +89,12 @@ impl Tracer<'_> {
             self.status = Some(ExitStatus::from_raw(status));
         }
         self.tracees.forget(tid);
-        self.passing.leave(tid, self.tracees.processes());
+        self.passing.leave(self.tracees.processes());
     }
 
     fn stopped(&mut self, tid: i32, status: c_int) -> io::Result<()> {
         if self.tracees.meet(tid) {
-            self.passing.leave(0, self.tracees.processes());
+            self.passing.leave(self.tracees.processes());
         }
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
@@ -101,7 +102,7 @@ impl Tracer<'_> {
             0 => return self.resume(tid, signal),
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
                 self.tracees.born(tid, sys::event_message(tid)?);
-                self.passing.leave(0, self.tracees.processes());
+                self.passing.leave(self.tracees.processes());
             }
             libc::PTRACE_EVENT_EXEC => self.tracees.execed(tid, sys::event_message(tid)?),
             libc::PTRACE_EVENT_SECCOMP => self.at_call(tid)?,
@@ -130,4 +131,10 @@ impl Tracer<'_> {
         let until = if self.tracees.awaits_a_call(tid) { Until::Call } else { Until::Event };
         sys::resume(tid, until, signal)
     }
+}
+
+/// The status of a task, and its number if that is no longer its own.
+fn taken(tid: i32) -> (Option<c_int>, Option<i32>) {
+    let status = sys::take_status(tid);
+    (status, status.filter(|&status| !libc::WIFSTOPPED(status)).map(|_| tid))
 }

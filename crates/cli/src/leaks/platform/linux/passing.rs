@@ -1,53 +1,53 @@
 //! Signals that come to this command while it traces.
 //!
 //! They are blocked everywhere and taken by a thread that waits for them: no handler interrupts anything.
+//!
+//! The signals of job control are not taken. The program is in this process's group, so the terminal stops and continues both.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{getpid, getsid};
 
 use crate::exit::Failure;
+use crate::run::forward::{self, Parties, STOPS, Sender};
+use crate::run::platform;
 use crate::started;
 
-/// The terminal sends these to all of the foreground group, the program among them.
-const OF_THE_TERMINAL: [Signal; 2] = [Signal::SIGINT, Signal::SIGQUIT];
-const PASSED_ON: [Signal; 2] = [Signal::SIGTERM, Signal::SIGHUP];
-
-/// To whom signals go: the program, as long as it runs, and then everybody who is left.
+/// To whom signals go: the program, as long as it runs, and then all that are left.
 #[derive(Default)]
 struct Recipients {
     program: Option<i32>,
     rest: BTreeSet<i32>,
-    /// The last one that came before there was anybody.
-    early: Option<Signal>,
+    /// Those that came before there was a program.
+    early: Vec<(i32, Sender)>,
+    has_begun: bool,
 }
 
-/// The thread that passes signals on, by what it reads.
+/// The thread that forwards signals, by what it reads.
 pub(super) struct Passing {
     recipients: Arc<Mutex<Recipients>>,
 }
 
 impl Passing {
-    /// Passes on, from now on. Call it before any other thread is started: the signals are blocked in all that follow.
+    /// Forwards, from now on. Call it before any other thread is started: the signals are blocked in all that follow.
     ///
     /// # Errors
     ///
     /// There is no thread.
     pub(super) fn begin() -> Result<Self, Failure> {
-        let mut signals = SigSet::empty();
-        // One that is ignored is for the program to inherit.
-        let heeded = PASSED_ON.into_iter().chain(OF_THE_TERMINAL);
-        heeded.filter(|&signal| !started::ignores(signal as i32)).for_each(|signal| signals.add(signal));
-        let failed = || Failure::refused("cannot heed signals");
-        signals.thread_block().map_err(|errno| failed().because(errno))?;
+        let failed = || Failure::refused("cannot handle signals");
+        let signals = block().map_err(|error| failed().because(error))?;
         let recipients = Arc::<Mutex<Recipients>>::default();
         let passing = Self { recipients: Arc::clone(&recipients) };
         let pass = move || {
-            while let Ok(signal) = signals.wait() {
-                lock(&recipients).get(signal);
+            loop {
+                if let Some((signal, sender)) = next(&signals) {
+                    lock(&recipients).get(signal, sender);
+                }
             }
         };
         thread::Builder::new().name("signals".into()).spawn(pass).map_err(|error| failed().because(error))?;
@@ -58,32 +58,83 @@ impl Passing {
     pub(super) fn to(&self, program: i32) {
         let mut recipients = lock(&self.recipients);
         recipients.program = Some(program);
-        if let Some(signal) = recipients.early.take() {
-            recipients.get(signal);
+        recipients.has_begun = true;
+        for (signal, sender) in std::mem::take(&mut recipients.early) {
+            recipients.get(signal, sender);
         }
     }
 
-    /// A process ended, or others are there now.
-    pub(super) fn leave(&self, ended: i32, rest: BTreeSet<i32>) {
+    /// Reaps a process: no signal is sent between that and the loss of its number.
+    pub(super) fn reap<T>(&self, reaped: impl FnOnce() -> (T, Option<i32>)) -> T {
         let mut recipients = lock(&self.recipients);
-        recipients.program = recipients.program.filter(|&program| program != ended);
-        recipients.rest = rest;
+        let (result, ended) = reaped();
+        if let Some(ended) = ended {
+            recipients.program = recipients.program.filter(|&program| program != ended);
+            recipients.rest.remove(&ended);
+        }
+        result
+    }
+
+    /// Other processes are there now.
+    pub(super) fn leave(&self, rest: BTreeSet<i32>) {
+        lock(&self.recipients).rest = rest;
     }
 }
 
 impl Recipients {
-    fn get(&mut self, signal: Signal) {
-        let send = |pid: i32| {
-            // Who has just ended needs none.
-            let _ = kill(Pid::from_raw(pid), signal);
+    fn get(&mut self, signal: i32, sender: Sender) {
+        let program = match self.program {
+            None if !self.has_begun => return self.early.push((signal, sender)),
+            None => return self.rest.iter().for_each(|&pid| send(pid, signal)),
+            Some(program) => program,
         };
-        match self.program {
-            Some(program) if PASSED_ON.contains(&signal) => send(program),
-            Some(_) => {}
-            None if self.rest.is_empty() => self.early = Some(signal),
-            None => self.rest.iter().copied().for_each(send),
+        let own = getpid();
+        let leads_session = getsid(None) == Ok(own);
+        let parties = Parties { own: own.as_raw(), program, share_group: true, leads_session };
+        if forward::is_forwarded(signal, sender, parties) {
+            send(program, signal);
         }
     }
+}
+
+/// nix has no names for real-time signals.
+fn send(pid: i32, signal: i32) {
+    // SAFETY: kill(2) takes no memory. The process was not reaped: that takes the lock which the caller holds.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// Blocks the signals that are forwarded. One that is ignored is for the program to inherit.
+fn block() -> io::Result<libc::sigset_t> {
+    let is_taken = |signal: &i32| {
+        let stays = [libc::SIGPIPE, libc::SIGCONT].contains(signal) || STOPS.contains(signal);
+        !stays && !started::ignores(*signal)
+    };
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: sigemptyset fills the set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: it is filled.
+    let mut set = unsafe { set.assume_init() };
+    for signal in forward::candidates().filter(is_taken) {
+        // SAFETY: the set is valid. A number that is no signal is refused.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    // SAFETY: the set is valid.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } {
+        0 => Ok(set),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Waits for the next of these signals. `None`: a debugger interrupted that.
+fn next(signals: &libc::sigset_t) -> Option<(i32, Sender)> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the set is valid, and a `siginfo_t` is filled.
+    let signal = unsafe { libc::sigwaitinfo(signals, info.as_mut_ptr()) };
+    // SAFETY: all zeroes are one, too.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: any bytes are a number.
+    let pid = unsafe { info.si_pid() };
+    (signal > 0).then(|| (signal, platform::sender(info.si_code, pid)))
 }
 
 /// What is behind it is whole after every statement, so a panic elsewhere does no harm.

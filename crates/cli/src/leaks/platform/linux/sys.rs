@@ -3,6 +3,7 @@
 //! nix has most of them, but its signals have no real-time ones among them: it can neither say that one came nor pass it on.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use libc::{c_int, c_long, c_ulong, pid_t, sock_filter};
@@ -120,14 +121,17 @@ pub(super) fn syscall(tid: pid_t) -> io::Result<Syscall> {
     })
 }
 
-/// The next task that stopped or ended, and how; `None` if there is none left.
-pub(super) fn wait() -> io::Result<Option<(pid_t, c_int)>> {
+/// The next task that stopped or ended, whose status is left; `None` if there is none left.
+pub(super) fn next() -> io::Result<Option<pid_t>> {
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
     loop {
-        let mut status = 0;
-        // SAFETY: one int is written.
-        let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
-        if tid > 0 {
-            return Ok(Some((tid, status)));
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: a `siginfo_t` is written.
+        if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
+            // SAFETY: the call succeeded, so it is filled.
+            let info = unsafe { info.assume_init() };
+            // SAFETY: a task's number is in it.
+            return Ok(Some(unsafe { info.si_pid() }));
         }
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
@@ -136,6 +140,14 @@ pub(super) fn wait() -> io::Result<Option<(pid_t, c_int)>> {
             _ => return Err(error),
         }
     }
+}
+
+/// How a task stopped or ended; `None` if it runs again.
+pub(super) fn take_status(tid: pid_t) -> Option<c_int> {
+    let mut status = 0;
+    // SAFETY: one int is written.
+    let taken = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+    (taken == tid).then_some(status)
 }
 
 /// Whether two tasks have one table of descriptors; an error where the kernel does not tell (kcmp(2)).

@@ -1,0 +1,225 @@
+//! Job control: the terminal, stop and continue, keys.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use forkexec_tests::isolate::{isolated_for, skip};
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::pty::{INTERRUPT, SUSPEND, Session, code};
+use crate::wrappers::{OURS, Wrapper};
+
+const LIMIT: Duration = Duration::from_mins(2);
+const APART: Wrapper = Wrapper(&["forkexec", "run", "--pgroup", "0", "--foreground", "0"]);
+const TREE: Wrapper = Wrapper(&["forkexec", "run", "--timeout", "600", "--tree"]);
+const LEAKS: Wrapper = Wrapper(&["forkexec", "leaks", "--"]);
+const TIMEOUT: Wrapper = Wrapper(&["timeout", "--foreground", "600"]);
+
+/// Faults: C4, C5
+#[rstest]
+#[case::shared_group(OURS)]
+// Faults: C4
+#[case::foreground(APART)]
+// Faults: C5
+#[case::tree(TREE)]
+#[case::timeout(TIMEOUT)]
+#[case::tini_as_a_shell_s_job(Wrapper(&["tini", "-s", "--"]))]
+fn the_program_reads_the_terminal_and_then_the_shell(#[case] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        // tini does not give the terminal back: a shell with job control takes it.
+        let job_control = if line.starts_with("tini") { "set -m; " } else { "" };
+        let program = "read x; echo program=$x";
+        let mut session =
+            Session::script("sh", &format!("{job_control}{line} sh -c '{program}'; read y; echo shell=$y"));
+        session.press("one\n");
+        session.until("program=one");
+        session.press("two\n");
+        session.until("shell=two");
+        assert_eq!(code(session.end().1), 0);
+    });
+}
+
+/// Faults: C4, C5
+#[rstest]
+#[case::shared_group(OURS, 128 + libc::SIGTSTP)]
+#[case::foreground(APART, 128 + libc::SIGTSTP)]
+#[case::tree(TREE, 128 + libc::SIGTSTP)]
+#[case::leaks(LEAKS, 128 + libc::SIGTSTP)]
+#[case::timeout(TIMEOUT, 128 + libc::SIGTSTP)]
+#[case::dumb_init(Wrapper(&["dumb-init", "--single-child"]), 128 + libc::SIGSTOP)]
+fn a_job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i32) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let program = "echo ready; read x; echo got=$x";
+        let shell = format!(
+            "set -m; {line} sh -c '{program}'; echo first=$?; read y; echo shell=$y; fg; echo then=$?"
+        );
+        let mut session = Session::script("sh", &shell);
+        session.until("ready");
+        session.press(SUSPEND);
+        session.until(&format!("first={stopped}"));
+        session.press("one\n");
+        session.until("shell=one");
+        session.press("two\n");
+        session.until("got=two");
+        session.until("then=0");
+        session.end();
+    });
+}
+
+/// As full-screen programs do, which put the terminal in order before they stop.
+///
+/// Faults: C5
+#[rstest]
+fn a_program_that_stops_itself_takes_the_wrapper_along(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let program =
+            "trap \"kill -STOP \\$\\$\" TSTP; echo ready; while :; do read x && break; done; echo got=$x";
+        let shell = format!("set -m; {line} sh -c '{program}'; echo first=$?; fg; echo then=$?");
+        let mut session = Session::script("sh", &shell);
+        session.until("ready");
+        session.press(SUSPEND);
+        session.until("first=148");
+        session.press("one\n");
+        session.until("got=one");
+        session.until("then=0");
+        session.end();
+    });
+}
+
+/// A program in the background that reads stops, and so does its wrapper. In the foreground it goes on.
+///
+/// Faults: C5
+#[rstest]
+fn a_job_in_the_background_stops_when_it_reads(#[values(OURS, TREE)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let program = "read x; echo got=$x";
+        // A subshell, as in a pipe, would not see how the job changes.
+        let directory = TempDir::new().expect("a directory can be made");
+        let jobs = directory.path().join("jobs").display().to_string();
+        let wait = format!("until jobs > {jobs}; grep -q Stopped {jobs}; do sleep 0.05; done");
+        let mut session = Session::script(
+            "sh",
+            &format!("set -m; {line} sh -c '{program}' & {wait}; echo seen; fg; echo then=$?"),
+        );
+        session.until("seen");
+        session.press("one\n");
+        session.until("got=one");
+        session.until("then=0");
+        session.end();
+    });
+}
+
+/// No shell could continue the program. In a group without one, the kernel discards the signal of the key.
+#[rstest]
+fn a_suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let command = wrapper.around("echo ready; read x; echo got=$x").expect("it is there");
+        let mut session = Session::start(command);
+        session.until("ready");
+        session.press(SUSPEND);
+        session.press("one\n");
+        session.until("got=one");
+        assert_eq!(code(session.end().1), 0);
+    });
+}
+
+/// The terminal sends it to both.
+///
+/// Faults: C2
+#[rstest]
+fn a_key_reaches_the_program_once(
+    #[values(OURS, TREE, LEAKS, Wrapper(&["tini", "-s", "--"]))] wrapper: Wrapper,
+) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let directory = TempDir::new().expect("a directory can be made");
+        let end = directory.path().join("end");
+        let program = format!(
+            "trap \"echo hit\" INT; echo ready; while ! [ -e {} ]; do sleep 0.05; done; echo program is done",
+            end.display()
+        );
+        let mut session = Session::script("sh", &format!("trap : INT; {line} sh -c '{program}'"));
+        session.until("ready");
+        session.press(INTERRUPT);
+        session.until("hit");
+        // A second one would be there by now, or be handled before the program ends.
+        std::thread::sleep(Duration::from_millis(300));
+        fs::write(end, "").expect("a file can be made");
+        session.until("program is done");
+        let (heard, _) = session.end();
+        assert_eq!(heard.matches("hit").count(), 1, "{heard}");
+    });
+}
+
+/// bash goes on if its child handled the key, and only then.
+#[rstest]
+#[case::shared_group(OURS)]
+#[case::foreground(APART)]
+#[case::tree(TREE)]
+#[case::leaks(LEAKS)]
+#[case::timeout(TIMEOUT)]
+fn an_interrupt_ends_the_script_around_the_wrapper(#[case] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        if !std::path::Path::new("/bin/bash").exists() {
+            return skip("there is no bash");
+        }
+        // timeout(1) ends by a signal that arrives before its fork returns.
+        let program =
+            "until grep -q \"^State:.S\" /proc/$PPID/status; do :; done; echo ready; exec sleep 600";
+        let mut session = Session::script(
+            "bash",
+            &format!("for i in 1 2; do {line} sh -c '{program}'; done; echo went on"),
+        );
+        session.until("ready");
+        session.press(INTERRUPT);
+        let (heard, status) = session.end();
+        assert_eq!((heard.contains("went on"), code(status)), (false, 130), "{heard}");
+    });
+}
+
+/// The kernel signals the leader of the session alone.
+#[rstest]
+#[case::forkexec(OURS)]
+#[case::forkexec_with_a_tree(TREE)]
+#[case::tini(Wrapper(&["tini", "-s", "--"]))]
+fn a_hangup_reaches_the_program(#[case] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let directory = TempDir::new().expect("a directory can be made");
+        let said = directory.path().join("said");
+        let script = format!(
+            "trap 'kill $!; echo hup > {}; exit 3' HUP; echo ready; sleep 600 & wait; wait",
+            said.display()
+        );
+        let Some(command) = wrapper.around(&script) else { return };
+        let mut session = Session::start(command);
+        session.until("ready");
+        let status = session.hang_up();
+        assert_eq!(code(status), 3);
+        assert_eq!(fs::read_to_string(said).expect("it was written"), "hup\n");
+    });
+}
+
+/// Faults: C6
+#[rstest]
+#[case::program(&["--timeout", "1"])]
+fn a_stopped_job_does_not_outlast_its_time(#[case] options: &[&str]) {
+    isolated_for(LIMIT, || {
+        let line = [&[env!("CARGO_BIN_EXE_forkexec"), "run"], options].concat().join(" ");
+        let program = "trap \"echo told; exit 3\" TERM; kill -STOP $$; sleep 600 & wait";
+        let shell = format!("set -m; {line} sh -c '{program}'; echo first=$?; read x; echo over");
+        let started = Instant::now();
+        let mut session = Session::script("sh", &shell);
+        session.until("first=148");
+        session.until("told");
+        assert!(started.elapsed() < Duration::from_secs(9), "it was killed after the grace");
+        session.press("\n");
+        session.until("over");
+        session.end();
+    });
+}

@@ -1,0 +1,126 @@
+//! A pseudo-terminal and a session on it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, setsid};
+
+/// Ctrl-C and Ctrl-Z.
+pub(crate) const INTERRUPT: &str = "\u{3}";
+pub(crate) const SUSPEND: &str = "\u{1a}";
+
+/// How long is waited for what must come.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// A program that leads a session whose controlling terminal is a pseudo-terminal.
+pub(crate) struct Session {
+    master: Option<File>,
+    leader: Child,
+    heard: String,
+    /// Where the next search begins.
+    from: usize,
+}
+
+impl Session {
+    /// Starts the command as the leader of a session.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let pty = openpty(None, None).expect("there is a pseudo-terminal");
+        // Held by the session, it would never be hung up.
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("it is open");
+        }
+        let duplicate = |fd: &OwnedFd| fd.try_clone().expect("there is a free descriptor");
+        command.stdin(duplicate(&pty.slave)).stdout(duplicate(&pty.slave)).stderr(pty.slave);
+        let own_session = || {
+            setsid()?;
+            // SAFETY: the call takes a number.
+            let done = unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
+            if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        };
+        // SAFETY: it makes system calls and allocates nothing.
+        unsafe { command.pre_exec(own_session) };
+        let leader = command.spawn().expect("it starts");
+        // What the command holds of the terminal would keep it open.
+        drop(command);
+        Self { master: Some(pty.master.into()), leader, heard: String::new(), from: 0 }
+    }
+
+    /// Starts a shell that runs this script.
+    pub(crate) fn script(shell: &str, script: &str) -> Self {
+        let mut command = Command::new(shell);
+        command.args(["-c", script]);
+        Self::start(command)
+    }
+
+    /// Types this.
+    pub(crate) fn press(&mut self, keys: &str) {
+        let master = self.master.as_mut().expect("the terminal was not hung up");
+        master.write_all(keys.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// Reads until this text is on the screen, after what was waited for before.
+    pub(crate) fn until(&mut self, text: &str) {
+        let end = Instant::now() + LIMIT;
+        loop {
+            if let Some(at) = self.heard[self.from..].find(text) {
+                self.from += at + text.len();
+                return;
+            }
+            assert!(Instant::now() < end, "no {text:?} in time in {:?}", self.heard);
+            assert!(self.read(end), "no {text:?} in {:?}", self.heard);
+        }
+    }
+
+    /// Reads to the end of the session: all that was on the screen, and how the leader ended.
+    pub(crate) fn end(mut self) -> (String, ExitStatus) {
+        let end = Instant::now() + LIMIT;
+        while self.read(end) {
+            assert!(Instant::now() < end, "the session does not end: {:?}", self.heard);
+        }
+        let status = self.leader.wait().expect("it was not waited for");
+        (std::mem::take(&mut self.heard), status)
+    }
+
+    /// Closes the terminal, and waits for the leader's end.
+    pub(crate) fn hang_up(mut self) -> ExitStatus {
+        drop(self.master.take());
+        self.leader.wait().expect("it was not waited for")
+    }
+
+    /// Reads what is there, or comes until then. Whether the session is still there.
+    fn read(&mut self, end: Instant) -> bool {
+        let master = self.master.as_mut().expect("the terminal was not hung up");
+        let rest = end.saturating_duration_since(Instant::now()).as_millis();
+        let timeout = PollTimeout::try_from(i32::try_from(rest).unwrap_or(i32::MAX)).expect("it is positive");
+        if poll(&mut [PollFd::new(master.as_fd(), PollFlags::POLLIN)], timeout) != Ok(1) {
+            return true;
+        }
+        let mut bytes = [0; 4096];
+        // EIO says that no process has the terminal open any more.
+        let Ok(count) = master.read(&mut bytes) else { return false };
+        self.heard += &String::from_utf8_lossy(&bytes[..count]);
+        count > 0
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.leader.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = kill(Pid::from_raw(self.leader.id().cast_signed()), Signal::SIGKILL);
+            let _ = self.leader.wait();
+        }
+    }
+}
+
+/// 128 + n for signal n, as a shell says it.
+pub(crate) fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).expect("it ended")
+}
