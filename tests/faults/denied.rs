@@ -182,8 +182,8 @@ fn f06_a_limit_lowered_below_open_descriptors_hides_none() {
     });
 }
 
+/// A call that only closes has a next link: the suite `trapped`.
 #[rstest]
-#[case::closing(libc::SYS_close_range, Stage::Close)]
 #[case::directory(libc::SYS_chdir, Stage::Directory)]
 #[case::session(libc::SYS_setsid, Stage::Session)]
 #[case::nice(libc::SYS_setpriority, Stage::Nice)]
@@ -192,11 +192,6 @@ fn f11_a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
     #[case] stage: Stage,
 ) {
     isolated(|| {
-        if stage == Stage::Close && !Closers::look().has_bulk() {
-            return skip("this backend has no bulk call");
-        }
-        let is_first = stage == Stage::Close && method() == Method::Shared;
-        let stage = if is_first { Stage::Table } else { stage };
         Deny::new().kill(call).install().expect("a filter is taken");
         let spawned = Command::new(probe::path()).arg("true").current_dir("/").setsid().nice(1).spawn();
         let Err(Error::Died { stage: told, status: Some(status) }) = spawned else {

@@ -10,7 +10,7 @@ use nix::errno::Errno as ThreadErrno;
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
-use forkexec_linux::{CloneSys, LinuxSys, Start, Started, Top};
+use forkexec_linux::{CloneSys, LinuxSys, Release, Start, Started, Top};
 
 use crate::script::{About, Made, Script};
 
@@ -64,6 +64,8 @@ pub(crate) struct Failing<S> {
     /// Whether a child that is to share memory does.
     shares: bool,
     sanitized: bool,
+    /// The system that is told instead of the true one, and whether a filter looks at its calls.
+    release: Option<(Release, bool)>,
     /// Whether exec makes the termination signal of a child `SIGCHLD`.
     announces_exec: bool,
     /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
@@ -95,6 +97,7 @@ impl<S> Failing<S> {
             starts: Mutex::default(),
             shares: true,
             sanitized: false,
+            release: None,
             announces_exec: true,
             stack: AtomicUsize::new(0),
             most_used: None,
@@ -136,6 +139,11 @@ impl<S> Failing<S> {
     /// launcher does.
     pub(crate) fn sanitized(self) -> Self {
         Self { sanitized: true, ..self }
+    }
+
+    /// The system is a release of Android, for a process with its filter of apps or without.
+    pub(crate) fn on_android(self, level: u32, is_filtered: bool) -> Self {
+        Self { release: Some((Release::Android(level), is_filtered)), ..self }
     }
 
     /// The termination signal of a child stays what it is, as on kernels that are none: who asks for one that was not changed
@@ -337,6 +345,14 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
     }
+
+    fn release(&self) -> Release {
+        self.release.map_or_else(|| self.inner.release(), |(release, _)| release)
+    }
+
+    fn is_filtered(&self) -> Result<bool, Errno> {
+        self.release.map_or_else(|| self.inner.is_filtered(), |(_, is_filtered)| Ok(is_filtered))
+    }
 }
 
 // SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
@@ -393,6 +409,10 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
         let reap = || if self.announces_exec { self.inner.reap_unexecuted(child) } else { Ok(None) };
         self.instead(Made::new("reap_unexecuted", &[child]), reap)
+    }
+
+    fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
+        self.inner.signal_that_ended(child)
     }
 
     fn is_sanitized(&self) -> bool {

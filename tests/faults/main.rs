@@ -1,5 +1,6 @@
 //! Any call failing: what is told, and that nothing is left behind.
 //!
+//! - `android`: releases of Android, whose filter traps some calls
 //! - `errnos`: what each call may answer
 //! - `failing`: a wrapper around system calls that lets one of them fail
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
@@ -12,6 +13,7 @@
 //! - `stages`: each stage of a child failing over the real kernel
 //! - `sweep`: each call of many plans failing with each errno of its page, pairs of them, and children that are killed,
 //!   stopped and interrupted at each
+//! - `trapped`: calls of a child that a seccomp filter traps, through the public face
 //! - `traceable`: the attribute of the parent's memory that a child under another id takes away
 //! - `denied`: calls denied by seccomp, through the public face
 //!
@@ -19,6 +21,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod android;
 mod denied;
 mod errnos;
 mod failing;
@@ -36,6 +39,7 @@ mod stack;
 mod stages;
 mod sweep;
 mod traceable;
+mod trapped;
 
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/ground.rs"]

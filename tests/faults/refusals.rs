@@ -4,6 +4,7 @@
 use std::env;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
 use rstest::rstest;
@@ -179,6 +180,20 @@ fn f08_what_is_refused_later_is_noticed(
             assert_eq!((before.method, before.closer, before.pidfd), (Method::Shared, BULK, true));
             assert_eq!((after.method, after.closer), (then, closer));
         }
+    });
+}
+
+/// A kernel gives the descriptor of a child, and a filter refuses the signal by it.
+///
+/// Faults: F10
+#[rstest]
+fn a_child_is_signalled_without_pidfd_send_signal(#[values(libc::ENOSYS, libc::EPERM)] errno: i32) {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_pidfd_send_signal, errno).install().expect("a filter is taken");
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("it starts");
+        child.kill().expect("the signal goes by number");
+        assert_eq!(child.wait().expect("it ends").signal(), Some(libc::SIGKILL));
+        child.signal(libc::SIGTERM).expect("a child that was waited for gets no signal");
     });
 }
 

@@ -46,7 +46,7 @@ const ERRNOS: [Errno; 13] = [
     Errno::from_raw(libc::EUSERS),
 ];
 
-type Calls = Failing<Kernel>;
+pub(crate) type Calls = Failing<Kernel>;
 
 /// A launcher needs one that stays: the suite has few, and each is one of a process that ends.
 pub(crate) fn over(

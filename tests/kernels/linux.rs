@@ -5,7 +5,7 @@ use rstest::rstest;
 use forkexec_core::{
     Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Link, Sys, Unlisted, close_except, loop_bound,
 };
-use forkexec_linux::{Linux, ProcSelfFd};
+use forkexec_linux::{Linux, ProcSelfFd, Release};
 
 use crate::sim::directory::record;
 use crate::sim::{Call, File, Listing, SimKernel};
@@ -75,6 +75,24 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let before = backend.sys().open_fds();
     let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
+}
+
+/// bionic, libc/SECCOMP_ALLOWLIST_COMMON.TXT: close_range(2) is listed since android-13.0.0_r1.
+///
+/// Faults: Q-android
+#[rstest]
+#[case::unknown(0, Closer::Enumerator(0))]
+#[case::android_12(32, Closer::Enumerator(0))]
+#[case::android_13(33, Closer::Bulk)]
+fn no_trapped_call_closes_on_android(#[case] level: u32, #[case] by: Closer) {
+    let backend = Linux::new(crowded().with_release(Release::Android(level)));
+    let closed = close_except(&backend, 3, keep_list(&[60]), backend.first_link());
+    assert_eq!((closed.map(|closed| closed.by), backend.sys().open_fds()), (Ok(by), vec![0, 1, 2, 60]));
+    assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
+    // Also where the bulk call is asked for all the same, as a survey does.
+    let backend = Linux::new(crowded().with_release(Release::Android(level)));
+    assert_eq!(close_except(&backend, 3, keep_list(&[60]), Link::Bulk).map(|closed| closed.by), Ok(by));
+    assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
 }
 
 #[rstest]

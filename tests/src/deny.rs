@@ -109,6 +109,16 @@ impl Deny {
         self.rule(call, None, libc::SECCOMP_RET_KILL_PROCESS)
     }
 
+    /// Traps a call: the kernel sends SIGSYS to the thread, which ends a process that has no handler for it or blocks it.
+    pub fn trap(self, call: c_long) -> Self {
+        self.rule(call, None, libc::SECCOMP_RET_TRAP)
+    }
+
+    /// Traps a call if its argument `index`, counted from 0, has one of these flags.
+    pub fn trap_with(self, call: c_long, index: u32, flags: c_int) -> Self {
+        self.rule(call, Some((index, flags.cast_unsigned())), libc::SECCOMP_RET_TRAP)
+    }
+
     fn rule(mut self, call: c_long, flags: Option<(u32, u32)>, action: u32) -> Self {
         let call = u32::try_from(call).expect("a system call's number");
         self.rules.push(Rule { call, flags, action });

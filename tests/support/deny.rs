@@ -74,6 +74,15 @@ fn a_deadly_call_kills() {
 }
 
 #[test]
+fn a_trapped_call_ends_a_program_without_a_handler() {
+    isolated(|| {
+        Deny::new().trap(libc::SYS_getsid).install().expect("a filter is taken");
+        let output = probe(&["report"]).output().expect("the probe can be started");
+        assert_eq!(output.status.signal(), Some(libc::SIGSYS));
+    });
+}
+
+#[test]
 fn every_call_that_starts_a_process_can_be_denied() {
     isolated(|| {
         Deny::new().starts(libc::EXDEV).install().expect("a filter is taken");

@@ -15,7 +15,8 @@ use crate::{help, stdout};
 /// Every way of closing descriptors and of starting a child is tried in a throw-away process: a
 /// version number does not tell what a seccomp filter refuses, or whether /proc is genuine.
 ///
-/// It fails if no way of closing works from anywhere in the chain, or no child can be started.
+/// It fails if no way of closing works from anywhere in the chain, no child can be started, or a start
+/// would end the program that makes it: a filter traps (SIGSYS) a call of the parent.
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
@@ -24,9 +25,11 @@ use crate::{help, stdout};
 pub(crate) struct Options {
     /// Print a JSON object instead of a table
     ///
-    /// It has system; exact (whether children get exactly what they are handed); close_from (the link
-    /// that --close-from is to be given, or null); trials, with kind, link, name, outcome (works,
-    /// refused, untrusted, leaks, died or untried), errno, signal and took_us; descriptor_limit (null
+    /// It has system; android (null elsewhere, or an object with api_level and not_called: the calls
+    /// that a seccomp filter of this release may trap, and that are not made); exact (whether children
+    /// get exactly what they are handed); close_from (the link that --close-from is to be given, or
+    /// null); trials, with kind, link, name, outcome (works, refused, trapped, not-called, untrusted,
+    /// not-shared, sanitizer, leaks, died or untried), errno, signal and took_us; descriptor_limit (null
     /// is none); loop_numbers (null where the loop refuses); operations, resources and
     /// reserved_signals.
     #[arg(long)]
@@ -44,6 +47,5 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let survey = forkexec::survey();
     let print = if options.json { print::json } else { print::table };
     stdout::write(|out| print(&survey, out))?;
-    let is_exact = survey.first_link().is_some() && survey.starts();
-    Ok(if is_exact { Code::Ok } else { Code::Refused }.into())
+    Ok(if words::is_exact(&survey) { Code::Ok } else { Code::Refused }.into())
 }

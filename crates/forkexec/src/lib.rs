@@ -94,7 +94,7 @@ pub use settings::{IgnoredSignals, Launch, OnDrop, WithoutInterpreter};
 pub use slots::{low_slots, reserve_low_slots};
 pub use source::FdSource;
 pub use stdio::Stdio;
-pub use survey::{Outcome, Survey, Trial, TrialKind, capabilities, survey};
+pub use survey::{Android, Outcome, Survey, Trial, TrialKind, capabilities, survey};
 pub use talk::{Conversation, Exchange, Partner, Stopped};
 pub use tree::{Guarantee, Tree, TreeKilled};
 pub use usage::ResourceUsage;

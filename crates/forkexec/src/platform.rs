@@ -159,7 +159,8 @@ pub(crate) unsafe fn launch(choice: Launch, plan: &Plan<'_>) -> Result<Launched,
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
         use forkexec_core::Method;
-        use forkexec_linux::OneMethod;
+        use crate::Android;
+        use forkexec_linux::{AndroidCall, OneMethod, Release};
 
         static METHODS: [OneMethod<'static, Kernel>; 3] = [
             OneMethod::new(&LAUNCHER, Method::Shared),
@@ -178,6 +179,17 @@ cfg_if::cfg_if! {
 
         fn forking() -> &'static dyn Launcher {
             &METHODS[2]
+        }
+
+        /// A child that dies of a trapped call leads to another one that does without the call.
+        pub(crate) const LEARNS_OF_TRAPS: bool = true;
+
+        /// The release of Android, if this is Android, and the calls that are not made on it.
+        pub(crate) fn android() -> Option<Android> {
+            let Release::Android(level) = BACKEND.release() else { return None };
+            let not_called = AndroidCall::ALL.into_iter().filter(|call| !BACKEND.allows(*call));
+            let not_called = not_called.map(AndroidCall::name).collect();
+            Some(Android { api_level: Some(level).filter(|level| *level != 0), not_called })
         }
 
         /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
@@ -217,6 +229,14 @@ cfg_if::cfg_if! {
 
         fn forking() -> &'static dyn Launcher {
             &LAUNCHER
+        }
+
+        /// No filter of this system traps calls.
+        pub(crate) const LEARNS_OF_TRAPS: bool = false;
+
+        /// This is not Android, or the backend makes none of the calls that its filter traps.
+        pub(crate) fn android() -> Option<crate::Android> {
+            None
         }
 
         /// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.

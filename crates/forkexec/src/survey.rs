@@ -10,6 +10,7 @@ use crate::platform::{self, backend, launchers};
 use crate::{Errno, Link, Method};
 use forkexec_core::{Backend, Capabilities, Sys};
 use std::time::Duration;
+use trial::Tried;
 
 /// What this system has, as data: nothing is tried, and no container is asked.
 ///
@@ -47,9 +48,12 @@ pub fn survey() -> Survey {
     let Capabilities { system, bulk_closer, enumerators, .. } = *capabilities();
     // SAFETY: each trial closes and launches in a child of its own. This function asks for limits alone.
     let backend = unsafe { backend() };
+    let android = platform::android();
+    let is_called = |name| android.as_ref().is_none_or(|android| !android.not_called.contains(&name));
     let mut trials = Vec::new();
     if let Some(name) = bulk_closer {
-        let outcome = trial::closing(backend, trial::close_at_once);
+        let outcome =
+            if is_called(name) { trial::closing(backend, trial::close_at_once) } else { Tried::NOT_CALLED };
         trials.push(outcome.of(TrialKind::Close(Link::Bulk), name));
     }
     for (index, &name) in enumerators.iter().enumerate() {
@@ -65,6 +69,7 @@ pub fn survey() -> Survey {
     }
     Survey {
         system,
+        android,
         trials,
         descriptor_limit: backend.sys().descriptor_limit().ok().filter(|&limit| limit != u64::MAX),
         loop_numbers: backend.loop_bound().ok().map(i32::unsigned_abs),
@@ -77,12 +82,24 @@ pub fn survey() -> Survey {
 pub struct Survey {
     /// The system that this crate was built for.
     pub system: &'static str,
+    /// The release of Android, if this is Android.
+    pub android: Option<Android>,
     /// What was tried. The ways of closing come first, in the order of the chain in which a child tries them.
     pub trials: Vec<Trial>,
     /// The hard limit of descriptors (`RLIMIT_NOFILE`), unless there is none.
     pub descriptor_limit: Option<u64>,
     /// How many numbers the loop would close one by one; `None` where they are so many that it refuses.
     pub loop_numbers: Option<u32>,
+}
+
+/// A release of Android. Its seccomp filter ends an app that makes a call which is not listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Android {
+    /// The API level, unless the system does not tell it.
+    pub api_level: Option<u32>,
+    /// The calls that this library does without, because the filter of the release may trap them.
+    pub not_called: Vec<&'static str>,
 }
 
 /// One means, and what came of trying it.
@@ -127,6 +144,12 @@ pub enum Outcome {
     /// It reported success, but a descriptor that it should close is still open, or one that it should keep is not: a filter
     /// lets the call succeed without effect.
     Leaks,
+    /// A call that only children make is trapped by a seccomp filter: SIGSYS ends the first child that makes it. The start
+    /// goes on with the next link of the chain, or the next method, and later starts do without the call.
+    Trapped,
+    /// The call was not tried, and is never made, because the filter of this release of Android may trap it. The next link
+    /// of the chain takes over.
+    NotCalled,
     /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.
     Died(Option<i32>),
     /// It could not be tried: no throw-away child could be started.
@@ -137,8 +160,8 @@ impl Survey {
     /// The link of the chain from which closing works: what [`Command::close_others_from`] is to be given where it is
     /// not the first one. `None` if a child would get more than it was handed, or none would start, from any link.
     ///
-    /// A refusal is no reason to begin later, because the chain goes on by itself. A link that kills, or that says
-    /// it closed what it did not, is.
+    /// A refusal or a trap is no reason to begin later, because the chain goes on by itself. A link that kills by another
+    /// signal, or that says it closed what it did not, is.
     ///
     /// [`Command::close_others_from`]: crate::Command::close_others_from
     pub fn first_link(&self) -> Option<Link> {
@@ -154,7 +177,10 @@ impl Survey {
     /// What the chain comes to, if it begins with `link`: the first one that is not refused.
     fn closes_from(&self, link: Link) -> bool {
         let asked = |trial: &&Trial| matches!(trial.kind, TrialKind::Close(this) if this >= link);
-        let refused = |trial: &&Trial| matches!(trial.outcome, Outcome::Refused(_) | Outcome::Untrusted);
+        let refused = |trial: &&Trial| {
+            use Outcome::{NotCalled, Refused, Trapped, Untrusted};
+            matches!(trial.outcome, Refused(_) | Untrusted | Trapped | NotCalled)
+        };
         let answer = self.trials.iter().filter(asked).find(|trial| !refused(trial));
         answer.is_some_and(|trial| trial.outcome == Outcome::Works)
     }
@@ -167,7 +193,7 @@ mod tests {
     use rstest::rstest;
     use std::time::Duration;
 
-    const KILLED: Outcome = Outcome::Died(Some(libc::SIGSYS));
+    const KILLED: Outcome = Outcome::Died(Some(libc::SIGKILL));
     const REFUSED: Outcome = Outcome::Refused(Errno::PERM);
 
     fn found(closing: [Outcome; 3]) -> Survey {
@@ -176,7 +202,7 @@ mod tests {
         let closing = links.into_iter().zip(closing).map(|(link, of)| trial(TrialKind::Close(link), of));
         let launch = trial(TrialKind::Launch(Method::Fork), Outcome::Works);
         let trials = closing.chain([launch]).collect();
-        Survey { system: "", trials, descriptor_limit: None, loop_numbers: None }
+        Survey { system: "", android: None, trials, descriptor_limit: None, loop_numbers: None }
     }
 
     #[rstest]
@@ -185,6 +211,8 @@ mod tests {
     #[case::down_to_the_loop([REFUSED, Outcome::Untrusted, Outcome::Works], Some(Link::Bulk))]
     #[case::what_kills_is_not_asked([KILLED, Outcome::Works, Outcome::Works], Some(Link::Enumerate))]
     #[case::what_kills_after_a_refusal([REFUSED, KILLED, Outcome::Works], Some(Link::Loop))]
+    #[case::a_trap_costs_a_child([Outcome::Trapped, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
+    #[case::an_uncalled_link([Outcome::NotCalled, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
     #[case::what_lies_is_not_asked([Outcome::Leaks, REFUSED, Outcome::Works], Some(Link::Enumerate))]
     #[case::nothing_closes([REFUSED, Outcome::Untrusted, Outcome::Refused(Errno::OVERFLOW)], None)]
     #[case::untried([Outcome::Untried(Errno::AGAIN); 3], None)]

@@ -136,7 +136,7 @@ impl Handle {
     /// Sends a signal. That there is no such process any more is no error: other code waited for it.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
         let sent = match self.pidfd() {
-            Some(child) => pidfd::signal(child, signal),
+            Some(child) => pidfd::signal(child, self.pid, signal),
             None if self.is_known_to_have_ended() => Ok(()),
             None => signal_by_pid(self.pid, signal),
         };

@@ -1,31 +1,100 @@
 //! The backend itself: what an answer of Linux's means for closing, and what is remembered of it.
 
-use crate::{CAPABILITIES, LinuxSys, ProcSelfFd, execed};
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Signal, loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Signal, Stage, loop_bound,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
 ///
 /// It probes nothing: a seccomp filter that answers a call with `SIGSYS` would kill the process that asks. The first
-/// child that meets with a refusal of close_range(2) says so in its report, and later children begin with the next link.
+/// child that meets with a refusal of close_range(2) says so in its report, or dies of the trap, and later children begin
+/// with the next link. On Android the release decides, and no call is made that its filter may trap.
 #[derive(Debug)]
 pub struct Linux<S> {
     sys: S,
     close_range_refused: AtomicBool,
     unshare_refused: AtomicBool,
+    listing_trapped: AtomicBool,
+    /// The release as far as it is known: see [`Linux::release`].
+    release: AtomicU32,
 }
+
+/// No release was asked for so far.
+const NOT_ASKED: u32 = u32::MAX;
+/// The release is Linux. Any other number is an API level of Android.
+const LINUX: u32 = u32::MAX - 1;
 
 impl<S> Linux<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, close_range_refused: AtomicBool::new(false), unshare_refused: AtomicBool::new(false) }
+        Self {
+            sys,
+            close_range_refused: AtomicBool::new(false),
+            unshare_refused: AtomicBool::new(false),
+            listing_trapped: AtomicBool::new(false),
+            release: AtomicU32::new(NOT_ASKED),
+        }
+    }
+}
+
+impl<S: LinuxSys> Linux<S> {
+    /// The system. It is asked once, in the parent: each start asks before there is a child.
+    pub fn release(&self) -> Release {
+        match self.release.load(Ordering::Relaxed) {
+            NOT_ASKED => {
+                let release = self.sys.release();
+                let level = if let Release::Android(level) = release { level.min(LINUX - 1) } else { LINUX };
+                self.release.store(level, Ordering::Relaxed);
+                release
+            }
+            LINUX => Release::Linux,
+            level => Release::Android(level),
+        }
+    }
+
+    /// Whether the release lets a process make the call.
+    pub fn allows(&self, call: AndroidCall) -> bool {
+        self.release().allows(call)
+    }
+
+    /// Whether close_range(2) was not refused so far, and is not known to be trapped.
+    fn has_close_range(&self) -> bool {
+        !self.close_range_refused.load(Ordering::Relaxed) && self.allows(AndroidCall::CloseRange)
     }
 
     /// Whether `CLOSE_RANGE_UNSHARE` was not refused so far.
     pub(crate) fn unshares_range(&self) -> bool {
-        !self.unshare_refused.load(Ordering::Relaxed) && !self.close_range_refused.load(Ordering::Relaxed)
+        !self.unshare_refused.load(Ordering::Relaxed) && self.has_close_range()
+    }
+
+    /// The first link that a child asks whose plan asks for `chosen`.
+    pub(crate) fn first_asked(&self, chosen: Link) -> Link {
+        let skips_list = self.listing_trapped.load(Ordering::Relaxed);
+        match chosen.max(self.begins_with()) {
+            Link::Enumerate if skips_list => Link::Loop,
+            link => link,
+        }
+    }
+
+    /// In the parent, when SIGSYS ended a child in this stage: takes the call that the stage begins with for refused. Whether
+    /// another child would do without that call. `asked` is what [`first_asked`](Self::first_asked) was before the start.
+    pub(crate) fn learn_trap(&self, stage: Stage, asked: Link) -> bool {
+        match (stage, asked) {
+            // Of unshare(2), if the child noted that the other call fails.
+            (Stage::Table, _) if !self.unshares_range() => {}
+            (Stage::Table, _) | (Stage::Close, Link::Bulk) => {
+                self.close_range_refused.store(true, Ordering::Relaxed);
+            }
+            (Stage::Close, Link::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
+            _ => return false,
+        }
+        true
+    }
+
+    fn begins_with(&self) -> Link {
+        if self.has_close_range() { Link::Bulk } else { Link::Enumerate }
     }
 }
 
@@ -42,11 +111,14 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
     }
 
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
+        if !self.allows(AndroidCall::CloseRange) {
+            return Err(Errno::NOSYS);
+        }
         self.sys.close_range(number(gap.first()), number(gap.last()))
     }
 
     fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
-        &[&ProcSelfFd]
+        if self.listing_trapped.load(Ordering::Relaxed) { &[] } else { &[&ProcSelfFd] }
     }
 
     fn loop_bound(&self) -> Result<Fd, Errno> {
@@ -85,7 +157,7 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
     }
 
     fn first_link(&self) -> Link {
-        if self.close_range_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+        self.begins_with()
     }
 }
 

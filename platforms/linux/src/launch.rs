@@ -26,9 +26,10 @@ mod probe;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod trapped;
 mod ways;
 
-use crate::{Call, CloneSys, Linux, Start, Started, Top};
+use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started, Top};
 use core::ffi::c_int;
 use dumpable::Dumpable;
 use forkexec_core::{
@@ -86,7 +87,8 @@ unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     }
 
     fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        self.by_the_best_method(plan, &|way| self.attempt(way, plan))
+        self.permit(plan)?;
+        self.start_untrapped(plan, || self.by_the_best_method(plan, &|way| self.attempt(way, plan)))
     }
 
     fn obstacle(&self) -> Option<Obstacle> {
@@ -142,8 +144,10 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// A forked child is not born with a descriptor. Its number is its own until somebody waits for it, so one is opened at
     /// once.
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        let launched = self.fork.launch(plan)?;
-        let pidfd = plan.pidfd.then(|| self.backend.sys().open_pidfd(launched.pid));
+        self.permit(plan)?;
+        let launched = self.start_untrapped(plan, || self.fork.launch(plan))?;
+        let opens = plan.pidfd && self.backend.allows(AndroidCall::PidfdOpen);
+        let pidfd = opens.then(|| self.backend.sys().open_pidfd(launched.pid));
         Ok(Launched { pidfd: pidfd.and_then(Result::ok), ..launched })
     }
 
@@ -194,9 +198,16 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         started
     }
 
+    /// The best way that was not refused, and that the release allows.
+    fn best(&self) -> Way {
+        let best = self.ways.best();
+        let call = if self.backend.allows(AndroidCall::Clone3) { best.call } else { Call::Clone };
+        Way { call, ..best }
+    }
+
     /// The best way that is known, as far as this plan has a use for it. Only clone3(2) puts a child into a group.
     fn first(&self, method: Method, plan: &Plan<'_>) -> Way {
-        let best = self.ways.best();
+        let best = self.best();
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
         let pidfd = best.pidfd && plan.pidfd;
         Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best }

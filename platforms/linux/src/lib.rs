@@ -19,12 +19,14 @@ mod close;
 mod enumerate;
 mod execed;
 mod launch;
+mod release;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
 pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
+pub use release::{AndroidCall, Release};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
@@ -116,6 +118,11 @@ pub unsafe trait LinuxSys: Sys {
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
+    /// The system: on Android the property `ro.build.version.sdk`, elsewhere no call. On the parent's side only.
+    fn release(&self) -> Release;
+    /// prctl(2) with `PR_GET_SECCOMP`: whether a filter looks at the calls of this thread. On the parent's side only, and only
+    /// on Android, whose filters let prctl(2) through.
+    fn is_filtered(&self) -> Result<bool, Errno>;
 }
 
 /// The system calls of the launcher whose children borrow their parent's memory.
@@ -154,6 +161,9 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
     /// pidfd_open(2), Linux 5.3.
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno>;
+    /// waitid(2) with `WNOHANG | WNOWAIT`: the signal that ended a child with the termination signal `SIGCHLD`. Its status is
+    /// still to be waited for. `None` if it has not ended, ended otherwise, or cannot be asked.
+    fn signal_that_ended(&self, child: Pid) -> Option<Signal>;
     /// prctl(2) with `PR_GET_DUMPABLE`: whether the memory may be dumped and traced.
     fn is_dumpable(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_DUMPABLE`.

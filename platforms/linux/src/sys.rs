@@ -7,9 +7,18 @@
 mod call;
 mod clone;
 mod ids;
+#[cfg(target_os = "android")]
+#[path = "sys/release/android.rs"]
+mod release;
+#[cfg(all(not(target_os = "android"), forkexec_release = "environment"))]
+#[path = "sys/release/environment.rs"]
+mod release;
+#[cfg(all(not(target_os = "android"), not(forkexec_release = "environment")))]
+#[path = "sys/release/linux.rs"]
+mod release;
 mod signals;
 
-use crate::LinuxSys;
+use crate::{LinuxSys, Release};
 use call::{Word, done, errno, int, length};
 use core::convert::Infallible;
 use core::ffi::{CStr, c_char, c_int, c_long};
@@ -414,5 +423,15 @@ unsafe impl LinuxSys for Kernel {
 
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         ids::set_no_new_privs()
+    }
+
+    fn release(&self) -> Release {
+        release::release()
+    }
+
+    fn is_filtered(&self) -> Result<bool, Errno> {
+        // SAFETY: no memory is passed.
+        let mode = int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_SECCOMP, 0, 0, 0, 0) })?;
+        Ok(mode != 0)
     }
 }

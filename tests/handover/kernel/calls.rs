@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU32;
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
-use forkexec_linux::{CloneSys, LinuxSys, Start, Started, Top};
+use forkexec_linux::{CloneSys, LinuxSys, Release, Start, Started, Top};
 
 use super::{
     CHILD, CHILDS, Event, Gone, Kernel, Memory, PARENT, PARENTS, PIDFD, READER, SIBLINGS, Sibling, State,
@@ -182,6 +182,14 @@ unsafe impl LinuxSys for Kernel {
         })
     }
 
+    fn release(&self) -> Release {
+        Release::Linux
+    }
+
+    fn is_filtered(&self) -> Result<bool, Errno> {
+        Ok(false)
+    }
+
     fn join_no_group(&self, _child: Pid) -> Result<(), Errno> {
         self.parents("join_no_group", |state| match state.world.tells {
             _ if state.reaped => Err(Errno::SRCH),
@@ -328,6 +336,10 @@ unsafe impl CloneSys for Kernel {
 
     fn open_pidfd(&self, _child: Pid) -> Result<Fd, Errno> {
         Err(Errno::NOSYS)
+    }
+
+    fn signal_that_ended(&self, _child: Pid) -> Option<Signal> {
+        None
     }
 
     fn is_dumpable(&self) -> Result<bool, Errno> {

@@ -25,6 +25,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
 use forkexec_core::{Errno, Fd, Stage};
+use forkexec_linux::Release;
 
 pub(crate) use call::{Call, NAMES};
 pub(crate) use directory::Listing;
@@ -62,6 +63,7 @@ struct State {
     stage: Option<Stage>,
     freebsd: freebsd::Machine,
     apple: apple::Machine,
+    release: Release,
 }
 
 /// What a path leads to.
@@ -117,6 +119,7 @@ impl SimKernel {
             stage: None,
             freebsd: freebsd::Machine::NEW,
             apple: apple::Machine::NEW,
+            release: Release::Linux,
         };
         Self { state: Mutex::new(state) }
     }
@@ -185,6 +188,11 @@ impl SimKernel {
     /// Lets `/proc/PID/stat` of a child be there.
     pub(crate) fn with_stat(self, stat: &'static str) -> Self {
         self.with(|state| state.stat = Some(stat))
+    }
+
+    /// Makes it the kernel of a release of Android, with the filter of apps.
+    pub(crate) fn with_release(self, release: Release) -> Self {
+        self.with(|state| state.release = release)
     }
 
     /// Changes the process before it begins.

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use forkexec_core::{CStrArray, Disposition, Errno, Fd, FileId, Limit, Pid, Signal, SignalSet, Sys};
-use forkexec_linux::LinuxSys;
+use forkexec_linux::{LinuxSys, Release};
 use forkexec_posix::PosixSys;
 
 use super::directory::OpenDirectory;
@@ -308,6 +308,16 @@ unsafe impl LinuxSys for SimKernel {
             state.process.no_new_privs = true;
             Ok(())
         })
+    }
+
+    /// `ro.build.version.sdk` of Android, no call of the kernel.
+    fn release(&self) -> Release {
+        self.state().release
+    }
+
+    /// The filter that bionic installs for apps (libc/seccomp/seccomp_policy.cpp).
+    fn is_filtered(&self) -> Result<bool, Errno> {
+        Ok(self.state().release != Release::Linux)
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn table(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     facts(survey, out)?;
     writeln!(out)?;
-    let style = if survey.first_link().is_some() && survey.starts() { GOOD } else { BAD };
+    let style = if words::is_exact(survey) { GOOD } else { BAD };
     writeln!(out, "{style}{}{style:#}", words::verdict(survey))
 }
 
@@ -62,14 +62,18 @@ fn facts(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
         |numbers| format!("would close {numbers}, one by one"),
     );
     let resources: Vec<_> = capabilities().resources.iter().map(|(name, _)| *name).collect();
-    let facts = [
-        ("system", survey.system.to_owned()),
+    let mut facts = vec![("system", survey.system.to_owned())];
+    if let Some(android) = &survey.android {
+        let level = android.api_level.map_or_else(|| "unknown".to_owned(), |level| level.to_string());
+        facts.extend([("Android API level", level), ("not called", some(&android.not_called))]);
+    }
+    facts.extend([
         ("descriptor limit", limit),
         ("loop", numbers),
         ("operations", some(&operations())),
         ("limits", some(&resources)),
-    ];
-    facts.iter().try_for_each(|(name, value)| writeln!(out, "{name:<16}  {value}"))
+    ]);
+    facts.iter().try_for_each(|(name, value)| writeln!(out, "{name:<17}  {value}"))
 }
 
 fn some(words: &[&str]) -> String {
@@ -83,6 +87,7 @@ fn operations() -> Vec<&'static str> {
 #[derive(Serialize)]
 struct Object<'a> {
     system: &'a str,
+    android: Option<AndroidObject<'a>>,
     exact: bool,
     close_from: Option<&'a str>,
     trials: Vec<TrialObject<'a>>,
@@ -91,6 +96,12 @@ struct Object<'a> {
     operations: Vec<&'a str>,
     resources: Vec<&'a str>,
     reserved_signals: &'a [i32],
+}
+
+#[derive(Serialize)]
+struct AndroidObject<'a> {
+    api_level: Option<u32>,
+    not_called: &'a [&'a str],
 }
 
 #[derive(Serialize)]
@@ -109,7 +120,11 @@ pub(super) fn json(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
     let close_from = survey.first_link();
     let object = Object {
         system: survey.system,
-        exact: close_from.is_some() && survey.starts(),
+        android: survey
+            .android
+            .as_ref()
+            .map(|android| AndroidObject { api_level: android.api_level, not_called: &android.not_called }),
+        exact: words::is_exact(survey),
         close_from: close_from.map(words::link),
         trials: survey.trials.iter().map(trial).collect(),
         descriptor_limit: survey.descriptor_limit,
@@ -129,6 +144,7 @@ fn trial(trial: &Trial) -> TrialObject<'static> {
     let (errno, signal) = match trial.outcome {
         Outcome::Refused(errno) | Outcome::Untried(errno) => (Some(name(errno)), None),
         Outcome::Died(Some(number)) => (None, Some(signal::name(number))),
+        Outcome::Trapped => (None, Some(signal::name(libc::SIGSYS))),
         _ => (None, None),
     };
     let (name, outcome) = (trial.name, words::word(trial.outcome));

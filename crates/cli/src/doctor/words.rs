@@ -24,6 +24,8 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::NotShared => "not-shared",
         Outcome::Sanitizer => "sanitizer",
         Outcome::Leaks => "leaks",
+        Outcome::Trapped => "trapped",
+        Outcome::NotCalled => "not-called",
         Outcome::Died(_) => "died",
         Outcome::Untried(_) => "untried",
         _ => "other",
@@ -45,6 +47,13 @@ pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
             Some("a sanitizer is part of this program, and would be misled".to_owned())
         }
         (Outcome::Leaks, _) => Some("it reports success and does nothing".to_owned()),
+        (Outcome::Trapped, _) => {
+            Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once".to_owned())
+        }
+        (Outcome::NotCalled, _) => Some("the filter of this Android release may trap the call".to_owned()),
+        (Outcome::Died(Some(number)), TrialKind::Launch(_)) => {
+            Some(format!("{} ends the process that starts the child", signal::name(number)))
+        }
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
         (Outcome::Died(None), _) => Some("the process that tried it died".to_owned()),
         _ => None,
@@ -76,10 +85,25 @@ pub(super) fn operation(operation: Operation) -> &'static str {
     }
 }
 
+/// Whether children start, and get exactly what they are handed.
+pub(super) fn is_exact(survey: &Survey) -> bool {
+    survey.first_link().is_some() && survey.starts() && deadly_start(survey).is_none()
+}
+
+/// The method that a start tries first and that ends the process which tries it.
+pub(super) fn deadly_start(survey: &Survey) -> Option<&'static str> {
+    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, TrialKind::Launch(_)));
+    let first = launches.take_while(|trial| trial.outcome != Outcome::Works);
+    first.filter(|trial| matches!(trial.outcome, Outcome::Died(_))).map(|trial| trial.name).next()
+}
+
 /// The answer to what the reader came for.
 pub(super) fn verdict(survey: &Survey) -> String {
     if !survey.starts() {
         return "no child can be started here".to_owned();
+    }
+    if let Some(deadly) = deadly_start(survey) {
+        return format!("a start by {deadly} ends the program that makes it: choose fork");
     }
     match survey.first_link() {
         Some(Link::Bulk) => "children get exactly what they are handed".to_owned(),
@@ -107,12 +131,20 @@ mod tests {
             ),
             (Outcome::Sanitizer, Some("a sanitizer is part of this program, and would be misled")),
             (Outcome::Leaks, Some("it reports success and does nothing")),
+            (
+                Outcome::Trapped,
+                Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once"),
+            ),
+            (Outcome::NotCalled, Some("the filter of this Android release may trap the call")),
             (Outcome::Died(Some(libc::SIGSYS)), Some("killed by SIGSYS")),
             (Outcome::Died(None), Some("the process that tried it died")),
         ];
         for (outcome, text) in cases {
             assert_eq!(reason(outcome, close).as_deref(), text);
         }
+        let start = TrialKind::Launch(forkexec::Method::Shared);
+        let killed = reason(Outcome::Died(Some(libc::SIGSYS)), start);
+        assert_eq!(killed.as_deref(), Some("SIGSYS ends the process that starts the child"));
         let limit = reason(Outcome::Refused(Errno::OVERFLOW), TrialKind::Close(Link::Loop));
         assert_eq!(limit.as_deref(), Some("too many numbers to try"));
     }

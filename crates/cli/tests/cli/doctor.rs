@@ -63,23 +63,49 @@ fn a_refused_call_is_told_with_its_reason(#[case] errno: i32, #[case] name: &str
     });
 }
 
-/// Then the chain must not even begin there.
-#[test]
-fn a_deadly_call_kills_only_who_tries_it() {
+/// Only children make the call: one is lost, and the next one starts.
+///
+/// Faults: F16
+#[rstest]
+#[case::trap(Deny::trap)]
+#[case::kill(Deny::kill)]
+fn a_trapped_call_is_told_and_costs_one_child(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
     isolated(|| {
-        Deny::new().kill(libc::SYS_close_range).install().expect("a filter is taken");
+        deny(Deny::new(), libc::SYS_close_range).install().expect("a filter is taken");
         let found = found();
-        let killed = trial(&found, "close_range");
-        assert_eq!((&killed["outcome"], &killed["signal"]), (&"died".into(), &"SIGSYS".into()));
-        assert_eq!(found["close_from"], "enumerate");
+        let trapped = trial(&found, "close_range");
+        assert_eq!((&trapped["outcome"], &trapped["signal"]), (&"trapped".into(), &"SIGSYS".into()));
+        assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+        assert_eq!(found["android"], Value::Null);
         let (_, table, _) = answer(&["doctor"]);
-        assert!(table.contains("killed by SIGSYS"), "{table}");
-        assert!(table.ends_with("what they are handed, with --close-from enumerate\n"), "{table}");
+        assert!(table.contains("trapped  close many at once"), "{table}");
+        assert!(table.ends_with("children get exactly what they are handed\n"), "{table}");
+        assert_eq!(seen(&[]).fds, [0, 1, 2]);
+    });
+}
 
-        assert_eq!(seen(&["--close-from", "enumerate"]).fds, [0, 1, 2]);
-        let (code, _, complaint) = answer(&["run", "true"]);
+/// The trap ends the process that starts the child. Here that is the trial's.
+///
+/// Faults: F16
+#[test]
+fn a_start_that_ends_its_program_is_told() {
+    isolated(|| {
+        let deny = || Deny::new().trap(libc::SYS_clone3);
+        let (code, json, _) =
+            said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
+        let found: Value = serde_json::from_str(&json).expect("it is JSON");
+        let shared = trial(&found, "shared");
+        assert_eq!((&shared["outcome"], &shared["signal"]), (&"died".into(), &"SIGSYS".into()));
+        assert_eq!(
+            (trial(&found, "fork")["outcome"].as_str(), &found["exact"]),
+            (Some("works"), &false.into())
+        );
         assert_eq!(code, Some(125));
-        assert!(complaint.contains("the child ended before exec"), "{complaint}");
+        let (_, table, _) = said(&denied(&mut forkexec(&["doctor"]), deny).output().expect("it starts"));
+        assert!(
+            table.ends_with("a start by shared ends the program that makes it: choose fork\n"),
+            "{table}"
+        );
     });
 }
 
@@ -94,15 +120,18 @@ fn a_call_that_only_pretends_is_found_out() {
     });
 }
 
+/// Faults: F16
 #[test]
-fn where_only_the_loop_is_left_it_is_said() {
+fn traps_down_to_the_loop_leak_nothing() {
     isolated(|| {
-        let deny = || Deny::new().kill(libc::SYS_close_range).kill(libc::SYS_getdents64);
+        let deny = || Deny::new().trap(libc::SYS_close_range).trap(libc::SYS_getdents64);
         let (_, json, _) =
             said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
         let found: Value = serde_json::from_str(&json).expect("it is JSON");
-        assert_eq!(found["close_from"], "loop");
-        assert_eq!(reported(denied(&mut run(&["--close-from", "loop"], &["report"]), deny)).fds, [0, 1, 2]);
+        assert_eq!((&found["close_from"], &found["exact"]), (&"bulk".into(), &true.into()));
+        for options in [&[][..], &["--close-from", "loop"]] {
+            assert_eq!(reported(denied(&mut run(options, &["report"]), deny)).fds, [0, 1, 2]);
+        }
     });
 }
 

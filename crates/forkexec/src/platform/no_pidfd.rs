@@ -13,7 +13,7 @@ pub(crate) fn open(_pid: i32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn signal(_child: BorrowedFd<'_>, _signal: i32) -> io::Result<()> {
+pub(crate) fn signal(_process: BorrowedFd<'_>, _pid: i32, _signal: i32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,20 +1,24 @@
 //! A descriptor of a child, as Linux gives it: pidfd_open(2).
 
+use super::BACKEND;
+use crate::Errno;
 use crate::usage::ResourceUsage;
-use crate::wait::Ending;
+use crate::wait::{Ending, is_readable_until};
+use forkexec_linux::AndroidCall;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Whether a status can be looked at without taking it (`WNOWAIT`).
 pub(crate) const LEAVES_STATUS: bool = true;
 
-/// pidfd_open(2), Linux 5.3: close-on-exec.
+/// pidfd_open(2), Linux 5.3: close-on-exec. Fails with `ENOSYS` on a release of Android that may trap the call.
 pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
+    permit(AndroidCall::PidfdOpen)?;
     // SAFETY: opens a descriptor of a process, and does nothing to it.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let number = RawFd::try_from(opened).map_err(io::Error::other)?;
@@ -30,8 +34,31 @@ pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
     None
 }
 
-/// pidfd_send_signal(2), Linux 5.1.
-pub(crate) fn signal(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+/// pidfd_send_signal(2), Linux 5.1, to the process with the number `pid`. If that call is refused, or Android may trap it,
+/// the signal goes by number, because a process whose descriptor is not readable still has it.
+pub(crate) fn signal(process: BorrowedFd<'_>, pid: i32, signal: i32) -> io::Result<()> {
+    match permit(AndroidCall::PidfdSendSignal).and_then(|()| send(process, signal)) {
+        Err(error) if is_refusal(&error) => {
+            if is_readable_until(process, Some(Instant::now()))? {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            // SAFETY: the descriptor says that the process has not ended, so that the number is its own.
+            if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        }
+        sent => sent,
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|errno| Errno::from_raw(errno).is_refusal())
+}
+
+/// Fails with `ENOSYS`, as an old kernel does, if the release of Android may trap the call.
+fn permit(call: AndroidCall) -> io::Result<()> {
+    if BACKEND.allows(call) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOSYS)) }
+}
+
+fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     let no_info: *const libc::siginfo_t = ptr::null();
     // SAFETY: the pointer is null, which the kernel takes for no information; the descriptor is borrowed for the call.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, 0) };

@@ -5,6 +5,7 @@
 
 use super::{Outcome, Trial, TrialKind};
 use crate::Errno;
+use crate::platform::LEARNS_OF_TRAPS;
 use forkexec_core::{
     Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, Obstacle, ParentSys, Plan,
     Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
@@ -21,6 +22,9 @@ pub(super) struct Tried {
 }
 
 impl Tried {
+    /// Nothing was tried.
+    pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
+
     /// The whole trial, once its means has a name.
     pub(super) fn of(self, kind: TrialKind, name: &'static str) -> Trial {
         Trial { kind, name, outcome: self.outcome, took: Duration::from_nanos(self.nanoseconds) }
@@ -33,7 +37,7 @@ pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
     close: impl Fn(&B, KeepList<'_>) -> Result<(), Outcome>,
 ) -> Tried {
     let sys = backend.sys();
-    in_a_child(sys, || {
+    let tried = in_a_child(sys, || {
         let (reader, writer) = sys.pipe().map_err(Outcome::Untried)?;
         let duplicate = |fd| sys.dup_from(fd, 3).map_err(Outcome::Untried);
         let (kept, witnesses) = (duplicate(writer)?, [duplicate(reader)?, duplicate(reader)?]);
@@ -43,7 +47,8 @@ pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
         let is_closed = |fd| sys.is_cloexec(fd) == Err(Errno::BADF);
         let is_exact = witnesses.into_iter().all(is_closed) && !is_closed(kept);
         if is_exact { Ok(nanoseconds) } else { Err(Outcome::Leaks) }
-    })
+    });
+    Tried { outcome: or_trapped(tried.outcome), ..tried }
 }
 
 /// Closes with the bulk call alone.
@@ -92,7 +97,7 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
             }
             Err(LaunchError::NotFast(Obstacle::Sanitizer)) => Err(Outcome::Sanitizer),
             Err(LaunchError::NotFast(_)) => Err(Outcome::NotShared),
-            Err(LaunchError::Died { status, .. }) => Err(died(status)),
+            Err(LaunchError::Died { status, .. }) => Err(or_trapped(died(status))),
             // Nothing was there to be executed.
             _ => Err(Outcome::Leaks),
         }
@@ -101,6 +106,14 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
 
 fn died(status: Option<i32>) -> Outcome {
     Outcome::Died(status.and_then(|status| ExitStatus::from_raw(status).signal()))
+}
+
+/// A call that only children make may be trapped: the launcher loses a child and does without the call.
+fn or_trapped(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Died(Some(libc::SIGSYS)) if LEARNS_OF_TRAPS => Outcome::Trapped,
+        outcome => outcome,
+    }
 }
 
 /// Runs `trial` in a child. It returns how many nanoseconds the essential part took.
@@ -152,6 +165,8 @@ impl Answer {
             Err(Outcome::Untried(errno)) => (6, errno.raw()),
             Err(Outcome::NotShared) => (7, 0),
             Err(Outcome::Sanitizer) => (8, 0),
+            Err(Outcome::Trapped) => (9, 0),
+            Err(Outcome::NotCalled) => (10, 0),
         };
         self.number.store(number, Relaxed);
         self.nanoseconds.store(trial.unwrap_or(0));
@@ -171,6 +186,8 @@ impl Answer {
             6 => Outcome::Untried(errno),
             7 => Outcome::NotShared,
             8 => Outcome::Sanitizer,
+            9 => Outcome::Trapped,
+            10 => Outcome::NotCalled,
             _ => return None,
         };
         Some(Tried { outcome, nanoseconds: self.nanoseconds.load() })
@@ -197,6 +214,8 @@ mod tests {
     #[case::not_shared(Err(Outcome::NotShared), Outcome::NotShared, 0)]
     #[case::sanitizer(Err(Outcome::Sanitizer), Outcome::Sanitizer, 0)]
     #[case::leaks(Err(Outcome::Leaks), Outcome::Leaks, 0)]
+    #[case::trapped(Err(Outcome::Trapped), Outcome::Trapped, 0)]
+    #[case::not_called(Err(Outcome::NotCalled), Outcome::NotCalled, 0)]
     #[case::killed(Err(Outcome::Died(Some(31))), Outcome::Died(Some(31)), 0)]
     #[case::died(Err(Outcome::Died(None)), Outcome::Died(None), 0)]
     #[case::untried(Err(Outcome::Untried(Errno::AGAIN)), Outcome::Untried(Errno::AGAIN), 0)]

@@ -128,7 +128,7 @@ impl Leaf {
         for pid in self.members()? {
             let Ok(process) = pidfd::open(pid) else { continue };
             // The number may be a stranger's by now: then it is not listed any more.
-            if self.members()?.contains(&pid) && pidfd::signal(process.as_fd(), signal).is_ok() {
+            if self.members()?.contains(&pid) && pidfd::signal(process.as_fd(), pid, signal).is_ok() {
                 count += 1;
             }
         }

@@ -102,7 +102,8 @@ impl Walk {
     }
 
     fn send(&mut self, entry: &Entry, signal: i32) {
-        let sent = processes::open(entry).and_then(|process| pidfd::signal(process.as_fd(), signal));
+        let sent =
+            processes::open(entry).and_then(|process| pidfd::signal(process.as_fd(), entry.pid, signal));
         // That it is gone is what is wanted.
         if sent.is_err_and(|error| error.raw_os_error() != Some(libc::ESRCH)) {
             self.refused += 1;

@@ -10,9 +10,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ///
     /// # Errors
     ///
-    /// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child.
+    /// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child. [`LaunchError::Child`] and
+    /// [`LaunchError::Died`]: nor is there any more, because a filter traps a call of its plan.
     pub fn hand_over(&self, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
-        self.by_the_best_method(plan, &|way| self.attempt_announced(way, plan))
+        self.permit(plan)?;
+        self.start_untrapped(plan, || self.by_the_best_method(plan, &|way| self.attempt_announced(way, plan)))
     }
 
     /// Forks a child that tells `reporter` how it goes. It is the caller's to wait for, too.
@@ -40,6 +42,14 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             // It touched nothing. Another one takes its place, and nobody is to find this one.
             self.backend.sys().reap(pid);
             return Err(Failed::Finally(super::failed(report)));
+        }
+        let stage = slot.entered();
+        if failure.is_none()
+            && matches!(stage, Stage::Table | Stage::Close)
+            && self.backend.sys().signal_that_ended(pid) == Some(libc::SIGSYS)
+        {
+            let status = self.backend.sys().reap(pid);
+            return Err(Failed::Finally(LaunchError::Died { stage, status }));
         }
         self.backend.learn(&slot.how_closed());
         Ok((pid, failure))

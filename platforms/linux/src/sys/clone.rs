@@ -3,8 +3,9 @@
 use super::call::{Word, done, errno, int};
 use crate::{Call, CloneSys, Kernel, Start, Started, Top};
 use core::ffi::{c_int, c_void};
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Pid};
+use forkexec_core::{Errno, Fd, Pid, Signal};
 
 /// Whether anything in this program defines a symbol: it is referred to weakly, so that its address is zero otherwise. (dlsym(3)
 /// finds what a program exports, and what is linked into a Rust program is not.)
@@ -87,6 +88,20 @@ unsafe impl CloneSys for Kernel {
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno> {
         // SAFETY: opens a descriptor of a process, and does nothing to it. The caller owns the descriptor.
         int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0) })
+    }
+
+    fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
+        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
+        // SAFETY: the kernel fills the structure, and the usage is not asked for.
+        let asked =
+            unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) };
+        done(asked).ok()?;
+        // SAFETY: all zeroes are one, too.
+        let about = unsafe { about.assume_init() };
+        let is_killed = matches!(about.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
+        // SAFETY: of a child that a signal ended, waitid fills the status.
+        is_killed.then(|| unsafe { about.si_status() })
     }
 
     fn is_dumpable(&self) -> Result<bool, Errno> {

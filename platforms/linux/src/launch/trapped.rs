@@ -1,0 +1,60 @@
+//! Calls that a seccomp filter traps: a child that died of SIGSYS, and operations that the release of Android forbids.
+
+use super::LinuxLauncher;
+use crate::{AndroidCall, CloneSys};
+use core::ffi::c_int;
+use forkexec_core::{Backend, Errno, LaunchError, Plan, Report, Stage};
+
+impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
+    /// Starts a child, and another one as long as each dies of a call that the next one does without.
+    ///
+    /// A closure may have run in the first child, and its terminal is hung up with its session: then there is no second
+    /// child, and the error tells of the first. Later starts do without the call in any case.
+    pub(super) fn start_untrapped<T>(
+        &self,
+        plan: &Plan<'_>,
+        start: impl Fn() -> Result<T, LaunchError>,
+    ) -> Result<T, LaunchError> {
+        loop {
+            let asked = plan.close.map(|link| self.backend.first_asked(link));
+            let started = start();
+            let Some(stage) = trapped_at(&started) else { return started };
+            let learned = asked.is_some_and(|asked| self.backend.learn_trap(stage, asked));
+            let has_acted = stage != Stage::Table && (plan.hook.is_some() || plan.terminal.is_some());
+            if !learned || has_acted {
+                return started;
+            }
+        }
+    }
+
+    /// Fails as the kernel would without the filter of apps: no app has the capability for these calls.
+    ///
+    /// A process of Android that is no app has no filter, and may make them.
+    pub(super) fn permit(&self, plan: &Plan<'_>) -> Result<(), LaunchError> {
+        let asked = [
+            (AndroidCall::Chroot, Stage::Root, plan.root.is_some()),
+            (AndroidCall::SetGroups, Stage::Groups, plan.groups.is_some()),
+            (AndroidCall::SetGid, Stage::Gid, plan.gid.is_some()),
+        ];
+        let trapped = asked.into_iter().find(|(call, _, is_asked)| *is_asked && !self.backend.allows(*call));
+        match trapped {
+            Some((_, stage, _)) if self.backend.sys().is_filtered() != Ok(false) => {
+                Err(LaunchError::Child(Report { stage, errno: Errno::PERM, operand: 0 }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The stage in which SIGSYS ended a child, with a core dump or without.
+fn trapped_at<T>(started: &Result<T, LaunchError>) -> Option<Stage> {
+    match *started {
+        Err(LaunchError::Died { stage, status: Some(status) }) if status & TERMINATION == libc::SIGSYS => {
+            Some(stage)
+        }
+        _ => None,
+    }
+}
+
+/// The bits of a status, as waitpid(2) encodes it, that hold a signal.
+const TERMINATION: c_int = 0x7f;

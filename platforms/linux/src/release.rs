@@ -1,0 +1,136 @@
+//! The system under this backend: Linux, or a release of Android whose filter traps some calls of apps.
+//!
+//! Android's zygote puts a seccomp filter before every app since Android 8. It answers a call that it does not know by
+//! SIGSYS (`SECCOMP_RET_TRAP`), which ends the process. So no call may be tried there: the release tells which calls it lets
+//! through. `docs/android.md` lists the releases and the sources.
+
+use core::ops::RangeInclusive;
+
+/// The system that the calls go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Linux: no call is known to be trapped.
+    Linux,
+    /// Android, by its API level; 0 if that is not known.
+    Android(u32),
+}
+
+/// A call of this library that the filter of some release of Android traps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AndroidCall {
+    /// close_range(2).
+    CloseRange,
+    /// clone3(2).
+    Clone3,
+    /// pidfd_open(2).
+    PidfdOpen,
+    /// pidfd_send_signal(2).
+    PidfdSendSignal,
+    /// chroot(2).
+    Chroot,
+    /// setgroups(2).
+    SetGroups,
+    /// setresgid(2).
+    SetGid,
+}
+
+/// Before this API level (Android 8.0) apps have no filter.
+const FIRST_WITH_FILTER: u32 = 26;
+/// The last API level whose filter lets an app change its groups and its root: Android 8.1.
+const LAST_WITH_IDS: u32 = 27;
+
+impl AndroidCall {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::CloseRange,
+        Self::Clone3,
+        Self::PidfdOpen,
+        Self::PidfdSendSignal,
+        Self::Chroot,
+        Self::SetGroups,
+        Self::SetGid,
+    ];
+
+    /// The name that the kernel has for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CloseRange => "close_range",
+            Self::Clone3 => "clone3",
+            Self::PidfdOpen => "pidfd_open",
+            Self::PidfdSendSignal => "pidfd_send_signal",
+            Self::Chroot => "chroot",
+            Self::SetGroups => "setgroups",
+            Self::SetGid => "setresgid",
+        }
+    }
+
+    /// The API levels whose filter lets it through, in every tag of the release. Some tags of Android 14 allow clone3.
+    const fn levels(self) -> RangeInclusive<u32> {
+        match self {
+            Self::CloseRange => 33..=u32::MAX,
+            Self::Clone3 => 35..=u32::MAX,
+            Self::PidfdOpen => 30..=u32::MAX,
+            Self::PidfdSendSignal => 31..=u32::MAX,
+            Self::Chroot | Self::SetGroups | Self::SetGid => FIRST_WITH_FILTER..=LAST_WITH_IDS,
+        }
+    }
+}
+
+impl Release {
+    /// Whether an app may make the call. On Linux the kernel answers it.
+    pub fn allows(self, call: AndroidCall) -> bool {
+        match self {
+            Self::Linux => true,
+            Self::Android(level) => (1..FIRST_WITH_FILTER).contains(&level) || call.levels().contains(&level),
+        }
+    }
+
+    /// The release of Android whose property `ro.build.version.sdk` has this value.
+    pub fn from_property(value: &[u8]) -> Self {
+        let level = core::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+        Self::Android(level.unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AndroidCall, Release};
+    use rstest::rstest;
+    use std::vec::Vec;
+
+    #[rstest]
+    #[case::linux(
+        Release::Linux,
+        "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid"
+    )]
+    #[case::unknown(Release::Android(0), "")]
+    #[case::android_7(
+        Release::Android(25),
+        "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid"
+    )]
+    #[case::android_8_0(Release::Android(26), "chroot setgroups setresgid")]
+    #[case::android_8_1(Release::Android(27), "chroot setgroups setresgid")]
+    #[case::android_9(Release::Android(28), "")]
+    #[case::android_10(Release::Android(29), "")]
+    #[case::android_11(Release::Android(30), "pidfd_open")]
+    #[case::android_12(Release::Android(31), "pidfd_open pidfd_send_signal")]
+    #[case::android_12l(Release::Android(32), "pidfd_open pidfd_send_signal")]
+    #[case::android_13(Release::Android(33), "close_range pidfd_open pidfd_send_signal")]
+    #[case::android_14(Release::Android(34), "close_range pidfd_open pidfd_send_signal")]
+    #[case::android_15(Release::Android(35), "close_range clone3 pidfd_open pidfd_send_signal")]
+    #[case::android_16(Release::Android(36), "close_range clone3 pidfd_open pidfd_send_signal")]
+    fn each_release_allows_what_its_filter_lists(#[case] release: Release, #[case] allowed: &str) {
+        let allows = AndroidCall::ALL.into_iter().filter(|call| release.allows(*call));
+        assert_eq!(allows.map(AndroidCall::name).collect::<Vec<_>>().join(" "), allowed);
+    }
+
+    #[rstest]
+    #[case::a_number(b"31", 31)]
+    #[case::nothing(b"", 0)]
+    #[case::a_word(b"S", 0)]
+    #[case::negative(b"-1", 0)]
+    #[case::no_text(&[0xff], 0)]
+    fn the_property_tells_the_level(#[case] value: &[u8], #[case] level: u32) {
+        assert_eq!(Release::from_property(value), Release::Android(level));
+    }
+}

@@ -1,0 +1,240 @@
+//! Calls of a child that a seccomp filter traps (`SECCOMP_RET_TRAP`), through the public face.
+//!
+//! The trap is a SIGSYS, which ends a child before exec: all signals are blocked there, and the kernel forces a blocked one
+//! to its default action. One child is lost, the next method starts the program, and later starts lose no child.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+
+use rstest::rstest;
+
+use forkexec::{Command, Error, Launch, Link, Method, Stage, Stdio};
+use forkexec_core::{Backend, KeepList, Plan};
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::world;
+
+use crate::failing::Failing;
+use crate::launcher::plan;
+use crate::shared::{launch, over};
+
+const OPEN: [i32; 4] = [60, 61, 500, 20];
+const KEPT: i32 = 60;
+const CLOSE_RANGE_UNSHARE: i32 = 1 << 1;
+
+/// What is trapped.
+#[derive(Clone, Copy, Debug)]
+enum Trapped {
+    Nothing,
+    CloseRange,
+    /// close_range(2) with `CLOSE_RANGE_UNSHARE` alone.
+    Unsharing,
+    /// `CLOSE_RANGE_UNSHARE` fails, and unshare(2), which is next, is trapped.
+    Unshare,
+    /// fstatfs(2), by which a list is found to be the true one, is trapped, and close_range(2) fails.
+    Listing,
+    /// Both are trapped.
+    RangeAndListing,
+}
+
+use Trapped::{CloseRange, Listing, Nothing, RangeAndListing, Unshare, Unsharing};
+
+impl Trapped {
+    fn install(self) {
+        let [range, list, unshare] = [libc::SYS_close_range, libc::SYS_fstatfs, libc::SYS_unshare];
+        let deny = Deny::new();
+        let deny = match self {
+            Nothing => return,
+            CloseRange => deny.trap(range),
+            Unsharing => deny.trap_with(range, 2, CLOSE_RANGE_UNSHARE),
+            Unshare => deny.errno_with(range, 2, CLOSE_RANGE_UNSHARE, libc::EPERM).trap(unshare),
+            Listing => deny.errno(range, libc::EPERM).trap(list),
+            RangeAndListing => deny.trap(range).trap(list),
+        };
+        deny.install().expect("a filter is taken");
+    }
+}
+
+fn open() -> Vec<OwnedFd> {
+    let null = std::fs::File::open("/dev/null").expect("it is there");
+    OPEN.map(|number| world::place(&null, number)).into()
+}
+
+/// The floor makes none of these calls.
+fn is_the_floor() -> bool {
+    cfg!(forkexec_backend = "posix")
+}
+
+/// Starts a child that keeps one of what is open, and checks what it has.
+fn start(fds: &[OwnedFd], launch: Launch) -> (Method, &'static str) {
+    let mut command = Command::new(probe::path());
+    command.arg("report").stdout(Stdio::piped()).launch(launch);
+    command.keep_fd(fds.iter().find(|fd| fd.as_raw_fd() == KEPT).expect("it is open"));
+    let child = command.spawn().expect("a trapped call has a next method");
+    let told = (child.method(), child.closer());
+    let output = child.wait_with_output().expect("the probe ends");
+    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    assert_eq!(seen.fds, [0, 1, 2, KEPT]);
+    told
+}
+
+const BULK: &str = "close_range";
+const LIST: &str = "/proc/self/fd";
+
+/// Faults: F16
+#[rstest]
+#[case::nothing(Nothing, Method::Shared, BULK)]
+#[case::close_range(CloseRange, Method::Vfork, LIST)]
+#[case::unsharing(Unsharing, Method::Vfork, LIST)]
+#[case::unshare(Unshare, Method::Vfork, BULK)]
+#[case::listing(Listing, Method::Vfork, "loop")]
+#[case::range_and_listing(RangeAndListing, Method::Vfork, "loop")]
+fn a_trapped_call_leads_to_the_next_method(
+    #[case] trapped: Trapped,
+    #[case] method: Method,
+    #[case] closer: &'static str,
+) {
+    isolated(|| {
+        let fds = open();
+        trapped.install();
+        let told = [(); 3].map(|()| start(&fds, Launch::Auto));
+        if !is_the_floor() {
+            assert_eq!(told[1..], [(method, closer); 2]);
+        }
+    });
+}
+
+/// Faults: F16
+#[rstest]
+#[case::close_range(CloseRange, LIST)]
+#[case::unsharing(Unsharing, BULK)]
+fn a_trapped_call_of_a_forked_child_counts_too(#[case] trapped: Trapped, #[case] closer: &'static str) {
+    isolated(|| {
+        let fds = open();
+        trapped.install();
+        let told = [(); 2].map(|()| start(&fds, Launch::Fork));
+        if !is_the_floor() {
+            assert_eq!(told, [(Method::Fork, closer); 2]);
+        }
+    });
+}
+
+/// A filter that traps a call only later, when the first children have used it.
+///
+/// Faults: F16
+#[rstest]
+fn a_call_that_is_trapped_later_is_noticed(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+    isolated(|| {
+        let fds = open();
+        start(&fds, launch);
+        CloseRange.install();
+        start(&fds, launch);
+        if !is_the_floor() {
+            assert_eq!(start(&fds, launch).1, LIST);
+        }
+    });
+}
+
+/// The closure has run in the child that died: no other child may run it for the same start. The next start knows.
+///
+/// Faults: F16, E17
+#[test]
+fn a_trap_after_a_closure_starts_no_second_child() {
+    isolated(|| {
+        if is_the_floor() {
+            return skip("the floor does not call close_range");
+        }
+        let fds = open();
+        let ran = world::place(tempfile::tempfile().expect("a file can be made"), 70);
+        CloseRange.install();
+        let mut command = Command::new(probe::path());
+        command.arg("true").keep_fd(&ran);
+        let written = || std::fs::metadata(format!("/proc/self/fd/{}", ran.as_raw_fd())).map(|it| it.len());
+        let number = ran.as_raw_fd();
+        let closure = move || {
+            // SAFETY: one byte is read, and the descriptor is open in the child.
+            let _ = unsafe { libc::write(number, b"x".as_ptr().cast(), 1) };
+            Ok(())
+        };
+        // SAFETY: it makes one system call.
+        unsafe { command.pre_exec(closure) };
+        let error = command.spawn().map(drop).expect_err("its child dies");
+        let Error::Died { stage: Stage::Close, status: Some(status) } = error else { panic!("{error:?}") };
+        assert_eq!((status.signal(), written().ok()), (Some(libc::SIGSYS), Some(1)));
+        assert!(command.status().expect("the next start knows").success());
+        assert_eq!(written().ok(), Some(2));
+        drop(fds);
+    });
+}
+
+/// A call that the command asks for has no next method: the error names the stage and the signal.
+///
+/// Faults: F16
+#[rstest]
+#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
+#[case::session(libc::SYS_setsid, Stage::Session, |it: &mut Command<'_>| { it.setsid(); })]
+#[case::root(libc::SYS_chroot, Stage::Root, |it: &mut Command<'_>| { it.chroot("/"); })]
+#[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut Command<'_>| { it.nice(5); })]
+fn a_trapped_operation_is_an_error_with_its_stage(
+    #[case] call: libc::c_long,
+    #[case] expected: Stage,
+    #[case] ask: fn(&mut Command<'_>),
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if is_the_floor() {
+            return skip("the floor makes some of these calls by other names");
+        }
+        Deny::new().trap(call).install().expect("a filter is taken");
+        let mut command = Command::new(probe::path());
+        ask(command.arg("true").launch(launch));
+        for _ in 0..2 {
+            let error = command.spawn().map(drop).expect_err("its child dies");
+            let Error::Died { stage, status: Some(status) } = error else { panic!("{error:?}") };
+            assert_eq!((stage, status.signal()), (expected, Some(libc::SIGSYS)));
+        }
+    });
+}
+
+/// A link that the caller chose is where the chain begins, also where what comes before it is trapped.
+///
+/// Faults: F16
+#[test]
+fn a_chosen_link_loses_no_child_to_another() {
+    isolated(|| {
+        let fds = open();
+        CloseRange.install();
+        let mut command = Command::new(probe::path());
+        command.arg("report").keep_fd(&fds[0]).close_others_from(Link::Enumerate);
+        let output = command.output().expect("the list is not trapped");
+        assert_eq!(Seen::parse(&String::from_utf8(output.stdout).expect("ASCII")).fds, [0, 1, 2, OPEN[0]]);
+    });
+}
+
+/// One child is lost for each link of the chain that does not close, and none after the first start.
+///
+/// Faults: F16
+#[rstest]
+#[case::nothing(Nothing, 0)]
+#[case::close_range(CloseRange, 1)]
+#[case::unsharing(Unsharing, 1)]
+#[case::unshare(Unshare, 1)]
+#[case::listing(Listing, 2)]
+#[case::range_and_listing(RangeAndListing, 2)]
+fn a_trap_costs_one_child_once(#[case] trapped: Trapped, #[case] lost: usize) {
+    isolated(|| {
+        let (backend, launcher) = over(Failing::nothing);
+        // The first child of a launcher shows whether memory is shared, and this one closes nothing.
+        launch(backend, &launcher, &Plan { close: None, ..plan() }).expect("it starts");
+        backend.sys().take_starts();
+        trapped.install();
+        let keeps_one = KeepList::new(&[KEPT]).expect("the list is sorted");
+        let starts = [(); 3].map(|()| {
+            let started = launch(backend, &launcher, &Plan { keep: keeps_one, ..plan() });
+            started.expect("a trapped call has a next method");
+            backend.sys().take_starts().len()
+        });
+        assert_eq!(starts, [1 + lost, 1, 1]);
+    });
+}
