@@ -1,8 +1,12 @@
 //! What an exec that fails is said to fail by: the whole text of each error.
 //!
+//! - `decoys`: what could not be observed has no cause
+//! - `denied`: permission bits on the way to a program, its interpreter and its directory
 //! - `limits`: failures by size and number
 //! - `surroundings`: failures that lie beside the program
 
+mod decoys;
+mod denied;
 mod limits;
 mod surroundings;
 

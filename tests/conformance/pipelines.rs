@@ -197,8 +197,8 @@ fn output_of_its_own_is_refused_of_one_that_is_followed() {
         let mut first = Command::new("true");
         first.stdout(Stdio::null());
         let error = Pipeline::new(&first).pipe(Command::new("true")).spawn().expect_err("it is refused");
-        let Error::InPipeline { index: 0, source, .. } = error else { panic!("{error:?}") };
-        assert!(matches!(*source, Error::Input(InputError::StreamInPipeline { stream: "output" })));
+        let Error::InPipeline { index: 0, error: cause, .. } = error else { panic!("{error:?}") };
+        assert!(matches!(*cause, Error::Input(InputError::StreamInPipeline { stream: "output" })));
         let status = Pipeline::new(Command::new("true")).pipe(&first).status().expect("it is the last");
         assert!(status.success());
     });

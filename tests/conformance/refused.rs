@@ -64,17 +64,15 @@ fn n35_nul_in_the_search_path_is_told() {
 
 #[rstest]
 #[case::n40_s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
-#[case::with_a_group_alone(|it: &mut Command<'_>| { it.uid(1000).gid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
-fn a_superuser_that_changes_the_user_has_to_speak_of_groups(#[case] ask: Ask) {
+fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     isolated(|| {
         if !is_privileged() {
             return;
         }
         let mut command = probe(&["true"]);
         ask(&mut command);
-        let text = "user 1000 would keep the groups of the parent: \
-                    set a group and the supplementary groups, or say keep_groups";
+        let text = "user 1000 would keep the group of the parent: set a group with gid, or call keep_groups";
         assert_refused(&mut command, ErrorKind::InvalidInput, text);
     });
 }

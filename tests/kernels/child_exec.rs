@@ -7,8 +7,8 @@ use rstest::rstest;
 
 use forkexec_core::{
     Backend, Birth, CHANNEL_REPLACED, CStrArray, Cgroup, Closed, Closer, Disposition, Errno, Exec, Fd,
-    HOOK_PANICKED, HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan, Report, Resource,
-    ShellFallback, SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
+    HOOK_PANICKED, HOOK_WITHOUT_ERRNO, HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan,
+    Report, Resource, ShellFallback, SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
 };
 use forkexec_linux::Linux;
 
@@ -550,6 +550,8 @@ fn the_mask_is_the_starting_thread_s_or_the_one_that_was_set(#[case] mask: Mask,
 
 #[rstest]
 #[case::with_an_errno(Err(HookError::Errno(Errno::TXTBSY)), failure(Stage::PreExec, Errno::TXTBSY, 0))]
+// Faults: E28
+#[case::without_an_errno(Err(HookError::NoErrno), failure(Stage::PreExec, Errno::INVAL, HOOK_WITHOUT_ERRNO))]
 #[case::with_a_panic(Err(HookError::Panicked), failure(Stage::PreExec, Errno::CANCELED, HOOK_PANICKED))]
 #[case::not_at_all(Ok(()), Ok(c"/bin/prog"))]
 fn a_closure_that_fails_ends_the_child(

@@ -155,7 +155,7 @@ fn std_leaves_a_user_without_privilege_in_the_group_of_root() {
         let refused = Command::new(&probe).arg("report").uid(65_534).output().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "user 65534 would keep the groups of the parent: set a group and the supplementary groups, or say keep_groups"
+            "user 65534 would keep the group of the parent: set a group with gid, or call keep_groups"
         );
     });
 }

@@ -48,7 +48,7 @@ fn a_child_that_cannot_be_watched_is_not_left(#[values(Stdio::inherit, Stdio::pi
         }
         let mut command = Command::new("sleep");
         let started = command.arg("600").stdout(stream()).spawn_tokio();
-        let Err(Error::Child { what: "have tokio watch the child", source }) = started else {
+        let Err(Error::Child { what: "have tokio watch the child", error: source }) = started else {
             panic!("{started:?}")
         };
         assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));

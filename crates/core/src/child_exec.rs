@@ -303,6 +303,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         match hook.call() {
             Ok(()) => self.reporter.intact().map_err(on(CHANNEL_REPLACED)),
             Err(HookError::Errno(errno)) => Err(errno.into()),
+            Err(HookError::NoErrno) => Err(on(HOOK_WITHOUT_ERRNO)(Errno::INVAL)),
             Err(HookError::Panicked) => Err(on(HOOK_PANICKED)(Errno::CANCELED)),
         }
     }
@@ -405,6 +406,9 @@ pub const HOOK_PANICKED: i32 = 1;
 
 /// The operand of a [`Stage::PreExec`] report that says the closure closed or replaced the way to the parent.
 pub const CHANNEL_REPLACED: i32 = 2;
+
+/// The operand of a [`Stage::PreExec`] report that says the closure's error had no errno. The errno is `EINVAL`, as in std.
+pub const HOOK_WITHOUT_ERRNO: i32 = 3;
 
 /// 0, 1 and 2 are placed, never closed.
 const FIRST_TO_CLOSE: Fd = 3;

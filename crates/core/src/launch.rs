@@ -129,7 +129,6 @@ impl Timeline {
 
 /// Why no program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum LaunchError {
     /// A call of the parent's failed, at [`Stage::Setup`] or [`Stage::Start`].
     Parent {

@@ -251,6 +251,8 @@ impl<'a> Hook<'a> {
 pub enum HookError {
     /// It returned an error.
     Errno(Errno),
+    /// It returned an error that has no errno.
+    NoErrno,
     /// It panicked.
     Panicked,
 }

@@ -106,6 +106,39 @@ impl Stage {
     /// How many values there are: the length of a table indexed by stage.
     pub const COUNT: usize = Self::Exec as usize + 1;
 
+    /// Its name, for logs and programs. It does not change with the wording of messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Start => "start",
+            Self::Table => "table",
+            Self::Keep => "keep",
+            Self::ParentEnds => "parent-ends",
+            Self::Place => "place",
+            Self::Cgroup => "cgroup",
+            Self::Root => "root",
+            Self::EarlyDirectory => "early-directory",
+            Self::Umask => "umask",
+            Self::Signals => "signals",
+            Self::Session => "session",
+            Self::ProcessGroup => "process-group",
+            Self::Terminal => "terminal",
+            Self::Foreground => "foreground",
+            Self::Limits => "limits",
+            Self::Nice => "nice",
+            Self::Groups => "groups",
+            Self::Gid => "gid",
+            Self::Uid => "uid",
+            Self::Directory => "directory",
+            Self::NoNewPrivs => "no-new-privs",
+            Self::DieWithParent => "die-with-parent",
+            Self::Mask => "mask",
+            Self::PreExec => "pre-exec",
+            Self::Close => "close",
+            Self::Exec => "exec",
+        }
+    }
+
     /// What the stage does, as the beginning of an error message.
     pub const fn describe(self) -> &'static str {
         match self {
@@ -162,6 +195,20 @@ mod tests {
         let words: BTreeSet<_> = every().map(Stage::describe).collect();
         assert_eq!(words.len(), Stage::COUNT);
         assert!(words.iter().all(|words| !words.is_empty()));
+    }
+
+    /// Faults: E20
+    #[test]
+    fn each_stage_has_a_name_in_kebab_case() {
+        let every = || [Stage::Setup, Stage::Start].into_iter().chain(Stage::ORDER);
+        let names: BTreeSet<_> = every().map(Stage::name).collect();
+        assert_eq!(names.len(), Stage::COUNT);
+        let is_kebab = |name: &str| name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase());
+        assert!(names.iter().all(|name| is_kebab(name)), "{names:?}");
+        assert_eq!(
+            [Stage::ProcessGroup, Stage::NoNewPrivs].map(Stage::name),
+            ["process-group", "no-new-privs"]
+        );
     }
 
     #[test]

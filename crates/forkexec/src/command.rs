@@ -242,7 +242,8 @@ impl<'fd> Command<'fd> {
     }
 }
 
-/// The program and its arguments, as std prints them.
+/// `{:?}` is a line that can be pasted into a shell, in the form of std's:
+/// `cd "/tmp" && env -u A B="x" "prog" "arg"`. `{:#?}` shows every setting.
 impl fmt::Debug for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)

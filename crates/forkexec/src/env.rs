@@ -32,6 +32,11 @@ impl Environment {
         self.changes.clear();
     }
 
+    /// Whether nothing of the parent's is inherited.
+    pub(crate) fn is_cleared(&self) -> bool {
+        self.cleared
+    }
+
     /// What was set or removed.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
@@ -57,7 +62,8 @@ impl Environment {
             if name.is_empty() {
                 return Err(InputError::EmptyEnvName);
             }
-            if name.as_bytes().contains(&b'=') {
+            // As std and the C libraries read `=A=x`: a leading `=` belongs to the name.
+            if name.as_bytes().iter().skip(1).any(|&byte| byte == b'=') {
                 return Err(InputError::EqualsInEnvName { name: name.to_owned() });
             }
             if name.as_bytes().contains(&0) || value.is_some_and(|value| value.as_bytes().contains(&0)) {

@@ -2,6 +2,7 @@
 
 use crate::{Cause, Errno, Obstacle, Operand, Stage};
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -9,6 +10,9 @@ use std::process::ExitStatus;
 use thiserror::Error;
 
 /// Why a child was not started, or not waited for.
+///
+/// Its text says all that is known, also the error that caused it, so that [`source`](std::error::Error::source) returns
+/// nothing that the text says already.
 ///
 /// It converts into [`io::Error`] with a fitting [`io::ErrorKind`], and stays readable from there by
 /// [`io::Error::get_ref`].
@@ -61,23 +65,23 @@ pub enum Error {
     Activation(#[from] ActivationError),
 
     /// A command of a pipeline could not be started; none of them runs.
-    #[error("command {} of the pipeline ({program:?}): {source}", index + 1)]
+    #[error("command {} of the pipeline ({program:?}): {error}", index + 1)]
     InPipeline {
         /// Which: 0 is the first.
         index: usize,
         /// Its program, as it was given.
         program: OsString,
         /// Why.
-        source: Box<Error>,
+        error: Box<Error>,
     },
 
     /// A call about a child that runs, or ran, failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {error}")]
     Child {
         /// What was done.
         what: &'static str,
         /// Why it failed.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -186,7 +190,7 @@ pub enum InputError {
     /// A variable has no name.
     #[error("an environment variable has an empty name")]
     EmptyEnvName,
-    /// The name of a variable holds `=`.
+    /// The name of a variable holds `=` after its first byte.
     #[error("the environment variable name {name:?} holds an equals sign")]
     EqualsInEnvName {
         /// The name.
@@ -208,13 +212,13 @@ pub enum InputError {
     #[error("the {what} has an empty name")]
     EmptyPath {
         /// Which directory.
-        what: &'static str,
+        what: PathRole,
     },
     /// A directory's name holds a NUL byte.
     #[error("the {what} {path:?} holds a NUL byte")]
     NulInPath {
         /// Which directory.
-        what: &'static str,
+        what: PathRole,
         /// Its path.
         path: PathBuf,
     },
@@ -246,11 +250,9 @@ pub enum InputError {
         /// The number.
         id: u32,
     },
-    /// Only the user is changed, so that the child would keep the privileges of its groups.
-    #[error(
-        "user {uid} would keep the groups of the parent: set a group and the supplementary groups, or say keep_groups"
-    )]
-    UserWithoutGroups {
+    /// The user is changed and the group is not, so that the child would keep the privileges of the parent's group.
+    #[error("user {uid} would keep the group of the parent: set a group with gid, or call keep_groups")]
+    UserWithoutGroup {
         /// The user id.
         uid: u32,
     },
@@ -327,9 +329,50 @@ pub enum InputError {
     BadSignal {
         /// The number.
         signal: i32,
-        /// `blocked`, `ignored` or `sent`.
-        verb: &'static str,
+        /// What it was to be.
+        verb: SignalUse,
     },
+}
+
+/// What a path of a command is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathRole {
+    /// [`Command::chroot`](crate::Command::chroot).
+    RootDirectory,
+    /// [`Command::current_dir`](crate::Command::current_dir).
+    WorkingDirectory,
+}
+
+impl fmt::Display for PathRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RootDirectory => "root directory",
+            Self::WorkingDirectory => "working directory",
+        })
+    }
+}
+
+/// What a command wants of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignalUse {
+    /// [`Command::signal_mask`](crate::Command::signal_mask).
+    Blocked,
+    /// [`Command::ignore_signal`](crate::Command::ignore_signal).
+    Ignored,
+    /// [`Command::die_with_parent`](crate::Command::die_with_parent).
+    Sent,
+}
+
+impl fmt::Display for SignalUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blocked => "blocked",
+            Self::Ignored => "ignored",
+            Self::Sent => "sent",
+        })
+    }
 }
 
 /// Why the sockets that a program was handed cannot be taken.
@@ -380,7 +423,7 @@ impl Error {
     pub fn as_spawn(&self) -> Option<&SpawnError> {
         match self {
             Self::Spawn(error) => Some(error),
-            Self::InPipeline { source, .. } => source.as_spawn(),
+            Self::InPipeline { error, .. } => error.as_spawn(),
             _ => None,
         }
     }
@@ -393,8 +436,45 @@ impl Error {
             Self::Spawn(spawn) => spawn.kind(),
             Self::Activation(_) => io::ErrorKind::InvalidData,
             Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,
-            Self::InPipeline { source, .. } => source.io_kind(),
-            Self::Child { source, .. } => source.kind(),
+            Self::InPipeline { error, .. } => error.io_kind(),
+            Self::Child { error, .. } => error.kind(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use crate::{Command, Pipeline};
+    use std::error::Error as _;
+    use std::io;
+
+    /// What a reporter prints: each error of the chain.
+    fn chain(error: &Error) -> Vec<String> {
+        let mut all = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(error) = next {
+            all.push(error.to_string());
+            next = error.source();
+        }
+        all
+    }
+
+    /// Faults: E20
+    #[test]
+    fn each_part_of_an_error_is_printed_once() {
+        let in_pipeline = Pipeline::new(Command::new("true")).pipe(Command::new("/no/such/program")).spawn();
+        let about_child =
+            Error::Child { what: "wait for the child", error: io::Error::from_raw_os_error(libc::EPERM) };
+        let spawn = Command::new("/no/such/program").spawn();
+        for (error, part) in [
+            (in_pipeline.err(), "/no/such/program"),
+            (Some(about_child), "(os error"),
+            (spawn.err(), "(os error"),
+        ] {
+            let error = error.expect("nothing was started");
+            let printed = chain(&error).concat();
+            assert_eq!(printed.matches(part).count(), error.to_string().matches(part).count(), "{printed}");
         }
     }
 }

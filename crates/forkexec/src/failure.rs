@@ -1,17 +1,24 @@
 //! From a child's report to an error that a person can act on: the operand's name, and the cause.
 
-use crate::cause::{self, View};
+use crate::cause::cgroup::of_cgroup;
+use crate::cause::exec::{self, Sight};
+use crate::cause::permission::{Person, of_directory};
+use crate::cause::size::of_size;
+use crate::cause::view::View;
 use crate::operand::{self, Operand};
+use crate::platform;
 use crate::prepare::checks;
 use crate::prepared::Prepared;
-use crate::settings::Directory;
+use crate::settings::{Directory, Settings};
 use crate::{Cause, Error, FdSource, SpawnError};
-use forkexec_core::{CHANNEL_REPLACED, Errno, HOOK_PANICKED, LaunchError, Report, Stage};
-use std::ffi::{CStr, OsStr};
+use forkexec_core::{
+    CHANNEL_REPLACED, Errno, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, LaunchError, Limit, Report, Stage,
+};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 /// What a launcher's error means for this command.
@@ -27,7 +34,6 @@ pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
         LaunchError::Died { stage, status } => {
             Error::Died { stage, status: status.map(ExitStatus::from_raw) }
         }
-        _ => unreachable!("a kind of launch error that this version does not know"),
     }
 }
 
@@ -35,13 +41,18 @@ fn of_report(prepared: &Prepared<'_>, report: Report) -> SpawnError {
     let Report { stage, errno, .. } = report;
     match stage {
         Stage::Exec => of_exec(prepared, report),
-        Stage::PreExec => SpawnError { stage, operand: Operand::None, errno, cause: of_hook(report) },
-        _ => SpawnError { stage, operand: of_stage(prepared, report), errno, cause: None },
+        _ => SpawnError {
+            stage,
+            operand: of_stage(prepared, report),
+            errno,
+            cause: of_earlier(prepared, report),
+        },
     }
 }
 
 fn of_hook(report: Report) -> Option<Cause> {
     match report.operand {
+        HOOK_WITHOUT_ERRNO => Some(Cause::NoErrno),
         HOOK_PANICKED => Some(Cause::Panicked),
         CHANNEL_REPLACED => Some(Cause::ChannelReplaced),
         _ => None,
@@ -66,7 +77,7 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
         Stage::Foreground => fd(settings.foreground.as_ref()),
         Stage::Limits => limit(prepared, report.operand),
         Stage::Nice => signed(settings.nice),
-        Stage::Groups => settings.groups.clone().map_or(Operand::None, Operand::Groups),
+        Stage::Groups => prepared.groups().map_or(Operand::None, |groups| Operand::Groups(groups.to_vec())),
         Stage::Gid => number(settings.gid),
         Stage::Uid => number(settings.uid),
         Stage::DieWithParent => signed(settings.die_with_parent),
@@ -92,57 +103,83 @@ fn path_buf(path: &CStr) -> PathBuf {
 }
 
 fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
-    let errno = report.errno;
+    let Report { errno, .. } = report;
+    let settings = &prepared.settings;
     if errno == Errno::NOENT {
         return of_missing(prepared);
     }
     let tried =
         usize::try_from(report.operand).ok().and_then(|index| prepared.candidates.strings().get(index));
-    let path = tried.map_or_else(|| PathBuf::from(&prepared.settings.program), |path| path_buf(path));
+    let path = tried.map_or_else(|| PathBuf::from(&settings.program), |path| path_buf(path));
     let cause = match errno {
-        Errno::TOOBIG => {
-            let (total, longest) = prepared.size();
-            Some(Cause::TooLarge { total, longest })
-        }
-        errno => view(prepared).and_then(|view| cause::of_exec(&view, &path, errno)),
+        Errno::TOOBIG => Some(of_size(prepared)),
+        Errno::AGAIN => of_process_limit(settings),
+        errno => View::of_exec(settings)
+            .and_then(|view| exec::of_other(&view, Person::of_child(prepared).as_ref(), &path, errno)),
     };
     SpawnError { stage: Stage::Exec, operand: Operand::Path(path), errno, cause }
 }
 
-/// No candidate was there, or one was and what it needs was not: that one is to be named.
+/// Each candidate is missing, or one is there and lacks something: that one is to be named.
 fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
-    let view = view(prepared);
-    let looked_at = prepared.candidates.strings().iter().filter_map(|candidate| {
-        let path = path_buf(candidate);
-        let cause = cause::of_exec(view.as_ref()?, &path, Errno::NOENT)?;
-        Some((path, cause))
-    });
-    let there = looked_at.into_iter().find(|(_, cause)| !matches!(cause, Cause::ProgramMissing { .. }));
-    let (path, cause) = match there {
-        Some((path, cause)) => (path, Some(cause)),
-        None => (
-            PathBuf::from(&prepared.settings.program),
-            view.map(|_| Cause::ProgramMissing { searched: prepared.searched.clone() }),
-        ),
+    let settings = &prepared.settings;
+    let view = View::of_exec(settings);
+    let failed = |path, cause| SpawnError {
+        stage: Stage::Exec,
+        operand: Operand::Path(path),
+        errno: Errno::NOENT,
+        cause,
     };
-    SpawnError { stage: Stage::Exec, operand: Operand::Path(path), errno: Errno::NOENT, cause }
+    let mut all_missing = true;
+    for path in prepared.candidates.strings().iter().map(|candidate| path_buf(candidate)) {
+        match view.as_ref().map_or(Sight::Unseen, |view| exec::of_missing(view, &path)) {
+            Sight::There(cause) => return failed(path, cause),
+            Sight::Missing => {}
+            Sight::Unseen => all_missing = false,
+        }
+    }
+    let missing = || Cause::ProgramMissing { searched: prepared.searched.clone(), from: seen_from(prepared) };
+    failed(PathBuf::from(&settings.program), all_missing.then(missing))
 }
 
-/// Where the child saw its paths from, unless the parent cannot look from there.
-fn view<'a>(prepared: &'a Prepared<'_>) -> Option<View<'a>> {
-    let directory = match &prepared.settings.directory {
-        Some(Directory::Path(path)) => Some(path.as_path()),
-        // A relative program seen from an open directory: its path is not known.
-        Some(Directory::Fd(_)) if is_relative(prepared) => return None,
+/// From where a relative candidate was looked up, unless that is where the parent is.
+fn seen_from(prepared: &Prepared<'_>) -> Option<Operand> {
+    let is_relative = |path: &CString| !path.to_bytes().starts_with(b"/");
+    if !prepared.candidates.strings().iter().any(is_relative) {
+        return None;
+    }
+    match &prepared.settings.directory {
+        Some(Directory::Path(path)) => Some(Operand::Path(path.clone())),
+        Some(Directory::Fd(fd)) => Some(Operand::Fd(fd.as_raw_fd())),
+        None => prepared.settings.root.is_some().then(|| Operand::Path("/".into())),
+    }
+}
+
+/// execve(2), EAGAIN: the limit is looked at once more when the real user was changed.
+fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
+    let user = settings.uid.filter(|_| settings.hooks.is_empty())?;
+    let limit = |limit: &&Limit| platform::processes::LIMIT == Some(limit.resource);
+    let set = settings.limits.iter().rev().find(limit).map(|limit| limit.soft);
+    (platform::processes::is_at_limit(user, set) == Some(true)).then_some(Cause::ProcessLimit)
+}
+
+/// What is behind the failure of a stage before exec.
+fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
+    let settings = &prepared.settings;
+    match (report.stage, report.errno) {
+        (Stage::Cgroup, errno) => of_cgroup(settings.cgroup.as_deref()?, errno),
+        (Stage::Directory, Errno::ACCES) => of_directory(prepared, &path_buf(prepared.directory.as_deref()?)),
+        (Stage::Terminal, Errno::PERM) => {
+            session_of(settings.terminal.as_ref()?).map(Cause::TerminalOfSession)
+        }
+        (Stage::PreExec, _) => of_hook(report),
         _ => None,
-    };
-    Some(View { root: prepared.settings.root.as_deref(), directory })
+    }
 }
 
-fn is_relative(prepared: &Prepared<'_>) -> bool {
-    prepared
-        .candidates
-        .strings()
-        .iter()
-        .any(|candidate| Path::new(OsStr::from_bytes(candidate.to_bytes())).is_relative())
+/// The session whose controlling terminal this is. Linux tells that of the caller's own terminal alone.
+fn session_of(terminal: &FdSource<'_>) -> Option<i32> {
+    // SAFETY: the descriptor is the command's, or borrowed for as long as the command lives.
+    let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
+    Some(session).filter(|&session| session > 0)
 }

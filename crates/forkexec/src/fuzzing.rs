@@ -26,6 +26,6 @@ pub fn candidates(program: &OsStr, list: &OsStr) -> Option<Vec<CString>> {
 ///
 /// The system's, if it cannot be read.
 pub fn named_by(file: &mut File) -> io::Result<(Option<PathBuf>, Option<PathBuf>)> {
-    let head = cause::head(file)?;
-    Ok((cause::interpreter(&head), cause::loader(file, &head)))
+    let head = cause::program::head(file)?;
+    Ok((cause::program::interpreter(&head), cause::program::loader(file, &head)))
 }

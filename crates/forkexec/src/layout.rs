@@ -230,7 +230,9 @@ pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError
 
 /// The failure of a call in the parent, about a control group.
 pub(crate) fn of_cgroup(path: PathBuf, error: &io::Error) -> SpawnError {
-    SpawnError { stage: Stage::Cgroup, operand: Operand::Path(path), errno: errno_of(error), cause: None }
+    let errno = errno_of(error);
+    let cause = crate::cause::cgroup::of_cgroup(&path, errno);
+    SpawnError { stage: Stage::Cgroup, operand: Operand::Path(path), errno, cause }
 }
 
 /// The failure of a call in the parent.

@@ -83,7 +83,7 @@ pub use activation::{ListenFd, listen_fds};
 pub use cause::Cause;
 pub use child::Child;
 pub use command::Command;
-pub use error::{ActivationError, Error, InputError, SpawnError};
+pub use error::{ActivationError, Error, InputError, PathRole, SignalUse, SpawnError};
 pub use forkexec_core::{Capabilities, Errno, Link, Method, Obstacle, Operation, Resource, Stage};
 pub use handle::ChildHandle;
 pub use operand::Operand;

@@ -184,8 +184,8 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-fn in_pipeline(index: usize, command: &Settings<'_>, source: Error) -> Error {
-    Error::InPipeline { index, program: command.program.clone(), source: Box::new(source) }
+fn in_pipeline(index: usize, command: &Settings<'_>, error: Error) -> Error {
+    Error::InPipeline { index, program: command.program.clone(), error: Box::new(error) }
 }
 
 /// The commands, as a shell would have them.

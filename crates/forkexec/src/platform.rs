@@ -9,6 +9,7 @@ use forkexec_core::{
 };
 #[cfg(feature = "raw")]
 use forkexec_core::{Pid, Report, Reporter};
+use std::path::Path;
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
@@ -86,6 +87,16 @@ cfg_if::cfg_if! {
     }
 }
 
+// What else decides who may open a file.
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "linux", target_os = "android"))] {
+        mod acl;
+    } else {
+        #[path = "platform/no_acl.rs"]
+        mod acl;
+    }
+}
+
 // Who can be the one to whom orphans fall.
 cfg_if::cfg_if! {
     if #[cfg(target_os = "freebsd")] {
@@ -104,6 +115,43 @@ static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);
 /// Whether the writing end of a pipe tells how much of it was not read (`FIONREAD`). It does where a pipe has one buffer and both
 /// ends see it: pipe(7).
 pub(crate) const WRITER_SEES_UNREAD: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// The longest argument or variable that exec takes, without its NUL, where the system has such a limit: `MAX_ARG_STRLEN` of
+/// execve(2) is 32 pages.
+pub(crate) fn longest_string() -> Option<usize> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return None;
+    }
+    // SAFETY: the call asks for a number and touches no memory of this program.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).ok()?.checked_mul(32)?.checked_sub(1)
+}
+
+/// How many bytes arguments and environment may have together, with their pointers, under this soft limit of the stack.
+/// On Linux a quarter of it, but 128 KiB at least and 6 MiB at most (execve(2)); elsewhere `ARG_MAX` of sysconf(3).
+pub(crate) fn most_bytes(stack: Option<u64>) -> Option<usize> {
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        return usize::try_from((stack? / 4).clamp(128 << 10, 6 << 20)).ok();
+    }
+    // SAFETY: the call asks for a number and touches no memory of this program.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_ARG_MAX) }).ok()
+}
+
+/// The soft limit of the stack.
+pub(crate) fn stack_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is written, and lives until the call returns.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    #[expect(clippy::allow_attributes, reason = "the type differs by system")]
+    #[allow(clippy::useless_conversion)]
+    (answer == 0).then(|| u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
+}
+
+/// Whether an access control list decides about a file beside its permission bits, as far as that is asked here: acl(5) of
+/// Linux.
+pub(crate) fn has_acl(path: &Path) -> bool {
+    acl::is_there(path)
+}
 
 /// The backend of this system, with its real system calls.
 ///

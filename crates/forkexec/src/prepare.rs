@@ -11,7 +11,7 @@ use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
 use crate::slots;
 use crate::stdio::Kind;
 use crate::tree::Trees;
-use crate::{Error, InputError};
+use crate::{Error, InputError, PathRole, SignalUse};
 use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -63,10 +63,11 @@ impl<'a> Prepared<'a> {
                 candidates.iter().map(|candidate| shell_argv(candidate, &argv)).collect()
             }
         };
-        let root = settings.root.as_deref().map(|path| c_path("root directory", path)).transpose()?;
+        let root = settings.root.as_deref().map(|path| c_path(PathRole::RootDirectory, path)).transpose()?;
         let directory = directory(&settings)?;
-        let ignore = checks::signals(&settings.ignore, "ignored")?;
-        let mask = settings.mask.as_ref().map(|mask| checks::signals(mask, "blocked")).transpose()?;
+        let ignore = checks::signals(&settings.ignore, SignalUse::Ignored)?;
+        let mask =
+            settings.mask.as_ref().map(|mask| checks::signals(mask, SignalUse::Blocked)).transpose()?;
         let streams = streams(&settings, defaults)?;
         checks::directories(&settings)?;
         Ok(Self {
@@ -80,6 +81,7 @@ impl<'a> Prepared<'a> {
             shell_argvs: CStringArrays::new(shell_argvs),
             root,
             directory,
+            drops_groups: checks::drops_groups(&settings),
             reset: reset(settings.ignored),
             ignore,
             mask,
@@ -175,12 +177,12 @@ fn shell_argv(candidate: &CStr, argv: &CStringArray) -> CStringArray {
 /// The path of the working directory, if it is given by one.
 fn directory(settings: &Settings<'_>) -> Result<Option<CString>, InputError> {
     match &settings.directory {
-        Some(Directory::Path(path)) => c_path("working directory", path).map(Some),
+        Some(Directory::Path(path)) => c_path(PathRole::WorkingDirectory, path).map(Some),
         _ => Ok(None),
     }
 }
 
-fn c_path(what: &'static str, path: &Path) -> Result<CString, InputError> {
+fn c_path(what: PathRole, path: &Path) -> Result<CString, InputError> {
     if path.as_os_str().is_empty() {
         return Err(InputError::EmptyPath { what });
     }

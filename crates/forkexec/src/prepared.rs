@@ -69,6 +69,8 @@ pub struct Prepared<'fd> {
     pub(crate) layout: Layout,
     /// The layout for [`output`](Self::output), once that was asked for.
     pub(crate) capturing: OnceLock<Layout>,
+    /// Whether the child gives up the supplementary groups of the parent, although none are set.
+    pub(crate) drops_groups: bool,
     pub(crate) reset: SignalSet,
     pub(crate) ignore: SignalSet,
     pub(crate) mask: Option<SignalSet>,
@@ -93,6 +95,11 @@ impl<'fd> Deref for Held<'fd> {
 }
 
 impl Prepared<'_> {
+    /// The supplementary groups that the child sets.
+    pub(crate) fn groups(&self) -> Option<&[u32]> {
+        if self.drops_groups { Some(&[]) } else { self.settings.groups.as_deref() }
+    }
+
     /// Starts the program, as [`Command::spawn`](crate::Command::spawn).
     ///
     /// # Errors
@@ -136,7 +143,8 @@ impl Prepared<'_> {
     }
 }
 
-/// The program and its arguments, as std prints them.
+/// `{:?}` is a line that can be pasted into a shell, in the form of std's:
+/// `cd "/tmp" && env -u A B="x" "prog" "arg"`. `{:#?}` shows every setting.
 impl fmt::Debug for Prepared<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)

@@ -180,8 +180,8 @@ impl Process {
     }
 }
 
-fn of_tree(source: io::Error) -> Error {
-    Error::Child { what: "end the child's tree", source }
+fn of_tree(error: io::Error) -> Error {
+    Error::Child { what: "end the child's tree", error }
 }
 
 impl Drop for Process {

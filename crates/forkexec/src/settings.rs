@@ -1,11 +1,12 @@
 //! What a command was told, as it was told: data without checks. `prepare` makes a plan of it.
 
+mod debug;
+
 use crate::env::Environment;
 use crate::platform::thread;
 use crate::{FdSource, Link, SearchPath, Stdio, Tree};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
 /// A closure of the user's.
@@ -116,14 +117,6 @@ impl Settings<'_> {
             timed: false,
             launch: Launch::default(),
         }
-    }
-}
-
-/// The program and its arguments, as std prints them.
-impl fmt::Debug for Settings<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.program)?;
-        self.args[1..].iter().try_for_each(|arg| write!(f, " {arg:?}"))
     }
 }
 

@@ -106,7 +106,7 @@ fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> P
         process_group: settings.joins_group(),
         limits: &settings.limits,
         nice: settings.nice,
-        groups: settings.groups.as_deref(),
+        groups: prepared.groups(),
         gid: settings.gid,
         uid: settings.uid,
         no_new_privs: settings.no_new_privs,

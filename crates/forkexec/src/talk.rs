@@ -342,7 +342,7 @@ struct Ready {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::Child { what: "talk to the child", source }
+    Error::Child { what: "talk to the child", error: source }
 }
 
 /// That somebody else took the status is told by who waits for the child.

@@ -101,7 +101,7 @@ impl Handle {
                 Err(_) => ends_within(self.pid, timeout),
             },
         };
-        ends.map_err(|source| Error::Child { what: "wait for the child", source })
+        ends.map_err(|error| Error::Child { what: "wait for the child", error })
     }
 
     fn ending(&self, options: i32) -> Result<Option<Ending>, Error> {
@@ -116,7 +116,7 @@ impl Handle {
                 // A reactor made the descriptor non-blocking: waitid(2) says so with `P_PIDFD`.
                 Some(libc::EAGAIN) if options & libc::WNOHANG == 0 => drop(self.ends_within(Duration::MAX)?),
                 Some(libc::EAGAIN) => return Ok(None),
-                _ => return Err(Error::Child { what: "wait for the child", source: error }),
+                _ => return Err(Error::Child { what: "wait for the child", error }),
             }
         }
     }
@@ -142,7 +142,7 @@ impl Handle {
         };
         match sent {
             Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
-                Err(Error::Child { what: "signal the child", source: error })
+                Err(Error::Child { what: "signal the child", error })
             }
             _ => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Failures by size and number: arguments that are too large, users with too many processes.
 
 use forkexec::{Cause, Command, Errno, Resource, SpawnError, Stdio};
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 use rstest::rstest;
@@ -23,24 +24,53 @@ fn e05_the_longest_argument_that_exec_takes_is_taken() {
     });
 }
 
+/// Faults: E24
 #[rstest]
-#[case::one_argument(|it: &mut Command<'_>| { it.arg("x".repeat(LONGEST + 1)); }, 1, LONGEST + 1)]
-#[case::one_variable(|it: &mut Command<'_>| { it.env("V", "x".repeat(LONGEST - 1)); }, 1, LONGEST + 1)]
+#[case::argument(
+    |it: &mut Command<'_>| { it.arg("x".repeat(LONGEST + 1)); },
+    format!("argument 2 has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 1),
+)]
+#[case::second_of_two(
+    |it: &mut Command<'_>| { it.args([&*"x".repeat(LONGEST), &*"y".repeat(LONGEST + 9)]); },
+    format!("argument 3 has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 9),
+)]
+#[case::variable(
+    |it: &mut Command<'_>| { it.env("A", "x").env("V", "x".repeat(LONGEST - 1)); },
+    format!("the environment variable \"V\" has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 1),
+)]
+#[case::odd_variable(
+    |it: &mut Command<'_>| { it.env("=V", "x".repeat(LONGEST)); },
+    format!("the environment variable \"=V\" has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 3),
+)]
+fn n27_e05_a_string_that_is_too_long_is_named(#[case] add: fn(&mut Command<'_>), #[case] cause: String) {
+    isolated(|| {
+        let mut command = small(&["true"]);
+        add(&mut command);
+        let path = forkexec_tests::probe::path();
+        let text = format!("exec {path:?}: {}: {cause}", words(Errno::TOOBIG));
+        assert_eq!(failure(&mut command).to_string(), text);
+    });
+}
+
+/// Under a stack limit of 8 MiB, a quarter of it.
+///
+/// Faults: E24
+#[rstest]
 #[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
 #[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
-fn n27_e05_arguments_that_are_too_large_are_told_with_their_size(
+fn n27_e05_arguments_that_are_too_large_are_told_with_their_limit(
     #[case] add: fn(&mut Command<'_>),
     #[case] count: usize,
     #[case] length: usize,
 ) {
     isolated(|| {
         let mut command = small(&["true"]);
-        add(&mut command);
+        add(command.limit(Resource::STACK, 8 << 20, 8 << 20));
         let failure = failure(&mut command);
-        let Some(Cause::TooLarge { total, longest }) = failure.cause() else { panic!("{failure}") };
+        let Some(Cause::TooLarge { total, longest, limit }) = failure.cause() else { panic!("{failure}") };
         let path = forkexec_tests::probe::path();
         let text = format!(
-            "exec {path:?}: {}: arguments and environment have {total} bytes, the longest string {longest}",
+            "exec {path:?}: {}: arguments and environment have {total} bytes, and the limit is 2097152",
             words(Errno::TOOBIG)
         );
         assert_eq!(failure.to_string(), text);
@@ -48,7 +78,40 @@ fn n27_e05_arguments_that_are_too_large_are_told_with_their_size(
         let beside = 1 + size_of::<usize>();
         let added = count * (length.max(1) + beside);
         let head = path.as_os_str().len() + "true".len() + 2 * beside;
-        assert_eq!((*total, *longest), (head + added, length.max(path.as_os_str().len())));
+        let sizes = (head + added, length.max(path.as_os_str().len()), Some(2 << 20));
+        assert_eq!((*total, *longest, *limit), sizes);
+    });
+}
+
+/// No limit is named that the arguments do not break.
+///
+/// Faults: E24
+#[test]
+fn e05_a_limit_that_is_not_broken_is_not_named() {
+    isolated(|| {
+        if !Deny::new().errno(libc::SYS_execve, libc::E2BIG).installed() {
+            return;
+        }
+        let failure = failure(&mut small(&["true"]));
+        assert!(matches!(failure.cause(), Some(Cause::TooLarge { limit: None, .. })), "{failure}");
+    });
+}
+
+/// A filter answers what the kernel says of too many processes.
+///
+/// Faults: E18
+#[rstest]
+#[case::without_another_user(|_: &mut Command<'_>| ())]
+#[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).limit(NPROC, 1000, 1000); })]
+fn an_eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
+    isolated(|| {
+        if !is_privileged() || !Deny::new().errno(libc::SYS_execve, libc::EAGAIN).installed() {
+            return;
+        }
+        let mut command = small(&["true"]);
+        ask(&mut command);
+        let failure = failure(&mut command);
+        assert_eq!((failure.errno(), failure.cause()), (Errno::AGAIN, None));
     });
 }
 
@@ -92,8 +155,8 @@ fn s11_the_process_limit_of_the_user_is_told() {
         let mut other = other.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it can be started");
         let failure = failure(of_a_user().limit(NPROC, 0, 0));
         other.wait().expect("its input ends");
-        let text =
-            format!("exec {program:?}: {}: the process limit of the user is reached", words(Errno::AGAIN));
-        assert_eq!(failure.to_string(), text);
+        let seen =
+            if cfg!(forkexec_backend = "posix") { "" } else { ": the process limit of the user is reached" };
+        assert_eq!(failure.to_string(), format!("exec {program:?}: {}{seen}", words(Errno::AGAIN)));
     });
 }

@@ -1,13 +1,14 @@
 //! Failures that lie in the surroundings of a program: directories, roots, mounts, writers.
 
 use std::ffi::CString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
-use forkexec::{Command, Errno, Stage, Stdio};
+use forkexec::{Cause, Command, Errno, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 
@@ -69,6 +70,44 @@ fn e01_a_searched_script_is_named_by_the_path_at_which_it_was_found() {
             words(Errno::NOENT)
         );
         assert_eq!(failure.to_string(), text);
+    });
+}
+
+/// Faults: E23
+#[test]
+fn a_relative_program_is_told_with_its_directory() {
+    isolated(|| {
+        let place = Place::new();
+        let directory = place.0.path();
+        let words = words(Errno::NOENT);
+        let by_path = failure(Command::new("./here.sh").current_dir(directory)).to_string();
+        let cause = format!("there is no such program, seen from {directory:?}");
+        assert_eq!(by_path, format!(r#"exec "./here.sh": {words}: {cause}"#));
+        let open = File::open(directory).expect("it is there");
+        let by_fd = failure(Command::new("./here.sh").current_dir_fd(&open)).to_string();
+        let cause = format!("there is no such program, seen from descriptor {}", open.as_raw_fd());
+        assert_eq!(by_fd, format!(r#"exec "./here.sh": {words}: {cause}"#));
+        let mut command = Command::new("here.sh");
+        let searched = failure(command.env("PATH", "bin:/no/such").current_dir(directory)).to_string();
+        let cause = format!(r#"there is no such program in "bin:/no/such", seen from {directory:?}"#);
+        assert_eq!(searched, format!(r#"exec "here.sh": {words}: {cause}"#));
+    });
+}
+
+/// What is there in the parent's directory is not looked at.
+///
+/// Faults: E18, E23
+#[test]
+fn a_relative_interpreter_is_seen_from_the_open_directory() {
+    isolated(|| {
+        let place = Place::new();
+        let script = place.file("script", "#!./no-such-interpreter\n");
+        place.file("no-such-interpreter", "");
+        std::fs::create_dir(place.path("below")).expect("it can be made");
+        let below = File::open(place.path("below")).expect("it is there");
+        let failure = failure(Command::new(&script).current_dir_fd(&below));
+        let missing = Cause::InterpreterMissing("./no-such-interpreter".into());
+        assert_eq!(failure.cause(), Some(&missing));
     });
 }
 

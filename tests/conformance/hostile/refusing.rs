@@ -87,7 +87,7 @@ fn start(kept: &OwnedFd, (output, to): Output, launch: Launch, ask: Ask, errno: 
     ask(&mut command);
     let told = |error: &Error| match error {
         Error::Spawn(error) => Some(error.errno().raw()),
-        Error::Child { source, .. } => source.raw_os_error(),
+        Error::Child { error, .. } => error.raw_os_error(),
         _ => None,
     };
     let mut child = match command.spawn() {

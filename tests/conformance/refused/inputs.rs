@@ -45,6 +45,10 @@ fn open() -> File {
     |it: &mut Command<'_>| { it.env("A=B", "c"); },
     r#"the environment variable name "A=B" holds an equals sign"#,
 )]
+#[case::n31_second_equals_sign_in_a_variables_name(
+    |it: &mut Command<'_>| { it.env("=A=B", "c"); },
+    r#"the environment variable name "=A=B" holds an equals sign"#,
+)]
 #[case::n31_e14_variable_without_a_name(
     |it: &mut Command<'_>| { it.env("", "c"); },
     "an environment variable has an empty name",

@@ -1,8 +1,9 @@
 //! Control groups: a child that is born in one, one that enters it, and one that cannot.
 
 use std::fs;
+use std::path::PathBuf;
 
-use forkexec::{Command, Errno, Error, Launch, Operand, Stage};
+use forkexec::{Cause, Command, Errno, Error, Launch, Operand, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -97,4 +98,72 @@ fn a_group_that_never_was_is_told() {
         let failure = failure(&mut command);
         assert_eq!((failure.stage(), failure.errno()), (Stage::Cgroup, Errno::NOENT));
     });
+}
+
+/// Faults: E27
+#[test]
+fn a_directory_that_is_no_group_is_told() {
+    isolated(|| {
+        if !has(Operation::Cgroup) {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let failure = failure(Command::new("true").cgroup(directory.path()));
+        assert_eq!((failure.stage(), failure.cause()), (Stage::Cgroup, Some(&Cause::NotCgroup)));
+    });
+}
+
+/// Faults: E27
+#[rstest]
+fn a_group_that_takes_no_processes_is_told(
+    #[values(threaded, below_a_threaded_one, inner)] make: fn(&Cgroup) -> Option<Unfit>,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        let Some(group) = group() else { return };
+        let Some((path, errno, cause)) = make(&group) else { return };
+        let failure = failure(cat(&group).cgroup(path).launch(launch));
+        for below in group.below() {
+            let _ = fs::remove_dir(below.join("inner"));
+            fs::remove_dir(below).expect("it is empty");
+        }
+        assert_eq!((failure.stage(), failure.errno()), (Stage::Cgroup, errno), "{failure}");
+        assert_eq!(failure.cause(), Some(&cause));
+    });
+}
+
+/// A group that takes no process, and what is told of it.
+type Unfit = (PathBuf, Errno, Cause);
+
+/// A group of a threaded domain to which the child does not belong.
+fn threaded(group: &Cgroup) -> Option<Unfit> {
+    let path = group.path().join("below");
+    fs::create_dir(&path).expect("it can be made");
+    if let Err(error) = fs::write(path.join("cgroup.type"), "threaded") {
+        fs::remove_dir(path).expect("it is empty");
+        skip(&format!("no group can be threaded: {error}"));
+        return None;
+    }
+    Some((path, Errno::from_raw(libc::EOPNOTSUPP), Cause::CgroupType { kind: "threaded".to_owned() }))
+}
+
+fn below_a_threaded_one(group: &Cgroup) -> Option<Unfit> {
+    let (path, errno, _) = threaded(group)?;
+    let path = path.join("inner");
+    fs::create_dir(&path).expect("it can be made");
+    Some((path, errno, Cause::CgroupType { kind: "domain invalid".to_owned() }))
+}
+
+/// A group that distributes a controller.
+fn inner(group: &Cgroup) -> Option<Unfit> {
+    let path = group.path();
+    let controllers = fs::read_to_string(path.join("cgroup.controllers")).expect("it can be read");
+    let Some(controller) = controllers.split_whitespace().find(|name| ["memory", "pids"].contains(name))
+    else {
+        skip("this hierarchy has no controller to distribute");
+        return None;
+    };
+    fs::write(path.join("cgroup.subtree_control"), format!("+{controller}")).expect("it can be distributed");
+    fs::create_dir(path.join("below")).expect("it can be made");
+    Some((path.to_owned(), Errno::BUSY, Cause::CgroupInner { controllers: controller.to_owned() }))
 }

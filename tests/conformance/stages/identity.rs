@@ -4,14 +4,16 @@
 
 pub(crate) mod capabilities;
 
-use forkexec::Command;
+use std::os::unix::process::CommandExt;
+
+use forkexec::{Command, Error, InputError};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{NOBODY, has, is_emulated, is_privileged, without_privileges};
+use crate::ground::{NOBODY, check, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{probe, report};
 
 #[rstest]
@@ -69,6 +71,62 @@ fn no_groups_are_none() {
             });
             assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
         }
+    });
+}
+
+/// Faults: S17
+#[test]
+fn a_user_with_a_group_drops_the_groups_as_in_std() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        // SAFETY: the list has one element.
+        check(unsafe { libc::setgroups(1, [77].as_ptr()) });
+        let of_std = {
+            let root = world::empty_chroot();
+            let mut command = std::process::Command::new(root.path().join("probe"));
+            let output = command.arg("report").uid(NOBODY).gid(NOBODY).output().expect("it starts");
+            Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+        };
+        let seen = everybodys(|command| {
+            command.uid(NOBODY).gid(NOBODY);
+        });
+        assert_eq!(ids(&seen), (Ids::all(NOBODY), Ids::all(NOBODY), vec![]));
+        assert_eq!(ids(&seen), ids(&of_std));
+        let kept = everybodys(|command| {
+            command.uid(NOBODY).gid(NOBODY).keep_groups();
+        });
+        // SAFETY: an empty list is not read.
+        check(unsafe { libc::setgroups(0, std::ptr::null()) });
+        assert_eq!(kept.groups, [77]);
+    });
+}
+
+/// Faults: S17
+#[test]
+fn the_effective_user_decides_whether_groups_are_dropped() {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        // SAFETY: the list has one element.
+        check(unsafe { libc::setgroups(1, [77].as_ptr()) });
+        // As in a set-user-id program: the real user is another.
+        // SAFETY: no memory is passed, and the ids are this process's own.
+        check(unsafe { libc::setresuid(4321, 0, 0) });
+        let seen = everybodys(|command| {
+            command.uid(NOBODY).gid(NOBODY);
+        });
+        assert_eq!(ids(&seen), (Ids::all(NOBODY), Ids::all(NOBODY), vec![]));
+        let refused = probe(&["true"]).uid(NOBODY).spawn();
+        // SAFETY: as above.
+        check(unsafe { libc::setresuid(0, 0, 0) });
+        // SAFETY: an empty list is not read.
+        check(unsafe { libc::setgroups(0, std::ptr::null()) });
+        let Err(Error::Input(InputError::UserWithoutGroup { uid: NOBODY })) = refused else {
+            panic!("{refused:?}")
+        };
     });
 }
 

@@ -45,6 +45,10 @@ fn n30_the_zeroth_argument_may_be_anything(#[case] name: &str) {
 #[case::all_cleared(|it: &mut Command<'_>| { it.env("NEW", "3").env_clear(); }, &[])]
 #[case::all_cleared_and_one_set(|it: &mut Command<'_>| { it.env_clear().env("NEW", "3"); }, &["NEW=3"])]
 #[case::n34_odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
+// Faults: E21
+#[case::leading_equals_sign(|it: &mut Command<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
+// Faults: E21
+#[case::leading_equals_sign_removed(|it: &mut Command<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
 fn the_environment_is_the_parents_with_the_changes(
     #[case] ask: fn(&mut Command<'_>),
     #[case] expected: &[&str],
@@ -199,7 +203,7 @@ fn e04_without_a_path_a_child_is_searched_in_the_usual_directories() {
     isolated(|| {
         let failure = failure(Command::new("no-such-program").env_remove("PATH"));
         let searched = Some(OsString::from(SearchPath::FALLBACK));
-        assert_eq!(failure.cause(), Some(&Cause::ProgramMissing { searched }));
+        assert_eq!(failure.cause(), Some(&Cause::ProgramMissing { searched, from: None }));
     });
 }
 
@@ -281,6 +285,25 @@ fn an_error_of_a_closure_without_a_number_is_einval() {
         // SAFETY: the error is made without allocation.
         unsafe { command.pre_exec(|| Err(io::ErrorKind::Other.into())) };
         assert_eq!(failure(&mut command).errno(), Errno::INVAL);
+    });
+}
+
+/// Faults: E28
+#[rstest]
+#[case::without(|| Err(io::ErrorKind::Other.into()), Errno::INVAL, ": its error has no errno")]
+#[case::with_that_one(|| Err(io::Error::from_raw_os_error(libc::EINVAL)), Errno::INVAL, "")]
+#[case::with_another(|| Err(io::Error::from_raw_os_error(libc::EDOM)), Errno::from_raw(libc::EDOM), "")]
+fn a_closures_error_without_an_errno_is_told(
+    #[case] closure: fn() -> io::Result<()>,
+    #[case] errno: Errno,
+    #[case] cause: &str,
+) {
+    isolated(|| {
+        let mut command = probe(&["true"]);
+        // SAFETY: the error is made without allocation.
+        unsafe { command.pre_exec(closure) };
+        let text = format!("run the pre-exec closure: {}{cause}", words(errno));
+        assert_eq!(failure(&mut command).to_string(), text);
     });
 }
 

@@ -46,9 +46,10 @@ fn variable_parser() -> impl TypedValueParser<Value = (OsString, OsString)> {
 
 fn variable(text: &OsStr) -> Result<(OsString, OsString), &'static str> {
     let bytes = text.as_bytes();
-    match bytes.iter().position(|&byte| byte == b'=') {
+    // A leading `=` belongs to the name: `=A=x` sets `=A`.
+    match bytes.iter().skip(1).position(|&byte| byte == b'=').map(|at| at + 1) {
+        None if bytes.first() == Some(&b'=') => Err("the name is empty"),
         None => Err("a variable is NAME=VALUE"),
-        Some(0) => Err("the name is empty"),
         Some(at) => {
             let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
             Ok((part(&bytes[..at]), part(&bytes[at + 1..])))
@@ -98,5 +99,13 @@ mod tests {
         assert_eq!(variable("1 x=".as_ref()), Ok(("1 x".into(), "".into())));
         assert!(variable("A".as_ref()).is_err());
         assert!(variable("=b".as_ref()).is_err());
+        assert!(variable("=".as_ref()).is_err());
+    }
+
+    /// Faults: E21
+    #[test]
+    fn a_leading_equals_sign_belongs_to_the_name() {
+        assert_eq!(variable("=A=b".as_ref()), Ok(("=A".into(), "b".into())));
+        assert_eq!(variable("==b".as_ref()), Ok(("=".into(), "b".into())));
     }
 }

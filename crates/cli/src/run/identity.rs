@@ -15,8 +15,8 @@ use crate::exit::Failure;
 pub(super) struct Options {
     /// The user, by number or name
     ///
-    /// Real, effective and saved. As root it needs --group and --groups, or --keep-groups. A number
-    /// is never looked up as a name.
+    /// Real, effective and saved. As root it needs --group or --keep-groups; without --groups the
+    /// supplementary groups are dropped. A number is never looked up as a name.
     #[arg(long, value_name = "USER", value_parser = who, allow_hyphen_values = true)]
     user: Option<Who>,
 
@@ -28,7 +28,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "none|GROUPS", value_parser = several, allow_hyphen_values = true)]
     groups: Option<Several>,
 
-    /// Let the program keep our groups where none are set, although its user is another
+    /// Let the program keep our group and groups where none are set, although its user is another
     #[arg(long)]
     keep_groups: bool,
 

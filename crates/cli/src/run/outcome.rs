@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
-use forkexec::{Cause, Errno, Error, InputError, SpawnError, Stage};
+use forkexec::{Cause, Errno, Error, InputError, PathRole, SignalUse, SpawnError, Stage};
 
 use super::deadline::Overdue;
 use super::{Options, arrivals, watch};
@@ -66,11 +66,10 @@ pub(crate) fn code_of_start(error: &Error) -> Code {
     }
 }
 
-/// A program that is there although something that it needs is missing was found.
+/// A program was found if it is there, although something that it needs is missing.
 fn code_of_exec(error: &SpawnError) -> Code {
-    let lacks_something =
-        matches!(error.cause(), Some(Cause::InterpreterMissing(_) | Cause::LoaderMissing(_)));
-    if error.errno() == Errno::NOENT && !lacks_something { Code::NotFound } else { Code::CannotRun }
+    let may_be_missing = matches!(error.cause(), None | Some(Cause::ProgramMissing { .. }));
+    if error.errno() == Errno::NOENT && may_be_missing { Code::NotFound } else { Code::CannotRun }
 }
 
 /// Names the options that asked for what cannot be.
@@ -80,26 +79,24 @@ fn blame(options: &Options, error: &InputError) -> String {
             let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));
             return format!("{error}: by {}", claims.collect::<Vec<_>>().join(" and "));
         }
-        InputError::UserWithoutGroups { .. } => {
+        InputError::UserWithoutGroup { .. } => {
             let user = options.identity.typed_user();
-            return format!(
-                "--user {user} would keep our groups: add --group and --groups, or --keep-groups"
-            );
+            return format!("--user {user} would keep our group: add --group, or --keep-groups");
         }
         InputError::TargetOutOfRange { target, .. } => {
             let claims = options.descriptors.claims(*target).collect::<Vec<_>>();
             return format!("{}: {error}", claims.join(" and "));
         }
         InputError::BadSignal { signal, verb } => {
-            let option = match *verb {
-                "blocked" => "--mask",
-                "ignored" => "--ignore-signal",
+            let option = match verb {
+                SignalUse::Blocked => "--mask",
+                SignalUse::Ignored => "--ignore-signal",
                 _ => "--die-with-parent",
             };
             return format!("{option}: {} cannot be {verb}", signal::name(*signal));
         }
         InputError::EqualsInEnvName { .. } | InputError::EmptyEnvName => "--unset",
-        InputError::EmptyPath { what: "root directory" } => "--chroot",
+        InputError::EmptyPath { what: PathRole::RootDirectory } => "--chroot",
         InputError::EmptyPath { .. } => "--chdir",
         InputError::TooManyGroups { .. } => "--groups",
         InputError::SessionInOtherGroup { .. } => "--pgroup with --setsid",

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use forkexec::{Child, Stage};
+use forkexec::Child;
 use serde::Serialize;
 
 use super::deadline::Overdue;
@@ -41,7 +41,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct Began {
-    stage: String,
+    stage: &'static str,
     began_us: f64,
 }
 
@@ -105,30 +105,5 @@ pub(super) fn ended(format: Option<Format>, child: &Child, end: &End) {
 
 fn stages(child: &Child) -> Vec<Began> {
     let times = child.stage_times().into_iter().flatten();
-    times.map(|(stage, began)| Began { stage: name(stage), began_us: micros(began) }).collect()
-}
-
-/// `process-group`, from `ProcessGroup`.
-fn name(stage: Stage) -> String {
-    let mut name = String::new();
-    for c in format!("{stage:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stages_have_names_like_options() {
-        assert_eq!(
-            (name(Stage::ProcessGroup).as_str(), name(Stage::Exec).as_str()),
-            ("process-group", "exec")
-        );
-    }
+    times.map(|(stage, began)| Began { stage: stage.name(), began_us: micros(began) }).collect()
 }

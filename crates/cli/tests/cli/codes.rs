@@ -8,6 +8,7 @@ use forkexec_tests::world;
 use rstest::rstest;
 use tempfile::TempDir;
 
+use crate::settings::terminal;
 use crate::{answer, forkexec, run, said};
 
 #[rstest]
@@ -49,7 +50,7 @@ fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i
 #[case::n22_windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
 #[case::n23_empty("", "the file is empty")]
 #[case::n23_no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
-#[case::n23_another_machines("\x7fELF", "it is not a program for this machine")]
+#[case::n23_cut_off("\x7fELF", "it ends before the end of its ELF header")]
 fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
@@ -62,6 +63,56 @@ fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str
     });
 }
 
+/// This command itself, with a loader that is not there.
+///
+/// Faults: E18
+#[rstest]
+#[case::readable(0o755, "the program's loader \"")]
+#[case::execute_only(0o711, "the program is there; its interpreter or loader may be missing")]
+fn a_missing_loader_is_126(#[case] mode: u32, #[case] message: &str) {
+    isolated(|| {
+        let mut program = fs::read(env!("CARGO_BIN_EXE_forkexec")).expect("it can be read");
+        let Some(at) = program.windows(4).position(|bytes| bytes == b"/ld-") else {
+            return skip("this command is linked statically");
+        };
+        program[at..at + 4].copy_from_slice(b"/no-");
+        let place = world::empty_chroot();
+        let (path, command) = (place.path().join("program"), place.path().join("forkexec"));
+        fs::write(&path, &program).expect("a file can be made");
+        fs::copy(env!("CARGO_BIN_EXE_forkexec"), &command).expect("it can be copied");
+        for (file, mode) in [(&path, mode), (&command, 0o755)] {
+            fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("it is ours");
+        }
+        let mut outer = forkexec(&["run"]);
+        if world::is_root() {
+            outer.args(["--user", "1234", "--group", "1234"]);
+        }
+        let (code, _, complaint) =
+            said(&outer.arg(command).args(["run", "--"]).arg(path).output().expect("it starts"));
+        assert_eq!(code, Some(126), "{complaint}");
+        // Its owner may read it in any case.
+        assert!(complaint.contains(message) || !world::is_root(), "{complaint}");
+    });
+}
+
+/// The command inside of a session asks for the terminal of that session.
+///
+/// Faults: E25
+#[test]
+fn the_session_of_a_controlling_terminal_is_told() {
+    isolated(|| {
+        let (_ours, theirs) = terminal().expect("a terminal can be made");
+        let mut outer = forkexec(&["run", "--setsid", "--ctty", "0", "--"]);
+        outer.arg(env!("CARGO_BIN_EXE_forkexec")).args(["run", "--setsid", "--ctty", "0", "true"]);
+        let (code, _, complaint) = said(&outer.stdin(theirs).output().expect("it starts"));
+        assert_eq!(code, Some(125), "{complaint}");
+        assert!(
+            complaint.contains("(os error 1): it is the controlling terminal of session "),
+            "{complaint}"
+        );
+    });
+}
+
 /// A quarter of the stack limit that the program will have.
 #[test]
 fn n28_arguments_that_are_too_long_are_126() {
@@ -69,7 +120,7 @@ fn n28_arguments_that_are_too_long_are_126() {
     let (code, _, complaint) = answer(&["run", "--limit", "stack=400000", "/bin/true", &long, &long]);
     assert_eq!(code, Some(126), "{complaint}");
     assert!(complaint.contains("Argument list too long"), "{complaint}");
-    assert!(complaint.contains("the longest string 100000"), "{complaint}");
+    assert!(complaint.contains("bytes, and the limit is 131072"), "{complaint}");
 }
 
 #[rstest]

@@ -108,10 +108,7 @@ fn options_that_do_not_fit_together_are_usage_errors(#[case] options: &[&str], #
 #[test]
 fn n40_a_user_without_groups_is_refused() {
     if forkexec_tests::world::is_root() {
-        complains(
-            &["--user", "1234"],
-            "--user 1234 would keep our groups: add --group and --groups, or --keep-groups",
-        );
+        complains(&["--user", "1234"], "--user 1234 would keep our group: add --group, or --keep-groups");
     }
 }
 

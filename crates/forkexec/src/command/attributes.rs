@@ -112,12 +112,13 @@ impl<'fd> Command<'fd> {
     }
 
     /// Sets the real, effective and saved user id. It comes after the groups and the group id, in whatever order they
-    /// are asked for. On Linux it takes the ambient capabilities with it (capabilities(7)), which would outlive exec.
+    /// are asked for. If the parent is privileged and [`groups`](Self::groups) are not set, the child gives up the
+    /// supplementary groups of the parent, as in std. On Linux it takes the ambient capabilities with it (capabilities(7)), which would outlive exec.
     ///
     /// # Errors
     ///
-    /// When the command is started by a privileged user without [`gid`](Self::gid) and [`groups`](Self::groups):
-    /// [`InputError::UserWithoutGroups`](crate::InputError::UserWithoutGroups), unless
+    /// When the command is started by a privileged user without [`gid`](Self::gid):
+    /// [`InputError::UserWithoutGroup`](crate::InputError::UserWithoutGroup), unless
     /// [`keep_groups`](Self::keep_groups) says that this is meant.
     pub fn uid(&mut self, uid: u32) -> &mut Self {
         self.settings.uid = Some(uid);
@@ -136,7 +137,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Lets a child whose user is changed keep the parent's groups where none are set.
+    /// Lets a child whose user is changed keep the parent's group and supplementary groups where none are set.
     pub fn keep_groups(&mut self) -> &mut Self {
         self.settings.keep_groups = true;
         self

@@ -97,7 +97,9 @@ impl<'fd> Command<'fd> {
 
     /// Adds a closure that runs in the child, after everything else was set up and before the other descriptors are
     /// closed. Closures run in the order in which they were added; the first error ends the child and is reported at
-    /// [`Stage::PreExec`](crate::Stage::PreExec), as is a panic.
+    /// [`Stage::PreExec`](crate::Stage::PreExec), as is a panic. An error that has no errno, such as one of
+    /// [`io::Error::other`], is reported as `EINVAL` with [`Cause::NoErrno`](crate::Cause::NoErrno): its text stays in
+    /// the child, which may not allocate.
     ///
     /// Whatever the other methods here can do needs no closure, and is done without the dangers of one. A command with a
     /// closure is started by fork(2), which takes time in proportion to the parent's memory
@@ -113,14 +115,13 @@ impl<'fd> Command<'fd> {
     pub unsafe fn pre_exec(&mut self, closure: impl Fn() -> io::Result<()> + Send + Sync + 'fd) -> &mut Self {
         self.settings.hooks.push(Box::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(HookError::Errno(errno(&error))),
+            Ok(Err(error)) => Err(error.raw_os_error().map_or(HookError::NoErrno, of_errno)),
             Err(_) => Err(HookError::Panicked),
         }));
         self
     }
 }
 
-/// An error without a number of the system's is `EINVAL`, as std has it.
-fn errno(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::INVAL, Errno::from_raw)
+fn of_errno(raw: i32) -> HookError {
+    HookError::Errno(Errno::from_raw(raw))
 }

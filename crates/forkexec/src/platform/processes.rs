@@ -2,6 +2,7 @@
 
 use crate::platform::pidfd;
 use crate::tree::walk::Entry;
+use forkexec_core::Resource;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -52,6 +53,34 @@ fn parse(line: &str) -> Option<Entry> {
         // The first thread may have ended before others.
         ended: is_dead && number(20)? <= 1,
     })
+}
+
+/// The limit of the processes of a user.
+#[expect(clippy::allow_attributes, reason = "the constant's type differs by C library")]
+#[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
+pub(crate) const LIMIT: Option<Resource> = Some(Resource(libc::RLIMIT_NPROC as i32));
+
+/// Whether a user has as many threads as this soft limit allows, or that of this process. `None` if that cannot be seen.
+pub(crate) fn is_at_limit(user: u32, set: Option<u64>) -> Option<bool> {
+    let limit = set.or_else(|| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is written, and lives until the call returns.
+        let answer = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) };
+        #[expect(clippy::allow_attributes, reason = "the type differs by C library")]
+        #[allow(clippy::useless_conversion)]
+        (answer == 0).then(|| u64::from(limit.rlim_cur))
+    })?;
+    let threads: u64 = all().ok()?.iter().filter_map(|entry| threads_of(user, entry.pid)).sum();
+    Some(threads >= limit)
+}
+
+/// The threads of a process, if this is its real user: proc_pid_status(5).
+fn threads_of(user: u32, pid: i32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    let is_theirs = field("Uid:")?.parse() == Ok(user);
+    is_theirs.then_some(field("Threads:")?.parse().ok()?)
 }
 
 #[cfg(test)]

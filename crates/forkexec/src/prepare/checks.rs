@@ -5,7 +5,7 @@ use crate::operand::{self, Operand};
 use crate::platform::{self, capabilities};
 use crate::settings::{Directory, Launch, Settings};
 use crate::tree::has_reapers;
-use crate::{Error, FdSource, InputError, SpawnError, Tree};
+use crate::{Error, FdSource, InputError, SignalUse, SpawnError, Tree};
 use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
@@ -112,7 +112,7 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         }
     }
     if let Some(signal) = settings.die_with_parent {
-        is_signal(signal, "sent")?;
+        is_signal(signal, SignalUse::Sent)?;
         supports(Operation::DieWithParent, "send a signal when the parent dies")?;
     }
     if settings.cgroup.is_some() || settings.tree == Some(Tree::Cgroup) {
@@ -165,15 +165,20 @@ fn identity(settings: &Settings<'_>) -> Result<(), InputError> {
         }
     }
     match settings.uid {
-        Some(uid) if leaves_groups(settings) => Err(InputError::UserWithoutGroups { uid }),
+        Some(uid) if leaves_group(settings) => Err(InputError::UserWithoutGroup { uid }),
         _ => Ok(()),
     }
 }
 
-/// Whether a privileged parent's groups would stay with a child whose user is another.
-fn leaves_groups(settings: &Settings<'_>) -> bool {
-    let all_set = settings.gid.is_some() && settings.groups.is_some();
-    !all_set && !settings.keep_groups && settings.uid != Some(0) && geteuid().is_root()
+/// Whether a privileged parent's group would stay with a child whose user is another.
+fn leaves_group(settings: &Settings<'_>) -> bool {
+    settings.gid.is_none() && !settings.keep_groups && settings.uid != Some(0) && geteuid().is_root()
+}
+
+/// Whether the child gives up the supplementary groups of a privileged parent although none are set: std does that, too.
+pub(super) fn drops_groups(settings: &Settings<'_>) -> bool {
+    let changes = settings.uid.is_some() && settings.gid.is_some();
+    changes && settings.groups.is_none() && !settings.keep_groups && geteuid().is_root()
 }
 
 /// No system takes more than Linux does. One that takes fewer says so in the child: what a C library says of the limit may be
@@ -203,12 +208,12 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
     Ok(())
 }
 
-fn is_signal(signal: Signal, verb: &'static str) -> Result<(), InputError> {
+fn is_signal(signal: Signal, verb: SignalUse) -> Result<(), InputError> {
     if platform::is_signal(signal) { Ok(()) } else { Err(InputError::BadSignal { signal, verb }) }
 }
 
 /// The set of these signals, none of which is the C library's own or beyond every process's reach.
-pub(super) fn signals(signals: &[Signal], verb: &'static str) -> Result<SignalSet, InputError> {
+pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, InputError> {
     for &signal in signals {
         is_signal(signal, verb)?;
         let fixed = matches!(signal, libc::SIGKILL | libc::SIGSTOP);

@@ -237,5 +237,5 @@ fn reader(pipe: OwnedFd) -> io::Result<ChildStdout> {
 }
 
 fn unwatched(source: io::Error) -> Error {
-    Error::Child { what: "have tokio watch the child", source }
+    Error::Child { what: "have tokio watch the child", error: source }
 }

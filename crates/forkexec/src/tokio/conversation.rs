@@ -66,7 +66,7 @@ impl<'input> Conversation<'input> {
         if let Err(source) = poll_fn(|context| self.poll_pipes(context)).await {
             // The error at hand is the one to tell.
             let _ = self.child.kill().await;
-            return Err(Error::Child { what: "talk to the child", source });
+            return Err(Error::Child { what: "talk to the child", error: source });
         }
         let status = self.child.wait().await?;
         Ok(Output { status, stdout: mem::take(&mut self.out.read), stderr: mem::take(&mut self.err.read) })

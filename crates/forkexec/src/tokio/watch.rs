@@ -91,5 +91,5 @@ impl Watch {
 }
 
 fn unwaited(source: io::Error) -> Error {
-    Error::Child { what: "wait for the child", source }
+    Error::Child { what: "wait for the child", error: source }
 }
