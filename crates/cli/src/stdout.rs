@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
 use crate::exit::Failure;
 use crate::started;
 
@@ -28,5 +30,18 @@ pub(crate) fn write(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Res
 
 /// Says `text` on standard error, if anybody can hear it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(anstream::stderr(), "forkexec: {text}");
+    from_background(|| drop(writeln!(anstream::stderr(), "forkexec: {text}")));
+}
+
+/// Writes to a terminal even if another process group is in its foreground.
+///
+/// Where the terminal is set to stop that (`stty tostop`), a handler of `SIGTTOU` would run at each try, and the write would be
+/// tried again for ever. If the signal is blocked, the terminal takes what is written.
+pub(crate) fn from_background(write: impl FnOnce()) {
+    let before = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    write();
+    if let Ok(before) = before {
+        // A mask that was in force a moment ago is valid.
+        let _ = before.thread_set_mask();
+    }
 }

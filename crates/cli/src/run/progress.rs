@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::duration;
+use crate::{duration, stdout};
 
 /// How often it is drawn.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -31,13 +31,14 @@ impl Progress {
     pub(super) fn draw(&mut self) {
         let Some(program) = &self.program else { return };
         let elapsed = duration::written(self.started.elapsed());
-        self.is_drawn = write!(io::stderr(), "\r\x1b[Kforkexec: run: {program}: {elapsed}").is_ok();
+        stdout::from_background(|| drop(write!(io::stderr(), "\r\x1b[Kforkexec: run: {program}: {elapsed}")));
+        self.is_drawn = true;
     }
 
     /// Takes it away.
     pub(super) fn clear(&mut self) {
         if self.is_drawn {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            stdout::from_background(|| drop(write!(io::stderr(), "\r\x1b[K")));
         }
         self.is_drawn = false;
     }

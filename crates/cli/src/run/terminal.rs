@@ -65,18 +65,21 @@ impl Terminal {
         }
     }
 
-    /// Makes the group from before the foreground group again, if the program's is, or one that has no member. Returns
-    /// whether it did.
-    pub(super) fn take_back(&self, program: Pid) -> bool {
-        let Some(before) = self.before.filter(|&before| self.lends && before != program) else {
-            return false;
-        };
-        let is_left = |group| group == program || is_empty(group);
-        let takes = tcgetpgrp(&self.fd).is_ok_and(is_left);
-        if takes {
+    /// Makes the group from before the foreground group again, if the program's is, or one that has no member.
+    pub(super) fn take_back(&self, program: Pid) {
+        self.take_back_from(|group| group == program || is_empty(group));
+    }
+
+    /// As [`take_back`](Self::take_back), after a start that failed: the child may have come to the foreground before.
+    pub(super) fn take_back_from_none(&self) {
+        self.take_back_from(is_empty);
+    }
+
+    fn take_back_from(&self, is_left: impl FnOnce(Pid) -> bool) {
+        let Some(before) = self.before.filter(|_| self.lends) else { return };
+        if tcgetpgrp(&self.fd).is_ok_and(|group| group != before && is_left(group)) {
             self.set(before);
         }
-        takes
     }
 
     /// From the background, the kernel would stop this process by `SIGTTOU` if that were not blocked.

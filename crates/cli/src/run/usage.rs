@@ -14,7 +14,8 @@ pub(super) struct Usage {
     pub(super) max_rss_kib: Option<u64>,
 }
 
-/// That of the children that were waited for: the program is the only one. nix does not have the call on Solaris.
+/// That of the children that were waited for: the program, and orphans if they fall to this process. nix does not have the call
+/// on Solaris.
 pub(super) fn of_children() -> Option<Usage> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: getrusage fills a `rusage`.

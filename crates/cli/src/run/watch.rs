@@ -69,7 +69,15 @@ pub(super) fn spawn(
     let spawned = command.spawn();
     // Only now, because the program may be to inherit the mask.
     arrivals::unblock();
-    let child = spawned.map_err(|error| failure(&error))?;
+    let child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            if let Some(terminal) = &terminal {
+                terminal.take_back_from_none();
+            }
+            return Err(failure(&error));
+        }
+    };
     let program = Pid::from_raw(child.id().cast_signed());
     // Once it has ended, other systems do not tell any more: then it does not matter.
     let group = getpgid(Some(program)).unwrap_or(program);

@@ -201,6 +201,8 @@ fn nothing_is_forwarded_while_a_tree_is_ended() {
 }
 
 /// A shell's `kill 0` would be answered for ever.
+///
+/// Faults: C11
 #[rstest]
 fn the_programs_own_signals_are_not_sent_back(
     #[values("kill -USR1 $PPID", "trap '' USR1; kill -USR1 0; trap 'exit 9' USR1")] sends: &str,
@@ -246,6 +248,8 @@ fn the_program_is_signalled_by_its_descriptor() {
 }
 
 /// Its parent sees the signal: a shell that runs a script stops the script.
+///
+/// Faults: C10
 #[rstest]
 #[case::forkexec(OURS)]
 #[case::timeout(Wrapper(&["timeout", "600"]))]

@@ -41,6 +41,43 @@ fn the_program_reads_the_terminal_and_then_the_shell(#[case] wrapper: Wrapper) {
     });
 }
 
+/// The child comes to the foreground before its exec fails.
+///
+/// Faults: C12
+#[rstest]
+fn after_a_failed_start_the_shell_reads_the_terminal(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let mut session =
+            Session::script("sh", &format!("{line} /no/such; echo code=$?; read x; echo shell=$x"));
+        session.until("code=127");
+        session.press("one\n");
+        session.until("shell=one");
+        session.end();
+    });
+}
+
+/// Where the terminal stops what writes from the background.
+///
+/// Faults: C9
+#[test]
+fn a_wrapper_in_the_background_can_write_to_the_terminal() {
+    isolated_for(LIMIT, || {
+        let line = Wrapper(&["forkexec", "run", "--timeout", "600", "--tree", "--report", "--progress"]);
+        let line = line.line().expect("it is there");
+        let program = "sleep 1.5; read x; echo got=$x";
+        let mut session =
+            Session::script("sh", &format!("stty tostop; {line} sh -c '{program}'; echo then=$?"));
+        session.until("started process");
+        session.until("forkexec: run: sh: ");
+        session.press("one\n");
+        session.until("got=one");
+        session.until("exited with 0");
+        session.until("then=0");
+        session.end();
+    });
+}
+
 /// Faults: C4, C5
 #[rstest]
 #[case::shared_group(OURS, 128 + libc::SIGTSTP)]
@@ -52,9 +89,13 @@ fn the_program_reads_the_terminal_and_then_the_shell(#[case] wrapper: Wrapper) {
 fn a_job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i32) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
-        let program = "echo ready; read x; echo got=$x";
+        let directory = TempDir::new().expect("a directory can be made");
+        let pid = directory.path().join("pid").display().to_string();
+        let program = format!("echo $$ > {pid}; echo ready; read x; echo got=$x");
+        // Other wrappers may stop before the program does.
+        let wait = format!("read pid < {pid}; until grep -q \"^State:.[tT]\" /proc/$pid/status; do :; done");
         let shell = format!(
-            "set -m; {line} sh -c '{program}'; echo first=$?; read y; echo shell=$y; fg; echo then=$?"
+            "set -m; {line} sh -c '{program}'; echo first=$?; {wait}; read y; echo shell=$y; fg; echo then=$?"
         );
         let mut session = Session::script("sh", &shell);
         session.until("ready");
@@ -128,35 +169,65 @@ fn a_suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wr
     });
 }
 
-/// The terminal sends it to both.
+/// The terminal sends it to both. A shell's handler does not count, so the calls of the wrapper are looked at.
 ///
 /// Faults: C2
 #[rstest]
-fn a_key_reaches_the_program_once(
-    #[values(OURS, TREE, LEAKS, Wrapper(&["tini", "-s", "--"]))] wrapper: Wrapper,
-) {
+#[case::shared_group("run")]
+#[case::leaks("leaks")]
+fn a_key_reaches_the_program_once(#[case] subcommand: &str) {
     isolated_for(LIMIT, || {
-        let Some(line) = wrapper.line() else { return };
+        if Wrapper(&["strace"]).words().is_none() {
+            return;
+        }
         let directory = TempDir::new().expect("a directory can be made");
-        let end = directory.path().join("end");
-        let program = format!(
-            "trap \"echo hit\" INT; echo ready; while ! [ -e {} ]; do sleep 0.05; done; echo program is done",
-            end.display()
-        );
+        let list = directory.path().join("list").display().to_string();
+        let command = env!("CARGO_BIN_EXE_forkexec");
+        // leaks follows the program itself, and strace could not.
+        let trace = format!("strace -qq -f -e trace=kill,pidfd_send_signal -e signal=none -o {list}");
+        let line =
+            if subcommand == "run" { format!("{trace} {command} run") } else { format!("{command} leaks") };
+        let program = "trap \"echo hit\" INT; trap \"kill \\$!; echo done; exit\" USR1; echo of=$PPID=; \
+            sleep 600 & echo ready; while :; do wait; done";
         let mut session = Session::script("sh", &format!("trap : INT; {line} sh -c '{program}'"));
+        session.until("of=");
+        let wrapper: i32 = session.up_to("=").parse().expect("it is a number");
         session.until("ready");
         session.press(INTERRUPT);
         session.until("hit");
-        // A second one would be there by now, or be handled before the program ends.
-        std::thread::sleep(Duration::from_millis(300));
-        fs::write(end, "").expect("a file can be made");
-        session.until("program is done");
+        // A forwarded key comes before this: signals are delivered in the order of their numbers, and forwarded in that order.
+        // SAFETY: kill(2) takes no memory, and the program says that the process is there.
+        assert_eq!(unsafe { libc::kill(wrapper, libc::SIGUSR1) }, 0);
+        session.until("done");
         let (heard, _) = session.end();
         assert_eq!(heard.matches("hit").count(), 1, "{heard}");
+        if subcommand == "run" {
+            let calls = fs::read_to_string(list).expect("strace wrote it");
+            assert!(calls.contains("SIGUSR1") && !calls.contains("SIGINT"), "{calls}");
+        }
+    });
+}
+
+/// Its group is in the foreground, and the wrapper's is not.
+#[rstest]
+#[case::tree(TREE)]
+#[case::tini(Wrapper(&["tini", "-s", "--"]))]
+fn a_key_reaches_the_group_in_the_foreground(#[case] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let Some(line) = wrapper.line() else { return };
+        let program = "trap \"kill \\$!; echo hit; exit 3\" INT; sleep 600 & echo ready; wait; exit 1";
+        let mut session = Session::script("sh", &format!("{line} sh -c '{program}'; echo then=$?"));
+        session.until("ready");
+        session.press(INTERRUPT);
+        session.until("hit");
+        session.until("then=3");
+        session.end();
     });
 }
 
 /// bash goes on if its child handled the key, and only then.
+///
+/// Faults: C10
 #[rstest]
 #[case::shared_group(OURS)]
 #[case::foreground(APART)]

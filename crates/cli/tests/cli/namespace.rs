@@ -65,6 +65,16 @@ fn without_a_request_orphans_fall_to_another_process() {
     });
 }
 
+#[rstest]
+fn no_wrapper_waits_for_orphans(
+    #[values(OURS, REAP, TINI, Wrapper(&["dumb-init"]), Wrapper(&["timeout", "600"]))] wrapper: Wrapper,
+) {
+    isolated_for(LIMIT, || {
+        let Some(mut command) = wrapper.around("sleep 600 & exit 3") else { return };
+        assert_eq!(command.status().expect("it starts").code(), Some(3));
+    });
+}
+
 /// To PID 1 the sender has no number.
 ///
 /// Faults: C2

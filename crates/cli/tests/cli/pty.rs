@@ -68,11 +68,17 @@ impl Session {
 
     /// Reads until this text is on the screen, after what was waited for before.
     pub(crate) fn until(&mut self, text: &str) {
+        self.up_to(text);
+    }
+
+    /// As [`until`](Self::until): what was between the two.
+    pub(crate) fn up_to(&mut self, text: &str) -> String {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some(at) = self.heard[self.from..].find(text) {
+                let between = self.heard[self.from..self.from + at].to_owned();
                 self.from += at + text.len();
-                return;
+                return between;
             }
             assert!(Instant::now() < end, "no {text:?} in time in {:?}", self.heard);
             assert!(self.read(end), "no {text:?} in {:?}", self.heard);
