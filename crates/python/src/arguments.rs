@@ -1,8 +1,10 @@
 //! The arguments of `fork_exec`, in the order and with the conversions of the running version.
 
+use crate::memory::{NoMemory, room};
 use crate::py::{Exception, Object, Owned, Raised, Result, is_raised, raise};
 use crate::version::Version;
 use core::ffi::{c_int, c_long};
+use core::ptr;
 use forkexec_core::Fd;
 use pyo3_ffi as ffi;
 
@@ -51,7 +53,7 @@ pub(crate) struct Ids<'a> {
 impl<'a> Arguments<'a> {
     /// Takes them from the tuple of a call.
     pub(crate) fn parse(tuple: Object<'a>, version: Version) -> Result<Self> {
-        check_count(tuple.len()?, version)?;
+        check_count(tuple.tuple_len()?, version)?;
         let mut next = Cursor { tuple, index: 0, version };
         Ok(Self {
             args: next.object()?,
@@ -92,11 +94,9 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn object(&mut self) -> Result<Object<'a>> {
-        // SAFETY: a tuple, whose length is checked by the call.
-        let item = unsafe { ffi::PyTuple_GetItem(self.tuple.as_ptr(), self.index) };
+        let item = self.tuple.tuple_item(self.index)?;
         self.index += 1;
-        // SAFETY: the tuple, which never changes, holds the item.
-        unsafe { Object::borrow(item) }.ok_or(Raised)
+        Ok(item)
     }
 
     fn flag(&mut self) -> Result<bool> {
@@ -128,12 +128,7 @@ impl<'a> Cursor<'a> {
 
     fn tuple(&mut self) -> Result<Object<'a>> {
         let object = self.object()?;
-        if object.is_tuple() {
-            return Ok(object);
-        }
-        let name = if object.is_none() { String::from("None") } else { object.type_name() };
-        let index = self.index;
-        Err(raise(Exception::Type, &format!("fork_exec() argument {index} must be tuple, not {name}")))
+        if object.is_tuple() { Ok(object) } else { Err(refuse_list(self.tuple)) }
     }
 
     fn pipes(&mut self) -> Result<Pipes> {
@@ -172,14 +167,32 @@ fn long(object: Object<'_>) -> Result<Option<c_long>> {
     object.long().map(core::result::Result::ok)
 }
 
+/// Raises the exception for a keep list, the fourth argument, that is no tuple. The interpreter's own parser finds the words.
+fn refuse_list(tuple: Object<'_>) -> Raised {
+    // SAFETY: it lives, and has four items.
+    let given = unsafe { ffi::PyTuple_GetSlice(tuple.as_ptr(), 0, 4) };
+    // SAFETY: a new reference, or null.
+    let Ok(given) = (unsafe { Owned::new(given) }) else { return Raised };
+    let (given, format) = (given.get().as_ptr(), c"OOOO!:fork_exec".as_ptr());
+    let mut objects = [ptr::null_mut::<ffi::PyObject>(); 4];
+    let [args, executables, close_fds, keep] = objects.each_mut().map(ptr::from_mut);
+    let tuples = &raw mut ffi::PyTuple_Type;
+    // SAFETY: each unit writes one borrowed pointer, the last one after a look at the type.
+    unsafe {
+        ffi::PyArg_ParseTuple(given, format, args, executables, close_fds, tuples, keep);
+    }
+    Raised
+}
+
 /// The descriptors of a keep list.
 pub(crate) fn fds_to_keep(tuple: Object<'_>) -> Result<Vec<Fd>> {
     let bad = || raise(Exception::Value, "bad value(s) in fds_to_keep");
-    let mut fds = Vec::new();
+    let length = tuple.tuple_len()?;
+    let mut fds = room(usize::try_from(length).unwrap_or(0)).map_err(NoMemory::raise)?;
     let mut previous = -1;
-    for index in 0..tuple.len()? {
-        let item: Owned = tuple.item(index)?;
-        let fd = if item.get().is_int() { long(item.get()).ok().flatten() } else { None };
+    for index in 0..length {
+        let item = tuple.tuple_item(index)?;
+        let fd = if item.is_int() { long(item).ok().flatten() } else { None };
         let fd = fd.and_then(|fd| Fd::try_from(fd).ok()).filter(|&fd| fd > previous).ok_or_else(bad)?;
         previous = fd;
         fds.push(fd);

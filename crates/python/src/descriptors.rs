@@ -1,6 +1,8 @@
 //! Which descriptor the child finds where, and which it closes.
 
 use crate::arguments::Pipes;
+use crate::low_numbers::MOST;
+use crate::memory::{NoMemory, gather};
 use forkexec::raw::{self, Lent};
 use forkexec_core::{Backend, Fd, KeepList, Move, Sys};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,35 +23,39 @@ pub(crate) struct Descriptors {
 /// Below this number a table is copied faster than anything is lent.
 const WORTH_LENDING: Fd = 512;
 
+/// As many as can be lent, and the three streams, whose sources may be kept as well.
+const MOST_READ: usize = MOST + 3;
+
 impl Descriptors {
     /// As the child of a fork does it: step by step, the parent's ends one by one.
-    pub(crate) fn for_fork(pipes: Pipes, keep: Vec<Fd>) -> Self {
+    pub(crate) fn for_fork(pipes: Pipes, keep: &[Fd]) -> Result<Self, NoMemory> {
         let sources = sources(pipes);
-        Self {
-            inherit: keep.iter().copied().filter(|&fd| fd != pipes.errpipe_write).collect(),
+        let inherited = keep.iter().copied().filter(|&fd| fd != pipes.errpipe_write);
+        Ok(Self {
+            inherit: gather(keep.len(), inherited)?,
             parent_ends: parent_ends(pipes),
-            moves: raw::moves(&sources),
+            moves: moves(&sources),
             placed: Vec::new(),
             lent: Vec::new(),
-            keep,
-        }
+            keep: gather(keep.len(), keep.iter().copied())?,
+        })
     }
 
     /// For a child that closes everything else and reports in memory. It does not need the parent's ends, and not the error
     /// pipe: they are closed with all the rest. So the table need not be copied up to them, nor up to what has a high number
     /// and is lent a low one.
-    pub(crate) fn for_sharing(pipes: Pipes, keep: Vec<Fd>) -> Self {
-        let mut this = Self::for_fork(pipes, keep);
+    pub(crate) fn for_sharing(pipes: Pipes, keep: &[Fd]) -> Result<Self, NoMemory> {
+        let mut this = Self::for_fork(pipes, keep)?;
         let sources = sources(pipes);
         if !this.ends_are_mere_ends(&sources) {
-            return this;
+            return Ok(this);
         }
         this.parent_ends.clear();
         if ends_at_exec(pipes.errpipe_write) {
             this.keep.retain(|&fd| fd != pipes.errpipe_write);
         }
         this.lend(sources);
-        this
+        Ok(this)
     }
 
     /// Whether each of the parent's ends is open, has no other part to play, and is named once: then closing it with the rest
@@ -65,13 +71,13 @@ impl Descriptors {
 
     /// Gives what has a high number a low one for the time of the start. What is kept gets its own number back in the child.
     fn lend(&mut self, mut sources: BTreeMap<Fd, Fd>) {
-        let read = sources.values().chain(&self.inherit).copied();
-        let high: BTreeSet<Fd> = read.filter(|&fd| fd >= raw::HIGH).collect();
-        let highest = high.last().copied().unwrap_or(0);
+        let high = || sources.values().chain(&self.inherit).copied().filter(|&fd| fd >= raw::HIGH);
+        let highest = high().max().unwrap_or(0);
         let has_room = self.inherit.last().is_none_or(|&kept| kept <= raw::highest_target());
-        if highest < WORTH_LENDING || !has_room {
+        if highest < WORTH_LENDING || !has_room || high().count() > MOST_READ {
             return;
         }
+        let high: BTreeSet<Fd> = high().collect();
         let high: Vec<Fd> = high.into_iter().collect();
         // SAFETY: the caller of `fork_exec` passes descriptors of its own by number, and does not close them during the call.
         let borrowed: Vec<_> = high.iter().map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) }).collect();
@@ -95,6 +101,17 @@ impl Descriptors {
     pub(crate) fn keep(&self) -> KeepList<'_> {
         KeepList::new(&self.keep).unwrap_or(KeepList::EMPTY)
     }
+}
+
+/// The streams one after the other, as the interpreter's module places them: a report may go to one of them. If one would
+/// be lost, the steps are solved.
+fn moves(sources: &BTreeMap<Fd, Fd>) -> Vec<Move> {
+    let loses_one = sources.get(&1) == Some(&0) || matches!(sources.get(&2), Some(0 | 1));
+    if loses_one {
+        return raw::moves(sources);
+    }
+    let step = |(&to, &from)| if to == from { Move::Share(to) } else { Move::copy(from, to) };
+    sources.iter().map(step).collect()
 }
 
 /// What 0, 1 and 2 are made of, by target.

@@ -5,11 +5,13 @@ use crate::checks;
 use crate::descriptors::Descriptors;
 use crate::error_pipe::ErrorPipe;
 use crate::gc;
+use crate::guard::guard;
 use crate::ids::Identity;
+use crate::memory::NoMemory;
 use crate::optional;
 use crate::pipe;
 use crate::preexec::{self, Callable};
-use crate::py::{self, Object, Owned, Result, imported, raise_errno, without_lock};
+use crate::py::{self, Object, Owned, Raised, Result, imported, raise_errno, without_lock};
 use crate::strings::Strings;
 use crate::version::Version;
 use core::ffi::CStr;
@@ -25,7 +27,8 @@ pub(crate) fn fork_exec(tuple: Object<'_>) -> Result<Owned> {
     let arguments = Arguments::parse(tuple, version)?;
     let keep = checks::check(&arguments, version)?;
     let paused = arguments.preexec_fn.map(|_| gc::pause(version)).transpose()?;
-    let started = convert(&arguments, version).and_then(|strings| start(&arguments, &strings, keep, version));
+    // The garbage collector is switched on again whatever happens in between.
+    let started = guard(|| start(&arguments, &convert(&arguments, version)?, &keep, version));
     let resumed = paused.map_or(Ok(()), gc::Paused::resume);
     let pid = started?;
     resumed?;
@@ -54,7 +57,7 @@ fn convert(arguments: &Arguments<'_>, version: Version) -> Result<Converted> {
     })
 }
 
-fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, version: Version) -> Result<Pid> {
+fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version: Version) -> Result<Pid> {
     if version.audits() {
         let told = [arguments.executables, arguments.args, arguments.env];
         optional::audit(c"_posixsubprocess.fork_exec", told)?;
@@ -71,9 +74,9 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
         closes_before_exec: arguments.close_fds && !is_kept,
         names_chdir: converted.cwd.is_some() && names_chdir(version),
     };
-    let argv = converted.args.as_ref().map(Strings::array);
-    let env = converted.env.as_ref().map(Strings::array);
-    let candidates = converted.executables.strings();
+    let argv = converted.args.as_ref().map(Strings::array).transpose()?;
+    let env = converted.env.as_ref().map(Strings::array).transpose()?;
+    let candidates = converted.executables.strings()?;
     let exec = Exec {
         candidates: &candidates,
         argv: argv.as_deref().and_then(CStrArray::new).unwrap_or(CStrArray::EMPTY),
@@ -82,7 +85,7 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
     };
     let directory = converted.cwd.as_ref().map(|cwd| cwd.get().c_str()).transpose()?;
     if let Some(callable) = arguments.preexec_fn.map(Callable) {
-        let descriptors = Descriptors::for_fork(pipes, keep);
+        let descriptors = Descriptors::for_fork(pipes, keep).map_err(NoMemory::raise)?;
         let hook = || callable.call();
         // SAFETY: the child has the interpreter's lock, and `PyOS_AfterFork_Child` made the interpreter usable in it. The
         // interpreter promises the same to a `preexec_fn`, and no more.
@@ -91,12 +94,12 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
         return preexec::fork(backend, &Plan { hook: Some(hook), ..plan }, &reporter);
     }
     let shares = may_share_memory(arguments, version) && pipe::takes_a_report(pipes);
-    let launch = || {
+    let launch = || -> core::result::Result<Pid, Failure> {
         if shares {
             let descriptors = if arguments.close_fds {
-                Descriptors::for_sharing(pipes, keep.clone())
+                Descriptors::for_sharing(pipes, keep)?
             } else {
-                Descriptors::for_fork(pipes, keep.clone())
+                Descriptors::for_fork(pipes, keep)?
             };
             let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
             // SAFETY: the caller of `fork_exec` owns the descriptors that it passes by number, for the call. Without an
@@ -104,24 +107,23 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: Vec<Fd>, versio
             match unsafe { raw::hand_over(&plan) } {
                 Err(LaunchError::NotFast(_)) => {}
                 started => {
-                    return started.map(|(pid, failure)| {
-                        if let Some(report) = failure {
-                            reporter.fail_for_child(report);
-                        }
-                        pid
-                    });
+                    let (pid, failure) = started?;
+                    if let Some(report) = failure {
+                        reporter.fail_for_child(report);
+                    }
+                    return Ok(pid);
                 }
             }
         }
-        let descriptors = Descriptors::for_fork(pipes, keep.clone());
+        let descriptors = Descriptors::for_fork(pipes, keep)?;
         let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
         // SAFETY: as above.
-        unsafe { raw::hand_over_forked(&plan, &reporter) }
+        Ok(unsafe { raw::hand_over_forked(&plan, &reporter) }?)
     };
     // Other threads may change the process's environment as soon as they have the lock.
     let keeps_lock = converted.env.is_none() && !version.releases_lock();
     let launched = if keeps_lock { launch() } else { without_lock(launch) };
-    launched.map_err(|error| raise_errno(errno(error)))
+    launched.map_err(Failure::raise)
 }
 
 fn plan<'a>(
@@ -186,10 +188,30 @@ fn names_chdir(version: Version) -> bool {
     KNOWN.load(Ordering::Relaxed) == YES
 }
 
-/// Whatever kept a child from being there.
-fn errno(error: LaunchError) -> i32 {
-    match error {
-        LaunchError::Parent { errno, .. } => errno.raw(),
-        _ => Errno::AGAIN.raw(),
+/// Why there is no child.
+enum Failure {
+    NoMemory(NoMemory),
+    Launch(LaunchError),
+}
+
+impl From<NoMemory> for Failure {
+    fn from(refused: NoMemory) -> Self {
+        Self::NoMemory(refused)
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        Self::Launch(error)
+    }
+}
+
+impl Failure {
+    fn raise(self) -> Raised {
+        match self {
+            Self::NoMemory(refused) => NoMemory::raise(refused),
+            Self::Launch(LaunchError::Parent { errno, .. }) => raise_errno(errno.raw()),
+            Self::Launch(_) => raise_errno(Errno::AGAIN.raw()),
+        }
     }
 }

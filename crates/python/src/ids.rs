@@ -1,8 +1,10 @@
 //! User and group ids, as the interpreter's own converters take them, which it does not share.
 
 use crate::arguments::Ids;
-use crate::py::{self, Exception, Object, Overflow, Result, raise};
+use crate::memory::{NoMemory, room};
+use crate::py::{self, Exception, Object, Overflow, Result, raise, raise_not_integer};
 use crate::version::Version;
+use core::ffi::CStr;
 
 /// What the child becomes.
 #[derive(Default)]
@@ -17,8 +19,8 @@ impl Identity {
     pub(crate) fn new(ids: Ids<'_>, version: Version) -> Result<Self> {
         Ok(Self {
             groups: ids.groups.some().map(|groups| group_list(groups, version)).transpose()?,
-            gid: ids.gid.some().map(|gid| id(gid, "gid")).transpose()?.filter(|&id| is_one(id)),
-            uid: ids.uid.some().map(|uid| id(uid, "uid")).transpose()?.filter(|&id| is_one(id)),
+            gid: ids.gid.some().map(|gid| id(gid, c"gid")).transpose()?.filter(|&id| is_one(id)),
+            uid: ids.uid.some().map(|uid| id(uid, c"uid")).transpose()?.filter(|&id| is_one(id)),
             umask: u32::try_from(ids.umask).ok(),
         })
     }
@@ -41,23 +43,27 @@ fn group_list(list: Object<'_>, version: Version) -> Result<Vec<u32>> {
     if length > MOST_GROUPS {
         return Err(raise(Exception::Value, &format!("too many {name}")));
     }
-    (0..length).map(|index| group(list.item(index)?.get(), name)).collect()
+    let mut groups = room(usize::try_from(length).unwrap_or(0)).map_err(NoMemory::raise)?;
+    for index in 0..length {
+        groups.push(group(list.item(index)?.get(), name)?);
+    }
+    Ok(groups)
 }
 
 fn group(item: Object<'_>, name: &str) -> Result<u32> {
     if !item.is_int() {
         return Err(raise(Exception::Type, &format!("{name} must be integers")));
     }
-    id(item, "gid").map_err(|_| raise(Exception::Value, "invalid group id"))
+    id(item, c"gid").map_err(|_| raise(Exception::Value, "invalid group id"))
 }
 
 /// One id. What does not fit on the positive side counts as too small where it fits a long: so do the interpreter's.
-fn id(object: Object<'_>, what: &str) -> Result<u32> {
+fn id(object: Object<'_>, what: &CStr) -> Result<u32> {
     let index = object.index().map_err(|_| {
         py::clear();
-        let name = object.type_name();
-        raise(Exception::Type, &format!("{what} should be integer, not {name}"))
+        raise_not_integer(what, object)
     })?;
+    let what = what.to_str().unwrap_or_default();
     let too_small = || raise(Exception::Overflow, &format!("{what} is less than minimum"));
     match index.get().long()? {
         Ok(-1) => Ok(u32::MAX),

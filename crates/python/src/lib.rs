@@ -11,11 +11,14 @@
 mod arguments;
 mod checks;
 mod descriptors;
+mod entries;
 mod error_pipe;
 mod fork_exec;
 mod gc;
+mod guard;
 mod ids;
 mod low_numbers;
+mod memory;
 mod module;
 mod optional;
 mod pipe;

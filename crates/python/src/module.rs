@@ -1,7 +1,7 @@
 //! Modules as the interpreter imports them: `_posixsubprocess`, and what it is made of.
 
-use crate::fork_exec::fork_exec;
-use crate::py::{Exception, Object, Owned, Result, raise};
+use crate::entries::call_fork_exec;
+use crate::py::{Exception, Object, Result, raise};
 use crate::version::Version;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_void};
@@ -10,21 +10,18 @@ use pyo3_ffi as ffi;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
-/// The entry that an import calls: a definition in two phases, so that each interpreter gets a module of its own.
-#[unsafe(no_mangle)]
-#[expect(unreachable_pub, reason = "the loader finds it by name")]
-pub extern "C" fn PyInit__posixsubprocess() -> *mut ffi::PyObject {
+/// The module `_posixsubprocess`, defined in two phases, so that each interpreter gets a module of its own.
+pub(crate) fn definition() -> &'static Definition {
     static DEFINITION: OnceLock<Definition> = OnceLock::new();
-    let definition = DEFINITION.get_or_init(|| {
+    DEFINITION.get_or_init(|| {
         let fork_exec = ffi::PyMethodDef {
             ml_name: c"fork_exec".as_ptr(),
-            ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: entry },
+            ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: call_fork_exec },
             ml_flags: ffi::METH_VARARGS | ffi::METH_KEYWORDS,
             ml_doc: doc(Version::running()).as_ptr(),
         };
         Definition::new(c"_posixsubprocess", c"A POSIX helper for the subprocess module.", [fork_exec])
-    });
-    definition.init()
+    })
 }
 
 /// What the interpreter writes to under its lock.
@@ -98,22 +95,8 @@ What fails in the child is written to errpipe_write in the form that subprocess 
     Box::leak(doc.into_boxed_c_str())
 }
 
-/// What a call of `fork_exec` comes to.
-unsafe extern "C" fn entry(
-    _module: *mut ffi::PyObject,
-    tuple: *mut ffi::PyObject,
-    keywords: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: the interpreter passes a tuple that lives for the call.
-    let Some(tuple) = (unsafe { Object::borrow(tuple) }) else { return ptr::null_mut() };
-    // SAFETY: a dictionary that lives for the call, or null.
-    let keywords = unsafe { Object::borrow(keywords) };
-    let called = refuse(keywords).and_then(|()| fork_exec(tuple));
-    called.map_or(ptr::null_mut(), Owned::into_ptr)
-}
-
 /// Keywords are taken only to be refused in the words of the version, which the flags of a method do not choose.
-fn refuse(keywords: Option<Object<'_>>) -> Result<()> {
+pub(crate) fn refuse_keywords(keywords: Option<Object<'_>>) -> Result<()> {
     if keywords.map_or(Ok(false), Object::is_true)? {
         let name = if Version::running().has_clinic() { "_posixsubprocess.fork_exec" } else { "fork_exec" };
         return Err(raise(Exception::Type, &format!("{name}() takes no keyword arguments")));

@@ -30,6 +30,7 @@ where
     // SAFETY: the interpreter made itself ready to be copied; the child's branch does not return.
     let forked = match unsafe { sys.fork() } {
         Ok(None) => {
+            let _ended = EndsChild;
             // SAFETY: this is the child.
             unsafe { ffi::PyOS_AfterFork_Child() };
             run(backend, plan, reporter)
@@ -41,6 +42,16 @@ where
     match forked {
         Ok(pid) => Ok(pid.unwrap_or_default()),
         Err(errno) => Err(raise_errno(errno.raw())),
+    }
+}
+
+/// Ends the child if it panics: it must not return into the caller's program, which its parent runs already.
+struct EndsChild;
+
+impl Drop for EndsChild {
+    fn drop(&mut self) {
+        // SAFETY: it does not return, and runs no handler of `atexit`.
+        unsafe { libc::_exit(255) }
     }
 }
 

@@ -66,6 +66,36 @@ impl Owned {
         Ok(list)
     }
 
+    /// A tuple of so many items, none of which is set yet.
+    pub(crate) fn tuple(length: isize) -> Result<Self> {
+        // SAFETY: any length may be asked for.
+        let tuple = unsafe { ffi::PyTuple_New(length) };
+        // SAFETY: a new reference, or null.
+        unsafe { Self::new(tuple) }
+    }
+
+    /// Sets an item of a tuple that nothing else refers to yet.
+    pub(crate) fn set_item(&self, index: isize, item: Self) -> Result<()> {
+        // SAFETY: the tuple lives, and the reference to the item is given away.
+        match unsafe { ffi::PyTuple_SetItem(self.0.as_ptr(), index, item.into_ptr()) } {
+            0 => Ok(()),
+            _ => Err(Raised),
+        }
+    }
+
+    /// The same `bytes`, or a copy of those that are of a subclass, which may have a finalizer.
+    pub(crate) fn plain_bytes(self) -> Result<Self> {
+        // SAFETY: it lives.
+        if unsafe { ffi::PyBytes_CheckExact(self.0.as_ptr()) } != 0 {
+            return Ok(self);
+        }
+        let text = self.get().c_str()?;
+        // SAFETY: as many bytes as the object has.
+        let copy = unsafe { ffi::PyBytes_FromStringAndSize(text.as_ptr(), text.count_bytes().cast_signed()) };
+        // SAFETY: a new reference, or null.
+        unsafe { Self::new(copy) }
+    }
+
     pub(crate) fn int(value: i64) -> Result<Self> {
         // SAFETY: an integer of C.
         let object = unsafe { ffi::PyLong_FromLongLong(value) };
@@ -80,6 +110,16 @@ impl<'a> Object<'a> {
     /// The pointer is null, or an object that lives for `'a`.
     pub(crate) unsafe fn borrow(pointer: *mut ffi::PyObject) -> Option<Self> {
         NonNull::new(pointer).map(|pointer| Self(pointer, PhantomData))
+    }
+
+    /// An argument that the interpreter passes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Object::borrow`].
+    pub(crate) unsafe fn argument(pointer: *mut ffi::PyObject) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { Self::borrow(pointer) }.ok_or_else(|| raise(Exception::System, "an argument is null"))
     }
 
     pub(crate) fn as_ptr(self) -> *mut ffi::PyObject {
@@ -133,6 +173,23 @@ impl<'a> Object<'a> {
         let item = unsafe { ffi::PySequence_GetItem(self.as_ptr(), index) };
         // SAFETY: a new reference, or null.
         unsafe { Owned::new(item) }
+    }
+
+    /// How many items a tuple has. A subclass cannot say otherwise.
+    pub(crate) fn tuple_len(self) -> Result<isize> {
+        // SAFETY: it lives. Of what is no tuple there is an exception.
+        match unsafe { ffi::PyTuple_Size(self.as_ptr()) } {
+            -1 => Err(Raised),
+            length => Ok(length),
+        }
+    }
+
+    /// An item of a tuple. A subclass cannot give another.
+    pub(crate) fn tuple_item(self, index: isize) -> Result<Object<'a>> {
+        // SAFETY: it lives; there is an exception for an index beyond its end.
+        let item = unsafe { ffi::PyTuple_GetItem(self.as_ptr(), index) };
+        // SAFETY: the tuple, which never changes, holds the item.
+        unsafe { Object::borrow(item) }.ok_or(Raised)
     }
 
     /// A list or tuple with the same items: itself, if it is one.
@@ -223,18 +280,29 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The name of its type.
-    pub(crate) fn type_name(self) -> String {
+    /// The name of its type, after the last dot, in UTF-8 and followed by a NUL. No metaclass is asked.
+    fn type_name(self) -> Result<Owned> {
+        let types = (&raw mut ffi::PyType_Type).cast();
+        // SAFETY: a static of the interpreter's.
+        let types = unsafe { Self::argument(types) }?;
+        let attributes = types.attribute(c"__dict__")?;
+        // SAFETY: it lives, and the name ends with a NUL.
+        let name = unsafe { ffi::PyMapping_GetItemString(attributes.0.as_ptr(), c"__name__".as_ptr()) };
+        // SAFETY: a new reference, or null.
+        let name = unsafe { Owned::new(name) }?;
         // SAFETY: it lives, and so does its type.
         let kind = unsafe { ffi::PyObject_Type(self.as_ptr()) };
         // SAFETY: a new reference.
-        let name = unsafe { Owned::new(kind) }.and_then(|kind| kind.get().attribute(c"__name__"));
-        let name = name.and_then(|name| name.get().fs_encoded());
-        if let Ok(Ok(name)) = name.as_ref().map(|name| name.get().c_str()) {
-            return name.to_string_lossy().into_owned();
-        }
-        clear();
-        String::from("object")
+        let kind = unsafe { Owned::new(kind) }?;
+        let (get, format) = (c"__get__".as_ptr(), c"O".as_ptr());
+        // SAFETY: both live; the format names one object.
+        let name = unsafe { ffi::PyObject_CallMethod(name.0.as_ptr(), get, format, kind.0.as_ptr()) };
+        // SAFETY: a new reference, or null.
+        let name = unsafe { Owned::new(name) }?;
+        // SAFETY: it lives.
+        let name = unsafe { ffi::PyUnicode_AsUTF8String(name.0.as_ptr()) };
+        // SAFETY: a new reference, or null.
+        unsafe { Owned::new(name) }
     }
 }
 
@@ -250,6 +318,7 @@ pub(crate) enum Overflow {
 pub(crate) enum Exception {
     Overflow,
     Runtime,
+    System,
     Type,
     Value,
 }
@@ -261,6 +330,8 @@ pub(crate) fn raise(exception: Exception, text: &str) -> Raised {
         Exception::Overflow => unsafe { ffi::PyExc_OverflowError },
         // SAFETY: as above.
         Exception::Runtime => unsafe { ffi::PyExc_RuntimeError },
+        // SAFETY: as above.
+        Exception::System => unsafe { ffi::PyExc_SystemError },
         // SAFETY: as above.
         Exception::Type => unsafe { ffi::PyExc_TypeError },
         // SAFETY: as above.
@@ -274,6 +345,33 @@ pub(crate) fn raise_type(kind: *mut ffi::PyObject, text: &str) -> Raised {
     let text = CString::new(text).unwrap_or_default();
     // SAFETY: the type lives, and the text ends with a NUL.
     unsafe { ffi::PyErr_SetString(kind, text.as_ptr()) };
+    Raised
+}
+
+/// Raises the `TypeError` for an id that is no integer, in the interpreter's words.
+pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
+    let name = match object.type_name() {
+        Ok(name) => name,
+        Err(raised) => return raised,
+    };
+    let name = name.get().c_str().unwrap_or(c"object");
+    let after_dot = name.to_bytes_with_nul().rsplit(|&byte| byte == b'.').next().unwrap_or(b"\0");
+    // SAFETY: a static of the interpreter's.
+    let kind = unsafe { ffi::PyExc_TypeError };
+    let format = c"%s should be integer, not %.200s".as_ptr();
+    // SAFETY: the format names two texts, and both end with a NUL.
+    unsafe {
+        ffi::PyErr_Format(kind, format, what.as_ptr(), after_dot.as_ptr().cast::<c_char>());
+    }
+    Raised
+}
+
+/// Raises `MemoryError`.
+pub(crate) fn raise_no_memory() -> Raised {
+    // SAFETY: nothing is passed.
+    unsafe {
+        ffi::PyErr_NoMemory();
+    }
     Raised
 }
 
@@ -341,10 +439,17 @@ pub(crate) fn imported(name: &CStr) -> Option<Owned> {
 
 /// Does something while other threads may have the interpreter's lock. It touches no object.
 pub(crate) fn without_lock<T>(work: impl FnOnce() -> T) -> T {
+    /// Takes the lock back, also if the work panics.
+    struct Released(*mut ffi::PyThreadState);
+
+    impl Drop for Released {
+        fn drop(&mut self) {
+            // SAFETY: the state that was saved when the lock was released.
+            unsafe { ffi::PyEval_RestoreThread(self.0) }
+        }
+    }
+
     // SAFETY: this thread has the lock.
-    let state = unsafe { ffi::PyEval_SaveThread() };
-    let result = work();
-    // SAFETY: the state that was just saved.
-    unsafe { ffi::PyEval_RestoreThread(state) };
-    result
+    let _released = Released(unsafe { ffi::PyEval_SaveThread() });
+    work()
 }

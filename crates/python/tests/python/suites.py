@@ -1,6 +1,9 @@
 """Runs CPython's own suites with the interpreter's module and with this package's, and compares test by test.
 
-usage: suites.py [--help] [all|SUITE...]
+usage: suites.py [--help] [everyday|all|SUITE...]
+
+``everyday``: the suites of ``subprocess``, and every other test of CPython's that imports the module. ``all``: multiprocessing's and
+concurrent.futures' too.
 
 The package is switched on for every process of this environment (the ``.pth`` file), so that the children which the tests
 start use it as well; that is checked before, in parent and child. ``subprocess`` is kept from going past it by posix_spawn.
@@ -27,9 +30,9 @@ EXPECTED = {
         "it wants user=, group= and extra_groups= to lead to fork, and here they do not (it is skipped without strace)",
 }
 
-#: Those that start processes. Who wants all of them names the others, or ``all``.
+#: Suites that start processes through ``subprocess``.
 EVERYDAY = ["test_subprocess", "test_asyncio.test_subprocess"]
-ALL = EVERYDAY + ["test_multiprocessing_spawn", "test_concurrent_futures"]
+MORE = ["test_multiprocessing_spawn", "test_concurrent_futures"]
 
 #: Children of multiprocessing import it, too, so the top of it does no more than they need.
 RUN = r"""
@@ -47,7 +50,7 @@ def check(which):
 
 def loaded(suite):
     loader = unittest.defaultTestLoader
-    if suite.startswith('test.'):
+    if '.' in suite:
         return loader.loadTestsFromName(suite)
     package = __import__(suite)
     if not hasattr(package, '__path__'):
@@ -168,10 +171,37 @@ def places(suite):
     if suite == "test_multiprocessing_spawn":
         # A few lines around a module that is installed where they are not.
         yield "multiprocessing_spawn", HERE, ""
-    nearest = os.path.join(HERE, "nearest")
-    for directory in sorted(os.listdir(nearest)) if os.path.isdir(nearest) else ():
-        if "." not in suite:
-            yield suite, os.path.join(nearest, directory), " (of {})".format(directory.split("-")[-1])
+    for directory in nearest():
+        yield suite, directory, " (of {})".format(directory.split("-")[-1])
+
+
+def nearest():
+    """The directories of borrowed suites, the nearest version first, and of two the older one."""
+    place = os.path.join(HERE, "nearest")
+    names = os.listdir(place) if os.path.isdir(place) else []
+    return [os.path.join(place, name) for name in sorted(names, key=lambda name: (int(name.split("-")[0]), int(name.split(".")[-1])))]
+
+
+def importers(directory):
+    """The tests in a directory whose source names the module."""
+    for path, _, names in os.walk(directory):
+        for name in sorted(names):
+            if name.startswith("test_") and name.endswith(".py") and "_posixsubprocess" in text(os.path.join(path, name)):
+                yield os.path.relpath(os.path.join(path, name), directory)[:-len(".py")].replace(os.sep, ".")
+
+
+def everyday():
+    """The suites that start processes, and every other that imports the module: this version's, or else the nearest version's."""
+    suites = list(EVERYDAY)
+    try:
+        import test
+        suites += [suite for suite in importers(test.__path__[0]) if suite not in suites and not suite.startswith("test_subprocess.")]
+    except ImportError:
+        pass
+    for directory in nearest():
+        known = {suite.split(".")[0] for suite in suites}
+        suites += [suite for suite in importers(directory) if suite.split(".")[0] not in known and can_import(suite, directory)]
+    return suites
 
 
 def retried(module, path, lost):
@@ -217,8 +247,11 @@ def main():
     if "--help" in sys.argv:
         print(__doc__)
         return
-    chosen = sys.argv[1:] or EVERYDAY
-    results = [compare(suite) for suite in (ALL if chosen == ["all"] else chosen)]
+    chosen = sys.argv[1:] or ["everyday"]
+    if chosen in (["everyday"], ["all"]):
+        chosen = everyday() + (MORE if chosen == ["all"] else [])
+    print("suites:", ", ".join(chosen), flush=True)
+    results = [compare(suite) for suite in chosen]
     subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "disable"])
     sys.exit(not all(results))
 

@@ -56,6 +56,32 @@ class Contract(unittest.TestCase):
         for known in DIFFERENCES:
             self.assertTrue(any(path.startswith(known) for path, _, _ in self.found), known)
 
+    def assert_same(self, case):
+        self.assertFalse(isinstance(self.stock[case], str) and self.stock[case].startswith("case "), self.stock[case])
+        self.assertEqual(self.stock[case], self.ours[case])
+
+    # Faults: P1
+    def test_a_claimed_length_is_not_believed(self):
+        self.assert_same("lengths_that_are_claimed")
+        self.assert_same("lists_that_claim_another_length")
+        self.assertEqual(self.ours["lengths_that_are_claimed"]["env {}".format(sys.maxsize)][0], "MemoryError: ")
+
+    # Faults: P2
+    def test_a_keep_list_is_what_the_tuple_holds(self):
+        self.assert_same("keep_lists_of_a_subclass")
+
+    # Faults: P3
+    def test_a_type_has_the_interpreter_s_name_in_messages(self):
+        self.assert_same("names_of_types")
+
+    # Faults: P4
+    def test_items_are_copied_and_dropped_at_once(self):
+        self.assert_same("items_of_subclasses")
+
+    # Faults: P5
+    def test_streams_are_placed_in_their_order(self):
+        self.assert_same("streams_that_are_not_there_when_the_report_goes_to_one")
+
     def test_there_are_cases(self):
         self.assertGreater(len(self.stock), 60)
 

@@ -1,0 +1,157 @@
+"""Calls ``fork_exec`` with arguments that follow from a seed, by the interpreter's module and by this package's, and compares.
+
+usage: fuzz.py [--help] [--calls N] [--seed N] [--first N]
+
+Each module has a process of its own, so that a crash is seen. For each call these are the same by either module: the exception or
+the status of the child, the report, what the program printed, what the objects were asked in which order, the descriptors and the
+references afterwards, the garbage collector, and the signal mask. A difference is shown with the fewest arguments that lead to it,
+and with the options that repeat it.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+#: After so many seconds without an answer a call hangs.
+PATIENCE = 120
+
+#: Calls for which a worker is asked at once.
+BATCH = 200
+
+
+class Worker:
+    """A process that makes calls with one module. One that ends is noted as the outcome of its call, and replaced."""
+
+    def __init__(self, which, seed):
+        self.command = [sys.executable, "-W", "ignore", os.path.join(HERE, "fuzz_worker.py"), which, str(seed)]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+                                        env=dict(os.environ, PYTHONHASHSEED="0"))
+        self.read = b""
+
+    def stop(self):
+        """How the process ended."""
+        self.process.stdin.close()
+        self.process.stdout.close()
+        status, self.process = self.process.wait(), None
+        return status
+
+    def ask(self, *request):
+        if self.process is None:
+            self.start()
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        """The next line, or how the process ended."""
+        while b"\n" not in self.read:
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.stop()
+                return "hangs"
+            read = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not read:
+                return "ended: {}".format(self.stop())
+            self.read += read
+        line, self.read = self.read.split(b"\n", 1)
+        return json.loads(line.decode())
+
+    def outcomes(self, first, last, plain=(), asked=False):
+        """What came of these calls, which may have been asked for."""
+        came = []
+        while first < last:
+            if not asked:
+                self.ask(first, last, plain)
+            asked = False
+            while first < last:
+                answer = self.answer()
+                came.append(answer)
+                first += 1
+                if self.process is None:
+                    break
+        return came
+
+    def show(self, number, plain=()):
+        self.ask("show", number, plain)
+        return self.answer()
+
+
+def is_same(stock, ours):
+    return stock == ours and not isinstance(ours, str)
+
+
+def shrunk(workers, number):
+    """The arguments without which the difference is gone."""
+    from calls import NAMES
+    plain = []
+    for name in NAMES:
+        stock, ours = (worker.outcomes(number, number + 1, plain + [name])[0] for worker in workers)
+        if not is_same(stock, ours):
+            plain.append(name)
+    return plain
+
+
+def explain(workers, number, seed, stock, ours):
+    from calls import NAMES
+    plain = shrunk(workers, number)
+    again = [worker.outcomes(number, number + 1, plain)[0] for worker in workers]
+    if is_same(*again):
+        print("--- call {} does not repeat".format(number))
+    else:
+        stock, ours = again
+    print("--- call {}: fuzz.py --seed {} --first {} --calls 1".format(number, seed, number))
+    shown = workers[0].show(number, plain)
+    for name, value in zip(NAMES, shown):
+        if name not in plain:
+            print("    {} = {}".format(name, value))
+    if isinstance(stock, dict) and isinstance(ours, dict):
+        for key in stock:
+            if stock[key] != ours[key]:
+                print("  {}\n    stock: {}\n    ours:  {}".format(key, stock[key], ours[key]))
+    else:
+        print("    stock: {}\n    ours:  {}".format(stock, ours))
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0], description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
+    seed = random.randrange(2 ** 32) if options.seed is None else options.seed
+    workers = [Worker("stock", seed), Worker("ours", seed)]
+    differ, kinds, since = 0, collections.Counter(), time.monotonic()
+    for first in range(options.first, options.first + options.calls, BATCH):
+        last = min(first + BATCH, options.first + options.calls)
+        for worker in workers:
+            worker.ask(first, last, ())
+        stock, ours = (worker.outcomes(first, last, asked=True) for worker in workers)
+        for number, pair in enumerate(zip(stock, ours), first):
+            kinds[pair[0]["result"][0] if isinstance(pair[0], dict) else "crashed by the interpreter's module"] += 1
+            if not is_same(*pair):
+                differ += 1
+                if differ <= 6:
+                    explain(workers, number, seed, *pair)
+    for worker in workers:
+        if worker.process is not None:
+            worker.stop()
+    print("fuzz {}.{}: seed {}: {} calls ({}), {} differ, {:.0f} calls/s".format(
+        *sys.version_info[:2], seed, sum(kinds.values()), ", ".join("{} {}".format(*kind) for kind in sorted(kinds.items())), differ,
+        sum(kinds.values()) / (time.monotonic() - since)))
+    sys.exit(differ > 0)
+
+
+if __name__ == "__main__":
+    main()
