@@ -4,10 +4,11 @@
 //! - `dropped`: what becomes of a child that nobody holds, at whatever point
 //! - `ending`: how a child ended, and what is said where that cannot be known
 //! - `failing`: starts that fail half-way, and what they leave
-//! - `forked`: what other threads do while one forks
+//! - `forked`: what other threads do while one forks, and what a forked process can do
 //! - `kept`: a child that dies with its parent, and not with a thread
 //! - `reused`: a number that is another process's by now
 //! - `siblings`: starts while other children hang on their way to exec
+//! - `stopped`: children that are stopped when they are asked to end
 //! - `talking`: standard input, output and error, through pipes
 //! - `trees`: all that descends from a child, ended as a whole
 //! - `used`: what a child used
@@ -17,12 +18,11 @@ mod conversing;
 mod dropped;
 mod ending;
 mod failing;
-// Android leaves ids to each thread, and its older versions have no handlers of fork(3).
-#[cfg(not(target_os = "android"))]
 mod forked;
 mod kept;
 mod reused;
 mod siblings;
+mod stopped;
 mod talking;
 mod trees;
 mod used;

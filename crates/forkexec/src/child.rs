@@ -190,15 +190,18 @@ impl Child {
         self.process.wait_timeout(timeout)
     }
 
-    /// Sends `SIGTERM`, gives the child so long to end by itself, then sends `SIGKILL`, and waits for it.
+    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped. Gives the child so long to end by itself, then sends
+    /// `SIGKILL`, and waits for it. If the end cannot be waited for with a limit of time, `SIGKILL` follows at once.
     ///
     /// # Errors
     ///
-    /// Those of [`signal`](Self::signal) and of [`wait_timeout`](Self::wait_timeout).
+    /// Those of [`signal`](Self::signal) and of [`wait`](Self::wait).
     pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
-        self.signal(libc::SIGTERM)?;
-        if let Some(status) = self.wait_timeout(grace)? {
-            return Ok(status);
+        self.terminate()?;
+        match self.wait_timeout(grace) {
+            Ok(Some(status)) => return Ok(status),
+            Err(error @ Error::StatusLost { .. }) => return Err(error),
+            Ok(None) | Err(_) => {}
         }
         self.kill()?;
         self.wait()
@@ -232,18 +235,24 @@ impl Child {
         self.process.kill_tree(true)
     }
 
+    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped.
+    pub(crate) fn terminate(&self) -> Result<(), Error> {
+        self.process.terminate()
+    }
+
     /// As [`kill_tree`](Self::kill_tree), without waiting for the ends.
     #[cfg(feature = "tokio")]
     pub(crate) fn start_kill_tree(&mut self) -> Result<TreeKilled, Error> {
         self.process.kill_tree(false)
     }
 
-    /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, gives them so long to end by
-    /// themselves, then does what [`kill_tree`](Self::kill_tree) does, and waits for the child.
+    /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, and `SIGCONT` for those that are
+    /// stopped. Gives them so long to end by themselves, then does what [`kill_tree`](Self::kill_tree) does, and waits for the
+    /// child. It comes to that whatever failed before: [`TreeKilled::failure`] tells.
     ///
     /// # Errors
     ///
-    /// Those of [`kill_tree`](Self::kill_tree) and of [`wait_timeout`](Self::wait_timeout).
+    /// Those of [`kill_tree`](Self::kill_tree) and of [`wait`](Self::wait).
     pub fn terminate_tree_then_kill(&mut self, grace: Duration) -> Result<(ExitStatus, TreeKilled), Error> {
         drop(self.stdin.take());
         self.process.terminate_tree_then_kill(grace)

@@ -101,34 +101,46 @@ impl Process {
         }
     }
 
+    /// Asks it to end. A stopped child gets `SIGTERM` only when it is continued.
+    pub(crate) fn terminate(&self) -> Result<(), Error> {
+        self.signal(libc::SIGTERM)?;
+        self.signal(libc::SIGCONT)
+    }
+
     /// Kills it and all that descends from it.
     pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<TreeKilled, Error> {
         let is_ours = self.owns_number();
-        let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree)?;
+        let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree);
         if is_ours {
             // It was among the others, unless they are not known.
             let sent = self.handle().signal(libc::SIGKILL);
-            if killed.guarantee == Guarantee::Child {
+            if killed.as_ref().is_ok_and(|killed| killed.guarantee == Guarantee::Child) {
                 sent?;
             }
         }
-        Ok(killed)
+        killed
     }
 
-    /// Asks all to end, waits so long for that, and kills who is left.
+    /// Asks all to end, waits so long for that, and kills who is left, whatever failed before.
     pub(crate) fn terminate_tree_then_kill(
         &mut self,
         grace: Duration,
     ) -> Result<(ExitStatus, TreeKilled), Error> {
-        let end = Instant::now().checked_add(grace);
+        let start = Instant::now();
         let is_ours = self.owns_number();
-        let asked = self.held.terminate(self.handle().pid, is_ours).map_err(of_tree)?;
-        let found = asked.found;
-        if asked.have_ended(end).map_err(of_tree)?.is_none() {
-            self.wait_timeout(grace)?;
+        let mut asked = self.held.terminate(self.handle().pid, is_ours);
+        let ended = asked.have_ended(start.checked_add(grace));
+        let (found, failure) = (asked.found, asked.failure());
+        if is_ours && found == 0 {
+            let _ = self.terminate();
+        }
+        if ended.is_none() {
+            let _ = self.wait_timeout(grace.saturating_sub(start.elapsed()));
         }
         let killed = self.kill_tree(true)?;
-        Ok((self.wait()?, TreeKilled { found: killed.found.max(found), ..killed }))
+        let killed =
+            TreeKilled { found: killed.found.max(found), failure: failure.or(killed.failure), ..killed };
+        Ok((self.wait()?, killed))
     }
 
     /// Whether the number is the child's: it was not waited for, or its status was left, and nobody else took it.

@@ -1,7 +1,7 @@
 //! All that descends from a child, as a whole: what holds it together is chosen when the child starts, and what held is told
 //! when it is ended.
 //!
-//! - `cgroup`: a control group of the child's own, which nobody leaves
+//! - `cgroup`: a control group of the child's own
 //! - `reaper`: a process to which orphans fall, on FreeBSD
 //! - `group`: a process group, or a session
 //! - `walk`: the system's list of processes, the last resort
@@ -11,9 +11,10 @@ mod group;
 pub(crate) mod reaper;
 pub(crate) mod walk;
 
-use crate::platform::reaper as system_reaper;
+use crate::platform::{processes, reaper as system_reaper};
 use crate::settings::Settings;
-use cgroup::{Gate, Leaf};
+use cgroup::{Gate, Identity, Leaf};
+use forkexec_core::Errno;
 use reaper::Calls;
 use std::io;
 use std::path::PathBuf;
@@ -32,17 +33,20 @@ pub enum Tree {
     /// A command that joins another process group or starts a session does that instead.
     #[default]
     Best,
-    /// A control group of the child's own, version 2 (cgroups(7)): no descendant leaves it, whatever it does, unless it is
-    /// privileged to write to other groups. It is made at each start, below the one that
-    /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own, and is removed when nobody is left
-    /// in it and the [`Child`](crate::Child) is dropped.
+    /// A control group of the child's own, version 2 (cgroups(7)). It is made at each start, below the one that
+    /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own, and is removed when it is empty
+    /// and the [`Child`](crate::Child) is dropped.
+    ///
+    /// A descendant leaves it only by a write to the file `cgroup.procs` of another group. A child with this process's user may
+    /// do that, because this process may. A child with another user ([`Command::uid`](crate::Command::uid)) may not, unless
+    /// that user may write to that file in a group above. [`Guarantee`] says which of both held.
     ///
     /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported); where none can be made,
     /// [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Cgroup`](crate::Stage::Cgroup).
     Cgroup,
     /// This process becomes a reaper (`PROC_REAP_ACQUIRE` of procctl(2)): orphans among its descendants fall to it, instead
-    /// of to init, and the kernel tells from which child each descends. No descendant can leave, unless it becomes a reaper
-    /// itself.
+    /// of to init, and the kernel tells from which child each descends. No descendant can leave. One that becomes a reaper
+    /// itself hides its own descendants until it ends; with its end they fall to this process.
     ///
     /// That is for the whole process, and for good: orphans of its other children fall to it, too, and stay zombies if
     /// nobody waits for them.
@@ -75,25 +79,30 @@ pub enum Guarantee {
     /// All of the child's session, with who could be found by descent. An orphan that had started another session may be
     /// left.
     Session,
+    /// All in the child's control group. The child's user may write to a group above, so that a descendant may have moved out,
+    /// and be left.
+    Cgroup,
     /// All that descend from the child, whatever they did: this process is their reaper.
     Reaper,
-    /// All that descend from the child, whatever they did: they were in a control group.
-    Cgroup,
+    /// All that descend from the child: they were in a control group, and when the child started, its user could not write to
+    /// any group above. Left it may have a descendant that gained privilege, such as by a set-user-id program
+    /// ([`Command::no_new_privs`](crate::Command::no_new_privs) prevents that), or that another process moved.
+    SealedCgroup,
 }
 
 impl Guarantee {
-    /// Whether no descendant can be left.
+    /// Whether no descendant can be left by its own doing, except those that [refused](TreeKilled::refused).
     ///
     /// # Examples
     ///
     /// ```
     /// use forkexec::Guarantee;
     ///
-    /// assert!(Guarantee::Cgroup.is_complete());
-    /// assert!(!Guarantee::Group.is_complete());
+    /// assert!(Guarantee::SealedCgroup.is_complete());
+    /// assert!(!Guarantee::Cgroup.is_complete());
     /// ```
     pub fn is_complete(self) -> bool {
-        matches!(self, Self::Cgroup | Self::Reaper)
+        matches!(self, Self::SealedCgroup | Self::Reaper)
     }
 }
 
@@ -103,6 +112,7 @@ pub struct TreeKilled {
     pub(crate) guarantee: Guarantee,
     pub(crate) found: usize,
     pub(crate) refused: usize,
+    pub(crate) failure: Option<Errno>,
 }
 
 impl TreeKilled {
@@ -117,9 +127,18 @@ impl TreeKilled {
         self.found
     }
 
-    /// How many of them may not be signalled by this process, because they changed their user: they are left.
+    /// How many of them could not be signalled, mostly because they changed their user: they are left. Where the kernel names
+    /// only the first of them ([`Tree::Reaper`]), it is 1.
     pub fn refused(&self) -> usize {
         self.refused
+    }
+
+    /// The first error on the way, if there was one. All that was found by then was killed. Descendants that were not found
+    /// may be left, or it is unknown whether all have ended.
+    ///
+    /// `EMFILE` is one: [`Guarantee::Walk`] needs at least two free descriptors.
+    pub fn failure(&self) -> Option<Errno> {
+        self.failure
     }
 }
 
@@ -131,6 +150,8 @@ pub(crate) struct Trees {
     needs_cgroup: bool,
     /// It was tried, and is not allowed.
     is_refused: AtomicBool,
+    /// The child's, where that is not this process's user.
+    identity: Option<Identity>,
     leads: Leads,
     reaps: bool,
     /// The command said that there is a tree to be ended.
@@ -158,6 +179,7 @@ impl Trees {
             base: tries.then(|| settings.cgroup.clone().or_else(cgroup::own)).flatten(),
             needs_cgroup: settings.tree == Some(Tree::Cgroup),
             is_refused: AtomicBool::new(false),
+            identity: settings.uid.map(|uid| identity(uid, settings)),
             leads,
             reaps: settings.tree == Some(Tree::Reaper),
             is_chosen: settings.tree.is_some(),
@@ -180,11 +202,12 @@ impl Trees {
         if self.is_refused.load(Relaxed) && !self.needs_cgroup {
             return Ok(None);
         }
-        match Leaf::make(base) {
+        match Leaf::make(base, self.identity.as_ref()) {
             Ok(made) => Ok(Some(made)),
             Err(error) if self.needs_cgroup => Err((base.clone(), error)),
-            Err(_) => {
-                self.is_refused.store(true, Relaxed);
+            Err(error) => {
+                // The lack of something is no refusal: the next start may have it.
+                self.is_refused.fetch_or(!is_lack(&error), Relaxed);
                 Ok(None)
             }
         }
@@ -205,6 +228,19 @@ impl Trees {
     pub(crate) fn hold(&self, leaf: Option<Leaf>) -> Held {
         Held { is_chosen: self.is_chosen, leaf, leads: self.leads, reaps: self.reaps }
     }
+}
+
+fn identity(uid: u32, settings: &Settings<'_>) -> Identity {
+    let gid = settings.gid.unwrap_or_else(|| nix::unistd::getegid().as_raw());
+    Identity { uid, gid, groups: settings.groups.clone() }
+}
+
+/// Whether something was missing that may be there later.
+fn is_lack(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EINTR)
+    )
 }
 
 fn has_cgroups() -> bool {
@@ -239,47 +275,41 @@ impl Held {
 
     /// Ends all, and waits for that unless told otherwise. `pid` is the child's number if that is its own.
     pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<TreeKilled> {
-        if let Some(found) = self.kill_group_of_its_own(waits) {
-            return Ok(TreeKilled { guarantee: Guarantee::Cgroup, found: found?, refused: 0 });
+        let killed = |guarantee, found| TreeKilled { guarantee, found, refused: 0, failure: None };
+        if let Some(leaf) = &self.leaf
+            && let Some(found) = unless_gone(leaf.end(waits))?
+        {
+            return Ok(killed(leaf.guarantee(), found));
         }
         if !is_ours {
-            return Ok(TreeKilled { guarantee: Guarantee::Nothing, found: 0, refused: 0 });
+            return Ok(killed(Guarantee::Nothing, 0));
         }
         if self.reaps {
-            let found = reaper::kill(&system_reaper::Kernel, root)?;
-            return Ok(TreeKilled { guarantee: Guarantee::Reaper, found, refused: 0 });
+            let reaper::Killed { found, refused } = reaper::kill(&system_reaper::Kernel, root)?;
+            return Ok(TreeKilled { refused, ..killed(Guarantee::Reaper, found) });
         }
         self.kill_by_number(root, waits)
-    }
-
-    /// `None` if there is no control group, or it is gone.
-    fn kill_group_of_its_own(&self, waits: bool) -> Option<io::Result<usize>> {
-        let leaf = self.leaf.as_ref()?;
-        match leaf.end(waits) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            ended => Some(ended),
-        }
     }
 
     fn kill_by_number(&self, root: i32, waits: bool) -> io::Result<TreeKilled> {
         // Who is stopped starts nobody, so that those who are looked for become no more.
         let _ = self.signal_group(root, libc::SIGSTOP);
-        let mut walk = Walk::stopping(root);
+        let mut walk = Walk::stopping(&processes::Kernel, root);
         let killed = self.signal_group(root, libc::SIGKILL);
-        let Ok(walk) = &mut walk else {
-            let guarantee = if self.leads == Leads::Nothing { Guarantee::Child } else { Guarantee::Group };
-            return killed.map(|()| TreeKilled { guarantee, found: 1, refused: 0 });
-        };
         walk.signal(libc::SIGKILL);
-        if waits && walk.refused() == 0 {
-            walk.have_ended(None)?;
-        }
+        let (found, refused) = (walk.count(), walk.refused());
         let guarantee = match self.leads {
             Leads::Session if walk.is_settled() => Guarantee::Session,
             Leads::Group | Leads::Session => Guarantee::Group,
+            Leads::Nothing if found == 0 => Guarantee::Child,
             Leads::Nothing => Guarantee::Walk,
         };
-        Ok(TreeKilled { guarantee, found: walk.count(), refused: walk.refused() })
+        if found == 0 {
+            killed?;
+        }
+        let waited = if waits && refused == 0 { walk.have_ended(None).map(drop) } else { Ok(()) };
+        let failure = walk.failure().or(waited.err()).and_then(|error| errno(&error));
+        Ok(TreeKilled { guarantee, found: found.max(1), refused, failure })
     }
 
     /// The child alone, where it leads no group.
@@ -287,27 +317,45 @@ impl Held {
         if self.leads == Leads::Nothing { Ok(()) } else { group::signal(root, signal) }
     }
 
-    /// Asks all that can be found now to end: what to wait with for that.
-    pub(crate) fn terminate(&self, root: i32, is_ours: bool) -> io::Result<Asked<'_>> {
+    /// Asks all that can be found now to end: what to wait with for that. A stopped process gets `SIGTERM` only when it is
+    /// continued, so `SIGCONT` follows.
+    pub(crate) fn terminate(&self, root: i32, is_ours: bool) -> Asked<'_> {
+        let mut asked = Asked { leaf: None, walk: None, found: 0, failure: None };
         if let Some(leaf) = &self.leaf {
-            let found = leaf.signal(libc::SIGTERM)?;
-            return Ok(Asked { leaf: Some(leaf), walk: None, found });
+            match unless_gone(leaf.signal(libc::SIGTERM)) {
+                Ok(Some(found)) => {
+                    asked.note(leaf.signal(libc::SIGCONT));
+                    return Asked { leaf: Some(leaf), found, ..asked };
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    asked.note::<()>(Err(error));
+                    asked.note(leaf.signal(libc::SIGCONT));
+                    return Asked { leaf: Some(leaf), ..asked };
+                }
+            }
         }
         if !is_ours {
-            return Ok(Asked { leaf: None, walk: None, found: 0 });
+            return asked;
         }
         if self.reaps {
-            let sent = system_reaper::Kernel.signal(root, libc::SIGTERM);
-            let found = sent.or_else(|error| if is_gone(&error) { Ok(0) } else { Err(error) })?;
-            return Ok(Asked { leaf: None, walk: None, found });
+            let kernel = &system_reaper::Kernel;
+            let sent = asked.note(kernel.signal(root, libc::SIGTERM));
+            asked.note(kernel.signal(root, libc::SIGCONT));
+            return Asked { found: sent.map_or(0, |sent| sent.count), ..asked };
         }
         // The list first, and each once: a program may take a second signal for more than the first.
-        let walk = Walk::signalling(root, libc::SIGTERM).ok();
-        if walk.is_none() {
-            self.signal_group(root, libc::SIGTERM)?;
+        let mut walk = Walk::signalling(&processes::Kernel, root, libc::SIGTERM);
+        if walk.count() > 0 {
+            walk.signal(libc::SIGCONT);
+            return Asked { found: walk.count(), walk: Some(walk), ..asked };
         }
-        let found = walk.as_ref().map_or(1, Walk::count);
-        Ok(Asked { leaf: None, walk, found })
+        if self.leads != Leads::Nothing {
+            let sent = asked.note(self.signal_group(root, libc::SIGTERM));
+            asked.note(self.signal_group(root, libc::SIGCONT));
+            asked.found = usize::from(sent.is_some());
+        }
+        asked
     }
 
     /// What is left over when nobody holds the child any more.
@@ -323,23 +371,54 @@ impl Held {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ESRCH)
+/// `None` for what is not there any more.
+fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// What the system said. An error of this library's has no number.
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw)
 }
 
 /// Those that were asked to end.
 pub(crate) struct Asked<'a> {
     leaf: Option<&'a Leaf>,
-    walk: Option<Walk>,
+    walk: Option<Walk<'static, processes::Kernel>>,
+    /// How many. Of none, not even the child was asked.
     pub(crate) found: usize,
+    failure: Option<io::Error>,
 }
 
 impl Asked<'_> {
-    /// Waits until they have ended, or it is time; whether they have, as far as that can be known. `None`: it cannot.
-    pub(crate) fn have_ended(&self, end: Option<Instant>) -> io::Result<Option<bool>> {
-        if let Some(leaf) = self.leaf {
-            return leaf.is_empty_by(end).map(Some);
+    /// Notes an error, unless it says that nobody is there.
+    fn note<T>(&mut self, done: io::Result<T>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                let is_gone = error.raw_os_error() == Some(libc::ESRCH);
+                self.failure = self.failure.take().or((!is_gone).then_some(error));
+                None
+            }
         }
-        self.walk.as_ref().map(|walk| walk.have_ended(end)).transpose()
+    }
+
+    /// Waits until they have ended, or it is time; whether they have, as far as that can be known. `None`: it cannot.
+    pub(crate) fn have_ended(&mut self, end: Option<Instant>) -> Option<bool> {
+        let ended = match (self.leaf, &mut self.walk) {
+            (Some(leaf), _) => leaf.is_empty_by(end),
+            (None, Some(walk)) => walk.have_ended(end),
+            (None, None) => return None,
+        };
+        self.note(ended)
+    }
+
+    /// The first error on the way.
+    pub(crate) fn failure(self) -> Option<Errno> {
+        let failure = self.failure.or_else(|| self.walk.and_then(Walk::failure));
+        failure.and_then(|error| errno(&error))
     }
 }

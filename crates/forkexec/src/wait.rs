@@ -161,7 +161,7 @@ fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Whether the descriptor is readable at this time at the latest; `None` is no time at all.
+/// Whether the descriptor is readable at this time at the latest; without one it waits for ever.
 pub(crate) fn is_readable_until(fd: BorrowedFd<'_>, end: Option<Instant>) -> io::Result<bool> {
     is_ready_until(fd, PollFlags::POLLIN, end)
 }
@@ -172,19 +172,23 @@ pub(crate) fn is_ready_until(
     events: PollFlags,
     end: Option<Instant>,
 ) -> io::Result<bool> {
+    let rest = || end.map(|end| end.saturating_duration_since(Instant::now()));
     loop {
-        // poll(2) counts milliseconds: a part of one is waited for as a whole one.
-        let rest = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let millis = rest
-            .map_or(i32::MAX, |rest| i32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
-        let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, events)], timeout) {
-            Ok(0) if rest.is_none_or(|rest| rest > Duration::from_millis(millis.unsigned_abs().into())) => {}
+        match poll(&mut [PollFd::new(fd, events)], poll_timeout(rest())) {
+            Ok(0) if rest() != Some(Duration::ZERO) => {}
             Ok(ready) => return Ok(ready > 0),
             Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
+}
+
+/// A time for poll(2), which counts milliseconds: a part of one is waited for as a whole one. What is longer than it can count
+/// is waited for in turns.
+pub(crate) fn poll_timeout(rest: Option<Duration>) -> PollTimeout {
+    let Some(rest) = rest else { return PollTimeout::NONE };
+    let millis = i32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
+    PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
 }
 
 /// Where there is no descriptor to wait for, a thread waits for the child's end, and leaves its status where it is

@@ -20,6 +20,7 @@ mod enumerate;
 mod execed;
 mod launch;
 mod release;
+mod stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 
@@ -27,6 +28,7 @@ pub use close::Linux;
 pub use enumerate::ProcSelfFd;
 pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
 pub use release::{AndroidCall, Release};
+pub use stat::Stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 

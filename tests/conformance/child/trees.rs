@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
+use std::os::unix;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::time::Duration;
@@ -12,11 +14,11 @@ use std::time::Duration;
 use forkexec::{Child, Command, Errno, Error, Guarantee, InputError, OnDrop, Stage, Stdio, Tree};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
-use forkexec_tests::world::Cgroup;
+use forkexec_tests::world::{Cgroup, limit, set_limit};
 use rstest::rstest;
 
 use crate::child::dropped::Threads;
-use crate::ground::{capabilities, check, has, is_emulated};
+use crate::ground::{capabilities, check, has, is_emulated, is_privileged};
 use crate::start::{failure, probe};
 
 /// Those that the probe starts, and its own name.
@@ -116,6 +118,87 @@ fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Tree, #[case] guara
         drop(child);
         bury_all();
     });
+}
+
+/// A descendant moves itself to the group above, if it may.
+///
+/// Faults: W13
+#[rstest]
+#[case::user_of_the_parent(None, None, Guarantee::Cgroup)]
+#[case::superuser(Some(0), None, Guarantee::Cgroup)]
+#[case::user_without_access(Some(4321), None, Guarantee::SealedCgroup)]
+#[case::owner_of_the_group_above(Some(4321), Some(4321), Guarantee::Cgroup)]
+fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
+    #[case] user: Option<u32>,
+    #[case] owner: Option<u32>,
+    #[case] guarantee: Guarantee,
+) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let Some(world) = world() else { return };
+        let above = world.path().join("cgroup.procs");
+        let mount = world.path().parent().expect("it is below the mount");
+        fs::set_permissions(mount, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        unix::fs::chown(&above, owner, None).expect("it is ours");
+        let leaves = format!("echo $$ 2>&- >{}; echo there; exec sleep 600", above.display());
+        let script = format!("sh -c '{leaves}' 2>&- & wait");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).stdout(Stdio::piped()).cgroup(world.path()).tree(Tree::Cgroup);
+        if let Some(user) = user {
+            command.uid(user).gid(user).groups([]).current_dir("/");
+        }
+        let mut child = command.spawn().expect("it starts");
+        let stdout = child.stdout.as_mut().expect("it was piped");
+        stdout.read_exact(&mut [0; 6]).expect("it says that it is there");
+        let killed = child.kill_tree().expect("it is ours");
+        assert_eq!((killed.guarantee(), killed.failure()), (guarantee, None), "{killed:?}");
+        let left = world.names();
+        world.kill();
+        assert_eq!(left.is_empty(), guarantee.is_complete(), "{left:?}");
+        child.wait().expect("it is ours");
+        drop(child);
+        bury_all();
+    });
+}
+
+/// A look at the processes takes two descriptors at a time.
+///
+/// Faults: W12
+#[rstest]
+#[case::none(0, Some(libc::EMFILE))]
+#[case::too_few(1, Some(libc::EMFILE))]
+#[case::enough(2, None)]
+fn lack_of_descriptors_is_told_and_leaves_none_stopped(#[case] free: usize, #[case] failure: Option<i32>) {
+    isolated(|| {
+        let Some(world) = world() else { return };
+        let mut child = family(&world, Some(Tree::Group));
+        let mut held = Vec::new();
+        let (_, hard) = limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
+        while let Ok(file) = fs::File::open("/dev/null") {
+            held.push(file);
+        }
+        held.truncate(held.len() - free);
+        let killed = child.kill_tree().expect("it is ours");
+        drop(held);
+        assert_eq!(killed.guarantee(), Guarantee::Group);
+        assert_eq!(killed.failure(), failure.map(Errno::from_raw), "{killed:?}");
+        assert_eq!(stopped_children(), 0);
+        world.kill();
+        child.wait().expect("it is ours");
+        drop(child);
+        bury_all();
+    });
+}
+
+/// How many children of this process are stopped: orphans fall to it.
+fn stopped_children() -> usize {
+    let is_stopped = format!(") T {} ", std::process::id());
+    let all = fs::read_dir("/proc").expect("it is there").flatten();
+    let stats = all.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    stats.filter(|stat| stat.contains(&is_stopped)).count()
 }
 
 #[test]

@@ -103,18 +103,25 @@ impl Children {
         sent.into_iter().collect()
     }
 
-    /// Sends `SIGTERM` to all children, gives them so long to end by themselves, then sends `SIGKILL`, and waits for them.
+    /// Sends `SIGTERM` to all children, and `SIGCONT` for those that are stopped. Gives them so long to end by themselves, then
+    /// sends `SIGKILL`, and waits for them.
     ///
     /// # Errors
     ///
-    /// Those of [`signal`](Self::signal) and of [`wait_timeout`](Self::wait_timeout).
+    /// Those of [`signal`](Self::signal) and of [`wait`](Self::wait), for the first child for which that fails. All others have
+    /// ended then, except those that may not be signalled.
     pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<PipelineStatus, Error> {
-        self.signal(libc::SIGTERM)?;
-        if let Some(status) = self.wait_timeout(grace)? {
+        let asked = [libc::SIGTERM, libc::SIGCONT].map(|signal| self.signal(signal));
+        if let Ok(Some(status)) = self.wait_timeout(grace) {
             return Ok(status);
         }
-        self.kill()?;
-        self.wait()
+        // A child that may not be killed may run for ever.
+        if let Err(error @ Error::Child { .. }) = self.kill() {
+            return Err(error);
+        }
+        let status = self.wait();
+        asked.into_iter().collect::<Result<(), _>>()?;
+        status
     }
 
     /// Closes standard input, reads standard output and error, if they are pipes, and waits for all children.

@@ -1,16 +1,32 @@
-//! Where processes are not listed in a way that a descriptor of each could verify.
+//! Systems that do not list processes in a way that a descriptor of each could verify.
 
-use crate::tree::walk::Entry;
+use crate::tree::walk::{Calls, Entry};
 use forkexec_core::Resource;
+use std::convert::Infallible;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::time::Instant;
 
-pub(crate) fn all() -> io::Result<Vec<Entry>> {
-    Err(io::ErrorKind::Unsupported.into())
-}
+/// The kernel underneath.
+pub(crate) struct Kernel;
 
-pub(crate) fn open(_entry: &Entry) -> io::Result<OwnedFd> {
-    Err(io::ErrorKind::Unsupported.into())
+impl Calls for Kernel {
+    type Process = Infallible;
+
+    fn all(&self) -> io::Result<Vec<Entry>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn open(&self, _entry: &Entry) -> io::Result<Infallible> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn signal(&self, process: &Infallible, _signal: i32) -> io::Result<()> {
+        match *process {}
+    }
+
+    fn has_ended(&self, process: &Infallible, _end: Option<Instant>) -> io::Result<bool> {
+        match *process {}
+    }
 }
 
 /// The limit of the processes of a user, where it can be looked at.

@@ -1,6 +1,6 @@
 //! Where no process can be one to which the orphans of a child fall, and be told from others.
 
-use crate::tree::reaper::{Calls, Descendant};
+use crate::tree::reaper::{Calls, Descendant, Sent};
 use std::io;
 
 /// Whether there are such.
@@ -14,7 +14,7 @@ impl Calls for Kernel {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn signal(&self, _child: i32, _signal: i32) -> io::Result<usize> {
+    fn signal(&self, _child: i32, _signal: i32) -> io::Result<Sent> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

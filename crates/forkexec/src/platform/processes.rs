@@ -1,57 +1,87 @@
-//! The processes of the system, as Linux lists them: proc_pid_stat(5).
+//! The processes of the system, as Linux lists them.
 
+use super::BACKEND;
 use crate::platform::pidfd;
-use crate::tree::walk::Entry;
-use forkexec_core::Resource;
+use crate::tree::walk::{Calls, Entry};
+use crate::wait::is_readable_until;
+use forkexec_core::{Backend, Errno, Resource};
+use forkexec_linux::Stat;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process;
+use std::time::Instant;
 
-/// All that this process can see.
-///
-/// # Errors
-///
-/// Where `/proc` is not mounted, or is that of another pid namespace: its numbers would be strangers'.
-pub(crate) fn all() -> io::Result<Vec<Entry>> {
-    let own = fs::read_link("/proc/self")?;
-    if own.to_str().and_then(|name| name.parse().ok()) != Some(process::id()) {
-        return Err(io::ErrorKind::Unsupported.into());
+/// The kernel underneath.
+pub(crate) struct Kernel;
+
+/// A process with a descriptor of it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pid: i32,
+    fd: OwnedFd,
+}
+
+impl Calls for Kernel {
+    type Process = Opened;
+
+    /// All processes that this one can see.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if `/proc` is that of another pid namespace, in which the numbers mean other processes.
+    fn all(&self) -> io::Result<Vec<Entry>> {
+        let own = fs::read_link("/proc/self")?;
+        if own.to_str().and_then(|name| name.parse().ok()) != Some(process::id()) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut all = Vec::new();
+        for listed in fs::read_dir("/proc")? {
+            let pid = listed?.file_name().to_str().and_then(|name| name.parse().ok());
+            all.extend(pid.map(one).transpose()?.flatten());
+        }
+        Ok(all)
     }
-    let numbers = fs::read_dir("/proc")?.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok());
-    Ok(numbers.filter_map(one).collect())
-}
 
-/// One of them, if there is one with this number.
-fn one(pid: i32) -> Option<Entry> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
+    fn open(&self, entry: &Entry) -> io::Result<Opened> {
+        let fd = pidfd::open(entry.pid)?;
+        match one(entry.pid)? {
+            Some(now) if now.is_same(entry) => Ok(Opened { pid: entry.pid, fd }),
+            _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        }
+    }
 
-/// A descriptor of the process that the entry is about: it has the same number since the same moment.
-pub(crate) fn open(entry: &Entry) -> io::Result<OwnedFd> {
-    let opened = pidfd::open(entry.pid)?;
-    match one(entry.pid) {
-        Some(now) if now.is_same(entry) => Ok(opened),
-        _ => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+    fn signal(&self, process: &Opened, signal: i32) -> io::Result<()> {
+        pidfd::signal(process.fd.as_fd(), process.pid, signal)
+    }
+
+    fn has_ended(&self, process: &Opened, end: Option<Instant>) -> io::Result<bool> {
+        is_readable_until(process.fd.as_fd(), end)
     }
 }
 
-/// The name, in parentheses, may hold anything, parentheses and blanks, too.
-fn parse(line: &str) -> Option<Entry> {
-    let (pid, rest) = line.split_once(" (")?;
-    let fields: Vec<&str> = rest.rsplit_once(") ")?.1.split(' ').collect();
-    // The state is the third field of proc_pid_stat(5), and the first here.
-    let number = |field: usize| fields.get(field - 3)?.trim_end().parse::<i64>().ok();
-    let id = |field: usize| i32::try_from(number(field)?).ok();
-    let is_dead = matches!(*fields.first()?, "Z" | "X");
+/// A process, or `None` if it has ended or is hidden (`hidepid` of proc(5)).
+///
+/// Any other error is one: a process that is left out for lack of a descriptor counts as ended.
+fn one(pid: i32) -> io::Result<Option<Entry>> {
+    match Stat::read(BACKEND.sys(), pid) {
+        Ok(stat) => Ok(entry(&stat)),
+        Err(Errno::NOENT | Errno::SRCH | Errno::ACCES | Errno::PERM) => Ok(None),
+        Err(errno) => Err(io::Error::from_raw_os_error(errno.raw())),
+    }
+}
+
+/// By the numbers of the fields in proc_pid_stat(5).
+fn entry(stat: &Stat) -> Option<Entry> {
+    let id = |field| i32::try_from(stat.field(field)?).ok();
     Some(Entry {
-        pid: pid.parse().ok()?,
+        pid: stat.pid()?,
         parent: id(4)?,
         group: id(5)?,
         session: id(6)?,
-        started: number(22)?,
+        started: stat.field(22)?,
         // The first thread may have ended before others.
-        ended: is_dead && number(20)? <= 1,
+        ended: matches!(stat.state()?, 'Z' | 'X') && stat.field(20)? <= 1,
     })
 }
 
@@ -70,7 +100,7 @@ pub(crate) fn is_at_limit(user: u32, set: Option<u64>) -> Option<bool> {
         #[allow(clippy::useless_conversion)]
         (answer == 0).then(|| u64::from(limit.rlim_cur))
     })?;
-    let threads: u64 = all().ok()?.iter().filter_map(|entry| threads_of(user, entry.pid)).sum();
+    let threads: u64 = Kernel.all().ok()?.iter().filter_map(|entry| threads_of(user, entry.pid)).sum();
     Some(threads >= limit)
 }
 
@@ -85,38 +115,18 @@ fn threads_of(user: u32, pid: i32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{all, one, parse};
+    use super::{Calls, Kernel, one};
     use std::process;
-
-    #[test]
-    fn a_name_may_hold_what_it_likes() {
-        let rest = "S 1 2 3 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0";
-        for name in ["sh", "a) S 9 9 9", " (", ") Z 1"] {
-            let entry = parse(&format!("42 ({name}) {rest}\n")).expect("it is one");
-            assert_eq!(
-                (entry.pid, entry.parent, entry.group, entry.session, entry.started),
-                (42, 1, 2, 3, 77)
-            );
-            assert!(!entry.ended);
-        }
-    }
-
-    #[test]
-    fn a_leader_whose_threads_live_on_has_not_ended() {
-        let line = |threads: i32| format!("42 (x) Z 1 2 3 0 -1 4 0 0 0 0 0 0 0 0 20 0 {threads} 0 77 0 0");
-        assert!(parse(&line(1)).expect("it is one").ended);
-        assert!(!parse(&line(2)).expect("it is one").ended);
-    }
-
-    #[test]
-    fn what_is_cut_short_is_none() {
-        assert!(["", "1", "1 (x)", "1 (x) S 1 2 3", "1 (x) "].into_iter().all(|line| parse(line).is_none()));
-    }
 
     #[test]
     fn this_process_is_among_them() {
         let pid = process::id().cast_signed();
-        let own = one(pid).expect("it runs");
-        assert!(all().expect("they are listed").iter().any(|entry| entry.is_same(&own)));
+        let own = one(pid).expect("it can be read").expect("it runs");
+        assert!(Kernel.all().expect("they are listed").iter().any(|entry| entry.is_same(&own)));
+    }
+
+    #[test]
+    fn number_without_a_process_is_no_error() {
+        assert_eq!(one(i32::MAX).expect("it can be asked"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! FreeBSD's reapers: procctl(2), by the structures of its `sys/procctl.h`.
 
-use crate::tree::reaper::{Calls, Descendant};
+use crate::tree::reaper::{Calls, Descendant, Sent};
 use std::io;
 use std::ptr;
 
@@ -61,7 +61,7 @@ impl Calls for Kernel {
         }
     }
 
-    fn signal(&self, child: i32, signal: i32) -> io::Result<usize> {
+    fn signal(&self, child: i32, signal: i32) -> io::Result<Sent> {
         let mut kill = Kill {
             signal,
             flags: REAPER_KILL_SUBTREE,
@@ -71,7 +71,9 @@ impl Calls for Kernel {
             padding: [0; 15],
         };
         control(libc::PROC_REAP_KILL, (&raw mut kill).cast())?;
-        Ok(usize::try_from(kill.killed).unwrap_or(usize::MAX))
+        let count = usize::try_from(kill.killed).unwrap_or(usize::MAX);
+        // -1 if there is none: procctl(2).
+        Ok(Sent { count, refused: (kill.failed != -1).then_some(kill.failed) })
     }
 
     fn descendants(&self) -> io::Result<Vec<Descendant>> {

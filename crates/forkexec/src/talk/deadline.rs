@@ -1,5 +1,6 @@
 //! How long something may take.
 
+use crate::wait::poll_timeout;
 use nix::poll::PollTimeout;
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,9 @@ impl Deadline {
         Self(self.0.into_iter().chain(other.0).min())
     }
 
-    /// For poll(2), which counts milliseconds: a part of one is waited for as a whole one. What is longer than it can count is
-    /// waited for in turns.
+    /// For poll(2).
     pub(super) fn for_poll(self) -> PollTimeout {
-        let Some(rest) = self.rest() else { return PollTimeout::NONE };
-        let millis = i32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
-        PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+        poll_timeout(self.rest())
     }
 }
 

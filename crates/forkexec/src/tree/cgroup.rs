@@ -1,16 +1,20 @@
-//! A control group of a child's own, version 2 (cgroups(7)): whatever a descendant does, it stays in it.
+//! A control group of a child's own, version 2 (cgroups(7)).
 //!
-//! Only who may write to another group can leave it: that takes privilege, or the owner's own delegation.
+//! A process leaves its group by a write to `cgroup.procs` of another group. The kernel allows that if the file of the other
+//! group, and that of the nearest group above both, may be written ("Delegation Containment" of
+//! `Documentation/admin-guide/cgroup-v2.rst`). So a child can leave if its user may write to `cgroup.procs` of any group
+//! above its own.
 
-use crate::SpawnError;
 use crate::ends::off_the_targets;
 use crate::platform::pidfd;
 use crate::wait::{is_readable_until, is_ready_until};
+use crate::{Guarantee, SpawnError};
 use forkexec_core::{Cgroup, Plan};
 use nix::poll::PollFlags;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -21,11 +25,11 @@ pub(super) fn own() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    mounts.lines().find_map(|line| below(line, group))
+    mounts.lines().find_map(|line| place_of(line, group))
 }
 
 /// Where a group lies below a mount, if that is one of the hierarchy: proc_pid_mountinfo(5).
-fn below(mount: &str, group: &str) -> Option<PathBuf> {
+fn place_of(mount: &str, group: &str) -> Option<PathBuf> {
     let (place, kind) = mount.split_once(" - ")?;
     if kind.split(' ').next() != Some("cgroup2") {
         return None;
@@ -43,6 +47,36 @@ fn below(mount: &str, group: &str) -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Leaf {
     path: PathBuf,
+    /// The child could not leave when it started.
+    is_sealed: bool,
+}
+
+/// The ids with which a child opens files.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Without a list, any.
+    pub(crate) groups: Option<Vec<u32>>,
+}
+
+impl Identity {
+    /// Whether this user may write to a file, by its mode. The superuser may.
+    fn may_write(&self, file: &Metadata) -> bool {
+        let is_listed = |gid| self.groups.as_ref().is_none_or(|groups| groups.contains(&gid));
+        let in_group = file.gid() == self.gid || is_listed(file.gid());
+        let allows = |bit| file.mode() & bit != 0;
+        let is_owner = file.uid() == self.uid;
+        self.uid == 0 || allows(0o002) || is_owner && allows(0o200) || in_group && allows(0o020)
+    }
+
+    /// Whether this user may write to `cgroup.procs` of a group or of one above it, or that is not known.
+    fn may_leave_for(&self, base: &Path) -> bool {
+        let mut files = base.ancestors().map(|group| group.join("cgroup.procs").metadata());
+        let first = files.next().into_iter();
+        let above = files.take_while(|file| !matches!(file, Err(error) if is_removed(error)));
+        first.chain(above).any(|file| file.map_or(true, |file| self.may_write(&file)))
+    }
 }
 
 /// What a start needs of a leaf: the descriptors by which the child is born in it, or enters it.
@@ -65,8 +99,9 @@ impl Gate {
 }
 
 impl Leaf {
-    /// Makes one below `base`.
-    pub(crate) fn make(base: &Path) -> io::Result<(Self, Gate)> {
+    /// Makes one below `base`, for a child of this identity. Without one the child has the parent's, which can put children into
+    /// groups, and so can take them out.
+    pub(crate) fn make(base: &Path, identity: Option<&Identity>) -> io::Result<(Self, Gate)> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = loop {
             let number = COUNT.fetch_add(1, Relaxed);
@@ -78,10 +113,16 @@ impl Leaf {
                 Err(error) => return Err(error),
             }
         };
-        let leaf = Self { path };
+        let is_sealed = identity.is_some_and(|identity| !identity.may_leave_for(base));
+        let leaf = Self { path, is_sealed };
         let directory = File::open(&leaf.path)?.into();
         let procs = File::options().write(true).open(leaf.path.join("cgroup.procs"))?.into();
         Ok((leaf, Gate { directory, procs }))
+    }
+
+    /// What the group holds.
+    pub(super) fn guarantee(&self) -> Guarantee {
+        if self.is_sealed { Guarantee::SealedCgroup } else { Guarantee::Cgroup }
     }
 
     /// Kills all that are in it or below it, with those that start meanwhile, and waits until nobody is left unless told
@@ -117,22 +158,41 @@ impl Leaf {
     /// Where a group cannot be killed as a whole, it is frozen, so that nothing starts in it meanwhile. What is killed goes
     /// in spite of that.
     fn kill_each(&self) -> io::Result<usize> {
-        fs::write(self.path.join("cgroup.freeze"), "1")?;
-        self.wait_for("frozen 1", None)?;
-        self.signal(libc::SIGKILL)
+        let freeze = |state| fs::write(self.path.join("cgroup.freeze"), state);
+        freeze("1")?;
+        let killed = self.wait_for("frozen 1", None).and_then(|_| self.signal(libc::SIGKILL));
+        if killed.is_err() {
+            // Whatever could not be killed runs on, and the error says so.
+            freeze("0")?;
+        }
+        killed
     }
 
     /// Sends a signal to all that are in it or below it now: to how many.
+    ///
+    /// # Errors
+    ///
+    /// The first one. All others have the signal then.
     pub(super) fn signal(&self, signal: i32) -> io::Result<usize> {
         let mut count = 0;
+        let mut failed = None;
         for pid in self.members()? {
-            let Ok(process) = pidfd::open(pid) else { continue };
-            // The number may be a stranger's by now: then it is not listed any more.
-            if self.members()?.contains(&pid) && pidfd::signal(process.as_fd(), pid, signal).is_ok() {
-                count += 1;
+            match self.signal_one(pid, signal) {
+                Ok(()) => count += 1,
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
+    }
+
+    fn signal_one(&self, pid: i32, signal: i32) -> io::Result<()> {
+        let process = pidfd::open(pid)?;
+        // The number may be another process's by now: then it is not listed any more.
+        if !self.members()?.contains(&pid) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        pidfd::signal(process.as_fd(), pid, signal)
     }
 
     /// Waits until nobody is left, or it is time; whether nobody is.
@@ -162,9 +222,11 @@ impl Leaf {
     fn members(&self) -> io::Result<Vec<i32>> {
         let mut members = Vec::new();
         for group in groups(&self.path)? {
-            // One below may have been removed meanwhile; then it was empty.
-            let listed = fs::read_to_string(group.join("cgroup.procs"))
-                .or_else(|error| if group == self.path { Err(error) } else { Ok(String::new()) })?;
+            let listed = match fs::read_to_string(group.join("cgroup.procs")) {
+                // It was removed meanwhile, so it was empty.
+                Err(error) if group != self.path && is_removed(&error) => continue,
+                listed => listed?,
+            };
             members.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()));
         }
         Ok(members)
@@ -203,24 +265,36 @@ fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut groups = vec![path.to_owned()];
     let mut next = 0;
     while let Some(group) = groups.get(next) {
-        let below = match fs::read_dir(group) {
-            Ok(below) => below,
-            Err(error) if next == 0 => return Err(error),
-            Err(_) => {
-                next += 1;
-                continue;
-            }
-        };
-        let is_group = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        groups.extend(below.flatten().filter(is_group).map(|entry| entry.path()).collect::<Vec<_>>());
+        match below(group) {
+            Ok(below) => groups.extend(below),
+            Err(error) if next > 0 && is_removed(&error) => {}
+            Err(error) => return Err(error),
+        }
         next += 1;
     }
     Ok(groups)
 }
 
+/// The groups right below one.
+fn below(group: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut below = Vec::new();
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            below.push(entry.path());
+        }
+    }
+    Ok(below)
+}
+
+/// Whether an error says that a group is not there any more: `ENODEV` where it was removed while its file was open.
+fn is_removed(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::below;
+    use super::place_of;
     use rstest::rstest;
     use std::path::Path;
 
@@ -242,6 +316,6 @@ mod tests {
     #[case::a_blank_in_the_name(r"30 23 0:26 / /a\040b rw - cgroup2 none rw", "/", None)]
     #[case::nonsense("30", "/", None)]
     fn a_group_lies_below_its_mount(#[case] mount: &str, #[case] group: &str, #[case] place: Option<&str>) {
-        assert_eq!(below(mount, group).as_deref(), place.map(Path::new));
+        assert_eq!(place_of(mount, group).as_deref(), place.map(Path::new));
     }
 }

@@ -9,14 +9,30 @@ use std::io;
 pub(crate) trait Calls {
     /// Makes this process a reaper, if it is none yet.
     fn acquire(&self) -> io::Result<()>;
-    /// Sends a signal to all that descend from this child, itself included: to how many.
-    fn signal(&self, child: i32, signal: i32) -> io::Result<usize>;
+    /// Sends a signal to all that descend from this child, itself included.
+    fn signal(&self, child: i32, signal: i32) -> io::Result<Sent>;
     /// All that fell to this process or descend from it.
     fn descendants(&self) -> io::Result<Vec<Descendant>>;
     /// Waits for the end of a child, and leaves its status.
     fn await_end(&self, child: i32) -> io::Result<()>;
     /// Takes the status of a child that has ended. That it is gone, or runs, is no error.
     fn take_status(&self, child: i32) -> io::Result<()>;
+}
+
+/// To whom a signal was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) count: usize,
+    /// The first of those that this process may not signal.
+    pub(crate) refused: Option<i32>,
+}
+
+/// How a tree was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Killed {
+    pub(crate) found: usize,
+    /// Processes that this one may not signal: at least so many.
+    pub(crate) refused: usize,
 }
 
 /// A process below a reaper.
@@ -29,27 +45,45 @@ pub(crate) struct Descendant {
     pub(crate) is_child: bool,
 }
 
-/// Kills all that descend from a child, and takes the status of each but the child's own: how many there were.
+/// Kills all that descend from a child, and takes the status of each but the child's own.
 ///
-/// Whoever is on the top of those that are left is this process's own child, by birth or as an orphan. Its end leaves its
-/// children on top, so that each round ends one at least. A signal that misses one which is being born finds it in the next.
-pub(crate) fn kill(calls: &impl Calls, root: i32) -> io::Result<usize> {
-    let mut seen: BTreeSet<i32> = family(calls, root)?.iter().map(|it| it.pid).collect();
+/// A child of this process, by birth or as an orphan, is above each of those that are left. Its end leaves its children as
+/// orphans, so that each round ends one at least. Only those are waited for that were listed before the signal. One that it
+/// missed, because it was being born, gets it in the next round.
+///
+/// So do the descendants of one that has become a reaper itself. As long as it lives, `PROC_REAP_GETPIDS` does not list them
+/// (procctl(2)). Its end hands them over with the subtree that they belong to (`reaper_abandon_children` of
+/// `sys/kern/kern_exit.c`).
+///
+/// A process that may not be signalled is not waited for, nor is anything else then.
+pub(crate) fn kill(calls: &impl Calls, root: i32) -> io::Result<Killed> {
+    let mut left = family(calls, root);
+    let mut seen = BTreeSet::new();
     loop {
-        match calls.signal(root, libc::SIGKILL) {
-            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
-            _ => {}
+        // What cannot be listed can be killed.
+        let refused = signal(calls, root)?;
+        let signalled = left?;
+        seen.extend(signalled.iter().map(|it| it.pid));
+        if refused.is_some() {
+            return Ok(Killed { found: seen.len(), refused: 1 });
         }
         calls.await_end(root)?;
-        let left = orphans(calls, root)?;
-        if left.is_empty() {
-            return Ok(seen.len());
-        }
-        seen.extend(left.iter().map(|it| it.pid));
-        for orphan in left.iter().filter(|orphan| orphan.is_child) {
+        for orphan in signalled.iter().filter(|it| it.is_child && it.pid != root) {
             calls.await_end(orphan.pid)?;
             calls.take_status(orphan.pid)?;
         }
+        left = orphans(calls, root);
+        if left.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(Killed { found: seen.len(), refused: 0 });
+        }
+    }
+}
+
+/// Sends `SIGKILL` to all: the first that may not be signalled. That there is none is no error.
+fn signal(calls: &impl Calls, root: i32) -> io::Result<Option<i32>> {
+    match calls.signal(root, libc::SIGKILL) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        sent => sent.map(|sent| sent.refused),
     }
 }
 
@@ -76,7 +110,8 @@ fn family(calls: &impl Calls, root: i32) -> io::Result<Vec<Descendant>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, Descendant, collect, kill};
+    use super::{Calls, Descendant, Killed, Sent, collect, kill};
+    use rstest::rstest;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::io;
@@ -88,10 +123,22 @@ mod tests {
     struct Process {
         parent: i32,
         subtree: i32,
-        /// Signalled, and dead when somebody waits for it or its parent.
-        killed: bool,
-        zombie: bool,
+        life: Life,
+        /// It has become a reaper itself: procctl(2) does not list its descendants.
+        reaps: bool,
+        /// It belongs to another user: `p_cansignal` of `sys/kern/kern_prot.c`.
+        refuses: bool,
     }
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Life {
+        Runs,
+        /// Signalled: it ends when it or its parent is waited for.
+        Killed,
+        Zombie,
+    }
+
+    const NEW: Process = Process { parent: 0, subtree: 0, life: Life::Runs, reaps: false, refuses: false };
 
     /// A kernel on paper that knows what a reaper knows. One descendant starts another whenever it is looked at.
     struct Kernel {
@@ -105,7 +152,7 @@ mod tests {
             let mut processes = BTreeMap::new();
             for &(pid, parent) in parents {
                 let subtree = if parent == REAPER { pid } else { subtree_of(&processes, parent) };
-                processes.insert(pid, Process { parent, subtree, killed: false, zombie: false });
+                processes.insert(pid, Process { parent, subtree, ..NEW });
             }
             Self { processes: RefCell::new(processes), unborn: RefCell::new(unborn) }
         }
@@ -116,8 +163,12 @@ mod tests {
                 child.parent = REAPER;
             }
             let process = processes.get_mut(&pid).expect("it is there");
-            assert!(process.killed || process.zombie, "{pid} is waited for, and would never end");
-            process.zombie = true;
+            assert!(process.life != Life::Runs, "{pid} is waited for, and would never end");
+            process.life = Life::Zombie;
+        }
+
+        fn change(&self, pid: i32, change: impl FnOnce(&mut Process)) {
+            change(self.processes.borrow_mut().get_mut(&pid).expect("it is there"));
         }
 
         fn left(&self) -> Vec<i32> {
@@ -129,35 +180,57 @@ mod tests {
         processes[&pid].subtree
     }
 
+    /// Those that have no other reaper: `p_reaplist` of `sys/sys/proc.h`. An ended reaper has handed over its own
+    /// (`reaper_abandon_children` of `sys/kern/kern_exit.c`).
+    fn listed(processes: &BTreeMap<i32, Process>) -> Vec<i32> {
+        let has_another = |pid| {
+            let parents = std::iter::successors(Some(pid), |pid| processes.get(pid).map(|it| it.parent));
+            parents
+                .skip(1)
+                .any(|pid| processes.get(&pid).is_some_and(|it| it.reaps && it.life != Life::Zombie))
+        };
+        processes.keys().copied().filter(|&pid| !has_another(pid)).collect()
+    }
+
     impl Calls for Kernel {
         fn acquire(&self) -> io::Result<()> {
             Ok(())
         }
 
-        fn signal(&self, child: i32, signal: i32) -> io::Result<usize> {
+        fn signal(&self, child: i32, signal: i32) -> io::Result<Sent> {
             assert_eq!(signal, libc::SIGKILL);
             let mut processes = self.processes.borrow_mut();
-            let mut count = 0;
-            for process in processes.values_mut().filter(|it| it.subtree == child && !it.zombie) {
-                process.killed = true;
-                count += 1;
+            let (mut count, mut refused) = (0, None);
+            for pid in listed(&processes) {
+                match processes.get_mut(&pid).filter(|it| it.subtree == child && it.life != Life::Zombie) {
+                    Some(process) if process.refuses => refused = refused.or(Some(pid)),
+                    Some(process) => {
+                        process.life = Life::Killed;
+                        count += 1;
+                    }
+                    None => {}
+                }
             }
             if *self.unborn.borrow() > 0 {
                 let last = *processes.keys().next_back().expect("somebody is left");
                 *self.unborn.borrow_mut() -= 1;
-                let born = Process { parent: last, subtree: child, killed: false, zombie: false };
+                let born = Process { parent: last, subtree: child, ..NEW };
                 processes.insert(last + 1, born);
             }
-            if count == 0 { Err(io::Error::from_raw_os_error(libc::ESRCH)) } else { Ok(count) }
+            if count == 0 {
+                Err(io::Error::from_raw_os_error(libc::ESRCH))
+            } else {
+                Ok(Sent { count, refused })
+            }
         }
 
         fn descendants(&self) -> io::Result<Vec<Descendant>> {
-            let describe = |(&pid, process): (&i32, &Process)| Descendant {
-                pid,
-                subtree: process.subtree,
-                is_child: process.parent == REAPER,
+            let processes = self.processes.borrow();
+            let describe = |pid| {
+                let Process { parent, subtree, .. } = processes[&pid];
+                Descendant { pid, subtree, is_child: parent == REAPER }
             };
-            Ok(self.processes.borrow().iter().map(describe).collect())
+            Ok(listed(&processes).into_iter().map(describe).collect())
         }
 
         fn await_end(&self, child: i32) -> io::Result<()> {
@@ -169,35 +242,61 @@ mod tests {
 
         fn take_status(&self, child: i32) -> io::Result<()> {
             let mut processes = self.processes.borrow_mut();
-            if processes.get(&child).is_some_and(|it| it.zombie && it.parent == REAPER) {
+            if processes.get(&child).is_some_and(|it| it.life == Life::Zombie && it.parent == REAPER) {
                 processes.remove(&child);
             }
             Ok(())
         }
     }
 
+    fn all(found: usize) -> Killed {
+        Killed { found, refused: 0 }
+    }
+
+    /// Faults: W13
+    #[rstest]
+    #[case::the_child(ROOT)]
+    #[case::its_child(101)]
+    fn descendants_of_a_reaper_in_the_tree_are_killed(#[case] reaper: i32) {
+        let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101), (103, 102)], 0);
+        kernel.change(reaper, |it| it.reaps = true);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(4));
+        assert_eq!(kernel.left(), [ROOT]);
+    }
+
+    /// Faults: W12
+    #[rstest]
+    #[case::the_child(ROOT)]
+    #[case::its_child(101)]
+    fn process_of_another_user_is_counted_and_not_waited_for(#[case] other: i32) {
+        let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101)], 0);
+        kernel.change(other, |it| it.refuses = true);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), Killed { found: 3, refused: 1 });
+        assert!(kernel.processes.borrow().values().all(|it| (it.life == Life::Runs) == it.refuses));
+    }
+
     #[test]
     fn none_is_left_but_the_child_to_be_waited_for_and_other_trees() {
         let tree = [(ROOT, REAPER), (101, ROOT), (102, 101), (103, REAPER), (104, 103)];
         let kernel = Kernel::new(&tree, 0);
-        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), 3);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(3));
         assert_eq!(kernel.left(), [ROOT, 103, 104]);
     }
 
     #[test]
     fn who_is_born_meanwhile_goes_in_the_next_round() {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT)], 7);
-        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), 2 + 7);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(2 + 7));
         assert_eq!(kernel.left(), [ROOT]);
     }
 
     #[test]
     fn a_child_that_was_waited_for_leaves_orphans_that_are_found() {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101)], 0);
-        kernel.processes.borrow_mut().get_mut(&ROOT).expect("it is there").killed = true;
+        kernel.change(ROOT, |it| it.life = Life::Killed);
         kernel.end(ROOT);
         kernel.take_status(ROOT).expect("nothing fails");
-        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), 2);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(2));
         assert_eq!(kernel.left(), [0; 0]);
     }
 
@@ -205,10 +304,10 @@ mod tests {
     fn orphans_that_ended_before_are_collected_and_others_are_not() {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101), (103, 101)], 0);
         for pid in [101, 102] {
-            kernel.processes.borrow_mut().get_mut(&pid).expect("it is there").killed = true;
+            kernel.change(pid, |it| it.life = Life::Killed);
             kernel.end(pid);
         }
-        kernel.processes.borrow_mut().get_mut(&102).expect("it is there").parent = REAPER;
+        kernel.change(102, |it| it.parent = REAPER);
         collect(&kernel, ROOT);
         assert_eq!(kernel.left(), [ROOT, 101, 103]);
     }

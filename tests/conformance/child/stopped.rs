@@ -1,0 +1,100 @@
+//! Children that are stopped when they are asked to end.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use forkexec::{Child, Command, Guarantee, Pipeline, Stdio, Tree};
+use forkexec_tests::isolate::isolated;
+use rstest::rstest;
+
+/// More than a child takes that notices the signal.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Says its number, and stops.
+const STOPS: &str = "trap 'exit 7' TERM; echo $$; kill -STOP $$; while :; do sleep 0.01; done";
+
+fn stopping(script: &str) -> Command<'static> {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+/// Waits until as many processes have said their numbers, and are stopped.
+fn await_stop(said: impl std::io::Read, count: usize) {
+    let end = Instant::now() + GRACE;
+    for pid in BufReader::new(said).lines().take(count) {
+        let pid = pid.expect("it is text");
+        let is_stopped =
+            || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| it.contains(") T "));
+        while !is_stopped() {
+            assert!(Instant::now() < end, "{pid} does not stop");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn stopped(command: &mut Command<'_>, count: usize) -> Child {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    await_stop(child.stdout.take().expect("it was piped"), count);
+    child
+}
+
+/// Ends it, and returns its code and signal. The grace was not over.
+fn ended(end: impl FnOnce() -> ExitStatus) -> (Option<i32>, Option<i32>) {
+    let began = Instant::now();
+    let status = end();
+    assert!(began.elapsed() < GRACE, "{status:?} after {:?}", began.elapsed());
+    (status.code(), status.signal())
+}
+
+/// Faults: W15
+#[rstest]
+fn stopped_child_notices_sigterm(#[values(true, false)] pidfd: bool) {
+    isolated(|| {
+        let mut child = stopped(stopping(STOPS).create_pidfd(pidfd), 1);
+        assert_eq!(ended(|| child.terminate_then_kill(GRACE).expect("it is ours")), (Some(7), None));
+    });
+}
+
+/// Faults: W15
+#[test]
+fn each_stopped_child_of_a_pipeline_notices_sigterm() {
+    isolated(|| {
+        let stops = STOPS.replace("echo $$", "echo $$ >&2");
+        let command = || stopping(&stops);
+        let mut children =
+            Pipeline::new(command()).pipe(command()).stderr(Stdio::piped()).spawn().expect("they start");
+        await_stop(children.stderr.take().expect("it was piped"), 2);
+        let began = Instant::now();
+        let status = children.terminate_then_kill(GRACE).expect("they are ours");
+        assert!(began.elapsed() < GRACE);
+        let codes: Vec<_> = status.as_slice().iter().map(ExitStatus::code).collect();
+        assert_eq!(codes, [Some(7); 2]);
+    });
+}
+
+/// Faults: W15
+#[rstest]
+#[case::of_a_group(Tree::Group)]
+#[case::of_a_session(Tree::Session)]
+#[case::of_the_best(Tree::Best)]
+fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
+    isolated(|| {
+        let script = format!("sh -c '{}' & {STOPS}", STOPS.replace('\'', "\""));
+        let mut child = stopped(stopping(&script).tree(tree), 2);
+        let mut killed = None;
+        let status = ended(|| {
+            let (status, tree) = child.terminate_tree_then_kill(GRACE).expect("they are ours");
+            killed = Some(tree);
+            status
+        });
+        assert_eq!(status, (Some(7), None));
+        let killed = killed.expect("it was told");
+        assert!(killed.found() >= 2 && killed.guarantee() >= Guarantee::Group, "{killed:?}");
+        assert_eq!(killed.failure(), None);
+    });
+}
