@@ -1,13 +1,13 @@
 //! A thread that lives as long as the process, and starts what is to die with it: Linux sends the signal for a dead parent
 //! when the *thread* that started the child ends (`PR_SET_PDEATHSIG` of prctl(2)).
 //!
-//! Starts wait for each other. The desk at which they do takes no memory.
+//! Starts wait for each other.
 
+use crate::per_process::PerProcess;
 use crate::wait::start_thread;
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What is to be done, for as long as its caller waits.
@@ -20,11 +20,19 @@ enum Desk {
     Done(Result<(), Box<dyn Any + Send>>),
 }
 
-static DESK: Mutex<Desk> = Mutex::new(Desk::Free);
-static CHANGED: Condvar = Condvar::new();
+/// The thread of a process, and what goes on with it.
+struct Keeper {
+    /// Held by the caller whose turn it is to ask: whether the thread was started.
+    turn: Mutex<bool>,
+    desk: Mutex<Desk>,
+    changed: Condvar,
+}
 
-/// Whose turn it is to ask, and in which process the thread is: one that was forked from this has none.
-static TURN: Mutex<u32> = Mutex::new(0);
+static KEEPER: PerProcess<Keeper> = PerProcess::new(|| Keeper {
+    turn: Mutex::new(false),
+    desk: Mutex::new(Desk::Free),
+    changed: Condvar::new(),
+});
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,48 +53,50 @@ pub(crate) fn run<T: Send>(work: impl Fn() -> T + Sync) -> io::Result<T> {
 }
 
 fn ask(work: &(dyn Fn() + Sync)) -> io::Result<()> {
-    let mut turn = lock(&TURN);
-    if *turn != process::id() {
-        start_thread("forkexec-keeper", keep)?;
-        *turn = process::id();
+    let keeper = KEEPER.get();
+    let mut is_started = lock(&keeper.turn);
+    if !*is_started {
+        start_thread("forkexec-keeper", || keep(keeper))?;
+        *is_started = true;
     }
     // SAFETY: only the lifetime is another. The thread has no more to do with it when it says so, and nothing here returns
     // or unwinds before that.
     let work = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(work) };
-    let mut desk = lock(&DESK);
+    let mut desk = lock(&keeper.desk);
     *desk = Desk::Asked(work);
-    CHANGED.notify_all();
+    keeper.changed.notify_all();
     let done = loop {
         match std::mem::replace(&mut *desk, Desk::Free) {
             Desk::Done(done) => break done,
             before => *desk = before,
         }
-        desk = CHANGED.wait(desk).unwrap_or_else(PoisonError::into_inner);
+        desk = keeper.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
     };
     drop(desk);
-    drop(turn);
+    drop(is_started);
     done.or_else(|panic| resume_unwind(panic))
 }
 
-fn keep() {
-    let mut desk = lock(&DESK);
+fn keep(keeper: &Keeper) {
+    let mut desk = lock(&keeper.desk);
     loop {
         let Desk::Asked(work) = *desk else {
-            desk = CHANGED.wait(desk).unwrap_or_else(PoisonError::into_inner);
+            desk = keeper.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
         *desk = Desk::Free;
         drop(desk);
         let done = catch_unwind(AssertUnwindSafe(work));
-        desk = lock(&DESK);
+        desk = lock(&keeper.desk);
         *desk = Desk::Done(done);
-        CHANGED.notify_all();
+        keeper.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use super::{KEEPER, lock, run};
+    use crate::per_process::is_done_in_a_forked_process;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
 
@@ -99,6 +109,16 @@ mod tests {
         assert!(
             others.into_iter().flat_map(|other| other.join().expect("it does not panic")).all(|id| id == own)
         );
+    }
+
+    /// Faults: M13
+    #[test]
+    fn forked_process_has_a_thread_of_its_own() {
+        let work = || assert_eq!(run(|| 7).expect("it starts"), 7);
+        work();
+        assert!(is_done_in_a_forked_process((), work));
+        assert!(is_done_in_a_forked_process(lock(&KEEPER.get().turn), work));
+        assert!(is_done_in_a_forked_process(lock(&KEEPER.get().desk), work));
     }
 
     #[test]

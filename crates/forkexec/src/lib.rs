@@ -58,6 +58,7 @@ mod keeper;
 mod layout;
 mod operand;
 mod path_search;
+mod per_process;
 mod pipeline;
 mod platform;
 mod prepare;

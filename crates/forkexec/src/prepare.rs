@@ -6,6 +6,7 @@ use crate::activation::announce::announce;
 use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::layout::Layout;
 use crate::path_search;
+use crate::per_process::Published;
 use crate::prepared::{Held, Prepared};
 use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
 use crate::slots;
@@ -18,7 +19,6 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// What becomes of one of 0, 1 and 2.
 pub(crate) enum Stream {
@@ -72,7 +72,7 @@ impl<'a> Prepared<'a> {
         checks::directories(&settings)?;
         Ok(Self {
             layout: lay_out(&settings, &descriptors, &streams)?,
-            capturing: OnceLock::new(),
+            capturing: Published::new(),
             descriptors,
             candidates: CStrings::new(candidates),
             searched,

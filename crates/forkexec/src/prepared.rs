@@ -2,6 +2,7 @@
 
 use crate::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::layout::Layout;
+use crate::per_process::Published;
 use crate::prepare::CAPTURED;
 use crate::prepare::checks::Descriptors;
 use crate::settings::Settings;
@@ -13,14 +14,13 @@ use std::ffi::{CString, OsString};
 use std::fmt;
 use std::ops::Deref;
 use std::process::{ExitStatus, Output};
-use std::sync::OnceLock;
 
 /// A command whose every word was checked, searched and put in order: what is left to do for a start are system calls.
 ///
 /// [`Command::prepare`](crate::Command::prepare) makes one that borrows the command,
 /// [`Command::into_prepared`](crate::Command::into_prepared) one that lives by itself. It may be started many times, by
-/// many threads at once, and no start allocates memory unless it fails or hands over sockets with
-/// [`listen_fd`](crate::Command::listen_fd).
+/// many threads at once, and no start allocates memory unless it fails, hands over sockets with
+/// [`listen_fd`](crate::Command::listen_fd), or makes a control group for [`tree`](crate::Command::tree).
 ///
 /// What a start would look up is looked up when the command is prepared, and is fixed by then:
 /// - the environment, and the `PATH` by which the program is searched. The program itself is looked for at each
@@ -68,7 +68,7 @@ pub struct Prepared<'fd> {
     pub(crate) descriptors: Descriptors,
     pub(crate) layout: Layout,
     /// The layout for [`output`](Self::output), once that was asked for.
-    pub(crate) capturing: OnceLock<Layout>,
+    pub(crate) capturing: Published<Layout>,
     /// Whether the child gives up the supplementary groups of the parent, although none are set.
     pub(crate) drops_groups: bool,
     pub(crate) reset: SignalSet,
@@ -137,7 +137,7 @@ impl Prepared<'_> {
             layout
         } else {
             let layout = self.layout_with(&CAPTURED)?;
-            self.capturing.get_or_init(|| layout)
+            self.capturing.set(layout)
         };
         spawn(self, layout)
     }

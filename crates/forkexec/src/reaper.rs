@@ -5,13 +5,13 @@
 //! descriptor has a thread of its own that waits for it.
 
 use crate::Error;
+use crate::per_process::PerProcess;
 use crate::tree::cgroup::{Leaf, has_line};
 use crate::wait::{Handle, Status, start_thread};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What somebody left.
@@ -25,25 +25,21 @@ pub(crate) enum Left {
 
 /// What the thread is told of more by.
 struct Desk {
-    /// Whose thread it is: a process that was forked from this one has none.
-    process: u32,
     bell: Option<PipeWriter>,
     waiting: Vec<Left>,
 }
 
-static DESK: Mutex<Desk> = Mutex::new(Desk { process: 0, bell: None, waiting: Vec::new() });
+static DESK: PerProcess<Mutex<Desk>> =
+    PerProcess::new(|| Mutex::new(Desk { bell: None, waiting: Vec::new() }));
 
 fn desk() -> MutexGuard<'static, Desk> {
-    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+    DESK.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes what is left over: at once if it has ended, else when it does.
 pub(crate) fn take_over(left: Left) {
     let Some(left) = left.settle() else { return };
     let mut desk = desk();
-    if desk.process != process::id() {
-        *desk = Desk { process: process::id(), bell: None, waiting: Vec::new() };
-    }
     desk.waiting.push(left);
     let is_first = desk.waiting.len() == 1;
     match &mut desk.bell {
@@ -210,4 +206,27 @@ impl Watched {
 /// Where no thread can be had either, the child stays a zombie.
 fn wait_apart(child: Handle) {
     let _ = start_thread("forkexec-wait", move || drop(child.wait(Status::Take)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::desk;
+    use crate::per_process::is_done_in_a_forked_process;
+    use crate::{Command, OnDrop};
+
+    /// Faults: M13
+    #[test]
+    fn forked_process_reaps_its_dropped_children() {
+        let work = || {
+            let mut command = Command::new("sleep");
+            drop(command.arg("600").on_drop(OnDrop::Kill).spawn().expect("it starts"));
+            // SAFETY: nothing is written. It waits until no child is left.
+            while unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), libc::WEXITED | libc::WNOWAIT) }
+                == 0
+            {
+                std::thread::yield_now();
+            }
+        };
+        assert!(is_done_in_a_forked_process(desk(), work));
+    }
 }

@@ -37,9 +37,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// early, where that matters.
 ///
 /// What stays open in this process: each reserved number, and one descriptor more, which are duplicates of one end of a
-/// pipe, close-on-exec. [`low_slots`] lists them. They are no use to anybody else; a program that closes them all
-/// the same loses nothing but their purpose, because each is looked at before it is used. A process that was
-/// made by fork(2) has its own.
+/// pipe, close-on-exec. [`low_slots`] lists them. A program that closes them loses nothing but their purpose, because each
+/// is looked at right before it is used. If another thread closes one between that look and the use, and opens something
+/// else that gets its number, the new descriptor is replaced: close only what is yours. A process that was made by fork(2)
+/// has its own.
 ///
 /// On other systems nothing is reserved, and the answer is 0.
 ///
@@ -63,7 +64,7 @@ pub fn reserve_low_slots(count: usize) -> io::Result<usize> {
         return Ok(0);
     }
     let pool = match current() {
-        Some(pool) if pool.is_alive() => Some(pool),
+        Some(pool) if pool.is_usable() => Some(pool),
         _ => replace_pool().map_err(|errno| io::Error::from_raw_os_error(errno.raw()))?,
     };
     Ok(pool.map_or(0, |pool| fill(pool, count)))
@@ -104,7 +105,7 @@ pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Er
 pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<Slot<'static>> {
     let pool = current()?;
     pool.lend(source, &usable).or_else(|| {
-        let pool = if pool.is_alive() { pool } else { replace_pool().ok()?? };
+        let pool = if pool.is_usable() { pool } else { replace_pool().ok()?? };
         pool.grow()?;
         pool.lend(source, usable)
     })

@@ -1,12 +1,17 @@
-//! What other threads do while one forks.
+//! What other threads do while one forks, and what the forked process can do.
 
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::Launch;
+use forkexec::{Command, Launch, OnDrop, Prepared, Stdio, Tree, reserve_low_slots};
 use forkexec_tests::isolate::isolated;
 
+use crate::child::dropped::Threads;
+use crate::ground::check;
 use crate::start::probe;
 
 /// Longer than a change of ids takes on however busy a machine.
@@ -30,6 +35,9 @@ extern "C" fn wait_for_the_change() {
 
 /// The C library has all threads change their ids, and waits for each (nptl(7)). One that forked with that signal blocked, and
 /// whose handlers waited for who waits for the change, waited for ever.
+///
+/// Android leaves ids to each thread, and its older versions have no handlers of fork(3).
+#[cfg(not(target_os = "android"))]
 #[test]
 fn m05_who_changes_ids_is_not_held_up_by_who_forks() {
     isolated(|| {
@@ -49,4 +57,72 @@ fn m05_who_changes_ids_is_not_held_up_by_who_forks() {
         });
         assert!(!WAS_HELD_UP.load(Ordering::Relaxed));
     });
+}
+
+/// What goes on in all threads, and in each process that is forked meanwhile: it takes each lock, has each thread at work.
+fn exercise(capturing: &Prepared<'_>) {
+    let mut child = probe(&["true"]).die_with_parent(libc::SIGKILL).spawn().expect("it starts");
+    assert!(child.wait().expect("it ends").success());
+    let mut dropped = probe(&["sleep-on-stdin"]);
+    drop(dropped.stdin(Stdio::piped()).on_drop(OnDrop::Kill).spawn().expect("it starts"));
+    assert!(capturing.output().expect("it starts").status.success());
+    let mut tree = Command::new("sleep").arg("600").tree(Tree::Group).spawn().expect("it starts");
+    tree.kill_tree().expect("it is ours");
+    assert_eq!(tree.wait().expect("it ends").signal(), Some(libc::SIGKILL));
+}
+
+/// What a forked process does: not on the only thread that it has, which would start all by itself.
+fn forked(capturing: &Prepared<'_>) -> bool {
+    let work = || {
+        exercise(capturing);
+        reserve_low_slots(16).is_ok()
+    };
+    thread::scope(|scope| scope.spawn(work).join().unwrap_or(false))
+}
+
+/// Each fork meets the threads in another moment.
+///
+/// Faults: M13
+#[test]
+fn process_forked_from_a_threaded_program_starts_children() {
+    const ROUNDS: usize = 40;
+    isolated(|| {
+        let threads = Threads::now();
+        let is_over = AtomicBool::new(false);
+        let capturing = probe(&["true"]).into_prepared().expect("it means something");
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Acquire) {
+                        exercise(&capturing);
+                    }
+                });
+            }
+            let ended: Vec<_> = (0..ROUNDS).map(|_| in_a_forked_process(|| forked(&capturing))).collect();
+            is_over.store(true, Ordering::Release);
+            assert!(ended.iter().all(ExitStatus::success), "{ended:?}");
+        });
+        // The one that starts children which die with the process stays.
+        threads.await_no_more_than(1);
+    });
+}
+
+/// How a process ends in which this is done. It is killed if it takes too long.
+fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
+    // SAFETY: the C library's functions work in the child of a threaded program, and those of this library are what is tested.
+    match check(unsafe { libc::fork() }) {
+        0 => {
+            // SAFETY: no memory is passed.
+            unsafe { libc::alarm(20) };
+            let code = catch_unwind(AssertUnwindSafe(work)).map_or(1, |done| i32::from(!done));
+            // SAFETY: the process ends.
+            unsafe { libc::_exit(code) }
+        }
+        pid => {
+            let mut status = 0;
+            // SAFETY: one int is written.
+            check(unsafe { libc::waitpid(pid, &raw mut status, 0) });
+            ExitStatus::from_raw(status)
+        }
+    }
 }

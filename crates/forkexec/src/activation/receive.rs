@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A descriptor that was handed to this program by socket activation: see [`listen_fds`].
 #[derive(Debug)]
@@ -60,20 +60,22 @@ pub struct ListenFd {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub unsafe fn listen_fds() -> Result<Vec<ListenFd>, Error> {
-    static ARE_TAKEN: Mutex<bool> = Mutex::new(false);
-    let mut are_taken = ARE_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    // No lock: one that another thread holds at a fork(2) would stay locked.
+    static ARE_TAKEN: AtomicBool = AtomicBool::new(false);
     let names = announced(|name| env::var_os(name))?;
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    if *are_taken {
+    if ARE_TAKEN.load(Ordering::SeqCst) {
         return Err(ActivationError::TakenBefore.into());
     }
     let fds = FIRST..;
     for fd in fds.clone().take(names.len()) {
         was_inherited(fd)?;
     }
-    *are_taken = true;
+    if ARE_TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(ActivationError::TakenBefore.into());
+    }
     // SAFETY: each is open, as was just seen. The caller promises that no other code owns it, and no call took it before.
     let take = |fd| unsafe { take(fd) };
     Ok(fds.zip(names).map(|(fd, name)| ListenFd { name, fd: take(fd) }).collect())

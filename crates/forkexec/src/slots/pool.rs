@@ -1,14 +1,16 @@
 //! Low descriptor numbers that are held by placeholders, and lent to one start at a time.
 //!
 //! A placeholder is a duplicate of the reading end of a pipe of our own, so its inode tells it from everything else.
-//! Whoever closes descriptors that are not his own may have closed ours, and the number may be somebody's by now. So
-//! nothing is put in the place of a descriptor that was not looked at: what is not ours any more is forgotten.
+//! Code that closes descriptors it does not own may have closed ours, and the number may be in use again. So each is looked
+//! at (fstat(2)) right before something is put in its place (dup3(2)), and what is not ours any more is forgotten. Between
+//! those two calls the same can happen once more: no call of the kernel does both.
 
 use crate::layout::duplicate;
 use crate::platform::{file_id, replace};
 use forkexec_core::{Errno, Fd, FileId};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// How many slots there may be.
@@ -26,6 +28,8 @@ pub(super) struct Pool {
     /// What the placeholders are duplicates of.
     original: Fd,
     id: FileId,
+    /// What was lent when another process was forked from this one never comes back there.
+    process: u32,
     /// A free slot's number, [`lent`] of it, or [`EMPTY`].
     cells: [AtomicI32; MOST],
     /// Whether slots that come back are closed.
@@ -48,7 +52,8 @@ impl Pool {
         let original = duplicate(&reader, HIGH).unwrap_or_else(|_| reader.into());
         let id = file_id(original.as_raw_fd())?;
         let cells = [const { AtomicI32::new(EMPTY) }; MOST];
-        Ok(Self { original: original.into_raw_fd(), id, cells, is_closed: AtomicBool::new(false) })
+        let process = process::id();
+        Ok(Self { original: original.into_raw_fd(), id, process, cells, is_closed: AtomicBool::new(false) })
     }
 
     /// Whether this number still is the pool's.
@@ -59,6 +64,11 @@ impl Pool {
     /// Whether slots can still be had: somebody may have closed what they are duplicates of.
     pub(super) fn is_alive(&self) -> bool {
         self.is_ours(self.original)
+    }
+
+    /// Whether it is this process's, and slots can still be had.
+    pub(super) fn is_usable(&self) -> bool {
+        self.process == process::id() && self.is_alive()
     }
 
     /// All descriptors that are the pool's and not lent at the moment.
