@@ -1,11 +1,15 @@
 //! Input and output, in whatever amounts.
 
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::time::Duration;
 
-use forkexec::Stdio;
 use forkexec::tokio::Child;
+use forkexec::{Command, Error, Stdio};
+use forkexec_tests::isolate::skip;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe::Receiver;
 use tokio::time::timeout;
 
 use crate::ground::{Threads, has_no_children, in_runtime, probe};
@@ -68,7 +72,7 @@ fn a_conversation_that_is_given_up_is_taken_up_again(
     #[values(Threads::One, Threads::Many)] threads: Threads,
 ) {
     in_runtime(threads, async {
-        let mut command = forkexec::Command::new("sh");
+        let mut command = Command::new("sh");
         command.args(["-c", "head -c 5; read line; printf %s \"$line\"; cat"]);
         let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
         let child = command.stdin(reader).stdout(Stdio::piped()).spawn_tokio().expect("it starts");
@@ -105,6 +109,56 @@ fn a_child_takes_its_pipes_back_from_a_conversation(#[values(Threads::One, Threa
             child
         };
         assert!(child.wait().await.expect("it ends").success() && has_no_children());
+    });
+}
+
+/// The reading end of a pseudoterminal fails with `EIO` when the other end is closed.
+///
+/// Faults: W14
+#[rstest]
+fn what_was_read_before_an_error_is_returned_when_finished_again(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] of_stdout: bool,
+) {
+    in_runtime(threads, async move {
+        let (mut parents, mut childs) = (-1, -1);
+        let none = ptr::null_mut();
+        // SAFETY: two descriptors are written, and nothing else is asked for.
+        let made =
+            unsafe { libc::openpty(&raw mut parents, &raw mut childs, none, ptr::null(), ptr::null()) };
+        if made != 0 {
+            return skip("no pseudoterminal is to be had");
+        }
+        // SAFETY: each descriptor is new, and nothing else has it.
+        let [parents, childs] = [parents, childs].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        // SAFETY: the command takes an int.
+        let set = unsafe { libc::fcntl(parents.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
+        assert_eq!(set, 0);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "printf early; printf oops >&2; sleep 0.1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if of_stdout {
+            command.stdout(childs)
+        } else {
+            command.stderr(childs)
+        };
+        let mut child = command.spawn_tokio().expect("it starts");
+        drop(command);
+        let reader = Receiver::from_owned_fd_unchecked(parents).expect("a terminal can be watched");
+        if of_stdout {
+            child.stdout = Some(reader);
+        } else {
+            child.stderr = Some(reader);
+        }
+        let mut conversation = child.talk(b"".as_slice());
+        let error =
+            timeout(LONG, conversation.finish()).await.expect("it ends").expect_err("no terminal is left");
+        assert!(matches!(error, Error::Child { .. }), "{error:?}");
+        let output =
+            timeout(LONG, conversation.finish()).await.expect("it has ended").expect("it is told once");
+        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"early"[..], &b"oops"[..]));
     });
 }
 

@@ -219,8 +219,9 @@ impl<'c, P: Partner> Conversation<'c, P> {
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if a call fails. What was read by then is not lost: the next run returns it. The child is left as it
-    /// is.
+    /// [`Error::Child`] if a call fails. The child is left as it is, and nothing that was read is lost: the next run returns it,
+    /// and reads on. Of a stream that failed the error is told once. It is neither read nor written any more, and is the
+    /// child's again when the conversation is dropped.
     pub fn run(&mut self) -> Result<Exchange<P::Status>, Error> {
         let clock = Deadline::after(self.timeout);
         let stopped = match self.talk(clock).map_err(failed)? {

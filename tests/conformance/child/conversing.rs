@@ -1,14 +1,16 @@
 //! Conversations: limits of size and time, line by line, and what is left when one ends early.
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::time::Duration;
 
 use forkexec::{Child, Command, Conversation, Error, Exchange, OnDrop, Stdio, Stopped};
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 use rstest::rstest;
 
@@ -206,18 +208,25 @@ fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said
 }
 
 /// More than one read takes, and all of it was written by the child.
-#[test]
-fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole() {
+#[rstest]
+#[case::standard_output(300_000, 0)]
+#[case::standard_error(0, 300_000)]
+#[case::both(300_000, 200_000)]
+fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
-        let script = format!("read line; sleep 600 & exec '{}' spew 300000 0", probe::path().display());
+        let script = format!("read line; sleep 600 & exec '{}' spew {out} {err}", probe::path().display());
         let mut child = shell(&script);
         let stdout = child.stdout.as_ref().expect("it is a pipe").as_raw_fd();
-        // SAFETY: the command takes an int.
-        check(unsafe { libc::fcntl(stdout, libc::F_SETPIPE_SZ, 1 << 20) });
+        let stderr = child.stderr.as_ref().expect("it is a pipe").as_raw_fd();
+        for pipe in [stdout, stderr] {
+            // SAFETY: the command takes an int.
+            check(unsafe { libc::fcntl(pipe, libc::F_SETPIPE_SZ, 1 << 20) });
+        }
         child.stdin.take().expect("it is a pipe").write_all(b"go\n").expect("it reads");
         child.wait().expect("it ends, since all of it has room");
         let heard = run(child.talk().drain_limit(Duration::ZERO));
-        assert_eq!((heard.stopped, heard.stdout.len()), (Stopped::DrainLimit, 300_000));
+        assert_eq!(heard.stopped, Stopped::DrainLimit);
+        assert_eq!((heard.stdout.len(), heard.stderr.len()), (out, err));
     });
 }
 
@@ -343,4 +352,67 @@ fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd:
         let output = child.communicate(b"still there").expect("it is no error");
         assert_eq!(output.stdout, b"still there");
     });
+}
+
+/// The reading end of a pseudoterminal fails with `EIO` when the other end is closed.
+///
+/// Faults: W14
+#[rstest]
+fn what_was_read_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_stdout: bool) {
+    isolated(|| {
+        let Some((parents, childs)) = terminal() else { return };
+        let mut command = command("sh", &["-c", "printf early; printf oops >&2; exit 3"]);
+        if of_stdout {
+            command.stdout(childs)
+        } else {
+            command.stderr(childs)
+        };
+        let mut child = command.spawn().expect("it starts");
+        drop(command);
+        if of_stdout {
+            child.stdout = Some(parents.into());
+        } else {
+            child.stderr = Some(parents.into());
+        }
+        let mut talk = child.talk();
+        let error = talk.timeout(LONG).run().expect_err("no terminal is left");
+        assert!(matches!(error, Error::Child { .. }), "{error:?}");
+        let heard = run(&mut talk);
+        assert_eq!((heard.stdout.as_slice(), heard.stderr.as_slice()), (&b"early"[..], &b"oops"[..]));
+        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (Stopped::Ended, Some(3)));
+        drop(talk);
+        assert_eq!([child.stdout.is_some(), child.stderr.is_some()], [of_stdout, !of_stdout]);
+    });
+}
+
+/// Faults: W14
+#[test]
+fn input_that_cannot_be_written_is_told_once() {
+    isolated(|| {
+        let mut child = shell("printf early; exit 3");
+        let null: OwnedFd = File::open("/dev/null").expect("it is there").into();
+        child.stdin = Some(null.into());
+        let mut talk = child.talk();
+        talk.input(b"never".as_slice()).timeout(LONG).run().expect_err("it is open for reading");
+        let heard = run(&mut talk);
+        assert_eq!((heard.stdout.as_slice(), heard.written), (&b"early"[..], 0));
+        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (Stopped::Ended, Some(3)));
+    });
+}
+
+/// Both ends of a pseudoterminal; says aloud if there is none to be had.
+fn terminal() -> Option<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    let [parents, childs] = &mut ends;
+    let none = ptr::null_mut();
+    // SAFETY: two descriptors are written, and nothing else is asked for.
+    if unsafe { libc::openpty(parents, childs, none, ptr::null(), ptr::null()) } != 0 {
+        skip(&format!("no pseudoterminal is to be had: {}", io::Error::last_os_error()));
+        return None;
+    }
+    // SAFETY: each descriptor is new, and nothing else has it.
+    let [parents, childs] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    // SAFETY: the command takes an int.
+    check(unsafe { libc::fcntl(parents.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) });
+    Some((parents, childs))
 }

@@ -28,6 +28,8 @@ impl Room {
 /// What was read so far. The pipe is closed at its end.
 pub(super) struct Drain<'c, R> {
     pipe: Option<Pipe<R>>,
+    /// A call failed, which was told: nothing more is read.
+    is_broken: bool,
     read: Vec<u8>,
     lines: Option<Lines<'c>>,
     pub(super) longest_line: usize,
@@ -40,6 +42,7 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
     pub(super) fn new(pipe: Option<R>) -> Self {
         Self {
             pipe: pipe.map(Pipe::new),
+            is_broken: false,
             read: Vec::new(),
             lines: None,
             longest_line: LONGEST_LINE,
@@ -55,19 +58,22 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
     }
 
     pub(super) fn unblock(&mut self) -> io::Result<()> {
-        self.pipe.as_mut().map_or(Ok(()), Pipe::unblock)
+        let unblocked = self.open().map_or(Ok(()), Pipe::unblock);
+        self.unless_broken(unblocked)
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.pipe.is_none()
+        self.pipe.is_none() || self.is_broken
     }
 
     pub(super) fn wanted(&self) -> Option<PollFd<'_>> {
-        self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
+        let pipe = self.pipe.as_ref().filter(|_| !self.is_broken)?;
+        Some(PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
     }
 
     pub(super) fn owe_what_is_there(&mut self) -> io::Result<()> {
-        self.owed = self.pipe.as_ref().map_or(Ok(0), Pipe::unread)?;
+        let unread = self.open().map_or(Ok(0), |pipe| pipe.unread());
+        self.owed = self.unless_broken(unread)?;
         Ok(())
     }
 
@@ -78,24 +84,40 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
         own_room: &mut usize,
         common_room: &mut usize,
     ) -> io::Result<Option<Stopped>> {
-        let Some(pipe) = &mut self.pipe else { return Ok(None) };
         buffer.resize(CHUNK, 0);
         let most = CHUNK.min(*own_room).min(*common_room);
-        if most == 0 && pipe.unread()? > 0 {
-            return Ok(Some(Stopped::Limit));
-        }
+        let Some(pipe) = self.open() else { return Ok(None) };
+        let unread = if most == 0 { pipe.unread() } else { Ok(0) };
         // With no room, and nothing there although poll(2) says that there is something, it is the end.
-        match pipe.end.read(&mut buffer[..most.max(1)]) {
-            Ok(0) => self.end(),
-            Ok(count) => {
+        let read = unread.and_then(|unread| match unread {
+            0 => pipe.end.read(&mut buffer[..most.max(1)]).map(Some),
+            _ => Ok(None),
+        });
+        match read {
+            Ok(None) => return Ok(Some(Stopped::Limit)),
+            Ok(Some(0)) => self.end(),
+            Ok(Some(count)) => {
                 *own_room = own_room.saturating_sub(count);
                 *common_room = common_room.saturating_sub(count);
                 self.hear(&buffer[..count]);
             }
             Err(error) if is_passing(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) => return self.unless_broken(Err(error)),
         }
         Ok(self.tell_lines().then_some(Stopped::Line))
+    }
+
+    fn open(&mut self) -> Option<&mut Pipe<R>> {
+        self.pipe.as_mut().filter(|_| !self.is_broken)
+    }
+
+    /// An error is told once. The next run goes on without this output.
+    fn unless_broken<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        if done.is_err() {
+            self.is_broken = true;
+            self.owed = 0;
+        }
+        done
     }
 
     fn end(&mut self) {
@@ -115,7 +137,7 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
 
     /// Tells the lines that are whole, and at the end the last one. Whether one of them was waited for.
     pub(super) fn tell_lines(&mut self) -> bool {
-        if self.pipe.is_none() {
+        if self.is_done() {
             return self.tell_rest();
         }
         self.lines.as_mut().is_some_and(|lines| lines.tell_whole(self.longest_line))

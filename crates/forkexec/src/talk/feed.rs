@@ -13,6 +13,8 @@ use std::process::ChildStdin;
 /// What is still to be written. The pipe is closed when all was, or nobody reads.
 pub(super) struct Feed<'c> {
     pipe: Option<Pipe<ChildStdin>>,
+    /// A call failed, which was told: nothing more is written.
+    is_broken: bool,
     rest: VecDeque<Cow<'c, [u8]>>,
     /// How much of the first was written.
     begun: usize,
@@ -25,6 +27,7 @@ impl<'c> Feed<'c> {
     pub(super) fn new(pipe: Option<ChildStdin>) -> Self {
         Self {
             pipe: pipe.map(Pipe::new),
+            is_broken: false,
             rest: VecDeque::new(),
             begun: 0,
             keep_open: false,
@@ -34,7 +37,7 @@ impl<'c> Feed<'c> {
     }
 
     pub(super) fn add(&mut self, input: Cow<'c, [u8]>) {
-        if !input.is_empty() && self.pipe.is_some() {
+        if !input.is_empty() && self.pipe.is_some() && !self.is_broken {
             self.rest.push_back(input);
         }
     }
@@ -44,15 +47,16 @@ impl<'c> Feed<'c> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        self.pipe.as_mut().map_or(Ok(()), Pipe::unblock)
+        let unblocked = self.pipe.as_mut().map_or(Ok(()), Pipe::unblock);
+        self.unless_broken(unblocked)
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.pipe.is_none() || self.keep_open && self.rest.is_empty()
+        self.pipe.is_none() || self.is_broken || self.keep_open && self.rest.is_empty()
     }
 
     pub(super) fn close_if_done(&mut self) {
-        if self.rest.is_empty() && !self.keep_open {
+        if self.rest.is_empty() && !self.keep_open && !self.is_broken {
             self.pipe = None;
         }
     }
@@ -69,9 +73,19 @@ impl<'c> Feed<'c> {
             Ok(written) => self.note(written),
             Err(error) if is_passing(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.end(),
-            Err(error) => return Err(error),
+            Err(error) => return self.unless_broken(Err(error)),
         }
         Ok(())
+    }
+
+    /// An error is told once. The next run goes on without what is not written yet.
+    fn unless_broken<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        if done.is_err() {
+            self.is_broken = true;
+            self.rest.clear();
+            self.begun = 0;
+        }
+        done
     }
 
     fn note(&mut self, written: usize) {

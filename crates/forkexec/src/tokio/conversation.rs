@@ -47,9 +47,9 @@ pub struct Conversation<'input> {
 impl<'input> Conversation<'input> {
     pub(super) fn new(mut child: Child, input: Cow<'input, [u8]>) -> Self {
         let pipe = child.stdin.take().filter(|_| !input.is_empty());
-        let out = Drain { pipe: child.stdout.take(), read: Vec::new() };
-        let err = Drain { pipe: child.stderr.take(), read: Vec::new() };
-        Self { child, feed: Feed { pipe, input, written: 0 }, out, err }
+        let out = Drain::new(child.stdout.take());
+        let err = Drain::new(child.stderr.take());
+        Self { child, feed: Feed { pipe, is_broken: false, input, written: 0 }, out, err }
     }
 
     /// Goes on until all is said and the child has ended: its status, and what it wrote.
@@ -61,7 +61,8 @@ impl<'input> Conversation<'input> {
     ///
     /// # Errors
     ///
-    /// Those of [`Child::communicate`]: if reading or writing fails, the child is killed.
+    /// Those of [`Child::communicate`]: if reading or writing fails, the child is killed. The error is told once: called again,
+    /// it goes on without the pipe that failed, and gives what was read.
     pub async fn finish(&mut self) -> Result<Output, Error> {
         if let Err(source) = poll_fn(|context| self.poll_pipes(context)).await {
             // The error at hand is the one to tell.
@@ -111,19 +112,25 @@ impl<'input> Conversation<'input> {
 #[derive(Debug)]
 struct Feed<'input> {
     pipe: Option<ChildStdin>,
+    /// A call failed, which was told.
+    is_broken: bool,
     input: Cow<'input, [u8]>,
     written: usize,
 }
 
 impl Feed<'_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(pipe) = &self.pipe {
-            ready!(pipe.poll_write_ready(context))?;
-            match sigpipe::without_signal(|| pipe.try_write(&self.input[self.written..])) {
+        while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.is_broken) {
+            let ready = ready!(pipe.poll_write_ready(context));
+            let write = || pipe.try_write(&self.input[self.written..]);
+            match ready.and_then(|()| sigpipe::without_signal(write)) {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.pipe = None,
                 Err(error) if is_passing(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    self.is_broken = true;
+                    return Poll::Ready(Err(error));
+                }
             }
             if self.written == self.input.len() {
                 self.pipe = None;
@@ -137,13 +144,19 @@ impl Feed<'_> {
 #[derive(Debug)]
 struct Drain {
     pipe: Option<ChildStdout>,
+    /// A call failed, which was told.
+    is_broken: bool,
     read: Vec<u8>,
 }
 
 impl Drain {
+    fn new(pipe: Option<ChildStdout>) -> Self {
+        Self { pipe, is_broken: false, read: Vec::new() }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         const CHUNK: usize = 64 * 1024;
-        while let Some(pipe) = &mut self.pipe {
+        while let Some(pipe) = self.pipe.as_mut().filter(|_| !self.is_broken) {
             let length = self.read.len();
             self.read.resize(length + CHUNK, 0);
             let mut room = ReadBuf::new(&mut self.read[length..]);
@@ -154,7 +167,10 @@ impl Drain {
                 Ok(()) if count == 0 => self.pipe = None,
                 Ok(()) => {}
                 Err(error) if is_passing(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    self.is_broken = true;
+                    return Poll::Ready(Err(error));
+                }
             }
         }
         Poll::Ready(Ok(()))
