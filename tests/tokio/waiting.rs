@@ -1,11 +1,13 @@
 //! How a child ended, by its descriptor and by a thread that waits for it.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::thread;
 use std::time::Duration;
 
 use forkexec::tokio::Child;
-use forkexec::{Error, Stdio};
+use forkexec::{Command, Error, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
@@ -85,7 +87,7 @@ fn a_child_is_asked_to_end_and_then_made_to(
     #[case] signal: i32,
 ) {
     in_runtime(threads, async move {
-        let mut command = forkexec::Command::new("sh");
+        let mut command = Command::new("sh");
         command.args(script).stdout(Stdio::piped()).create_pidfd(pidfd);
         let mut child = command.spawn_tokio().expect("it starts");
         if signal == libc::SIGKILL {
@@ -137,6 +139,83 @@ fn a_runtime_can_be_shut_down_while_a_thread_waits(#[values(Threads::One, Thread
         drop(stdin);
         let status = threads.runtime().block_on(child.wait()).expect("no runtime is needed for that");
         assert!(status.success() && has_no_children());
+    });
+}
+
+/// Faults: W16
+#[rstest]
+fn known_status_is_returned_in_another_runtime(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+    #[values(true, false)] was_awaited: bool,
+) {
+    isolated(move || {
+        let first = threads.runtime();
+        let mut child = first.block_on(async {
+            let mut child = sleeper(pidfd);
+            drop(child.stdin.take());
+            if was_awaited {
+                child.wait().await.expect("it ends");
+            }
+            child
+        });
+        drop(first);
+        threads.runtime().block_on(async {
+            for _ in 0..2 {
+                let status = timeout(LONG, child.wait()).await.expect("it has ended");
+                assert!(status.expect("it is ours").success() && has_no_children());
+            }
+        });
+    });
+}
+
+/// Faults: W16
+#[rstest]
+fn running_child_can_be_awaited_in_another_runtime(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+    #[values(true, false)] first_ends_meanwhile: bool,
+) {
+    isolated(move || {
+        let first = threads.runtime();
+        let (stdin, mut child) = first.block_on(async {
+            let mut child = sleeper(pidfd);
+            let stdin = child.stdin.take().and_then(|stdin| stdin.into_blocking_fd().ok());
+            assert!(timeout(SHORT, child.wait()).await.is_err());
+            (stdin, child)
+        });
+        let first = first_ends_meanwhile.then_some(first);
+        let end_both = move || {
+            thread::sleep(SHORT);
+            drop(first);
+            thread::sleep(SHORT);
+            drop(stdin);
+        };
+        let second = threads.runtime();
+        let status = thread::scope(|scope| {
+            scope.spawn(end_both);
+            second.block_on(async { timeout(LONG, child.wait()).await.expect("it ends") })
+        });
+        assert!(status.expect("it is ours").success() && has_no_children());
+    });
+}
+
+/// Faults: W15
+#[rstest]
+fn stopped_child_notices_sigterm(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let mut command = Command::new("sh");
+        let script = "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.01; done";
+        let mut child = command.args(["-c", script]).create_pidfd(pidfd).spawn_tokio().expect("it starts");
+        let stat = format!("/proc/{}/stat", child.id());
+        while !fs::read_to_string(&stat).expect("it is not waited for").contains(") T ") {
+            tokio::time::sleep(SHORT).await;
+        }
+        let ended = timeout(LONG, child.terminate_then_kill(2 * LONG)).await;
+        assert_eq!(ended.expect("it notices").expect("it is ours").code(), Some(7));
     });
 }
 

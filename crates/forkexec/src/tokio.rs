@@ -55,7 +55,9 @@
 //!
 //! Current-thread or multi-thread, with I/O enabled
 //! ([`enable_io`](::tokio::runtime::Builder::enable_io)), and with time for
-//! [`terminate_then_kill`](Child::terminate_then_kill). A child is watched by the runtime in which it was started.
+//! [`terminate_then_kill`](Child::terminate_then_kill). A child is watched by the runtime in which it was started, which must
+//! run as long as it is waited for. When that runtime has been shut down, the child can be waited for in another. Its pipes
+//! stay with the first. A status that is known is returned in any runtime.
 
 mod by_thread;
 mod child;

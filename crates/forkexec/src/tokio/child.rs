@@ -90,8 +90,13 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored. [`Error::Child`] if the runtime is
-    /// shut down, or a thread is needed and none can be started.
+    /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored. [`Error::Child`] if the child still
+    /// runs and this runtime is shut down, or a thread is needed and none can be started.
+    ///
+    /// # Panics
+    ///
+    /// If the runtime that watches the child was shut down, the child still runs, and I/O is not enabled in this runtime. The
+    /// child can be waited for in another.
     pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
         self.watch.wait().await
@@ -161,11 +166,12 @@ impl Child {
         self.wait().await
     }
 
-    /// Sends `SIGTERM`, gives the child so long to end by itself, then sends `SIGKILL`, and waits for it.
+    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped. Gives the child so long to end by itself, then sends
+    /// `SIGKILL`, and waits for it. If the end cannot be waited for, `SIGKILL` follows at once.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the child has got one signal or two, and can be waited for. Called again, it begins anew, with `SIGTERM`
+    /// Cancel safe: the child has got two signals or three, and can be waited for. Called again, it begins anew, with `SIGTERM`
     /// and all of the time.
     ///
     /// # Errors
@@ -177,10 +183,15 @@ impl Child {
     /// If time is not enabled in this runtime. Then no signal was sent.
     pub async fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         let terminated = async {
-            self.signal(libc::SIGTERM)?;
+            self.watch.child_mut().terminate()?;
             self.wait().await
         };
         match timeout(grace, terminated).await {
+            Ok(Err(error @ Error::Child { .. })) => {
+                // The error at hand is the one to tell.
+                let _ = self.start_kill();
+                Err(error)
+            }
             Ok(ended) => ended,
             Err(_) => self.kill().await,
         }

@@ -8,83 +8,96 @@ use std::process::ExitStatus;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A child, and who tells of its end.
+/// A child, and what tells of its end.
 #[derive(Debug)]
-pub(super) enum Watch {
-    /// The runtime, by the child's descriptor.
-    Descriptor(AsyncFd<HasDescriptor>),
-    /// A thread that waits for it, as soon as somebody asked for that.
-    Thread { child: crate::Child, waiter: Option<Waiter> },
+pub(super) struct Watch {
+    /// Dropped before the child, which owns the descriptor.
+    by: By,
+    child: crate::Child,
 }
 
-/// A child that has a descriptor.
 #[derive(Debug)]
-pub(super) struct HasDescriptor(crate::Child);
+enum By {
+    /// A runtime, by the child's descriptor.
+    Descriptor(AsyncFd<RawFd>),
+    /// A thread that waits for it, as soon as that was asked for.
+    Thread(Option<Waiter>),
+}
 
-impl AsRawFd for HasDescriptor {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_handle().expect("it is made of a child with a descriptor").as_raw_fd()
+impl By {
+    /// Has the runtime of this thread watch a child.
+    ///
+    /// # Safety
+    ///
+    /// The child outlives the answer.
+    unsafe fn of(child: &crate::Child) -> io::Result<Self> {
+        let Some(handle) = child.as_handle() else { return Ok(Self::Thread(None)) };
+        // SAFETY: the descriptor is the child's, and open as long as that lives: the caller's promise.
+        let watched = unsafe { AsyncFd::register_with_interest(handle.as_raw_fd(), Interest::READABLE) };
+        match watched.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts) {
+            Ok(watched) => Ok(Self::Descriptor(watched)),
+            // Linux 5.2 has such descriptors, and no way to wait for one.
+            Err((_, error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Self::Thread(None)),
+            Err((_, error)) => Err(error),
+        }
     }
 }
 
 impl Watch {
     /// Has a child watched. One that cannot be is dropped.
     pub(super) fn new(child: crate::Child) -> io::Result<Self> {
-        if child.as_handle().is_none() {
-            return Ok(Self::Thread { child, waiter: None });
-        }
-        // SAFETY: the descriptor is the child's for as long as that lives, and the answer owns the child.
-        let watched = unsafe { AsyncFd::register_with_interest(HasDescriptor(child), Interest::READABLE) };
-        match watched.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts) {
-            Ok(watched) => Ok(Self::Descriptor(watched)),
-            // Linux 5.2 has such descriptors, and no way to wait for one.
-            Err((HasDescriptor(child), error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Ok(Self::Thread { child, waiter: None })
-            }
-            Err((_, error)) => Err(error),
-        }
+        // SAFETY: both go into one value, which drops the child last and never moves it out.
+        let by = unsafe { By::of(&child) }?;
+        Ok(Self { by, child })
     }
 
     pub(super) fn child(&self) -> &crate::Child {
-        match self {
-            Self::Descriptor(watched) => &watched.get_ref().0,
-            Self::Thread { child, .. } => child,
-        }
+        &self.child
     }
 
     pub(super) fn child_mut(&mut self) -> &mut crate::Child {
-        match self {
-            Self::Descriptor(watched) => &mut watched.get_mut().0,
-            Self::Thread { child, .. } => child,
-        }
+        &mut self.child
     }
 
     pub(super) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
-        self.child_mut().replace_on_drop(policy)
+        self.child.replace_on_drop(policy)
     }
 
-    /// Waits until it has ended. Who stops waiting has lost nothing.
+    /// Waits until it has ended. A future that is dropped loses nothing.
+    ///
+    /// A status that is known needs no runtime. If the runtime that watches the child was shut down, this one does from now on.
     pub(super) async fn wait(&mut self) -> Result<ExitStatus, Error> {
-        match self {
-            Self::Descriptor(watched) => loop {
-                let mut ready = watched.readable_mut().await.map_err(unwaited)?;
-                if let Some(status) = ready.get_inner_mut().0.try_wait()? {
-                    return Ok(status);
-                }
-                ready.clear_ready();
-            },
-            Self::Thread { child, waiter } => {
-                if let Some(status) = child.try_wait()? {
-                    return Ok(status);
-                }
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        if self.ends().await.is_err() {
+            // SAFETY: as in `new`.
+            self.by = unsafe { By::of(&self.child) }.map_err(unwaited)?;
+            self.ends().await.map_err(unwaited)?;
+        }
+        self.child.wait() // which takes no time
+    }
+
+    /// Returns when the child has ended.
+    async fn ends(&mut self) -> io::Result<()> {
+        let watched = match &mut self.by {
+            By::Descriptor(watched) => watched,
+            By::Thread(waiter) => {
                 let thread = match waiter {
                     Some(thread) => thread,
-                    None => waiter.insert(Waiter::start(child.id()).map_err(unwaited)?),
+                    None => waiter.insert(Waiter::start(self.child.id())?),
                 };
                 let ended = thread.ended().await;
                 *waiter = None;
-                ended.map_err(unwaited)?;
-                child.wait() // which takes no time
+                return ended;
+            }
+        };
+        loop {
+            let mut ready = watched.readable_mut().await?;
+            match self.child.try_wait() {
+                Ok(None) => ready.clear_ready(),
+                // The caller asks again, and is told of an error then.
+                Ok(Some(_)) | Err(_) => return Ok(()),
             }
         }
     }
