@@ -76,7 +76,7 @@ pub(crate) struct Failing<S> {
     failed: OnceLock<&'static str>,
     /// Notes all calls, and says what happens at some.
     script: Option<&'static Script>,
-    /// Where stacks are mapped, and how long they are.
+    /// Where stacks are mapped, and how long they are. What was not unmapped of one stays.
     mapped: Mutex<Vec<(usize, usize)>>,
 }
 
@@ -392,7 +392,14 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
-        note(&self.mapped, |mapped| mapped.retain(|(address, _)| *address != memory.addr().get()));
+        note(&self.mapped, |mapped| {
+            for (address, mapped) in &mut *mapped {
+                if *address == memory.addr().get() {
+                    (*address, *mapped) = (*address + length, *mapped - length);
+                }
+            }
+            mapped.retain(|(_, length)| *length > 0);
+        });
         // SAFETY: the caller's promise.
         unsafe { self.inner.unmap(memory, length) }
     }

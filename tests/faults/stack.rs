@@ -3,11 +3,13 @@
 use std::ffi::CStr;
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closer, LaunchError, Launcher, Link, Method, Plan, Report, Stage, WorkingDirectory,
+    Backend, Closer, Errno, LaunchError, Launcher, Link, Method, Plan, Report, Stage, WorkingDirectory,
 };
 use forkexec_linux::{Call, Linux, LinuxLauncher, Start};
 use forkexec_tests::isolate::{isolated, skip};
@@ -43,8 +45,8 @@ fn overflow() {
     black_box(deeper(0));
 }
 
-fn no_clone3(start: Start) -> Option<forkexec_core::Errno> {
-    (start.call == Call::Clone3).then_some(forkexec_core::Errno::NOSYS)
+fn no_clone3(start: Start) -> Option<Errno> {
+    (start.call == Call::Clone3).then_some(Errno::NOSYS)
 }
 
 /// A child that inherits handlers has one for SIGSEGV, which std set; it blocks the signal, and dies of it all the same.
@@ -52,7 +54,7 @@ fn no_clone3(start: Start) -> Option<forkexec_core::Errno> {
 #[case::without_handlers(|_| None)]
 #[case::with_handlers(no_clone3)]
 fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
-    #[case] refuse: fn(Start) -> Option<forkexec_core::Errno>,
+    #[case] refuse: fn(Start) -> Option<Errno>,
     #[values(("chdir", Stage::Directory), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
 ) {
     isolated(|| {
@@ -78,6 +80,46 @@ fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
             let next = launch(backend, &launcher, &Plan { directory: None, ..plan });
             assert!(matches!(next, Ok(Ran { method: Method::Shared, .. })), "{next:?}");
         }
+    });
+}
+
+/// As many children as there are threads are on their way at once: each waits for the others. They share the counter.
+static ON_THEIR_WAY: AtomicUsize = AtomicUsize::new(0);
+const AT_ONCE: usize = 20;
+
+fn await_the_others() {
+    ON_THEIR_WAY.fetch_add(1, Ordering::SeqCst);
+    while ON_THEIR_WAY.load(Ordering::SeqCst) < AT_ONCE {
+        // SAFETY: no memory is passed.
+        unsafe { libc::usleep(1_000) };
+    }
+}
+
+/// 16 are kept.
+#[test]
+fn stack_that_is_not_kept_is_unmapped_with_its_guard() {
+    const LENGTH: usize = 2 << 16;
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("chdir", await_the_others));
+        let plan = Plan { directory: Some(WorkingDirectory::Path(c"/")), ..plan() };
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| launch(backend, &launcher, &plan).expect("it starts"));
+            }
+        });
+        let kept = backend.sys().take_mapped();
+        assert_eq!(kept.iter().map(|(_, length)| length).sum::<usize>(), 16 * LENGTH, "{kept:x?}");
+        assert!(kept.iter().all(|(_, length)| *length == LENGTH), "{kept:x?}");
+    });
+}
+
+#[test]
+fn stack_whose_guard_cannot_be_made_is_unmapped_whole() {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).denying(&["forbid"], Errno::NOMEM));
+        let answer = launch(backend, &launcher, &plan());
+        assert_eq!(answer, Err(LaunchError::Parent { stage: Stage::Setup, errno: Errno::NOMEM }));
+        assert_eq!(backend.sys().take_mapped(), []);
     });
 }
 

@@ -29,9 +29,11 @@ fn s07_groups_group_and_user_are_changed_in_whatever_order_they_are_asked_for(
     });
 }
 
-/// In a parent whose capabilities outlive a change of its user, and exec.
-#[test]
-fn s09_no_capability_outlives_a_change_of_user() {
+/// In a parent whose capabilities outlive a change of its user, and exec. The kernel keeps each set in two words of 32.
+#[rstest]
+#[case::of_the_low_word(BIND_LOW_PORTS)]
+#[case::of_the_high_word(SYSLOG)]
+fn s09_no_capability_outlives_a_change_of_user(#[case] capability: u32) {
     isolated(|| {
         if !is_privileged() || is_emulated("keeps no capabilities") {
             return;
@@ -39,7 +41,7 @@ fn s09_no_capability_outlives_a_change_of_user() {
         if cfg!(forkexec_backend = "posix") {
             return skip("the floor knows of no capabilities");
         }
-        if let Err(error) = capabilities::make_ambient(BIND_LOW_PORTS) {
+        if let Err(error) = capabilities::make_ambient(capability) {
             return skip(&format!("capabilities cannot be made ambient: {error}"));
         }
         let held = |ask: fn(&mut Command<'_>)| {
@@ -54,13 +56,48 @@ fn s09_no_capability_outlives_a_change_of_user() {
                 it.uid(4321).gid(1234).groups([]);
             }),
         ];
-        assert!(kept.contains(&(1 << BIND_LOW_PORTS)), "{kept:x?}");
+        assert!(kept.contains(&(1 << capability)), "{kept:x?}");
         assert_eq!(dropped, [0; 3], "effective, permitted, ambient");
     });
 }
 
 /// `CAP_NET_BIND_SERVICE` of `linux/capability.h`.
 const BIND_LOW_PORTS: u32 = 10;
+
+/// `CAP_SYSLOG` of `linux/capability.h`.
+const SYSLOG: u32 = 34;
+
+/// A set-user-id program of the superuser's: its real user is another. It may change users, and has groups to give up.
+#[rstest]
+#[case::user_and_group(|it: &mut Command<'_>| { it.uid(4321).gid(1234); })]
+#[case::user_alone(|it: &mut Command<'_>| { it.uid(4321); })]
+fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Command<'_>)) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let mut command = Command::new(root.path().join("probe"));
+        ask(command.arg("report").current_dir("/"));
+        let groups = [0, 7];
+        // SAFETY: two ids are read.
+        check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) });
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresuid(NOBODY, 0, 0) });
+        let output = command.output();
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::setresuid(0, 0, 0) });
+        match output {
+            // It is refused, because the child would keep them.
+            Err(Error::Input(_)) => {}
+            output => {
+                let report = output.expect("it starts").stdout;
+                let seen = Seen::parse(&String::from_utf8(report).expect("a report is ASCII"));
+                assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
+            }
+        }
+    });
+}
 
 #[test]
 fn no_groups_are_none() {

@@ -24,7 +24,7 @@ const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
 
 /// Makes a capability one that outlives a change of the user, and exec.
 pub(crate) fn make_ambient(capability: u32) -> io::Result<()> {
-    change(|sets| sets.inheritable |= 1 << capability)?;
+    change(capability / 32, |sets| sets.inheritable |= 1 << (capability % 32))?;
     let raise = libc::c_ulong::try_from(libc::PR_CAP_AMBIENT_RAISE).expect("a small number");
     // SAFETY: changes the calling process alone, which is the test's own.
     done(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0) })?;
@@ -35,19 +35,19 @@ pub(crate) fn make_ambient(capability: u32) -> io::Result<()> {
 pub(crate) fn obey_permission_bits() -> io::Result<()> {
     // `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH` of `linux/capability.h`.
     let given_up = (1 << 1) | (1 << 2);
-    change(|sets| {
+    change(0, |sets| {
         sets.effective &= !given_up;
         sets.permitted &= !given_up;
     })
 }
 
-/// Changes the first word of each set.
-fn change(how: impl FnOnce(&mut Sets)) -> io::Result<()> {
+/// Changes one of the two words of each set.
+fn change(word: u32, how: impl FnOnce(&mut Sets)) -> io::Result<()> {
     let mut header = Header { version: VERSION, pid: 0 };
     let mut sets = [Sets::default(); 2];
     // SAFETY: both outlive the call, which writes two sets.
     done(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) })?;
-    how(&mut sets[0]);
+    how(&mut sets[word as usize]);
     // SAFETY: as above; they are read.
     done(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) })
 }
