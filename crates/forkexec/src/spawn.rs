@@ -1,4 +1,5 @@
-//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails, or announces sockets.
+//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails, announces sockets or makes a
+//! control group.
 
 use crate::activation::announce;
 use crate::ends::Ends;

@@ -33,9 +33,10 @@ pub(super) struct Options {
     ///
     /// All get SIGTERM, and SIGKILL after --kill-after, or 10 seconds if that is not given. The program gets a process
     /// group of its own, unless it is to be elsewhere: signals are forwarded to all of it, and it is the foreground group of
-    /// the terminal if that of forkexec was. Where one can be made, the program gets a control group, too: nobody leaves
-    /// that. Without one, who is found by descent is ended, too; a process may be left that started a session or a group,
-    /// and whose parent has ended.
+    /// the terminal if that of forkexec was. Where one can be made, the program gets a control group, too. A process leaves
+    /// that only if its user may write to the control group above, as the user of forkexec may. Without a control group,
+    /// processes that are found by descent are ended, too. One may be left that started a session or a group, and whose
+    /// parent has ended.
     #[arg(long, requires = "timeout")]
     tree: bool,
 

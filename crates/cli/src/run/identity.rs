@@ -32,7 +32,7 @@ pub(super) struct Options {
     #[arg(long)]
     keep_groups: bool,
 
-    /// Let no exec of the program or its descendants grant privileges (Linux)
+    /// Let no exec of the program or its descendants grant privileges (Linux, FreeBSD)
     #[arg(long)]
     no_new_privs: bool,
 }

@@ -22,7 +22,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "none|inherit|SIGNALS", value_parser = mask, allow_hyphen_values = true)]
     mask: Option<Mask>,
 
-    /// Send the program this signal when forkexec dies (Linux)
+    /// Send the program this signal when forkexec dies (Linux, FreeBSD, DragonFly)
     #[arg(long, value_name = "SIGNAL", value_parser = signal::parse, allow_hyphen_values = true)]
     die_with_parent: Option<i32>,
 }

@@ -143,11 +143,12 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Lets no exec of the child or its descendants grant privileges (`PR_SET_NO_NEW_PRIVS` of prctl(2)).
+    /// Sets `no_new_privs`: exec can no longer grant privileges to the child or its descendants (`PR_SET_NO_NEW_PRIVS` of
+    /// prctl(2), `PROC_NO_NEW_PRIVS_CTL` of procctl(2)).
     ///
     /// # Platforms
     ///
-    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Linux, and FreeBSD from 14. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn no_new_privs(&mut self) -> &mut Self {
         self.settings.no_new_privs = true;
         self
@@ -169,7 +170,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sends the child this signal when the parent dies (`PR_SET_PDEATHSIG` of prctl(2)).
+    /// Sends the child this signal when the parent dies (`PR_SET_PDEATHSIG` of prctl(2), `PROC_PDEATHSIG_CTL` of procctl(2)).
     ///
     /// Linux sends it when the *thread* that started the child ends, even if the process lives on. So unless the first thread
     /// of the process starts it, a thread of this library's does, which lives as long as the process: see
@@ -177,7 +178,7 @@ impl<'fd> Command<'fd> {
     ///
     /// # Platforms
     ///
-    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Linux, FreeBSD and DragonFly. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
     pub fn die_with_parent(&mut self, signal: i32) -> &mut Self {
         self.settings.die_with_parent = Some(signal);
         self
