@@ -430,7 +430,7 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn is_filtered(&self) -> Result<bool, Errno> {
-        // SAFETY: no memory is passed.
+        // SAFETY: asks about the calling process, and changes nothing.
         let mode = int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_SECCOMP, 0, 0, 0, 0) })?;
         Ok(mode != 0)
     }

@@ -150,7 +150,7 @@ fn the_effective_user_decides_whether_groups_are_dropped() {
         // SAFETY: the list has one element.
         check(unsafe { libc::setgroups(1, [77].as_ptr()) });
         // As in a set-user-id program: the real user is another.
-        // SAFETY: no memory is passed, and the ids are this process's own.
+        // SAFETY: the ids are this process's own.
         check(unsafe { libc::setresuid(4321, 0, 0) });
         let seen = everybodys(|command| {
             command.uid(NOBODY).gid(NOBODY);

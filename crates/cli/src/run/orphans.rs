@@ -36,7 +36,7 @@ impl Options {
 /// Reaps every child that has ended, but not the program.
 pub(super) fn reap(program: i32) {
     while let Some(child) = ended().filter(|&child| child != program) {
-        // SAFETY: no memory is passed. The child was just seen to have ended, and only this thread reaps.
+        // SAFETY: the child was just seen to have ended, and only this thread reaps.
         unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::WNOHANG) };
     }
 }
