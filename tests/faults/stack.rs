@@ -90,7 +90,7 @@ const AT_ONCE: usize = 20;
 fn await_the_others() {
     ON_THEIR_WAY.fetch_add(1, Ordering::SeqCst);
     while ON_THEIR_WAY.load(Ordering::SeqCst) < AT_ONCE {
-        // SAFETY: no memory is passed.
+        // SAFETY: waits, and changes nothing.
         unsafe { libc::usleep(1_000) };
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn is_done_in_a_forked_process<T>(held: T, work: impl FnOnce() + Send
     // SAFETY: the C library's functions work in the child of a threaded program, and those of this crate are what is tested.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // SAFETY: no memory is passed. It ends a process that waits for ever.
+        // SAFETY: ends the forked process alone, if it waits for ever.
         unsafe { libc::alarm(10) };
         let done = std::thread::scope(|scope| scope.spawn(work).join());
         // SAFETY: the process ends.

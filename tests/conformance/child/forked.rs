@@ -112,7 +112,7 @@ fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
     // SAFETY: the C library's functions work in the child of a threaded program, and those of this library are what is tested.
     match check(unsafe { libc::fork() }) {
         0 => {
-            // SAFETY: no memory is passed.
+            // SAFETY: ends the forked process alone, if it waits for ever.
             unsafe { libc::alarm(20) };
             let code = catch_unwind(AssertUnwindSafe(work)).map_or(1, |done| i32::from(!done));
             // SAFETY: the process ends.

@@ -82,10 +82,10 @@ fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Comma
         let groups = [0, 7];
         // SAFETY: two ids are read.
         check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) });
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresuid(NOBODY, 0, 0) });
         let output = command.output();
-        // SAFETY: no memory is passed.
+        // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe { libc::setresuid(0, 0, 0) });
         match output {
             // It is refused, because the child would keep them.
