@@ -5,10 +5,8 @@ use super::platform;
 /// The sender of a signal, as far as the system tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// A process, by kill(2) and the like; 0 is one outside of this pid namespace.
+    /// A process, by kill(2) and the like, or by a timer of its own; 0 is one outside of this pid namespace.
     Process(i32),
-    /// A timer of this process.
-    Timer,
     /// The kernel: a key at the terminal, a hang-up, a limit.
     Kernel,
 }
@@ -68,7 +66,6 @@ pub(crate) fn candidates() -> impl Iterator<Item = i32> {
 /// Whether the program is sent a signal that this process got.
 pub(crate) fn is_forwarded(signal: i32, sender: Sender, parties: Parties) -> bool {
     match sender {
-        Sender::Timer => false,
         // The program signalled a group that includes this process, or its parent. Sent back, it might do so again.
         Sender::Process(pid) => pid != parties.own && pid != parties.program,
         Sender::Kernel if OF_OWN_USE.contains(&signal) => false,
@@ -106,7 +103,7 @@ mod tests {
     #[test]
     fn the_programs_own_signals_do_not_come_back() {
         for parties in [APART, TOGETHER] {
-            for sender in [Sender::Process(10), Sender::Process(11), Sender::Timer] {
+            for sender in [Sender::Process(10), Sender::Process(11)] {
                 assert!(!is_forwarded(libc::SIGTERM, sender, parties));
             }
         }

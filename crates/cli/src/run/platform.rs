@@ -1,6 +1,8 @@
 //! Systems differ here: units, the sender of a signal, the adoption of orphans, and a clock that runs while a process is stopped.
 
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::time::Duration;
 use std::time::Instant;
 
 use super::forward::Sender;
@@ -11,18 +13,32 @@ pub(super) fn max_rss_kib(max_rss: impl TryInto<u64>) -> Option<u64> {
     Some(if cfg!(target_vendor = "apple") { count / 1024 } else { count })
 }
 
+/// The signal of the key at the terminal that asks for the status (`VSTATUS` of termios(4)).
+pub(super) const STATUS_KEY: Option<i32> = STATUS_SIGNAL;
+
+cfg_if::cfg_if! {
+    if #[cfg(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "netbsd",
+        target_os = "openbsd",
+    ))] {
+        const STATUS_SIGNAL: Option<i32> = Some(libc::SIGINFO);
+    } else {
+        const STATUS_SIGNAL: Option<i32> = None;
+    }
+}
+
 cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
-        /// No key at the terminal asks for the status.
-        pub(super) const STATUS_KEY: Option<i32> = None;
-
         /// The sender of a signal with these `si_code` and `si_pid`.
         ///
         /// All codes above 0 are the kernel's (`SI_FROMKERNEL` of linux/signal.h). A process outside of this pid namespace has
-        /// the number 0, so the number does not tell.
+        /// the number 0, so the number does not tell. For a timer, there is another number in its place.
         pub(crate) fn sender(code: i32, pid: i32) -> Sender {
             match code {
-                libc::SI_TIMER => Sender::Timer,
+                libc::SI_TIMER => Sender::Process(std::process::id().cast_signed()),
                 code if code > 0 => Sender::Kernel,
                 _ => Sender::Process(pid),
             }
@@ -35,17 +51,25 @@ cfg_if::cfg_if! {
             let done = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, yes, none, none, none) };
             if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
-    } else {
-        cfg_if::cfg_if! {
-            if #[cfg(any(target_os = "solaris", target_os = "illumos"))] {
-                /// No key at the terminal asks for the status.
-                pub(super) const STATUS_KEY: Option<i32> = None;
-            } else {
-                /// The signal of the key that asks for the status (`VSTATUS` of termios(4)).
-                pub(super) const STATUS_KEY: Option<i32> = Some(libc::SIGINFO);
-            }
-        }
 
+        /// Stops this process by `stop`, and continues it at this instant if it is stopped then.
+        ///
+        /// A timer sends `SIGCONT`. If the system has no timer left, this process is not continued.
+        pub(super) fn stop_until<T>(end: Option<Instant>, stop: impl FnOnce() -> T) -> T {
+            use nix::sys::signal::{SigEvent, SigevNotify, Signal};
+            use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+            use nix::time::ClockId;
+
+            let event = SigevNotify::SigevSignal { signal: Signal::SIGCONT, si_value: 0 };
+            let mut timer = end.and_then(|_| Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(event)).ok());
+            if let (Some(timer), Some(end)) = (&mut timer, end) {
+                // Zero would disarm it.
+                let rest = end.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+                let _ = timer.set(Expiration::OneShot(rest.into()), TimerSetTimeFlags::empty());
+            }
+            stop()
+        }
+    } else {
         /// The sender of a signal with these `si_code` and `si_pid`: a process has a number.
         pub(crate) fn sender(_: i32, pid: i32) -> Sender {
             if pid == 0 { Sender::Kernel } else { Sender::Process(pid) }
@@ -66,40 +90,10 @@ cfg_if::cfg_if! {
                 }
             }
         }
-    }
-}
 
-cfg_if::cfg_if! {
-    if #[cfg(any(target_os = "linux", target_os = "android"))] {
-        /// Continues this process at an instant, if it is stopped then, until it is dropped.
-        pub(super) struct Waker {
-            _timer: nix::sys::timer::Timer,
-        }
-
-        impl Waker {
-            /// `None` if the system has no timer left.
-            pub(super) fn at(end: Instant) -> Option<Self> {
-                use nix::sys::signal::{SigEvent, SigevNotify, Signal};
-                use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-                use nix::time::ClockId;
-
-                let event = SigevNotify::SigevSignal { signal: Signal::SIGCONT, si_value: 0 };
-                let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(event)).ok()?;
-                // Zero would disarm it.
-                let rest = end.saturating_duration_since(Instant::now()).max(std::time::Duration::from_nanos(1));
-                timer.set(Expiration::OneShot(rest.into()), TimerSetTimeFlags::empty()).ok()?;
-                Some(Self { _timer: timer })
-            }
-        }
-    } else {
-        /// No timer continues a process that is stopped: a deadline is noticed when it is continued.
-        pub(super) struct Waker;
-
-        impl Waker {
-            /// None.
-            pub(super) fn at(_: Instant) -> Option<Self> {
-                None
-            }
+        /// Stops this process by `stop`. No timer continues it: a deadline is noticed when it is continued.
+        pub(super) fn stop_until<T>(_: Option<Instant>, stop: impl FnOnce() -> T) -> T {
+            stop()
         }
     }
 }

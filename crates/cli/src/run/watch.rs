@@ -12,10 +12,9 @@ use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
 
 use super::arrivals::{self, Arrival, Arrivals};
 use super::forward::{self, Parties, STOPS, Sender};
-use super::orphans;
-use super::platform::Waker;
 use super::progress::Progress;
 use super::terminal::Terminal;
+use super::{orphans, platform};
 use crate::exit::{Code, Failure};
 use crate::started;
 
@@ -186,9 +185,7 @@ impl Watch {
         }
         // The kernel discards these signals, unlike SIGSTOP, where no shell could continue this process.
         let own = if is_of_terminal { signal } else { libc::SIGTSTP };
-        let waker = end.and_then(Waker::at);
-        let has_stopped = arrivals::stop(own);
-        drop(waker);
+        let has_stopped = platform::stop_until(end, || arrivals::stop(own));
         if !has_stopped && signal == libc::SIGTSTP && self.group != getpgrp() {
             // The kernel would have discarded it for the program, too, in this process's group.
             if let Some(terminal) = &self.terminal {

@@ -84,7 +84,7 @@ fn n37_a_descriptor_that_is_no_directory_is_125() {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let (code, _, complaint) = said(&run(&["--chdir-fd", "9"], &["true"]).output().expect("it starts"));
         assert_eq!(code, Some(125), "{complaint}");
-        assert!(complaint.contains("chdir to descriptor 9: Not a directory"), "{complaint}");
+        assert!(complaint.contains("enter the directory on descriptor 9: Not a directory"), "{complaint}");
     });
 }
 
