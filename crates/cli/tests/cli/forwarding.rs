@@ -193,7 +193,7 @@ fn handles(pid: u32, signal: i32) -> bool {
 #[test]
 fn nothing_is_forwarded_while_a_tree_is_ended() {
     isolated_for(LIMIT, || {
-        let wrapper = Wrapper(&["forkexec", "run", "--timeout", "100ms", "--kill-after", "1", "--tree"]);
+        let wrapper = Wrapper(&["forkexec", "run", "--timeout", "3", "--kill-after", "1", "--tree"]);
         let script = "trap 'echo ready' TERM; trap 'exit 9' USR1; while :; do sleep 0.05; done";
         let command = wrapper.around(script).expect("it is there");
         assert_eq!(code(end_by(command, libc::SIGUSR1)), 137);

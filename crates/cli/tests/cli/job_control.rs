@@ -95,12 +95,13 @@ fn a_job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i
         // Other wrappers may stop before the program does.
         let wait = format!("read pid < {pid}; until grep -q \"^State:.[tT]\" /proc/$pid/status; do :; done");
         let shell = format!(
-            "set -m; {line} sh -c '{program}'; echo first=$?; {wait}; read y; echo shell=$y; fg; echo then=$?"
+            "set -m; {line} sh -c '{program}'; echo first=$?; {wait}; echo stopped; read y; echo shell=$y; fg; echo then=$?"
         );
         let mut session = Session::script("sh", &shell);
         session.until("ready");
         session.press(SUSPEND);
         session.until(&format!("first={stopped}"));
+        session.until("stopped");
         session.press("one\n");
         session.until("shell=one");
         session.press("two\n");
