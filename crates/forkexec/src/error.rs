@@ -151,7 +151,9 @@ impl SpawnError {
         self.errno
     }
 
-    /// What is behind it. It is found out by looking after the failure, so it is what was so a moment later.
+    /// What is behind it. It is found out by looking after the failure, so it is what was so a moment later. `None` if it
+    /// could not be observed, and about files if a [`pre_exec`](crate::Command::pre_exec) closure ran, which may have
+    /// changed what the child sees.
     pub fn cause(&self) -> Option<&Cause> {
         self.cause.as_ref()
     }

@@ -422,6 +422,16 @@ def identities_that_are_refused():
 
 
 @case
+def a_directory_for_root_alone():
+    """CPython enters the directory before it changes the ids."""
+    if VERSION < (3, 9) or os.geteuid() != 0:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        return [call(executable_list=[b"/bin/true"], cwd=directory, uid=65534),
+                call(executable_list=[b"/bin/true"], cwd=directory, uid=65534, gid=65534, preexec_fn=int)]
+
+
+@case
 def signals():
     usr1 = {signal.SIGUSR1}
     outcomes = [attributes()]
