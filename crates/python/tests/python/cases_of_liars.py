@@ -202,6 +202,14 @@ def lists_that_change_while_they_are_read():
 
 
 @case
+def copies_under_a_closed_number():
+    reader, writer = os.pipe()
+    outcomes = [call(c2pwrite=0, errwrite=reader, p2cwrite=reader), call(c2pwrite=1, errwrite=reader, p2cwrite=reader)]
+    os.close(writer)
+    return outcomes
+
+
+@case
 def streams_that_are_not_there_when_the_report_goes_to_one():
     reader, writer = os.pipe()
     spare = [os.dup(fd) for fd in (0, 1, 2)]

@@ -44,6 +44,8 @@ OTHERS = [None, 1.5, float("nan"), float("inf"), 1j, Ellipsis, NotImplemented, o
           decimal.Decimal("1.5"), decimal.Decimal(3), range(3), collections.deque([b"x"]), bytearray(b"x"), memoryview(b"xy"), type("a.b", (), {})(),
           type("\u00e9" * 120, (), {})()]
 
+ACTIONS = [""] * 12 + ["raise"] * 2 + ["mutate"] * 4 + ["again", "collect", "error"]
+
 ERRORS_RAISED = [ValueError, TypeError, IndexError, KeyError, OSError, ZeroDivisionError, KeyboardInterrupt, SystemExit, MemoryError,
                  StopIteration, RecursionError, AttributeError, OverflowError]
 
@@ -69,6 +71,8 @@ class World:
         self.values = {}
         #: What each object, by its id, said of its length.
         self.claimed = {}
+        #: What each object, by its id, said that its number is.
+        self.numbers = {}
         self.has_mutated = False
 
     def note(self, *event):
@@ -77,8 +81,16 @@ class World:
 
     def choose(self, *ways):
         """One of these, by weight."""
-        weights, functions = zip(*ways)
-        return self.random.choices(functions, weights)[0]()
+        place = self.random.random() * sum(weight for weight, _ in ways)
+        for weight, way in ways:
+            place -= weight
+            if place < 0:
+                return way()
+        return ways[0][1]()
+
+    def pick(self, values):
+        """One of these. The method of `random` that does so takes four times as long."""
+        return values[int(self.random.random() * len(values))]
 
     def keep(self, value):
         self.objects.append(value)
@@ -89,53 +101,53 @@ class World:
     # Values.
 
     def integer(self):
-        return self.choose((6, lambda: self.random.choice(INTEGERS)), (2, lambda: self.random.choice(OPEN + CLOSED)),
-                           (1, lambda: self.subclass(int, self.random.choice(INTEGERS))), (2, lambda: self.misbehaved("__index__")),
+        return self.choose((6, lambda: self.pick(INTEGERS)), (2, lambda: self.pick(OPEN + CLOSED)),
+                           (1, lambda: self.subclass(int, self.pick(INTEGERS))), (2, lambda: self.misbehaved("__index__")),
                            (1, self.other))
 
     def string(self):
-        return self.choose((8, lambda: self.random.choice(STRINGS)), (1, lambda: self.subclass(bytes, b"sub")), (1, lambda: self.subclass(str, "sub")),
+        return self.choose((8, lambda: self.pick(STRINGS)), (1, lambda: self.subclass(bytes, b"sub")), (1, lambda: self.subclass(str, "sub")),
                            (2, lambda: self.misbehaved("__fspath__")), (1, self.other))
 
     def bytestring(self):
-        return self.choose((8, lambda: self.random.choice([s for s in STRINGS if isinstance(s, bytes)])), (2, lambda: self.subclass(bytes, b"A=sub")),
+        return self.choose((8, lambda: self.pick([s for s in STRINGS if isinstance(s, bytes)])), (2, lambda: self.subclass(bytes, b"A=sub")),
                            (1, self.string))
 
     def other(self):
-        return self.choose((4, lambda: self.random.choice(OTHERS)), (1, lambda: self.misbehaved(self.random.choice(METHODS))))
+        return self.choose((4, lambda: self.pick(OTHERS)), (1, lambda: self.misbehaved(self.pick(METHODS))))
 
     def sequence(self, item, plain=3):
-        items = lambda: [item() for _ in range(self.random.choice([0, 1, 1, 2, 2, 3, 4, 8]))]  # noqa: E731
+        items = lambda: [item() for _ in range(self.pick([0, 1, 1, 2, 2, 3, 4, 8]))]  # noqa: E731
         return self.choose((plain, lambda: self.keep(items())), (1, lambda: tuple(items())), (1, lambda: iter(items())),
                            (1, lambda: (value for value in items())), (1, lambda: self.subclass(list, items())),
                            (1, lambda: self.subclass(tuple, items())), (2, lambda: self.misbehaved("__getitem__", "__len__", items=items())),
                            (1, lambda: self.misbehaved("__iter__", items=items())), (1, self.other), (1, self.string))
 
     def flag(self):
-        return self.choose((4, lambda: self.random.choice([True, False, 0, 1, -1, 2 ** 31, 2 ** 70, None, "", "x", [], 0.0, 1.5])),
+        return self.choose((4, lambda: self.pick([True, False, 0, 1, -1, 2 ** 31, 2 ** 70, None, "", "x", [], 0.0, 1.5])),
                            (2, lambda: self.misbehaved("__bool__")), (1, lambda: self.misbehaved("__len__")), (1, self.integer))
 
     def descriptor_tuple(self):
-        numbers = [self.random.choice([REPORT_WRITER] + OPEN + CLOSED + INTEGERS) for _ in range(self.random.randrange(6))]
+        numbers = [self.pick([REPORT_WRITER] + OPEN + CLOSED + INTEGERS) for _ in range(self.random.randrange(6))]
         orders = [lambda: tuple(sorted(set(numbers))), lambda: tuple(numbers), lambda: tuple(numbers + [self.integer()]),
                   lambda: self.subclass(tuple, sorted(set(numbers))), lambda: self.keep(list(numbers)),
                   lambda: tuple(self.subclass(int, number) for number in sorted(set(numbers)))]
-        return self.choose((6, self.random.choice(orders)), (1, lambda: self.sequence(self.integer)))
+        return self.choose((6, self.pick(orders)), (1, lambda: self.sequence(self.integer)))
 
     def group_list(self):
-        group = lambda: self.choose((3, lambda: self.random.choice([0, 5, 7, 65534])), (2, self.integer))  # noqa: E731
-        many = lambda: self.keep([0] * self.random.choice([65535, 65536, 65537]))  # noqa: E731
+        group = lambda: self.choose((3, lambda: self.pick([0, 5, 7, 65534])), (2, self.integer))  # noqa: E731
+        many = lambda: self.keep([0] * self.pick([65535, 65536, 65537]))  # noqa: E731
         return self.choose((20, lambda: self.sequence(group, plain=6)), (4, lambda: self.subclass(list, [group()])), (1, many), (3, lambda: None))
 
     def identity(self):
-        return self.choose((2, lambda: None), (2, lambda: self.random.choice([0, 65534, 12345, -1, 2 ** 32 - 1])), (3, self.integer))
+        return self.choose((2, lambda: None), (2, lambda: self.pick([0, 65534, 12345, -1, 2 ** 32 - 1])), (3, self.integer))
 
     def preexec(self):
         return self.choose((2, lambda: None), (1, lambda: int), (1, lambda: self.raising), (1, lambda: self.writing), (1, lambda: self.ending),
                            (1, lambda: self.opening), (1, lambda: self.again), (1, lambda: self.mutate), (1, lambda: self.misbehaved("__call__")), (1, self.other))
 
     def raising(self):
-        raise self.random.choice(ERRORS_RAISED)
+        raise self.pick(ERRORS_RAISED)
 
     def writing(self):
         os.write(ERRORS, b"preexec %d\n" % gc.isenabled())
@@ -160,8 +172,8 @@ class World:
     def misbehaved(self, *names, items=None):
         """An object with these methods, and perhaps some others."""
         names = [name for name in names if name == names[0] or self.random.random() < 0.9]
-        names += self.random.sample(METHODS, self.random.choice([0, 0, 1, 2, 3]))
-        base = self.random.choice(BASES) if self.random.random() < 0.1 else object
+        names += self.random.sample(METHODS, self.pick([0, 0, 1, 2, 3]))
+        base = self.pick(BASES) if self.random.random() < 0.1 else object
         return self.instance(base, names, None, items)
 
     def instance(self, base, names, value=None, items=None):
@@ -174,29 +186,29 @@ class World:
 
     def steps(self, name, items):
         """What the calls of a method do, one after the other; the last one is repeated."""
-        return [(self.action(), self.result(name, items)) for _ in range(self.random.choice([1, 1, 2, 3]))]
+        return [(self.action(), self.result(name, items)) for _ in range(self.pick([1, 1, 2, 3]))]
 
     def action(self):
-        return self.random.choices(["", "raise", "mutate", "again", "collect", "error"], [12, 2, 4, 1, 1, 1])[0]
+        return self.pick(ACTIONS)
 
     def result(self, name, items):
         if self.random.random() < 0.15:
-            return self.random.choice(OTHERS + STRINGS + INTEGERS)
+            return self.pick(OTHERS + STRINGS + INTEGERS)
         if name in ("__len__", "__length_hint__"):
-            return self.random.choice([len(items)] * 8 + LENGTHS) if items is not None else self.random.choice(LENGTHS)
+            return self.pick([len(items)] * 8 + LENGTHS) if items is not None else self.pick(LENGTHS)
         if name == "__fspath__":
-            return self.random.choice(STRINGS) if self.random.random() < 0.9 else self.subclass(*self.random.choice([(bytes, b"s"), (str, "s")]))
+            return self.pick(STRINGS) if self.random.random() < 0.9 else self.subclass(*self.pick([(bytes, b"s"), (str, "s")]))
         if name in ("__index__", "__int__"):
-            return self.random.choice(INTEGERS + OPEN)
+            return self.pick(INTEGERS + OPEN)
         if name == "__bool__":
-            return self.random.choice([True, False])
+            return self.pick([True, False])
         return NotImplemented
 
     def mutate(self):
         if self.lists:
             self.has_mutated = True
-            victim = self.random.choice(self.lists)
-            change = self.random.choice(CHANGES)
+            victim = self.pick(self.lists)
+            change = self.pick(CHANGES)
             self.note("mutate", self.lists.index(victim), CHANGES.index(change))
             change(victim)
 
@@ -220,7 +232,7 @@ def method(name):
         steps = plan[name]
         action, result = steps.pop(0) if len(steps) > 1 else steps[0]
         if action == "raise":
-            raise world.random.choice(ERRORS_RAISED)(name)
+            raise world.pick(ERRORS_RAISED)(name)
         if action == "error":
             raise Misbehaved(name)
         if action == "mutate":
@@ -244,6 +256,8 @@ def answer(self, world, name, arguments, result):
         return items[index % len(items)] if items and isinstance(index, int) else Temporary(b"fresh", world)
     if name == "__iter__" and result is NotImplemented:
         return iter(items)
+    if name in ("__index__", "__int__"):
+        world.numbers[id(self)] = result
     if name == "__len__":
         world.claimed.setdefault(id(self), []).append(result)
     return result
@@ -266,7 +280,7 @@ METHODS_MADE = {name: method(name) for name in METHODS + ["__del__"]}
 
 
 def generators(world):
-    descriptor = lambda: world.choose((3, lambda: world.random.choice(OPEN + CLOSED)), (4, world.integer))  # noqa: E731
+    descriptor = lambda: world.choose((3, lambda: world.pick(OPEN + CLOSED)), (4, world.integer))  # noqa: E731
     wrong = {name: descriptor for name in NAMES}
     wrong.update({
         "args": lambda: world.sequence(world.string), "executable_list": lambda: world.sequence(world.bytestring), "close_fds": world.flag,
@@ -277,20 +291,23 @@ def generators(world):
     return wrong
 
 
+#: What may be asked for without a mistake, each as often as it is listed.
+OPTIONS = {"close_fds": [True, True, False], "cwd": [None, None, "/", b"/usr", "/nowhere"], "env": [None, [], [b"A=1", b"PATH=/bin"], (b"A=2",)],
+           "restore_signals": [True, False], "call_setsid": [False, False, True], "pgid_to_set": [-1, -1, -1, 0, 2 ** 22 + 5],
+           "child_umask": [-1, -1, 0, 0o27], "allow_vfork": [True, True, False], "uid": [None] * 7 + [65534], "gid": [None] * 7 + [65534],
+           "extra_groups": [None] * 5 + [[], [5, 7]], "p2cwrite": [-1, -1, READER], "c2pread": [-1, -1, HIGH_READER]}
+
+
 def valid(world):
     """Arguments that start a program, or fail for a reason that the child finds."""
-    pick = world.random.choice
+    pick = world.pick
     programs, arguments = pick(PROGRAMS)
     values = dict(DEFAULTS, executable_list=world.keep(list(programs)), args=world.keep(list(arguments)) if type(arguments) is list else arguments)
     values.update(errpipe_read=REPORT_READER, errpipe_write=REPORT_WRITER, c2pwrite=pick([OUTPUT, OUTPUT, WRITER, HIGH_WRITER]),
                   errwrite=pick([-1, ERRORS, ERRORS, OUTPUT]), p2cread=pick([-1, NULL_IN, HIGH_NULL]))
     kept = {REPORT_WRITER} | {fd for fd in (NULL_OUT, WRITER, HIGH_WRITER, HIGH_NULL) if world.random.random() < 0.3}
     values["fds_to_keep"] = tuple(sorted(kept)) if world.random.random() < 0.9 else ()
-    optional = {"close_fds": [True, True, False], "cwd": [None, None, "/", b"/usr", "/nowhere"], "env": [None, [], [b"A=1", b"PATH=/bin"], (b"A=2",)],
-                "restore_signals": [True, False], "call_setsid": [False, False, True], "pgid_to_set": [-1, -1, -1, 0, 2 ** 22 + 5],
-                "child_umask": [-1, -1, 0, 0o27], "allow_vfork": [True, True, False], "uid": [None] * 7 + [65534], "gid": [None] * 7 + [65534],
-                "extra_groups": [None] * 5 + [[], [5, 7]], "p2cwrite": [-1, -1, READER], "c2pread": [-1, -1, HIGH_READER]}
-    for name, choices in optional.items():
+    for name, choices in OPTIONS.items():
         values[name] = pick(choices)
     return values
 
@@ -305,10 +322,12 @@ def arguments_of(number, fork_exec_again, plain=()):
         # Most calls fail at what is converted last: they cost no child, and all the rest is converted before.
         if world.random.random() < 0.9:
             values.update({"uid": "no id"} if "uid" in NAMES else {"cwd": "a\0b"})
-    for name in world.random.sample(NAMES, world.random.choice([0, 1, 1, 1, 1, 2, 2, 3, 5, len(NAMES)])):
+    for name in world.random.sample(NAMES, world.pick([0, 1, 1, 1, 1, 2, 2, 3, 5, len(NAMES)])):
         values[name] = wrong[name]()
-    defaults = dict(DEFAULTS, errpipe_read=REPORT_READER, errpipe_write=REPORT_WRITER, fds_to_keep=(REPORT_WRITER,))
-    given = [defaults[name] if name in plain else values[name] for name in NAMES]
+    if plain:
+        defaults = dict(DEFAULTS, errpipe_read=REPORT_READER, errpipe_write=REPORT_WRITER, fds_to_keep=(REPORT_WRITER,))
+        values.update({name: defaults[name] for name in plain})
+    given = [values[name] for name in NAMES]
     if world.random.random() < 0.01:
         given = given[:world.random.randrange(len(given))] if world.random.random() < 0.5 else given + [None]
     world.values = dict(zip(NAMES, given))

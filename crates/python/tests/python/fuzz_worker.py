@@ -119,6 +119,18 @@ def tries_nothing(world):
     return sized and hasattr(type(programs), "__len__") and (len(programs) == 0 or programs in world.lists and world.has_mutated)
 
 
+def finds_a_copy(world):
+    """Whether the source of a stream is closed by the child, and another stream is copied first: the copy that the interpreter's
+    module makes gets that number."""
+    def number(name):
+        value = world.values.get(name)
+        return int(int.__index__(value)) if isinstance(value, int) else world.numbers.get(id(value))
+
+    streams = [number(name) for name in ("p2cread", "c2pwrite", "errwrite")]
+    ends = [number(name) for name in ("p2cwrite", "c2pread", "errread", "errpipe_read")]
+    return (streams[1] == 0 or streams[2] in (0, 1)) and any(stream in ends for stream in streams if stream != -1)
+
+
 def outcome(fork_exec, number, plain, again, opened):
     """What one call comes to."""
     import fuzz_values as v
@@ -135,8 +147,11 @@ def outcome(fork_exec, number, plain, again, opened):
     report = drained(v.REPORT_READER)
     if result == ["started", 255] and tries_nothing(world):
         report = "no program"
+    output = [taken(v.OUTPUT), taken(v.ERRORS), drained(v.READER), drained(v.HIGH_READER)]
+    if result[0] == "started" and finds_a_copy(world):
+        result, report, output = ["started"], "", []
     return {
-        "result": result, "report": report, "output": [taken(v.OUTPUT), taken(v.ERRORS), drained(v.READER), drained(v.HIGH_READER)],
+        "result": result, "report": report, "output": output,
         "events": world.events, "descriptors": sorted(opened ^ descriptors()), "collects": gc.isenabled(),
         "references": [sys.getrefcount(value) - count for value, count in zip(objects, counts)],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
