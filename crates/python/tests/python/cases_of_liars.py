@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 
-from calls import NAMES, call
+from calls import NAMES, arguments, call, raw
 from cases import case, in_child
 
 
@@ -39,6 +39,25 @@ def lengths_that_are_claimed():
         for name in ("executable_list", "args", "env"):
             outcomes["{} {}".format(name, length)] = [call(**{name: kind(length, b"x")}) for kind in (Claims, Iterated)]
     return outcomes
+
+
+@case
+def calls_of_cpython_s_own_tests():
+    """What `test_capi` asks, for the versions that bring no such test."""
+    class Long(Claims):
+        def __getitem__(self, index):
+            return b"x"
+
+    class Sized:
+        def __len__(self):
+            return 1
+
+    numbers = {name: 5 + place for place, name in enumerate(NAMES[4:])}
+    numbers.update(restore_signals=True, call_setsid=True, allow_vfork=False)
+    numbers = {name: value for name, value in numbers.items() if name in NAMES}
+    base = dict(numbers, args=1, close_fds=3, fds_to_keep=(1, 2))
+    given = [dict(base, executable_list=Sized()), dict(base, executable_list=Long(sys.maxsize)), dict(base, args=Sized(), executable_list=[b"1"])]
+    return [raw(*arguments(**changes)) for changes in given]
 
 
 class LyingList(list):

@@ -145,9 +145,9 @@ def outcome(fork_exec, number, plain, again, opened):
         result = ["raised", described(error)]
         error.__traceback__ = error.__context__ = None
     report = drained(v.REPORT_READER)
-    if result == ["started", 255] and tries_nothing(world):
-        report = "no program"
     output = [taken(v.OUTPUT), taken(v.ERRORS), drained(v.READER), drained(v.HIGH_READER)]
+    if result == ["started", 255] and tries_nothing(world):
+        report, output = "no program", []
     if result[0] == "started" and finds_a_copy(world):
         result, report, output = ["started"], "", []
     return {

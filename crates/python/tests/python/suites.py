@@ -198,9 +198,16 @@ def everyday():
         suites += [suite for suite in importers(test.__path__[0]) if suite not in suites and not suite.startswith("test_subprocess.")]
     except ImportError:
         pass
+    own, lacking = {suite.split(".")[0] for suite in suites}, set()
     for directory in nearest():
-        known = {suite.split(".")[0] for suite in suites}
-        suites += [suite for suite in importers(directory) if suite.split(".")[0] not in known and can_import(suite, directory)]
+        for suite in importers(directory):
+            top = suite.split(".")[0]
+            if top not in own and can_import(suite, directory):
+                suites.append(suite)
+                own.add(top)
+            lacking.add(top)
+    for top in sorted(lacking - own):
+        print("{} imports the module, is not installed, and no other version's can be loaded: not run".format(top))
     return suites
 
 

@@ -66,6 +66,8 @@ class Contract(unittest.TestCase):
     def test_a_claimed_length_is_not_believed(self):
         self.assert_same("lengths_that_are_claimed")
         self.assert_same("lists_that_claim_another_length")
+        self.assert_same("calls_of_cpython_s_own_tests")
+        self.assertEqual([outcome.split(":")[0] for outcome in self.ours["calls_of_cpython_s_own_tests"]], ["TypeError", "MemoryError", "TypeError"])
         self.assertEqual(self.ours["lengths_that_are_claimed"]["env {}".format(sys.maxsize)][0], "MemoryError: ")
 
     # Faults: P2
