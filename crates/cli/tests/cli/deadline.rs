@@ -51,10 +51,16 @@ fn a_program_may_do_something_about_it(#[case] options: &[&str], #[case] code: i
     });
 }
 
-#[test]
-fn a_program_that_is_stopped_is_ended_too() {
+/// It is continued, so that it acts on the signal: killed after the grace, it would be 137.
+///
+/// Faults: C6
+#[rstest]
+#[case::program(&["--timeout", "1"])]
+#[case::tree(&["--timeout", "1", "--tree"])]
+fn a_program_that_is_stopped_is_ended_too(#[case] options: &[&str]) {
     isolated_for(LIMIT, || {
-        let (code, ..) = answer(&["run", "--timeout", "200ms", "sh", "-c", "kill -STOP $$; exit 1"]);
+        let script = "trap 'exit 3' TERM; kill -STOP $$; sleep 5; exit 1";
+        let (code, ..) = answer(&[&["run"], options, &["sh", "-c", script]].concat());
         assert_eq!(code, Some(124));
     });
 }

@@ -280,6 +280,7 @@ fn a_hangup_reaches_the_program(#[case] wrapper: Wrapper) {
 /// Faults: C6
 #[rstest]
 #[case::program(&["--timeout", "1"])]
+#[case::tree(&["--timeout", "1", "--tree"])]
 fn a_stopped_job_does_not_outlast_its_time(#[case] options: &[&str]) {
     isolated_for(LIMIT, || {
         let line = [&[env!("CARGO_BIN_EXE_forkexec"), "run"], options].concat().join(" ");
