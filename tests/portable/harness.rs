@@ -44,6 +44,8 @@ pub(crate) fn run(cases: &[&[Case]], filters: &[String]) -> i32 {
     if filters.iter().any(|option| option == "--list") {
         return list(cases, filters.iter().any(|option| option == "--ignored"));
     }
+    #[cfg(forkexec_release = "environment")]
+    forkexec_tests::android::install_if_told();
     thread::spawn(|| {
         thread::sleep(LIMIT);
         say("test result: FAILED. The suite did not end in time");

@@ -34,13 +34,13 @@ const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
 
 /// `linux/bpf_common.h`: `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JEQ | BPF_K`, `BPF_JMP | BPF_JSET | BPF_K`,
 /// `BPF_RET | BPF_K`. The libc crate does not have them for every C library.
-const LOAD: u32 = 0x20;
-const JUMP_IF_EQUAL: u32 = 0x15;
+pub(crate) const LOAD: u32 = 0x20;
+pub(crate) const JUMP_IF_EQUAL: u32 = 0x15;
 const JUMP_IF_ANY_SET: u32 = 0x45;
-const RETURN: u32 = 0x06;
+pub(crate) const RETURN: u32 = 0x06;
 
 /// Where the call's number and the architecture lie in `struct seccomp_data`, and the lower half of the first argument.
-const NUMBER: u32 = 0;
+pub(crate) const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const ARGUMENTS: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
 
@@ -135,14 +135,7 @@ impl Deny {
     /// The kernel's, if it takes no filter, and `Other` if another thread
     /// could not be made to follow.
     pub fn install(self) -> io::Result<()> {
-        let program = self.program();
-        match sys::filter_calls(&program) {
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                sys::set_no_new_privs()?;
-                sys::filter_calls(&program)
-            }
-            result => result,
-        }
+        install(&self.program())
     }
 
     /// Like [`install`](Self::install). `false`, after a [`skip`], where there are no filters: an emulator has none.
@@ -165,13 +158,8 @@ impl Deny {
 
     /// A call by another architecture's numbers is killed, not misjudged.
     fn program(&self) -> Vec<sock_filter> {
-        let mut program = vec![
-            instruction(LOAD, ARCH, 0),
-            instruction(JUMP_IF_EQUAL, AUDIT_ARCH, 0),
-            instruction(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0),
-            instruction(LOAD, NUMBER, 0),
-        ];
-        program[1].jt = 1;
+        let mut program = of_this_architecture();
+        program.push(instruction(LOAD, NUMBER, 0));
         for &Rule { call, flags, action } in &self.rules {
             let Some((index, flags)) = flags else {
                 program.push(instruction(JUMP_IF_EQUAL, call, 1));
@@ -189,13 +177,35 @@ impl Deny {
     }
 }
 
+/// Lets a filter judge every thread's calls from now on, as [`Deny::install`] does.
+pub(crate) fn install(program: &[sock_filter]) -> io::Result<()> {
+    match sys::filter_calls(program) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            sys::set_no_new_privs()?;
+            sys::filter_calls(program)
+        }
+        result => result,
+    }
+}
+
+/// The begin of a filter, which kills at a call by another architecture's numbers.
+pub(crate) fn of_this_architecture() -> Vec<sock_filter> {
+    let mut program = vec![
+        instruction(LOAD, ARCH, 0),
+        instruction(JUMP_IF_EQUAL, AUDIT_ARCH, 0),
+        instruction(RETURN, libc::SECCOMP_RET_KILL_PROCESS, 0),
+    ];
+    program[1].jt = 1;
+    program
+}
+
 fn failing(errno: c_int) -> u32 {
     let errno = u32::try_from(errno).ok().filter(|&errno| errno <= 4095);
     libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report")
 }
 
 /// `skip`: how many instructions to pass over if a comparison fails.
-fn instruction(code: u32, operand: u32, skip: u8) -> sock_filter {
+pub(crate) fn instruction(code: u32, operand: u32, skip: u8) -> sock_filter {
     let code = u16::try_from(code).expect("an instruction's code");
     sock_filter { code, jt: 0, jf: skip, k: operand }
 }

@@ -15,6 +15,7 @@
 //! Set in the environment:
 //!
 //! - `FORKEXEC_ISOLATED` or `NEXTEST`: the process is the test's own already;
+//! - `FORKEXEC_ANDROID_API`: see [`android`];
 //! - `FORKEXEC_SKIPPED_LOG`: a file to which each [`skip`] adds a line.
 
 mod child;
@@ -26,7 +27,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::guard::guarded;
-use crate::world;
+use crate::{android, world};
 
 const INSIDE: &str = "FORKEXEC_ISOLATED";
 const SKIPPED_LOG: &str = "FORKEXEC_SKIPPED_LOG";
@@ -56,6 +57,7 @@ pub fn isolated(test: impl FnOnce()) {
 /// As [`isolated`].
 pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
     if is_inside() || thread::current().name() == Some("main") {
+        android::install_if_told();
         return guarded(test);
     }
     let limit = if world::emulator().is_some() { limit * EMULATED } else { limit };

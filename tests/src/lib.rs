@@ -8,6 +8,7 @@
 //! | [`guard`]   | proof that a test left its process as it found it               |
 //! | [`deny`]    | system calls that fail, or kill                                 |
 //! | [`world`]   | hostile surroundings: many descriptors, no stdio, no `/proc`    |
+//! | [`android`] | the seccomp filter that Android puts before apps                 |
 //! | [`trace`]   | the system calls a program makes                                |
 //! | [`starts`]  | which of them a start consists of, as it is written down        |
 //!
@@ -16,6 +17,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+pub mod android;
 pub mod deny;
 pub mod guard;
 pub mod isolate;

@@ -1,5 +1,6 @@
 //! The support library under test, most of all that its guards can fail.
 //!
+//! - `android`: the filter of apps
 //! - `deny`: refused system calls
 //! - `guard`: each thing that a test may not leave behind
 //! - `isolate`: tests that fail, hang, are skipped or are not there
@@ -9,6 +10,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod android;
 mod deny;
 mod guard;
 mod isolate;

@@ -1,0 +1,46 @@
+//! The filter of Android's apps.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use forkexec_tests::android::{self, LEVELS};
+use forkexec_tests::isolate::{isolated, skip};
+use rstest::rstest;
+
+/// Makes a call in a forked child: how that ended.
+fn call(number: libc::c_long) -> ExitStatus {
+    // SAFETY: the child makes two system calls.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: no call of this test does anything with such arguments.
+        let _ = unsafe { libc::syscall(number, -1, -1, -1) };
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(3) };
+    }
+    let mut status = 0;
+    // SAFETY: one int is written.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    ExitStatus::from_raw(status)
+}
+
+#[rstest]
+fn a_call_that_is_not_listed_is_trapped(#[values(26, 28, 31, 33, 35)] level: u32) {
+    isolated(|| {
+        match android::install(level) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                return skip("the list has no numbers of this architecture");
+            }
+            installed => installed.expect("the filter is taken"),
+        }
+        let traps = |number| match call(number).signal() {
+            Some(libc::SIGSYS) => true,
+            signal => signal.map_or(false, |signal| panic!("signal {signal}")),
+        };
+        assert!(LEVELS.contains(&level));
+        assert_eq!(traps(libc::SYS_close_range), level < 33);
+        assert_eq!(traps(libc::SYS_setgroups), level > 27);
+        assert_eq!(traps(libc::SYS_pidfd_send_signal), level < 31);
+        assert!(traps(libc::SYS_kcmp) && !traps(libc::SYS_close));
+    });
+}
