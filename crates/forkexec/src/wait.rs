@@ -219,7 +219,7 @@ pub(crate) fn await_end(pid: i32) -> io::Result<()> {
 }
 
 /// Whether this process has a child with this number that nobody waited for.
-fn is_child(pid: i32) -> bool {
+pub(crate) fn is_child(pid: i32) -> bool {
     look_at(pid, libc::WNOHANG).is_ok()
 }
 

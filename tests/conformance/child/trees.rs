@@ -29,6 +29,11 @@ const BYTES: usize = FAMILY.len();
 
 const LONG: Duration = Duration::from_mins(1);
 
+/// Whether the descriptor of a process that is no child can be opened.
+fn signals_descendants() -> bool {
+    !forkexec::survey().android.is_some_and(|android| android.not_called.contains(&"pidfd_open"))
+}
+
 /// A group, or the reason aloud why there is none. Orphans fall to this process, which is to wait for them.
 fn world() -> Option<Cgroup> {
     if !has(Operation::Cgroup) || is_emulated("makes nobody the parent of orphans") {
@@ -83,6 +88,9 @@ fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
     #[case] left: &[&str],
 ) {
     isolated(|| {
+        if !signals_descendants() {
+            return skip("this Android release lets no app open the pidfd of a descendant");
+        }
         let Some(world) = world() else { return };
         let mut child = family(&world, tree);
         let killed = child.kill_tree().expect("they are ours");
@@ -230,6 +238,9 @@ fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
     #[values(true, false)] all_will: bool,
 ) {
     isolated(|| {
+        if !signals_descendants() {
+            return skip("this Android release lets no app open the pidfd of a descendant");
+        }
         let Some(world) = world() else { return };
         let refuses = if all_will { "" } else { "trap '' TERM" };
         let script = format!(

@@ -3,7 +3,7 @@
 use super::BACKEND;
 use crate::Errno;
 use crate::usage::ResourceUsage;
-use crate::wait::{Ending, is_readable_until};
+use crate::wait::{Ending, is_child, is_readable_until};
 use forkexec_linux::AndroidCall;
 use std::io;
 use std::mem::MaybeUninit;
@@ -39,10 +39,12 @@ pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
 pub(crate) fn signal(process: BorrowedFd<'_>, pid: i32, signal: i32) -> io::Result<()> {
     match permit(AndroidCall::PidfdSendSignal).and_then(|()| send(process, signal)) {
         Err(error) if is_refusal(&error) => {
-            if is_readable_until(process, Some(Instant::now()))? {
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            match is_readable_until(process, Some(Instant::now())) {
+                Ok(true) => return Err(io::Error::from_raw_os_error(libc::ESRCH)),
+                Err(error) if !is_child(pid) => return Err(error),
+                Ok(false) | Err(_) => {}
             }
-            // SAFETY: the descriptor says that the process has not ended, so that the number is its own.
+            // SAFETY: the process has not ended, or is a child whose status was not taken, so that the number is its own.
             if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
         sent => sent,
