@@ -44,7 +44,7 @@ const COLUMN: Option<usize> = if cfg!(target_arch = "x86_64") {
 };
 
 /// The API level that the environment tells, if the suites are built for that.
-fn level() -> Option<u32> {
+pub(crate) fn level() -> Option<u32> {
     let level =
         cfg!(forkexec_release = "environment").then(|| env::var("FORKEXEC_ANDROID_API").ok()).flatten()?;
     Some(level.parse().expect("an API level"))
