@@ -121,9 +121,9 @@ pub enum Cause {
         /// The controllers, separated by blanks.
         controllers: String,
     },
-    /// The control group has a type that takes no process from outside of its threaded domain.
+    /// The control group has a type that takes no process.
     CgroupType {
-        /// The type: `threaded`, or `domain invalid` for a group below a threaded one.
+        /// The type: `domain invalid` for a group below a threaded one.
         kind: String,
     },
     /// The pre-exec closure returned an error that has no errno.
@@ -203,7 +203,7 @@ impl fmt::Display for Cause {
                 )
             }
             Self::CgroupType { kind } => {
-                write!(f, "its type {kind:?} takes no process from outside of its domain")
+                write!(f, "its type is {kind:?}, because it lies below a threaded group")
             }
             Self::NoErrno => f.write_str("its error has no errno"),
             Self::Panicked => f.write_str("it panicked"),

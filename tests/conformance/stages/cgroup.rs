@@ -116,7 +116,7 @@ fn a_directory_that_is_no_group_is_told() {
 /// Faults: E27
 #[rstest]
 fn a_group_that_takes_no_processes_is_told(
-    #[values(threaded, below_a_threaded_one, inner)] make: fn(&Cgroup) -> Option<Unfit>,
+    #[values(below_a_threaded_one, inner)] make: fn(&Cgroup) -> Option<Unfit>,
     #[values(Launch::Auto, Launch::Fork)] launch: Launch,
 ) {
     isolated(|| {
@@ -135,23 +135,19 @@ fn a_group_that_takes_no_processes_is_told(
 /// A group that takes no process, and what is told of it.
 type Unfit = (PathBuf, Errno, Cause);
 
-/// A group of a threaded domain to which the child does not belong.
-fn threaded(group: &Cgroup) -> Option<Unfit> {
-    let path = group.path().join("below");
-    fs::create_dir(&path).expect("it can be made");
-    if let Err(error) = fs::write(path.join("cgroup.type"), "threaded") {
-        fs::remove_dir(path).expect("it is empty");
+/// A threaded group takes whole processes, and the groups below it none before they are threaded, too.
+fn below_a_threaded_one(group: &Cgroup) -> Option<Unfit> {
+    let threaded = group.path().join("below");
+    fs::create_dir(&threaded).expect("it can be made");
+    if let Err(error) = fs::write(threaded.join("cgroup.type"), "threaded") {
+        fs::remove_dir(threaded).expect("it is empty");
         skip(&format!("no group can be threaded: {error}"));
         return None;
     }
-    Some((path, Errno::from_raw(libc::EOPNOTSUPP), Cause::CgroupType { kind: "threaded".to_owned() }))
-}
-
-fn below_a_threaded_one(group: &Cgroup) -> Option<Unfit> {
-    let (path, errno, _) = threaded(group)?;
-    let path = path.join("inner");
+    let path = threaded.join("inner");
     fs::create_dir(&path).expect("it can be made");
-    Some((path, errno, Cause::CgroupType { kind: "domain invalid".to_owned() }))
+    let cause = Cause::CgroupType { kind: "domain invalid".to_owned() };
+    Some((path, Errno::from_raw(libc::EOPNOTSUPP), cause))
 }
 
 /// A group that distributes a controller.
