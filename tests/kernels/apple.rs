@@ -28,7 +28,7 @@ const NOTSUP: Errno = Errno::from_raw(libc::ENOTSUP);
 /// As many as the first list holds.
 fn usual() -> SimKernel {
     let many: Vec<Fd> = (3..=45).chain(55..500).collect();
-    SimKernel::new().with_open(&many).with_cloexec(&[CHANNEL, 600]).with_open(&[1_900])
+    SimKernel::apple().with_open(&many).with_cloexec(&[CHANNEL, 600]).with_open(&[1_900])
 }
 
 /// More than the first list holds.
@@ -144,9 +144,9 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[rstest]
 #[case::table_is_small(usual(), Ok(()))]
 #[case::table_is_small_macos_10_13(usual().with_old_list(), Ok(()))]
-#[case::highest_that_fits(SimKernel::new().with_open(&[1_999]), Ok(()))]
-#[case::room_for_more_numbers_than_the_list_has(SimKernel::new().with_open(&[2_000]), Err(Unlisted::Untrusted))]
-#[case::room_for_more_macos_10_13(SimKernel::new().with_open(&[2_000]).with_old_list(), Err(Unlisted::Untrusted))]
+#[case::highest_that_fits(SimKernel::apple().with_open(&[1_999]), Ok(()))]
+#[case::room_for_more_numbers_than_the_list_has(SimKernel::apple().with_open(&[2_000]), Err(Unlisted::Untrusted))]
+#[case::room_for_more_macos_10_13(SimKernel::apple().with_open(&[2_000]).with_old_list(), Err(Unlisted::Untrusted))]
 #[case::many_more(crowded(), Err(Unlisted::Untrusted))]
 #[case::size_refused(usual().refusing("descriptor_list_room", Errno::SRCH), Err(Unlisted::Refused(Errno::SRCH)))]
 #[case::refused(usual().refusing("descriptor_list", Errno::NOMEM), Err(Unlisted::Refused(Errno::NOMEM)))]
@@ -209,7 +209,7 @@ fn the_loop_ends_where_the_lower_of_two_limits_does(
     #[case] most: u64,
     #[case] bound: Result<Fd, Errno>,
 ) {
-    let kernel = SimKernel::new().with_limit(hard).with_files_per_process(most);
+    let kernel = SimKernel::apple().with_limit(hard).with_files_per_process(most);
     assert_eq!(Apple::new(kernel).loop_bound(), bound);
 }
 
@@ -221,7 +221,7 @@ fn the_loop_ends_where_the_lower_of_two_limits_does(
     |it: SimKernel| it.refusing("descriptor_limit", Errno::PERM).refusing("files_per_process", Errno::PERM), 65_536)]
 #[case::the_soft_one_says_nothing(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
 fn a_limit_that_may_not_be_asked_for_is_left_out(#[case] world: World, #[case] bound: Fd) {
-    assert_eq!(Apple::new(world(SimKernel::new())).loop_bound(), Ok(bound));
+    assert_eq!(Apple::new(world(SimKernel::apple())).loop_bound(), Ok(bound));
 }
 
 #[test]

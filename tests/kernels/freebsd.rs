@@ -410,6 +410,41 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
     assert_eq!(backend.first_link(), next);
 }
 
+/// The parent asks once, and never by a call that may be unknown: procctl(2) is there since FreeBSD 10.0.
+///
+/// Faults: Q-freebsd-release
+#[rstest]
+#[case::freebsd_12_1(old, false, 1)]
+#[case::freebsd_14_3(new, true, 1)]
+#[case::not_told(|| new().refusing("no_new_privs", CAPMODE), true, 1)]
+#[case::dragonfly(dragonfly, false, 0)]
+fn an_operation_that_the_release_lacks_is_known_before(
+    #[case] world: World,
+    #[case] has: bool,
+    #[case] asked: usize,
+) {
+    let backend = Freebsd::new(world());
+    assert_eq!([0; 3].map(|_| backend.has(Operation::NoNewPrivs)), [has; 3]);
+    assert_eq!(backend.sys().calls(), vec!["no_new_privs()"; asked]);
+    assert!(backend.has(Operation::DieWithParent) && !backend.has(Operation::Cgroup));
+}
+
+/// Faults: E22
+#[rstest]
+#[case::freebsd_7_4(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), None)]
+#[case::freebsd_12_1(old, Some("closefrom"))]
+#[case::freebsd_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
+#[case::freebsd_14_3(new, Some("close_range"))]
+#[case::dragonfly(dragonfly, Some("closefrom"))]
+fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Option<&str>) {
+    let backend = Freebsd::new(world());
+    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk).expect("one link closes");
+    assert_eq!((closed.by == Closer::Bulk, backend.bulk_closer()), (name.is_some(), name));
+    if let Some(name) = name {
+        assert_ne!(backend.sys().calls_of(name), [""; 0], "{name} was not called");
+    }
+}
+
 #[rstest]
 #[case::done(None, Ok(()))]
 #[case::before_14(Some(Errno::INVAL), Err(Errno::NOSYS))]

@@ -4,7 +4,9 @@
 //!
 //! - `sim`: the simulated kernel, the reporter that writes everything down, and the plan that asks for everything
 //! - `apple`: what the macOS and iOS backend decides
+//! - `facts`: what real kernels did, where no backend relies on it yet
 //! - `freebsd`: what the FreeBSD and DragonFly backend decides
+//! - `groups`: the group IDs that a program gets, on every system
 //! - `linux`: what the Linux backend decides
 //! - `netbsd`: what the NetBSD backend decides
 //! - `openbsd`: what the OpenBSD backend decides
@@ -21,7 +23,9 @@
 mod apple;
 mod child_exec;
 mod conformance;
+mod facts;
 mod freebsd;
+mod groups;
 mod linux;
 mod netbsd;
 mod openbsd;

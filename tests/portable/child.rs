@@ -130,8 +130,18 @@ fn ids(text: &mut String) {
     // SAFETY: as above.
     let [real, effective] = [unsafe { libc::getgid() }, unsafe { libc::getegid() }];
     line(text, "groups", format!("{real} {effective}"));
+    line(text, "more groups", more_groups().iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+}
+
+/// What getgroups(2) returns, sorted.
+fn more_groups() -> Vec<libc::gid_t> {
     // SAFETY: a length of 0 asks for the number of groups, and writes nothing.
-    line(text, "more groups", unsafe { libc::getgroups(0, std::ptr::null_mut()) });
+    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the vector has room for so many groups.
+    unsafe { libc::getgroups(count, groups.as_mut_ptr()) };
+    groups.sort_unstable();
+    groups
 }
 
 /// Of the signals that every system has.

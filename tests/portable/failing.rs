@@ -1,7 +1,7 @@
 //! What is told about a child that did not start.
 
 use crate::child::{command, program};
-use forkexec::{Command, Errno, Error, Operation, Stage, capabilities};
+use forkexec::{Command, Errno, Error, Operation, Stage, capabilities, supports};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -85,9 +85,11 @@ pub(crate) fn an_operation_that_the_system_lacks_is_named() {
         (Operation::NoNewPrivs, command("report").no_new_privs().output()),
     ] {
         match result {
-            Ok(output) => assert!(has.has(operation) && output.status.success(), "{operation:?}: {output:?}"),
+            Ok(output) => {
+                assert!(supports(operation) && output.status.success(), "{operation:?}: {output:?}")
+            }
             Err(Error::Unsupported { system, .. }) => {
-                assert!(!has.has(operation) && system == has.system, "{operation:?}: {system}");
+                assert!(!supports(operation) && system == has.system, "{operation:?}: {system}");
             }
             Err(error) => panic!("{operation:?}: {error}"),
         }

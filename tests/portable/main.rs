@@ -77,6 +77,8 @@ const CASES: &[&[Case]] = &[
         codes_and_signals_come_back,
         a_command_starts_more_than_once,
         the_superuser_gives_up_all_ids,
+        groups_and_group_id_are_set_together,
+        groups_alone_leave_the_group_id,
     ],
     cases![talking:
         a_conversation_goes_on_after_a_limit,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::child::{command, seen};
+use crate::child::{Seen, command, seen};
 use crate::harness::skip;
 use forkexec::{Resource, Stdio};
 use std::fs::File;
@@ -104,10 +104,12 @@ pub(crate) fn a_command_starts_more_than_once() {
     }
 }
 
-pub(crate) fn the_superuser_gives_up_all_ids() {
+/// Starts this program with other IDs.
+fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
     // SAFETY: asks about the calling process, and changes nothing.
     if unsafe { libc::geteuid() } != 0 {
-        return skip("only the superuser may change ids");
+        skip("only the superuser may change ids");
+        return None;
     }
     if forkexec::survey().android.is_some_and(|android| android.not_called.contains(&"setgroups")) {
         return skip("this Android release lets no app change its groups");
@@ -119,10 +121,53 @@ pub(crate) fn the_superuser_gives_up_all_ids() {
     let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), everyone).expect("the directory is ours");
     let mut command = forkexec::Command::new(&program);
-    command.args([crate::child::FLAG, "report"]).uid(NOBODY).gid(NOBODY).groups([]).current_dir("/");
-    let seen = seen(&mut command);
+    command.args([crate::child::FLAG, "report"]).current_dir("/");
+    set(&mut command);
+    Some(seen(&mut command))
+}
+
+/// The groups that a child has beside the effective one. Some systems list that one among them.
+fn other_groups(seen: &Seen) -> Vec<&str> {
+    let effective = seen.get("groups").split(' ').nth(1);
+    seen.get("more groups").split_whitespace().filter(|group| Some(*group) != effective).collect()
+}
+
+pub(crate) fn the_superuser_gives_up_all_ids() {
+    let Some(seen) = with_ids(|command| {
+        command.uid(NOBODY).gid(NOBODY).groups([]);
+    }) else {
+        return;
+    };
     let ids = format!("{NOBODY} {NOBODY}");
-    // A BSD counts the effective group among the groups.
-    assert!(["0", "1"].contains(&seen.get("more groups")), "{seen:?}");
+    assert_eq!(other_groups(&seen), [""; 0], "{seen:?}");
     assert_eq!((seen.get("users"), seen.get("groups")), (ids.as_str(), ids.as_str()));
+}
+
+/// Some systems keep the effective group ID in the list of groups.
+pub(crate) fn groups_and_group_id_are_set_together() {
+    for groups in [&[100][..], &[100, 101], &[50, 100], &[100, 50]] {
+        let Some(seen) = with_ids(|command| {
+            command.uid(60).gid(50).groups(groups.iter().copied());
+        }) else {
+            return;
+        };
+        let others: Vec<_> = groups.iter().filter(|group| **group != 50).map(ToString::to_string).collect();
+        assert_eq!((seen.get("users"), seen.get("groups")), ("60 60", "50 50"));
+        assert_eq!(other_groups(&seen), others, "{groups:?}: {seen:?}");
+    }
+}
+
+pub(crate) fn groups_alone_leave_the_group_id() {
+    // SAFETY: no memory is passed.
+    let own = unsafe { libc::getegid() };
+    for groups in [&[][..], &[100], &[100, 101]] {
+        let Some(seen) = with_ids(|command| {
+            command.groups(groups.iter().copied());
+        }) else {
+            return;
+        };
+        assert_eq!(seen.get("groups"), format!("{own} {own}"), "{groups:?}: {seen:?}");
+        let others: Vec<_> = groups.iter().map(ToString::to_string).collect();
+        assert_eq!(other_groups(&seen), others, "{groups:?}: {seen:?}");
+    }
 }

@@ -2,15 +2,16 @@
 
 use crate::child::command;
 use crate::harness::say;
-use forkexec::{Outcome, Stage, capabilities, survey};
+use forkexec::{Link, Outcome, Stage, TrialKind, capabilities, survey};
 
 pub(crate) fn every_means_is_tried_and_none_lies() {
     let has = capabilities();
     let survey = survey();
-    let names = has.bulk_closer.into_iter().chain(has.enumerators.iter().copied());
-    for name in names.chain(["loop"]) {
+    for name in has.enumerators.iter().copied().chain(["loop"]) {
         assert!(survey.trials.iter().any(|trial| trial.name == name), "{name} was not tried");
     }
+    let bulk = survey.trials.iter().find(|trial| trial.kind == TrialKind::Close(Link::Bulk));
+    assert_eq!(bulk.is_some(), has.bulk_closer.is_some(), "{bulk:?}");
     for trial in &survey.trials {
         if trial.outcome != Outcome::Works {
             say(&format!("REFUSED HERE {}: {}: {:?}", survey.system, trial.name, trial.outcome));

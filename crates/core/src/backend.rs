@@ -11,9 +11,10 @@ use core::ffi::CStr;
 ///
 /// # Safety
 ///
-/// All methods but [`has_execed`](Self::has_execed), [`learn`](Self::learn) and [`capabilities`](Self::capabilities) run
-/// in the child. They meet the requirements of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe
-/// calls. [`close_gap`](Self::close_gap) closes no descriptor outside the gap.
+/// All methods but [`has_execed`](Self::has_execed), [`learn`](Self::learn), [`has`](Self::has),
+/// [`bulk_closer`](Self::bulk_closer) and [`capabilities`](Self::capabilities) run in the child. They meet the requirements
+/// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) closes no
+/// descriptor outside the gap.
 pub unsafe trait Backend: Sync {
     /// The system calls.
     type Sys: Sys;
@@ -23,6 +24,17 @@ pub unsafe trait Backend: Sync {
 
     /// What is here, as data.
     fn capabilities(&self) -> &'static Capabilities;
+
+    /// In the parent, before a launch: whether the running release has the operation. A backend overrides this if a release
+    /// that it supports lacks an operation of [`Capabilities::operations`]. Asking starts nothing and changes nothing.
+    fn has(&self, operation: Operation) -> bool {
+        self.capabilities().has(operation)
+    }
+
+    /// In the parent: the name of the call that [`close_gap`](Self::close_gap) makes on the running release.
+    fn bulk_closer(&self) -> Option<&'static str> {
+        self.capabilities().bulk_closer
+    }
 
     /// Closes all descriptors of one gap with one call.
     ///
@@ -118,18 +130,38 @@ pub enum Operation {
 pub struct Capabilities {
     /// The system's name: `Linux`.
     pub system: &'static str,
-    /// The call that closes many descriptors at once: `close_range`.
+    /// The call that closes many descriptors at once: `close_range`. The one of the latest release, if releases differ.
     pub bulk_closer: Option<&'static str>,
     /// The enumerators in the order of [`Backend::enumerators`].
     pub enumerators: &'static [&'static str],
     /// The launchers, best first.
     pub launchers: &'static [crate::Method],
-    /// The operations beyond what every system has.
+    /// The operations beyond what every system has. An older release may lack one: [`Backend::has`].
     pub operations: &'static [Operation],
     /// The resources that can be limited, by the names that people know (`nofile`).
     pub resources: &'static [(&'static str, Resource)],
     /// Signals that the C library keeps for itself.
     pub reserved_signals: &'static [Signal],
+    /// What setgroups(2) takes.
+    pub group_list: GroupList,
+}
+
+/// The meaning of the list that setgroups(2) takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupList {
+    /// The supplementary groups. The effective group ID is separate.
+    Supplementary,
+    /// The first element is the effective group ID: setgroups(2) sets it, and setregid(2) replaces that element.
+    EffectiveFirst,
+}
+
+impl GroupList {
+    /// The list for setgroups(2) that gives a process these supplementary groups and leaves its effective group ID at
+    /// `effective`.
+    pub fn arrange(self, groups: &[u32], effective: u32) -> impl Iterator<Item = u32> {
+        let first = (self == Self::EffectiveFirst).then_some(effective);
+        first.into_iter().chain(groups.iter().copied().filter(move |&group| first != Some(group)))
+    }
 }
 
 impl Capabilities {
@@ -156,7 +188,22 @@ mod tests {
             operations: &[Operation::Cgroup, Operation::NoNewPrivs],
             resources: &[],
             reserved_signals: &[],
+            group_list: GroupList::Supplementary,
         };
         assert_eq!(capabilities.has(operation), has);
+    }
+
+    #[rstest]
+    #[case::separate(GroupList::Supplementary, &[100, 50], &[100, 50])]
+    #[case::none_separate(GroupList::Supplementary, &[], &[])]
+    #[case::first(GroupList::EffectiveFirst, &[100, 101], &[50, 100, 101])]
+    #[case::moved_to_the_front(GroupList::EffectiveFirst, &[100, 50], &[50, 100])]
+    #[case::none_but_the_effective_one(GroupList::EffectiveFirst, &[], &[50])]
+    fn a_group_list_keeps_the_effective_group(
+        #[case] rule: GroupList,
+        #[case] groups: &[u32],
+        #[case] list: &[u32],
+    ) {
+        assert!(rule.arrange(groups, 50).eq(list.iter().copied()));
     }
 }

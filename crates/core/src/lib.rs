@@ -41,7 +41,7 @@ mod stage;
 mod sys;
 
 pub use arrays::{CStrArray, ThinCStr};
-pub use backend::{Backend, Capabilities, Operation};
+pub use backend::{Backend, Capabilities, GroupList, Operation};
 pub use child_exec::{Birth, CHANNEL_REPLACED, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
 pub use close::{Closed, Closer, LOOP_CEILING, LOOP_FLOOR, Link, close_except, close_numbers, loop_bound};
 pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::tree::Held;
 use crate::wait::Handle;
 use crate::{ChildHandle, Conversation, Error, ResourceUsage, Stage, TreeKilled, platform};
-use forkexec_core::{Capabilities, Closer, Launched, Method, Timeline};
+use forkexec_core::{Closer, Launched, Method, Timeline};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 use std::time::Duration;
@@ -85,7 +85,8 @@ impl Child {
     }
 
     /// What closed the descriptors that the child was not given: the name of the system's bulk call, the directory that
-    /// was read, `loop`, or `nothing` if it was to inherit all.
+    /// was read, `loop`, or `nothing` if it was to inherit all. The name is that of the call on the running release:
+    /// `closefrom` on FreeBSD 12.1, `close_range` on later ones.
     ///
     /// # Examples
     ///
@@ -98,10 +99,10 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn closer(&self) -> &'static str {
-        let Capabilities { bulk_closer, enumerators, .. } = platform::capabilities();
+        let enumerators = platform::capabilities().enumerators;
         match self.closer {
             Closer::Nothing => "nothing",
-            Closer::Bulk => bulk_closer.unwrap_or("bulk"),
+            Closer::Bulk => platform::bulk_closer().unwrap_or("bulk"),
             Closer::Enumerator(index) => enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"),
             Closer::Loop => "loop",
         }

@@ -4,8 +4,8 @@
 
 use crate::Launch;
 use forkexec_core::{
-    Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, ParentSys, Plan, Signal,
-    SignalSet, Sys,
+    Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
+    Signal, SignalSet, Sys,
 };
 #[cfg(feature = "raw")]
 use forkexec_core::{Pid, Report, Reporter};
@@ -97,6 +97,46 @@ cfg_if::cfg_if! {
     }
 }
 
+// How a filesystem reports that it is mounted `noexec`. The flag differs by system: 8 is `ST_NOEXEC` on Linux and `ST_NOSUID`
+// on NetBSD.
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "linux", target_os = "android"))] {
+        mod mount_statvfs;
+        pub(crate) use mount_statvfs::is_noexec;
+        const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+    } else if #[cfg(target_os = "netbsd")] {
+        mod mount_statvfs;
+        pub(crate) use mount_statvfs::is_noexec;
+        /// `ST_NOEXEC` of NetBSD's sys/statvfs.h is `MNT_NOEXEC`.
+        #[expect(clippy::allow_attributes, reason = "a c_ulong has the width of an int on some processors")]
+        #[allow(clippy::cast_sign_loss, clippy::cast_lossless, clippy::unnecessary_cast)]
+        const NOEXEC: libc::c_ulong = libc::MNT_NOEXEC as libc::c_ulong;
+    } else if #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))] {
+        mod mount_statfs;
+        pub(crate) use mount_statfs::is_noexec;
+    } else {
+        mod mount_unknown;
+        pub(crate) use mount_unknown::is_noexec;
+    }
+}
+
+/// How many bytes of a script's first line the kernel reads: `BINPRM_BUF_SIZE` of Linux 5.1 and later (include/linux/binfmts.h),
+/// `IMG_SHSIZE` of xnu (bsd/sys/imgact.h), `MAXINTERP` of OpenBSD (sys/param.h), at least a page elsewhere.
+pub(crate) const INTERPRETER_LINE: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+    256
+} else if cfg!(target_vendor = "apple") {
+    512
+} else if cfg!(target_os = "openbsd") {
+    128
+} else {
+    4096
+};
+
+/// How many supplementary groups the kernel takes, where the C library may say less: 65,536 on Linux (setgroups(2)), of which
+/// sysconf(3) of musl says 32.
+pub(crate) const MOST_GROUPS: Option<usize> =
+    if cfg!(any(target_os = "linux", target_os = "android")) { Some(65_536) } else { None };
+
 // Who can be the one to whom orphans fall.
 cfg_if::cfg_if! {
     if #[cfg(target_os = "freebsd")] {
@@ -181,6 +221,16 @@ pub(crate) fn is_signal(signal: Signal) -> bool {
 /// What the backend has.
 pub(crate) fn capabilities() -> &'static Capabilities {
     BACKEND.capabilities()
+}
+
+/// Returns true if the running release has the operation.
+pub(crate) fn has(operation: Operation) -> bool {
+    BACKEND.has(operation)
+}
+
+/// The call that closes many descriptors at once on the running release.
+pub(crate) fn bulk_closer() -> Option<&'static str> {
+    BACKEND.bulk_closer()
 }
 
 /// What the calling thread blocks.

@@ -1,12 +1,14 @@
 //! From what a command was told to what a plan needs: everything that allocates, searches or can be refused.
 
 pub(crate) mod checks;
+mod groups;
 
 use crate::activation::announce::announce;
 use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::layout::Layout;
 use crate::path_search;
 use crate::per_process::Published;
+use crate::platform::capabilities;
 use crate::prepared::{Held, Prepared};
 use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
 use crate::slots;
@@ -85,6 +87,7 @@ impl<'a> Prepared<'a> {
             reset: reset(settings.ignored),
             ignore,
             mask,
+            group_list: groups::list(&settings, capabilities().group_list),
             trees: Trees::new(&settings),
             settings,
         })

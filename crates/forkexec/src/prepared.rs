@@ -28,7 +28,9 @@ use std::process::{ExitStatus, Output};
 /// - whether 0, 1 and 2 are open in the parent and close-on-exec, where the child inherits them;
 /// - `/dev/null`, where a stream is that, and a second number for a directory or a terminal that lies where the child
 ///   gets something else: these descriptors stay open, close-on-exec, as long as it lives;
-/// - the soft descriptor limit, below which targets must lie.
+/// - the soft descriptor limit, below which targets must lie;
+/// - on FreeBSD, DragonFly and macOS the effective group ID of the parent, if the command sets supplementary groups and no
+///   group ID: a child has the one of that moment.
 ///
 /// A relative working directory, and a relative program, are seen from wherever the parent is at each start. What
 /// was borrowed for the command stays borrowed, and what the command owns stays open.
@@ -74,6 +76,8 @@ pub struct Prepared<'fd> {
     pub(crate) reset: SignalSet,
     pub(crate) ignore: SignalSet,
     pub(crate) mask: Option<SignalSet>,
+    /// The list for setgroups(2), which may begin with the effective group.
+    pub(crate) group_list: Option<Vec<u32>>,
     pub(crate) trees: Trees,
 }
 

@@ -107,7 +107,7 @@ fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> P
         process_group: settings.joins_group(),
         limits: &settings.limits,
         nice: settings.nice,
-        groups: prepared.groups(),
+        groups: prepared.group_list.as_deref(),
         gid: settings.gid,
         uid: settings.uid,
         no_new_privs: settings.no_new_privs,

@@ -7,7 +7,7 @@
 mod trial;
 
 use crate::platform::{self, backend, launchers};
-use crate::{Errno, Link, Method};
+use crate::{Errno, Link, Method, Operation};
 use forkexec_core::{Backend, Capabilities, Sys};
 use std::time::Duration;
 use trial::Tried;
@@ -22,6 +22,28 @@ use trial::Tried;
 /// ```
 pub fn capabilities() -> &'static Capabilities {
     platform::capabilities()
+}
+
+/// Returns true if the running release has the operation. A command that asks for one that is missing is refused before
+/// anything starts ([`Error::Unsupported`](crate::Error::Unsupported)).
+///
+/// [`capabilities`] names the operations of the latest release; `no_new_privs` is missing on FreeBSD before 14 and on Linux
+/// before 3.5. The answer comes from a call that changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Operation, supports};
+///
+/// let mut command = Command::new("true");
+/// if supports(Operation::NoNewPrivs) {
+///     command.no_new_privs();
+/// }
+/// assert!(command.status()?.success());
+/// # Ok::<(), forkexec::Error>(())
+/// ```
+pub fn supports(operation: Operation) -> bool {
+    platform::has(operation)
 }
 
 /// Tries each way of closing descriptors and of starting a child, and says what happened.
@@ -45,13 +67,13 @@ pub fn capabilities() -> &'static Capabilities {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn survey() -> Survey {
-    let Capabilities { system, bulk_closer, enumerators, .. } = *capabilities();
+    let Capabilities { system, enumerators, .. } = *capabilities();
     // SAFETY: each trial closes and launches in a child of its own. This function asks for limits alone.
     let backend = unsafe { backend() };
     let android = platform::android();
     let is_called = |name| android.as_ref().is_none_or(|android| !android.not_called.contains(&name));
     let mut trials = Vec::new();
-    if let Some(name) = bulk_closer {
+    if let Some(name) = platform::bulk_closer() {
         let outcome =
             if is_called(name) { trial::closing(backend, trial::close_at_once) } else { Tried::NOT_CALLED };
         trials.push(outcome.of(TrialKind::Close(Link::Bulk), name));
@@ -189,7 +211,7 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::{Errno, Link, Method, Outcome, Survey, Trial, TrialKind, survey};
-    use crate::platform::capabilities;
+    use crate::platform::{bulk_closer, capabilities};
     use rstest::rstest;
     use std::time::Duration;
 
@@ -224,7 +246,7 @@ mod tests {
     fn every_means_of_the_backend_is_tried_in_its_order() {
         let has = capabilities();
         let launchers = has.launchers.iter().map(|method| method.name());
-        let names = has.bulk_closer.into_iter().chain(has.enumerators.iter().copied());
+        let names = bulk_closer().into_iter().chain(has.enumerators.iter().copied());
         let names: Vec<_> = names.chain(["loop"]).chain(launchers).collect();
         let survey = survey();
         assert_eq!(survey.trials.iter().map(|trial| trial.name).collect::<Vec<_>>(), names);

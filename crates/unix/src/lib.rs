@@ -408,8 +408,8 @@ unsafe impl ParentSys for Kernel {
         // SAFETY: all zeroes are one, too.
         let about = unsafe { about.assume_init() };
         match asked {
-            // `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`, on each of them. A tracer may be told of stops, too.
-            Ok(()) => (1..=3).contains(&about.si_code),
+            // A tracer may be told of stops, too.
+            Ok(()) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
             Err(errno) => errno == Errno::CHILD,
         }
     }

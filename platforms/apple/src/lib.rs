@@ -34,7 +34,7 @@ pub use forkexec_unix::Kernel;
 pub use launch::{AppleLauncher, ClosingExec};
 
 use core::ffi::CStr;
-use forkexec_core::{CStrArray, Capabilities, Errno, Fd, Method, Resource, Sys};
+use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -45,6 +45,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],
+    // `cr_gid` is `cr_groups[0]` (`bsd/sys/ucred.h`). An empty list sets it to 0 (`setgroups_internal` of
+    // `bsd/kern/kern_prot.c` at 1031c58).
+    group_list: GroupList::EffectiveFirst,
 };
 
 /// getrlimit(2) of macOS, with the numbers of `bsd/sys/resource.h`: this crate is tested on other hosts, too.

@@ -3,8 +3,8 @@
 use crate::{DevFd, FreebsdSys, System};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
-    loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Operation, Signal,
+    close_numbers, loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
@@ -17,12 +17,19 @@ pub struct Freebsd<S> {
     /// `kern.osreldate`, or [`NOT_ASKED`].
     release: AtomicI32,
     bulk_refused: AtomicBool,
+    /// Whether procctl(2) knows `no_new_privs`: [`NOT_ASKED`], [`KNOWN`] or [`UNKNOWN`].
+    no_new_privs: AtomicI32,
 }
 
 impl<S> Freebsd<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, release: AtomicI32::new(NOT_ASKED), bulk_refused: AtomicBool::new(false) }
+        Self {
+            sys,
+            release: AtomicI32::new(NOT_ASKED),
+            bulk_refused: AtomicBool::new(false),
+            no_new_privs: AtomicI32::new(NOT_ASKED),
+        }
     }
 }
 
@@ -36,6 +43,18 @@ impl<S: FreebsdSys> Freebsd<S> {
         let release = self.sys.release()?;
         self.release.store(release, Ordering::Relaxed);
         Ok(release)
+    }
+
+    /// `EINVAL` means that procctl(2) does not know the command: the arguments are right (procctl(2), ERRORS). Any other
+    /// answer leaves it to the child to find out.
+    fn knows_no_new_privs(&self) -> bool {
+        let known = match self.no_new_privs.load(Ordering::Relaxed) {
+            NOT_ASKED if self.sys.no_new_privs() == Err(Errno::INVAL) => UNKNOWN,
+            NOT_ASKED => KNOWN,
+            known => known,
+        };
+        self.no_new_privs.store(known, Ordering::Relaxed);
+        known == KNOWN
     }
 
     fn bulk_call(&self) -> Result<BulkCall, Errno> {
@@ -56,6 +75,15 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         self.sys.system().capabilities()
+    }
+
+    fn has(&self, operation: Operation) -> bool {
+        let depends_on_release = operation == Operation::NoNewPrivs;
+        self.capabilities().has(operation) && (!depends_on_release || self.knows_no_new_privs())
+    }
+
+    fn bulk_closer(&self) -> Option<&'static str> {
+        self.bulk_call().ok().map(BulkCall::name)
     }
 
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
@@ -97,10 +125,12 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
     }
 
     fn learn(&self, closed: &Closed) {
-        if closed.bulk_refused.is_some_and(|errno| errno.is_refusal() || errno == CAPABILITY_MODE) {
+        let is_freebsd = self.sys.system() == System::FreeBsd;
+        let is_for_good = |errno: Errno| errno.is_refusal() || is_freebsd && errno == CAPABILITY_MODE;
+        if closed.bulk_refused.is_some_and(is_for_good) {
             self.bulk_refused.store(true, Ordering::Relaxed);
         }
-        if self.sys.system() == System::FreeBsd {
+        if is_freebsd {
             // A release that cannot be known now is asked for again by the next child.
             let _ = self.release();
         }
@@ -114,7 +144,11 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
 /// No release has this number.
 const NOT_ASKED: i32 = 0;
 
-/// `ECAPMODE` of intro(2): a process does not leave capability mode again.
+const KNOWN: i32 = 1;
+const UNKNOWN: i32 = 2;
+
+/// `ECAPMODE` of FreeBSD's intro(2): a process does not leave capability mode again. DragonFly has no such mode, and another
+/// error with this number.
 const CAPABILITY_MODE: Errno = Errno::from_raw(93);
 
 /// The system call that closes many descriptors.
@@ -125,6 +159,13 @@ enum BulkCall {
 }
 
 impl BulkCall {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::CloseRange => "close_range",
+            Self::CloseFrom => "closefrom",
+        }
+    }
+
     /// The best call that FreeBSD of this release has for sure: close_range(2) from 12.2 and from 13.0 on, closefrom(2) from
     /// 8.0 on. Snapshots of 13 before its release go by closefrom(2), which newer kernels keep for older programs
     /// (`COMPAT_FREEBSD12`).

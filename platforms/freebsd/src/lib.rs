@@ -58,6 +58,9 @@ pub unsafe trait FreebsdSys: Sys {
     fn file_system(&self, fd: Fd) -> Result<[u8; 16], Errno>;
     /// procctl(2) with `PROC_PDEATHSIG_CTL`, of the calling process.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
+    /// procctl(2) with `PROC_NO_NEW_PRIVS_STATUS`, of the calling process: whether it is set. `EINVAL` if the release does not
+    /// know it, `ENOSYS` on DragonFly. procctl(2) itself is older than all releases that this backend supports.
+    fn no_new_privs(&self) -> Result<bool, Errno>;
     /// procctl(2) with `PROC_NO_NEW_PRIVS_CTL`, of the calling process. `ENOSYS` on DragonFly.
     fn set_no_new_privs(&self) -> Result<(), Errno>;
 }

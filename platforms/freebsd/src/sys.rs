@@ -55,13 +55,13 @@ fn sysctl<const LENGTH: usize>(mut name: [c_int; LENGTH]) -> Result<c_int, Errno
     if size == size_of_val(&value) { Ok(value) } else { Err(Errno::IO) }
 }
 
-/// procctl(2) of the calling process, with an argument of one int.
-fn control(command: c_int, mut argument: c_int) -> Result<(), Errno> {
+/// procctl(2) of the calling process, with an argument of one int: its value afterwards.
+fn control(command: c_int, mut argument: c_int) -> Result<c_int, Errno> {
     // SAFETY: asks about the calling process, and changes nothing.
     let own = unsafe { libc::getpid() };
-    let argument: *mut c_void = (&raw mut argument).cast();
-    // SAFETY: the commands used here read one int from `argument`, which outlives the call.
-    done(unsafe { libc::procctl(libc::P_PID, own.into(), command, argument) })
+    // SAFETY: the commands used here read or write one int, `argument`, which outlives the call.
+    done(unsafe { libc::procctl(libc::P_PID, own.into(), command, (&raw mut argument).cast::<c_void>()) })?;
+    Ok(argument)
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
@@ -128,12 +128,23 @@ unsafe impl FreebsdSys for Kernel {
     }
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
-        control(libc::PROC_PDEATHSIG_CTL, signal)
+        control(libc::PROC_PDEATHSIG_CTL, signal).map(drop)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn no_new_privs(&self) -> Result<bool, Errno> {
+        let status = control(libc::PROC_NO_NEW_PRIVS_STATUS, libc::PROC_NO_NEW_PRIVS_DISABLE)?;
+        Ok(status == libc::PROC_NO_NEW_PRIVS_ENABLE)
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn no_new_privs(&self) -> Result<bool, Errno> {
+        Err(Errno::NOSYS)
     }
 
     #[cfg(target_os = "freebsd")]
     fn set_no_new_privs(&self) -> Result<(), Errno> {
-        control(libc::PROC_NO_NEW_PRIVS_CTL, libc::PROC_NO_NEW_PRIVS_ENABLE)
+        control(libc::PROC_NO_NEW_PRIVS_CTL, libc::PROC_NO_NEW_PRIVS_ENABLE).map(drop)
     }
 
     #[cfg(target_os = "dragonfly")]

@@ -1,7 +1,7 @@
 //! What parts FreeBSD from DragonFly, as data.
 
 use crate::enumerate;
-use forkexec_core::{Capabilities, Method, Operation, RecordLayout, RecordLength, Resource};
+use forkexec_core::{Capabilities, GroupList, Method, Operation, RecordLayout, RecordLength, Resource};
 
 /// One of the two systems that this backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl System {
 
 /// What this backend has on FreeBSD.
 ///
-/// `NoNewPrivs` is there from FreeBSD 14.0 on at the latest; on a kernel without it the child reports `ENOSYS`.
+/// `NoNewPrivs` is there from FreeBSD 14.0 on at the latest. The parent asks before it starts a child with it
+/// ([`Backend::has`](forkexec_core::Backend::has)).
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "FreeBSD",
     bulk_closer: Some("close_range"),
@@ -51,6 +52,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &FREEBSD_RESOURCES,
     reserved_signals: RESERVED_SIGNALS,
+    // setgroups(2) of FreeBSD before 15.0, and of programs linked for it. From 15.0 on the list has supplementary groups only,
+    // and the effective one among them changes nothing. DragonFly: `sys_setgroups` of `sys/kern/kern_prot.c`.
+    group_list: GroupList::EffectiveFirst,
 };
 
 /// What this backend has on DragonFly.

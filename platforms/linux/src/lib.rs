@@ -34,7 +34,9 @@ pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
-use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, ParentSys, Pid, Resource, Signal, Sys};
+use forkexec_core::{
+    Capabilities, Errno, Fd, GroupList, Method, Operation, ParentSys, Pid, Resource, Signal, Sys,
+};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -46,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     resources: &RESOURCES,
     // Cancellation and set*id broadcasts; musl has one more.
     reserved_signals: if cfg!(target_env = "musl") { &[32, 33, 34] } else { &[32, 33] },
+    group_list: GroupList::Supplementary,
 };
 
 const MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64"));
@@ -118,6 +121,8 @@ pub unsafe trait LinuxSys: Sys {
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
+    /// prctl(2) with `PR_GET_NO_NEW_PRIVS`: whether it is set. `EINVAL` before Linux 3.5. On the parent's side only.
+    fn no_new_privs(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
     /// The system: on Android the property `ro.build.version.sdk`, elsewhere no call. On the parent's side only.

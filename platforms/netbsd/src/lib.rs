@@ -1,7 +1,9 @@
 #![no_std]
 //! The NetBSD backend of forkexec.
 //!
-//! 1. *Systems*: NetBSD from 6.0 (`pipe2`, `F_DUPFD_CLOEXEC`, `O_CLOEXEC`).
+//! 1. *Systems*: NetBSD from 8.0. The common calls need `waitid`, which the C library has since 2016-04-03 (lib/libc/gen/waitid.c
+//!    1.1) and so since 8.0; a program for 7.0 does not link (`undefined symbol: waitid`, seen on NetBSD 7.0 amd64). The other
+//!    calls are older: `pipe2`, `F_DUPFD_CLOEXEC` and `O_CLOEXEC` are in 6.0.
 //! 2. *Listing*: `F_MAXFD` of fcntl(2), the highest open descriptor, asked again after each close; what lies below the
 //!    highest kept one is visited by number. In a forked child it is exact: the table is a copy from which kqueues and
 //!    half-open descriptors are left out, and its end is counted anew (`fd_copy` in sys/kern/kern_descrip.c, 1.229). It
@@ -26,7 +28,7 @@ pub use close::Netbsd;
 pub use enumerate::MaxFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -37,6 +39,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],
+    group_list: GroupList::Supplementary,
 };
 
 /// getrlimit(2) of NetBSD, with the numbers of `sys/resource.h`: the constants of the C library are not there on every

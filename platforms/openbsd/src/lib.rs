@@ -1,7 +1,9 @@
 #![no_std]
 //! The OpenBSD backend of forkexec.
 //!
-//! 1. *Systems*: OpenBSD from 5.7 (`pipe2`; `F_DUPFD_CLOEXEC` and `O_CLOEXEC` are older).
+//! 1. *Systems*: OpenBSD from 7.3. The common calls need `waitid`, which the C library has since December 2022
+//!    (lib/libc/sys/waitid.2, 1.2) and so since 7.3. The other calls are older: `pipe2` is in 5.7, `F_DUPFD_CLOEXEC` and
+//!    `O_CLOEXEC` before it.
 //! 2. *Listing*: no directory does. `/dev/fd` has the numbers 0 to 63 whatever is open, so even the one it is read through
 //!    (etc/MAKEDEV.common, 1.124), and there is no `/proc`. getdtablecount(2), OpenBSD 5.1, says how many descriptors are
 //!    open, so every number is asked about (`F_GETFD`) until as many open ones were met. In a forked child the count is
@@ -30,7 +32,7 @@ pub use close::Openbsd;
 pub use enumerate::CountedWalk;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -42,6 +44,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     resources: &RESOURCES,
     // SIGTHR: sigaction(2) of the C library refuses it (lib/libc/sys/w_sigaction.c).
     reserved_signals: &[32],
+    group_list: GroupList::Supplementary,
 };
 
 /// getrlimit(2) of OpenBSD, with the numbers of `sys/resource.h`: the constants of the C library are not there on every

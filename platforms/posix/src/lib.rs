@@ -19,7 +19,7 @@ pub use close::Posix;
 pub use enumerate::DevFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -37,6 +37,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         ("stack", Resource::STACK),
     ],
     reserved_signals: &[],
+    group_list: GroupList::Supplementary,
 };
 
 /// The one call beyond those that all systems have.

@@ -28,7 +28,7 @@ pub use close::Solaris;
 pub use enumerate::ProcSelfFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
 
 /// What this backend has on the system that it is built for.
 pub const CAPABILITIES: Capabilities = if sys::IS_ILLUMOS { ILLUMOS } else { SOLARIS };
@@ -56,6 +56,7 @@ pub const SOLARIS: Capabilities = Capabilities {
         ("stack", Resource::STACK),
     ],
     reserved_signals: &[SIGAIOCANCEL, SIGCANCEL],
+    group_list: GroupList::Supplementary,
 };
 
 /// `RLIMIT_VMEM`, which is `RLIMIT_AS`, of `sys/resource.h`.

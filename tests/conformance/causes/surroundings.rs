@@ -1,12 +1,14 @@
 //! Failures that lie in the surroundings of a program: directories, roots, mounts, writers.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+
+use rstest::rstest;
 
 use forkexec::{Cause, Command, Errno, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
@@ -126,7 +128,7 @@ fn scripts_run_that_are_nested_as_deeply_as_may_be() {
 fn n20_e07_a_noexec_mount_is_told() {
     isolated(|| {
         let place = Place::new();
-        if let Err(reason) = mount_noexec(place.0.path()) {
+        if let Err(reason) = mount(place.0.path(), libc::MS_NOEXEC) {
             return skip(&reason);
         }
         let program = probe::copy_to(place.0.path());
@@ -137,8 +139,30 @@ fn n20_e07_a_noexec_mount_is_told() {
     });
 }
 
+/// The flag of another mount option is not taken for `noexec`.
+///
+/// Faults: Q-mount-flags
+#[rstest]
+fn other_mount_options_do_not_count_as_noexec(
+    #[values(0, libc::MS_NOSUID, libc::MS_NODEV, libc::MS_NOATIME, libc::MS_SYNCHRONOUS)]
+    flags: libc::c_ulong,
+) {
+    isolated(|| {
+        let place = Place::new();
+        if let Err(reason) = mount(place.0.path(), flags) {
+            return skip(&reason);
+        }
+        let interpreter = place.0.path().join("plain");
+        fs::write(&interpreter, "").expect("the filesystem is writable");
+        let script = place.file("script", &format!("#!{}\n", interpreter.display()));
+        let text = failure(&mut Command::new(&script)).to_string();
+        unmount(place.0.path());
+        assert!(text.contains("may not be executed") && !text.contains("noexec"), "{text}");
+    });
+}
+
 /// A filesystem of its own on a directory, for this thread and its children alone.
-fn mount_noexec(directory: &Path) -> Result<(), String> {
+fn mount(directory: &Path, flags: libc::c_ulong) -> Result<(), String> {
     let failed = |what: &str| Err(format!("{what}: {}", io::Error::last_os_error()));
     // SAFETY: changes the calling process alone, which is the test's own.
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
@@ -152,7 +176,7 @@ fn mount_noexec(directory: &Path) -> Result<(), String> {
     }
     let target = CString::new(directory.as_os_str().as_bytes()).expect("it holds no NUL");
     // SAFETY: as above.
-    if unsafe { libc::mount(tmpfs, target.as_ptr(), tmpfs, libc::MS_NOEXEC, nothing.cast()) } != 0 {
+    if unsafe { libc::mount(tmpfs, target.as_ptr(), tmpfs, flags, nothing.cast()) } != 0 {
         return failed("nothing can be mounted");
     }
     Ok(())

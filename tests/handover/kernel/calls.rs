@@ -47,6 +47,7 @@ unsafe impl Sys for Kernel {
         set_uid(uid: u32);
     }
 
+    /// Source: close(2): what one process closes stays open in the others.
     fn close(&self, fd: Fd) -> Result<(), Errno> {
         let mut state = self.state();
         match fd {
@@ -59,6 +60,7 @@ unsafe impl Sys for Kernel {
         Ok(())
     }
 
+    /// Source: dup2(2): the file that had the number is closed.
     fn dup_onto(&self, _from: Fd, to: Fd) -> Result<(), Errno> {
         self.childs("dup_onto")?;
         if to == WRITER {
@@ -69,14 +71,17 @@ unsafe impl Sys for Kernel {
         Ok(())
     }
 
+    /// Source: `F_DUPFD_CLOEXEC` of fcntl(2): EMFILE at the limit.
     fn dup_from(&self, _fd: Fd, _lowest: Fd) -> Result<Fd, Errno> {
         Err(Errno::MFILE)
     }
 
+    /// Source: `O_CLOEXEC` of pipe2(2).
     fn is_cloexec(&self, _fd: Fd) -> Result<bool, Errno> {
         Ok(true)
     }
 
+    /// Source: write(2): EBADF for a closed descriptor.
     fn write(&self, _fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         self.childs("write")?;
         let mut state = self.state();
@@ -87,6 +92,7 @@ unsafe impl Sys for Kernel {
         Ok(bytes.len())
     }
 
+    /// Source: fstat(2): EBADF for a closed descriptor.
     fn file_id(&self, _fd: Fd) -> Result<FileId, Errno> {
         let state = self.state();
         if state.recorded.iter().any(|step| step.event == Event::Close) && !state.replaced {
@@ -95,10 +101,12 @@ unsafe impl Sys for Kernel {
         Ok(FileId { device: 1, inode: if state.replaced { 2 } else { 1 } })
     }
 
+    /// Source: open(2): ENOENT for what is not there.
     fn open_directory(&self, _path: &CStr) -> Result<Fd, Errno> {
         Err(Errno::NOENT)
     }
 
+    /// Source: getrlimit(2).
     fn descriptor_limit(&self) -> Result<u64, Errno> {
         Ok(64)
     }
@@ -109,11 +117,14 @@ unsafe impl Sys for Kernel {
 
     fn set_umask(&self, _mask: u32) {}
 
+    /// Source: sigaction(2).
     fn disposition(&self, _signal: Signal) -> Result<Disposition, Errno> {
         Ok(Disposition::Default)
     }
 
     /// Of the parent's side, too: it sets back what it was.
+    ///
+    /// Source: sigprocmask(2).
     fn set_mask(&self, _mask: SignalSet) -> Result<(), Errno> {
         let mut state = self.state();
         if state.child_runs {
@@ -136,6 +147,7 @@ unsafe impl Sys for Kernel {
         PARENT
     }
 
+    /// Source: execve(2): close-on-exec descriptors are closed.
     fn execve(&self, _: &CStr, _: CStrArray<'_>, _: Option<CStrArray<'_>>) -> Result<(), Errno> {
         self.childs("execve")?;
         let mut state = self.state();
@@ -162,14 +174,22 @@ unsafe impl LinuxSys for Kernel {
         set_no_new_privs();
     }
 
+    /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
+    fn no_new_privs(&self) -> Result<bool, Errno> {
+        Ok(false)
+    }
+
+    /// Source: getdents(2) on a kernel without it.
     fn getdents64(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {
         Err(Errno::NOSYS)
     }
 
+    /// Source: fstatfs(2).
     fn is_on_procfs(&self, _fd: Fd) -> Result<bool, Errno> {
         Ok(false)
     }
 
+    /// Source: proc_pid_stat(5): `PF_FORKNOEXEC` (include/linux/sched.h) until exec.
     fn read_file(&self, _path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
         self.parents("read_file", |state| {
             if state.world.tells == Tells::Never || state.reaped {
@@ -186,10 +206,12 @@ unsafe impl LinuxSys for Kernel {
         Release::Linux
     }
 
+    /// Source: `PR_GET_SECCOMP` of prctl(2).
     fn is_filtered(&self) -> Result<bool, Errno> {
         Ok(false)
     }
 
+    /// Source: setpgid(2): EACCES after exec, EPERM before it and in another session, ESRCH once reaped.
     fn join_no_group(&self, _child: Pid) -> Result<(), Errno> {
         self.parents("join_no_group", |state| match state.world.tells {
             _ if state.reaped => Err(Errno::SRCH),
@@ -202,6 +224,7 @@ unsafe impl LinuxSys for Kernel {
 // SAFETY: as above. `fork` answers `None` while it records the child's code, and `map_shared` leaks its memory for `unmap`
 // to free.
 unsafe impl ParentSys for Kernel {
+    /// Source: fork(2): the child and whatever is forked meanwhile have copies of the descriptors.
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         let mut state = self.state();
         if state.recording.is_some() {
@@ -223,12 +246,14 @@ unsafe impl ParentSys for Kernel {
         leave(state)
     }
 
+    /// Source: pipe(2).
     fn pipe(&self) -> Result<(Fd, Fd), Errno> {
         let mut state = self.state();
         (state.reader, state.writers[PARENTS]) = (true, true);
         Ok((READER, WRITER))
     }
 
+    /// Source: pipe(7): the end comes when no process has the writing end.
     fn read(&self, _fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.parents("read", |state| {
             if state.world.unreadable {
@@ -243,6 +268,7 @@ unsafe impl ParentSys for Kernel {
         })
     }
 
+    /// Source: poll(2).
     fn readable(&self, _fd: Fd, milliseconds: u8) -> Result<bool, Errno> {
         self.parents("readable", |state| {
             if state.world.no_poll {
@@ -263,10 +289,12 @@ unsafe impl ParentSys for Kernel {
         ended
     }
 
+    /// Source: waitpid(2): ECHILD if another thread took the status.
     fn wait(&self, _pid: Pid) -> Result<c_int, Errno> {
         self.parents("wait", State::reap)
     }
 
+    /// Source: kill(2), signal(7).
     fn kill(&self, _pid: Pid, signal: Signal) -> Result<(), Errno> {
         let mut state = self.state();
         if state.ended.is_none() {
@@ -279,11 +307,13 @@ unsafe impl ParentSys for Kernel {
         Ok(())
     }
 
+    /// Source: sigprocmask(2).
     fn block_signals(&self) -> Result<SignalSet, Errno> {
         self.state().blocked = true;
         Ok(SignalSet::EMPTY)
     }
 
+    /// Source: `MAP_SHARED` of mmap(2).
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let words: Box<[AtomicU32]> = (0..length.div_ceil(4)).map(|_| AtomicU32::new(0)).collect();
         let count = words.len();
@@ -305,6 +335,7 @@ unsafe impl ParentSys for Kernel {
 // SAFETY: as above. `start` returns after the child's code has ended. No child runs on the memory of `map_private`, which
 // is never freed.
 unsafe impl CloneSys for Kernel {
+    /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
     unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         let is_probe = !start.shares_table && !start.pidfd;
         {
@@ -324,6 +355,7 @@ unsafe impl CloneSys for Kernel {
         Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) })
     }
 
+    /// Source: `__WCLONE` of waitpid(2), and execve(2): the termination signal becomes SIGCHLD.
     fn reap_unexecuted(&self, _child: Pid) -> Result<Option<c_int>, Errno> {
         let mut state = self.state();
         if state.world.tells == Tells::ByProc {
@@ -334,6 +366,7 @@ unsafe impl CloneSys for Kernel {
         Ok(Some(status))
     }
 
+    /// Source: pidfd_open(2) on a kernel without it.
     fn open_pidfd(&self, _child: Pid) -> Result<Fd, Errno> {
         Err(Errno::NOSYS)
     }
@@ -342,10 +375,12 @@ unsafe impl CloneSys for Kernel {
         None
     }
 
+    /// Source: `PR_GET_DUMPABLE` of prctl(2).
     fn is_dumpable(&self) -> Result<bool, Errno> {
         Ok(true)
     }
 
+    /// Source: `PR_SET_DUMPABLE` of prctl(2).
     fn make_dumpable(&self) -> Result<(), Errno> {
         Ok(())
     }
@@ -357,12 +392,15 @@ unsafe impl CloneSys for Kernel {
     }
 
     /// No child runs on it.
+    ///
+    /// Source: mmap(2).
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         static STACK: OnceLock<Box<[u8]>> = OnceLock::new();
         let stack = STACK.get_or_init(|| vec![0; length].into_boxed_slice());
         Ok(NonNull::from(&**stack).cast())
     }
 
+    /// Source: mprotect(2).
     unsafe fn forbid(&self, _memory: NonNull<u8>, _length: usize) -> Result<(), Errno> {
         Ok(())
     }

@@ -9,6 +9,7 @@ use forkexec_apple::AppleSys;
 use forkexec_core::{CStrArray, Errno, Fd};
 
 use super::directory::OpenDirectory;
+use super::process::GroupVector;
 use super::{Call, Executed, Outcome, SimKernel, State, strings};
 
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
@@ -35,6 +36,11 @@ pub(crate) struct SimSpawn {
 }
 
 impl SimKernel {
+    /// macOS.
+    pub(crate) fn apple() -> Self {
+        Self::new().with_process(|process| process.vector = GroupVector::FirstOfApple)
+    }
+
     /// The list of descriptors as in macOS 10.13.
     pub(crate) fn with_old_list(self) -> Self {
         self.with(|state| state.apple.lists_low_numbers = true)
@@ -61,6 +67,8 @@ impl State {
     }
 
     /// `proc_pidfdlist` of `bsd/kern/proc_info.c`: as many as there is room for.
+    ///
+    /// Source: xnu `proc_pidfdlist` of bsd/kern/proc_info.c at 0f4c859, and of macOS 10.13 (darwin-xnu 0a798f6).
     fn descriptor_list(&self, list: &mut [u8]) -> usize {
         let room = list.len() / ENTRY;
         let lowest = if self.apple.lists_low_numbers { room } else { usize::MAX };
@@ -70,6 +78,7 @@ impl State {
         self.apple.claimed_length.unwrap_or(entries.len())
     }
 
+    /// Source: xnu `vnode_readdir64` of bsd/vfs/vfs_syscalls.c.
     fn getdirentries64(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
         let file = self.table.get(fd)?.file;
         let directory = self.positions.get_mut(&file).ok_or(Errno::INVAL)?;
@@ -80,6 +89,8 @@ impl State {
     /// actions than descriptors are allowed; the new process has a copy of the table without what is close-on-exec, and an
     /// action on what is not in it is EBADF; then comes the program; then everything is closed that no action named. The
     /// caller's own table is not touched.
+    ///
+    /// Source: xnu bsd/kern/kern_exec.c at 1031c58.
     fn exec_spawn(&self, spawn: &SimSpawn, path: &CStr) -> Result<BTreeMap<Fd, u64>, Errno> {
         let (soft, _) = self.process.descriptor_limit();
         if u64::try_from(spawn.inherited.len()).expect("they are few")
@@ -99,18 +110,23 @@ unsafe impl AppleSys for SimKernel {
     type Spawn = SimSpawn;
 
     /// `proc_pidfdlist`: room for 20 more than the table has.
+    ///
+    /// Source: xnu `proc_pidfdlist` of bsd/kern/proc_info.c at 0f4c859.
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         self.call(Call::new("descriptor_list_room"), |state| Ok((state.table_room() + 20) * ENTRY))
     }
 
+    /// Source: xnu `proc_pidfdlist` of bsd/kern/proc_info.c at 0f4c859, and of macOS 10.13 (darwin-xnu 0a798f6).
     fn descriptor_list(&self, list: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::new("descriptor_list"), |state| Ok(state.descriptor_list(list)))
     }
 
+    /// Source: xnu `vnode_readdir64` of bsd/vfs/vfs_syscalls.c.
     fn getdirentries64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::on("getdirentries64", directory), |state| state.getdirentries64(directory, records))
     }
 
+    /// Source: fstatfs(2) of macOS; bsd/miscfs/devfs/devfs_fdesc_support.c at 5c2921b.
     fn is_on_devfs(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_on_devfs", fd), |state| {
             let file = state.table.get(fd)?.file;
@@ -118,10 +134,12 @@ unsafe impl AppleSys for SimKernel {
         })
     }
 
+    /// Source: xnu `proc_limitgetcur_nofile` of bsd/kern/kern_resource.c.
     fn files_per_process(&self) -> Result<u64, Errno> {
         self.call(Call::new("files_per_process"), |state| Ok(state.apple.files_per_process))
     }
 
+    /// Source: posix_spawnattr_init(3) of macOS.
     fn spawn(&self) -> Result<SimSpawn, Errno> {
         self.call(Call::new("spawn"), |_| Ok(SimSpawn::default()))
     }
@@ -137,6 +155,7 @@ unsafe impl AppleSys for SimKernel {
         })
     }
 
+    /// Source: xnu bsd/kern/kern_exec.c at 1031c58.
     fn exec_spawn(
         &self,
         spawn: &SimSpawn,

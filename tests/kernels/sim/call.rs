@@ -38,6 +38,7 @@ pub(crate) const NAMES: &[&str] = &[
     "is_on_procfs",
     "join_no_group",
     "max_fd",
+    "no_new_privs",
     "open_count",
     "open_directory",
     "parent",

@@ -59,6 +59,8 @@ impl OpenDirectory {
     }
 
     /// The same on a system with other records.
+    ///
+    /// Source: getdents(2).
     pub(super) fn read_as(
         &mut self,
         record: fn(&[u8]) -> Vec<u8>,

@@ -4,10 +4,19 @@ use forkexec_core::{Errno, Fd, Signal};
 use forkexec_freebsd::{FreebsdSys, System};
 
 use super::directory::OpenDirectory;
+use super::process::GroupVector;
 use super::{Call, SimKernel, State};
 
 /// `kern.osreldate` of 12.2, the first release with close_range(2).
 pub(crate) const WITH_CLOSE_RANGE: i32 = 1_202_000;
+
+/// `kern.osreldate` from which setgroups(2) takes supplementary groups only, in a program that is linked for it.
+///
+/// Source: setgroups(2) of FreeBSD 15.0, HISTORY; commit 9da2fe96ff2e.
+pub(crate) const RELEASE_15_0: i32 = 1_500_000;
+
+/// `kern.osreldate` of 14.0, the first release that is known to have `no_new_privs`.
+const RELEASE_14_0: i32 = 1_400_097;
 
 /// Which of the two systems it is, and which release.
 pub(super) struct Machine {
@@ -24,6 +33,17 @@ impl Machine {
         match self.system {
             System::FreeBsd => freebsd_dirent,
             System::DragonFly => dragonfly_dirent,
+        }
+    }
+
+    /// EINVAL before FreeBSD 14.0, ENOSYS on DragonFly, where the binding makes no call.
+    ///
+    /// Source: procctl(2) of FreeBSD 14.0, ERRORS; seen on FreeBSD 12.1-RELEASE amd64.
+    fn knows_no_new_privs(&self) -> Result<(), Errno> {
+        match self.system {
+            System::DragonFly => Err(Errno::NOSYS),
+            System::FreeBsd if self.release < RELEASE_14_0 => Err(Errno::INVAL),
+            System::FreeBsd => Ok(()),
         }
     }
 
@@ -45,16 +65,22 @@ impl Machine {
 impl SimKernel {
     /// FreeBSD of this `kern.osreldate`.
     pub(crate) fn freebsd(release: i32) -> Self {
-        Self::new().with(|state| state.freebsd = Machine { system: System::FreeBsd, release })
+        let vector = if release < RELEASE_15_0 { GroupVector::FirstOfBsd } else { GroupVector::Separate };
+        Self::new()
+            .with(|state| state.freebsd = Machine { system: System::FreeBsd, release })
+            .with_process(|process| process.vector = vector)
     }
 
     /// DragonFly.
     pub(crate) fn dragonfly() -> Self {
-        Self::new().with(|state| state.freebsd = Machine { system: System::DragonFly, release: 600_400 })
+        Self::new()
+            .with(|state| state.freebsd = Machine { system: System::DragonFly, release: 600_400 })
+            .with_process(|process| process.vector = GroupVector::FirstOfBsd)
     }
 }
 
 impl State {
+    /// Source: getdirentries(2) of FreeBSD; `fdesc_readdir` of fdesc_vnops.c of either system.
     fn getdirentries(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
         let file = self.table.get(fd)?.file;
         let directory = self.positions.get_mut(&file).ok_or(Errno::INVAL)?;
@@ -82,10 +108,12 @@ unsafe impl FreebsdSys for SimKernel {
         self.state().freebsd.system
     }
 
+    /// Source: `kern.osreldate` of sysctl(3); sys/sys/param.h.
     fn release(&self) -> Result<i32, Errno> {
         self.call(Call::new("release"), |state| Ok(state.freebsd.release))
     }
 
+    /// Source: seen on FreeBSD 12.1-RELEASE amd64.
     fn open_count(&self) -> Result<u32, Errno> {
         self.call(Call::new("open_count"), |state| match state.freebsd.system {
             System::FreeBsd => Ok(u32::try_from(state.table.fds().len()).expect("they are few")),
@@ -109,6 +137,7 @@ unsafe impl FreebsdSys for SimKernel {
         })
     }
 
+    /// Source: getdirentries(2) of FreeBSD; `fdesc_readdir` of fdesc_vnops.c of either system.
     fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::on("getdirentries", directory), |state| state.getdirentries(directory, records))
     }
@@ -122,8 +151,20 @@ unsafe impl FreebsdSys for SimKernel {
         self.call(call, |state| state.process.set_death_signal(signal))
     }
 
+    /// `PROC_NO_NEW_PRIVS_STATUS` of procctl(2): EINVAL for a command that the release does not know.
+    ///
+    /// Source: procctl(2) of FreeBSD 14.0, ERRORS; seen on FreeBSD 12.1-RELEASE amd64.
+    fn no_new_privs(&self) -> Result<bool, Errno> {
+        self.call(Call::new("no_new_privs"), |state| {
+            state.freebsd.knows_no_new_privs()?;
+            Ok(state.process.no_new_privs)
+        })
+    }
+
+    /// Source: as for `no_new_privs`.
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         self.call(Call::new("set_no_new_privs"), |state| {
+            state.freebsd.knows_no_new_privs()?;
             state.process.no_new_privs = true;
             Ok(())
         })

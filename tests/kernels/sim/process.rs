@@ -20,7 +20,10 @@ pub(crate) struct Process {
     pub(crate) foreground: Pid,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    pub(crate) effective_gid: u32,
+    /// What getgroups(2) returns.
     pub(crate) groups: Vec<u32>,
+    pub(crate) vector: GroupVector,
     pub(crate) root: CString,
     pub(crate) directory: CString,
     pub(crate) umask: u32,
@@ -31,6 +34,27 @@ pub(crate) struct Process {
     pub(crate) limits: BTreeMap<i32, (u64, u64)>,
     pub(crate) no_new_privs: bool,
     pub(crate) death_signal: Signal,
+}
+
+/// Where a kernel keeps the effective group ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupVector {
+    /// Apart from the supplementary groups.
+    ///
+    /// Source: setgroups(2) of Linux man-pages 6.9.1; seen on OpenBSD 7.3 amd64 and NetBSD 7.0 amd64; setgroups(2) of FreeBSD
+    /// 15.0, HISTORY.
+    Separate,
+    /// It is the first element. setregid(2) overwrites that element, an empty list leaves it alone.
+    ///
+    /// Source: seen on FreeBSD 12.1-RELEASE amd64; DragonFly `sys_setgroups` and `sys_setregid` of sys/kern/kern_prot.c at
+    /// 03c4e78.
+    FirstOfBsd,
+    /// It is the first element. A change swaps it with the element that has the new value, if there is one. An empty list sets
+    /// it to 0.
+    ///
+    /// Source: xnu `setgroups_internal` of bsd/kern/kern_prot.c at 1031c58, `kauth_cred_change_egid` of
+    /// bsd/kern/kern_credential.c.
+    FirstOfApple,
 }
 
 /// `RLIM_INFINITY`, and the usual limits of descriptors.
@@ -49,7 +73,9 @@ impl Process {
             foreground: 0,
             uid: 0,
             gid: 0,
+            effective_gid: 0,
             groups: vec![0],
+            vector: GroupVector::Separate,
             root: c"/".to_owned(),
             directory: c"/".to_owned(),
             umask: 0o022,
@@ -102,6 +128,7 @@ impl Process {
         Ok(self.dispositions.get(&signal).copied().unwrap_or(Disposition::Default))
     }
 
+    /// Source: sigaction(2).
     pub(super) fn set_disposition(&mut self, signal: Signal, ignored: bool) -> Result<(), Errno> {
         is_signal(signal)?;
         if matches!(signal, libc::SIGKILL | libc::SIGSTOP) {
@@ -176,18 +203,39 @@ impl Process {
     /// setgroups(2): EPERM without privilege.
     pub(super) fn set_groups(&mut self, groups: &[u32]) -> Result<(), Errno> {
         self.is_privileged(Errno::PERM)?;
-        self.groups = groups.to_vec();
+        self.groups = match (self.vector, groups) {
+            (GroupVector::FirstOfBsd, []) => vec![self.effective_gid],
+            (GroupVector::FirstOfApple, []) => vec![0],
+            _ => groups.to_vec(),
+        };
+        if self.vector != GroupVector::Separate {
+            self.effective_gid = self.groups[0];
+        }
         Ok(())
     }
 
     /// setresgid(2): EPERM without privilege, unless nothing changes. A change clears the parent-death signal
     /// (prctl(2)).
     pub(super) fn set_gid(&mut self, gid: u32) -> Result<(), Errno> {
-        if gid != self.gid {
+        if (gid, gid) != (self.gid, self.effective_gid) {
             self.is_privileged(Errno::PERM)?;
             (self.gid, self.death_signal) = (gid, 0);
+            self.set_effective_gid(gid);
         }
         Ok(())
+    }
+
+    /// setegid(2), without a look at privileges.
+    pub(crate) fn set_effective_gid(&mut self, gid: u32) {
+        let old = std::mem::replace(&mut self.effective_gid, gid);
+        if self.vector == GroupVector::Separate {
+            return;
+        }
+        let same = self.groups.iter().skip(1).position(|&group| group == gid);
+        if let Some(index) = same.filter(|_| self.vector == GroupVector::FirstOfApple) {
+            self.groups[index + 1] = old;
+        }
+        self.groups[0] = gid;
     }
 
     /// setresuid(2), as above.

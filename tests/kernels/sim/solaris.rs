@@ -25,6 +25,7 @@ unsafe impl SolarisSys for SimKernel {
         })
     }
 
+    /// Source: statvfs(2) of Solaris 11.4.
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_on_procfs", fd), |state| {
             let file = state.table.get(fd)?.file;

@@ -81,6 +81,7 @@ unsafe impl Sys for SimKernel {
         })
     }
 
+    /// Source: `F_GETFD` of fcntl(2).
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_cloexec", fd), |state| Ok(state.table.get(fd)?.cloexec))
     }
@@ -94,6 +95,7 @@ unsafe impl Sys for SimKernel {
         self.call(Call::on("write", fd), |state| state.table.get(fd).map(|_| bytes.len()))
     }
 
+    /// Source: fstat(2).
     fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
         self.call(Call::on("file_id", fd), |state| Ok(FileId { device: 1, inode: state.table.get(fd)?.file }))
     }
@@ -106,6 +108,7 @@ unsafe impl Sys for SimKernel {
         self.call(Call::on("set_limit", limit.resource.0), |state| state.process.set_limit(limit))
     }
 
+    /// Source: getrlimit(2).
     fn descriptor_limit(&self) -> Result<u64, Errno> {
         self.call(Call::new("descriptor_limit"), |state| Ok(state.process.descriptor_limit().1))
     }
@@ -276,6 +279,7 @@ unsafe impl LinuxSys for SimKernel {
         self.call(Call::on("getdents64", directory), |state| state.read_directory(directory, records))
     }
 
+    /// Source: fstatfs(2).
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_on_procfs", fd), |state| {
             let file = state.table.get(fd)?.file;
@@ -284,6 +288,8 @@ unsafe impl LinuxSys for SimKernel {
     }
 
     /// There is one file here that can be read, and it may be missing.
+    ///
+    /// Source: proc_pid_stat(5).
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::at("read_file", path), |state| {
             let stat = state.stat.ok_or(Errno::NOENT)?.as_bytes();
@@ -303,6 +309,12 @@ unsafe impl LinuxSys for SimKernel {
         self.call(call, |state| state.process.set_death_signal(signal))
     }
 
+    /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
+    fn no_new_privs(&self) -> Result<bool, Errno> {
+        self.call(Call::new("no_new_privs"), |state| Ok(state.process.no_new_privs))
+    }
+
+    /// Source: `PR_SET_NO_NEW_PRIVS` of prctl(2).
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         self.call(Call::new("set_no_new_privs"), |state| {
             state.process.no_new_privs = true;
@@ -316,6 +328,8 @@ unsafe impl LinuxSys for SimKernel {
     }
 
     /// The filter that bionic installs for apps (libc/seccomp/seccomp_policy.cpp).
+    ///
+    /// Source: `PR_GET_SECCOMP` of prctl(2).
     fn is_filtered(&self) -> Result<bool, Errno> {
         Ok(self.state().release != Release::Linux)
     }

@@ -117,6 +117,7 @@ impl Table {
         kept.map(|(&fd, entry)| (fd, entry.file)).collect()
     }
 
+    /// Source: open(2), `F_DUPFD` of fcntl(2).
     fn lowest_free(&self, lowest: Fd, limit: u64) -> Result<Fd, Errno> {
         let free = (lowest..Fd::MAX).find(|fd| !self.entries.contains_key(fd));
         free.filter(|&fd| u64::from(fd.cast_unsigned()) < limit).ok_or(Errno::MFILE)

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use forkexec::{Errno, Outcome, Survey, Trial, TrialKind, capabilities};
+use forkexec::{Errno, Outcome, Survey, Trial, TrialKind, capabilities, supports};
 use serde::Serialize;
 
 use super::words;
@@ -81,7 +81,8 @@ fn some(words: &[&str]) -> String {
 }
 
 fn operations() -> Vec<&'static str> {
-    capabilities().operations.iter().map(|&operation| words::operation(operation)).collect()
+    let operations = capabilities().operations.iter().copied();
+    operations.filter(|&operation| supports(operation)).map(words::operation).collect()
 }
 
 #[derive(Serialize)]

@@ -4,8 +4,8 @@ use super::Cause;
 use super::permission::Person;
 use super::program::{ELF, HEAD, head, interpreter, is_cut_off, is_foreign, loader};
 use super::view::View;
+use crate::platform::is_noexec;
 use forkexec_core::Errno;
-use nix::sys::statvfs::statvfs;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -151,10 +151,3 @@ const SHALLOWEST: usize = 5;
 fn read_head(view: &View, path: &Path) -> Option<Vec<u8>> {
     head(&mut File::open(view.find(path).ok()?).ok()?).ok()
 }
-
-fn is_noexec(path: &Path) -> bool {
-    statvfs(path).is_ok_and(|at| at.flags().bits() & ST_NOEXEC != 0)
-}
-
-/// `ST_NOEXEC` of statvfs(3), where the system has it. nix names it on Linux alone, with this value.
-const ST_NOEXEC: libc::c_ulong = 8;

@@ -7,10 +7,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use crate::platform::INTERPRETER_LINE;
+
 pub(super) const ELF: &[u8] = b"\x7fELF";
 
-/// How much of a file the kernel looks at for an interpreter line (`BINPRM_BUF_SIZE`).
-pub(super) const HEAD: usize = 256;
+/// How much of a file the kernel reads for an interpreter line.
+pub(super) const HEAD: usize = INTERPRETER_LINE;
 
 pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();

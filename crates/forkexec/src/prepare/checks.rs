@@ -2,7 +2,7 @@
 
 use crate::activation::is_name;
 use crate::operand::{self, Operand};
-use crate::platform::{self, capabilities};
+use crate::platform::{self, MOST_GROUPS, capabilities};
 use crate::settings::{Directory, Launch, Settings};
 use crate::tree::has_reapers;
 use crate::{Error, FdSource, InputError, SignalUse, SpawnError, Tree};
@@ -144,11 +144,10 @@ fn launch(settings: &Settings<'_>) -> Result<(), Error> {
 }
 
 fn supports(operation: Operation, words: &'static str) -> Result<(), Error> {
-    let capabilities = capabilities();
-    if capabilities.has(operation) {
+    if platform::has(operation) {
         return Ok(());
     }
-    Err(Error::Unsupported { operation: words, system: capabilities.system })
+    Err(Error::Unsupported { operation: words, system: capabilities().system })
 }
 
 fn identity(settings: &Settings<'_>) -> Result<(), InputError> {
@@ -181,13 +180,11 @@ pub(super) fn drops_groups(settings: &Settings<'_>) -> bool {
     changes && settings.groups.is_none() && !settings.keep_groups && geteuid().is_root()
 }
 
-/// No system takes more than Linux does. One that takes fewer says so in the child: what a C library says of the limit may be
-/// less than the kernel's (musl: 32).
+/// How many supplementary groups the system takes.
 fn groups_limit() -> usize {
-    const OF_LINUX: usize = 65_536;
     // SAFETY: asks about the calling process, and changes nothing.
-    let limit = unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) };
-    usize::try_from(limit).unwrap_or(usize::MAX).max(OF_LINUX)
+    let said = || usize::try_from(unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) }).unwrap_or(usize::MAX);
+    MOST_GROUPS.unwrap_or_else(said)
 }
 
 fn session(settings: &Settings<'_>) -> Result<(), InputError> {

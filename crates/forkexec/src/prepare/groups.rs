@@ -1,0 +1,60 @@
+//! The list for setgroups(2), as the running system understands it.
+
+use super::checks;
+use crate::settings::Settings;
+use forkexec_core::GroupList;
+use nix::unistd::getegid;
+
+/// The list that gives a child its supplementary groups. A child without a group ID of its own keeps the parent's.
+pub(super) fn list(settings: &Settings<'_>, rule: GroupList) -> Option<Vec<u32>> {
+    let dropped: Option<&[u32]> = checks::drops_groups(settings).then_some(&[]);
+    let groups = dropped.or(settings.groups.as_deref())?;
+    let effective = settings.gid.unwrap_or_else(|| getegid().as_raw());
+    Some(rule.arrange(groups, effective).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::list;
+    use crate::settings::Settings;
+    use forkexec_core::GroupList;
+    use nix::unistd::getegid;
+    use rstest::rstest;
+
+    fn settings(groups: Option<&[u32]>, gid: Option<u32>) -> Settings<'static> {
+        let mut settings = Settings::new("true".into());
+        settings.groups = groups.map(<[u32]>::to_vec);
+        settings.gid = gid;
+        settings
+    }
+
+    /// Faults: Q-bsd-groups
+    #[rstest]
+    #[case::the_child_s(&[100, 101], Some(50), &[50, 100, 101])]
+    #[case::the_child_s_alone(&[], Some(50), &[50])]
+    #[case::the_child_s_among_them(&[100, 50], Some(50), &[50, 100])]
+    fn the_list_begins_with_the_effective_group(
+        #[case] groups: &[u32],
+        #[case] gid: Option<u32>,
+        #[case] expected: &[u32],
+    ) {
+        let settings = settings(Some(groups), gid);
+        assert_eq!(list(&settings, GroupList::EffectiveFirst).as_deref(), Some(expected));
+        assert_eq!(list(&settings, GroupList::Supplementary).as_deref(), Some(groups));
+    }
+
+    /// Faults: Q-bsd-groups
+    #[test]
+    fn without_a_group_id_the_list_begins_with_the_parent_s() {
+        let other = getegid().as_raw() + 1;
+        let expected = vec![getegid().as_raw(), other];
+        assert_eq!(list(&settings(Some(&[other]), None), GroupList::EffectiveFirst), Some(expected));
+    }
+
+    #[rstest]
+    fn groups_that_were_not_set_are_not_touched(
+        #[values(GroupList::EffectiveFirst, GroupList::Supplementary)] rule: GroupList,
+    ) {
+        assert_eq!(list(&settings(None, Some(50)), rule), None);
+    }
+}
