@@ -112,7 +112,8 @@ fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
         return None;
     }
     if forkexec::survey().android.is_some_and(|android| android.not_called.contains(&"setgroups")) {
-        return skip("this Android release lets no app change its groups");
+        skip("this Android release lets no app change its groups");
+        return None;
     }
     let directory = tempfile::tempdir().expect("a directory can be made");
     // The program may lie where only the superuser can go.
