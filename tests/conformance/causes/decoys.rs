@@ -106,13 +106,13 @@ fn after_a_closure_no_cause_is_looked_for() {
         let root =
             std::ffi::CString::new(place.0.path().to_str().unwrap_or_default()).expect("it holds no NUL");
         let mut command = Command::new("/only-there");
-        // SAFETY: chroot and chdir are async-signal-safe in that they are system calls alone.
-        unsafe {
-            command.pre_exec(move || {
-                check(libc::chroot(root.as_ptr()));
-                Ok(())
-            });
+        let enter = move || {
+            // SAFETY: the string outlives the call, and the root is the child's own.
+            check(unsafe { libc::chroot(root.as_ptr()) });
+            Ok(())
         };
+        // SAFETY: chroot is a system call alone, which is async-signal-safe.
+        unsafe { command.pre_exec(enter) };
         let failure = failure(&mut command);
         assert_eq!((failure.errno(), failure.cause()), (Errno::NOENT, None));
     });

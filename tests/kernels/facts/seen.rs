@@ -18,6 +18,7 @@ pub(crate) struct Facts {
 
 /// What a child of vfork(2) shares with its parent, which is suspended until the child executes a program or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an observation of its own")]
 pub(crate) struct Vfork {
     pub(crate) memory: bool,
     /// The parent's errno is the child's afterwards.
