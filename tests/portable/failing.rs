@@ -86,7 +86,7 @@ pub(crate) fn an_operation_that_the_system_lacks_is_named() {
     ] {
         match result {
             Ok(output) => {
-                assert!(supports(operation) && output.status.success(), "{operation:?}: {output:?}")
+                assert!(supports(operation) && output.status.success(), "{operation:?}: {output:?}");
             }
             Err(Error::Unsupported { system, .. }) => {
                 assert!(!supports(operation) && system == has.system, "{operation:?}: {system}");

@@ -105,7 +105,7 @@ fn a_relative_interpreter_is_seen_from_the_open_directory() {
         let place = Place::new();
         let script = place.file("script", "#!./no-such-interpreter\n");
         place.file("no-such-interpreter", "");
-        std::fs::create_dir(place.path("below")).expect("it can be made");
+        fs::create_dir(place.path("below")).expect("it can be made");
         let below = File::open(place.path("below")).expect("it is there");
         let failure = failure(Command::new(&script).current_dir_fd(&below));
         let missing = Cause::InterpreterMissing("./no-such-interpreter".into());
@@ -154,7 +154,7 @@ fn other_mount_options_do_not_count_as_noexec(
         }
         let interpreter = place.0.path().join("plain");
         fs::write(&interpreter, "").expect("the filesystem is writable");
-        let script = place.file("script", &format!("#!{}\n", interpreter.display()));
+        let script = place.file("script", format!("#!{}\n", interpreter.display()));
         let text = failure(&mut Command::new(&script)).to_string();
         unmount(place.0.path());
         assert!(text.contains("may not be executed") && !text.contains("noexec"), "{text}");
