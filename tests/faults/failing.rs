@@ -343,7 +343,6 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: read_file(path: &CStr, bytes: &mut [u8]) -> usize;
         instead: join_no_group(child: Pid) -> ();
         instead: set_parent_death_signal(signal: Signal) -> ();
-        instead: no_new_privs() -> bool;
         instead: set_no_new_privs() -> ();
     }
 

@@ -3,8 +3,7 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Link, Operation, Sys, Unlisted, close_except,
-    loop_bound,
+    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Link, Sys, Unlisted, close_except, loop_bound,
 };
 use forkexec_linux::{Linux, ProcSelfFd, Release};
 
@@ -381,18 +380,4 @@ fn e09_what_is_answered_to_whoever_asks_tells_nothing_of_a_child() {
     let kernel = SimKernel::new().with_stat("101 (sh) S 100 101 101 0 -1 64 1");
     let backend = Linux::new(kernel.refusing("join_no_group", Errno::ACCES));
     assert_eq!(backend.has_execed(101, 100), Some(false));
-}
-
-/// Faults: Q-freebsd-release
-#[rstest]
-#[case::linux_3_4(Some(Errno::INVAL), false)]
-#[case::refused_by_a_filter(Some(Errno::PERM), true)]
-#[case::linux_6(None, true)]
-fn no_new_privs_is_missing_before_linux_3_5(#[case] refusal: Option<Errno>, #[case] has: bool) {
-    let kernel = SimKernel::new();
-    let kernel = refusal.into_iter().fold(kernel, |kernel, errno| kernel.refusing("no_new_privs", errno));
-    let backend = Linux::new(kernel);
-    assert_eq!(backend.has(Operation::NoNewPrivs), has);
-    assert_eq!(backend.sys().calls(), ["no_new_privs()"]);
-    assert!(backend.has(Operation::DieWithParent) && backend.has(Operation::Cgroup));
 }

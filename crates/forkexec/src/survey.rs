@@ -27,8 +27,8 @@ pub fn capabilities() -> &'static Capabilities {
 /// Returns true if the running release has the operation. A command that asks for one that is missing is refused before
 /// anything starts ([`Error::Unsupported`](crate::Error::Unsupported)).
 ///
-/// [`capabilities`] names the operations of the latest release; `no_new_privs` is missing on FreeBSD before 14 and on Linux
-/// before 3.5. The answer comes from a call that changes nothing.
+/// [`capabilities`] names the operations of the latest release; `no_new_privs` is missing on FreeBSD before 14. The answer
+/// comes from a call that changes nothing. Linux has all of them since 3.5, and is not asked: a filter may trap the question.
 ///
 /// # Examples
 ///

@@ -3,8 +3,7 @@
 use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Operation, Pid, Signal, Stage,
-    loop_bound,
+    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Signal, Stage, loop_bound,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
@@ -109,12 +108,6 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
-    }
-
-    /// `no_new_privs` is missing before Linux 3.5. Any answer but `EINVAL` leaves it to the child to find out.
-    fn has(&self, operation: Operation) -> bool {
-        let is_missing = || self.sys.no_new_privs() == Err(Errno::INVAL);
-        self.capabilities().has(operation) && (operation != Operation::NoNewPrivs || !is_missing())
     }
 
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {

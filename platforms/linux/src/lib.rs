@@ -121,8 +121,6 @@ pub unsafe trait LinuxSys: Sys {
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
-    /// prctl(2) with `PR_GET_NO_NEW_PRIVS`: whether it is set. `EINVAL` before Linux 3.5. On the parent's side only.
-    fn no_new_privs(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
     /// The system: on Android the property `ro.build.version.sdk`, elsewhere no call. On the parent's side only.

@@ -421,10 +421,6 @@ unsafe impl LinuxSys for Kernel {
         done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
     }
 
-    fn no_new_privs(&self) -> Result<bool, Errno> {
-        ids::no_new_privs()
-    }
-
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         ids::set_no_new_privs()
     }

@@ -175,9 +175,6 @@ unsafe impl LinuxSys for Kernel {
     }
 
     /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
-    fn no_new_privs(&self) -> Result<bool, Errno> {
-        Ok(false)
-    }
 
     /// Source: getdents(2) on a kernel without it.
     fn getdents64(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {

@@ -310,9 +310,6 @@ unsafe impl LinuxSys for SimKernel {
     }
 
     /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
-    fn no_new_privs(&self) -> Result<bool, Errno> {
-        self.call(Call::new("no_new_privs"), |state| Ok(state.process.no_new_privs))
-    }
 
     /// Source: `PR_SET_NO_NEW_PRIVS` of prctl(2).
     fn set_no_new_privs(&self) -> Result<(), Errno> {
