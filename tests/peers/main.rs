@@ -121,10 +121,10 @@ fn std_runs_or_refuses_a_script_without_a_first_line_depending_on_a_closure() {
                 unsafe { command.pre_exec(|| Ok(())) };
             }
             let error = command.spawn().unwrap_err();
-            assert!(
-                error.to_string().ends_with("neither a program nor a script with a \"#!\" line"),
-                "{error}"
-            );
+            // A closure may change what the paths mean, so no cause is looked for after one.
+            let end =
+                if closure { "(os error 8)" } else { "neither a program nor a script with a \"#!\" line" };
+            assert!(error.to_string().ends_with(end), "{error}");
         }
     });
 }
