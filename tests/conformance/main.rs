@@ -8,6 +8,7 @@
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
 //! - `hostile`: namespaces, mounts, limits, filters and parents that nobody would wish for
+//! - `one_process`: how many processes a start makes
 //! - `pipelines`: commands whose output is the next one's input
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
 //! - `prepared`: one command, started many times
@@ -31,6 +32,7 @@ mod causes;
 mod child;
 mod closing;
 mod hostile;
+mod one_process;
 mod pipelines;
 mod placing;
 mod prepared;

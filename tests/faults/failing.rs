@@ -42,6 +42,40 @@ pub(crate) enum Side {
 #[derive(Debug)]
 struct Denied(&'static str, Errno, AtomicUsize);
 
+/// How an emulator copies the memory that a child is to share: which of the other flags it honours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copies {
+    /// `CLONE_VFORK`: the parent waits all the same, as FEX does.
+    pub(crate) waits: bool,
+    /// `CLONE_FILES`.
+    pub(crate) shares_table: bool,
+    /// The child's end is announced by `SIGCHLD` in any case, as QEMU's `linux-user` demands.
+    pub(crate) announces: bool,
+}
+
+impl Copies {
+    /// clone(2) without `CLONE_VM`, and without a new stack: the child goes on in a copy of this frame.
+    ///
+    /// # Safety
+    ///
+    /// As for fork(2).
+    unsafe fn start(self, start: Start, live: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        let signal = if self.announces || start.announced { libc::SIGCHLD } else { 0 };
+        let waits = if self.waits { libc::CLONE_VFORK } else { 0 };
+        let table = if self.shares_table && start.shares_table { libc::CLONE_FILES } else { 0 };
+        let flags = libc::c_long::from(signal | waits | table);
+        // SAFETY: the caller's promise; no stack and no address is passed.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
+        if pid == 0 {
+            let status = live();
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(status) }
+        }
+        let pid = Pid::try_from(pid).ok().filter(|&pid| pid > 0).ok_or(Errno::AGAIN)?;
+        Ok(Started { pid, pidfd: None })
+    }
+}
+
 /// What is done before a call, whose, and which.
 type Act = (Side, &'static str, fn());
 
@@ -61,8 +95,8 @@ pub(crate) struct Failing<S> {
     refuse: fn(Start) -> Option<Errno>,
     /// Every start that was asked for.
     starts: Mutex<Vec<Start>>,
-    /// Whether a child that is to share memory does.
-    shares: bool,
+    /// How a child that is to share memory is started with a copy instead.
+    copies: Option<Copies>,
     sanitized: bool,
     /// The system that is told instead of the true one, and whether a filter looks at its calls.
     release: Option<(Release, bool)>,
@@ -95,7 +129,7 @@ impl<S> Failing<S> {
             acts: Vec::new(),
             refuse: |_| None,
             starts: Mutex::default(),
-            shares: true,
+            copies: None,
             sanitized: false,
             release: None,
             announces_exec: true,
@@ -130,9 +164,9 @@ impl<S> Failing<S> {
         Self { refuse, ..self }
     }
 
-    /// A child that is to share memory has its own, as under an emulator: nothing that it does is seen.
-    pub(crate) fn sharing_nothing(self) -> Self {
-        Self { shares: false, ..self }
+    /// A child that is to share memory gets a copy.
+    pub(crate) fn copying(self, copies: Copies) -> Self {
+        Self { copies: Some(copies), ..self }
     }
 
     /// A sanitizer is part of the program. Without this there is none, even where there is: the tests look at what the
@@ -438,7 +472,7 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         note(&self.starts, |starts| starts.push(start));
         let live = || {
             self.be_child();
-            if self.shares { child() } else { 0 }
+            child()
         };
         if let Some(errno) = (self.refuse)(start) {
             return Err(errno);
@@ -450,7 +484,12 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         }
         let made = Made::new("start", &[i32::from(start.pidfd), i32::from(start.cgroup.is_some())]);
         // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
-        let started = self.instead(made, || unsafe { self.inner.start(start, top, &live) });
+        let started = self.instead(made, || match self.copies {
+            // SAFETY: as above.
+            Some(copies) => unsafe { copies.start(start, &live) },
+            // SAFETY: as above.
+            None => unsafe { self.inner.start(start, top, &live) },
+        });
         self.in_child.store(false, Ordering::Relaxed);
         if let Some(most) = &self.most_used {
             // SAFETY: it was painted, and the child does not share this memory any more.

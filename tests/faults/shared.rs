@@ -20,7 +20,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use forkexec_tests::{deny::Deny, world};
 
-use crate::failing::{Failing, Fault, Side};
+use crate::failing::{Copies, Failing, Fault, Side};
 use crate::handed_over::{LOST, lost};
 use crate::launcher::{plan, plan_of};
 use crate::sim::rich::as_hook;
@@ -108,24 +108,23 @@ impl World {
     fn ran(self) -> Ran {
         Ran { method: Method::Shared, by: Closer::Bulk, pidfd: !matches!(self, Self::CloneAlone) }
     }
+
+    /// The first child, which shows whether memory is shared: clone(2) shares no table before that is known.
+    fn first(self) -> Ran {
+        let method = if matches!(self, Self::Whole) { Method::Shared } else { Method::Vfork };
+        Ran { method, ..self.ran() }
+    }
 }
 
-/// What a failing call of the parent's comes to: the `nth` of its name.
-fn is_expected(
-    world: World,
-    (name, nth): (&str, usize),
-    errno: Errno,
-    started: &Result<Ran, LaunchError>,
-) -> bool {
+/// Whether a start in which one call of the parent's fails ends as it should.
+fn is_expected(world: World, name: &str, errno: Errno, started: &Result<Ran, LaunchError>) -> bool {
     let is_about_the_pidfd = world.ran().pidfd && matches!(errno, Errno::MFILE | Errno::NFILE);
-    match (name, nth) {
-        ("map_private" | "forbid" | "block_signals", _) => {
+    match name {
+        "map_shared" | "map_private" | "forbid" | "block_signals" => {
             matches!(started, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
         }
-        // The first is the probe's, which asks for no pidfd.
-        ("start", 1..) if is_about_the_pidfd => started.is_ok(),
-        ("start", _) if errno.is_refusal() => started.is_ok(),
-        ("start", _) => {
+        "start" if is_about_the_pidfd || errno.is_refusal() => started.is_ok(),
+        "start" => {
             matches!(started, Err(LaunchError::Parent { stage: Stage::Start, errno: told }) if *told == errno)
         }
         _ => started.is_ok(),
@@ -145,24 +144,34 @@ fn e15_each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
                 let fault = Fault { side: Side::Parent, name: None, index: failed.len(), errno };
                 let (backend, launcher) =
                     over(|kernel| Failing::parent(kernel, fault).refusing(world.refuse()));
-                let started = launch(backend, &launcher, &plan);
+                let first = launch(backend, &launcher, &plan);
+                let is_known = backend.sys().failed().is_none() || first.is_ok();
+                let started =
+                    if backend.sys().failed().is_some() { first } else { launch(backend, &launcher, &plan) };
                 let Some(name) = backend.sys().failed() else { break };
-                let nth = failed.iter().filter(|earlier| **earlier == name).count();
                 failed.push(name);
                 if name == "set_mask" {
                     // A mask that was in force cannot be refused: the kernel would have to break its word.
                     backend.sys().inner().set_mask(SignalSet::EMPTY).expect("it is taken");
                 }
-                assert!(is_expected(world, (name, nth), errno, &started), "{failed:?} {errno}: {started:?}");
+                assert!(is_expected(world, name, errno, &started), "{failed:?} {errno}: {started:?}");
                 assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{failed:?} {errno}");
                 // What happened once is no reason to do without for ever.
                 let again = launch(backend, &launcher, &plan).expect("nothing fails any more");
                 if name != "start" || !errno.is_refusal() {
-                    assert_eq!(again, world.ran(), "{failed:?} {errno}");
+                    let expected = if is_known { world.ran() } else { world.first() };
+                    assert_eq!(again, expected, "{failed:?} {errno}");
                 }
             }
-            let all =
-                ["map_private", "forbid", "block_signals", "start", "set_mask", "wait", "reap_unexecuted"];
+            let all = [
+                "map_shared",
+                "map_private",
+                "forbid",
+                "block_signals",
+                "start",
+                "set_mask",
+                "reap_unexecuted",
+            ];
             assert!(all.iter().all(|name| failed.contains(name)), "{failed:?}");
         }
     });
@@ -241,7 +250,7 @@ fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
             assert_eq!(before.differences(&Snapshot::take()), [""; 0], "call {index}");
             match seen {
                 Ok((ran, seen)) => {
-                    assert_eq!((ran.method, seen.fds), (Method::Shared, vec![0, 1, 2]), "call {index}");
+                    assert_eq!((ran.method, seen.fds), (world.first().method, vec![0, 1, 2]), "call {index}");
                     succeeded += 1;
                 }
                 Err(LaunchError::Child(report)) => {
@@ -289,22 +298,22 @@ fn clone3_and_table(start: Start) -> bool {
     clone3(start) || start.shares_table
 }
 
-fn memory_of_clone(start: Start) -> bool {
+fn clone_alone(start: Start) -> bool {
     start.call == Call::Clone
 }
 
-/// Which starts and which calls are never to be had; what the first child is, and the next; how often something was refused
-/// for the first, and how often a start was asked for again for the next.
+/// The starts and calls that are never to be had; how the first child was started, and the third and later ones; how many
+/// refusals the first two met. The second child is the first for which clone(2) shares the table.
 #[rstest]
 #[case::nothing(none, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
-#[case::clone3(clone3, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+#[case::clone3(clone3, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
 #[case::clone3_and_pidfd(
-    clone3_and_pidfd, &[], ran(Method::Shared, Closer::Bulk, false), ran(Method::Shared, Closer::Bulk, false), 2)]
+    clone3_and_pidfd, &[], ran(Method::Vfork, Closer::Bulk, false), ran(Method::Shared, Closer::Bulk, false), 2)]
 #[case::clone3_and_shared_table(
     clone3_and_table, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 3)]
-#[case::memory_of_clone(
-    memory_of_clone, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
-#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, true), ran(Method::Fork, Closer::Bulk, true), 2)]
+#[case::clone(
+    clone_alone, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
+#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, true), ran(Method::Fork, Closer::Bulk, true), 3)]
 #[case::unsharing_range(
     none, &["close_range_unshare"],
     ran(Method::Shared, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 1)]
@@ -319,7 +328,7 @@ fn memory_of_clone(start: Start) -> bool {
     ran(Method::Shared, LISTED, true), ran(Method::Vfork, LISTED, true), 2)]
 #[case::close_range_and_clone3(
     clone3, &["close_range_unshare", "close_range"],
-    ran(Method::Shared, LISTED, true), ran(Method::Vfork, LISTED, true), 3)]
+    ran(Method::Vfork, LISTED, true), ran(Method::Vfork, LISTED, true), 2)]
 #[case::close_range_and_unshare(
     none, &["close_range_unshare", "close_range", "unshare_files"],
     ran(Method::Vfork, LISTED, true), ran(Method::Vfork, LISTED, true), 3)]
@@ -347,19 +356,19 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
             over(|kernel| Failing::nothing(kernel).denying(denied, errno).refusing(refuse));
         let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
         assert_eq!((told.0, told.1.fds), (first, vec![0, 1, 2]));
-        let count = |starts: &[Start]| starts.iter().filter(|start| refused(**start)).count();
-        let refused_starts = count(&backend.sys().take_starts());
-        assert_eq!(refused_starts + backend.sys().denials(), refusals);
-
-        // This one is asked about each child: it is no way of starting one.
-        let asked_again = if denied.contains(&"reap_unexecuted") { 2 } else { 0 };
-        for _ in 0..2 {
+        reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+        let refused_starts =
+            || backend.sys().take_starts().into_iter().filter(|start| refused(*start)).count();
+        // A start asks `reap_unexecuted` about each child, whatever it answered before.
+        let asked_each_time = usize::from(denied.contains(&"reap_unexecuted"));
+        let denials = backend.sys().denials();
+        assert_eq!(refused_starts() + denials, refusals + asked_each_time);
+        for round in 1..3 {
             let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
             assert_eq!((&told.0, told.1.fds), (&next, vec![0, 1, 2]));
+            let again = (refused_starts(), backend.sys().denials());
+            assert_eq!(again, (0, denials + round * asked_each_time));
         }
-        let is_known = count(&backend.sys().take_starts()) == 0;
-        // No copy of a memory-sharing child counts for its parent where it is forked: there the closer is told.
-        assert!(is_known && backend.sys().denials() + refused_starts == refusals + asked_again);
         assert_eq!(launcher.method(), next.method);
         drop(secrets);
     });
@@ -388,18 +397,120 @@ fn plan_without_program() -> Plan<'static> {
     Plan { exec: Exec { candidates: &[c"/no/such/program"], ..exec }, ..plan() }
 }
 
-/// A memory that is not shared is not used: the children are forked, and who requires more is told.
+/// Every emulator that copies the memory.
+fn copies() -> impl Iterator<Item = Copies> {
+    (0..8).map(|bits| Copies { waits: bits & 1 != 0, shares_table: bits & 2 != 0, announces: bits & 4 != 0 })
+}
+
+/// The first child with a copy of the memory is the only one: it is reported as any other, and the next is forked.
+/// Faults: F15, M1
 #[test]
-fn m01_where_memory_is_not_shared_children_are_forked() {
+fn first_child_with_copied_memory_is_the_callers() {
     isolated(|| {
-        let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sharing_nothing());
-        for starts in [1, 0] {
-            assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, true)));
-            assert_eq!(backend.sys().take_starts().len(), starts);
+        for copies in copies() {
+            let (backend, launcher) = over(|kernel| Failing::nothing(kernel).copying(copies));
+            for starts in [1, 0] {
+                let ran = launch(backend, &launcher, &plan());
+                assert_eq!(ran, Ok(self::ran(Method::Fork, Closer::Bulk, true)), "{copies:?}");
+                assert_eq!(backend.sys().take_starts().len(), starts, "{copies:?}");
+            }
+            assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));
+            let required = launcher.launch_fast(&plan()).map(|started| started.pid);
+            assert_eq!(required, Err(LaunchError::NotFast(Obstacle::NotShared)));
+            assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD), "{copies:?}");
         }
-        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));
-        let required = launcher.launch_fast(&plan()).map(|started| started.pid);
-        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::NotShared)));
+    });
+}
+
+/// Each call of a child with copied memory fails once: the report arrives, and nothing is left.
+/// Faults: F15, M1
+#[rstest]
+fn first_child_with_copied_memory_reports_each_failure(
+    #[values(Errno::PERM, Errno::IO, Errno::NOMEM)] errno: Errno,
+) {
+    isolated(|| {
+        let secrets = world::open_many(3);
+        let before = Snapshot::take();
+        for copies in copies() {
+            let mut stages = Vec::new();
+            for index in 0.. {
+                let fault = Fault { side: Side::Child, name: None, index, errno };
+                let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault).copying(copies));
+                let seen = reported(backend, &launcher, Link::Bulk);
+                assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{copies:?}, call {index}");
+                match seen {
+                    Ok((ran, seen)) => {
+                        assert_eq!(
+                            (ran.method, seen.fds),
+                            (Method::Fork, vec![0, 1, 2]),
+                            "{copies:?}, {index}"
+                        );
+                    }
+                    Err(LaunchError::Child(report)) => {
+                        assert_eq!(report.errno, errno, "{copies:?}, call {index}");
+                        stages.push(report.stage);
+                    }
+                    Err(other) => panic!("{copies:?}, call {index}: {other:?}"),
+                }
+                assert_eq!(launcher.obstacle(), Some(Obstacle::NotShared), "{copies:?}, call {index}");
+                if stages.last() == Some(&Stage::Exec) {
+                    break;
+                }
+            }
+            assert!(stages.is_sorted() && stages.len() > 10, "{copies:?}: {stages:?}");
+        }
+        drop(secrets);
+    });
+}
+
+/// A child with copied memory is killed at each of its calls. One that dies before its first act shows nothing about memory.
+/// Faults: F15, M1
+#[rstest]
+fn first_child_with_copied_memory_is_reported_killed(
+    #[values("close_range_unshare", "set_mask", "execve")] call: &'static str,
+) {
+    isolated(|| {
+        let before = Snapshot::take();
+        for copies in copies() {
+            let (backend, launcher) = over(|kernel| {
+                Failing::nothing(kernel).copying(copies).acting(call, || {
+                    // SAFETY: the child ends itself.
+                    unsafe { libc::raise(libc::SIGKILL) };
+                })
+            });
+            let died = launch(backend, &launcher, &plan());
+            let status = Some(libc::SIGKILL);
+            assert!(
+                matches!(died, Err(LaunchError::Died { status: told, .. }) if told == status),
+                "{died:?}"
+            );
+            assert_eq!(launcher.obstacle(), Some(Obstacle::NotShared), "{copies:?}");
+            assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{copies:?}");
+        }
+    });
+}
+
+/// wait4(2) and setpgid(2) answer nothing useful; waitid(2) or the missing report tell.
+/// Faults: F15, M1
+#[rstest]
+#[case::no_wait(&["reap_unexecuted"])]
+#[case::no_group(&["join_no_group"])]
+#[case::no_flag(&["join_no_group", "read_file"])]
+#[case::nothing(&["reap_unexecuted", "join_no_group", "read_file"])]
+fn first_child_with_copied_memory_is_known_by_any_answer(
+    #[case] denied: &'static [&'static str],
+    #[values(Errno::PERM, Errno::NOSYS)] errno: Errno,
+) {
+    isolated(|| {
+        for copies in copies() {
+            let failing = |kernel| Failing::nothing(kernel).copying(copies).denying(denied, errno);
+            let (backend, launcher) = over(failing);
+            assert_eq!(launch(backend, &launcher, &plan()).map(|ran| ran.method), Ok(Method::Fork));
+            let (backend, launcher) = over(failing);
+            let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
+            let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+            assert_eq!(launch(backend, &launcher, &missing), Err(LaunchError::Child(told)), "{copies:?}");
+        }
     });
 }
 
@@ -486,6 +597,7 @@ fn a_failure_that_passes_is_not_remembered(
         let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
         let first = launch(backend, &launcher, &plan());
         assert_eq!(first, Err(LaunchError::Parent { stage: Stage::Start, errno }));
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(World::WithoutClone3.first()));
         assert_eq!(launch(backend, &launcher, &plan()), Ok(World::WithoutClone3.ran()));
     });
 }

@@ -89,7 +89,7 @@ pub(crate) fn make_dumpable(dumpable: bool) {
 static AT_THE_CALL: AtomicUsize = AtomicUsize::new(0);
 /// How many times a thread found another one changing the attribute, and let it go on.
 static GAVE_WAY: AtomicUsize = AtomicUsize::new(0);
-/// Whether the child that is started first, to find out what works, has been.
+/// Whether the first child was started.
 static IS_READY: AtomicBool = AtomicBool::new(false);
 /// Whether one waited in vain.
 static HAVE_MISSED: AtomicBool = AtomicBool::new(false);

@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) no_poll: bool,
     /// read(2) never gives anything.
     pub(crate) unreadable: bool,
+    /// An emulator copies the memory that a child is to share, and whether it announces the child's end by `SIGCHLD` all the same.
+    pub(crate) copies: Option<bool>,
 }
 
 /// The kernel.
@@ -318,6 +320,15 @@ impl State {
         } else {
             assert!(self.idle < 5, "the parent asks for ever: {:?}", self.script);
         }
+    }
+
+    /// wait4(2) with `__WCLONE | WNOHANG`: exec makes the termination signal `SIGCHLD`.
+    fn reap_copy(&mut self, announced: bool) -> Result<Option<c_int>, Errno> {
+        if announced || self.has(Event::Exec) || self.reaped {
+            return Err(Errno::CHILD);
+        }
+        self.reaped = self.ended.is_some();
+        Ok(self.ended)
     }
 
     /// What the parent gets by waiting.

@@ -19,7 +19,7 @@ mod script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher,
+    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher, Method,
     ParentSys, Plan, Report, Stage, Sys, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Linux, LinuxLauncher};
@@ -143,6 +143,7 @@ const CALM: World = World {
     interrupted: false,
     no_poll: false,
     unreadable: false,
+    copies: None,
 };
 
 /// What a forked child does that its parent may see.
@@ -351,4 +352,78 @@ fn e09_e10_a_child_that_shares_memory_is_told_truly_wherever_it_is_killed() {
         }
     }
     println!("{launches} launches of children that share memory");
+}
+
+/// Plays all interleavings of the first child with its parent where an emulator copies the memory.
+fn play_copied(script: &Script, told: Told, world: World) -> usize {
+    let backend = Linux::new(Kernel::new(world));
+    let (kernel, plan) = (backend.sys(), plan());
+    let mut played = 0;
+    loop {
+        kernel.state().reset(script);
+        let launched = LinuxLauncher::new(&backend).launch(&plan);
+        if let Ok(Launched { pidfd: Some(pidfd), .. }) = launched {
+            kernel.close(pidfd).expect("it is open");
+        }
+        let mut state = kernel.state();
+        judge_copied(&state, &launched, told);
+        played += 1;
+        if !state.choices.go_on() {
+            return played;
+        }
+    }
+}
+
+fn judge_copied(state: &State, launched: &Result<Launched, LaunchError>, told: Told) {
+    let world = state.world;
+    let context = || format!("{launched:?} of {:?} after {} steps in {world:?}", state.script, state.done);
+    assert_eq!(state.leftovers(), [""; 0], "{}", context());
+    match (launched, told) {
+        (Ok(launched), _) => {
+            assert_eq!(launched.method, Method::Fork);
+            assert!(world.thief || !state.reaped, "its status is the caller's: {}", context());
+            let nobody_tells = world.tells == Tells::Never || world.thief;
+            let is_open = nobody_tells && state.stage() == Stage::Exec && !reported(state);
+            assert!(state.has(Event::Exec) || is_open, "{}", context());
+        }
+        (Err(error), _) => {
+            assert!(state.reaped && !execs(&state.script), "{}", context());
+            match (error, told) {
+                (LaunchError::Child(report), Told::Reported(expected)) => assert_eq!(*report, expected),
+                (LaunchError::Died { stage, .. }, _) if !reported(state) => {
+                    assert_eq!(*stage, state.stage(), "{}", context());
+                }
+                _ => panic!("{}", context()),
+            }
+        }
+    }
+}
+
+/// Faults: F15, M1
+#[test]
+fn first_child_with_copied_memory_is_reported_truly() {
+    let mut played = 0;
+    for case in CASES.iter().filter(|case| case.hook.is_none() && case.name != "no byte") {
+        for announced in [false, true] {
+            let copies = World { copies: Some(announced), ..CALM };
+            let recorder = Linux::new(Kernel::new(copies));
+            recorder.sys().record();
+            recorder.sys().state().fails = case.fails.to_vec();
+            let launcher = LinuxLauncher::new(&recorder);
+            let ended = catch_unwind(AssertUnwindSafe(|| launcher.launch(&plan())));
+            assert!(ended.is_err(), "the child's side never comes back");
+            let script = std::mem::take(&mut recorder.sys().state().recorded);
+            assert_eq!(execs(&script), matches!(case.told, Told::Runs), "{}", case.name);
+            for tells in [Tells::ByGroup, Tells::ByProc, Tells::Never] {
+                // A thread that waits for any child finds one that is announced.
+                for thief in [false, true].into_iter().filter(|thief| announced || !thief) {
+                    let world = World { tells, thief, ..copies };
+                    played += play_copied(&script, case.told, world);
+                    played += play_copied(&ending(&script), case.told, world);
+                    played += all_killed(&script).map(|it| play_copied(&it, case.told, world)).sum::<usize>();
+                }
+            }
+        }
+    }
+    println!("{played} interleavings of a first child with a copy of the memory");
 }

@@ -24,7 +24,8 @@ pub unsafe trait Launcher: Sync {
     /// [`LaunchError`]: nothing runs, and nothing is left to be waited for.
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError>;
 
-    /// Starts a child that runs the plan, but not by a method that copies the parent's memory.
+    /// Starts a child that runs the plan, but not by a method that copies the parent's memory. If an emulator copies the memory
+    /// of the first child all the same, that child counts as started, by [`Method::Fork`].
     ///
     /// # Errors
     ///

@@ -185,7 +185,8 @@ pub enum Launch {
     #[default]
     Auto,
     /// One that does not copy the parent's memory map, or an error: never fork(2), which takes the longer the more memory
-    /// the parent has.
+    /// the parent has. An emulator may copy the memory of the first child without saying so; its
+    /// [`method`](crate::Child::method) is then [`Method::Fork`](crate::Method::Fork), and later starts fail.
     RequireFast,
     /// fork(2).
     Fork,

@@ -51,6 +51,10 @@ pub fn supports(operation: Operation) -> bool {
 /// Each is tried in a throw-away child, one after the other, which takes a few milliseconds; where only the loop is left
 /// and the descriptor limit is high, some hundred. The children are made by fork(2), whatever the launcher in use is.
 ///
+/// No other function of this crate makes a process that was not asked for. After `unshare(CLONE_NEWPID)`, call this only once
+/// the new namespace has a process that stays: otherwise a throw-away child becomes its init, and its end closes the
+/// namespace.
+///
 /// Where `SIGCHLD` is ignored, or other code waits for any child, [`Outcome::Died`] cannot name the signal.
 ///
 /// # Examples

@@ -10,8 +10,8 @@
 //!   nothing of the parent's but its [`Slot`];
 //! - all signals are blocked while it starts, and it is born without the parent's handlers or sets them to the default
 //!   before it unblocks any;
-//! - where memory is not really shared, a probe notices ([`probe`]), and fork(2) is used; and where a sanitizer is part of
-//!   the program, which would be misled.
+//! - if memory is not really shared, the first child shows it ([`first`]), and later children are forked;
+//! - if a sanitizer is part of the program, it would be misled, and all children are forked.
 //!
 //! What it cannot do: before Linux 5.16 a signal that dumps core ends every process that shares the memory, so that a child
 //! which a filter kills before exec takes its parent along, as after any vfork(2).
@@ -20,9 +20,9 @@
 //! and is remembered.
 
 mod dumpable;
+mod first;
 mod hand_over;
 mod outcome;
-mod probe;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -31,14 +31,16 @@ mod ways;
 
 use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started, Top};
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicBool, Ordering};
 use dumpable::Dumpable;
+use first::Memory;
 use forkexec_core::{
-    Backend, Birth, Closed, Errno, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method, Obstacle,
-    Plan, Report, Reporter, Slot, Stage, Timeline, child_exec,
+    Backend, Birth, Closed, Errno, Exec, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method,
+    Obstacle, Pid, Plan, Report, Reporter, Slot, Stage, Timeline, child_exec,
 };
 use outcome::{Outcome, outcome};
 use stack::Stacks;
-use ways::{Way, Ways};
+use ways::{Features, Way, Ways};
 
 /// Starts children that share memory with their parent, and others by fork(2).
 #[derive(Debug)]
@@ -96,7 +98,8 @@ unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
     }
 }
 
-/// One method of the launcher's, which leads to no other: for who wants to know whether it works.
+/// One method of the launcher's, which leads to no other: a survey asks whether it works. If no child has shown yet whether
+/// memory is shared, [`launch`](Launcher::launch) starts one more child, which executes nothing.
 #[derive(Debug)]
 pub struct OneMethod<'b, S> {
     launcher: &'b LinuxLauncher<'b, S>,
@@ -119,7 +122,10 @@ unsafe impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.method {
             Method::Fork => self.launcher.launch_forked(plan),
-            method => self.launcher.by(method, plan, &|way| self.launcher.attempt(way, plan)),
+            method => {
+                self.launcher.learn_about_memory(plan);
+                self.launcher.by(method, plan, &|way| self.launcher.attempt(way, plan))
+            }
         }
     }
 }
@@ -141,37 +147,57 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         plan.close == Some(Link::Bulk) && self.backend.unshares_range()
     }
 
-    /// A forked child is not born with a descriptor. Its number is its own until somebody waits for it, so one is opened at
-    /// once.
+    /// Starts a child that executes nothing, unless an earlier child showed whether memory is shared.
+    fn learn_about_memory(&self, plan: &Plan<'_>) {
+        if self.obstacle().is_none() && !self.ways.memory_is_shared() {
+            let exec = Exec { candidates: &[], ..plan.exec };
+            let plan = Plan { pidfd: false, ..Plan::new(exec) };
+            let _ = self.by(Method::Vfork, &plan, &|way| self.attempt(way, &plan));
+        }
+    }
+
+    /// fork(2) gives no descriptor of the child. Its number is its own until it is waited for, so one is opened at once.
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         self.permit(plan)?;
-        let launched = self.start_untrapped(plan, || self.fork.launch(plan))?;
-        let opens = plan.pidfd && self.backend.allows(AndroidCall::PidfdOpen);
-        let pidfd = opens.then(|| self.backend.sys().open_pidfd(launched.pid));
-        Ok(Launched { pidfd: pidfd.and_then(Result::ok), ..launched })
-    }
-
-    fn probe_once(&self) -> Result<(), LaunchError> {
-        if self.obstacle().is_none() && !self.ways.probed() {
-            let found = self.with_stack(|top| probe::probe(self.backend.sys(), top));
-            self.ways.learn(found.map_err(setup)??);
+        let launched = self.start_untrapped(plan, || self.fork.launch(plan));
+        if started_a_child(&launched) {
+            self.ways.note_fork();
         }
-        self.obstacle().map_or(Ok(()), |obstacle| Err(LaunchError::NotFast(obstacle)))
+        launched.map(|launched| Launched { pidfd: self.open_pidfd(plan, launched.pid), ..launched })
     }
 
-    /// Starts a child that shares memory and, where that is of use, the descriptor table.
+    fn open_pidfd(&self, plan: &Plan<'_>, child: Pid) -> Option<Fd> {
+        let opens = plan.pidfd && self.backend.allows(AndroidCall::PidfdOpen);
+        opens.then(|| self.backend.sys().open_pidfd(child).ok()).flatten()
+    }
+
+    /// Starts a child that shares memory and, where that is of use, the descriptor table. A refusal is noted only if the
+    /// next method started a child.
     fn by_the_best_method<T>(&self, plan: &Plan<'_>, attempt: &Attempt<'_, T>) -> Result<T, LaunchError> {
+        let mut refused = Features::default();
         if self.ways.best().shares_table && self.gains_by_sharing(plan) {
             match self.by(Method::Shared, plan, attempt) {
-                Err(LaunchError::NotFast(Obstacle::Refused(_))) => self.ways.table_is_refused(),
+                // Before memory is known to be shared, the ways without a shared table are among those that were refused.
+                Err(LaunchError::NotFast(Obstacle::Refused(errno))) if !self.ways.memory_is_shared() => {
+                    return Err(self.suspected(errno));
+                }
+                Err(LaunchError::NotFast(Obstacle::Refused(_))) => refused.insert(Features::TABLE),
                 started => return started,
             }
         }
         let started = self.by(Method::Vfork, plan, attempt);
-        if let Err(LaunchError::NotFast(obstacle @ Obstacle::Refused(_))) = started {
-            self.ways.learn(Err(obstacle));
+        if started_a_child(&started) {
+            self.ways.refuse(refused);
         }
-        started
+        started.map_err(|error| match error {
+            LaunchError::NotFast(Obstacle::Refused(errno)) => self.suspected(errno),
+            error => error,
+        })
+    }
+
+    fn suspected(&self, errno: Errno) -> LaunchError {
+        self.ways.suspect(errno);
+        LaunchError::NotFast(Obstacle::Refused(errno))
     }
 
     /// Starts a child that shares memory, by one call after the other.
@@ -179,22 +205,22 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if plan.hook.is_some() {
             return Err(LaunchError::NotFast(Obstacle::Closure));
         }
-        self.probe_once()?;
+        if let Some(obstacle) = self.obstacle() {
+            return Err(LaunchError::NotFast(obstacle));
+        }
         let mut way = self.first(method, plan);
-        let mut refused = None;
+        let mut refused = Features::default();
         let started = loop {
             match attempt(way) {
                 Ok(started) => break Ok(started),
                 Err(Failed::Finally(error)) => break Err(error),
-                Err(Failed::Start(errno)) => {
-                    let next = self.next(way, errno)?;
-                    refused = (errno.is_refusal() && !way.into_cgroup).then_some(way);
-                    way = next;
-                }
+                Err(Failed::Start(errno)) => way = self.next(way, errno, &mut refused)?,
             }
         };
-        // It was this that was refused, and not what both ways have in common: the other one started a child.
-        refused.inspect(|way| self.ways.refuse(*way));
+        // The kernel refused these, and not something that both ways have in common: the other way started a child.
+        if started_a_child(&started) || matches!(started, Err(LaunchError::NotFast(_))) {
+            self.ways.refuse(refused);
+        }
         started
     }
 
@@ -205,20 +231,22 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         Way { call, ..best }
     }
 
-    /// The best way that is known, as far as this plan has a use for it. Only clone3(2) puts a child into a group.
+    /// The best known way, as far as this plan has a use for it. Only clone3(2) puts a child into a group, and only clone3(2)
+    /// shares the table before memory is known to be shared ([`Way::next`]).
     fn first(&self, method: Method, plan: &Plan<'_>) -> Way {
         let best = self.best();
-        let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && best.call == Call::Clone3;
-        let pidfd = best.pidfd && plan.pidfd;
-        Way { shares_table: method == Method::Shared, into_cgroup, pidfd, ..best }
+        let is_clone3 = best.call == Call::Clone3;
+        let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && is_clone3;
+        let shares_table = method == Method::Shared && (is_clone3 || self.ways.memory_is_shared());
+        Way { shares_table, into_cgroup, pidfd: best.pidfd && plan.pidfd, ..best }
     }
 
-    /// What to try after the kernel answered this way with `errno`.
-    fn next(&self, way: Way, errno: Errno) -> Result<Way, LaunchError> {
-        // Whatever is wrong with the group, the child that enters it by itself will tell.
+    /// The way to try after the kernel answered this one with `errno`. What it refused is added to `refused`.
+    fn next(&self, way: Way, errno: Errno, refused: &mut Features) -> Result<Way, LaunchError> {
+        // If something is wrong with the group, a child that enters it by itself reports that.
         if way.into_cgroup {
             if matches!(errno, Errno::TOOBIG | Errno::INVAL) {
-                self.ways.cgroup_is_refused();
+                refused.insert(Features::CGROUP);
             }
             return Ok(way.without_cgroup());
         }
@@ -229,28 +257,31 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if !errno.is_refusal() {
             return Err(LaunchError::Parent { stage: Stage::Start, errno });
         }
-        if way.call == Call::Clone3 {
-            // No filter sees its flags, so it is refused with any of them.
-            self.ways.refuse(way);
-        }
-        way.next().ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))
+        let next = way.next(self.ways.memory_is_shared());
+        refused.insert(if way.call == Call::Clone3 { Features::CLONE3 } else { Features::PIDFD });
+        next.ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))
     }
 
     fn attempt(&self, way: Way, plan: &Plan<'_>) -> Result<Launched, Failed> {
-        let sys = self.backend.sys();
-        let slot = Slot::new();
-        let began = plan.timed.then(|| sys.now());
-        let child = |birth| BorrowingChild { backend: self.backend, plan, birth, slot: &slot }.run();
-        let started = self.start(way, plan, false, &child)?;
-        match outcome(self.backend, &slot, &started) {
-            Outcome::Runs(closed) => {
-                let method = if way.shares_table { Method::Shared } else { Method::Vfork };
-                let timeline = began.map(|began| Timeline::of(&slot).with(Stage::Start, began));
-                Ok(Launched { pid: started.pid, pidfd: started.pidfd, method, closed, timeline })
+        let began = plan.timed.then(|| self.backend.sys().now());
+        self.with_child(way, plan, false, |slot, started, memory| {
+            match outcome(self.backend, slot, &started, memory) {
+                Outcome::Runs(closed) => {
+                    let method = match memory {
+                        Memory::Copied(_) => Method::Fork,
+                        Memory::Shared if way.shares_table => Method::Shared,
+                        Memory::Shared => Method::Vfork,
+                    };
+                    let timeline = began.map(|began| Timeline::of(slot).with(Stage::Start, began));
+                    let Started { pid, pidfd } = started;
+                    let is_copy = memory != Memory::Shared;
+                    let pidfd = pidfd.or_else(|| is_copy.then(|| self.open_pidfd(plan, pid)).flatten());
+                    Ok(Launched { pid, pidfd, method, closed, timeline })
+                }
+                Outcome::Failed(report) => Err(Failed::Finally(failed(report))),
+                Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),
             }
-            Outcome::Failed(report) => Err(Failed::Finally(failed(report))),
-            Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),
-        }
+        })
     }
 
     /// Starts the child with all signals blocked, so that no handler of the parent's runs in it.
@@ -259,7 +290,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         way: Way,
         plan: &Plan<'_>,
         announced: bool,
-        child: &dyn Fn(Birth) -> c_int,
+        slot: &Slot,
+        trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
@@ -271,6 +303,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             in_cgroup: way.into_cgroup,
         };
         let Way { call, pidfd, shares_table, into_cgroup } = way;
+        let child = BorrowingChild { backend: self.backend, plan, birth, slot, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
         let start = Start { call, pidfd, shares_table, announced, cgroup };
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
@@ -280,7 +313,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object
             // code calls nothing but what is listed. All signals were blocked above. The parent comes back only when the
             // child is done with `child`, plan and slot.
-            unsafe { sys.start(start, top, &|| child(birth)) }
+            unsafe { sys.start(start, top, &|| child.run()) }
         });
         drop(on_its_way);
         // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
@@ -296,6 +329,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         self.stacks.give(sys, stack);
         Ok(result)
     }
+}
+
+/// Whether there was a child, even if it failed.
+fn started_a_child<T>(started: &Result<T, LaunchError>) -> bool {
+    matches!(started, Ok(_) | Err(LaunchError::Child(_) | LaunchError::Died { .. }))
 }
 
 /// A child that cannot make the table its own has touched nothing: that is a refusal of the method.
@@ -325,11 +363,16 @@ pub struct BorrowingChild<'a, B: ?Sized> {
     pub birth: Birth,
     /// Memory of the parent's.
     pub slot: &'a Slot,
+    /// Set first of all, in memory that only a child with its parent's memory can set for the parent.
+    pub trace: Option<&'a AtomicBool>,
 }
 
 impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
     /// Runs the plan. Comes back with an exit status if there is no program that runs instead.
     pub fn run(&self) -> c_int {
+        if let Some(trace) = self.trace {
+            trace.store(true, Ordering::Release);
+        }
         if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &SlotAlone(self.slot)) {
             self.slot.fail(report);
         }

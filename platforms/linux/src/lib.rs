@@ -147,7 +147,8 @@ pub unsafe trait LinuxSys: Sys {
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait CloneSys: LinuxSys + ParentSys {
-    /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended. The
+    /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended, or at
+    /// once if the child has a copy of the memory, as under an emulator. The
     /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
     ///
     /// Unless [`Start::announced`] says otherwise the child has no termination signal before exec: of one that fails nobody
@@ -214,7 +215,7 @@ pub enum Call {
     Clone,
 }
 
-/// A child that was started, and has executed a program or ended.
+/// A child that was started.
 #[derive(Debug)]
 pub struct Started {
     /// Its process id.

@@ -1,6 +1,6 @@
 //! A caller in namespaces of its own: the first process of its numbers, the superuser of few users.
 
-use forkexec::{Command, Errno, Stage};
+use forkexec::{Command, Errno, Launch, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Ids;
 use forkexec_tests::world;
@@ -8,8 +8,8 @@ use rstest::rstest;
 
 use super::namespaces::{MAPPED, Namespaces, inside};
 use super::ordinary::{Ordinary, anything, nothing};
-use crate::ground::is_privileged;
-use crate::start::failure;
+use crate::ground::{check, is_privileged};
+use crate::start::{failure, probe, seen, words};
 
 /// Runs a test in these namespaces with a program that everybody may run.
 fn run_inside(namespaces: Namespaces, test: impl FnOnce(&std::path::Path)) {
@@ -86,5 +86,38 @@ fn an_id_that_is_not_mapped_is_told(#[case] ask: fn(&mut Command<'_>), #[case] s
         ask(&mut command);
         let failure = failure(&mut command);
         assert_eq!((failure.stage(), failure.errno()), (stage, Errno::INVAL));
+    });
+}
+
+/// A pid namespace that has no process yet: its first process becomes its init, whose end closes the namespace.
+/// Faults: F15
+#[rstest]
+#[case::auto(nothing)]
+#[case::own_table(|it: &mut Command<'_>| { it.inherit_all(); })]
+#[case::by_fork(|it: &mut Command<'_>| { it.launch(Launch::Fork); })]
+#[case::with_a_closure(|it: &mut Command<'_>| {
+    // SAFETY: the closure does nothing.
+    unsafe { it.pre_exec(|| Ok(())) };
+})]
+fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'_>)) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        // SAFETY: no memory is passed; the test has this process for itself.
+        check(unsafe { libc::unshare(libc::CLONE_NEWPID) });
+        let mut init = probe(&["echo"]);
+        ask(init.stdin(Stdio::piped()));
+        let mut init = init.spawn().expect("it starts");
+        for round in 0..5 {
+            let mut command = probe(&["report"]);
+            ask(&mut command);
+            let seen = seen(&mut command);
+            assert_eq!((seen.pid, seen.ppid), (2 + round, 0), "nothing else was started");
+        }
+        drop(init.stdin.take());
+        assert!(init.wait().expect("it ends").success());
+        let after = probe(&["true"]).spawn().expect_err("the namespace is closed");
+        assert!(after.to_string().contains(&words(Errno::NOMEM)), "{after}");
     });
 }

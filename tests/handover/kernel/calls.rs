@@ -11,6 +11,9 @@ use forkexec_core::{
 };
 use forkexec_linux::{CloneSys, LinuxSys, Release, Start, Started, Top};
 
+/// More than the parent's patience, which is a hundred.
+const MOST_PAUSES: usize = 150;
+
 use super::{
     CHILD, CHILDS, Event, Gone, Kernel, Memory, PARENT, PARENTS, PIDFD, READER, SIBLINGS, Sibling, State,
     Tells, WRITER, leave,
@@ -161,7 +164,15 @@ unsafe impl Sys for Kernel {
         1
     }
 
-    fn pause(&self, _milliseconds: u8) {}
+    /// The parent polls. As long as a child with a copy of the memory runs, it makes a step meanwhile.
+    fn pause(&self, _milliseconds: u8) {
+        let mut state = self.state();
+        if state.remaining() > 0 {
+            return state.step();
+        }
+        state.idle += 1;
+        assert!(state.idle < MOST_PAUSES, "the parent asks for ever: {:?}", state.script);
+    }
 }
 
 // SAFETY: the kernel is simulated: it makes no process, and its descriptors are numbers in its own state.
@@ -281,7 +292,9 @@ unsafe impl ParentSys for Kernel {
 
     fn has_ended(&self, _child: Pid) -> bool {
         let mut state = self.state();
-        let ended = state.ended.is_some();
+        // Without `__WCLONE`, a child that is not announced by `SIGCHLD` is none.
+        let is_unseen = state.world.copies == Some(false) && !state.has(Event::Exec);
+        let ended = state.ended.is_some() || is_unseen;
         state.let_the_child_go_on();
         ended
     }
@@ -328,32 +341,47 @@ unsafe impl ParentSys for Kernel {
     }
 }
 
-/// A child that shares memory runs while its parent is suspended: nothing is chosen here.
-// SAFETY: as above. `start` returns after the child's code has ended. No child runs on the memory of `map_private`, which
-// is never freed.
+/// A child that shares memory runs while its parent is suspended: nothing is chosen here. A child with a copy runs beside its
+/// parent, as after fork(2).
+// SAFETY: as above. `start` returns after the child's code has ended, or runs none. No child runs on the memory of
+// `map_private`, which is never freed.
 unsafe impl CloneSys for Kernel {
     /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
     unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
-        let is_probe = !start.shares_table && !start.pidfd;
-        {
+        let copies = {
             let mut state = self.state();
-            (state.ended, state.reaped, state.executed, state.child_runs) = (None, false, false, !is_probe);
-        }
+            state.pidfd = start.pidfd;
+            let copies = state.world.copies;
+            if copies.is_some() && state.recording.is_none() {
+                state.let_the_child_go_on();
+                return Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) });
+            }
+            (state.ended, state.reaped, state.executed, state.child_runs) = (None, false, false, true);
+            copies
+        };
         let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
         let mut state = self.state();
         match finished {
-            Ok(_) if is_probe => state.ended = Some(0),
+            Ok(status) if copies.is_some() => {
+                state.note(Event::End(status << 8));
+                leave(state)
+            }
             Ok(status) => state.ended = Some(status << 8),
-            Err(gone) if gone.is::<Gone>() => {}
-            Err(panic) => resume_unwind(panic),
+            Err(gone) if gone.is::<Gone>() && copies.is_none() => {}
+            Err(panic) => {
+                drop(state);
+                resume_unwind(panic)
+            }
         }
         state.child_runs = false;
-        state.pidfd = start.pidfd;
         Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) })
     }
 
     /// Source: `__WCLONE` of waitpid(2), and execve(2): the termination signal becomes SIGCHLD.
     fn reap_unexecuted(&self, _child: Pid) -> Result<Option<c_int>, Errno> {
+        if let Some(announced) = self.state().world.copies {
+            return self.parents("reap_unexecuted", |state| state.reap_copy(announced));
+        }
         let mut state = self.state();
         if state.world.tells == Tells::ByProc {
             return Ok(None);

@@ -1,8 +1,8 @@
 //! Children whose end is somebody else's to see: it is announced like that of any child, and nobody waits for them here.
 
-use super::{BorrowingChild, Failed, LinuxLauncher, Way};
+use super::{Failed, LinuxLauncher, Way};
 use crate::{CloneSys, Started};
-use forkexec_core::{Backend, LaunchError, Pid, Plan, Report, Reporter, Slot, Stage};
+use forkexec_core::{Backend, LaunchError, Pid, Plan, Report, Reporter, Stage};
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Starts a child that shares memory, and says what it reported, if it failed. Nothing is waited for: whoever waits for
@@ -27,32 +27,35 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         plan: &Plan<'_>,
         reporter: &R,
     ) -> Result<Pid, LaunchError> {
-        self.fork.hand_over(plan, reporter)
+        let child = self.fork.hand_over(plan, reporter);
+        if child.is_ok() {
+            self.ways.note_fork();
+        }
+        child
     }
 
     fn attempt_announced(&self, way: Way, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), Failed> {
-        let slot = Slot::new();
-        let child = |birth| BorrowingChild { backend: self.backend, plan, birth, slot: &slot }.run();
-        let Started { pid, pidfd } = self.start(way, plan, true, &child)?;
-        if let Some(pidfd) = pidfd {
-            let _ = self.backend.sys().close(pidfd);
-        }
-        let failure = slot.failure();
-        if let Some(report) = failure.filter(is_refusal_of_the_method) {
-            // It touched nothing. Another one takes its place, and nobody is to find this one.
-            self.backend.sys().reap(pid);
-            return Err(Failed::Finally(super::failed(report)));
-        }
-        let stage = slot.entered();
-        if failure.is_none()
-            && matches!(stage, Stage::Table | Stage::Close)
-            && self.backend.sys().signal_that_ended(pid) == Some(libc::SIGSYS)
-        {
-            let status = self.backend.sys().reap(pid);
-            return Err(Failed::Finally(LaunchError::Died { stage, status }));
-        }
-        self.backend.learn(&slot.how_closed());
-        Ok((pid, failure))
+        self.with_child(way, plan, true, |slot, Started { pid, pidfd }, _| {
+            if let Some(pidfd) = pidfd {
+                let _ = self.backend.sys().close(pidfd);
+            }
+            let failure = slot.failure();
+            if let Some(report) = failure.filter(is_refusal_of_the_method) {
+                // It touched nothing. Another one takes its place, and nobody is to find this one.
+                self.backend.sys().reap(pid);
+                return Err(Failed::Finally(super::failed(report)));
+            }
+            let stage = slot.entered();
+            if failure.is_none()
+                && matches!(stage, Stage::Table | Stage::Close)
+                && self.backend.sys().signal_that_ended(pid) == Some(libc::SIGSYS)
+            {
+                let status = self.backend.sys().reap(pid);
+                return Err(Failed::Finally(LaunchError::Died { stage, status }));
+            }
+            self.backend.learn(&slot.how_closed());
+            Ok((pid, failure))
+        })
     }
 }
 

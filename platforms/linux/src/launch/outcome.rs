@@ -1,5 +1,6 @@
 //! What became of a child that shared memory, now that its parent goes on.
 
+use super::first::Memory;
 use crate::{CloneSys, Linux, Started, execed};
 use core::ffi::c_int;
 use forkexec_core::{Backend, Closed, Pid, Report, Slot, Stage};
@@ -20,11 +21,19 @@ pub(super) enum Outcome {
 }
 
 /// What became of the child that `slot` belongs to.
-pub(super) fn outcome<S: CloneSys + Sync>(backend: &Linux<S>, slot: &Slot, child: &Started) -> Outcome {
+pub(super) fn outcome<S: CloneSys + Sync>(
+    backend: &Linux<S>,
+    slot: &Slot,
+    child: &Started,
+    memory: Memory,
+) -> Outcome {
     let sys = backend.sys();
     let stage = slot.entered();
-    let end =
-        if slot.failure().is_none() && stage == Stage::Exec { end_of(sys, child.pid) } else { End::Near };
+    let end = match memory {
+        Memory::Copied(end) => end,
+        Memory::Shared if slot.failure().is_none() && stage == Stage::Exec => end_of(sys, child.pid),
+        Memory::Shared => End::Near,
+    };
     if end == End::None {
         let closed = slot.how_closed();
         backend.learn(&closed);
@@ -39,7 +48,7 @@ pub(super) fn outcome<S: CloneSys + Sync>(backend: &Linux<S>, slot: &Slot, child
 
 /// The end of a child without a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// There is none: it has a program.
     None,
     /// It is to be waited for.

@@ -1,11 +1,13 @@
 //! What a launcher does next, without a child: over the real system calls, of which none is made.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+use super::Failed;
 use super::{
-    Backend, Call, CloneSys, Closed, Errno, LaunchError, Launcher, Link, Linux, LinuxLauncher, Method,
-    Obstacle, Plan, Report, Stage, Way, failed,
+    Backend, Call, CloneSys, Closed, Errno, Features, LaunchError, Launcher, Link, Linux, LinuxLauncher,
+    Method, Obstacle, Plan, Report, Stage, Way, failed,
 };
 use crate::Kernel;
+use core::cell::Cell;
 use forkexec_core::{CStrArray, Cgroup, Exec};
 use rstest::rstest;
 
@@ -52,44 +54,97 @@ fn where_the_whole_table_is_copied_anyway_nothing_is_gained_by_sharing(
 #[case::in_the_child_s_own_table(Method::Vfork, true, true, None, Way { shares_table: false, ..IN_CGROUP })]
 #[case::in_no_group(Method::Shared, true, false, None, BEST)]
 #[case::without_a_pidfd(Method::Shared, false, true, None, IN_CGROUP.without_pidfd())]
-#[case::clone3_was_refused(Method::Shared, true, true, Some(BEST), CLONE)]
-#[case::a_pidfd_was_refused(Method::Shared, true, false, Some(CLONE), BEST.without_pidfd())]
+#[case::clone3_was_refused(Method::Shared, true, true, Some(Features::CLONE3), CLONE)]
+#[case::a_pidfd_was_refused(Method::Shared, true, false, Some(Features::PIDFD), BEST.without_pidfd())]
 fn the_first_way_is_the_best_that_the_plan_has_a_use_for(
     #[case] method: Method,
     #[case] pidfd: bool,
     #[case] cgroup: bool,
-    #[case] refused: Option<Way>,
+    #[case] refused: Option<Features>,
     #[case] first: Way,
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    refused.inspect(|way| launcher.ways.refuse(*way));
+    launcher.ways.note_memory(true);
+    refused.inspect(|features| launcher.ways.refuse(*features));
     let cgroup = cgroup.then_some(Cgroup { directory: 9, procs: 10 });
     assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(Link::Bulk)) }), first);
 }
 
-/// What is tried next, and the best way for the next child.
+/// Faults: M1
+#[test]
+fn clone_shares_no_table_before_memory_is_shared() {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    let plan = plan(Some(Link::Bulk));
+    assert_eq!(launcher.first(Method::Shared, &plan), BEST);
+    let next = launcher.next(BEST, Errno::NOSYS, &mut Features::default());
+    assert_eq!(next, Ok(Way { shares_table: false, ..CLONE }));
+    launcher.ways.refuse(Features::CLONE3);
+    assert_eq!(launcher.first(Method::Shared, &plan), Way { shares_table: false, ..CLONE });
+    launcher.ways.note_memory(true);
+    assert_eq!(launcher.first(Method::Shared, &plan), CLONE);
+}
+
+/// The next way, and the features that count as refused once it started a child.
 #[rstest]
-#[case::a_group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), BEST)]
-#[case::arguments_that_are_unknown(IN_CGROUP, Errno::TOOBIG, Ok(BEST), BEST)]
-#[case::a_group_that_is_busy(IN_CGROUP, Errno::BUSY, Ok(BEST), IN_CGROUP)]
-#[case::no_number_for_a_pidfd(BEST, Errno::MFILE, Ok(Way { pidfd: false, ..BEST }), IN_CGROUP)]
-#[case::no_number_in_the_system(CLONE, Errno::NFILE, Ok(BARE), IN_CGROUP)]
-#[case::no_number_at_all(BARE, Errno::MFILE, Err(parent(Errno::MFILE)), IN_CGROUP)]
-#[case::no_room(BEST, Errno::NOMEM, Err(parent(Errno::NOMEM)), IN_CGROUP)]
-#[case::an_unknown_call(BEST, Errno::NOSYS, Ok(CLONE), Way { into_cgroup: true, ..CLONE })]
-#[case::an_unknown_flag(CLONE, Errno::INVAL, Ok(BARE), IN_CGROUP)]
-#[case::nothing_else(BARE, Errno::PERM, Err(LaunchError::NotFast(Obstacle::Refused(Errno::PERM))), IN_CGROUP)]
-fn what_is_refused_leads_on_and_what_fails_does_not(
+#[case::a_group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), Features::CGROUP)]
+#[case::arguments_that_are_unknown(IN_CGROUP, Errno::TOOBIG, Ok(BEST), Features::CGROUP)]
+#[case::a_group_that_is_busy(IN_CGROUP, Errno::BUSY, Ok(BEST), Features::default())]
+#[case::no_number_for_a_pidfd(BEST, Errno::MFILE, Ok(Way { pidfd: false, ..BEST }), Features::default())]
+#[case::no_number_in_the_system(CLONE, Errno::NFILE, Ok(BARE), Features::default())]
+#[case::no_number_at_all(BARE, Errno::MFILE, Err(parent(Errno::MFILE)), Features::default())]
+#[case::no_room(BEST, Errno::NOMEM, Err(parent(Errno::NOMEM)), Features::default())]
+#[case::an_unknown_call(BEST, Errno::NOSYS, Ok(CLONE), Features::CLONE3)]
+#[case::an_unknown_flag(CLONE, Errno::INVAL, Ok(BARE), Features::PIDFD)]
+#[case::nothing_else(BARE, Errno::PERM, Err(refusal(Errno::PERM)), Features::PIDFD)]
+fn refusal_leads_to_the_next_way_and_failure_does_not(
     #[case] way: Way,
     #[case] errno: Errno,
     #[case] next: Result<Way, LaunchError>,
-    #[case] best: Way,
+    #[case] refused: Features,
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    assert_eq!(launcher.next(way, errno), next);
-    assert_eq!(launcher.ways.best(), best);
+    launcher.ways.note_memory(true);
+    let mut found = Features::default();
+    assert_eq!((launcher.next(way, errno, &mut found), found), (next, refused));
+    assert_eq!(launcher.ways.best(), IN_CGROUP, "nothing is noted before a child was started");
+}
+
+/// Two refusals lead to a third way. They are noted only if that one had a child.
+#[rstest]
+#[case::runs(Ok(1), Ok(1), true)]
+#[case::child_failed(Err(Failed::Finally(DIED)), Err(DIED), true)]
+#[case::no_room(Err(Failed::Start(Errno::NOMEM)), Err(parent(Errno::NOMEM)), false)]
+#[case::no_memory(Err(Failed::Finally(parent(Errno::NOMEM))), Err(parent(Errno::NOMEM)), false)]
+#[case::refused(Err(Failed::Start(Errno::PERM)), Err(refusal(Errno::PERM)), false)]
+fn refusals_are_noted_only_if_the_next_way_had_a_child(
+    #[case] third: Result<i32, Failed>,
+    #[case] expected: Result<i32, LaunchError>,
+    #[case] noted: bool,
+) {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    launcher.ways.note_memory(true);
+    if backend.sys().is_sanitized() {
+        return;
+    }
+    let (calls, third) = (Cell::new(0), Cell::new(Some(third)));
+    let attempt = |_: Way| {
+        calls.set(calls.get() + 1);
+        if calls.get() < 3 { Err(Failed::Start(Errno::PERM)) } else { third.take().expect("it is the last") }
+    };
+    assert_eq!(launcher.by(Method::Vfork, &plan(None), &attempt), expected);
+    let best = launcher.ways.best();
+    assert_eq!((best.call == Call::Clone, best.pidfd), (noted, !noted));
+    assert_eq!(launcher.obstacle(), None);
+}
+
+const DIED: LaunchError = LaunchError::Died { stage: Stage::Exec, status: None };
+
+const fn refusal(errno: Errno) -> LaunchError {
+    LaunchError::NotFast(Obstacle::Refused(errno))
 }
 
 const fn parent(errno: Errno) -> LaunchError {

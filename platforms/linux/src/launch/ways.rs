@@ -23,10 +23,13 @@ impl Way {
         self.call == Call::Clone3
     }
 
-    /// What to try after this way was refused, if there is any.
-    pub(super) fn next(self) -> Option<Self> {
+    /// The way to try after the kernel refused this one. Valgrind ends a program that calls clone(2) with `CLONE_FILES`,
+    /// so that flag waits until memory is known to be shared.
+    pub(super) fn next(self, memory_is_shared: bool) -> Option<Self> {
         match self {
-            Self { call: Call::Clone3, .. } => Some(Self { call: Call::Clone, ..self }),
+            Self { call: Call::Clone3, .. } => {
+                Some(Self { call: Call::Clone, shares_table: self.shares_table && memory_is_shared, ..self })
+            }
             Self { pidfd: true, .. } => Some(self.without_pidfd()),
             _ => None,
         }
@@ -41,46 +44,76 @@ impl Way {
     }
 }
 
-/// What is known. Several threads may find out the same at once; each finds the same.
+/// What this process knows about the ways. Several threads may learn the same fact at once.
 #[derive(Debug)]
 pub(super) struct Ways {
-    probed: AtomicBool,
-    /// Why there is no way at all: 0 for none, -1 where memory is not shared, else the errno of the refusal.
+    /// Whether a child was seen to share memory.
+    memory_is_shared: AtomicBool,
+    /// Why no way works: 0 if one may, -1 if memory is not shared, else the errno of the refusal.
     obstacle: AtomicI32,
-    /// What was refused: a sum of the constants below.
+    /// The errno of a refusal that becomes the obstacle if fork(2) works.
+    suspected: AtomicI32,
+    /// The refused features: a sum of the constants below.
     refused: AtomicU8,
 }
 
 const NO_OBSTACLE: i32 = 0;
 const NOT_SHARED: i32 = -1;
 
-const CLONE3: u8 = 1;
-const PIDFD: u8 = 2;
-const TABLE: u8 = 4;
-const CGROUP: u8 = 8;
+/// A set of features that a kernel or a filter may refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Features(u8);
+
+impl Features {
+    /// clone3(2).
+    pub(super) const CLONE3: Self = Self(1);
+    /// `CLONE_PIDFD`.
+    pub(super) const PIDFD: Self = Self(2);
+    /// A shared table, or the call that makes it private.
+    pub(super) const TABLE: Self = Self(4);
+    /// `CLONE_INTO_CGROUP`.
+    pub(super) const CGROUP: Self = Self(8);
+
+    pub(super) fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
 
 impl Ways {
     pub(super) const fn new() -> Self {
         Self {
-            probed: AtomicBool::new(false),
+            memory_is_shared: AtomicBool::new(false),
             obstacle: AtomicI32::new(NO_OBSTACLE),
+            suspected: AtomicI32::new(NO_OBSTACLE),
             refused: AtomicU8::new(0),
         }
     }
 
-    pub(super) fn probed(&self) -> bool {
-        self.probed.load(Ordering::Acquire)
+    /// Whether a child was seen to share memory.
+    pub(super) fn memory_is_shared(&self) -> bool {
+        self.memory_is_shared.load(Ordering::Acquire)
     }
 
-    /// Notes whether memory can be shared.
-    pub(super) fn learn(&self, found: Result<(), Obstacle>) {
-        let obstacle = match found {
-            Ok(()) => NO_OBSTACLE,
-            Err(Obstacle::Refused(errno)) => errno.raw(),
-            Err(_) => NOT_SHARED,
-        };
-        self.obstacle.store(obstacle, Ordering::Relaxed);
-        self.probed.store(true, Ordering::Release);
+    /// Notes whether a child shared memory.
+    pub(super) fn note_memory(&self, is_shared: bool) {
+        if is_shared {
+            self.memory_is_shared.store(true, Ordering::Release);
+        } else {
+            self.obstacle.store(NOT_SHARED, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the kernel refused all ways. It counts as an obstacle once fork(2) started a child.
+    pub(super) fn suspect(&self, errno: Errno) {
+        self.suspected.store(errno.raw(), Ordering::Relaxed);
+    }
+
+    /// Notes that fork(2) started a child.
+    pub(super) fn note_fork(&self) {
+        let suspected = self.suspected.swap(NO_OBSTACLE, Ordering::Relaxed);
+        if suspected != NO_OBSTACLE {
+            self.obstacle.store(suspected, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
@@ -94,77 +127,88 @@ impl Ways {
     /// The best way that was not refused.
     pub(super) fn best(&self) -> Way {
         let refused = self.refused.load(Ordering::Relaxed);
-        let offered = |what| refused & what == 0;
-        let call = if offered(CLONE3) { Call::Clone3 } else { Call::Clone };
-        Way { call, pidfd: offered(PIDFD), shares_table: offered(TABLE), into_cgroup: offered(CGROUP) }
+        let offered = |feature: Features| refused & feature.0 == 0;
+        Way {
+            call: if offered(Features::CLONE3) { Call::Clone3 } else { Call::Clone },
+            pidfd: offered(Features::PIDFD),
+            shares_table: offered(Features::TABLE),
+            into_cgroup: offered(Features::CGROUP),
+        }
     }
 
-    /// Notes what of this way was refused. That no number was free for a pidfd says nothing of the next start.
-    pub(super) fn refuse(&self, way: Way) {
-        let refused = if way.call == Call::Clone3 { CLONE3 } else { PIDFD };
-        self.refused.fetch_or(refused, Ordering::Relaxed);
-    }
-
-    /// Notes that no child is born in a control group.
-    pub(super) fn cgroup_is_refused(&self) {
-        self.refused.fetch_or(CGROUP, Ordering::Relaxed);
-    }
-
-    /// Notes that no child can make a shared table its own.
-    pub(super) fn table_is_refused(&self) {
-        self.refused.fetch_or(TABLE, Ordering::Relaxed);
+    /// Notes that the kernel refused these features, and a child was started without them.
+    pub(super) fn refuse(&self, features: Features) {
+        self.refused.fetch_or(features.0, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, Errno, Obstacle, Way, Ways};
+    use super::{Call, Errno, Features, Obstacle, Way, Ways};
     use rstest::rstest;
 
     const BEST: Way = Way { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: true };
     const CLONE: Way = Way { call: Call::Clone, ..BEST };
 
     #[rstest]
-    #[case::nothing(|_: &Ways| {}, BEST)]
-    #[case::clone3(|ways: &Ways| ways.refuse(BEST), CLONE)]
-    #[case::a_pidfd(|ways: &Ways| ways.refuse(CLONE), Way { pidfd: false, ..BEST })]
-    #[case::both(
-        |ways: &Ways| { ways.refuse(BEST); ways.refuse(CLONE); ways.refuse(BEST) }, Way { pidfd: false, ..CLONE })]
-    #[case::a_table(|ways: &Ways| ways.table_is_refused(), Way { shares_table: false, ..BEST })]
-    #[case::a_cgroup(|ways: &Ways| ways.cgroup_is_refused(), Way { into_cgroup: false, ..BEST })]
-    fn the_best_way_lacks_what_was_refused_and_nothing_else(#[case] happens: fn(&Ways), #[case] best: Way) {
-        let ways = Ways::new();
-        happens(&ways);
+    #[case::nothing(&[], BEST)]
+    #[case::clone3(&[Features::CLONE3], CLONE)]
+    #[case::a_pidfd(&[Features::PIDFD], Way { pidfd: false, ..BEST })]
+    #[case::both(&[Features::CLONE3, Features::PIDFD, Features::CLONE3], Way { pidfd: false, ..CLONE })]
+    #[case::a_table(&[Features::TABLE], Way { shares_table: false, ..BEST })]
+    #[case::a_cgroup(&[Features::CGROUP], Way { into_cgroup: false, ..BEST })]
+    fn best_way_lacks_only_what_was_refused(#[case] refused: &[Features], #[case] best: Way) {
+        let (ways, mut at_once) = (Ways::new(), Features::default());
+        for &feature in refused {
+            ways.refuse(feature);
+        }
         assert_eq!((ways.best(), ways.obstacle()), (best, None));
-    }
-
-    #[rstest]
-    #[case::nothing(Ok(()), None)]
-    #[case::memory_that_is_not_shared(Err(Obstacle::NotShared), Some(Obstacle::NotShared))]
-    #[case::a_refusal_by_one(
-        Err(Obstacle::Refused(Errno::from_raw(1))),
-        Some(Obstacle::Refused(Errno::from_raw(1)))
-    )]
-    #[case::another_refusal(Err(Obstacle::Refused(Errno::NOSYS)), Some(Obstacle::Refused(Errno::NOSYS)))]
-    fn what_was_found_is_told_as_it_was(
-        #[case] found: Result<(), Obstacle>,
-        #[case] obstacle: Option<Obstacle>,
-    ) {
         let ways = Ways::new();
-        assert!(!ways.probed());
-        ways.learn(found);
-        assert!(ways.probed());
-        assert_eq!(ways.obstacle(), obstacle);
+        for &feature in refused {
+            at_once.insert(feature);
+        }
+        ways.refuse(at_once);
+        assert_eq!(ways.best(), best);
     }
 
     #[test]
-    fn a_refused_way_leads_to_the_older_call_and_then_to_one_without_a_pidfd() {
-        let older = BEST.next();
+    fn memory_is_shared_once_a_child_showed_it() {
+        let ways = Ways::new();
+        assert!(!ways.memory_is_shared());
+        ways.note_memory(true);
+        assert_eq!((ways.memory_is_shared(), ways.obstacle()), (true, None));
+        let ways = Ways::new();
+        ways.note_memory(false);
+        assert_eq!((ways.memory_is_shared(), ways.obstacle()), (false, Some(Obstacle::NotShared)));
+    }
+
+    #[test]
+    fn refusal_is_an_obstacle_only_after_a_fork() {
+        for errno in [Errno::from_raw(1), Errno::NOSYS] {
+            let ways = Ways::new();
+            ways.note_fork();
+            ways.suspect(errno);
+            assert_eq!(ways.obstacle(), None);
+            ways.note_fork();
+            assert_eq!(ways.obstacle(), Some(Obstacle::Refused(errno)));
+            ways.note_fork();
+            assert_eq!(ways.obstacle(), Some(Obstacle::Refused(errno)));
+        }
+    }
+
+    #[test]
+    fn refused_way_leads_to_clone_and_then_drops_pidfd() {
+        let older = BEST.next(true);
         assert_eq!((BEST.clears_handlers(), older), (true, Some(CLONE)));
-        let oldest = older.and_then(Way::next);
+        let oldest = CLONE.next(true);
         assert_eq!((CLONE.clears_handlers(), oldest), (false, Some(Way { pidfd: false, ..CLONE })));
-        assert_eq!(oldest.and_then(Way::next), None);
+        assert_eq!(CLONE.without_pidfd().next(true), None);
         assert_eq!(BEST.without_pidfd(), Way { pidfd: false, ..BEST });
         assert_eq!(BEST.without_cgroup(), Way { into_cgroup: false, ..BEST });
+    }
+
+    #[test]
+    fn clone_shares_no_table_until_memory_is_shared() {
+        assert_eq!(BEST.next(false), Some(Way { shares_table: false, ..CLONE }));
     }
 }
