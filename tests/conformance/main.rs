@@ -11,6 +11,7 @@
 //! - `one_process`: how many processes a start makes
 //! - `pipelines`: commands whose output is the next one's input
 //! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
+//! - `pre_exec`: closures that fail or panic
 //! - `prepared`: one command, started many times
 //! - `refused`: commands that mean nothing, of which nothing starts
 //! - `slots`: parents with many descriptors, and low numbers that are lent for high ones
@@ -35,6 +36,7 @@ mod hostile;
 mod one_process;
 mod pipelines;
 mod placing;
+mod pre_exec;
 mod prepared;
 mod refused;
 mod slots;

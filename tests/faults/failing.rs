@@ -353,7 +353,9 @@ unsafe impl<S: Sys> Sys for Failing<S> {
         self.inner.parent()
     }
 
+    /// The parent's acts alone: a child pauses between two tries of its exec.
     fn pause(&self, milliseconds: u8) {
+        self.act(Side::Parent, "pause");
         self.inner.pause(milliseconds);
     }
 
@@ -496,12 +498,6 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
             most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
         }
         started
-    }
-
-    /// The parent's alone, and nobody is told whether it failed.
-    fn give_way(&self) {
-        self.act(Side::Parent, "give_way");
-        self.inner.give_way();
     }
 
     unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {

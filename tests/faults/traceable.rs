@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use forkexec_core::{Errno, LaunchError, Plan, Stage};
+use forkexec_core::{Backend as _, Errno, LaunchError, Method, ParentSys, Plan, Stage};
 use forkexec_linux::{Kernel, Linux, LinuxLauncher};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -87,8 +87,10 @@ pub(crate) fn make_dumpable(dumpable: bool) {
 
 /// How many threads are at the call at which they meet.
 static AT_THE_CALL: AtomicUsize = AtomicUsize::new(0);
-/// How many times a thread found another one changing the attribute, and let it go on.
-static GAVE_WAY: AtomicUsize = AtomicUsize::new(0);
+/// How many times a thread found another one changing the attribute, and slept.
+static SLEPT: AtomicUsize = AtomicUsize::new(0);
+/// Whether the second child was started.
+static IS_STARTED: AtomicBool = AtomicBool::new(false);
 /// Whether the first child was started.
 static IS_READY: AtomicBool = AtomicBool::new(false);
 /// Whether one waited in vain.
@@ -106,15 +108,22 @@ fn wait_until(what: impl Fn() -> bool) {
     HAVE_MISSED.fetch_or(!comes_true(what), Ordering::Relaxed);
 }
 
-/// The first one at the call waits until another one gives way to it.
-fn wait_for_who_gives_way() {
+/// The first one at the call waits until another one sleeps.
+fn wait_for_who_sleeps() {
     if IS_READY.load(Ordering::Relaxed) && AT_THE_CALL.fetch_add(1, Ordering::Relaxed) == 0 {
-        wait_until(|| GAVE_WAY.load(Ordering::Relaxed) > 0);
+        wait_until(|| SLEPT.load(Ordering::Relaxed) > 0);
     }
 }
 
-fn give_way() {
-    GAVE_WAY.fetch_add(1, Ordering::Relaxed);
+/// The first one at the call waits until the second child was started.
+fn wait_for_the_second_child() {
+    if IS_READY.load(Ordering::Relaxed) && AT_THE_CALL.fetch_add(1, Ordering::Relaxed) == 0 {
+        wait_until(|| IS_STARTED.load(Ordering::Relaxed));
+    }
+}
+
+fn note_sleep() {
+    SLEPT.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Each waits until there are two.
@@ -125,33 +134,96 @@ fn wait_for_the_other() {
     }
 }
 
-/// Two children under another id, of which the second comes when the first is at the call.
-fn start_two(backend: &'static Linux<Failing<Kernel>>, launcher: &LinuxLauncher<'static, Failing<Kernel>>) {
-    launch(backend, launcher, &plan()).expect("it starts");
-    IS_READY.store(true, Ordering::Relaxed);
-    let start = || launch(backend, launcher, &Plan { gid: Some(1), ..plan() }).expect("it starts");
-    thread::scope(|scope| {
-        scope.spawn(start);
-        assert!(comes_true(|| AT_THE_CALL.load(Ordering::Relaxed) > 0));
-        scope.spawn(start);
-    });
+fn other_group() -> Plan<'static> {
+    Plan { gid: Some(1), ..plan() }
 }
 
-/// The first one asks whether the memory is traceable, and the last one gives it back; meanwhile nobody else comes or goes.
-#[rstest]
-fn who_comes_while_the_attribute_is_changed_waits(
-    #[values("is_dumpable", "make_dumpable")] call: &'static str,
-) {
+type Backend = Linux<Failing<Kernel>>;
+
+/// Two children under another id: the second comes when the first is at the call. How the second was started.
+fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failing<Kernel>>) -> Method {
+    launch(backend, launcher, &plan()).expect("it starts");
+    IS_READY.store(true, Ordering::Relaxed);
+    let start = || launch(backend, launcher, &other_group()).expect("it starts").method;
+    thread::scope(|scope| {
+        let first = scope.spawn(start);
+        assert!(comes_true(|| AT_THE_CALL.load(Ordering::Relaxed) > 0));
+        let second = scope.spawn(start).join().expect("it does not panic");
+        IS_STARTED.store(true, Ordering::Relaxed);
+        first.join().expect("it does not panic");
+        second
+    })
+}
+
+/// The last one gives the attribute back: meanwhile no other child comes or goes.
+#[test]
+fn who_comes_while_the_attribute_is_given_back_waits() {
     isolated(|| {
         if !is_possible() {
             return;
         }
         let (backend, launcher) = over(|kernel| {
-            let failing = Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_who_gives_way);
-            failing.acting_as(Side::Parent, "give_way", give_way)
+            let failing =
+                Failing::nothing(kernel).acting_as(Side::Parent, "make_dumpable", wait_for_who_sleeps);
+            failing.acting_as(Side::Parent, "pause", note_sleep)
         });
         start_two(backend, &launcher);
         assert!(!HAVE_MISSED.load(Ordering::Relaxed), "the second one did not wait");
+        assert!(is_dumpable());
+    });
+}
+
+/// A thread that asks whether the memory is traceable holds up no other: it asks again.
+/// Faults: M13
+#[rstest]
+#[case::asks("is_dumpable", Method::Shared)]
+#[case::gives_it_back("make_dumpable", Method::Fork)]
+fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: Method) {
+    isolated(|| {
+        if !is_possible() {
+            return;
+        }
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_the_second_child));
+        assert_eq!(start_two(backend, &launcher), method);
+        assert!(!HAVE_MISSED.load(Ordering::Relaxed), "the second one waited for the first");
+        assert!(is_dumpable());
+    });
+}
+
+/// A forked process has no thread that would give the attribute back. Its memory stays as it was copied: whether the process
+/// gave the attribute up by itself is not known.
+/// Faults: M13
+#[rstest]
+#[case::asks("is_dumpable")]
+#[case::starts("start")]
+#[case::gives_it_back("make_dumpable")]
+fn forked_process_begins_anew(#[case] call: &'static str) {
+    isolated(|| {
+        if !is_possible() {
+            return;
+        }
+        let (backend, launcher) =
+            over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_the_second_child));
+        launch(backend, &launcher, &plan()).expect("it starts");
+        IS_READY.store(true, Ordering::Relaxed);
+        thread::scope(|scope| {
+            let first = scope.spawn(|| launch(backend, &launcher, &other_group()).map(|ran| ran.method));
+            assert!(comes_true(|| AT_THE_CALL.load(Ordering::Relaxed) > 0));
+            // SAFETY: the C library's allocator works in a forked process, and nothing else is needed there.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let before = is_dumpable();
+                let ran = launch(backend, &launcher, &other_group()).map(|ran| ran.method);
+                let is_good = ran == Ok(Method::Shared) && is_dumpable() == before;
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(i32::from(!is_good)) }
+            }
+            let status = backend.sys().inner().wait(child);
+            IS_STARTED.store(true, Ordering::Relaxed);
+            assert_eq!((status, first.join().expect("it does not panic")), (Ok(0), Ok(Method::Shared)));
+        });
+        assert!(!HAVE_MISSED.load(Ordering::Relaxed), "the forked process waited");
         assert!(is_dumpable());
     });
 }
@@ -164,7 +236,13 @@ fn any_number_of_children_is_on_its_way_at_once() {
         }
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, "start", wait_for_the_other));
-        start_two(backend, &launcher);
+        launch(backend, &launcher, &plan()).expect("it starts");
+        IS_READY.store(true, Ordering::Relaxed);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| launch(backend, &launcher, &other_group()).expect("it starts"));
+            }
+        });
         assert!(!HAVE_MISSED.load(Ordering::Relaxed), "the second one waited for the first");
         assert!(is_dumpable());
     });

@@ -420,6 +420,15 @@ fn d18_a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anyt
     assert_eq!(ran.backend.sys().table(), rich::kernel().table());
 }
 
+/// pid_namespaces(7): getppid(2) answers 0 for a parent in another namespace.
+/// Faults: S15
+#[test]
+fn child_whose_parent_is_outside_of_its_namespace_starts() {
+    let kernel = SimKernel::new().with_process(|process| process.parent = 0);
+    let ran = run(kernel, &Plan { die_with_parent: Some(libc::SIGTERM), ..plain() });
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+}
+
 #[test]
 fn s12_a_child_whose_parent_has_died_meanwhile_does_not_start() {
     let kernel = SimKernel::new().with_process(|process| process.parent = 1);

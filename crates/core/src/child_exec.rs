@@ -284,11 +284,18 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         Ok(())
     }
 
-    /// The parent may have died before the signal was asked for; then it will not come any more.
+    /// The parent may have died before the signal was asked for; then it does not come any more. The child has another parent
+    /// by then, so getppid(2) tells.
+    ///
+    /// A parent outside of the child's pid namespace is 0 (pid_namespaces(7)), and a later child of that namespace gets its
+    /// init as parent. The init itself falls to a process outside, which is 0, too: if its parent dies between the start
+    /// and this stage, nothing tells.
     fn die_with_parent(&self) -> Done {
         let Some(signal) = self.plan.die_with_parent else { return Ok(()) };
         self.backend.die_with_parent(signal)?;
-        if self.sys.parent() == self.birth.parent { Ok(()) } else { Err(Errno::SRCH.into()) }
+        let parent = self.sys.parent();
+        let is_alive = parent == self.birth.parent || parent == OUTSIDE_OF_THE_NAMESPACE;
+        if is_alive { Ok(()) } else { Err(Errno::SRCH.into()) }
     }
 
     fn mask(&self) -> SignalSet {
@@ -409,6 +416,9 @@ pub const CHANNEL_REPLACED: i32 = 2;
 
 /// The operand of a [`Stage::PreExec`] report that says the closure's error had no errno. The errno is `EINVAL`, as in std.
 pub const HOOK_WITHOUT_ERRNO: i32 = 3;
+
+/// What getppid(2) answers if the parent is not in the caller's pid namespace.
+const OUTSIDE_OF_THE_NAMESPACE: Pid = 0;
 
 /// 0, 1 and 2 are placed, never closed.
 const FIRST_TO_CLOSE: Fd = 3;

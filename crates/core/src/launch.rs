@@ -78,6 +78,8 @@ pub enum Obstacle {
     /// A sanitizer is part of the program. It keeps accounts of the thread that starts a child, and would take what the
     /// child does for that thread's doing.
     Sanitizer,
+    /// Another thread changes an attribute of the memory that a child is to share, and does not come to an end soon.
+    Busy,
     /// The kernel, or a filter in front of it, refuses the call that would start the child.
     Refused(Errno),
 }

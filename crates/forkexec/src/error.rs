@@ -92,6 +92,7 @@ fn in_the_way(obstacle: Obstacle) -> String {
         Obstacle::Sanitizer => {
             "a sanitizer is part of this program, and a child that shares memory would mislead it".to_owned()
         }
+        Obstacle::Busy => "another thread changes the attributes of the memory".to_owned(),
         Obstacle::Refused(errno) => {
             format!("the call is refused: {}", io::Error::from_raw_os_error(errno.raw()))
         }

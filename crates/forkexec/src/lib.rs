@@ -57,6 +57,7 @@ mod handle;
 mod keeper;
 mod layout;
 mod operand;
+mod panics;
 mod path_search;
 mod per_process;
 mod pipeline;

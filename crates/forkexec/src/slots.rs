@@ -9,10 +9,10 @@ mod pool;
 
 pub(crate) use pool::{HIGH, Slot};
 
-use crate::Error;
 use crate::platform;
 use crate::prepare::checks::highest_target;
-use forkexec_core::{Errno, Fd};
+use crate::{Error, SpawnError};
+use forkexec_core::{Errno, Fd, Stage};
 use pool::{MOST, Pool};
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -92,13 +92,19 @@ pub(crate) fn reserve_first() {
     }
 }
 
-/// Does something that opens descriptors. When they run out, those of the slots are given up, and it is done again: a start
-/// never fails for what was to make it fast.
+/// Does something that opens descriptors. If they run out, the reserved numbers are given up, and it is done again: a start
+/// never fails for want of a number that is only reserved.
 pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     match work() {
-        Err(Error::Spawn(failure)) if failure.errno == Errno::MFILE && turn_off() => work(),
+        Err(Error::Spawn(failure)) if is_for_want_of_a_number(&failure) && turn_off() => work(),
         done => done,
     }
+}
+
+/// Whether a call of this library's found no free number: one of the parent's, or the child's while it places descriptors. A
+/// closure may answer `EMFILE` as well, and what the child closes after it may meet with it; then nothing is done twice.
+fn is_for_want_of_a_number(failure: &SpawnError) -> bool {
+    failure.errno == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::Place)
 }
 
 /// Puts a duplicate of `source` under a low number that is `usable`, if one is to be had.

@@ -6,6 +6,7 @@ use crate::ends::Ends;
 use crate::failure;
 use crate::keeper;
 use crate::layout::{Layout, errno_of, failed, of_cgroup};
+use crate::panics::Panicked;
 use crate::platform;
 use crate::prepare::SHELL;
 use crate::prepared::Prepared;
@@ -14,9 +15,11 @@ use crate::slots;
 use crate::tree::cgroup::{Gate, Leaf};
 use crate::{Child, Error};
 use forkexec_core::{
-    CStrArray, Errno, Exec, Hook, KeepList, LaunchError, Launched, Mask, Plan, ShellFallback, Stage,
-    WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, HOOK_PANICKED, Hook, KeepList, LaunchError, Launched, Mask, Plan,
+    Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
 };
+use std::io;
+use std::ops::Deref;
 
 /// Starts a child.
 pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
@@ -39,7 +42,14 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
 
 /// Starts a child in a control group of its own, if there is one.
 fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>) -> Result<Child, Error> {
-    let hook = || prepared.settings.hooks.iter().try_for_each(|hook| hook());
+    let memory = watched(&prepared.settings)?;
+    let panicked = memory.as_deref();
+    let hook = || {
+        if let Some(panicked) = panicked {
+            panicked.watch();
+        }
+        prepared.settings.hooks.iter().try_for_each(|hook| hook())
+    };
     // SAFETY: whoever added a closure by `pre_exec` promised as much.
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
@@ -62,8 +72,37 @@ fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>
     // SAFETY: `prepared`, its layout, `ends` and `gate` own or borrow each descriptor of the plan, and outlive the call. The
     // plan has an environment of its own.
     let launched = unsafe { launch(&prepared.settings, &plan) };
-    let launched = launched.map_err(|error| failure::explain(prepared, ends.as_known(error)))?;
+    let launched = launched.map_err(|error| {
+        let error = as_panic(panicked, error);
+        failure::explain(prepared, ends.as_known(error))
+    })?;
     Ok(Child::new(launched, ends.take_parents(), &prepared.settings, prepared.trees.hold(leaf)))
+}
+
+/// Memory that says whether a closure panicked, if there are closures.
+fn watched(settings: &Settings<'_>) -> Result<Option<impl Deref<Target = Panicked>>, Error> {
+    if settings.hooks.is_empty() {
+        return Ok(None);
+    }
+    // SAFETY: it maps memory of its own, and touches no descriptor.
+    let sys = unsafe { platform::backend() }.sys();
+    let memory = SharedMemory::new(sys);
+    Ok(Some(memory.map_err(|errno| failed("the report of a panic", &errno_error(errno)))?))
+}
+
+fn errno_error(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.raw())
+}
+
+/// The error that says so, if the child ended by a panic.
+fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
+    match error {
+        LaunchError::Died { stage: Stage::PreExec, .. } if panicked.is_some_and(Panicked::is_set) => {
+            let (stage, errno, operand) = (Stage::PreExec, Errno::CANCELED, HOOK_PANICKED);
+            LaunchError::Child(Report { stage, errno, operand })
+        }
+        error => error,
+    }
 }
 
 /// # Safety

@@ -294,6 +294,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
+        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
+        let on_its_way = if changes_ids {
+            let busy = LaunchError::NotFast(Obstacle::Busy);
+            Some(self.dumpable.child(sys).ok_or(Failed::Finally(busy))?)
+        } else {
+            None
+        };
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
         let birth = Birth {
             parent: if plan.die_with_parent.is_some() { sys.process() } else { 0 },
@@ -306,8 +313,6 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let child = BorrowingChild { backend: self.backend, plan, birth, slot, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
         let start = Start { call, pidfd, shares_table, announced, cgroup };
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
-        let on_its_way = changes_ids.then(|| self.dumpable.child(sys));
         let started = self.with_stack(|top| {
             // SAFETY: `Stacks` lends the stack to this start alone, and a plan has no depth, so that `child_exec` takes a
             // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object

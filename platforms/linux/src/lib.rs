@@ -174,8 +174,6 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     fn is_dumpable(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_DUMPABLE`.
     fn make_dumpable(&self) -> Result<(), Errno>;
-    /// sched_yield(2), which cannot fail.
-    fn give_way(&self);
     /// Whether a sanitizer is part of this program. No system call.
     fn is_sanitized(&self) -> bool;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.

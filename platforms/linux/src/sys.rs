@@ -92,7 +92,7 @@ unsafe impl Sys for Kernel {
 
     fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
         // SAFETY: as for `close`.
-        done(unsafe { syscall!(libc::SYS_dup3, from, to, 0) })
+        done(unsafe { syscall!(libc::SYS_dup3, from, to, 0_i32) })
     }
 
     fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
@@ -126,21 +126,21 @@ unsafe impl Sys for Kernel {
     fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         // SAFETY: the path is a C string borrowed for the call.
-        int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) })
+        int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0_i32) })
     }
 
     fn set_limit(&self, limit: Limit) -> Result<(), Errno> {
         let new = [limit.soft, limit.hard];
         let old: *mut u64 = ptr::null_mut();
         // SAFETY: the kernel's `rlimit64` is two 64-bit numbers, on every architecture; the old one is not asked for.
-        done(unsafe { syscall!(libc::SYS_prlimit64, 0, limit.resource.0, &raw const new, old) })
+        done(unsafe { syscall!(libc::SYS_prlimit64, 0_i32, limit.resource.0, &raw const new, old) })
     }
 
     fn descriptor_limit(&self) -> Result<u64, Errno> {
         let new: *const u64 = ptr::null();
         let mut old = [0_u64; 2];
         // SAFETY: as for `set_limit`, the other way round.
-        done(unsafe { syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, new, &raw mut old) })?;
+        done(unsafe { syscall!(libc::SYS_prlimit64, 0_i32, libc::RLIMIT_NOFILE, new, &raw mut old) })?;
         Ok(old[1])
     }
 
@@ -202,24 +202,24 @@ unsafe impl Sys for Kernel {
 
     fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-        done(unsafe { syscall!(libc::SYS_setpgid, 0, group) })
+        done(unsafe { syscall!(libc::SYS_setpgid, 0_i32, group) })
     }
 
     fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
-        done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0) })
+        done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0_i32) })
     }
 
     fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: asks about the calling process, and changes nothing.
-        let group = int(unsafe { syscall!(libc::SYS_getpgid, 0) })?;
+        let group = int(unsafe { syscall!(libc::SYS_getpgid, 0_i32) })?;
         // SAFETY: `TIOCSPGRP` reads one pid from the pointer.
         done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSPGRP, &raw const group) })
     }
 
     fn set_nice(&self, nice: i32) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-        done(unsafe { syscall!(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) })
+        done(unsafe { syscall!(libc::SYS_setpriority, libc::PRIO_PROCESS, 0_i32, nice) })
     }
 
     fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
@@ -252,7 +252,7 @@ unsafe impl Sys for Kernel {
         let time = [0, c_long::from(milliseconds) * 1_000_000];
         let nothing: *const u8 = ptr::null();
         // SAFETY: no descriptor is looked at, the mask stays what it is, and the time is borrowed for the call.
-        let _ = unsafe { syscall!(libc::SYS_ppoll, nothing, 0, time.as_ptr(), nothing, 0) };
+        let _ = unsafe { syscall!(libc::SYS_ppoll, nothing, 0_i32, time.as_ptr(), nothing, 0_i32) };
     }
 
     fn now(&self) -> u64 {
@@ -301,7 +301,7 @@ unsafe impl ParentSys for Kernel {
         let time = [0, c_long::from(milliseconds) * 1_000_000];
         let mask: *const u8 = ptr::null();
         // SAFETY: one descriptor is looked at, the mask stays what it is, and both are borrowed for the call.
-        let ready = unsafe { syscall!(libc::SYS_ppoll, &raw mut asked, 1, time.as_ptr(), mask, 0) };
+        let ready = unsafe { syscall!(libc::SYS_ppoll, &raw mut asked, 1_i32, time.as_ptr(), mask, 0_i32) };
         int(ready).map(|ready| ready > 0)
     }
 
@@ -367,7 +367,7 @@ const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
 unsafe impl LinuxSys for Kernel {
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
         // SAFETY: as for `close`.
-        done(unsafe { syscall!(libc::SYS_close_range, first, last, 0) })
+        done(unsafe { syscall!(libc::SYS_close_range, first, last, 0_i32) })
     }
 
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
@@ -399,7 +399,7 @@ unsafe impl LinuxSys for Kernel {
         // What lies in the place of `/proc` may be a pipe, on which open(2) would wait.
         let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
         // SAFETY: the path is a C string borrowed for the call.
-        let file = int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) })?;
+        let file = int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0_i32) })?;
         let is_there =
             self.is_on_procfs(file).and_then(|is_there| is_there.then_some(()).ok_or(Errno::NOENT));
         let read = is_there.and_then(|()| self.read(file, bytes));
@@ -418,7 +418,7 @@ unsafe impl LinuxSys for Kernel {
 
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
+        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, signal, 0_i32, 0_i32, 0_i32) })
     }
 
     fn set_no_new_privs(&self) -> Result<(), Errno> {
@@ -431,7 +431,8 @@ unsafe impl LinuxSys for Kernel {
 
     fn is_filtered(&self) -> Result<bool, Errno> {
         // SAFETY: asks about the calling process, and changes nothing.
-        let mode = int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_SECCOMP, 0, 0, 0, 0) })?;
+        let mode =
+            int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_SECCOMP, 0_i32, 0_i32, 0_i32, 0_i32) })?;
         Ok(mode != 0)
     }
 }

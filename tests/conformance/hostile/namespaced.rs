@@ -121,3 +121,31 @@ fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'
         assert!(after.to_string().contains(&words(Errno::NOMEM)), "{after}");
     });
 }
+
+/// A parent outside of the child's pid namespace is 0 to it.
+/// Faults: S15
+#[rstest]
+#[case::auto(Launch::Auto)]
+#[case::by_fork(Launch::Fork)]
+fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: Launch) {
+    isolated(|| {
+        if !is_privileged() {
+            return;
+        }
+        // SAFETY: no memory is passed; the test has this process for itself.
+        check(unsafe { libc::unshare(libc::CLONE_NEWPID) });
+        let tied = |verb: &'static str| {
+            let mut command = probe(&[verb]);
+            // The namespace is that of this thread, which the keeper does not have.
+            command.launch(launch).die_with_parent(libc::SIGKILL).keeper(false);
+            command
+        };
+        let mut init = tied("echo").stdin(Stdio::piped()).spawn().expect("it starts");
+        for _ in 0..2 {
+            let seen = seen(&mut tied("report"));
+            assert_eq!((seen.ppid, seen.pdeathsig), (0, libc::SIGKILL));
+        }
+        drop(init.stdin.take());
+        assert!(init.wait().expect("it ends").success());
+    });
+}

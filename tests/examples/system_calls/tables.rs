@@ -53,14 +53,11 @@ fn print_counts(traced: &[(&Start<'_>, Traced)]) {
         );
     }
     let (_, Traced { first, start, preparing, ending, .. }) = &traced[0];
-    println!(
-        "\nThe first start of a process makes {} more, once: {}.",
-        first.parent.len() - start.parent.len(),
-        {
-            let count = first.parent.len() - start.parent.len();
-            names(&first.parent[..count])
-        }
-    );
+    let mut more = first.parent.clone();
+    for call in &start.parent {
+        more.iter().position(|first| first == call).map(|index| more.remove(index));
+    }
+    println!("\nThe first start of a process makes {} more, once: {}.", more.len(), names(&more));
     println!(
         "To prepare a command that asks for nothing: {}. To wait for its child: {}.",
         names(preparing),

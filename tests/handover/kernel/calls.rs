@@ -220,7 +220,10 @@ unsafe impl LinuxSys for Kernel {
     }
 
     /// Source: setpgid(2): EACCES after exec, EPERM before it and in another session, ESRCH once reaped.
-    fn join_no_group(&self, _child: Pid) -> Result<(), Errno> {
+    fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
+        if child == PARENT {
+            return Err(Errno::PERM);
+        }
         self.parents("join_no_group", |state| match state.world.tells {
             _ if state.reaped => Err(Errno::SRCH),
             Tells::ByGroup if state.has(Event::Exec) => Err(Errno::ACCES),
@@ -379,7 +382,8 @@ unsafe impl CloneSys for Kernel {
 
     /// Source: `__WCLONE` of waitpid(2), and execve(2): the termination signal becomes SIGCHLD.
     fn reap_unexecuted(&self, _child: Pid) -> Result<Option<c_int>, Errno> {
-        if let Some(announced) = self.state().world.copies {
+        let copies = self.state().world.copies;
+        if let Some(announced) = copies {
             return self.parents("reap_unexecuted", |state| state.reap_copy(announced));
         }
         let mut state = self.state();
@@ -409,8 +413,6 @@ unsafe impl CloneSys for Kernel {
     fn make_dumpable(&self) -> Result<(), Errno> {
         Ok(())
     }
-
-    fn give_way(&self) {}
 
     fn is_sanitized(&self) -> bool {
         false

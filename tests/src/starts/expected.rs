@@ -87,7 +87,8 @@ pub const LOOKS: usize = 64;
 pub const GAP: Known = ("close_range", "a gap between what the program gets");
 
 /// What a child of other ids costs the parent that shares memory with it, once for user and group.
-pub const NEW_IDS: [Known; 2] = [
+pub const NEW_IDS: [Known; 3] = [
+    ("getpid", "whether this process was forked since its last start under other ids"),
     ("prctl", "whether the memory may be traced, which a change of ids takes from it"),
     ("prctl", "gives that back"),
 ];

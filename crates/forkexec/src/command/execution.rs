@@ -1,6 +1,7 @@
 //! How the program is found and executed.
 
 use super::Command;
+use crate::panics;
 use crate::{Launch, OnDrop, SearchPath, Tree, WithoutInterpreter};
 use forkexec_core::{Errno, HookError};
 use std::io;
@@ -105,6 +106,10 @@ impl<'fd> Command<'fd> {
     /// closure is started by fork(2), which takes time in proportion to the parent's memory
     /// ([`Launch::RequireFast`] refuses it).
     ///
+    /// A panic ends the child without running the panic hook: the first closure that a program adds wraps the hook of the
+    /// process for that. A hook that the program sets later runs in the child, where it may wait forever for a lock that
+    /// another thread held.
+    ///
     /// # Safety
     ///
     /// The closure runs in a copy of the process that has only one thread. Locks that other threads held, that of
@@ -113,6 +118,7 @@ impl<'fd> Command<'fd> {
     /// touches. A process that it forks keeps the start of this command waiting while it holds the descriptors that it
     /// inherited.
     pub unsafe fn pre_exec(&mut self, closure: impl Fn() -> io::Result<()> + Send + Sync + 'fd) -> &mut Self {
+        panics::wrap_hook();
         self.settings.hooks.push(Box::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error.raw_os_error().map_or(HookError::NoErrno, of_errno)),

@@ -1,21 +1,25 @@
 //! One raw system call: its arguments as registers, its answer as a result.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::{c_int, c_long, c_void};
 use forkexec_core::Errno;
 
 pub(super) fn errno() -> Errno {
     Errno::from_raw(errno::errno().0)
 }
 
-/// An argument of a system call, as a whole register: a variadic function leaves the upper half of a shorter one
-/// undefined, and some calls look at all of it.
+/// An argument of a system call, as a whole register: a variadic function leaves the upper half of a shorter one undefined,
+/// and some calls read all of it. A pointer stays a pointer, so that it keeps its provenance.
 pub(super) trait Word {
-    fn word(self) -> c_long;
+    type Register;
+
+    fn word(self) -> Self::Register;
 }
 
 macro_rules! words {
     ($($type:ty),*) => {$(
         impl Word for $type {
+            type Register = c_long;
+
             #[expect(clippy::allow_attributes, reason = "which of the casts is lossy differs by architecture")]
             #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, clippy::cast_lossless)]
             fn word(self) -> c_long {
@@ -28,14 +32,18 @@ macro_rules! words {
 words!(i32, u32, u64, usize);
 
 impl<T> Word for *const T {
-    fn word(self) -> c_long {
-        self.addr().word()
+    type Register = *const c_void;
+
+    fn word(self) -> *const c_void {
+        self.cast()
     }
 }
 
 impl<T> Word for *mut T {
-    fn word(self) -> c_long {
-        self.addr().word()
+    type Register = *mut c_void;
+
+    fn word(self) -> *mut c_void {
+        self.cast()
     }
 }
 

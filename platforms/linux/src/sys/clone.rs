@@ -87,7 +87,7 @@ unsafe impl CloneSys for Kernel {
 
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno> {
         // SAFETY: opens a descriptor of a process, and does nothing to it. The caller owns the descriptor.
-        int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0) })
+        int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0_i32) })
     }
 
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
@@ -106,17 +106,13 @@ unsafe impl CloneSys for Kernel {
 
     fn is_dumpable(&self) -> Result<bool, Errno> {
         // SAFETY: asks about the calling process, and changes nothing.
-        int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0, 0, 0, 0) }).map(|how| how == 1)
+        int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0_i32, 0_i32, 0_i32, 0_i32) })
+            .map(|how| how == 1)
     }
 
     fn make_dumpable(&self) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1, 0, 0, 0) })
-    }
-
-    fn give_way(&self) {
-        // SAFETY: waits, and changes nothing.
-        let _ = unsafe { syscall!(libc::SYS_sched_yield) };
+        done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1_i32, 0_i32, 0_i32, 0_i32) })
     }
 
     /// By the functions with which their run-time libraries start.
@@ -243,8 +239,9 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
     }
 }
 
+/// The kernel makes a pointer of it again: it writes a descriptor there, or the child uses it as its stack.
 fn address<T>(pointer: *mut T) -> u64 {
-    pointer.addr() as u64
+    pointer.expose_provenance() as u64
 }
 
 /// Makes the call. The child goes on with [`live`] on its own stack, and never comes back to this frame.

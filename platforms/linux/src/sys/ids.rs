@@ -50,9 +50,12 @@ pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
 
 pub(super) fn set_no_new_privs() -> Result<(), Errno> {
     // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-    done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1_i32, 0_i32, 0_i32, 0_i32) })?;
     // SAFETY: asks about the calling process.
-    verify(check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) })? == 1)
+    verify(
+        check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0_i32, 0_i32, 0_i32, 0_i32) })?
+            == 1,
+    )
 }
 
 /// The real, the effective and the saved id.
@@ -99,7 +102,7 @@ fn give_up_ambient_capabilities() -> Result<(), Errno> {
     }
     // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     done(unsafe {
-        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0_i32, 0_i32, 0_i32)
     })?;
     for capability in (0..u64::BITS).filter(|capability| possible >> capability & 1 == 1) {
         verify(is_ambient(capability) != Ok(true))?;
@@ -113,7 +116,7 @@ const NO_CAPABILITY: u32 = 1 << 16;
 fn is_ambient(capability: u32) -> Result<bool, Errno> {
     let operation = libc::PR_CAP_AMBIENT_IS_SET;
     // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-    check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0, 0) })
+    check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0_i32, 0_i32) })
         .map(|is_set| is_set == 1)
 }
 
