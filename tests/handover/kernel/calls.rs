@@ -185,8 +185,6 @@ unsafe impl LinuxSys for Kernel {
         set_no_new_privs();
     }
 
-    /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
-
     /// Source: getdents(2) on a kernel without it.
     fn getdents64(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {
         Err(Errno::NOSYS)

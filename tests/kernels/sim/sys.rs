@@ -309,8 +309,6 @@ unsafe impl LinuxSys for SimKernel {
         self.call(call, |state| state.process.set_death_signal(signal))
     }
 
-    /// Source: `PR_GET_NO_NEW_PRIVS` of prctl(2).
-
     /// Source: `PR_SET_NO_NEW_PRIVS` of prctl(2).
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         self.call(Call::new("set_no_new_privs"), |state| {
