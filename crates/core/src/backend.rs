@@ -142,7 +142,7 @@ pub struct Capabilities {
     pub resources: &'static [(&'static str, Resource)],
     /// Signals that the C library keeps for itself.
     pub reserved_signals: &'static [Signal],
-    /// What setgroups(2) takes.
+    /// The list that setgroups(2) takes.
     pub group_list: GroupList,
 }
 

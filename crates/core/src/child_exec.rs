@@ -417,7 +417,7 @@ pub const CHANNEL_REPLACED: i32 = 2;
 /// The operand of a [`Stage::PreExec`] report that says the closure's error had no errno. The errno is `EINVAL`, as in std.
 pub const HOOK_WITHOUT_ERRNO: i32 = 3;
 
-/// What getppid(2) answers if the parent is not in the caller's pid namespace.
+/// The answer of getppid(2) if the parent is not in the caller's pid namespace.
 const OUTSIDE_OF_THE_NAMESPACE: Pid = 0;
 
 /// 0, 1 and 2 are placed, never closed.

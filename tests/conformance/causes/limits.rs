@@ -58,7 +58,7 @@ fn n27_e05_a_string_that_is_too_long_is_named(#[case] add: fn(&mut Command<'_>),
 #[rstest]
 #[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
 #[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
-fn n27_e05_arguments_that_are_too_large_are_told_with_their_limit(
+fn n27_e05_too_large_arguments_are_told_with_their_limit(
     #[case] add: fn(&mut Command<'_>),
     #[case] count: usize,
     #[case] length: usize,

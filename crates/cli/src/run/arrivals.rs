@@ -1,6 +1,6 @@
 //! Signals that arrive at this process: a handler writes each, with its sender, into a pipe that the main loop reads.
 //!
-//! The handler signals nobody. So a signal is forwarded by the same code that reaps the program, and before that.
+//! The handler sends no signal. The code that reaps the program forwards each signal, before it reaps.
 
 use std::io;
 use std::mem;
@@ -100,7 +100,7 @@ fn is_ignored(signal: i32) -> bool {
     if signal == libc::SIGPIPE { started::ignored_sigpipe() } else { started::ignores(signal) }
 }
 
-/// Unblocks all signals. What was sent meanwhile arrives now.
+/// Unblocks all signals. Signals that were sent meanwhile arrive now.
 pub(super) fn unblock() {
     // An empty set is valid, so this cannot fail.
     let _ = SigSet::empty().thread_set_mask();

@@ -108,7 +108,7 @@ impl Options {
     }
 }
 
-/// What is too far away to be an instant is no limit.
+/// A time that is too far away to be an instant is no limit.
 fn end(limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| Instant::now().checked_add(limit))
 }
