@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::ptr;
+use std::time::{Duration, Instant};
 
 use forkexec::{Children, Command, Error, InputError, Launch, Pipeline, Stage, Stdio, Stopped};
 use forkexec_tests::isolate::isolated;
@@ -12,6 +13,7 @@ use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 
+use crate::ground::check;
 use crate::start::{high_memory_file, identity, probe, table, written};
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -92,7 +94,7 @@ fn no_child_holds_an_end_of_another(
         each_has_its_own(&reports);
         let errors: BTreeSet<_> = reports.iter().map(|seen| table(seen)[2]).collect();
         assert_eq!(errors.len(), 1);
-        assert_eq!(errors.first().map(|error| error.1) == Some(identity(std::io::stderr())), !shares_stderr);
+        assert_eq!(errors.first().map(|error| error.1) == Some(identity(io::stderr())), !shares_stderr);
     });
 }
 
@@ -153,19 +155,26 @@ fn the_output_of_all_is_collected_and_the_first_reads_nothing() {
     });
 }
 
-/// The guard sees whether a child or a descriptor is left.
+/// The guard sees whether a child or a descriptor is left. Children that are not killed would run for a minute.
 #[rstest]
 #[case::the_first(0)]
 #[case::one_between(1)]
 #[case::the_last(2)]
 fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) {
     isolated(|| {
-        let command = |index| if index == missing { Command::new("/no/such") } else { Command::new("yes") };
+        let sleep = || {
+            let mut sleep = Command::new("sleep");
+            sleep.arg("60");
+            sleep
+        };
+        let command = |index| if index == missing { Command::new("/no/such") } else { sleep() };
         let pipeline = Pipeline::new(command(0)).pipe(command(1)).pipe(command(2));
+        let begin = Instant::now();
         let error = pipeline.stderr(Stdio::piped()).output().expect_err("it is missing");
         assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
         let Error::InPipeline { index, program, .. } = error else { panic!("{error:?}") };
         assert_eq!((index, program.to_str()), (missing, Some("/no/such")));
+        assert!(begin.elapsed() < LONG / 2, "all are killed");
     });
 }
 
@@ -176,7 +185,7 @@ fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) 
 #[case::input_that_is_mapped(|it: &mut Command<'_>| { it.map_fd(high_memory_file(), 0); })]
 fn what_is_refused_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
     isolated(|| {
-        let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut first = probe(&["write", "9", "started"]);
         first.map_fd(writer, 9);
         let mut last = Command::new("true");
@@ -248,6 +257,42 @@ fn all_are_asked_to_go() {
         let mut children = sleeping().spawn().expect("they start");
         children.terminate_then_kill(LONG).expect("they are ours");
         assert_eq!(signals(&mut children), [Some(libc::SIGTERM); 3]);
+    });
+}
+
+/// Ends the first child, and takes its status as other code does that waits for all children.
+fn lose_first_status(children: &Children) {
+    let first = children.as_slice()[0].id().cast_signed();
+    // SAFETY: the process is a child of this test, which nothing waited for.
+    check(unsafe { libc::kill(first, libc::SIGKILL) });
+    // SAFETY: nothing is written.
+    check(unsafe { libc::waitpid(first, ptr::null_mut(), 0) });
+}
+
+#[test]
+fn all_are_waited_for_after_a_lost_status() {
+    isolated(|| {
+        let mut children = sleeping().spawn().expect("they start");
+        lose_first_status(&children);
+        children.kill().expect("a child that is gone needs no signal");
+        assert!(matches!(children.wait(), Err(Error::StatusLost { .. })));
+        // SAFETY: nothing is written.
+        let left = unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG) };
+        assert_eq!((left, io::Error::last_os_error().raw_os_error()), (-1, Some(libc::ECHILD)));
+    });
+}
+
+#[test]
+fn all_are_signalled_after_a_lost_status() {
+    isolated(|| {
+        let mut children = sleeping().spawn().expect("they start");
+        lose_first_status(&children);
+        children.as_mut_slice()[0].wait().expect_err("its status is lost");
+        assert!(matches!(children.kill(), Err(Error::StatusLost { .. })));
+        for child in &mut children.as_mut_slice()[1..] {
+            let status = child.wait_timeout(LONG).expect("it is ours");
+            assert_eq!(status.and_then(|status| status.signal()), Some(libc::SIGKILL));
+        }
     });
 }
 

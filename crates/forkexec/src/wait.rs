@@ -241,3 +241,22 @@ fn look_at(pid: i32, options: i32) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::poll_timeout;
+    use nix::poll::PollTimeout;
+    use rstest::rstest;
+    use std::time::Duration;
+
+    #[rstest]
+    #[case::nothing(Duration::ZERO, 0)]
+    #[case::less_than_one(Duration::from_nanos(1), 1)]
+    #[case::one(Duration::from_millis(1), 1)]
+    #[case::little_more_than_one(Duration::from_nanos(1_000_001), 2)]
+    #[case::more_than_poll_counts(Duration::MAX, i32::MAX)]
+    fn poll_waits_for_whole_milliseconds(#[case] rest: Duration, #[case] millis: i32) {
+        assert_eq!(poll_timeout(Some(rest)).as_millis(), u32::try_from(millis).ok());
+        assert_eq!(poll_timeout(None), PollTimeout::NONE);
+    }
+}

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use forkexec::Error;
+use forkexec::{Command, Error};
 use forkexec_tests::isolate::isolated;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use rstest::rstest;
 
 use crate::ground::is_emulated;
@@ -42,15 +44,31 @@ fn a_peak_that_may_be_the_parent_s_is_not_told() {
     });
 }
 
-#[test]
-fn a_child_that_waits_gives_up_its_processor() {
+/// The child is the only one of its process. It works in user space, touches memory, and waits several times.
+#[rstest]
+fn child_usage_is_that_of_getrusage(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         if is_emulated("does not tell what a child used") {
             return;
         }
-        let mut sleeper = forkexec::Command::new("sleep");
-        let (_, usage) = sleeper.arg("0.01").spawn().and_then(|mut it| it.wait_usage()).expect("it ends");
-        assert!(usage.voluntary_switches() > 0, "{usage:?}");
+        let script =
+            "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; for i in 1 2 3 4; do sleep 0.001; done";
+        let mut shell = Command::new("sh");
+        let mut child = shell.args(["-c", script]).create_pidfd(pidfd).spawn().expect("it starts");
+        let (_, usage) = child.wait_usage().expect("it ends");
+        let all = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is always told");
+        let time = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
+        assert_eq!(
+            (usage.user_time(), usage.system_time()),
+            (time(all.user_time()), time(all.system_time()))
+        );
+        let counts = [
+            (usage.minor_faults(), all.minor_page_faults()),
+            (usage.major_faults(), all.major_page_faults()),
+            (usage.voluntary_switches(), all.voluntary_context_switches()),
+            (usage.involuntary_switches(), all.involuntary_context_switches()),
+        ];
+        assert!(counts.iter().all(|(own, all)| *own == all.unsigned_abs()), "{counts:?}");
     });
 }
 

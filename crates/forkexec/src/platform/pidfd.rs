@@ -144,3 +144,24 @@ pub(crate) fn inherited_peak() -> u64 {
     unsafe { libc::syscall(libc::SYS_getrusage, libc::RUSAGE_SELF, &raw mut used) };
     u64::try_from(used.0[4]).map_or(u64::MAX, |kib| kib.saturating_mul(1024))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+    use rstest::rstest;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    #[rstest]
+    #[case::exited(libc::CLD_EXITED, 3, (Some(3), None, false))]
+    #[case::killed(libc::CLD_KILLED, libc::SIGKILL, (None, Some(libc::SIGKILL), false))]
+    #[case::dumped(libc::CLD_DUMPED, libc::SIGABRT, (None, Some(libc::SIGABRT), true))]
+    fn status_is_encoded_as_waitpid_does(
+        #[case] code: i32,
+        #[case] told: i32,
+        #[case] expected: (Option<i32>, Option<i32>, bool),
+    ) {
+        let status = ExitStatus::from_raw(encoded(code, told));
+        assert_eq!((status.code(), status.signal(), status.core_dumped()), expected);
+    }
+}

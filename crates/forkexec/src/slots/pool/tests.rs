@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 /// A pool with so many slots, which is closed after the test.
@@ -132,6 +133,21 @@ fn a_lent_number_that_became_somebody_else_s_is_forgotten_and_left_alone() {
         drop(slot);
         assert_eq!((id(number), pool.size()), (id(foreign.as_raw_fd()), 0));
         close(number);
+    });
+}
+
+/// Another thread is in `close`: it has passed the lent slot, and has not yet closed the original.
+#[test]
+fn slot_that_returns_during_a_close_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let slot = pool.lend(file().as_fd(), |_| true).expect("free");
+        let number = slot.number();
+        pool.is_closed.store(true, Ordering::SeqCst);
+        drop(slot);
+        assert_eq!((id(number), pool.size()), (None, 0));
     });
 }
 
