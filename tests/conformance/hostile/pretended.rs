@@ -10,6 +10,7 @@ use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 use rstest::rstest;
+use tempfile::TempDir;
 
 use crate::ground::{check, is_emulated, is_privileged};
 use crate::stages::identity::capabilities;
@@ -38,7 +39,10 @@ fn all(command: &mut Command<'_>) {
 
 /// What a start comes to whose program would say so in a file.
 fn refusal(launch: Launch, ask: Ask) -> (Stage, i32) {
-    let root = world::empty_chroot();
+    refusal_in(&world::empty_chroot(), launch, ask)
+}
+
+fn refusal_in(root: &TempDir, launch: Launch, ask: Ask) -> (Stage, i32) {
     let file = memory_file();
     let mut command = Command::new(root.path().join("probe"));
     command
@@ -62,6 +66,7 @@ fn verifies() -> bool {
 #[rstest]
 #[case::groups(CALLS[0], Stage::Groups, all)]
 #[case::groups_as_many_as_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
+#[case::groups_whose_first_is_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([5, 11]); })]
 #[case::no_groups(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([]); })]
 #[case::more_groups_than_are_compared(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups(0..300); })]
 #[case::gid(CALLS[1], Stage::Gid, all)]
@@ -86,6 +91,43 @@ fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
             let told = if errno == PRETENDED { libc::EPERM } else { errno };
             assert_eq!(refusal(launch, ask), (stage, told));
         }
+    });
+}
+
+/// The real, the effective or the saved ID differs from the ID that the command sets. The kernel does not change it, and a
+/// filter answers that it does.
+#[rstest]
+fn s14_each_of_the_three_ids_is_verified(
+    #[values(Stage::Gid, Stage::Uid)] stage: Stage,
+    #[values(0, 1, 2)] differs: usize,
+    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+) {
+    isolated(|| {
+        if !is_privileged() || !verifies() {
+            return;
+        }
+        let root = world::empty_chroot();
+        let mut ids = [4321; 3];
+        ids[differs] = 0;
+        let [real, effective, saved] = ids;
+        let (call, ask): (_, Ask) = match stage {
+            Stage::Gid => (CALLS[1], |it| drop(it.keep_groups().gid(4321))),
+            _ => (CALLS[2], |it| drop(it.keep_groups().uid(4321))),
+        };
+        // SAFETY: changes the calling process alone, which is the test's own.
+        check(unsafe {
+            match stage {
+                Stage::Gid => libc::setresgid(real, effective, saved),
+                _ => libc::setresuid(real, effective, saved),
+            }
+        });
+        let told = Deny::new().errno(call, PRETENDED).installed().then(|| refusal_in(&root, launch, ask));
+        // By a call that the filter lets pass. The effective user may be no superuser now, and must be one to set the real one.
+        for real in [libc::uid_t::MAX, 0] {
+            // SAFETY: as above.
+            check(unsafe { libc::setreuid(real, 0) });
+        }
+        assert_eq!(told.unwrap_or((stage, libc::EPERM)), (stage, libc::EPERM));
     });
 }
 
