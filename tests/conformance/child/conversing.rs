@@ -241,6 +241,23 @@ fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, fa
     });
 }
 
+/// A descendant holds both pipes. The line that the run waits for is the unfinished one of standard output.
+#[test]
+fn drain_limit_tells_unfinished_lines_of_both_outputs() {
+    isolated(|| {
+        let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let mut child = shell("sleep 600 & printf out; printf err >&2");
+        let mut talk = child.talk();
+        talk.drain_limit(Duration::ZERO).until_stdout_line(|line| {
+            out.borrow_mut().extend_from_slice(line);
+            true
+        });
+        talk.on_stderr_line(|line| err.borrow_mut().extend_from_slice(line));
+        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!((out.take().as_slice(), err.take().as_slice()), (b"out".as_slice(), b"err".as_slice()));
+    });
+}
+
 #[test]
 fn lines_are_told_as_they_come_and_not_collected() {
     isolated(|| {

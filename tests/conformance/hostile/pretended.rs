@@ -111,8 +111,8 @@ fn s14_each_of_the_three_ids_is_verified(
         ids[differs] = 0;
         let [real, effective, saved] = ids;
         let (call, ask): (_, Ask) = match stage {
-            Stage::Gid => (CALLS[1], |it| drop(it.keep_groups().gid(4321))),
-            _ => (CALLS[2], |it| drop(it.keep_groups().uid(4321))),
+            Stage::Gid => (CALLS[1], |it| _ = it.keep_groups().gid(4321)),
+            _ => (CALLS[2], |it| _ = it.keep_groups().uid(4321)),
         };
         // SAFETY: changes the calling process alone, which is the test's own.
         check(unsafe {
