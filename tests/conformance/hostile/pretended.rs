@@ -110,17 +110,15 @@ fn s14_each_of_the_three_ids_is_verified(
         let mut ids = [4321; 3];
         ids[differs] = 0;
         let [real, effective, saved] = ids;
-        let (call, ask): (_, Ask) = match stage {
-            Stage::Gid => (CALLS[1], |it| _ = it.keep_groups().gid(4321)),
-            _ => (CALLS[2], |it| _ = it.keep_groups().uid(4321)),
+        let (call, ask): (_, Ask) = if stage == Stage::Gid {
+            // SAFETY: changes the calling process alone, which is the test's own.
+            check(unsafe { libc::setresgid(real, effective, saved) });
+            (CALLS[1], |it| _ = it.keep_groups().gid(4321))
+        } else {
+            // SAFETY: as above.
+            check(unsafe { libc::setresuid(real, effective, saved) });
+            (CALLS[2], |it| _ = it.keep_groups().uid(4321))
         };
-        // SAFETY: changes the calling process alone, which is the test's own.
-        check(unsafe {
-            match stage {
-                Stage::Gid => libc::setresgid(real, effective, saved),
-                _ => libc::setresuid(real, effective, saved),
-            }
-        });
         let told = Deny::new().errno(call, PRETENDED).installed().then(|| refusal_in(&root, launch, ask));
         // By a call that the filter lets pass. The effective user may be no superuser now, and must be one to set the real one.
         for real in [libc::uid_t::MAX, 0] {
