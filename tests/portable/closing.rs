@@ -61,7 +61,9 @@ pub(crate) fn adjacent_and_scattered_descriptors_stay() {
 
 pub(crate) fn a_thousand_descriptors_are_closed() {
     let open: Vec<_> = (0..1_000).map_while(|_| try_inheritable(3).ok()).collect();
-    assert!(open.len() > 100, "the limit allows {} only", open.len());
+    if open.len() < 900 {
+        return skip(&format!("the hard limit allows {} descriptors only", open.len()));
+    }
     for link in LINKS {
         let seen = seen(command("report").close_others_from(link));
         assert_eq!(seen.descriptors(), [0, 1, 2], "{link:?}");
@@ -70,7 +72,9 @@ pub(crate) fn a_thousand_descriptors_are_closed() {
 
 pub(crate) fn a_high_descriptor_is_closed() {
     let highest = [60_000, 15_000, 4_000, 900].into_iter().find_map(|number| try_inheritable(number).ok());
-    let _open = highest.expect("the limit allows some hundred");
+    let Some(_open) = highest else {
+        return skip("the hard limit allows no descriptor above 900");
+    };
     for link in LINKS {
         let seen = seen(command("report").close_others_from(link));
         assert_eq!(seen.descriptors(), [0, 1, 2], "{link:?}");
@@ -78,7 +82,9 @@ pub(crate) fn a_high_descriptor_is_closed() {
 }
 
 pub(crate) fn a_descriptor_above_a_lowered_limit_is_closed() {
-    let _open = inheritable(200);
+    let Ok(_open) = try_inheritable(200) else {
+        return skip("the hard limit allows no descriptor above 200");
+    };
     for link in LINKS {
         let seen = seen(command("report").limit(Resource::NOFILE, 64, 64).close_others_from(link));
         assert_eq!((seen.descriptors(), seen.get("nofile")), (vec![0, 1, 2], "64 64"), "{link:?}");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use crate::child;
+use crate::{child, surroundings};
 
 /// A claim, and what shows it.
 pub(crate) type Case = (&'static str, fn());
@@ -44,6 +44,7 @@ pub(crate) fn run(cases: &[&[Case]], filters: &[String]) -> i32 {
     if filters.iter().any(|option| option == "--list") {
         return list(cases, filters.iter().any(|option| option == "--ignored"));
     }
+    surroundings::settle();
     #[cfg(forkexec_release = "environment")]
     forkexec_tests::android::install_if_told();
     thread::spawn(|| {

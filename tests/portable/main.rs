@@ -12,6 +12,7 @@
 //! - `harness`: runs cases, one after the other, and holds each to leaving its process as it was
 //! - `placing`: descriptors under chosen numbers
 //! - `state`: directory, session, signals, limits, streams, as the child sees them
+//! - `surroundings`: a host's own limits and closed streams, made the same for all cases
 //! - `surveying`: what this kernel, or whoever stands before it, refuses
 //! - `talking`: conversations and pipelines
 
@@ -23,6 +24,7 @@ mod failing;
 mod harness;
 mod placing;
 mod state;
+mod surroundings;
 mod surveying;
 mod talking;
 

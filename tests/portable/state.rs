@@ -71,7 +71,7 @@ pub(crate) fn a_limit_is_lowered() {
 }
 
 pub(crate) fn the_nice_value_is_set() {
-    assert_eq!(seen(command("report").nice(7)).get("nice"), "7");
+    assert_eq!(seen(command("report").nice(19)).get("nice"), "19");
 }
 
 pub(crate) fn output_is_captured() {

@@ -6,7 +6,8 @@
 //! under [`guarded`] there.
 //!
 //! That process starts with descriptors 0 (`/dev/null`), 1 and 2 (one file) and
-//! no others, and leads a process group, which is killed after it.
+//! no others, and leads a process group, which is killed after it. Its soft
+//! descriptor limit is 1,024, whatever the host's is.
 //!
 //! The test body runs on a thread of libtest's in that process, too: it has
 //! two threads, and what belongs to a thread (mount namespace, root, working
@@ -33,6 +34,8 @@ const INSIDE: &str = "FORKEXEC_ISOLATED";
 const SKIPPED_LOG: &str = "FORKEXEC_SKIPPED_LOG";
 const SKIPPED: &str = "SKIPPED ";
 const LIMIT: Duration = Duration::from_mins(2);
+/// The customary soft descriptor limit. A test that needs another one sets it.
+const DESCRIPTORS: u64 = 1_024;
 /// How much longer a test may take where an emulator runs it, on a machine that has other things to do.
 const EMULATED: u32 = 5;
 
@@ -57,6 +60,9 @@ pub fn isolated(test: impl FnOnce()) {
 /// As [`isolated`].
 pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
     if is_inside() || thread::current().name() == Some("main") {
+        if let Err(reason) = set_descriptor_limit() {
+            return skip(&reason);
+        }
         android::install_if_told();
         return guarded(test);
     }
@@ -65,6 +71,17 @@ pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
         Ok(said) => said.lines().filter(|line| line.starts_with(SKIPPED)).for_each(announce),
         Err(failure) => panic!("{failure}"),
     }
+}
+
+/// The host's soft limit may be lower, or so high that a loop over all numbers takes minutes.
+fn set_descriptor_limit() -> Result<(), String> {
+    let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+    if hard < DESCRIPTORS {
+        return Err(format!("needs {DESCRIPTORS} descriptors, and the hard limit is {hard}"));
+    }
+    world::set_limit(libc::RLIMIT_NOFILE, DESCRIPTORS, hard)
+        .expect("a soft limit up to the hard one can be set");
+    Ok(())
 }
 
 /// Whether this process is one test's own.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use forkexec_tests::isolate::{is_inside, isolated, isolated_for, skip};
+use forkexec_tests::world;
 
 use crate::{complaint_of, probe, seen};
 
@@ -25,6 +26,41 @@ fn the_process_has_the_standard_descriptors_alone() {
         return skip("nextest hands on what it was given");
     }
     isolated(|| assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]));
+}
+
+#[test]
+fn the_soft_descriptor_limit_is_1024() {
+    isolated(|| {
+        let (soft, _) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        assert_eq!(soft, 1_024);
+    });
+}
+
+/// Faults: D21
+#[test]
+fn a_low_soft_limit_of_the_host_changes_no_test() {
+    let said = said_under("ulimit -Sn 64");
+    assert!(said.contains("1 passed") && !said.contains("SKIPPED"), "{said}");
+}
+
+/// Faults: D21
+#[test]
+fn a_low_hard_limit_of_the_host_skips_a_test_visibly() {
+    let said = said_under("ulimit -n 64");
+    assert!(said.contains("1 passed") && said.contains("SKIPPED isolate::the_soft_"), "{said}");
+}
+
+/// The output of `the_soft_descriptor_limit_is_1024` after a command of a shell.
+fn said_under(limit: &str) -> String {
+    let program = env::current_exe().expect("a process knows its program");
+    let output = Command::new("sh")
+        .args(["-c", &format!("{limit} && exec \"$@\" 2>&1"), "sh"])
+        .arg(program)
+        .args(["isolate::the_soft_descriptor_limit_is_1024", "--exact"])
+        .env_remove("FORKEXEC_SKIPPED_LOG")
+        .output()
+        .expect("a shell can be started");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]

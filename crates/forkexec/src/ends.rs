@@ -130,8 +130,19 @@ mod tests {
         ends.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
 
+    /// Raises the soft descriptor limit of the host to the customary 1,024, as far as the hard one allows that.
+    fn raise_descriptor_limit() {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is written.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+        limit.rlim_cur = limit.rlim_max.min(limit.rlim_cur.max(1_024));
+        // SAFETY: the structure is read.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+    }
+
     /// Enough pipes that the next number is high.
     fn crowd() -> Vec<PipeReader> {
+        raise_descriptor_limit();
         (0..HIGH + 2).map(|_| std::io::pipe().expect("a pipe can be made").0).collect()
     }
 
