@@ -294,9 +294,19 @@ fn is_removed(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::place_of;
+    use super::{Leaf, place_of};
     use rstest::rstest;
+    use std::fs;
     use std::path::Path;
+
+    /// An empty directory is removed as an empty group is.
+    #[test]
+    fn nested_groups_are_removed_from_the_bottom_up() {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let leaf = Leaf { path: above.path().join("leaf"), is_sealed: true };
+        fs::create_dir_all(leaf.path.join("a/b")).expect("they can be made");
+        assert!(leaf.remove());
+    }
 
     #[rstest]
     #[case::the_root(
