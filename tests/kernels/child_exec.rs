@@ -648,6 +648,14 @@ fn what_cannot_be_closed_ends_the_child() {
     assert_eq!((ran.ending(), ran.closed), (failure(Stage::Close, Errno::OVERFLOW, 0), None));
 }
 
+#[test]
+fn second_limit_that_is_refused_is_reported_by_its_place() {
+    let good = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
+    let bad = Limit { soft: 1, ..good };
+    let ran = run(SimKernel::new(), &Plan { limits: &[good, bad], ..plain() });
+    assert_eq!(ran.ending(), failure(Stage::Limits, Errno::INVAL, 1));
+}
+
 /// Limits come before closing, and a limit closes nothing.
 #[test]
 fn f06_a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
