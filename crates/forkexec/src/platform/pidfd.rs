@@ -147,10 +147,30 @@ pub(crate) fn inherited_peak() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::encoded;
+    use super::{Used, encoded};
+    use crate::usage::ResourceUsage;
     use rstest::rstest;
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
+    use std::time::Duration;
+
+    /// The fields in the order of getrusage(2), counted from 1.
+    #[test]
+    fn each_field_of_the_usage_has_its_place() {
+        let used = Used([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
+        let expected = ResourceUsage {
+            user: Duration::new(1, 2_000),
+            system: Duration::new(3, 4_000),
+            peak: 5 * 1024,
+            inherited: 0,
+            minor_faults: 9,
+            major_faults: 10,
+            voluntary_switches: 17,
+            involuntary_switches: 18,
+        };
+        assert_eq!(used.told(), Some(expected));
+        assert_eq!(Used::UNTOUCHED.told(), None);
+    }
 
     #[rstest]
     #[case::exited(libc::CLD_EXITED, 3, (Some(3), None, false))]
