@@ -1,5 +1,6 @@
 //! Waiting, signalling, talking, and a child that never came to exec.
 //!
+//! - `changing_ids`: a thread that changes the ids of the process while another one forks
 //! - `conversing`: limits of size and time, line by line, and what is left when one stops early
 //! - `dropped`: what becomes of a child that nobody holds, at whatever point
 //! - `ending`: how a child ended, and what is said where that cannot be known
@@ -14,6 +15,8 @@
 //! - `used`: what a child used
 //! - `waiting`: with a limit, and ending by force
 
+#[cfg(not(target_os = "android"))]
+mod changing_ids;
 mod conversing;
 mod dropped;
 mod ending;

@@ -6,7 +6,7 @@ use std::ptr;
 use forkexec::{Command, Method};
 use forkexec_core::{Capabilities, Operation};
 use forkexec_tests::isolate::skip;
-use forkexec_tests::{probe, world};
+use forkexec_tests::{android, probe, world};
 
 /// A user and a group that are nobody's.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -36,13 +36,31 @@ pub(crate) fn has(operation: Operation) -> bool {
     has
 }
 
-/// Whether this is the superuser; says aloud if not.
+/// Whether this is the superuser, whose children may change their ids and their root; says aloud if not.
 pub(crate) fn is_privileged() -> bool {
-    let privileged = world::is_root();
-    if !privileged {
+    if !world::is_root() {
         skip("needs the superuser");
+        return false;
     }
-    privileged
+    changes_ids()
+}
+
+/// Whether the system lets a process ask for other ids; says aloud if not.
+pub(crate) fn changes_ids() -> bool {
+    let changes = android::lets(libc::SYS_setgroups);
+    if !changes {
+        skip("this Android release lets no app change its ids");
+    }
+    changes
+}
+
+/// Whether the descriptor of a process that is no child can be opened; says aloud if not.
+pub(crate) fn opens_descendants() -> bool {
+    let opens = android::lets(libc::SYS_pidfd_open);
+    if !opens {
+        skip("this Android release lets no app open the pidfd of a descendant");
+    }
+    opens
 }
 
 /// Whether an emulator runs this program, and does itself what is asked of the kernel; says aloud if so.

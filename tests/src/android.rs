@@ -50,6 +50,13 @@ pub(crate) fn level() -> Option<u32> {
     Some(level.parse().expect("an API level"))
 }
 
+/// Whether the filter of the API level that the environment tells lets this call (`libc::SYS_*`) through. Without such a
+/// level, it does.
+pub fn lets(call: c_long) -> bool {
+    let calls = level().and_then(allowed);
+    calls.is_none_or(|calls| calls.iter().any(|&number| c_long::from(number) == call))
+}
+
 /// Installs the filter of the API level that the environment tells.
 ///
 /// # Panics

@@ -346,9 +346,13 @@ impl Held {
         }
         // The list first, and each once: a program may take a second signal for more than the first.
         let mut walk = Walk::signalling(&processes::Kernel, root, libc::SIGTERM);
-        if walk.count() > 0 {
+        if walk.count() > walk.refused() {
             walk.signal(libc::SIGCONT);
             return Asked { found: walk.count(), walk: Some(walk), ..asked };
+        }
+        // Without pidfd_open(2) each process of the list is refused, and the group and the child remain.
+        if walk.refused() > 0 {
+            asked.note(walk.failure().map_or(Ok(()), Err));
         }
         if self.leads != Leads::Nothing {
             let sent = asked.note(self.signal_group(root, libc::SIGTERM));

@@ -7,9 +7,12 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Guarantee, Pipeline, Stdio, Tree};
+use forkexec::{Child, Command, Errno, Guarantee, Pipeline, Stdio, Tree};
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
+
+use crate::ground::opens_descendants;
 
 /// More than a child takes that notices the signal.
 const GRACE: Duration = Duration::from_secs(30);
@@ -77,6 +80,12 @@ fn each_stopped_child_of_a_pipeline_notices_sigterm() {
     });
 }
 
+/// A child that is stopped, and one of its own.
+fn stopped_family(tree: Tree) -> Child {
+    let script = format!("sh -c '{}' & {STOPS}", STOPS.replace('\'', "\""));
+    stopped(stopping(&script).tree(tree), 2)
+}
+
 /// Faults: W15
 #[rstest]
 #[case::of_a_group(Tree::Group)]
@@ -84,8 +93,10 @@ fn each_stopped_child_of_a_pipeline_notices_sigterm() {
 #[case::of_the_best(Tree::Best)]
 fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
     isolated(|| {
-        let script = format!("sh -c '{}' & {STOPS}", STOPS.replace('\'', "\""));
-        let mut child = stopped(stopping(&script).tree(tree), 2);
+        if !opens_descendants() {
+            return;
+        }
+        let mut child = stopped_family(tree);
         let mut killed = None;
         let status = ended(|| {
             let (status, tree) = child.terminate_tree_then_kill(GRACE).expect("they are ours");
@@ -96,5 +107,27 @@ fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
         let killed = killed.expect("it was told");
         assert!(killed.found() >= 2 && killed.guarantee() >= Guarantee::Group, "{killed:?}");
         assert_eq!(killed.failure(), None);
+    });
+}
+
+/// Without pidfd_open(2) no process can be told from a successor that has its number, and the group alone is signalled.
+///
+/// Faults: W15, W17
+#[rstest]
+#[case::of_a_group(Tree::Group)]
+#[case::of_a_session(Tree::Session)]
+fn stopped_group_notices_sigterm_without_pidfds(#[case] tree: Tree) {
+    isolated(|| {
+        if !Deny::new().errno(libc::SYS_pidfd_open, libc::ENOSYS).installed() {
+            return;
+        }
+        let mut child = stopped_family(tree);
+        let mut failure = None;
+        let status = ended(|| {
+            let (status, killed) = child.terminate_tree_then_kill(GRACE).expect("they are ours");
+            failure = killed.failure();
+            status
+        });
+        assert_eq!((status, failure), ((Some(7), None), Some(Errno::from_raw(libc::ENOSYS))));
     });
 }

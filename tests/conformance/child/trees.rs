@@ -18,7 +18,7 @@ use forkexec_tests::world::{Cgroup, limit, set_limit};
 use rstest::rstest;
 
 use crate::child::dropped::Threads;
-use crate::ground::{capabilities, check, has, is_emulated, is_privileged};
+use crate::ground::{capabilities, check, has, is_emulated, is_privileged, opens_descendants};
 use crate::start::{failure, probe};
 
 /// Those that the probe starts, and its own name.
@@ -28,11 +28,6 @@ const FAMILY: [&str; 7] = ["daemon", "hopper", "orphan", "probe", "rover", "stay
 const BYTES: usize = FAMILY.len();
 
 const LONG: Duration = Duration::from_mins(1);
-
-/// Whether the descriptor of a process that is no child can be opened.
-fn signals_descendants() -> bool {
-    !forkexec::survey().android.is_some_and(|android| android.not_called.contains(&"pidfd_open"))
-}
 
 /// A group, or the reason aloud why there is none. Orphans fall to this process, which is to wait for them.
 fn world() -> Option<Cgroup> {
@@ -88,8 +83,8 @@ fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
     #[case] left: &[&str],
 ) {
     isolated(|| {
-        if !signals_descendants() {
-            return skip("this Android release lets no app open the pidfd of a descendant");
+        if !opens_descendants() {
+            return;
         }
         let Some(world) = world() else { return };
         let mut child = family(&world, tree);
@@ -180,6 +175,9 @@ fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
 #[case::enough(2, None)]
 fn lack_of_descriptors_is_told_and_leaves_none_stopped(#[case] free: usize, #[case] failure: Option<i32>) {
     isolated(|| {
+        if !opens_descendants() {
+            return;
+        }
         let Some(world) = world() else { return };
         let mut child = family(&world, Some(Tree::Group));
         let mut held = Vec::new();
@@ -238,8 +236,8 @@ fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
     #[values(true, false)] all_will: bool,
 ) {
     isolated(|| {
-        if !signals_descendants() {
-            return skip("this Android release lets no app open the pidfd of a descendant");
+        if !opens_descendants() {
+            return;
         }
         let Some(world) = world() else { return };
         let refuses = if all_will { "" } else { "trap '' TERM" };

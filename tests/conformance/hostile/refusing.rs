@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use forkexec::{Command, Error, Launch, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
-use forkexec_tests::{probe, world};
+use forkexec_tests::{android, probe, world};
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
@@ -120,7 +120,9 @@ fn f01_f02_each_call_refused_leaves_the_exact_table_or_a_clear_error(
     isolated(|| {
         let null = File::open("/dev/null").expect("it is there");
         let files = [60, 61, 500].map(|number| world::place(&null, number));
-        for Refusal { name, call, dispensable, ask } in REFUSALS {
+        // What an Android release traps is never called there.
+        let made = REFUSALS.into_iter().filter(|refusal| android::lets(refusal.call));
+        for Refusal { name, call, dispensable, ask } in made {
             let mut outputs = [(); 6].map(|()| output()).into_iter();
             let mut next = || outputs.next().expect("there are enough");
             let done = inside(Namespaces::NONE, || {

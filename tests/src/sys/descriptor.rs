@@ -61,7 +61,7 @@ pub(crate) fn close_all_on_exec(lowest: u32) -> io::Result<()> {
 
 /// close_range(2) of the one number that no descriptor has. Under a filter of Android that traps the call, `ENOSYS`.
 pub(crate) fn close_nothing() -> io::Result<()> {
-    if crate::android::level().is_some_and(|level| level < 33) {
+    if !crate::android::lets(libc::SYS_close_range) {
         return Err(io::Error::from_raw_os_error(libc::ENOSYS));
     }
     // SAFETY: nothing is open there, and no memory is touched.

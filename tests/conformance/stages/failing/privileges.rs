@@ -5,7 +5,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 
 use super::assert_failure;
-use crate::ground::without_privileges;
+use crate::ground::{changes_ids, without_privileges};
 use crate::start::{failure, probe};
 
 #[test]
@@ -64,6 +64,9 @@ fn gid_without_privilege() {
 #[test]
 fn n41_uid_without_privilege() {
     isolated(|| {
+        if !changes_ids() {
+            return;
+        }
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));
         let text = "become user 4294967294";
