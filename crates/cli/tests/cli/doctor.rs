@@ -1,9 +1,10 @@
 //! What `doctor` finds, also where system calls are denied.
 
+use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::born::denied;
 use crate::{answer, forkexec, reported, run, said, seen};
@@ -43,6 +44,7 @@ fn the_object_has_everything() {
     let starts = |trial: &Value| trial["kind"] == "launch" && trial["outcome"] == "works";
     assert!(found["trials"].as_array().expect("it is a list").iter().any(starts), "{found}");
     assert!(found["resources"].as_array().expect("it is a list").contains(&"nofile".into()), "{found}");
+    assert!(found["android"].is_null(), "{found}");
     for name in ["system", "descriptor_limit", "loop_numbers", "operations", "reserved_signals"] {
         assert!(found.get(name).is_some(), "{name} is missing");
     }
@@ -143,5 +145,42 @@ fn where_no_child_starts_it_fails() {
         let (code, table, _) = said(&denied(&mut command, deny).output().expect("it starts"));
         assert_eq!(code, Some(125));
         assert!(table.contains("untried") && table.ends_with("no child can be started here\n"), "{table}");
+    });
+}
+
+/// `ci/android` builds the command so that it takes the release from the environment.
+///
+/// Faults: F16, Q-android
+#[rstest]
+#[case::android_8_0("26", 26, "close_range clone3 pidfd_open pidfd_send_signal")]
+#[case::android_11("30", 30, "close_range clone3 pidfd_send_signal chroot setgroups setresgid")]
+#[case::android_14("34", 34, "clone3 chroot setgroups setresgid")]
+#[case::android_15("35", 35, "chroot setgroups setresgid")]
+#[case::unknown("S", 26, "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid")]
+fn the_android_release_is_told(#[case] property: &str, #[case] level: u32, #[case] not_called: &str) {
+    isolated(|| {
+        if !cfg!(forkexec_release = "environment") {
+            return skip("the command was not built to take an Android release from the environment");
+        }
+        android::install(level).expect("a filter is taken");
+        let told = |args| {
+            let output =
+                forkexec(args).env("FORKEXEC_ANDROID_API", property).output().expect("it can be started");
+            let (code, text, complaints) = said(&output);
+            assert_eq!((code, complaints.as_str()), (Some(0), ""));
+            text
+        };
+        let known: Option<u32> = property.parse().ok();
+        let table = told(&["doctor"]);
+        let shown = known.map_or_else(|| "unknown".to_owned(), |level| level.to_string());
+        for line in [format!("Android API level  {shown}"), format!("not called         {not_called}")] {
+            assert!(table.lines().any(|it| it == line), "{line} is not in:\n{table}");
+        }
+        let found: Value = serde_json::from_str(&told(&["doctor", "--json"])).expect("it is JSON");
+        let names: Vec<&str> = not_called.split(' ').collect();
+        assert_eq!(found["android"], json!({ "api_level": known, "not_called": names }));
+        let is_tried = !names.contains(&"close_range");
+        assert_eq!(trial(&found, "close_range")["outcome"], if is_tried { "works" } else { "not-called" });
+        assert_eq!(found["exact"], true);
     });
 }
