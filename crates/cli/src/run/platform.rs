@@ -1,8 +1,6 @@
 //! Systems differ here: units, the sender of a signal, the adoption of orphans, and a clock that runs while a process is stopped.
 
 use std::io;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::time::Duration;
 use std::time::Instant;
 
 use super::forward::Sender;
@@ -51,24 +49,6 @@ cfg_if::cfg_if! {
             let done = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, yes, none, none, none) };
             if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
-
-        /// Stops this process by `stop`, and continues it at this instant if it is stopped then.
-        ///
-        /// A timer sends `SIGCONT`. If the system has no timer left, this process is not continued.
-        pub(super) fn stop_until<T>(end: Option<Instant>, stop: impl FnOnce() -> T) -> T {
-            use nix::sys::signal::{SigEvent, SigevNotify, Signal};
-            use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-            use nix::time::ClockId;
-
-            let event = SigevNotify::SigevSignal { signal: Signal::SIGCONT, si_value: 0 };
-            let mut timer = end.and_then(|_| Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(event)).ok());
-            if let (Some(timer), Some(end)) = (&mut timer, end) {
-                // Zero would disarm it.
-                let rest = end.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-                let _ = timer.set(Expiration::OneShot(rest.into()), TimerSetTimeFlags::empty());
-            }
-            stop()
-        }
     } else {
         /// The sender of a signal with these `si_code` and `si_pid`: a process has a number.
         pub(crate) fn sender(_: i32, pid: i32) -> Sender {
@@ -90,7 +70,31 @@ cfg_if::cfg_if! {
                 }
             }
         }
+    }
+}
 
+cfg_if::cfg_if! {
+    // nix has no timers for Android.
+    if #[cfg(target_os = "linux")] {
+        /// Stops this process by `stop`, and continues it at this instant if it is stopped then.
+        ///
+        /// A timer sends `SIGCONT`. If the system has no timer left, this process is not continued.
+        pub(super) fn stop_until<T>(end: Option<Instant>, stop: impl FnOnce() -> T) -> T {
+            use nix::sys::signal::{SigEvent, SigevNotify, Signal};
+            use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+            use nix::time::ClockId;
+            use std::time::Duration;
+
+            let event = SigevNotify::SigevSignal { signal: Signal::SIGCONT, si_value: 0 };
+            let mut timer = end.and_then(|_| Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(event)).ok());
+            if let (Some(timer), Some(end)) = (&mut timer, end) {
+                // Zero would disarm it.
+                let rest = end.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+                let _ = timer.set(Expiration::OneShot(rest.into()), TimerSetTimeFlags::empty());
+            }
+            stop()
+        }
+    } else {
         /// Stops this process by `stop`. No timer continues it: a deadline is noticed when it is continued.
         pub(super) fn stop_until<T>(_: Option<Instant>, stop: impl FnOnce() -> T) -> T {
             stop()

@@ -128,8 +128,9 @@ fn block() -> io::Result<libc::sigset_t> {
 /// Waits for the next of these signals. `None`: a debugger interrupted that.
 fn next(signals: &libc::sigset_t) -> Option<(i32, Sender)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the set is valid, and a `siginfo_t` is filled.
-    let signal = unsafe { libc::sigwaitinfo(signals, info.as_mut_ptr()) };
+    // Without a time limit. The libc crate has no sigwaitinfo(3) for Android.
+    // SAFETY: the set is valid, and a `siginfo_t` is filled. A null pointer for the time is not followed.
+    let signal = unsafe { libc::sigtimedwait(signals, info.as_mut_ptr(), std::ptr::null()) };
     // SAFETY: all zeroes are one, too.
     let info = unsafe { info.assume_init() };
     // SAFETY: any bytes are a number.
