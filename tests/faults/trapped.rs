@@ -40,9 +40,15 @@ enum Trapped {
 
 use Trapped::{CloseRange, Listing, Nothing, RangeAndListing, Unshare, Unsharing};
 
+#[cfg(not(all(target_os = "android", target_arch = "aarch64")))]
+const FSTATFS: libc::c_long = libc::SYS_fstatfs;
+/// The number of asm-generic/unistd.h. The libc crate lacks it there.
+#[cfg(all(target_os = "android", target_arch = "aarch64"))]
+const FSTATFS: libc::c_long = 44;
+
 impl Trapped {
     fn install(self) {
-        let [range, list, unshare] = [libc::SYS_close_range, libc::SYS_fstatfs, libc::SYS_unshare];
+        let [range, list, unshare] = [libc::SYS_close_range, FSTATFS, libc::SYS_unshare];
         let deny = Deny::new();
         let deny = match self {
             Nothing => return,
