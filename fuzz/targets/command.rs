@@ -40,7 +40,7 @@ enum Step {
 
 fuzz_target!(
     // The first command that hands something over would reserve these, and keep them.
-    init: drop(forkexec::reserve_low_slots(4)),
+    init: drop(forkexec::reserve_low_fds(4)),
     |input: (Vec<u8>, Vec<Step>)| {
     let (program, steps) = input;
     let file = File::open("/dev/null").expect("it is there");
@@ -78,7 +78,7 @@ fn say<'fd>(command: &mut Command<'fd>, step: Step, file: &'fd File) {
         Step::Stream(_, kind) => command.stderr(stdio(kind)),
         Step::Umask(mask) => command.umask(mask),
         Step::Nice(nice) => command.nice(nice),
-        Step::Limit(resource, soft, hard) => command.limit(Resource(resource.into()), soft, hard),
+        Step::Limit(resource, soft, hard) => command.rlimit(Resource(resource.into()), Some(soft), Some(hard)),
         Step::Uid(uid) => command.uid(uid),
         Step::Gid(gid) => command.gid(gid),
         Step::Groups(groups) => command.groups(groups),

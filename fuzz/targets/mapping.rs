@@ -18,13 +18,13 @@ fuzz_target!(|mappings: BTreeMap<u8, u8>| {
     for &step in &steps {
         match step {
             Move::Copy { from, to } => drop(table.insert(to, table[&from.number(&[])])),
-            Move::Save(from) => drop(table.insert(SAVED, table[&from.number(&[])])),
-            Move::Restore(to) => {
+            Move::SaveTemp(from) => drop(table.insert(SAVED, table[&from.number(&[])])),
+            Move::RestoreTemp(to) => {
                 let saved = table.remove(&SAVED).expect("something was saved");
                 table.insert(to, saved);
             }
-            Move::Share(fd) => shared.push(fd),
-            Move::Vacate(fd) => panic!("{fd} is closed, which nobody asked for"),
+            Move::ClearCloexec(fd) => shared.push(fd),
+            Move::Close(fd) => panic!("{fd} is closed, which nobody asked for"),
         }
     }
     assert!(!table.contains_key(&SAVED), "a copy is left over: {steps:?}");
@@ -33,6 +33,6 @@ fuzz_target!(|mappings: BTreeMap<u8, u8>| {
     }
     let own = mappings.iter().filter(|(to, from)| to == from).map(|(&fd, _)| fd);
     assert_eq!(shared, own.collect::<Vec<_>>());
-    let rings = steps.iter().filter(|step| matches!(step, Move::Save(_))).count();
+    let rings = steps.iter().filter(|step| matches!(step, Move::SaveTemp(_))).count();
     assert_eq!(steps.len(), mappings.len() + rings, "one step a target, and one a ring");
 });

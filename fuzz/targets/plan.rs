@@ -6,7 +6,7 @@
 #[allow(dead_code, unused_imports, reason = "the suites use all of it")]
 mod sim;
 
-use forkexec_core::{Birth, Errno, Fd, KeepList, Link, Plan, child_exec};
+use forkexec_core::{ChildContext, Errno, Fd, KeepList, CloseStrategy, Plan, child_exec};
 use forkexec_linux::Linux;
 use libfuzzer_sys::{arbitrary, fuzz_target};
 use sim::{Executed, NAMES, Recorder, SimKernel, rich};
@@ -72,11 +72,11 @@ fuzz_target!(|input: Input| {
         placed: &targets,
         terminal: None,
         foreground: None,
-        close: Some([Link::Bulk, Link::Enumerate, Link::Loop][usize::from(input.link % 3)]),
+        close: Some([CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][usize::from(input.link % 3)]),
         ..asked
     };
     let backend = Linux::new(kernel);
-    let birth = Birth { shares_table: input.shares_table, ..rich::BIRTH };
+    let birth = ChildContext { shares_table: input.shares_table, ..rich::BIRTH };
     let recorder = Recorder::new(forkexec_core::Backend::sys(&backend));
     match child_exec(&backend, &plan, &birth, &recorder) {
         Ok(Executed { files, .. }) => assert_eq!(files, expected, "the program has something else"),

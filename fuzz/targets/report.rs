@@ -2,13 +2,13 @@
 
 #![no_main]
 
-use forkexec_core::{Slot, Stage};
+use forkexec_core::{SharedReport, Stage};
 use libfuzzer_sys::fuzz_target;
 use std::mem::MaybeUninit;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut slot = MaybeUninit::<Slot>::zeroed();
-    let length = bytes.len().min(size_of::<Slot>());
+    let mut slot = MaybeUninit::<SharedReport>::zeroed();
+    let length = bytes.len().min(size_of::<SharedReport>());
     // SAFETY: so many bytes are there on both sides.
     unsafe { slot.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), length) };
     // SAFETY: it consists of 32-bit atomics, for which all bytes are a value.

@@ -78,7 +78,7 @@ fn with_all_that_has_a_list(command: &mut Command<'static>) {
     let file = || File::open("/").expect("it is there");
     command.keep_fd(file()).map_fd(file(), 20).map_fd(file(), 21).current_dir_fd(file());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.limit(forkexec::Resource::CORE, 0, 0).umask(0o022).time_stages();
+    command.rlimit(forkexec::Resource::CORE, Some(0), Some(0)).umask(0o022).time_stages();
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use forkexec::{ActivationError, Command, Error, Launch, ListenFd};
+use forkexec::{ActivationError, Command, Error, ListenFd, SpawnPolicy};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use rstest::rstest;
@@ -29,14 +29,14 @@ fn expected(pid: i32, count: usize, names: &str) -> BTreeSet<OsString> {
 
 #[rstest]
 fn sockets_begin_at_3_and_the_variables_mean_the_child(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(0, 1, 3)] files: usize,
 ) {
     isolated(|| {
         let sockets: Vec<_> = (0..files).map(|_| memory_file()).collect();
         let names = ["http", "", "my admin"];
         let mut command = probe(&[]);
-        command.launch(launch);
+        command.spawn_policy(launch);
         for (socket, name) in sockets.iter().zip(names) {
             command.listen_fd(socket, name);
         }

@@ -4,7 +4,7 @@
 
 use std::env;
 
-use forkexec::{Launch, Method};
+use forkexec::{SpawnMethod, SpawnPolicy};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::starts::{self, Known, LOOKS, OPERATIONS, Operation, STARTS, Start, Traced};
 use rstest::rstest;
@@ -21,7 +21,7 @@ fn m11_each_operation_makes_the_calls_that_are_written_down_and_no_other() {
                 continue;
             }
             let asked = &[operation.name];
-            let start = Start { title: "", asked, gaps: operation.gaps, launch: Launch::RequireFast };
+            let start = Start { title: "", asked, gaps: operation.gaps, launch: SpawnPolicy::NoFork };
             let Some(traced) = traced(&start) else { return };
             assert_start(&traced, &start);
         }
@@ -57,7 +57,7 @@ fn traced(start: &Start<'_>) -> Option<Traced> {
     if is_emulated("makes calls of its own, which strace sees") {
         return None;
     }
-    if method() != Method::Shared || bulk_closer().is_none() {
+    if method() != SpawnMethod::Shared || bulk_closer().is_none() {
         skip("what is written down is for a kernel with close_range that lets children share the table");
         return None;
     }
@@ -73,7 +73,7 @@ fn traced(start: &Start<'_>) -> Option<Traced> {
 
 #[track_caller]
 fn assert_start(traced: &Traced, start: &Start<'_>) {
-    let is_forked = start.launch == Launch::Fork;
+    let is_forked = start.launch == SpawnPolicy::Fork;
     let looked = traced.start.child.iter().filter(|name| *name == "rt_sigaction").count();
     assert!(!is_forked || (LOOKS..=2 * LOOKS).contains(&looked), "{looked} times a signal's disposition");
     // Around fork a C library may block signals of its own.

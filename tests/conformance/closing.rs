@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{Command, Errno, Link, Operand, Resource, Stage, Stdio};
+use forkexec::{CloseStrategy, Command, Errno, Operand, Resource, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Seen;
@@ -24,7 +24,7 @@ use crate::start::{
 
 #[rstest]
 fn of_ten_thousand_the_child_sees_the_list_alone(
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let limit = raise_limit();
@@ -51,7 +51,7 @@ fn of_ten_thousand_the_child_sees_the_list_alone(
 #[case::all(&[3, 4, 5, 20, 21, 22, 40])]
 fn any_list_is_kept_exactly(
     #[case] keep: &[RawFd],
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let open = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 21, 22, 40];
@@ -65,7 +65,7 @@ fn any_list_is_kept_exactly(
 
 #[rstest]
 fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else(
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
@@ -76,12 +76,12 @@ fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else
 
 #[rstest]
 fn a_limit_lowered_in_the_child_closes_nothing_kept_and_leaves_nothing_else(
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         let mut command = probe(&["report"]);
-        command.close_others_from(link).limit(Resource::NOFILE, 64, 64).keep_fd(&files[1]);
+        command.close_strategy(link).rlimit(Resource::NOFILE, Some(64), Some(64)).keep_fd(&files[1]);
         assert_eq!(seen(&mut command).fds, [0, 1, 2, 300]);
     });
 }
@@ -93,7 +93,7 @@ fn f03_the_loop_does_without_proc() {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
         }
-        let (seen, closer) = report_closing(Link::Enumerate, [&files[1]]);
+        let (seen, closer) = report_closing(CloseStrategy::Enumerate, [&files[1]]);
         assert_eq!((seen.fds, closer), (vec![0, 1, 2, 300], "loop"));
     });
 }
@@ -106,7 +106,7 @@ fn f04_a_false_proc_is_not_believed() {
         if let Err(reason) = world::false_proc(directory.path()) {
             return skip(&reason);
         }
-        let (seen, closer) = report_closing(Link::Enumerate, [&files[1]]);
+        let (seen, closer) = report_closing(CloseStrategy::Enumerate, [&files[1]]);
         assert_eq!((seen.fds, closer), (vec![0, 1, 2, 300], "loop"));
     });
 }
@@ -155,7 +155,7 @@ fn inherit_all_leaves_open_what_exec_leaves_open() {
         set_cloexec(&files[1]);
         let mut command = probe(&["report"]);
         let child = command.inherit_all().stdout(Stdio::piped()).spawn().expect("it can be started");
-        let closer = child.closer();
+        let closer = child.close_method().name();
         let output = child.wait_with_output().expect("it can be waited for");
         let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
         assert_eq!((seen.fds, closer), (vec![0, 1, 2, 30, 500], "nothing"));
@@ -215,13 +215,13 @@ fn d09_a_kept_descriptor_that_is_closed_meanwhile_is_told_by_its_number() {
         drop(file);
         let error = prepared.spawn().expect_err("it is closed");
         let told = error.as_spawn().map(|error| (error.stage(), error.operand(), error.errno()));
-        assert_eq!(told, Some((Stage::Keep, &Operand::Fd(60), Errno::BADF)));
+        assert_eq!(told, Some((Stage::KeepFds, &Operand::Fd(60), Errno::BADF)));
     });
 }
 
 #[rstest]
 fn d12_one_descriptor_at_the_very_limit_is_closed(
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let highest = raise_limit() - 1;
@@ -278,14 +278,17 @@ fn n08_a_list_of_a_hundred_thousand_entries_is_kept() {
 }
 
 /// What a probe sees that keeps these, and what closed the others.
-fn report_closing<'fd>(link: Link, keep: impl IntoIterator<Item = &'fd OwnedFd>) -> (Seen, &'static str) {
+fn report_closing<'fd>(
+    link: CloseStrategy,
+    keep: impl IntoIterator<Item = &'fd OwnedFd>,
+) -> (Seen, &'static str) {
     let mut command = probe(&["report"]);
-    command.close_others_from(link).stdout(Stdio::piped());
+    command.close_strategy(link).stdout(Stdio::piped());
     for fd in keep {
         command.keep_fd(fd);
     }
     let child = command.spawn().expect("the probe can be started");
-    let closer = child.closer();
+    let closer = child.close_method().name();
     let output = child.wait_with_output().expect("it can be waited for");
     (Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII")), closer)
 }
@@ -305,11 +308,11 @@ fn raise_limit() -> RawFd {
 }
 
 /// What a chain that begins with this link closes by.
-fn closer_of(link: Link) -> &'static str {
+fn closer_of(link: CloseStrategy) -> &'static str {
     match (link, bulk_closer()) {
-        (Link::Bulk, Some(bulk)) => bulk,
-        (Link::Bulk | Link::Enumerate, _) => capabilities().enumerators[0],
-        (Link::Loop, _) => "loop",
+        (CloseStrategy::Bulk, Some(bulk)) => bulk,
+        (CloseStrategy::Bulk | CloseStrategy::Enumerate, _) => capabilities().enumerators[0],
+        (CloseStrategy::Loop, _) => "loop",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::ptr;
 
-use forkexec::{Command, Method};
+use forkexec::{Command, SpawnMethod};
 use forkexec_core::{Capabilities, Operation};
 use forkexec_tests::isolate::skip;
 use forkexec_tests::{android, probe, world};
@@ -21,7 +21,7 @@ pub(crate) fn capabilities() -> &'static Capabilities {
 }
 
 /// How a child is started here.
-pub(crate) fn method() -> Method {
+pub(crate) fn method() -> SpawnMethod {
     let mut child = Command::new(probe::path()).arg("true").spawn().expect("it starts");
     child.wait().expect("it ends");
     child.method()

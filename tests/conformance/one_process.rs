@@ -6,7 +6,7 @@
 use std::env;
 use std::thread;
 
-use forkexec::{Command, Launch, Link};
+use forkexec::{CloseStrategy, Command, SpawnPolicy};
 use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -53,7 +53,7 @@ const STARTS: [Start; 12] = [
     Start {
         name: "fork",
         ask: |command| {
-            command.launch(Launch::Fork);
+            command.spawn_policy(SpawnPolicy::Fork);
         },
         lacks: &["CLONE_VM"],
         ..START_ONE
@@ -83,7 +83,7 @@ const STARTS: [Start; 12] = [
     Start {
         name: "listing",
         ask: |command| {
-            command.close_others_from(Link::Enumerate);
+            command.close_strategy(CloseStrategy::Enumerate);
         },
         has: &["CLONE_VFORK"],
         lacks: &["CLONE_FILES"],

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use forkexec::{Children, Command, Error, InputError, Launch, Pipeline, Stage, Stdio, Stopped};
+use forkexec::{Children, Command, Error, InputError, Pipeline, SpawnPolicy, Stage, Stdio, StopReason};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
@@ -50,11 +50,11 @@ fn a_megabyte_goes_through_all(#[case] length: usize) {
 
 /// What each of four sees, which writes it to a file of its own: what it inherits, its ends and nothing of the others'.
 /// Whether standard error is a pipe that all share.
-fn reports(launch: Launch, inherit_all: bool, shares_stderr: bool) -> Vec<Seen> {
+fn reports(launch: SpawnPolicy, inherit_all: bool, shares_stderr: bool) -> Vec<Seen> {
     let files: Vec<File> = (0..4).map(|_| high_memory_file()).collect();
     let mut commands = files.iter().map(|file| {
         let mut command = probe(&["report", "--to", "9"]);
-        command.map_fd(file, 9).launch(launch);
+        command.map_fd(file, 9).spawn_policy(launch);
         if inherit_all {
             command.inherit_all();
         }
@@ -82,7 +82,7 @@ fn each_has_its_own(reports: &[Seen]) {
 
 #[rstest]
 fn no_child_holds_an_end_of_another(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(true, false)] inherit_all: bool,
     #[values(true, false)] shares_stderr: bool,
 ) {
@@ -104,7 +104,7 @@ fn d02_no_end_is_taken_for_a_stream_that_the_parent_has_closed(#[values(1, 2, 3,
     isolated(|| {
         let closed: Vec<i32> = (0..3).filter(|fd| closed >> fd & 1 == 1).collect();
         let reopen = world::close_stdio(&closed);
-        let reports = std::panic::catch_unwind(|| reports(Launch::Auto, false, false));
+        let reports = std::panic::catch_unwind(|| reports(SpawnPolicy::Auto, false, false));
         drop(reopen);
         let reports = reports.expect("they start");
         each_has_its_own(&reports);
@@ -301,11 +301,11 @@ fn one_can_talk_to_a_pipeline_with_limits() {
     isolated(|| {
         let pipeline = Pipeline::new(probe(&["echo"])).pipe(probe(&["echo"])).stdin(Stdio::piped());
         let mut children = pipeline.stdout(Stdio::piped()).spawn().expect("they start");
-        let mut talk = children.talk();
+        let mut talk = children.communicator();
         talk.keep_stdin_open(true).until_stdout_line(|line| line == b"ready");
-        assert_eq!(talk.input(b"ready\n").run().expect("it is no error").stopped, Stopped::Line);
+        assert_eq!(talk.input(b"ready\n").run().expect("it is no error").stopped, StopReason::Line);
         let heard = talk.timeout(SHORT).run().expect("it is no error");
-        assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+        assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
         let heard = talk.keep_stdin_open(false).timeout(LONG).run().expect("it is no error");
         assert!(heard.status.is_some_and(|status| status.as_slice().len() == 2 && status.success()));
     });
@@ -322,14 +322,14 @@ fn the_drain_limit_begins_when_all_have_ended(#[values(true, false)] pidfd: bool
         };
         let pipeline = Pipeline::new(shell("exec sleep 600")).pipe(shell("sleep 600 & echo left"));
         let mut children = pipeline.stdout(Stdio::piped()).spawn().expect("they start");
-        let mut talk = children.talk();
+        let mut talk = children.communicator();
         talk.drain_limit(Duration::ZERO).until_stdout_line(|line| line == b"left");
-        assert_eq!(talk.run().expect("it is no error").stopped, Stopped::Line);
+        assert_eq!(talk.run().expect("it is no error").stopped, StopReason::Line);
         talk.partner().as_mut_slice()[1].wait().expect("it ends");
         let heard = talk.timeout(SHORT).run().expect("it is no error");
-        assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+        assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
         talk.partner().as_mut_slice()[0].kill().expect("it is ours");
         let heard = talk.timeout(LONG).run().expect("it is no error");
-        assert_eq!(heard.stopped, Stopped::DrainLimit);
+        assert_eq!(heard.stopped, StopReason::DrainLimit);
     });
 }

@@ -80,7 +80,7 @@ fn d06_a_source_above_the_limit_can_be_mapped_below_it() {
 fn d06_a_target_above_the_limit_of_the_child_can_be_had() {
     isolated(|| {
         let file = memory_file();
-        let seen = report(probe(&[]).map_fd(&file, 100).limit(Resource::NOFILE, 64, 64));
+        let seen = report(probe(&[]).map_fd(&file, 100).rlimit(Resource::NOFILE, Some(64), Some(64)));
         assert_eq!((seen.fds, seen.limits["nofile"]), (vec![0, 1, 2, 100], (64, 64)));
     });
 }

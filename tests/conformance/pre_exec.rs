@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use forkexec::{Cause, Command, Errno, Launch, Stage, WithoutInterpreter, low_slots, reserve_low_slots};
+use forkexec::{Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, low_fds, reserve_low_fds};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 use rstest::rstest;
@@ -59,15 +59,15 @@ fn closure_that_fails_runs_once(
     errno: i32,
 ) {
     isolated(|| {
-        reserve_low_slots(4).expect("there is room");
-        let before = low_slots();
+        reserve_low_fds(4).expect("there is room");
+        let before = low_fds();
         let mut command = probe(&["true"]);
         let runs = Runs::of(&mut command, Some(errno));
         let failure = failure(&mut command);
         assert_eq!((failure.stage(), failure.errno()), (Stage::PreExec, Errno::from_raw(errno)));
         drop(command);
-        assert_eq!((runs.count(), low_slots()), (1, before));
-        reserve_low_slots(0).expect("they can be given up");
+        assert_eq!((runs.count(), low_fds()), (1, before));
+        reserve_low_fds(0).expect("they can be given up");
     });
 }
 
@@ -87,7 +87,7 @@ fn closure_runs_once_before_a_program_that_is_tried_again(#[case] name: &str, #[
         fs::copy(root.path().join("probe"), &busy).expect("there is room");
         let open = File::options().append(true).open(&busy).expect("it is ours");
         let mut command = Command::new(root.path().join(name));
-        command.arg("true").without_interpreter(WithoutInterpreter::Shell);
+        command.arg("true").enoexec_fallback(EnoexecFallback::Shell);
         let runs = Runs::of(&mut command, None);
         let status = command.status();
         drop((command, open));
@@ -201,7 +201,7 @@ fn closure_that_exits_is_no_panic() {
         };
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing but that.
-        unsafe { command.launch(Launch::Auto).pre_exec(end) };
+        unsafe { command.spawn_policy(SpawnPolicy::Auto).pre_exec(end) };
         let error = command.spawn().expect_err("it has no program");
         assert!(matches!(error, forkexec::Error::Died { stage: Stage::PreExec, .. }), "{error}");
     });

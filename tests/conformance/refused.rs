@@ -9,7 +9,7 @@ mod inputs;
 
 use std::io::{self, ErrorKind};
 
-use forkexec::{Command, Errno, Error, InputError, Launch, Method, SearchPath};
+use forkexec::{Command, Errno, Error, InputError, SearchPath, SpawnMethod, SpawnPolicy};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
@@ -84,7 +84,7 @@ fn n50_a_closure_without_fork_is_told() {
         // SAFETY: the closure does nothing, and never runs.
         unsafe { command.pre_exec(|| Ok(())) };
         let text = "a pre-exec closure needs fork, and a start without fork is required";
-        assert_refused(command.launch(Launch::RequireFast), ErrorKind::InvalidInput, text);
+        assert_refused(command.spawn_policy(SpawnPolicy::NoFork), ErrorKind::InvalidInput, text);
     });
 }
 
@@ -93,12 +93,12 @@ fn a_system_without_a_fast_start_is_told() {
     isolated(|| {
         let capabilities = capabilities();
         let lacks = format!("{} cannot start a child without fork", capabilities.system);
-        let has = capabilities.launchers.iter().any(|method| *method != Method::Fork);
+        let has = capabilities.launchers.iter().any(|method| *method != SpawnMethod::Fork);
         let can_start = !forbid_starts();
         if has && can_start {
             return;
         }
-        let (_, text) = refusal(probe(&["true"]).launch(Launch::RequireFast));
+        let (_, text) = refusal(probe(&["true"]).spawn_policy(SpawnPolicy::NoFork));
         assert_eq!(text, if has { started() } else { lacks });
     });
 }
@@ -122,7 +122,7 @@ fn n48_a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, 
 #[case::death_signal(
     Operation::DieWithParent,
     // The keeper would be another start, which C libraries make by different calls.
-    |it: &mut Command<'_>| { it.die_with_parent(15).keeper(false); },
+    |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
     "send a signal when the parent dies",
 )]
 fn what_the_system_lacks_is_told_and_what_it_has_is_started(

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use forkexec::{Command, Launch, Method, Stdio, low_slots, reserve_low_slots};
+use forkexec::{Command, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
 use forkexec_linux::{CloneSys, Kernel};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -95,7 +95,7 @@ fn the_child_gets_what_it_was_handed(
     #[values(0, 4, 16)] slots: usize,
 ) {
     isolated(|| {
-        reserve_low_slots(slots).expect("a pipe can be made");
+        reserve_low_fds(slots).expect("a pipe can be made");
         let parent = Parent::new();
         let mut command = probe(&["report"]);
         let mut expected: Vec<(RawFd, Identity)> = Vec::new();
@@ -108,11 +108,11 @@ fn the_child_gets_what_it_was_handed(
             expected.push((parent.number(to), identity(&parent.pipes[source])));
         }
         expected.sort_unstable();
-        let before = (Snapshot::take(), low_slots());
-        for launch in [Launch::Auto, Launch::Auto, Launch::Fork] {
-            assert_eq!(table(&seen(command.launch(launch)))[3..], expected);
+        let before = (Snapshot::take(), low_fds());
+        for launch in [SpawnPolicy::Auto, SpawnPolicy::Auto, SpawnPolicy::Fork] {
+            assert_eq!(table(&seen(command.spawn_policy(launch)))[3..], expected);
         }
-        let after = (Snapshot::take(), low_slots());
+        let after = (Snapshot::take(), low_fds());
         assert_eq!((before.0.differences(&after.0), before.1.len()), (vec![], after.1.len()));
     });
 }
@@ -120,7 +120,7 @@ fn the_child_gets_what_it_was_handed(
 #[rstest]
 fn directory_and_streams_are_what_was_asked_for_wherever_they_lie(#[values(0, 16)] slots: usize) {
     isolated(|| {
-        reserve_low_slots(slots).expect("a pipe can be made");
+        reserve_low_fds(slots).expect("a pipe can be made");
         let _parent = Parent::new();
         let root = std::fs::File::open("/").expect("it is there");
         let (input, error) = (pipe(), pipe());
@@ -141,19 +141,19 @@ fn a_few_numbers_are_reserved_by_the_first_command_that_hands_something_over() {
         }
         // What the first child meets with is known to the second.
         let [_, method] = [method(), method()];
-        assert_eq!(low_slots(), [0; 0]);
+        assert_eq!(low_fds(), [0; 0]);
         assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
-        if method != Method::Shared {
+        if method != SpawnMethod::Shared {
             // No table is shared here, so no low number is needed.
-            return assert_eq!(low_slots(), [0; 0]);
+            return assert_eq!(low_fds(), [0; 0]);
         }
         // Four, and what they are duplicates of.
-        assert_eq!(low_slots(), [48, 49, 50, 51, 64]);
-        assert_eq!((reserve_low_slots(2).ok(), reserve_low_slots(99).ok()), (Some(4), Some(16)));
-        assert_eq!((reserve_low_slots(0).ok(), low_slots()), (Some(0), vec![]));
+        assert_eq!(low_fds(), [48, 49, 50, 51, 64]);
+        assert_eq!((reserve_low_fds(2).ok(), reserve_low_fds(99).ok()), (Some(4), Some(16)));
+        assert_eq!((reserve_low_fds(0).ok(), low_fds()), (Some(0), vec![]));
         assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
-        assert_eq!(low_slots(), [0; 0]);
-        assert_eq!((reserve_low_slots(1).ok(), low_slots().len()), (Some(1), 2));
+        assert_eq!(low_fds(), [0; 0]);
+        assert_eq!((reserve_low_fds(1).ok(), low_fds().len()), (Some(1), 2));
     });
 }
 
@@ -164,9 +164,9 @@ fn numbers_that_became_somebody_else_s_are_left_alone() {
         if !has_slots() {
             return;
         }
-        reserve_low_slots(4).expect("a pipe can be made");
+        reserve_low_fds(4).expect("a pipe can be made");
         let parent = Parent::new();
-        let lost = low_slots();
+        let lost = low_fds();
         for &fd in &lost {
             // SAFETY: the library knows its own, whatever became of the number.
             check(unsafe { libc::close(fd) });
@@ -180,7 +180,7 @@ fn numbers_that_became_somebody_else_s_are_left_alone() {
         let expected = kept.map(|pipe| (pipe.as_raw_fd(), identity(pipe)));
         assert_eq!(table(&seen(&mut command))[3..], expected);
         assert!(foreign.iter().all(|fd| identity(fd) == identity(&file)));
-        assert!(low_slots().iter().all(|fd| !lost.contains(fd)));
+        assert!(low_fds().iter().all(|fd| !lost.contains(fd)));
     });
 }
 
@@ -188,7 +188,7 @@ fn numbers_that_became_somebody_else_s_are_left_alone() {
 #[test]
 fn a_start_drops_no_record_lock_of_the_parent_s() {
     isolated(|| {
-        reserve_low_slots(16).expect("a pipe can be made");
+        reserve_low_fds(16).expect("a pipe can be made");
         let _parent = Parent::new();
         let file = memory_file();
         // SAFETY: all zeroes are a lock of a whole file.
@@ -213,14 +213,14 @@ fn descriptors_that_run_out_are_taken_back_from_what_is_reserved() {
         world::set_limit(libc::RLIMIT_NOFILE, 300, hard).expect("within the hard limit");
         // By clone(2), the first child shows that a table can be shared, and nothing is reserved before that.
         assert!(probe(&["true"]).status().expect("it can be started").success());
-        reserve_low_slots(16).expect("a pipe can be made");
+        reserve_low_fds(16).expect("a pipe can be made");
         let null = std::fs::File::open("/dev/null").expect("it is there");
         let mut crowd = Vec::new();
         while let Ok(another) = null.as_fd().try_clone_to_owned() {
             crowd.push(another);
         }
         let answer = probe(&["true"]).stdin(Stdio::piped()).stdout(Stdio::piped()).status();
-        let reserved = low_slots();
+        let reserved = low_fds();
         drop(crowd);
         if has_slots() {
             assert!(answer.expect("it can be started").success());
@@ -233,7 +233,7 @@ fn descriptors_that_run_out_are_taken_back_from_what_is_reserved() {
 #[test]
 fn a_kept_descriptor_above_the_limit_stays_where_it_is() {
     isolated(|| {
-        reserve_low_slots(16).expect("a pipe can be made");
+        reserve_low_fds(16).expect("a pipe can be made");
         let mut parent = Parent::new();
         // The report of a forked child needs numbers below the limit.
         parent.crowd.drain(..8);
@@ -253,9 +253,9 @@ fn a_kept_descriptor_above_the_limit_stays_where_it_is() {
 fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
     const ROUNDS: usize = 25;
     isolated(|| {
-        reserve_low_slots(slots).expect("a pipe can be made");
+        reserve_low_fds(slots).expect("a pipe can be made");
         let parent = Parent::new();
-        let before = low_slots();
+        let before = low_fds();
         thread::scope(|scope| {
             for pipe in &parent.pipes[LOW..LOW + 8] {
                 scope.spawn(move || {
@@ -268,7 +268,7 @@ fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
                 });
             }
         });
-        assert_eq!(low_slots(), before);
+        assert_eq!(low_fds(), before);
     });
 }
 
@@ -276,7 +276,7 @@ fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
 #[test]
 fn a_process_that_forked_has_its_own() {
     isolated(|| {
-        reserve_low_slots(4).expect("a pipe can be made");
+        reserve_low_fds(4).expect("a pipe can be made");
         let parent = Parent::new();
         let start = || {
             let mut command = Command::new(forkexec_tests::probe::path());

@@ -2,7 +2,7 @@
 //!
 //! Backends compile on every host, so one host can tell of all.
 
-use forkexec_core::{Capabilities, Method};
+use forkexec_core::{Capabilities, SpawnMethod};
 
 /// By the crates' names under `platforms/`. A crate that serves two systems tells of each.
 const BACKENDS: &[(&str, &Capabilities)] = &[
@@ -19,7 +19,7 @@ const BACKENDS: &[(&str, &Capabilities)] = &[
 
 fn main() {
     for (backend, has) in BACKENDS {
-        let launchers: Vec<_> = has.launchers.iter().map(|&method| Method::name(method)).collect();
+        let launchers: Vec<_> = has.launchers.iter().map(|&method| SpawnMethod::name(method)).collect();
         println!(
             r#"{{"backend":{backend:?},"system":{:?},"bulk_closer":{:?},"enumerators":{:?},"launchers":{launchers:?}}}"#,
             has.system,

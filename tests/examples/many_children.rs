@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::thread;
 
-use forkexec::{Command, Error, Launch, Stage, Stdio};
+use forkexec::{Command, Error, SpawnPolicy, Stage, Stdio};
 
 const ROUNDS: usize = 10;
 const THREADS: usize = 4;
@@ -20,7 +20,8 @@ fn main() -> Result<(), Error> {
         }
         Ok::<(), Error>(())
     })?;
-    let refused = Command::new("true").launch(Launch::RequireFast).spawn().map(|mut child| child.wait());
+    let refused =
+        Command::new("true").spawn_policy(SpawnPolicy::NoFork).spawn().map(|mut child| child.wait());
     let methods: Vec<_> = methods.into_iter().collect();
     println!("{} children, started by {}", THREADS * ROUNDS * 4, methods.join(" and "));
     match refused {

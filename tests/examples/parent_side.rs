@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
-use forkexec::{Child, Command, Error, OnDrop, Prepared, Tree};
+use forkexec::{Child, Command, Containment, Error, OnDrop, Prepared};
 
 const ROUNDS: usize = 500;
 
@@ -69,7 +69,7 @@ fn main() -> Result<(), Error> {
     }
     // The thread is there as long as this one is.
     let mut held = long();
-    held.tree(Tree::Group);
+    held.containment(Containment::Group);
     let mut held = held.spawn()?;
     let mut other = long();
     drop(other.die_with_parent(libc::SIGKILL).spawn()?);
@@ -77,9 +77,9 @@ fn main() -> Result<(), Error> {
     held.kill_tree()?;
     held.wait()?;
 
-    for tree in [Tree::Group, Tree::Session, Tree::Best] {
+    for tree in [Containment::Group, Containment::Session, Containment::Auto] {
         let mut command = long();
-        command.tree(tree);
+        command.containment(tree);
         measure(format!("kill_tree: {tree:?}"), &command.into_prepared()?, kill_tree)?;
     }
 
@@ -89,7 +89,7 @@ fn main() -> Result<(), Error> {
     thread::scope(|scope| {
         let plainly = || measure("by another thread", &plain, wait);
         scope.spawn(plainly).join().expect("it does not panic")?;
-        let kept = || measure("die_with_parent, by another thread: the keeper", &dying, wait);
+        let kept = || measure("die_with_parent, by another thread: the spawner thread", &dying, wait);
         scope.spawn(kept).join().expect("it does not panic")
     })?;
 

@@ -4,7 +4,9 @@
 
 use rstest::rstest;
 
-use forkexec_core::{Backend, Closer, Errno, KeepList, LaunchError, Launcher, Method, Plan, Report, Stage};
+use forkexec_core::{
+    Backend, Closer, Errno, KeepList, LaunchError, Launcher, Plan, Report, SpawnMethod, Stage,
+};
 use forkexec_linux::{AndroidCall, Call, Linux, LinuxLauncher, OneMethod, Release};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -57,15 +59,16 @@ fn the_release_decides_which_calls_are_made(#[case] level: u32) {
         for round in 0..3 {
             let Ran { method, by, pidfd } = launch(backend, &launcher, &closing()).expect("it starts");
             let has_range = release.allows(AndroidCall::CloseRange);
-            let by_list = (Method::Vfork, Closer::Enumerator(0));
+            let by_list = (SpawnMethod::Vfork, Closer::Enumerator(0));
             // clone(2) shares no table before the first child has shown that memory is shared.
             let shares = round > 0 || release.allows(AndroidCall::Clone3);
-            let at_once = (if shares { Method::Shared } else { Method::Vfork }, Closer::Bulk);
+            let at_once = (if shares { SpawnMethod::Shared } else { SpawnMethod::Vfork }, Closer::Bulk);
             assert_eq!((method, by), if has_range { at_once } else { by_list });
             assert!(pidfd, "clone(2) gives one");
         }
         let forking = Box::leak(Box::new(LinuxLauncher::new(backend)));
-        let forked = launch(backend, &OneMethod::new(forking, Method::Fork), &closing()).expect("it starts");
+        let forked =
+            launch(backend, &OneMethod::new(forking, SpawnMethod::Fork), &closing()).expect("it starts");
         assert_eq!(forked.pidfd, release.allows(AndroidCall::PidfdOpen));
         assert_eq!(backend.sys().denials(), 0, "no trapped call was made");
         let used_clone3 = backend.sys().take_starts().iter().any(|start| start.call == Call::Clone3);
@@ -75,7 +78,7 @@ fn the_release_decides_which_calls_are_made(#[case] level: u32) {
 
 /// Faults: F16
 #[rstest]
-#[case::root(Stage::Root, |plan| Plan { root: Some(c"/"), ..plan })]
+#[case::root(Stage::Chroot, |plan| Plan { root: Some(c"/"), ..plan })]
 #[case::groups(Stage::Groups, |plan| Plan { groups: Some(&[0]), ..plan })]
 #[case::gid(Stage::Gid, |plan| Plan { gid: Some(0), ..plan })]
 fn an_app_is_refused_what_its_filter_traps(

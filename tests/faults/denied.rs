@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use rstest::rstest;
 
-use forkexec::{Command, Error, Launch, Link, Method, Stage};
+use forkexec::{CloseStrategy, Command, Error, SpawnMethod, SpawnPolicy, Stage};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{self, Seen};
@@ -29,11 +29,11 @@ impl Closers {
     fn look() -> Self {
         let closer = |link| {
             let mut command = Command::new(probe::path());
-            let mut child = command.arg("true").close_others_from(link).spawn().expect("it starts");
+            let mut child = command.arg("true").close_strategy(link).spawn().expect("it starts");
             child.wait().expect("it ends");
-            child.closer()
+            child.close_method().name()
         };
-        Self { bulk: closer(Link::Bulk), list: closer(Link::Enumerate) }
+        Self { bulk: closer(CloseStrategy::Bulk), list: closer(CloseStrategy::Enumerate) }
     }
 
     fn has_bulk(&self) -> bool {
@@ -41,17 +41,17 @@ impl Closers {
     }
 
     /// What is left where `link` is the first that is not denied.
-    fn name(&self, link: Link) -> &'static str {
+    fn name(&self, link: CloseStrategy) -> &'static str {
         match link {
-            Link::Bulk if self.has_bulk() => self.bulk,
-            Link::Enumerate => self.list,
+            CloseStrategy::Bulk if self.has_bulk() => self.bulk,
+            CloseStrategy::Enumerate => self.list,
             _ => "loop",
         }
     }
 }
 
 /// How a child is started here while nothing is denied.
-fn method() -> Method {
+fn method() -> SpawnMethod {
     let mut child = Command::new(probe::path()).arg("true").spawn().expect("it starts");
     child.wait().expect("it ends");
     child.method()
@@ -69,7 +69,7 @@ fn closer_with_exactly(fds: &[OwnedFd], keep: &[i32]) -> &'static str {
         command.keep_fd(fd);
     }
     let child = command.spawn().expect("what is denied has an answer");
-    let closer = child.closer();
+    let closer = child.close_method().name();
     let output = child.wait_with_output().expect("the probe ends");
     let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
     assert_eq!(seen.fds, [&[0, 1, 2], keep].concat());
@@ -103,16 +103,16 @@ const BULK: libc::c_long = libc::SYS_close_range;
 const LIST: libc::c_long = libc::SYS_getdents64;
 
 #[rstest]
-#[case::f01_bulk_call(&[BULK], Proc::True, Link::Enumerate)]
-#[case::f02_bulk_call_and_list(&[BULK, LIST], Proc::True, Link::Loop)]
-#[case::list_alone(&[LIST], Proc::True, Link::Bulk)]
-#[case::f03_bulk_call_without_proc(&[BULK], Proc::Away, Link::Loop)]
-#[case::f04_bulk_call_with_false_proc(&[BULK], Proc::False, Link::Loop)]
-#[case::f04_both_with_false_proc(&[BULK, LIST], Proc::False, Link::Loop)]
+#[case::f01_bulk_call(&[BULK], Proc::True, CloseStrategy::Enumerate)]
+#[case::f02_bulk_call_and_list(&[BULK, LIST], Proc::True, CloseStrategy::Loop)]
+#[case::list_alone(&[LIST], Proc::True, CloseStrategy::Bulk)]
+#[case::f03_bulk_call_without_proc(&[BULK], Proc::Away, CloseStrategy::Loop)]
+#[case::f04_bulk_call_with_false_proc(&[BULK], Proc::False, CloseStrategy::Loop)]
+#[case::f04_both_with_false_proc(&[BULK, LIST], Proc::False, CloseStrategy::Loop)]
 fn what_is_denied_leaks_nothing_and_is_told(
     #[case] denied: &'static [libc::c_long],
     #[case] proc: Proc,
-    #[case] left: Link,
+    #[case] left: CloseStrategy,
     #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
 ) {
     isolated(|| {
@@ -129,14 +129,14 @@ fn what_is_denied_leaks_nothing_and_is_told(
 
 /// The same without any filter, from each link on.
 #[rstest]
-#[case::bulk(Link::Bulk)]
-#[case::list(Link::Enumerate)]
-#[case::every_number(Link::Loop)]
-fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] link: Link) {
+#[case::bulk(CloseStrategy::Bulk)]
+#[case::list(CloseStrategy::Enumerate)]
+#[case::every_number(CloseStrategy::Loop)]
+fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] link: CloseStrategy) {
     isolated(|| {
         let fds = open();
         let mut command = Command::new(probe::path());
-        command.arg("report").keep_fd(&fds[1]).close_others_from(link);
+        command.arg("report").keep_fd(&fds[1]).close_strategy(link);
         let output = command.output().expect("the probe runs");
         let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
         assert_eq!(seen.fds, [0, 1, 2, 60]);
@@ -184,7 +184,7 @@ fn f06_a_limit_lowered_below_open_descriptors_hides_none() {
 
 /// A call that only closes has a next link: the suite `trapped`.
 #[rstest]
-#[case::directory(libc::SYS_chdir, Stage::Directory)]
+#[case::directory(libc::SYS_chdir, Stage::Chdir)]
 #[case::session(libc::SYS_setsid, Stage::Session)]
 #[case::nice(libc::SYS_setpriority, Stage::Nice)]
 fn f11_a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
@@ -221,7 +221,7 @@ fn e09_a_child_that_is_killed_in_execve_has_not_started() {
 /// Its process group cannot be asked about, because it is in another session: of a forked one `/proc` tells.
 #[rstest]
 fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if cfg!(forkexec_backend = "posix") {
@@ -229,7 +229,7 @@ fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
         }
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
         for _ in 0..20 {
-            let spawned = Command::new(probe::path()).arg("true").launch(launch).setsid().spawn();
+            let spawned = Command::new(probe::path()).arg("true").spawn_policy(launch).setsid().spawn();
             let Err(Error::Died { stage: Stage::Exec, status: Some(status) }) = spawned else {
                 panic!("a child that was killed is {spawned:?}");
             };
@@ -242,17 +242,17 @@ fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
 /// status does.
 #[rstest]
 fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_or_its_status_is(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(false, true)] session: bool,
 ) {
     isolated(|| {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
         }
-        let shares_memory = launch == Launch::Auto && method() != Method::Fork;
+        let shares_memory = launch == SpawnPolicy::Auto && method() != SpawnMethod::Fork;
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
         let mut command = Command::new(probe::path());
-        command.arg("true").launch(launch);
+        command.arg("true").spawn_policy(launch);
         if session {
             command.setsid();
         }

@@ -49,7 +49,7 @@ pub(crate) struct Copies {
     pub(crate) waits: bool,
     /// `CLONE_FILES`.
     pub(crate) shares_table: bool,
-    /// The child's end is announced by `SIGCHLD` in any case, as QEMU's `linux-user` demands.
+    /// The child's end is exit_signal by `SIGCHLD` in any case, as QEMU's `linux-user` demands.
     pub(crate) announces: bool,
 }
 
@@ -60,7 +60,7 @@ impl Copies {
     ///
     /// As for fork(2).
     unsafe fn start(self, start: Start, live: &dyn Fn() -> c_int) -> Result<Started, Errno> {
-        let signal = if self.announces || start.announced { libc::SIGCHLD } else { 0 };
+        let signal = if self.announces || start.exit_signal { libc::SIGCHLD } else { 0 };
         let waits = if self.waits { libc::CLONE_VFORK } else { 0 };
         let table = if self.shares_table && start.shares_table { libc::CLONE_FILES } else { 0 };
         let flags = libc::c_long::from(signal | waits | table);
@@ -299,8 +299,8 @@ unsafe impl<S: Sys> Sys for Failing<S> {
     calls! {
         // The number is free whatever close(2) answers (NOTES).
         after: close(fd: Fd) -> ();
-        instead: dup_onto(from: Fd, to: Fd) -> ();
-        instead: dup_from(fd: Fd, lowest: Fd) -> Fd;
+        instead: dup2(from: Fd, to: Fd) -> ();
+        instead: dup_min(fd: Fd, lowest: Fd) -> Fd;
         instead: is_cloexec(fd: Fd) -> bool;
         instead: set_cloexec(fd: Fd, cloexec: bool) -> ();
         instead: write(fd: Fd, bytes: &[u8]) -> usize;
@@ -313,10 +313,10 @@ unsafe impl<S: Sys> Sys for Failing<S> {
         instead: disposition(signal: Signal) -> Disposition;
         instead: set_disposition(signal: Signal, ignored: bool) -> ();
         instead: set_mask(mask: SignalSet) -> ();
-        instead: start_session() -> ();
+        instead: setsid() -> ();
         instead: set_process_group(group: Pid) -> ();
-        instead: take_terminal(terminal: Fd) -> ();
-        instead: come_to_foreground(terminal: Fd) -> ();
+        instead: set_controlling_tty(terminal: Fd) -> ();
+        instead: tcsetpgrp(terminal: Fd) -> ();
         instead: set_nice(nice: i32) -> ();
         instead: set_groups(groups: &[u32]) -> ();
         instead: set_gid(gid: u32) -> ();
@@ -343,14 +343,14 @@ unsafe impl<S: Sys> Sys for Failing<S> {
         self.inner.highest_signal()
     }
 
-    fn process(&self) -> Pid {
-        self.inner.process()
+    fn getpid(&self) -> Pid {
+        self.inner.getpid()
     }
 
     /// Counted, and done in any case: getppid(2) cannot fail.
-    fn parent(&self) -> Pid {
+    fn getppid(&self) -> Pid {
         let _ = self.fault("parent".into());
-        self.inner.parent()
+        self.inner.getppid()
     }
 
     /// The parent's acts alone: a child pauses between two tries of its exec.
@@ -500,10 +500,10 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         started
     }
 
-    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+    unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
         self.stack.fetch_sub(length, Ordering::Relaxed);
         // SAFETY: the caller's promise.
-        self.instead("forbid", || unsafe { self.inner.forbid(memory, length) })
+        self.instead("forbid", || unsafe { self.inner.mprotect_none(memory, length) })
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) const LOST: Report = Report { stage: Stage::Exec, errno: Errno::NOENT
 /// As waitpid(2) encodes `_exit(255)`.
 const FAILED: i32 = 255 << 8;
 
-/// waitpid(2) without `__WCLONE` finds one that failed only if its end is announced by `SIGCHLD`.
+/// waitpid(2) without `__WCLONE` finds one that failed only if its end is exit_signal by `SIGCHLD`.
 #[rstest]
 #[case::runs(plan(), None, 0)]
 #[case::fails(lost(), Some(LOST), FAILED)]
@@ -35,10 +35,10 @@ fn whoever_waits_finds_the_child(
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let before = Snapshot::take();
-        let (pid, failure) = launcher.hand_over(&plan).expect("it starts");
+        let (pid, failure) = launcher.spawn_unreaped(&plan).expect("it starts");
         assert_eq!(failure, expected);
         assert_eq!(backend.sys().inner().reap(pid), Some(status));
-        assert!(backend.sys().take_starts().last().is_some_and(|start| start.announced));
+        assert!(backend.sys().take_starts().last().is_some_and(|start| start.exit_signal));
         assert_eq!(before.differences(&Snapshot::take()), [""; 0]);
     });
 }
@@ -49,7 +49,7 @@ fn a_method_that_is_refused_leaves_no_child() {
     isolated(|| {
         let denied = ["close_range_unshare", "unshare_files"];
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).denying(&denied, Errno::PERM));
-        let (pid, failure) = launcher.hand_over(&plan()).expect("there is another way");
+        let (pid, failure) = launcher.spawn_unreaped(&plan()).expect("there is another way");
         assert_eq!((failure, backend.sys().inner().reap(pid)), (None, Some(0)));
         assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD));
         let shared: Vec<bool> =
@@ -104,8 +104,8 @@ fn a_forked_one_tells_its_reporter(
         let (reader, writer) = sys.inner().pipe().expect("a pipe can be made");
         let byte = Byte(sys, writer);
         let pid: Pid = match by {
-            By::Fork => ForkLauncher::new(backend).hand_over(&plan, &byte),
-            By::Linux => launcher.hand_over_forked(&plan, &byte),
+            By::Fork => ForkLauncher::new(backend).spawn_unreaped(&plan, &byte),
+            By::Linux => launcher.fork_unreaped(&plan, &byte),
         }
         .expect("it starts");
         sys.inner().close(writer).expect("it is open");

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Errno, KeepList, LaunchError, Launcher, Limit, Method, ParentSys, Plan, Resource, SignalSet,
-    Stage, Sys, WorkingDirectory,
+    Backend, Errno, KeepList, LaunchError, Launcher, Limit, ParentSys, Plan, Resource, SignalSet,
+    SpawnMethod, Stage, Sys, WorkingDirectory,
 };
 use forkexec_linux::{Call, Start};
 use forkexec_tests::isolate::isolated;
@@ -77,11 +77,11 @@ fn by_clone3(_: Start) -> Option<Errno> {
 }
 
 #[rstest]
-#[case::table("close_range_unshare", Stage::Table)]
-#[case::root("chroot", Stage::Root)]
-#[case::directory("chdir", Stage::Directory)]
+#[case::table("close_range_unshare", Stage::UnshareFiles)]
+#[case::root("chroot", Stage::Chroot)]
+#[case::directory("chdir", Stage::Chdir)]
 #[case::signals("set_disposition", Stage::Signals)]
-#[case::session("start_session", Stage::Session)]
+#[case::session("setsid", Stage::Session)]
 #[case::limits("set_limit", Stage::Limits)]
 #[case::groups("set_groups", Stage::Groups)]
 #[case::uid("set_uid", Stage::Uid)]
@@ -96,15 +96,15 @@ fn e10_a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting(call, hang).refusing(refuse));
         let start =
-            Start { call: Call::Clone3, pidfd: false, shares_table: true, announced: false, cgroup: None };
-        if stage == Stage::Table && refuse(start).is_some() {
+            Start { call: Call::Clone3, pidfd: false, shares_table: true, exit_signal: false, cgroup: None };
+        if stage == Stage::UnshareFiles && refuse(start).is_some() {
             // clone(2) shares no table before a child has shown that memory is shared.
             launch(backend, &launcher, &plan()).expect("it has a table of its own");
         }
         let killer = thread::spawn(|| (0..3).for_each(|_| end(hanging(), libc::SIGKILL)));
         for _ in 0..3 {
             // With a new root the first chdir(2) leads there.
-            let root = busy().root.filter(|_| stage != Stage::Directory);
+            let root = busy().root.filter(|_| stage != Stage::Chdir);
             let started = launch(backend, &launcher, &Plan { root, ..busy() });
             assert_eq!(started, Err(LaunchError::Died { stage, status: Some(libc::SIGKILL) }));
         }
@@ -182,10 +182,10 @@ fn m12_a_child_that_hangs_holds_up_no_other() {
             }
             assert!(!ended.load(Ordering::Acquire));
             end(child, libc::SIGKILL);
-            let died = LaunchError::Died { stage: Stage::Directory, status: Some(libc::SIGKILL) };
+            let died = LaunchError::Died { stage: Stage::Chdir, status: Some(libc::SIGKILL) };
             assert_eq!(hanging_one.join().expect("it does not panic"), Err(died));
         });
         let next = launch(backend, &launcher, &plan());
-        assert!(matches!(next, Ok(Ran { method: Method::Shared, .. })), "{next:?}");
+        assert!(matches!(next, Ok(Ran { method: SpawnMethod::Shared, .. })), "{next:?}");
     });
 }

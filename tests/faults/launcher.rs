@@ -77,7 +77,7 @@ fn crossing_plan() -> Plan<'static> {
 #[rstest]
 #[case::memory("map_shared", Stage::Setup)]
 #[case::pipe("pipe", Stage::Setup)]
-#[case::moving_the_pipe("dup_from", Stage::Setup)]
+#[case::moving_the_pipe("dup_min", Stage::Setup)]
 #[case::knowing_the_pipe("file_id", Stage::Setup)]
 #[case::blocking_signals("block_signals", Stage::Setup)]
 #[case::fork("fork", Stage::Start)]
@@ -127,7 +127,7 @@ fn e12_a_report_that_cannot_be_read_is_no_success(#[values(Errno::IO, Errno::BAD
 fn a_report_is_told_however_waiting_for_its_child_goes(#[case] errno: Errno) {
     isolated(|| {
         let launched = launch(&Plan { root: Some(c"/no/such/root"), ..plan() }, in_parent("wait", errno));
-        let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+        let told = Report { stage: Stage::Chroot, errno: Errno::NOENT, operand: 0 };
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
     });
 }
@@ -250,7 +250,7 @@ fn e09_what_a_filter_answers_is_not_taken_for_a_program_that_runs() {
 /// What a failing call of the parent's comes to.
 fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError>) -> bool {
     match name {
-        "map_shared" | "pipe" | "dup_from" | "file_id" | "block_signals" => {
+        "map_shared" | "pipe" | "dup_min" | "file_id" | "block_signals" => {
             matches!(launched, Err(LaunchError::Parent { stage: Stage::Setup, errno: told }) if *told == errno)
         }
         "fork" => {
@@ -284,7 +284,7 @@ fn e15_each_call_of_the_parent_s_may_fail_and_nothing_is_left(
         let all = [
             "map_shared",
             "pipe",
-            "dup_from",
+            "dup_min",
             "file_id",
             "block_signals",
             "fork",
@@ -324,7 +324,7 @@ fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
 fn descriptors_seen(fault: Fault) -> Result<Vec<i32>, LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
-    let moves = Box::leak(Box::new([Move::Share(0), Move::Share(0), Move::Share(2)]));
+    let moves = Box::leak(Box::new([Move::ClearCloexec(0), Move::ClearCloexec(0), Move::ClearCloexec(2)]));
     let backend = backend(fault);
     let launched = ForkLauncher::new(&backend).launch(&busy(&writer, moves));
     drop(writer);

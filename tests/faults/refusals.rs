@@ -9,7 +9,7 @@ use std::thread;
 
 use rstest::rstest;
 
-use forkexec::{Command, Method, Stdio};
+use forkexec::{Command, SpawnMethod, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{self, Seen};
@@ -66,7 +66,7 @@ fn refuse(refused: &[Refused], errno: i32) {
 /// What a child is told to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Told {
-    method: Method,
+    method: SpawnMethod,
     closer: &'static str,
     pidfd: bool,
 }
@@ -82,7 +82,8 @@ fn start(fds: &[OwnedFd]) -> Told {
         command.keep_fd(fd);
     }
     let child = command.spawn().expect("what is refused has a next way");
-    let told = Told { method: child.method(), closer: child.closer(), pidfd: child.pidfd().is_some() };
+    let told =
+        Told { method: child.method(), closer: child.close_method().name(), pidfd: child.pidfd().is_some() };
     let output = child.wait_with_output().expect("the probe ends");
     let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
     assert_eq!(seen.fds, [0, 1, 2, KEPT[0], KEPT[1]]);
@@ -118,29 +119,29 @@ const LIST: &str = "/proc/self/fd";
 
 /// What is refused; the method of the first child and of the next ones; what closes; whether there is a pidfd.
 #[rstest]
-#[case::nothing(&[], Method::Shared, Method::Shared, BULK, true)]
-#[case::f08_clone3(&[Clone3], Method::Vfork, Method::Shared, BULK, true)]
-#[case::close_range(&[CloseRange], Method::Shared, Method::Vfork, LIST, true)]
-#[case::unsharing(&[Unsharing], Method::Shared, Method::Vfork, BULK, true)]
-#[case::unshare(&[Unshare], Method::Shared, Method::Shared, BULK, true)]
-#[case::pidfd(&[Pidfd], Method::Shared, Method::Shared, BULK, true)]
-#[case::table(&[Table], Method::Shared, Method::Shared, BULK, true)]
-#[case::memory(&[Memory], Method::Shared, Method::Shared, BULK, true)]
-#[case::group(&[Group], Method::Shared, Method::Shared, BULK, true)]
-#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], Method::Vfork, Method::Shared, BULK, false)]
-#[case::clone3_and_table(&[Clone3, Table], Method::Vfork, Method::Vfork, BULK, true)]
-#[case::f09_clone3_and_memory(&[Clone3, Memory], Method::Fork, Method::Fork, BULK, true)]
-#[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], Method::Vfork, Method::Vfork, BULK, false)]
-#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, Method::Vfork, BULK, true)]
-#[case::close_range_and_unshare(&[CloseRange, Unshare], Method::Vfork, Method::Vfork, LIST, true)]
-#[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], Method::Vfork, Method::Vfork, LIST, false)]
+#[case::nothing(&[], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::f08_clone3(&[Clone3], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, true)]
+#[case::close_range(&[CloseRange], SpawnMethod::Shared, SpawnMethod::Vfork, LIST, true)]
+#[case::unsharing(&[Unsharing], SpawnMethod::Shared, SpawnMethod::Vfork, BULK, true)]
+#[case::unshare(&[Unshare], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::pidfd(&[Pidfd], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::table(&[Table], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::memory(&[Memory], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::group(&[Group], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
+#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, false)]
+#[case::clone3_and_table(&[Clone3, Table], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, true)]
+#[case::f09_clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, SpawnMethod::Fork, BULK, true)]
+#[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, false)]
+#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, true)]
+#[case::close_range_and_unshare(&[CloseRange, Unshare], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, true)]
+#[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, false)]
 #[case::all_but_memory(
-    &[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], Method::Vfork, Method::Vfork, LIST, false)]
-#[case::all(&ALL, Method::Fork, Method::Fork, LIST, true)]
+    &[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, false)]
+#[case::all(&ALL, SpawnMethod::Fork, SpawnMethod::Fork, LIST, true)]
 fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
     #[case] refused: &'static [Refused],
-    #[case] first: Method,
-    #[case] then: Method,
+    #[case] first: SpawnMethod,
+    #[case] then: SpawnMethod,
     #[case] closer: &'static str,
     #[case] pidfd: bool,
     #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
@@ -158,15 +159,15 @@ fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
 
 /// What worked so far is no reason to insist on it: a program may put itself under a filter after its first child.
 #[rstest]
-#[case::f08_clone3(&[Clone3], Method::Shared, BULK)]
-#[case::close_range(&[CloseRange], Method::Vfork, LIST)]
-#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], Method::Vfork, BULK)]
-#[case::clone3_and_table(&[Clone3, Table], Method::Vfork, BULK)]
-#[case::f09_clone3_and_memory(&[Clone3, Memory], Method::Fork, BULK)]
-#[case::all(&ALL, Method::Fork, LIST)]
+#[case::f08_clone3(&[Clone3], SpawnMethod::Shared, BULK)]
+#[case::close_range(&[CloseRange], SpawnMethod::Vfork, LIST)]
+#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, BULK)]
+#[case::clone3_and_table(&[Clone3, Table], SpawnMethod::Vfork, BULK)]
+#[case::f09_clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, BULK)]
+#[case::all(&ALL, SpawnMethod::Fork, LIST)]
 fn f08_what_is_refused_later_is_noticed(
     #[case] refused: &'static [Refused],
-    #[case] then: Method,
+    #[case] then: SpawnMethod,
     #[case] closer: &'static str,
     #[values(libc::ENOSYS, libc::EPERM)] errno: i32,
 ) {
@@ -177,7 +178,7 @@ fn f08_what_is_refused_later_is_noticed(
         start(&fds);
         let after = start(&fds);
         if knows {
-            assert_eq!((before.method, before.closer, before.pidfd), (Method::Shared, BULK, true));
+            assert_eq!((before.method, before.closer, before.pidfd), (SpawnMethod::Shared, BULK, true));
             assert_eq!((after.method, after.closer), (then, closer));
         }
     });
@@ -193,7 +194,7 @@ fn a_child_is_signalled_without_pidfd_send_signal(#[values(libc::ENOSYS, libc::E
         let mut child = Command::new("sleep").arg("1000").spawn().expect("it starts");
         child.kill().expect("the signal goes by number");
         assert_eq!(child.wait().expect("it ends").signal(), Some(libc::SIGKILL));
-        child.signal(libc::SIGTERM).expect("a child that was waited for gets no signal");
+        child.send_signal(libc::SIGTERM).expect("a child that was waited for gets no signal");
     });
 }
 

@@ -11,8 +11,9 @@ use nix::errno::Errno as ThreadErrno;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closer, Errno, Exec, LaunchError, Launched, Launcher, Limit, Link, Mask, Method, Move, Obstacle,
-    ParentSys, Plan, Report, Resource, SignalSet, Source, Stage, Sys, WorkingDirectory,
+    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launched, Launcher, Limit,
+    Mask, Move, ParentSys, Plan, Report, Resource, SignalSet, Source, SpawnMethod, Stage, Sys,
+    WorkingDirectory,
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
 use forkexec_tests::guard::Snapshot;
@@ -60,7 +61,7 @@ pub(crate) fn over(
 /// What is told of a child that ran.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
-    pub(crate) method: Method,
+    pub(crate) method: SpawnMethod,
     pub(crate) by: Closer,
     pub(crate) pidfd: bool,
 }
@@ -106,12 +107,12 @@ impl World {
     }
 
     fn ran(self) -> Ran {
-        Ran { method: Method::Shared, by: Closer::Bulk, pidfd: !matches!(self, Self::CloneAlone) }
+        Ran { method: SpawnMethod::Shared, by: Closer::Bulk, pidfd: !matches!(self, Self::CloneAlone) }
     }
 
     /// The first child, which shows whether memory is shared: clone(2) shares no table before that is known.
     fn first(self) -> Ran {
-        let method = if matches!(self, Self::Whole) { Method::Shared } else { Method::Vfork };
+        let method = if matches!(self, Self::Whole) { SpawnMethod::Shared } else { SpawnMethod::Vfork };
         Ran { method, ..self.ran() }
     }
 }
@@ -178,9 +179,12 @@ fn e15_each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
 }
 
 /// A plan that needs a call in as many stages as root may pass through without a terminal and without a closure.
-fn busy(report_to: &OwnedFd, close: Link) -> Plan<'static> {
-    let moves =
-        [Move::Copy { from: Source::Fd(report_to.as_raw_fd()), to: 1 }, Move::Share(0), Move::Share(2)];
+fn busy(report_to: &OwnedFd, close: CloseStrategy) -> Plan<'static> {
+    let moves = [
+        Move::Copy { from: Source::Fd(report_to.as_raw_fd()), to: 1 },
+        Move::ClearCloexec(0),
+        Move::ClearCloexec(2),
+    ];
     Plan {
         moves: Box::leak(Box::new(moves)),
         root: Some(c"/"),
@@ -206,7 +210,7 @@ fn busy(report_to: &OwnedFd, close: Link) -> Plan<'static> {
 pub(crate) fn reported(
     backend: &Linux<Calls>,
     launcher: &dyn Launcher,
-    close: Link,
+    close: CloseStrategy,
 ) -> Result<(Ran, Seen), LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
@@ -246,7 +250,7 @@ fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
         for index in 0.. {
             let fault = Fault { side: Side::Child, name: None, index, errno };
             let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault).refusing(world.refuse()));
-            let seen = reported(backend, &launcher, Link::Bulk);
+            let seen = reported(backend, &launcher, CloseStrategy::Bulk);
             assert_eq!(before.differences(&Snapshot::take()), [""; 0], "call {index}");
             match seen {
                 Ok((ran, seen)) => {
@@ -269,7 +273,7 @@ fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
     });
 }
 
-const fn ran(method: Method, by: Closer, pidfd: bool) -> Ran {
+const fn ran(method: SpawnMethod, by: Closer, pidfd: bool) -> Ran {
     Ran { method, by, pidfd }
 }
 
@@ -305,36 +309,36 @@ fn clone_alone(start: Start) -> bool {
 /// The starts and calls that are never to be had; how the first child was started, and the third and later ones; how many
 /// refusals the first two met. The second child is the first for which clone(2) shares the table.
 #[rstest]
-#[case::nothing(none, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
-#[case::clone3(clone3, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+#[case::nothing(none, &[], ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 0)]
+#[case::clone3(clone3, &[], ran(SpawnMethod::Vfork, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 1)]
 #[case::clone3_and_pidfd(
-    clone3_and_pidfd, &[], ran(Method::Vfork, Closer::Bulk, false), ran(Method::Shared, Closer::Bulk, false), 2)]
+    clone3_and_pidfd, &[], ran(SpawnMethod::Vfork, Closer::Bulk, false), ran(SpawnMethod::Shared, Closer::Bulk, false), 2)]
 #[case::clone3_and_shared_table(
-    clone3_and_table, &[], ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 3)]
+    clone3_and_table, &[], ran(SpawnMethod::Vfork, Closer::Bulk, true), ran(SpawnMethod::Vfork, Closer::Bulk, true), 3)]
 #[case::clone(
-    clone_alone, &[], ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
-#[case::all_starts(all, &[], ran(Method::Fork, Closer::Bulk, true), ran(Method::Fork, Closer::Bulk, true), 3)]
+    clone_alone, &[], ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 0)]
+#[case::all_starts(all, &[], ran(SpawnMethod::Fork, Closer::Bulk, true), ran(SpawnMethod::Fork, Closer::Bulk, true), 3)]
 #[case::unsharing_range(
     none, &["close_range_unshare"],
-    ran(Method::Shared, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 1)]
+    ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Vfork, Closer::Bulk, true), 1)]
 #[case::unsharing(
     none, &["unshare_files"],
-    ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 0)]
+    ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 0)]
 #[case::both_unsharings(
     none, &["close_range_unshare", "unshare_files"],
-    ran(Method::Vfork, Closer::Bulk, true), ran(Method::Vfork, Closer::Bulk, true), 2)]
+    ran(SpawnMethod::Vfork, Closer::Bulk, true), ran(SpawnMethod::Vfork, Closer::Bulk, true), 2)]
 #[case::close_range(
     none, &["close_range_unshare", "close_range"],
-    ran(Method::Shared, LISTED, true), ran(Method::Vfork, LISTED, true), 2)]
+    ran(SpawnMethod::Shared, LISTED, true), ran(SpawnMethod::Vfork, LISTED, true), 2)]
 #[case::close_range_and_clone3(
     clone3, &["close_range_unshare", "close_range"],
-    ran(Method::Vfork, LISTED, true), ran(Method::Vfork, LISTED, true), 2)]
+    ran(SpawnMethod::Vfork, LISTED, true), ran(SpawnMethod::Vfork, LISTED, true), 2)]
 #[case::close_range_and_unshare(
     none, &["close_range_unshare", "close_range", "unshare_files"],
-    ran(Method::Vfork, LISTED, true), ran(Method::Vfork, LISTED, true), 3)]
+    ran(SpawnMethod::Vfork, LISTED, true), ran(SpawnMethod::Vfork, LISTED, true), 3)]
 #[case::whether_it_runs(
     none, &["reap_unexecuted"],
-    ran(Method::Shared, Closer::Bulk, true), ran(Method::Shared, Closer::Bulk, true), 1)]
+    ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 1)]
 fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
     #[case] refused: fn(Start) -> bool,
     #[case] denied: &'static [&'static str],
@@ -354,9 +358,9 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
         let secrets = world::open_many(3);
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).denying(denied, errno).refusing(refuse));
-        let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+        let told = reported(backend, &launcher, CloseStrategy::Bulk).expect("what is refused has a next way");
         assert_eq!((told.0, told.1.fds), (first, vec![0, 1, 2]));
-        reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+        reported(backend, &launcher, CloseStrategy::Bulk).expect("what is refused has a next way");
         let refused_starts =
             || backend.sys().take_starts().into_iter().filter(|start| refused(*start)).count();
         // A start asks `reap_unexecuted` about each child, whatever it answered before.
@@ -364,7 +368,8 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
         let denials = backend.sys().denials();
         assert_eq!(refused_starts() + denials, refusals + asked_each_time);
         for round in 1..3 {
-            let told = reported(backend, &launcher, Link::Bulk).expect("what is refused has a next way");
+            let told =
+                reported(backend, &launcher, CloseStrategy::Bulk).expect("what is refused has a next way");
             assert_eq!((&told.0, told.1.fds), (&next, vec![0, 1, 2]));
             let again = (refused_starts(), backend.sys().denials());
             assert_eq!(again, (0, denials + round * asked_each_time));
@@ -411,12 +416,15 @@ fn first_child_with_copied_memory_is_the_callers() {
             let (backend, launcher) = over(|kernel| Failing::nothing(kernel).copying(copies));
             for starts in [1, 0] {
                 let ran = launch(backend, &launcher, &plan());
-                assert_eq!(ran, Ok(self::ran(Method::Fork, Closer::Bulk, true)), "{copies:?}");
+                assert_eq!(ran, Ok(self::ran(SpawnMethod::Fork, Closer::Bulk, true)), "{copies:?}");
                 assert_eq!(backend.sys().take_starts().len(), starts, "{copies:?}");
             }
-            assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::NotShared)));
+            assert_eq!(
+                (launcher.method(), launcher.fallback_reason()),
+                (SpawnMethod::Fork, Some(FallbackReason::NotShared))
+            );
             let required = launcher.launch_fast(&plan()).map(|started| started.pid);
-            assert_eq!(required, Err(LaunchError::NotFast(Obstacle::NotShared)));
+            assert_eq!(required, Err(LaunchError::ForkRequired(FallbackReason::NotShared)));
             assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD), "{copies:?}");
         }
     });
@@ -436,13 +444,13 @@ fn first_child_with_copied_memory_reports_each_failure(
             for index in 0.. {
                 let fault = Fault { side: Side::Child, name: None, index, errno };
                 let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault).copying(copies));
-                let seen = reported(backend, &launcher, Link::Bulk);
+                let seen = reported(backend, &launcher, CloseStrategy::Bulk);
                 assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{copies:?}, call {index}");
                 match seen {
                     Ok((ran, seen)) => {
                         assert_eq!(
                             (ran.method, seen.fds),
-                            (Method::Fork, vec![0, 1, 2]),
+                            (SpawnMethod::Fork, vec![0, 1, 2]),
                             "{copies:?}, {index}"
                         );
                     }
@@ -452,7 +460,11 @@ fn first_child_with_copied_memory_reports_each_failure(
                     }
                     Err(other) => panic!("{copies:?}, call {index}: {other:?}"),
                 }
-                assert_eq!(launcher.obstacle(), Some(Obstacle::NotShared), "{copies:?}, call {index}");
+                assert_eq!(
+                    launcher.fallback_reason(),
+                    Some(FallbackReason::NotShared),
+                    "{copies:?}, call {index}"
+                );
                 if stages.last() == Some(&Stage::Exec) {
                     break;
                 }
@@ -484,7 +496,7 @@ fn first_child_with_copied_memory_is_reported_killed(
                 matches!(died, Err(LaunchError::Died { status: told, .. }) if told == status),
                 "{died:?}"
             );
-            assert_eq!(launcher.obstacle(), Some(Obstacle::NotShared), "{copies:?}");
+            assert_eq!(launcher.fallback_reason(), Some(FallbackReason::NotShared), "{copies:?}");
             assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{copies:?}");
         }
     });
@@ -505,10 +517,10 @@ fn first_child_with_copied_memory_is_known_by_any_answer(
         for copies in copies() {
             let failing = |kernel| Failing::nothing(kernel).copying(copies).denying(denied, errno);
             let (backend, launcher) = over(failing);
-            assert_eq!(launch(backend, &launcher, &plan()).map(|ran| ran.method), Ok(Method::Fork));
+            assert_eq!(launch(backend, &launcher, &plan()).map(|ran| ran.method), Ok(SpawnMethod::Fork));
             let (backend, launcher) = over(failing);
             let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
-            let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+            let told = Report { stage: Stage::Chroot, errno: Errno::NOENT, operand: 0 };
             assert_eq!(launch(backend, &launcher, &missing), Err(LaunchError::Child(told)), "{copies:?}");
         }
     });
@@ -519,11 +531,14 @@ fn first_child_with_copied_memory_is_known_by_any_answer(
 fn under_a_sanitizer_children_are_forked() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).sanitized());
-        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(Method::Fork, Closer::Bulk, true)));
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(SpawnMethod::Fork, Closer::Bulk, true)));
         assert_eq!(backend.sys().take_starts().len(), 0);
-        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Fork, Some(Obstacle::Sanitizer)));
+        assert_eq!(
+            (launcher.method(), launcher.fallback_reason()),
+            (SpawnMethod::Fork, Some(FallbackReason::Sanitizer))
+        );
         let required = launcher.launch_fast(&plan()).map(|started| started.pid);
-        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::Sanitizer)));
+        assert_eq!(required, Err(LaunchError::ForkRequired(FallbackReason::Sanitizer)));
     });
 }
 
@@ -554,11 +569,11 @@ fn a_closure_is_forked_and_who_requires_more_is_told() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
-        assert_eq!(launch(backend, &launcher, &plan).map(|ran| ran.method), Ok(Method::Fork));
+        assert_eq!(launch(backend, &launcher, &plan).map(|ran| ran.method), Ok(SpawnMethod::Fork));
         assert_eq!(backend.sys().take_starts(), []);
         let required = launcher.launch_fast(&plan).map(|started| started.pid);
-        assert_eq!(required, Err(LaunchError::NotFast(Obstacle::Closure)));
-        assert_eq!((launcher.method(), launcher.obstacle()), (Method::Shared, None));
+        assert_eq!(required, Err(LaunchError::ForkRequired(FallbackReason::Closure)));
+        assert_eq!((launcher.method(), launcher.fallback_reason()), (SpawnMethod::Shared, None));
     });
 }
 
@@ -614,7 +629,7 @@ fn a_stack_is_mapped_once_whatever_becomes_of_its_child() {
         let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
         let round = || {
             launch(backend, &launcher, &plan()).expect("it starts");
-            let told = Report { stage: Stage::Root, errno: Errno::NOENT, operand: 0 };
+            let told = Report { stage: Stage::Chroot, errno: Errno::NOENT, operand: 0 };
             assert_eq!(launch(backend, &launcher, &missing), Err(LaunchError::Child(told)));
         };
         (0..20).for_each(|_| round());

@@ -6,7 +6,7 @@
 
 use rstest::rstest;
 
-use forkexec_core::{Backend, Birth, Errno, Fd, Link, Plan, Report, Stage, child_exec};
+use forkexec_core::{Backend, ChildContext, CloseStrategy, Errno, Fd, Plan, Report, Stage, child_exec};
 use forkexec_linux::Linux;
 
 use crate::failing::{Failing, Fault, Side};
@@ -28,12 +28,12 @@ const ERRNOS: [Errno; 11] = [
 ];
 
 /// A child whose table is its parent's at first.
-const SHARED: Birth = Birth { shares_table: true, ..BIRTH };
+const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
 struct Scenario {
     kernel: fn() -> SimKernel,
     plan: Plan<'static>,
-    birth: Birth,
+    birth: ChildContext,
 }
 
 impl Scenario {
@@ -86,8 +86,8 @@ fn ending(call: &Call, errno: Errno) -> Option<Report> {
     let stage = call.stage.expect("every call belongs to a stage");
     let goes_on = match (stage, call.name) {
         (Stage::Umask | Stage::Close, _) | (_, "parent" | "close_range_unshare" | "descriptor_limit") => true,
-        (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
-        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::DupFds, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
+        (Stage::DupFds, "dup2") => matches!(errno, Errno::INTR | Errno::BUSY),
         (Stage::Signals, "disposition") => errno == Errno::INVAL && is_untouchable(call.numbers[0]),
         (Stage::Exec, _) => call.to_string() == "execve(/missing/prog)",
         _ => false,
@@ -105,9 +105,11 @@ fn is_untouchable(signal: Option<i64>) -> bool {
 fn operand(stage: Stage, call: &Call) -> i32 {
     let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
     match (stage, &*call.to_string()) {
-        (Stage::Place, "dup_onto(3, 11)") => 11, // the saved copy has no number that anybody knows
+        (Stage::DupFds, "dup2(3, 11)") => 11, // the saved copy has no number that anybody knows
         (Stage::Limits, "set_limit(4)") | (Stage::Exec, "execve(/bin/prog)") => 1,
-        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir(14)") => number(),
+        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => {
+            number()
+        }
         _ => 0,
     }
 }
@@ -160,7 +162,7 @@ fn any_call_that_fails_in_the_last_resort_has_an_answer(#[case] kernel: fn() -> 
 
 #[test]
 fn a_child_that_closes_from_a_later_link_does_not_fail_by_the_earlier_ones() {
-    for link in [Link::Enumerate, Link::Loop] {
+    for link in [CloseStrategy::Enumerate, CloseStrategy::Loop] {
         let scenario = Scenario { plan: Plan { close: Some(link), ..rich::session_plan() }, ..session() };
         let bulk = scenario.calls().iter().filter(|call| call.name == "close_range").count();
         assert_eq!(bulk, 0, "{link:?}");

@@ -9,7 +9,8 @@ use std::thread;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closer, Errno, LaunchError, Launcher, Link, Method, Plan, Report, Stage, WorkingDirectory,
+    Backend, CloseStrategy, Closer, Errno, LaunchError, Launcher, Plan, Report, SpawnMethod, Stage,
+    WorkingDirectory,
 };
 use forkexec_linux::{Call, Linux, LinuxLauncher, Start};
 use forkexec_tests::isolate::{isolated, skip};
@@ -55,7 +56,7 @@ fn no_clone3(start: Start) -> Option<Errno> {
 #[case::with_handlers(no_clone3)]
 fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
     #[case] refuse: fn(Start) -> Option<Errno>,
-    #[values(("chdir", Stage::Directory), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
+    #[values(("chdir", Stage::Chdir), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
 ) {
     isolated(|| {
         if !dies_alone() {
@@ -78,7 +79,7 @@ fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
         if call == "chdir" {
             // The stack of the dead is as good as any other for the next one.
             let next = launch(backend, &launcher, &Plan { directory: None, ..plan });
-            assert!(matches!(next, Ok(Ran { method: Method::Shared, .. })), "{next:?}");
+            assert!(matches!(next, Ok(Ran { method: SpawnMethod::Shared, .. })), "{next:?}");
         }
     });
 }
@@ -130,15 +131,17 @@ fn m06_a_child_uses_less_than_half_of_its_stack() {
         let secrets = world::open_many(50);
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).measuring_stacks());
         let mut used = Vec::new();
-        for (link, closer) in
-            [(Link::Bulk, Closer::Bulk), (Link::Enumerate, Closer::Enumerator(0)), (Link::Loop, Closer::Loop)]
-        {
+        for (link, closer) in [
+            (CloseStrategy::Bulk, Closer::Bulk),
+            (CloseStrategy::Enumerate, Closer::Enumerator(0)),
+            (CloseStrategy::Loop, Closer::Loop),
+        ] {
             let (ran, seen) = reported(backend, &launcher, link).expect("the plan works");
-            let method = if link == Link::Bulk { Method::Shared } else { Method::Vfork };
+            let method = if link == CloseStrategy::Bulk { SpawnMethod::Shared } else { SpawnMethod::Vfork };
             assert_eq!((ran.method, ran.by, seen.fds), (method, closer, vec![0, 1, 2]));
             used.push(backend.sys().stack_used().expect("it is measured"));
         }
-        assert_eq!(launch_missing(backend, &launcher), Some(Stage::Root));
+        assert_eq!(launch_missing(backend, &launcher), Some(Stage::Chroot));
         let (most, of) = backend.sys().stack_used().expect("it is measured");
         println!("the stack of a child: {most} of {of} bytes at most; bulk call, list, loop: {used:?}");
         assert!(most > 0 && most < of / 2, "{most} of {of}");

@@ -6,7 +6,7 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    CHANNEL_REPLACED, Cgroup, Errno, LaunchError, Limit, Link, Move, Plan, Report, Resource, Stage,
+    CHANNEL_REPLACED, Cgroup, CloseStrategy, Errno, LaunchError, Limit, Move, Plan, Report, Resource, Stage,
     WorkingDirectory,
 };
 use forkexec_tests::isolate::isolated;
@@ -21,26 +21,26 @@ type Ask = fn(&mut Plan<'static>);
 
 /// The failing call of each stage, what the plan asks for, and the operand that is told.
 #[rstest]
-#[case::keep(Stage::Keep, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
+#[case::keep(Stage::KeepFds, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
 #[case::parent_ends(Stage::ParentEnds, "close", |it: &mut Plan<'_>| it.parent_ends = &[2], 2)]
 #[case::place(
-    Stage::Place, "dup_onto", |it: &mut Plan<'_>| it.moves = const { &[Move::copy(1, 0)] }, 1)]
-#[case::place_by_saving(Stage::Place, "dup_from", |it: &mut Plan<'_>| it.moves = const { &[Move::save(2)] }, 2)]
-#[case::place_by_sharing(Stage::Place, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::Share(1)], 1)]
-#[case::place_by_closing(Stage::Place, "close", |it: &mut Plan<'_>| it.moves = &[Move::Vacate(2)], 2)]
+    Stage::DupFds, "dup2", |it: &mut Plan<'_>| it.moves = const { &[Move::copy(1, 0)] }, 1)]
+#[case::place_by_saving(Stage::DupFds, "dup_min", |it: &mut Plan<'_>| it.moves = const { &[Move::save(2)] }, 2)]
+#[case::place_by_sharing(Stage::DupFds, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::ClearCloexec(1)], 1)]
+#[case::place_by_closing(Stage::DupFds, "close", |it: &mut Plan<'_>| it.moves = &[Move::Close(2)], 2)]
 #[case::cgroup(Stage::Cgroup, "write", |it: &mut Plan<'_>| it.cgroup = Some(Cgroup { directory: 2, procs: 2 }), 0)]
-#[case::root(Stage::Root, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
+#[case::root(Stage::Chroot, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
 #[case::directory(
-    Stage::Directory, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
+    Stage::Chdir, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
 #[case::open_directory(
-    Stage::EarlyDirectory, "fchdir", |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Fd(2)), 2)]
+    Stage::EarlyChdir, "fchdir", |it: &mut Plan<'_>| it.early_directory = Some(WorkingDirectory::Fd(2)), 2)]
 #[case::asking_about_signals(Stage::Signals, "disposition", |_: &mut Plan<'_>| (), 1)]
 #[case::handled_signal(Stage::Signals, "set_disposition", |_: &mut Plan<'_>| (), HANDLED_BY_STD)]
-#[case::session(Stage::Session, "start_session", |it: &mut Plan<'_>| it.session = true, 0)]
+#[case::session(Stage::Session, "setsid", |it: &mut Plan<'_>| it.session = true, 0)]
 #[case::process_group(
     Stage::ProcessGroup, "set_process_group", |it: &mut Plan<'_>| it.process_group = Some(0), 0)]
-#[case::terminal(Stage::Terminal, "take_terminal", |it: &mut Plan<'_>| it.terminal = Some(0), 0)]
-#[case::foreground(Stage::Foreground, "come_to_foreground", |it: &mut Plan<'_>| it.foreground = Some(0), 0)]
+#[case::terminal(Stage::Terminal, "set_controlling_tty", |it: &mut Plan<'_>| it.terminal = Some(0), 0)]
+#[case::foreground(Stage::Foreground, "tcsetpgrp", |it: &mut Plan<'_>| it.foreground = Some(0), 0)]
 #[case::limits(Stage::Limits, "set_limit", |it: &mut Plan<'_>| it.limits = &[NO_CORE], 0)]
 #[case::nice(Stage::Nice, "set_nice", |it: &mut Plan<'_>| it.nice = Some(1), 0)]
 #[case::groups(Stage::Groups, "set_groups", |it: &mut Plan<'_>| it.groups = Some(&[]), 0)]
@@ -89,7 +89,7 @@ fn the_limit_that_fails_is_told_by_its_place() {
 fn closing_that_cannot_be_complete_is_told() {
     isolated(|| {
         let fault = Fault { side: Side::Child, name: Some("close_range"), index: 0, errno: Errno::PERM };
-        let plan = Plan { close: Some(Link::Loop), ..plan() };
+        let plan = Plan { close: Some(CloseStrategy::Loop), ..plan() };
         let told = Report { stage: Stage::Close, errno: Errno::OVERFLOW, operand: 0 };
         let launched = launch_pretending(Some(1 << 30), &plan, fault);
         assert_eq!(launched.map(|launched| launched.pid), Err(LaunchError::Child(told)));
@@ -101,5 +101,5 @@ fn every_stage_has_a_row_but_those_that_no_failing_call_ends_here() {
     let rows = include_str!("stages.rs");
     let has_row = |stage: &Stage| rows.contains(&format!("Stage::{stage:?}, \""));
     let missing: Vec<Stage> = Stage::ORDER.into_iter().filter(|stage| !has_row(stage)).collect();
-    assert_eq!(missing, [Stage::Table, Stage::Umask, Stage::Close]);
+    assert_eq!(missing, [Stage::UnshareFiles, Stage::Umask, Stage::Close]);
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use forkexec_core::{Errno, LaunchError, Link, Stage};
+use forkexec_core::{CloseStrategy, Errno, LaunchError, Stage};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated_for, skip};
 use forkexec_tests::probe::Seen;
@@ -183,16 +183,16 @@ fn alike(seen: &Seen) -> Seen {
 fn cleans(ground: &Ground, world: World) -> Vec<Clean<'_>> {
     let rows = plans::rows(ground);
     let closing = |link| rows.iter().filter_map(move |row| plans::closing(row, link));
-    let by_loop = closing(Link::Loop).filter(|row| matches!(row.name, "kept" | "group"));
-    let listed = closing(Link::Enumerate).filter(|_| matches!(world, World::Clone3 | World::Fork));
-    let all = closing(Link::Bulk).chain(listed).chain(by_loop);
+    let by_loop = closing(CloseStrategy::Loop).filter(|row| matches!(row.name, "kept" | "group"));
+    let listed = closing(CloseStrategy::Enumerate).filter(|_| matches!(world, World::Clone3 | World::Fork));
+    let all = closing(CloseStrategy::Bulk).chain(listed).chain(by_loop);
     all.map(|row| Clean::of(ground, world, row)).collect()
 }
 
 /// Of a plan that closes by every number the closing is looked at, and of its calls the first: the others are the same.
 fn is_swept(row: &Row, call: &Call) -> bool {
     const FIRST: i32 = 12;
-    let loops = row.plan.close == Some(Link::Loop);
+    let loops = row.plan.close == Some(CloseStrategy::Loop);
     !loops || (matches!(call.stage, Some(Stage::Limits | Stage::Close)) && call.numbers[0] < FIRST)
 }
 

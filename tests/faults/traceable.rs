@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use forkexec_core::{Backend as _, Errno, LaunchError, Method, ParentSys, Plan, Stage};
+use forkexec_core::{Backend as _, Errno, LaunchError, ParentSys, Plan, SpawnMethod, Stage};
 use forkexec_linux::{Kernel, Linux, LinuxLauncher};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -141,7 +141,7 @@ fn other_group() -> Plan<'static> {
 type Backend = Linux<Failing<Kernel>>;
 
 /// Two children under another id: the second comes when the first is at the call. How the second was started.
-fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failing<Kernel>>) -> Method {
+fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failing<Kernel>>) -> SpawnMethod {
     launch(backend, launcher, &plan()).expect("it starts");
     IS_READY.store(true, Ordering::Relaxed);
     let start = || launch(backend, launcher, &other_group()).expect("it starts").method;
@@ -176,9 +176,9 @@ fn who_comes_while_the_attribute_is_given_back_waits() {
 /// A thread that asks whether the memory is traceable holds up no other: it asks again.
 /// Faults: M13
 #[rstest]
-#[case::asks("is_dumpable", Method::Shared)]
-#[case::gives_it_back("make_dumpable", Method::Fork)]
-fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: Method) {
+#[case::asks("is_dumpable", SpawnMethod::Shared)]
+#[case::gives_it_back("make_dumpable", SpawnMethod::Fork)]
+fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: SpawnMethod) {
     isolated(|| {
         if !is_possible() {
             return;
@@ -215,13 +215,13 @@ fn forked_process_begins_anew(#[case] call: &'static str) {
             if child == 0 {
                 let before = is_dumpable();
                 let ran = launch(backend, &launcher, &other_group()).map(|ran| ran.method);
-                let is_good = ran == Ok(Method::Shared) && is_dumpable() == before;
+                let is_good = ran == Ok(SpawnMethod::Shared) && is_dumpable() == before;
                 // SAFETY: ends the process.
                 unsafe { libc::_exit(i32::from(!is_good)) }
             }
             let status = backend.sys().inner().wait(child);
             IS_STARTED.store(true, Ordering::Relaxed);
-            assert_eq!((status, first.join().expect("it does not panic")), (Ok(0), Ok(Method::Shared)));
+            assert_eq!((status, first.join().expect("it does not panic")), (Ok(0), Ok(SpawnMethod::Shared)));
         });
         assert!(!HAVE_MISSED.load(Ordering::Relaxed), "the forked process waited");
         assert!(is_dumpable());

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use rstest::rstest;
 
-use forkexec::{Command, Error, Launch, Link, Method, Stage, Stdio};
+use forkexec::{CloseStrategy, Command, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
 use forkexec_core::{Backend, KeepList, Plan};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -73,12 +73,12 @@ fn is_the_floor() -> bool {
 }
 
 /// Starts a child that keeps one of what is open, and checks what it has.
-fn start(fds: &[OwnedFd], launch: Launch) -> (Method, &'static str) {
+fn start(fds: &[OwnedFd], launch: SpawnPolicy) -> (SpawnMethod, &'static str) {
     let mut command = Command::new(probe::path());
-    command.arg("report").stdout(Stdio::piped()).launch(launch);
+    command.arg("report").stdout(Stdio::piped()).spawn_policy(launch);
     command.keep_fd(fds.iter().find(|fd| fd.as_raw_fd() == KEPT).expect("it is open"));
     let child = command.spawn().expect("a trapped call has a next method");
-    let told = (child.method(), child.closer());
+    let told = (child.method(), child.close_method().name());
     let output = child.wait_with_output().expect("the probe ends");
     let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
     assert_eq!(seen.fds, [0, 1, 2, KEPT]);
@@ -90,21 +90,21 @@ const LIST: &str = "/proc/self/fd";
 
 /// Faults: F16
 #[rstest]
-#[case::nothing(Nothing, Method::Shared, BULK)]
-#[case::close_range(CloseRange, Method::Vfork, LIST)]
-#[case::unsharing(Unsharing, Method::Vfork, LIST)]
-#[case::unshare(Unshare, Method::Vfork, BULK)]
-#[case::listing(Listing, Method::Vfork, "loop")]
-#[case::range_and_listing(RangeAndListing, Method::Vfork, "loop")]
+#[case::nothing(Nothing, SpawnMethod::Shared, BULK)]
+#[case::close_range(CloseRange, SpawnMethod::Vfork, LIST)]
+#[case::unsharing(Unsharing, SpawnMethod::Vfork, LIST)]
+#[case::unshare(Unshare, SpawnMethod::Vfork, BULK)]
+#[case::listing(Listing, SpawnMethod::Vfork, "loop")]
+#[case::range_and_listing(RangeAndListing, SpawnMethod::Vfork, "loop")]
 fn a_trapped_call_leads_to_the_next_method(
     #[case] trapped: Trapped,
-    #[case] method: Method,
+    #[case] method: SpawnMethod,
     #[case] closer: &'static str,
 ) {
     isolated(|| {
         let fds = open();
         trapped.install();
-        let told = [(); 3].map(|()| start(&fds, Launch::Auto));
+        let told = [(); 3].map(|()| start(&fds, SpawnPolicy::Auto));
         if !is_the_floor() {
             assert_eq!(told[1..], [(method, closer); 2]);
         }
@@ -119,9 +119,9 @@ fn a_trapped_call_of_a_forked_child_counts_too(#[case] trapped: Trapped, #[case]
     isolated(|| {
         let fds = open();
         trapped.install();
-        let told = [(); 2].map(|()| start(&fds, Launch::Fork));
+        let told = [(); 2].map(|()| start(&fds, SpawnPolicy::Fork));
         if !is_the_floor() {
-            assert_eq!(told, [(Method::Fork, closer); 2]);
+            assert_eq!(told, [(SpawnMethod::Fork, closer); 2]);
         }
     });
 }
@@ -130,7 +130,9 @@ fn a_trapped_call_of_a_forked_child_counts_too(#[case] trapped: Trapped, #[case]
 ///
 /// Faults: F16
 #[rstest]
-fn a_call_that_is_trapped_later_is_noticed(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+fn a_call_that_is_trapped_later_is_noticed(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
+) {
     isolated(|| {
         let fds = open();
         start(&fds, launch);
@@ -180,13 +182,13 @@ fn a_trap_after_a_closure_starts_no_second_child() {
 #[rstest]
 #[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
 #[case::session(libc::SYS_setsid, Stage::Session, |it: &mut Command<'_>| { it.setsid(); })]
-#[case::root(libc::SYS_chroot, Stage::Root, |it: &mut Command<'_>| { it.chroot("/"); })]
+#[case::root(libc::SYS_chroot, Stage::Chroot, |it: &mut Command<'_>| { it.chroot("/"); })]
 #[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut Command<'_>| { it.nice(5); })]
 fn a_trapped_operation_is_an_error_with_its_stage(
     #[case] call: libc::c_long,
     #[case] expected: Stage,
     #[case] ask: fn(&mut Command<'_>),
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if is_the_floor() {
@@ -194,7 +196,7 @@ fn a_trapped_operation_is_an_error_with_its_stage(
         }
         Deny::new().trap(call).install().expect("a filter is taken");
         let mut command = Command::new(probe::path());
-        ask(command.arg("true").launch(launch));
+        ask(command.arg("true").spawn_policy(launch));
         for _ in 0..2 {
             let error = command.spawn().map(drop).expect_err("its child dies");
             let Error::Died { stage, status: Some(status) } = error else { panic!("{error:?}") };
@@ -212,7 +214,7 @@ fn a_chosen_link_loses_no_child_to_another() {
         let fds = open();
         CloseRange.install();
         let mut command = Command::new(probe::path());
-        command.arg("report").keep_fd(&fds[0]).close_others_from(Link::Enumerate);
+        command.arg("report").keep_fd(&fds[0]).close_strategy(CloseStrategy::Enumerate);
         let output = command.output().expect("the list is not trapped");
         assert_eq!(Seen::parse(&String::from_utf8(output.stdout).expect("ASCII")).fds, [0, 1, 2, OPEN[0]]);
     });

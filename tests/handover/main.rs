@@ -19,8 +19,8 @@ mod script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher, Method,
-    ParentSys, Plan, Report, Stage, Sys, ThinCStr, WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher,
+    ParentSys, Plan, Report, SpawnMethod, Stage, Sys, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Linux, LinuxLauncher};
 
@@ -66,7 +66,7 @@ fn forge(kernel: &Kernel) {
 const CASES: [Case; 15] = [
     case("runs", &[], Told::Runs),
     case("missing program", &[("execve", Errno::NOENT)], reported_at(Stage::Exec, Errno::NOENT, 0)),
-    case("directory", &[("chdir", Errno::ACCES)], reported_at(Stage::Directory, Errno::ACCES, 0)),
+    case("directory", &[("chdir", Errno::ACCES)], reported_at(Stage::Chdir, Errno::ACCES, 0)),
     case("signal mask", &[("set_mask", Errno::PERM)], reported_at(Stage::Mask, Errno::PERM, 0)),
     case("no byte", &[("write", Errno::PIPE)], reported_at(Stage::Exec, Errno::PIPE, 0)),
     closure("closure", |_| Ok(()), Told::Runs),
@@ -126,7 +126,7 @@ fn close(kernel: &Kernel) -> Result<(), HookError> {
 }
 
 fn replace(kernel: &Kernel) -> Result<(), HookError> {
-    kernel.dup_onto(0, WRITER).map_err(HookError::Errno)
+    kernel.dup2(0, WRITER).map_err(HookError::Errno)
 }
 
 fn plan() -> Plan<'static> {
@@ -293,8 +293,8 @@ fn e08_e09_e12_e13_no_interleaving_of_parent_and_child_is_told_falsely_or_waited
 /// The stage of each call that these children make.
 fn stage_of(call: &str) -> Stage {
     match call {
-        "close_range_unshare" | "unshare_files" => Stage::Table,
-        "chdir" => Stage::Directory,
+        "close_range_unshare" | "unshare_files" => Stage::UnshareFiles,
+        "chdir" => Stage::Chdir,
         "set_disposition" => Stage::Signals,
         "set_mask" => Stage::Mask,
         "close_range" => Stage::Close,
@@ -380,7 +380,7 @@ fn judge_copied(state: &State, launched: &Result<Launched, LaunchError>, told: T
     assert_eq!(state.leftovers(), [""; 0], "{}", context());
     match (launched, told) {
         (Ok(launched), _) => {
-            assert_eq!(launched.method, Method::Fork);
+            assert_eq!(launched.method, SpawnMethod::Fork);
             assert!(world.thief || !state.reaped, "its status is the caller's: {}", context());
             let nobody_tells = world.tells == Tells::Never || world.thief;
             let is_open = nobody_tells && state.stage() == Stage::Exec && !reported(state);

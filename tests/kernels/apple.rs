@@ -6,8 +6,8 @@ use rstest::rstest;
 
 use forkexec_apple::{Apple, CAPABILITIES, ClosingExec};
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, Gap, HookError, KeepList, Limit, Link, Move, Plan, Report, Resource,
-    Stage, Sys, Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, Gap, HookError, KeepList, Limit, Move, Plan, Report,
+    Resource, Stage, Sys, Unlisted, child_exec, close_except,
 };
 
 use crate::sim::apple::{ENTRY, OPEN_MAX, dirent};
@@ -228,7 +228,7 @@ fn a_limit_that_may_not_be_asked_for_is_left_out(#[case] world: World, #[case] b
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
     let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
     let apple = Apple::new(kernel);
-    assert_eq!(close_except(&apple, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&apple, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(apple.sys().calls_of("close"), [""; 0]);
 }
 
@@ -394,11 +394,11 @@ fn a_standard_stream_that_the_parent_does_not_hand_on_stays_closed(
 
 #[rstest]
 #[case::placed_from_another(&[Move::copy(70, 0)], &[0, 1, 2])]
-#[case::shared(&[Move::Share(0)], &[0, 1, 2])]
-#[case::vacated(&[Move::Vacate(2)], &[0, 1])]
-#[case::placed_and_vacated(&[Move::copy(70, 0), Move::Vacate(0)], &[1, 2])]
-#[case::vacated_and_placed(&[Move::Vacate(1), Move::copy(70, 1)], &[0, 1, 2])]
-#[case::swapped(&[Move::save(1), Move::copy(2, 1), Move::Restore(2)], &[0, 1, 2])]
+#[case::shared(&[Move::ClearCloexec(0)], &[0, 1, 2])]
+#[case::vacated(&[Move::Close(2)], &[0, 1])]
+#[case::placed_and_vacated(&[Move::copy(70, 0), Move::Close(0)], &[1, 2])]
+#[case::vacated_and_placed(&[Move::Close(1), Move::copy(70, 1)], &[0, 1, 2])]
+#[case::swapped(&[Move::save(1), Move::copy(2, 1), Move::RestoreTemp(2)], &[0, 1, 2])]
 fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[case] open: &[Fd]) {
     let child = Child::of(usual(), &Plan { moves, ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok([open, &[60]].concat()), Some(Closer::Bulk)));
@@ -406,7 +406,7 @@ fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[ca
 
 #[rstest]
 #[case::closed_in_the_parent(usual().without_open(&[0]), Move::copy(70, 0))]
-#[case::close_on_exec_in_the_parent(usual().with_cloexec(&[0]), Move::Share(0))]
+#[case::close_on_exec_in_the_parent(usual().with_cloexec(&[0]), Move::ClearCloexec(0))]
 fn a_standard_stream_that_is_placed_is_open_whatever_the_parent_has(
     #[case] kernel: SimKernel,
     #[case] step: Move,
@@ -431,7 +431,7 @@ type Deed = fn(&SimKernel) -> Result<(), Errno>;
 #[case::closes_what_is_kept(|it: &SimKernel| it.close(60), &[0, 1, 2], Closed { by: LIST, bulk_refused: Some(Errno::BADF) })]
 #[case::marks_what_is_kept(
     |it: &SimKernel| it.set_cloexec(60, true), &[0, 1, 2], Closed { by: LIST, bulk_refused: Some(Errno::BADF) })]
-#[case::opens_another(|it: &SimKernel| it.dup_onto(60, 61), &[0, 1, 2, 60], Closed { by: Closer::Bulk, bulk_refused: None })]
+#[case::opens_another(|it: &SimKernel| it.dup2(60, 61), &[0, 1, 2, 60], Closed { by: Closer::Bulk, bulk_refused: None })]
 fn what_a_closure_changed_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[case] closed: Closed) {
     let apple = Apple::new(usual());
     let hook = || deed(apple.sys()).map_err(HookError::Errno);
@@ -445,7 +445,7 @@ fn what_a_closure_changed_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[c
 #[test]
 fn a_stream_that_a_closure_opens_is_handed_on() {
     let apple = Apple::new(usual().without_open(&[0]));
-    let hook = || apple.sys().dup_onto(60, 0).map_err(HookError::Errno);
+    let hook = || apple.sys().dup2(60, 0).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[]) };
     let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
     let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
@@ -483,11 +483,11 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 }
 
 #[rstest]
-#[case::from_a_list(Some(Link::Enumerate), Some(LIST), vec![0, 1, 2, 60])]
-#[case::every_number(Some(Link::Loop), Some(Closer::Loop), vec![0, 1, 2, 60])]
+#[case::from_a_list(Some(CloseStrategy::Enumerate), Some(LIST), vec![0, 1, 2, 60])]
+#[case::every_number(Some(CloseStrategy::Loop), Some(Closer::Loop), vec![0, 1, 2, 60])]
 #[case::not_at_all(None, None, left_inheritable())]
 fn a_plan_that_wants_another_way_gets_it(
-    #[case] close: Option<Link>,
+    #[case] close: Option<CloseStrategy>,
     #[case] by: Option<Closer>,
     #[case] fds: Vec<Fd>,
 ) {
@@ -589,7 +589,7 @@ fn may_fail(call: &Call, errno: Errno, by_loop: bool) -> bool {
     match (call.name, call.stage, call.numbers[0]) {
         ("set_umask" | "parent", ..) => false,
         // It is open, so that it cannot be said not to be.
-        ("close", Some(Stage::Place), Some(2)) => errno != Errno::BADF,
+        ("close", Some(Stage::DupFds), Some(2)) => errno != Errno::BADF,
         // Closed from a list, it is closed again if it still is there. The loop ends it for good (close(2)).
         ("close", Some(Stage::Exec), Some(fd)) => !by_loop && fd <= 300,
         _ => true,

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Birth, CHANNEL_REPLACED, CStrArray, Cgroup, Closed, Closer, Disposition, Errno, Exec, Fd,
-    HOOK_PANICKED, HOOK_WITHOUT_ERRNO, HookError, KeepList, Limit, Link, Mask, Move, PidVariable, Plan,
-    Report, Resource, ShellFallback, SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory, child_exec,
+    Backend, CHANNEL_REPLACED, CStrArray, Cgroup, ChildContext, CloseStrategy, Closed, Closer, Disposition,
+    Errno, Exec, Fd, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, HookError, KeepList, Limit, Mask, Move, PidVariable,
+    Plan, Report, Resource, ShellFallback, SignalSet, Source, Stage, Sys, ThinCStr, WorkingDirectory,
+    child_exec,
 };
 use forkexec_linux::Linux;
 
@@ -42,7 +43,7 @@ fn run(kernel: SimKernel, plan: &Plan<'_>) -> Ran {
 fn run_as(
     kernel: SimKernel,
     plan: &Plan<'_>,
-    birth: Birth,
+    birth: ChildContext,
     change: impl FnOnce(Recorder<'_>) -> Recorder<'_>,
 ) -> Ran {
     let backend = Linux::new(kernel);
@@ -67,10 +68,10 @@ fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
     let calls = [
         "set_cloexec(7, 0)",
         "close(5)",
-        "dup_onto(9, 0)",
-        "dup_from(10, 0)",
-        "dup_onto(11, 10)",
-        "dup_onto(3, 11)",
+        "dup2(9, 0)",
+        "dup_min(10, 0)",
+        "dup2(11, 10)",
+        "dup2(3, 11)",
         "close(3)",
         "set_cloexec(12, 0)",
         "close(2)",
@@ -80,9 +81,9 @@ fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
         "set_disposition(2, 0)",
         "set_disposition(13, 0)",
         "set_disposition(10, 1)",
-        "start_session()",
-        "take_terminal(13)",
-        "come_to_foreground(13)",
+        "setsid()",
+        "set_controlling_tty(13)",
+        "tcsetpgrp(13)",
         "descriptor_limit()",
         "set_limit(7)",
         "set_limit(4)",
@@ -155,7 +156,7 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::nothing(|_: &mut Plan<'_>| (), &[])]
 #[case::keep(|it: &mut Plan<'_>| it.inherit = &[7, 8], &["set_cloexec(7, 0)", "set_cloexec(8, 0)"])]
 #[case::parent_ends(|it: &mut Plan<'_>| it.parent_ends = &[5, 7], &["close(5)", "close(7)"])]
-#[case::place(|it: &mut Plan<'_>| it.moves = const { &[Move::copy(9, 1)] }, &["dup_onto(9, 1)"])]
+#[case::place(|it: &mut Plan<'_>| it.moves = const { &[Move::copy(9, 1)] }, &["dup2(9, 1)"])]
 #[case::cgroup(|it: &mut Plan<'_>| it.cgroup = Some(CGROUP), &["write(300)"])]
 #[case::root(|it: &mut Plan<'_>| it.root = Some(c"/srv"), &["chroot(/srv)", "chdir(/)"])]
 #[case::directory(
@@ -168,9 +169,9 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::umask(|it: &mut Plan<'_>| it.umask = Some(0), &["set_umask(0)"])]
 #[case::ignored_signal(
     |it: &mut Plan<'_>| it.ignore = SignalSet::EMPTY.with(3), &["set_disposition(3, 1)"])]
-#[case::session(|it: &mut Plan<'_>| it.session = true, &["start_session()"])]
+#[case::session(|it: &mut Plan<'_>| it.session = true, &["setsid()"])]
 #[case::process_group(|it: &mut Plan<'_>| it.process_group = Some(100), &["set_process_group(100)"])]
-#[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), &["come_to_foreground(13)"])]
+#[case::foreground(|it: &mut Plan<'_>| it.foreground = Some(13), &["tcsetpgrp(13)"])]
 #[case::limits(|it: &mut Plan<'_>| it.limits = &[LOW], &["set_limit(1)"])]
 #[case::nice(|it: &mut Plan<'_>| it.nice = Some(-3), &["set_nice(-3)"])]
 #[case::no_groups(|it: &mut Plan<'_>| it.groups = Some(&[]), &["set_groups()"])]
@@ -192,8 +193,8 @@ fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
 
 /// Faults: S16
 #[rstest]
-#[case::the_new_user(1_000, Err((Stage::EarlyDirectory, Errno::ACCES)), Ok(()))]
-#[case::root(0, Ok(()), Err((Stage::Directory, Errno::ACCES)))]
+#[case::the_new_user(1_000, Err((Stage::EarlyChdir, Errno::ACCES)), Ok(()))]
+#[case::root(0, Ok(()), Err((Stage::Chdir, Errno::ACCES)))]
 fn the_plan_says_with_which_ids_a_directory_is_entered(
     #[case] admitted: u32,
     #[case] early: Result<(), (Stage, Errno)>,
@@ -225,7 +226,8 @@ const CGROUP: Cgroup = Cgroup { directory: 14, procs: 300 };
 
 #[test]
 fn who_was_born_in_its_control_group_does_not_enter_it() {
-    let (plan, born_in_it) = (Plan { cgroup: Some(CGROUP), ..plain() }, Birth { in_cgroup: true, ..BIRTH });
+    let (plan, born_in_it) =
+        (Plan { cgroup: Some(CGROUP), ..plain() }, ChildContext { in_cgroup: true, ..BIRTH });
     let ran = run_as(rich::kernel(), &plan, born_in_it, |it| it);
     assert_eq!((ran.ending(), ran.backend.sys().calls_of("write").len()), (Ok(c"/bin/prog"), 0));
 }
@@ -241,10 +243,10 @@ fn a_plan_that_closes_nothing_closes_nothing() {
 }
 
 #[rstest]
-#[case::bulk(Link::Bulk, Closer::Bulk)]
-#[case::enumerate(Link::Enumerate, Closer::Enumerator(0))]
-#[case::every_number(Link::Loop, Closer::Loop)]
-fn the_reporter_is_told_what_closed(#[case] link: Link, #[case] by: Closer) {
+#[case::bulk(CloseStrategy::Bulk, Closer::Bulk)]
+#[case::enumerate(CloseStrategy::Enumerate, Closer::Enumerator(0))]
+#[case::every_number(CloseStrategy::Loop, Closer::Loop)]
+fn the_reporter_is_told_what_closed(#[case] link: CloseStrategy, #[case] by: Closer) {
     let ran = run(rich::kernel(), &Plan { close: Some(link), ..plain() });
     assert_eq!(ran.closed, Some(Closed { by, bulk_refused: None }));
 }
@@ -344,7 +346,7 @@ fn the_environment_is_the_plan_s_or_the_process_s_own() {
 }
 
 /// A birth in the parent's own table.
-const SHARED: Birth = Birth { shares_table: true, ..BIRTH };
+const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
 #[rstest]
 #[case::unshared_while_closed(|it: SimKernel| it, "close_range_unshare(41, 4294967295)")]
@@ -367,8 +369,8 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 #[case::source_of_a_move(
     |it: &mut Plan<'_>| it.moves = const { &[Move::copy(300, 0)] }, "close_range_unshare(301, 4294967295)")]
 #[case::source_that_is_saved(
-    |it: &mut Plan<'_>| it.moves = const { &[Move::save(300), Move::Restore(1)] }, "close_range_unshare(301, 4294967295)")]
-#[case::shared(|it: &mut Plan<'_>| it.moves = &[Move::Share(300)], "close_range_unshare(301, 4294967295)")]
+    |it: &mut Plan<'_>| it.moves = const { &[Move::save(300), Move::RestoreTemp(1)] }, "close_range_unshare(301, 4294967295)")]
+#[case::shared(|it: &mut Plan<'_>| it.moves = &[Move::ClearCloexec(300)], "close_range_unshare(301, 4294967295)")]
 #[case::parent_end(|it: &mut Plan<'_>| it.parent_ends = &[300], "close_range_unshare(301, 4294967295)")]
 #[case::directory(
     |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Fd(400)), "close_range_unshare(401, 4294967295)")]
@@ -378,7 +380,7 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
 #[case::terminal(
     |it: &mut Plan<'_>| (it.session, it.terminal) = (true, Some(401)), "close_range_unshare(402, 4294967295)")]
 #[case::source_that_is_an_end(
-    |it: &mut Plan<'_>| (it.moves, it.ends) = (&[Move::Copy { from: Source::End(1), to: 0 }], &[9, 300]),
+    |it: &mut Plan<'_>| (it.moves, it.ends) = (&[Move::Copy { from: Source::SpawnFd(1), to: 0 }], &[9, 300]),
     "close_range_unshare(301, 4294967295)")]
 #[case::cgroup(|it: &mut Plan<'_>| it.cgroup = Some(CGROUP), "close_range_unshare(301, 4294967295)")]
 #[case::kept(|it: &mut Plan<'_>| it.keep = keep_list(&[7, 300]), "close_range_unshare(301, 4294967295)")]
@@ -406,7 +408,7 @@ fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
 
 #[test]
 fn a_control_group_that_is_not_entered_any_more_needs_no_descriptor() {
-    let birth = Birth { in_cgroup: true, ..SHARED };
+    let birth = ChildContext { in_cgroup: true, ..SHARED };
     let ran = run_as(rich::kernel(), &Plan { cgroup: Some(CGROUP), ..plain() }, birth, |it| it);
     assert_eq!(ran.calls()[0], "close_range_unshare(3, 4294967295)");
 }
@@ -416,7 +418,7 @@ fn d18_a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anyt
     let refusing = |it: SimKernel, name| it.refusing(name, Errno::PERM);
     let kernel = refusing(refusing(rich::kernel(), "close_range_unshare"), "unshare_files");
     let ran = run_as(kernel, &rich::session_plan(), SHARED, |it| it.with_channel(CHANNEL));
-    assert_eq!(ran.ending(), failure(Stage::Table, Errno::PERM, 0));
+    assert_eq!(ran.ending(), failure(Stage::UnshareFiles, Errno::PERM, 0));
     assert_eq!(ran.backend.sys().table(), rich::kernel().table());
 }
 
@@ -439,33 +441,33 @@ fn s12_a_child_whose_parent_has_died_meanwhile_does_not_start() {
 #[test]
 fn a_number_that_is_closed_already_is_vacated() {
     let kernel = SimKernel::new().without_open(&[0, 2]);
-    let ran = run(kernel, &Plan { moves: &[Move::Vacate(0), Move::Vacate(1), Move::Vacate(2)], ..plain() });
+    let ran = run(kernel, &Plan { moves: &[Move::Close(0), Move::Close(1), Move::Close(2)], ..plain() });
     assert_eq!(ran.result.map(|executed| executed.fds()), Ok(vec![]));
 }
 
 #[rstest]
-#[case::no_saved_copy(&[Move::Restore(4)], (Errno::BADF, 4))]
+#[case::no_saved_copy(&[Move::RestoreTemp(4)], (Errno::BADF, 4))]
 #[case::closed_source(&[Move::copy(99, 4)], (Errno::BADF, 99))]
-#[case::closed_share(&[Move::Share(98)], (Errno::BADF, 98))]
+#[case::closed_share(&[Move::ClearCloexec(98)], (Errno::BADF, 98))]
 #[case::closed_ring(&[Move::save(97)], (Errno::BADF, 97))]
 #[case::target_above_the_limit(&[Move::copy(9, 1_024)], (Errno::BADF, 9))]
-#[case::second_of_two(&[Move::Share(9), Move::copy(96, 0)], (Errno::BADF, 96))]
+#[case::second_of_two(&[Move::ClearCloexec(9), Move::copy(96, 0)], (Errno::BADF, 96))]
 fn a_step_that_fails_names_its_descriptor(#[case] moves: &[Move], #[case] (errno, fd): (Errno, Fd)) {
     let ran = run(rich::kernel(), &Plan { moves, ..plain() });
-    assert_eq!(ran.ending(), failure(Stage::Place, errno, fd));
+    assert_eq!(ran.ending(), failure(Stage::DupFds, errno, fd));
 }
 
 /// An end that has the number of its target already is given under it, and one that is not there is nothing's number.
 #[rstest]
-#[case::another_number(&[9], Ok("dup_onto(9, 12)"))]
+#[case::another_number(&[9], Ok("dup2(9, 12)"))]
 #[case::the_target_s_own_number(&[12], Ok("set_cloexec(12, 0)"))]
 #[case::missing(&[], Err((Errno::BADF, -1)))]
 fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Result<&str, (Errno, Fd)>) {
-    let moves = &[Move::Copy { from: Source::End(0), to: 12 }];
+    let moves = &[Move::Copy { from: Source::SpawnFd(0), to: 12 }];
     let ran = run(rich::kernel(), &Plan { moves, ends, keep: keep_list(&[12]), placed: &[12], ..plain() });
     match call {
         Ok(call) => assert_eq!((ran.ending(), &ran.calls()[0][..]), (Ok(c"/bin/prog"), call)),
-        Err((errno, fd)) => assert_eq!(ran.ending(), failure(Stage::Place, errno, fd)),
+        Err((errno, fd)) => assert_eq!(ran.ending(), failure(Stage::DupFds, errno, fd)),
     }
 }
 
@@ -476,12 +478,12 @@ fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
     let files = [8, 9].map(|fd| before.table().entries()[&fd].file);
     let plan = Plan {
         keep: keep_list(&[3, 4, 6]),
-        moves: &[Move::save(8), Move::copy(9, 3), Move::Restore(4)],
+        moves: &[Move::save(8), Move::copy(9, 3), Move::RestoreTemp(4)],
         ..plain()
     };
     let ran = run(rich::kernel(), &plan);
     let calls = ran.calls().into_iter().take(7).collect::<Vec<_>>();
-    let expected = ["dup_from(8, 0)", "dup_from(8, 4)", "close(3)", "dup_from(8, 5)", "close(4)"];
+    let expected = ["dup_min(8, 0)", "dup_min(8, 4)", "close(3)", "dup_min(8, 5)", "close(4)"];
     assert_eq!(calls[..5], expected);
     let executed = ran.result.expect("nothing is refused");
     assert_eq!([executed.files[&4], executed.files[&3]], files);
@@ -492,10 +494,10 @@ fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
 #[case::no_number_is_left(Errno::INVAL, Errno::MFILE)]
 #[case::any_other(Errno::PERM, Errno::PERM)]
 fn where_every_number_is_a_target_none_is_left_for_the_saved_copy(#[case] errno: Errno, #[case] told: Errno) {
-    let kernel = rich::kernel().refusing_some("dup_from", 1..2, errno);
-    let plan = Plan { keep: keep_list(&[3]), moves: &[Move::save(8), Move::Restore(3)], ..plain() };
+    let kernel = rich::kernel().refusing_some("dup_min", 1..2, errno);
+    let plan = Plan { keep: keep_list(&[3]), moves: &[Move::save(8), Move::RestoreTemp(3)], ..plain() };
     let ran = run(kernel, &plan);
-    assert_eq!(ran.ending(), failure(Stage::Place, told, 8));
+    assert_eq!(ran.ending(), failure(Stage::DupFds, told, 8));
 }
 
 #[rstest]
@@ -503,10 +505,10 @@ fn an_interrupted_duplication_is_done_again(
     #[values(Errno::INTR, Errno::BUSY)] errno: Errno,
     #[values(1, 2, 7)] times: usize,
 ) {
-    let kernel = rich::kernel().refusing_some("dup_onto", 0..times, errno);
+    let kernel = rich::kernel().refusing_some("dup2", 0..times, errno);
     let ran = run(kernel, &Plan { moves: &[Move::copy(9, 1)], ..plain() });
     let file = rich::kernel().table().entries()[&9].file;
-    assert_eq!(ran.backend.sys().calls_of("dup_onto").len(), times + 1);
+    assert_eq!(ran.backend.sys().calls_of("dup2").len(), times + 1);
     assert_eq!(ran.result.expect("it works in the end").files[&1], file);
 }
 
@@ -544,7 +546,7 @@ fn s04_a_signal_that_cannot_be_reset_is_no_failure(
 ) {
     let kernel = rich::kernel().refusing_some("set_disposition", 0..1, Errno::INVAL);
     let plan = Plan { reset: SignalSet::EMPTY.with(signal), ..plain() };
-    let ran = run_as(kernel, &plan, Birth { handlers_cleared: true, ..BIRTH }, |it| it);
+    let ran = run_as(kernel, &plan, ChildContext { handlers_cleared: true, ..BIRTH }, |it| it);
     assert_eq!((ran.ending(), ran.backend.sys().calls_of("disposition").len()), (ending, 0));
 }
 
@@ -552,7 +554,7 @@ fn s04_a_signal_that_cannot_be_reset_is_no_failure(
 #[case::inherited(Mask::Inherit, SignalSet::EMPTY.with(3))]
 #[case::set(Mask::Set(SignalSet::EMPTY.with(5)), SignalSet::EMPTY.with(5))]
 fn the_mask_is_the_starting_thread_s_or_the_one_that_was_set(#[case] mask: Mask, #[case] seen: SignalSet) {
-    let birth = Birth { mask: SignalSet::EMPTY.with(3), ..BIRTH };
+    let birth = ChildContext { mask: SignalSet::EMPTY.with(3), ..BIRTH };
     let ran = run_as(SimKernel::new(), &Plan { mask, ..plain() }, birth, |it| it);
     assert_eq!(ran.result.expect("nothing is refused").process.mask, seen);
 }
@@ -598,7 +600,7 @@ fn a_closure_runs_once() {
 #[test]
 fn d19_what_a_closure_opens_is_closed() {
     let backend = Linux::new(SimKernel::new());
-    let open = || backend.sys().dup_onto(0, 77).map_err(HookError::Errno);
+    let open = || backend.sys().dup2(0, 77).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&open)), ..plain() };
     let executed = child_exec(&backend, &plan, &BIRTH, &Recorder::new(backend.sys()));
     assert_eq!(executed.map(|it| it.fds()), Ok(vec![0, 1, 2]));
@@ -606,7 +608,7 @@ fn d19_what_a_closure_opens_is_closed() {
 
 #[rstest]
 fn e10_a_stage_of_which_the_parent_cannot_be_told_is_not_begun(
-    #[values(Stage::Table, Stage::Root, Stage::Uid, Stage::Close, Stage::Exec)] stage: Stage,
+    #[values(Stage::UnshareFiles, Stage::Chroot, Stage::Uid, Stage::Close, Stage::Exec)] stage: Stage,
 ) {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.mute_at(stage, Errno::PIPE));
     assert_eq!(ran.ending(), failure(stage, Errno::PIPE, 0));
@@ -636,7 +638,8 @@ fn the_channel_survives_closing_and_not_exec(#[case] keep: &[Fd], #[case] fds: V
 #[test]
 fn a_limit_below_what_is_kept_closes_nothing_kept() {
     let lowered = [Limit { resource: Resource::NOFILE, soft: 4, hard: 4 }];
-    let plan = Plan { limits: &lowered, keep: keep_list(&[8, 300]), close: Some(Link::Loop), ..plain() };
+    let plan =
+        Plan { limits: &lowered, keep: keep_list(&[8, 300]), close: Some(CloseStrategy::Loop), ..plain() };
     let ran = run(rich::kernel(), &plan);
     assert_eq!(ran.result.map(|executed| executed.fds()), Ok(vec![0, 1, 2, 8, 300]));
 }
@@ -660,7 +663,7 @@ fn second_limit_that_is_refused_is_reported_by_its_place() {
 #[test]
 fn f06_a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
     let limits = [Limit { resource: Resource::NOFILE, soft: 64, hard: 64 }];
-    let plan = Plan { limits: &limits, close: Some(Link::Loop), ..plain() };
+    let plan = Plan { limits: &limits, close: Some(CloseStrategy::Loop), ..plain() };
     let ran = run(SimKernel::new().with_limit(100_000).with_open(&[63, 64, 90_000]), &plan);
     assert_eq!(ran.result.expect("it is there").fds(), [0, 1, 2]);
 }

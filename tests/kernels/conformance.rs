@@ -3,7 +3,7 @@
 //! The kernel underneath is good, without lists, and with lists that lie; and each of its calls fails, always or once,
 //! with each errno. A backend whose exec closes descriptors has no table to look at before it: its own cases do.
 
-use forkexec_core::{Backend, Closed, Closer, Errno, Fd, Link, Operation, close_except};
+use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, Operation, close_except};
 
 use crate::sim::{Listing, NAMES, SimKernel};
 use crate::{keep_list, left_open};
@@ -11,7 +11,7 @@ use crate::{keep_list, left_open};
 const ERRNOS: [Errno; 7] =
     [Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::INTR, Errno::IO, Errno::MFILE];
 const KEPT: [&[Fd]; 5] = [&[], &[3], &[9, 60], &[60, 61], &[300]];
-const LINKS: [Link; 3] = [Link::Bulk, Link::Enumerate, Link::Loop];
+const LINKS: [CloseStrategy; 3] = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
 
 type World = fn(SimKernel) -> SimKernel;
 const WORLDS: [World; 5] = [
@@ -45,7 +45,7 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
         for errno in ERRNOS {
             for which in [0..usize::MAX, 0..1, 1..2] {
                 let kernel = sparse().refusing_some(name, which, errno);
-                closes_exactly(&backend(kernel), &[9, 60], Link::Bulk);
+                closes_exactly(&backend(kernel), &[9, 60], CloseStrategy::Bulk);
             }
         }
     }
@@ -68,7 +68,7 @@ fn says_what_it_has<B: Backend>(backend: &B) {
 }
 
 /// All is closed that is not kept; or the answer is an error, and what is kept is open.
-fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: Link) {
+fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: CloseStrategy) {
     let before = backend.sys().open_fds();
     let kept: Vec<_> = before.iter().copied().filter(|fd| *fd < 3 || keep.contains(fd)).collect();
     match close_except(backend, 3, keep_list(keep), link) {
@@ -108,7 +108,7 @@ fn remembers<B: Backend>(backend: &B) {
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: None });
     assert_eq!(backend.first_link(), first, "nothing was refused");
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
-    assert!(backend.first_link() > Link::Bulk, "a refusal is forgotten");
+    assert!(backend.first_link() > CloseStrategy::Bulk, "a refusal is forgotten");
 }
 
 #[test]

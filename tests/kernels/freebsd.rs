@@ -3,8 +3,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, LOOP_CEILING, Link, Operation, Unlisted,
-    close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, LOOP_CEILING, Operation,
+    Unlisted, close_except,
 };
 use forkexec_freebsd::{DevFd, Freebsd};
 
@@ -141,7 +141,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let keep = with_channel(keep, channel);
     let backend = Freebsd::new(world());
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
     let log = backend.sys().log();
     assert_eq!((inexcusable(&log, keep), log.len() < MOST_CALLS), (vec![], true));
@@ -154,7 +154,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::highest_possible(&[Fd::MAX], &["release()", "close_range(3, 2147483646)"])]
 fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &[&str]) {
     let backend = Freebsd::new(new());
-    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().calls(), calls);
 }
 
@@ -170,7 +170,7 @@ fn closefrom_is_asked_for_what_lies_above_the_last(
     #[values(old, dragonfly)] world: World,
 ) {
     let backend = Freebsd::new(world());
-    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).is_ok());
     let mut made = backend.sys().calls();
     made.retain(|call| call != "release()");
     assert_eq!(made, calls);
@@ -181,7 +181,7 @@ fn closefrom_is_asked_for_what_lies_above_the_last(
 #[case::just_above_what_is_walked(&[LOOP_CEILING + 1])]
 fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
     let backend = Freebsd::new(world());
-    let closed = close_except(&backend, 3, keep_list(keep), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
     let expected = Closed { by: Closer::Enumerator(0), bulk_refused: Some(Errno::OVERFLOW) };
     assert_eq!((closed, backend.sys().open_fds()), (Ok(expected), vec![0, 1, 2]));
     assert!(backend.sys().log().len() < 2_000, "what is not open is not walked");
@@ -191,7 +191,7 @@ fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(ol
 fn the_longest_gap_that_is_walked_ends_below_the_ceiling() {
     let keep = [LOOP_CEILING];
     let backend = Freebsd::new(dragonfly().with_open(&[LOOP_CEILING - 1, LOOP_CEILING, LOOP_CEILING + 1]));
-    let closed = close_except(&backend, 3, keep_list(&keep), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&keep), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING]));
 }
 
@@ -201,7 +201,7 @@ fn a_bulk_call_refused_half_way_leaks_nothing(
     #[values(0, 1, 2)] gaps_closed: usize,
 ) {
     let backend = Freebsd::new(new().refusing_some("close_range", gaps_closed..9, errno));
-    let closed = close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
 }
@@ -257,7 +257,7 @@ fn a_list_that_cannot_be_true_is_not_believed(
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
     assert_eq!((listed, kernel.open_fds()), (Err(why), before));
     let backend = Freebsd::new(listing(world(), &list));
-    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds().contains(&61)), (Ok(Closer::Loop), false));
 }
 
@@ -316,7 +316,7 @@ fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
     for &errno in errnos {
         let backend = Freebsd::new(world().refusing_some(name, from..usize::MAX, errno));
         let before = backend.sys().open_fds();
-        let closed = close_except(&backend, 3, keep, Link::Bulk);
+        let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
         let is_exact = backend.sys().open_fds() == left_open(&before, keep);
         assert!(is_exact || closed == Err(Errno::OVERFLOW), "{errno} leaks in silence");
         assert_eq!(inexcusable(&backend.sys().log(), keep), [""; 0]);
@@ -354,14 +354,14 @@ fn the_loop_ends_where_the_limit_does_if_nothing_counts(
 #[test]
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
     let backend = Freebsd::new(unlisted(dragonfly()).with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
 }
 
 #[test]
 fn a_descriptor_that_cannot_be_asked_for_is_an_error_and_not_the_last() {
     let backend = Freebsd::new(unlisted(new()).refusing_some("is_cloexec", 5..6, Errno::PERM));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
 }
 
 #[test]
@@ -382,29 +382,29 @@ fn the_release_is_asked_once_by_a_child_and_once_by_the_parent() {
 #[test]
 fn a_release_that_was_refused_is_asked_for_again() {
     let backend = Freebsd::new(new().refusing_some("release", 0..1, Errno::NOMEM));
-    let by = || close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    let by = || close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!([by(), by()], [Ok(Closer::Enumerator(0)), Ok(Closer::Bulk)]);
 }
 
 #[test]
 fn dragonfly_is_asked_for_no_release() {
     let backend = Freebsd::new(dragonfly());
-    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).expect("nothing is refused");
+    let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).expect("nothing is refused");
     backend.learn(&closed);
     assert_eq!(backend.sys().calls(), ["closefrom(3)"]);
 }
 
 #[rstest]
-#[case::not_there(Some(Errno::NOSYS), Link::Enumerate)]
-#[case::jail(Some(Errno::PERM), Link::Enumerate)]
-#[case::policy(Some(Errno::ACCES), Link::Enumerate)]
-#[case::unknown(Some(Errno::INVAL), Link::Enumerate)]
-#[case::capability_mode(Some(CAPMODE), Link::Enumerate)]
-#[case::gap_too_long_for_this_list(Some(Errno::OVERFLOW), Link::Bulk)]
-#[case::no_memory_this_time(Some(Errno::NOMEM), Link::Bulk)]
-#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
-#[case::not_refused(None, Link::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+#[case::not_there(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
+#[case::jail(Some(Errno::PERM), CloseStrategy::Enumerate)]
+#[case::policy(Some(Errno::ACCES), CloseStrategy::Enumerate)]
+#[case::unknown(Some(Errno::INVAL), CloseStrategy::Enumerate)]
+#[case::capability_mode(Some(CAPMODE), CloseStrategy::Enumerate)]
+#[case::gap_too_long_for_this_list(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
+#[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
+#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
+#[case::not_refused(None, CloseStrategy::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Freebsd::new(SimKernel::freebsd(FREEBSD_14_3));
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     assert_eq!(backend.first_link(), next);
@@ -438,7 +438,7 @@ fn an_operation_that_the_release_lacks_is_known_before(
 #[case::dragonfly(dragonfly, Some("closefrom"))]
 fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Option<&str>) {
     let backend = Freebsd::new(world());
-    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk).expect("one link closes");
+    let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).expect("one link closes");
     assert_eq!((closed.by == Closer::Bulk, backend.bulk_closer()), (name.is_some(), name));
     if let Some(name) = name {
         assert_ne!(backend.sys().calls_of(name), [""; 0], "{name} was not called");

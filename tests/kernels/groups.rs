@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use forkexec_apple::Apple;
-use forkexec_core::{Backend, Birth, Exec, Plan, Sys, child_exec};
+use forkexec_core::{Backend, ChildContext, Exec, Plan, Sys, child_exec};
 use forkexec_freebsd::Freebsd;
 use forkexec_linux::Linux;
 use forkexec_netbsd::Netbsd;
@@ -87,7 +87,7 @@ fn started<B: Backend<Sys = SimKernel>>(backend: &B, asked: &Asked) -> Process {
     let list: Vec<u32> = backend.capabilities().group_list.arrange(asked.groups, effective).collect();
     let exec = Exec { candidates: &[c"/bin/prog"], ..rich::exec() };
     let plan = Plan { groups: Some(&list), gid: asked.gid, ..Plan::new(exec) };
-    let birth = Birth { handlers_cleared: true, ..BIRTH };
+    let birth = ChildContext { handlers_cleared: true, ..BIRTH };
     let executed: Executed =
         child_exec(backend, &plan, &birth, &Recorder::new(backend.sys())).expect("nothing is refused");
     executed.process

@@ -3,7 +3,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Link, Sys, Unlisted, close_except, loop_bound,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, Sys, Unlisted, close_except,
+    loop_bound,
 };
 use forkexec_linux::{Linux, ProcSelfFd, Release};
 
@@ -73,7 +74,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Linux::new(world(crowded()));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
 }
 
@@ -91,7 +92,10 @@ fn no_trapped_call_closes_on_android(#[case] level: u32, #[case] by: Closer) {
     assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
     // Also where the bulk call is asked for all the same, as a survey does.
     let backend = Linux::new(crowded().with_release(Release::Android(level)));
-    assert_eq!(close_except(&backend, 3, keep_list(&[60]), Link::Bulk).map(|closed| closed.by), Ok(by));
+    assert_eq!(
+        close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).map(|closed| closed.by),
+        Ok(by)
+    );
     assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
 }
 
@@ -109,7 +113,7 @@ fn no_trapped_call_closes_on_android(#[case] level: u32, #[case] by: Closer) {
 #[case::f13_record_cut_off(garbage(&record(b"44")[..12]))]
 fn f04_a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
     let backend = Linux::new(untrue(&listing));
-    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) }));
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60]);
 }
@@ -120,7 +124,7 @@ fn f13_a_bulk_call_refused_half_way_leaks_nothing(
     #[values(0, 1, 2)] gaps_closed: usize,
 ) {
     let backend = Linux::new(crowded().refusing_some("close_range", gaps_closed..9, errno));
-    let closed = close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
 }
@@ -129,7 +133,7 @@ fn f13_a_bulk_call_refused_half_way_leaks_nothing(
 fn a_table_that_is_full_is_closed_by_the_loop() {
     let full = |kernel: SimKernel| kernel.with_process(|it| it.limits.values_mut().for_each(|it| it.0 = 3));
     let backend = Linux::new(full(crowded()).refusing("close_range", Errno::PERM));
-    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2]));
 }
 
@@ -139,14 +143,14 @@ fn a_table_that_is_full_is_closed_by_the_loop() {
 fn f06_a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
     let kernel = crowded().with_open(&[65_535]).with_limit(64).refusing("close_range", Errno::NOSYS);
     let backend = Linux::new(world(kernel));
-    assert!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
 #[test]
 fn f07_what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
     let backend = Linux::new(refusing_all(crowded(), Errno::PERM).with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), ["close(46)"], "only the directory that was opened");
 }
 
@@ -182,7 +186,7 @@ fn d01_no_range_asked_for_is_empty(
 ) {
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Linux::new(crowded());
-    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
     let is_empty = |it: &&Call| it.numbers[0] > it.numbers[1];
     assert_eq!((closed, backend.sys().log().iter().find(is_empty)), (Ok(Closer::Bulk), None));
 }
@@ -194,19 +198,19 @@ fn d01_no_range_asked_for_is_empty(
 #[case::highest_possible(&[Fd::MAX], &["close_range(3, 2147483646)"])]
 fn each_gap_is_one_call(#[case] keep: &[Fd], #[case] calls: &[&str]) {
     let backend = Linux::new(crowded());
-    assert!(close_except(&backend, 3, keep_list(keep), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().calls(), calls);
 }
 
 #[rstest]
-#[case::fallback_after_one_gap(Link::Bulk, 1)]
-#[case::enumerate_at_once(Link::Enumerate, 0)]
-#[case::loop_at_once(Link::Loop, 0)]
-fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] bulk: usize) {
+#[case::fallback_after_one_gap(CloseStrategy::Bulk, 1)]
+#[case::enumerate_at_once(CloseStrategy::Enumerate, 0)]
+#[case::loop_at_once(CloseStrategy::Loop, 0)]
+fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] bulk: usize) {
     let backend = Linux::new(crowded().refusing("close_range", Errno::NOSYS).without_listings());
     let closed = close_except(&backend, 3, keep_list(&[60]), link).map(|closed| closed.by);
     let asked = ["close_range", "open_directory"].map(|name| backend.sys().calls_of(name).len());
-    assert_eq!((closed, asked), (Ok(Closer::Loop), [bulk, usize::from(link < Link::Loop)]));
+    assert_eq!((closed, asked), (Ok(Closer::Loop), [bulk, usize::from(link < CloseStrategy::Loop)]));
 }
 
 #[rstest]
@@ -249,14 +253,14 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 }
 
 #[rstest]
-#[case::old_kernel(Some(Errno::NOSYS), Link::Enumerate)]
-#[case::seccomp(Some(Errno::PERM), Link::Enumerate)]
-#[case::other_seccomp(Some(Errno::ACCES), Link::Enumerate)]
-#[case::q_linux_range_unknown_flag(Some(Errno::INVAL), Link::Enumerate)]
-#[case::no_memory_this_time(Some(Errno::NOMEM), Link::Bulk)]
-#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
-#[case::not_refused(None, Link::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+#[case::old_kernel(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
+#[case::seccomp(Some(Errno::PERM), CloseStrategy::Enumerate)]
+#[case::other_seccomp(Some(Errno::ACCES), CloseStrategy::Enumerate)]
+#[case::q_linux_range_unknown_flag(Some(Errno::INVAL), CloseStrategy::Enumerate)]
+#[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
+#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
+#[case::not_refused(None, CloseStrategy::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Linux::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     assert_eq!(backend.first_link(), next);
@@ -267,7 +271,7 @@ fn what_was_learned_stays_when_a_later_child_did_not_ask() {
     let backend = Linux::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
-    assert_eq!(backend.first_link(), Link::Enumerate);
+    assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
 }
 
 #[rstest]
@@ -342,7 +346,7 @@ fn what_is_kept_need_not_be_a_plain_file() {
     let kernel =
         crowded().with_files(&[70_000], File::Terminal, true).with_files(&[47], File::Directory, false);
     let backend = Linux::new(kernel.refusing("close_range", Errno::PERM));
-    assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 47, 70_000]);
 }
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Plan, Stage, Sys,
-    Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Plan,
+    Stage, Sys, Unlisted, child_exec, close_except,
 };
 use forkexec_netbsd::{CAPABILITIES, MaxFd, Netbsd};
 
@@ -102,7 +102,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Netbsd::new(world(crowded()));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
     assert_eq!(misstep(backend.sys(), keep), None);
 }
@@ -129,7 +129,7 @@ fn q_netbsd_closem_is_asked_above_the_last_kept_only(
 ) {
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Netbsd::new(SimKernel::new().with_open(&[3, 4, 5]));
-    let closed = close_except(&backend, 3, keep, Link::Bulk);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Bulk, bulk_refused: None }));
     assert_eq!(backend.sys().calls(), strings(calls));
 }
@@ -137,7 +137,7 @@ fn q_netbsd_closem_is_asked_above_the_last_kept_only(
 #[test]
 fn a_table_with_nothing_to_close_is_no_error() {
     let backend = Netbsd::new(SimKernel::new());
-    let closed = close_except(&backend, 3, keep_list(&[4]), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&[4]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2]));
 }
 
@@ -148,7 +148,7 @@ fn a_table_with_nothing_to_close_is_no_error() {
 fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
     let kernel = world(crowded().with_open(&[70_000]).with_limit(64));
     let backend = Netbsd::new(kernel);
-    assert!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
@@ -163,7 +163,7 @@ fn closed_standard_streams_make_no_difference(
     let kernel = crowded().without_open(closed).refusing(refused, Errno::INVAL);
     let before = kernel.open_fds();
     let backend = Netbsd::new(kernel);
-    assert!(close_except(&backend, 3, keep_list(&[60]), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(&[60])));
 }
 
@@ -173,7 +173,7 @@ fn closed_standard_streams_make_no_difference(
 fn no_directory_is_read_whatever_is_there(#[case] listing: Listing) {
     let kernel = refusing_both(crowded().with_listing(&listing), Errno::NOSYS, Errno::NOSYS);
     let backend = Netbsd::new(kernel);
-    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().calls_of("open_directory")), (Ok(Closer::Loop), vec![]));
 }
 
@@ -182,7 +182,7 @@ fn whatever_fcntl_answers_from_any_time_on_nothing_leaks(
     #[values("closem", "max_fd")] name: &str,
     #[values(0, 1, 2, 3)] from: usize,
     #[values(1, usize::MAX)] times: usize,
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     for errno in OF_FCNTL {
         let which = from..from.saturating_add(times);
@@ -201,7 +201,7 @@ fn whatever_both_commands_and_the_limit_answer_nothing_leaks(
     for errno in OF_FCNTL {
         let kernel = sparse().refusing("closem", errno).refusing_some("max_fd", from..usize::MAX, errno);
         let backend = Netbsd::new(kernel.refusing("descriptor_limit", of_getrlimit));
-        assert!(close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk).is_ok(), "{errno}");
+        assert!(close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk).is_ok(), "{errno}");
         assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70], "{errno}");
     }
 }
@@ -212,7 +212,7 @@ fn whatever_both_commands_and_the_limit_answer_nothing_leaks(
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] keep: &[Fd]) {
     let kernel = refusing_both(crowded(), Errno::PERM, Errno::PERM).with_limit(1 << 30);
     let backend = Netbsd::new(kernel);
-    assert_eq!(close_except(&backend, 3, keep_list(keep), Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert!(backend.sys().calls_of("close").len() < 60);
 }
 
@@ -226,7 +226,10 @@ fn a_kept_descriptor_too_far_up_is_an_error_and_one_to_be_closed_is_not(
 ) {
     let kernel = SimKernel::new().with_open(&[9, LOOP_CEILING, LOOP_CEILING + 1]).with_limit(u64::MAX);
     let backend = Netbsd::new(kernel);
-    assert_eq!(close_except(&backend, 3, keep_list(keep), Link::Bulk).map(|closed| closed.by), answer);
+    assert_eq!(
+        close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).map(|closed| closed.by),
+        answer
+    );
     assert!(keep.iter().all(|fd| backend.sys().open_fds().contains(fd)));
 }
 
@@ -245,7 +248,7 @@ fn max_fd_jumps_over_all_that_is_not_open() {
 #[test]
 fn below_the_highest_kept_every_number_is_closed() {
     let backend = Netbsd::new(SimKernel::new().with_open(&[4, 6, 900]));
-    assert!(close_except(&backend, 3, keep_list(&[6]), Link::Enumerate).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[6]), CloseStrategy::Enumerate).is_ok());
     let first_pass = ["max_fd()", "close(900)", "max_fd()", "max_fd()", "close(5)", "close(4)", "close(3)"];
     let nothing_left = ["max_fd()", "max_fd()", "close(5)", "close(4)", "close(3)"];
     assert_eq!(backend.sys().calls(), strings(&[&first_pass[..], &nothing_left].concat()));
@@ -330,9 +333,9 @@ fn q_netbsd_the_loop_ends_above_the_highest_open(#[case] world: World, #[case] b
 }
 
 #[rstest]
-#[case::enumerate_at_once(Link::Enumerate, Closer::Enumerator(0))]
-#[case::loop_at_once(Link::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] by: Closer) {
+#[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
+#[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
+fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Netbsd::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
@@ -340,13 +343,13 @@ fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] by: Closer) 
 }
 
 #[rstest]
-#[case::unknown(Some(Errno::INVAL), Link::Enumerate)]
-#[case::not_emulated(Some(Errno::NOSYS), Link::Enumerate)]
-#[case::denied(Some(Errno::PERM), Link::Enumerate)]
-#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
-#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), Link::Bulk)]
-#[case::not_refused(None, Link::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+#[case::unknown(Some(Errno::INVAL), CloseStrategy::Enumerate)]
+#[case::not_emulated(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
+#[case::denied(Some(Errno::PERM), CloseStrategy::Enumerate)]
+#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
+#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
+#[case::not_refused(None, CloseStrategy::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Netbsd::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
@@ -414,7 +417,7 @@ proptest! {
         keep in fds(30),
         channel in proptest::option::of(3..1_000),
         refusals in vec(refusal(), 0..4),
-        link in proptest::sample::select(&[Link::Bulk, Link::Enumerate, Link::Loop][..]),
+        link in proptest::sample::select(&[CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][..]),
     ) {
         let kernel = refusals.into_iter().fold(SimKernel::new().with_open(&open), |it, (name, from, times, errno)| {
             it.refusing_some(name, from..from + times, errno)

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, LOOP_CEILING, Link, Plan, Stage, Sys,
-    Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, KeepList, LOOP_CEILING, Plan, Stage,
+    Sys, Unlisted, child_exec, close_except,
 };
 use forkexec_openbsd::{CAPABILITIES, CountedWalk, Openbsd};
 
@@ -85,7 +85,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Openbsd::new(world(crowded()));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
     assert_eq!(misstep(backend.sys(), keep), None);
 }
@@ -107,7 +107,7 @@ fn closefrom_is_asked_above_the_last_kept_only(
 ) {
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Openbsd::new(SimKernel::new().with_open(&[3, 4, 5]));
-    let closed = close_except(&backend, 3, keep, Link::Bulk);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Bulk, bulk_refused: None }));
     assert_eq!(backend.sys().calls(), strings(calls));
 }
@@ -119,7 +119,7 @@ fn closefrom_is_asked_above_the_last_kept_only(
 fn ebadf_of_closefrom_says_that_all_is_done(#[case] open: &[Fd], #[case] keep: &[Fd]) {
     let backend = Openbsd::new(SimKernel::new().with_open(open));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep_list(keep), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Bulk, bulk_refused: None }));
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(keep)));
 }
@@ -129,7 +129,7 @@ fn ebadf_of_closefrom_says_that_all_is_done(#[case] open: &[Fd], #[case] keep: &
 #[case::by_the_count(|it: SimKernel| it.refusing("closefrom", Errno::NOSYS))]
 fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
     let backend = Openbsd::new(world(crowded().with_open(&[70_000]).with_limit(64)));
-    assert!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
@@ -144,7 +144,7 @@ fn closed_standard_streams_make_no_difference(
     let kernel = crowded().without_open(closed).refusing(refused, Errno::NOSYS);
     let before = kernel.open_fds();
     let backend = Openbsd::new(kernel);
-    assert!(close_except(&backend, 3, keep_list(&[60]), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(&[60])));
 }
 
@@ -152,7 +152,7 @@ fn closed_standard_streams_make_no_difference(
 fn q_openbsd_no_directory_is_read_whatever_is_there() {
     let kernel = refusing_both(crowded().with_listing(&Listing::plain(0..64)), Errno::NOSYS);
     let backend = Openbsd::new(kernel);
-    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().calls_of("open_directory")), (Ok(Closer::Loop), vec![]));
 }
 
@@ -199,7 +199,7 @@ fn kept_descriptors_do_not_end_a_walk_early(
         let open: Vec<Fd> = (3..10).filter(|fd| open >> (fd - 3) & 1 == 1).collect();
         let backend = Openbsd::new(SimKernel::new().with_open(&open));
         let before = backend.sys().open_fds();
-        let closed = close_except(&backend, 3, keep, Link::Enumerate).map(|closed| closed.by);
+        let closed = close_except(&backend, 3, keep, CloseStrategy::Enumerate).map(|closed| closed.by);
         assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Enumerator(0)), left_open(&before, keep)));
     }
 }
@@ -219,7 +219,8 @@ fn q_openbsd_a_count_that_is_too_high_ends_no_walk_early_and_is_not_believed(#[c
 #[test]
 fn a_count_that_is_too_high_is_followed_by_the_loop() {
     let backend = Openbsd::new(sparse().with_miscount(1));
-    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Enumerate).map(|closed| closed.by);
+    let closed =
+        close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Enumerate).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2, 60]));
 }
 
@@ -254,7 +255,7 @@ fn whatever_fails_from_any_time_on_nothing_leaks(
     #[values("closefrom", "open_count", "is_cloexec", "descriptor_limit")] name: &str,
     #[values(0, 1, 2, 7)] from: usize,
     #[values(1, usize::MAX)] times: usize,
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     for errno in ERRNOS {
         let which = from..from.saturating_add(times);
@@ -270,7 +271,7 @@ fn whatever_all_calls_answer_nothing_leaks(#[values("open_count", "is_cloexec")]
     for errno in ERRNOS {
         let kernel = sparse().refusing("closefrom", errno).refusing(name, errno);
         let backend = Openbsd::new(kernel.refusing("descriptor_limit", errno));
-        assert!(close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk).is_ok(), "{errno}");
+        assert!(close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk).is_ok(), "{errno}");
         assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70], "{errno}");
     }
 }
@@ -281,7 +282,7 @@ fn whatever_all_calls_answer_nothing_leaks(#[values("open_count", "is_cloexec")]
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] keep: &[Fd]) {
     let kernel = refusing_both(crowded(), Errno::PERM).with_limit(1 << 30);
     let backend = Openbsd::new(kernel);
-    assert_eq!(close_except(&backend, 3, keep_list(keep), Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert!(backend.sys().calls_of("close").len() < 60);
 }
 
@@ -291,7 +292,8 @@ fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] k
 #[case::highest_possible(Fd::MAX, Closer::Enumerator(0))]
 fn a_gap_below_one_that_is_kept_and_not_open_is_closed_in_bounded_time(#[case] kept: Fd, #[case] by: Closer) {
     let backend = Openbsd::new(sparse());
-    let closed = close_except(&backend, 3, keep_list(&[60, kept]), Link::Bulk).map(|closed| closed.by);
+    let closed =
+        close_except(&backend, 3, keep_list(&[60, kept]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(by), vec![0, 1, 2, 60]));
     assert!(backend.sys().calls_of("close").len() < 1 << 20);
 }
@@ -300,7 +302,7 @@ fn a_gap_below_one_that_is_kept_and_not_open_is_closed_in_bounded_time(#[case] k
 fn a_kept_descriptor_that_is_too_far_up_is_an_error_if_the_limit_is_as_far() {
     let kernel = sparse().with_open(&[LOOP_CEILING + 1]).with_limit(1 << 30);
     let backend = Openbsd::new(kernel);
-    let closed = close_except(&backend, 3, keep_list(&[LOOP_CEILING + 1]), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(&[LOOP_CEILING + 1]), CloseStrategy::Bulk);
     assert_eq!(closed, Err(Errno::OVERFLOW));
     assert!(backend.sys().open_fds().contains(&(LOOP_CEILING + 1)));
 }
@@ -322,9 +324,9 @@ fn the_loop_ends_where_the_limit_does(
 }
 
 #[rstest]
-#[case::enumerate_at_once(Link::Enumerate, Closer::Enumerator(0))]
-#[case::loop_at_once(Link::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] by: Closer) {
+#[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
+#[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
+fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Openbsd::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
@@ -332,12 +334,12 @@ fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] by: Closer) 
 }
 
 #[rstest]
-#[case::promise_is_missing(Some(Errno::NOSYS), Link::Enumerate)]
-#[case::denied(Some(Errno::PERM), Link::Enumerate)]
-#[case::interrupted(Some(Errno::INTR), Link::Bulk)]
-#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), Link::Bulk)]
-#[case::not_refused(None, Link::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+#[case::promise_is_missing(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
+#[case::denied(Some(Errno::PERM), CloseStrategy::Enumerate)]
+#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
+#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
+#[case::not_refused(None, CloseStrategy::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Openbsd::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
@@ -397,7 +399,7 @@ proptest! {
         keep in fds(30),
         channel in proptest::option::of(3..1_000),
         refusals in vec(refusal(), 0..4),
-        link in proptest::sample::select(&[Link::Bulk, Link::Enumerate, Link::Loop][..]),
+        link in proptest::sample::select(&[CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][..]),
     ) {
         let kernel = refusals.into_iter().fold(SimKernel::new().with_open(&open), |it, (name, from, times, errno)| {
             it.refusing_some(name, from..from + times, errno)

@@ -3,7 +3,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Link, Operation, Unlisted, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Operation, Unlisted,
+    close_except,
 };
 use forkexec_posix::{DevFd, Posix};
 
@@ -46,7 +47,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[test]
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
     let backend = Posix::new(crowded().without_listings().with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
 }
 
@@ -82,7 +83,7 @@ fn q_floor_no_call_is_made_that_only_linux_has() {
 fn q_floor_there_is_nothing_to_learn() {
     let backend = Posix::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
-    assert_eq!(backend.first_link(), Link::Enumerate);
+    assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
 }
 
 #[test]

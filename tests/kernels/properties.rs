@@ -6,7 +6,9 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use forkexec_core::{Backend, Closer, Errno, Exec, Fd, KeepList, Link, Move, Plan, child_exec, close_except};
+use forkexec_core::{
+    Backend, CloseStrategy, Closer, Errno, Exec, Fd, KeepList, Move, Plan, child_exec, close_except,
+};
 use forkexec_linux::Linux;
 use forkexec_posix::Posix;
 
@@ -66,7 +68,7 @@ fn world(false_names: Fd) -> impl Strategy<Value = (SimKernel, Vec<Fd>)> {
 fn close_over<B: Backend<Sys = SimKernel>>(
     backend: &B,
     keep: KeepList<'_>,
-    link: Link,
+    link: CloseStrategy,
 ) -> (Result<Closer, Errno>, Vec<Fd>) {
     let closed = close_except(backend, 3, keep, link.max(backend.first_link()));
     (closed.map(|closed| closed.by), backend.sys().open_fds())
@@ -84,17 +86,17 @@ fn ring(numbers: &[Fd]) -> Vec<Move> {
     let Some((&first, _)) = numbers.split_first() else { return Vec::new() };
     let turned = numbers.windows(2).map(|pair| Move::copy(pair[1], pair[0]));
     let last = numbers.last().copied().filter(|&last| last != first);
-    let closing = last.map(|last| [Move::save(first), Move::Restore(last)]);
+    let closing = last.map(|last| [Move::save(first), Move::RestoreTemp(last)]);
     let (save, restore) = closing.map_or((None, None), |[save, restore]| (Some(save), Some(restore)));
     save.into_iter()
         .chain(turned)
         .chain(restore)
-        .chain(last.is_none().then_some(Move::Share(first)))
+        .chain(last.is_none().then_some(Move::ClearCloexec(first)))
         .collect()
 }
 
 /// The file under each number in a child that took these steps and kept their targets.
-fn files_after(kernel: SimKernel, moves: &[Move], kept: &[Fd], link: Link) -> BTreeMap<Fd, u64> {
+fn files_after(kernel: SimKernel, moves: &[Move], kept: &[Fd], link: CloseStrategy) -> BTreeMap<Fd, u64> {
     let backend = Linux::new(kernel);
     let exec = Exec { candidates: &[c"/bin/prog"], ..rich::exec() };
     let keep = KeepList::new(kept).expect("keys of a map are sorted");
@@ -103,8 +105,8 @@ fn files_after(kernel: SimKernel, moves: &[Move], kept: &[Fd], link: Link) -> BT
     executed.expect("nothing is refused").files
 }
 
-fn link() -> impl Strategy<Value = Link> {
-    select(vec![Link::Bulk, Link::Enumerate, Link::Loop])
+fn link() -> impl Strategy<Value = CloseStrategy> {
+    select(vec![CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop])
 }
 
 proptest! {

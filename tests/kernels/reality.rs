@@ -54,8 +54,8 @@ fn file(files: &Files, id: FileId) -> Fd {
 fn perform<S: LinuxSys>(sys: &S, files: &Files, op: Op) -> Answer {
     match op {
         Op::Close(fd) => Answer::Done(sys.close(fd)),
-        Op::DupOnto(from, to) => Answer::Done(sys.dup_onto(from, to)),
-        Op::DupFrom(fd, lowest) => Answer::Number(sys.dup_from(fd, lowest)),
+        Op::DupOnto(from, to) => Answer::Done(sys.dup2(from, to)),
+        Op::DupFrom(fd, lowest) => Answer::Number(sys.dup_min(fd, lowest)),
         Op::IsCloexec(fd) => Answer::Flag(sys.is_cloexec(fd)),
         Op::SetCloexec(fd, cloexec) => Answer::Done(sys.set_cloexec(fd, cloexec)),
         Op::FileId(fd) => Answer::File(sys.file_id(fd).map(|id| file(files, id))),
@@ -112,7 +112,7 @@ fn real(sources: &[File]) -> (Kernel, Files) {
     kernel.close_range(FIRST.cast_unsigned(), u32::MAX).expect("this kernel has it");
     let mut files = Files::new();
     for (source, fd) in sources.iter().zip(PLACES) {
-        kernel.dup_onto(source.as_raw_fd(), fd).expect("the place is below the limit");
+        kernel.dup2(source.as_raw_fd(), fd).expect("the place is below the limit");
         kernel.set_cloexec(fd, fd % 2 == 0).expect("it is open");
         let id = kernel.file_id(fd).expect("it is open");
         files.insert((id.device, id.inode), fd);

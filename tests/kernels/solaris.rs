@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Link, Plan, Stage, Sys,
-    Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Plan,
+    Stage, Sys, Unlisted, child_exec, close_except,
 };
 use forkexec_solaris::{CAPABILITIES, ProcSelfFd, Solaris};
 
@@ -124,30 +124,30 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
 }
 
 #[rstest]
-#[case::solaris_kept_few_and_near(|it: SimKernel| it, Link::Bulk, None)]
-#[case::solaris_without_it(|it: SimKernel| it.refusing("close_from", INVAL), Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::q_illumos_not_emulated(without_bulk, Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::denied(|it: SimKernel| it.refusing("close_from", PERM), Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::denied_otherwise(|it: SimKernel| it.refusing("close_from", ACCES), Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::interrupted(|it: SimKernel| it.refusing("close_from", INTR), Link::Bulk, Some(Closer::Enumerator(0)))]
-#[case::illumos(without_bulk, Link::Enumerate, Some(Closer::Enumerator(0)))]
+#[case::solaris_kept_few_and_near(|it: SimKernel| it, CloseStrategy::Bulk, None)]
+#[case::solaris_without_it(|it: SimKernel| it.refusing("close_from", INVAL), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+#[case::q_illumos_not_emulated(without_bulk, CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+#[case::denied(|it: SimKernel| it.refusing("close_from", PERM), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+#[case::denied_otherwise(|it: SimKernel| it.refusing("close_from", ACCES), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+#[case::interrupted(|it: SimKernel| it.refusing("close_from", INTR), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+#[case::illumos(without_bulk, CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
 #[case::q_solaris_entries_that_move_up(
-    |it: SimKernel| it.with_listing(&Listing::Moving), Link::Enumerate, Some(Closer::Enumerator(0)))]
+    |it: SimKernel| it.with_listing(&Listing::Moving), CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
 #[case::q_solaris_entries_of_long_ago(
-    |it: SimKernel| it.with_listing(&Listing::TakenAtOpen), Link::Enumerate, Some(Closer::Enumerator(0)))]
-#[case::no_proc_in_a_new_root(loop_only, Link::Bulk, Some(Closer::Loop))]
-#[case::no_proc_on_illumos(loop_only, Link::Enumerate, Some(Closer::Loop))]
+    |it: SimKernel| it.with_listing(&Listing::TakenAtOpen), CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
+#[case::no_proc_in_a_new_root(loop_only, CloseStrategy::Bulk, Some(Closer::Loop))]
+#[case::no_proc_on_illumos(loop_only, CloseStrategy::Enumerate, Some(Closer::Loop))]
 #[case::proc_covered_by_files(
-    |it: SimKernel| it.with_listing(&Listing::plain(0..64)), Link::Enumerate, Some(Closer::Loop))]
-#[case::list_denied(|it: SimKernel| it.refusing("getdents", PERM), Link::Enumerate, Some(Closer::Loop))]
-#[case::list_breaks_off(|it: SimKernel| it.refusing_some("getdents", 1..9, IO), Link::Enumerate, Some(Closer::Loop))]
-#[case::kind_not_told(|it: SimKernel| it.refusing("is_on_procfs", NOSYS), Link::Enumerate, Some(Closer::Loop))]
-#[case::limit_not_told(|it: SimKernel| loop_only(it).refusing("descriptor_limit", PERM), Link::Bulk, Some(Closer::Loop))]
+    |it: SimKernel| it.with_listing(&Listing::plain(0..64)), CloseStrategy::Enumerate, Some(Closer::Loop))]
+#[case::list_denied(|it: SimKernel| it.refusing("getdents", PERM), CloseStrategy::Enumerate, Some(Closer::Loop))]
+#[case::list_breaks_off(|it: SimKernel| it.refusing_some("getdents", 1..9, IO), CloseStrategy::Enumerate, Some(Closer::Loop))]
+#[case::kind_not_told(|it: SimKernel| it.refusing("is_on_procfs", NOSYS), CloseStrategy::Enumerate, Some(Closer::Loop))]
+#[case::limit_not_told(|it: SimKernel| loop_only(it).refusing("descriptor_limit", PERM), CloseStrategy::Bulk, Some(Closer::Loop))]
 #[case::no_limit_but_the_system_s(
-    |it: SimKernel| loop_only(it).with_limit(u64::MAX).with_open_max(30_000), Link::Bulk, Some(Closer::Loop))]
+    |it: SimKernel| loop_only(it).with_limit(u64::MAX).with_open_max(30_000), CloseStrategy::Bulk, Some(Closer::Loop))]
 fn the_table_afterwards_is_exactly_what_is_kept(
     #[case] world: World,
-    #[case] link: Link,
+    #[case] link: CloseStrategy,
     #[case] by: Option<Closer>,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
     #[values(None, Some(CHANNEL))] channel: Option<Fd>,
@@ -179,7 +179,7 @@ fn close_from_is_asked_above_the_last_kept_only(
 ) {
     let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
     let backend = Solaris::new(SimKernel::new().with_open(&[3, 4, 5]));
-    let closed = close_except(&backend, 3, keep, Link::Bulk);
+    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Bulk, bulk_refused: None }));
     assert_eq!(backend.sys().calls(), strings(calls));
 }
@@ -196,7 +196,10 @@ fn a_wide_gap_below_a_kept_descriptor_is_left_to_the_list(
     #[case] bulk_refused: Option<Errno>,
 ) {
     let backend = Solaris::new(SimKernel::new().with_open(&[4, 66, kept, Fd::MAX]));
-    assert_eq!(close_except(&backend, 3, keep_list(&[kept]), Link::Bulk), Ok(Closed { by, bulk_refused }));
+    assert_eq!(
+        close_except(&backend, 3, keep_list(&[kept]), CloseStrategy::Bulk),
+        Ok(Closed { by, bulk_refused })
+    );
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, kept]);
     assert!(backend.sys().calls_of("close").len() <= 64);
 }
@@ -205,7 +208,7 @@ fn a_wide_gap_below_a_kept_descriptor_is_left_to_the_list(
 fn calls_are_at_most_in_proportion_to_what_is_kept() {
     let keep: Vec<Fd> = (1..200).map(|index| index * 66).collect();
     let backend = Solaris::new(SimKernel::new().with_open(&keep).with_open(&[HIGHEST]));
-    let closed = close_except(&backend, 3, keep_list(&keep), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&keep), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().calls_of("close_from")), (Ok(Closer::Enumerator(0)), vec![]));
     assert!(backend.sys().log().len() < 64 * keep.len());
 }
@@ -217,7 +220,7 @@ fn a_bulk_call_refused_after_gaps_were_closed_leaks_nothing(
 ) {
     let backend = Solaris::new(crowded().refusing("close_from", errno));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep_list(keep), Link::Bulk);
+    let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(keep)));
 }
@@ -238,7 +241,8 @@ fn a_bulk_call_refused_after_gaps_were_closed_leaks_nothing(
 #[case::records_of_linux(Listing::Raw(vec![crate::sim::directory::record(b"44")]))]
 fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
     let backend = Solaris::new(without_bulk(crowded()).with_listing(&listing));
-    let closed = close_except(&backend, 3, keep_list(&[60]), Link::Enumerate).map(|closed| closed.by);
+    let closed =
+        close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Enumerate).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2, 60]));
 }
 
@@ -287,7 +291,7 @@ fn a_visitor_may_close_all_it_is_handed() {
 #[test]
 fn the_list_is_read_until_a_pass_closes_nothing() {
     let backend = Solaris::new(SimKernel::new().with_open(&[3, 5]));
-    assert!(close_except(&backend, 3, keep_list(&[5]), Link::Enumerate).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[5]), CloseStrategy::Enumerate).is_ok());
     let read = |fd| [format!("is_on_procfs({fd})"), format!("getdents({fd})")];
     let end = |fd| [format!("getdents({fd})"), format!("close({fd})")];
     let open = || ["open_directory(/proc/self/fd)".to_owned()];
@@ -301,7 +305,7 @@ fn the_list_is_read_until_a_pass_closes_nothing() {
 #[case::by_the_loop(loop_only)]
 fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
     let backend = Solaris::new(world(crowded().with_open(&[65_535]).without_open(&[44]).with_limit(64)));
-    assert!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
@@ -309,7 +313,7 @@ fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
 fn a_table_that_is_full_is_closed_by_the_loop() {
     let full = |kernel: SimKernel| kernel.with_process(|it| it.limits.values_mut().for_each(|it| it.0 = 3));
     let backend = Solaris::new(full(without_bulk(crowded())));
-    let closed = close_except(&backend, 3, KeepList::EMPTY, Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2]));
 }
 
@@ -319,7 +323,7 @@ fn a_table_that_is_full_is_closed_by_the_loop() {
 #[case::the_last(&[2])]
 fn closed_standard_streams_make_no_difference(
     #[case] closed: &[Fd],
-    #[values(Link::Bulk, Link::Enumerate, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     let backend = Solaris::new(crowded().without_open(closed));
     let before = backend.sys().open_fds();
@@ -330,7 +334,7 @@ fn closed_standard_streams_make_no_difference(
 #[test]
 fn a_table_with_nothing_to_close_is_no_error() {
     let backend = Solaris::new(SimKernel::new());
-    let closed = close_except(&backend, 3, keep_list(&[4]), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&[4]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2]));
 }
 
@@ -342,7 +346,7 @@ fn a_table_with_nothing_to_close_is_no_error() {
 #[case::getrlimit(4)]
 fn whatever_a_call_answers_nothing_leaks(
     #[case] call: usize,
-    #[values(Link::Bulk, Link::Enumerate)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate)] link: CloseStrategy,
     #[values(&[60, 70], &[300])] keep: &[Fd],
 ) {
     let (name, errnos) = ERRNOS[call];
@@ -372,7 +376,7 @@ fn whenever_a_call_fails_nothing_leaks(
     let backend = Solaris::new(kernel.refusing_some(name, from..from.saturating_add(times), errno));
     let before = backend.sys().open_fds();
     let keep = keep_list(&[60, 300]);
-    assert!(close_except(&backend, 3, keep, Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep, CloseStrategy::Bulk).is_ok());
     assert_eq!((backend.sys().open_fds(), misstep(backend.sys(), keep)), (left_open(&before, keep), None));
 }
 
@@ -386,7 +390,7 @@ fn when_every_call_fails_only_the_loop_is_left(#[case] from: usize) {
     let calls =
         ERRNOS.iter().filter(|(name, _)| from == 0 || !["is_on_procfs", "open_directory"].contains(name));
     let backend = Solaris::new(calls.fold(sparse(), refusing));
-    let closed = close_except(&backend, 3, keep_list(&[60, 70]), Link::Bulk).map(|closed| closed.by);
+    let closed = close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2, 60, 70]));
 }
 
@@ -396,7 +400,7 @@ fn when_every_call_fails_only_the_loop_is_left(#[case] from: usize) {
 #[case::larger_than_a_descriptor(1 << 40)]
 fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] limit: u64) {
     let backend = Solaris::new(loop_only(crowded()).with_limit(limit));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, Link::Bulk), Err(Errno::OVERFLOW));
+    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
 }
 
@@ -414,27 +418,27 @@ fn the_loop_goes_to_the_hard_limit(#[case] world: World, #[case] bound: Result<F
 }
 
 #[rstest]
-#[case::enumerate_at_once(Link::Enumerate, Closer::Enumerator(0))]
-#[case::loop_at_once(Link::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: Link, #[case] by: Closer) {
+#[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
+#[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
+fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Solaris::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
     let asked = ["close_from", "open_directory"].map(|name| backend.sys().calls_of(name).is_empty());
-    assert_eq!((asked, backend.sys().open_fds()), ([true, link == Link::Loop], vec![0, 1, 2, 60]));
+    assert_eq!((asked, backend.sys().open_fds()), ([true, link == CloseStrategy::Loop], vec![0, 1, 2, 60]));
 }
 
 #[rstest]
-#[case::older_solaris(Some(INVAL), Link::Enumerate)]
-#[case::illumos(Some(NOSYS), Link::Enumerate)]
-#[case::denied(Some(PERM), Link::Enumerate)]
-#[case::denied_otherwise(Some(ACCES), Link::Enumerate)]
-#[case::interrupted(Some(INTR), Link::Bulk)]
-#[case::a_gap_too_wide_this_time(Some(Errno::TOOBIG), Link::Bulk)]
-#[case::not_refused(None, Link::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: Link) {
+#[case::older_solaris(Some(INVAL), CloseStrategy::Enumerate)]
+#[case::illumos(Some(NOSYS), CloseStrategy::Enumerate)]
+#[case::denied(Some(PERM), CloseStrategy::Enumerate)]
+#[case::denied_otherwise(Some(ACCES), CloseStrategy::Enumerate)]
+#[case::interrupted(Some(INTR), CloseStrategy::Bulk)]
+#[case::a_gap_too_wide_this_time(Some(Errno::TOOBIG), CloseStrategy::Bulk)]
+#[case::not_refused(None, CloseStrategy::Bulk)]
+fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Solaris::new(SimKernel::new());
-    assert_eq!(backend.first_link(), Link::Bulk);
+    assert_eq!(backend.first_link(), CloseStrategy::Bulk);
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
     assert_eq!(backend.first_link(), next);
@@ -476,7 +480,7 @@ fn what_is_kept_need_not_be_a_plain_file() {
     let kernel =
         crowded().with_files(&[70_000], File::Terminal, true).with_files(&[47], File::Directory, false);
     let backend = Solaris::new(without_bulk(kernel));
-    assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), Link::Bulk).is_ok());
+    assert!(close_except(&backend, 3, keep_list(&[47, 70_000]), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 47, 70_000]);
 }
 
@@ -530,7 +534,7 @@ proptest! {
         channel in proptest::option::of(3..1_000),
         listing in listing(),
         refusals in vec(refusal(), 0..4),
-        link in proptest::sample::select(&[Link::Bulk, Link::Enumerate, Link::Loop][..]),
+        link in proptest::sample::select(&[CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][..]),
     ) {
         let kernel = SimKernel::new().with_open(&open).with_listing(&listing);
         let kernel = refusals.into_iter().fold(kernel, |it, (name, from, times, errno)| {

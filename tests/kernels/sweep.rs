@@ -6,7 +6,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Birth, Errno, Fd, Link, Method, Operation, Plan, Report, Resource, Stage, child_exec,
+    Backend, ChildContext, CloseStrategy, Errno, Fd, Operation, Plan, Report, Resource, SpawnMethod, Stage,
+    child_exec,
 };
 
 use crate::draw::{Draw, seed};
@@ -56,7 +57,7 @@ fn contained() -> SimKernel {
 }
 
 fn listing_plan() -> Plan<'static> {
-    Plan { close: Some(Link::Enumerate), ..rich::session_plan() }
+    Plan { close: Some(CloseStrategy::Enumerate), ..rich::session_plan() }
 }
 
 fn plan_without_a_closure() -> Plan<'static> {
@@ -82,7 +83,7 @@ impl Scenario {
             ..plan
         };
         let recorder = Recorder::new(backend.sys()).with_channel(CHANNEL);
-        let birth = Birth { shares_table: self.shares_table, ..BIRTH };
+        let birth = ChildContext { shares_table: self.shares_table, ..BIRTH };
         let result = child_exec(&backend, &plan, &birth, &recorder);
         (result, backend.sys().log())
     }
@@ -95,8 +96,8 @@ fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
         (Stage::Umask | Stage::Close | Stage::Exec, _)
         | (_, "parent" | "process" | "close_range_unshare") => true,
         (Stage::Limits, name) => name != "set_limit",
-        (Stage::Place, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
-        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::DupFds, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
+        (Stage::DupFds, "dup2") => matches!(errno, Errno::INTR | Errno::BUSY),
         (Stage::Signals, "disposition") => {
             let signal = call.numbers[0].expect("it is about one");
             errno == Errno::INVAL
@@ -111,9 +112,11 @@ fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
 fn operand(stage: Stage, call: &Call) -> i32 {
     let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
     match (stage, &*call.to_string()) {
-        (Stage::Place, "dup_onto(3, 11)") => 11, // the saved copy has no number that anybody knows
+        (Stage::DupFds, "dup2(3, 11)") => 11, // the saved copy has no number that anybody knows
         (Stage::Limits, text) => i32::from(!text.ends_with(&format!("({})", Resource::NOFILE.0))),
-        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir(14)") => number(),
+        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => {
+            number()
+        }
         _ => 0,
     }
 }
@@ -126,7 +129,7 @@ fn is_told(call: &Call, errno: Errno, report: &Report) -> bool {
 
 /// The scenarios for a backend: no child has its parent's table where no launcher makes one.
 fn scenarios<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> Vec<Scenario> {
-    let shares = backend(SimKernel::new()).capabilities().launchers.contains(&Method::Shared);
+    let shares = backend(SimKernel::new()).capabilities().launchers.contains(&SpawnMethod::Shared);
     SCENARIOS.into_iter().filter(|scenario| shares || !scenario.shares_table).collect()
 }
 

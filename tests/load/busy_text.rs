@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use forkexec::{Command, Errno, Method, Stdio};
+use forkexec::{Command, Errno, SpawnMethod, Stdio};
 use forkexec_tests::isolate::{isolated_for, skip};
 use forkexec_tests::probe;
 
@@ -128,7 +128,7 @@ fn busy(directory: &Path, rounds: usize, start: Start) -> usize {
 fn e06_a_program_that_was_just_written_is_not_busy() {
     isolated_for(LIMIT, || {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        if method() != Method::Shared {
+        if method() != SpawnMethod::Shared {
             return skip("a child has a copy of the whole table here");
         }
         let path = directory.path().join("held");

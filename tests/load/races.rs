@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use forkexec::{Command, Launch, Stdio};
+use forkexec::{Command, SpawnPolicy, Stdio};
 use forkexec_tests::isolate::isolated_for;
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
@@ -134,7 +134,7 @@ impl Changing {
         let kept = &self.files[round % self.files.len()];
         let mut command = Command::new(program);
         command.arg("report").stdin(Stdio::null()).stderr(Stdio::null()).keep_fd(kept);
-        command.launch(if is_asked(0) { Launch::Fork } else { Launch::Auto });
+        command.spawn_policy(if is_asked(0) { SpawnPolicy::Fork } else { SpawnPolicy::Auto });
         if is_asked(1) {
             command.current_dir("/").umask(OTHER_MASK);
         }
@@ -241,7 +241,7 @@ fn m05_a_child_has_the_ids_of_its_thread_of_one_moment() {
         let is_mixed = |round: usize| {
             let mut command = Command::new(&program);
             command.arg("report").current_dir("/").stdin(Stdio::null());
-            command.launch(if round.is_multiple_of(2) { Launch::Auto } else { Launch::Fork });
+            command.spawn_policy(if round.is_multiple_of(2) { SpawnPolicy::Auto } else { SpawnPolicy::Fork });
             let output = command.output().expect("it can be started");
             let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
             (!may_be.contains(&seen.uids) || !may_be.contains(&seen.gids), seen.uids.effective == NOBODY)

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forkexec::{Child, Command, Conversation, Exchange, Stdio, Stopped};
+use forkexec::{Child, Command, CommunicateOutput, Communicator, Stdio, StopReason};
 use forkexec_tests::isolate::isolated_for;
 use forkexec_tests::probe;
 
@@ -75,7 +75,7 @@ impl Round {
 struct Sum {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    last: Exchange,
+    last: CommunicateOutput,
     /// How often a limit and the time stopped it.
     stops: [usize; 2],
 }
@@ -84,7 +84,7 @@ struct Sum {
 fn talk(child: &mut Child, input: &[u8], random: &mut Random) -> Sum {
     let lines = RefCell::new(Vec::new());
     let (way, by_lines) = (random.below(3), random.below(3) == 0);
-    let mut talk = child.talk();
+    let mut talk = child.communicator();
     say_in_pieces(&mut talk, input, random);
     if by_lines {
         talk.line_limit(2 * WHOLE).on_stdout_line(|line| lines.borrow_mut().push(line.to_vec()));
@@ -102,21 +102,21 @@ fn talk(child: &mut Child, input: &[u8], random: &mut Random) -> Sum {
         stdout.append(&mut heard.stdout);
         stderr.append(&mut heard.stderr);
         match heard.stopped {
-            Stopped::Ended => {
+            StopReason::Ended => {
                 drop(talk);
                 let lines = lines.take();
                 let stdout = if by_lines { lines.join(&b'\n') } else { stdout };
                 return Sum { stdout, stderr, last: heard, stops };
             }
-            Stopped::Limit => stops[0] += 1,
-            Stopped::Timeout if way == 2 => stops[1] += 1,
+            StopReason::Limit => stops[0] += 1,
+            StopReason::Timeout if way == 2 => stops[1] += 1,
             other => panic!("it stopped by {other:?}"),
         }
     }
 }
 
 /// Some of it borrowed, some owned.
-fn say_in_pieces<'c>(talk: &mut Conversation<'c>, mut input: &'c [u8], random: &mut Random) {
+fn say_in_pieces<'c>(talk: &mut Communicator<'c>, mut input: &'c [u8], random: &mut Random) {
     while !input.is_empty() {
         let (piece, rest) = input.split_at((1 + random.below(WHOLE)).min(input.len()));
         if random.below(2) == 0 {
@@ -146,7 +146,7 @@ fn check(round: &Round, sum: &Sum, report: &str) -> Vec<String> {
     let report = report.split_once(' ').map(|(count, wrong)| (count.parse::<usize>(), wrong));
     hold(report == Some((Ok(reads), "0")), "what the child read");
     hold(sum.last.status.is_some_and(|status| status.success()), "the status");
-    let Exchange { written, left_unread, .. } = sum.last;
+    let CommunicateOutput { written, left_unread, .. } = sum.last;
     match left_unread {
         Some(left) => hold(written - left == reads, "what was left unread"),
         // The child closed its end, if it did, with no more unread than a pipe holds.

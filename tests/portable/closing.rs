@@ -2,14 +2,14 @@
 
 use crate::child::{command, file, open_descriptors, seen, text_of};
 use crate::harness::skip;
-use forkexec::{Link, Resource};
+use forkexec::{CloseStrategy, Resource};
 use forkexec_core::{KeepList, close_except};
 use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::thread;
 
-const LINKS: [Link; 3] = [Link::Bulk, Link::Enumerate, Link::Loop];
+const LINKS: [CloseStrategy; 3] = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
 
 /// A descriptor that a child would inherit, at or above a number.
 pub(crate) fn inheritable(lowest: i32) -> OwnedFd {
@@ -40,7 +40,7 @@ pub(crate) fn each_link_closes_what_is_not_handed_over() {
     let _open: Vec<_> = (3..60).map(inheritable).collect();
     let kept = inheritable(20);
     for link in LINKS {
-        let seen = seen(command("report").keep_fd(&kept).close_others_from(link));
+        let seen = seen(command("report").keep_fd(&kept).close_strategy(link));
         assert_eq!(seen.descriptors(), [0, 1, 2, kept.as_raw_fd()], "{link:?}");
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn adjacent_and_scattered_descriptors_stay() {
         for fd in &kept {
             command.keep_fd(*fd);
         }
-        assert_eq!(seen(command.close_others_from(link)).descriptors(), expected, "{link:?}");
+        assert_eq!(seen(command.close_strategy(link)).descriptors(), expected, "{link:?}");
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn a_thousand_descriptors_are_closed() {
         return skip(&format!("the hard limit allows {} descriptors only", open.len()));
     }
     for link in LINKS {
-        let seen = seen(command("report").close_others_from(link));
+        let seen = seen(command("report").close_strategy(link));
         assert_eq!(seen.descriptors(), [0, 1, 2], "{link:?}");
     }
 }
@@ -76,7 +76,7 @@ pub(crate) fn a_high_descriptor_is_closed() {
         return skip("the hard limit allows no descriptor above 900");
     };
     for link in LINKS {
-        let seen = seen(command("report").close_others_from(link));
+        let seen = seen(command("report").close_strategy(link));
         assert_eq!(seen.descriptors(), [0, 1, 2], "{link:?}");
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn a_descriptor_above_a_lowered_limit_is_closed() {
         return skip("the hard limit allows no descriptor above 200");
     };
     for link in LINKS {
-        let seen = seen(command("report").limit(Resource::NOFILE, 64, 64).close_others_from(link));
+        let seen = seen(command("report").rlimit(Resource::NOFILE, Some(64), Some(64)).close_strategy(link));
         assert_eq!((seen.descriptors(), seen.get("nofile")), (vec![0, 1, 2], "64 64"), "{link:?}");
     }
 }

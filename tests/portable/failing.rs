@@ -21,7 +21,7 @@ pub(crate) fn a_missing_program_is_told() {
 
 pub(crate) fn a_missing_directory_is_told() {
     let (stage, errno, text) = failure(command("report").current_dir("/no/such/directory"));
-    assert_eq!((stage, errno), (Stage::Directory, Errno::NOENT));
+    assert_eq!((stage, errno), (Stage::Chdir, Errno::NOENT));
     assert!(text.contains("/no/such/directory"), "{text}");
 }
 

@@ -110,7 +110,7 @@ fn outcome(&(name, case): &Case) -> Outcome {
 
 /// What is open, without what the library reserves by itself for later starts.
 fn descriptors() -> Vec<i32> {
-    let reserved = forkexec::low_slots();
+    let reserved = forkexec::low_fds();
     child::open_descriptors().into_iter().filter(|fd| !reserved.contains(fd)).collect()
 }
 

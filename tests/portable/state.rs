@@ -67,7 +67,7 @@ pub(crate) fn a_signal_is_ignored() {
 }
 
 pub(crate) fn a_limit_is_lowered() {
-    assert_eq!(seen(command("report").limit(Resource::NOFILE, 50, 60)).get("nofile"), "50 60");
+    assert_eq!(seen(command("report").rlimit(Resource::NOFILE, Some(50), Some(60))).get("nofile"), "50 60");
 }
 
 pub(crate) fn the_nice_value_is_set() {
@@ -111,7 +111,7 @@ fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
         skip("only the superuser may change ids");
         return None;
     }
-    if forkexec::survey().android.is_some_and(|android| android.not_called.contains(&"setgroups")) {
+    if forkexec::probe().android.is_some_and(|android| android.not_called.contains(&"setgroups")) {
         skip("this Android release lets no app change its groups");
         return None;
     }

@@ -2,29 +2,29 @@
 
 use crate::child::command;
 use crate::harness::say;
-use forkexec::{Link, Outcome, Stage, TrialKind, capabilities, survey};
+use forkexec::{CloseStrategy, Outcome, ProbeKind, Stage, capabilities, probe};
 
 pub(crate) fn every_means_is_tried_and_none_lies() {
     let has = capabilities();
-    let survey = survey();
+    let report = probe();
     for name in has.enumerators.iter().copied().chain(["loop"]) {
-        assert!(survey.trials.iter().any(|trial| trial.name == name), "{name} was not tried");
+        assert!(report.trials.iter().any(|trial| trial.name == name), "{name} was not tried");
     }
-    let bulk = survey.trials.iter().find(|trial| trial.kind == TrialKind::Close(Link::Bulk));
+    let bulk = report.trials.iter().find(|trial| trial.kind == ProbeKind::Close(CloseStrategy::Bulk));
     assert_eq!(bulk.is_some(), has.bulk_closer.is_some(), "{bulk:?}");
-    for trial in &survey.trials {
+    for trial in &report.trials {
         if trial.outcome != Outcome::Works {
-            say(&format!("REFUSED HERE {}: {}: {:?}", survey.system, trial.name, trial.outcome));
+            say(&format!("REFUSED HERE {}: {}: {:?}", report.system, trial.name, trial.outcome));
         }
         assert_ne!(trial.outcome, Outcome::Leaks, "{trial:?}");
     }
-    assert!(survey.starts() && survey.first_link().is_some(), "{survey:?}");
+    assert!(report.starts() && report.first_link().is_some(), "{report:?}");
 }
 
 pub(crate) fn the_launcher_is_one_that_the_backend_names() {
     let mut child = command("exit").arg("0").spawn().expect("the child starts");
     assert!(capabilities().launchers.contains(&child.method()), "{:?}", child.method());
-    let by = child.closer();
+    let by = child.close_method().name();
     assert!(child.wait().expect("the child ends").success());
     say(&format!("{}: started by {}, closed by {by}", capabilities().system, child.method().name()));
 }

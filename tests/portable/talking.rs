@@ -1,14 +1,14 @@
 //! Conversations and pipelines.
 
 use crate::child::command;
-use forkexec::{Command, Error, Pipeline, Stdio, Stopped};
+use forkexec::{Command, Error, Pipeline, Stdio, StopReason};
 use std::time::Duration;
 
 /// Both limits are reached, and the rest is neither lost nor read twice.
 pub(crate) fn a_conversation_goes_on_after_a_limit() {
     let mut command = command("spew");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the child starts");
-    let mut talk = child.talk();
+    let mut talk = child.communicator();
     talk.stdout_limit(50_000).stderr_limit(40_000);
     let (mut out, mut err, mut runs) = (0, 0, 0);
     loop {
@@ -16,8 +16,8 @@ pub(crate) fn a_conversation_goes_on_after_a_limit() {
         assert!(heard.stdout.len() <= 50_000 && heard.stderr.len() <= 40_000, "a limit was passed");
         (out, err, runs) = (out + heard.stdout.len(), err + heard.stderr.len(), runs + 1);
         match heard.stopped {
-            Stopped::Limit => {}
-            stopped => break assert_eq!(stopped, Stopped::Ended),
+            StopReason::Limit => {}
+            stopped => break assert_eq!(stopped, StopReason::Ended),
         }
     }
     assert!(runs > 2);
@@ -28,11 +28,11 @@ pub(crate) fn a_conversation_goes_on_when_its_time_was_up() {
     let mut command = command("echo");
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.expect("the child starts");
-    let mut talk = child.talk();
+    let mut talk = child.communicator();
     let heard = talk.keep_stdin_open(true).timeout(Duration::from_millis(20)).run().expect("the two talk");
-    assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+    assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
     let heard = talk.input(b"late").keep_stdin_open(false).timeout(None).run().expect("the two talk");
-    assert_eq!((heard.stopped, heard.stdout.as_slice()), (Stopped::Ended, b"late".as_slice()));
+    assert_eq!((heard.stopped, heard.stdout.as_slice()), (StopReason::Ended, b"late".as_slice()));
     assert!(heard.status.is_some_and(|status| status.success()));
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn a_conversation_goes_on_when_its_time_was_up() {
 pub(crate) fn who_holds_no_pipe_is_not_waited_for() {
     let mut command = command("spew");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the child starts");
-    let heard = child.talk().drain_limit(Duration::from_mins(9)).run().expect("the two talk");
-    assert_eq!((heard.stopped, heard.stdout.len()), (Stopped::Ended, 1 << 17));
+    let heard = child.communicator().drain_limit(Duration::from_mins(9)).run().expect("the two talk");
+    assert_eq!((heard.stopped, heard.stdout.len()), (StopReason::Ended, 1 << 17));
 }
 
 pub(crate) fn a_pipeline_passes_on_what_it_gets() {

@@ -46,7 +46,7 @@ impl Doing {
                 Self::Wait => drop(child.wait().await),
                 Self::WaitWithOutput => drop(child.wait_with_output().await),
                 Self::Communicate => drop(child.communicate(&input).await),
-                Self::Talk => drop(child.talk(input).finish().await),
+                Self::Talk => drop(child.communicator(input).finish().await),
                 Self::Kill => drop(child.kill().await),
                 Self::TerminateThenKill => drop(child.terminate_then_kill(LONG).await),
                 Self::TerminateAndKill => drop(child.terminate_then_kill(Duration::ZERO).await),
@@ -161,7 +161,7 @@ fn no_byte_is_lost_wherever_a_conversation_is_cancelled(
     in_runtime(threads, async move {
         let input: Vec<u8> = (0..=u8::MAX).cycle().take(400_000).collect();
         for times in 0..MOST {
-            let mut conversation = started(OnDrop::KillAndWait, true).talk(input.as_slice());
+            let mut conversation = started(OnDrop::KillAndWait, true).communicator(input.as_slice());
             let ended = polled(times, async {
                 drop(poll_to_end(&mut conversation).await);
             })
@@ -176,7 +176,7 @@ fn no_byte_is_lost_wherever_a_conversation_is_cancelled(
     });
 }
 
-async fn poll_to_end(conversation: &mut forkexec::tokio::Conversation<'_>) -> Result<(), Error> {
+async fn poll_to_end(conversation: &mut forkexec::tokio::Communicator<'_>) -> Result<(), Error> {
     conversation.finish().await.map(drop)
 }
 

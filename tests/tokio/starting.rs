@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use forkexec::tokio::{Child, Conversation};
+use forkexec::tokio::{Child, Communicator};
 use forkexec::{Command, Error, OnDrop, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
@@ -129,7 +129,7 @@ fn a_child_can_be_adopted(#[values(Threads::One, Threads::Many)] threads: Thread
 fn children_and_what_they_are_awaited_by_can_go_to_other_threads() {
     fn goes<T: Send>(_: &T) {}
     fn is_shared<T: Send + Sync>() {}
-    fn futures(child: &mut Child, conversation: &mut Conversation<'_>, [first, second]: [Child; 2]) {
+    fn futures(child: &mut Child, conversation: &mut Communicator<'_>, [first, second]: [Child; 2]) {
         goes(&child.wait());
         goes(&child.kill());
         goes(&child.terminate_then_kill(std::time::Duration::ZERO));
@@ -140,6 +140,6 @@ fn children_and_what_they_are_awaited_by_can_go_to_other_threads() {
         goes(&probe(&[]).output_tokio());
     }
     is_shared::<Child>();
-    is_shared::<Conversation<'_>>();
+    is_shared::<Communicator<'_>>();
     let _ = futures;
 }

@@ -48,7 +48,7 @@ fn both_outputs_are_read_at_once(#[values(Threads::One, Threads::Many)] threads:
 #[rstest]
 fn a_child_that_reads_nothing_is_no_error(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
-        let mut conversation = talker(&["exit", "3"]).talk(bytes(MEGABYTE));
+        let mut conversation = talker(&["exit", "3"]).communicator(bytes(MEGABYTE));
         let output = conversation.finish().await.expect("it ends");
         assert_eq!(output.status.code(), Some(3));
         assert!(conversation.written() < MEGABYTE);
@@ -77,7 +77,7 @@ fn a_conversation_that_is_given_up_is_taken_up_again(
         let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
         let child = command.stdin(reader).stdout(Stdio::piped()).spawn_tokio().expect("it starts");
         drop(command);
-        let mut conversation = child.talk(&[]);
+        let mut conversation = child.communicator(&[]);
         std::io::Write::write_all(&mut writer, b"first").expect("it fits");
         while conversation.stdout() != b"first" {
             assert!(timeout(SHORT, conversation.finish()).await.is_err());
@@ -93,7 +93,7 @@ fn a_conversation_that_is_given_up_is_taken_up_again(
 #[rstest]
 fn a_child_takes_its_pipes_back_from_a_conversation(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
-        let mut conversation = talker(&["echo"]).talk(bytes(2 * MEGABYTE));
+        let mut conversation = talker(&["echo"]).communicator(bytes(2 * MEGABYTE));
         let mut child = {
             // One step: a pipe holds less than there is to say.
             assert!(timeout(Duration::ZERO, conversation.finish()).await.is_err());
@@ -152,7 +152,7 @@ fn what_was_read_before_an_error_is_returned_when_resumed(
         } else {
             child.stderr = Some(reader);
         }
-        let mut conversation = child.talk(b"".as_slice());
+        let mut conversation = child.communicator(b"".as_slice());
         let error =
             timeout(LONG, conversation.finish()).await.expect("it ends").expect_err("no terminal is left");
         assert!(matches!(error, Error::Child { .. }), "{error:?}");

@@ -23,7 +23,7 @@ const SHORT: Duration = Duration::from_millis(20);
 fn sleeper(pidfd: bool) -> Child {
     let mut command = probe(&["sleep-on-stdin"]);
     let child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn_tokio().expect("it starts");
-    assert!(pidfd || child.as_handle().is_none());
+    assert!(pidfd || child.exit_fd().is_none());
     child
 }
 
@@ -68,7 +68,7 @@ fn a_child_is_signalled_and_killed(
     in_runtime(threads, async move {
         let mut child = sleeper(pidfd);
         let _stdin = child.stdin.take();
-        child.signal(libc::SIGUSR1).expect("it is ours");
+        child.send_signal(libc::SIGUSR1).expect("it is ours");
         assert_eq!(child.wait().await.expect("it ends").signal(), Some(libc::SIGUSR1));
         assert_eq!(child.kill().await.expect("it has ended").signal(), Some(libc::SIGUSR1));
 

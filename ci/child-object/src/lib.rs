@@ -50,7 +50,7 @@ mod error_pipe;
 #[expect(private_interfaces, reason = "nobody but the linker sees it")]
 pub unsafe extern "C" fn forkexec_child_python(
     plan: &forkexec_core::Plan<'_>,
-    birth: &forkexec_core::Birth,
+    birth: &forkexec_core::ChildContext,
     backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
     reporter: &error_pipe::ErrorPipe<'_, forkexec_linux::Kernel>,
 ) -> ! {

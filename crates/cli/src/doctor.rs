@@ -27,7 +27,7 @@ pub(crate) struct Options {
     ///
     /// It has system; android (null elsewhere, or an object with api_level and not_called: the calls
     /// that a seccomp filter of this release may trap, and that are not made); exact (whether children
-    /// get exactly what they are handed); close_from (the link that --close-from is to be given, or
+    /// get exactly what they are handed); close_from (the link that --close-strategy is to be given, or
     /// null); trials, with kind, link, name, outcome (works, refused, trapped, not-called, untrusted,
     /// not-shared, sanitizer, leaks, died or untried), errno, signal and took_us; descriptor_limit (null
     /// is none); loop_numbers (null where the loop refuses); operations, resources and
@@ -44,7 +44,7 @@ const EXAMPLES: help::Examples = &[
 
 /// Tries everything and prints what came of it.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let survey = forkexec::survey();
+    let survey = forkexec::probe();
     let print = if options.json { print::json } else { print::table };
     stdout::write(|out| print(&survey, out))?;
     Ok(if words::is_exact(&survey) { Code::Ok } else { Code::Refused }.into())

@@ -16,9 +16,9 @@ use clap::{Args, ValueHint};
 
 use crate::exit::{self, Code, Failure};
 use crate::run::outcome;
-use crate::{handed, help};
-use platform::found::Traced;
-use platform::wanted::{self, Wanted};
+use crate::{help, inherited_fds};
+use platform::options::{self, Wanted};
+use platform::report::Traced;
 use platform::{print, trace};
 
 /// Run a program and report the descriptors that leak into children
@@ -53,15 +53,15 @@ pub(crate) struct Options {
     ///
     /// Numbers, ranges such as 5-9, and lists of both such as 3,5-9. Every one of them must be open. That the program has
     /// them is no leak; that its children have them may be one.
-    #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = handed::range, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = inherited_fds::range, allow_hyphen_values = true)]
     keep: Vec<RangeInclusive<i32>>,
 
     /// Do not report descriptors with these numbers
-    #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = handed::range, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = inherited_fds::range, allow_hyphen_values = true)]
     allow: Vec<RangeInclusive<i32>>,
 
     /// Do not report descriptors of these kinds: file, dir, pipe, socket, char, block, link, other, anon, anon:NAME
-    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = wanted::kind)]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = options::kind)]
     ignore_kind: Vec<String>,
 
     /// Exit with 123 if there are leaks and the program itself succeeds
@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     // Descriptors are borrowed by their numbers before this file is opened, which is another process's business.
     for range in &options.keep {
         for fd in range.clone() {
-            handed::borrow(&format!("--keep {}", handed::typed(range)), fd)?;
+            inherited_fds::borrow(&format!("--keep {}", inherited_fds::typed(range)), fd)?;
         }
     }
     let output = options.output.as_ref().map(create).transpose()?;

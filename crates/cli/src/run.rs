@@ -100,7 +100,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --keep-groups --user nobody id", "as somebody else"),
     ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
     ("forkexec run --timeout 5m --kill-after 10 job", "not longer than that"),
-    ("forkexec run --timeout 1h --tree make", "nor what it started"),
+    ("forkexec run --timeout 1h --kill-tree make", "nor what it started"),
     ("forkexec run --stderr stdout job | less", "both into the pipe"),
 ];
 

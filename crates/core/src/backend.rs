@@ -1,6 +1,6 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{CStrArray, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Resource, Signal, Sys};
+use crate::{CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource, Signal, Sys};
 use core::ffi::CStr;
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
@@ -110,7 +110,7 @@ pub unsafe trait Backend: Sync {
     fn learn(&self, closed: &Closed);
 
     /// Where the chain begins, by what was learned.
-    fn first_link(&self) -> Link;
+    fn first_link(&self) -> CloseStrategy;
 }
 
 /// An operation that not every system has.
@@ -135,7 +135,7 @@ pub struct Capabilities {
     /// The enumerators in the order of [`Backend::enumerators`].
     pub enumerators: &'static [&'static str],
     /// The launchers, best first.
-    pub launchers: &'static [crate::Method],
+    pub launchers: &'static [crate::SpawnMethod],
     /// The operations beyond what every system has. An older release may lack one: [`Backend::has`].
     pub operations: &'static [Operation],
     /// The resources that can be limited, by the names that people know (`nofile`).

@@ -7,15 +7,15 @@
 use core::cell::Cell;
 
 use crate::{
-    Backend, CStrArray, Closed, Disposition, Errno, Fd, HookError, KeepList, Link, Mask, Move, Pid, Plan,
-    Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, WorkingDirectory,
+    Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, Fd, HookError, KeepList, Mask, Move, Pid,
+    Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, WorkingDirectory,
     close::{Known, close_except_knowing},
 };
 use core::ffi::CStr;
 
 /// What a child knows of its birth.
 #[derive(Clone, Copy, Debug)]
-pub struct Birth {
+pub struct ChildContext {
     /// The process that started it.
     pub parent: Pid,
     /// The signal mask of the thread that started it. All signals are blocked until [`Stage::Mask`].
@@ -38,7 +38,7 @@ pub struct Birth {
 pub fn child_exec<B, R>(
     backend: &B,
     plan: &Plan<'_>,
-    birth: &Birth,
+    birth: &ChildContext,
     reporter: &R,
 ) -> Result<<B::Sys as Sys>::Executed, Report>
 where
@@ -86,7 +86,7 @@ struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
     backend: &'a B,
     sys: &'a B::Sys,
     plan: &'a Plan<'a>,
-    birth: &'a Birth,
+    birth: &'a ChildContext,
     reporter: &'a R,
     /// How far the closing loop would have gone before the plan lowered the limit: that closes nothing.
     loop_bound: Cell<Option<Result<Fd, Errno>>>,
@@ -98,28 +98,28 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     fn perform(&self, stage: Stage) -> Done {
         let (sys, plan) = (self.sys, self.plan);
         match stage {
-            Stage::Table => self.own_table(),
-            Stage::Keep => self.inherit(),
+            Stage::UnshareFiles => self.own_table(),
+            Stage::KeepFds => self.inherit(),
             Stage::ParentEnds => self.close_parent_ends(),
-            Stage::Place => self.place(),
+            Stage::DupFds => self.place(),
             Stage::Cgroup => self.enter_cgroup(),
-            Stage::Root => ask(plan.root, |path| self.change_root(path)),
-            Stage::EarlyDirectory => self.change_directory(plan.early_directory),
+            Stage::Chroot => ask(plan.root, |path| self.change_root(path)),
+            Stage::EarlyChdir => self.change_directory(plan.early_directory),
             Stage::Umask => ask(plan.umask, |mask| {
                 sys.set_umask(mask);
                 Ok(())
             }),
             Stage::Signals => self.set_dispositions(),
-            Stage::Session => ask(plan.session.then_some(()), |()| sys.start_session()),
+            Stage::Session => ask(plan.session.then_some(()), |()| sys.setsid()),
             Stage::ProcessGroup => ask(plan.process_group, |group| sys.set_process_group(group)),
-            Stage::Terminal => ask(plan.terminal, |terminal| sys.take_terminal(terminal)),
-            Stage::Foreground => ask(plan.foreground, |terminal| sys.come_to_foreground(terminal)),
+            Stage::Terminal => ask(plan.terminal, |terminal| sys.set_controlling_tty(terminal)),
+            Stage::Foreground => ask(plan.foreground, |terminal| sys.tcsetpgrp(terminal)),
             Stage::Limits => self.set_limits(),
             Stage::Nice => ask(plan.nice, |nice| sys.set_nice(nice)),
             Stage::Groups => ask(plan.groups, |groups| sys.set_groups(groups)),
             Stage::Gid => ask(plan.gid, |gid| sys.set_gid(gid)),
             Stage::Uid => ask(plan.uid, |uid| sys.set_uid(uid)),
-            Stage::Directory => self.change_directory(plan.directory),
+            Stage::Chdir => self.change_directory(plan.directory),
             Stage::NoNewPrivs => ask(plan.no_new_privs.then_some(()), |()| self.backend.no_new_privs()),
             Stage::DieWithParent => self.die_with_parent(),
             Stage::Mask => Ok(sys.set_mask(self.mask())?),
@@ -182,18 +182,18 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let sys = self.sys;
         match step {
             Move::Copy { from, to } => self.copy(from.number(self.plan.ends), to),
-            Move::Share(fd) => sys.set_cloexec(fd, false).map_err(on(fd)),
-            Move::Save(from) => {
+            Move::ClearCloexec(fd) => sys.set_cloexec(fd, false).map_err(on(fd)),
+            Move::SaveTemp(from) => {
                 let from = from.number(self.plan.ends);
                 *saved = Some(self.save(from).map_err(on(from))?);
                 Ok(())
             }
-            Move::Restore(to) => {
+            Move::RestoreTemp(to) => {
                 let from = saved.take().ok_or(Errno::BADF).map_err(on(to))?;
-                dup_onto(sys, from, to).map_err(on(to))?;
+                dup2(sys, from, to).map_err(on(to))?;
                 sys.close(from).map_err(on(from))
             }
-            Move::Vacate(fd) => match sys.close(fd) {
+            Move::Close(fd) => match sys.close(fd) {
                 Ok(()) | Err(Errno::BADF) => Ok(()),
                 Err(errno) => Err(on(fd)(errno)),
             },
@@ -202,15 +202,15 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     /// dup2(2) of a number onto itself would leave close-on-exec as it is.
     fn copy(&self, from: Fd, to: Fd) -> Done {
-        let copied = if from == to { self.sys.set_cloexec(to, false) } else { dup_onto(self.sys, from, to) };
+        let copied = if from == to { self.sys.set_cloexec(to, false) } else { dup2(self.sys, from, to) };
         copied.map_err(on(from))
     }
 
     /// A copy under a number that no later step writes to: where the table was emptied, a target may be free.
     fn save(&self, from: Fd) -> Result<Fd, Errno> {
-        let mut copy = self.sys.dup_from(from, 0)?;
+        let mut copy = self.sys.dup_min(from, 0)?;
         while self.plan.claims(copy) {
-            let next = self.sys.dup_from(from, copy.saturating_add(1));
+            let next = self.sys.dup_min(from, copy.saturating_add(1));
             self.sys.close(copy)?;
             // At the descriptor limit the answer is about the number that was asked for.
             copy = next.map_err(|errno| if errno == Errno::INVAL { Errno::MFILE } else { errno })?;
@@ -293,7 +293,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     fn die_with_parent(&self) -> Done {
         let Some(signal) = self.plan.die_with_parent else { return Ok(()) };
         self.backend.die_with_parent(signal)?;
-        let parent = self.sys.parent();
+        let parent = self.sys.getppid();
         let is_alive = parent == self.birth.parent || parent == OUTSIDE_OF_THE_NAMESPACE;
         if is_alive { Ok(()) } else { Err(Errno::SRCH.into()) }
     }
@@ -324,12 +324,12 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     /// Closes what exec was to close and did not, for this reason.
     fn close_owed(&self, refusal: Errno) -> Result<(), Errno> {
-        let closed = self.close_from(Link::Enumerate)?;
+        let closed = self.close_from(CloseStrategy::Enumerate)?;
         self.reporter.closed(Closed { bulk_refused: Some(refusal), ..closed });
         Ok(())
     }
 
-    fn close_from(&self, link: Link) -> Result<Closed, Errno> {
+    fn close_from(&self, link: CloseStrategy) -> Result<Closed, Errno> {
         let known = Known { emptied: self.emptied.get(), loop_bound: self.loop_bound.get() };
         close_except_knowing(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link, known)
     }
@@ -345,7 +345,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     /// else the last: a program that was found but may not be run must not look like one that is missing.
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
         if let Some(variable) = self.plan.own_pid {
-            variable.write(self.sys.process());
+            variable.write(self.sys.getpid());
         }
         let mut reported: Option<Failure> = None;
         let mut index = 0_i32;
@@ -443,9 +443,9 @@ fn is_missing(errno: Errno) -> bool {
 
 /// dup2(2) may be interrupted, and on Linux answers `EBUSY` while another thread's open is half-way on that number
 /// (dup(2), ERRORS).
-fn dup_onto<S: Sys>(sys: &S, from: Fd, to: Fd) -> Result<(), Errno> {
+fn dup2<S: Sys>(sys: &S, from: Fd, to: Fd) -> Result<(), Errno> {
     loop {
-        match sys.dup_onto(from, to) {
+        match sys.dup2(from, to) {
             Err(Errno::INTR | Errno::BUSY) => {}
             done => return done,
         }

@@ -8,7 +8,7 @@ use crate::{Backend, Errno, Fd, FdEnumerator, Gap, KeepList, Sys, Unlisted};
 
 /// A link of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Link {
+pub enum CloseStrategy {
     /// One call for each gap between kept descriptors.
     Bulk,
     /// The open descriptors, as the system lists them.
@@ -55,7 +55,7 @@ pub fn close_except<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,
     keep: KeepList<'_>,
-    link: Link,
+    link: CloseStrategy,
 ) -> Result<Closed, Errno> {
     close_except_knowing(backend, first, keep, link, Known::default())
 }
@@ -74,17 +74,17 @@ pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,
     keep: KeepList<'_>,
-    link: Link,
+    link: CloseStrategy,
     known: Known,
 ) -> Result<Closed, Errno> {
     let mut bulk_refused = None;
-    if link <= Link::Bulk {
+    if link <= CloseStrategy::Bulk {
         match close_gaps(backend, first, keep, known.emptied) {
             Ok(()) => return Ok(Closed { by: Closer::Bulk, bulk_refused }),
             Err(errno) => bulk_refused = Some(errno),
         }
     }
-    if link <= Link::Enumerate
+    if link <= CloseStrategy::Enumerate
         && let Some(by) = close_listed(backend, first, keep)
     {
         return Ok(Closed { by, bulk_refused });

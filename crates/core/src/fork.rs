@@ -12,8 +12,8 @@
 //! The pipe's writing end is given a number that no target of the plan has.
 
 use crate::{
-    Backend, Birth, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, Method, ParentSys, Pid, Plan,
-    Report, Reporter, SharedMemory, SignalSet, Slot, Stage, Sys, Timeline, child_exec,
+    Backend, ChildContext, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, ParentSys, Pid, Plan,
+    Report, Reporter, SharedMemory, SharedReport, SignalSet, SpawnMethod, Stage, Sys, Timeline, child_exec,
 };
 use core::ffi::c_int;
 
@@ -33,18 +33,18 @@ impl<'b, B: Backend<Sys: ParentSys> + ?Sized> ForkLauncher<'b, B> {
 // SAFETY: `Ok` follows from the mark of a child that reached exec, and from its number, which nobody has waited for. A
 // child without it is reaped by `bury`. `Channel` closes both its ends, and `fork` sets back the mask.
 unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLauncher<'_, B> {
-    fn method(&self) -> Method {
-        Method::Fork
+    fn method(&self) -> SpawnMethod {
+        SpawnMethod::Fork
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         let sys = self.backend.sys();
-        let memory = SharedMemory::<_, Slot>::new(sys).map_err(at(Stage::Setup))?;
+        let memory = SharedMemory::<_, SharedReport>::new(sys).map_err(at(Stage::Setup))?;
         let slot = &*memory;
         let mut channel = Channel::open(sys, plan).map_err(at(Stage::Setup))?;
         let started = plan.timed.then(|| sys.now());
 
-        let parent = sys.process();
+        let parent = sys.getpid();
         let pid = self.start(plan, parent, slot, &channel)?;
         channel.close_writer();
         let is_over = |end| {
@@ -61,7 +61,7 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
         let closed = slot.how_closed();
         self.backend.learn(&closed);
         let timeline = started.map(|started| Timeline::of(slot).with(Stage::Start, started));
-        Ok(Launched { pid, pidfd: None, method: Method::Fork, closed, timeline })
+        Ok(Launched { pid, pidfd: None, method: SpawnMethod::Fork, closed, timeline })
     }
 }
 
@@ -71,8 +71,12 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     /// # Errors
     ///
     /// [`LaunchError::Parent`]: there is no child.
-    pub fn hand_over<R: Reporter + ?Sized>(&self, plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
-        self.fork(self.backend.sys().process(), |birth| run_forked(self.backend, plan, &birth, reporter))
+    pub fn spawn_unreaped<R: Reporter + ?Sized>(
+        &self,
+        plan: &Plan<'_>,
+        reporter: &R,
+    ) -> Result<Pid, LaunchError> {
+        self.fork(self.backend.sys().getpid(), |birth| run_forked(self.backend, plan, &birth, reporter))
     }
 
     /// Forks for a report through `slot` and `channel`.
@@ -80,7 +84,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         &self,
         plan: &Plan<'_>,
         parent: Pid,
-        slot: &Slot,
+        slot: &SharedReport,
         channel: &Channel<'_, B::Sys>,
     ) -> Result<Pid, LaunchError> {
         let Channel { writer, id, .. } = *channel;
@@ -88,9 +92,14 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     }
 
     /// Forks. `child` does not return.
-    fn fork(&self, parent: Pid, child: impl FnOnce(Birth) -> c_int) -> Result<Pid, LaunchError> {
-        let birth =
-            |mask| Birth { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false };
+    fn fork(&self, parent: Pid, child: impl FnOnce(ChildContext) -> c_int) -> Result<Pid, LaunchError> {
+        let birth = |mask| ChildContext {
+            parent,
+            mask,
+            shares_table: false,
+            handlers_cleared: false,
+            in_cgroup: false,
+        };
         // SAFETY: all that the child's branch does is `run_forked`, which does not return. It keeps to the contract of `Sys`:
         // its object code calls nothing but what is listed, no allocator and no lock.
         unsafe { fork(self.backend.sys(), |mask| child(birth(mask))) }
@@ -133,9 +142,9 @@ pub struct ForkedChild<'a, B: ?Sized> {
     /// What to do.
     pub plan: &'a Plan<'a>,
     /// What it knows of its birth.
-    pub birth: Birth,
+    pub birth: ChildContext,
     /// Memory shared with the parent.
-    pub slot: &'a Slot,
+    pub slot: &'a SharedReport,
     /// The writing end of the pipe whose end the parent waits for.
     pub writer: Fd,
     /// The file that `writer` refers to.
@@ -153,7 +162,7 @@ impl<B: Backend<Sys: ParentSys> + ?Sized> ForkedChild<'_, B> {
 
 /// The life of a forked child before exec, whoever forked it and whatever is told. Comes back neither from exec nor from a
 /// failure.
-pub fn run_forked<B, R>(backend: &B, plan: &Plan<'_>, birth: &Birth, reporter: &R) -> !
+pub fn run_forked<B, R>(backend: &B, plan: &Plan<'_>, birth: &ChildContext, reporter: &R) -> !
 where
     B: Backend<Sys: ParentSys> + ?Sized,
     R: Reporter + ?Sized,
@@ -173,7 +182,7 @@ fn at(stage: Stage) -> impl Fn(Errno) -> LaunchError {
 
 struct SlotAndPipe<'a, S> {
     sys: &'a S,
-    slot: &'a Slot,
+    slot: &'a SharedReport,
     writer: Fd,
     id: FileId,
 }
@@ -238,7 +247,7 @@ impl<'s, S: ParentSys> Channel<'s, S> {
     fn leave_the_targets(&mut self, plan: &Plan<'_>) -> Result<(), Errno> {
         while plan.claims(self.writer) {
             let above = self.writer.saturating_add(1);
-            let moved = match self.sys.dup_from(self.writer, above) {
+            let moved = match self.sys.dup_min(self.writer, above) {
                 Err(Errno::INVAL) => return Err(Errno::MFILE),
                 moved => moved?,
             };
@@ -307,7 +316,7 @@ impl<S: ParentSys> Drop for Channel<'_, S> {
 
 /// Waits for a child that did not reach exec, and tells why. One that still lives was robbed of the pipe by a pre-exec
 /// closure, and will say so when that comes to its end. Only where nothing is known is it killed.
-fn bury<S: ParentSys>(sys: &S, pid: Pid, slot: &Slot, end: End) -> LaunchError {
+fn bury<S: ParentSys>(sys: &S, pid: Pid, slot: &SharedReport, end: End) -> LaunchError {
     if end == End::Unreadable {
         let _ = sys.kill(pid, libc::SIGKILL);
     }

@@ -1,6 +1,6 @@
 //! How a child starts: the contract that every launcher keeps.
 
-use crate::{Closed, Errno, Fd, Pid, Plan, Report, Slot, Stage};
+use crate::{Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
 
 /// Starts children by one method.
 ///
@@ -15,7 +15,7 @@ use crate::{Closed, Errno, Fd, Pid, Plan, Report, Slot, Stage};
 /// - It holds no lock while a child is between its start and exec, and many threads may call it at once.
 pub unsafe trait Launcher: Sync {
     /// How it starts children, as far as it knows by now.
-    fn method(&self) -> Method;
+    fn method(&self) -> SpawnMethod;
 
     /// Starts a child that runs the plan.
     ///
@@ -25,17 +25,17 @@ pub unsafe trait Launcher: Sync {
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError>;
 
     /// Starts a child that runs the plan, but not by a method that copies the parent's memory. If an emulator copies the memory
-    /// of the first child all the same, that child counts as started, by [`Method::Fork`].
+    /// of the first child all the same, that child counts as started, by [`SpawnMethod::Fork`].
     ///
     /// # Errors
     ///
-    /// As [`launch`](Self::launch), and [`LaunchError::NotFast`].
+    /// As [`launch`](Self::launch), and [`LaunchError::ForkRequired`].
     fn launch_fast(&self, _plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        Err(LaunchError::NotFast(Obstacle::NoSuchMethod))
+        Err(LaunchError::ForkRequired(FallbackReason::NoSuchMethod))
     }
 
     /// What keeps this launcher from its best method, as far as it knows by now.
-    fn obstacle(&self) -> Option<Obstacle> {
+    fn fallback_reason(&self) -> Option<FallbackReason> {
         None
     }
 }
@@ -43,7 +43,7 @@ pub unsafe trait Launcher: Sync {
 /// How a child is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Method {
+pub enum SpawnMethod {
     /// It borrows the parent's memory and its descriptor table until it has a table of its own: nothing is copied that
     /// it does not need, whatever the parent has open or mapped.
     Shared,
@@ -54,7 +54,7 @@ pub enum Method {
     Fork,
 }
 
-impl Method {
+impl SpawnMethod {
     /// Its name, for people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Method {
 /// What stands in the way of a method that does not copy the parent's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Obstacle {
+pub enum FallbackReason {
     /// The backend has none.
     NoSuchMethod,
     /// A pre-exec closure: it may change what it finds in memory.
@@ -94,7 +94,7 @@ pub struct Launched {
     /// close.
     pub pidfd: Option<Fd>,
     /// How it was started.
-    pub method: Method,
+    pub method: SpawnMethod,
     /// How the other descriptors were closed.
     pub closed: Closed,
     /// When each stage began, if the plan was timed.
@@ -107,7 +107,7 @@ pub struct Timeline([Option<u64>; Stage::COUNT]);
 
 impl Timeline {
     /// Reads the times of a slot.
-    pub fn of(slot: &Slot) -> Self {
+    pub fn of(slot: &SharedReport) -> Self {
         let mut times = [None; Stage::COUNT];
         for (time, stage) in times.iter_mut().skip(Stage::ORDER[0] as usize).zip(Stage::ORDER) {
             *time = slot.time(stage);
@@ -141,7 +141,7 @@ pub enum LaunchError {
         errno: Errno,
     },
     /// No method was to be had that does not copy the parent's memory.
-    NotFast(Obstacle),
+    ForkRequired(FallbackReason),
     /// The child reported a failure, and was reaped.
     Child(Report),
     /// The child ended before exec without a report, and was reaped.
@@ -155,17 +155,17 @@ pub enum LaunchError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, Slot, Stage, Timeline};
+    use super::{SharedReport, SpawnMethod, Stage, Timeline};
 
     #[test]
     fn each_method_has_the_name_that_people_know() {
-        let names = [Method::Shared, Method::Vfork, Method::Fork].map(Method::name);
+        let names = [SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork].map(SpawnMethod::name);
         assert_eq!(names, ["shared", "vfork", "fork"]);
     }
 
     #[test]
     fn a_timeline_has_the_moments_that_were_noted_and_no_other() {
-        let slot = Slot::new();
+        let slot = SharedReport::new();
         slot.enter(Stage::ORDER[0], Some(5));
         slot.enter(Stage::Exec, Some(1 << 40));
         slot.enter(Stage::Close, None);

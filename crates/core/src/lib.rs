@@ -42,17 +42,19 @@ mod sys;
 
 pub use arrays::{CStrArray, ThinCStr};
 pub use backend::{Backend, Capabilities, GroupList, Operation};
-pub use child_exec::{Birth, CHANNEL_REPLACED, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
-pub use close::{Closed, Closer, LOOP_CEILING, LOOP_FLOOR, Link, close_except, close_numbers, loop_bound};
+pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
+pub use close::{
+    CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_except, close_numbers, loop_bound,
+};
 pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;
 pub use fork::{ForkLauncher, ForkedChild, fork, run_forked};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
-pub use launch::{LaunchError, Launched, Launcher, Method, Obstacle, Timeline};
+pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, Timeline};
 pub use pid_variable::PidVariable;
 pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};
 pub use records::{RecordLayout, RecordLength};
-pub use report::{Report, Reporter, Slot};
+pub use report::{Report, Reporter, SharedReport};
 pub use shared::{Shared, SharedMemory, SharedU64};
 pub use signals::{Disposition, Signal, SignalSet};
 pub use stage::Stage;

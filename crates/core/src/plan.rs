@@ -3,7 +3,7 @@
 //! A plan holds no order: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not asked for is `None`,
 //! `false` or an empty slice.
 
-use crate::{CStrArray, Errno, Fd, KeepList, Limit, Link, Pid, PidVariable, Signal, SignalSet};
+use crate::{CStrArray, CloseStrategy, Errno, Fd, KeepList, Limit, Pid, PidVariable, Signal, SignalSet};
 use core::ffi::CStr;
 
 /// Everything a child does between its start and exec.
@@ -22,7 +22,7 @@ pub struct Plan<'a> {
     pub parent_ends: &'a [Fd],
     /// How descriptors come to their places, solved by the parent.
     pub moves: &'a [Move],
-    /// The descriptors that are other ones at each start: what [`Source::End`] counts in.
+    /// The descriptors that are other ones at each start: what [`Source::SpawnFd`] counts in.
     pub ends: &'a [Fd],
     /// The targets of moves among `keep`, sorted. What the parent has open there is not needed, unless a move reads it.
     /// One that is missing here costs time, and nothing else.
@@ -69,7 +69,7 @@ pub struct Plan<'a> {
     /// The caller's own code.
     pub hook: Option<Hook<'a>>,
     /// From which link on the other descriptors are closed; `None` leaves them open.
-    pub close: Option<Link>,
+    pub close: Option<CloseStrategy>,
     /// Whether the parent is to have a descriptor of the child from its birth, where the system can give one.
     pub pidfd: bool,
     /// Whether the time of each stage is recorded.
@@ -110,7 +110,7 @@ impl<'a> Plan<'a> {
             die_with_parent: None,
             mask: Mask::Inherit,
             hook: None,
-            close: Some(Link::Bulk),
+            close: Some(CloseStrategy::Bulk),
             pidfd: true,
             timed: false,
             own_pid: None,
@@ -147,13 +147,13 @@ pub enum Move {
         to: Fd,
     },
     /// Gives the program the descriptor under its own number.
-    Share(Fd),
+    ClearCloexec(Fd),
     /// Saves a copy of the descriptor under some free number that the plan does not claim.
-    Save(Source),
+    SaveTemp(Source),
     /// Duplicates the saved copy onto the target, and closes it.
-    Restore(Fd),
+    RestoreTemp(Fd),
     /// Closes a number that the program is to find closed, if it is open.
-    Vacate(Fd),
+    Close(Fd),
 }
 
 impl Move {
@@ -164,15 +164,15 @@ impl Move {
 
     /// Saves a copy of the descriptor `from`.
     pub const fn save(from: Fd) -> Self {
-        Self::Save(Source::Fd(from))
+        Self::SaveTemp(Source::Fd(from))
     }
 
     /// Where the step reads from a descriptor of the parent's.
     pub const fn source(self) -> Option<Source> {
         match self {
-            Self::Copy { from, .. } | Self::Save(from) => Some(from),
-            Self::Share(fd) => Some(Source::Fd(fd)),
-            Self::Restore(_) | Self::Vacate(_) => None,
+            Self::Copy { from, .. } | Self::SaveTemp(from) => Some(from),
+            Self::ClearCloexec(fd) => Some(Source::Fd(fd)),
+            Self::RestoreTemp(_) | Self::Close(_) => None,
         }
     }
 }
@@ -183,7 +183,7 @@ pub enum Source {
     /// This descriptor.
     Fd(Fd),
     /// The descriptor at this place among the plan's [`ends`](Plan::ends).
-    End(u8),
+    SpawnFd(u8),
 }
 
 impl Source {
@@ -191,7 +191,7 @@ impl Source {
     pub fn number(self, ends: &[Fd]) -> Fd {
         match self {
             Self::Fd(fd) => fd,
-            Self::End(place) => ends.get(usize::from(place)).copied().unwrap_or(NO_FD),
+            Self::SpawnFd(place) => ends.get(usize::from(place)).copied().unwrap_or(NO_FD),
         }
     }
 }
@@ -287,9 +287,9 @@ mod tests {
 
     #[rstest]
     #[case::a_descriptor(Source::Fd(7), 7)]
-    #[case::the_first_end(Source::End(0), 40)]
-    #[case::the_last_end(Source::End(1), 41)]
-    #[case::no_end(Source::End(2), -1)]
+    #[case::the_first_end(Source::SpawnFd(0), 40)]
+    #[case::the_last_end(Source::SpawnFd(1), 41)]
+    #[case::no_end(Source::SpawnFd(2), -1)]
     fn a_source_has_the_number_that_it_names_or_one_that_nothing_has(#[case] source: Source, #[case] fd: Fd) {
         assert_eq!(source.number(&[40, 41]), fd);
     }
@@ -297,9 +297,9 @@ mod tests {
     #[rstest]
     #[case::copied(Move::copy(3, 9), Some(Source::Fd(3)))]
     #[case::saved(Move::save(3), Some(Source::Fd(3)))]
-    #[case::shared(Move::Share(3), Some(Source::Fd(3)))]
-    #[case::restored(Move::Restore(3), None)]
-    #[case::vacated(Move::Vacate(3), None)]
+    #[case::shared(Move::ClearCloexec(3), Some(Source::Fd(3)))]
+    #[case::restored(Move::RestoreTemp(3), None)]
+    #[case::vacated(Move::Close(3), None)]
     fn a_step_reads_from_the_parent_s_descriptor_or_from_none(
         #[case] step: Move,
         #[case] source: Option<Source>,

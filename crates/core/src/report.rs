@@ -52,7 +52,7 @@ pub unsafe trait Reporter {
 /// child has written is ordered by a system call of the launcher's, not by these.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub struct Slot {
+pub struct SharedReport {
     failed: AtomicU32,
     stage: AtomicU32,
     errno: AtomicI32,
@@ -64,9 +64,9 @@ pub struct Slot {
 }
 
 // SAFETY: every field is a 32-bit atomic integer, for which zero is a value.
-unsafe impl Shared for Slot {}
+unsafe impl Shared for SharedReport {}
 
-impl Slot {
+impl SharedReport {
     /// An empty slot.
     pub fn new() -> Self {
         Self::default()
@@ -155,12 +155,12 @@ fn decode(raw: u32) -> Closer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Closed, Closer, Errno, Report, Slot, Stage};
+    use super::{Closed, Closer, Errno, Report, SharedReport, Stage};
     use rstest::rstest;
 
     #[test]
     fn zeroed_memory_is_an_empty_slot() {
-        let slot = Slot::new();
+        let slot = SharedReport::new();
         assert_eq!(slot.failure(), None);
         assert_eq!(slot.entered(), Stage::Start);
         assert_eq!(slot.how_closed(), Closed::default());
@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn what_the_child_wrote_is_what_the_parent_reads() {
-        let slot = Slot::new();
-        let report = Report { stage: Stage::Place, errno: Errno::BADF, operand: -7 };
-        slot.enter(Stage::Place, Some(u64::MAX - 5));
+        let slot = SharedReport::new();
+        let report = Report { stage: Stage::DupFds, errno: Errno::BADF, operand: -7 };
+        slot.enter(Stage::DupFds, Some(u64::MAX - 5));
         slot.fail(report);
         assert_eq!(slot.failure(), Some(report));
-        assert_eq!(slot.entered(), Stage::Place);
-        assert_eq!(slot.time(Stage::Place), Some(u64::MAX - 5));
+        assert_eq!(slot.entered(), Stage::DupFds);
+        assert_eq!(slot.time(Stage::DupFds), Some(u64::MAX - 5));
     }
 
     #[rstest]
@@ -183,7 +183,7 @@ mod tests {
     #[case::the_upper_half(7 << 32)]
     #[case::the_lower_half(7)]
     fn a_time_is_written_in_halves_and_read_as_one(#[case] at: u64) {
-        let slot = Slot::new();
+        let slot = SharedReport::new();
         slot.enter(Stage::Close, Some(at));
         assert_eq!(slot.time(Stage::Close), Some(at));
     }
@@ -200,7 +200,7 @@ mod tests {
         by: Closer,
         #[values(None, Some(Errno::PERM))] bulk_refused: Option<Errno>,
     ) {
-        let slot = Slot::new();
+        let slot = SharedReport::new();
         slot.closed(Closed { by, bulk_refused });
         assert_eq!(slot.how_closed(), Closed { by, bulk_refused });
     }

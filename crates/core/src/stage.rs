@@ -5,7 +5,7 @@
 //! - everything that needs privilege comes before the ids are dropped, groups before gid before uid;
 //! - a working directory given by its path is entered with the new ids, as in std and Go: an NFS export or a FUSE mount
 //!   may admit the new user alone, and root must not enter a directory on behalf of a user that may not. A plan can
-//!   also enter one before ([`Stage::EarlyDirectory`]): an open directory, for which fchdir(2) checks permission at the
+//!   also enter one before ([`Stage::EarlyChdir`]): an open directory, for which fchdir(2) checks permission at the
 //!   time of the call, or a path in the order of CPython;
 //! - what a change of ids would clear again (the parent-death signal) comes after it;
 //! - the signal mask is restored after the terminal was taken, or `tcsetpgrp` from a background group would stop the
@@ -22,19 +22,19 @@ pub enum Stage {
     /// In the parent: the call that makes the child, such as fork(2).
     Start,
     /// The child makes its descriptor table its own.
-    Table,
+    UnshareFiles,
     /// Kept descriptors lose close-on-exec.
-    Keep,
+    KeepFds,
     /// The parent's ends of pipes are closed.
     ParentEnds,
     /// Descriptors 0, 1, 2 and the mapped ones are put in place.
-    Place,
+    DupFds,
     /// The child enters a control group, unless it was born there.
     Cgroup,
     /// chroot(2), and chdir(2) to the new root.
-    Root,
+    Chroot,
     /// The working directory is entered with the parent's ids: fchdir(2), for one that is given by a descriptor.
-    EarlyDirectory,
+    EarlyChdir,
     /// umask(2).
     Umask,
     /// Signals get their dispositions.
@@ -58,7 +58,7 @@ pub enum Stage {
     /// The real, effective and saved user ids.
     Uid,
     /// The working directory is entered with the child's ids: chdir(2).
-    Directory,
+    Chdir,
     /// The child can gain no privilege by exec any more.
     NoNewPrivs,
     /// A signal is asked for when the parent dies.
@@ -76,13 +76,13 @@ pub enum Stage {
 impl Stage {
     /// What a child does, in this order.
     pub const ORDER: [Self; 25] = [
-        Self::Table,
-        Self::Keep,
+        Self::UnshareFiles,
+        Self::KeepFds,
         Self::ParentEnds,
-        Self::Place,
+        Self::DupFds,
         Self::Cgroup,
-        Self::Root,
-        Self::EarlyDirectory,
+        Self::Chroot,
+        Self::EarlyChdir,
         Self::Umask,
         Self::Signals,
         Self::Session,
@@ -94,7 +94,7 @@ impl Stage {
         Self::Groups,
         Self::Gid,
         Self::Uid,
-        Self::Directory,
+        Self::Chdir,
         Self::NoNewPrivs,
         Self::DieWithParent,
         Self::Mask,
@@ -111,13 +111,13 @@ impl Stage {
         match self {
             Self::Setup => "setup",
             Self::Start => "start",
-            Self::Table => "table",
-            Self::Keep => "keep",
+            Self::UnshareFiles => "unshare-files",
+            Self::KeepFds => "keep-fds",
             Self::ParentEnds => "parent-ends",
-            Self::Place => "place",
+            Self::DupFds => "dup-fds",
             Self::Cgroup => "cgroup",
-            Self::Root => "root",
-            Self::EarlyDirectory => "early-directory",
+            Self::Chroot => "chroot",
+            Self::EarlyChdir => "early-chdir",
             Self::Umask => "umask",
             Self::Signals => "signals",
             Self::Session => "session",
@@ -129,7 +129,7 @@ impl Stage {
             Self::Groups => "groups",
             Self::Gid => "gid",
             Self::Uid => "uid",
-            Self::Directory => "directory",
+            Self::Chdir => "chdir",
             Self::NoNewPrivs => "no-new-privs",
             Self::DieWithParent => "die-with-parent",
             Self::Mask => "mask",
@@ -144,14 +144,14 @@ impl Stage {
         match self {
             Self::Setup => "set up",
             Self::Start => "start the child",
-            Self::Table => "make the descriptor table private",
-            Self::Keep => "keep descriptor",
+            Self::UnshareFiles => "make the descriptor table private",
+            Self::KeepFds => "keep descriptor",
             Self::ParentEnds => "close the parent's end",
-            Self::Place => "place descriptor",
+            Self::DupFds => "place descriptor",
             Self::Cgroup => "enter the control group",
-            Self::Root => "chroot to",
-            Self::EarlyDirectory => "enter the directory on descriptor",
-            Self::Directory => "chdir to",
+            Self::Chroot => "chroot to",
+            Self::EarlyChdir => "enter the directory on descriptor",
+            Self::Chdir => "chdir to",
             Self::Umask => "set the umask",
             Self::Signals => "set the disposition of signal",
             Self::Session => "start a session",

@@ -74,9 +74,9 @@ pub unsafe trait Sys {
     /// close(2).
     fn close(&self, fd: Fd) -> Result<(), Errno>;
     /// dup2(2), for two different numbers: `to` is open afterwards, without close-on-exec.
-    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno>;
+    fn dup2(&self, from: Fd, to: Fd) -> Result<(), Errno>;
     /// `F_DUPFD_CLOEXEC` of fcntl(2): the lowest free number at or above `lowest`.
-    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno>;
+    fn dup_min(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno>;
     /// `F_GETFD` of fcntl(2): whether the descriptor is closed by exec.
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno>;
     /// `F_SETFD` of fcntl(2).
@@ -114,17 +114,17 @@ pub unsafe trait Sys {
     fn highest_signal(&self) -> Signal;
 
     /// getpid(2).
-    fn process(&self) -> Pid;
+    fn getpid(&self) -> Pid;
     /// getppid(2).
-    fn parent(&self) -> Pid;
+    fn getppid(&self) -> Pid;
     /// setsid(2).
-    fn start_session(&self) -> Result<(), Errno>;
+    fn setsid(&self) -> Result<(), Errno>;
     /// setpgid(2) of the calling process; group 0 is a new one with the caller's own number.
     fn set_process_group(&self, group: Pid) -> Result<(), Errno>;
     /// `TIOCSCTTY` of ioctl(2).
-    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno>;
+    fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno>;
     /// tcsetpgrp(3) to the caller's own group.
-    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno>;
+    fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno>;
     /// setpriority(2) of the calling process.
     fn set_nice(&self, nice: i32) -> Result<(), Errno>;
     /// setgroups(2), of the calling process alone.
@@ -155,7 +155,7 @@ pub unsafe trait Sys {
 ///
 /// - [`fork`](Self::fork) returns `None` in the child alone.
 /// - [`map_shared`](Self::map_shared) returns zeroed, writable memory of at least the length that was asked for, aligned for
-///   a [`Slot`](crate::Slot). It stays valid until [`unmap`](Self::unmap), and nothing else refers to it.
+///   a [`SharedReport`](crate::SharedReport). It stays valid until [`unmap`](Self::unmap), and nothing else refers to it.
 /// - A descriptor that a method returns is open, and nothing else owns it.
 #[expect(
     clippy::missing_errors_doc,

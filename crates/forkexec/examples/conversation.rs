@@ -2,7 +2,7 @@
 //!
 //! Run it with `cargo run --example conversation`.
 
-use forkexec::{Command, Error, OnDrop, Stdio, Stopped};
+use forkexec::{Command, Error, OnDrop, Stdio, StopReason};
 use std::time::Duration;
 
 const SERVER: &str = "
@@ -21,12 +21,12 @@ fn main() -> Result<(), Error> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
 
-    let mut talk = child.talk();
+    let mut talk = child.communicator();
     talk.keep_stdin_open(true).timeout(Duration::from_mins(1));
     talk.on_stderr_line(|line| println!("log: {}", String::from_utf8_lossy(line)));
 
     let answer = talk.until_stdout_line(|line| line == b"ready").run()?;
-    assert_eq!(answer.stopped, Stopped::Line);
+    assert_eq!(answer.stopped, StopReason::Line);
 
     talk.until_stdout_line(|line| {
         println!("answer: {}", String::from_utf8_lossy(line));
@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
     talk.input(b"goodbye\n").run()?;
 
     let silence = talk.input(b"hang\n").timeout(Duration::from_millis(100)).run()?;
-    assert_eq!(silence.stopped, Stopped::Timeout);
+    assert_eq!(silence.stopped, StopReason::Timeout);
     talk.partner().kill()?;
 
     // What it started meanwhile holds its pipes, and is not waited for.

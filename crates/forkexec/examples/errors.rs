@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn advice(error: &Error) -> String {
     let Some(failed) = error.as_spawn() else { return "look at the command".to_owned() };
     match (failed.stage(), failed.cause()) {
-        (Stage::Directory, _) => "create the directory".to_owned(),
+        (Stage::Chdir, _) => "create the directory".to_owned(),
         (Stage::Exec, Some(Cause::InterpreterMissing(path))) => format!("install {}", path.display()),
         (Stage::Exec, Some(Cause::ProgramMissing { .. })) => "install the program".to_owned(),
         (stage, _) => format!("look at stage {stage:?}"),

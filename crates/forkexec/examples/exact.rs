@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     worker.args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"]).map_fd(&listener, 3);
 
     let mut child = worker.spawn().map_err(explain)?;
-    println!("started by {}, descriptors closed by {}", child.method().name(), child.closer());
+    println!("started by {}, descriptors closed by {}", child.method().name(), child.close_method().name());
     let status = child.wait()?;
     println!("the worker ended with {status}");
     Ok(())

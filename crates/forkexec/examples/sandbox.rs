@@ -32,10 +32,10 @@ fn shut_in() -> Result<(), Box<dyn Error>> {
         .setsid()
         .umask(0o077)
         .no_new_privs()
-        .limit(Resource::NOFILE, 16, 16)
-        .limit(Resource::CPU, 10, 10)
-        .limit(Resource::FSIZE, MIB, MIB)
-        .limit(Resource::CORE, 0, 0);
+        .rlimit(Resource::NOFILE, Some(16), Some(16))
+        .rlimit(Resource::CPU, Some(10), Some(10))
+        .rlimit(Resource::FSIZE, Some(MIB), Some(MIB))
+        .rlimit(Resource::CORE, Some(0), Some(0));
     if is_root()? {
         command.chroot(&root).uid(NOBODY).gid(NOBODY).groups([]);
     } else {

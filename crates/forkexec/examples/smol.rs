@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
 
 /// The status of a child if it ends within this time. Any number of them can be waited for by one thread.
 async fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let Some(handle) = child.as_handle() else { return Ok(child.wait_timeout(limit)?) };
+    let Some(handle) = child.exit_fd() else { return Ok(child.wait_timeout(limit)?) };
     let ended = Async::new_nonblocking(handle)?; // anything that is `AsFd`
     let late = async {
         Timer::after(limit).await;

@@ -1,11 +1,12 @@
 //! A child that runs its program.
 
+use crate::close_method::CloseMethod;
 use crate::process::Process;
 use crate::settings::Settings;
-use crate::tree::Held;
+use crate::tree::TreeHandle;
 use crate::wait::Handle;
-use crate::{ChildHandle, Conversation, Error, ResourceUsage, Stage, TreeKilled, platform};
-use forkexec_core::{Closer, Launched, Method, Timeline};
+use crate::{Communicator, Error, ExitFd, KillReport, ResourceUsage, Stage, platform};
+use forkexec_core::{Closer, Launched, SpawnMethod, Timeline};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub struct Child {
     /// The reading end of its standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
     process: Process,
-    method: Method,
+    method: SpawnMethod,
     closer: Closer,
     timeline: Option<Timeline>,
 }
@@ -34,14 +35,14 @@ impl Child {
         launched: Launched,
         [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
         settings: &Settings<'_>,
-        held: Held,
+        held: TreeHandle,
     ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
         // SAFETY: a `Launcher` promises that its caller owns the descriptor, and `launched` ends here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
         let fd = pidfd.or_else(|| settings.pidfd.then(|| platform::watch::from_birth(pid)).flatten());
-        let handle = Handle { pid, fd: fd.map(ChildHandle::new), is_pidfd };
+        let handle = Handle { pid, fd: fd.map(ExitFd::new), is_pidfd };
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
@@ -69,7 +70,7 @@ impl Child {
     /// [`Command::create_pidfd`](crate::Command::create_pidfd) says no.
     ///
     /// It is readable also if other code took the child's status, or `SIGCHLD` is ignored.
-    pub fn as_handle(&self) -> Option<&ChildHandle> {
+    pub fn exit_fd(&self) -> Option<&ExitFd> {
         self.process.handle().fd.as_ref()
     }
 
@@ -80,31 +81,31 @@ impl Child {
     }
 
     /// How the child was started.
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> SpawnMethod {
         self.method
     }
 
-    /// What closed the descriptors that the child was not given: the name of the system's bulk call, the directory that
-    /// was read, `loop`, or `nothing` if it was to inherit all. The name is that of the call on the running release:
-    /// `closefrom` on FreeBSD 12.1, `close_range` on later ones.
+    /// The method that closed the descriptors that the child was not given, on the running release.
     ///
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Link};
+    /// use forkexec::{CloseMethod, CloseStrategy, Command};
     ///
-    /// let mut child = Command::new("true").close_others_from(Link::Loop).spawn()?;
-    /// assert_eq!(child.closer(), "loop");
+    /// let mut child = Command::new("true").close_strategy(CloseStrategy::Loop).spawn()?;
+    /// assert_eq!(child.close_method(), CloseMethod::Loop);
     /// child.wait()?;
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn closer(&self) -> &'static str {
+    pub fn close_method(&self) -> CloseMethod {
         let enumerators = platform::capabilities().enumerators;
         match self.closer {
-            Closer::Nothing => "nothing",
-            Closer::Bulk => platform::bulk_closer().unwrap_or("bulk"),
-            Closer::Enumerator(index) => enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"),
-            Closer::Loop => "loop",
+            Closer::Nothing => CloseMethod::None,
+            Closer::Bulk => CloseMethod::Bulk(platform::bulk_closer().unwrap_or("bulk")),
+            Closer::Enumerator(index) => {
+                CloseMethod::Enumerate(enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"))
+            }
+            Closer::Loop => CloseMethod::Loop,
         }
     }
 
@@ -167,7 +168,7 @@ impl Child {
 
     /// Closes standard input and waits for the child to end, but not longer than this: `None` if it still runs then.
     ///
-    /// Nothing is asked again and again: it waits for [`as_handle`](Self::as_handle), and where no such descriptor is to be had, a
+    /// Nothing is asked again and again: it waits for [`exit_fd`](Self::exit_fd), and where no such descriptor is to be had, a
     /// thread waits for the child.
     ///
     /// # Errors
@@ -196,7 +197,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of [`signal`](Self::signal) and of [`wait`](Self::wait).
+    /// Those of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
     pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         self.terminate()?;
         match self.wait_timeout(grace) {
@@ -211,7 +212,7 @@ impl Child {
     /// Ends the child and all that descends from it with `SIGKILL`, and waits until they have ended: what held, and so who may be
     /// left. The child itself is still to be waited for.
     ///
-    /// [`Command::tree`](crate::Command::tree) says at the start what is to hold the tree together. Where it said nothing, the
+    /// [`Command::containment`](crate::Command::containment) says at the start what is to hold the tree together. Where it said nothing, the
     /// child's session or process group does, if it leads one, and it must not have been waited for. Where processes
     /// are listed (Linux), those who descend from the child are looked for, too: each is stopped before it can start
     /// another, until nobody new is found, and nobody is signalled by number. That takes some tens of microseconds for each
@@ -228,11 +229,11 @@ impl Child {
     ///
     /// let mut child = Command::new("sh").args(["-c", "sleep 600 & sleep 600 & wait"]).process_group(0).spawn()?;
     /// let killed = child.kill_tree()?;
-    /// assert!(!killed.guarantee().is_complete(), "an orphan may have left the process group");
+    /// assert!(!killed.coverage().is_complete(), "an orphan may have left the process group");
     /// assert!(!child.wait()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn kill_tree(&mut self) -> Result<TreeKilled, Error> {
+    pub fn kill_tree(&mut self) -> Result<KillReport, Error> {
         self.process.kill_tree(true)
     }
 
@@ -243,18 +244,18 @@ impl Child {
 
     /// As [`kill_tree`](Self::kill_tree), without waiting for the ends.
     #[cfg(feature = "tokio")]
-    pub(crate) fn start_kill_tree(&mut self) -> Result<TreeKilled, Error> {
+    pub(crate) fn start_kill_tree(&mut self) -> Result<KillReport, Error> {
         self.process.kill_tree(false)
     }
 
     /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, and `SIGCONT` for those that are
     /// stopped. Gives them so long to end by themselves, then does what [`kill_tree`](Self::kill_tree) does, and waits for the
-    /// child. It comes to that whatever failed before: [`TreeKilled::failure`] tells.
+    /// child. It comes to that whatever failed before: [`KillReport::failure`] tells.
     ///
     /// # Errors
     ///
     /// Those of [`kill_tree`](Self::kill_tree) and of [`wait`](Self::wait).
-    pub fn terminate_tree_then_kill(&mut self, grace: Duration) -> Result<(ExitStatus, TreeKilled), Error> {
+    pub fn terminate_tree_then_kill(&mut self, grace: Duration) -> Result<(ExitStatus, KillReport), Error> {
         drop(self.stdin.take());
         self.process.terminate_tree_then_kill(grace)
     }
@@ -267,7 +268,7 @@ impl Child {
     /// [`Error::Child`] if the signal may not be sent: the child changed its user. [`Error::StatusLost`] if waiting for
     /// the child gave that.
     pub fn kill(&mut self) -> Result<(), Error> {
-        self.signal(libc::SIGKILL)
+        self.send_signal(libc::SIGKILL)
     }
 
     /// Sends a signal, as [`kill`](Self::kill) does.
@@ -276,7 +277,7 @@ impl Child {
     ///
     /// [`Error::Child`] if the signal may not be sent, or there is none with this number. [`Error::StatusLost`] as for
     /// [`kill`](Self::kill).
-    pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
+    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
         self.process.signal(signal)
     }
 
@@ -284,7 +285,7 @@ impl Child {
     /// waits for it.
     ///
     /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too, unless
-    /// [`talk`](Self::talk) sets a [`drain_limit`](Conversation::drain_limit).
+    /// [`communicator`](Self::communicator) sets a [`drain_limit`](Communicator::drain_limit).
     ///
     /// # Errors
     ///
@@ -314,7 +315,7 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn communicate(mut self, input: &[u8]) -> Result<Output, Error> {
-        let talked = self.talk().input(input).run();
+        let talked = self.communicator().input(input).run();
         match talked {
             Ok(exchange) => {
                 let status = exchange.status.map_or_else(|| self.wait(), Ok)?;
@@ -333,22 +334,22 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Stdio, Stopped};
+    /// use forkexec::{Command, Stdio, StopReason};
     /// use std::time::Duration;
     ///
     /// let mut child = Command::new("sh").args(["-c", "echo early; exec sleep 60"]).stdout(Stdio::piped()).spawn()?;
-    /// let mut talk = child.talk();
+    /// let mut talk = child.communicator();
     /// let heard = talk.timeout(Duration::from_millis(200)).run()?;
-    /// assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"early\n".as_slice(), Stopped::Timeout));
+    /// assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"early\n".as_slice(), StopReason::Timeout));
     ///
     /// // What it still has to say is not lost, and neither is the child:
     /// talk.partner().kill()?;
     /// let heard = talk.timeout(None).run()?;
-    /// assert_eq!(heard.stopped, Stopped::Ended);
+    /// assert_eq!(heard.stopped, StopReason::Ended);
     /// assert!(heard.status.is_some_and(|status| !status.success()));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn talk(&mut self) -> Conversation<'_> {
-        Conversation::new(self)
+    pub fn communicator(&mut self) -> Communicator<'_> {
+        Communicator::new(self)
     }
 }

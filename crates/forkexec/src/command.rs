@@ -5,12 +5,12 @@ mod descriptors;
 mod execution;
 
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
-use crate::prepared::Held;
+use crate::prepared::SettingsRef;
 use crate::settings::{Directory, Settings};
 use crate::{Child, Error, Prepared, Stdio};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{ExitStatus, Output};
 
 /// Starts a program, as [`std::process::Command`] does, with exactly the descriptors that it is given.
@@ -102,9 +102,9 @@ impl Command<'_> {
     ///
     /// # Errors
     ///
-    /// When the command is started: [`Error::Spawn`] at [`Stage::Directory`](crate::Stage::Directory).
-    pub fn current_dir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
-        self.settings.directory = Some(Directory::Path(directory.into()));
+    /// When the command is started: [`Error::Spawn`] at [`Stage::Chdir`](crate::Stage::Chdir).
+    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.settings.directory = Some(Directory::Path(directory.as_ref().to_owned()));
         self
     }
 
@@ -180,7 +180,7 @@ impl Command<'_> {
     }
 
     fn start(&self, defaults: &Defaults) -> Result<Child, Error> {
-        Prepared::new(Held::Borrowed(&self.settings), defaults)?.spawn()
+        Prepared::new(SettingsRef::Borrowed(&self.settings), defaults)?.spawn()
     }
 
     /// Checks everything that can be checked now, so that it can be started many times without doing that again.
@@ -203,7 +203,7 @@ impl Command<'_> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn prepare(&self) -> Result<Prepared<'_>, Error> {
-        Prepared::new(Held::Borrowed(&self.settings), &INHERITED)
+        Prepared::new(SettingsRef::Borrowed(&self.settings), &INHERITED)
     }
 
     /// The program, as it was given.
@@ -219,6 +219,25 @@ impl Command<'_> {
     /// The changes to the environment: a value, or `None` for a variable that is removed.
     pub fn get_envs(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         self.settings.env.changes()
+    }
+
+    /// Returns the working directory set by [`current_dir`](Self::current_dir). Returns `None` if none was set, or if it was
+    /// set by descriptor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// let mut command = forkexec::Command::new("ls");
+    /// assert_eq!(command.get_current_dir(), None);
+    /// assert_eq!(command.current_dir("/bin").get_current_dir(), Some(Path::new("/bin")));
+    /// ```
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        match &self.settings.directory {
+            Some(Directory::Path(path)) => Some(path),
+            _ => None,
+        }
     }
 }
 
@@ -238,7 +257,7 @@ impl<'fd> Command<'fd> {
     ///
     /// As [`prepare`](Self::prepare).
     pub fn into_prepared(self) -> Result<Prepared<'fd>, Error> {
-        Prepared::new(Held::Owned(Box::new(self.settings)), &INHERITED)
+        Prepared::new(SettingsRef::Owned(Box::new(self.settings)), &INHERITED)
     }
 }
 

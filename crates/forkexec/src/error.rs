@@ -1,6 +1,6 @@
 //! What can go wrong, with everything that is known about it.
 
-use crate::{Cause, Errno, Obstacle, Operand, Stage};
+use crate::{Cause, Errno, FallbackReason, Operand, Stage};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -33,10 +33,10 @@ pub enum Error {
     },
 
     /// A method that does not copy the parent's memory was required, and none is to be had; nothing runs.
-    #[error("the child cannot be started without fork: {}", in_the_way(*obstacle))]
-    NotFast {
+    #[error("the child cannot be started without fork: {}", in_the_way(*reason))]
+    ForkRequired {
         /// What stands in the way.
-        obstacle: Obstacle,
+        reason: FallbackReason,
     },
 
     /// A call failed on the way to exec; nothing runs.
@@ -85,15 +85,15 @@ pub enum Error {
     },
 }
 
-fn in_the_way(obstacle: Obstacle) -> String {
-    match obstacle {
-        Obstacle::Closure => "a pre-exec closure may change the memory that it finds".to_owned(),
-        Obstacle::NotShared => "memory is not shared here, as under an emulator".to_owned(),
-        Obstacle::Sanitizer => {
+fn in_the_way(reason: FallbackReason) -> String {
+    match reason {
+        FallbackReason::Closure => "a pre-exec closure may change the memory that it finds".to_owned(),
+        FallbackReason::NotShared => "memory is not shared here, as under an emulator".to_owned(),
+        FallbackReason::Sanitizer => {
             "a sanitizer is part of this program, and a child that shares memory would mislead it".to_owned()
         }
-        Obstacle::Busy => "another thread changes the attributes of the memory".to_owned(),
-        Obstacle::Refused(errno) => {
+        FallbackReason::Busy => "another thread changes the attributes of the memory".to_owned(),
+        FallbackReason::Refused(errno) => {
             format!("the call is refused: {}", io::Error::from_raw_os_error(errno.raw()))
         }
         _ => "this system has no other method".to_owned(),
@@ -431,11 +431,30 @@ impl Error {
         }
     }
 
+    /// Returns the error number of the system call that failed, as [`io::Error::raw_os_error`] does. Returns `None` if the
+    /// error is not that of a call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = forkexec::Command::new("/missing").spawn().unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+    /// ```
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match self {
+            Self::Spawn(error) => Some(error.errno.raw()),
+            Self::ForkRequired { reason: FallbackReason::Refused(errno) } => Some(errno.raw()),
+            Self::InPipeline { error, .. } => error.raw_os_error(),
+            Self::Child { error, .. } => error.raw_os_error(),
+            _ => None,
+        }
+    }
+
     fn io_kind(&self) -> io::ErrorKind {
         match self {
             Self::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
             Self::Input(_) => io::ErrorKind::InvalidInput,
-            Self::Unsupported { .. } | Self::NotFast { .. } => io::ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::ForkRequired { .. } => io::ErrorKind::Unsupported,
             Self::Spawn(spawn) => spawn.kind(),
             Self::Activation(_) => io::ErrorKind::InvalidData,
             Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,

@@ -26,10 +26,10 @@ pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
     match error {
         LaunchError::Parent { stage, errno } => {
             let what =
-                if stage == Stage::Setup { Operand::Thing("the report channel") } else { Operand::None };
+                if stage == Stage::Setup { Operand::Setup("the report channel") } else { Operand::None };
             SpawnError { stage, operand: what, errno, cause: None }.into()
         }
-        LaunchError::NotFast(obstacle) => Error::NotFast { obstacle },
+        LaunchError::ForkRequired(reason) => Error::ForkRequired { reason },
         LaunchError::Child(report) => of_report(prepared, report).into(),
         LaunchError::Died { stage, status } => {
             Error::Died { stage, status: status.map(ExitStatus::from_raw) }
@@ -66,12 +66,12 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
     // As the caller knows it, wherever it was moved.
     let fd = |fd: Option<&FdSource<'_>>| fd.map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd()));
     match report.stage {
-        Stage::Keep | Stage::ParentEnds | Stage::Place => Operand::Fd(report.operand),
+        Stage::KeepFds | Stage::ParentEnds | Stage::DupFds => Operand::Fd(report.operand),
         Stage::Signals => Operand::Number(report.operand.into()),
         Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
-        Stage::Root => prepared.root.as_deref().map_or(Operand::None, path),
-        Stage::EarlyDirectory => fd(checks::directory_fd(settings)),
-        Stage::Directory => prepared.directory.as_deref().map_or(Operand::None, path),
+        Stage::Chroot => prepared.root.as_deref().map_or(Operand::None, path),
+        Stage::EarlyChdir => fd(checks::directory_fd(settings)),
+        Stage::Chdir => prepared.directory.as_deref().map_or(Operand::None, path),
         Stage::ProcessGroup => signed(settings.process_group),
         Stage::Terminal => fd(settings.terminal.as_ref()),
         Stage::Foreground => fd(settings.foreground.as_ref()),
@@ -168,7 +168,7 @@ fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
     let settings = &prepared.settings;
     match (report.stage, report.errno) {
         (Stage::Cgroup, errno) => of_cgroup(settings.cgroup.as_deref()?, errno),
-        (Stage::Directory, Errno::ACCES) => of_directory(prepared, &path_buf(prepared.directory.as_deref()?)),
+        (Stage::Chdir, Errno::ACCES) => of_directory(prepared, &path_buf(prepared.directory.as_deref()?)),
         (Stage::Terminal, Errno::PERM) => {
             session_of(settings.terminal.as_ref()?).map(Cause::TerminalOfSession)
         }

@@ -17,7 +17,7 @@ pub(crate) fn order(mappings: &Mappings) -> Vec<Move> {
         order.turn_ring(hole);
     }
     let shared = mappings.iter().filter(|(to, from)| to == from);
-    order.steps.extend(shared.map(|(&fd, _)| Move::Share(fd)));
+    order.steps.extend(shared.map(|(&fd, _)| Move::ClearCloexec(fd)));
     order.steps
 }
 
@@ -69,7 +69,7 @@ impl Order {
         let mut hole = start;
         while let Some(from) = self.pending.remove(&hole) {
             if from == start {
-                self.steps.push(Move::Restore(hole));
+                self.steps.push(Move::RestoreTemp(hole));
                 return;
             }
             self.steps.push(Move::copy(from, hole));
@@ -94,10 +94,10 @@ mod tests {
         for &step in steps {
             let (from, to) = match step {
                 Move::Copy { from, to } => (from.number(&[]), to),
-                Move::Save(from) => (from.number(&[]), SAVED),
-                Move::Restore(to) => (SAVED, to),
-                Move::Share(fd) => (fd, fd),
-                Move::Vacate(_) => continue,
+                Move::SaveTemp(from) => (from.number(&[]), SAVED),
+                Move::RestoreTemp(to) => (SAVED, to),
+                Move::ClearCloexec(fd) => (fd, fd),
+                Move::Close(_) => continue,
             };
             table.insert(to, table[&from]);
         }
@@ -133,7 +133,7 @@ mod tests {
             for (to, from) in &mappings {
                 prop_assert_eq!(table[to], *from);
             }
-            let rings = order.iter().filter(|step| matches!(step, Move::Save(_))).count();
+            let rings = order.iter().filter(|step| matches!(step, Move::SaveTemp(_))).count();
             prop_assert_eq!(order.len(), mappings.len() + rings);
         }
     }

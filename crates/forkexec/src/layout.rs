@@ -4,7 +4,7 @@
 //! may be lifted to a low number. Such a descriptor never has a number that the plan claims, so that no step overwrites
 //! it; a source that is not lifted has its own, with which the moves were solved.
 
-mod lift;
+mod relocation;
 
 use crate::fd_plan::{self, Mappings};
 use crate::operand::Operand;
@@ -14,8 +14,8 @@ use crate::prepare::checks::{self, Descriptors};
 use crate::settings::Settings;
 use crate::{FdSource, SpawnError};
 use forkexec_core::{Cgroup, Errno, Fd, Move, Source, Stage};
-pub(crate) use lift::Lift;
 use nix::fcntl::{FcntlArg, fcntl};
+pub(crate) use relocation::Relocation;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -36,7 +36,7 @@ pub(crate) struct Layout {
     /// Which of the streams are pipes. The place of a pipe among the ends is the stream's number.
     pub(crate) piped: [bool; 3],
     /// What is lifted to low numbers, if a start may do that.
-    pub(crate) lift: Option<Lift>,
+    pub(crate) lift: Option<Relocation>,
     /// What the sources need to stay open.
     _held: Vec<OwnedFd>,
 }
@@ -61,11 +61,11 @@ impl Layout {
         let foreground = draft.tool(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
         let may_lift = platform::shares_table() && settings.needs_only_what_it_names();
-        let lift = may_lift.then(|| Lift::choose(&draft, &[directory, terminal, foreground]));
+        let lift = may_lift.then(|| Relocation::choose(&draft, &[directory, terminal, foreground]));
         Ok(draft.solve([directory, terminal, foreground], lift))
     }
 
-    /// The sources that a start takes from its ends, each at its place from [`FIRST_SOURCE`](crate::ends) on.
+    /// The sources that a start takes from its ends, each at its place from [`FIRST_SOURCE`](crate::spawn_fds) on.
     pub(crate) fn sources(&self) -> &[Fd] {
         self.lift.as_ref().map_or(&[], |lift| &lift.sources)
     }
@@ -171,7 +171,7 @@ impl<'d> Draft<'d> {
         self.mappings.get(&fd).is_some_and(|&from| from != fd) || self.vacated.contains(&fd)
     }
 
-    fn solve(mut self, tools: [Option<Fd>; 3], lift: Option<Lift>) -> Layout {
+    fn solve(mut self, tools: [Option<Fd>; 3], lift: Option<Relocation>) -> Layout {
         let is_lifted = |fd: Fd| lift.as_ref().and_then(|lift| lift.place(fd)).is_some();
         let (brought, stay): (Vec<Fd>, Vec<Fd>) =
             self.descriptors.kept.iter().copied().partition(|&fd| is_lifted(fd));
@@ -195,14 +195,14 @@ impl<'d> Draft<'d> {
     fn moves(&self, source: impl Fn(Fd) -> Source) -> Vec<Move> {
         let solved = fd_plan::order(&self.mappings).into_iter().map(|step| match step {
             Move::Copy { from: Source::Fd(from), to } => Move::Copy { from: source(from), to },
-            Move::Save(Source::Fd(from)) => Move::Save(source(from)),
-            Move::Share(fd) => match source(fd) {
+            Move::SaveTemp(Source::Fd(from)) => Move::SaveTemp(source(from)),
+            Move::ClearCloexec(fd) => match source(fd) {
                 Source::Fd(_) => step,
-                from @ Source::End(_) => Move::Copy { from, to: fd },
+                from @ Source::SpawnFd(_) => Move::Copy { from, to: fd },
             },
             other => other,
         });
-        solved.chain(self.vacated.iter().copied().map(Move::Vacate)).collect()
+        solved.chain(self.vacated.iter().copied().map(Move::Close)).collect()
     }
 }
 
@@ -214,10 +214,10 @@ const fn stand_in(stream: Fd) -> Fd {
 }
 
 /// What a number of the solved moves stands for.
-fn source(fd: Fd, lift: Option<&Lift>) -> Source {
+fn source(fd: Fd, lift: Option<&Relocation>) -> Source {
     let stream = u8::try_from(-1 - fd).ok();
     let place = stream.or_else(|| lift.and_then(|lift| lift.place(fd)));
-    place.map_or(Source::Fd(fd), Source::End)
+    place.map_or(Source::Fd(fd), Source::SpawnFd)
 }
 
 /// The lowest free number from `lowest` up that refers to the same file.
@@ -237,7 +237,7 @@ pub(crate) fn of_cgroup(path: PathBuf, error: &io::Error) -> SpawnError {
 
 /// The failure of a call in the parent.
 pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
-    SpawnError { stage: Stage::Setup, operand: Operand::Thing(what), errno: errno_of(error), cause: None }
+    SpawnError { stage: Stage::Setup, operand: Operand::Setup(what), errno: errno_of(error), cause: None }
 }
 
 pub(crate) fn errno_of(error: &io::Error) -> Errno {

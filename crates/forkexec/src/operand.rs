@@ -12,7 +12,7 @@ pub enum Operand {
     /// The stage says it all.
     None,
     /// Something of the parent's own that was to be set up.
-    Thing(&'static str),
+    Setup(&'static str),
     /// A file or a directory.
     Path(PathBuf),
     /// A descriptor, by its number.
@@ -36,7 +36,7 @@ impl fmt::Display for Operand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
-            Self::Thing(what) => f.write_str(what),
+            Self::Setup(what) => f.write_str(what),
             Self::Path(path) => write!(f, "{path:?}"),
             Self::Fd(fd) => write!(f, "{fd}"),
             Self::Number(number) => write!(f, "{number}"),

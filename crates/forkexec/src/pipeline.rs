@@ -9,7 +9,7 @@ mod plumbing;
 mod status;
 
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
-use crate::prepared::{Held, Prepared};
+use crate::prepared::{Prepared, SettingsRef};
 use crate::settings::Settings;
 use crate::{Child, Command, Error, Stdio};
 pub use children::Children;
@@ -52,23 +52,23 @@ use std::fmt;
 /// ```
 #[must_use = "nothing is started before `spawn`, `status` or `output`"]
 pub struct Pipeline<'a> {
-    commands: Vec<Held<'a>>,
+    commands: Vec<SettingsRef<'a>>,
     /// Of the first, of the last, of all.
     streams: [Option<Stdio>; 3],
 }
 
 /// A command in a pipeline: owned by it, or borrowed.
-pub struct PipelineCommand<'a>(Held<'a>);
+pub struct PipelineCommand<'a>(SettingsRef<'a>);
 
 impl<'a> From<Command<'a>> for PipelineCommand<'a> {
     fn from(command: Command<'a>) -> Self {
-        Self(Held::Owned(Box::new(command.into_settings())))
+        Self(SettingsRef::Owned(Box::new(command.into_settings())))
     }
 }
 
 impl<'a, 'fd: 'a> From<&'a Command<'fd>> for PipelineCommand<'a> {
     fn from(command: &'a Command<'fd>) -> Self {
-        Self(Held::Borrowed(command.settings()))
+        Self(SettingsRef::Borrowed(command.settings()))
     }
 }
 
@@ -166,7 +166,7 @@ impl<'a> Pipeline<'a> {
         let Plumbing { streams, stderr } = Plumbing::lay(settings.len(), &self.streams, defaults)?;
         let mut prepared = Vec::with_capacity(settings.len());
         for (index, (&command, streams)) in settings.iter().zip(&streams).enumerate() {
-            let checked = Prepared::new(Held::Borrowed(command), streams);
+            let checked = Prepared::new(SettingsRef::Borrowed(command), streams);
             prepared.push(checked.map_err(|error| in_pipeline(index, command, error))?);
         }
         let mut started: Vec<Child> = Vec::with_capacity(settings.len());

@@ -2,7 +2,7 @@
 //!
 //! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
 
-use crate::Launch;
+use crate::SpawnPolicy;
 use forkexec_core::{
     Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
     Signal, SignalSet, Sys,
@@ -246,24 +246,24 @@ pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
 /// # Safety
 ///
 /// The caller owns or borrows each descriptor that the plan names until this returns.
-pub(crate) unsafe fn launch(choice: Launch, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+pub(crate) unsafe fn launch(choice: SpawnPolicy, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     match choice {
-        Launch::Auto => LAUNCHER.launch(plan),
-        Launch::RequireFast => LAUNCHER.launch_fast(plan),
-        Launch::Fork => forking().launch(plan),
+        SpawnPolicy::Auto => LAUNCHER.launch(plan),
+        SpawnPolicy::NoFork => LAUNCHER.launch_fast(plan),
+        SpawnPolicy::Fork => forking().launch(plan),
     }
 }
 
 cfg_if::cfg_if! {
     if #[cfg(all(any(target_os = "linux", target_os = "android"), not(forkexec_backend = "posix")))] {
-        use forkexec_core::Method;
+        use forkexec_core::SpawnMethod;
         use crate::Android;
         use forkexec_linux::{AndroidCall, OneMethod, Release};
 
         static METHODS: [OneMethod<'static, Kernel>; 3] = [
-            OneMethod::new(&LAUNCHER, Method::Shared),
-            OneMethod::new(&LAUNCHER, Method::Vfork),
-            OneMethod::new(&LAUNCHER, Method::Fork),
+            OneMethod::new(&LAUNCHER, SpawnMethod::Shared),
+            OneMethod::new(&LAUNCHER, SpawnMethod::Vfork),
+            OneMethod::new(&LAUNCHER, SpawnMethod::Fork),
         ];
 
         /// A launcher for each method, in the order of the capabilities.
@@ -296,8 +296,8 @@ cfg_if::cfg_if! {
         ///
         /// As [`launch`].
         #[cfg(feature = "raw")]
-        pub(crate) unsafe fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
-            LAUNCHER.hand_over(plan)
+        pub(crate) unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+            LAUNCHER.spawn_unreaped(plan)
         }
 
         /// Forks one that tells the reporter.
@@ -306,15 +306,15 @@ cfg_if::cfg_if! {
         ///
         /// As [`launch`].
         #[cfg(feature = "raw")]
-        pub(crate) unsafe fn hand_over_forked<R: Reporter + ?Sized>(
+        pub(crate) unsafe fn fork_unreaped<R: Reporter + ?Sized>(
             plan: &Plan<'_>,
             reporter: &R,
         ) -> Result<Pid, LaunchError> {
-            LAUNCHER.hand_over_forked(plan, reporter)
+            LAUNCHER.fork_unreaped(plan, reporter)
         }
     } else {
         #[cfg(feature = "raw")]
-        use forkexec_core::Obstacle;
+        use forkexec_core::FallbackReason;
 
         /// A launcher for each method, in the order of the capabilities.
         ///
@@ -343,8 +343,8 @@ cfg_if::cfg_if! {
         ///
         /// As [`launch`].
         #[cfg(feature = "raw")]
-        pub(crate) unsafe fn hand_over(_plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
-            Err(LaunchError::NotFast(Obstacle::NoSuchMethod))
+        pub(crate) unsafe fn spawn_unreaped(_plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+            Err(LaunchError::ForkRequired(FallbackReason::NoSuchMethod))
         }
 
         /// Forks one that tells the reporter.
@@ -353,11 +353,11 @@ cfg_if::cfg_if! {
         ///
         /// As [`launch`].
         #[cfg(feature = "raw")]
-        pub(crate) unsafe fn hand_over_forked<R: Reporter + ?Sized>(
+        pub(crate) unsafe fn fork_unreaped<R: Reporter + ?Sized>(
             plan: &Plan<'_>,
             reporter: &R,
         ) -> Result<Pid, LaunchError> {
-            forkexec_core::ForkLauncher::new(&BACKEND).hand_over(plan, reporter)
+            forkexec_core::ForkLauncher::new(&BACKEND).spawn_unreaped(plan, reporter)
         }
     }
 }

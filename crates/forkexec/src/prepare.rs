@@ -6,14 +6,14 @@ mod groups;
 use crate::activation::announce::announce;
 use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::layout::Layout;
+use crate::low_fds;
 use crate::path_search;
 use crate::per_process::Published;
 use crate::platform::capabilities;
-use crate::prepared::{Held, Prepared};
-use crate::settings::{Directory, IgnoredSignals, Settings, WithoutInterpreter};
-use crate::slots;
+use crate::prepared::{Prepared, SettingsRef};
+use crate::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
 use crate::stdio::Kind;
-use crate::tree::Trees;
+use crate::tree::TreeSetup;
 use crate::{Error, InputError, PathRole, SignalUse};
 use checks::Descriptors;
 use forkexec_core::{Fd, SignalSet};
@@ -51,7 +51,7 @@ pub(crate) const SHELL: &CStr = c"/bin/sh";
 
 impl<'a> Prepared<'a> {
     /// Checks the settings, and lays out the descriptors with `defaults` for the standard streams that were not set.
-    pub(crate) fn new(settings: Held<'a>, defaults: &Defaults) -> Result<Self, Error> {
+    pub(crate) fn new(settings: SettingsRef<'a>, defaults: &Defaults) -> Result<Self, Error> {
         checks::attributes(&settings)?;
         let descriptors = checks::descriptors(&settings)?;
         settings.env.check()?;
@@ -59,9 +59,9 @@ impl<'a> Prepared<'a> {
         announce(&settings, &mut variables);
         let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
         let argv = arguments(&settings.args)?;
-        let shell_argvs = match settings.without_interpreter {
-            WithoutInterpreter::Refuse => Vec::new(),
-            WithoutInterpreter::Shell => {
+        let shell_argvs = match settings.enoexec_fallback {
+            EnoexecFallback::Refuse => Vec::new(),
+            EnoexecFallback::Shell => {
                 candidates.iter().map(|candidate| shell_argv(candidate, &argv)).collect()
             }
         };
@@ -88,7 +88,7 @@ impl<'a> Prepared<'a> {
             ignore,
             mask,
             group_list: groups::list(&settings, capabilities().group_list),
-            trees: Trees::new(&settings),
+            trees: TreeSetup::new(&settings),
             settings,
         })
     }
@@ -112,7 +112,7 @@ fn lay_out(
     descriptors: &Descriptors,
     streams: &[Stream; 3],
 ) -> Result<Layout, Error> {
-    slots::or_give_up(|| Ok(Layout::new(settings, descriptors, streams)?))
+    low_fds::or_give_up(|| Ok(Layout::new(settings, descriptors, streams)?))
 }
 
 fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], InputError> {
@@ -128,6 +128,10 @@ fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], 
                 Kind::Piped => Stream::Piped,
                 Kind::Closed => Stream::Vacate,
                 Kind::Fd(source) => Stream::From(source.as_raw_fd()),
+                Kind::Parent(source) if checks::is_cloexec(*source).is_none() => {
+                    return Err(InputError::NotOpen { fd: *source });
+                }
+                Kind::Parent(source) => Stream::From(*source),
             }),
         }
     };

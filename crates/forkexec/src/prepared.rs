@@ -7,7 +7,7 @@ use crate::prepare::CAPTURED;
 use crate::prepare::checks::Descriptors;
 use crate::settings::Settings;
 use crate::spawn::spawn;
-use crate::tree::Trees;
+use crate::tree::TreeSetup;
 use crate::{Child, Error};
 use forkexec_core::SignalSet;
 use std::ffi::{CString, OsString};
@@ -20,7 +20,7 @@ use std::process::{ExitStatus, Output};
 /// [`Command::prepare`](crate::Command::prepare) makes one that borrows the command,
 /// [`Command::into_prepared`](crate::Command::into_prepared) one that lives by itself. It may be started many times, by
 /// many threads at once, and no start allocates memory unless it fails, hands over sockets with
-/// [`listen_fd`](crate::Command::listen_fd), or makes a control group for [`tree`](crate::Command::tree).
+/// [`listen_fd`](crate::Command::listen_fd), or makes a control group for [`containment`](crate::Command::containment).
 ///
 /// What a start would look up is looked up when the command is prepared, and is fixed by then:
 /// - the environment, and the `PATH` by which the program is searched. The program itself is looked for at each
@@ -57,7 +57,7 @@ use std::process::{ExitStatus, Output};
 /// # Ok::<(), forkexec::Error>(())
 /// ```
 pub struct Prepared<'fd> {
-    pub(crate) settings: Held<'fd>,
+    pub(crate) settings: SettingsRef<'fd>,
     pub(crate) candidates: CStrings,
     /// The directories that are searched for the program.
     pub(crate) searched: Option<OsString>,
@@ -78,16 +78,16 @@ pub struct Prepared<'fd> {
     pub(crate) mask: Option<SignalSet>,
     /// The list for setgroups(2), which may begin with the effective group.
     pub(crate) group_list: Option<Vec<u32>>,
-    pub(crate) trees: Trees,
+    pub(crate) trees: TreeSetup,
 }
 
 /// The settings of a command, or of one that is no more.
-pub(crate) enum Held<'fd> {
+pub(crate) enum SettingsRef<'fd> {
     Borrowed(&'fd Settings<'fd>),
     Owned(Box<Settings<'fd>>),
 }
 
-impl<'fd> Deref for Held<'fd> {
+impl<'fd> Deref for SettingsRef<'fd> {
     type Target = Settings<'fd>;
 
     fn deref(&self) -> &Settings<'fd> {

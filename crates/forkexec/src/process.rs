@@ -1,8 +1,8 @@
 //! The process of a child: what is known of its end, and what becomes of it when nobody holds it any more.
 
-use crate::reaper::{self, Left};
+use crate::reaper::{self, Unreaped};
 use crate::settings::OnDrop;
-use crate::tree::{Guarantee, Held, TreeKilled};
+use crate::tree::{Coverage, KillReport, TreeHandle};
 use crate::wait::{Ending, Handle, Status};
 use crate::{Error, ResourceUsage};
 use std::io;
@@ -17,7 +17,7 @@ pub(crate) struct Process {
     ended: Option<Ended>,
     /// Its status was left where it is, so that its number is its own.
     is_kept: bool,
-    held: Held,
+    held: TreeHandle,
     on_drop: OnDrop,
 }
 
@@ -30,7 +30,7 @@ enum Ended {
 }
 
 impl Process {
-    pub(crate) fn new(handle: Handle, held: Held, on_drop: OnDrop) -> Self {
+    pub(crate) fn new(handle: Handle, held: TreeHandle, on_drop: OnDrop) -> Self {
         Self { handle: Some(handle), ended: None, is_kept: false, held, on_drop }
     }
 
@@ -108,13 +108,13 @@ impl Process {
     }
 
     /// Kills it and all that descends from it.
-    pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<TreeKilled, Error> {
+    pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<KillReport, Error> {
         let is_ours = self.owns_number();
         let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree);
         if is_ours {
             // It was among the others, unless they are not known.
             let sent = self.handle().signal(libc::SIGKILL);
-            if killed.as_ref().is_ok_and(|killed| killed.guarantee == Guarantee::Child) {
+            if killed.as_ref().is_ok_and(|killed| killed.coverage == Coverage::Child) {
                 sent?;
             }
         }
@@ -125,7 +125,7 @@ impl Process {
     pub(crate) fn terminate_tree_then_kill(
         &mut self,
         grace: Duration,
-    ) -> Result<(ExitStatus, TreeKilled), Error> {
+    ) -> Result<(ExitStatus, KillReport), Error> {
         let start = Instant::now();
         let is_ours = self.owns_number();
         let mut asked = self.held.terminate(self.handle().pid, is_ours);
@@ -139,7 +139,7 @@ impl Process {
         }
         let killed = self.kill_tree(true)?;
         let killed =
-            TreeKilled { found: killed.found.max(found), failure: failure.or(killed.failure), ..killed };
+            KillReport { found: killed.found.max(found), failure: failure.or(killed.failure), ..killed };
         Ok((self.wait()?, killed))
     }
 
@@ -153,7 +153,7 @@ impl Process {
         is_ours
     }
 
-    /// What is to become of the status: see [`Held::needs_number`].
+    /// What is to become of the status: see [`TreeHandle::needs_number`].
     fn status(&self) -> Status {
         let leaves = self.held.needs_number() && self.handle().leaves_status();
         if leaves { Status::Leave } else { Status::Take }
@@ -210,10 +210,10 @@ impl Drop for Process {
         }
         held.collect_orphans(handle.pid);
         if self.ended.is_none() && self.on_drop != OnDrop::Abandon {
-            reaper::take_over(Left::Child(handle));
+            reaper::enqueue(Unreaped::Child(handle));
         }
         if let Some(leaf) = held.into_leaf() {
-            reaper::take_over(Left::Group(leaf));
+            reaper::enqueue(Unreaped::Group(leaf));
         }
     }
 }

@@ -5,9 +5,9 @@
 //! the caller answers for each number. This module and `forkexec_core` change without a new major version.
 
 use crate::fd_plan;
+use crate::low_fds::{self, LowFd};
 use crate::platform;
 use crate::prepare::checks;
-use crate::slots::{self, Slot};
 use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -19,7 +19,7 @@ use std::os::fd::BorrowedFd;
 /// The value is the right to close, replace and use every descriptor of this process, and to signal other processes
 /// ([`Backend::sys`]). The caller answers for all code that can reach it: each method is called in a child before exec, or
 /// on descriptors and processes that the calling code owns. A plan that it runs meets the requirements of
-/// [`hand_over`].
+/// [`spawn_unreaped`].
 pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
     // SAFETY: the caller promises as much.
     unsafe { platform::backend() }
@@ -30,15 +30,15 @@ pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
 ///
 /// # Errors
 ///
-/// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child.
+/// [`LaunchError::Parent`] and [`LaunchError::ForkRequired`]: there is no child.
 ///
 /// # Safety
 ///
 /// The caller owns or borrows each descriptor that the plan names until this returns. If the plan has no environment of its
 /// own, no thread changes that of the process meanwhile.
-pub unsafe fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
     // SAFETY: the caller promises as much.
-    unsafe { platform::hand_over(plan) }
+    unsafe { platform::spawn_unreaped(plan) }
 }
 
 /// Forks a child that runs the plan and reports to `reporter`. The caller waits for the child, failed or not.
@@ -49,13 +49,10 @@ pub unsafe fn hand_over(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), Launch
 ///
 /// # Safety
 ///
-/// As [`hand_over`].
-pub unsafe fn hand_over_forked<R: Reporter + ?Sized>(
-    plan: &Plan<'_>,
-    reporter: &R,
-) -> Result<Pid, LaunchError> {
+/// As [`spawn_unreaped`].
+pub unsafe fn fork_unreaped<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
     // SAFETY: the caller promises as much.
-    unsafe { platform::hand_over_forked(plan, reporter) }
+    unsafe { platform::fork_unreaped(plan, reporter) }
 }
 
 /// The steps that put sources under their targets, all at once. The keys are the targets.
@@ -69,7 +66,7 @@ pub fn highest_target() -> Fd {
 }
 
 /// A low number for a high descriptor, until it is dropped.
-pub struct Lent(Slot<'static>);
+pub struct Lent(LowFd<'static>);
 
 impl Lent {
     /// The number.
@@ -84,9 +81,9 @@ pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<
     if !of_use || !high.iter().all(|&fd| platform::is_never_locked(fd)) {
         return None;
     }
-    slots::reserve_first();
-    high.iter().map(|&fd| slots::lend(fd, &usable).map(Lent)).collect()
+    low_fds::reserve_first();
+    high.iter().map(|&fd| low_fds::lend(fd, &usable).map(Lent)).collect()
 }
 
 /// From here on a number is high.
-pub const HIGH: Fd = slots::HIGH;
+pub const HIGH: Fd = low_fds::HIGH;

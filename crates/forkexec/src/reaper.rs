@@ -6,7 +6,7 @@
 
 use crate::Error;
 use crate::per_process::PerProcess;
-use crate::tree::cgroup::{Leaf, has_line};
+use crate::tree::cgroup::{ChildCgroup, has_line};
 use crate::wait::{Handle, Status, start_thread};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
@@ -16,60 +16,60 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What somebody left.
 #[derive(Debug)]
-pub(crate) enum Left {
+pub(crate) enum Unreaped {
     /// A child whose status is to be taken when it ends.
     Child(Handle),
     /// A control group that is to be removed when nobody is in it any more.
-    Group(Leaf),
+    Group(ChildCgroup),
 }
 
 /// What the thread is told of more by.
-struct Desk {
+struct Queue {
     bell: Option<PipeWriter>,
-    waiting: Vec<Left>,
+    waiting: Vec<Unreaped>,
 }
 
-static DESK: PerProcess<Mutex<Desk>> =
-    PerProcess::new(|| Mutex::new(Desk { bell: None, waiting: Vec::new() }));
+static QUEUE: PerProcess<Mutex<Queue>> =
+    PerProcess::new(|| Mutex::new(Queue { bell: None, waiting: Vec::new() }));
 
-fn desk() -> MutexGuard<'static, Desk> {
-    DESK.get().lock().unwrap_or_else(PoisonError::into_inner)
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes what is left over: at once if it has ended, else when it does.
-pub(crate) fn take_over(left: Left) {
-    let Some(left) = left.settle() else { return };
-    let mut desk = desk();
-    desk.waiting.push(left);
-    let is_first = desk.waiting.len() == 1;
-    match &mut desk.bell {
+pub(crate) fn enqueue(left: Unreaped) {
+    let Some(left) = left.try_reap() else { return };
+    let mut queue = queue();
+    queue.waiting.push(left);
+    let is_first = queue.waiting.len() == 1;
+    match &mut queue.bell {
         // The thread takes all that wait at once. The pipe cannot be full, as it is rung for the first of them alone.
         Some(bell) if is_first => drop(bell.write(&[0])),
         Some(_) => {}
-        None => open(&mut desk),
+        None => open(&mut queue),
     }
 }
 
 /// Starts the thread, which begins with what waits.
-fn open(desk: &mut Desk) {
+fn open(queue: &mut Queue) {
     let Ok((hears, bell)) = io::pipe() else {
         // No descriptor is to be had.
-        return desk.waiting.drain(..).for_each(Left::wait_apart);
+        return queue.waiting.drain(..).for_each(Unreaped::wait_on_own_thread);
     };
     // Where no thread can be had, what waits is tried again with the next.
     if start_thread("forkexec-reaper", move || run(hears)).is_ok() {
-        desk.bell = Some(bell);
+        queue.bell = Some(bell);
     }
 }
 
-/// Takes what waits, or closes the desk if there is nothing to be done.
-fn take_waiting(is_idle: bool) -> Option<Vec<Left>> {
-    let mut desk = desk();
-    if is_idle && desk.waiting.is_empty() {
-        desk.bell = None;
+/// Takes what waits, or closes the queue if there is nothing to be done.
+fn take_waiting(is_idle: bool) -> Option<Vec<Unreaped>> {
+    let mut queue = queue();
+    if is_idle && queue.waiting.is_empty() {
+        queue.bell = None;
         return None;
     }
-    Some(std::mem::take(&mut desk.waiting))
+    Some(std::mem::take(&mut queue.waiting))
 }
 
 fn run(mut hears: PipeReader) {
@@ -90,7 +90,7 @@ fn run(mut hears: PipeReader) {
         let mut ready = ready.into_iter().skip(1);
         watched = watched
             .into_iter()
-            .filter_map(|it| if ready.next() == Some(true) { it.settle() } else { Some(it) })
+            .filter_map(|it| if ready.next() == Some(true) { it.try_reap() } else { Some(it) })
             .collect();
     }
 }
@@ -108,9 +108,9 @@ fn wait_for_any(hears: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>
     Ok(polled.iter().map(|polled| polled.any() != Some(false)).collect())
 }
 
-impl Left {
+impl Unreaped {
     /// What is left of it if it has ended: nothing.
-    fn settle(self) -> Option<Self> {
+    fn try_reap(self) -> Option<Self> {
         let is_done = match &self {
             Self::Child(child) => has_ended(child),
             Self::Group(leaf) => leaf.remove(),
@@ -119,9 +119,9 @@ impl Left {
     }
 
     /// Leaves it to a thread of its own. A group is left where it is.
-    fn wait_apart(self) {
+    fn wait_on_own_thread(self) {
         if let Self::Child(child) = self {
-            wait_apart(child);
+            wait_on_own_thread(child);
         }
     }
 }
@@ -137,23 +137,23 @@ fn has_ended(child: &Handle) -> bool {
 /// Something that tells by a descriptor.
 enum Watched {
     Child(Handle),
-    Group(Leaf, File),
+    Group(ChildCgroup, File),
 }
 
 impl Watched {
     /// `None` for what is done, and for what a thread of its own waits for.
-    fn new(left: Left) -> Option<Self> {
-        match left.settle()? {
-            Left::Child(mut child) => {
+    fn new(left: Unreaped) -> Option<Self> {
+        match left.try_reap()? {
+            Unreaped::Child(mut child) => {
                 if child.open_descriptor() {
                     return Some(Self::Child(child));
                 }
-                wait_apart(child);
+                wait_on_own_thread(child);
                 None
             }
-            Left::Group(leaf) => {
+            Unreaped::Group(leaf) => {
                 let events = leaf.events().ok()?;
-                Self::Group(leaf, events).settle()
+                Self::Group(leaf, events).try_reap()
             }
         }
     }
@@ -173,7 +173,7 @@ impl Watched {
     }
 
     /// Does what is due, and gives back what is still to be waited for.
-    fn settle(mut self) -> Option<Self> {
+    fn try_reap(mut self) -> Option<Self> {
         match &mut self {
             Self::Child(child) if has_ended(child) => return None,
             // It has ended, and its status is not to be had: a debugger has it first. To ask again would be all that the
@@ -186,7 +186,7 @@ impl Watched {
             }
         }
         if let Self::Child(child) = self {
-            wait_apart(child);
+            wait_on_own_thread(child);
         }
         None
     }
@@ -204,13 +204,13 @@ impl Watched {
 }
 
 /// Where no thread can be had either, the child stays a zombie.
-fn wait_apart(child: Handle) {
+fn wait_on_own_thread(child: Handle) {
     let _ = start_thread("forkexec-wait", move || drop(child.wait(Status::Take)));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::desk;
+    use super::queue;
     use crate::per_process::is_done_in_a_forked_process;
     use crate::{Command, OnDrop};
 
@@ -227,6 +227,6 @@ mod tests {
                 std::thread::yield_now();
             }
         };
-        assert!(is_done_in_a_forked_process(desk(), work));
+        assert!(is_done_in_a_forked_process(queue(), work));
     }
 }

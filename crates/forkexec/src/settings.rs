@@ -4,7 +4,7 @@ mod debug;
 
 use crate::env::Environment;
 use crate::platform::thread;
-use crate::{FdSource, Link, SearchPath, Stdio, Tree};
+use crate::{CloseStrategy, Containment, FdSource, SearchPath, Stdio};
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ pub(crate) struct Settings<'fd> {
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Environment,
     pub(crate) search: SearchPath,
-    pub(crate) without_interpreter: WithoutInterpreter,
+    pub(crate) enoexec_fallback: EnoexecFallback,
     pub(crate) streams: [Option<Stdio>; 3],
     pub(crate) keep: Vec<FdSource<'fd>>,
     pub(crate) mappings: Vec<(FdSource<'fd>, Fd)>,
     /// The names of the sockets that are announced, in the order of their numbers. Each is a mapping, too.
     pub(crate) sockets: Vec<String>,
-    pub(crate) close: Option<Link>,
+    pub(crate) close: Option<CloseStrategy>,
     pub(crate) directory: Option<Directory<'fd>>,
     pub(crate) root: Option<PathBuf>,
     pub(crate) cgroup: Option<PathBuf>,
@@ -45,37 +45,39 @@ pub(crate) struct Settings<'fd> {
     pub(crate) keep_groups: bool,
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
-    pub(crate) keeper: bool,
+    pub(crate) pdeathsig_thread: bool,
     pub(crate) hooks: Vec<PreExec<'fd>>,
     pub(crate) pidfd: bool,
     pub(crate) on_drop: OnDrop,
-    pub(crate) tree: Option<Tree>,
+    pub(crate) containment: Option<Containment>,
     pub(crate) timed: bool,
-    pub(crate) launch: Launch,
+    pub(crate) spawn_policy: SpawnPolicy,
 }
 
 impl Settings<'_> {
     /// Whether the child will need nothing of the parent's table but what the command names, and may get it by the call
     /// that leaves out the rest.
     pub(crate) fn needs_only_what_it_names(&self) -> bool {
-        self.close == Some(Link::Bulk) && self.hooks.is_empty() && self.launch != Launch::Fork
+        self.close == Some(CloseStrategy::Bulk)
+            && self.hooks.is_empty()
+            && self.spawn_policy != SpawnPolicy::Fork
     }
 
     /// Whether the child leads a session, for its own sake or its tree's.
     pub(crate) fn starts_session(&self) -> bool {
-        self.session || self.tree == Some(Tree::Session)
+        self.session || self.containment == Some(Containment::Session)
     }
 
     /// The process group that the child joins; 0 is a new one. The leader of a session leads a group already, and may not
     /// ask for one.
     pub(crate) fn joins_group(&self) -> Option<i32> {
-        let of_tree = matches!(self.tree, Some(Tree::Best | Tree::Group)).then_some(0);
+        let of_tree = matches!(self.containment, Some(Containment::Auto | Containment::Group)).then_some(0);
         self.process_group.or(of_tree).filter(|_| !self.starts_session())
     }
 
     /// Whether a thread of the library's is to start the child, so that it does not die with this one.
-    pub(crate) fn needs_keeper(&self) -> bool {
-        self.keeper && self.die_with_parent.is_some() && thread::may_end_before_the_process()
+    pub(crate) fn needs_pdeathsig_thread(&self) -> bool {
+        self.pdeathsig_thread && self.die_with_parent.is_some() && thread::may_end_before_the_process()
     }
 
     pub(crate) fn new(program: OsString) -> Self {
@@ -84,12 +86,12 @@ impl Settings<'_> {
             program,
             env: Environment::default(),
             search: SearchPath::default(),
-            without_interpreter: WithoutInterpreter::default(),
+            enoexec_fallback: EnoexecFallback::default(),
             streams: [None, None, None],
             keep: Vec::new(),
             mappings: Vec::new(),
             sockets: Vec::new(),
-            close: Some(Link::Bulk),
+            close: Some(CloseStrategy::Bulk),
             directory: None,
             root: None,
             cgroup: None,
@@ -109,13 +111,13 @@ impl Settings<'_> {
             keep_groups: false,
             no_new_privs: false,
             die_with_parent: None,
-            keeper: true,
+            pdeathsig_thread: true,
             hooks: Vec::new(),
             pidfd: true,
             on_drop: OnDrop::default(),
-            tree: None,
+            containment: None,
             timed: false,
-            launch: Launch::default(),
+            spawn_policy: SpawnPolicy::default(),
         }
     }
 }
@@ -145,7 +147,7 @@ pub enum IgnoredSignals {
 /// What becomes of an executable file that the kernel does not recognise, such as a script without a `#!` line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WithoutInterpreter {
+pub enum EnoexecFallback {
     /// An error with `ENOEXEC`.
     #[default]
     Refuse,
@@ -156,14 +158,14 @@ pub enum WithoutInterpreter {
 /// What becomes of a child whose handle is dropped before it was waited for
 /// ([`Command::on_drop`](crate::Command::on_drop)).
 ///
-/// Where [`Command::tree`](crate::Command::tree) said what holds together all that descends from the child, it is about all
+/// Where [`Command::containment`](crate::Command::containment) said what holds together all that descends from the child, it is about all
 /// of them, also if the child itself was waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDrop {
     /// It runs on. When it ends no zombie stays: a thread of this library takes its status.
     ///
-    /// The thread lives only as long as there are such children, holds the [handle](crate::Child::as_handle) of each and a pipe,
+    /// The thread lives only as long as there are such children, holds the [handle](crate::Child::exit_fd) of each and a pipe,
     /// and blocks all signals. A child that has ended already when it is dropped needs no thread.
     #[default]
     Leave,
@@ -176,18 +178,18 @@ pub enum OnDrop {
     Abandon,
 }
 
-/// By which means a child may be started ([`Command::launch`](crate::Command::launch)).
+/// By which means a child may be started ([`Command::spawn_policy`](crate::Command::spawn_policy)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Launch {
+pub enum SpawnPolicy {
     /// The fastest one that can be had: fork(2) where nothing else is there, a pre-exec closure needs it, or the kernel
     /// refuses the others. [`Child::method`](crate::Child::method) tells which it was.
     #[default]
     Auto,
     /// One that does not copy the parent's memory map, or an error: never fork(2), which takes the longer the more memory
     /// the parent has. An emulator may copy the memory of the first child without saying so; its
-    /// [`method`](crate::Child::method) is then [`Method::Fork`](crate::Method::Fork), and later starts fail.
-    RequireFast,
+    /// [`method`](crate::Child::method) is then [`SpawnMethod::Fork`](crate::SpawnMethod::Fork), and later starts fail.
+    NoFork,
     /// fork(2).
     Fork,
 }

@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// It is made from anything that owns a descriptor (`File`, `OwnedFd`, `TcpListener`, `PipeWriter` …), or from a
 /// reference to it.
 #[derive(Debug)]
-pub struct FdSource<'fd>(Held<'fd>);
+pub struct FdSource<'fd>(Inner<'fd>);
 
 #[derive(Debug)]
-enum Held<'fd> {
+enum Inner<'fd> {
     Borrowed(BorrowedFd<'fd>),
     Owned(OwnedFd),
 }
@@ -18,8 +18,8 @@ enum Held<'fd> {
 impl AsFd for FdSource<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.0 {
-            Held::Borrowed(fd) => fd.as_fd(),
-            Held::Owned(fd) => fd.as_fd(),
+            Inner::Borrowed(fd) => fd.as_fd(),
+            Inner::Owned(fd) => fd.as_fd(),
         }
     }
 }
@@ -32,13 +32,13 @@ impl AsRawFd for FdSource<'_> {
 
 impl<'fd> From<BorrowedFd<'fd>> for FdSource<'fd> {
     fn from(fd: BorrowedFd<'fd>) -> Self {
-        Self(Held::Borrowed(fd))
+        Self(Inner::Borrowed(fd))
     }
 }
 
 impl<'fd, T: AsFd> From<&'fd T> for FdSource<'fd> {
     fn from(fd: &'fd T) -> Self {
-        Self(Held::Borrowed(fd.as_fd()))
+        Self(Inner::Borrowed(fd.as_fd()))
     }
 }
 
@@ -46,7 +46,7 @@ macro_rules! owners {
     ($($owner:ty),* $(,)?) => {$(
         impl From<$owner> for FdSource<'_> {
             fn from(owner: $owner) -> Self {
-                Self(Held::Owned(owner.into()))
+                Self(Inner::Owned(owner.into()))
             }
         }
     )*};

@@ -2,17 +2,17 @@
 //! control group.
 
 use crate::activation::announce;
-use crate::ends::Ends;
 use crate::failure;
-use crate::keeper;
 use crate::layout::{Layout, errno_of, failed, of_cgroup};
+use crate::low_fds;
 use crate::panics::Panicked;
 use crate::platform;
 use crate::prepare::SHELL;
 use crate::prepared::Prepared;
 use crate::settings::Settings;
-use crate::slots;
-use crate::tree::cgroup::{Gate, Leaf};
+use crate::spawn_fds::SpawnFds;
+use crate::spawner_thread;
+use crate::tree::cgroup::{CgroupFds, ChildCgroup};
 use crate::{Child, Error};
 use forkexec_core::{
     Backend, CStrArray, Errno, Exec, HOOK_PANICKED, Hook, KeepList, LaunchError, Launched, Mask, Plan,
@@ -23,7 +23,7 @@ use std::ops::Deref;
 
 /// Starts a child.
 pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
-    slots::or_give_up(|| start(prepared, layout))
+    low_fds::or_give_up(|| start(prepared, layout))
 }
 
 fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
@@ -41,7 +41,11 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
 }
 
 /// Starts a child in a control group of its own, if there is one.
-fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>) -> Result<Child, Error> {
+fn start_in(
+    prepared: &Prepared<'_>,
+    layout: &Layout,
+    leaf: Option<(ChildCgroup, CgroupFds)>,
+) -> Result<Child, Error> {
     let memory = watched(&prepared.settings)?;
     let panicked = memory.as_deref();
     let hook = || {
@@ -53,14 +57,14 @@ fn start_in(prepared: &Prepared<'_>, layout: &Layout, leaf: Option<(Leaf, Gate)>
     // SAFETY: whoever added a closure by `pre_exec` promised as much.
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
-    let mut ends = Ends::open(layout, &plan)?;
+    let mut ends = SpawnFds::open(layout, &plan)?;
     let own_pid = announce::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| announce::environment(prepared, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
     let (leaf, gate) = leaf.unzip();
     let gate = gate.map(|gate| gate.off_the_targets(&plan)).transpose()?;
     let plan = Plan {
-        cgroup: gate.as_ref().map(Gate::numbers).or(plan.cgroup),
+        cgroup: gate.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
         ends: ends.numbers(),
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
@@ -109,9 +113,9 @@ fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
 ///
 /// As [`platform::launch`].
 unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-    if !settings.needs_keeper() {
+    if !settings.needs_pdeathsig_thread() {
         // SAFETY: the caller promises as much.
-        return unsafe { platform::launch(settings.launch, plan) };
+        return unsafe { platform::launch(settings.spawn_policy, plan) };
     }
     let mask = match plan.mask {
         Mask::Inherit => Mask::Set(platform::blocked_signals().map_err(in_parent)?),
@@ -119,7 +123,7 @@ unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, L
     };
     let plan = Plan { mask, ..*plan };
     // SAFETY: the caller promises as much, and waits for the thread.
-    let started = keeper::run(|| unsafe { platform::launch(settings.launch, &plan) });
+    let started = spawner_thread::run(|| unsafe { platform::launch(settings.spawn_policy, &plan) });
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
 }
 
@@ -171,7 +175,7 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
 }
 
 /// An open directory may be one that the new user could not enter, so it comes before the ids.
-fn open_directory(layout: &Layout, ends: &Ends) -> Option<WorkingDirectory<'static>> {
+fn open_directory(layout: &Layout, ends: &SpawnFds) -> Option<WorkingDirectory<'static>> {
     layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
 }
 

@@ -1,8 +1,10 @@
 //! What a child's standard input, output and error are.
 
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter};
-use std::os::fd::OwnedFd;
+use std::io::{PipeReader, PipeWriter, Stderr, Stdout};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 /// What one of a child's standard descriptors is to be, as [`std::process::Stdio`].
@@ -16,6 +18,8 @@ pub(crate) enum Kind {
     Piped,
     Closed,
     Fd(OwnedFd),
+    /// A standard stream of the parent, by its number there.
+    Parent(RawFd),
 }
 
 impl Stdio {
@@ -51,4 +55,42 @@ macro_rules! owners {
     )*};
 }
 
-owners![OwnedFd, File, PipeReader, PipeWriter, ChildStdin, ChildStdout, ChildStderr];
+owners![
+    OwnedFd,
+    File,
+    PipeReader,
+    PipeWriter,
+    TcpListener,
+    TcpStream,
+    UdpSocket,
+    UnixDatagram,
+    UnixListener,
+    UnixStream,
+    ChildStdin,
+    ChildStdout,
+    ChildStderr,
+];
+
+/// The child's stream becomes a duplicate of the parent's standard output.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Stdio};
+///
+/// // As `2>&1` in a shell, with the parent's standard output.
+/// Command::new("ls").arg("/missing").stderr(Stdio::from(std::io::stdout())).status()?;
+/// # Ok::<(), forkexec::Error>(())
+/// ```
+impl From<Stdout> for Stdio {
+    fn from(stream: Stdout) -> Self {
+        Self(Kind::Parent(stream.as_raw_fd()))
+    }
+}
+
+/// The child's stream becomes a duplicate of the parent's standard error.
+impl From<Stderr> for Stdio {
+    fn from(stream: Stderr) -> Self {
+        Self(Kind::Parent(stream.as_raw_fd()))
+    }
+}

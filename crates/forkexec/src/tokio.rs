@@ -29,7 +29,7 @@
 //!
 //! # How the end is noticed
 //!
-//! By a descriptor of the child ([`Child::as_handle`](crate::Child::as_handle)), which the runtime watches as it does a socket: no
+//! By a descriptor of the child ([`Child::exit_fd`](crate::Child::exit_fd)), which the runtime watches as it does a socket: no
 //! handler of `SIGCHLD`, nothing that is asked again and again, and no thread. Where there is none (Solaris and illumos,
 //! Linux before 5.3, [`create_pidfd(false)`](crate::Command::create_pidfd)), a thread waits for the child from the
 //! moment that somebody waits for it here, until its end (waitid(2) with `WNOWAIT`). It is none of the runtime's: it takes no
@@ -67,4 +67,4 @@ mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};
 pub use child::Child;
-pub use conversation::Conversation;
+pub use conversation::Communicator;

@@ -13,7 +13,7 @@ pub(crate) mod walk;
 
 use crate::platform::{processes, reaper as system_reaper};
 use crate::settings::Settings;
-use cgroup::{Gate, Identity, Leaf};
+use cgroup::{CgroupFds, ChildCgroup, Identity};
 use forkexec_core::Errno;
 use reaper::Calls;
 use std::io;
@@ -22,24 +22,24 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 use walk::Walk;
 
-/// What is to hold together all that descends from a child ([`Command::tree`](crate::Command::tree)), so that
+/// What is to hold together all that descends from a child ([`Command::containment`](crate::Command::containment)), so that
 /// [`Child::kill_tree`](crate::Child::kill_tree) can end it as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Tree {
+pub enum Containment {
     /// A process group of the child's own, and where one can be made a control group, too: below the one that
     /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own.
     ///
     /// A command that joins another process group or starts a session does that instead.
     #[default]
-    Best,
+    Auto,
     /// A control group of the child's own, version 2 (cgroups(7)). It is made at each start, below the one that
     /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own, and is removed when it is empty
     /// and the [`Child`](crate::Child) is dropped.
     ///
     /// A descendant leaves it only by a write to the file `cgroup.procs` of another group. A child with this process's user may
     /// do that, because this process may. A child with another user ([`Command::uid`](crate::Command::uid)) may not, unless
-    /// that user may write to that file in a group above. [`Guarantee`] says which of both held.
+    /// that user may write to that file in a group above. [`Coverage`] says which of both held.
     ///
     /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported); where none can be made,
     /// [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Cgroup`](crate::Stage::Cgroup).
@@ -64,7 +64,7 @@ pub enum Tree {
 /// What held when a tree was ended: who may be left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Guarantee {
+pub enum Coverage {
     /// Nobody was signalled: the child was waited for, its number may be a stranger's, and nothing else held its tree
     /// together.
     Nothing,
@@ -90,16 +90,16 @@ pub enum Guarantee {
     SealedCgroup,
 }
 
-impl Guarantee {
-    /// Whether no descendant can be left by its own doing, except those that [refused](TreeKilled::refused).
+impl Coverage {
+    /// Whether no descendant can be left by its own doing, except those that [refused](KillReport::refused).
     ///
     /// # Examples
     ///
     /// ```
-    /// use forkexec::Guarantee;
+    /// use forkexec::Coverage;
     ///
-    /// assert!(Guarantee::SealedCgroup.is_complete());
-    /// assert!(!Guarantee::Cgroup.is_complete());
+    /// assert!(Coverage::SealedCgroup.is_complete());
+    /// assert!(!Coverage::Cgroup.is_complete());
     /// ```
     pub fn is_complete(self) -> bool {
         matches!(self, Self::SealedCgroup | Self::Reaper)
@@ -108,17 +108,17 @@ impl Guarantee {
 
 /// How a tree was ended: [`Child::kill_tree`](crate::Child::kill_tree).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TreeKilled {
-    pub(crate) guarantee: Guarantee,
+pub struct KillReport {
+    pub(crate) coverage: Coverage,
     pub(crate) found: usize,
     pub(crate) refused: usize,
     pub(crate) failure: Option<Errno>,
 }
 
-impl TreeKilled {
+impl KillReport {
     /// What held: who may be left.
-    pub fn guarantee(&self) -> Guarantee {
-        self.guarantee
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
     }
 
     /// How many processes there were, as they were counted a moment before the end. Where they are not listed, of a process
@@ -128,7 +128,7 @@ impl TreeKilled {
     }
 
     /// How many of them could not be signalled, mostly because they changed their user: they are left. Where the kernel names
-    /// only the first of them ([`Tree::Reaper`]), it is 1.
+    /// only the first of them ([`Containment::Reaper`]), it is 1.
     pub fn refused(&self) -> usize {
         self.refused
     }
@@ -136,14 +136,14 @@ impl TreeKilled {
     /// The first error on the way, if there was one. All that was found by then was killed. Descendants that were not found
     /// may be left, or it is unknown whether all have ended.
     ///
-    /// `EMFILE` is one: [`Guarantee::Walk`] needs at least two free descriptors.
+    /// `EMFILE` is one: [`Coverage::Walk`] needs at least two free descriptors.
     pub fn failure(&self) -> Option<Errno> {
         self.failure
     }
 }
 
 /// What a command's children are held together by, as far as it is known before a start.
-pub(crate) struct Trees {
+pub(crate) struct TreeSetup {
     /// Where control groups are made, if that is to be tried.
     base: Option<PathBuf>,
     /// It is an error if none can be made.
@@ -167,9 +167,10 @@ enum Leads {
     Session,
 }
 
-impl Trees {
+impl TreeSetup {
     pub(crate) fn new(settings: &Settings<'_>) -> Self {
-        let tries = matches!(settings.tree, Some(Tree::Best | Tree::Cgroup)) && has_cgroups();
+        let tries =
+            matches!(settings.containment, Some(Containment::Auto | Containment::Cgroup)) && has_cgroups();
         let leads = match settings.joins_group() {
             _ if settings.starts_session() => Leads::Session,
             Some(0) => Leads::Group,
@@ -177,12 +178,12 @@ impl Trees {
         };
         Self {
             base: tries.then(|| settings.cgroup.clone().or_else(cgroup::own)).flatten(),
-            needs_cgroup: settings.tree == Some(Tree::Cgroup),
+            needs_cgroup: settings.containment == Some(Containment::Cgroup),
             is_refused: AtomicBool::new(false),
             identity: settings.uid.map(|uid| identity(uid, settings)),
             leads,
-            reaps: settings.tree == Some(Tree::Reaper),
-            is_chosen: settings.tree.is_some(),
+            reaps: settings.containment == Some(Containment::Reaper),
+            is_chosen: settings.containment.is_some(),
         }
     }
 
@@ -191,7 +192,7 @@ impl Trees {
     /// # Errors
     ///
     /// If it is needed, with the directory below which it cannot be made.
-    pub(crate) fn leaf(&self) -> Result<Option<(Leaf, Gate)>, (PathBuf, io::Error)> {
+    pub(crate) fn leaf(&self) -> Result<Option<(ChildCgroup, CgroupFds)>, (PathBuf, io::Error)> {
         let base = match &self.base {
             Some(base) => base,
             None if self.needs_cgroup => {
@@ -202,7 +203,7 @@ impl Trees {
         if self.is_refused.load(Relaxed) && !self.needs_cgroup {
             return Ok(None);
         }
-        match Leaf::make(base, self.identity.as_ref()) {
+        match ChildCgroup::make(base, self.identity.as_ref()) {
             Ok(made) => Ok(Some(made)),
             Err(error) if self.needs_cgroup => Err((base.clone(), error)),
             Err(error) => {
@@ -225,8 +226,8 @@ impl Trees {
     }
 
     /// What holds the tree of a child that was started.
-    pub(crate) fn hold(&self, leaf: Option<Leaf>) -> Held {
-        Held { is_chosen: self.is_chosen, leaf, leads: self.leads, reaps: self.reaps }
+    pub(crate) fn hold(&self, leaf: Option<ChildCgroup>) -> TreeHandle {
+        TreeHandle { is_chosen: self.is_chosen, leaf, leads: self.leads, reaps: self.reaps }
     }
 }
 
@@ -254,15 +255,15 @@ pub(crate) fn has_reapers() -> bool {
 
 /// What holds the tree of one child together.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct TreeHandle {
     /// The command said that there is a tree to be ended.
     is_chosen: bool,
-    leaf: Option<Leaf>,
+    leaf: Option<ChildCgroup>,
     leads: Leads,
     reaps: bool,
 }
 
-impl Held {
+impl TreeHandle {
     /// Whether the policy for a dropped child is about its tree.
     pub(crate) fn is_chosen(&self) -> bool {
         self.is_chosen
@@ -274,42 +275,42 @@ impl Held {
     }
 
     /// Ends all, and waits for that unless told otherwise. `pid` is the child's number if that is its own.
-    pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<TreeKilled> {
-        let killed = |guarantee, found| TreeKilled { guarantee, found, refused: 0, failure: None };
+    pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<KillReport> {
+        let killed = |coverage, found| KillReport { coverage, found, refused: 0, failure: None };
         if let Some(leaf) = &self.leaf
             && let Some(found) = unless_gone(leaf.end(waits))?
         {
-            return Ok(killed(leaf.guarantee(), found));
+            return Ok(killed(leaf.coverage(), found));
         }
         if !is_ours {
-            return Ok(killed(Guarantee::Nothing, 0));
+            return Ok(killed(Coverage::Nothing, 0));
         }
         if self.reaps {
             let reaper::Killed { found, refused } = reaper::kill(&system_reaper::Kernel, root)?;
-            return Ok(TreeKilled { refused, ..killed(Guarantee::Reaper, found) });
+            return Ok(KillReport { refused, ..killed(Coverage::Reaper, found) });
         }
         self.kill_by_number(root, waits)
     }
 
-    fn kill_by_number(&self, root: i32, waits: bool) -> io::Result<TreeKilled> {
+    fn kill_by_number(&self, root: i32, waits: bool) -> io::Result<KillReport> {
         // Who is stopped starts nobody, so that those who are looked for become no more.
         let _ = self.signal_group(root, libc::SIGSTOP);
         let mut walk = Walk::stopping(&processes::Kernel, root);
         let killed = self.signal_group(root, libc::SIGKILL);
         walk.signal(libc::SIGKILL);
         let (found, refused) = (walk.count(), walk.refused());
-        let guarantee = match self.leads {
-            Leads::Session if walk.is_settled() => Guarantee::Session,
-            Leads::Group | Leads::Session => Guarantee::Group,
-            Leads::Nothing if found == 0 => Guarantee::Child,
-            Leads::Nothing => Guarantee::Walk,
+        let coverage = match self.leads {
+            Leads::Session if walk.is_settled() => Coverage::Session,
+            Leads::Group | Leads::Session => Coverage::Group,
+            Leads::Nothing if found == 0 => Coverage::Child,
+            Leads::Nothing => Coverage::Walk,
         };
         if found == 0 {
             killed?;
         }
         let waited = if waits && refused == 0 { walk.have_ended(None).map(drop) } else { Ok(()) };
         let failure = walk.failure().or(waited.err()).and_then(|error| errno(&error));
-        Ok(TreeKilled { guarantee, found: found.max(1), refused, failure })
+        Ok(KillReport { coverage, found: found.max(1), refused, failure })
     }
 
     /// The child alone, where it leads no group.
@@ -363,7 +364,7 @@ impl Held {
     }
 
     /// What is left over when nobody holds the child any more.
-    pub(crate) fn into_leaf(self) -> Option<Leaf> {
+    pub(crate) fn into_leaf(self) -> Option<ChildCgroup> {
         self.leaf
     }
 
@@ -390,7 +391,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 
 /// Those that were asked to end.
 pub(crate) struct Asked<'a> {
-    leaf: Option<&'a Leaf>,
+    leaf: Option<&'a ChildCgroup>,
     walk: Option<Walk<'static, processes::Kernel>>,
     /// How many. Of none, not even the child was asked.
     pub(crate) found: usize,

@@ -4,7 +4,7 @@
 //! whatever becomes of its number. Else by its number, which is its own until somebody waits for it.
 
 use crate::platform::{pidfd, watch};
-use crate::{ChildHandle, Error, ResourceUsage};
+use crate::{Error, ExitFd, ResourceUsage};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 use std::io;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Handle {
     pub(crate) pid: i32,
     /// Readable when the child has ended.
-    pub(crate) fd: Option<ChildHandle>,
+    pub(crate) fd: Option<ExitFd>,
     /// It names the child, so that a status can be asked for and a signal be sent by it.
     pub(crate) is_pidfd: bool,
 }
@@ -61,7 +61,7 @@ impl Handle {
     /// not waited for, so that the number is its own.
     pub(crate) fn open_descriptor(&mut self) -> bool {
         if self.fd.is_none() {
-            self.fd = watch::open(self.pid).ok().map(ChildHandle::new);
+            self.fd = watch::open(self.pid).ok().map(ExitFd::new);
             self.is_pidfd = pidfd::LEAVES_STATUS;
         }
         self.fd.is_some()
@@ -150,7 +150,7 @@ impl Handle {
 
     /// A descriptor tells that it has ended, even if other code took its status and its number is another's by now.
     fn is_known_to_have_ended(&self) -> bool {
-        let readable = |fd: &ChildHandle| is_readable_until(fd.as_fd(), Some(Instant::now()));
+        let readable = |fd: &ExitFd| is_readable_until(fd.as_fd(), Some(Instant::now()));
         self.fd.as_ref().is_some_and(|fd| readable(fd).unwrap_or(false))
     }
 }

@@ -110,7 +110,7 @@ fn moves(sources: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     if loses_one {
         return raw::moves(sources);
     }
-    let step = |(&to, &from)| if to == from { Move::Share(to) } else { Move::copy(from, to) };
+    let step = |(&to, &from)| if to == from { Move::ClearCloexec(to) } else { Move::copy(from, to) };
     sources.iter().map(step).collect()
 }
 

@@ -84,7 +84,7 @@ impl Text {
         if report.stage < Stage::PreExec {
             text.push(b"noexec");
         }
-        if report.stage == Stage::EarlyDirectory && names_chdir {
+        if report.stage == Stage::EarlyChdir && names_chdir {
             text.push(b":chdir");
         }
         text

@@ -17,7 +17,8 @@ use crate::version::Version;
 use core::ffi::CStr;
 use forkexec::raw;
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, Fd, Hook, LaunchError, Link, Pid, Plan, SignalSet, WorkingDirectory,
+    Backend, CStrArray, CloseStrategy, Errno, Exec, Fd, Hook, LaunchError, Pid, Plan, SignalSet,
+    WorkingDirectory,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -104,8 +105,8 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version:
             let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
             // SAFETY: the caller of `fork_exec` owns the descriptors that it passes by number, for the call. Without an
             // environment of its own the plan is launched under the interpreter's lock, as the interpreter does it.
-            match unsafe { raw::hand_over(&plan) } {
-                Err(LaunchError::NotFast(_)) => {}
+            match unsafe { raw::spawn_unreaped(&plan) } {
+                Err(LaunchError::ForkRequired(_)) => {}
                 started => {
                     let (pid, failure) = started?;
                     if let Some(report) = failure {
@@ -118,7 +119,7 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version:
         let descriptors = Descriptors::for_fork(pipes, keep)?;
         let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
         // SAFETY: as above.
-        Ok(unsafe { raw::hand_over_forked(&plan, &reporter) }?)
+        Ok(unsafe { raw::fork_unreaped(&plan, &reporter) }?)
     };
     // Other threads may change the process's environment as soon as they have the lock.
     let keeps_lock = converted.env.is_none() && !version.releases_lock();
@@ -149,7 +150,7 @@ fn plan<'a>(
         groups: identity.groups.as_deref(),
         gid: identity.gid,
         uid: identity.uid,
-        close: arguments.close_fds.then_some(Link::Bulk),
+        close: arguments.close_fds.then_some(CloseStrategy::Bulk),
         pidfd: false,
         ..Plan::new(exec)
     }
@@ -191,7 +192,7 @@ fn names_chdir(version: Version) -> bool {
 /// Why there is no child.
 enum Failure {
     NoMemory(NoMemory),
-    Launch(LaunchError),
+    SpawnPolicy(LaunchError),
 }
 
 impl From<NoMemory> for Failure {
@@ -202,7 +203,7 @@ impl From<NoMemory> for Failure {
 
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
-        Self::Launch(error)
+        Self::SpawnPolicy(error)
     }
 }
 
@@ -210,8 +211,8 @@ impl Failure {
     fn raise(self) -> Raised {
         match self {
             Self::NoMemory(refused) => NoMemory::raise(refused),
-            Self::Launch(LaunchError::Parent { errno, .. }) => raise_errno(errno.raw()),
-            Self::Launch(_) => raise_errno(Errno::AGAIN.raw()),
+            Self::SpawnPolicy(LaunchError::Parent { errno, .. }) => raise_errno(errno.raw()),
+            Self::SpawnPolicy(_) => raise_errno(Errno::AGAIN.raw()),
         }
     }
 }

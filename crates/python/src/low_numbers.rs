@@ -37,14 +37,14 @@ pub(crate) fn reserve(count: Object<'_>) -> Result<Owned> {
     let refused = || raise(Exception::Value, "low_numbers is a number from 0 to 16");
     let count = count.index()?.get().long()?.map_err(|_| refused())?;
     let count = usize::try_from(count).ok().filter(|&count| count <= MOST).ok_or_else(refused)?;
-    let reserved = forkexec::reserve_low_slots(count);
+    let reserved = forkexec::reserve_low_fds(count);
     let reserved = reserved.map_err(|error| raise_errno(error.raw_os_error().unwrap_or_default()))?;
     Owned::int(i64::try_from(reserved).unwrap_or_default())
 }
 
-/// As many as `forkexec::reserve_low_slots` takes.
+/// As many as `forkexec::reserve_low_fds` takes.
 pub(crate) const MOST: usize = 16;
 
 pub(crate) fn descriptors() -> Result<Owned> {
-    Owned::ints(&forkexec::low_slots())
+    Owned::ints(&forkexec::low_fds())
 }

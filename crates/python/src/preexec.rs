@@ -1,7 +1,7 @@
 //! A child that runs a `preexec_fn`: a copy of the interpreter, with the interpreter's own hooks around fork(2).
 
 use crate::py::{Object, raise_errno};
-use forkexec_core::{Backend, Birth, HookError, ParentSys, Pid, Plan, Reporter, Sys, run_forked};
+use forkexec_core::{Backend, ChildContext, HookError, ParentSys, Pid, Plan, Reporter, Sys, run_forked};
 use pyo3_ffi as ffi;
 
 /// What is called in the child.
@@ -65,6 +65,7 @@ where
     let sys = backend.sys();
     let mask = sys.block_signals().unwrap_or_default();
     let _ = sys.set_mask(mask);
-    let birth = Birth { parent: 0, mask, shares_table: false, handlers_cleared: true, in_cgroup: false };
+    let birth =
+        ChildContext { parent: 0, mask, shares_table: false, handlers_cleared: true, in_cgroup: false };
     run_forked(backend, plan, &birth, reporter)
 }

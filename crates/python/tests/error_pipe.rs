@@ -14,12 +14,12 @@ use std::cell::{Cell, RefCell};
 #[case::lower_case(Stage::Exec, 13, false, "OSError:d:")]
 #[case::two_digits(Stage::Exec, 40, false, "OSError:28:")]
 #[case::closing_is_after_the_closure(Stage::Close, 75, false, "OSError:4b:")]
-#[case::placing(Stage::Place, 9, true, "OSError:9:noexec")]
+#[case::placing(Stage::DupFds, 9, true, "OSError:9:noexec")]
 #[case::mask(Stage::Mask, 22, true, "OSError:16:noexec")]
-#[case::chdir(Stage::EarlyDirectory, 2, false, "OSError:2:noexec")]
-#[case::chdir_named(Stage::EarlyDirectory, 2, true, "OSError:2:noexec:chdir")]
+#[case::chdir(Stage::EarlyChdir, 2, false, "OSError:2:noexec")]
+#[case::chdir_named(Stage::EarlyChdir, 2, true, "OSError:2:noexec:chdir")]
 #[case::closure(Stage::PreExec, 125, false, "SubprocessError:0:Exception occurred in preexec_fn.")]
-#[case::longest(Stage::EarlyDirectory, i32::MAX, true, "OSError:7fffffff:noexec:chdir")]
+#[case::longest(Stage::EarlyChdir, i32::MAX, true, "OSError:7fffffff:noexec:chdir")]
 fn a_report_reads_as_subprocess_expects(
     #[case] stage: Stage,
     #[case] errno: i32,

@@ -127,12 +127,12 @@ unsafe impl Sys for Kernel {
         done(unsafe { libc::close(fd) })
     }
 
-    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+    fn dup2(&self, from: Fd, to: Fd) -> Result<(), Errno> {
         // SAFETY: as for `close`.
         done(unsafe { libc::dup2(from, to) })
     }
 
-    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+    fn dup_min(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
         // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         int(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })
     }
@@ -229,17 +229,17 @@ unsafe impl Sys for Kernel {
         HIGHEST_SIGNAL
     }
 
-    fn process(&self) -> Pid {
+    fn getpid(&self) -> Pid {
         // SAFETY: asks about the calling process, and changes nothing.
         unsafe { libc::getpid() }
     }
 
-    fn parent(&self) -> Pid {
+    fn getppid(&self) -> Pid {
         // SAFETY: asks about the calling process, and changes nothing.
         unsafe { libc::getppid() }
     }
 
-    fn start_session(&self) -> Result<(), Errno> {
+    fn setsid(&self) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { libc::setsid() })
     }
@@ -249,12 +249,12 @@ unsafe impl Sys for Kernel {
         done(unsafe { libc::setpgid(0, group) })
     }
 
-    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
+    fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
         done(unsafe { libc::ioctl(terminal, libc::TIOCSCTTY as _, 0_usize) })
     }
 
-    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
+    fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: asks about the calling process, and changes nothing.
         let group = unsafe { libc::getpgrp() };
         // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.

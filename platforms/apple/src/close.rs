@@ -4,7 +4,8 @@ use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::{AppleSys, CAPABILITIES};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, LOOP_FLOOR, Link, Signal,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, LOOP_FLOOR,
+    Signal,
 };
 
 /// macOS and its kin, over their real system calls or a simulated kernel's.
@@ -76,8 +77,8 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
-        Link::Enumerate
+    fn first_link(&self) -> CloseStrategy {
+        CloseStrategy::Enumerate
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{Apple, AppleSys};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, CStrArray, Capabilities, Closed, Errno, Fd, FdEnumerator, ForkLauncher, Gap, KeepList,
-    LaunchError, Launched, Launcher, Link, Method, Move, ParentSys, Plan, Signal, Sys,
+    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, ForkLauncher, Gap,
+    KeepList, LaunchError, Launched, Launcher, Move, ParentSys, Plan, Signal, SpawnMethod, Sys,
 };
 
 /// Starts children by fork(2), with an exec that closes where it can be had.
@@ -33,8 +33,8 @@ impl<'b, S> AppleLauncher<'b, S> {
 
 // SAFETY: it is `ForkLauncher`, with another backend for the child.
 unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
-    fn method(&self) -> Method {
-        Method::Fork
+    fn method(&self) -> SpawnMethod {
+        SpawnMethod::Fork
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
@@ -64,7 +64,7 @@ impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
     /// (`EBADF` from `OPEN_MAX` on, `libsyscall/wrappers/spawn/posix_spawn.c`).
     pub fn prepare(backend: &'l Apple<S>, plan: &Plan<'l>) -> Option<Self> {
         let kept = plan.keep.as_slice();
-        if plan.close != Some(Link::Bulk) || !backend.may_spawn() || kept.len() > MOST_NAMED {
+        if plan.close != Some(CloseStrategy::Bulk) || !backend.may_spawn() || kept.len() > MOST_NAMED {
             return None;
         }
         let sys = backend.sys();
@@ -99,8 +99,8 @@ fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
         Err(_) => false,
     };
     plan.moves.iter().fold(untouched, |open, step| match *step {
-        Move::Copy { to, .. } | Move::Share(to) | Move::Restore(to) if to == fd => true,
-        Move::Vacate(closed) if closed == fd => false,
+        Move::Copy { to, .. } | Move::ClearCloexec(to) | Move::RestoreTemp(to) if to == fd => true,
+        Move::Close(closed) if closed == fd => false,
         _ => open,
     })
 }
@@ -168,7 +168,7 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
         self.backend.learn(closed);
     }
 
-    fn first_link(&self) -> Link {
-        Link::Bulk
+    fn first_link(&self) -> CloseStrategy {
+        CloseStrategy::Bulk
     }
 }

@@ -34,14 +34,14 @@ pub use forkexec_unix::Kernel;
 pub use launch::{AppleLauncher, ClosingExec};
 
 use core::ffi::CStr;
-use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
+use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "macOS",
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
     enumerators: &[enumerate::PROC_PIDINFO, enumerate::DEV_FD],
-    launchers: &[Method::Fork],
+    launchers: &[SpawnMethod::Fork],
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],

@@ -60,7 +60,7 @@ unsafe impl AppleSys for Kernel {
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         let (all, none) = (0, ptr::null_mut());
         // SAFETY: without a buffer nothing is written.
-        let room = unsafe { libc::proc_pidinfo(self.process(), libc::PROC_PIDLISTFDS, all, none, 0) };
+        let room = unsafe { libc::proc_pidinfo(self.getpid(), libc::PROC_PIDLISTFDS, all, none, 0) };
         listed(room)
     }
 
@@ -69,7 +69,7 @@ unsafe impl AppleSys for Kernel {
         let size = c_int::try_from(list.len()).map_err(|_| Errno::INVAL)?;
         // SAFETY: the buffer is borrowed for the call, and has `size` bytes.
         let length = unsafe {
-            libc::proc_pidinfo(self.process(), libc::PROC_PIDLISTFDS, 0, list.as_mut_ptr().cast(), size)
+            libc::proc_pidinfo(self.getpid(), libc::PROC_PIDLISTFDS, 0, list.as_mut_ptr().cast(), size)
         };
         listed(length)
     }

@@ -3,8 +3,8 @@
 use crate::{DevFd, FreebsdSys, System};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Operation, Signal,
-    close_numbers, loop_bound,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation,
+    Signal, close_numbers, loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
@@ -136,8 +136,8 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
-        if self.bulk_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    fn first_link(&self) -> CloseStrategy {
+        if self.bulk_refused.load(Ordering::Relaxed) { CloseStrategy::Enumerate } else { CloseStrategy::Bulk }
     }
 }
 

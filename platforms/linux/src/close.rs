@@ -3,7 +3,8 @@
 use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Pid, Signal, Stage, loop_bound,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Signal, Stage,
+    loop_bound,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
@@ -70,31 +71,31 @@ impl<S: LinuxSys> Linux<S> {
     }
 
     /// The first link that a child asks whose plan asks for `chosen`.
-    pub(crate) fn first_asked(&self, chosen: Link) -> Link {
+    pub(crate) fn first_asked(&self, chosen: CloseStrategy) -> CloseStrategy {
         let skips_list = self.listing_trapped.load(Ordering::Relaxed);
         match chosen.max(self.begins_with()) {
-            Link::Enumerate if skips_list => Link::Loop,
+            CloseStrategy::Enumerate if skips_list => CloseStrategy::Loop,
             link => link,
         }
     }
 
     /// In the parent, when SIGSYS ended a child in this stage: takes the call that the stage begins with for refused. Whether
     /// another child would do without that call. `asked` is what [`first_asked`](Self::first_asked) was before the start.
-    pub(crate) fn learn_trap(&self, stage: Stage, asked: Link) -> bool {
+    pub(crate) fn learn_trap(&self, stage: Stage, asked: CloseStrategy) -> bool {
         match (stage, asked) {
             // Of unshare(2), if the child noted that the other call fails.
-            (Stage::Table, _) if !self.unshares_range() => {}
-            (Stage::Table, _) | (Stage::Close, Link::Bulk) => {
+            (Stage::UnshareFiles, _) if !self.unshares_range() => {}
+            (Stage::UnshareFiles, _) | (Stage::Close, CloseStrategy::Bulk) => {
                 self.close_range_refused.store(true, Ordering::Relaxed);
             }
-            (Stage::Close, Link::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
+            (Stage::Close, CloseStrategy::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
             _ => return false,
         }
         true
     }
 
-    fn begins_with(&self) -> Link {
-        if self.has_close_range() { Link::Bulk } else { Link::Enumerate }
+    fn begins_with(&self) -> CloseStrategy {
+        if self.has_close_range() { CloseStrategy::Bulk } else { CloseStrategy::Enumerate }
     }
 }
 
@@ -156,7 +157,7 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
+    fn first_link(&self) -> CloseStrategy {
         self.begins_with()
     }
 }

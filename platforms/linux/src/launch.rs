@@ -7,7 +7,7 @@
 //!
 //! What makes it safe:
 //! - the child runs on a stack of its own ([`stack`]), calls nothing of the C library that knows of threads, and comes to
-//!   nothing of the parent's but its [`Slot`];
+//!   nothing of the parent's but its [`SharedReport`];
 //! - all signals are blocked while it starts, and it is born without the parent's handlers or sets them to the default
 //!   before it unblocks any;
 //! - if memory is not really shared, the first child shows it ([`first`]), and later children are forked;
@@ -19,35 +19,35 @@
 //! A kernel or a filter may refuse any of the calls. Each refusal leads to the next way ([`ways`]), with the same result,
 //! and is remembered.
 
+mod clone_variant;
 mod dumpable;
 mod first;
-mod hand_over;
 mod outcome;
+mod spawn_unreaped;
 mod stack;
 #[cfg(test)]
 mod tests;
 mod trapped;
-mod ways;
 
 use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started, Top};
+use clone_variant::{CloneVariant, Features, KnownRefusals};
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
 use dumpable::Dumpable;
 use first::Memory;
 use forkexec_core::{
-    Backend, Birth, Closed, Errno, Exec, Fd, ForkLauncher, LaunchError, Launched, Launcher, Link, Method,
-    Obstacle, Pid, Plan, Report, Reporter, Slot, Stage, Timeline, child_exec,
+    Backend, ChildContext, CloseStrategy, Closed, Errno, Exec, FallbackReason, Fd, ForkLauncher, LaunchError,
+    Launched, Launcher, Pid, Plan, Report, Reporter, SharedReport, SpawnMethod, Stage, Timeline, child_exec,
 };
 use outcome::{Outcome, outcome};
 use stack::Stacks;
-use ways::{Features, Way, Ways};
 
 /// Starts children that share memory with their parent, and others by fork(2).
 #[derive(Debug)]
 pub struct LinuxLauncher<'b, S> {
     backend: &'b Linux<S>,
     fork: ForkLauncher<'b, Linux<S>>,
-    ways: Ways,
+    ways: KnownRefusals,
     stacks: Stacks,
     dumpable: Dumpable,
 }
@@ -58,7 +58,7 @@ impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
         Self {
             backend,
             fork: ForkLauncher::new(backend),
-            ways: Ways::new(),
+            ways: KnownRefusals::new(),
             stacks: Stacks::new(),
             dumpable: Dumpable::new(),
         }
@@ -66,24 +66,24 @@ impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
 
     /// Whether the next child is expected to share the descriptor table: what has a high number costs time then.
     pub fn shares_table(&self) -> bool {
-        self.method() == Method::Shared
+        self.method() == SpawnMethod::Shared
     }
 }
 
 // SAFETY: `Ok` follows from `outcome`, which says that the child executed a program and was not reaped, or from
 // `ForkLauncher`. `outcome` reaps a child that failed, and `start` sets back the mask. The descriptor is `CloneSys`'s.
 unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
-    fn method(&self) -> Method {
-        match self.obstacle() {
-            Some(_) => Method::Fork,
-            None if self.ways.best().shares_table && self.backend.unshares_range() => Method::Shared,
-            None => Method::Vfork,
+    fn method(&self) -> SpawnMethod {
+        match self.fallback_reason() {
+            Some(_) => SpawnMethod::Fork,
+            None if self.ways.best().shares_table && self.backend.unshares_range() => SpawnMethod::Shared,
+            None => SpawnMethod::Vfork,
         }
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.launch_fast(plan) {
-            Err(LaunchError::NotFast(_)) => self.launch_forked(plan),
+            Err(LaunchError::ForkRequired(_)) => self.launch_forked(plan),
             launched => launched,
         }
     }
@@ -93,8 +93,12 @@ unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
         self.start_untrapped(plan, || self.by_the_best_method(plan, &|way| self.attempt(way, plan)))
     }
 
-    fn obstacle(&self) -> Option<Obstacle> {
-        if self.backend.sys().is_sanitized() { Some(Obstacle::Sanitizer) } else { self.ways.obstacle() }
+    fn fallback_reason(&self) -> Option<FallbackReason> {
+        if self.backend.sys().is_sanitized() {
+            Some(FallbackReason::Sanitizer)
+        } else {
+            self.ways.fallback_reason()
+        }
     }
 }
 
@@ -103,25 +107,25 @@ unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
 #[derive(Debug)]
 pub struct OneMethod<'b, S> {
     launcher: &'b LinuxLauncher<'b, S>,
-    method: Method,
+    method: SpawnMethod,
 }
 
 impl<'b, S: CloneSys + Sync> OneMethod<'b, S> {
     /// This method of this launcher.
-    pub const fn new(launcher: &'b LinuxLauncher<'b, S>, method: Method) -> Self {
+    pub const fn new(launcher: &'b LinuxLauncher<'b, S>, method: SpawnMethod) -> Self {
         Self { launcher, method }
     }
 }
 
 // SAFETY: it starts children as `LinuxLauncher` does.
 unsafe impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
-    fn method(&self) -> Method {
+    fn method(&self) -> SpawnMethod {
         self.method
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match self.method {
-            Method::Fork => self.launcher.launch_forked(plan),
+            SpawnMethod::Fork => self.launcher.launch_forked(plan),
             method => {
                 self.launcher.learn_about_memory(plan);
                 self.launcher.by(method, plan, &|way| self.launcher.attempt(way, plan))
@@ -139,20 +143,20 @@ enum Failed {
 }
 
 /// Starts one child in one way, and says what became of it.
-type Attempt<'a, T> = dyn Fn(Way) -> Result<T, Failed> + 'a;
+type Attempt<'a, T> = dyn Fn(CloneVariant) -> Result<T, Failed> + 'a;
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Where the whole table is to be copied anyway, or `close_range` is not to be called, a shared table is no gain.
     fn gains_by_sharing(&self, plan: &Plan<'_>) -> bool {
-        plan.close == Some(Link::Bulk) && self.backend.unshares_range()
+        plan.close == Some(CloseStrategy::Bulk) && self.backend.unshares_range()
     }
 
     /// Starts a child that executes nothing, unless an earlier child showed whether memory is shared.
     fn learn_about_memory(&self, plan: &Plan<'_>) {
-        if self.obstacle().is_none() && !self.ways.memory_is_shared() {
+        if self.fallback_reason().is_none() && !self.ways.memory_is_shared() {
             let exec = Exec { candidates: &[], ..plan.exec };
             let plan = Plan { pidfd: false, ..Plan::new(exec) };
-            let _ = self.by(Method::Vfork, &plan, &|way| self.attempt(way, &plan));
+            let _ = self.by(SpawnMethod::Vfork, &plan, &|way| self.attempt(way, &plan));
         }
     }
 
@@ -176,37 +180,44 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     fn by_the_best_method<T>(&self, plan: &Plan<'_>, attempt: &Attempt<'_, T>) -> Result<T, LaunchError> {
         let mut refused = Features::default();
         if self.ways.best().shares_table && self.gains_by_sharing(plan) {
-            match self.by(Method::Shared, plan, attempt) {
+            match self.by(SpawnMethod::Shared, plan, attempt) {
                 // Before memory is known to be shared, the ways without a shared table are among those that were refused.
-                Err(LaunchError::NotFast(Obstacle::Refused(errno))) if !self.ways.memory_is_shared() => {
+                Err(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
+                    if !self.ways.memory_is_shared() =>
+                {
                     return Err(self.suspected(errno));
                 }
-                Err(LaunchError::NotFast(Obstacle::Refused(_))) => refused.insert(Features::TABLE),
+                Err(LaunchError::ForkRequired(FallbackReason::Refused(_))) => refused.insert(Features::TABLE),
                 started => return started,
             }
         }
-        let started = self.by(Method::Vfork, plan, attempt);
+        let started = self.by(SpawnMethod::Vfork, plan, attempt);
         if started_a_child(&started) {
             self.ways.refuse(refused);
         }
         started.map_err(|error| match error {
-            LaunchError::NotFast(Obstacle::Refused(errno)) => self.suspected(errno),
+            LaunchError::ForkRequired(FallbackReason::Refused(errno)) => self.suspected(errno),
             error => error,
         })
     }
 
     fn suspected(&self, errno: Errno) -> LaunchError {
         self.ways.suspect(errno);
-        LaunchError::NotFast(Obstacle::Refused(errno))
+        LaunchError::ForkRequired(FallbackReason::Refused(errno))
     }
 
     /// Starts a child that shares memory, by one call after the other.
-    fn by<T>(&self, method: Method, plan: &Plan<'_>, attempt: &Attempt<'_, T>) -> Result<T, LaunchError> {
+    fn by<T>(
+        &self,
+        method: SpawnMethod,
+        plan: &Plan<'_>,
+        attempt: &Attempt<'_, T>,
+    ) -> Result<T, LaunchError> {
         if plan.hook.is_some() {
-            return Err(LaunchError::NotFast(Obstacle::Closure));
+            return Err(LaunchError::ForkRequired(FallbackReason::Closure));
         }
-        if let Some(obstacle) = self.obstacle() {
-            return Err(LaunchError::NotFast(obstacle));
+        if let Some(reason) = self.fallback_reason() {
+            return Err(LaunchError::ForkRequired(reason));
         }
         let mut way = self.first(method, plan);
         let mut refused = Features::default();
@@ -218,31 +229,36 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             }
         };
         // The kernel refused these, and not something that both ways have in common: the other way started a child.
-        if started_a_child(&started) || matches!(started, Err(LaunchError::NotFast(_))) {
+        if started_a_child(&started) || matches!(started, Err(LaunchError::ForkRequired(_))) {
             self.ways.refuse(refused);
         }
         started
     }
 
     /// The best way that was not refused, and that the release allows.
-    fn best(&self) -> Way {
+    fn best(&self) -> CloneVariant {
         let best = self.ways.best();
         let call = if self.backend.allows(AndroidCall::Clone3) { best.call } else { Call::Clone };
-        Way { call, ..best }
+        CloneVariant { call, ..best }
     }
 
     /// The best known way, as far as this plan has a use for it. Only clone3(2) puts a child into a group, and only clone3(2)
-    /// shares the table before memory is known to be shared ([`Way::next`]).
-    fn first(&self, method: Method, plan: &Plan<'_>) -> Way {
+    /// shares the table before memory is known to be shared ([`CloneVariant::next`]).
+    fn first(&self, method: SpawnMethod, plan: &Plan<'_>) -> CloneVariant {
         let best = self.best();
         let is_clone3 = best.call == Call::Clone3;
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && is_clone3;
-        let shares_table = method == Method::Shared && (is_clone3 || self.ways.memory_is_shared());
-        Way { shares_table, into_cgroup, pidfd: best.pidfd && plan.pidfd, ..best }
+        let shares_table = method == SpawnMethod::Shared && (is_clone3 || self.ways.memory_is_shared());
+        CloneVariant { shares_table, into_cgroup, pidfd: best.pidfd && plan.pidfd, ..best }
     }
 
     /// The way to try after the kernel answered this one with `errno`. What it refused is added to `refused`.
-    fn next(&self, way: Way, errno: Errno, refused: &mut Features) -> Result<Way, LaunchError> {
+    fn next(
+        &self,
+        way: CloneVariant,
+        errno: Errno,
+        refused: &mut Features,
+    ) -> Result<CloneVariant, LaunchError> {
         // If something is wrong with the group, a child that enters it by itself reports that.
         if way.into_cgroup {
             if matches!(errno, Errno::TOOBIG | Errno::INVAL) {
@@ -259,18 +275,18 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         }
         let next = way.next(self.ways.memory_is_shared());
         refused.insert(if way.call == Call::Clone3 { Features::CLONE3 } else { Features::PIDFD });
-        next.ok_or(LaunchError::NotFast(Obstacle::Refused(errno)))
+        next.ok_or(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
     }
 
-    fn attempt(&self, way: Way, plan: &Plan<'_>) -> Result<Launched, Failed> {
+    fn attempt(&self, way: CloneVariant, plan: &Plan<'_>) -> Result<Launched, Failed> {
         let began = plan.timed.then(|| self.backend.sys().now());
         self.with_child(way, plan, false, |slot, started, memory| {
             match outcome(self.backend, slot, &started, memory) {
                 Outcome::Runs(closed) => {
                     let method = match memory {
-                        Memory::Copied(_) => Method::Fork,
-                        Memory::Shared if way.shares_table => Method::Shared,
-                        Memory::Shared => Method::Vfork,
+                        Memory::Copied(_) => SpawnMethod::Fork,
+                        Memory::Shared if way.shares_table => SpawnMethod::Shared,
+                        Memory::Shared => SpawnMethod::Vfork,
                     };
                     let timeline = began.map(|began| Timeline::of(slot).with(Stage::Start, began));
                     let Started { pid, pidfd } = started;
@@ -287,32 +303,32 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Starts the child with all signals blocked, so that no handler of the parent's runs in it.
     fn start(
         &self,
-        way: Way,
+        way: CloneVariant,
         plan: &Plan<'_>,
-        announced: bool,
-        slot: &Slot,
+        exit_signal: bool,
+        slot: &SharedReport,
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let on_its_way = if changes_ids {
-            let busy = LaunchError::NotFast(Obstacle::Busy);
+            let busy = LaunchError::ForkRequired(FallbackReason::Busy);
             Some(self.dumpable.child(sys).ok_or(Failed::Finally(busy))?)
         } else {
             None
         };
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
-        let birth = Birth {
-            parent: if plan.die_with_parent.is_some() { sys.process() } else { 0 },
+        let birth = ChildContext {
+            parent: if plan.die_with_parent.is_some() { sys.getpid() } else { 0 },
             mask,
             shares_table: way.shares_table,
             handlers_cleared: way.clears_handlers(),
             in_cgroup: way.into_cgroup,
         };
-        let Way { call, pidfd, shares_table, into_cgroup } = way;
+        let CloneVariant { call, pidfd, shares_table, into_cgroup } = way;
         let child = BorrowingChild { backend: self.backend, plan, birth, slot, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
-        let start = Start { call, pidfd, shares_table, announced, cgroup };
+        let start = Start { call, pidfd, shares_table, exit_signal, cgroup };
         let started = self.with_stack(|top| {
             // SAFETY: `Stacks` lends the stack to this start alone, and a plan has no depth, so that `child_exec` takes a
             // part of it whatever the plan (a test measures it). What runs on it keeps to the contract of `Sys`: its object
@@ -344,8 +360,8 @@ fn started_a_child<T>(started: &Result<T, LaunchError>) -> bool {
 /// A child that cannot make the table its own has touched nothing: that is a refusal of the method.
 fn failed(report: Report) -> LaunchError {
     match report {
-        Report { stage: Stage::Table, errno, .. } if errno.is_refusal() => {
-            LaunchError::NotFast(Obstacle::Refused(errno))
+        Report { stage: Stage::UnshareFiles, errno, .. } if errno.is_refusal() => {
+            LaunchError::ForkRequired(FallbackReason::Refused(errno))
         }
         report => LaunchError::Child(report),
     }
@@ -365,9 +381,9 @@ pub struct BorrowingChild<'a, B: ?Sized> {
     /// What to do.
     pub plan: &'a Plan<'a>,
     /// What it knows of its birth.
-    pub birth: Birth,
+    pub birth: ChildContext,
     /// Memory of the parent's.
-    pub slot: &'a Slot,
+    pub slot: &'a SharedReport,
     /// Set first of all, in memory that only a child with its parent's memory can set for the parent.
     pub trace: Option<&'a AtomicBool>,
 }
@@ -378,7 +394,7 @@ impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
         if let Some(trace) = self.trace {
             trace.store(true, Ordering::Release);
         }
-        if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &SlotAlone(self.slot)) {
+        if let Err(report) = child_exec(self.backend, self.plan, &self.birth, &ReportAlone(self.slot)) {
             self.slot.fail(report);
         }
         EXIT_OF_A_FAILED_CHILD
@@ -389,10 +405,10 @@ impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
 const EXIT_OF_A_FAILED_CHILD: c_int = 255;
 
 /// The way to a parent that is suspended until the child execs or ends, and sees all that it writes.
-struct SlotAlone<'a>(&'a Slot);
+struct ReportAlone<'a>(&'a SharedReport);
 
 // SAFETY: each method writes to the slot by atomic stores, and does nothing else.
-unsafe impl Reporter for SlotAlone<'_> {
+unsafe impl Reporter for ReportAlone<'_> {
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
         self.0.enter(stage, at);
         Ok(())

@@ -35,7 +35,7 @@ pub use sys::Kernel;
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
 use forkexec_core::{
-    Capabilities, Errno, Fd, GroupList, Method, Operation, ParentSys, Pid, Resource, Signal, Sys,
+    Capabilities, Errno, Fd, GroupList, Operation, ParentSys, Pid, Resource, Signal, SpawnMethod, Sys,
 };
 
 /// What this backend has.
@@ -43,7 +43,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     system: "Linux",
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Shared, Method::Vfork, Method::Fork],
+    launchers: &[SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork],
     operations: &[Operation::Cgroup, Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &RESOURCES,
     // Cancellation and set*id broadcasts; musl has one more.
@@ -151,7 +151,7 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     /// once if the child has a copy of the memory, as under an emulator. The
     /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
     ///
-    /// Unless [`Start::announced`] says otherwise the child has no termination signal before exec: of one that fails nobody
+    /// Unless [`Start::exit_signal`] says otherwise the child has no termination signal before exec: of one that fails nobody
     /// hears but who started it, and nobody else's waitpid(2) takes its status.
     ///
     /// # Safety
@@ -183,7 +183,7 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     /// # Safety
     ///
     /// The memory is whole pages of the caller's, and nothing refers to it.
-    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
+    unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
 }
 
 /// The end of a stack at which it begins, the highest address: aligned to 16 bytes.
@@ -198,8 +198,8 @@ pub struct Start {
     pub pidfd: bool,
     /// Whether it shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
-    /// Whether its end is announced by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
-    pub announced: bool,
+    /// Whether its end is exit_signal by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
+    pub exit_signal: bool,
     /// The directory of the control group in which it is born (`CLONE_INTO_CGROUP`, Linux 5.7), by clone3(2) alone.
     pub cgroup: Option<Fd>,
 }

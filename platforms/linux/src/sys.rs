@@ -90,12 +90,12 @@ unsafe impl Sys for Kernel {
         done(unsafe { syscall!(libc::SYS_close, fd) })
     }
 
-    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+    fn dup2(&self, from: Fd, to: Fd) -> Result<(), Errno> {
         // SAFETY: as for `close`.
         done(unsafe { syscall!(libc::SYS_dup3, from, to, 0_i32) })
     }
 
-    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+    fn dup_min(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
         // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         int(unsafe { syscall!(FCNTL, fd, libc::F_DUPFD_CLOEXEC, lowest) })
     }
@@ -185,17 +185,17 @@ unsafe impl Sys for Kernel {
         signals::HIGHEST
     }
 
-    fn process(&self) -> Pid {
+    fn getpid(&self) -> Pid {
         // SAFETY: asks about the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
     }
 
-    fn parent(&self) -> Pid {
+    fn getppid(&self) -> Pid {
         // SAFETY: asks about the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getppid) }).unwrap_or(0)
     }
 
-    fn start_session(&self) -> Result<(), Errno> {
+    fn setsid(&self) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         done(unsafe { syscall!(libc::SYS_setsid) })
     }
@@ -205,12 +205,12 @@ unsafe impl Sys for Kernel {
         done(unsafe { syscall!(libc::SYS_setpgid, 0_i32, group) })
     }
 
-    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
+    fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
         done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0_i32) })
     }
 
-    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
+    fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno> {
         // SAFETY: asks about the calling process, and changes nothing.
         let group = int(unsafe { syscall!(libc::SYS_getpgid, 0_i32) })?;
         // SAFETY: `TIOCSPGRP` reads one pid from the pointer.

@@ -3,8 +3,8 @@
 use crate::{CAPABILITIES, MaxFd, NetbsdSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
-    loop_bound,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Signal,
+    close_numbers, loop_bound,
 };
 
 /// NetBSD, over its real system calls or a simulated kernel's.
@@ -66,8 +66,12 @@ unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
-        if self.closem_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    fn first_link(&self) -> CloseStrategy {
+        if self.closem_refused.load(Ordering::Relaxed) {
+            CloseStrategy::Enumerate
+        } else {
+            CloseStrategy::Bulk
+        }
     }
 }
 

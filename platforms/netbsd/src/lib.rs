@@ -28,14 +28,14 @@ pub use close::Netbsd;
 pub use enumerate::MaxFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "NetBSD",
     bulk_closer: Some("F_CLOSEM"),
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Fork],
+    launchers: &[SpawnMethod::Fork],
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],

@@ -3,8 +3,8 @@
 use crate::{CAPABILITIES, CountedWalk, OpenbsdSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Link, Signal, close_numbers,
-    loop_bound,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Signal,
+    close_numbers, loop_bound,
 };
 
 /// OpenBSD, over its real system calls or a simulated kernel's.
@@ -65,8 +65,12 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
-        if self.closefrom_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    fn first_link(&self) -> CloseStrategy {
+        if self.closefrom_refused.load(Ordering::Relaxed) {
+            CloseStrategy::Enumerate
+        } else {
+            CloseStrategy::Bulk
+        }
     }
 }
 

@@ -32,14 +32,14 @@ pub use close::Openbsd;
 pub use enumerate::CountedWalk;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "OpenBSD",
     bulk_closer: Some("closefrom"),
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Fork],
+    launchers: &[SpawnMethod::Fork],
     operations: &[],
     resources: &RESOURCES,
     // SIGTHR: sigaction(2) of the C library refuses it (lib/libc/sys/w_sigaction.c).

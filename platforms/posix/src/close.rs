@@ -1,7 +1,9 @@
 //! The backend itself: there is little to decide.
 
 use crate::{CAPABILITIES, DevFd, PosixSys};
-use forkexec_core::{Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Signal, loop_bound};
+use forkexec_core::{
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Signal, loop_bound,
+};
 
 /// Any POSIX system, over its real system calls or a simulated kernel's.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ unsafe impl<S: PosixSys + Sync> Backend for Posix<S> {
 
     fn learn(&self, _closed: &Closed) {}
 
-    fn first_link(&self) -> Link {
-        Link::Enumerate
+    fn first_link(&self) -> CloseStrategy {
+        CloseStrategy::Enumerate
     }
 }

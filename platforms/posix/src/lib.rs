@@ -19,14 +19,14 @@ pub use close::Posix;
 pub use enumerate::DevFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "POSIX",
     bulk_closer: None,
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Fork],
+    launchers: &[SpawnMethod::Fork],
     operations: &[],
     resources: &[
         ("core", Resource::CORE),

@@ -3,7 +3,8 @@
 use crate::{CAPABILITIES, ProcSelfFd, SolarisSys};
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, Link, Signal, close_numbers, loop_bound,
+    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Signal, close_numbers,
+    loop_bound,
 };
 
 /// Solaris or illumos, over the real system calls or a simulated kernel's.
@@ -70,8 +71,12 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
         }
     }
 
-    fn first_link(&self) -> Link {
-        if self.close_from_refused.load(Ordering::Relaxed) { Link::Enumerate } else { Link::Bulk }
+    fn first_link(&self) -> CloseStrategy {
+        if self.close_from_refused.load(Ordering::Relaxed) {
+            CloseStrategy::Enumerate
+        } else {
+            CloseStrategy::Bulk
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use close::Solaris;
 pub use enumerate::ProcSelfFd;
 pub use forkexec_unix::Kernel;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Method, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
 
 /// What this backend has on the system that it is built for.
 pub const CAPABILITIES: Capabilities = if sys::IS_ILLUMOS { ILLUMOS } else { SOLARIS };
@@ -44,7 +44,7 @@ pub const SOLARIS: Capabilities = Capabilities {
     system: "Solaris",
     bulk_closer: Some("F_CLOSEFROM"),
     enumerators: &[enumerate::NAME],
-    launchers: &[Method::Fork],
+    launchers: &[SpawnMethod::Fork],
     operations: &[],
     resources: &[
         ("as", ADDRESS_SPACE),

@@ -134,7 +134,7 @@ fn a_working_directory_that_denies_search_is_named() {
             it.current_dir(at.path("private/below"));
         };
         let Some((place, failure)) = denied(ask, |_| "/bin/true".into()) else { return };
-        assert_eq!((failure.stage(), failure.cause()), (Stage::Directory, Some(&searching(&place))));
+        assert_eq!((failure.stage(), failure.cause()), (Stage::Chdir, Some(&searching(&place))));
     });
 }
 

@@ -65,7 +65,7 @@ fn n27_e05_too_large_arguments_are_told_with_their_limit(
 ) {
     isolated(|| {
         let mut command = small(&["true"]);
-        add(command.limit(Resource::STACK, 8 << 20, 8 << 20));
+        add(command.rlimit(Resource::STACK, Some(8 << 20), Some(8 << 20)));
         let failure = failure(&mut command);
         let Some(Cause::TooLarge { total, longest, limit }) = failure.cause() else { panic!("{failure}") };
         let path = forkexec_tests::probe::path();
@@ -102,7 +102,7 @@ fn e05_a_limit_that_is_not_broken_is_not_named() {
 /// Faults: E18
 #[rstest]
 #[case::without_another_user(|_: &mut Command<'_>| ())]
-#[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).limit(NPROC, 1000, 1000); })]
+#[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).rlimit(NPROC, Some(1000), Some(1000)); })]
 fn an_eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
     isolated(|| {
         if !is_privileged() || !Deny::new().errno(libc::SYS_execve, libc::EAGAIN).installed() {
@@ -123,7 +123,9 @@ fn n28_e05_the_stack_limit_of_the_child_counts() {
         }
         let answers = [1, 2].map(|count| {
             let mut command = small(&["exit", "0"]);
-            command.limit(Resource::STACK, 512 << 10, 512 << 10).env("V", "x".repeat(count * 60_000));
+            command
+                .rlimit(Resource::STACK, Some(512 << 10), Some(512 << 10))
+                .env("V", "x".repeat(count * 60_000));
             command.env("W", "x".repeat(count * 40_000));
             command.status().map_err(|error| error.as_spawn().map(SpawnError::errno))
         });
@@ -153,7 +155,7 @@ fn s11_the_process_limit_of_the_user_is_told() {
         };
         let mut other = of_a_user();
         let mut other = other.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it can be started");
-        let failure = failure(of_a_user().limit(NPROC, 0, 0));
+        let failure = failure(of_a_user().rlimit(NPROC, Some(0), Some(0)));
         other.wait().expect("its input ends");
         let seen =
             if cfg!(forkexec_backend = "posix") { "" } else { ": the process limit of the user is reached" };

@@ -23,7 +23,7 @@ fn e01_a_missing_directory_is_told_before_a_missing_program() {
     isolated(|| {
         let failure = failure(Command::new("/no/such/program").current_dir("/no/such/directory"));
         let text = format!("chdir to \"/no/such/directory\": {}", words(Errno::NOENT));
-        assert_eq!((failure.stage(), failure.to_string()), (Stage::Directory, text));
+        assert_eq!((failure.stage(), failure.to_string()), (Stage::Chdir, text));
     });
 }
 

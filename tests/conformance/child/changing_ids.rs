@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::Launch;
+use forkexec::SpawnPolicy;
 use forkexec_tests::isolate::isolated;
 
 use crate::start::probe;
@@ -46,7 +46,7 @@ fn m05_who_changes_ids_is_not_held_up_by_who_forks() {
                 assert_eq!(unsafe { libc::setresgid(u32::MAX, u32::MAX, u32::MAX) }, 0);
                 HAS_CHANGED.store(true, Ordering::Release);
             });
-            let mut child = probe(&["true"]).launch(Launch::Fork).spawn().expect("it starts");
+            let mut child = probe(&["true"]).spawn_policy(SpawnPolicy::Fork).spawn().expect("it starts");
             assert!(child.wait().expect("it ends").success());
         });
         assert!(!WAS_HELD_UP.load(Ordering::Relaxed));

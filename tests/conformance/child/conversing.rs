@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
-use forkexec::{Child, Command, Conversation, Error, Exchange, OnDrop, Stdio, Stopped};
+use forkexec::{Child, Command, CommunicateOutput, Communicator, Error, OnDrop, Stdio, StopReason};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 use rstest::rstest;
@@ -36,7 +36,7 @@ fn spewing(out: usize, err: usize) -> Child {
 }
 
 #[track_caller]
-fn run(talk: &mut Conversation<'_>) -> Exchange {
+fn run(talk: &mut Communicator<'_>) -> CommunicateOutput {
     talk.run().expect("it is no error")
 }
 
@@ -44,18 +44,18 @@ fn run(talk: &mut Conversation<'_>) -> Exchange {
 fn what_was_heard_in_time_is_returned_and_the_rest_is_heard_later() {
     isolated(|| {
         let mut child = shell("echo early; echo oops >&2; read line; echo $line; exit 3");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.keep_stdin_open(true).timeout(SHORT);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         while (stdout.len(), stderr.len()) != (6, 5) {
             let mut heard = run(&mut talk);
-            assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+            assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
             stdout.append(&mut heard.stdout);
             stderr.append(&mut heard.stderr);
         }
         assert_eq!((stdout.as_slice(), stderr.as_slice()), (b"early\n".as_slice(), b"oops\n".as_slice()));
         let heard = run(talk.input(b"late\n").timeout(LONG));
-        assert_eq!((heard.stopped, heard.written), (Stopped::Ended, 5));
+        assert_eq!((heard.stopped, heard.written), (StopReason::Ended, 5));
         assert_eq!(heard.stdout, b"late\n");
         assert_eq!(heard.status.and_then(|status| status.code()), Some(3));
     });
@@ -67,12 +67,12 @@ fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut command = command("sh", &["-c", "exec >/dev/null 2>&1; exec sleep 600"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         let heard = run(talk.timeout(Duration::from_millis(200)));
-        assert_eq!((heard.stopped, heard.status), (Stopped::Timeout, None));
+        assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
         talk.partner().kill().expect("it is ours");
         let heard = run(talk.timeout(Duration::MAX));
-        assert!(heard.stopped == Stopped::Ended && heard.status.is_some());
+        assert!(heard.stopped == StopReason::Ended && heard.status.is_some());
     });
 }
 
@@ -82,14 +82,14 @@ fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
 fn w08_hardly_any_time_takes_what_is_there(#[case] time: Duration) {
     isolated(|| {
         let mut child = spewing(300_000, 0);
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         let mut length = 0;
         loop {
             let heard = run(talk.timeout(time));
             length += heard.stdout.len();
             match heard.stopped {
-                Stopped::Timeout => {}
-                stopped => break assert_eq!((stopped, length), (Stopped::Ended, 300_000)),
+                StopReason::Timeout => {}
+                stopped => break assert_eq!((stopped, length), (StopReason::Ended, 300_000)),
             }
         }
     });
@@ -100,9 +100,9 @@ fn who_waits_does_nothing_else() {
     isolated(|| {
         let mut child = shell("exec sleep 600");
         let before = switches();
-        let heard = run(child.talk().timeout(Duration::from_millis(500)).drain_limit(SHORT));
+        let heard = run(child.communicator().timeout(Duration::from_millis(500)).drain_limit(SHORT));
         let after = switches();
-        assert_eq!(heard.stopped, Stopped::Timeout);
+        assert_eq!(heard.stopped, StopReason::Timeout);
         assert!(after - before < 20, "it went to sleep {} times", after - before);
         child.kill().and_then(|()| child.wait()).expect("it is ours");
     });
@@ -131,7 +131,7 @@ fn switches() -> i64 {
 fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case] most: usize) {
     isolated(|| {
         let mut child = spewing(200_000, 100_000);
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.limit(limits[0]).stdout_limit(limits[1]).stderr_limit(limits[2]);
         let (mut out, mut err, mut runs) = (0, 0, 0);
         loop {
@@ -141,9 +141,9 @@ fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case
             assert!(heard_out + heard_err <= limits[0].unwrap_or(most));
             (out, err, runs) = (out + heard_out, err + heard_err, runs + 1);
             match heard.stopped {
-                Stopped::Limit if runs == 100 => talk.limit(None).stdout_limit(None).stderr_limit(None),
-                Stopped::Limit => continue,
-                stopped => break assert_eq!(stopped, Stopped::Ended),
+                StopReason::Limit if runs == 100 => talk.limit(None).stdout_limit(None).stderr_limit(None),
+                StopReason::Limit => continue,
+                stopped => break assert_eq!(stopped, StopReason::Ended),
             };
             (out, err) = (out + run(&mut talk).stdout.len(), 100_000);
             break;
@@ -159,8 +159,8 @@ fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case
 fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
     isolated(|| {
         let mut child = spewing(length, 0);
-        let heard = run(child.talk().limit(length));
-        assert_eq!((heard.stopped, heard.stdout.len()), (Stopped::Ended, length));
+        let heard = run(child.communicator().limit(length));
+        assert_eq!((heard.stopped, heard.stdout.len()), (StopReason::Ended, length));
     });
 }
 
@@ -169,8 +169,8 @@ fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
 fn what_was_not_heard_is_there_for_others() {
     isolated(|| {
         let mut child = shell("cat; echo bye");
-        let heard = run(child.talk().keep_stdin_open(true).input(b"hello\n").limit(0).timeout(LONG));
-        assert_eq!((heard.stopped, heard.written), (Stopped::Limit, 6));
+        let heard = run(child.communicator().keep_stdin_open(true).input(b"hello\n").limit(0).timeout(LONG));
+        assert_eq!((heard.stopped, heard.written), (StopReason::Limit, 6));
         let mut stdin = child.stdin.take().expect("it was given back");
         let mut stdout = child.stdout.take().expect("it was given back");
         for fd in [stdin.as_raw_fd(), stdout.as_raw_fd()] {
@@ -197,13 +197,13 @@ fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said
         let script = format!("sleep 600 & exec '{}' spew 65536 65536", probe::path().display());
         let mut command = command("sh", &["-c", &script]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         let heard = run(talk.drain_limit(limit).timeout(LONG));
         assert_eq!((heard.stdout.len(), heard.stderr.len()), (65_536, 65_536));
-        assert_eq!(heard.stopped, Stopped::DrainLimit);
+        assert_eq!(heard.stopped, StopReason::DrainLimit);
         assert!(heard.status.is_some_and(|status| status.success()));
         let heard = run(talk.drain_limit(None).timeout(SHORT));
-        assert_eq!(heard.stopped, Stopped::Timeout, "somebody holds it still");
+        assert_eq!(heard.stopped, StopReason::Timeout, "somebody holds it still");
     });
 }
 
@@ -224,8 +224,8 @@ fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole(#[case] out: usize, #[ca
         }
         child.stdin.take().expect("it is a pipe").write_all(b"go\n").expect("it reads");
         child.wait().expect("it ends, since all of it has room");
-        let heard = run(child.talk().drain_limit(Duration::ZERO));
-        assert_eq!(heard.stopped, Stopped::DrainLimit);
+        let heard = run(child.communicator().drain_limit(Duration::ZERO));
+        assert_eq!(heard.stopped, StopReason::DrainLimit);
         assert_eq!((heard.stdout.len(), heard.stderr.len()), (out, err));
     });
 }
@@ -235,8 +235,8 @@ fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, fa
     isolated(|| {
         let mut command = command("sh", &["-c", "echo hi; exit 4"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
-        let heard = run(child.talk().drain_limit(Duration::from_mins(9)));
-        assert_eq!((heard.stopped, heard.stdout.as_slice()), (Stopped::Ended, b"hi\n".as_slice()));
+        let heard = run(child.communicator().drain_limit(Duration::from_mins(9)));
+        assert_eq!((heard.stopped, heard.stdout.as_slice()), (StopReason::Ended, b"hi\n".as_slice()));
         assert_eq!(heard.status.and_then(|status| status.code()), Some(4));
     });
 }
@@ -247,13 +247,13 @@ fn drain_limit_tells_unfinished_lines_of_both_outputs() {
     isolated(|| {
         let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let mut child = shell("sleep 600 & printf out; printf err >&2");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.drain_limit(Duration::ZERO).until_stdout_line(|line| {
             out.borrow_mut().extend_from_slice(line);
             true
         });
         talk.on_stderr_line(|line| err.borrow_mut().extend_from_slice(line));
-        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!(run(&mut talk).stopped, StopReason::Line);
         assert_eq!((out.take().as_slice(), err.take().as_slice()), (b"out".as_slice(), b"err".as_slice()));
     });
 }
@@ -263,7 +263,7 @@ fn lines_are_told_as_they_come_and_not_collected() {
     isolated(|| {
         let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let mut child = shell("printf 'to be\\n\\nor'; printf 'not\\nto be' >&2; exit 1");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.on_stdout_line(|line| out.borrow_mut().push(line.to_vec()));
         talk.on_stderr_line(|line| err.borrow_mut().push(line.to_vec()));
         let heard = run(&mut talk);
@@ -278,7 +278,7 @@ fn a_line_without_end_comes_in_pieces_and_lines_may_be_collected() {
     isolated(|| {
         let mut lengths = Vec::new();
         let mut child = spewing(10_000, 0);
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.on_stdout_line(|line| lengths.push(line.len())).line_limit(4_000).collect_lines(true);
         assert_eq!(run(&mut talk).stdout.len(), 10_000);
         drop(talk);
@@ -291,16 +291,16 @@ fn a_run_stops_at_the_line_that_is_waited_for() {
     isolated(|| {
         let told = RefCell::new(Vec::new());
         let mut child = shell("printf 'a\\nready\\nb\\nready\\nc'");
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.until_stdout_line(|line| {
             told.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
             line == b"ready"
         });
-        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!(run(&mut talk).stopped, StopReason::Line);
         assert_eq!(told.take(), ["a", "ready"]);
-        assert_eq!(run(&mut talk).stopped, Stopped::Line);
+        assert_eq!(run(&mut talk).stopped, StopReason::Line);
         assert_eq!(told.take(), ["b", "ready"]);
-        assert_eq!(run(&mut talk).stopped, Stopped::Ended);
+        assert_eq!(run(&mut talk).stopped, StopReason::Ended);
         assert_eq!(told.take(), ["c"]);
     });
 }
@@ -313,7 +313,7 @@ fn a_panic_at_a_line_leaves_the_child_to_its_policy() {
         command.on_drop(OnDrop::KillAndWait);
         let caught = catch_unwind(AssertUnwindSafe(|| {
             let mut child = command.spawn().expect("it starts");
-            child.talk().on_stdout_line(|line| panic!("at {line:?}")).run()
+            child.communicator().on_stdout_line(|line| panic!("at {line:?}")).run()
         }));
         assert!(caught.is_err());
     });
@@ -324,11 +324,11 @@ fn after_a_panic_at_a_line_the_child_can_be_talked_to() {
     isolated(|| {
         let mut child = shell("echo boo; read line; echo $line");
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            let mut talk = child.talk();
+            let mut talk = child.communicator();
             talk.keep_stdin_open(true).on_stdout_line(|line| panic!("at {line:?}")).run()
         }));
         assert!(caught.is_err());
-        assert_eq!(run(child.talk().input(b"on\n")).stdout, b"on\n");
+        assert_eq!(run(child.communicator().input(b"on\n")).stdout, b"on\n");
     });
 }
 
@@ -337,8 +337,8 @@ fn what_the_child_did_not_read_is_told() {
     isolated(|| {
         let input = vec![b'.'; 1 << 20];
         let mut child = shell("head -c 1000 >/dev/null; exec <&-; echo closed");
-        let heard = run(child.talk().input(&input));
-        assert!(heard.written < input.len() && heard.stopped == Stopped::Ended, "{}", heard.written);
+        let heard = run(child.communicator().input(&input));
+        assert!(heard.written < input.len() && heard.stopped == StopReason::Ended, "{}", heard.written);
         // `head` may read more than it needs, and no more than it was given.
         let left = heard.left_unread.expect("Linux tells");
         assert!((1_000..=heard.written).contains(&(heard.written - left)), "{left} of {}", heard.written);
@@ -351,8 +351,8 @@ fn what_was_heard_is_not_lost_where_nobody_is_to_know_the_status(#[values(true, 
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut command = command("echo", &["hi"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
-        let heard = run(child.talk().drain_limit(LONG).timeout(LONG));
-        assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"hi\n".as_slice(), Stopped::Ended));
+        let heard = run(child.communicator().drain_limit(LONG).timeout(LONG));
+        assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"hi\n".as_slice(), StopReason::Ended));
         assert_eq!(heard.status, None);
         assert!(matches!(child.wait(), Err(Error::StatusLost { .. })));
     });
@@ -363,9 +363,9 @@ fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd:
     isolated(|| {
         let mut command = command("cat", &[]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
-        drop(child.talk());
-        let heard = run(child.talk().keep_stdin_open(true).timeout(SHORT).drain_limit(SHORT));
-        assert_eq!(heard.stopped, Stopped::Timeout);
+        drop(child.communicator());
+        let heard = run(child.communicator().keep_stdin_open(true).timeout(SHORT).drain_limit(SHORT));
+        assert_eq!(heard.stopped, StopReason::Timeout);
         let output = child.communicate(b"still there").expect("it is no error");
         assert_eq!(output.stdout, b"still there");
     });
@@ -391,12 +391,12 @@ fn what_was_read_before_an_error_is_returned_by_the_next_run(#[values(true, fals
         } else {
             child.stderr = Some(parents.into());
         }
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         let error = talk.timeout(LONG).run().expect_err("no terminal is left");
         assert!(matches!(error, Error::Child { .. }), "{error:?}");
         let heard = run(&mut talk);
         assert_eq!((heard.stdout.as_slice(), heard.stderr.as_slice()), (&b"early"[..], &b"oops"[..]));
-        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (Stopped::Ended, Some(3)));
+        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (StopReason::Ended, Some(3)));
         drop(talk);
         assert_eq!([child.stdout.is_some(), child.stderr.is_some()], [of_stdout, !of_stdout]);
     });
@@ -409,11 +409,11 @@ fn input_that_cannot_be_written_is_told_once() {
         let mut child = shell("printf early; exit 3");
         let null: OwnedFd = File::open("/dev/null").expect("it is there").into();
         child.stdin = Some(null.into());
-        let mut talk = child.talk();
+        let mut talk = child.communicator();
         talk.input(b"never".as_slice()).timeout(LONG).run().expect_err("it is open for reading");
         let heard = run(&mut talk);
         assert_eq!((heard.stdout.as_slice(), heard.written), (&b"early"[..], 0));
-        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (Stopped::Ended, Some(3)));
+        assert_eq!((heard.stopped, heard.status.and_then(|it| it.code())), (StopReason::Ended, Some(3)));
     });
 }
 

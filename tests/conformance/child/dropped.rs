@@ -9,7 +9,7 @@ use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, OnDrop, Stdio, Tree};
+use forkexec::{Child, Command, Containment, OnDrop, Stdio};
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
 use rstest::rstest;
 
@@ -170,7 +170,7 @@ fn where_sigchld_is_ignored_dropping_leaves_nothing_and_hangs_nowhere() {
         threads.await_no_more();
         let mut child = waiting(OnDrop::Leave);
         drop(child.stdin.take());
-        if let Some(pidfd) = child.as_handle() {
+        if let Some(pidfd) = child.exit_fd() {
             await_end(pidfd);
         }
         assert!(child.wait().is_err(), "nobody is to know how it ended");
@@ -225,7 +225,7 @@ fn wait_a_little(child: &mut Child, held: &mut Held) {
 }
 
 fn signal(child: &mut Child, _: &mut Held) {
-    child.signal(libc::SIGCONT).expect("it is ours");
+    child.send_signal(libc::SIGCONT).expect("it is ours");
 }
 
 fn kill(child: &mut Child, _: &mut Held) {
@@ -258,7 +258,7 @@ const STEPS: [Step; 9] = [
 
 /// How it ends between two steps.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum CloneVariant {
     Drop,
     Panic,
     /// It is dropped by another thread.
@@ -266,18 +266,18 @@ enum Way {
 }
 
 /// Does the first steps, and then loses the child.
-fn lose_after(count: usize, command: &mut Command<'_>, way: Way) {
+fn lose_after(count: usize, command: &mut Command<'_>, way: CloneVariant) {
     let mut held = Held::default();
     let steps = |child: &mut Child, held: &mut Held| {
         STEPS[..count].iter().for_each(|(_, step)| step(child, held));
     };
     let mut child = command.spawn().expect("it starts");
     match way {
-        Way::Drop => {
+        CloneVariant::Drop => {
             steps(&mut child, &mut held);
             drop(child);
         }
-        Way::Panic => {
+        CloneVariant::Panic => {
             let lost = catch_unwind(AssertUnwindSafe(|| {
                 let mut child = child;
                 steps(&mut child, &mut held);
@@ -285,7 +285,7 @@ fn lose_after(count: usize, command: &mut Command<'_>, way: Way) {
             }));
             assert_eq!(lost.unwrap_err().downcast_ref(), Some(&"somebody goes early"));
         }
-        Way::Elsewhere => {
+        CloneVariant::Elsewhere => {
             steps(&mut child, &mut held);
             thread::spawn(move || drop(child)).join().expect("dropping does not panic");
         }
@@ -301,12 +301,12 @@ fn lose_after(count: usize, command: &mut Command<'_>, way: Way) {
 #[case::abandon(OnDrop::Abandon)]
 fn between_any_two_steps_a_child_may_be_lost(
     #[case] policy: OnDrop,
-    #[values(None, Some(Tree::Group), Some(Tree::Best))] tree: Option<Tree>,
+    #[values(None, Some(Containment::Group), Some(Containment::Auto))] tree: Option<Containment>,
     #[values(true, false)] pidfd: bool,
 ) {
     isolated_for(Duration::from_mins(5), || {
         let threads = Threads::now();
-        for way in [Way::Drop, Way::Panic, Way::Elsewhere] {
+        for way in [CloneVariant::Drop, CloneVariant::Panic, CloneVariant::Elsewhere] {
             for count in 0..=STEPS.len() {
                 let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));
                 let (mut ended, writer) = io::pipe().expect("a pipe can be made");
@@ -314,7 +314,7 @@ fn between_any_two_steps_a_child_may_be_lost(
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).map_fd(writer, 3);
                 command.on_drop(policy).create_pidfd(pidfd);
                 if let Some(tree) = tree {
-                    command.tree(tree);
+                    command.containment(tree);
                 }
                 lose_after(count, &mut command, way);
                 drop(command);

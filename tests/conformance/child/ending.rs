@@ -75,7 +75,7 @@ fn a_child_can_be_killed() {
 fn a_child_can_be_signalled() {
     isolated(|| {
         let mut child = sleeper();
-        child.signal(libc::SIGTERM).expect("it is ours");
+        child.send_signal(libc::SIGTERM).expect("it is ours");
         assert_eq!(child.wait().expect("it can be waited for").signal(), Some(libc::SIGTERM));
     });
 }
@@ -94,7 +94,7 @@ fn an_ended_child_can_be_signalled_and_keeps_its_status() {
 fn what_is_no_signal_is_an_error() {
     isolated(|| {
         let mut child = sleeper();
-        let error = child.signal(65).expect_err("there is no such signal");
+        let error = child.send_signal(65).expect_err("there is no such signal");
         child.wait().expect("it can be waited for");
         assert_eq!(error.to_string(), format!("signal the child: {}", words(Errno::INVAL)));
     });

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use forkexec::{Command, Errno, Error, Launch, Link, Method, Stage, Stdio};
+use forkexec::{CloseStrategy, Command, Errno, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -22,7 +22,7 @@ fn d10_a_start_without_enough_numbers_names_what_lacks_and_leaves_nothing(
 ) {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
-        let shares_memory = method() != Method::Fork;
+        let shares_memory = method() != SpawnMethod::Fork;
         let soft = u64::try_from(3 + free).expect("a small number");
         world::set_limit(libc::RLIMIT_NOFILE, soft, hard).expect("a limit can be lowered");
         let before = Snapshot::take();
@@ -122,7 +122,7 @@ fn abort() {
 fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
     #[case] ask: fn(&mut Command<'_>),
     #[case] program: &str,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
@@ -138,7 +138,7 @@ fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
         for _ in 0..3 {
             let mut command = Command::new(program);
             // Nothing is closed before exec, so that the pipe is there for who writes at the end.
-            ask(command.launch(launch).inherit_all());
+            ask(command.spawn_policy(launch).inherit_all());
             command.spawn().expect_err("it cannot be started");
         }
         AT_EXIT.store(-1, Ordering::Relaxed);
@@ -176,7 +176,7 @@ fn a_call_that_kills_a_child_has_a_next_method(#[case] deny: fn(Deny, libc::c_lo
 #[rstest]
 fn f01_a_bulk_call_that_is_refused_costs_nothing_but_time(
     #[values(libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL)] errno: i32,
-    #[values(Link::Bulk, Link::Loop)] link: Link,
+    #[values(CloseStrategy::Bulk, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
         let files = [50, 60, 61, 500].map(|number| world::place(high_memory_file(), number));
@@ -184,7 +184,7 @@ fn f01_a_bulk_call_that_is_refused_costs_nothing_but_time(
             return;
         }
         let mut command = probe(&["report"]);
-        command.close_others_from(link).keep_fd(&files[1]).keep_fd(&files[2]);
+        command.close_strategy(link).keep_fd(&files[1]).keep_fd(&files[2]);
         let tables = [(); 2].map(|()| seen(&mut command).fds);
         assert_eq!(tables, [(); 2].map(|()| vec![0, 1, 2, 60, 61]));
     });

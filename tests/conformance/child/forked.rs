@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{Command, OnDrop, Prepared, Stdio, Tree, reserve_low_slots};
+use forkexec::{Command, Containment, OnDrop, Prepared, Stdio, reserve_low_fds};
 use forkexec_tests::isolate::isolated;
 
 use crate::child::dropped::Threads;
@@ -20,7 +20,8 @@ fn exercise(capturing: &Prepared<'_>) {
     let mut dropped = probe(&["sleep-on-stdin"]);
     drop(dropped.stdin(Stdio::piped()).on_drop(OnDrop::Kill).spawn().expect("it starts"));
     assert!(capturing.output().expect("it starts").status.success());
-    let mut tree = Command::new("sleep").arg("600").tree(Tree::Group).spawn().expect("it starts");
+    let mut tree =
+        Command::new("sleep").arg("600").containment(Containment::Group).spawn().expect("it starts");
     tree.kill_tree().expect("it is ours");
     assert_eq!(tree.wait().expect("it ends").signal(), Some(libc::SIGKILL));
 }
@@ -29,7 +30,7 @@ fn exercise(capturing: &Prepared<'_>) {
 fn forked(capturing: &Prepared<'_>) -> bool {
     let work = || {
         exercise(capturing);
-        reserve_low_slots(16).is_ok()
+        reserve_low_fds(16).is_ok()
     };
     thread::scope(|scope| scope.spawn(work).join().unwrap_or(false))
 }

@@ -33,28 +33,28 @@ fn inherited(number: i32) -> OwnedFd {
 }
 
 /// Starts a child that echoes, from a thread that ends then.
-fn be_the_parent(keeper: bool) -> ! {
+fn be_the_parent(by_spawner: bool) -> ! {
     let threads = Threads::now();
     let start = move || {
         let mut command = probe(&["echo"]);
         command.stdin(inherited(INPUT)).stdout(inherited(OUTPUT)).map_fd(inherited(LIVES), 3);
-        command.die_with_parent(libc::SIGKILL).keeper(keeper).spawn().expect("it starts")
+        command.die_with_parent(libc::SIGKILL).pdeathsig_thread(by_spawner).spawn().expect("it starts")
     };
     let _child = thread::spawn(start).join().expect("it does not panic");
-    // All but the keeper.
-    threads.await_no_more_than(usize::from(keeper));
+    // All but the spawner thread.
+    threads.await_no_more_than(usize::from(by_spawner));
     io::PipeWriter::from(inherited(SAYS)).write_all(b".").expect("somebody listens");
     let _ = io::PipeReader::from(inherited(END)).read(&mut [0]);
     process::exit(0)
 }
 
 #[rstest]
-#[case::by_the_keeper(true)]
+#[case::by_the_spawner_thread(true)]
 #[case::by_the_thread_itself(false)]
-fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] keeper: bool) {
+fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] by_spawner: bool) {
     isolated(|| {
         if env::var_os(ROLE).is_some() {
-            be_the_parent(keeper);
+            be_the_parent(by_spawner);
         }
         if !has(Operation::DieWithParent) {
             return;
@@ -76,7 +76,7 @@ fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[cas
         hears.read_exact(&mut [0]).expect("the thread ended");
         // What was killed answers nothing.
         let answered = input.write_all(b"?").and_then(|()| output.read_exact(&mut [0])).is_ok();
-        assert_eq!(answered, keeper);
+        assert_eq!(answered, by_spawner);
         drop(ends);
         parent.wait().expect("it ends");
         // The end of the pipe: the child is gone, though its input is still open.
@@ -85,9 +85,9 @@ fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[cas
     });
 }
 
-/// Nothing of the keeper's own: all signals are blocked there.
+/// Nothing of the spawner thread's own: all signals are blocked there.
 #[test]
-fn what_the_keeper_blocks_is_not_the_child_s() {
+fn what_the_spawner_thread_blocks_is_not_the_child_s() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;
@@ -109,7 +109,7 @@ fn what_the_keeper_blocks_is_not_the_child_s() {
 }
 
 #[test]
-fn what_the_keeper_cannot_start_is_told_as_ever() {
+fn what_the_spawner_thread_cannot_start_is_told_as_ever() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;

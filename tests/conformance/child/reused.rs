@@ -6,7 +6,7 @@ use std::process;
 use std::ptr;
 use std::thread;
 
-use forkexec::{Child, Command, Guarantee, OnDrop};
+use forkexec::{Child, Command, Coverage, OnDrop};
 use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 
@@ -106,11 +106,11 @@ fn w01_std_kills_a_stranger_that_has_the_number_of_its_child() {
 /// Whatever is done with the child.
 #[rstest]
 #[case::kill(|mut child: Child| drop(child.kill()))]
-#[case::signal(|mut child: Child| drop(child.signal(libc::SIGTERM)))]
+#[case::signal(|mut child: Child| drop(child.send_signal(libc::SIGTERM)))]
 #[case::terminate(|mut child: Child| drop(child.terminate_then_kill(std::time::Duration::ZERO)))]
 #[case::drop(|child: Child| drop(child))]
 #[case::kill_tree(|mut child: Child| {
-    assert_eq!(child.kill_tree().expect("nobody is there").guarantee(), Guarantee::Nothing);
+    assert_eq!(child.kill_tree().expect("nobody is there").coverage(), Coverage::Nothing);
 })]
 #[case::terminate_tree(|mut child: Child| drop(child.terminate_tree_then_kill(std::time::Duration::ZERO)))]
 #[case::communicate(|child: Child| drop(child.communicate(b"nobody reads this")))]

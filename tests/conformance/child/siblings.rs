@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use forkexec::{Command, Errno, Error, Launch, Stage};
+use forkexec::{Command, Errno, Error, SpawnPolicy, Stage};
 use forkexec_tests::isolate::isolated;
 
 use crate::start::probe;
@@ -97,7 +97,7 @@ fn start_among_hanging_ones(start: impl Fn() + Sync) {
 fn e13_a_child_that_runs_is_told_while_others_hang_before_exec() {
     isolated(|| {
         start_among_hanging_ones(|| {
-            let mut child = probe(&["true"]).launch(Launch::Fork).spawn().expect("it starts");
+            let mut child = probe(&["true"]).spawn_policy(SpawnPolicy::Fork).spawn().expect("it starts");
             assert!(child.wait().expect("it ends").success());
         });
     });
@@ -107,8 +107,10 @@ fn e13_a_child_that_runs_is_told_while_others_hang_before_exec() {
 fn e13_a_missing_program_is_told_while_others_hang_before_exec() {
     isolated(|| {
         start_among_hanging_ones(|| {
-            let error =
-                Command::new("/no/such/program").launch(Launch::Fork).spawn().expect_err("it is missing");
+            let error = Command::new("/no/such/program")
+                .spawn_policy(SpawnPolicy::Fork)
+                .spawn()
+                .expect_err("it is missing");
             assert_eq!(error.as_spawn().map(forkexec::SpawnError::errno), Some(Errno::NOENT));
         });
     });

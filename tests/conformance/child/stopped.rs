@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Errno, Guarantee, Pipeline, Stdio, Tree};
+use forkexec::{Child, Command, Containment, Coverage, Errno, Pipeline, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
@@ -81,17 +81,17 @@ fn each_stopped_child_of_a_pipeline_notices_sigterm() {
 }
 
 /// A child that is stopped, and one of its own.
-fn stopped_family(tree: Tree) -> Child {
+fn stopped_family(tree: Containment) -> Child {
     let script = format!("sh -c '{}' & {STOPS}", STOPS.replace('\'', "\""));
-    stopped(stopping(&script).tree(tree), 2)
+    stopped(stopping(&script).containment(tree), 2)
 }
 
 /// Faults: W15
 #[rstest]
-#[case::of_a_group(Tree::Group)]
-#[case::of_a_session(Tree::Session)]
-#[case::of_the_best(Tree::Best)]
-fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
+#[case::of_a_group(Containment::Group)]
+#[case::of_a_session(Containment::Session)]
+#[case::of_the_best(Containment::Auto)]
+fn stopped_descendants_notice_sigterm(#[case] tree: Containment) {
     isolated(|| {
         if !opens_descendants() {
             return;
@@ -105,7 +105,7 @@ fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
         });
         assert_eq!(status, (Some(7), None));
         let killed = killed.expect("it was told");
-        assert!(killed.found() >= 2 && killed.guarantee() >= Guarantee::Group, "{killed:?}");
+        assert!(killed.found() >= 2 && killed.coverage() >= Coverage::Group, "{killed:?}");
         assert_eq!(killed.failure(), None);
     });
 }
@@ -114,9 +114,9 @@ fn stopped_descendants_notice_sigterm(#[case] tree: Tree) {
 ///
 /// Faults: W15, W17
 #[rstest]
-#[case::of_a_group(Tree::Group)]
-#[case::of_a_session(Tree::Session)]
-fn stopped_group_notices_sigterm_without_pidfds(#[case] tree: Tree) {
+#[case::of_a_group(Containment::Group)]
+#[case::of_a_session(Containment::Session)]
+fn stopped_group_notices_sigterm_without_pidfds(#[case] tree: Containment) {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_pidfd_open, libc::ENOSYS).installed() {
             return;

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::time::Duration;
 
-use forkexec::{Child, Command, Errno, Error, Guarantee, InputError, OnDrop, Stage, Stdio, Tree};
+use forkexec::{Child, Command, Containment, Coverage, Errno, Error, InputError, OnDrop, Stage, Stdio};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world::{Cgroup, limit, set_limit};
@@ -47,11 +47,11 @@ fn bury_all() {
 }
 
 /// A family in the group, each where it is to be.
-fn family(world: &Cgroup, tree: Option<Tree>) -> Child {
+fn family(world: &Cgroup, tree: Option<Containment>) -> Child {
     let mut command = probe(&["family"]);
     command.cgroup(world.path()).stdout(Stdio::piped());
     if let Some(tree) = tree {
-        command.tree(tree);
+        command.containment(tree);
     }
     let mut child = command.spawn().expect("it starts");
     let stdout = child.stdout.as_mut().expect("it was piped");
@@ -66,20 +66,20 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 #[rstest]
 #[case::by_descent_orphans_are_left(
     None,
-    Guarantee::Walk,
+    Coverage::Walk,
     &["daemon", "hopper", "orphan", "rover", "strayed"]
 )]
 #[case::of_a_group_who_left_it_and_has_no_parent_in_it(
-    Some(Tree::Group),
-    Guarantee::Group,
+    Some(Containment::Group),
+    Coverage::Group,
     &["daemon", "rover", "strayed"]
 )]
-#[case::of_a_session_who_started_another(Some(Tree::Session), Guarantee::Session, &["daemon", "rover"])]
-#[case::of_a_control_group_nobody(Some(Tree::Cgroup), Guarantee::Cgroup, &[])]
-#[case::of_the_best_nobody(Some(Tree::Best), Guarantee::Cgroup, &[])]
+#[case::of_a_session_who_started_another(Some(Containment::Session), Coverage::Session, &["daemon", "rover"])]
+#[case::of_a_control_group_nobody(Some(Containment::Cgroup), Coverage::Cgroup, &[])]
+#[case::of_the_best_nobody(Some(Containment::Auto), Coverage::Cgroup, &[])]
 fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
-    #[case] tree: Option<Tree>,
-    #[case] guarantee: Guarantee,
+    #[case] tree: Option<Containment>,
+    #[case] guarantee: Coverage,
     #[case] left: &[&str],
 ) {
     isolated(|| {
@@ -89,7 +89,7 @@ fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
         let Some(world) = world() else { return };
         let mut child = family(&world, tree);
         let killed = child.kill_tree().expect("they are ours");
-        assert_eq!((killed.guarantee(), killed.refused()), (guarantee, 0), "{killed:?}");
+        assert_eq!((killed.coverage(), killed.refused()), (guarantee, 0), "{killed:?}");
         // A hopper may be two at the moment of the count, or none that is listed.
         assert!((BYTES - left.len() - 1..=BYTES + 4).contains(&killed.found()), "{killed:?}");
         let seen = world.names();
@@ -104,18 +104,18 @@ fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
 
 /// Without descent, too: it was waited for before.
 #[rstest]
-#[case::of_a_group(Tree::Group, Guarantee::Group)]
-#[case::of_a_session(Tree::Session, Guarantee::Session)]
-#[case::of_a_control_group(Tree::Cgroup, Guarantee::Cgroup)]
-fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Tree, #[case] guarantee: Guarantee) {
+#[case::of_a_group(Containment::Group, Coverage::Group)]
+#[case::of_a_session(Containment::Session, Coverage::Session)]
+#[case::of_a_control_group(Containment::Cgroup, Coverage::Cgroup)]
+fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Containment, #[case] guarantee: Coverage) {
     isolated(|| {
         let Some(world) = world() else { return };
         let mut command = Command::new("sh");
-        command.args(["-c", "sleep 600 & exit 3"]).cgroup(world.path()).tree(tree);
+        command.args(["-c", "sleep 600 & exit 3"]).cgroup(world.path()).containment(tree);
         let mut child = command.spawn().expect("it starts");
         assert_eq!(child.wait().expect("it ends").code(), Some(3));
         let killed = child.kill_tree().expect("they are ours");
-        assert_eq!((killed.guarantee(), killed.found()), (guarantee, 1), "{killed:?}");
+        assert_eq!((killed.coverage(), killed.found()), (guarantee, 1), "{killed:?}");
         assert_eq!(world.names(), names(&[]));
         assert_eq!(child.wait().expect("it is known").code(), Some(3));
         drop(child);
@@ -127,14 +127,14 @@ fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Tree, #[case] guara
 ///
 /// Faults: W13
 #[rstest]
-#[case::user_of_the_parent(None, None, Guarantee::Cgroup)]
-#[case::superuser(Some(0), None, Guarantee::Cgroup)]
-#[case::user_without_access(Some(4321), None, Guarantee::SealedCgroup)]
-#[case::owner_of_the_group_above(Some(4321), Some(4321), Guarantee::Cgroup)]
+#[case::user_of_the_parent(None, None, Coverage::Cgroup)]
+#[case::superuser(Some(0), None, Coverage::Cgroup)]
+#[case::user_without_access(Some(4321), None, Coverage::SealedCgroup)]
+#[case::owner_of_the_group_above(Some(4321), Some(4321), Coverage::Cgroup)]
 fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
     #[case] user: Option<u32>,
     #[case] owner: Option<u32>,
-    #[case] guarantee: Guarantee,
+    #[case] guarantee: Coverage,
 ) {
     isolated(|| {
         if !is_privileged() {
@@ -148,7 +148,11 @@ fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
         let leaves = format!("echo $$ 2>&- >{}; echo there; exec sleep 600", above.display());
         let script = format!("sh -c '{leaves}' 2>&- & wait");
         let mut command = Command::new("sh");
-        command.args(["-c", &script]).stdout(Stdio::piped()).cgroup(world.path()).tree(Tree::Cgroup);
+        command
+            .args(["-c", &script])
+            .stdout(Stdio::piped())
+            .cgroup(world.path())
+            .containment(Containment::Cgroup);
         if let Some(user) = user {
             command.uid(user).gid(user).groups([]).current_dir("/");
         }
@@ -156,7 +160,7 @@ fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
         let stdout = child.stdout.as_mut().expect("it was piped");
         stdout.read_exact(&mut [0; 6]).expect("it says that it is there");
         let killed = child.kill_tree().expect("it is ours");
-        assert_eq!((killed.guarantee(), killed.failure()), (guarantee, None), "{killed:?}");
+        assert_eq!((killed.coverage(), killed.failure()), (guarantee, None), "{killed:?}");
         let left = world.names();
         world.kill();
         assert_eq!(left.is_empty(), guarantee.is_complete(), "{left:?}");
@@ -179,7 +183,7 @@ fn lack_of_descriptors_is_told_and_leaves_none_stopped(#[case] free: usize, #[ca
             return;
         }
         let Some(world) = world() else { return };
-        let mut child = family(&world, Some(Tree::Group));
+        let mut child = family(&world, Some(Containment::Group));
         let mut held = Vec::new();
         let (_, hard) = limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
@@ -189,7 +193,7 @@ fn lack_of_descriptors_is_told_and_leaves_none_stopped(#[case] free: usize, #[ca
         held.truncate(held.len() - free);
         let killed = child.kill_tree().expect("it is ours");
         drop(held);
-        assert_eq!(killed.guarantee(), Guarantee::Group);
+        assert_eq!(killed.coverage(), Coverage::Group);
         assert_eq!(killed.failure(), failure.map(Errno::from_raw), "{killed:?}");
         assert_eq!(stopped_children(), 0);
         world.kill();
@@ -213,14 +217,16 @@ fn w09_of_a_child_that_was_waited_for_no_number_is_signalled() {
         let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
         child.wait().expect("it ends");
         let killed = child.kill_tree().expect("nobody is there");
-        assert_eq!((killed.guarantee(), killed.found()), (Guarantee::Nothing, 0));
+        assert_eq!((killed.coverage(), killed.found()), (Coverage::Nothing, 0));
     });
 }
 
 #[rstest]
-fn a_tree_may_be_ended_twice(#[values(Tree::Group, Tree::Session, Tree::Best)] tree: Tree) {
+fn a_tree_may_be_ended_twice(
+    #[values(Containment::Group, Containment::Session, Containment::Auto)] tree: Containment,
+) {
     isolated(|| {
-        let mut child = Command::new("sleep").arg("600").tree(tree).spawn().expect("it starts");
+        let mut child = Command::new("sleep").arg("600").containment(tree).spawn().expect("it starts");
         child.kill_tree().expect("it is ours");
         child.kill_tree().expect("it is a zombie");
         assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
@@ -229,10 +235,10 @@ fn a_tree_may_be_ended_twice(#[values(Tree::Group, Tree::Session, Tree::Best)] t
 }
 
 #[rstest]
-#[case::of_a_group(Tree::Group)]
-#[case::of_a_control_group(Tree::Cgroup)]
+#[case::of_a_group(Containment::Group)]
+#[case::of_a_control_group(Containment::Cgroup)]
 fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
-    #[case] tree: Tree,
+    #[case] tree: Containment,
     #[values(true, false)] all_will: bool,
 ) {
     isolated(|| {
@@ -248,7 +254,7 @@ fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
              trap 'wait; exit 7' TERM; echo there; wait; wait"
         );
         let mut command = Command::new("sh");
-        command.args(["-c", &script]).stdout(Stdio::piped()).cgroup(world.path()).tree(tree);
+        command.args(["-c", &script]).stdout(Stdio::piped()).cgroup(world.path()).containment(tree);
         let mut child = command.spawn().expect("it starts");
         let mut stdout = child.stdout.take().expect("it was piped");
         stdout.read_exact(&mut [0; 18]).expect("each says that it is there");
@@ -266,10 +272,10 @@ fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
 }
 
 #[rstest]
-#[case::of_a_group(Tree::Group)]
-#[case::of_a_control_group(Tree::Cgroup)]
+#[case::of_a_group(Containment::Group)]
+#[case::of_a_control_group(Containment::Cgroup)]
 fn a_tree_is_ended_with_a_child_that_is_dropped(
-    #[case] tree: Tree,
+    #[case] tree: Containment,
     #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] was_waited_for: bool,
 ) {
@@ -278,7 +284,7 @@ fn a_tree_is_ended_with_a_child_that_is_dropped(
         let Some(world) = world() else { return };
         let script = if was_waited_for { "sleep 600 &" } else { "sleep 600 & echo; sleep 600" };
         let mut command = Command::new("sh");
-        command.args(["-c", script]).stdout(Stdio::piped()).cgroup(world.path()).tree(tree);
+        command.args(["-c", script]).stdout(Stdio::piped()).cgroup(world.path()).containment(tree);
         let mut child = command.on_drop(policy).spawn().expect("it starts");
         let mut stdout = child.stdout.take().expect("it was piped");
         if was_waited_for {
@@ -302,7 +308,7 @@ fn no_control_group_is_left_of_a_tree_that_was_let_go() {
         let threads = Threads::now();
         let Some(world) = world() else { return };
         let mut command = probe(&["sleep-on-stdin"]);
-        command.stdin(Stdio::piped()).cgroup(world.path()).tree(Tree::Cgroup);
+        command.stdin(Stdio::piped()).cgroup(world.path()).containment(Containment::Cgroup);
         let mut child = command.spawn().expect("it starts");
         let stdin = child.stdin.take();
         drop(child);
@@ -323,10 +329,10 @@ fn where_a_control_group_may_not_be_entered_the_best_is_a_process_group() {
         fs::write(world.path().join("cgroup.type"), "threaded").expect("the root is one, too");
         let mut command = Command::new("sleep");
         command.arg("600").cgroup(world.path());
-        let refused = failure(command.tree(Tree::Cgroup));
+        let refused = failure(command.containment(Containment::Cgroup));
         assert_eq!((refused.stage(), refused.errno()), (Stage::Cgroup, Errno::from_raw(libc::EOPNOTSUPP)));
         assert_eq!(world.below().len(), 0, "no group is left of it");
-        is_ended_by_its_group(command.tree(Tree::Best));
+        is_ended_by_its_group(command.containment(Containment::Auto));
     });
 }
 
@@ -340,25 +346,26 @@ fn where_no_control_group_can_be_made_the_best_is_a_process_group() {
         fs::write(directory.path().join("cgroup.procs"), "").expect("it is ours");
         let mut command = Command::new("sleep");
         command.arg("600").cgroup(directory.path());
-        let refused = failure(command.tree(Tree::Cgroup));
+        let refused = failure(command.containment(Containment::Cgroup));
         assert_eq!((refused.stage(), refused.errno()), (Stage::Cgroup, Errno::NOENT));
         assert_eq!(fs::read_dir(directory.path()).expect("it is ours").count(), 1, "nothing is left of it");
-        is_ended_by_its_group(command.tree(Tree::Best));
+        is_ended_by_its_group(command.containment(Containment::Auto));
     });
 }
 
 fn is_ended_by_its_group(command: &mut Command<'_>) {
     let mut child = command.spawn().expect("it starts");
-    assert_eq!(child.kill_tree().expect("it is ours").guarantee(), Guarantee::Group);
+    assert_eq!(child.kill_tree().expect("it is ours").coverage(), Coverage::Group);
     assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
 }
 
 #[test]
 fn the_best_is_a_process_group_at_least() {
     isolated(|| {
-        let mut child = Command::new("sleep").arg("600").tree(Tree::Best).spawn().expect("it starts");
+        let mut child =
+            Command::new("sleep").arg("600").containment(Containment::Auto).spawn().expect("it starts");
         let killed = child.kill_tree().expect("it is ours");
-        assert!(killed.guarantee() >= Guarantee::Group, "{killed:?}");
+        assert!(killed.coverage() >= Coverage::Group, "{killed:?}");
         assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
     });
 }
@@ -366,15 +373,15 @@ fn the_best_is_a_process_group_at_least() {
 #[test]
 fn a_tree_that_cannot_be_is_refused_before_anything_starts() {
     isolated(|| {
-        let unsupported = Command::new("true").tree(Tree::Reaper).spawn();
+        let unsupported = Command::new("true").containment(Containment::Reaper).spawn();
         assert!(matches!(unsupported, Err(Error::Unsupported { .. })), "{unsupported:?}");
         if !capabilities().has(Operation::Cgroup) {
-            let unsupported = Command::new("true").tree(Tree::Cgroup).spawn();
+            let unsupported = Command::new("true").containment(Containment::Cgroup).spawn();
             assert!(matches!(unsupported, Err(Error::Unsupported { .. })), "{unsupported:?}");
         }
-        let other = Command::new("true").process_group(5).tree(Tree::Group).spawn();
+        let other = Command::new("true").process_group(5).containment(Containment::Group).spawn();
         assert!(matches!(other, Err(Error::Input(InputError::TreeInOtherGroup { group: 5 }))), "{other:?}");
-        let other = Command::new("true").process_group(5).tree(Tree::Session).spawn();
+        let other = Command::new("true").process_group(5).containment(Containment::Session).spawn();
         assert!(
             matches!(other, Err(Error::Input(InputError::SessionInOtherGroup { group: 5 }))),
             "{other:?}"

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Error, Launch};
+use forkexec::{Child, Command, Error, SpawnPolicy};
 use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 
@@ -85,9 +85,11 @@ fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, fals
 
 /// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
 #[rstest]
-fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+fn a_child_whose_status_was_taken_is_nobody(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
+) {
     isolated(|| {
-        let mut child = Command::new("true").launch(launch).spawn().expect("it starts");
+        let mut child = Command::new("true").spawn_policy(launch).spawn().expect("it starts");
         if child.pidfd().is_none() {
             child.wait().expect("it ends");
             return skip("a child has no descriptor here");
@@ -95,7 +97,7 @@ fn a_child_whose_status_was_taken_is_nobody(#[values(Launch::Auto, Launch::Fork)
         let pid = i32::try_from(child.id()).expect("it is a pid");
         // SAFETY: nothing is written.
         check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
-        child.signal(libc::SIGKILL).expect("nobody is there, which is no error");
+        child.send_signal(libc::SIGKILL).expect("nobody is there, which is no error");
         let waited = child.wait();
         assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
     });

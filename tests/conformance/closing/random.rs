@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::slice;
 
-use forkexec_core::{Backend, KeepList, Link, close_except};
+use forkexec_core::{Backend, CloseStrategy, KeepList, close_except};
 use forkexec_linux::Linux;
 use forkexec_posix::Posix;
 use forkexec_tests::isolate::isolated;
@@ -34,7 +34,7 @@ fn every_link_of_every_backend_leaves_exactly_the_list() {
             let stays = |&fd: &RawFd| !is_free(fd) && (fd < first || keep.contains(&fd));
             let expected: Vec<_> = asked.iter().copied().filter(stays).collect();
             let (asked, keep) = (Vec::from_iter(asked), Vec::from_iter(keep));
-            for link in [Link::Bulk, Link::Enumerate, Link::Loop] {
+            for link in [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop] {
                 // SAFETY: it is used in a forked child alone.
                 let linux = Linux::new(unsafe { forkexec_linux::Kernel::new() });
                 prop_assert_eq!(&left(&linux, first, &keep, link, &asked), &expected, "linux, {:?}", link);
@@ -56,7 +56,13 @@ fn numbers(limit: RawFd, count: usize) -> impl Strategy<Value = BTreeSet<RawFd>>
 /// Which of the numbers are open in a child that closed all from `first` up but the list.
 ///
 /// What was closed before is asked about at the low end alone, where a new descriptor of the chain's own would be.
-fn left<B: Backend>(backend: &B, first: RawFd, keep: &[RawFd], link: Link, asked: &[RawFd]) -> Vec<RawFd> {
+fn left<B: Backend>(
+    backend: &B,
+    first: RawFd,
+    keep: &[RawFd],
+    link: CloseStrategy,
+    asked: &[RawFd],
+) -> Vec<RawFd> {
     let keep = KeepList::new(keep).expect("a set is sorted");
     let answers = Answers::new(asked.len());
     // SAFETY: the child makes async-signal-safe calls alone, and exits.

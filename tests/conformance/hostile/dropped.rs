@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forkexec::{Command, Launch};
+use forkexec::{Command, SpawnPolicy};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{Escape, Ids, Left};
@@ -94,9 +94,9 @@ fn start_in_each_way(
     no_new_privs: bool,
 ) -> BTreeMap<String, Escape> {
     let mut all = BTreeMap::new();
-    for launch in [Launch::Auto, Launch::Fork] {
+    for launch in [SpawnPolicy::Auto, SpawnPolicy::Fork] {
         let mut command = Command::new(program);
-        command.arg("escape").current_dir("/").launch(launch);
+        command.arg("escape").current_dir("/").spawn_policy(launch);
         asked.of(&mut command);
         if no_new_privs {
             command.no_new_privs();

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use forkexec::{Command, Error, Launch, Method, Stage};
+use forkexec::{Command, Error, SpawnMethod, SpawnPolicy, Stage};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::{probe, world};
@@ -118,7 +118,7 @@ fn with_forged_proc(forge: impl FnOnce(&Path), test: impl FnOnce()) {
 
 #[rstest]
 fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() {
@@ -130,7 +130,7 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
                 if !Deny::new().kill(libc::SYS_execve).installed() {
                     return;
                 }
-                let spawned = Command::new(probe::path()).arg("true").launch(launch).spawn();
+                let spawned = Command::new(probe::path()).arg("true").spawn_policy(launch).spawn();
                 if cfg!(forkexec_backend = "posix") {
                     return assert!(
                         !spawned.expect("the floor cannot tell").wait().expect("it ends").success()
@@ -140,7 +140,9 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
                 match spawned {
                     Err(Error::Died { stage: Stage::Exec, .. }) => {}
                     Ok(mut child) => {
-                        assert!(child.method() == Method::Fork && !child.wait().expect("it ends").success());
+                        assert!(
+                            child.method() == SpawnMethod::Fork && !child.wait().expect("it ends").success()
+                        );
                     }
                     other => panic!("a child that was killed is {other:?}"),
                 }
@@ -160,7 +162,7 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
 })]
 fn e13_f04_a_forged_proc_makes_nobody_wait_for_a_program_that_runs(
     #[case] forge: fn(&Path),
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() {
@@ -168,7 +170,7 @@ fn e13_f04_a_forged_proc_makes_nobody_wait_for_a_program_that_runs(
         }
         with_forged_proc(forge, || {
             let mut command = Command::new(probe::path());
-            command.arg("sleep-on-stdin").stdin(forkexec::Stdio::piped()).launch(launch).setsid();
+            command.arg("sleep-on-stdin").stdin(forkexec::Stdio::piped()).spawn_policy(launch).setsid();
             let mut child = command.spawn().expect("it runs");
             drop(child.stdin.take());
             assert!(child.wait().expect("its input ends").success());

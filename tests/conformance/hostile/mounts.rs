@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::ptr;
 
-use forkexec::{Command, Errno, Launch};
+use forkexec::{Command, Errno, SpawnPolicy};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 use rstest::rstest;
@@ -75,7 +75,7 @@ fn on_a_read_only_mount_children_are_as_ever() {
 
 #[rstest]
 fn n20_e07_a_program_or_an_interpreter_on_a_noexec_mount_is_told(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     let elsewhere = tempfile::tempdir().expect("a temporary directory can be made");
     let outside = elsewhere.path().join("script");
@@ -84,13 +84,13 @@ fn n20_e07_a_program_or_an_interpreter_on_a_noexec_mount_is_told(
         |at| script(&outside, &at.join("probe")),
         |at| {
             let program = at.join("probe");
-            let failed = failure(Command::new(&program).launch(launch));
+            let failed = failure(Command::new(&program).spawn_policy(launch));
             let denied = words(Errno::ACCES);
             assert_eq!(
                 failed.to_string(),
                 format!("exec {program:?}: {denied}: its filesystem is mounted noexec")
             );
-            let failed = failure(Command::new(&outside).launch(launch));
+            let failed = failure(Command::new(&outside).spawn_policy(launch));
             assert_eq!((failed.errno(), failed.cause().is_some()), (Errno::ACCES, true), "{failed}");
             println!("{failed}");
         },

@@ -1,6 +1,6 @@
 //! A caller in namespaces of its own: the first process of its numbers, the superuser of few users.
 
-use forkexec::{Command, Errno, Launch, Stage, Stdio};
+use forkexec::{Command, Errno, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Ids;
 use forkexec_tests::world;
@@ -94,7 +94,7 @@ fn an_id_that_is_not_mapped_is_told(#[case] ask: fn(&mut Command<'_>), #[case] s
 #[rstest]
 #[case::auto(nothing)]
 #[case::own_table(|it: &mut Command<'_>| { it.inherit_all(); })]
-#[case::by_fork(|it: &mut Command<'_>| { it.launch(Launch::Fork); })]
+#[case::by_fork(|it: &mut Command<'_>| { it.spawn_policy(SpawnPolicy::Fork); })]
 #[case::with_a_closure(|it: &mut Command<'_>| {
     // SAFETY: the closure does nothing.
     unsafe { it.pre_exec(|| Ok(())) };
@@ -125,9 +125,9 @@ fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'
 /// A parent outside of the child's pid namespace is 0 to it.
 /// Faults: S15
 #[rstest]
-#[case::auto(Launch::Auto)]
-#[case::by_fork(Launch::Fork)]
-fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: Launch) {
+#[case::auto(SpawnPolicy::Auto)]
+#[case::by_fork(SpawnPolicy::Fork)]
+fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: SpawnPolicy) {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -136,8 +136,8 @@ fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: Launch) {
         check(unsafe { libc::unshare(libc::CLONE_NEWPID) });
         let tied = |verb: &'static str| {
             let mut command = probe(&[verb]);
-            // The namespace is that of this thread, which the keeper does not have.
-            command.launch(launch).die_with_parent(libc::SIGKILL).keeper(false);
+            // The namespace is that of this thread, which the spawner thread does not have.
+            command.spawn_policy(launch).die_with_parent(libc::SIGKILL).pdeathsig_thread(false);
             command
         };
         let mut init = tied("echo").stdin(Stdio::piped()).spawn().expect("it starts");

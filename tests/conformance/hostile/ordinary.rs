@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use forkexec::{Command, Errno, Launch, Link, Stage, Stdio};
+use forkexec::{CloseStrategy, Command, Errno, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 
@@ -32,8 +32,8 @@ impl Ordinary {
 
     /// Starts children in each way, and holds each to what it is to be. Those that are asked for something more have that.
     pub(super) fn check(&self, ask: Ask, has: Has) {
-        for launch in [Launch::Auto, Launch::Fork] {
-            for link in [Link::Bulk, Link::Enumerate, Link::Loop] {
+        for launch in [SpawnPolicy::Auto, SpawnPolicy::Fork] {
+            for link in [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop] {
                 for session in [false, true] {
                     self.check_one(launch, link, session, (ask, has));
                 }
@@ -41,10 +41,10 @@ impl Ordinary {
         }
     }
 
-    fn check_one(&self, launch: Launch, link: Link, session: bool, (ask, has): (Ask, Has)) {
+    fn check_one(&self, launch: SpawnPolicy, link: CloseStrategy, session: bool, (ask, has): (Ask, Has)) {
         let command = |program: &Path| {
             let mut command = Command::new(program);
-            command.arg("report").launch(launch).close_others_from(link).keep_fd(&self.files[1]);
+            command.arg("report").spawn_policy(launch).close_strategy(link).keep_fd(&self.files[1]);
             // There may be no `/dev/null`.
             command.stdin(Stdio::inherit());
             if session {

@@ -5,7 +5,7 @@
 
 use std::os::fd::AsRawFd;
 
-use forkexec::{Command, Launch, Stage, Stdio};
+use forkexec::{Command, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -38,16 +38,16 @@ fn all(command: &mut Command<'_>) {
 }
 
 /// What a start comes to whose program would say so in a file.
-fn refusal(launch: Launch, ask: Ask) -> (Stage, i32) {
+fn refusal(launch: SpawnPolicy, ask: Ask) -> (Stage, i32) {
     refusal_in(&world::empty_chroot(), launch, ask)
 }
 
-fn refusal_in(root: &TempDir, launch: Launch, ask: Ask) -> (Stage, i32) {
+fn refusal_in(root: &TempDir, launch: SpawnPolicy, ask: Ask) -> (Stage, i32) {
     let file = memory_file();
     let mut command = Command::new(root.path().join("probe"));
     command
         .args(["write", "1", "it ran"])
-        .launch(launch)
+        .spawn_policy(launch)
         .stdout(Stdio::from(file.try_clone().expect("it is open")));
     ask(&mut command);
     let failure = failure(&mut command);
@@ -79,7 +79,7 @@ fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
     #[case] stage: Stage,
     #[case] ask: Ask,
     #[values(PRETENDED, libc::EPERM, libc::EAGAIN, libc::ENOSYS)] errno: i32,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() || !verifies() {
@@ -100,7 +100,7 @@ fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
 fn s14_each_of_the_three_ids_is_verified(
     #[values(Stage::Gid, Stage::Uid)] stage: Stage,
     #[values(0, 1, 2)] differs: usize,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() || !verifies() {
@@ -137,7 +137,7 @@ fn s14_each_of_the_three_ids_is_verified(
 fn s14_where_nobody_can_look_no_program_runs(
     #[case] call: libc::c_long,
     #[case] stage: Stage,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if is_privileged() && verifies() && Deny::new().errno(call, libc::ENOSYS).installed() {
@@ -151,7 +151,7 @@ fn s14_where_nobody_can_look_no_program_runs(
 fn s09_s14_a_capability_that_cannot_be_given_up_ends_the_child(
     #[values(PRETENDED, libc::EPERM, libc::EINVAL, libc::ENOSYS)] errno: i32,
     #[values(libc::SYS_prctl, libc::SYS_capget)] call: libc::c_long,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() || is_emulated("keeps no capabilities") || !verifies() {
@@ -167,7 +167,7 @@ fn s09_s14_a_capability_that_cannot_be_given_up_ends_the_child(
             // What nobody tells is taken for all, and given up.
             let root = world::empty_chroot();
             let mut command = Command::new(root.path().join("probe"));
-            command.args(["true"]).launch(launch);
+            command.args(["true"]).spawn_policy(launch);
             all(&mut command);
             return assert!(command.status().expect("it starts").success());
         }

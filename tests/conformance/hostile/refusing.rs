@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 
-use forkexec::{Command, Error, Launch, Stdio};
+use forkexec::{Command, Error, SpawnPolicy, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::{android, probe, world};
@@ -81,9 +81,9 @@ fn output() -> Output {
     (file, other)
 }
 
-fn start(kept: &OwnedFd, (output, to): Output, launch: Launch, ask: Ask, errno: i32) -> Went {
+fn start(kept: &OwnedFd, (output, to): Output, launch: SpawnPolicy, ask: Ask, errno: i32) -> Went {
     let mut command = Command::new(probe::path());
-    command.args(["report"]).launch(launch).keep_fd(kept).stdout(Stdio::from(to));
+    command.args(["report"]).spawn_policy(launch).keep_fd(kept).stdout(Stdio::from(to));
     ask(&mut command);
     let told = |error: &Error| match error {
         Error::Spawn(error) => Some(error.errno().raw()),
@@ -129,7 +129,7 @@ fn f01_f02_each_call_refused_leaves_the_exact_table_or_a_clear_error(
                 if !Deny::new().errno(call, errno).installed() {
                     return;
                 }
-                for launch in [Launch::Auto, Launch::Fork] {
+                for launch in [SpawnPolicy::Auto, SpawnPolicy::Fork] {
                     let plain = [(); 2].map(|()| start(&files[1], next(), launch, NOTHING, errno));
                     let asking = start(&files[1], next(), launch, ask, errno);
                     println!("{name}, {errno}, {launch:?}: {plain:?}, and asked for it: {asking:?}");

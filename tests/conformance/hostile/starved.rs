@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use forkexec::{Command, Errno, Error, Launch, Stage, Stdio};
+use forkexec::{Command, Errno, Error, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::{probe, world};
 use rstest::rstest;
@@ -21,7 +21,7 @@ fn told(error: &Error) -> Option<(Stage, Errno)> {
 /// A user who has as many processes as it may: no child is to be had, until one is.
 #[rstest]
 fn e16_a_user_at_its_limit_of_processes_is_told_at_the_start(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if !is_privileged() {
@@ -29,7 +29,7 @@ fn e16_a_user_at_its_limit_of_processes_is_told_at_the_start(
         }
         let root = world::empty_chroot();
         let mut command = Command::new(root.path().join("probe"));
-        command.arg("true").launch(launch).current_dir("/");
+        command.arg("true").spawn_policy(launch).current_dir("/");
         let done = inside(Namespaces::NONE, || {
             let user = NOBODY - 23;
             // SAFETY: changes the calling process alone, which is the test's own.
@@ -56,12 +56,12 @@ fn address_space() -> u64 {
 }
 
 /// A limit of so many bytes above what there is, in a process that has not started anything: its stack is not there yet.
-fn start_with_room(launch: Launch, room: u64) -> bool {
+fn start_with_room(launch: SpawnPolicy, room: u64) -> bool {
     let mut started = false;
     let (mut reader, mut writer) = std::io::pipe().expect("a pipe can be made");
     let done = inside(Namespaces::NONE, || {
         let mut command = Command::new(probe::path());
-        command.arg("true").launch(launch);
+        command.arg("true").spawn_policy(launch);
         let prepared = command.prepare().expect("it means something");
         let (_, hard) = world::limit(libc::RLIMIT_AS).expect("the limit is known");
         world::set_limit(libc::RLIMIT_AS, address_space() + room, hard).expect("a limit can be lowered");
@@ -89,7 +89,7 @@ fn start_with_room(launch: Launch, room: u64) -> bool {
 
 #[rstest]
 fn e16_without_address_space_a_start_is_refused_and_with_enough_it_goes_well(
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         if is_emulated("has its own address space") {

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::{Range, RangeInclusive};
 use std::os::fd::RawFd;
 
-use forkexec::{Cause, Command, Errno, Link, SpawnError, Stage, Stdio};
+use forkexec::{Cause, CloseStrategy, Command, Errno, SpawnError, Stage, Stdio};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use rstest::rstest;
@@ -34,14 +34,14 @@ fn d05_a_missing_program_is_an_error_wherever_something_is_mapped(#[case] stdio:
 }
 
 #[rstest]
-#[case::closing_all(Some(Link::Bulk))]
+#[case::closing_all(Some(CloseStrategy::Bulk))]
 #[case::inheriting_all(None)]
-fn d05_a_missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<Link>) {
+fn d05_a_missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<CloseStrategy>) {
     isolated(|| {
         let file = high_memory_file();
         let mut command = Command::new(MISSING);
         let command = match close {
-            Some(link) => command.close_others_from(link),
+            Some(link) => command.close_strategy(link),
             None => command.inherit_all(),
         };
         for number in NUMBERS {

@@ -172,13 +172,13 @@ impl Files {
         };
         let stdio = world::close_stdio(&[0, 1, 2]);
         // The plan's numbers may be those that the library has reserved: then it takes others.
-        let is_reserved = forkexec::low_slots().iter().any(|fd| plan.open.contains(fd));
+        let is_reserved = forkexec::low_fds().iter().any(|fd| plan.open.contains(fd));
         if is_reserved {
-            forkexec::reserve_low_slots(0).expect("closing cannot fail");
+            forkexec::reserve_low_fds(0).expect("closing cannot fail");
         }
         let open: BTreeMap<_, _> = plan.open.iter().map(|&fd| (fd, open_at(fd))).collect();
         if is_reserved {
-            forkexec::reserve_low_slots(4).expect("a pipe can be made");
+            forkexec::reserve_low_fds(4).expect("a pipe can be made");
         }
         open.iter().filter(|(fd, _)| plan.cloexec.contains(fd)).for_each(|(_, file)| set_cloexec(file));
         let identities = plan.open.iter().map(|&fd| (fd, identity_of(fd))).collect();

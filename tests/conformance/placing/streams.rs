@@ -1,9 +1,10 @@
 //! 0, 1 and 2, in a parent that lacks some of them.
 
 use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::os::fd::RawFd;
 
-use forkexec::{Errno, Stage};
+use forkexec::{Command, Errno, Error, InputError, Stage, Stdio};
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
@@ -97,5 +98,23 @@ fn a_stream_that_is_close_on_exec_is_inherited_all_the_same(
     isolated(|| {
         let plan = Plan { streams: [kind; 3], cloexec: BTreeSet::from([0, 1, 2]), ..Plan::with_open([]) };
         assert_eq!(plan.carry_out(), Ok((plan.expected(), vec![])));
+    });
+}
+
+#[test]
+fn stderr_can_be_the_stdout_of_the_parent() {
+    isolated(|| {
+        let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+        nix::unistd::dup2_stdout(&writer).expect("1 is ours");
+        drop(writer);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo heard >&2"]).stderr(Stdio::from(io::stdout())).stdout(Stdio::null());
+        assert!(command.status().expect("it starts").success());
+        nix::unistd::close(1).expect("1 is ours");
+        let mut heard = String::new();
+        reader.read_to_string(&mut heard).expect("it can be read");
+        assert_eq!(heard, "heard\n");
+        let refused = command.status().expect_err("1 is closed");
+        assert!(matches!(refused, Error::Input(InputError::NotOpen { fd: 1 })), "{refused}");
     });
 }

@@ -79,11 +79,11 @@ fn open() -> File {
     "umask 0o37777777777 is above 0o777",
 )]
 #[case::n47_soft_limit_above_the_hard_one(
-    |it: &mut Command<'_>| { it.limit(Resource::NOFILE, 20, 10); },
+    |it: &mut Command<'_>| { it.rlimit(Resource::NOFILE, Some(20), Some(10)); },
     "the limit nofile: soft 20 is above hard 10",
 )]
 #[case::no_soft_limit_above_a_hard_one(
-    |it: &mut Command<'_>| { it.limit(Resource::CORE, 0, 0).limit(Resource::CORE, u64::MAX, 10); },
+    |it: &mut Command<'_>| { it.rlimit(Resource::CORE, Some(0), Some(0)).rlimit(Resource::CORE, None, Some(10)); },
     "the limit core: soft 18446744073709551615 is above hard 10",
 )]
 #[case::nice_value_above_19(|it: &mut Command<'_>| { it.nice(20); }, "nice value 20 is outside -20 to 19")]

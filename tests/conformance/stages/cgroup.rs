@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use forkexec::{Cause, Command, Errno, Error, Launch, Operand, Stage};
+use forkexec::{Cause, Command, Errno, Error, Operand, SpawnPolicy, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -36,14 +36,14 @@ fn cat(group: &Cgroup) -> Command<'static> {
 #[case::where_clone3_is_refused(|| deny(libc::SYS_clone3))]
 fn a_child_is_in_the_group(
     #[case] world: fn() -> bool,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         let Some(group) = group() else { return };
         if !world() {
             return;
         }
-        let seen = groups_of(cat(&group).launch(launch));
+        let seen = groups_of(cat(&group).spawn_policy(launch));
         assert!(seen.lines().any(|line| line == group.line()), "{seen}");
         let own = fs::read_to_string("/proc/self/cgroup").expect("it can be read");
         assert!(!own.contains(&group.line()), "{own}");
@@ -63,17 +63,17 @@ fn what_is_placed_where_the_group_was_opened_takes_nothing_from_it() {
         for target in 3..40 {
             command.map_fd(&file, target);
         }
-        let seen = groups_of(command.launch(Launch::Fork));
+        let seen = groups_of(command.spawn_policy(SpawnPolicy::Fork));
         assert!(seen.lines().any(|line| line == group.line()), "{seen}");
     });
 }
 
 #[rstest]
-fn a_group_that_is_gone_is_told(#[values(Launch::Auto, Launch::Fork)] launch: Launch) {
+fn a_group_that_is_gone_is_told(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
     isolated(|| {
         let Some(group) = group() else { return };
         let mut command = cat(&group);
-        let prepared = command.launch(launch).prepare().expect("it is there");
+        let prepared = command.spawn_policy(launch).prepare().expect("it is there");
         fs::remove_dir(group.path()).expect("nobody is in it");
         let error = prepared.spawn().expect_err("it is gone");
         let failure = error.as_spawn().expect("a call failed");
@@ -117,12 +117,12 @@ fn a_directory_that_is_no_group_is_told() {
 #[rstest]
 fn a_group_that_takes_no_processes_is_told(
     #[values(below_a_threaded_one, inner)] make: fn(&Cgroup) -> Option<Unfit>,
-    #[values(Launch::Auto, Launch::Fork)] launch: Launch,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
         let Some(group) = group() else { return };
         let Some((path, errno, cause)) = make(&group) else { return };
-        let failure = failure(cat(&group).cgroup(path).launch(launch));
+        let failure = failure(cat(&group).cgroup(path).spawn_policy(launch));
         for below in group.below() {
             let _ = fs::remove_dir(below.join("inner"));
             fs::remove_dir(below).expect("it is empty");

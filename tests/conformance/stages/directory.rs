@@ -63,7 +63,7 @@ fn a_directory_for_root_alone_refuses_the_new_user() {
         let operand = Operand::Path(roots.path().to_owned());
         assert_eq!(
             (failure.stage(), failure.errno(), failure.operand()),
-            (Stage::Directory, Errno::ACCES, &operand)
+            (Stage::Chdir, Errno::ACCES, &operand)
         );
     });
 }

@@ -10,7 +10,7 @@ use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 
-use forkexec::{Cause, Errno, Method, Operand, SpawnError, Stage};
+use forkexec::{Cause, Errno, Operand, SpawnError, SpawnMethod, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
@@ -45,12 +45,12 @@ fn e16_a_start_that_is_refused(#[case] errno: Errno) {
 fn place_without_a_free_number() {
     isolated(|| {
         let [one, other] = [3, 4].map(|number| world::place(memory_file_at(800), number));
-        let report = if method() == Method::Fork { 2 } else { 0 };
+        let report = if method() == SpawnMethod::Fork { 2 } else { 0 };
         world::set_limit(libc::RLIMIT_NOFILE, 5 + report, 20).expect("a limit can be lowered");
         let mut command = probe(&["true"]);
         let failure = failure(command.map_fd(&one, 4).map_fd(&other, 3));
         let text = "place descriptor 3";
-        assert_failure(&failure, Stage::Place, &Operand::Fd(3), Errno::MFILE, text);
+        assert_failure(&failure, Stage::DupFds, &Operand::Fd(3), Errno::MFILE, text);
     });
 }
 
@@ -65,11 +65,11 @@ fn memory_file_at(number: i32) -> OwnedFd {
 }
 
 #[rstest]
-#[case::missing(Stage::Root, "/no/such/root", Errno::NOENT, r#"chroot to "/no/such/root""#)]
-#[case::file(Stage::Root, "/dev/null", Errno::NOTDIR, r#"chroot to "/dev/null""#)]
-#[case::missing(Stage::Directory, "/no/such/directory", Errno::NOENT, r#"chdir to "/no/such/directory""#)]
-#[case::file(Stage::Directory, "/dev/null", Errno::NOTDIR, r#"chdir to "/dev/null""#)]
-#[case::below_a_file(Stage::Directory, "/dev/null/x", Errno::NOTDIR, r#"chdir to "/dev/null/x""#)]
+#[case::missing(Stage::Chroot, "/no/such/root", Errno::NOENT, r#"chroot to "/no/such/root""#)]
+#[case::file(Stage::Chroot, "/dev/null", Errno::NOTDIR, r#"chroot to "/dev/null""#)]
+#[case::missing(Stage::Chdir, "/no/such/directory", Errno::NOENT, r#"chdir to "/no/such/directory""#)]
+#[case::file(Stage::Chdir, "/dev/null", Errno::NOTDIR, r#"chdir to "/dev/null""#)]
+#[case::below_a_file(Stage::Chdir, "/dev/null/x", Errno::NOTDIR, r#"chdir to "/dev/null/x""#)]
 fn directory_that_is_none(
     #[case] stage: Stage,
     #[case] path: &str,
@@ -78,7 +78,7 @@ fn directory_that_is_none(
 ) {
     isolated(|| {
         let mut command = probe(&[]);
-        let command = if stage == Stage::Root { command.chroot(path) } else { command.current_dir(path) };
+        let command = if stage == Stage::Chroot { command.chroot(path) } else { command.current_dir(path) };
         assert_failure(&failure(command), stage, &Operand::Path(path.into()), errno, text);
     });
 }
@@ -92,7 +92,7 @@ fn n49_directory_missing_in_the_new_root() {
         let root = world::empty_chroot();
         let failure = failure(probe(&[]).chroot(root.path()).current_dir("/tmp"));
         let text = r#"chdir to "/tmp""#;
-        assert_failure(&failure, Stage::Directory, &Operand::Path("/tmp".into()), Errno::NOENT, text);
+        assert_failure(&failure, Stage::Chdir, &Operand::Path("/tmp".into()), Errno::NOENT, text);
     });
 }
 
@@ -107,7 +107,7 @@ fn n36_directory_that_may_not_be_entered() {
         let whole = (failure.stage(), failure.operand(), failure.errno(), failure.cause());
         let denied = Cause::SearchDenied { directory: path.into(), mode: 0, user: own_user() };
         let operand = Operand::Path(path.into());
-        assert_eq!(whole, (Stage::Directory, &operand, Errno::ACCES, Some(&denied)));
+        assert_eq!(whole, (Stage::Chdir, &operand, Errno::ACCES, Some(&denied)));
     });
 }
 
@@ -117,7 +117,7 @@ fn n37_open_directory_that_is_a_file() {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));
         let text = "enter the directory on descriptor 7";
-        assert_failure(&failure, Stage::EarlyDirectory, &Operand::Fd(7), Errno::NOTDIR, text);
+        assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 
@@ -127,7 +127,7 @@ fn open_directory_that_is_a_file_under_a_target() {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
         let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
         let text = "enter the directory on descriptor 7";
-        assert_failure(&failure, Stage::EarlyDirectory, &Operand::Fd(7), Errno::NOTDIR, text);
+        assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 
@@ -146,7 +146,7 @@ fn no_new_privs_that_is_refused() {
 fn death_signal_that_is_refused() {
     isolated(|| {
         if has(Operation::DieWithParent) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
-            let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM).keeper(false));
+            let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM).pdeathsig_thread(false));
             let text = "tie its end to the parent's by signal 15";
             assert_failure(&failure, Stage::DieWithParent, &Operand::Number(15), Errno::INVAL, text);
         }

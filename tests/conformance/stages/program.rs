@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use forkexec::{Cause, Command, Errno, SearchPath, Stage, WithoutInterpreter};
+use forkexec::{Cause, Command, EnoexecFallback, Errno, SearchPath, Stage};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::{probe as program, world};
 use rstest::rstest;
@@ -218,8 +218,7 @@ fn e02_the_shell_runs_what_has_no_interpreter_line_on_request_alone(#[case] by_n
         let mut command = Command::new(program);
         command.arg("told").search_path(SearchPath::Given(directory.path().into()));
         let refused = failure(&mut command).errno();
-        let output =
-            command.without_interpreter(WithoutInterpreter::Shell).output().expect("the shell runs it");
+        let output = command.enoexec_fallback(EnoexecFallback::Shell).output().expect("the shell runs it");
         let said = [script.as_os_str().as_bytes(), b" told\n"].concat();
         assert_eq!((refused, output.stdout), (Errno::NOEXEC, said));
     });

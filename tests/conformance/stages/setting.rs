@@ -82,7 +82,10 @@ fn the_umask_is_the_one_asked_for_and_the_parents_stays() {
 fn limits_are_those_asked_for_in_the_order_asked_for() {
     isolated(|| {
         let mut command = probe(&[]);
-        command.limit(Resource::NOFILE, 100, 200).limit(Resource::CORE, 0, 0).limit(Resource::NOFILE, 50, 60);
+        command
+            .rlimit(Resource::NOFILE, Some(100), Some(200))
+            .rlimit(Resource::CORE, Some(0), Some(0))
+            .rlimit(Resource::NOFILE, Some(50), Some(60));
         let limits = report(&mut command).limits;
         assert_eq!((limits["nofile"], limits["core"]), ((50, 60), (0, 0)));
     });
@@ -92,7 +95,7 @@ fn limits_are_those_asked_for_in_the_order_asked_for() {
 fn the_limits_of_the_parent_stay() {
     isolated(|| {
         let before = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
-        report(probe(&[]).limit(Resource::NOFILE, 50, 60));
+        report(probe(&[]).rlimit(Resource::NOFILE, Some(50), Some(60)));
         assert_eq!(world::limit(libc::RLIMIT_NOFILE).expect("the limit is known"), before);
     });
 }
@@ -101,7 +104,10 @@ fn the_limits_of_the_parent_stay() {
 fn no_limit_is_the_largest_number() {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_CPU).expect("the limit is known");
-        assert_eq!(report(probe(&[]).limit(Resource::CPU, hard, hard)).limits["cpu"], (hard, hard));
+        assert_eq!(
+            report(probe(&[]).rlimit(Resource::CPU, Some(hard), Some(hard))).limits["cpu"],
+            (hard, hard)
+        );
     });
 }
 
@@ -112,7 +118,8 @@ fn e11_a_limit_that_is_too_small_for_the_program_ends_it_after_exec() {
         if is_emulated("makes the stack of the program itself, whatever the limit") {
             return;
         }
-        let status = probe(&["true"]).limit(Resource::STACK, 4096, 4096).status().expect("exec succeeds");
+        let status =
+            probe(&["true"]).rlimit(Resource::STACK, Some(4096), Some(4096)).status().expect("exec succeeds");
         assert!(matches!(status.signal(), Some(libc::SIGSEGV | libc::SIGKILL)), "{status}");
     });
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::process::ExitCode;
 
-use forkexec::Launch;
+use forkexec::SpawnPolicy;
 use forkexec_tests::starts::{self, Known, OPERATIONS, Operation, STARTS, Start, Traced};
 
 const PERFORM: &str = "perform";
@@ -34,7 +34,7 @@ pub(crate) fn print() -> ExitCode {
 
 /// Another kernel or processor has other calls.
 fn is_as_written(start: &Start<'_>, traced: &Traced) -> bool {
-    let call = if start.launch == Launch::Fork { "fork" } else { "clone3" };
+    let call = if start.launch == SpawnPolicy::Fork { "fork" } else { "clone3" };
     traced.start.parent.iter().any(|name| name == call) && traced.start.child[0] != "unshare"
 }
 
@@ -105,7 +105,7 @@ fn print_start(start: &Start<'_>, traced: &Traced) {
     println!("| | call | for |");
     println!("|---|---|---|");
     let mut known = start.expected();
-    let forked = start.launch == Launch::Fork;
+    let forked = start.launch == SpawnPolicy::Fork;
     let mut order = traced.start.order.clone();
     if forked {
         // The two run at once.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, LaunchError, Launched, Launcher, Method, ParentSys, Plan, Sys, ThinCStr,
+    Backend, CStrArray, Errno, LaunchError, Launched, Launcher, ParentSys, Plan, SpawnMethod, Sys, ThinCStr,
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, OneMethod, Start};
 use forkexec_tests::probe;
@@ -69,7 +69,7 @@ impl World {
 /// What became of a start, and what the program said, if one ran.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) launched: Result<Method, LaunchError>,
+    pub(super) launched: Result<SpawnMethod, LaunchError>,
     pub(super) text: String,
 }
 
@@ -110,7 +110,7 @@ impl Ground {
         let backend = Linux::new(world.calls(self.script));
         let starter = LinuxLauncher::new(&backend);
         let outcome = match world {
-            World::Fork => OneMethod::new(&starter, Method::Fork).launch(plan),
+            World::Fork => OneMethod::new(&starter, SpawnMethod::Fork).launch(plan),
             _ => starter.launch(plan),
         };
         drop(writer);

@@ -28,8 +28,8 @@ fn told_of_the_parent(call: &Call, errno: Errno) -> Option<LaunchError> {
     let (stage, errno) = match call.name {
         "start" if errno.is_refusal() || cgroup != 0 || is_about_the_pidfd => return None,
         "start" | "fork" => (Stage::Start, errno),
-        "dup_from" if errno == Errno::INVAL => (Stage::Setup, Errno::MFILE),
-        "map_private" | "forbid" | "block_signals" | "map_shared" | "pipe" | "dup_from" | "file_id" => {
+        "dup_min" if errno == Errno::INVAL => (Stage::Setup, Errno::MFILE),
+        "map_private" | "forbid" | "block_signals" | "map_shared" | "pipe" | "dup_min" | "file_id" => {
             (Stage::Setup, errno)
         }
         _ => return None,
@@ -45,13 +45,13 @@ pub(super) fn is_unreadable(call: &Call, errno: Errno) -> bool {
 fn has_an_answer(row: &Row, calls: &[Call], call: &Call, stage: Stage, errno: Errno) -> bool {
     let number = call.numbers[0];
     match (stage, call.name) {
-        (Stage::Close, _) | (Stage::Table, "close_range_unshare") | (Stage::Limits, "descriptor_limit") => {
-            true
-        }
+        (Stage::Close, _)
+        | (Stage::UnshareFiles, "close_range_unshare")
+        | (Stage::Limits, "descriptor_limit") => true,
         // Another child copies the table.
-        (Stage::Table, _) => errno.is_refusal(),
-        (Stage::Place, "close") => errno == Errno::BADF && row.plan.moves.contains(&Move::Vacate(number)),
-        (Stage::Place, "dup_onto") => matches!(errno, Errno::INTR | Errno::BUSY),
+        (Stage::UnshareFiles, _) => errno.is_refusal(),
+        (Stage::DupFds, "close") => errno == Errno::BADF && row.plan.moves.contains(&Move::Close(number)),
+        (Stage::DupFds, "dup2") => matches!(errno, Errno::INTR | Errno::BUSY),
         (Stage::Signals, "disposition") => errno == Errno::INVAL && is_untouchable(number),
         (Stage::Signals, "set_disposition") => {
             let looks = calls.iter().any(|call| call.name == "disposition");
@@ -69,18 +69,18 @@ fn is_untouchable(signal: i32) -> bool {
 
 /// The free number that a ring is saved under was found, and the next one is above the limit.
 fn is_about_the_limit(call: &Call, errno: Errno) -> bool {
-    (call.name, errno) == ("dup_from", Errno::INVAL) && call.numbers[1] > 0
+    (call.name, errno) == ("dup_min", Errno::INVAL) && call.numbers[1] > 0
 }
 
 fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
     let [first, second] = call.numbers;
     match (stage, call.name) {
-        (Stage::Place, "dup_onto") => {
+        (Stage::DupFds, "dup2") => {
             let is_copy = row.plan.moves.contains(&Move::Copy { from: Source::Fd(first), to: second });
             if is_copy { first } else { second }
         }
-        (Stage::Place, "close") => number_on_the_way(calls, call),
-        (Stage::Keep | Stage::ParentEnds | Stage::Place | Stage::Signals, _) | (_, "fchdir") => first,
+        (Stage::DupFds, "close") => number_on_the_way(calls, call),
+        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir") => first,
         (Stage::Limits, _) => {
             let earlier = calls.iter().filter(|it| it.name == "set_limit" && it.index < call.index);
             i32::try_from(earlier.count()).expect("there are few")
@@ -93,8 +93,8 @@ fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
 /// A saved copy that has to leave its number is told by what it is a copy of; one that was restored, by its own.
 fn number_on_the_way(calls: &[Call], call: &Call) -> Fd {
     let before = &calls[..call.index];
-    let is_restored = before.iter().any(|it| it.name == "dup_onto" && it.numbers[0] == call.numbers[0]);
-    let saved = before.iter().rev().find(|it| it.name == "dup_from" && it.stage == Some(Stage::Place));
+    let is_restored = before.iter().any(|it| it.name == "dup2" && it.numbers[0] == call.numbers[0]);
+    let saved = before.iter().rev().find(|it| it.name == "dup_min" && it.stage == Some(Stage::DupFds));
     match saved {
         Some(saved) if !is_restored && is_between(before, saved) => saved.numbers[0],
         _ => call.numbers[0],

@@ -1,8 +1,8 @@
 //! The plans: between them each stage, stream, kind of move and way to a program.
 
 use forkexec_core::{
-    CStrArray, Cgroup, Errno, Exec, Fd, HookError, KeepList, Limit, Link, Mask, Move, Plan, Resource,
-    ShellFallback, SignalSet, WorkingDirectory,
+    CStrArray, Cgroup, CloseStrategy, Errno, Exec, Fd, HookError, KeepList, Limit, Mask, Move, Plan,
+    Resource, ShellFallback, SignalSet, WorkingDirectory,
 };
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
@@ -24,7 +24,7 @@ pub(super) struct Row {
     pub(super) is_as_asked: fn(&Seen) -> bool,
 }
 
-const STREAMS: &[Move] = &[Move::copy(REPORT, 1), Move::Share(0), Move::Share(2)];
+const STREAMS: &[Move] = &[Move::copy(REPORT, 1), Move::ClearCloexec(0), Move::ClearCloexec(2)];
 const LOWERED: Limit = Limit { resource: Resource::NOFILE, soft: 400, hard: 600 };
 const NO_CORE: Limit = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
 /// An unprivileged user and two groups. Nobody needs to know them.
@@ -136,11 +136,11 @@ fn kept(ground: &Ground) -> Row {
 fn ring(ground: &Ground) -> Row {
     const MOVES: &[Move] = &[
         Move::copy(REPORT, 1),
-        Move::Share(0),
-        Move::Share(2),
+        Move::ClearCloexec(0),
+        Move::ClearCloexec(2),
         Move::save(RING[0]),
         Move::copy(RING[1], RING[0]),
-        Move::Restore(RING[1]),
+        Move::RestoreTemp(RING[1]),
     ];
     let row = plain(ground);
     let plan = Plan { keep: keep(&RING), placed: &RING, moves: MOVES, ..row.plan };
@@ -154,11 +154,11 @@ fn ring(ground: &Ground) -> Row {
 fn ring_of_others(ground: &Ground) -> Row {
     const MOVES: &[Move] = &[
         Move::copy(REPORT, 1),
-        Move::Share(0),
-        Move::Share(2),
+        Move::ClearCloexec(0),
+        Move::ClearCloexec(2),
         Move::save(RING[0]),
         Move::copy(RING[1], 3),
-        Move::Restore(4),
+        Move::RestoreTemp(4),
         Move::copy(KEPT[0], 6),
     ];
     let row = plain(ground);
@@ -172,7 +172,7 @@ fn differ(seen: &Seen, fds: [Fd; 2]) -> bool {
 }
 
 fn ends(ground: &Ground) -> Row {
-    const MOVES: &[Move] = &[Move::Vacate(0), Move::copy(REPORT, 1), Move::Vacate(2)];
+    const MOVES: &[Move] = &[Move::Close(0), Move::copy(REPORT, 1), Move::Close(2)];
     let row = plain(ground);
     let plan = Plan { parent_ends: &[PARENTS], moves: MOVES, ..row.plan };
     Row { name: "ends", plan, granted: vec![1], ..row }
@@ -236,9 +236,9 @@ fn control_group(ground: &Ground) -> Row {
 }
 
 /// The plan, closing from this link on. One that closes nothing has one way only.
-pub(super) fn closing(row: &Row, link: Link) -> Option<Row> {
+pub(super) fn closing(row: &Row, link: CloseStrategy) -> Option<Row> {
     match row.plan.close {
-        None => (link == Link::Bulk).then(|| row.clone()),
+        None => (link == CloseStrategy::Bulk).then(|| row.clone()),
         Some(_) => Some(Row { plan: Plan { close: Some(link), ..row.plan }, ..row.clone() }),
     }
 }

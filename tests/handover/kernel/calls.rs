@@ -40,10 +40,10 @@ unsafe impl Sys for Kernel {
         chdir(path: &CStr);
         fchdir(directory: Fd);
         set_disposition(signal: Signal, ignored: bool);
-        start_session();
+        setsid();
         set_process_group(group: Pid);
-        take_terminal(terminal: Fd);
-        come_to_foreground(terminal: Fd);
+        set_controlling_tty(terminal: Fd);
+        tcsetpgrp(terminal: Fd);
         set_nice(nice: i32);
         set_groups(groups: &[u32]);
         set_gid(gid: u32);
@@ -64,8 +64,8 @@ unsafe impl Sys for Kernel {
     }
 
     /// Source: dup2(2): the file that had the number is closed.
-    fn dup_onto(&self, _from: Fd, to: Fd) -> Result<(), Errno> {
-        self.childs("dup_onto")?;
+    fn dup2(&self, _from: Fd, to: Fd) -> Result<(), Errno> {
+        self.childs("dup2")?;
         if to == WRITER {
             let mut state = self.state();
             state.note(Event::Close);
@@ -75,7 +75,7 @@ unsafe impl Sys for Kernel {
     }
 
     /// Source: `F_DUPFD_CLOEXEC` of fcntl(2): EMFILE at the limit.
-    fn dup_from(&self, _fd: Fd, _lowest: Fd) -> Result<Fd, Errno> {
+    fn dup_min(&self, _fd: Fd, _lowest: Fd) -> Result<Fd, Errno> {
         Err(Errno::MFILE)
     }
 
@@ -142,11 +142,11 @@ unsafe impl Sys for Kernel {
         3
     }
 
-    fn process(&self) -> Pid {
+    fn getpid(&self) -> Pid {
         PARENT
     }
 
-    fn parent(&self) -> Pid {
+    fn getppid(&self) -> Pid {
         PARENT
     }
 
@@ -426,7 +426,7 @@ unsafe impl CloneSys for Kernel {
     }
 
     /// Source: mprotect(2).
-    unsafe fn forbid(&self, _memory: NonNull<u8>, _length: usize) -> Result<(), Errno> {
+    unsafe fn mprotect_none(&self, _memory: NonNull<u8>, _length: usize) -> Result<(), Errno> {
         Ok(())
     }
 }

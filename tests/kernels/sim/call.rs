@@ -15,13 +15,13 @@ pub(crate) const NAMES: &[&str] = &[
     "close_range_unshare",
     "closefrom",
     "closem",
-    "come_to_foreground",
+    "tcsetpgrp",
     "descriptor_limit",
     "descriptor_list",
     "descriptor_list_room",
     "disposition",
-    "dup_from",
-    "dup_onto",
+    "dup_min",
+    "dup2",
     "exec_spawn",
     "execve",
     "fchdir",
@@ -59,8 +59,8 @@ pub(crate) const NAMES: &[&str] = &[
     "set_uid",
     "set_umask",
     "spawn",
-    "start_session",
-    "take_terminal",
+    "setsid",
+    "set_controlling_tty",
     "unshare_files",
     "write",
 ];
@@ -93,7 +93,7 @@ impl Call {
     }
 }
 
-/// As strace writes it: `dup_onto(9, 0)`.
+/// As strace writes it: `dup2(9, 0)`.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = self.numbers.iter().flatten().map(i64::to_string);

@@ -142,7 +142,7 @@ impl Process {
     }
 
     /// setsid(2): EPERM for the leader of a process group; the new session has no terminal.
-    pub(super) fn start_session(&mut self) -> Result<(), Errno> {
+    pub(super) fn setsid(&mut self) -> Result<(), Errno> {
         if self.group == self.pid {
             return Err(Errno::PERM);
         }
@@ -166,7 +166,7 @@ impl Process {
 
     /// `TIOCSCTTY` of ioctl_tty(2): ENOTTY for what is no terminal, EPERM unless the caller leads a session without
     /// one.
-    pub(super) fn take_terminal(&mut self, entry: Entry) -> Result<(), Errno> {
+    pub(super) fn set_controlling_tty(&mut self, entry: Entry) -> Result<(), Errno> {
         if entry.kind != File::Terminal {
             return Err(Errno::NOTTY);
         }
@@ -179,7 +179,7 @@ impl Process {
 
     /// tcsetpgrp(3): ENOTTY unless it is the controlling terminal. A background group is stopped by SIGTTOU, unless that
     /// is blocked or ignored: such a child is never heard of again.
-    pub(super) fn come_to_foreground(&mut self, entry: Entry) -> Result<(), Errno> {
+    pub(super) fn tcsetpgrp(&mut self, entry: Entry) -> Result<(), Errno> {
         if self.terminal != Some(entry.file) {
             return Err(Errno::NOTTY);
         }

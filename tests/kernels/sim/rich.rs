@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use forkexec_core::{
-    Birth, CStrArray, Disposition, Exec, Fd, Hook, HookError, KeepList, Limit, Link, Mask, Move, Plan,
-    Resource, SignalSet, ThinCStr, WorkingDirectory,
+    CStrArray, ChildContext, CloseStrategy, Disposition, Exec, Fd, Hook, HookError, KeepList, Limit, Mask,
+    Move, Plan, Resource, SignalSet, ThinCStr, WorkingDirectory,
 };
 
 use super::{Executed, File, Outcome, SimKernel};
@@ -21,7 +21,7 @@ pub(crate) const HANDED_OVER: [(Fd, Fd); 7] = [(0, 9), (1, 1), (7, 7), (8, 8), (
 pub(crate) const IDS: (u32, u32, [u32; 2]) = (1_000, 1_001, [1_002, 1_003]);
 
 /// What a child of the simulated process 100 knows.
-pub(crate) const BIRTH: Birth = Birth {
+pub(crate) const BIRTH: ChildContext = ChildContext {
     parent: 100,
     mask: SignalSet::EMPTY,
     shares_table: false,
@@ -35,9 +35,9 @@ const MOVES: [Move; 6] = [
     Move::copy(9, 0),
     Move::save(10),
     Move::copy(11, 10),
-    Move::Restore(11),
-    Move::Share(12),
-    Move::Vacate(2),
+    Move::RestoreTemp(11),
+    Move::ClearCloexec(12),
+    Move::Close(2),
 ];
 
 const LIMITS: [Limit; 2] = [
@@ -93,7 +93,7 @@ pub(crate) fn session_plan() -> Plan<'static> {
         die_with_parent: Some(libc::SIGTERM),
         mask: Mask::Set(SignalSet::EMPTY.with(libc::SIGUSR2)),
         hook: Some(as_hook(&succeed)),
-        close: Some(Link::Bulk),
+        close: Some(CloseStrategy::Bulk),
         ..Plan::new(exec())
     }
 }

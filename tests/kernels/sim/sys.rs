@@ -67,17 +67,17 @@ unsafe impl Sys for SimKernel {
         self.call(Call::on("close", fd), |state| state.table.close(fd).map(drop))
     }
 
-    fn dup_onto(&self, from: Fd, to: Fd) -> Result<(), Errno> {
-        self.call(Call::on_two("dup_onto", from, to), |state| {
+    fn dup2(&self, from: Fd, to: Fd) -> Result<(), Errno> {
+        self.call(Call::on_two("dup2", from, to), |state| {
             let limit = state.limit();
-            state.table.dup_onto(from, to, limit)
+            state.table.dup2(from, to, limit)
         })
     }
 
-    fn dup_from(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
-        self.call(Call::on_two("dup_from", fd, lowest), |state| {
+    fn dup_min(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno> {
+        self.call(Call::on_two("dup_min", fd, lowest), |state| {
             let limit = state.limit();
-            state.table.dup_from(fd, lowest, limit)
+            state.table.dup_min(fd, lowest, limit)
         })
     }
 
@@ -172,35 +172,35 @@ unsafe impl Sys for SimKernel {
         HIGHEST_SIGNAL
     }
 
-    fn process(&self) -> Pid {
+    fn getpid(&self) -> Pid {
         let own = self.call(Call::new("process"), |state| Ok(state.process.pid));
         own.expect("getpid(2) always succeeds")
     }
 
-    fn parent(&self) -> Pid {
+    fn getppid(&self) -> Pid {
         let parent = self.call(Call::new("parent"), |state| Ok(state.process.parent));
         parent.expect("getppid(2) always succeeds")
     }
 
-    fn start_session(&self) -> Result<(), Errno> {
-        self.call(Call::new("start_session"), |state| state.process.start_session())
+    fn setsid(&self) -> Result<(), Errno> {
+        self.call(Call::new("setsid"), |state| state.process.setsid())
     }
 
     fn set_process_group(&self, group: Pid) -> Result<(), Errno> {
         self.call(Call::on("set_process_group", group), |state| state.process.set_process_group(group))
     }
 
-    fn take_terminal(&self, terminal: Fd) -> Result<(), Errno> {
-        self.call(Call::on("take_terminal", terminal), |state| {
+    fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno> {
+        self.call(Call::on("set_controlling_tty", terminal), |state| {
             let entry = state.table.get(terminal)?;
-            state.process.take_terminal(entry)
+            state.process.set_controlling_tty(entry)
         })
     }
 
-    fn come_to_foreground(&self, terminal: Fd) -> Result<(), Errno> {
-        self.call(Call::on("come_to_foreground", terminal), |state| {
+    fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno> {
+        self.call(Call::on("tcsetpgrp", terminal), |state| {
             let entry = state.table.get(terminal)?;
-            state.process.come_to_foreground(entry)
+            state.process.tcsetpgrp(entry)
         })
     }
 

@@ -73,7 +73,7 @@ impl Table {
 
     /// dup3(2): EINVAL for two equal numbers, EBADF for a target out of range, which comes before the source; the copy
     /// has no close-on-exec.
-    pub(super) fn dup_onto(&mut self, from: Fd, to: Fd, limit: u64) -> Result<(), Errno> {
+    pub(super) fn dup2(&mut self, from: Fd, to: Fd, limit: u64) -> Result<(), Errno> {
         if from == to {
             return Err(Errno::INVAL);
         }
@@ -87,7 +87,7 @@ impl Table {
 
     /// `F_DUPFD_CLOEXEC` of fcntl(2): EBADF for the source, EINVAL for a lowest number at the limit, EMFILE without a free
     /// one.
-    pub(super) fn dup_from(&mut self, fd: Fd, lowest: Fd, limit: u64) -> Result<Fd, Errno> {
+    pub(super) fn dup_min(&mut self, fd: Fd, lowest: Fd, limit: u64) -> Result<Fd, Errno> {
         let entry = self.get(fd)?;
         if u64::from(lowest.cast_unsigned()) >= limit {
             return Err(Errno::INVAL);

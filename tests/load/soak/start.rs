@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
-use forkexec::{Child, Command, Error, Launch, Link, OnDrop, Stage, Stdio};
+use forkexec::{Child, CloseStrategy, Command, Error, OnDrop, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
 
@@ -35,7 +35,7 @@ pub(super) enum Outcome {
 }
 
 /// Where the stages of [`ASKED_FOR`] are.
-const STAGES: [Stage; 4] = [Stage::Session, Stage::Nice, Stage::ProcessGroup, Stage::Directory];
+const STAGES: [Stage; 4] = [Stage::Session, Stage::Nice, Stage::ProcessGroup, Stage::Chdir];
 
 /// A plan that was drawn.
 struct Drawn<'g> {
@@ -94,14 +94,14 @@ impl Ground {
         } else {
             command.arg(["true", "sleep-on-stdin", "pause"][draw.below(3)]);
         }
-        let fds = self.hand_over(&mut command, draw);
+        let fds = self.spawn_unreaped(&mut command, draw);
         let asks = attributes(&mut command, draw);
         how_to_start(&mut command, draw);
         Drawn { command, fds, asks, is_missing, reports }
     }
 
     /// Some are kept, and some come to numbers that may be anybody's.
-    fn hand_over<'g>(&'g self, command: &mut Command<'g>, draw: &mut Draw) -> Vec<i32> {
+    fn spawn_unreaped<'g>(&'g self, command: &mut Command<'g>, draw: &mut Draw) -> Vec<i32> {
         const TARGETS: [i32; 8] = [3, 4, 5, 9, 20, 64, 333, 512];
         let mut fds = vec![0, 1, 2];
         for fd in &self.kept {
@@ -142,16 +142,16 @@ fn attributes(command: &mut Command<'_>, draw: &mut Draw) -> [bool; 4] {
         command.umask(0o077).ignore_signal(libc::SIGHUP);
     }
     if draw.below(5) == 0 {
-        command.signal_mask([libc::SIGUSR1]).limit(forkexec::Resource::CORE, 0, 0);
+        command.signal_mask([libc::SIGUSR1]).rlimit(forkexec::Resource::CORE, Some(0), Some(0));
     }
     asks
 }
 
 fn how_to_start(command: &mut Command<'_>, draw: &mut Draw) {
     match draw.below(100) {
-        0..20 => drop(command.launch(Launch::Fork)),
-        20..30 => drop(command.close_others_from(Link::Enumerate)),
-        30 => drop(command.close_others_from(Link::Loop)),
+        0..20 => drop(command.spawn_policy(SpawnPolicy::Fork)),
+        20..30 => drop(command.close_strategy(CloseStrategy::Enumerate)),
+        30 => drop(command.close_strategy(CloseStrategy::Loop)),
         31..35 => {
             // SAFETY: it does nothing.
             unsafe { command.pre_exec(|| Ok(())) };

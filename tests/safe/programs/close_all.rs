@@ -2,11 +2,11 @@
 //!
 //! Fault: U1
 //! Error: E0133
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
-use forkexec_core::{KeepList, Link, close_except};
+use forkexec_core::{KeepList, CloseStrategy, close_except};
 use forkexec_linux::{Kernel, Linux};
 
 fn main() {
-    let _ = close_except(&Linux::new(Kernel::new()), 3, KeepList::EMPTY, Link::Bulk);
+    let _ = close_except(&Linux::new(Kernel::new()), 3, KeepList::EMPTY, CloseStrategy::Bulk);
 }

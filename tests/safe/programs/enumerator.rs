@@ -2,7 +2,7 @@
 //!
 //! Fault: U2
 //! Error: E0200
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec_core::{Fd, FdEnumerator, Unlisted};
 

@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0277
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 fn main() {
     let _ = forkexec::Command::new("true").map_fd(7, 3).spawn();

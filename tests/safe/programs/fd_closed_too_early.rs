@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0505
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use std::fs::File;
 

@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0133
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec_core::Hook;
 

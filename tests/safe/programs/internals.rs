@@ -2,7 +2,7 @@
 //!
 //! Fault: U4
 //! Error: E0603
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec::layout::duplicate;
 use forkexec::platform::{is_never_locked, replace};

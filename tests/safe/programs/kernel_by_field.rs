@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0423
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 fn main() {
     let _ = forkexec_linux::Kernel(());

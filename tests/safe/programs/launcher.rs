@@ -2,19 +2,19 @@
 //!
 //! Fault: U2
 //! Error: E0200
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
-use forkexec_core::{Closed, LaunchError, Launched, Launcher, Method, Plan};
+use forkexec_core::{Closed, LaunchError, Launched, Launcher, SpawnMethod, Plan};
 
 struct Lying;
 
 impl Launcher for Lying {
-    fn method(&self) -> Method {
-        Method::Fork
+    fn method(&self) -> SpawnMethod {
+        SpawnMethod::Fork
     }
     fn launch(&self, _: &Plan<'_>) -> Result<Launched, LaunchError> {
         let closed = Closed::default();
-        Ok(Launched { pid: 1, pidfd: Some(0), method: Method::Fork, closed, timeline: None })
+        Ok(Launched { pid: 1, pidfd: Some(0), method: SpawnMethod::Fork, closed, timeline: None })
     }
 }
 

@@ -3,13 +3,13 @@
 //! Fault: U1
 //! Error: E0133
 //! Features: raw
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec_core::{CStrArray, Exec, Move, Plan, Reporter};
 
 fn start(reporter: &dyn Reporter) {
     let exec = Exec { candidates: &[c"/bin/true"], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
-    let _ = forkexec::raw::hand_over_forked(&Plan { moves: &[Move::copy(7, 0)], ..Plan::new(exec) }, reporter);
+    let _ = forkexec::raw::fork_unreaped(&Plan { moves: &[Move::copy(7, 0)], ..Plan::new(exec) }, reporter);
 }
 
 fn main() {

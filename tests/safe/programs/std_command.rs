@@ -3,7 +3,7 @@
 //! Fault: U6
 //! Error: E0432
 //! Error: E0599
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec::StdCommandExt;
 

@@ -3,7 +3,7 @@
 //! Fault: U2
 //! Error: E0200
 //! Unsafe traits: 11
-#![forbid(unsafe_code)]
+#![mprotect_none(unsafe_code)]
 
 use forkexec_core::{Backend, ParentSys, Sys};
 

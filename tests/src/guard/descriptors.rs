@@ -21,7 +21,7 @@ pub(super) struct Descriptor {
 /// no start has at this moment, so nothing that a start forgot is hidden here.
 pub(super) fn all() -> BTreeMap<RawFd, Descriptor> {
     let numbers = listed().unwrap_or_else(|_| (0..=highest()).collect());
-    let slots = forkexec::low_slots();
+    let slots = forkexec::low_fds();
     // The handle that listed is closed by now, and drops out here.
     let others = numbers.into_iter().filter(|fd| !slots.contains(fd));
     others.filter_map(|fd| Some((fd, descriptor(fd)?))).collect()

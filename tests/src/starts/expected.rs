@@ -5,7 +5,7 @@ use std::io;
 use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 
-use forkexec::{Command, Launch, Resource, Stdio};
+use forkexec::{Command, Resource, SpawnPolicy, Stdio};
 
 use crate::world;
 
@@ -238,13 +238,13 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "limit",
         method: "`limit`",
-        ask: |command| command.limit(Resource::CORE, 0, 0),
+        ask: |command| command.rlimit(Resource::CORE, Some(0), Some(0)),
         ..costing(&[], &[("prlimit64", "the limit")])
     },
     Operation {
         name: "number-limit",
         method: "`limit` of `Resource::NOFILE`",
-        ask: |command| command.limit(Resource::NOFILE, 64, 64),
+        ask: |command| command.rlimit(Resource::NOFILE, Some(64), Some(64)),
         ..costing(
             &[],
             &[
@@ -302,7 +302,7 @@ pub const OPERATIONS: &[Operation] = &[
         name: "die-with-parent",
         method: "`die_with_parent`",
         // By the thread whose calls are looked at.
-        ask: |command| command.die_with_parent(libc::SIGKILL).keeper(false),
+        ask: |command| command.die_with_parent(libc::SIGKILL).pdeathsig_thread(false),
         ..costing(
             &[("getpid", "what the child's parent is")],
             &[("prctl", "a signal when the parent ends"), ("getppid", "whether it has ended already")],
@@ -325,17 +325,17 @@ pub struct Start<'a> {
     /// How many gaps are closed.
     pub gaps: usize,
     /// How it is launched.
-    pub launch: Launch,
+    pub launch: SpawnPolicy,
 }
 
 impl Start<'_> {
     /// What it costs, in the order of the operations: the parent's calls and the child's.
     pub fn expected(&self) -> [Vec<Known>; 2] {
-        let constant = if self.launch == Launch::Fork { BY_FORK } else { BY_CLONE };
+        let constant = if self.launch == SpawnPolicy::Fork { BY_FORK } else { BY_CLONE };
         let operations = self.asked.iter().map(|name| Operation::named(name).cost);
         let costs: Vec<_> = [constant].into_iter().chain(operations).collect();
         let changes_ids = self.asked.iter().any(|name| Operation::named(name).changes_ids);
-        let new_ids = NEW_IDS.into_iter().filter(|_| changes_ids && self.launch != Launch::Fork);
+        let new_ids = NEW_IDS.into_iter().filter(|_| changes_ids && self.launch != SpawnPolicy::Fork);
         let parent = costs.iter().flat_map(|cost| cost.parent).copied().chain(new_ids);
         let child = costs.iter().flat_map(|cost| cost.child).copied();
         [parent.collect(), child.chain(iter::repeat_n(GAP, self.gaps)).collect()]
@@ -344,9 +344,9 @@ impl Start<'_> {
 
 /// All that the document shows.
 pub const STARTS: &[Start<'static>] = &[
-    Start { title: "nothing asked", asked: &[], gaps: 0, launch: Launch::RequireFast },
-    Start { title: "captured output", asked: &["captured"], gaps: 1, launch: Launch::RequireFast },
-    Start { title: "two kept descriptors", asked: &["kept"], gaps: 1, launch: Launch::RequireFast },
+    Start { title: "nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
+    Start { title: "captured output", asked: &["captured"], gaps: 1, launch: SpawnPolicy::NoFork },
+    Start { title: "two kept descriptors", asked: &["kept"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start {
         title: "everything asked",
         asked: &[
@@ -365,9 +365,9 @@ pub const STARTS: &[Start<'static>] = &[
             "die-with-parent",
         ],
         gaps: 2,
-        launch: Launch::RequireFast,
+        launch: SpawnPolicy::NoFork,
     },
-    Start { title: "by fork, nothing asked", asked: &[], gaps: 0, launch: Launch::Fork },
+    Start { title: "by fork, nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
 ];
 
 /// A pipe's end under this number.

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use forkexec::{Command, Launch, Prepared};
+use forkexec::{Command, Prepared, SpawnPolicy};
 use tempfile::TempDir;
 
 use super::{Operation, Start};
@@ -86,7 +86,7 @@ fn command(program: &Path, asked: &[&Operation]) -> Command<'static> {
     let mut command = Command::new(program);
     command.arg("true");
     let forked = env::var_os(BY_FORK).is_some();
-    command.launch(if forked { Launch::Fork } else { Launch::RequireFast });
+    command.spawn_policy(if forked { SpawnPolicy::Fork } else { SpawnPolicy::NoFork });
     for operation in asked {
         (operation.ask)(&mut command);
     }
@@ -111,7 +111,7 @@ pub fn trace<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
 ) -> Option<Traced> {
     let list = format!("{ASKED}={}", start.asked.join(","));
-    let way = (start.launch == Launch::Fork).then(|| format!("{BY_FORK}=yes"));
+    let way = (start.launch == SpawnPolicy::Fork).then(|| format!("{BY_FORK}=yes"));
     let args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
     let line = [list].into_iter().chain(way).map(PathBuf::from).map(Into::into);
     let line = line.chain([program.to_owned()]).chain(args);

@@ -16,7 +16,7 @@ use std::process::ExitStatus;
 pub(super) type Spawner = Box<dyn FnMut() -> Result<(), Refusal>>;
 
 /// A way to spawn.
-pub(super) struct Method {
+pub(super) struct SpawnMethod {
     /// Its name in the protocol and on the command line.
     pub(super) id: &'static str,
     /// Its name in the table.
@@ -40,7 +40,7 @@ pub(super) enum Kind {
     Peer,
 }
 
-impl Method {
+impl SpawnMethod {
     /// A peer in the common worker.
     const fn peer(
         id: &'static str,
@@ -52,7 +52,7 @@ impl Method {
 }
 
 /// All of them, in the order of the table.
-pub(super) static ALL: &[Method] = &[
+pub(super) static ALL: &[SpawnMethod] = &[
     bare::LEAKS,
     bare::COPIES,
     bare::SHARES,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use forkexec::{Errno, Outcome, Survey, Trial, TrialKind, capabilities, supports};
+use forkexec::{Errno, Outcome, Probe, ProbeKind, ProbeReport, capabilities, supports};
 use serde::Serialize;
 
 use super::words;
@@ -16,7 +16,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 const TITLES: [&str; 5] = ["RESULT", "WHAT", "BY", "TIME", "WHY"];
 
 /// Prints what was tried, what is so, and what it comes to.
-pub(super) fn table(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn table(survey: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<[String; 5]> = survey.trials.iter().map(cells).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -35,7 +35,7 @@ pub(super) fn table(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{style}{}{style:#}", words::verdict(survey))
 }
 
-fn cells(trial: &Trial) -> [String; 5] {
+fn cells(trial: &Probe) -> [String; 5] {
     let time = match trial.outcome {
         Outcome::Works => format!("{:.1} µs", micros(trial.took)),
         _ => String::new(),
@@ -55,7 +55,7 @@ fn line(
     writeln!(out, "{style}{result:<of_result$}{style:#}  {rest}{}{rest:#}", text.trim_end())
 }
 
-fn facts(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
+fn facts(survey: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
     let limit = survey.descriptor_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
     let numbers = survey.loop_numbers.map_or_else(
         || "refused, there are too many".to_owned(),
@@ -91,7 +91,7 @@ struct Object<'a> {
     android: Option<AndroidObject<'a>>,
     exact: bool,
     close_from: Option<&'a str>,
-    trials: Vec<TrialObject<'a>>,
+    trials: Vec<ProbeObject<'a>>,
     descriptor_limit: Option<u64>,
     loop_numbers: Option<u32>,
     operations: Vec<&'a str>,
@@ -106,7 +106,7 @@ struct AndroidObject<'a> {
 }
 
 #[derive(Serialize)]
-struct TrialObject<'a> {
+struct ProbeObject<'a> {
     kind: &'a str,
     link: Option<&'a str>,
     name: &'a str,
@@ -117,7 +117,7 @@ struct TrialObject<'a> {
 }
 
 /// Prints one object, on one line.
-pub(super) fn json(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn json(survey: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
     let close_from = survey.first_link();
     let object = Object {
         system: survey.system,
@@ -137,19 +137,19 @@ pub(super) fn json(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", serde_json::to_string(&object)?)
 }
 
-fn trial(trial: &Trial) -> TrialObject<'static> {
+fn trial(trial: &Probe) -> ProbeObject<'static> {
     let (kind, link) = match trial.kind {
-        TrialKind::Close(link) => ("close", Some(words::link(link))),
+        ProbeKind::Close(link) => ("close", Some(words::link(link))),
         _ => ("launch", None),
     };
     let (errno, signal) = match trial.outcome {
-        Outcome::Refused(errno) | Outcome::Untried(errno) => (Some(name(errno)), None),
+        Outcome::Refused(errno) | Outcome::NotRun(errno) => (Some(name(errno)), None),
         Outcome::Died(Some(number)) => (None, Some(signal::name(number))),
         Outcome::Trapped => (None, Some(signal::name(libc::SIGSYS))),
         _ => (None, None),
     };
     let (name, outcome) = (trial.name, words::word(trial.outcome));
-    TrialObject { kind, link, name, outcome, errno, signal, took_us: micros(trial.took) }
+    ProbeObject { kind, link, name, outcome, errno, signal, took_us: micros(trial.took) }
 }
 
 fn name(errno: Errno) -> String {

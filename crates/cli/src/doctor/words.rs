@@ -1,16 +1,16 @@
 //! What was found, in words.
 
-use forkexec::{Errno, Link, Operation, Outcome, Survey, TrialKind};
+use forkexec::{CloseStrategy, Errno, Operation, Outcome, ProbeKind, ProbeReport};
 
 use crate::signal;
 
 /// What a means is for.
-pub(super) fn purpose(kind: TrialKind) -> &'static str {
+pub(super) fn purpose(kind: ProbeKind) -> &'static str {
     match kind {
-        TrialKind::Close(Link::Bulk) => "close many at once",
-        TrialKind::Close(Link::Enumerate) => "close what is listed",
-        TrialKind::Close(Link::Loop) => "close every number",
-        TrialKind::Launch(_) => "start a child",
+        ProbeKind::Close(CloseStrategy::Bulk) => "close many at once",
+        ProbeKind::Close(CloseStrategy::Enumerate) => "close what is listed",
+        ProbeKind::Close(CloseStrategy::Loop) => "close every number",
+        ProbeKind::SpawnPolicy(_) => "start a child",
         _ => "other",
     }
 }
@@ -27,18 +27,18 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::Trapped => "trapped",
         Outcome::NotCalled => "not-called",
         Outcome::Died(_) => "died",
-        Outcome::Untried(_) => "untried",
+        Outcome::NotRun(_) => "untried",
         _ => "other",
     }
 }
 
 /// Why, if it does not work.
-pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
+pub(super) fn reason(outcome: Outcome, kind: ProbeKind) -> Option<String> {
     match (outcome, kind) {
-        (Outcome::Refused(Errno::OVERFLOW), TrialKind::Close(Link::Loop)) => {
+        (Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop)) => {
             Some("too many numbers to try".to_owned())
         }
-        (Outcome::Refused(errno) | Outcome::Untried(errno), _) => Some(errno_text(errno)),
+        (Outcome::Refused(errno) | Outcome::NotRun(errno), _) => Some(errno_text(errno)),
         (Outcome::Untrusted, _) => Some("it is not the list of open descriptors".to_owned()),
         (Outcome::NotShared, _) => {
             Some("the child has a copy of the memory that it should share, as under an emulator".to_owned())
@@ -51,7 +51,7 @@ pub(super) fn reason(outcome: Outcome, kind: TrialKind) -> Option<String> {
             Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once".to_owned())
         }
         (Outcome::NotCalled, _) => Some("the filter of this Android release may trap the call".to_owned()),
-        (Outcome::Died(Some(number)), TrialKind::Launch(_)) => {
+        (Outcome::Died(Some(number)), ProbeKind::SpawnPolicy(_)) => {
             Some(format!("{} ends the process that starts the child", signal::name(number)))
         }
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
@@ -66,12 +66,12 @@ fn errno_text(errno: Errno) -> String {
     errno.name().map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
 }
 
-/// A link as `--close-from` takes it.
-pub(super) fn link(link: Link) -> &'static str {
+/// A link as `--close-strategy` takes it.
+pub(super) fn link(link: CloseStrategy) -> &'static str {
     match link {
-        Link::Bulk => "bulk",
-        Link::Enumerate => "enumerate",
-        Link::Loop => "loop",
+        CloseStrategy::Bulk => "bulk",
+        CloseStrategy::Enumerate => "enumerate",
+        CloseStrategy::Loop => "loop",
     }
 }
 
@@ -86,19 +86,19 @@ pub(super) fn operation(operation: Operation) -> &'static str {
 }
 
 /// Whether children start, and get exactly what they are handed.
-pub(super) fn is_exact(survey: &Survey) -> bool {
+pub(super) fn is_exact(survey: &ProbeReport) -> bool {
     survey.first_link().is_some() && survey.starts() && deadly_start(survey).is_none()
 }
 
 /// The method that a start tries first and that ends the process which tries it.
-pub(super) fn deadly_start(survey: &Survey) -> Option<&'static str> {
-    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, TrialKind::Launch(_)));
+pub(super) fn deadly_start(survey: &ProbeReport) -> Option<&'static str> {
+    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::SpawnPolicy(_)));
     let first = launches.take_while(|trial| trial.outcome != Outcome::Works);
     first.filter(|trial| matches!(trial.outcome, Outcome::Died(_))).map(|trial| trial.name).next()
 }
 
 /// The answer to what the reader came for.
-pub(super) fn verdict(survey: &Survey) -> String {
+pub(super) fn verdict(survey: &ProbeReport) -> String {
     if !survey.starts() {
         return "no child can be started here".to_owned();
     }
@@ -106,9 +106,9 @@ pub(super) fn verdict(survey: &Survey) -> String {
         return format!("a start by {deadly} ends the program that makes it: choose fork");
     }
     match survey.first_link() {
-        Some(Link::Bulk) => "children get exactly what they are handed".to_owned(),
+        Some(CloseStrategy::Bulk) => "children get exactly what they are handed".to_owned(),
         Some(later) => {
-            format!("children get exactly what they are handed, with --close-from {}", link(later))
+            format!("children get exactly what they are handed, with --close-strategy {}", link(later))
         }
         None => "nothing here closes descriptors: children would get more than they are handed".to_owned(),
     }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_failure_has_a_reason() {
-        let close = TrialKind::Close(Link::Bulk);
+        let close = ProbeKind::Close(CloseStrategy::Bulk);
         let cases = [
             (Outcome::Works, None),
             (Outcome::Refused(Errno::PERM), Some("EPERM: Operation not permitted")),
@@ -142,10 +142,10 @@ mod tests {
         for (outcome, text) in cases {
             assert_eq!(reason(outcome, close).as_deref(), text);
         }
-        let start = TrialKind::Launch(forkexec::Method::Shared);
+        let start = ProbeKind::SpawnPolicy(forkexec::SpawnMethod::Shared);
         let killed = reason(Outcome::Died(Some(libc::SIGSYS)), start);
         assert_eq!(killed.as_deref(), Some("SIGSYS ends the process that starts the child"));
-        let limit = reason(Outcome::Refused(Errno::OVERFLOW), TrialKind::Close(Link::Loop));
+        let limit = reason(Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop));
         assert_eq!(limit.as_deref(), Some("too many numbers to try"));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Socket,
     Char,
     Block,
-    Link,
+    CloseStrategy,
     Anon { name: String },
     Other,
 }
@@ -120,7 +120,7 @@ impl Kind {
             SFlag::S_IFSOCK => Self::Socket,
             SFlag::S_IFCHR => Self::Char,
             SFlag::S_IFBLK => Self::Block,
-            SFlag::S_IFLNK => Self::Link,
+            SFlag::S_IFLNK => Self::CloseStrategy,
             _ => Self::Other,
         }
     }
@@ -133,7 +133,7 @@ impl Kind {
             Self::Socket => "socket".into(),
             Self::Char => "char".into(),
             Self::Block => "block".into(),
-            Self::Link => "link".into(),
+            Self::CloseStrategy => "link".into(),
             Self::Anon { name } => format!("anon:{name}"),
             Self::Other => "other".into(),
         }

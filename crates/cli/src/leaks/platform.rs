@@ -6,21 +6,21 @@ cfg_if::cfg_if! {
         any(target_os = "linux", target_os = "android"),
         any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
     ))] {
-        pub(super) mod found;
+        pub(super) mod report;
         mod linux;
         pub(super) mod print;
-        mod told;
-        pub(super) mod wanted;
+        mod mentions;
+        pub(super) mod options;
         pub(super) use linux::trace;
     } else {
         mod elsewhere;
         #[allow(dead_code, reason = "nothing is found")]
-        pub(super) mod found;
+        pub(super) mod report;
         pub(super) mod print;
         #[allow(dead_code, reason = "nothing is looked at")]
-        mod told;
+        mod mentions;
         #[allow(dead_code, reason = "nothing is looked at")]
-        pub(super) mod wanted;
+        pub(super) mod options;
         pub(super) use elsewhere::trace;
     }
 }

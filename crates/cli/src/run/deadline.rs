@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use forkexec::{Child, Command, Error, Tree};
+use forkexec::{Child, Command, Containment, Error};
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -21,7 +21,7 @@ pub(super) struct Options {
     /// Send the program SIGTERM if it still runs after this time, and exit with 124 when it has ended
     ///
     /// A number with one of the units ms, s, m, h and d; seconds without one. 0 is no limit. A program that is stopped is
-    /// continued, so that it sees the signal. Its own children do not get it, unless --tree says so.
+    /// continued, so that it sees the signal. Its own children do not get it, unless --kill-tree says so.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
 
@@ -38,7 +38,7 @@ pub(super) struct Options {
     /// processes that are found by descent are ended, too. One may be left that started a session or a group, and whose
     /// parent has ended.
     #[arg(long, requires = "timeout")]
-    tree: bool,
+    kill_tree: bool,
 
     /// Exit as the program does, also where its time was over
     #[arg(long, requires = "timeout")]
@@ -59,14 +59,14 @@ const GRACE: Duration = Duration::from_secs(10);
 impl Options {
     /// Has all that descends from the program held together, if all of it is to be ended.
     pub(super) fn apply(&self, command: &mut Command<'_>) {
-        if self.tree {
-            command.tree(Tree::Best);
+        if self.kill_tree {
+            command.containment(Containment::Auto);
         }
     }
 
     /// Whether all that descends from the program is held together.
     pub(super) fn holds_tree(&self) -> bool {
-        self.tree
+        self.kill_tree
     }
 
     /// Waits for the end of the program, and ends it when its time is over.
@@ -84,14 +84,14 @@ impl Options {
         if let Some(status) = watch.wait(child, end(limit), progress)? {
             return Ok((status, None));
         }
-        if self.tree {
+        if self.kill_tree {
             let ended = child.terminate_tree_then_kill(self.kill_after.unwrap_or(GRACE));
             let (status, _) = ended.map_err(|error| failed(&error))?;
             let was_killed = status.signal() == Some(libc::SIGKILL);
             return Ok((status, Some(if was_killed { Overdue::Killed } else { Overdue::Terminated })));
         }
-        child.signal(libc::SIGTERM).map_err(|error| failed(&error))?;
-        child.signal(libc::SIGCONT).map_err(|error| failed(&error))?;
+        child.send_signal(libc::SIGTERM).map_err(|error| failed(&error))?;
+        child.send_signal(libc::SIGCONT).map_err(|error| failed(&error))?;
         if let Some(status) = watch.wait(child, end(self.kill_after), progress)? {
             return Ok((status, Some(Overdue::Terminated)));
         }

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use clap::{Args, ValueEnum};
-use forkexec::{Command, Link};
+use forkexec::{CloseStrategy, Command};
 
 use crate::exit::Failure;
-use crate::handed::{self, range, typed};
+use crate::inherited_fds::{self, range, typed};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -26,14 +26,14 @@ pub(super) struct Options {
     map: Vec<(i32, i32)>,
 
     /// Leave everything open that is not close-on-exec, as other programs do
-    #[arg(long, conflicts_with = "close_from")]
+    #[arg(long, conflicts_with = "close_strategy")]
     inherit_all: bool,
 
     /// Where to begin in the chain of ways to close descriptors
     ///
     /// `forkexec doctor` tells which of them work here.
     #[arg(long, value_name = "LINK")]
-    close_from: Option<FirstLink>,
+    close_strategy: Option<FirstLink>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,7 +48,7 @@ enum FirstLink {
 
 fn mapping(text: &str) -> Result<(i32, i32), String> {
     let (source, target) = text.split_once(':').ok_or("a mapping is SOURCE:TARGET")?;
-    Ok((handed::number(source)?, handed::number(target)?))
+    Ok((inherited_fds::number(source)?, inherited_fds::number(target)?))
 }
 
 impl Options {
@@ -60,20 +60,20 @@ impl Options {
     pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
         for range in &self.keep {
             for fd in range.clone() {
-                command.keep_fd(handed::borrow(&format!("--keep {}", typed(range)), fd)?);
+                command.keep_fd(inherited_fds::borrow(&format!("--keep {}", typed(range)), fd)?);
             }
         }
         for &(source, target) in &self.map {
-            command.map_fd(handed::borrow(&format!("--map {source}:{target}"), source)?, target);
+            command.map_fd(inherited_fds::borrow(&format!("--map {source}:{target}"), source)?, target);
         }
         if self.inherit_all {
             command.inherit_all();
         }
-        if let Some(link) = self.close_from {
-            command.close_others_from(match link {
-                FirstLink::Bulk => Link::Bulk,
-                FirstLink::Enumerate => Link::Enumerate,
-                FirstLink::Loop => Link::Loop,
+        if let Some(link) = self.close_strategy {
+            command.close_strategy(match link {
+                FirstLink::Bulk => CloseStrategy::Bulk,
+                FirstLink::Enumerate => CloseStrategy::Enumerate,
+                FirstLink::Loop => CloseStrategy::Loop,
             });
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use forkexec::{Command, SearchPath, WithoutInterpreter};
+use forkexec::{Command, EnoexecFallback, SearchPath};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub(super) struct Options {
 
     /// Let /bin/sh run an executable file without a "#!" line
     #[arg(long)]
-    shell_scripts: bool,
+    enoexec_shell: bool,
 }
 
 fn variable_parser() -> impl TypedValueParser<Value = (OsString, OsString)> {
@@ -83,8 +83,8 @@ impl Options {
         if let Some(search) = &self.search {
             command.search_path(search.clone());
         }
-        if self.shell_scripts {
-            command.without_interpreter(WithoutInterpreter::Shell);
+        if self.enoexec_shell {
+            command.enoexec_fallback(EnoexecFallback::Shell);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::help::section;
 
 const SIGNALS: &[&str] = &[
     "Every signal that a process sends to forkexec is forwarded to the program,",
-    "real-time signals too (their values are lost). With --tree, all of its process",
+    "real-time signals too (their values are lost). With --kill-tree, all of its process",
     "group gets it. A signal that arrives before the program runs is kept for it.",
     "",
     "Not forwarded are",
@@ -13,7 +13,7 @@ const SIGNALS: &[&str] = &[
     "- SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS: those are",
     "  forkexec's own, and SIGKILL and SIGSTOP, which cannot be handled;",
     "- signals that forkexec was started with ignored: they stay so in both;",
-    "- signals that arrive while --tree ends what is overdue.",
+    "- signals that arrive while --kill-tree ends what is overdue.",
     "",
     "A hang-up reaches the leader of a session alone, and is forwarded by it.",
     "Signals that were blocked at the start are forwarded as well.",
@@ -21,7 +21,7 @@ const SIGNALS: &[&str] = &[
 
 const JOB_CONTROL: &[&str] = &[
     "The program has forkexec's process group, unless an option says otherwise. If",
-    "forkexec's group is in the foreground, --tree and --foreground bring the",
+    "forkexec's group is in the foreground, --kill-tree and --foreground bring the",
     "program's group there, so that it can read the terminal.",
     "",
     "When the program stops, forkexec takes the terminal back and stops, too: for",

@@ -89,7 +89,7 @@ fn blame(options: &Options, error: &InputError) -> String {
         }
         InputError::BadSignal { signal, verb } => {
             let option = match verb {
-                SignalUse::Blocked => "--mask",
+                SignalUse::Blocked => "--block-signals",
                 SignalUse::Ignored => "--ignore-signal",
                 _ => "--die-with-parent",
             };

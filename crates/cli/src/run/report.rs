@@ -70,7 +70,7 @@ pub(super) fn started(format: Option<Format>, child: &Child) {
     if format != Some(Format::Text) {
         return;
     }
-    let (pid, method, closer) = (child.id(), child.method().name(), child.closer());
+    let (pid, method, closer) = (child.id(), child.method().name(), child.close_method().name());
     stdout::note(&format!("run: started process {pid} by {method}; others were closed by {closer}"));
     for Began { stage, began_us } in stages(child) {
         stdout::note(&format!("run: {began_us:>10.1} µs  {stage}"));
@@ -87,7 +87,7 @@ pub(super) fn ended(format: Option<Format>, child: &Child, end: &End) {
             let report = Report {
                 pid: child.id(),
                 method: child.method().name(),
-                closer: child.closer(),
+                closer: child.close_method().name(),
                 stages: stages(child),
                 code: end.status.code(),
                 signal: end.status.signal().map(signal::name),

@@ -12,7 +12,7 @@ use crate::signal;
 pub(super) struct Options {
     /// What becomes of signals that are ignored here
     #[arg(long, value_name = "POLICY")]
-    ignored: Option<Ignored>,
+    ignored_signals: Option<Ignored>,
 
     /// Let the program ignore this signal, a name or a number
     #[arg(long, value_name = "SIGNAL", value_parser = signal::parse, allow_hyphen_values = true)]
@@ -20,7 +20,7 @@ pub(super) struct Options {
 
     /// The signals that are blocked: none, which is the default, inherit, or a list
     #[arg(long, value_name = "none|inherit|SIGNALS", value_parser = mask, allow_hyphen_values = true)]
-    mask: Option<Mask>,
+    block_signals: Option<Mask>,
 
     /// Send the program this signal when forkexec dies (Linux, FreeBSD, DragonFly)
     #[arg(long, value_name = "SIGNAL", value_parser = signal::parse, allow_hyphen_values = true)]
@@ -55,7 +55,7 @@ fn mask(text: &str) -> Result<Mask, String> {
 impl Options {
     /// Applies them.
     pub(super) fn apply(&self, command: &mut Command<'_>) {
-        if let Some(policy) = self.ignored {
+        if let Some(policy) = self.ignored_signals {
             command.ignored_signals(match policy {
                 Ignored::Restore => IgnoredSignals::Restore,
                 Ignored::RestoreAll => IgnoredSignals::RestoreAll,
@@ -65,7 +65,7 @@ impl Options {
         for &signal in &self.ignore_signal {
             command.ignore_signal(signal);
         }
-        match &self.mask {
+        match &self.block_signals {
             None => {}
             Some(Mask::None) => drop(command.signal_mask([])),
             Some(Mask::Inherit) => drop(command.inherit_signal_mask()),
@@ -78,7 +78,7 @@ impl Options {
 
     /// Whether all signals that were ignored when forkexec started stay so.
     pub(super) fn keeps_ignored(&self) -> bool {
-        self.ignored == Some(Ignored::Keep)
+        self.ignored_signals == Some(Ignored::Keep)
     }
 }
 

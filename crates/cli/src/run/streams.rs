@@ -14,7 +14,7 @@ use forkexec::{Command, Stdio};
 
 use super::descriptors;
 use crate::exit::Failure;
-use crate::{handed, started};
+use crate::{inherited_fds, started};
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -232,7 +232,7 @@ fn open(fd: usize, how: &std::fs::OpenOptions, path: &Path) -> Result<File, Fail
 /// A duplicate of one of our descriptors.
 fn share(fd: usize, source: i32) -> Result<OwnedFd, Failure> {
     let option = format!("{} {}", OPTIONS[fd], TWINS[fd].unwrap_or_default());
-    let source = handed::borrow(&option, source)?;
+    let source = inherited_fds::borrow(&option, source)?;
     source.as_fd().try_clone_to_owned().map_err(|error| cannot_share(fd, error))
 }
 

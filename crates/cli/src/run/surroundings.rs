@@ -7,7 +7,7 @@ use forkexec::{Command, Resource, capabilities};
 
 use super::terminal::Terminal;
 use crate::exit::Failure;
-use crate::handed;
+use crate::inherited_fds;
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub(super) struct Options {
     chdir: Option<PathBuf>,
 
     /// The working directory, as an open descriptor, which is not handed over
-    #[arg(long, value_name = "FD", value_parser = handed::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FD", value_parser = inherited_fds::number, allow_hyphen_values = true)]
     chdir_fd: Option<i32>,
 
     /// The root directory, which needs privilege
@@ -43,13 +43,13 @@ pub(super) struct Options {
     pgroup: Option<i32>,
 
     /// Make the terminal on this descriptor the controlling one of the new session
-    #[arg(long, value_name = "FD", value_parser = handed::number, requires = "setsid", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FD", value_parser = inherited_fds::number, requires = "setsid", allow_hyphen_values = true)]
     ctty: Option<i32>,
 
     /// Make the program's process group the foreground one of the terminal on this descriptor
     ///
     /// The group from before gets the terminal back when the program stops or ends.
-    #[arg(long, value_name = "FD", value_parser = handed::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FD", value_parser = inherited_fds::number, allow_hyphen_values = true)]
     foreground: Option<i32>,
 
     /// Set a resource limit: numbers, or "unlimited"; one number sets both
@@ -115,7 +115,7 @@ impl Options {
     ///
     /// A descriptor is not open.
     pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
-        let borrow = |option: &str, fd: i32| handed::borrow(&format!("{option} {fd}"), fd);
+        let borrow = |option: &str, fd: i32| inherited_fds::borrow(&format!("{option} {fd}"), fd);
         if let Some(fd) = self.chdir_fd {
             command.current_dir_fd(borrow("--chdir-fd", fd)?);
         }
@@ -149,7 +149,7 @@ impl Options {
             command.process_group(group);
         }
         for &Limit { resource, soft, hard } in &self.limit {
-            command.limit(resource, soft, hard);
+            command.rlimit(resource, Some(soft), Some(hard));
         }
         if let Some(nice) = self.nice {
             command.nice(nice);

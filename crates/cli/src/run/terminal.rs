@@ -7,7 +7,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
 use crate::exit::Failure;
-use crate::handed;
+use crate::inherited_fds;
 
 /// The terminal of this process's session.
 pub(super) struct Terminal {
@@ -29,7 +29,7 @@ impl Terminal {
         let fd: OwnedFd = match explicit {
             Some(fd) => {
                 let option = format!("--foreground {fd}");
-                let duplicate = handed::borrow(&option, fd)?.try_clone_to_owned();
+                let duplicate = inherited_fds::borrow(&option, fd)?.try_clone_to_owned();
                 duplicate.map_err(|error| {
                     Failure::refused(format!("{option}: cannot duplicate it")).because(error)
                 })?

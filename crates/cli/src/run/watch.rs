@@ -166,7 +166,7 @@ impl Watch {
             // SAFETY: kill(2) takes no memory. The program leads the group and was not reaped.
             unsafe { libc::kill(-self.program.as_raw(), signal) };
         } else {
-            let _ = child.signal(signal);
+            let _ = child.send_signal(signal);
         }
     }
 

@@ -56,7 +56,7 @@ fn a_program_may_do_something_about_it(#[case] options: &[&str], #[case] code: i
 /// Faults: C6
 #[rstest]
 #[case::program(&["--timeout", "1"])]
-#[case::tree(&["--timeout", "1", "--tree"])]
+#[case::tree(&["--timeout", "1", "--kill-tree"])]
 fn a_program_that_is_stopped_is_ended_too(#[case] options: &[&str]) {
     isolated_for(LIMIT, || {
         let script = "trap 'exit 3' TERM; kill -STOP $$; sleep 5; exit 1";
@@ -72,7 +72,7 @@ fn a_program_that_is_stopped_is_ended_too(#[case] options: &[&str]) {
 #[case::who_does_not_listen("trap '' TERM; sleep 600 & sleep 600", &["--kill-after", "100ms"], 137)]
 fn with_a_tree_nobody_is_left(#[case] script: &str, #[case] options: &[&str], #[case] code: i32) {
     isolated_for(LIMIT, || {
-        let words = [&["run", "--timeout", "200ms", "--tree"], options, &["sh", "-c", script]].concat();
+        let words = [&["run", "--timeout", "200ms", "--kill-tree"], options, &["sh", "-c", script]].concat();
         assert_eq!(answer(&words), (Some(code), String::new(), String::new()));
     });
 }
@@ -90,7 +90,7 @@ fn the_report_says_what_became_of_it() {
 
 #[rstest]
 #[case::no_duration(&["--timeout", "soon"], "\"soon\" is no number with one of the units ms, s, m, h and d")]
-#[case::tree_alone(&["--tree"], "--timeout <DURATION>")]
+#[case::tree_alone(&["--kill-tree"], "--timeout <DURATION>")]
 #[case::alone(&["--kill-after", "1"], "--timeout <DURATION>")]
 #[case::status_alone(&["--preserve-status"], "--timeout <DURATION>")]
 fn what_is_no_deadline_is_refused(#[case] options: &[&str], #[case] message: &str) {

@@ -81,7 +81,7 @@ fn all_are_inherited_if_asked_for() {
 fn every_link_of_the_chain_closes(#[values("bulk", "enumerate", "loop")] link: &str) {
     isolated(|| {
         let _held = [file_at(6), file_at(9), file_at(700)];
-        assert_eq!(seen(&["--close-from", link, "--keep", "9"]).fds, [0, 1, 2, 9]);
+        assert_eq!(seen(&["--close-strategy", link, "--keep", "9"]).fds, [0, 1, 2, 9]);
     });
 }
 

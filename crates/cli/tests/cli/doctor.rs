@@ -131,7 +131,7 @@ fn traps_down_to_the_loop_leak_nothing() {
             said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
         let found: Value = serde_json::from_str(&json).expect("it is JSON");
         assert_eq!((&found["close_from"], &found["exact"]), (&"bulk".into(), &true.into()));
-        for options in [&[][..], &["--close-from", "loop"]] {
+        for options in [&[][..], &["--close-strategy", "loop"]] {
             assert_eq!(reported(denied(&mut run(options, &["report"]), deny)).fds, [0, 1, 2]);
         }
     });

@@ -101,7 +101,7 @@ fn every_signal_that_can_be_forwarded_is(
 #[rstest]
 #[case::forkexec(OURS)]
 #[case::forkexec_with_a_deadline(Wrapper(&["forkexec", "run", "--timeout", "600"]))]
-#[case::forkexec_with_a_tree(Wrapper(&["forkexec", "run", "--timeout", "600", "--tree"]))]
+#[case::forkexec_with_a_tree(Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]))]
 #[case::timeout(Wrapper(&["timeout", "600"]))]
 #[case::timeout_in_the_foreground(Wrapper(&["timeout", "--foreground", "600"]))]
 fn a_signal_of_a_process_is_forwarded(
@@ -116,7 +116,7 @@ fn a_signal_of_a_process_is_forwarded(
 
 /// The shell's own child gets the signal, too: it is what the shell waits for.
 #[rstest]
-#[case::forkexec(Wrapper(&["forkexec", "run", "--timeout", "600", "--tree"]))]
+#[case::forkexec(Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]))]
 #[case::tini(Wrapper(&["tini", "-s", "-g", "--"]))]
 #[case::dumb_init(Wrapper(&["dumb-init"]))]
 #[case::timeout(Wrapper(&["timeout", "600"]))]
@@ -193,7 +193,7 @@ fn handles(pid: u32, signal: i32) -> bool {
 #[test]
 fn nothing_is_forwarded_while_a_tree_is_ended() {
     isolated_for(LIMIT, || {
-        let wrapper = Wrapper(&["forkexec", "run", "--timeout", "3", "--kill-after", "1", "--tree"]);
+        let wrapper = Wrapper(&["forkexec", "run", "--timeout", "3", "--kill-after", "1", "--kill-tree"]);
         let script = "trap 'echo ready' TERM; trap 'exit 9' USR1; while :; do sleep 0.05; done";
         let command = wrapper.around(script).expect("it is there");
         assert_eq!(code(end_by(command, libc::SIGUSR1)), 137);
@@ -263,7 +263,7 @@ fn a_wrapper_of_an_interrupted_program_ends_by_the_signal(#[case] wrapper: Wrapp
 #[test]
 fn where_interrupts_are_ignored_the_code_says_it() {
     isolated_for(LIMIT, || {
-        let mut command = run(&["--ignored", "restore-all"], &["kill", "2"]);
+        let mut command = run(&["--ignored-signals", "restore-all"], &["kill", "2"]);
         let status = ignoring(&mut command, Signal::SIGINT).status().expect("it starts");
         assert_eq!(status.code(), Some(130));
     });

@@ -11,7 +11,8 @@ const SUBCOMMANDS: [&str; 6] = ["run", "doctor", "fds", "leaks", "completions", 
 const ESCAPE: char = '\u{1b}';
 
 /// Options of `run`, one of each group.
-const OPTIONS: [&str; 7] = ["--keep", "--stdin", "--env", "--chroot", "--mask", "--user", "--report"];
+const OPTIONS: [&str; 7] =
+    ["--keep", "--stdin", "--env", "--chroot", "--block-signals", "--user", "--report"];
 
 #[test]
 fn every_subcommand_has_help_with_examples_and_codes() {

@@ -12,7 +12,7 @@ use crate::wrappers::{OURS, Wrapper};
 
 const LIMIT: Duration = Duration::from_mins(2);
 const APART: Wrapper = Wrapper(&["forkexec", "run", "--pgroup", "0", "--foreground", "0"]);
-const TREE: Wrapper = Wrapper(&["forkexec", "run", "--timeout", "600", "--tree"]);
+const TREE: Wrapper = Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]);
 const LEAKS: Wrapper = Wrapper(&["forkexec", "leaks", "--"]);
 const TIMEOUT: Wrapper = Wrapper(&["timeout", "--foreground", "600"]);
 
@@ -63,7 +63,7 @@ fn after_a_failed_start_the_shell_reads_the_terminal(#[values(OURS, APART, TREE)
 #[test]
 fn a_wrapper_in_the_background_can_write_to_the_terminal() {
     isolated_for(LIMIT, || {
-        let line = Wrapper(&["forkexec", "run", "--timeout", "600", "--tree", "--report", "--progress"]);
+        let line = Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree", "--report", "--progress"]);
         let line = line.line().expect("it is there");
         let program = "sleep 1.5; read x; echo got=$x";
         let mut session =
@@ -280,7 +280,7 @@ fn a_hangup_reaches_the_program(#[case] wrapper: Wrapper) {
 /// Faults: C6
 #[rstest]
 #[case::program(&["--timeout", "1"])]
-#[case::tree(&["--timeout", "1", "--tree"])]
+#[case::tree(&["--timeout", "1", "--kill-tree"])]
 fn a_stopped_job_does_not_outlast_its_time(#[case] options: &[&str]) {
     isolated_for(LIMIT, || {
         let line = [&[env!("CARGO_BIN_EXE_forkexec"), "run"], options].concat().join(" ");

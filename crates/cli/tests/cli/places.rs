@@ -20,9 +20,9 @@ fn without_proc_everything_works_by_other_means() {
         }
         let _held = open_many(20);
         for link in ["bulk", "enumerate", "loop"] {
-            assert_eq!(seen(&["--close-from", link, "--keep", "5"]).fds, [0, 1, 2, 5]);
+            assert_eq!(seen(&["--close-strategy", link, "--keep", "5"]).fds, [0, 1, 2, 5]);
         }
-        let (_, _, report) = answer(&["run", "--close-from", "enumerate", "--report", "/bin/true"]);
+        let (_, _, report) = answer(&["run", "--close-strategy", "enumerate", "--report", "/bin/true"]);
         assert!(report.contains("others were closed by loop"), "{report}");
 
         let (code, table, note) = answer(&["fds"]);
@@ -47,7 +47,7 @@ fn a_false_proc_is_not_believed() {
             return skip(&reason);
         }
         let _held = open_many(20);
-        assert_eq!(seen(&["--close-from", "enumerate"]).fds, [0, 1, 2]);
+        assert_eq!(seen(&["--close-strategy", "enumerate"]).fds, [0, 1, 2]);
         let (code, json, _) = answer(&["doctor", "--json"]);
         let found: Value = serde_json::from_str(&json).expect("it is JSON");
         let trials = found["trials"].as_array().expect("it is a list");

@@ -40,7 +40,7 @@ fn the_text_tells_start_stages_and_end(#[case] probe: &[&str], #[case] code: i32
 
 #[test]
 fn the_json_is_one_object() {
-    let mut command = run(&["--report=json", "--close-from", "loop"], &["kill", "15"]);
+    let mut command = run(&["--report=json", "--close-strategy", "loop"], &["kill", "15"]);
     let (code, _, report) = said(&command.output().expect("it starts"));
     assert_eq!((code, report.lines().count()), (Some(143), 1), "{report}");
     let report: Value = serde_json::from_str(&report).expect("it is JSON");

@@ -164,7 +164,7 @@ fn a_file_without_an_interpreter_needs_a_shell_on_request() {
         let with = |options: &[&str]| {
             said(&forkexec(&["run"]).args(options).arg(&script).arg("7").output().expect("it starts"))
         };
-        assert_eq!(with(&["--shell-scripts"]).0, Some(7));
+        assert_eq!(with(&["--enoexec-shell"]).0, Some(7));
         let (code, _, complaint) = with(&[]);
         assert_eq!(code, Some(126));
         assert!(complaint.contains("neither a program nor a script with a \"#!\" line"), "{complaint}");

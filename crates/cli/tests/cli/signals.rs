@@ -21,9 +21,9 @@ fn ignored_by(seen: &Seen) -> Vec<i32> {
 
 #[rstest]
 #[case::some_by_default(&[], vec![libc::SIGHUP])]
-#[case::some(&["--ignored", "restore"], vec![libc::SIGHUP])]
-#[case::none(&["--ignored", "restore-all"], vec![])]
-#[case::all(&["--ignored", "keep"], vec![libc::SIGHUP, libc::SIGPIPE, libc::SIGCHLD])]
+#[case::some(&["--ignored-signals", "restore"], vec![libc::SIGHUP])]
+#[case::none(&["--ignored-signals", "restore-all"], vec![])]
+#[case::all(&["--ignored-signals", "keep"], vec![libc::SIGHUP, libc::SIGPIPE, libc::SIGCHLD])]
 fn ignored_signals_stay_so_by_policy(#[case] options: &[&str], #[case] ignored: Vec<i32>) {
     isolated(|| {
         let mut command = run(options, &["report"]);
@@ -37,14 +37,14 @@ fn ignored_signals_stay_so_by_policy(#[case] options: &[&str], #[case] ignored: 
 /// Rust's runtime ignores SIGPIPE in the command itself.
 #[test]
 fn a_signal_that_only_the_command_ignores_is_not_kept() {
-    isolated(|| assert_eq!(ignored_by(&seen(&["--ignored", "keep"])), Vec::<i32>::new()));
+    isolated(|| assert_eq!(ignored_by(&seen(&["--ignored-signals", "keep"])), Vec::<i32>::new()));
 }
 
 /// Then the kernel would throw the program's status away.
 #[test]
 fn an_exit_code_arrives_although_sigchld_was_ignored() {
     isolated(|| {
-        let mut command = run(&["--ignored", "keep"], &["exit", "7"]);
+        let mut command = run(&["--ignored-signals", "keep"], &["exit", "7"]);
         let status = ignoring(&mut command, Signal::SIGCHLD).status().expect("it starts");
         assert_eq!(status.code(), Some(7));
     });
@@ -58,7 +58,7 @@ fn signals_are_ignored_blocked_and_sent_as_asked() {
             "USR1",
             "--ignore-signal",
             "40",
-            "--mask",
+            "--block-signals",
             "TERM,sigint",
             "--die-with-parent",
             "9",
@@ -71,8 +71,8 @@ fn signals_are_ignored_blocked_and_sent_as_asked() {
 
 #[rstest]
 #[case::none_by_default(&[], vec![])]
-#[case::none(&["--mask", "none"], vec![])]
-#[case::ours(&["--mask", "inherit"], vec![libc::SIGUSR2])]
+#[case::none(&["--block-signals", "none"], vec![])]
+#[case::ours(&["--block-signals", "inherit"], vec![libc::SIGUSR2])]
 fn what_is_blocked_here_is_not_blocked_there(#[case] options: &[&str], #[case] blocked: Vec<i32>) {
     isolated(|| {
         let mut command = run(options, &["report"]);

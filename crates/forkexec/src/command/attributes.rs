@@ -4,7 +4,7 @@ use super::Command;
 use crate::settings::Directory;
 use crate::{FdSource, IgnoredSignals, Resource};
 use forkexec_core::Limit;
-use std::path::PathBuf;
+use std::path::Path;
 
 impl<'fd> Command<'fd> {
     /// Sets the working directory to an open one (fchdir(2)). The descriptor itself is not handed over.
@@ -15,7 +15,7 @@ impl<'fd> Command<'fd> {
     /// # Errors
     ///
     /// When the command is started: [`Error::Spawn`](crate::Error::Spawn) at
-    /// [`Stage::EarlyDirectory`](crate::Stage::EarlyDirectory).
+    /// [`Stage::EarlyChdir`](crate::Stage::EarlyChdir).
     pub fn current_dir_fd(&mut self, directory: impl Into<FdSource<'fd>>) -> &mut Self {
         self.settings.directory = Some(Directory::Fd(directory.into()));
         self
@@ -23,8 +23,8 @@ impl<'fd> Command<'fd> {
 
     /// Sets the root directory (chroot(2)), which needs privilege. The working directory becomes the new root at once, so
     /// that it does not lie outside. [`current_dir`](Self::current_dir) is seen from there, also if it is relative.
-    pub fn chroot(&mut self, root: impl Into<PathBuf>) -> &mut Self {
-        self.settings.root = Some(root.into());
+    pub fn chroot(&mut self, root: impl AsRef<Path>) -> &mut Self {
+        self.settings.root = Some(root.as_ref().to_owned());
         self
     }
 
@@ -60,7 +60,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets a resource limit (setrlimit(2)); `u64::MAX` is none.
+    /// Sets the soft and the hard limit of a resource (setrlimit(2)); `None` is no limit.
     ///
     /// Limits are set after descriptors were put in place and before ids are changed. One that is too small for the
     /// program (`stack` of a few KiB, `as` below its size) lets exec succeed and the program die by `SIGSEGV` or
@@ -71,11 +71,12 @@ impl<'fd> Command<'fd> {
     /// ```
     /// use forkexec::{Command, Resource};
     ///
-    /// let output = Command::new("sh").args(["-c", "ulimit -n"]).limit(Resource::NOFILE, 64, 64).output()?;
+    /// let output = Command::new("sh").args(["-c", "ulimit -n"]).rlimit(Resource::NOFILE, Some(64), Some(64)).output()?;
     /// assert_eq!(output.stdout, b"64\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn limit(&mut self, resource: Resource, soft: u64, hard: u64) -> &mut Self {
+    pub fn rlimit(&mut self, resource: Resource, soft: Option<u64>, hard: Option<u64>) -> &mut Self {
+        let [soft, hard] = [soft, hard].map(|limit| limit.unwrap_or(u64::MAX));
         self.settings.limits.push(Limit { resource, soft, hard });
         self
     }
@@ -159,14 +160,14 @@ impl<'fd> Command<'fd> {
     /// Where the kernel can (Linux 5.7), the child is born there (`CLONE_INTO_CGROUP` of clone(2)): no moment of its life
     /// is on another group's account. Elsewhere it enters the group before anything else that it is asked to do.
     ///
-    /// With [`tree`](Self::tree), it may be the one below which a group is made for each child. The directory is opened when the
+    /// With [`containment`](Self::tree), it may be the one below which a group is made for each child. The directory is opened when the
     /// command is prepared. An error names [`Stage::Cgroup`](crate::Stage::Cgroup).
     ///
     /// # Platforms
     ///
     /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
-    pub fn cgroup(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
-        self.settings.cgroup = Some(directory.into());
+    pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.settings.cgroup = Some(directory.as_ref().to_owned());
         self
     }
 
@@ -174,7 +175,7 @@ impl<'fd> Command<'fd> {
     ///
     /// Linux sends it when the *thread* that started the child ends, even if the process lives on. So unless the first thread
     /// of the process starts it, a thread of this library's does, which lives as long as the process: see
-    /// [`keeper`](Self::keeper). A child that finds its parent dead already is not started.
+    /// [`pdeathsig_thread`](Self::pdeathsig_thread). A child that finds its parent dead already is not started.
     ///
     /// # Platforms
     ///
@@ -194,8 +195,8 @@ impl<'fd> Command<'fd> {
     /// [inherited](Self::inherit_signal_mask). A [`pre_exec`](Self::pre_exec) closure is run by that thread.
     ///
     /// Without it such a child gets its signal when the calling thread ends.
-    pub fn keeper(&mut self, keeper: bool) -> &mut Self {
-        self.settings.keeper = keeper;
+    pub fn pdeathsig_thread(&mut self, enabled: bool) -> &mut Self {
+        self.settings.pdeathsig_thread = enabled;
         self
     }
 }

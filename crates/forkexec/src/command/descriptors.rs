@@ -2,7 +2,7 @@
 
 use super::Command;
 use crate::activation::FIRST;
-use crate::{FdSource, Link};
+use crate::{CloseStrategy, FdSource};
 use std::os::fd::RawFd;
 
 impl<'fd> Command<'fd> {
@@ -116,7 +116,7 @@ impl<'fd> Command<'fd> {
 
     /// Closes every descriptor that was not given, which is the default, with this link of the chain or a later one:
     /// the earlier ones are not asked. It is there for tests, and for a system call that must not be made.
-    pub fn close_others_from(&mut self, link: Link) -> &mut Self {
+    pub fn close_strategy(&mut self, link: CloseStrategy) -> &mut Self {
         self.settings.close = Some(link);
         self
     }

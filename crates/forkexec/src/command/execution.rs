@@ -2,7 +2,7 @@
 
 use super::Command;
 use crate::panics;
-use crate::{Launch, OnDrop, SearchPath, Tree, WithoutInterpreter};
+use crate::{Containment, EnoexecFallback, OnDrop, SearchPath, SpawnPolicy};
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +15,8 @@ impl<'fd> Command<'fd> {
     }
 
     /// Sets what becomes of an executable file without a `#!` line that is no program of this machine's either.
-    pub fn without_interpreter(&mut self, policy: WithoutInterpreter) -> &mut Self {
-        self.settings.without_interpreter = policy;
+    pub fn enoexec_fallback(&mut self, policy: EnoexecFallback) -> &mut Self {
+        self.settings.enoexec_fallback = policy;
         self
     }
 
@@ -24,7 +24,7 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// With [`Launch::RequireFast`], when the command is prepared or started:
+    /// With [`SpawnPolicy::NoFork`], when the command is prepared or started:
     /// - [`InputError::ClosureNeedsFork`](crate::InputError::ClosureNeedsFork) if it has a
     ///   [`pre_exec`](Self::pre_exec) closure;
     /// - [`Error::Unsupported`](crate::Error::Unsupported) where there is no means but fork(2).
@@ -32,15 +32,15 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Launch, Method};
+    /// use forkexec::{Command, SpawnPolicy, SpawnMethod};
     ///
-    /// let mut child = Command::new("true").launch(Launch::Fork).spawn()?;
-    /// assert_eq!(child.method(), Method::Fork);
+    /// let mut child = Command::new("true").spawn_policy(SpawnPolicy::Fork).spawn()?;
+    /// assert_eq!(child.method(), SpawnMethod::Fork);
     /// child.wait()?;
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn launch(&mut self, launch: Launch) -> &mut Self {
-        self.settings.launch = launch;
+    pub fn spawn_policy(&mut self, policy: SpawnPolicy) -> &mut Self {
+        self.settings.spawn_policy = policy;
         self
     }
 
@@ -67,20 +67,20 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Guarantee, Tree};
+    /// use forkexec::{Command, Coverage, Containment};
     ///
-    /// let mut job = Command::new("sh").args(["-c", "sleep 600 & sleep 600"]).tree(Tree::Best).spawn()?;
+    /// let mut job = Command::new("sh").args(["-c", "sleep 600 & sleep 600"]).containment(Containment::Auto).spawn()?;
     /// let killed = job.kill_tree()?;
-    /// assert!(killed.guarantee() >= Guarantee::Group);
+    /// assert!(killed.coverage() >= Coverage::Group);
     /// # job.wait()?;
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn tree(&mut self, tree: Tree) -> &mut Self {
-        self.settings.tree = Some(tree);
+    pub fn containment(&mut self, containment: Containment) -> &mut Self {
+        self.settings.containment = Some(containment);
         self
     }
 
-    /// Whether [`Child::as_handle`](crate::Child::as_handle) and [`Child::pidfd`](crate::Child::pidfd) are to be there, if the
+    /// Whether [`Child::exit_fd`](crate::Child::exit_fd) and [`Child::pidfd`](crate::Child::pidfd) are to be there, if the
     /// system can give them: they are, by default.
     ///
     /// A pidfd names this child and no other, whoever takes its status and whatever becomes of its number. It takes a
@@ -104,7 +104,7 @@ impl<'fd> Command<'fd> {
     ///
     /// Whatever the other methods here can do needs no closure, and is done without the dangers of one. A command with a
     /// closure is started by fork(2), which takes time in proportion to the parent's memory
-    /// ([`Launch::RequireFast`] refuses it).
+    /// ([`SpawnPolicy::NoFork`] refuses it).
     ///
     /// A panic ends the child without running the panic hook: the first closure that a program adds wraps the hook of the
     /// process for that. A hook that the program sets later runs in the child, where it may wait forever for a lock that

@@ -1,8 +1,8 @@
 //! A pipeline that runs.
 
 use super::{PipelineOutput, PipelineStatus};
-use crate::talk::{Places, Talking};
-use crate::{Child, Conversation, Error, Partner};
+use crate::communicate::{Places, Talking};
+use crate::{Child, Communicate, Communicator, Error};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 
@@ -90,16 +90,16 @@ impl Children {
     ///
     /// As [`Child::kill`], for the first child for which that fails. It was sent to all others then.
     pub fn kill(&mut self) -> Result<(), Error> {
-        self.signal(libc::SIGKILL)
+        self.send_signal(libc::SIGKILL)
     }
 
     /// Sends a signal to all children, as [`kill`](Self::kill) does.
     ///
     /// # Errors
     ///
-    /// As [`Child::signal`], for the first child for which that fails. It was sent to all others then.
-    pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
-        let sent: Vec<_> = self.all.iter_mut().map(|child| child.signal(signal)).collect();
+    /// As [`Child::send_signal`], for the first child for which that fails. It was sent to all others then.
+    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
+        let sent: Vec<_> = self.all.iter_mut().map(|child| child.send_signal(signal)).collect();
         sent.into_iter().collect()
     }
 
@@ -108,10 +108,10 @@ impl Children {
     ///
     /// # Errors
     ///
-    /// Those of [`signal`](Self::signal) and of [`wait`](Self::wait), for the first child for which that fails. All others have
+    /// Those of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait), for the first child for which that fails. All others have
     /// ended then, except those that may not be signalled.
     pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<PipelineStatus, Error> {
-        let asked = [libc::SIGTERM, libc::SIGCONT].map(|signal| self.signal(signal));
+        let asked = [libc::SIGTERM, libc::SIGCONT].map(|signal| self.send_signal(signal));
         if let Ok(Some(status)) = self.wait_timeout(grace) {
             return Ok(status);
         }
@@ -155,7 +155,7 @@ impl Children {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn communicate(mut self, input: &[u8]) -> Result<PipelineOutput, Error> {
-        let talked = self.talk().input(input).run();
+        let talked = self.communicator().input(input).run();
         match talked {
             Ok(exchange) => {
                 let status = exchange.status.map_or_else(|| self.wait(), Ok)?;
@@ -168,9 +168,9 @@ impl Children {
         }
     }
 
-    /// Begins to talk to the pipeline, as [`Child::talk`] does to one child. It has ended when all its children have.
-    pub fn talk(&mut self) -> Conversation<'_, Self> {
-        Conversation::new(self)
+    /// Begins to talk to the pipeline, as [`Child::communicator`] does to one child. It has ended when all its children have.
+    pub fn communicator(&mut self) -> Communicator<'_, Self> {
+        Communicator::new(self)
     }
 }
 
@@ -184,7 +184,7 @@ pub(super) fn end(children: &mut [Child]) {
     }
 }
 
-impl Partner for Children {
+impl Communicate for Children {
     type Status = PipelineStatus;
 }
 

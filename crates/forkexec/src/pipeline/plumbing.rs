@@ -53,6 +53,7 @@ fn again(kind: &Kind) -> Result<Kind, SpawnError> {
         Kind::Null => Kind::Null,
         Kind::Piped => Kind::Piped,
         Kind::Closed => Kind::Closed,
+        Kind::Parent(fd) => Kind::Parent(*fd),
         Kind::Fd(fd) => Kind::Fd(duplicate(fd, FIRST)?),
     })
 }

@@ -3,10 +3,10 @@
 use crate::activation::is_name;
 use crate::operand::{self, Operand};
 use crate::platform::{self, MOST_GROUPS, capabilities};
-use crate::settings::{Directory, Launch, Settings};
+use crate::settings::{Directory, Settings, SpawnPolicy};
 use crate::tree::has_reapers;
-use crate::{Error, FdSource, InputError, SignalUse, SpawnError, Tree};
-use forkexec_core::{Capabilities, Errno, Fd, Method, Operation, Signal, SignalSet, Stage};
+use crate::{Containment, Error, FdSource, InputError, SignalUse, SpawnError};
+use forkexec_core::{Capabilities, Errno, Fd, Operation, Signal, SignalSet, SpawnMethod, Stage};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -115,10 +115,10 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         is_signal(signal, SignalUse::Sent)?;
         supports(Operation::DieWithParent, "send a signal when the parent dies")?;
     }
-    if settings.cgroup.is_some() || settings.tree == Some(Tree::Cgroup) {
+    if settings.cgroup.is_some() || settings.containment == Some(Containment::Cgroup) {
         supports(Operation::Cgroup, "start a child in a control group")?;
     }
-    if settings.tree == Some(Tree::Reaper) && !has_reapers() {
+    if settings.containment == Some(Containment::Reaper) && !has_reapers() {
         let system = capabilities().system;
         return Err(Error::Unsupported { operation: "tell the orphans of one child from others", system });
     }
@@ -130,14 +130,14 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
 
 /// Whether a means that must not be fork(2) can be had.
 fn launch(settings: &Settings<'_>) -> Result<(), Error> {
-    if settings.launch != Launch::RequireFast {
+    if settings.spawn_policy != SpawnPolicy::NoFork {
         return Ok(());
     }
     if !settings.hooks.is_empty() {
         return Err(InputError::ClosureNeedsFork.into());
     }
     let Capabilities { launchers, system, .. } = *capabilities();
-    if launchers.iter().all(|method| *method == Method::Fork) {
+    if launchers.iter().all(|method| *method == SpawnMethod::Fork) {
         return Err(Error::Unsupported { operation: "start a child without fork", system });
     }
     Ok(())
@@ -195,7 +195,7 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
         if settings.starts_session() && group != 0 {
             return Err(InputError::SessionInOtherGroup { group });
         }
-        if settings.tree == Some(Tree::Group) && group != 0 {
+        if settings.containment == Some(Containment::Group) && group != 0 {
             return Err(InputError::TreeInOtherGroup { group });
         }
     }
@@ -225,10 +225,10 @@ pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, 
 /// to find out.
 pub(super) fn directories(settings: &Settings<'_>) -> Result<(), SpawnError> {
     if let Some(root) = &settings.root {
-        return is_directory(Stage::Root, root);
+        return is_directory(Stage::Chroot, root);
     }
     match &settings.directory {
-        Some(Directory::Path(path)) => is_directory(Stage::Directory, path),
+        Some(Directory::Path(path)) => is_directory(Stage::Chdir, path),
         _ => Ok(()),
     }
 }

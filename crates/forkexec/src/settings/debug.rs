@@ -48,7 +48,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         args,
         env,
         search,
-        without_interpreter,
+        enoexec_fallback,
         streams: [stdin, stdout, stderr],
         keep,
         mappings,
@@ -73,27 +73,27 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         keep_groups,
         no_new_privs,
         die_with_parent,
-        keeper,
+        pdeathsig_thread,
         hooks,
         pidfd,
         on_drop,
-        tree,
+        containment,
         timed,
-        launch,
+        spawn_policy,
     } = settings;
     f.debug_struct("Command")
         .field("program", program)
         .field("args", args)
         .field("env", env)
         .field("search_path", search)
-        .field("without_interpreter", without_interpreter)
+        .field("enoexec_fallback", enoexec_fallback)
         .field("stdin", stdin)
         .field("stdout", stdout)
         .field("stderr", stderr)
         .field("keep_fd", keep)
         .field("map_fd", mappings)
         .field("listen_fd", sockets)
-        .field("close_others_from", close)
+        .field("close_strategy", close)
         .field("current_dir", directory)
         .field("chroot", root)
         .field("cgroup", cgroup)
@@ -113,13 +113,13 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("keep_groups", keep_groups)
         .field("no_new_privs", no_new_privs)
         .field("die_with_parent", die_with_parent)
-        .field("keeper", keeper)
+        .field("pdeathsig_thread", pdeathsig_thread)
         .field("pre_exec", &format_args!("{} closures", hooks.len()))
         .field("create_pidfd", pidfd)
         .field("on_drop", on_drop)
-        .field("tree", tree)
+        .field("containment", containment)
         .field("time_stages", timed)
-        .field("launch", launch)
+        .field("spawn_policy", spawn_policy)
         .finish()
 }
 

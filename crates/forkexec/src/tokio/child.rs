@@ -1,8 +1,8 @@
 //! A child that a runtime waits for.
 
 use super::watch::Watch;
-use super::{ChildStderr, ChildStdin, ChildStdout, Conversation};
-use crate::{ChildHandle, Error, OnDrop, ResourceUsage, TreeKilled};
+use super::{ChildStderr, ChildStdin, ChildStdout, Communicator};
+use crate::{Error, ExitFd, KillReport, OnDrop, ResourceUsage};
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -67,13 +67,13 @@ impl Child {
         self.get_ref().pidfd()
     }
 
-    /// A descriptor that is readable when the child has ended, for another event loop: as [`crate::Child::as_handle`].
-    pub fn as_handle(&self) -> Option<&ChildHandle> {
-        self.get_ref().as_handle()
+    /// A descriptor that is readable when the child has ended, for another event loop: as [`crate::Child::exit_fd`].
+    pub fn exit_fd(&self) -> Option<&ExitFd> {
+        self.get_ref().exit_fd()
     }
 
     /// The child as it was started, which knows by which [method](crate::Child::method), and by what its descriptors were
-    /// [closed](crate::Child::closer). The pipes are not in it.
+    /// [closed](crate::Child::close_method). The pipes are not in it.
     pub fn get_ref(&self) -> &crate::Child {
         self.watch.child()
     }
@@ -125,13 +125,13 @@ impl Child {
         self.watch.child_mut().try_wait()
     }
 
-    /// Sends a signal, as [`crate::Child::signal`]: never to whoever has the number of a child that was waited for.
+    /// Sends a signal, as [`crate::Child::send_signal`]: never to whoever has the number of a child that was waited for.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Child::signal`].
-    pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
-        self.watch.child_mut().signal(signal)
+    /// Those of [`crate::Child::send_signal`].
+    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
+        self.watch.child_mut().send_signal(signal)
     }
 
     /// Sends `SIGKILL`, and does not wait.
@@ -148,7 +148,7 @@ impl Child {
     /// # Errors
     ///
     /// Those of [`crate::Child::kill_tree`].
-    pub fn start_kill_tree(&mut self) -> Result<TreeKilled, Error> {
+    pub fn start_kill_tree(&mut self) -> Result<KillReport, Error> {
         self.watch.child_mut().start_kill_tree()
     }
 
@@ -176,7 +176,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of [`signal`](Self::signal) and of [`wait`](Self::wait).
+    /// Those of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
     ///
     /// # Panics
     ///
@@ -205,7 +205,7 @@ impl Child {
     /// # Cancel safety
     ///
     /// Not cancel safe: what was read is lost, and the child is dropped, to which
-    /// [`on_drop`](crate::Command::on_drop) applies. [`talk`](Self::talk) keeps both.
+    /// [`on_drop`](crate::Command::on_drop) applies. [`communicator`](Self::communicator) keeps both.
     ///
     /// # Errors
     ///
@@ -228,13 +228,13 @@ impl Child {
     /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails: then the child is killed, since
     /// nobody holds it any more.
     pub async fn communicate(self, input: &[u8]) -> Result<Output, Error> {
-        self.talk(input).finish().await
+        self.communicator(input).finish().await
     }
 
     /// As [`communicate`](Self::communicate), in a form that can be given up and taken up again: nothing that was read is
     /// lost when the time is over.
-    pub fn talk<'input>(self, input: impl Into<Cow<'input, [u8]>>) -> Conversation<'input> {
-        Conversation::new(self, input.into())
+    pub fn communicator<'input>(self, input: impl Into<Cow<'input, [u8]>>) -> Communicator<'input> {
+        Communicator::new(self, input.into())
     }
 }
 

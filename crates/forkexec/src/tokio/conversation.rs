@@ -2,7 +2,7 @@
 
 use super::{Child, ChildStdin, ChildStdout};
 use crate::Error;
-use crate::talk::sigpipe;
+use crate::communicate::sigpipe;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 /// What is said to a child, and what it has said so far.
 ///
-/// [`Child::talk`] begins one. It owns the child: dropping it drops the child.
+/// [`Child::communicator`] begins one. It owns the child: dropping it drops the child.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// command.args(["-c", "cat; exec sleep 60"]).on_drop(OnDrop::KillAndWait);
 /// let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn_tokio()?;
 ///
-/// let mut conversation = child.talk(b"so far".as_slice());
+/// let mut conversation = child.communicator(b"so far".as_slice());
 /// assert!(tokio::time::timeout(Duration::from_millis(300), conversation.finish()).await.is_err());
 /// assert_eq!(conversation.stdout(), b"so far");
 /// conversation.child().start_kill()?;
@@ -37,14 +37,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Conversation<'input> {
+pub struct Communicator<'input> {
     child: Child,
     feed: Feed<'input>,
     out: Drain,
     err: Drain,
 }
 
-impl<'input> Conversation<'input> {
+impl<'input> Communicator<'input> {
     pub(super) fn new(mut child: Child, input: Cow<'input, [u8]>) -> Self {
         let pipe = child.stdin.take().filter(|_| !input.is_empty());
         let out = Drain::new(child.stdout.take());

@@ -31,7 +31,7 @@ impl By {
     ///
     /// The child outlives the answer.
     unsafe fn of(child: &crate::Child) -> io::Result<Self> {
-        let Some(handle) = child.as_handle() else { return Ok(Self::Thread(None)) };
+        let Some(handle) = child.exit_fd() else { return Ok(Self::Thread(None)) };
         // SAFETY: the descriptor is the child's, and open as long as that lives: the caller's promise.
         let watched = unsafe { AsyncFd::register_with_interest(handle.as_raw_fd(), Interest::READABLE) };
         match watched.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts) {

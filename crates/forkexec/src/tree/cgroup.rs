@@ -5,10 +5,10 @@
 //! `Documentation/admin-guide/cgroup-v2.rst`). So a child can leave if its user may write to `cgroup.procs` of any group
 //! above its own.
 
-use crate::ends::off_the_targets;
 use crate::platform::pidfd;
+use crate::spawn_fds::off_the_targets;
 use crate::wait::{is_readable_until, is_ready_until};
-use crate::{Guarantee, SpawnError};
+use crate::{Coverage, SpawnError};
 use forkexec_core::{Cgroup, Plan};
 use nix::poll::PollFlags;
 use std::fs::{self, File, Metadata};
@@ -45,7 +45,7 @@ fn place_of(mount: &str, group: &str) -> Option<PathBuf> {
 
 /// A group that was made for one child. It is removed when it is dropped, if nobody is left in it.
 #[derive(Debug)]
-pub(crate) struct Leaf {
+pub(crate) struct ChildCgroup {
     path: PathBuf,
     /// The child could not leave when it started.
     is_sealed: bool,
@@ -80,12 +80,12 @@ impl Identity {
 }
 
 /// What a start needs of a leaf: the descriptors by which the child is born in it, or enters it.
-pub(crate) struct Gate {
+pub(crate) struct CgroupFds {
     directory: OwnedFd,
     procs: OwnedFd,
 }
 
-impl Gate {
+impl CgroupFds {
     /// Under numbers that no step of the plan writes to.
     pub(crate) fn off_the_targets(self, plan: &Plan<'_>) -> Result<Self, SpawnError> {
         let directory = off_the_targets(self.directory, plan)?;
@@ -98,10 +98,10 @@ impl Gate {
     }
 }
 
-impl Leaf {
+impl ChildCgroup {
     /// Makes one below `base`, for a child of this identity. Without one the child has the parent's, which can put children into
     /// groups, and so can take them out.
-    pub(crate) fn make(base: &Path, identity: Option<&Identity>) -> io::Result<(Self, Gate)> {
+    pub(crate) fn make(base: &Path, identity: Option<&Identity>) -> io::Result<(Self, CgroupFds)> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = loop {
             let number = COUNT.fetch_add(1, Relaxed);
@@ -117,12 +117,12 @@ impl Leaf {
         let leaf = Self { path, is_sealed };
         let directory = File::open(&leaf.path)?.into();
         let procs = File::options().write(true).open(leaf.path.join("cgroup.procs"))?.into();
-        Ok((leaf, Gate { directory, procs }))
+        Ok((leaf, CgroupFds { directory, procs }))
     }
 
     /// What the group holds.
-    pub(super) fn guarantee(&self) -> Guarantee {
-        if self.is_sealed { Guarantee::SealedCgroup } else { Guarantee::Cgroup }
+    pub(super) fn coverage(&self) -> Coverage {
+        if self.is_sealed { Coverage::SealedCgroup } else { Coverage::Cgroup }
     }
 
     /// Kills all that are in it or below it, with those that start meanwhile, and waits until nobody is left unless told
@@ -243,7 +243,7 @@ impl Leaf {
 }
 
 /// That of a start that failed, for one: nobody is in it.
-impl Drop for Leaf {
+impl Drop for ChildCgroup {
     fn drop(&mut self) {
         self.remove();
     }
@@ -294,7 +294,7 @@ fn is_removed(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Leaf, place_of};
+    use super::{ChildCgroup, place_of};
     use rstest::rstest;
     use std::fs;
     use std::path::Path;
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn nested_groups_are_removed_from_the_bottom_up() {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let leaf = Leaf { path: above.path().join("leaf"), is_sealed: true };
+        let leaf = ChildCgroup { path: above.path().join("leaf"), is_sealed: true };
         fs::create_dir_all(leaf.path.join("a/b")).expect("they can be made");
         assert!(leaf.remove());
     }

@@ -4,7 +4,7 @@ use std::io;
 
 /// Sends a signal to all members of the group that a child leads. That there is none is no error.
 pub(super) fn signal(leader: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: `Held` calls this only while the status of the child is not taken, so that the group is the child's.
+    // SAFETY: `TreeHandle` calls this only while the status of the child is not taken, so that the group is the child's.
     if unsafe { libc::kill(-leader, signal) } == 0 {
         return Ok(());
     }

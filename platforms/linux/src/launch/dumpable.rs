@@ -71,7 +71,7 @@ impl Dumpable {
 
     /// Counts a child that changes its ids until the answer is dropped. `None` if that cannot be had soon.
     pub(super) fn child<'d, S: CloneSys>(&'d self, sys: &'d S) -> Option<OnItsWay<'d, S>> {
-        let process = sys.process();
+        let process = sys.getpid();
         let mut patience = PATIENCE;
         loop {
             let word = self.0.load()?;

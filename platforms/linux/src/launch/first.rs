@@ -10,10 +10,10 @@
 //! here, and later starts use fork(2).
 
 use super::outcome::End;
-use super::{Failed, LinuxLauncher, Way};
+use super::{CloneVariant, Failed, LinuxLauncher};
 use crate::{CloneSys, Started};
 use core::sync::atomic::{AtomicBool, Ordering};
-use forkexec_core::{Backend, Errno, Plan, SharedMemory, Slot, Stage};
+use forkexec_core::{Backend, Errno, Plan, SharedMemory, SharedReport, Stage};
 
 /// Whether a child shared its parent's memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,25 +28,25 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Starts a child, and passes what it left in its slot to `conclude`.
     pub(super) fn with_child<T>(
         &self,
-        way: Way,
+        way: CloneVariant,
         plan: &Plan<'_>,
-        announced: bool,
-        conclude: impl FnOnce(&Slot, Started, Memory) -> Result<T, Failed>,
+        exit_signal: bool,
+        conclude: impl FnOnce(&SharedReport, Started, Memory) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
         if self.ways.memory_is_shared() {
-            let slot = Slot::new();
-            let started = self.start(way, plan, announced, &slot, None)?;
+            let slot = SharedReport::new();
+            let started = self.start(way, plan, exit_signal, &slot, None)?;
             return conclude(&slot, started, Memory::Shared);
         }
-        let memory = SharedMemory::<_, Slot>::new(self.backend.sys());
+        let memory = SharedMemory::<_, SharedReport>::new(self.backend.sys());
         let memory = memory.map_err(|errno| Failed::Finally(super::setup(errno)))?;
         let trace = AtomicBool::new(false);
-        let started = self.start(way, plan, announced, &memory, Some(&trace))?;
+        let started = self.start(way, plan, exit_signal, &memory, Some(&trace))?;
         if trace.load(Ordering::Acquire) {
             self.ways.note_memory(true);
             return conclude(&memory, started, Memory::Shared);
         }
-        let end = self.wait_for_a_copy(&memory, &started, announced);
+        let end = self.wait_for_a_copy(&memory, &started, exit_signal);
         // A child that died before its first act shows nothing about memory.
         if memory.entered() != Stage::Start {
             self.ways.note_memory(false);
@@ -58,9 +58,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ///
     /// No pipe is open for that, because an emulator may share the descriptor table all the same. The kernel's flag for
     /// processes that executed a program tells, and wait4(2) with `__WCLONE` or waitid(2).
-    fn wait_for_a_copy(&self, slot: &Slot, child: &Started, announced: bool) -> End {
+    fn wait_for_a_copy(&self, slot: &SharedReport, child: &Started, exit_signal: bool) -> End {
         let sys = self.backend.sys();
-        let parent = sys.process();
+        let parent = sys.getpid();
         let mut patience = PATIENCE;
         loop {
             let failed = slot.failure().is_some();
@@ -69,8 +69,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             if execed == Some(true) || execed.is_none() && patience == 0 {
                 return End::None;
             }
-            // The caller waits for an announced child, so that one is only looked at.
-            let unexecuted = if announced { Err(Errno::CHILD) } else { sys.reap_unexecuted(child.pid) };
+            // The caller waits for an exit_signal child, so that one is only looked at.
+            let unexecuted = if exit_signal { Err(Errno::CHILD) } else { sys.reap_unexecuted(child.pid) };
             match unexecuted {
                 Ok(Some(status)) => return End::With(status),
                 Err(Errno::CHILD) if sys.has_ended(child.pid) => {
@@ -78,7 +78,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                     let is_open = execed.is_none() && slot.failure().is_none();
                     return if is_open { End::None } else { End::Near };
                 }
-                _ if failed && !announced => return End::Near,
+                _ if failed && !exit_signal => return End::Near,
                 _ => {}
             }
             patience = patience.saturating_sub(u8::from(execed.is_none()));

@@ -3,7 +3,7 @@
 use super::first::Memory;
 use crate::{CloneSys, Linux, Started, execed};
 use core::ffi::c_int;
-use forkexec_core::{Backend, Closed, Pid, Report, Slot, Stage};
+use forkexec_core::{Backend, Closed, Pid, Report, SharedReport, Stage};
 
 /// What became of it.
 pub(super) enum Outcome {
@@ -23,7 +23,7 @@ pub(super) enum Outcome {
 /// What became of the child that `slot` belongs to.
 pub(super) fn outcome<S: CloneSys + Sync>(
     backend: &Linux<S>,
-    slot: &Slot,
+    slot: &SharedReport,
     child: &Started,
     memory: Memory,
 ) -> Outcome {
@@ -65,7 +65,7 @@ fn end_of<S: CloneSys>(sys: &S, child: Pid) -> End {
         // `ECHILD`. Where anything else could be answered, nothing would tell, and the child be believed.
         Err(_) => End::None,
         Ok(Some(status)) => End::With(status),
-        Ok(None) if execed::by_procfs(sys, child, sys.process()) == Some(true) => End::None,
+        Ok(None) if execed::by_procfs(sys, child, sys.getpid()) == Some(true) => End::None,
         Ok(None) => End::Near,
     }
 }

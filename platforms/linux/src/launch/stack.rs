@@ -28,7 +28,7 @@ impl Stack {
     fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
         let stack = Self(sys.map_private(GUARD + SIZE)?);
         // SAFETY: the lower part of memory that was mapped just now, so that nothing refers to it; `GUARD` is whole pages.
-        let guarded = unsafe { sys.forbid(stack.0, GUARD) };
+        let guarded = unsafe { sys.mprotect_none(stack.0, GUARD) };
         match guarded {
             Ok(()) => Ok(stack),
             Err(errno) => {

@@ -3,25 +3,26 @@
 
 use super::Failed;
 use super::{
-    Backend, Call, CloneSys, Closed, Errno, Features, LaunchError, Launcher, Link, Linux, LinuxLauncher,
-    Method, Obstacle, Plan, Report, Stage, Way, failed,
+    Backend, Call, CloneSys, CloneVariant, CloseStrategy, Closed, Errno, FallbackReason, Features,
+    LaunchError, Launcher, Linux, LinuxLauncher, Plan, Report, SpawnMethod, Stage, failed,
 };
 use crate::Kernel;
 use core::cell::Cell;
 use forkexec_core::{CStrArray, Cgroup, Exec};
 use rstest::rstest;
 
-const BEST: Way = Way { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false };
-const IN_CGROUP: Way = Way { into_cgroup: true, ..BEST };
-const CLONE: Way = Way { call: Call::Clone, ..BEST };
-const BARE: Way = Way { pidfd: false, ..CLONE };
+const BEST: CloneVariant =
+    CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false };
+const IN_CGROUP: CloneVariant = CloneVariant { into_cgroup: true, ..BEST };
+const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
+const BARE: CloneVariant = CloneVariant { pidfd: false, ..CLONE };
 
 fn backend() -> Linux<Kernel> {
     // SAFETY: no call that changes anything is made over it: no child is started here.
     Linux::new(unsafe { Kernel::new() })
 }
 
-fn plan(close: Option<Link>) -> Plan<'static> {
+fn plan(close: Option<CloseStrategy>) -> Plan<'static> {
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: None, shell: None };
     Plan { close, ..Plan::new(exec) }
 }
@@ -31,17 +32,20 @@ fn a_table_is_to_be_shared_until_what_empties_it_is_refused() {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
     let memory_is_shared = !backend.sys().is_sanitized();
-    let of_a_kind = |shared| if memory_is_shared { shared } else { Method::Fork };
-    assert_eq!((launcher.method(), launcher.shares_table()), (of_a_kind(Method::Shared), memory_is_shared));
-    assert!(launcher.gains_by_sharing(&plan(Some(Link::Bulk))));
+    let of_a_kind = |shared| if memory_is_shared { shared } else { SpawnMethod::Fork };
+    assert_eq!(
+        (launcher.method(), launcher.shares_table()),
+        (of_a_kind(SpawnMethod::Shared), memory_is_shared)
+    );
+    assert!(launcher.gains_by_sharing(&plan(Some(CloseStrategy::Bulk))));
     backend.learn(&Closed { bulk_refused: Some(Errno::NOSYS), ..Closed::default() });
-    assert_eq!((launcher.method(), launcher.shares_table()), (of_a_kind(Method::Vfork), false));
-    assert!(!launcher.gains_by_sharing(&plan(Some(Link::Bulk))));
+    assert_eq!((launcher.method(), launcher.shares_table()), (of_a_kind(SpawnMethod::Vfork), false));
+    assert!(!launcher.gains_by_sharing(&plan(Some(CloseStrategy::Bulk))));
 }
 
 #[rstest]
 fn where_the_whole_table_is_copied_anyway_nothing_is_gained_by_sharing(
-    #[values(None, Some(Link::Enumerate), Some(Link::Loop))] close: Option<Link>,
+    #[values(None, Some(CloseStrategy::Enumerate), Some(CloseStrategy::Loop))] close: Option<CloseStrategy>,
 ) {
     let backend = backend();
     assert!(!LinuxLauncher::new(&backend).gains_by_sharing(&plan(close)));
@@ -49,26 +53,26 @@ fn where_the_whole_table_is_copied_anyway_nothing_is_gained_by_sharing(
 
 /// What is tried first, of what the plan asks for, where this was refused before.
 #[rstest]
-#[case::nothing_asked(Method::Shared, false, false, None, BEST.without_pidfd())]
-#[case::everything(Method::Shared, true, true, None, IN_CGROUP)]
-#[case::in_the_child_s_own_table(Method::Vfork, true, true, None, Way { shares_table: false, ..IN_CGROUP })]
-#[case::in_no_group(Method::Shared, true, false, None, BEST)]
-#[case::without_a_pidfd(Method::Shared, false, true, None, IN_CGROUP.without_pidfd())]
-#[case::clone3_was_refused(Method::Shared, true, true, Some(Features::CLONE3), CLONE)]
-#[case::a_pidfd_was_refused(Method::Shared, true, false, Some(Features::PIDFD), BEST.without_pidfd())]
+#[case::nothing_asked(SpawnMethod::Shared, false, false, None, BEST.without_pidfd())]
+#[case::everything(SpawnMethod::Shared, true, true, None, IN_CGROUP)]
+#[case::in_the_child_s_own_table(SpawnMethod::Vfork, true, true, None, CloneVariant { shares_table: false, ..IN_CGROUP })]
+#[case::in_no_group(SpawnMethod::Shared, true, false, None, BEST)]
+#[case::without_a_pidfd(SpawnMethod::Shared, false, true, None, IN_CGROUP.without_pidfd())]
+#[case::clone3_was_refused(SpawnMethod::Shared, true, true, Some(Features::CLONE3), CLONE)]
+#[case::a_pidfd_was_refused(SpawnMethod::Shared, true, false, Some(Features::PIDFD), BEST.without_pidfd())]
 fn the_first_way_is_the_best_that_the_plan_has_a_use_for(
-    #[case] method: Method,
+    #[case] method: SpawnMethod,
     #[case] pidfd: bool,
     #[case] cgroup: bool,
     #[case] refused: Option<Features>,
-    #[case] first: Way,
+    #[case] first: CloneVariant,
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
     launcher.ways.note_memory(true);
     refused.inspect(|features| launcher.ways.refuse(*features));
     let cgroup = cgroup.then_some(Cgroup { directory: 9, procs: 10 });
-    assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(Link::Bulk)) }), first);
+    assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(CloseStrategy::Bulk)) }), first);
 }
 
 /// Faults: M1
@@ -76,14 +80,14 @@ fn the_first_way_is_the_best_that_the_plan_has_a_use_for(
 fn clone_shares_no_table_before_memory_is_shared() {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    let plan = plan(Some(Link::Bulk));
-    assert_eq!(launcher.first(Method::Shared, &plan), BEST);
+    let plan = plan(Some(CloseStrategy::Bulk));
+    assert_eq!(launcher.first(SpawnMethod::Shared, &plan), BEST);
     let next = launcher.next(BEST, Errno::NOSYS, &mut Features::default());
-    assert_eq!(next, Ok(Way { shares_table: false, ..CLONE }));
+    assert_eq!(next, Ok(CloneVariant { shares_table: false, ..CLONE }));
     launcher.ways.refuse(Features::CLONE3);
-    assert_eq!(launcher.first(Method::Shared, &plan), Way { shares_table: false, ..CLONE });
+    assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CloneVariant { shares_table: false, ..CLONE });
     launcher.ways.note_memory(true);
-    assert_eq!(launcher.first(Method::Shared, &plan), CLONE);
+    assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CLONE);
 }
 
 /// The next way, and the features that count as refused once it started a child.
@@ -91,7 +95,7 @@ fn clone_shares_no_table_before_memory_is_shared() {
 #[case::a_group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), Features::CGROUP)]
 #[case::arguments_that_are_unknown(IN_CGROUP, Errno::TOOBIG, Ok(BEST), Features::CGROUP)]
 #[case::a_group_that_is_busy(IN_CGROUP, Errno::BUSY, Ok(BEST), Features::default())]
-#[case::no_number_for_a_pidfd(BEST, Errno::MFILE, Ok(Way { pidfd: false, ..BEST }), Features::default())]
+#[case::no_number_for_a_pidfd(BEST, Errno::MFILE, Ok(CloneVariant { pidfd: false, ..BEST }), Features::default())]
 #[case::no_number_in_the_system(CLONE, Errno::NFILE, Ok(BARE), Features::default())]
 #[case::no_number_at_all(BARE, Errno::MFILE, Err(parent(Errno::MFILE)), Features::default())]
 #[case::no_room(BEST, Errno::NOMEM, Err(parent(Errno::NOMEM)), Features::default())]
@@ -99,9 +103,9 @@ fn clone_shares_no_table_before_memory_is_shared() {
 #[case::an_unknown_flag(CLONE, Errno::INVAL, Ok(BARE), Features::PIDFD)]
 #[case::nothing_else(BARE, Errno::PERM, Err(refusal(Errno::PERM)), Features::PIDFD)]
 fn refusal_leads_to_the_next_way_and_failure_does_not(
-    #[case] way: Way,
+    #[case] way: CloneVariant,
     #[case] errno: Errno,
-    #[case] next: Result<Way, LaunchError>,
+    #[case] next: Result<CloneVariant, LaunchError>,
     #[case] refused: Features,
 ) {
     let backend = backend();
@@ -131,20 +135,20 @@ fn refusals_are_noted_only_if_the_next_way_had_a_child(
         return;
     }
     let (calls, third) = (Cell::new(0), Cell::new(Some(third)));
-    let attempt = |_: Way| {
+    let attempt = |_: CloneVariant| {
         calls.set(calls.get() + 1);
         if calls.get() < 3 { Err(Failed::Start(Errno::PERM)) } else { third.take().expect("it is the last") }
     };
-    assert_eq!(launcher.by(Method::Vfork, &plan(None), &attempt), expected);
+    assert_eq!(launcher.by(SpawnMethod::Vfork, &plan(None), &attempt), expected);
     let best = launcher.ways.best();
     assert_eq!((best.call == Call::Clone, best.pidfd), (noted, !noted));
-    assert_eq!(launcher.obstacle(), None);
+    assert_eq!(launcher.fallback_reason(), None);
 }
 
 const DIED: LaunchError = LaunchError::Died { stage: Stage::Exec, status: None };
 
 const fn refusal(errno: Errno) -> LaunchError {
-    LaunchError::NotFast(Obstacle::Refused(errno))
+    LaunchError::ForkRequired(FallbackReason::Refused(errno))
 }
 
 const fn parent(errno: Errno) -> LaunchError {
@@ -152,8 +156,8 @@ const fn parent(errno: Errno) -> LaunchError {
 }
 
 #[rstest]
-#[case::refused(Stage::Table, Errno::NOSYS, true)]
-#[case::failed(Stage::Table, Errno::NOMEM, false)]
+#[case::refused(Stage::UnshareFiles, Errno::NOSYS, true)]
+#[case::failed(Stage::UnshareFiles, Errno::NOMEM, false)]
 #[case::refused_later(Stage::Exec, Errno::PERM, false)]
 fn only_a_table_that_is_refused_is_a_refusal_of_the_method(
     #[case] stage: Stage,
@@ -161,7 +165,7 @@ fn only_a_table_that_is_refused_is_a_refusal_of_the_method(
     #[case] of_the_method: bool,
 ) {
     let report = Report { stage, errno, operand: 0 };
-    let refusal = LaunchError::NotFast(Obstacle::Refused(errno));
+    let refusal = LaunchError::ForkRequired(FallbackReason::Refused(errno));
     assert_eq!(failed(report), if of_the_method { refusal } else { LaunchError::Child(report) });
-    assert_eq!(super::hand_over::is_refusal_of_the_method(&report), of_the_method);
+    assert_eq!(super::spawn_unreaped::is_refusal_of_the_method(&report), of_the_method);
 }

@@ -20,7 +20,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             let started = start();
             let Some(stage) = trapped_at(&started) else { return started };
             let learned = asked.is_some_and(|asked| self.backend.learn_trap(stage, asked));
-            let has_acted = stage != Stage::Table && (plan.hook.is_some() || plan.terminal.is_some());
+            let has_acted = stage != Stage::UnshareFiles && (plan.hook.is_some() || plan.terminal.is_some());
             if !learned || has_acted {
                 return started;
             }
@@ -32,7 +32,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// A process of Android that is no app has no filter, and may make them.
     pub(super) fn permit(&self, plan: &Plan<'_>) -> Result<(), LaunchError> {
         let asked = [
-            (AndroidCall::Chroot, Stage::Root, plan.root.is_some()),
+            (AndroidCall::Chroot, Stage::Chroot, plan.root.is_some()),
             (AndroidCall::SetGroups, Stage::Groups, plan.groups.is_some()),
             (AndroidCall::SetGid, Stage::Gid, plan.gid.is_some()),
         ];

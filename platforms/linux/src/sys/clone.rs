@@ -137,7 +137,7 @@ unsafe impl CloneSys for Kernel {
         NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
     }
 
-    unsafe fn forbid(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
+    unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
         done(unsafe { syscall!(libc::SYS_mprotect, memory.as_ptr(), length, libc::PROT_NONE) })
     }
@@ -158,7 +158,7 @@ extern "C" fn live(argument: *mut c_void) -> c_int {
 
 /// What clone(2) takes in the lowest byte of its flags.
 fn termination(start: Start) -> c_int {
-    if start.announced { libc::SIGCHLD } else { 0 }
+    if start.exit_signal { libc::SIGCHLD } else { 0 }
 }
 
 fn flags(start: Start) -> c_int {

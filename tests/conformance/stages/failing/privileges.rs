@@ -14,7 +14,7 @@ fn n49_root_without_privilege() {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).chroot("/tmp"));
         let text = r#"chroot to "/tmp""#;
-        assert_failure(&failure, Stage::Root, &Operand::Path("/tmp".into()), Errno::PERM, text);
+        assert_failure(&failure, Stage::Chroot, &Operand::Path("/tmp".into()), Errno::PERM, text);
     });
 }
 
@@ -23,7 +23,11 @@ fn n47_limit_above_the_hard_one_without_privilege() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).limit(Resource::NOFILE, 50, 60).limit(Resource::CORE, 0, u64::MAX));
+        let failure = failure(probe(&[]).rlimit(Resource::NOFILE, Some(50), Some(60)).rlimit(
+            Resource::CORE,
+            Some(0),
+            None,
+        ));
         let operand = Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX };
         let text = "set the limit core to 0:unlimited";
         assert_failure(&failure, Stage::Limits, &operand, Errno::PERM, text);

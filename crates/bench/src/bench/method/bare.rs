@@ -1,6 +1,6 @@
 //! The floor and posix_spawn: C, made at run time and loaded into the worker, so that they are measured in the same process.
 
-use super::{Kind, Method, Refusal, Spawner};
+use super::{Kind, Refusal, SpawnMethod, Spawner};
 use crate::bench::Failure;
 use crate::bench::job::{ID, Job, Task};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
@@ -9,35 +9,35 @@ use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
-pub(super) const LEAKS: Method =
+pub(super) const LEAKS: SpawnMethod =
     floor("floor-leaks", "floor: copies the table, closes nothing", |job| bare(job, Entry::Floor, 0));
 
-pub(super) const COPIES: Method =
+pub(super) const COPIES: SpawnMethod =
     floor("floor-copies", "floor: copies the table, closes", |job| bare(job, Entry::Floor, 1));
 
-pub(super) const SHARES: Method =
+pub(super) const SHARES: SpawnMethod =
     floor("floor-shares", "floor: shares the table", |job| bare(job, Entry::Floor, 2));
 
-pub(super) const SLOTS: Method =
+pub(super) const SLOTS: SpawnMethod =
     floor("floor-slots", "floor: shares, high sources moved to reserved low slots", |job| match job.task {
         Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 3),
         Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
     });
 
-pub(super) const PIDFD: Method =
+pub(super) const PIDFD: SpawnMethod =
     floor("floor-pidfd", "floor: shares the table, with a pidfd", |job| bare(job, Entry::Floor, 4));
 
-pub(super) const SLOTS_PIDFD: Method =
+pub(super) const SLOTS_PIDFD: SpawnMethod =
     floor("floor-slots-pidfd", "floor: shares, reserved low slots, with a pidfd", |job| match job.task {
         Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 5),
         Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
     });
 
-pub(super) const POSIX_SPAWN: Method =
-    Method::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
+pub(super) const POSIX_SPAWN: SpawnMethod =
+    SpawnMethod::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
 
-pub(super) const POSIX_SPAWN_CLOSES: Method =
-    Method::peer("posix-spawn-closes", "glibc posix_spawn + addclosefrom_np", |job| {
+pub(super) const POSIX_SPAWN_CLOSES: SpawnMethod =
+    SpawnMethod::peer("posix-spawn-closes", "glibc posix_spawn + addclosefrom_np", |job| {
         bare(job, Entry::PosixSpawn, 1)
     });
 
@@ -45,8 +45,8 @@ const fn floor(
     id: &'static str,
     title: &'static str,
     prepare: fn(&Job) -> Result<Spawner, Refusal>,
-) -> Method {
-    Method { id, title, kind: Kind::Floor, worker: "native", prepare }
+) -> SpawnMethod {
+    SpawnMethod { id, title, kind: Kind::Floor, worker: "native", prepare }
 }
 
 /// `int floor_spawn(const struct job *, int)` and its like.

@@ -1,14 +1,14 @@
 //! The crate command-fds, on top of std.
 
 use super::std_command::{command, finished, lead_session};
-use super::{Method, Refusal};
+use super::{Refusal, SpawnMethod};
 use crate::bench::job::{Job, TARGET, Task};
 use command_fds::{CommandFdExt as _, FdMapping};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-pub(super) const METHOD: Method = Method::peer("command-fds", "command-fds", |job| {
+pub(super) const METHOD: SpawnMethod = SpawnMethod::peer("command-fds", "command-fds", |job| {
     if matches!(job.task, Task::Plain | Task::Captured) {
         return Err(Refusal::Unable("without a mapping it is std"));
     }

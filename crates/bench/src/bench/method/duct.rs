@@ -1,12 +1,12 @@
 //! The crate duct, on top of std.
 
 use super::std_command::lead_session_with;
-use super::{Method, Refusal, succeeded};
+use super::{Refusal, SpawnMethod, succeeded};
 use crate::bench::job::{ID, Job, Task};
 use duct::Expression;
 use std::os::unix::process::CommandExt as _;
 
-pub(super) const METHOD: Method = Method::peer("duct", "duct", |job| {
+pub(super) const METHOD: SpawnMethod = SpawnMethod::peer("duct", "duct", |job| {
     if matches!(job.task, Task::Kept | Task::Mapped) {
         return Err(Refusal::Unable("it has no such operation"));
     }

@@ -1,12 +1,12 @@
 //! This library.
 
-use super::{Kind, Method, Refusal, succeeded};
+use super::{Kind, Refusal, SpawnMethod, succeeded};
 use crate::bench::job::{ID, Job, TARGET, Task};
 use forkexec::{Child, Command, Error, Stdio};
 use std::io::Read as _;
 use std::os::fd::BorrowedFd;
 
-pub(super) const COMMAND: Method = Method {
+pub(super) const COMMAND: SpawnMethod = SpawnMethod {
     id: "ours",
     title: "forkexec: Command, made anew each time",
     kind: Kind::Ours,
@@ -17,7 +17,7 @@ pub(super) const COMMAND: Method = Method {
     },
 };
 
-pub(super) const PREPARED: Method = Method {
+pub(super) const PREPARED: SpawnMethod = SpawnMethod {
     id: "ours-prepared",
     title: "forkexec: Prepared, checked once",
     kind: Kind::Ours,
@@ -29,7 +29,7 @@ pub(super) const PREPARED: Method = Method {
     },
 };
 
-pub(super) const WITHOUT_PIDFD: Method = Method {
+pub(super) const WITHOUT_PIDFD: SpawnMethod = SpawnMethod {
     id: "ours-prepared-without-pidfd",
     title: "forkexec: Prepared, create_pidfd(false)",
     kind: Kind::Ours,

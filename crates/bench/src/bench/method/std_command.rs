@@ -1,26 +1,28 @@
 //! std::process::Command: as it is, and with what it takes to close descriptors or to change the user.
 
-use super::{Method, Refusal, Spawner, succeeded};
+use super::{Refusal, SpawnMethod, Spawner, succeeded};
 use crate::bench::job::{ID, Job, TARGET, Task};
 use std::io::{self, Read as _};
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-pub(super) const PLAIN: Method = Method::peer("std", "Rust std::process::Command", |job| match job.task {
-    Task::Plain | Task::Captured => Ok(run(job, |_, _| ())),
-    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
-});
+pub(super) const PLAIN: SpawnMethod =
+    SpawnMethod::peer("std", "Rust std::process::Command", |job| match job.task {
+        Task::Plain | Task::Captured => Ok(run(job, |_, _| ())),
+        Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
+    });
 
-pub(super) const PRE_EXEC: Method =
-    Method::peer("std-pre-exec", "Rust std + pre_exec that closes", |job| Ok(run(job, close_in_child)));
+pub(super) const PRE_EXEC: SpawnMethod =
+    SpawnMethod::peer("std-pre-exec", "Rust std + pre_exec that closes", |job| Ok(run(job, close_in_child)));
 
-pub(super) const UID: Method = Method::peer("std-uid", "Rust std + .uid(0)", |job| match job.task {
-    Task::Plain | Task::Captured => Ok(run(job, |command, _| {
-        command.uid(0);
-    })),
-    Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
-});
+pub(super) const UID: SpawnMethod =
+    SpawnMethod::peer("std-uid", "Rust std + .uid(0)", |job| match job.task {
+        Task::Plain | Task::Captured => Ok(run(job, |command, _| {
+            command.uid(0);
+        })),
+        Task::Kept | Task::Mapped | Task::Full => Err(Refusal::Unable("it has no such operation")),
+    });
 
 fn run(job: &Job, more: fn(&mut Command, &Job)) -> Spawner {
     let job = job.clone();

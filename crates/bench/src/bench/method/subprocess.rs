@@ -1,11 +1,11 @@
 //! The crate subprocess.
 
-use super::{Method, Refusal};
+use super::{Refusal, SpawnMethod};
 use crate::bench::job::Task;
 use std::io::Read as _;
 use subprocess::{Exec, Redirection};
 
-pub(super) const METHOD: Method = Method::peer("subprocess", "subprocess crate", |job| {
+pub(super) const METHOD: SpawnMethod = SpawnMethod::peer("subprocess", "subprocess crate", |job| {
     let job = job.clone();
     let exec = move || Exec::cmd(&job.program).args(&job.arguments);
     match job.task {

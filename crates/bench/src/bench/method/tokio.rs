@@ -1,13 +1,13 @@
 //! tokio::process. It has a worker of its own, for the sake of its handler of SIGCHLD.
 
 use super::std_command::lead_session_with;
-use super::{Kind, Method, Refusal, succeeded};
+use super::{Kind, Refusal, SpawnMethod, succeeded};
 use crate::bench::job::{Job, Task};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::runtime::Builder;
 
-pub(super) const METHOD: Method = Method {
+pub(super) const METHOD: SpawnMethod = SpawnMethod {
     id: "tokio",
     title: "tokio::process",
     kind: Kind::Peer,

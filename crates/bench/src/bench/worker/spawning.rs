@@ -1,7 +1,7 @@
 //! Spawning and timing, one after another and in threads.
 
 use crate::bench::job::{Job, Task};
-use crate::bench::method::{self, Method, Spawner};
+use crate::bench::method::{self, SpawnMethod, Spawner};
 use std::io;
 use std::sync::Barrier;
 use std::thread;
@@ -67,14 +67,14 @@ impl Session {
     }
 }
 
-fn find(id: &str) -> Result<&'static Method, Refusal> {
+fn find(id: &str) -> Result<&'static SpawnMethod, Refusal> {
     method::ALL
         .iter()
         .find(|method| method.id == id)
         .ok_or_else(|| Refusal::Failed(format!("no such method: {id}")))
 }
 
-fn spawner(method: &Method, job: &Job) -> Result<Spawner, Refusal> {
+fn spawner(method: &SpawnMethod, job: &Job) -> Result<Spawner, Refusal> {
     (method.prepare)(job)
 }
 
@@ -85,7 +85,7 @@ fn timed(spawner: &mut Spawner) -> Result<Duration, Refusal> {
 }
 
 /// What one of many threads does. It comes to the barrier in any case.
-fn many(method: &Method, job: &Job, count: usize, barrier: &Barrier) -> Result<(), Refusal> {
+fn many(method: &SpawnMethod, job: &Job, count: usize, barrier: &Barrier) -> Result<(), Refusal> {
     let spawner = spawner(method, job);
     barrier.wait();
     let mut spawner = spawner?;

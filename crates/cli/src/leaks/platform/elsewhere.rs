@@ -1,8 +1,8 @@
 //! A system on which nothing can be traced from here.
 
 use crate::exit::Failure;
-use crate::leaks::platform::found::Traced;
-use crate::leaks::platform::wanted::Wanted;
+use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::report::Traced;
 
 /// Refuses.
 ///

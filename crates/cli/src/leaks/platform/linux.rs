@@ -9,8 +9,8 @@
 mod calls;
 mod descriptors;
 mod filter;
-mod passing;
 mod process;
+mod signal_forwarder;
 mod start;
 mod sys;
 mod tracees;
@@ -22,9 +22,9 @@ use std::process::ExitStatus;
 use libc::c_int;
 
 use crate::exit::Failure;
-use crate::leaks::platform::found::Traced;
-use crate::leaks::platform::wanted::Wanted;
-use passing::Passing;
+use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::report::Traced;
+use signal_forwarder::SignalForwarder;
 use start::Starting;
 use sys::{Syscall, Until};
 use tracees::Tracees;
@@ -38,7 +38,7 @@ const EVENT_STOP: c_int = 128;
 ///
 /// It cannot be started or traced.
 pub(in crate::leaks) fn trace(wanted: &Wanted) -> Result<Traced, Failure> {
-    let passing = Passing::begin()?;
+    let passing = SignalForwarder::begin()?;
     let mut starting = Starting::begin(wanted)?;
     let Some(root) = starting.pid()? else { return Err(starting.failure()) };
     let seized = sys::seize(root).and_then(|()| sys::interrupt(root));
@@ -62,7 +62,7 @@ struct Tracer<'a> {
     root: i32,
     /// How the program ended.
     status: Option<ExitStatus>,
-    passing: Passing,
+    passing: SignalForwarder,
     starting: Starting,
 }
 

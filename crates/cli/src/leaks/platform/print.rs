@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 use serde::Serialize;
 
-use super::found::{Heir, Leak, Process, Step, Traced};
+use super::report::{Inheritor, Leak, Process, Step, Traced};
 use crate::fds::printable;
 
 const HEADING: Style = Style::new().bold();
@@ -60,7 +60,7 @@ fn by(step: &Step, word: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "    {word:<12}  {}, {}", named(&step.by), step.call)
 }
 
-fn inherited(heir: &Heir, fd: i32, out: &mut dyn Write) -> io::Result<()> {
+fn inherited(heir: &Inheritor, fd: i32, out: &mut dyn Write) -> io::Result<()> {
     let number = if heir.fd == fd { String::new() } else { format!(" as {}", heir.fd) };
     let times = if heir.times == 1 { String::new() } else { format!(", {} times", heir.times) };
     writeln!(out, "    inherited by  {}{number}{times}", named(&heir.process))
@@ -82,7 +82,7 @@ mod tests {
     use std::process::ExitStatus;
     use std::rc::Rc;
 
-    use super::super::found::Program;
+    use super::super::report::Program;
     use super::*;
     use crate::fds::{Kind, Mode, Row};
 
@@ -101,7 +101,8 @@ mod tests {
             target: Some("/tmp/a\nb".into()),
         };
         let [opened, then] = ["openat", "dup2"].map(|call| Some(Step { call, by: process(2, &["sh"]) }));
-        let heir = |fd, pid, args: &[&str], times| Heir { fd, process: process(pid, args), times, exec: 1 };
+        let heir =
+            |fd, pid, args: &[&str], times| Inheritor { fd, process: process(pid, args), times, exec: 1 };
         let long = "x".repeat(80);
         let inherited_by = vec![heir(7, 3, &["cat", "-n"], 1), heir(8, 4, &["cp", &long], 3)];
         let leak = Leak { row, opened, then, held_by: process(2, &["sh"]), inherited_by };

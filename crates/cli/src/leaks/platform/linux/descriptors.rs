@@ -9,7 +9,7 @@ use std::mem;
 use std::rc::Rc;
 
 use super::process::FileId;
-use crate::leaks::platform::found::{Leak, Step};
+use crate::leaks::platform::report::{Leak, Step};
 
 /// A table, which tasks may share.
 pub(super) type Table = Rc<RefCell<HashMap<i32, Rc<Origin>>>>;
@@ -43,7 +43,7 @@ impl Origin {
 /// A number that a parent placed for one child: if it is something else, or closed, before the parent starts another one, execs
 /// or ends, then it was for that child. A shell that redirects for a command does it so, where it does not fork first.
 #[derive(Debug)]
-pub(super) struct Loan {
+pub(super) struct ShellRedirect {
     pub(super) fd: i32,
     file: Option<FileId>,
     state: State,
@@ -59,7 +59,7 @@ enum State {
     NotMeant,
 }
 
-impl Loan {
+impl ShellRedirect {
     pub(super) fn new(fd: i32, file: Option<FileId>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self { fd, file, state: State::Open(Vec::new()) }))
     }

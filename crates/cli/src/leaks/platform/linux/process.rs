@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::leaks::platform::found::Program;
+use crate::leaks::platform::report::Program;
 
 /// A file, as far as it can be told from others: device and inode.
 pub(super) type FileId = (u64, u64);

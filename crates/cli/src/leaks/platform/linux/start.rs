@@ -10,8 +10,8 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::{filter, sys};
 use crate::exit::{Code, Failure};
-use crate::handed;
-use crate::leaks::platform::wanted::Wanted;
+use crate::inherited_fds;
+use crate::leaks::platform::options::Wanted;
 use crate::run::outcome;
 use crate::started;
 
@@ -92,7 +92,7 @@ fn command(wanted: &Wanted) -> Result<Command<'static>, Failure> {
     command.args(args);
     for range in &wanted.keep {
         for fd in range.clone() {
-            command.keep_fd(handed::borrow(&format!("--keep {}", handed::typed(range)), fd)?);
+            command.keep_fd(inherited_fds::borrow(&format!("--keep {}", inherited_fds::typed(range)), fd)?);
         }
     }
     for fd in (0..3).filter(|&fd| started::was_closed(fd)) {

@@ -2,7 +2,7 @@
 //!
 //! A descriptor is *inherited* if a process got it from its parent. It was *asked for* if the process did something about that
 //! very number since then: placed it, made it inheritable, looked at its flag, or closed what is beside it; if the program
-//! is told of it (see `told`); or if its parent placed it for this child alone (see `Loan`). What is inherited, is above 2
+//! is told of it (see `told`); or if its parent placed it for this child alone (see `ShellRedirect`). What is inherited, is above 2
 //! and is open after exec without being asked for is a leak.
 
 use std::cell::RefCell;
@@ -14,13 +14,13 @@ use std::rc::Rc;
 use libc::c_long;
 
 use super::calls::{self, Does};
-use super::descriptors::{Loan, Origin, Table};
+use super::descriptors::{Origin, ShellRedirect, Table};
 use super::process::{self, FileId};
 use super::sys;
 use crate::fds::{self, Row};
-use crate::leaks::platform::found::{self, Heir, Leak, Process, Step, Traced};
-use crate::leaks::platform::told::Told;
-use crate::leaks::platform::wanted::Wanted;
+use crate::leaks::platform::mentions::Told;
+use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::report::{self, Inheritor, Leak, Process, Step, Traced};
 
 /// All of them.
 pub(super) struct Tracees<'a> {
@@ -64,9 +64,9 @@ struct Known {
     /// Numbers that it placed since it last started a process.
     placed: HashMap<i32, Option<FileId>>,
     /// To its last child.
-    lent: Vec<Rc<RefCell<Loan>>>,
+    lent: Vec<Rc<RefCell<ShellRedirect>>>,
     /// From its parent.
-    borrowed: Vec<Rc<RefCell<Loan>>>,
+    borrowed: Vec<Rc<RefCell<ShellRedirect>>>,
 }
 
 impl<'a> Tracees<'a> {
@@ -109,7 +109,7 @@ impl<'a> Tracees<'a> {
         for pid in left {
             self.forget_process(pid);
         }
-        found::sort(&mut self.leaks);
+        report::sort(&mut self.leaks);
         Traced { leaks: self.leaks, execs: self.execs, unseen: self.unseen, status }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Tracees<'a> {
         };
         let program = Rc::clone(&maker.now.program);
         let mut child = Known::new(Process { pid, program }, maker.now.clone());
-        child.borrowed = maker.placed.drain().map(|(fd, file)| Loan::new(fd, file)).collect();
+        child.borrowed = maker.placed.drain().map(|(fd, file)| ShellRedirect::new(fd, file)).collect();
         maker.lent.clone_from(&child.borrowed);
         self.processes.insert(pid, child);
     }
@@ -337,7 +337,7 @@ impl<'a> Tracees<'a> {
             opened: origin.as_ref().and_then(|origin| origin.opened.clone()),
             then: origin.and_then(|origin| origin.then.clone()),
             held_by: known.before.clone(),
-            inherited_by: vec![Heir { fd, process: known.now.clone(), times: 1, exec: self.execs }],
+            inherited_by: vec![Inheritor { fd, process: known.now.clone(), times: 1, exec: self.execs }],
         };
         let loan = known.borrowed.iter().find(|loan| loan.borrow().fd == fd);
         let leak = match loan {
@@ -348,7 +348,7 @@ impl<'a> Tracees<'a> {
     }
 
     fn add(&mut self, leaks: impl IntoIterator<Item = Leak>) {
-        leaks.into_iter().for_each(|leak| found::add(&mut self.leaks, leak));
+        leaks.into_iter().for_each(|leak| report::add(&mut self.leaks, leak));
     }
 
     /// A task is about to end.

@@ -13,7 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// What is to be done, for as long as its caller waits.
 type Job = &'static (dyn Fn() + Sync);
 
-enum Desk {
+enum Mailbox {
     /// Nobody is waited for.
     Free,
     Asked(Job),
@@ -21,16 +21,16 @@ enum Desk {
 }
 
 /// The thread of a process, and what goes on with it.
-struct Keeper {
+struct Spawner {
     /// Held by the caller whose turn it is to ask: whether the thread was started.
     turn: Mutex<bool>,
-    desk: Mutex<Desk>,
+    mailbox: Mutex<Mailbox>,
     changed: Condvar,
 }
 
-static KEEPER: PerProcess<Keeper> = PerProcess::new(|| Keeper {
+static SPAWNER: PerProcess<Spawner> = PerProcess::new(|| Spawner {
     turn: Mutex::new(false),
-    desk: Mutex::new(Desk::Free),
+    mailbox: Mutex::new(Mailbox::Free),
     changed: Condvar::new(),
 });
 
@@ -53,49 +53,49 @@ pub(crate) fn run<T: Send>(work: impl Fn() -> T + Sync) -> io::Result<T> {
 }
 
 fn ask(work: &(dyn Fn() + Sync)) -> io::Result<()> {
-    let keeper = KEEPER.get();
-    let mut is_started = lock(&keeper.turn);
+    let spawner = SPAWNER.get();
+    let mut is_started = lock(&spawner.turn);
     if !*is_started {
-        start_thread("forkexec-keeper", || keep(keeper))?;
+        start_thread("forkexec-spawner", || keep(spawner))?;
         *is_started = true;
     }
     // SAFETY: only the lifetime is another. The thread has no more to do with it when it says so, and nothing here returns
     // or unwinds before that.
     let work = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(work) };
-    let mut desk = lock(&keeper.desk);
-    *desk = Desk::Asked(work);
-    keeper.changed.notify_all();
+    let mut mailbox = lock(&spawner.mailbox);
+    *mailbox = Mailbox::Asked(work);
+    spawner.changed.notify_all();
     let done = loop {
-        match std::mem::replace(&mut *desk, Desk::Free) {
-            Desk::Done(done) => break done,
-            before => *desk = before,
+        match std::mem::replace(&mut *mailbox, Mailbox::Free) {
+            Mailbox::Done(done) => break done,
+            before => *mailbox = before,
         }
-        desk = keeper.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
+        mailbox = spawner.changed.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
     };
-    drop(desk);
+    drop(mailbox);
     drop(is_started);
     done.or_else(|panic| resume_unwind(panic))
 }
 
-fn keep(keeper: &Keeper) {
-    let mut desk = lock(&keeper.desk);
+fn keep(spawner: &Spawner) {
+    let mut mailbox = lock(&spawner.mailbox);
     loop {
-        let Desk::Asked(work) = *desk else {
-            desk = keeper.changed.wait(desk).unwrap_or_else(PoisonError::into_inner);
+        let Mailbox::Asked(work) = *mailbox else {
+            mailbox = spawner.changed.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
-        *desk = Desk::Free;
-        drop(desk);
+        *mailbox = Mailbox::Free;
+        drop(mailbox);
         let done = catch_unwind(AssertUnwindSafe(work));
-        desk = lock(&keeper.desk);
-        *desk = Desk::Done(done);
-        keeper.changed.notify_all();
+        mailbox = lock(&spawner.mailbox);
+        *mailbox = Mailbox::Done(done);
+        spawner.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KEEPER, lock, run};
+    use super::{SPAWNER, lock, run};
     use crate::per_process::is_done_in_a_forked_process;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
@@ -117,8 +117,8 @@ mod tests {
         let work = || assert_eq!(run(|| 7).expect("it starts"), 7);
         work();
         assert!(is_done_in_a_forked_process((), work));
-        assert!(is_done_in_a_forked_process(lock(&KEEPER.get().turn), work));
-        assert!(is_done_in_a_forked_process(lock(&KEEPER.get().desk), work));
+        assert!(is_done_in_a_forked_process(lock(&SPAWNER.get().turn), work));
+        assert!(is_done_in_a_forked_process(lock(&SPAWNER.get().mailbox), work));
     }
 
     #[test]

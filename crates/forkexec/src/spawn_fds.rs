@@ -2,10 +2,10 @@
 //! for high ones.
 
 use crate::SpawnError;
-use crate::layout::{Layout, Lift, STREAMS, duplicate, failed};
+use crate::layout::{Layout, Relocation, STREAMS, duplicate, failed};
+use crate::low_fds::{self, LowFd};
 use crate::platform;
 use crate::prepare::checks;
-use crate::slots::{self, Slot};
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -18,19 +18,19 @@ pub(crate) const FIRST_SOURCE: usize = 3;
 pub(crate) const ROOM_FOR_SOURCES: usize = ROOM - FIRST_SOURCE;
 
 /// The descriptors of one start. Dropping it closes, in the parent, what only the child needs.
-pub(crate) struct Ends {
+pub(crate) struct SpawnFds {
     /// As the child finds them.
     numbers: [Fd; ROOM],
     /// As they were before some were lifted.
     before: [Fd; ROOM],
     childs: [Option<OwnedFd>; 3],
     parents: [Option<OwnedFd>; 3],
-    slots: [Option<Slot<'static>>; ROOM],
+    slots: [Option<LowFd<'static>>; ROOM],
 }
 
 const NONE: Fd = -1;
 
-impl Ends {
+impl SpawnFds {
     /// Opens the pipes of the layout, and lifts what is to be lifted. All get numbers that `plan` does not claim,
     /// because its moves were put in order without knowing them.
     pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
@@ -60,14 +60,14 @@ impl Ends {
 
     /// Lifts everything that is above what the child needs anyway, or nothing: one that is left behind costs as much as
     /// all of them.
-    fn lift(&mut self, lift: &Lift, plan: &Plan<'_>) {
+    fn lift(&mut self, lift: &Relocation, plan: &Plan<'_>) {
         if lift.highest_kept.is_some_and(|kept| kept > checks::highest_target()) {
             return;
         }
         for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
             // SAFETY: `childs` owns the pipes. The other sources are the command's, which lives as long as its layout.
             let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
-            self.slots[index] = slots::lend(source, |slot| !plan.claims(slot));
+            self.slots[index] = low_fds::lend(source, |slot| !plan.claims(slot));
             let Some(slot) = &self.slots[index] else {
                 self.slots = [const { None }; ROOM];
                 self.numbers = self.before;
@@ -90,7 +90,7 @@ impl Ends {
     /// What a child reported, with the numbers that descriptors had before they were lifted.
     pub(crate) fn as_known(&self, error: LaunchError) -> LaunchError {
         match error {
-            LaunchError::Child(report) if report.stage == Stage::Place => {
+            LaunchError::Child(report) if report.stage == Stage::DupFds => {
                 let index = self.numbers.iter().position(|&number| number == report.operand);
                 let operand = index.map_or(report.operand, |index| self.before[index]);
                 LaunchError::Child(Report { operand, ..report })
@@ -116,17 +116,18 @@ pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedF
 
 #[cfg(test)]
 mod tests {
-    use super::Ends;
-    use crate::slots::{HIGH, LOW_NUMBERS};
+    use super::SpawnFds;
+    use crate::low_fds::{HIGH, LOW_NUMBERS};
     use crate::spawn::planned;
-    use crate::{Command, Launch, Prepared, Stdio, platform, reserve_low_slots};
+    use crate::{Command, Prepared, SpawnPolicy, Stdio, platform, reserve_low_fds};
     use forkexec_core::Fd;
     use std::io::PipeReader;
     use std::os::fd::AsRawFd;
 
     /// The numbers of the ends that there are.
     fn ends(prepared: &Prepared<'_>) -> Vec<Fd> {
-        let ends = planned(prepared, |plan| Ends::open(&prepared.layout, plan)).expect("pipes can be made");
+        let ends =
+            planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
         ends.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
 
@@ -150,7 +151,7 @@ mod tests {
     /// that should be high is not. If the code is wrong, every attempt fails.
     fn holds_undisturbed(attempt: impl Fn() -> Result<(), String>) {
         let _alone = LOW_NUMBERS.lock();
-        reserve_low_slots(16).expect("a pipe can be made");
+        reserve_low_fds(16).expect("a pipe can be made");
         let mut outcomes = (0..100).map(|_| attempt());
         assert!(outcomes.any(|outcome| outcome.is_ok()), "{:?}", attempt());
     }
@@ -165,7 +166,7 @@ mod tests {
             let relocated = ends(&command.prepare().expect("it means something"));
             command.inherit_all();
             let inherited = ends(&command.prepare().expect("it means something"));
-            command.close_others_from(crate::Link::Bulk).launch(Launch::Fork);
+            command.close_strategy(crate::CloseStrategy::Bulk).spawn_policy(SpawnPolicy::Fork);
             let forked = ends(&command.prepare().expect("it means something"));
             let low = relocated.iter().all(|&fd| fd < HIGH) == platform::shares_table();
             // A kept descriptor needs no end if the table is inherited whole or copied.

@@ -28,11 +28,11 @@ struct Recipients {
 }
 
 /// The thread that forwards signals, by what it reads.
-pub(super) struct Passing {
+pub(super) struct SignalForwarder {
     recipients: Arc<Mutex<Recipients>>,
 }
 
-impl Passing {
+impl SignalForwarder {
     /// Forwards, from now on. Call it before any other thread is started: the signals are blocked in all that follow.
     ///
     /// # Errors

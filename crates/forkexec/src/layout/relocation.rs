@@ -1,10 +1,10 @@
 //! Which sources are taken from a low number if one is to be had.
 
 use super::Draft;
-use crate::ends;
+use crate::low_fds::{self, HIGH};
 use crate::platform;
 use crate::prepare::checks;
-use crate::slots::{self, HIGH};
+use crate::spawn_fds;
 use forkexec_core::Fd;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 
 /// Sources with high numbers, and what is left when they are lifted.
 #[derive(Default)]
-pub(crate) struct Lift {
+pub(crate) struct Relocation {
     /// The highest sources in descending order, as many as a start has room for. A start takes them from its ends.
     pub(super) sources: Vec<Fd>,
     /// What the child needs anyway: nothing is gained by lifting what is not above it.
@@ -22,14 +22,14 @@ pub(crate) struct Lift {
     pub(crate) highest_kept: Option<Fd>,
 }
 
-impl Lift {
+impl Relocation {
     /// Chooses among everything that the child reads: sources of mappings, kept descriptors and `tools`.
     pub(super) fn choose(draft: &Draft<'_>, tools: &[Option<Fd>]) -> Self {
         let kept = draft.descriptors.kept.iter().copied();
         let tools = tools.iter().copied().flatten();
         let needed: BTreeSet<Fd> = draft.mappings.values().copied().chain(kept).chain(tools).collect();
         if !needed.is_empty() {
-            slots::reserve_first();
+            low_fds::reserve_first();
         }
         let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();
         let limit = LazyCell::new(checks::highest_target);
@@ -39,7 +39,7 @@ impl Lift {
         let source = |fd: Fd| unsafe { BorrowedFd::borrow_raw(fd) };
         let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && platform::is_never_locked(source(*fd));
         let sources: Vec<Fd> =
-            needed.iter().rev().copied().filter(may_be_lifted).take(ends::ROOM_FOR_SOURCES).collect();
+            needed.iter().rev().copied().filter(may_be_lifted).take(spawn_fds::ROOM_FOR_SOURCES).collect();
         let left = needed.iter().rev().find(|fd| !sources.contains(fd));
         Self {
             floor: left.copied().unwrap_or(0).max(HIGH - 1),
@@ -51,6 +51,6 @@ impl Lift {
     /// The place of a source among the ends.
     pub(super) fn place(&self, fd: Fd) -> Option<u8> {
         let index = self.sources.iter().position(|&source| source == fd)?;
-        u8::try_from(index + ends::FIRST_SOURCE).ok()
+        u8::try_from(index + spawn_fds::FIRST_SOURCE).ok()
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 
 /// What is known of the ends of children, in their order.
 #[derive(Default)]
-pub(super) struct Ends(Vec<End>);
+pub(super) struct ExitWatch(Vec<End>);
 
 enum End {
     Seen,
@@ -19,7 +19,7 @@ enum End {
     ByThread(Watch),
 }
 
-impl Ends {
+impl ExitWatch {
     /// Watches these. Who was watched before still is.
     pub(super) fn watch(&mut self, children: &mut [Child]) -> io::Result<()> {
         for (index, child) in children.iter_mut().enumerate() {
@@ -41,7 +41,7 @@ impl Ends {
     pub(super) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
         self.0.iter().zip(children).filter_map(|(end, child)| match end {
             End::Seen => None,
-            End::ByDescriptor => child.as_handle().map(AsFd::as_fd),
+            End::ByDescriptor => child.exit_fd().map(AsFd::as_fd),
             End::ByThread(watch) => Some(watch.reader.as_fd()),
         })
     }
@@ -57,7 +57,7 @@ impl Ends {
 
 impl End {
     fn of(child: &Child) -> io::Result<Self> {
-        if child.as_handle().is_some() {
+        if child.exit_fd().is_some() {
             return Ok(Self::ByDescriptor);
         }
         Watch::new(child.id().cast_signed()).map(Self::ByThread)

@@ -2,10 +2,10 @@
 
 use std::process::ExitStatus;
 
-/// What a [`run`](crate::Conversation::run) of a conversation came to.
+/// What a [`run`](crate::Communicator::run) of a conversation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Exchange<S = ExitStatus> {
+pub struct CommunicateOutput<S = ExitStatus> {
     /// What was read of standard output, except what was told line by line.
     pub stdout: Vec<u8>,
     /// What was read of standard error, except what was told line by line.
@@ -20,13 +20,13 @@ pub struct Exchange<S = ExitStatus> {
     /// [`Child::wait`](crate::Child::wait) says so then.
     pub status: Option<S>,
     /// Why it stopped.
-    pub stopped: Stopped,
+    pub stopped: StopReason,
 }
 
-/// Why a [`run`](crate::Conversation::run) stopped.
+/// Why a [`run`](crate::Communicator::run) stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Stopped {
+pub enum StopReason {
     /// It is over: all input was written or refused, the outputs and the child have ended.
     Ended,
     /// The time is up.

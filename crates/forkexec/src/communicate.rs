@@ -9,24 +9,24 @@
 
 mod deadline;
 mod drain;
-mod ends;
-mod exchange;
+mod exit_watch;
 mod feed;
 mod lines;
-mod partner;
+mod output;
+mod peer;
 mod pipe;
 pub(crate) mod sigpipe;
 
 use crate::{Child, Error};
 use deadline::Deadline;
 use drain::{Drain, Room};
-use ends::Ends;
-pub use exchange::{Exchange, Stopped};
+use exit_watch::ExitWatch;
 use feed::Feed;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
-pub use partner::Partner;
-pub(crate) use partner::{Places, Talking};
+pub use output::{CommunicateOutput, StopReason};
+pub use peer::Communicate;
+pub(crate) use peer::{Places, Talking};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -39,10 +39,10 @@ const LONGEST_LINE: usize = 1 << 20;
 /// A conversation with a child that runs: what it is told on standard input, and what it says on standard output and error,
 /// with limits of time and size.
 ///
-/// [`Child::talk`] begins one with a child, [`Children::talk`](crate::Children::talk) with those of a pipeline. It has the
+/// [`Child::communicator`] begins one with a child, [`Children::communicator`](crate::Children::communicator) with those of a pipeline. It has the
 /// parent's ends of their pipes until it is dropped. Then those that have not ended are the child's again.
 ///
-/// [`run`](Self::run) talks until one of these things is so, and [`Exchange::stopped`] says which:
+/// [`run`](Self::run) talks until one of these things is so, and [`CommunicateOutput::stopped`] says which:
 /// - it is over: all input was written, or refused; both outputs have ended; the child has ended;
 /// - a limit was reached. Then `run` may be called again, with other limits if that is wanted, and goes on where it stopped.
 ///
@@ -53,7 +53,7 @@ const LONGEST_LINE: usize = 1 << 20;
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, Stdio, Stopped};
+/// use forkexec::{Command, Stdio, StopReason};
 /// use std::time::Duration;
 ///
 /// let mut child = Command::new("sh")
@@ -62,29 +62,29 @@ const LONGEST_LINE: usize = 1 << 20;
 ///     .stdout(Stdio::piped())
 ///     .spawn()?;
 /// let mut lines = Vec::new();
-/// let mut talk = child.talk();
+/// let mut talk = child.communicator();
 /// talk.keep_stdin_open(true).timeout(Duration::from_secs(60));
 ///
 /// // Until a line comes for which this is true:
 /// let answer = talk.until_stdout_line(|line| line == b"ready").run()?;
-/// assert_eq!(answer.stopped, Stopped::Line);
+/// assert_eq!(answer.stopped, StopReason::Line);
 ///
 /// // All the rest:
 /// talk.on_stdout_line(|line| lines.push(line.to_vec()));
 /// let answer = talk.input(b"to be\nor not").keep_stdin_open(false).run()?;
-/// assert_eq!(answer.stopped, Stopped::Ended);
+/// assert_eq!(answer.stopped, StopReason::Ended);
 /// assert!(answer.status.is_some_and(|status| status.success()));
 /// drop(talk);
 /// assert_eq!(lines, [b"to be".as_slice(), b"or not"]);
 /// # Ok::<(), forkexec::Error>(())
 /// ```
 #[must_use = "nothing is written or read before `run`"]
-pub struct Conversation<'c, P: Partner = Child> {
+pub struct Communicator<'c, P: Communicate = Child> {
     partner: &'c mut P,
     feed: Feed<'c>,
     out: Drain<'c, ChildStdout>,
     err: Drain<'c, ChildStderr>,
-    ends: Ends,
+    ends: ExitWatch,
     timeout: Option<Duration>,
     drain_limit: Option<Duration>,
     /// Of both outputs, and of each.
@@ -92,7 +92,7 @@ pub struct Conversation<'c, P: Partner = Child> {
     buffer: Vec<u8>,
 }
 
-impl<'c, P: Partner> Conversation<'c, P> {
+impl<'c, P: Communicate> Communicator<'c, P> {
     pub(crate) fn new(partner: &'c mut P) -> Self {
         let (stdin, stdout, stderr) = partner.streams();
         Self {
@@ -100,7 +100,7 @@ impl<'c, P: Partner> Conversation<'c, P> {
             out: Drain::new(stdout.take()),
             err: Drain::new(stderr.take()),
             partner,
-            ends: Ends::default(),
+            ends: ExitWatch::default(),
             timeout: None,
             drain_limit: None,
             limits: [None; 3],
@@ -110,7 +110,7 @@ impl<'c, P: Partner> Conversation<'c, P> {
 
     /// Adds to what is written to standard input, which is closed after it. Without any it is closed at once.
     ///
-    /// Where standard input is no pipe, or is closed already, it goes nowhere: [`Exchange::written`] does not count it.
+    /// Where standard input is no pipe, or is closed already, it goes nowhere: [`CommunicateOutput::written`] does not count it.
     pub fn input(&mut self, input: impl Into<Cow<'c, [u8]>>) -> &mut Self {
         self.feed.add(input.into());
         self
@@ -222,14 +222,14 @@ impl<'c, P: Partner> Conversation<'c, P> {
     /// [`Error::Child`] if a call fails. The child is left as it is, and nothing that was read is lost: the next run returns it,
     /// and reads on. Of a stream that failed the error is told once. It is neither read nor written any more, and is the
     /// child's again when the conversation is dropped.
-    pub fn run(&mut self) -> Result<Exchange<P::Status>, Error> {
+    pub fn run(&mut self) -> Result<CommunicateOutput<P::Status>, Error> {
         let clock = Deadline::after(self.timeout);
-        let stopped = match self.talk(clock).map_err(failed)? {
+        let stopped = match self.exchange(clock).map_err(failed)? {
             Some(stopped) => stopped,
             None => self.part(clock)?,
         };
         let status = known(self.partner.try_wait())?;
-        Ok(Exchange {
+        Ok(CommunicateOutput {
             stdout: self.out.take(),
             stderr: self.err.take(),
             written: self.feed.written,
@@ -240,13 +240,13 @@ impl<'c, P: Partner> Conversation<'c, P> {
     }
 
     /// Feeds and reads. `None` when nothing is left to be said or heard.
-    fn talk(&mut self, clock: Deadline) -> io::Result<Option<Stopped>> {
+    fn exchange(&mut self, clock: Deadline) -> io::Result<Option<StopReason>> {
         self.feed.unblock()?;
         self.out.unblock()?;
         self.err.unblock()?;
         // Lines that came with the one that stopped the last run.
         if self.out.tell_lines() || self.err.tell_lines() {
-            return Ok(Some(Stopped::Line));
+            return Ok(Some(StopReason::Line));
         }
         if self.drain_limit.is_some() {
             self.ends.watch(self.partner.children())?;
@@ -271,7 +271,7 @@ impl<'c, P: Partner> Conversation<'c, P> {
                 continue;
             }
             if clock.has_passed() {
-                return Ok(Some(Stopped::Timeout));
+                return Ok(Some(StopReason::Timeout));
             }
             let nothing_owed = self.out.owed + self.err.owed == 0;
             if nothing_owed && drain.is_some_and(Deadline::has_passed) {
@@ -281,7 +281,7 @@ impl<'c, P: Partner> Conversation<'c, P> {
     }
 
     /// Reads, and writes, what can be without waiting.
-    fn step(&mut self, ready: &Ready, room: &mut Room) -> io::Result<Option<Stopped>> {
+    fn step(&mut self, ready: &Ready, room: &mut Room) -> io::Result<Option<StopReason>> {
         let buffer = &mut self.buffer;
         if ready.feed {
             self.feed.step()?;
@@ -320,16 +320,16 @@ impl<'c, P: Partner> Conversation<'c, P> {
     }
 
     /// Whoever holds the outputs now is not the child.
-    fn give_up_the_rest(&mut self) -> Stopped {
+    fn give_up_the_rest(&mut self) -> StopReason {
         let stops = self.out.tell_rest() | self.err.tell_rest();
-        if stops { Stopped::Line } else { Stopped::DrainLimit }
+        if stops { StopReason::Line } else { StopReason::DrainLimit }
     }
 
     /// All was said and heard: what is left is the child's end.
-    fn part(&mut self, clock: Deadline) -> Result<Stopped, Error> {
+    fn part(&mut self, clock: Deadline) -> Result<StopReason, Error> {
         match self.partner.wait_within(clock.rest()) {
-            Ok(None) => Ok(Stopped::Timeout),
-            Ok(Some(_)) | Err(Error::StatusLost { .. }) => Ok(Stopped::Ended),
+            Ok(None) => Ok(StopReason::Timeout),
+            Ok(Some(_)) | Err(Error::StatusLost { .. }) => Ok(StopReason::Ended),
             Err(error) => Err(error),
         }
     }
@@ -355,7 +355,7 @@ fn known<S>(status: Result<Option<S>, Error>) -> Result<Option<S>, Error> {
 }
 
 /// What has not ended is the child's again, as it was.
-impl<P: Partner> Drop for Conversation<'_, P> {
+impl<P: Communicate> Drop for Communicator<'_, P> {
     fn drop(&mut self) {
         let (stdin, stdout, stderr) = self.partner.streams();
         give_back(stdin, self.feed.give_back());
@@ -371,9 +371,9 @@ fn give_back<T>(place: &mut Option<T>, end: Option<T>) {
     }
 }
 
-impl<P: Partner> fmt::Debug for Conversation<'_, P> {
+impl<P: Communicate> fmt::Debug for Communicator<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conversation")
+        f.debug_struct("Communicator")
             .field("written", &self.feed.written)
             .field("timeout", &self.timeout)
             .field("drain_limit", &self.drain_limit)

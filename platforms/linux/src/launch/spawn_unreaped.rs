@@ -1,6 +1,6 @@
-//! Children whose end is somebody else's to see: it is announced like that of any child, and nobody waits for them here.
+//! Children whose end is somebody else's to see: it is exit_signal like that of any child, and nobody waits for them here.
 
-use super::{Failed, LinuxLauncher, Way};
+use super::{CloneVariant, Failed, LinuxLauncher};
 use crate::{CloneSys, Started};
 use forkexec_core::{Backend, LaunchError, Pid, Plan, Report, Reporter, Stage};
 
@@ -10,9 +10,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ///
     /// # Errors
     ///
-    /// [`LaunchError::Parent`] and [`LaunchError::NotFast`]: there is no child. [`LaunchError::Child`] and
+    /// [`LaunchError::Parent`] and [`LaunchError::ForkRequired`]: there is no child. [`LaunchError::Child`] and
     /// [`LaunchError::Died`]: nor is there any more, because a filter traps a call of its plan.
-    pub fn hand_over(&self, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+    pub fn spawn_unreaped(&self, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
         self.permit(plan)?;
         self.start_untrapped(plan, || self.by_the_best_method(plan, &|way| self.attempt_announced(way, plan)))
     }
@@ -22,19 +22,19 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// # Errors
     ///
     /// [`LaunchError::Parent`]: there is no child.
-    pub fn hand_over_forked<R: Reporter + ?Sized>(
+    pub fn fork_unreaped<R: Reporter + ?Sized>(
         &self,
         plan: &Plan<'_>,
         reporter: &R,
     ) -> Result<Pid, LaunchError> {
-        let child = self.fork.hand_over(plan, reporter);
+        let child = self.fork.spawn_unreaped(plan, reporter);
         if child.is_ok() {
             self.ways.note_fork();
         }
         child
     }
 
-    fn attempt_announced(&self, way: Way, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), Failed> {
+    fn attempt_announced(&self, way: CloneVariant, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), Failed> {
         self.with_child(way, plan, true, |slot, Started { pid, pidfd }, _| {
             if let Some(pidfd) = pidfd {
                 let _ = self.backend.sys().close(pidfd);
@@ -47,7 +47,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             }
             let stage = slot.entered();
             if failure.is_none()
-                && matches!(stage, Stage::Table | Stage::Close)
+                && matches!(stage, Stage::UnshareFiles | Stage::Close)
                 && self.backend.sys().signal_that_ended(pid) == Some(libc::SIGSYS)
             {
                 let status = self.backend.sys().reap(pid);
@@ -61,5 +61,5 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
 /// Whether a child could not make the shared table its own, and nothing else is wrong.
 pub(super) fn is_refusal_of_the_method(report: &Report) -> bool {
-    report.stage == Stage::Table && report.errno.is_refusal()
+    report.stage == Stage::UnshareFiles && report.errno.is_refusal()
 }

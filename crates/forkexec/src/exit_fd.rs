@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// A descriptor of a child that any event loop can wait for: it is readable when the child has ended, and stays so.
-/// [`Child::as_handle`](crate::Child::as_handle) lends it.
+/// [`Child::exit_fd`](crate::Child::exit_fd) lends it.
 ///
 /// Nothing is to be read from it. On Linux it is a pidfd (pidfd_open(2)); on the BSDs and macOS a queue of events
 /// (kqueue(2)) that has one when the child ends.
@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// use std::os::fd::AsFd;
 ///
 /// let mut child = Command::new("true").spawn()?;
-/// if let Some(handle) = child.as_handle() {
+/// if let Some(handle) = child.exit_fd() {
 ///     poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
 ///     assert!(child.try_wait()?.is_some());
 /// }
@@ -24,21 +24,21 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct ChildHandle(OwnedFd);
+pub struct ExitFd(OwnedFd);
 
-impl ChildHandle {
+impl ExitFd {
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self(fd)
     }
 }
 
-impl AsFd for ChildHandle {
+impl AsFd for ExitFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl AsRawFd for ChildHandle {
+impl AsRawFd for ExitFd {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }

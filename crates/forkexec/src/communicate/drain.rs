@@ -2,7 +2,7 @@
 
 use super::lines::{Lines, Tell};
 use super::pipe::{Pipe, is_passing};
-use super::{LONGEST_LINE, Stopped};
+use super::{LONGEST_LINE, StopReason};
 use nix::poll::{PollFd, PollFlags};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -83,7 +83,7 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
         buffer: &mut Vec<u8>,
         own_room: &mut usize,
         common_room: &mut usize,
-    ) -> io::Result<Option<Stopped>> {
+    ) -> io::Result<Option<StopReason>> {
         buffer.resize(CHUNK, 0);
         let most = CHUNK.min(*own_room).min(*common_room);
         let Some(pipe) = self.open() else { return Ok(None) };
@@ -94,7 +94,7 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
             _ => Ok(None),
         });
         match read {
-            Ok(None) => return Ok(Some(Stopped::Limit)),
+            Ok(None) => return Ok(Some(StopReason::Limit)),
             Ok(Some(0)) => self.end(),
             Ok(Some(count)) => {
                 *own_room = own_room.saturating_sub(count);
@@ -104,7 +104,7 @@ impl<'c, R: Read + AsFd> Drain<'c, R> {
             Err(error) if is_passing(&error) => {}
             Err(error) => return self.unless_broken(Err(error)),
         }
-        Ok(self.tell_lines().then_some(Stopped::Line))
+        Ok(self.tell_lines().then_some(StopReason::Line))
     }
 
     fn open(&mut self) -> Option<&mut Pipe<R>> {

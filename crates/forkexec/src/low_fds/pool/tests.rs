@@ -1,6 +1,6 @@
 use super::{Fd, HIGH, MOST, Pool};
+use crate::low_fds::LOW_NUMBERS;
 use crate::platform::{self, file_id, is_cloexec};
-use crate::slots::LOW_NUMBERS;
 use forkexec_core::FileId;
 use rstest::rstest;
 use std::fs::File;

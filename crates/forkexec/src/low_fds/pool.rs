@@ -120,7 +120,7 @@ impl Pool {
     }
 
     /// Puts a duplicate of `source` in a free slot that is `usable`. `None` if there is no slot.
-    pub(super) fn lend(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<Slot<'_>> {
+    pub(super) fn lend(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'_>> {
         self.cells.iter().find_map(|cell| {
             let fd = cell.load(Ordering::SeqCst);
             if fd < 0 || !usable(fd) {
@@ -132,7 +132,7 @@ impl Pool {
     }
 
     /// Fills a slot that nobody else has.
-    fn fill<'p>(&'p self, cell: &'p AtomicI32, fd: Fd, source: BorrowedFd<'_>) -> Option<Slot<'p>> {
+    fn fill<'p>(&'p self, cell: &'p AtomicI32, fd: Fd, source: BorrowedFd<'_>) -> Option<LowFd<'p>> {
         if !self.is_ours(fd) {
             cell.store(EMPTY, Ordering::SeqCst);
             return None;
@@ -146,7 +146,7 @@ impl Pool {
         if holds.is_none() {
             cell.store(EMPTY, Ordering::SeqCst);
         }
-        Some(Slot { pool: self, cell, fd, holds: holds? })
+        Some(LowFd { pool: self, cell, fd, holds: holds? })
     }
 
     /// Puts the placeholder back, and says whether it is there.
@@ -175,21 +175,21 @@ impl Pool {
 }
 
 /// A low number that refers to a descriptor for the time of one start. Dropped, it refers to a placeholder again.
-pub(crate) struct Slot<'p> {
+pub(crate) struct LowFd<'p> {
     pool: &'p Pool,
     cell: &'p AtomicI32,
     fd: Fd,
     holds: FileId,
 }
 
-impl Slot<'_> {
+impl LowFd<'_> {
     /// The number.
     pub(crate) fn number(&self) -> Fd {
         self.fd
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for LowFd<'_> {
     fn drop(&mut self) {
         let Self { pool, cell, fd, holds } = *self;
         let is_as_left = file_id(fd) == Ok(holds);

@@ -4,13 +4,13 @@
 //! how long a loop over all descriptors takes. So each means is tried in a process of its own, which may be killed for
 //! the try. Nothing that is found out here changes how commands are started.
 
-mod trial;
+mod run;
 
 use crate::platform::{self, backend, launchers};
-use crate::{Errno, Link, Method, Operation};
+use crate::{CloseStrategy, Errno, Operation, SpawnMethod};
 use forkexec_core::{Backend, Capabilities, Sys};
+use run::Tried;
 use std::time::Duration;
-use trial::Tried;
 
 /// What this system has, as data: nothing is tried, and no container is asked.
 ///
@@ -60,17 +60,17 @@ pub fn supports(operation: Operation) -> bool {
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, Outcome, survey};
+/// use forkexec::{Command, Outcome, probe};
 ///
-/// let survey = survey();
-/// for trial in &survey.trials {
+/// let probe = probe();
+/// for trial in &probe.trials {
 ///     println!("{}: {:?}", trial.name, trial.outcome);
 /// }
-/// let link = survey.first_link().ok_or("a child would get more than it was handed")?;
-/// Command::new("true").close_others_from(link).status()?;
+/// let link = probe.first_link().ok_or("a child would get more than it was handed")?;
+/// Command::new("true").close_strategy(link).status()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn survey() -> Survey {
+pub fn probe() -> ProbeReport {
     let Capabilities { system, enumerators, .. } = *capabilities();
     // SAFETY: each trial closes and launches in a child of its own. This function asks for limits alone.
     let backend = unsafe { backend() };
@@ -79,21 +79,21 @@ pub fn survey() -> Survey {
     let mut trials = Vec::new();
     if let Some(name) = platform::bulk_closer() {
         let outcome =
-            if is_called(name) { trial::closing(backend, trial::close_at_once) } else { Tried::NOT_CALLED };
-        trials.push(outcome.of(TrialKind::Close(Link::Bulk), name));
+            if is_called(name) { run::closing(backend, run::close_at_once) } else { Tried::NOT_CALLED };
+        trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Bulk), name));
     }
     for (index, &name) in enumerators.iter().enumerate() {
-        let outcome = trial::closing(backend, |backend, keep| trial::close_listed(backend, keep, index));
-        trials.push(outcome.of(TrialKind::Close(Link::Enumerate), name));
+        let outcome = run::closing(backend, |backend, keep| run::close_listed(backend, keep, index));
+        trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Enumerate), name));
     }
-    let outcome = trial::closing(backend, trial::close_each);
-    trials.push(outcome.of(TrialKind::Close(Link::Loop), "loop"));
+    let outcome = run::closing(backend, run::close_each);
+    trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Loop), "loop"));
     // SAFETY: the plan of the trials names no descriptor.
     for launcher in unsafe { launchers() } {
         let method = launcher.method();
-        trials.push(trial::launching(backend, launcher).of(TrialKind::Launch(method), method.name()));
+        trials.push(run::launching(backend, launcher).of(ProbeKind::SpawnPolicy(method), method.name()));
     }
-    Survey {
+    ProbeReport {
         system,
         android,
         trials,
@@ -102,16 +102,16 @@ pub fn survey() -> Survey {
     }
 }
 
-/// What [`survey`] found. What needs no trial is in [`capabilities`].
+/// What [`probe`] found. What needs no trial is in [`capabilities`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct ProbeReport {
     /// The system that this crate was built for.
     pub system: &'static str,
     /// The release of Android, if this is Android.
     pub android: Option<Android>,
     /// What was tried. The ways of closing come first, in the order of the chain in which a child tries them.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<Probe>,
     /// The hard limit of descriptors (`RLIMIT_NOFILE`), unless there is none.
     pub descriptor_limit: Option<u64>,
     /// How many numbers the loop would close one by one; `None` where they are so many that it refuses.
@@ -131,9 +131,9 @@ pub struct Android {
 /// One means, and what came of trying it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Trial {
+pub struct Probe {
     /// What it is for.
-    pub kind: TrialKind,
+    pub kind: ProbeKind,
     /// Its name: a call, a directory, `loop`, or that of a launcher.
     pub name: &'static str,
     /// What happened.
@@ -145,11 +145,11 @@ pub struct Trial {
 /// What a means is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TrialKind {
+pub enum ProbeKind {
     /// To close descriptors, as this link of the chain.
-    Close(Link),
+    Close(CloseStrategy),
     /// To start a child.
-    Launch(Method),
+    SpawnPolicy(SpawnMethod),
 }
 
 /// What came of a trial.
@@ -179,31 +179,33 @@ pub enum Outcome {
     /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.
     Died(Option<i32>),
     /// It could not be tried: no throw-away child could be started.
-    Untried(Errno),
+    NotRun(Errno),
 }
 
-impl Survey {
-    /// The link of the chain from which closing works: what [`Command::close_others_from`] is to be given where it is
+impl ProbeReport {
+    /// The link of the chain from which closing works: what [`Command::close_strategy`] is to be given where it is
     /// not the first one. `None` if a child would get more than it was handed, or none would start, from any link.
     ///
     /// A refusal or a trap is no reason to begin later, because the chain goes on by itself. A link that kills by another
     /// signal, or that says it closed what it did not, is.
     ///
-    /// [`Command::close_others_from`]: crate::Command::close_others_from
-    pub fn first_link(&self) -> Option<Link> {
-        [Link::Bulk, Link::Enumerate, Link::Loop].into_iter().find(|&link| self.closes_from(link))
+    /// [`Command::close_strategy`]: crate::Command::close_strategy
+    pub fn first_link(&self) -> Option<CloseStrategy> {
+        [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop]
+            .into_iter()
+            .find(|&link| self.closes_from(link))
     }
 
     /// Whether a child can be started.
     pub fn starts(&self) -> bool {
-        let launches = |trial: &&Trial| matches!(trial.kind, TrialKind::Launch(_));
+        let launches = |trial: &&Probe| matches!(trial.kind, ProbeKind::SpawnPolicy(_));
         self.trials.iter().filter(launches).any(|trial| trial.outcome == Outcome::Works)
     }
 
     /// What the chain comes to, if it begins with `link`: the first one that is not refused.
-    fn closes_from(&self, link: Link) -> bool {
-        let asked = |trial: &&Trial| matches!(trial.kind, TrialKind::Close(this) if this >= link);
-        let refused = |trial: &&Trial| {
+    fn closes_from(&self, link: CloseStrategy) -> bool {
+        let asked = |trial: &&Probe| matches!(trial.kind, ProbeKind::Close(this) if this >= link);
+        let refused = |trial: &&Probe| {
             use Outcome::{NotCalled, Refused, Trapped, Untrusted};
             matches!(trial.outcome, Refused(_) | Untrusted | Trapped | NotCalled)
         };
@@ -214,7 +216,7 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, Link, Method, Outcome, Survey, Trial, TrialKind, survey};
+    use super::{CloseStrategy, Errno, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe};
     use crate::platform::{bulk_closer, capabilities};
     use rstest::rstest;
     use std::time::Duration;
@@ -222,27 +224,30 @@ mod tests {
     const KILLED: Outcome = Outcome::Died(Some(libc::SIGKILL));
     const REFUSED: Outcome = Outcome::Refused(Errno::PERM);
 
-    fn found(closing: [Outcome; 3]) -> Survey {
-        let links = [Link::Bulk, Link::Enumerate, Link::Loop];
-        let trial = |kind, outcome| Trial { kind, name: "", outcome, took: Duration::ZERO };
-        let closing = links.into_iter().zip(closing).map(|(link, of)| trial(TrialKind::Close(link), of));
-        let launch = trial(TrialKind::Launch(Method::Fork), Outcome::Works);
+    fn found(closing: [Outcome; 3]) -> ProbeReport {
+        let links = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
+        let trial = |kind, outcome| Probe { kind, name: "", outcome, took: Duration::ZERO };
+        let closing = links.into_iter().zip(closing).map(|(link, of)| trial(ProbeKind::Close(link), of));
+        let launch = trial(ProbeKind::SpawnPolicy(SpawnMethod::Fork), Outcome::Works);
         let trials = closing.chain([launch]).collect();
-        Survey { system: "", android: None, trials, descriptor_limit: None, loop_numbers: None }
+        ProbeReport { system: "", android: None, trials, descriptor_limit: None, loop_numbers: None }
     }
 
     #[rstest]
-    #[case::all_work([Outcome::Works; 3], Some(Link::Bulk))]
-    #[case::a_refusal_falls_back_by_itself([REFUSED, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
-    #[case::down_to_the_loop([REFUSED, Outcome::Untrusted, Outcome::Works], Some(Link::Bulk))]
-    #[case::what_kills_is_not_asked([KILLED, Outcome::Works, Outcome::Works], Some(Link::Enumerate))]
-    #[case::what_kills_after_a_refusal([REFUSED, KILLED, Outcome::Works], Some(Link::Loop))]
-    #[case::a_trap_costs_a_child([Outcome::Trapped, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
-    #[case::an_uncalled_link([Outcome::NotCalled, Outcome::Works, Outcome::Works], Some(Link::Bulk))]
-    #[case::what_lies_is_not_asked([Outcome::Leaks, REFUSED, Outcome::Works], Some(Link::Enumerate))]
+    #[case::all_work([Outcome::Works; 3], Some(CloseStrategy::Bulk))]
+    #[case::a_refusal_falls_back_by_itself([REFUSED, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::down_to_the_loop([REFUSED, Outcome::Untrusted, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::what_kills_is_not_asked([KILLED, Outcome::Works, Outcome::Works], Some(CloseStrategy::Enumerate))]
+    #[case::what_kills_after_a_refusal([REFUSED, KILLED, Outcome::Works], Some(CloseStrategy::Loop))]
+    #[case::a_trap_costs_a_child([Outcome::Trapped, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::an_uncalled_link([Outcome::NotCalled, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::what_lies_is_not_asked([Outcome::Leaks, REFUSED, Outcome::Works], Some(CloseStrategy::Enumerate))]
     #[case::nothing_closes([REFUSED, Outcome::Untrusted, Outcome::Refused(Errno::OVERFLOW)], None)]
-    #[case::untried([Outcome::Untried(Errno::AGAIN); 3], None)]
-    fn closing_begins_where_the_chain_ends_well(#[case] closing: [Outcome; 3], #[case] link: Option<Link>) {
+    #[case::untried([Outcome::NotRun(Errno::AGAIN); 3], None)]
+    fn closing_begins_where_the_chain_ends_well(
+        #[case] closing: [Outcome; 3],
+        #[case] link: Option<CloseStrategy>,
+    ) {
         assert_eq!(found(closing).first_link(), link);
     }
 
@@ -252,9 +257,9 @@ mod tests {
         let launchers = has.launchers.iter().map(|method| method.name());
         let names = bulk_closer().into_iter().chain(has.enumerators.iter().copied());
         let names: Vec<_> = names.chain(["loop"]).chain(launchers).collect();
-        let survey = survey();
-        assert_eq!(survey.trials.iter().map(|trial| trial.name).collect::<Vec<_>>(), names);
-        assert!(survey.starts(), "{survey:?}");
-        assert!(survey.trials.iter().all(|trial| trial.outcome != Outcome::Leaks), "{survey:?}");
+        let probe = probe();
+        assert_eq!(probe.trials.iter().map(|trial| trial.name).collect::<Vec<_>>(), names);
+        assert!(probe.starts(), "{probe:?}");
+        assert!(probe.trials.iter().all(|trial| trial.outcome != Outcome::Leaks), "{probe:?}");
     }
 }

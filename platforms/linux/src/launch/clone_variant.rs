@@ -2,11 +2,11 @@
 
 use crate::Call;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
-use forkexec_core::{Errno, Obstacle};
+use forkexec_core::{Errno, FallbackReason};
 
 /// One way of starting a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct CloneVariant {
     /// The system call.
     pub(super) call: Call,
     /// Whether a descriptor of the child is asked for (`CLONE_PIDFD`, Linux 5.2; before, it is ignored).
@@ -17,7 +17,7 @@ pub(super) struct Way {
     pub(super) into_cgroup: bool,
 }
 
-impl Way {
+impl CloneVariant {
     /// clone3(2) takes `CLONE_CLEAR_SIGHAND` since Linux 5.5, and is refused with it before.
     pub(super) fn clears_handlers(self) -> bool {
         self.call == Call::Clone3
@@ -46,18 +46,18 @@ impl Way {
 
 /// What this process knows about the ways. Several threads may learn the same fact at once.
 #[derive(Debug)]
-pub(super) struct Ways {
+pub(super) struct KnownRefusals {
     /// Whether a child was seen to share memory.
     memory_is_shared: AtomicBool,
     /// Why no way works: 0 if one may, -1 if memory is not shared, else the errno of the refusal.
-    obstacle: AtomicI32,
+    fallback_reason: AtomicI32,
     /// The errno of a refusal that becomes the obstacle if fork(2) works.
     suspected: AtomicI32,
     /// The refused features: a sum of the constants below.
     refused: AtomicU8,
 }
 
-const NO_OBSTACLE: i32 = 0;
+const NO_REASON: i32 = 0;
 const NOT_SHARED: i32 = -1;
 
 /// A set of features that a kernel or a filter may refuse.
@@ -79,12 +79,12 @@ impl Features {
     }
 }
 
-impl Ways {
+impl KnownRefusals {
     pub(super) const fn new() -> Self {
         Self {
             memory_is_shared: AtomicBool::new(false),
-            obstacle: AtomicI32::new(NO_OBSTACLE),
-            suspected: AtomicI32::new(NO_OBSTACLE),
+            fallback_reason: AtomicI32::new(NO_REASON),
+            suspected: AtomicI32::new(NO_REASON),
             refused: AtomicU8::new(0),
         }
     }
@@ -99,7 +99,7 @@ impl Ways {
         if is_shared {
             self.memory_is_shared.store(true, Ordering::Release);
         } else {
-            self.obstacle.store(NOT_SHARED, Ordering::Relaxed);
+            self.fallback_reason.store(NOT_SHARED, Ordering::Relaxed);
         }
     }
 
@@ -110,25 +110,25 @@ impl Ways {
 
     /// Notes that fork(2) started a child.
     pub(super) fn note_fork(&self) {
-        let suspected = self.suspected.swap(NO_OBSTACLE, Ordering::Relaxed);
-        if suspected != NO_OBSTACLE {
-            self.obstacle.store(suspected, Ordering::Relaxed);
+        let suspected = self.suspected.swap(NO_REASON, Ordering::Relaxed);
+        if suspected != NO_REASON {
+            self.fallback_reason.store(suspected, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn obstacle(&self) -> Option<Obstacle> {
-        match self.obstacle.load(Ordering::Relaxed) {
-            NO_OBSTACLE => None,
-            NOT_SHARED => Some(Obstacle::NotShared),
-            errno => Some(Obstacle::Refused(Errno::from_raw(errno))),
+    pub(super) fn fallback_reason(&self) -> Option<FallbackReason> {
+        match self.fallback_reason.load(Ordering::Relaxed) {
+            NO_REASON => None,
+            NOT_SHARED => Some(FallbackReason::NotShared),
+            errno => Some(FallbackReason::Refused(Errno::from_raw(errno))),
         }
     }
 
     /// The best way that was not refused.
-    pub(super) fn best(&self) -> Way {
+    pub(super) fn best(&self) -> CloneVariant {
         let refused = self.refused.load(Ordering::Relaxed);
         let offered = |feature: Features| refused & feature.0 == 0;
-        Way {
+        CloneVariant {
             call: if offered(Features::CLONE3) { Call::Clone3 } else { Call::Clone },
             pidfd: offered(Features::PIDFD),
             shares_table: offered(Features::TABLE),
@@ -144,26 +144,27 @@ impl Ways {
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, Errno, Features, Obstacle, Way, Ways};
+    use super::{Call, CloneVariant, Errno, FallbackReason, Features, KnownRefusals};
     use rstest::rstest;
 
-    const BEST: Way = Way { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: true };
-    const CLONE: Way = Way { call: Call::Clone, ..BEST };
+    const BEST: CloneVariant =
+        CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: true };
+    const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
 
     #[rstest]
     #[case::nothing(&[], BEST)]
     #[case::clone3(&[Features::CLONE3], CLONE)]
-    #[case::a_pidfd(&[Features::PIDFD], Way { pidfd: false, ..BEST })]
-    #[case::both(&[Features::CLONE3, Features::PIDFD, Features::CLONE3], Way { pidfd: false, ..CLONE })]
-    #[case::a_table(&[Features::TABLE], Way { shares_table: false, ..BEST })]
-    #[case::a_cgroup(&[Features::CGROUP], Way { into_cgroup: false, ..BEST })]
-    fn best_way_lacks_only_what_was_refused(#[case] refused: &[Features], #[case] best: Way) {
-        let (ways, mut at_once) = (Ways::new(), Features::default());
+    #[case::a_pidfd(&[Features::PIDFD], CloneVariant { pidfd: false, ..BEST })]
+    #[case::both(&[Features::CLONE3, Features::PIDFD, Features::CLONE3], CloneVariant { pidfd: false, ..CLONE })]
+    #[case::a_table(&[Features::TABLE], CloneVariant { shares_table: false, ..BEST })]
+    #[case::a_cgroup(&[Features::CGROUP], CloneVariant { into_cgroup: false, ..BEST })]
+    fn best_way_lacks_only_what_was_refused(#[case] refused: &[Features], #[case] best: CloneVariant) {
+        let (ways, mut at_once) = (KnownRefusals::new(), Features::default());
         for &feature in refused {
             ways.refuse(feature);
         }
-        assert_eq!((ways.best(), ways.obstacle()), (best, None));
-        let ways = Ways::new();
+        assert_eq!((ways.best(), ways.fallback_reason()), (best, None));
+        let ways = KnownRefusals::new();
         for &feature in refused {
             at_once.insert(feature);
         }
@@ -173,26 +174,29 @@ mod tests {
 
     #[test]
     fn memory_is_shared_once_a_child_showed_it() {
-        let ways = Ways::new();
+        let ways = KnownRefusals::new();
         assert!(!ways.memory_is_shared());
         ways.note_memory(true);
-        assert_eq!((ways.memory_is_shared(), ways.obstacle()), (true, None));
-        let ways = Ways::new();
+        assert_eq!((ways.memory_is_shared(), ways.fallback_reason()), (true, None));
+        let ways = KnownRefusals::new();
         ways.note_memory(false);
-        assert_eq!((ways.memory_is_shared(), ways.obstacle()), (false, Some(Obstacle::NotShared)));
+        assert_eq!(
+            (ways.memory_is_shared(), ways.fallback_reason()),
+            (false, Some(FallbackReason::NotShared))
+        );
     }
 
     #[test]
     fn refusal_is_an_obstacle_only_after_a_fork() {
         for errno in [Errno::from_raw(1), Errno::NOSYS] {
-            let ways = Ways::new();
+            let ways = KnownRefusals::new();
             ways.note_fork();
             ways.suspect(errno);
-            assert_eq!(ways.obstacle(), None);
+            assert_eq!(ways.fallback_reason(), None);
             ways.note_fork();
-            assert_eq!(ways.obstacle(), Some(Obstacle::Refused(errno)));
+            assert_eq!(ways.fallback_reason(), Some(FallbackReason::Refused(errno)));
             ways.note_fork();
-            assert_eq!(ways.obstacle(), Some(Obstacle::Refused(errno)));
+            assert_eq!(ways.fallback_reason(), Some(FallbackReason::Refused(errno)));
         }
     }
 
@@ -201,14 +205,14 @@ mod tests {
         let older = BEST.next(true);
         assert_eq!((BEST.clears_handlers(), older), (true, Some(CLONE)));
         let oldest = CLONE.next(true);
-        assert_eq!((CLONE.clears_handlers(), oldest), (false, Some(Way { pidfd: false, ..CLONE })));
+        assert_eq!((CLONE.clears_handlers(), oldest), (false, Some(CloneVariant { pidfd: false, ..CLONE })));
         assert_eq!(CLONE.without_pidfd().next(true), None);
-        assert_eq!(BEST.without_pidfd(), Way { pidfd: false, ..BEST });
-        assert_eq!(BEST.without_cgroup(), Way { into_cgroup: false, ..BEST });
+        assert_eq!(BEST.without_pidfd(), CloneVariant { pidfd: false, ..BEST });
+        assert_eq!(BEST.without_cgroup(), CloneVariant { into_cgroup: false, ..BEST });
     }
 
     #[test]
     fn clone_shares_no_table_until_memory_is_shared() {
-        assert_eq!(BEST.next(false), Some(Way { shares_table: false, ..CLONE }));
+        assert_eq!(BEST.next(false), Some(CloneVariant { shares_table: false, ..CLONE }));
     }
 }

@@ -3,12 +3,12 @@
 //! The child is a copy of a process that may have threads. It allocates nothing, takes no lock and ends with `_exit(2)`. The
 //! parent waits for the child itself, and not for the end of a pipe, which another process may have copied.
 
-use super::{Outcome, Trial, TrialKind};
+use super::{Outcome, Probe, ProbeKind};
 use crate::Errno;
 use crate::platform::LEARNS_OF_TRAPS;
 use forkexec_core::{
-    Backend, CStrArray, Exec, Fd, KeepList, LaunchError, Launcher, Limit, Link, Obstacle, ParentSys, Plan,
-    Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
+    Backend, CStrArray, CloseStrategy, Exec, FallbackReason, Fd, KeepList, LaunchError, Launcher, Limit,
+    ParentSys, Plan, Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -26,8 +26,8 @@ impl Tried {
     pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
 
     /// The whole trial, once its means has a name.
-    pub(super) fn of(self, kind: TrialKind, name: &'static str) -> Trial {
-        Trial { kind, name, outcome: self.outcome, took: Duration::from_nanos(self.nanoseconds) }
+    pub(super) fn of(self, kind: ProbeKind, name: &'static str) -> Probe {
+        Probe { kind, name, outcome: self.outcome, took: Duration::from_nanos(self.nanoseconds) }
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
 ) -> Tried {
     let sys = backend.sys();
     let tried = in_a_child(sys, || {
-        let (reader, writer) = sys.pipe().map_err(Outcome::Untried)?;
-        let duplicate = |fd| sys.dup_from(fd, 3).map_err(Outcome::Untried);
+        let (reader, writer) = sys.pipe().map_err(Outcome::NotRun)?;
+        let duplicate = |fd| sys.dup_min(fd, 3).map_err(Outcome::NotRun);
         let (kept, witnesses) = (duplicate(writer)?, [duplicate(reader)?, duplicate(reader)?]);
         let start = sys.now();
         close(backend, KeepList::EMPTY.and(kept))?;
@@ -77,7 +77,7 @@ pub(super) fn close_listed<B: Backend + ?Sized>(
 
 /// Closes every number, as the last link of the chain does.
 pub(super) fn close_each<B: Backend + ?Sized>(backend: &B, keep: KeepList<'_>) -> Result<(), Outcome> {
-    close_except(backend, 3, keep, Link::Loop).map(drop).map_err(Outcome::Refused)
+    close_except(backend, 3, keep, CloseStrategy::Loop).map(drop).map_err(Outcome::Refused)
 }
 
 /// Tries a launcher with a plan that has nothing to exec: a child that comes so far as to miss it was started.
@@ -92,11 +92,11 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
                 Ok(sys.now().saturating_sub(start))
             }
             Err(LaunchError::Child(report)) => Err(Outcome::Refused(report.errno)),
-            Err(LaunchError::NotFast(Obstacle::Refused(errno)) | LaunchError::Parent { errno, .. }) => {
-                Err(Outcome::Refused(errno))
-            }
-            Err(LaunchError::NotFast(Obstacle::Sanitizer)) => Err(Outcome::Sanitizer),
-            Err(LaunchError::NotFast(_)) => Err(Outcome::NotShared),
+            Err(
+                LaunchError::ForkRequired(FallbackReason::Refused(errno)) | LaunchError::Parent { errno, .. },
+            ) => Err(Outcome::Refused(errno)),
+            Err(LaunchError::ForkRequired(FallbackReason::Sanitizer)) => Err(Outcome::Sanitizer),
+            Err(LaunchError::ForkRequired(_)) => Err(Outcome::NotShared),
             Err(LaunchError::Died { status, .. }) => Err(or_trapped(died(status))),
             // Nothing was there to be executed.
             _ => Err(Outcome::Leaks),
@@ -118,7 +118,7 @@ fn or_trapped(outcome: Outcome) -> Outcome {
 
 /// Runs `trial` in a child. It returns how many nanoseconds the essential part took.
 fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn() -> Result<u64, Outcome>) -> Tried {
-    let untried = |errno| Tried { outcome: Outcome::Untried(errno), nanoseconds: 0 };
+    let untried = |errno| Tried { outcome: Outcome::NotRun(errno), nanoseconds: 0 };
     let answer = match SharedMemory::<_, Answer>::new(sys) {
         Ok(answer) => answer,
         Err(errno) => return untried(errno),
@@ -162,7 +162,7 @@ impl Answer {
             Err(Outcome::Untrusted) => (3, 0),
             Err(Outcome::Leaks) => (4, 0),
             Err(Outcome::Died(signal)) => (5, signal.unwrap_or(Self::UNKNOWN)),
-            Err(Outcome::Untried(errno)) => (6, errno.raw()),
+            Err(Outcome::NotRun(errno)) => (6, errno.raw()),
             Err(Outcome::NotShared) => (7, 0),
             Err(Outcome::Sanitizer) => (8, 0),
             Err(Outcome::Trapped) => (9, 0),
@@ -183,7 +183,7 @@ impl Answer {
             3 => Outcome::Untrusted,
             4 => Outcome::Leaks,
             5 => Outcome::Died(Some(number).filter(|&signal| signal != Self::UNKNOWN)),
-            6 => Outcome::Untried(errno),
+            6 => Outcome::NotRun(errno),
             7 => Outcome::NotShared,
             8 => Outcome::Sanitizer,
             9 => Outcome::Trapped,
@@ -218,7 +218,7 @@ mod tests {
     #[case::not_called(Err(Outcome::NotCalled), Outcome::NotCalled, 0)]
     #[case::killed(Err(Outcome::Died(Some(31))), Outcome::Died(Some(31)), 0)]
     #[case::died(Err(Outcome::Died(None)), Outcome::Died(None), 0)]
-    #[case::untried(Err(Outcome::Untried(Errno::AGAIN)), Outcome::Untried(Errno::AGAIN), 0)]
+    #[case::untried(Err(Outcome::NotRun(Errno::AGAIN)), Outcome::NotRun(Errno::AGAIN), 0)]
     fn parent_reads_the_outcome_that_the_child_wrote(
         #[case] trial: Result<u64, Outcome>,
         #[case] outcome: Outcome,

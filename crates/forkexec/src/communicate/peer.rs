@@ -4,8 +4,8 @@ use crate::{Child, Error};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
-/// Whom a [`Conversation`](crate::Conversation) is with: a [`Child`], or the [`Children`](crate::Children) of a pipeline.
-pub trait Partner: Talking<Ending = Self::Status> {
+/// Whom a [`Communicator`](crate::Communicator) is with: a [`Child`], or the [`Children`](crate::Children) of a pipeline.
+pub trait Communicate: Talking<Ending = Self::Status> {
     /// How it ends.
     type Status;
 }
@@ -25,7 +25,7 @@ pub trait Talking {
     fn wait_within(&mut self, time: Option<Duration>) -> Result<Option<Self::Ending>, Error>;
 }
 
-impl Partner for Child {
+impl Communicate for Child {
     type Status = ExitStatus;
 }
 

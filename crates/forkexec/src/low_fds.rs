@@ -7,7 +7,7 @@
 
 mod pool;
 
-pub(crate) use pool::{HIGH, Slot};
+pub(crate) use pool::{HIGH, LowFd};
 
 use crate::platform;
 use crate::prepare::checks::highest_target;
@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// early, where that matters.
 ///
 /// What stays open in this process: each reserved number, and one descriptor more, which are duplicates of one end of a
-/// pipe, close-on-exec. [`low_slots`] lists them. A program that closes them loses nothing but their purpose, because each
+/// pipe, close-on-exec. [`low_fds`] lists them. A program that closes them loses nothing but their purpose, because each
 /// is looked at right before it is used. If another thread closes one between that look and the use, and opens something
 /// else that gets its number, the new descriptor is replaced: close only what is yours. A process that was made by fork(2)
 /// has its own.
@@ -51,11 +51,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// # Examples
 ///
 /// ```
-/// let reserved = forkexec::reserve_low_slots(16)?;
+/// let reserved = forkexec::reserve_low_fds(16)?;
 /// assert!(reserved <= 16);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn reserve_low_slots(count: usize) -> io::Result<usize> {
+pub fn reserve_low_fds(count: usize) -> io::Result<usize> {
     if count == 0 {
         turn_off();
         return Ok(0);
@@ -70,10 +70,10 @@ pub fn reserve_low_slots(count: usize) -> io::Result<usize> {
     Ok(pool.map_or(0, |pool| fill(pool, count)))
 }
 
-/// The descriptors that [`reserve_low_slots`] speaks of, as far as they are open and not lent to a start at this moment.
+/// The descriptors that [`reserve_low_fds`] speaks of, as far as they are open and not lent to a start at this moment.
 ///
 /// Whoever compares the open descriptors of a process before and after finds them here.
-pub fn low_slots() -> Vec<RawFd> {
+pub fn low_fds() -> Vec<RawFd> {
     let mut descriptors = current().map(Pool::descriptors).unwrap_or_default();
     descriptors.sort_unstable();
     descriptors
@@ -104,11 +104,11 @@ pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Er
 /// Whether a call of this library's found no free number: one of the parent's, or the child's while it places descriptors. A
 /// closure may answer `EMFILE` as well, and what the child closes after it may meet with it; then nothing is done twice.
 fn is_for_want_of_a_number(failure: &SpawnError) -> bool {
-    failure.errno == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::Place)
+    failure.errno == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::DupFds)
 }
 
 /// Puts a duplicate of `source` under a low number that is `usable`, if one is to be had.
-pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<Slot<'static>> {
+pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'static>> {
     let pool = current()?;
     pool.lend(source, &usable).or_else(|| {
         let pool = if pool.is_usable() { pool } else { replace_pool().ok()?? };

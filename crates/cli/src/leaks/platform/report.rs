@@ -33,7 +33,7 @@ pub(in crate::leaks) struct Step {
 
 /// Who inherited it.
 #[derive(Debug, Serialize)]
-pub(in crate::leaks) struct Heir {
+pub(in crate::leaks) struct Inheritor {
     /// Under which number.
     pub(in crate::leaks) fd: i32,
     /// The first of them.
@@ -58,7 +58,7 @@ pub(in crate::leaks) struct Leak {
     pub(in crate::leaks) then: Option<Step>,
     /// Who had it when the first heir was started.
     pub(in crate::leaks) held_by: Process,
-    pub(in crate::leaks) inherited_by: Vec<Heir>,
+    pub(in crate::leaks) inherited_by: Vec<Inheritor>,
 }
 
 /// All that a trace tells.
@@ -115,7 +115,7 @@ impl Leak {
     }
 }
 
-fn is_same_heir(known: &Heir, new: &Heir) -> bool {
+fn is_same_heir(known: &Inheritor, new: &Inheritor) -> bool {
     let (ours, theirs) = (&known.process.program, &new.process.program);
     known.fd == new.fd && ours.program == theirs.program && ours.args.first() == theirs.args.first()
 }
@@ -151,7 +151,7 @@ mod tests {
             opened: Some(Step { call: "openat", by: process(opener, &["opener"]) }),
             then: None,
             held_by: process(opener, &["opener"]),
-            inherited_by: vec![Heir { fd, process: heir, times: 1, exec }],
+            inherited_by: vec![Inheritor { fd, process: heir, times: 1, exec }],
         }
     }
 

@@ -1,0 +1,42 @@
+//! How a child closed the descriptors that it was not given.
+
+use std::fmt;
+
+/// How a child closed the descriptors that it was not given
+/// ([`Child::close_method`](crate::Child::close_method)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseMethod {
+    /// Nothing was closed: the child inherits every descriptor.
+    None,
+    /// A bulk call, with its name on the running release: `closefrom` on FreeBSD 12.1, `close_range` on later ones.
+    Bulk(&'static str),
+    /// The child listed the open descriptors and closed each; the text names the list, such as `/proc/self/fd`.
+    Enumerate(&'static str),
+    /// The child tried each number up to the highest possible one.
+    Loop,
+}
+
+impl CloseMethod {
+    /// The name: that of the call or of the list, `loop`, or `nothing`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(forkexec::CloseMethod::Loop.name(), "loop");
+    /// assert_eq!(forkexec::CloseMethod::Bulk("close_range").to_string(), "close_range");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Bulk(name) | Self::Enumerate(name) => name,
+            Self::Loop => "loop",
+        }
+    }
+}
+
+impl fmt::Display for CloseMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
