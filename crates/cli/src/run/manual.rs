@@ -4,8 +4,9 @@ use crate::help::section;
 
 const SIGNALS: &[&str] = &[
     "Every signal that a process sends to forkexec is forwarded to the program,",
-    "real-time signals too (their values are lost). With --kill-tree, all of its process",
-    "group gets it. A signal that arrives before the program runs is kept for it.",
+    "real-time signals too (their values are lost). With --kill-tree, all of its",
+    "process group gets it. A signal that arrives before the program runs is kept",
+    "for it.",
     "",
     "Not forwarded are",
     "- what the terminal sent to both: keys, changes of its size, stops;",

@@ -27,7 +27,7 @@ pub(super) enum Format {
 struct Report {
     pid: u32,
     method: &'static str,
-    closer: &'static str,
+    close_method: &'static str,
     stages: Vec<Began>,
     code: Option<i32>,
     signal: Option<String>,
@@ -87,7 +87,7 @@ pub(super) fn ended(format: Option<Format>, child: &Child, end: &End) {
             let report = Report {
                 pid: child.id(),
                 method: child.method().name(),
-                closer: child.close_method().name(),
+                close_method: child.close_method().name(),
                 stages: stages(child),
                 code: end.status.code(),
                 signal: end.status.signal().map(signal::name),

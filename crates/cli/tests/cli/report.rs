@@ -35,7 +35,7 @@ fn the_text_tells_start_stages_and_end(#[case] probe: &[&str], #[case] code: i32
     assert!(last.starts_with(end), "{report}");
     let stages: Vec<&str> =
         lines.iter().filter_map(|line| line.split_once(" µs  ")).map(|(_, stage)| stage).collect();
-    assert_eq!((stages.first(), stages.last()), (Some(&"table"), Some(&"exec")), "{report}");
+    assert_eq!((stages.first(), stages.last()), (Some(&"unshare-files"), Some(&"exec")), "{report}");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn the_json_is_one_object() {
     assert_eq!((code, report.lines().count()), (Some(143), 1), "{report}");
     let report: Value = serde_json::from_str(&report).expect("it is JSON");
     assert_eq!(
-        (&report["closer"], &report["code"], &report["signal"]),
+        (&report["close_method"], &report["code"], &report["signal"]),
         (&"loop".into(), &Value::Null, &"SIGTERM".into())
     );
     assert!(report["pid"].as_u64().is_some_and(|pid| pid > 1), "{report}");
