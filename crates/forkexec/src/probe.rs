@@ -91,7 +91,7 @@ pub fn probe() -> ProbeReport {
     // SAFETY: the plan of the trials names no descriptor.
     for launcher in unsafe { launchers() } {
         let method = launcher.method();
-        trials.push(run::launching(backend, launcher).of(ProbeKind::SpawnPolicy(method), method.name()));
+        trials.push(run::launching(backend, launcher).of(ProbeKind::Spawn(method), method.name()));
     }
     ProbeReport {
         system,
@@ -149,7 +149,7 @@ pub enum ProbeKind {
     /// To close descriptors, as this link of the chain.
     Close(CloseStrategy),
     /// To start a child.
-    SpawnPolicy(SpawnMethod),
+    Spawn(SpawnMethod),
 }
 
 /// What came of a trial.
@@ -198,7 +198,7 @@ impl ProbeReport {
 
     /// Whether a child can be started.
     pub fn starts(&self) -> bool {
-        let launches = |trial: &&Probe| matches!(trial.kind, ProbeKind::SpawnPolicy(_));
+        let launches = |trial: &&Probe| matches!(trial.kind, ProbeKind::Spawn(_));
         self.trials.iter().filter(launches).any(|trial| trial.outcome == Outcome::Works)
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let links = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
         let trial = |kind, outcome| Probe { kind, name: "", outcome, took: Duration::ZERO };
         let closing = links.into_iter().zip(closing).map(|(link, of)| trial(ProbeKind::Close(link), of));
-        let launch = trial(ProbeKind::SpawnPolicy(SpawnMethod::Fork), Outcome::Works);
+        let launch = trial(ProbeKind::Spawn(SpawnMethod::Fork), Outcome::Works);
         let trials = closing.chain([launch]).collect();
         ProbeReport { system: "", android: None, trials, descriptor_limit: None, loop_numbers: None }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 
 use forkexec::{Command, Errno, Error, InputError, Stage, Stdio};
 use forkexec_tests::isolate::isolated;
@@ -104,6 +104,7 @@ fn a_stream_that_is_close_on_exec_is_inherited_all_the_same(
 #[test]
 fn stderr_can_be_the_stdout_of_the_parent() {
     isolated(|| {
+        let saved = io::stdout().as_fd().try_clone_to_owned().expect("1 is open");
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         nix::unistd::dup2_stdout(&writer).expect("1 is ours");
         drop(writer);
@@ -111,10 +112,11 @@ fn stderr_can_be_the_stdout_of_the_parent() {
         command.args(["-c", "echo heard >&2"]).stderr(Stdio::from(io::stdout())).stdout(Stdio::null());
         assert!(command.status().expect("it starts").success());
         nix::unistd::close(1).expect("1 is ours");
+        let refused = command.status().expect_err("1 is closed");
+        nix::unistd::dup2_stdout(&saved).expect("1 is ours");
         let mut heard = String::new();
         reader.read_to_string(&mut heard).expect("it can be read");
         assert_eq!(heard, "heard\n");
-        let refused = command.status().expect_err("1 is closed");
         assert!(matches!(refused, Error::Input(InputError::NotOpen { fd: 1 })), "{refused}");
     });
 }

@@ -10,7 +10,7 @@ pub(super) fn purpose(kind: ProbeKind) -> &'static str {
         ProbeKind::Close(CloseStrategy::Bulk) => "close many at once",
         ProbeKind::Close(CloseStrategy::Enumerate) => "close what is listed",
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
-        ProbeKind::SpawnPolicy(_) => "start a child",
+        ProbeKind::Spawn(_) => "start a child",
         _ => "other",
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn reason(outcome: Outcome, kind: ProbeKind) -> Option<String> {
             Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once".to_owned())
         }
         (Outcome::NotCalled, _) => Some("the filter of this Android release may trap the call".to_owned()),
-        (Outcome::Died(Some(number)), ProbeKind::SpawnPolicy(_)) => {
+        (Outcome::Died(Some(number)), ProbeKind::Spawn(_)) => {
             Some(format!("{} ends the process that starts the child", signal::name(number)))
         }
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
@@ -92,7 +92,7 @@ pub(super) fn is_exact(survey: &ProbeReport) -> bool {
 
 /// The method that a start tries first and that ends the process which tries it.
 pub(super) fn deadly_start(survey: &ProbeReport) -> Option<&'static str> {
-    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::SpawnPolicy(_)));
+    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::Spawn(_)));
     let first = launches.take_while(|trial| trial.outcome != Outcome::Works);
     first.filter(|trial| matches!(trial.outcome, Outcome::Died(_))).map(|trial| trial.name).next()
 }
@@ -142,7 +142,7 @@ mod tests {
         for (outcome, text) in cases {
             assert_eq!(reason(outcome, close).as_deref(), text);
         }
-        let start = ProbeKind::SpawnPolicy(forkexec::SpawnMethod::Shared);
+        let start = ProbeKind::Spawn(forkexec::SpawnMethod::Shared);
         let killed = reason(Outcome::Died(Some(libc::SIGSYS)), start);
         assert_eq!(killed.as_deref(), Some("SIGSYS ends the process that starts the child"));
         let limit = reason(Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop));
