@@ -1,6 +1,9 @@
 //! What one operating system offers, beyond the calls that all have in common.
 
-use crate::{CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource, Signal, Sys};
+use crate::loop_bound;
+use crate::{
+    BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource, Signal, Sys,
+};
 use core::ffi::CStr;
 
 /// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
@@ -40,8 +43,15 @@ pub unsafe trait Backend: Sync {
     ///
     /// # Errors
     ///
-    /// Any errno sends the chain to its next link; nothing need have been closed.
-    fn close_gap(&self, gap: Gap) -> Result<(), Errno>;
+    /// Any errno sends the chain to its next link; nothing need have been closed. `ENOSYS` if the system has no such call.
+    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// What the process remembers of that call, `None` if the system has no such call.
+    fn bulk_refusal(&self) -> Option<&BulkRefusal> {
+        None
+    }
 
     /// The ways of listing the open descriptors, best first.
     fn enumerators(&self) -> &[&dyn FdEnumerator<Self::Sys>];
@@ -51,7 +61,9 @@ pub unsafe trait Backend: Sync {
     /// # Errors
     ///
     /// `EOVERFLOW` where so many numbers cannot be closed one by one in bounded time.
-    fn loop_bound(&self) -> Result<Fd, Errno>;
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        loop_bound(self.sys())
+    }
 
     /// Makes a descriptor table that is shared with the parent the caller's own. What lies above `highest` need not be
     /// copied; the answer says whether all of that is closed now.
@@ -91,14 +103,18 @@ pub unsafe trait Backend: Sync {
     /// # Errors
     ///
     /// The errno, `ENOSYS` where the system has no such thing.
-    fn die_with_parent(&self, signal: Signal) -> Result<(), Errno>;
+    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
 
     /// Gives up all privileges that an exec could grant.
     ///
     /// # Errors
     ///
     /// The errno, `ENOSYS` where the system has no such thing.
-    fn no_new_privs(&self) -> Result<(), Errno>;
+    fn no_new_privs(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
 
     /// In the parent, when the report channel has ended as it does at exec: whether `child` has executed a program or was
     /// ended in the very call, `None` where the system does not tell.
@@ -107,10 +123,16 @@ pub unsafe trait Backend: Sync {
     }
 
     /// In the parent, after a launch: what closing met with, so that a refusal costs only once per process.
-    fn learn(&self, closed: &Closed);
+    fn learn(&self, closed: &Closed) {
+        if let Some(refusal) = self.bulk_refusal() {
+            refusal.learn(closed);
+        }
+    }
 
     /// Where the chain begins, by what was learned.
-    fn first_link(&self) -> CloseStrategy;
+    fn first_link(&self) -> CloseStrategy {
+        self.bulk_refusal().map_or(CloseStrategy::Enumerate, BulkRefusal::first_link)
+    }
 }
 
 /// An operation that not every system has.

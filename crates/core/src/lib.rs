@@ -24,6 +24,7 @@ extern crate std;
 
 mod arrays;
 mod backend;
+mod bulk;
 mod child_exec;
 mod close;
 mod enumerate;
@@ -42,6 +43,7 @@ mod sys;
 
 pub use arrays::{CStrArray, ThinCStr};
 pub use backend::{Backend, Capabilities, GroupList, Operation};
+pub use bulk::{BulkRefusal, close_gap_by_number};
 pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
 pub use close::{
     CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_except, close_numbers, loop_bound,

@@ -2,10 +2,8 @@
 
 use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::{AppleSys, CAPABILITIES};
-use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, LOOP_FLOOR,
-    Signal,
+    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR,
 };
 
 /// macOS and its kin, over their real system calls or a simulated kernel's.
@@ -14,18 +12,18 @@ use forkexec_core::{
 #[derive(Debug)]
 pub struct Apple<S> {
     sys: S,
-    spawn_refused: AtomicBool,
+    spawn: BulkRefusal,
 }
 
 impl<S> Apple<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, spawn_refused: AtomicBool::new(false) }
+        Self { sys, spawn: BulkRefusal::new(false) }
     }
 
     /// Whether to try the exec that closes.
     pub(crate) fn may_spawn(&self) -> bool {
-        !self.spawn_refused.load(Ordering::Relaxed)
+        !self.spawn.is_known()
     }
 }
 
@@ -39,10 +37,6 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
-    }
-
-    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
@@ -62,23 +56,11 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
         }
     }
 
-    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn no_new_privs(&self) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
     /// Other answers, such as `EINVAL` for more descriptors than the child's limit allows, are one launch's own.
     fn learn(&self, closed: &Closed) {
         if closed.bulk_refused.is_some_and(is_for_good) {
-            self.spawn_refused.store(true, Ordering::Relaxed);
+            self.spawn.note();
         }
-    }
-
-    fn first_link(&self) -> CloseStrategy {
-        CloseStrategy::Enumerate
     }
 }
 

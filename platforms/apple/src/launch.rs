@@ -15,7 +15,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
     Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, ForkLauncher, Gap,
-    KeepList, LaunchError, Launched, Launcher, Move, ParentSys, Plan, Signal, SpawnMethod, Sys,
+    KeepList, LaunchError, Launched, Launcher, Move, ParentSys, Plan, SpawnMethod, Sys,
 };
 
 /// Starts children by fork(2), with an exec that closes where it can be had.
@@ -154,14 +154,6 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
     fn owes_closing(&self, errno: Errno) -> bool {
         let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
         !is_missing && self.promised.swap(false, Ordering::Relaxed)
-    }
-
-    fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {
-        self.backend.die_with_parent(signal)
-    }
-
-    fn no_new_privs(&self) -> Result<(), Errno> {
-        self.backend.no_new_privs()
     }
 
     fn learn(&self, closed: &Closed) {

@@ -1,10 +1,10 @@
 //! The backend itself: which call closes many at once, what its answers mean, and where the loop may stop.
 
 use crate::{DevFd, FreebsdSys, System};
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation,
-    Signal, close_numbers, loop_bound,
+    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation,
+    Signal, close_gap_by_number, loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
@@ -16,7 +16,7 @@ pub struct Freebsd<S> {
     sys: S,
     /// `kern.osreldate`, or [`NOT_ASKED`].
     release: AtomicI32,
-    bulk_refused: AtomicBool,
+    bulk: BulkRefusal,
     /// Whether procctl(2) knows `no_new_privs`: [`NOT_ASKED`], [`KNOWN`] or [`UNKNOWN`].
     no_new_privs: AtomicI32,
 }
@@ -27,7 +27,7 @@ impl<S> Freebsd<S> {
         Self {
             sys,
             release: AtomicI32::new(NOT_ASKED),
-            bulk_refused: AtomicBool::new(false),
+            bulk: BulkRefusal::new(false),
             no_new_privs: AtomicI32::new(NOT_ASKED),
         }
     }
@@ -90,11 +90,7 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         match self.bulk_call()? {
             BulkCall::CloseRange => self.sys.close_range(number(gap.first()), number(gap.last())),
             BulkCall::CloseFrom if gap.last() == Fd::MAX => self.sys.closefrom(gap.first()),
-            BulkCall::CloseFrom if gap.last() < LOOP_CEILING => {
-                close_numbers(&self.sys, gap, LOOP_CEILING);
-                Ok(())
-            }
-            BulkCall::CloseFrom => Err(Errno::OVERFLOW),
+            BulkCall::CloseFrom => close_gap_by_number(&self.sys, gap, Fd::MAX),
         }
     }
 
@@ -124,20 +120,19 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         }
     }
 
+    fn bulk_refusal(&self) -> Option<&BulkRefusal> {
+        Some(&self.bulk)
+    }
+
     fn learn(&self, closed: &Closed) {
-        let is_freebsd = self.sys.system() == System::FreeBsd;
-        let is_for_good = |errno: Errno| errno.is_refusal() || is_freebsd && errno == CAPABILITY_MODE;
-        if closed.bulk_refused.is_some_and(is_for_good) {
-            self.bulk_refused.store(true, Ordering::Relaxed);
-        }
-        if is_freebsd {
+        self.bulk.learn(closed);
+        if self.sys.system() == System::FreeBsd {
+            if closed.bulk_refused == Some(CAPABILITY_MODE) {
+                self.bulk.note();
+            }
             // A release that cannot be known now is asked for again by the next child.
             let _ = self.release();
         }
-    }
-
-    fn first_link(&self) -> CloseStrategy {
-        if self.bulk_refused.load(Ordering::Relaxed) { CloseStrategy::Enumerate } else { CloseStrategy::Bulk }
     }
 }
 

@@ -3,8 +3,7 @@
 use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Signal, Stage,
-    loop_bound,
+    Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid, Signal, Stage,
 };
 
 /// Linux, over its real system calls or a simulated kernel's.
@@ -15,7 +14,7 @@ use forkexec_core::{
 #[derive(Debug)]
 pub struct Linux<S> {
     sys: S,
-    close_range_refused: AtomicBool,
+    close_range: BulkRefusal,
     unshare_refused: AtomicBool,
     listing_trapped: AtomicBool,
     /// The release as far as it is known: see [`Linux::release`].
@@ -32,7 +31,7 @@ impl<S> Linux<S> {
     pub const fn new(sys: S) -> Self {
         Self {
             sys,
-            close_range_refused: AtomicBool::new(false),
+            close_range: BulkRefusal::new(false),
             unshare_refused: AtomicBool::new(false),
             listing_trapped: AtomicBool::new(false),
             release: AtomicU32::new(NOT_ASKED),
@@ -62,7 +61,7 @@ impl<S: LinuxSys> Linux<S> {
 
     /// Whether close_range(2) was not refused so far, and is not known to be trapped.
     fn has_close_range(&self) -> bool {
-        !self.close_range_refused.load(Ordering::Relaxed) && self.allows(AndroidCall::CloseRange)
+        !self.close_range.is_known() && self.allows(AndroidCall::CloseRange)
     }
 
     /// Whether `CLOSE_RANGE_UNSHARE` was not refused so far.
@@ -85,9 +84,7 @@ impl<S: LinuxSys> Linux<S> {
         match (stage, asked) {
             // Of unshare(2), if the child noted that the other call fails.
             (Stage::UnshareFiles, _) if !self.unshares_range() => {}
-            (Stage::UnshareFiles, _) | (Stage::Close, CloseStrategy::Bulk) => {
-                self.close_range_refused.store(true, Ordering::Relaxed);
-            }
+            (Stage::UnshareFiles, _) | (Stage::Close, CloseStrategy::Bulk) => self.close_range.note(),
             (Stage::Close, CloseStrategy::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
             _ => return false,
         }
@@ -122,10 +119,6 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         if self.listing_trapped.load(Ordering::Relaxed) { &[] } else { &[&ProcSelfFd] }
     }
 
-    fn loop_bound(&self) -> Result<Fd, Errno> {
-        loop_bound(&self.sys)
-    }
-
     /// `CLOSE_RANGE_UNSHARE` copies nothing of what it closes. Where it is refused, unshare(2) copies all.
     fn own_table(&self, highest: Fd) -> Result<bool, Errno> {
         if let Some(first) = highest.checked_add(1).filter(|_| self.unshares_range()) {
@@ -151,10 +144,8 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         execed::has_execed(&self.sys, child, parent)
     }
 
-    fn learn(&self, closed: &Closed) {
-        if closed.bulk_refused.is_some_and(Errno::is_refusal) {
-            self.close_range_refused.store(true, Ordering::Relaxed);
-        }
+    fn bulk_refusal(&self) -> Option<&BulkRefusal> {
+        Some(&self.close_range)
     }
 
     fn first_link(&self) -> CloseStrategy {

@@ -1,23 +1,19 @@
 //! The backend itself: what an answer of OpenBSD's means for closing, and what is remembered of it.
 
 use crate::{CAPABILITIES, CountedWalk, OpenbsdSys};
-use core::sync::atomic::{AtomicBool, Ordering};
-use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Signal,
-    close_numbers, loop_bound,
-};
+use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_gap_by_number};
 
 /// OpenBSD, over its real system calls or a simulated kernel's.
 #[derive(Debug)]
 pub struct Openbsd<S> {
     sys: S,
-    closefrom_refused: AtomicBool,
+    closefrom: BulkRefusal,
 }
 
 impl<S> Openbsd<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, closefrom_refused: AtomicBool::new(false) }
+        Self { sys, closefrom: BulkRefusal::new(false) }
     }
 }
 
@@ -39,7 +35,7 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
         if gap.last() == Fd::MAX {
             close_above(&self.sys, gap.first())
         } else {
-            close_between(&self.sys, gap)
+            close_gap_by_number(&self.sys, gap, Fd::MAX)
         }
     }
 
@@ -47,30 +43,8 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
         &[&CountedWalk]
     }
 
-    fn loop_bound(&self) -> Result<Fd, Errno> {
-        loop_bound(&self.sys)
-    }
-
-    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn no_new_privs(&self) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn learn(&self, closed: &Closed) {
-        if closed.bulk_refused.is_some_and(Errno::is_refusal) {
-            self.closefrom_refused.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn first_link(&self) -> CloseStrategy {
-        if self.closefrom_refused.load(Ordering::Relaxed) {
-            CloseStrategy::Enumerate
-        } else {
-            CloseStrategy::Bulk
-        }
+    fn bulk_refusal(&self) -> Option<&BulkRefusal> {
+        Some(&self.closefrom)
     }
 }
 
@@ -80,14 +54,4 @@ fn close_above<S: OpenbsdSys>(sys: &S, lowest: Fd) -> Result<(), Errno> {
         Err(Errno::BADF) => Ok(()),
         done => done,
     }
-}
-
-/// Closes a gap below a kept descriptor, unless it has more numbers than bounded time allows: the kept one need not be
-/// open.
-fn close_between<S: OpenbsdSys>(sys: &S, gap: Gap) -> Result<(), Errno> {
-    if gap.last() >= LOOP_CEILING {
-        return Err(Errno::OVERFLOW);
-    }
-    close_numbers(sys, gap, LOOP_CEILING);
-    Ok(())
 }

@@ -1,9 +1,7 @@
 //! The backend itself: there is little to decide.
 
 use crate::{CAPABILITIES, DevFd, PosixSys};
-use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Signal, loop_bound,
-};
+use forkexec_core::{Backend, Capabilities, FdEnumerator};
 
 /// Any POSIX system, over its real system calls or a simulated kernel's.
 #[derive(Debug)]
@@ -30,29 +28,7 @@ unsafe impl<S: PosixSys + Sync> Backend for Posix<S> {
         &CAPABILITIES
     }
 
-    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
     fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
         &[&DevFd]
-    }
-
-    fn loop_bound(&self) -> Result<Fd, Errno> {
-        loop_bound(&self.sys)
-    }
-
-    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn no_new_privs(&self) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn learn(&self, _closed: &Closed) {}
-
-    fn first_link(&self) -> CloseStrategy {
-        CloseStrategy::Enumerate
     }
 }

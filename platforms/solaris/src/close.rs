@@ -1,26 +1,21 @@
 //! The backend itself: what an answer means for closing, and what is remembered of it.
 
 use crate::{CAPABILITIES, ProcSelfFd, SolarisSys};
-use core::sync::atomic::{AtomicBool, Ordering};
-use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Signal, close_numbers,
-    loop_bound,
-};
+use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_numbers};
 
 /// Solaris or illumos, over the real system calls or a simulated kernel's.
 ///
-/// It probes nothing: the first child that meets with a refusal of `F_CLOSEFROM` says so in its report, and later
-/// children begin with the next link. Where the system is known not to have it, all do.
+/// illumos has no `F_CLOSEFROM`: all children begin with the list there.
 #[derive(Debug)]
 pub struct Solaris<S> {
     sys: S,
-    close_from_refused: AtomicBool,
+    close_from: BulkRefusal,
 }
 
 impl<S> Solaris<S> {
     /// The backend over these system calls.
     pub const fn new(sys: S) -> Self {
-        Self { sys, close_from_refused: AtomicBool::new(CAPABILITIES.bulk_closer.is_none()) }
+        Self { sys, close_from: BulkRefusal::new(CAPABILITIES.bulk_closer.is_none()) }
     }
 }
 
@@ -53,30 +48,8 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
         &[&ProcSelfFd]
     }
 
-    fn loop_bound(&self) -> Result<Fd, Errno> {
-        loop_bound(&self.sys)
-    }
-
-    fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn no_new_privs(&self) -> Result<(), Errno> {
-        Err(Errno::NOSYS)
-    }
-
-    fn learn(&self, closed: &Closed) {
-        if closed.bulk_refused.is_some_and(Errno::is_refusal) {
-            self.close_from_refused.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn first_link(&self) -> CloseStrategy {
-        if self.close_from_refused.load(Ordering::Relaxed) {
-            CloseStrategy::Enumerate
-        } else {
-            CloseStrategy::Bulk
-        }
+    fn bulk_refusal(&self) -> Option<&BulkRefusal> {
+        Some(&self.close_from)
     }
 }
 
