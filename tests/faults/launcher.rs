@@ -6,13 +6,14 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CHANNEL_REPLACED, CStrArray, Errno, Exec, ForkLauncher, HookError, KeepList, LaunchError,
-    Launched, Launcher, Limit, Mask, Move, ParentSys, Plan, Report, Resource, SignalSet, Stage, Sys,
-    ThinCStr, WorkingDirectory,
+    Backend, CHANNEL_REPLACED, CStrArray, Capabilities, Errno, Exec, FdEnumerator, ForkLauncher, HookError,
+    KeepList, LaunchError, Launched, Launcher, Limit, Mask, Move, ParentSys, Plan, Report, Resource,
+    SignalSet, Stage, Sys, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Kernel, Linux};
 use forkexec_tests::guard::Snapshot;
@@ -368,4 +369,57 @@ fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
 /// The mark and then the program itself.
 fn seen_all(stages: &[Stage]) -> bool {
     stages.iter().filter(|&&stage| stage == Stage::Exec).count() == 2
+}
+
+/// A backend that refuses exec unless the parent called [`Backend::before_launch`].
+struct LookingUp {
+    sys: Kernel,
+    calls: AtomicUsize,
+}
+
+// SAFETY: each method calls `Kernel` alone, which meets the requirements of `Sys`.
+unsafe impl Backend for LookingUp {
+    type Sys = Kernel;
+
+    fn sys(&self) -> &Kernel {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &forkexec_linux::CAPABILITIES
+    }
+
+    fn before_launch(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<Kernel>] {
+        &[]
+    }
+
+    fn execve(
+        &self,
+        path: &std::ffi::CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<<Kernel as Sys>::Executed, Errno> {
+        if self.calls.load(Ordering::Relaxed) == 0 {
+            return Err(Errno::NOSYS);
+        }
+        self.sys.execve(path, argv, env)
+    }
+}
+
+#[test]
+fn the_parent_looks_things_up_before_each_child() {
+    isolated(|| {
+        // SAFETY: as in `backend`.
+        let backend = LookingUp { sys: unsafe { Kernel::new() }, calls: AtomicUsize::new(0) };
+        for calls in 1..=2 {
+            let launched =
+                ForkLauncher::new(&backend).launch(&plan()).expect("the child knows what it needs");
+            assert_eq!(backend.sys.wait(launched.pid), Ok(0), "the probe succeeds");
+            assert_eq!(backend.calls.load(Ordering::Relaxed), calls);
+        }
+    });
 }
