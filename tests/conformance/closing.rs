@@ -44,8 +44,7 @@ fn of_ten_thousand_the_child_sees_the_list_alone(
 #[case::nothing(&[])]
 #[case::first_number(&[3])]
 #[case::two_adjacent_first_numbers(&[3, 4])]
-// Faults: D1
-#[case::adjacent_pair(&[20, 21])]
+#[case::d01_adjacent_pair(&[20, 21])]
 #[case::around_a_gap_of_one(&[20, 22])]
 #[case::a_run(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]
 #[case::last_open_number(&[40])]
@@ -64,9 +63,8 @@ fn any_list_is_kept_exactly(
     });
 }
 
-/// Faults: D7
 #[rstest]
-fn child_has_exact_fds_after_the_parent_lowers_its_limit(
+fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -77,7 +75,7 @@ fn child_has_exact_fds_after_the_parent_lowers_its_limit(
 }
 
 #[rstest]
-fn child_has_exact_fds_after_it_lowers_its_limit(
+fn a_limit_lowered_in_the_child_closes_nothing_kept_and_leaves_nothing_else(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -88,9 +86,8 @@ fn child_has_exact_fds_after_it_lowers_its_limit(
     });
 }
 
-/// Faults: F3
 #[test]
-fn close_loop_needs_no_proc() {
+fn f03_the_loop_does_without_proc() {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         if let Err(reason) = world::without_proc() {
@@ -101,9 +98,8 @@ fn close_loop_needs_no_proc() {
     });
 }
 
-/// Faults: F4
 #[test]
-fn false_proc_is_not_believed() {
+fn f04_a_false_proc_is_not_believed() {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -115,9 +111,8 @@ fn false_proc_is_not_believed() {
     });
 }
 
-/// Faults: D13
 #[test]
-fn path_descriptor_can_be_kept() {
+fn d13_a_path_descriptor_is_kept() {
     isolated(|| {
         let root = path_descriptor();
         let seen = report(probe(&[]).keep_fd(&root));
@@ -127,7 +122,7 @@ fn path_descriptor_can_be_kept() {
 }
 
 #[test]
-fn kept_fd_stays_close_on_exec_in_the_parent() {
+fn a_kept_descriptor_is_open_in_the_child_and_close_on_exec_in_the_parent() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).keep_fd(&file));
@@ -135,9 +130,8 @@ fn kept_fd_stays_close_on_exec_in_the_parent() {
     });
 }
 
-/// Faults: N5
 #[test]
-fn descriptor_kept_twice_is_kept_once() {
+fn n05_a_descriptor_kept_twice_is_kept_once() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).keep_fd(&file).keep_fd(&file));
@@ -145,9 +139,8 @@ fn descriptor_kept_twice_is_kept_once() {
     });
 }
 
-/// Faults: N6
 #[test]
-fn kept_standard_streams_stay_the_same() {
+fn n06_the_standard_streams_may_be_kept_and_stay_what_they_are() {
     isolated(|| {
         let (stdin, stderr) = (io::stdin(), io::stderr());
         let seen = report(probe(&[]).stdin(Stdio::inherit()).keep_fd(&stdin).keep_fd(&stderr));
@@ -169,9 +162,8 @@ fn inherit_all_leaves_open_what_exec_leaves_open() {
     });
 }
 
-/// Faults: D11
 #[test]
-fn child_has_no_descriptor_that_another_thread_opens() {
+fn d11_no_child_has_what_another_thread_opens() {
     isolated(|| {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -187,9 +179,8 @@ fn child_has_no_descriptor_that_another_thread_opens() {
     });
 }
 
-/// Faults: D16
 #[test]
-fn record_lock_of_the_parent_outlives_its_children() {
+fn d16_a_lock_of_the_parents_outlives_its_children() {
     isolated(|| {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         lock(file.as_file());
@@ -212,10 +203,8 @@ fn a_command_gives_the_same_to_each_of_its_children() {
 }
 
 /// The number is borrowed by its value alone, as code does that has nothing but numbers.
-///
-/// Faults: D9
 #[test]
-fn error_names_a_kept_fd_that_was_closed_meanwhile() {
+fn d09_a_kept_descriptor_that_is_closed_meanwhile_is_told_by_its_number() {
     isolated(|| {
         let file = world::place(memory_file(), 60);
         // SAFETY: nothing reads or writes it; that it is closed before the start is the point.
@@ -230,9 +219,8 @@ fn error_names_a_kept_fd_that_was_closed_meanwhile() {
     });
 }
 
-/// Faults: D12
 #[rstest]
-fn descriptor_at_the_limit_is_closed(
+fn d12_one_descriptor_at_the_very_limit_is_closed(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -245,10 +233,8 @@ fn descriptor_at_the_limit_is_closed(
 }
 
 /// A child without privileges reads its own list through a `/proc` that shows nobody another's.
-///
-/// Faults: F12
 #[test]
-fn child_of_another_user_has_exact_fds_under_hidepid() {
+fn f12_where_proc_hides_strangers_a_child_of_another_user_has_exactly_the_list() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -268,18 +254,16 @@ fn child_of_another_user_has_exact_fds_under_hidepid() {
     });
 }
 
-/// Faults: N4
 #[test]
-fn unsorted_keep_list_is_kept() {
+fn n04_a_list_that_is_not_sorted_is_kept() {
     isolated(|| {
         let files = place_each(&[60, 61]);
         assert_eq!(report(probe(&[]).keep_fd(&files[1]).keep_fd(&files[0])).fds, [0, 1, 2, 60, 61]);
     });
 }
 
-/// Faults: N8
 #[test]
-fn keep_list_of_a_hundred_thousand_entries_is_kept() {
+fn n08_a_list_of_a_hundred_thousand_entries_is_kept() {
     isolated(|| {
         if raise_limit() < 5_100 {
             return skip("the hard descriptor limit is below 5,100");

@@ -53,9 +53,8 @@ fn a_new_pipe_on_a_number_that_is_a_target_is_out_of_the_way() {
     });
 }
 
-/// Faults: M8
 #[test]
-fn prepared_command_uses_the_environment_of_its_preparation() {
+fn m08_what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $FORKEXEC_PREPARED"]);
@@ -75,10 +74,8 @@ fn prepared_command_uses_the_environment_of_its_preparation() {
 }
 
 /// std locks the environment against its own functions, and each command takes a copy under that lock.
-///
-/// Faults: M8
 #[test]
-fn variables_that_change_meanwhile_are_whole_in_each_child() {
+fn m08_variables_that_change_meanwhile_are_whole_in_every_child() {
     isolated(|| {
         const NAME: &str = "FORKEXEC_CHANGING";
         let values = ["a", "b"].map(|letter| letter.repeat(3_000));
@@ -119,7 +116,7 @@ fn a_kept_descriptor_is_handed_over_whatever_became_of_its_flag(#[values(true, f
 }
 
 #[test]
-fn dropped_prepared_command_closes_the_fds_it_owns() {
+fn one_that_owns_what_the_command_owned_closes_it_when_it_is_dropped() {
     isolated(|| {
         let (directory, file) = (std::fs::File::open("/").expect("it is there"), memory_file());
         let it = identity(&file);
@@ -133,7 +130,7 @@ fn dropped_prepared_command_closes_the_fds_it_owns() {
 }
 
 #[test]
-fn threads_spawn_one_prepared_command_with_separate_pipes() {
+fn many_threads_start_it_at_once_and_each_child_has_its_own_pipe() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "read line; echo $$ $line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -155,7 +152,7 @@ fn threads_spawn_one_prepared_command_with_separate_pipes() {
 }
 
 #[test]
-fn meaningless_setting_is_refused_when_prepared() {
+fn what_means_nothing_is_refused_when_it_is_prepared() {
     isolated(|| {
         let mut command = probe(&[]);
         command.map_fd(memory_file(), 33).map_fd(memory_file(), 33);
@@ -166,7 +163,7 @@ fn meaningless_setting_is_refused_when_prepared() {
 
 /// In a parent without standard streams nothing that is held looks like one.
 #[test]
-fn prepared_command_occupies_no_standard_stream() {
+fn what_is_held_for_long_is_no_standard_stream_of_the_parent_s() {
     isolated(|| {
         let report = high_memory_file();
         let reopen = world::close_stdio(&[0, 1, 2]);

@@ -42,10 +42,8 @@ fn assert_refused(command: &mut Command<'_>, kind: ErrorKind, text: &str) {
 type Ask = fn(&mut Command<'_>);
 
 #[rstest]
-// Faults: N16
-#[case::empty_program("", ErrorKind::NotFound, "the program's name is empty")]
-// Faults: N18, E14
-#[case::nul_in_the_program(
+#[case::n16_empty_program("", ErrorKind::NotFound, "the program's name is empty")]
+#[case::n18_e14_nul_in_the_program(
     "a\0b",
     ErrorKind::InvalidInput,
     r#"the program "a\0b" holds a NUL byte at position 1"#
@@ -54,9 +52,8 @@ fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorK
     isolated(|| assert_refused(&mut Command::new(program), kind, text));
 }
 
-/// Faults: N35
 #[test]
-fn nul_in_the_search_path_is_reported() {
+fn n35_nul_in_the_search_path_is_told() {
     isolated(|| {
         let mut command = Command::new("true");
         command.search_path(SearchPath::Given("/bin:/a\0b".into()));
@@ -66,8 +63,7 @@ fn nul_in_the_search_path_is_reported() {
 }
 
 #[rstest]
-// Faults: N40, S8
-#[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
+#[case::n40_s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
 fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     isolated(|| {
@@ -81,9 +77,8 @@ fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     });
 }
 
-/// Faults: N50
 #[test]
-fn closure_without_fork_is_reported() {
+fn n50_a_closure_without_fork_is_told() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing, and never runs.
@@ -111,11 +106,10 @@ fn a_system_without_a_fast_start_is_told() {
 /// Every C library of Linux keeps this signal for itself.
 const KEPT: i32 = 32;
 
-/// Faults: N48
 #[rstest]
 #[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "blocked")]
 #[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignored")]
-fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
+fn n48_a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
     isolated(|| {
         let mut command = probe(&["true"]);
         ask(&mut command, KEPT);
@@ -131,7 +125,7 @@ fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>
     |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
     "send a signal when the parent dies",
 )]
-fn missing_feature_of_the_system_is_reported(
+fn what_the_system_lacks_is_told_and_what_it_has_is_started(
     #[case] operation: Operation,
     #[case] ask: Ask,
     #[case] words: &str,
@@ -150,11 +144,10 @@ fn missing_feature_of_the_system_is_reported(
     });
 }
 
-/// Faults: N36
 #[rstest]
 #[case::missing("/no/such/directory", ErrorKind::NotFound, Errno::NOENT)]
 #[case::file("/etc/passwd", ErrorKind::NotADirectory, Errno::NOTDIR)]
-fn file_as_directory_is_reported_before_anything_starts(
+fn n36_a_directory_that_is_none_is_told_before_anything_starts(
     #[case] path: &str,
     #[case] kind: ErrorKind,
     #[case] errno: Errno,

@@ -19,6 +19,7 @@ mod run;
 mod signal;
 mod started;
 mod stdout;
+mod system;
 
 use std::error::Error;
 use std::iter::successors;

@@ -11,7 +11,6 @@ mod identity;
 mod manual;
 mod orphans;
 pub(crate) mod outcome;
-pub(crate) mod platform;
 mod progress;
 mod report;
 mod signals;

@@ -11,14 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 static IGNORED_SIGPIPE: AtomicBool = AtomicBool::new(false);
 
-// SAFETY: the section holds pointers to functions, and this is one. It runs before Rust's runtime
-// is up, and makes one system call and one atomic store for each thing.
-#[used]
-#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
-#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-static RECORD: extern "C" fn() = record;
-
-extern "C" fn record() {
+/// Runs before `main`: `system` lists it among the constructors.
+pub(crate) extern "C" fn record() {
     for (fd, closed) in (0..).zip(&CLOSED) {
         // SAFETY: F_GETFD takes any number and touches no memory.
         closed.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Relaxed);

@@ -1,14 +1,24 @@
 //! A child that runs its program.
 
-use crate::close_method::CloseMethod;
-use crate::process::Process;
-use crate::settings::Settings;
-use crate::tree::TreeHandle;
-use crate::wait::Handle;
-use crate::{Communicator, Error, ExitFd, KillReport, ResourceUsage, Stage, platform};
+pub(crate) mod close_method;
+pub(crate) mod communicate;
+pub(crate) mod process;
+pub(crate) mod reaper;
+pub(crate) mod tree;
+
+use crate::child::close_method::CloseMethod;
+use crate::child::process::Process;
+use crate::child::tree::{KillReport, TreeHandle};
+use crate::config::settings::Settings;
+use crate::error::Error;
+use crate::sys::exit_fd::ExitFd;
+use crate::sys::usage::ResourceUsage;
+use crate::sys::wait::Handle;
+use crate::sys::{backend, system};
+use forkexec_core::Stage;
 use forkexec_core::{Closer, Launched, SpawnMethod, Timeline};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
-use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
 /// A child that runs its program, as [`std::process::Child`].
@@ -41,7 +51,7 @@ impl Child {
         // SAFETY: a `Launcher` promises that its caller owns the descriptor, and `launched` ends here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
-        let fd = pidfd.or_else(|| settings.pidfd.then(|| platform::watch::from_birth(pid)).flatten());
+        let fd = pidfd.or_else(|| settings.pidfd.then(|| system::watch::from_birth(pid)).flatten());
         let handle = Handle { pid, fd: fd.map(ExitFd::new), is_pidfd };
         Self {
             stdin: stdin.map(Into::into),
@@ -98,10 +108,10 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn close_method(&self) -> CloseMethod {
-        let enumerators = platform::capabilities().enumerators;
+        let enumerators = backend::capabilities().enumerators;
         match self.closer {
             Closer::Nothing => CloseMethod::None,
-            Closer::Bulk => CloseMethod::Bulk(platform::bulk_closer().unwrap_or("bulk")),
+            Closer::Bulk => CloseMethod::Bulk(backend::bulk_closer().unwrap_or("bulk")),
             Closer::Enumerator(index) => {
                 CloseMethod::Enumerate(enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"))
             }
@@ -279,77 +289,5 @@ impl Child {
     /// [`kill`](Self::kill).
     pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
         self.process.signal(signal)
-    }
-
-    /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
-    /// waits for it.
-    ///
-    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too, unless
-    /// [`communicator`](Self::communicator) sets a [`drain_limit`](Communicator::drain_limit).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`communicate`](Self::communicate).
-    pub fn wait_with_output(self) -> Result<Output, Error> {
-        self.communicate(&[])
-    }
-
-    /// Writes `input` to the child's standard input and closes it, reads standard output and error, all at once, and waits
-    /// for the child. No amount of input or output makes the two wait for each other.
-    ///
-    /// A child that ends without reading all of its input is no error.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails: then the child is killed, since
-    /// nobody holds it any more.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use forkexec::{Command, Stdio};
-    ///
-    /// let mut command = Command::new("tr");
-    /// let child = command.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    /// assert_eq!(child.communicate(b"loud")?.stdout, b"LOUD");
-    /// # Ok::<(), forkexec::Error>(())
-    /// ```
-    pub fn communicate(mut self, input: &[u8]) -> Result<Output, Error> {
-        let talked = self.communicator().input(input).run();
-        match talked {
-            Ok(exchange) => {
-                let status = exchange.status.map_or_else(|| self.wait(), Ok)?;
-                Ok(Output { status, stdout: exchange.stdout, stderr: exchange.stderr })
-            }
-            Err(error) => {
-                // The error at hand is the one to tell.
-                let _ = self.kill().and_then(|()| self.wait());
-                Err(error)
-            }
-        }
-    }
-
-    /// Begins to talk to the child, with limits of time and size, line by line if that is wanted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use forkexec::{Command, Stdio, StopReason};
-    /// use std::time::Duration;
-    ///
-    /// let mut child = Command::new("sh").args(["-c", "echo early; exec sleep 60"]).stdout(Stdio::piped()).spawn()?;
-    /// let mut talk = child.communicator();
-    /// let heard = talk.timeout(Duration::from_millis(200)).run()?;
-    /// assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"early\n".as_slice(), StopReason::Timeout));
-    ///
-    /// // What it still has to say is not lost, and neither is the child:
-    /// talk.partner().kill()?;
-    /// let heard = talk.timeout(None).run()?;
-    /// assert_eq!(heard.stopped, StopReason::Ended);
-    /// assert!(heard.status.is_some_and(|status| !status.success()));
-    /// # Ok::<(), forkexec::Error>(())
-    /// ```
-    pub fn communicator(&mut self) -> Communicator<'_> {
-        Communicator::new(self)
     }
 }

@@ -4,10 +4,12 @@ mod attributes;
 mod descriptors;
 mod execution;
 
+use crate::child::Child;
+use crate::config::settings::{Directory, Settings};
+use crate::config::stdio::Stdio;
+use crate::error::Error;
+use crate::prepare::prepared::{Prepared, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
-use crate::prepared::SettingsRef;
-use crate::settings::{Directory, Settings};
-use crate::{Child, Error, Prepared, Stdio};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;

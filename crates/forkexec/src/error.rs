@@ -1,6 +1,12 @@
 //! What can go wrong, with everything that is known about it.
 
-use crate::{Cause, Errno, FallbackReason, Operand, Stage};
+mod cause;
+mod operand;
+
+pub use cause::Cause;
+pub use operand::Operand;
+
+use forkexec_core::{Errno, FallbackReason, Stage};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -464,10 +470,20 @@ impl Error {
     }
 }
 
+/// The failure of a call in the parent.
+pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
+    SpawnError { stage: Stage::Setup, operand: Operand::Setup(what), errno: errno_of(error), cause: None }
+}
+
+pub(crate) fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Error;
-    use crate::{Command, Pipeline};
+    use crate::command::Command;
+    use crate::pipeline::Pipeline;
     use std::error::Error as _;
     use std::io;
 

@@ -2,7 +2,9 @@
 
 #![expect(missing_docs, reason = "each is documented where it is made")]
 
-use crate::{cause, fd_plan, path_search};
+use crate::exec::search;
+use crate::fds::moves;
+use crate::spawn::failure::program;
 use forkexec_core::{Fd, Move};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
@@ -12,12 +14,12 @@ use std::path::PathBuf;
 
 #[must_use]
 pub fn order(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
-    fd_plan::order(mappings)
+    moves::order(mappings)
 }
 
 #[must_use]
 pub fn candidates(program: &OsStr, list: &OsStr) -> Option<Vec<CString>> {
-    path_search::candidates(program, list).ok()
+    search::candidates(program, list).ok()
 }
 
 /// The interpreter and the loader that a file names.
@@ -26,6 +28,6 @@ pub fn candidates(program: &OsStr, list: &OsStr) -> Option<Vec<CString>> {
 ///
 /// The system's, if it cannot be read.
 pub fn named_by(file: &mut File) -> io::Result<(Option<PathBuf>, Option<PathBuf>)> {
-    let head = cause::program::head(file)?;
-    Ok((cause::program::interpreter(&head), cause::program::loader(file, &head)))
+    let head = program::head(file)?;
+    Ok((program::interpreter(&head), program::loader(file, &head)))
 }

@@ -40,67 +40,55 @@
 //! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to
 //! [`Command::pre_exec`] does.
 
-mod activation;
-mod c_array;
-mod cause;
-mod child;
-mod close_method;
-mod command;
-mod communicate;
-mod env;
+// The layers, from the bottom up. A module uses only what stands above its own line: `ci/check-rooms` checks that.
 mod error;
-mod exit_fd;
-mod failure;
-mod fd_plan;
+
+mod sys;
+
+mod config;
+
+mod exec;
+
+mod fds;
+
+mod prepare;
+
+mod spawn;
+
+mod child;
+
+mod command;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod layout;
-mod low_fds;
-mod operand;
-mod panics;
-mod path_search;
-mod per_process;
+mod listen_fds;
 mod pipeline;
-mod platform;
-mod prepare;
 mod prepared;
 mod probe;
-mod process;
 #[cfg(feature = "raw")]
 pub mod raw;
-mod reaper;
-mod settings;
-mod source;
-mod spawn;
-mod spawn_fds;
-mod spawner_thread;
-mod stdio;
 #[cfg(feature = "tokio")]
 pub mod tokio;
-mod tree;
-mod usage;
-mod wait;
 
-pub use activation::{ListenFd, listen_fds};
-pub use cause::Cause;
 pub use child::Child;
-pub use close_method::CloseMethod;
+pub use child::close_method::CloseMethod;
+pub use child::communicate::{Communicate, CommunicateOutput, Communicator, StopReason};
+pub use child::tree::{Coverage, KillReport};
 pub use command::Command;
-pub use communicate::{Communicate, CommunicateOutput, Communicator, StopReason};
-pub use error::{ActivationError, Error, InputError, PathRole, SignalUse, SpawnError};
-pub use exit_fd::ExitFd;
+pub use config::containment::Containment;
+pub use config::search_path::SearchPath;
+pub use config::settings::{EnoexecFallback, IgnoredSignals, OnDrop, SpawnPolicy};
+pub use config::source::FdSource;
+pub use config::stdio::Stdio;
+pub use error::{ActivationError, Cause, Error, InputError, Operand, PathRole, SignalUse, SpawnError};
+pub use fds::low_fds::{low_fds, reserve_low_fds};
 pub use forkexec_core::{
     Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, Operation, Resource, SpawnMethod, Stage,
 };
-pub use low_fds::{low_fds, reserve_low_fds};
-pub use operand::Operand;
-pub use path_search::SearchPath;
+pub use listen_fds::{ListenFd, listen_fds};
 pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};
-pub use prepared::Prepared;
-pub use probe::{Android, Outcome, Probe, ProbeKind, ProbeReport, capabilities, probe, supports};
-pub use settings::{EnoexecFallback, IgnoredSignals, OnDrop, SpawnPolicy};
-pub use source::FdSource;
-pub use stdio::Stdio;
-pub use tree::{Containment, Coverage, KillReport};
-pub use usage::ResourceUsage;
+pub use prepare::prepared::Prepared;
+pub use probe::{Outcome, Probe, ProbeKind, ProbeReport, capabilities, probe, supports};
+pub use sys::android::Android;
+pub use sys::exit_fd::ExitFd;
+pub use sys::usage::ResourceUsage;

@@ -8,10 +8,13 @@ mod children;
 mod plumbing;
 mod status;
 
+use crate::child::Child;
+use crate::command::Command;
+use crate::config::settings::Settings;
+use crate::config::stdio::Stdio;
+use crate::error::Error;
+use crate::prepare::prepared::{Prepared, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
-use crate::prepared::{Prepared, SettingsRef};
-use crate::settings::Settings;
-use crate::{Child, Command, Error, Stdio};
 pub use children::Children;
 use plumbing::Plumbing;
 pub use status::{PipelineOutput, PipelineStatus};
@@ -204,7 +207,7 @@ impl fmt::Debug for Pipeline<'_> {
 #[cfg(test)]
 mod tests {
     use super::Pipeline;
-    use crate::Command;
+    use crate::command::Command;
 
     #[test]
     fn it_is_printed_as_it_would_be_written() {

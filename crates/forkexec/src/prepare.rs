@@ -2,40 +2,28 @@
 
 pub(crate) mod checks;
 mod groups;
+pub(crate) mod prepared;
+pub(crate) mod tree_setup;
 
-use crate::activation::announce::announce;
-use crate::c_array::{CStringArray, CStringArrays, CStrings, Strings};
-use crate::layout::Layout;
-use crate::low_fds;
-use crate::path_search;
-use crate::per_process::Published;
-use crate::platform::capabilities;
-use crate::prepared::{Prepared, SettingsRef};
-use crate::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
-use crate::stdio::Kind;
-use crate::tree::TreeSetup;
-use crate::{Error, InputError, PathRole, SignalUse};
-use checks::Descriptors;
+use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
+use crate::config::stdio::Kind;
+use crate::error::{Error, InputError, PathRole, SignalUse};
+use crate::exec::c_array::{CStringArray, CStringArrays, CStrings, Strings};
+use crate::exec::envp::envp;
+use crate::exec::listen_vars::announce;
+use crate::exec::search;
+use crate::fds::layout::{Descriptors, Layout, Stream};
+use crate::fds::low_fds;
+use crate::prepare::prepared::{Prepared, SettingsRef};
+use crate::prepare::tree_setup::TreeSetup;
+use crate::sys::backend::capabilities;
+use crate::sys::fd;
+use crate::sys::per_process::Published;
 use forkexec_core::{Fd, SignalSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-
-/// What becomes of one of 0, 1 and 2.
-pub(crate) enum Stream {
-    /// The parent's own is open, and survives exec as it is.
-    Stay,
-    /// The parent's own is open, but close-on-exec.
-    Share,
-    /// It is closed.
-    Vacate,
-    /// A mapping puts something there.
-    Mapped,
-    Null,
-    Piped,
-    From(Fd),
-}
 
 /// What the standard streams are that were not set.
 pub(crate) type Defaults = [Kind; 3];
@@ -79,7 +67,7 @@ impl<'a> Prepared<'a> {
             candidates: CStrings::new(candidates),
             searched,
             argv,
-            env: variables.to_array(),
+            env: envp(&variables),
             shell_argvs: CStringArrays::new(shell_argvs),
             root,
             directory,
@@ -128,7 +116,7 @@ fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], 
                 Kind::Piped => Stream::Piped,
                 Kind::Closed => Stream::Vacate,
                 Kind::Fd(source) => Stream::From(source.as_raw_fd()),
-                Kind::Parent(source) if checks::is_cloexec(*source).is_none() => {
+                Kind::Parent(source) if fd::cloexec(*source).is_none() => {
                     return Err(InputError::NotOpen { fd: *source });
                 }
                 Kind::Parent(source) => Stream::From(*source),
@@ -139,7 +127,7 @@ fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], 
 }
 
 fn inherited(fd: Fd) -> Stream {
-    match checks::is_cloexec(fd) {
+    match fd::cloexec(fd) {
         None => Stream::Vacate,
         Some(true) => Stream::Share,
         Some(false) => Stream::Stay,
@@ -155,7 +143,7 @@ fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Op
     if let Some(position) = nul(program) {
         return Err(InputError::NulInProgram { program: program.clone(), position });
     }
-    let paths = path_search::candidates(program, list)
+    let paths = search::candidates(program, list)
         .map_err(|_| InputError::NulInSearchPath { list: list.to_owned() })?;
     let searched = !program.as_bytes().contains(&b'/');
     Ok((paths, searched.then(|| list.to_owned())))

@@ -6,9 +6,11 @@
 
 mod run;
 
-use crate::platform::{self, backend, launchers};
-use crate::{CloseStrategy, Errno, Operation, SpawnMethod};
+use crate::sys::android::Android;
+use crate::sys::backend::{self, backend};
+use crate::sys::system::{self, launchers};
 use forkexec_core::{Backend, Capabilities, Sys};
+use forkexec_core::{CloseStrategy, Errno, Operation, SpawnMethod};
 use run::Tried;
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use std::time::Duration;
 /// assert!(limits.iter().any(|(name, resource)| *name == "nofile" && *resource == forkexec::Resource::NOFILE));
 /// ```
 pub fn capabilities() -> &'static Capabilities {
-    platform::capabilities()
+    backend::capabilities()
 }
 
 /// Returns true if the running release has the operation. A command that asks for one that is missing is refused before
@@ -43,7 +45,7 @@ pub fn capabilities() -> &'static Capabilities {
 /// # Ok::<(), forkexec::Error>(())
 /// ```
 pub fn supports(operation: Operation) -> bool {
-    platform::has(operation)
+    backend::has(operation)
 }
 
 /// Tries each way of closing descriptors and of starting a child, and says what happened.
@@ -74,10 +76,10 @@ pub fn probe() -> ProbeReport {
     let Capabilities { system, enumerators, .. } = *capabilities();
     // SAFETY: each trial closes and launches in a child of its own. This function asks for limits alone.
     let backend = unsafe { backend() };
-    let android = platform::android();
+    let android = system::android();
     let is_called = |name| android.as_ref().is_none_or(|android| !android.not_called.contains(&name));
     let mut trials = Vec::new();
-    if let Some(name) = platform::bulk_closer() {
+    if let Some(name) = backend::bulk_closer() {
         let outcome =
             if is_called(name) { run::closing(backend, run::close_at_once) } else { Tried::NOT_CALLED };
         trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Bulk), name));
@@ -116,16 +118,6 @@ pub struct ProbeReport {
     pub descriptor_limit: Option<u64>,
     /// How many numbers the loop would close one by one; `None` where they are so many that it refuses.
     pub loop_numbers: Option<u32>,
-}
-
-/// A release of Android. Its seccomp filter ends an app that makes a call which is not listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Android {
-    /// The API level, unless the system does not tell it.
-    pub api_level: Option<u32>,
-    /// The calls that this library does without, because the filter of the release may trap them.
-    pub not_called: Vec<&'static str>,
 }
 
 /// One means, and what came of trying it.
@@ -217,7 +209,7 @@ impl ProbeReport {
 #[cfg(test)]
 mod tests {
     use super::{CloseStrategy, Errno, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe};
-    use crate::platform::{bulk_closer, capabilities};
+    use crate::sys::backend::{bulk_closer, capabilities};
     use rstest::rstest;
     use std::time::Duration;
 

@@ -4,10 +4,9 @@
 //! A [`Plan`] names descriptors by number, as its program got them from elsewhere. So what acts on them is unsafe here, and
 //! the caller answers for each number. This module and `forkexec_core` change without a new major version.
 
-use crate::fd_plan;
-use crate::low_fds::{self, LowFd};
-use crate::platform;
-use crate::prepare::checks;
+use crate::fds::low_fds::{self, LowFd};
+use crate::fds::moves;
+use crate::sys::{backend, fd, system};
 use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -22,7 +21,7 @@ use std::os::fd::BorrowedFd;
 /// [`spawn_unreaped`].
 pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
     // SAFETY: the caller promises as much.
-    unsafe { platform::backend() }
+    unsafe { backend::backend() }
 }
 
 /// Starts a child that shares memory and runs the plan, and returns its report if it failed. The caller waits for the
@@ -38,7 +37,7 @@ pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
 /// own, no thread changes that of the process meanwhile.
 pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
     // SAFETY: the caller promises as much.
-    unsafe { platform::spawn_unreaped(plan) }
+    unsafe { system::spawn_unreaped(plan) }
 }
 
 /// Forks a child that runs the plan and reports to `reporter`. The caller waits for the child, failed or not.
@@ -52,17 +51,17 @@ pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), L
 /// As [`spawn_unreaped`].
 pub unsafe fn fork_unreaped<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
     // SAFETY: the caller promises as much.
-    unsafe { platform::fork_unreaped(plan, reporter) }
+    unsafe { system::fork_unreaped(plan, reporter) }
 }
 
 /// The steps that put sources under their targets, all at once. The keys are the targets.
 pub fn moves(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
-    fd_plan::order(mappings)
+    moves::order(mappings)
 }
 
 /// The highest number that a descriptor of this process may be given.
 pub fn highest_target() -> Fd {
-    checks::highest_target()
+    fd::highest_target()
 }
 
 /// A low number for a high descriptor, until it is dropped.
@@ -77,8 +76,8 @@ impl Lent {
 
 /// Low numbers for these descriptors, if that makes a start faster: all of them, or none. They are close-on-exec.
 pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
-    let of_use = platform::shares_table() && !high.is_empty();
-    if !of_use || !high.iter().all(|&fd| platform::is_never_locked(fd)) {
+    let of_use = system::shares_table() && !high.is_empty();
+    if !of_use || !high.iter().all(|&fd| system::is_never_locked(fd)) {
         return None;
     }
     low_fds::reserve_first();

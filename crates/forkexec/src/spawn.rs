@@ -1,35 +1,48 @@
 //! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails, announces sockets or makes a
 //! control group.
 
-use crate::activation::announce;
-use crate::failure;
-use crate::layout::{Layout, errno_of, failed, of_cgroup};
-use crate::low_fds;
-use crate::panics::Panicked;
-use crate::platform;
+pub(crate) mod failure;
+pub(crate) mod panics;
+mod spawner_thread;
+
+use crate::config::settings::{Settings, SpawnPolicy};
+use crate::error::{Error, SpawnError, errno_of, failed};
+use crate::exec::listen_vars;
+use crate::fds::layout::Layout;
+use crate::fds::low_fds;
+use crate::fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::prepare::SHELL;
-use crate::prepared::Prepared;
-use crate::settings::Settings;
-use crate::spawn_fds::SpawnFds;
-use crate::spawner_thread;
-use crate::tree::cgroup::{CgroupFds, ChildCgroup};
-use crate::{Child, Error};
+use crate::prepare::prepared::Prepared;
+use crate::spawn::panics::Panicked;
+use crate::sys::backend::{self, By};
+use crate::sys::cgroup::{CgroupFds, ChildCgroup, cgroup_failed};
+use crate::sys::system;
+use crate::sys::tree_means::TreeMeans;
 use forkexec_core::{
     Backend, CStrArray, Errno, Exec, HOOK_PANICKED, Hook, KeepList, LaunchError, Launched, Mask, Plan,
     Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
 };
 use std::io;
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
+
+/// What is known of a child that was started.
+pub(crate) struct Spawned {
+    pub(crate) launched: Launched,
+    /// The parent's ends of the pipes of 0, 1 and 2.
+    pub(crate) pipes: [Option<OwnedFd>; 3],
+    pub(crate) tree: TreeMeans,
+}
 
 /// Starts a child.
-pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     low_fds::or_give_up(|| start(prepared, layout))
 }
 
-fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Child, Error> {
+fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     let trees = &prepared.trees;
     trees.prepare_process().map_err(|error| failed("the reaper", &error))?;
-    let leaf = trees.leaf().map_err(|(base, error)| of_cgroup(base, &error))?;
+    let leaf = trees.leaf().map_err(|(base, error)| cgroup_failed(base, &error))?;
     let has_leaf = leaf.is_some();
     match start_in(prepared, layout, leaf) {
         // It may not be entered, as only the attempt tells.
@@ -45,7 +58,7 @@ fn start_in(
     prepared: &Prepared<'_>,
     layout: &Layout,
     leaf: Option<(ChildCgroup, CgroupFds)>,
-) -> Result<Child, Error> {
+) -> Result<Spawned, Error> {
     let memory = watched(&prepared.settings)?;
     let panicked = memory.as_deref();
     let hook = || {
@@ -58,11 +71,11 @@ fn start_in(
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
     let mut ends = SpawnFds::open(layout, &plan)?;
-    let own_pid = announce::pid_variable(&prepared.settings);
-    let announced = own_pid.as_ref().map(|variable| announce::environment(prepared, variable));
+    let own_pid = listen_vars::pid_variable(&prepared.settings);
+    let announced = own_pid.as_ref().map(|variable| listen_vars::environment(&prepared.env, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
     let (leaf, gate) = leaf.unzip();
-    let gate = gate.map(|gate| gate.off_the_targets(&plan)).transpose()?;
+    let gate = gate.map(|fds| gate_off_the_targets(fds, &plan)).transpose()?;
     let plan = Plan {
         cgroup: gate.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
         ends: ends.numbers(),
@@ -80,7 +93,14 @@ fn start_in(
         let error = as_panic(panicked, error);
         failure::explain(prepared, ends.as_known(error))
     })?;
-    Ok(Child::new(launched, ends.take_parents(), &prepared.settings, prepared.trees.hold(leaf)))
+    Ok(Spawned { launched, pipes: ends.take_parents(), tree: prepared.trees.hold(leaf) })
+}
+
+/// The descriptors of the child's control group, under numbers that no step of the plan writes to.
+fn gate_off_the_targets(fds: CgroupFds, plan: &Plan<'_>) -> Result<CgroupFds, SpawnError> {
+    let directory = off_the_targets(fds.directory, plan)?;
+    let procs = off_the_targets(fds.procs, plan)?;
+    Ok(CgroupFds { directory, procs })
 }
 
 /// Memory that says whether a closure panicked, if there are closures.
@@ -89,7 +109,7 @@ fn watched(settings: &Settings<'_>) -> Result<Option<impl Deref<Target = Panicke
         return Ok(None);
     }
     // SAFETY: it maps memory of its own, and touches no descriptor.
-    let sys = unsafe { platform::backend() }.sys();
+    let sys = unsafe { backend::backend() }.sys();
     let memory = SharedMemory::new(sys);
     Ok(Some(memory.map_err(|errno| failed("the report of a panic", &errno_error(errno)))?))
 }
@@ -111,20 +131,35 @@ fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
 
 /// # Safety
 ///
-/// As [`platform::launch`].
+/// As [`backend::launch`].
 unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-    if !settings.needs_pdeathsig_thread() {
+    if !needs_pdeathsig_thread(settings) {
         // SAFETY: the caller promises as much.
-        return unsafe { platform::launch(settings.spawn_policy, plan) };
+        return unsafe { backend::launch(by(settings.spawn_policy), plan) };
     }
     let mask = match plan.mask {
-        Mask::Inherit => Mask::Set(platform::blocked_signals().map_err(in_parent)?),
+        Mask::Inherit => Mask::Set(backend::blocked_signals().map_err(in_parent)?),
         set @ Mask::Set(_) => set,
     };
     let plan = Plan { mask, ..*plan };
     // SAFETY: the caller promises as much, and waits for the thread.
-    let started = spawner_thread::run(|| unsafe { platform::launch(settings.spawn_policy, &plan) });
+    let started = spawner_thread::run(|| unsafe { backend::launch(by(settings.spawn_policy), &plan) });
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
+}
+
+fn by(policy: SpawnPolicy) -> By {
+    match policy {
+        SpawnPolicy::Auto => By::Any,
+        SpawnPolicy::NoFork => By::NoFork,
+        SpawnPolicy::Fork => By::Fork,
+    }
+}
+
+/// Returns true if a thread of this library starts the child, so that it does not die with the calling one.
+fn needs_pdeathsig_thread(settings: &Settings<'_>) -> bool {
+    settings.pdeathsig_thread
+        && settings.die_with_parent.is_some()
+        && system::thread::may_end_before_the_process()
 }
 
 fn in_parent(errno: Errno) -> LaunchError {

@@ -41,7 +41,7 @@ fn run(talk: &mut Communicator<'_>) -> CommunicateOutput {
 }
 
 #[test]
-fn output_before_the_deadline_is_returned_and_the_rest_later() {
+fn what_was_heard_in_time_is_returned_and_the_rest_is_heard_later() {
     isolated(|| {
         let mut child = shell("echo early; echo oops >&2; read line; echo $line; exit 3");
         let mut talk = child.communicator();
@@ -76,11 +76,10 @@ fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
     });
 }
 
-/// Faults: W8
 #[rstest]
 #[case::none(Duration::ZERO)]
 #[case::less_than_poll_can_count(Duration::from_nanos(1))]
-fn short_deadline_still_reads_available_output(#[case] time: Duration) {
+fn w08_hardly_any_time_takes_what_is_there(#[case] time: Duration) {
     isolated(|| {
         let mut child = spewing(300_000, 0);
         let mut talk = child.communicator();
@@ -97,7 +96,7 @@ fn short_deadline_still_reads_available_output(#[case] time: Duration) {
 }
 
 #[test]
-fn communicate_sleeps_while_it_waits() {
+fn who_waits_does_nothing_else() {
     isolated(|| {
         let mut child = shell("exec sleep 600");
         let before = switches();
@@ -167,7 +166,7 @@ fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
 
 /// With a limit of zero the pipe is left as it is.
 #[test]
-fn unread_output_stays_in_the_pipe() {
+fn what_was_not_heard_is_there_for_others() {
     isolated(|| {
         let mut child = shell("cat; echo bye");
         let heard = run(child.communicator().keep_stdin_open(true).input(b"hello\n").limit(0).timeout(LONG));
@@ -189,10 +188,8 @@ fn unread_output_stays_in_the_pipe() {
 }
 
 /// What the child itself wrote is heard whole: the pipes are full when it ends.
-///
-/// Faults: W4
 #[rstest]
-fn drain_limit_ends_the_wait_for_a_pipe_held_by_others(
+fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::ZERO, SHORT)] limit: Duration,
 ) {
@@ -211,13 +208,11 @@ fn drain_limit_ends_the_wait_for_a_pipe_held_by_others(
 }
 
 /// More than one read takes, and all of it was written by the child.
-///
-/// Faults: W4
 #[rstest]
 #[case::standard_output(300_000, 0)]
 #[case::standard_error(0, 300_000)]
 #[case::both(300_000, 200_000)]
-fn output_left_in_a_large_pipe_is_read_whole(#[case] out: usize, #[case] err: usize) {
+fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
         let script = format!("read line; sleep 600 & exec '{}' spew {out} {err}", probe::path().display());
         let mut child = shell(&script);
@@ -236,7 +231,7 @@ fn output_left_in_a_large_pipe_is_read_whole(#[case] out: usize, #[case] err: us
 }
 
 #[rstest]
-fn drain_limit_costs_no_time_if_the_pipe_is_closed(#[values(true, false)] pidfd: bool) {
+fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut command = command("sh", &["-c", "echo hi; exit 4"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
@@ -279,7 +274,7 @@ fn lines_are_told_as_they_come_and_not_collected() {
 }
 
 #[test]
-fn endless_line_comes_in_pieces_and_lines_can_be_collected() {
+fn a_line_without_end_comes_in_pieces_and_lines_may_be_collected() {
     isolated(|| {
         let mut lengths = Vec::new();
         let mut child = spewing(10_000, 0);
@@ -338,7 +333,7 @@ fn after_a_panic_at_a_line_the_child_can_be_talked_to() {
 }
 
 #[test]
-fn unread_input_of_the_child_is_reported() {
+fn what_the_child_did_not_read_is_told() {
     isolated(|| {
         let input = vec![b'.'; 1 << 20];
         let mut child = shell("head -c 1000 >/dev/null; exec <&-; echo closed");
@@ -351,7 +346,7 @@ fn unread_input_of_the_child_is_reported() {
 }
 
 #[rstest]
-fn output_is_kept_where_the_status_is_lost(#[values(true, false)] pidfd: bool) {
+fn what_was_heard_is_not_lost_where_nobody_is_to_know_the_status(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut command = command("echo", &["hi"]);
@@ -380,7 +375,7 @@ fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd:
 ///
 /// Faults: W14
 #[rstest]
-fn output_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_stdout: bool) {
+fn what_was_read_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_stdout: bool) {
     isolated(|| {
         let Some((parents, childs)) = terminal() else { return };
         let mut command = command("sh", &["-c", "printf early; printf oops >&2; exit 3"]);

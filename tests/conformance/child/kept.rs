@@ -48,11 +48,10 @@ fn be_the_parent(by_spawner: bool) -> ! {
     process::exit(0)
 }
 
-/// Faults: S12, N49
 #[rstest]
 #[case::by_the_spawner_thread(true)]
 #[case::by_the_thread_itself(false)]
-fn child_outlives_its_thread_and_not_its_parent_process(#[case] by_spawner: bool) {
+fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] by_spawner: bool) {
     isolated(|| {
         if env::var_os(ROLE).is_some() {
             be_the_parent(by_spawner);
@@ -88,7 +87,7 @@ fn child_outlives_its_thread_and_not_its_parent_process(#[case] by_spawner: bool
 
 /// Nothing of the spawner thread's own: all signals are blocked there.
 #[test]
-fn signals_blocked_by_the_spawner_thread_are_not_inherited() {
+fn what_the_spawner_thread_blocks_is_not_the_child_s() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;
@@ -110,7 +109,7 @@ fn signals_blocked_by_the_spawner_thread_are_not_inherited() {
 }
 
 #[test]
-fn failure_on_the_spawner_thread_is_reported_as_usual() {
+fn what_the_spawner_thread_cannot_start_is_told_as_ever() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;

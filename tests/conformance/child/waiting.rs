@@ -20,9 +20,8 @@ fn sleeping(pidfd: bool) -> Child {
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_mins(1);
 
-/// Faults: W8
 #[rstest]
-fn wait_with_a_limit_returns_when_it_is_over(#[values(true, false)] pidfd: bool) {
+fn w08_who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut child = sleeping(pidfd);
         let began = Instant::now();
@@ -35,9 +34,8 @@ fn wait_with_a_limit_returns_when_it_is_over(#[values(true, false)] pidfd: bool)
     });
 }
 
-/// Faults: W8
 #[rstest]
-fn wait_with_a_limit_returns_at_once_when_the_child_ends(
+fn w08_who_waits_with_a_limit_hears_of_the_end_at_once(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
 ) {
@@ -74,7 +72,7 @@ fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal:
 }
 
 #[rstest]
-fn wait_with_a_limit_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
+fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut child = sleeping(pidfd);
@@ -87,7 +85,7 @@ fn wait_with_a_limit_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
 
 /// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
 #[rstest]
-fn child_whose_status_was_taken_has_no_process(
+fn a_child_whose_status_was_taken_is_nobody(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -108,7 +106,7 @@ fn child_whose_status_was_taken_has_no_process(
 /// What a reactor does with a descriptor that it is given (smol's `Async::new`): then a wait by it does not block
 /// (`PIDFD_NONBLOCK` of pidfd_open(2)).
 #[test]
-fn child_with_a_nonblocking_pidfd_can_be_awaited() {
+fn a_child_whose_descriptor_is_non_blocking_is_waited_for_all_the_same() {
     isolated(|| {
         let mut child = Command::new("sleep").arg("0.1").spawn().expect("it starts");
         let Some(pidfd) = child.pidfd().map(|pidfd| pidfd.as_raw_fd()) else {

@@ -127,9 +127,8 @@ fn check_all(program: &std::path::Path, asked: Asked) {
     }
 }
 
-/// Faults: S9
 #[rstest]
-fn child_of_another_user_cannot_regain_privilege(
+fn s09_a_child_of_another_user_cannot_get_back(
     #[values(
         Parent::Plain,
         Parent::KeepsCapabilities,

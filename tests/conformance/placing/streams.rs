@@ -20,9 +20,8 @@ const KINDS: [Option<Stream>; 6] = [
     Some(Stream::Own(9)),
 ];
 
-/// Faults: D2
 #[rstest]
-fn streams_are_right_whatever_the_parent_has_closed(
+fn d02_whatever_is_closed_in_the_parent_each_stream_is_what_was_asked(
     #[values(&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
 ) {
     isolated(|| {
@@ -32,9 +31,8 @@ fn streams_are_right_whatever_the_parent_has_closed(
     });
 }
 
-/// Faults: D2
 #[rstest]
-fn missing_program_is_an_error_whatever_the_parent_has_closed(
+fn d02_whatever_is_closed_in_the_parent_a_missing_program_is_an_error(
     #[values(&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
 ) {
     isolated(|| {

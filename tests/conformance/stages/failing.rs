@@ -27,11 +27,10 @@ fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: 
     assert_eq!(whole, (stage, operand, errno, format!("{refused}: {}", words(errno))));
 }
 
-/// Faults: E16
 #[rstest]
 #[case::eagain(Errno::AGAIN)]
 #[case::enomem(Errno::NOMEM)]
-fn refused_clone(#[case] errno: Errno) {
+fn e16_a_start_that_is_refused(#[case] errno: Errno) {
     isolated(|| {
         if !Deny::new().starts(errno.raw()).installed() {
             return;
@@ -84,9 +83,8 @@ fn directory_that_is_none(
     });
 }
 
-/// Faults: N49
 #[test]
-fn directory_missing_in_the_new_root() {
+fn n49_directory_missing_in_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -98,9 +96,8 @@ fn directory_missing_in_the_new_root() {
     });
 }
 
-/// Faults: N36
 #[test]
-fn directory_that_may_not_be_entered() {
+fn n36_directory_that_may_not_be_entered() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path();
@@ -114,9 +111,8 @@ fn directory_that_may_not_be_entered() {
     });
 }
 
-/// Faults: N37
 #[test]
-fn open_directory_that_is_a_file() {
+fn n37_open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));

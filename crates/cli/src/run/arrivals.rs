@@ -15,9 +15,10 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::SigSet;
 
-use super::forward::{self, STOPS, Sender};
-use super::platform;
+use super::forward::{self, STOPS};
 use crate::started;
+use crate::system;
+use crate::system::Sender;
 
 /// A signal that arrived.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +92,7 @@ impl Arrivals {
         let mut number =
             || numbers.next().and_then(|four| four.try_into().ok()).map_or(0, c_int::from_ne_bytes);
         let (signal, code, pid) = (number(), number(), number());
-        Some(Arrival { signal, sender: platform::sender(code, pid) })
+        Some(Arrival { signal, sender: system::sender(code, pid) })
     }
 }
 

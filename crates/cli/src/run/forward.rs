@@ -1,15 +1,7 @@
 //! Which signals are forwarded to the program: the rules, without a system call.
 
-use super::platform;
-
-/// The sender of a signal, as far as the system tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sender {
-    /// A process, by kill(2) and the like, or by a timer of its own; 0 is one outside of this pid namespace.
-    Process(i32),
-    /// The kernel: a key at the terminal, a hang-up, a limit.
-    Kernel,
-}
+use crate::system;
+use crate::system::Sender;
 
 /// The processes between which a signal is forwarded.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +70,7 @@ pub(crate) fn is_forwarded(signal: i32, sender: Sender, parties: Parties) -> boo
 }
 
 fn is_of_the_terminal(signal: i32) -> bool {
-    OF_THE_TERMINAL.contains(&signal) || platform::STATUS_KEY == Some(signal)
+    OF_THE_TERMINAL.contains(&signal) || system::STATUS_KEY == Some(signal)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use clap::Args;
 
-use super::platform;
 use crate::exit::Failure;
+use crate::system;
 
 // No doc comment: clap would take it for the description of the subcommand.
 #[derive(Args)]
@@ -28,7 +28,7 @@ impl Options {
         if !self.reap {
             return Ok(());
         }
-        platform::adopt_orphans()
+        system::adopt_orphans()
             .map_err(|error| Failure::refused("--reap: cannot adopt orphans").because(error))
     }
 }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use super::platform;
+use crate::system;
 
 /// What a child and all that it waited for used.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(super) fn of_children() -> Option<Usage> {
     (got == 0).then(|| Usage {
         user: duration(usage.ru_utime),
         system: duration(usage.ru_stime),
-        max_rss_kib: platform::max_rss_kib(usage.ru_maxrss),
+        max_rss_kib: system::max_rss_kib(usage.ru_maxrss),
     })
 }
 

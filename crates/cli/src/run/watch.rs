@@ -11,12 +11,14 @@ use nix::sys::signal::killpg;
 use nix::unistd::{Pid, getpgid, getpgrp, getpid, getsid};
 
 use super::arrivals::{self, Arrival, Arrivals};
-use super::forward::{self, Parties, STOPS, Sender};
+use super::forward::{self, Parties, STOPS};
+use super::orphans;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{orphans, platform};
 use crate::exit::{Code, Failure};
 use crate::started;
+use crate::system;
+use crate::system::Sender;
 
 /// The program, as this process watches it.
 pub(super) struct Watch {
@@ -185,7 +187,7 @@ impl Watch {
         }
         // The kernel discards these signals, unlike SIGSTOP, where no shell could continue this process.
         let own = if is_of_terminal { signal } else { libc::SIGTSTP };
-        let has_stopped = platform::stop_until(end, || arrivals::stop(own));
+        let has_stopped = system::stop_until(end, || arrivals::stop(own));
         if !has_stopped && signal == libc::SIGTSTP && self.group != getpgrp() {
             // The kernel would have discarded it for the program, too, in this process's group.
             if let Some(terminal) = &self.terminal {

@@ -1,9 +1,10 @@
 //! What a child is beside its program: directory, session, signals, limits and identity.
 
 use super::Command;
-use crate::settings::Directory;
-use crate::{FdSource, IgnoredSignals, Resource};
+use crate::config::settings::{Directory, IgnoredSignals};
+use crate::config::source::FdSource;
 use forkexec_core::Limit;
+use forkexec_core::Resource;
 use std::path::Path;
 
 impl<'fd> Command<'fd> {

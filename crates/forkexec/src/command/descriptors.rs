@@ -1,8 +1,9 @@
 //! Which descriptors a child gets beside 0, 1 and 2.
 
 use super::Command;
-use crate::activation::FIRST;
-use crate::{CloseStrategy, FdSource};
+use crate::config::source::FdSource;
+use crate::exec::listen_vars::FIRST;
+use forkexec_core::CloseStrategy;
 use std::os::fd::RawFd;
 
 impl<'fd> Command<'fd> {

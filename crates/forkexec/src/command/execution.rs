@@ -1,8 +1,10 @@
 //! How the program is found and executed.
 
 use super::Command;
-use crate::panics;
-use crate::{Containment, EnoexecFallback, OnDrop, SearchPath, SpawnPolicy};
+use crate::config::containment::Containment;
+use crate::config::search_path::SearchPath;
+use crate::config::settings::{EnoexecFallback, OnDrop, SpawnPolicy};
+use crate::spawn::panics;
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

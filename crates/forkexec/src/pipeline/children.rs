@@ -1,8 +1,9 @@
 //! A pipeline that runs.
 
 use super::{PipelineOutput, PipelineStatus};
-use crate::communicate::{Places, Talking};
-use crate::{Child, Communicate, Communicator, Error};
+use crate::child::Child;
+use crate::child::communicate::{Communicate, Communicator, Places, Talking};
+use crate::error::Error;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::time::{Duration, Instant};
 

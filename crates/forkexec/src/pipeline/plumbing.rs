@@ -1,10 +1,10 @@
 //! Who gets which end of which pipe.
 
-use crate::layout::{duplicate, failed};
+use crate::config::settings::Settings;
+use crate::config::stdio::{Kind, Stdio};
+use crate::error::{InputError, SpawnError, failed};
 use crate::prepare::Defaults;
-use crate::settings::Settings;
-use crate::stdio::Kind;
-use crate::{InputError, SpawnError, Stdio};
+use crate::sys::fd::duplicate;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ChildStderr;

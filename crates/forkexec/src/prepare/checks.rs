@@ -1,11 +1,14 @@
 //! What is refused before anything starts.
 
-use crate::activation::is_name;
-use crate::operand::{self, Operand};
-use crate::platform::{self, MOST_GROUPS, capabilities};
-use crate::settings::{Directory, Settings, SpawnPolicy};
-use crate::tree::has_reapers;
-use crate::{Containment, Error, FdSource, InputError, SignalUse, SpawnError};
+use crate::config::containment::Containment;
+use crate::config::settings::{Directory, Settings, SpawnPolicy};
+use crate::config::source::FdSource;
+use crate::error::{Error, InputError, Operand, SignalUse, SpawnError};
+use crate::exec::listen_vars::is_name;
+use crate::fds::layout::Descriptors;
+use crate::sys::backend::{self, capabilities};
+use crate::sys::fd::{cloexec, highest_target};
+use crate::sys::system::{self, MOST_GROUPS};
 use forkexec_core::{Capabilities, Errno, Fd, Operation, Signal, SignalSet, SpawnMethod, Stage};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
@@ -14,24 +17,6 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
-
-/// Whether a descriptor is close-on-exec, `None` if it is not open. Where that may not be asked it counts as if it were: the child
-/// clears the flag, or tells that it may not.
-pub(super) fn is_cloexec(fd: Fd) -> Option<bool> {
-    match platform::is_cloexec(fd) {
-        Ok(is_cloexec) => Some(is_cloexec),
-        Err(Errno::BADF) => None,
-        Err(_) => Some(true),
-    }
-}
-
-/// Which numbers the program finds open, beside what becomes of 0, 1 and 2.
-pub(crate) struct Descriptors {
-    /// Kept under the number that they have in the parent, sorted.
-    pub(crate) kept: Vec<Fd>,
-    /// What is open from 3 up: kept ones and targets, sorted.
-    pub(crate) open: Vec<Fd>,
-}
 
 /// Checks kept descriptors and mappings, and finds out what the program will have open from 3 up.
 pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputError> {
@@ -59,7 +44,7 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
         kept.insert(fd);
     }
     let users = [&settings.terminal, &settings.foreground].into_iter().flatten();
-    users.chain(directory_fd(settings)).try_for_each(is_open)?;
+    users.chain(settings.directory_fd()).try_for_each(is_open)?;
     targets.extend(&kept);
     Ok(Descriptors {
         kept: kept.into_iter().collect(),
@@ -67,31 +52,15 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
     })
 }
 
-pub(crate) fn directory_fd<'s, 'fd>(settings: &'s Settings<'fd>) -> Option<&'s FdSource<'fd>> {
-    match &settings.directory {
-        Some(Directory::Fd(fd)) => Some(fd),
-        _ => None,
-    }
-}
-
 fn is_open(source: &FdSource<'_>) -> Result<(), InputError> {
     let fd = source.as_raw_fd();
-    is_cloexec(fd).map(drop).ok_or(InputError::NotOpen { fd })
+    cloexec(fd).map(drop).ok_or(InputError::NotOpen { fd })
 }
 
 /// A kept 0, 1 or 2 contradicts a stream that was set, unless it was set to be inherited.
 fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     let stream = usize::try_from(fd).ok().and_then(|index| settings.streams.get(index)?.as_ref());
-    stream.is_some_and(|stdio| !matches!(stdio.0, crate::stdio::Kind::Inherit))
-}
-
-/// The highest number that a descriptor can get now. nix has no getrlimit(2) for Solaris.
-pub(crate) fn highest_target() -> Fd {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is written.
-    let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    let soft = if answer == 0 { Fd::try_from(limit.rlim_cur).unwrap_or(Fd::MAX) } else { Fd::MAX };
-    soft.saturating_sub(1)
+    stream.is_some_and(|stdio| !matches!(stdio.0, crate::config::stdio::Kind::Inherit))
 }
 
 /// Checks everything that is a number.
@@ -107,7 +76,7 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     }
     for limit in &settings.limits {
         if limit.soft > limit.hard {
-            let name = operand::resource_name(limit.resource);
+            let name = backend::resource_name(limit.resource);
             return Err(InputError::SoftAboveHard { name, soft: limit.soft, hard: limit.hard }.into());
         }
     }
@@ -118,7 +87,7 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     if settings.cgroup.is_some() || settings.containment == Some(Containment::Cgroup) {
         supports(Operation::Cgroup, "start a child in a control group")?;
     }
-    if settings.containment == Some(Containment::Reaper) && !has_reapers() {
+    if settings.containment == Some(Containment::Reaper) && !system::reaper::IS_THERE {
         let system = capabilities().system;
         return Err(Error::Unsupported { operation: "tell the orphans of one child from others", system });
     }
@@ -144,7 +113,7 @@ fn launch(settings: &Settings<'_>) -> Result<(), Error> {
 }
 
 fn supports(operation: Operation, words: &'static str) -> Result<(), Error> {
-    if platform::has(operation) {
+    if backend::has(operation) {
         return Ok(());
     }
     Err(Error::Unsupported { operation: words, system: capabilities().system })
@@ -206,7 +175,7 @@ fn session(settings: &Settings<'_>) -> Result<(), InputError> {
 }
 
 fn is_signal(signal: Signal, verb: SignalUse) -> Result<(), InputError> {
-    if platform::is_signal(signal) { Ok(()) } else { Err(InputError::BadSignal { signal, verb }) }
+    if backend::is_signal(signal) { Ok(()) } else { Err(InputError::BadSignal { signal, verb }) }
 }
 
 /// The set of these signals, none of which is the C library's own or beyond every process's reach.

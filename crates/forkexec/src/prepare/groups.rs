@@ -1,7 +1,7 @@
 //! The list for setgroups(2), as the running system understands it.
 
 use super::checks;
-use crate::settings::Settings;
+use crate::config::settings::Settings;
 use forkexec_core::GroupList;
 use nix::unistd::getegid;
 
@@ -16,7 +16,7 @@ pub(super) fn list(settings: &Settings<'_>, rule: GroupList) -> Option<Vec<u32>>
 #[cfg(test)]
 mod tests {
     use super::list;
-    use crate::settings::Settings;
+    use crate::config::settings::Settings;
     use forkexec_core::GroupList;
     use nix::unistd::getegid;
     use rstest::rstest;

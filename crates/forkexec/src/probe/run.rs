@@ -4,8 +4,8 @@
 //! parent waits for the child itself, and not for the end of a pipe, which another process may have copied.
 
 use super::{Outcome, Probe, ProbeKind};
-use crate::Errno;
-use crate::platform::LEARNS_OF_TRAPS;
+use crate::sys::system::LEARNS_OF_TRAPS;
+use forkexec_core::Errno;
 use forkexec_core::{
     Backend, CStrArray, CloseStrategy, Exec, FallbackReason, Fd, KeepList, LaunchError, Launcher, Limit,
     ParentSys, Plan, Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
@@ -197,14 +197,14 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::{Answer, Errno, KeepList, Outcome, close_each, closing};
-    use crate::platform;
+    use crate::sys::backend;
     use forkexec_core::{Backend, ParentSys, Sys, fork};
     use rstest::rstest;
     use std::time::{Duration, Instant};
 
     fn backend() -> &'static impl Backend<Sys: ParentSys> {
         // SAFETY: each trial closes in a child of its own.
-        unsafe { platform::backend() }
+        unsafe { backend::backend() }
     }
 
     #[rstest]

@@ -3,7 +3,8 @@
 //! What wakes a task holds its runtime. So it is taken back from the thread as soon as nobody waits any more: a runtime that is
 //! shut down while a child runs on must not keep its descriptors open until that ends.
 
-use crate::wait;
+use crate::sys::waitid::await_end;
+use crate::sys::worker::start_thread;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ impl Waiter {
         let shared = Arc::<Mutex<Shared>>::default();
         let theirs = Arc::clone(&shared);
         let watch = move || {
-            let error = wait::await_end(id.cast_signed()).err();
+            let error = await_end(id.cast_signed()).err();
             let waker = {
                 let mut shared = lock(&theirs);
                 (shared.ended, shared.error) = (true, error);
@@ -40,7 +41,7 @@ impl Waiter {
                 waker.wake();
             }
         };
-        let thread = wait::start_thread("forkexec-wait", watch)?;
+        let thread = start_thread("forkexec-wait", watch)?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -2,7 +2,11 @@
 
 use super::watch::Watch;
 use super::{ChildStderr, ChildStdin, ChildStdout, Communicator};
-use crate::{Error, ExitFd, KillReport, OnDrop, ResourceUsage};
+use crate::child::tree::KillReport;
+use crate::config::settings::OnDrop;
+use crate::error::Error;
+use crate::sys::exit_fd::ExitFd;
+use crate::sys::usage::ResourceUsage;
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -1,7 +1,9 @@
 //! Starting children in a runtime.
 
 use super::child::{Child, enter};
-use crate::{Command, Error, Prepared};
+use crate::command::Command;
+use crate::error::Error;
+use crate::prepare::prepared::Prepared;
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {

@@ -1,8 +1,8 @@
 //! Feeding a child and reading it, all at once, by a runtime.
 
 use super::{Child, ChildStdin, ChildStdout};
-use crate::Error;
-use crate::communicate::sigpipe;
+use crate::child::communicate::sigpipe;
+use crate::error::Error;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;

@@ -1,7 +1,8 @@
 //! The end of a child, as something to await.
 
 use super::by_thread::Waiter;
-use crate::{Error, OnDrop};
+use crate::config::settings::OnDrop;
+use crate::error::Error;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitStatus;

@@ -13,9 +13,10 @@ use std::thread;
 use nix::unistd::{getpid, getsid};
 
 use crate::exit::Failure;
-use crate::run::forward::{self, Parties, STOPS, Sender};
-use crate::run::platform;
+use crate::run::forward::{self, Parties, STOPS};
 use crate::started;
+use crate::system;
+use crate::system::Sender;
 
 /// To whom signals go: the program, as long as it runs, and then all that are left.
 #[derive(Default)]
@@ -135,7 +136,7 @@ fn next(signals: &libc::sigset_t) -> Option<(i32, Sender)> {
     let info = unsafe { info.assume_init() };
     // SAFETY: any bytes are a number.
     let pid = unsafe { info.si_pid() };
-    (signal > 0).then(|| (signal, platform::sender(info.si_code, pid)))
+    (signal > 0).then(|| (signal, system::sender(info.si_code, pid)))
 }
 
 /// What is behind it is whole after every statement, so a panic elsewhere does no harm.

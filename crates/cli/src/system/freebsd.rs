@@ -1,0 +1,20 @@
+//! FreeBSD and DragonFly.
+
+#[path = "parts/init_array.rs"]
+mod init_array;
+#[path = "parts/no_timer.rs"]
+mod no_timer;
+#[path = "parts/procctl.rs"]
+mod procctl;
+#[path = "parts/sender.rs"]
+mod sender;
+
+pub(crate) use no_timer::stop_until;
+pub(crate) use procctl::adopt_orphans;
+pub(crate) use sender::sender;
+
+/// The signal of the key at the terminal that asks for the status (`VSTATUS` of termios(4)).
+pub(crate) const STATUS_KEY: Option<i32> = Some(libc::SIGINFO);
+
+/// The unit of `ru_maxrss` of getrusage(2): how many are one KiB.
+pub(crate) const RSS_PER_KIB: u64 = 1;

@@ -1,0 +1,24 @@
+//! The sender of a signal, and the adoption of orphans, as on Linux.
+
+use crate::system::Sender;
+use std::io;
+
+/// The sender of a signal with these `si_code` and `si_pid`.
+///
+/// All codes above 0 are the kernel's (`SI_FROMKERNEL` of linux/signal.h). A process outside of this pid namespace has
+/// the number 0, so the number does not tell. For a timer, there is another number in its place.
+pub(crate) fn sender(code: i32, pid: i32) -> Sender {
+    match code {
+        libc::SI_TIMER => Sender::Process(std::process::id().cast_signed()),
+        code if code > 0 => Sender::Kernel,
+        _ => Sender::Process(pid),
+    }
+}
+
+/// Makes this process adopt the orphans among its descendants.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    let (yes, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: the operation takes no address.
+    let done = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, yes, none, none, none) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,221 @@
+//! The process of a child: what is known of its end, and what becomes of it when nobody holds it any more.
+
+use crate::child::reaper::{self, Unreaped};
+use crate::child::tree::{Coverage, KillReport, TreeHandle};
+use crate::config::settings::OnDrop;
+use crate::error::Error;
+use crate::sys::usage::ResourceUsage;
+use crate::sys::wait::{Handle, Status};
+use crate::sys::waitid::Ending;
+use std::io;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// A child that runs, or has ended.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// There until it is dropped.
+    handle: Option<Handle>,
+    ended: Option<Ended>,
+    /// Its status was left where it is, so that its number is its own.
+    is_kept: bool,
+    held: TreeHandle,
+    on_drop: OnDrop,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    With(Ending),
+    /// Somebody else took its status.
+    Unseen,
+}
+
+impl Process {
+    pub(crate) fn new(handle: Handle, held: TreeHandle, on_drop: OnDrop) -> Self {
+        Self { handle: Some(handle), ended: None, is_kept: false, held, on_drop }
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        self.handle.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// Sets what becomes of it when it is dropped, and gives what was to become of it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
+        std::mem::replace(&mut self.on_drop, policy)
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus, Error> {
+        self.ending().map(|ending| ending.status)
+    }
+
+    /// Waits until it has ended: what it used, too.
+    pub(crate) fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
+        let Ending { status, usage } = self.ending()?;
+        let usage = usage.ok_or(Error::Unsupported {
+            operation: "tell what a single child used",
+            system: crate::sys::backend::capabilities().system,
+        })?;
+        // The parent's peak is that of the first question: later it may be higher.
+        let usage = match usage.inherited {
+            0 => ResourceUsage { inherited: crate::sys::system::pidfd::inherited_peak(), ..usage },
+            _ => usage,
+        };
+        self.ended = Some(Ended::With(Ending { status, usage: Some(usage) }));
+        Ok((status, usage))
+    }
+
+    fn ending(&mut self) -> Result<Ending, Error> {
+        if let Some(ended) = self.ended {
+            return self.ending_of(ended);
+        }
+        let waited = self.handle().wait(self.status());
+        self.note(waited)
+    }
+
+    /// Its status if it has ended.
+    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        let ending = match self.ended {
+            Some(ended) => Some(self.ending_of(ended)?),
+            None => match self.handle().try_wait(self.status()).transpose() {
+                Some(waited) => Some(self.note(waited)?),
+                None => None,
+            },
+        };
+        Ok(ending.map(|ending| ending.status))
+    }
+
+    /// Its status if it ends within this time.
+    pub(crate) fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
+        if let Some(status) = self.try_wait()? {
+            return Ok(Some(status));
+        }
+        if self.handle().ends_within(timeout)? { self.wait().map(Some) } else { Ok(None) }
+    }
+
+    /// Sends a signal, unless it was waited for.
+    pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
+        match self.ended {
+            Some(ended) => self.ending_of(ended).map(drop),
+            None => self.handle().signal(signal),
+        }
+    }
+
+    /// Asks it to end. A stopped child gets `SIGTERM` only when it is continued.
+    pub(crate) fn terminate(&self) -> Result<(), Error> {
+        self.signal(libc::SIGTERM)?;
+        self.signal(libc::SIGCONT)
+    }
+
+    /// Kills it and all that descends from it.
+    pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<KillReport, Error> {
+        let is_ours = self.owns_number();
+        let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree);
+        if is_ours {
+            // It was among the others, unless they are not known.
+            let sent = self.handle().signal(libc::SIGKILL);
+            if killed.as_ref().is_ok_and(|killed| killed.coverage == Coverage::Child) {
+                sent?;
+            }
+        }
+        killed
+    }
+
+    /// Asks all to end, waits so long for that, and kills who is left, whatever failed before.
+    pub(crate) fn terminate_tree_then_kill(
+        &mut self,
+        grace: Duration,
+    ) -> Result<(ExitStatus, KillReport), Error> {
+        let start = Instant::now();
+        let is_ours = self.owns_number();
+        let mut asked = self.held.terminate(self.handle().pid, is_ours);
+        let ended = asked.have_ended(start.checked_add(grace));
+        let (found, failure) = (asked.found, asked.failure());
+        if is_ours && found == 0 {
+            let _ = self.terminate();
+        }
+        if ended.is_none() {
+            let _ = self.wait_timeout(grace.saturating_sub(start.elapsed()));
+        }
+        let killed = self.kill_tree(true)?;
+        let killed =
+            KillReport { found: killed.found.max(found), failure: failure.or(killed.failure), ..killed };
+        Ok((self.wait()?, killed))
+    }
+
+    /// Whether the number is the child's: it was not waited for, or its status was left, and nobody else took it.
+    fn owns_number(&mut self) -> bool {
+        if self.ended.is_some() && !self.is_kept {
+            return false;
+        }
+        let is_ours = self.handle().is_ours();
+        self.is_kept &= is_ours;
+        is_ours
+    }
+
+    /// What is to become of the status: see [`TreeHandle::needs_number`].
+    fn status(&self) -> Status {
+        let leaves = self.held.needs_number() && self.handle().leaves_status();
+        if leaves { Status::Leave } else { Status::Take }
+    }
+
+    /// Remembers how it ended: its number may be another process's from now on.
+    fn note(&mut self, waited: Result<Ending, Error>) -> Result<Ending, Error> {
+        match &waited {
+            Ok(ending) => {
+                self.is_kept = self.status() == Status::Leave;
+                self.ended = Some(Ended::With(*ending));
+            }
+            Err(Error::StatusLost { .. }) => self.ended = Some(Ended::Unseen),
+            Err(_) => {}
+        }
+        waited
+    }
+
+    fn ending_of(&self, ended: Ended) -> Result<Ending, Error> {
+        match ended {
+            Ended::With(ending) => Ok(ending),
+            Ended::Unseen => Err(Error::StatusLost { pid: self.handle().pid.unsigned_abs() }),
+        }
+    }
+
+    /// Ends it, or its tree, as the policy says. Nobody is there to hear of an error.
+    fn end(&mut self, waits: bool) {
+        if self.held.is_chosen() {
+            let _ = self.kill_tree(waits);
+        } else if self.ended.is_none() {
+            let _ = self.signal(libc::SIGKILL);
+        }
+        if waits && self.ended.is_none() {
+            let _ = self.wait();
+        }
+    }
+}
+
+fn of_tree(error: io::Error) -> Error {
+    Error::Child { what: "end the child's tree", error }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        match self.on_drop {
+            OnDrop::Leave | OnDrop::Abandon => {}
+            OnDrop::Kill => self.end(false),
+            OnDrop::KillAndWait => self.end(true),
+        }
+        let Some(handle) = self.handle.take() else { return };
+        let held = std::mem::take(&mut self.held);
+        if self.is_kept {
+            let _ = handle.try_wait(Status::Take);
+        }
+        held.collect_orphans(handle.pid);
+        if self.ended.is_none() && self.on_drop != OnDrop::Abandon {
+            reaper::enqueue(Unreaped::Child(handle));
+        }
+        if let Some(leaf) = held.into_leaf() {
+            reaper::enqueue(Unreaped::Group(leaf));
+        }
+    }
+}

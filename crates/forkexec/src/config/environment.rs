@@ -1,0 +1,100 @@
+//! The environment of a child: the parent's with changes, or one from nothing.
+
+use crate::error::InputError;
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// Changes to an environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    cleared: bool,
+    changes: BTreeMap<OsString, Option<OsString>>,
+}
+
+impl Environment {
+    pub(crate) fn set(&mut self, name: &OsStr, value: &OsStr) {
+        self.changes.insert(name.to_owned(), Some(value.to_owned()));
+    }
+
+    pub(crate) fn remove(&mut self, name: &OsStr) {
+        if self.cleared {
+            self.changes.remove(name);
+        } else {
+            self.changes.insert(name.to_owned(), None);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.cleared = true;
+        self.changes.clear();
+    }
+
+    /// Whether nothing of the parent's is inherited.
+    pub(crate) fn is_cleared(&self) -> bool {
+        self.cleared
+    }
+
+    /// What was set or removed.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
+    }
+
+    /// The variables that the child gets: those of the parent in their order, or as soon as one is changed all in the order
+    /// of their names, as std gives them. `vars_os` copies under std's lock, so that a change in another thread is seen whole or not at all.
+    pub(crate) fn resolve(&self) -> Variables {
+        let mut variables: Vec<_> = if self.cleared { Vec::new() } else { env::vars_os().collect() };
+        if self.changes.is_empty() {
+            return Variables(variables);
+        }
+        variables.retain(|(name, _)| !self.changes.contains_key(name));
+        let set = self.changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        variables.extend(set);
+        variables.sort_unstable();
+        Variables(variables)
+    }
+
+    /// Refuses names that cannot be told from others once they stand in an environment.
+    pub(crate) fn check(&self) -> Result<(), InputError> {
+        for (name, value) in self.changes() {
+            if name.is_empty() {
+                return Err(InputError::EmptyEnvName);
+            }
+            // As std and the C libraries read `=A=x`: a leading `=` belongs to the name.
+            if name.as_bytes().iter().skip(1).any(|&byte| byte == b'=') {
+                return Err(InputError::EqualsInEnvName { name: name.to_owned() });
+            }
+            if name.as_bytes().contains(&0) || value.is_some_and(|value| value.as_bytes().contains(&0)) {
+                return Err(InputError::NulInEnv { name: name.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The variables of one environment.
+pub(crate) struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.remove(name);
+        self.0.push((name.into(), value.into()));
+    }
+
+    /// Removes a variable.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(this, _)| this != name);
+    }
+
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// All variables in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}

@@ -1,0 +1,256 @@
+//! The debug forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
+
+use super::{Directory, Settings};
+use std::ffi::OsStr;
+use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { every_setting(self, f) } else { shell_line(self, f) }
+    }
+}
+
+/// As std: `cd "/tmp" && env -u A B="x" "prog" "arg"`. `env` is there if only it can do what was asked.
+fn shell_line(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let Some(Directory::Path(path)) = &settings.directory {
+        // A path that begins with `-` would be an option, or `-` the previous directory.
+        let prefix = if path.as_os_str().as_bytes().starts_with(b"-") { "./" } else { "" };
+        write!(f, "cd {prefix}{} && ", Quoted(path.as_os_str()))?;
+    }
+    let changes = || settings.env.changes();
+    let arg0 = settings.args.first().filter(|arg0| **arg0 != settings.program);
+    let is_odd = |name: &OsStr| !is_identifier(name);
+    let removes = settings.env.is_cleared() || changes().any(|(_, value)| value.is_none());
+    if removes || arg0.is_some() || changes().any(|(name, _)| is_odd(name)) {
+        f.write_str("env ")?;
+    }
+    if settings.env.is_cleared() {
+        f.write_str("-i ")?;
+    }
+    for (name, _) in changes().filter(|(_, value)| value.is_none()) {
+        write!(f, "-u {} ", Word(name))?;
+    }
+    if let Some(arg0) = arg0 {
+        write!(f, "-a {} ", Quoted(arg0))?;
+    }
+    for (name, value) in changes().filter_map(|(name, value)| Some((name, value?))) {
+        write!(f, "{}={} ", Word(name), Quoted(value))?;
+    }
+    write!(f, "{}", Quoted(&settings.program))?;
+    settings.args.iter().skip(1).try_for_each(|arg| write!(f, " {}", Quoted(arg)))
+}
+
+/// A list of fields: a setting that is missing here does not compile.
+fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Settings {
+        program,
+        args,
+        env,
+        search,
+        enoexec_fallback,
+        streams: [stdin, stdout, stderr],
+        keep,
+        mappings,
+        sockets,
+        close,
+        directory,
+        root,
+        cgroup,
+        umask,
+        ignored,
+        ignore,
+        mask,
+        session,
+        process_group,
+        terminal,
+        foreground,
+        limits,
+        nice,
+        uid,
+        gid,
+        groups,
+        keep_groups,
+        no_new_privs,
+        die_with_parent,
+        pdeathsig_thread,
+        hooks,
+        pidfd,
+        on_drop,
+        containment,
+        timed,
+        spawn_policy,
+    } = settings;
+    f.debug_struct("Command")
+        .field("program", program)
+        .field("args", args)
+        .field("env", env)
+        .field("search_path", search)
+        .field("enoexec_fallback", enoexec_fallback)
+        .field("stdin", stdin)
+        .field("stdout", stdout)
+        .field("stderr", stderr)
+        .field("keep_fd", keep)
+        .field("map_fd", mappings)
+        .field("listen_fd", sockets)
+        .field("close_strategy", close)
+        .field("current_dir", directory)
+        .field("chroot", root)
+        .field("cgroup", cgroup)
+        .field("umask", umask)
+        .field("ignored_signals", ignored)
+        .field("ignore_signal", ignore)
+        .field("signal_mask", mask)
+        .field("setsid", session)
+        .field("process_group", process_group)
+        .field("controlling_terminal", terminal)
+        .field("foreground", foreground)
+        .field("limits", limits)
+        .field("nice", nice)
+        .field("uid", uid)
+        .field("gid", gid)
+        .field("groups", groups)
+        .field("keep_groups", keep_groups)
+        .field("no_new_privs", no_new_privs)
+        .field("die_with_parent", die_with_parent)
+        .field("pdeathsig_thread", pdeathsig_thread)
+        .field("pre_exec", &format_args!("{} closures", hooks.len()))
+        .field("create_pidfd", pidfd)
+        .field("on_drop", on_drop)
+        .field("containment", containment)
+        .field("time_stages", timed)
+        .field("spawn_policy", spawn_policy)
+        .finish()
+}
+
+/// Whether a shell takes `NAME=` for an assignment.
+fn is_identifier(name: &OsStr) -> bool {
+    let starts_with_digit = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
+    !starts_with_digit && name.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// The name of a variable: quoted only if it has to be.
+struct Word<'a>(&'a OsStr);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_identifier(self.0) { write!(f, "{}", self.0.to_string_lossy()) } else { Quoted(self.0).fmt(f) }
+    }
+}
+
+/// A word that a shell reads as this string and nothing else.
+///
+/// Double quotes as in std, if nothing in the string has a meaning between them; else single quotes. A control
+/// character, or what is no UTF-8, is written in the form `$'\n'` of POSIX.1-2024, which bash, zsh and ksh read.
+struct Quoted<'a>(&'a OsStr);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_str() {
+            Some(text) if text.chars().any(char::is_control) => escaped(self.0.as_bytes(), f),
+            None => escaped(self.0.as_bytes(), f),
+            Some(text) if text.contains(['"', '$', '`', '\\', '!']) => {
+                write!(f, "'{}'", text.replace('\'', r"'\''"))
+            }
+            Some(text) => write!(f, "\"{text}\""),
+        }
+    }
+}
+
+/// Octal escapes have three digits, so that a digit may follow.
+fn escaped(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("$'")?;
+    for &byte in bytes {
+        match byte {
+            b'\n' => f.write_str(r"\n")?,
+            b'\t' => f.write_str(r"\t")?,
+            b'\'' | b'\\' => write!(f, "\\{}", char::from(byte))?,
+            b' '..=b'~' => f.write_char(byte.into())?,
+            _ => write!(f, "\\{byte:03o}")?,
+        }
+    }
+    f.write_char('\'')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Command;
+    use crate::config::stdio::Stdio;
+    use rstest::rstest;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::process;
+
+    type Ask = fn(&mut Command<'_>);
+
+    /// Faults: E19
+    #[rstest]
+    #[case::nothing(|_: &mut Command<'_>| (), r#""prog""#)]
+    #[case::arguments(|it: &mut Command<'_>| { it.args(["arg", "two words", ""]); }, r#""prog" "arg" "two words" """#)]
+    #[case::everything(
+        |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
+        r#"cd "/tmp" && env -u A B="x" "prog" "arg""#
+    )]
+    #[case::a_variable(|it: &mut Command<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
+    #[case::a_cleared_environment(|it: &mut Command<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
+    #[case::no_identifier(|it: &mut Command<'_>| { it.env("1 b", "x"); }, r#"env "1 b"="x" "prog""#)]
+    #[case::another_name(|it: &mut Command<'_>| { it.arg0("-sh"); }, r#"env -a "-sh" "prog""#)]
+    #[case::a_directory_like_an_option(|it: &mut Command<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
+    #[case::what_a_shell_expands(|it: &mut Command<'_>| { it.arg("$HOME `id`"); }, r#""prog" '$HOME `id`'"#)]
+    #[case::quotes(|it: &mut Command<'_>| { it.arg(r#"it's "so""#); }, r#""prog" 'it'\''s "so"'"#)]
+    #[case::a_line_end(|it: &mut Command<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
+    #[case::no_text(|it: &mut Command<'_>| { it.arg(OsStr::from_bytes(b"\xff1")); }, r#""prog" $'\3771'"#)]
+    fn a_command_is_shown_as_a_shell_takes_it(#[case] ask: Ask, #[case] shown: &str) {
+        let mut command = Command::new("prog");
+        ask(&mut command);
+        assert_eq!(format!("{command:?}"), shown);
+    }
+
+    /// Faults: E19
+    #[rstest]
+    #[case::in_std_s_form(|it: &mut process::Command| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
+        |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); })]
+    #[case::cleared(|it: &mut process::Command| { it.env_clear().env("B", "x y"); },
+        |it: &mut Command<'_>| { it.env_clear().env("B", "x y"); })]
+    fn a_command_is_shown_as_std_shows_it(#[case] std: fn(&mut process::Command), #[case] ours: Ask) {
+        let (mut stds, mut command) = (process::Command::new("prog"), Command::new("prog"));
+        std(&mut stds);
+        ours(&mut command);
+        assert_eq!(format!("{command:?}"), format!("{stds:?}"));
+    }
+
+    /// Every byte but NUL, and the characters that mean something to a shell.
+    ///
+    /// Faults: E19
+    #[rstest]
+    #[case::sh("/bin/sh", " !\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~ \u{e9}".as_bytes().to_vec())]
+    #[case::bash("/bin/bash", (1..=255).collect())]
+    fn a_shell_reads_what_was_meant(#[case] shell: &str, #[case] odd: Vec<u8>) {
+        if !std::path::Path::new(shell).exists() {
+            eprintln!("skipped: there is no {shell}");
+            return;
+        }
+        let odd = OsStr::from_bytes(&odd);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"printf '%s|%s|%s' "$PWD" "$B" "$1""#, "sh"])
+            .arg(odd)
+            .env("B", odd)
+            .current_dir("/");
+        let line = format!("{command:?}");
+        let output = process::Command::new(shell).args(["-c", &line]).output().expect("it starts");
+        let expected = [&b"/|"[..], odd.as_bytes(), b"|", odd.as_bytes()].concat();
+        assert_eq!(output.stdout, expected, "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Faults: E19
+    #[test]
+    fn the_long_form_shows_every_setting() {
+        let mut command = Command::new("prog");
+        command.uid(7).groups([8]).stdin(Stdio::null()).chroot("/srv").umask(0o27).die_with_parent(15);
+        let shown = format!("{command:#?}");
+        for part in ["\"prog\"", "uid: Some(", "Null", "\"/srv\"", "umask", "die_with_parent", "closures"] {
+            assert!(shown.contains(part), "{part} is missing in {shown}");
+        }
+    }
+}

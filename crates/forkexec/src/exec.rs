@@ -1,0 +1,6 @@
+//! Layer 3: what exec takes: the paths to try, and arrays of C strings.
+
+pub(crate) mod c_array;
+pub(crate) mod envp;
+pub(crate) mod listen_vars;
+pub(crate) mod search;

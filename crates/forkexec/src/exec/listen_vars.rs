@@ -1,0 +1,67 @@
+//! Socket activation, the starting side, as systemd has it (`sd_listen_fds(3)`): sockets from descriptor 3 up, and three
+//! variables that say how many, how they are called, and which process they are for. Count and names are known when a
+//! command is prepared; the child writes the process id.
+
+use super::c_array::CStringArray;
+use crate::config::environment::Variables;
+use crate::config::settings::Settings;
+use forkexec_core::{PidVariable, ThinCStr};
+
+/// How many descriptors there are.
+pub(crate) const COUNT: &str = "LISTEN_FDS";
+/// Their names, with colons between them.
+pub(crate) const NAMES: &str = "LISTEN_FDNAMES";
+/// The process that they are for: a child that inherits the variables knows that they do not speak to it.
+pub(crate) const PID: &str = "LISTEN_PID";
+
+/// The first of the descriptors (`SD_LISTEN_FDS_START`).
+pub(crate) const FIRST: i32 = 3;
+
+/// Whether a name can be told from its neighbours: printable ASCII without a colon, 255 bytes at most (`fdname_is_valid` of
+/// systemd's `fd-util`).
+pub(crate) fn is_name(name: &str) -> bool {
+    const LONGEST: usize = 255;
+    name.len() <= LONGEST && name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b':')
+}
+
+/// Puts the variables in that the parent knows. What the parent itself was told about its sockets is no news for the child.
+pub(crate) fn announce(settings: &Settings<'_>, variables: &mut Variables) {
+    if settings.sockets.is_empty() {
+        return;
+    }
+    variables.remove(PID);
+    variables.set(COUNT, &settings.sockets.len().to_string());
+    variables.set(NAMES, &settings.sockets.join(":"));
+}
+
+/// The variable that the child of one start is to write, if it gets sockets.
+pub(crate) fn pid_variable(settings: &Settings<'_>) -> Option<PidVariable> {
+    PidVariable::new(PID).filter(|_| !settings.sockets.is_empty())
+}
+
+/// The environment of one start: that of the command, and the variable that the child writes.
+pub(crate) fn environment<'a>(env: &'a CStringArray, pid: &'a PidVariable) -> Vec<Option<ThinCStr<'a>>> {
+    // SAFETY: the array goes into the plan of one start, which hands it to exec and to nobody else.
+    let pid = unsafe { ThinCStr::of_pid(pid) };
+    env.strings().map(ThinCStr::from).chain([pid]).map(Some).chain([None]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::usual("http", true)]
+    #[case::empty("", true)]
+    #[case::with_a_space("my socket", true)]
+    #[case::with_a_colon("a:b", false)]
+    #[case::with_a_line_end("a\n", false)]
+    #[case::with_a_nul("a\0", false)]
+    #[case::not_ascii("hütte", false)]
+    #[case::the_longest(&"x".repeat(255), true)]
+    #[case::longer(&"x".repeat(256), false)]
+    fn a_name_is_printable_ascii_without_a_colon(#[case] name: &str, #[case] is: bool) {
+        assert_eq!(is_name(name), is);
+    }
+}

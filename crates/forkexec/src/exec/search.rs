@@ -1,0 +1,49 @@
+//! From a program's name to the paths that exec tries.
+//!
+//! The search is done here, in the parent, by one rule on every system and C library: `execvp` and `posix_spawnp`
+//! differ in which `PATH` they read, in what an empty element means, and in which errors end the walk.
+
+use std::ffi::{CString, NulError, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+/// The paths to try for `program`, in order.
+pub(crate) fn candidates(program: &OsStr, list: &OsStr) -> Result<Vec<CString>, NulError> {
+    if program.as_bytes().contains(&b'/') {
+        return Ok(vec![CString::new(program.as_bytes())?]);
+    }
+    let directories = list.as_bytes().split(|&byte| byte == b':').filter(|directory| !directory.is_empty());
+    directories.map(|directory| CString::new(join(directory, program))).collect()
+}
+
+fn join(directory: &[u8], program: &OsStr) -> Vec<u8> {
+    let mut path = directory.to_vec();
+    if !path.ends_with(b"/") {
+        path.push(b'/');
+    }
+    path.extend_from_slice(program.as_bytes());
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::candidates;
+    use rstest::rstest;
+    use std::ffi::OsStr;
+
+    #[rstest]
+    #[case::in_order("ls", "/bin:/usr/bin", &["/bin/ls", "/usr/bin/ls"])]
+    #[case::a_slash_is_a_path("./ls", "/bin", &["./ls"])]
+    #[case::empty_elements_are_skipped("ls", ":/bin::", &["/bin/ls"])]
+    #[case::a_dot_is_the_working_directory("ls", ".", &["./ls"])]
+    #[case::no_double_slash("ls", "/bin/:/", &["/bin/ls", "/ls"])]
+    #[case::nowhere("ls", "", &[])]
+    fn a_name_is_searched_in_every_directory(
+        #[case] program: &str,
+        #[case] list: &str,
+        #[case] paths: &[&str],
+    ) {
+        let found = candidates(OsStr::new(program), OsStr::new(list)).unwrap();
+        let found: Vec<_> = found.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(found, paths);
+    }
+}

@@ -1,0 +1,55 @@
+//! Which sources are taken from a low number if one is to be had.
+
+use super::Draft;
+use super::{FIRST_SOURCE, ROOM_FOR_SOURCES};
+use crate::fds::low_fds::{self, HIGH};
+use crate::sys::{fd, system};
+use forkexec_core::Fd;
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
+
+/// Sources with high numbers, and what is left when they are lifted.
+#[derive(Default)]
+pub(crate) struct Relocation {
+    /// The highest sources in descending order, as many as a start has room for. A start takes them from its ends.
+    pub(super) sources: Vec<Fd>,
+    /// What the child needs anyway: nothing is gained by lifting what is not above it.
+    pub(crate) floor: Fd,
+    /// The highest kept descriptor among the sources. Where it lies above the soft limit by now, nothing can be put
+    /// under its number, and it has to stay there.
+    pub(crate) highest_kept: Option<Fd>,
+}
+
+impl Relocation {
+    /// Chooses among everything that the child reads: sources of mappings, kept descriptors and `tools`.
+    pub(super) fn choose(draft: &Draft<'_>, tools: &[Option<Fd>]) -> Self {
+        let kept = draft.descriptors.kept.iter().copied();
+        let tools = tools.iter().copied().flatten();
+        let needed: BTreeSet<Fd> = draft.mappings.values().copied().chain(kept).chain(tools).collect();
+        if !needed.is_empty() {
+            low_fds::reserve_first();
+        }
+        let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();
+        let limit = LazyCell::new(fd::highest_target);
+        let has_room = |fd: &Fd| !is_kept(fd) || *fd <= *limit;
+        // A low duplicate is closed after the start, which would drop the locks that this process has on the file.
+        // SAFETY: each source is the command's or the draft's, which outlive this function.
+        let source = |fd: Fd| unsafe { BorrowedFd::borrow_raw(fd) };
+        let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && system::is_never_locked(source(*fd));
+        let sources: Vec<Fd> =
+            needed.iter().rev().copied().filter(may_be_lifted).take(ROOM_FOR_SOURCES).collect();
+        let left = needed.iter().rev().find(|fd| !sources.contains(fd));
+        Self {
+            floor: left.copied().unwrap_or(0).max(HIGH - 1),
+            highest_kept: sources.iter().copied().find(is_kept),
+            sources,
+        }
+    }
+
+    /// The place of a source among the ends.
+    pub(super) fn place(&self, fd: Fd) -> Option<u8> {
+        let index = self.sources.iter().position(|&source| source == fd)?;
+        u8::try_from(index + FIRST_SOURCE).ok()
+    }
+}

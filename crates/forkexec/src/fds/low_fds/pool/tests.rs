@@ -1,0 +1,247 @@
+use super::{Fd, HIGH, MOST, Pool};
+use crate::fds::low_fds::LOW_NUMBERS;
+use crate::sys::backend::{file_id, is_cloexec};
+use crate::sys::system;
+use forkexec_core::FileId;
+use rstest::rstest;
+use std::fs::File;
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::sync::atomic::Ordering;
+use std::thread;
+
+/// A pool with so many slots, which is closed after the test.
+fn with_pool(slots: usize, test: impl FnOnce(&Pool)) {
+    let _alone = LOW_NUMBERS.lock();
+    let pool = Pool::open().expect("a pipe can be made");
+    (0..slots).for_each(|_| pool.grow().expect("low numbers are free"));
+    test(&pool);
+    let left = pool.descriptors();
+    pool.close();
+    assert!(left.into_iter().all(|fd| id(fd) != Some(pool.id)), "everything is closed");
+}
+
+fn id(fd: Fd) -> Option<FileId> {
+    file_id(fd).ok()
+}
+
+/// The slots, without what they are duplicates of.
+fn free(pool: &Pool) -> Vec<Fd> {
+    pool.descriptors().into_iter().filter(|&fd| fd != pool.original).collect()
+}
+
+fn file() -> File {
+    tempfile::tempfile().expect("a file can be made")
+}
+
+/// What a library does that takes a number of the pool's.
+fn replace(foreign: &File, number: Fd) {
+    // SAFETY: the number is the pool's, which looks at it before each use.
+    unsafe { system::replace(foreign.as_fd(), number) }.expect("it is open");
+}
+
+/// Closes what `replace` opened.
+fn close(number: Fd) {
+    // SAFETY: the pool has forgotten the number, and this test put a file there.
+    drop(unsafe { File::from_raw_fd(number) });
+}
+
+fn is_linux() -> bool {
+    system::shares_table()
+}
+
+#[test]
+fn slots_are_low_and_closed_by_exec() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(4, |pool| {
+        let slots = free(pool);
+        assert_eq!(slots.len(), 4);
+        assert!(slots.iter().all(|fd| (3..HIGH).contains(fd)), "{slots:?}");
+        assert!(pool.descriptors().into_iter().all(|fd| is_cloexec(fd) == Ok(true)));
+    });
+}
+
+#[test]
+fn a_slot_refers_to_its_source_until_it_is_dropped() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let (file, before) = (file(), free(pool));
+        let slot = pool.lend(file.as_fd(), |_| true).expect("two are free");
+        assert_eq!((id(slot.number()), is_cloexec(slot.number())), (id(file.as_raw_fd()), Ok(true)));
+        assert_eq!((free(pool).len(), pool.size()), (1, 2));
+        drop(slot);
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_slot_that_is_not_usable_is_passed_over() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let (file, slots) = (file(), free(pool));
+        let lent = pool.lend(file.as_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
+        assert_eq!((lent, pool.lend(file.as_fd(), |_| false).is_none()), (Some(slots[1]), true));
+    });
+}
+
+#[test]
+fn no_more_are_lent_than_there_are() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let file = file();
+        let lend = || pool.lend(file.as_fd(), |_| true);
+        let (first, second) = (lend().expect("free"), lend().expect("free"));
+        assert!(first.number() != second.number() && lend().is_none());
+        drop(first);
+        assert!(lend().is_some());
+    });
+}
+
+/// Somebody closed what was not his own, and the number is another file's by now.
+#[test]
+fn a_number_that_is_somebody_else_s_is_forgotten_and_left_alone() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign, slots) = (file(), file(), free(pool));
+        replace(&foreign, slots[0]);
+        assert!(pool.lend(file.as_fd(), |_| true).is_none());
+        assert_eq!((id(slots[0]), pool.size()), (id(foreign.as_raw_fd()), 0));
+        close(slots[0]);
+    });
+}
+
+#[test]
+fn a_lent_number_that_became_somebody_else_s_is_forgotten_and_left_alone() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign) = (file(), file());
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let number = slot.number();
+        replace(&foreign, number);
+        drop(slot);
+        assert_eq!((id(number), pool.size()), (id(foreign.as_raw_fd()), 0));
+        close(number);
+    });
+}
+
+/// Another thread is in `close`: it has passed the lent slot, and has not yet closed the original.
+#[test]
+fn slot_that_returns_during_a_close_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let slot = pool.lend(file().as_fd(), |_| true).expect("free");
+        let number = slot.number();
+        pool.is_closed.store(true, Ordering::SeqCst);
+        drop(slot);
+        assert_eq!((id(number), pool.size()), (None, 0));
+    });
+}
+
+/// Without what they are duplicates of, slots cannot come back: then what they held is closed.
+#[test]
+fn a_slot_that_cannot_be_restored_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let (file, foreign) = (file(), file());
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let number = slot.number();
+        replace(&foreign, pool.original);
+        drop(slot);
+        assert_eq!((id(number) == id(file.as_raw_fd()), pool.size(), pool.is_alive()), (false, 0, false));
+        assert_eq!(id(pool.original), id(foreign.as_raw_fd()));
+        close(pool.original);
+    });
+}
+
+#[test]
+fn a_source_that_is_not_open_costs_no_slot() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        let before = free(pool);
+        // SAFETY: no descriptor has this number, so that nothing owns it.
+        let closed = unsafe { BorrowedFd::borrow_raw(Fd::MAX) };
+        assert!(pool.lend(closed, |_| true).is_none());
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_slot_that_comes_back_after_the_pool_was_closed_is_closed() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(2, |pool| {
+        let file = file();
+        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let number = slot.number();
+        pool.close();
+        assert_eq!(id(number), id(file.as_raw_fd()));
+        drop(slot);
+        assert!(id(number) != id(file.as_raw_fd()) && id(number) != Some(pool.id));
+    });
+}
+
+#[rstest]
+#[case::more_than_there_are(4)]
+#[case::enough(MOST)]
+fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
+    if !is_linux() {
+        return;
+    }
+    with_pool(slots, |pool| {
+        let before = free(pool);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let file = file();
+                    for _ in 0..2_000 {
+                        let slot = pool.lend(file.as_fd(), |_| true);
+                        // What lies there is this thread's own.
+                        assert!(slot.is_none_or(|slot| id(slot.number()) == id(file.as_raw_fd())));
+                    }
+                });
+            }
+        });
+        assert_eq!(free(pool), before);
+    });
+}
+
+#[test]
+fn a_pool_has_room_for_so_many_and_no_more() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(MOST, |pool| assert_eq!((pool.grow(), pool.size()), (None, MOST)));
+}
+
+/// The pipe has no writer: whoever reads a placeholder gets its end at once.
+#[test]
+fn a_placeholder_is_at_its_end() {
+    if !is_linux() {
+        return;
+    }
+    with_pool(1, |pool| {
+        // SAFETY: the pool owns it, and the `File` does not close it.
+        let mut placeholder = ManuallyDrop::new(unsafe { File::from_raw_fd(free(pool)[0]) });
+        assert_eq!(placeholder.read(&mut [0]).expect("it is open"), 0);
+    });
+}

@@ -1,0 +1,196 @@
+//! The descriptors that are other ones at each start: the pipes of the standard streams, and the low numbers that are lent
+//! for high ones.
+
+use crate::error::{SpawnError, failed};
+use crate::fds::layout::{FIRST_SOURCE, Layout, ROOM, Relocation};
+use crate::fds::low_fds::{self, LowFd};
+use crate::sys::fd::{self, duplicate};
+use crate::sys::system;
+use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// The descriptors of one start. Dropping it closes, in the parent, what only the child needs.
+pub(crate) struct SpawnFds {
+    /// As the child finds them.
+    numbers: [Fd; ROOM],
+    /// As they were before some were lifted.
+    before: [Fd; ROOM],
+    childs: [Option<OwnedFd>; 3],
+    parents: [Option<OwnedFd>; 3],
+    slots: [Option<LowFd<'static>>; ROOM],
+}
+
+const NONE: Fd = -1;
+
+/// The pipes, as errors call them.
+pub(crate) const STREAMS: [&str; 3] =
+    ["the pipe of standard input", "the pipe of standard output", "the pipe of standard error"];
+
+impl SpawnFds {
+    /// Opens the pipes of the layout, and lifts what is to be lifted. All get numbers that `plan` does not claim,
+    /// because its moves were put in order without knowing them.
+    pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
+        let mut ends = Self {
+            numbers: [NONE; ROOM],
+            before: [NONE; ROOM],
+            childs: [None, None, None],
+            parents: [None, None, None],
+            slots: [const { None }; ROOM],
+        };
+        for index in (0..FIRST_SOURCE).filter(|&index| layout.piped[index]) {
+            let (childs, parents) = pipe(index)?;
+            let childs = off_the_targets(childs, plan)?;
+            ends.before[index] = childs.as_raw_fd();
+            ends.childs[index] = Some(childs);
+            ends.parents[index] = Some(parents);
+        }
+        for (place, &source) in ends.before[FIRST_SOURCE..].iter_mut().zip(layout.sources()) {
+            *place = source;
+        }
+        ends.numbers = ends.before;
+        if let Some(lift) = layout.lift.as_ref().filter(|_| system::shares_table()) {
+            ends.lift(lift, plan);
+        }
+        Ok(ends)
+    }
+
+    /// Lifts everything that is above what the child needs anyway, or nothing: one that is left behind costs as much as
+    /// all of them.
+    fn lift(&mut self, lift: &Relocation, plan: &Plan<'_>) {
+        if lift.highest_kept.is_some_and(|kept| kept > fd::highest_target()) {
+            return;
+        }
+        for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
+            // SAFETY: `childs` owns the pipes. The other sources are the command's, which lives as long as its layout.
+            let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
+            self.slots[index] = low_fds::lend(source, |slot| !plan.claims(slot));
+            let Some(slot) = &self.slots[index] else {
+                self.slots = [const { None }; ROOM];
+                self.numbers = self.before;
+                return;
+            };
+            self.numbers[index] = slot.number();
+        }
+    }
+
+    /// What a plan's `ends` are.
+    pub(crate) fn numbers(&self) -> &[Fd] {
+        &self.numbers
+    }
+
+    /// The parent's ends of the pipes.
+    pub(crate) fn take_parents(&mut self) -> [Option<OwnedFd>; 3] {
+        std::mem::take(&mut self.parents)
+    }
+
+    /// What a child reported, with the numbers that descriptors had before they were lifted.
+    pub(crate) fn as_known(&self, error: LaunchError) -> LaunchError {
+        match error {
+            LaunchError::Child(report) if report.stage == Stage::DupFds => {
+                let index = self.numbers.iter().position(|&number| number == report.operand);
+                let operand = index.map_or(report.operand, |index| self.before[index]);
+                LaunchError::Child(Report { operand, ..report })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The child's and the parent's end: the child reads standard input, and writes the others.
+fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let (reader, writer) = io::pipe().map_err(|error| failed(STREAMS[index], &error))?;
+    Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
+}
+
+/// Under a number that no step of the plan writes to.
+pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
+    while plan.claims(fd.as_raw_fd()) {
+        fd = duplicate(&fd, fd.as_raw_fd() + 1)?;
+    }
+    Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SpawnFds;
+    use crate::command::Command;
+    use crate::config::settings::SpawnPolicy;
+    use crate::config::stdio::Stdio;
+    use crate::fds::low_fds::{HIGH, LOW_NUMBERS, reserve_low_fds};
+    use crate::prepare::prepared::Prepared;
+    use crate::spawn::planned;
+    use forkexec_core::Fd;
+    use std::io::PipeReader;
+    use std::os::fd::AsRawFd;
+
+    /// The numbers of the ends that there are.
+    fn ends(prepared: &Prepared<'_>) -> Vec<Fd> {
+        let ends =
+            planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
+        ends.numbers.into_iter().filter(|&number| number >= 0).collect()
+    }
+
+    /// Raises the soft descriptor limit of the host to the customary 1,024, as far as the hard one allows that.
+    fn raise_descriptor_limit() {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure is written.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+        limit.rlim_cur = limit.rlim_max.min(limit.rlim_cur.max(1_024));
+        // SAFETY: the structure is read.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+    }
+
+    /// Enough pipes that the next number is high.
+    fn crowd() -> Vec<PipeReader> {
+        raise_descriptor_limit();
+        (0..HIGH + 2).map(|_| std::io::pipe().expect("a pipe can be made").0).collect()
+    }
+
+    /// Tries `attempt` until it holds. Another test of this process may close a low number in between, and then a pipe
+    /// that should be high is not. If the code is wrong, every attempt fails.
+    fn holds_undisturbed(attempt: impl Fn() -> Result<(), String>) {
+        let _alone = LOW_NUMBERS.lock();
+        reserve_low_fds(16).expect("a pipe can be made");
+        let mut outcomes = (0..100).map(|_| attempt());
+        assert!(outcomes.any(|outcome| outcome.is_ok()), "{:?}", attempt());
+    }
+
+    #[test]
+    fn high_numbers_are_relocated_where_that_helps() {
+        holds_undisturbed(|| {
+            let crowd = crowd();
+            let kept = crowd.last().expect("there are some");
+            let mut command = Command::new("true");
+            command.keep_fd(kept).stdout(Stdio::piped());
+            let relocated = ends(&command.prepare().expect("it means something"));
+            command.inherit_all();
+            let inherited = ends(&command.prepare().expect("it means something"));
+            command.close_strategy(crate::CloseStrategy::Bulk).spawn_policy(SpawnPolicy::Fork);
+            let forked = ends(&command.prepare().expect("it means something"));
+            let low = relocated.iter().all(|&fd| fd < HIGH) == crate::sys::system::shares_table();
+            // A kept descriptor needs no end if the table is inherited whole or copied.
+            let high = [&inherited, &forked].iter().all(|ends| ends.len() == 1 && ends[0] >= HIGH);
+            (low && high).then_some(()).ok_or(format!("{relocated:?} {inherited:?} {forked:?}"))
+        });
+    }
+
+    /// Nothing is gained if the child keeps a file with a higher number than all the rest.
+    #[test]
+    fn nothing_is_relocated_below_the_highest_kept_file() {
+        holds_undisturbed(|| {
+            let crowd = crowd();
+            let kept = crowd.last().expect("there are some");
+            let file = tempfile::tempfile().expect("a file can be made");
+            let file = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900))
+                .expect("below the limit");
+            // SAFETY: the number is new, and nobody else has it.
+            let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
+            let mut command = Command::new("true");
+            command.keep_fd(kept).map_fd(&file, 5).stdout(Stdio::piped());
+            let ends = ends(&command.prepare().expect("it means something"));
+            let high = ends.iter().all(|&fd| fd >= HIGH) && (ends.len() == 1 || ends[1] == kept.as_raw_fd());
+            high.then_some(()).ok_or(format!("{ends:?}"))
+        });
+    }
+}

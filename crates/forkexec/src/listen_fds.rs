@@ -1,0 +1,182 @@
+//! The started side.
+
+use crate::error::{ActivationError, Error};
+use crate::exec::listen_vars::{COUNT, FIRST, NAMES, PID};
+use crate::sys::backend;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A descriptor that was handed to this program by socket activation: see [`listen_fds`].
+#[derive(Debug)]
+pub struct ListenFd {
+    /// The name that it was given, `unknown` if it was given none (`sd_listen_fds_with_names(3)`).
+    pub name: String,
+    /// The descriptor. What kind of socket it is has to be known, or asked: std's sockets are made from it
+    /// (`TcpListener::from(fd)`).
+    pub fd: OwnedFd,
+}
+
+/// Takes the sockets that this program was handed by socket activation, in their order. Returns none if the program was
+/// started without socket activation.
+///
+/// It reads `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` (`sd_listen_fds(3)`), as
+/// [`Command::listen_fd`](crate::Command::listen_fd), systemd and others set them. Each descriptor must be open and not
+/// close-on-exec, as after an exec. It becomes close-on-exec, so that this program's children do not inherit it. It may be
+/// something else than a socket: systemd also hands over pipes, devices and memory files.
+///
+/// The sockets are taken once: a later call of the process returns an error.
+///
+/// The variables stay as they are, because changing the environment of a program with several threads is not safe. The
+/// children of this program see from `LISTEN_PID` that the variables are not for them.
+///
+/// # Safety
+///
+/// No other code of this process owns the descriptors that the variables announce, which are the numbers from 3 up. That holds
+/// at the start of `main`. Later, a library may have opened one of these numbers itself, and this function would give the
+/// descriptor a second owner. The checks refuse what std opened, but cannot refuse all: the environment is no proof of
+/// ownership.
+///
+/// # Errors
+///
+/// Returns [`Error::Activation`] if the variables are for this process and are not valid, if a descriptor is not open or is
+/// close-on-exec, or if the sockets were taken before. In all these cases no descriptor is taken, and all stay open.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::listen_fds;
+/// use std::net::TcpListener;
+///
+/// // SAFETY: it is the first call in `main`: nothing else has opened a descriptor.
+/// let mut handed = unsafe { listen_fds() }?;
+/// let listener = match handed.pop() {
+///     Some(socket) => TcpListener::from(socket.fd),
+///     None => TcpListener::bind("127.0.0.1:0")?, // started by hand
+/// };
+/// # let _ = listener;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub unsafe fn listen_fds() -> Result<Vec<ListenFd>, Error> {
+    // No lock: one that another thread holds at a fork(2) would stay locked.
+    static ARE_TAKEN: AtomicBool = AtomicBool::new(false);
+    let names = announced(|name| env::var_os(name))?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if ARE_TAKEN.load(Ordering::SeqCst) {
+        return Err(ActivationError::TakenBefore.into());
+    }
+    let fds = FIRST..;
+    for fd in fds.clone().take(names.len()) {
+        was_inherited(fd)?;
+    }
+    if ARE_TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(ActivationError::TakenBefore.into());
+    }
+    // SAFETY: each is open, as was just seen. The caller promises that no other code owns it, and no call took it before.
+    let take = |fd| unsafe { take(fd) };
+    Ok(fds.zip(names).map(|(fd, name)| ListenFd { name, fd: take(fd) }).collect())
+}
+
+/// The names of the descriptors that this process is meant by.
+fn announced(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>, ActivationError> {
+    let Some(pid) = variable(PID) else { return Ok(Vec::new()) };
+    if number(PID, &pid)? != process::id() {
+        return Ok(Vec::new());
+    }
+    let Some(count) = variable(COUNT) else { return Ok(Vec::new()) };
+    let room = RawFd::MAX.abs_diff(FIRST);
+    let count = number(COUNT, &count).ok().filter(|&count| count <= room);
+    let count = count.ok_or_else(|| bad(COUNT, &variable(COUNT).unwrap_or_default()))?;
+    let Some(names) = variable(NAMES) else { return Ok(unnamed(count)) };
+    let words = names.to_str().ok_or_else(|| bad(NAMES, &names))?;
+    let words: Vec<String> = words.split(':').map(str::to_owned).collect();
+    match usize::try_from(count) {
+        Ok(0) => Ok(Vec::new()),
+        Ok(count) if count == words.len() => Ok(words),
+        _ => Err(ActivationError::Names { count, names: words.len() }),
+    }
+}
+
+fn unnamed(count: u32) -> Vec<String> {
+    (0..count).map(|_| "unknown".to_owned()).collect()
+}
+
+fn number(name: &'static str, value: &OsStr) -> Result<u32, ActivationError> {
+    value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| bad(name, value))
+}
+
+fn bad(name: &'static str, value: &OsStr) -> ActivationError {
+    ActivationError::Variable { name, value: value.to_owned() }
+}
+
+/// Whether a descriptor can be one that exec left open. Each that std opens is close-on-exec.
+fn was_inherited(fd: RawFd) -> Result<(), ActivationError> {
+    match backend::is_cloexec(fd) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ActivationError::Taken { fd }),
+        Err(_) => Err(ActivationError::NotOpen { fd }),
+    }
+}
+
+/// # Safety
+///
+/// The descriptor is open, and nothing owns it.
+unsafe fn take(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller promises as much.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // The flag of an open descriptor can always be set.
+    let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    fd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::announced;
+    use rstest::rstest;
+    use std::ffi::OsString;
+    use std::process;
+
+    fn answer(pid: &str, count: Option<&str>, names: Option<&str>) -> Result<Vec<String>, String> {
+        let announced = announced(|name| {
+            let value = match name {
+                "LISTEN_PID" => Some(pid),
+                "LISTEN_FDS" => count,
+                _ => names,
+            };
+            value.map(OsString::from)
+        });
+        announced.map_err(|error| error.to_string())
+    }
+
+    #[rstest]
+    #[case::no_count(None, None, Ok(&[][..]))]
+    #[case::none(Some("0"), None, Ok(&[][..]))]
+    #[case::none_with_an_empty_name(Some("0"), Some(""), Ok(&[][..]))]
+    #[case::without_names(Some("2"), None, Ok(&["unknown", "unknown"][..]))]
+    #[case::with_names(Some("2"), Some("http:admin"), Ok(&["http", "admin"][..]))]
+    #[case::with_an_empty_name(Some("1"), Some(""), Ok(&[""][..]))]
+    #[case::too_few_names(Some("2"), Some("http"), Err("LISTEN_FDS says 2, and LISTEN_FDNAMES has 1 names"))]
+    #[case::not_a_number(Some("two"), None, Err("LISTEN_FDS is \"two\""))]
+    #[case::negative(Some("-1"), None, Err("LISTEN_FDS is \"-1\""))]
+    #[case::beyond_all_descriptors(Some("2147483647"), None, Err("LISTEN_FDS is \"2147483647\""))]
+    fn what_is_said_to_this_process_is_understood_or_refused(
+        #[case] count: Option<&str>,
+        #[case] names: Option<&str>,
+        #[case] expected: Result<&[&str], &str>,
+    ) {
+        let own = process::id().to_string();
+        let expected = expected.map(|names| names.iter().copied().map(String::from).collect::<Vec<_>>());
+        assert_eq!(answer(&own, count, names), expected.map_err(str::to_owned));
+        assert_eq!(answer("1", count, names), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_process_id_that_is_none_is_refused() {
+        assert_eq!(answer("me", Some("1"), None), Err("LISTEN_PID is \"me\"".to_owned()));
+    }
+}

@@ -1,0 +1,190 @@
+//! From a child's report to an error that a person can act on: the operand's name, and the cause.
+
+mod exec;
+mod permission;
+pub(crate) mod program;
+mod size;
+mod view;
+
+use crate::config::settings::{Directory, Settings};
+use crate::config::source::FdSource;
+use crate::error::{Cause, Error, Operand, SpawnError};
+use crate::prepare::prepared::Prepared;
+use crate::spawn::failure::exec::Sight;
+use crate::spawn::failure::permission::{Person, of_directory};
+use crate::spawn::failure::size::of_size;
+use crate::spawn::failure::view::View;
+use crate::sys::cgroup::of_cgroup;
+use crate::sys::{backend, system};
+use forkexec_core::{
+    CHANNEL_REPLACED, Errno, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, LaunchError, Limit, Report, Stage,
+};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// What a launcher's error means for this command.
+pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
+    match error {
+        LaunchError::Parent { stage, errno } => {
+            let what =
+                if stage == Stage::Setup { Operand::Setup("the report channel") } else { Operand::None };
+            SpawnError { stage, operand: what, errno, cause: None }.into()
+        }
+        LaunchError::ForkRequired(reason) => Error::ForkRequired { reason },
+        LaunchError::Child(report) => of_report(prepared, report).into(),
+        LaunchError::Died { stage, status } => {
+            Error::Died { stage, status: status.map(ExitStatus::from_raw) }
+        }
+    }
+}
+
+fn of_report(prepared: &Prepared<'_>, report: Report) -> SpawnError {
+    let Report { stage, errno, .. } = report;
+    match stage {
+        Stage::Exec => of_exec(prepared, report),
+        _ => SpawnError {
+            stage,
+            operand: of_stage(prepared, report),
+            errno,
+            cause: of_earlier(prepared, report),
+        },
+    }
+}
+
+fn of_hook(report: Report) -> Option<Cause> {
+    match report.operand {
+        HOOK_WITHOUT_ERRNO => Some(Cause::NoErrno),
+        HOOK_PANICKED => Some(Cause::Panicked),
+        CHANNEL_REPLACED => Some(Cause::ChannelReplaced),
+        _ => None,
+    }
+}
+
+fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
+    let settings = &prepared.settings;
+    let number = |id: Option<u32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
+    let signed = |id: Option<i32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
+    // As the caller knows it, wherever it was moved.
+    let fd = |fd: Option<&FdSource<'_>>| fd.map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd()));
+    match report.stage {
+        Stage::KeepFds | Stage::ParentEnds | Stage::DupFds => Operand::Fd(report.operand),
+        Stage::Signals => Operand::Number(report.operand.into()),
+        Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
+        Stage::Chroot => prepared.root.as_deref().map_or(Operand::None, path),
+        Stage::EarlyChdir => fd(settings.directory_fd()),
+        Stage::Chdir => prepared.directory.as_deref().map_or(Operand::None, path),
+        Stage::ProcessGroup => signed(settings.process_group),
+        Stage::Terminal => fd(settings.terminal.as_ref()),
+        Stage::Foreground => fd(settings.foreground.as_ref()),
+        Stage::Limits => limit(prepared, report.operand),
+        Stage::Nice => signed(settings.nice),
+        Stage::Groups => prepared.groups().map_or(Operand::None, |groups| Operand::Groups(groups.to_vec())),
+        Stage::Gid => number(settings.gid),
+        Stage::Uid => number(settings.uid),
+        Stage::DieWithParent => signed(settings.die_with_parent),
+        _ => Operand::None,
+    }
+}
+
+fn limit(prepared: &Prepared<'_>, index: i32) -> Operand {
+    let limit = usize::try_from(index).ok().and_then(|index| prepared.settings.limits.get(index));
+    limit.map_or(Operand::None, |limit| Operand::Limit {
+        name: backend::resource_name(limit.resource),
+        soft: limit.soft,
+        hard: limit.hard,
+    })
+}
+
+fn path(path: &CStr) -> Operand {
+    Operand::Path(path_buf(path))
+}
+
+fn path_buf(path: &CStr) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
+}
+
+fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
+    let Report { errno, .. } = report;
+    let settings = &prepared.settings;
+    if errno == Errno::NOENT {
+        return of_missing(prepared);
+    }
+    let tried =
+        usize::try_from(report.operand).ok().and_then(|index| prepared.candidates.strings().get(index));
+    let path = tried.map_or_else(|| PathBuf::from(&settings.program), |path| path_buf(path));
+    let cause = match errno {
+        Errno::TOOBIG => Some(of_size(prepared)),
+        Errno::AGAIN => of_process_limit(settings),
+        errno => View::of_exec(settings)
+            .and_then(|view| exec::of_other(&view, Person::of_child(prepared).as_ref(), &path, errno)),
+    };
+    SpawnError { stage: Stage::Exec, operand: Operand::Path(path), errno, cause }
+}
+
+/// Each candidate is missing, or one is there and lacks something: that one is to be named.
+fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
+    let settings = &prepared.settings;
+    let view = View::of_exec(settings);
+    let failed = |path, cause| SpawnError {
+        stage: Stage::Exec,
+        operand: Operand::Path(path),
+        errno: Errno::NOENT,
+        cause,
+    };
+    let mut all_missing = true;
+    for path in prepared.candidates.strings().iter().map(|candidate| path_buf(candidate)) {
+        match view.as_ref().map_or(Sight::Unseen, |view| exec::of_missing(view, &path)) {
+            Sight::There(cause) => return failed(path, cause),
+            Sight::Missing => {}
+            Sight::Unseen => all_missing = false,
+        }
+    }
+    let missing = || Cause::ProgramMissing { searched: prepared.searched.clone(), from: seen_from(prepared) };
+    failed(PathBuf::from(&settings.program), all_missing.then(missing))
+}
+
+/// From where a relative candidate was looked up, unless that is where the parent is.
+fn seen_from(prepared: &Prepared<'_>) -> Option<Operand> {
+    let is_relative = |path: &CString| !path.to_bytes().starts_with(b"/");
+    if !prepared.candidates.strings().iter().any(is_relative) {
+        return None;
+    }
+    match &prepared.settings.directory {
+        Some(Directory::Path(path)) => Some(Operand::Path(path.clone())),
+        Some(Directory::Fd(fd)) => Some(Operand::Fd(fd.as_raw_fd())),
+        None => prepared.settings.root.is_some().then(|| Operand::Path("/".into())),
+    }
+}
+
+/// execve(2), EAGAIN: the limit is looked at once more when the real user was changed.
+fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
+    let user = settings.uid.filter(|_| settings.hooks.is_empty())?;
+    let limit = |limit: &&Limit| system::processes::LIMIT == Some(limit.resource);
+    let set = settings.limits.iter().rev().find(limit).map(|limit| limit.soft);
+    (system::processes::is_at_limit(user, set) == Some(true)).then_some(Cause::ProcessLimit)
+}
+
+/// What is behind the failure of a stage before exec.
+fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
+    let settings = &prepared.settings;
+    match (report.stage, report.errno) {
+        (Stage::Cgroup, errno) => of_cgroup(settings.cgroup.as_deref()?, errno),
+        (Stage::Chdir, Errno::ACCES) => of_directory(prepared, &path_buf(prepared.directory.as_deref()?)),
+        (Stage::Terminal, Errno::PERM) => {
+            session_of(settings.terminal.as_ref()?).map(Cause::TerminalOfSession)
+        }
+        (Stage::PreExec, _) => of_hook(report),
+        _ => None,
+    }
+}
+
+/// The session whose controlling terminal this is. Linux tells that of the caller's own terminal alone.
+fn session_of(terminal: &FdSource<'_>) -> Option<i32> {
+    // SAFETY: the descriptor is the command's, or borrowed for as long as the command lives.
+    let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
+    Some(session).filter(|&session| session > 0)
+}

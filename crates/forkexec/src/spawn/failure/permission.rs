@@ -1,0 +1,93 @@
+//! The user that the child runs as, and what permission bits say to that user.
+
+use super::Cause;
+use super::view::View;
+use crate::prepare::prepared::Prepared;
+use crate::sys::system;
+use nix::unistd::{getegid, geteuid};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+/// A user with its groups.
+pub(crate) struct Person {
+    user: u32,
+    group: u32,
+    groups: Vec<u32>,
+}
+
+/// The bit of the others that lets them execute a file, or search a directory.
+const EXECUTE: u32 = 0o1;
+
+impl Person {
+    /// The user of the child. `None` for the superuser, whose capabilities count and not the bits.
+    pub(crate) fn of_child(prepared: &Prepared<'_>) -> Option<Self> {
+        let settings = &prepared.settings;
+        let user = settings.uid.unwrap_or_else(|| geteuid().as_raw());
+        let group = settings.gid.unwrap_or_else(|| getegid().as_raw());
+        let groups = prepared.groups().map_or_else(own_groups, <[u32]>::to_vec);
+        (user != 0).then_some(Self { user, group, groups })
+    }
+
+    /// Whether the bits deny execution or search: those of the owner, the group or the others, and of none beside
+    /// (path_resolution(7)).
+    fn is_denied(&self, about: &Metadata) -> bool {
+        let is_member = about.gid() == self.group || self.groups.contains(&about.gid());
+        let place = match () {
+            () if about.uid() == self.user => 6,
+            () if is_member => 3,
+            () => 0,
+        };
+        about.mode() >> place & EXECUTE == 0
+    }
+
+    /// The first directory on the way to a path that denies search, and where the path leads if none does.
+    pub(super) fn search(&self, view: &View, path: &Path) -> Result<Option<PathBuf>, Cause> {
+        let mut searched = Vec::new();
+        let found = view.follow(path, &mut searched);
+        searched.iter().try_for_each(|directory| self.search_one(directory))?;
+        Ok(found.ok())
+    }
+
+    fn search_one(&self, directory: &Path) -> Result<(), Cause> {
+        match self.denies(directory) {
+            Some(mode) => Err(Cause::SearchDenied { directory: directory.to_owned(), mode, user: self.user }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a file denies execution.
+    pub(super) fn execute(&self, file: &Path) -> Result<(), Cause> {
+        match self.denies(file) {
+            Some(mode) => Err(Cause::ExecuteDenied { file: file.to_owned(), mode, user: self.user }),
+            None => Ok(()),
+        }
+    }
+
+    /// The bits that deny, unless an access control list decides.
+    fn denies(&self, path: &Path) -> Option<u32> {
+        let about = fs::metadata(path).ok()?;
+        (self.is_denied(&about) && !system::has_acl(path)).then_some(about.mode() & 0o7777)
+    }
+}
+
+/// What denies the child a working directory.
+pub(crate) fn of_directory(prepared: &Prepared<'_>, path: &Path) -> Option<Cause> {
+    let person = Person::of_child(prepared)?;
+    match person.search(&View::of_directory(&prepared.settings), path) {
+        Err(cause) => Some(cause),
+        Ok(found) => person.search_one(&found?).err(),
+    }
+}
+
+/// nix does not have the call on Apple's systems.
+fn own_groups() -> Vec<u32> {
+    // SAFETY: with a length of 0 nothing is written.
+    let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: as many have room as are asked for.
+    let count = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    groups
+}

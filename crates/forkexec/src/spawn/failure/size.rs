@@ -1,0 +1,44 @@
+//! E2BIG: the string that is too long, or the sum that is.
+
+use super::Cause;
+use crate::prepare::prepared::Prepared;
+use crate::sys::{backend, system};
+use forkexec_core::Resource;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+/// What is too large, of arguments and environment as they were handed to exec.
+pub(crate) fn of_size(prepared: &Prepared<'_>) -> Cause {
+    let longest = system::longest_string();
+    let is_too_long = |string: &CStr| longest.is_some_and(|limit| string.count_bytes() > limit);
+    let limit = longest.unwrap_or(usize::MAX);
+    if let Some((index, argument)) =
+        prepared.argv.strings().enumerate().find(|(_, string)| is_too_long(string))
+    {
+        return Cause::ArgumentTooLong { index, length: argument.count_bytes(), limit };
+    }
+    if let Some(variable) = prepared.env.strings().find(|string| is_too_long(string)) {
+        let name = name(variable.to_bytes()).to_owned();
+        return Cause::VariableTooLong { name, length: variable.count_bytes(), limit };
+    }
+    let (total, longest) = prepared.size();
+    let limit = system::most_bytes(stack_limit(prepared)).filter(|&limit| total > limit);
+    Cause::TooLarge { total, longest, limit }
+}
+
+/// A leading `=` belongs to the name.
+fn name(variable: &[u8]) -> &OsStr {
+    let end = variable.iter().skip(1).position(|&byte| byte == b'=').map_or(variable.len(), |at| at + 1);
+    OsStr::from_bytes(&variable[..end])
+}
+
+/// The child's own soft limit, unless a closure may have set it.
+fn stack_limit(prepared: &Prepared<'_>) -> Option<u64> {
+    let settings = &prepared.settings;
+    if !settings.hooks.is_empty() {
+        return None;
+    }
+    let set =
+        settings.limits.iter().rev().find(|limit| limit.resource == Resource::STACK).map(|limit| limit.soft);
+    set.or_else(backend::stack_limit)
+}

@@ -1,0 +1,25 @@
+//! Layer 1: the system. Calls of the kernel, each behind one small function, and what this system has.
+//!
+//! - `system`: selects the module of this system, the only place where a system is named
+//! - `backend`: what the parent asks the backend
+//! - `fd`, `exit_fd`, `poll`: descriptors
+//! - `waitid`, `wait`, `usage`: the end of a child
+//! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
+//! - `per_process`, `worker`: state and threads of this library
+//! - `android`: what the parent knows of the release of Android
+
+pub(crate) mod android;
+pub(crate) mod backend;
+pub(crate) mod cgroup;
+pub(crate) mod exit_fd;
+pub(crate) mod fd;
+pub(crate) mod orphans;
+pub(crate) mod per_process;
+pub(crate) mod poll;
+pub(crate) mod process_list;
+pub(crate) mod system;
+pub(crate) mod tree_means;
+pub(crate) mod usage;
+pub(crate) mod wait;
+pub(crate) mod waitid;
+pub(crate) mod worker;

@@ -1,0 +1,95 @@
+//! The backend and the launcher of this system, and what the parent asks them.
+
+use super::system::{BACKEND, LAUNCHER, forking};
+use forkexec_core::{
+    Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
+    Resource, Signal, SignalSet, Sys,
+};
+
+/// The backend of this system, with its real system calls.
+///
+/// # Safety
+///
+/// The caller makes the promise of [`Kernel::new`] for each use of the value.
+pub(crate) unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
+    &BACKEND
+}
+
+/// Whether a descriptor is closed by exec. The question changes nothing, whoever owns the number.
+pub(crate) fn is_cloexec(fd: Fd) -> Result<bool, Errno> {
+    BACKEND.sys().is_cloexec(fd)
+}
+
+/// The file that a descriptor refers to. The question changes nothing, whoever owns the number.
+pub(crate) fn file_id(fd: Fd) -> Result<FileId, Errno> {
+    BACKEND.sys().file_id(fd)
+}
+
+/// Whether there is a signal with this number. If the backend does not know the highest one, the system answers.
+pub(crate) fn is_signal(signal: Signal) -> bool {
+    let sys = BACKEND.sys();
+    (1..=sys.highest_signal()).contains(&signal) && sys.disposition(signal) != Err(Errno::INVAL)
+}
+
+/// What the backend has.
+pub(crate) fn capabilities() -> &'static Capabilities {
+    BACKEND.capabilities()
+}
+
+/// Returns true if the running release has the operation.
+pub(crate) fn has(operation: Operation) -> bool {
+    BACKEND.has(operation)
+}
+
+/// The call that closes many descriptors at once on the running release.
+pub(crate) fn bulk_closer() -> Option<&'static str> {
+    BACKEND.bulk_closer()
+}
+
+/// What the calling thread blocks.
+pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
+    let sys = BACKEND.sys();
+    let mask = sys.block_signals()?;
+    sys.set_mask(mask)?;
+    Ok(mask)
+}
+
+/// The soft limit of the stack.
+pub(crate) fn stack_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is written, and lives until the call returns.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    #[expect(clippy::allow_attributes, reason = "the type differs by system")]
+    #[allow(clippy::useless_conversion)]
+    (answer == 0).then(|| u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
+}
+
+/// The name of a resource, as people know it.
+pub(crate) fn resource_name(resource: Resource) -> String {
+    let known = capabilities().resources.iter().find(|(_, known)| *known == resource);
+    known.map_or_else(|| format!("number {}", resource.0), |(name, _)| (*name).to_owned())
+}
+
+/// A method by which a child is started.
+#[derive(Clone, Copy)]
+pub(crate) enum By {
+    /// The fastest one.
+    Any,
+    /// One that does not copy the parent's memory.
+    NoFork,
+    /// fork(2).
+    Fork,
+}
+
+/// Starts a child.
+///
+/// # Safety
+///
+/// The caller owns or borrows each descriptor that the plan names until this returns.
+pub(crate) unsafe fn launch(by: By, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    match by {
+        By::Any => LAUNCHER.launch(plan),
+        By::NoFork => LAUNCHER.launch_fast(plan),
+        By::Fork => forking().launch(plan),
+    }
+}

@@ -1,0 +1,325 @@
+//! A control group of a child's own, version 2 (cgroups(7)).
+//!
+//! A process leaves its group by a write to `cgroup.procs` of another group. The kernel allows that if the file of the other
+//! group, and that of the nearest group above both, may be written ("Delegation Containment" of
+//! `Documentation/admin-guide/cgroup-v2.rst`). So a child can leave if its user may write to `cgroup.procs` of any group
+//! above its own.
+
+mod refusal;
+
+use super::poll::{is_readable_until, is_ready_until};
+use super::system::pidfd;
+use forkexec_core::Cgroup;
+use nix::poll::PollFlags;
+pub(crate) use refusal::{cgroup_failed, of_cgroup};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Instant;
+
+/// The directory of this process's own group, if the hierarchy of version 2 is mounted.
+pub(crate) fn own() -> Option<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| place_of(line, group))
+}
+
+/// Where a group lies below a mount, if that is one of the hierarchy: proc_pid_mountinfo(5).
+fn place_of(mount: &str, group: &str) -> Option<PathBuf> {
+    let (place, kind) = mount.split_once(" - ")?;
+    if kind.split(' ').next() != Some("cgroup2") {
+        return None;
+    }
+    let mut fields = place.split(' ').skip(3);
+    let (root, point) = (fields.next()?, fields.next()?);
+    // A group outside of what is mounted begins with `/..`.
+    let rest = Path::new(group).strip_prefix(root).ok()?;
+    let is_seen = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    // A blank, a tab or a backslash would be written as a number.
+    (is_seen && !point.contains('\\')).then(|| Path::new(point).join(rest))
+}
+
+/// A group that was made for one child. It is removed when it is dropped, if nobody is left in it.
+#[derive(Debug)]
+pub(crate) struct ChildCgroup {
+    path: PathBuf,
+    /// The child could not leave when it started.
+    is_sealed: bool,
+}
+
+/// The ids with which a child opens files.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Without a list, any.
+    pub(crate) groups: Option<Vec<u32>>,
+}
+
+impl Identity {
+    /// Whether this user may write to a file, by its mode. The superuser may.
+    fn may_write(&self, file: &Metadata) -> bool {
+        let is_listed = |gid| self.groups.as_ref().is_none_or(|groups| groups.contains(&gid));
+        let in_group = file.gid() == self.gid || is_listed(file.gid());
+        let allows = |bit| file.mode() & bit != 0;
+        let is_owner = file.uid() == self.uid;
+        self.uid == 0 || allows(0o002) || is_owner && allows(0o200) || in_group && allows(0o020)
+    }
+
+    /// Whether this user may write to `cgroup.procs` of a group or of one above it, or that is not known.
+    fn may_leave_for(&self, base: &Path) -> bool {
+        let mut files = base.ancestors().map(|group| group.join("cgroup.procs").metadata());
+        let first = files.next().into_iter();
+        let above = files.take_while(|file| !matches!(file, Err(error) if is_removed(error)));
+        first.chain(above).any(|file| file.map_or(true, |file| self.may_write(&file)))
+    }
+}
+
+/// What a start needs of a leaf: the descriptors by which the child is born in it, or enters it.
+pub(crate) struct CgroupFds {
+    pub(crate) directory: OwnedFd,
+    pub(crate) procs: OwnedFd,
+}
+
+impl CgroupFds {
+    pub(crate) fn numbers(&self) -> Cgroup {
+        Cgroup { directory: self.directory.as_raw_fd(), procs: self.procs.as_raw_fd() }
+    }
+}
+
+impl ChildCgroup {
+    /// Makes one below `base`, for a child of this identity. Without one the child has the parent's, which can put children into
+    /// groups, and so can take them out.
+    pub(crate) fn make(base: &Path, identity: Option<&Identity>) -> io::Result<(Self, CgroupFds)> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let path = loop {
+            let number = COUNT.fetch_add(1, Relaxed);
+            let path = base.join(format!("forkexec-{}-{number}", process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                // An earlier process with this number was killed before it removed its own.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let is_sealed = identity.is_some_and(|identity| !identity.may_leave_for(base));
+        let leaf = Self { path, is_sealed };
+        let directory = File::open(&leaf.path)?.into();
+        let procs = File::options().write(true).open(leaf.path.join("cgroup.procs"))?.into();
+        Ok((leaf, CgroupFds { directory, procs }))
+    }
+
+    /// Returns true if the child could not leave when it started.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// Kills all that are in it or below it, with those that start meanwhile, and waits until nobody is left unless told
+    /// otherwise: how many there were a moment before.
+    pub(crate) fn end(&self, waits: bool) -> io::Result<usize> {
+        let members = self.members()?;
+        if !waits {
+            return self.kill(members.len());
+        }
+        // The file that tells of the last one's end does so ten milliseconds after it told of the first one's birth, at the
+        // earliest. Their own descriptors tell at once; where there are many, or numbers are others' by now, they need not.
+        let own: Vec<OwnedFd> = members.iter().take(FEW).filter_map(|&pid| pidfd::open(pid).ok()).collect();
+        let remain = self.members()?;
+        let are_theirs = members.iter().all(|pid| remain.contains(pid));
+        let found = self.kill(members.len())?;
+        for process in own.iter().filter(|_| are_theirs) {
+            is_readable_until(process.as_fd(), None)?;
+        }
+        self.is_empty_by(None)?;
+        Ok(found)
+    }
+
+    fn kill(&self, count: usize) -> io::Result<usize> {
+        let written = File::options().write(true).open(self.path.join("cgroup.kill"));
+        match written.and_then(|mut file| file.write_all(b"1")) {
+            Ok(()) => Ok(count),
+            // Linux 5.14.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => self.kill_each(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where a group cannot be killed as a whole, it is frozen, so that nothing starts in it meanwhile. What is killed goes
+    /// in spite of that.
+    fn kill_each(&self) -> io::Result<usize> {
+        let freeze = |state| fs::write(self.path.join("cgroup.freeze"), state);
+        freeze("1")?;
+        let killed = self.wait_for("frozen 1", None).and_then(|_| self.signal(libc::SIGKILL));
+        if killed.is_err() {
+            // Whatever could not be killed runs on, and the error says so.
+            freeze("0")?;
+        }
+        killed
+    }
+
+    /// Sends a signal to all that are in it or below it now: to how many.
+    ///
+    /// # Errors
+    ///
+    /// The first one. All others have the signal then.
+    pub(crate) fn signal(&self, signal: i32) -> io::Result<usize> {
+        let mut count = 0;
+        let mut failed = None;
+        for pid in self.members()? {
+            match self.signal_one(pid, signal) {
+                Ok(()) => count += 1,
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(count), Err)
+    }
+
+    fn signal_one(&self, pid: i32, signal: i32) -> io::Result<()> {
+        let process = pidfd::open(pid)?;
+        // The number may be another process's by now: then it is not listed any more.
+        if !self.members()?.contains(&pid) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        pidfd::signal(process.as_fd(), pid, signal)
+    }
+
+    /// Waits until nobody is left, or it is time; whether nobody is.
+    pub(crate) fn is_empty_by(&self, end: Option<Instant>) -> io::Result<bool> {
+        self.wait_for("populated 0", end)
+    }
+
+    /// A descriptor with which to wait for the end of all: see [`wait_for`](Self::wait_for).
+    pub(crate) fn events(&self) -> io::Result<File> {
+        File::open(self.path.join("cgroup.events"))
+    }
+
+    /// Waits for a line of `cgroup.events`: poll(2) says that the file changed since it was read last.
+    fn wait_for(&self, line: &str, end: Option<Instant>) -> io::Result<bool> {
+        let mut events = self.events()?;
+        loop {
+            if has_line(&mut events, line)? {
+                return Ok(true);
+            }
+            if !is_ready_until(events.as_fd(), PollFlags::POLLPRI, end)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The processes in it and below it.
+    fn members(&self) -> io::Result<Vec<i32>> {
+        let mut members = Vec::new();
+        for group in groups(&self.path)? {
+            let listed = match fs::read_to_string(group.join("cgroup.procs")) {
+                // It was removed meanwhile, so it was empty.
+                Err(error) if group != self.path && is_removed(&error) => continue,
+                listed => listed?,
+            };
+            members.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()));
+        }
+        Ok(members)
+    }
+
+    /// Removes it, if nobody is left; whether it is gone.
+    pub(crate) fn remove(&self) -> bool {
+        if let Ok(groups) = groups(&self.path) {
+            // Those below come after those above.
+            groups.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
+        }
+        !self.path.exists()
+    }
+}
+
+/// That of a start that failed, for one: nobody is in it.
+impl Drop for ChildCgroup {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// So many descriptors are opened at a time, to wait for the end of processes.
+const FEW: usize = 16;
+
+/// Whether an open file, read anew, has this line.
+pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().any(|found| found == line))
+}
+
+/// The group and all below it.
+fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut groups = vec![path.to_owned()];
+    let mut next = 0;
+    while let Some(group) = groups.get(next) {
+        match below(group) {
+            Ok(below) => groups.extend(below),
+            Err(error) if next > 0 && is_removed(&error) => {}
+            Err(error) => return Err(error),
+        }
+        next += 1;
+    }
+    Ok(groups)
+}
+
+/// The groups right below one.
+fn below(group: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut below = Vec::new();
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            below.push(entry.path());
+        }
+    }
+    Ok(below)
+}
+
+/// Whether an error says that a group is not there any more: `ENODEV` where it was removed while its file was open.
+fn is_removed(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChildCgroup, place_of};
+    use rstest::rstest;
+    use std::fs;
+    use std::path::Path;
+
+    /// An empty directory is removed as an empty group is.
+    #[test]
+    fn nested_groups_are_removed_from_the_bottom_up() {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let leaf = ChildCgroup { path: above.path().join("leaf"), is_sealed: true };
+        fs::create_dir_all(leaf.path.join("a/b")).expect("they can be made");
+        assert!(leaf.remove());
+    }
+
+    #[rstest]
+    #[case::the_root(
+        "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw",
+        "/",
+        Some("/sys/fs/cgroup")
+    )]
+    #[case::below_it(
+        "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 none rw",
+        "/a/b",
+        Some("/sys/fs/cgroup/a/b")
+    )]
+    #[case::a_part_is_mounted("30 23 0:26 /a /mnt rw - cgroup2 none rw", "/a/b", Some("/mnt/b"))]
+    #[case::another_part_is_mounted("30 23 0:26 /c /mnt rw - cgroup2 none rw", "/a/b", None)]
+    #[case::outside_of_the_namespace("30 23 0:26 / /mnt rw - cgroup2 none rw", "/../b", None)]
+    #[case::version_1("30 23 0:26 / /mnt rw - cgroup cgroup rw,cpu", "/", None)]
+    #[case::a_blank_in_the_name(r"30 23 0:26 / /a\040b rw - cgroup2 none rw", "/", None)]
+    #[case::nonsense("30", "/", None)]
+    fn a_group_lies_below_its_mount(#[case] mount: &str, #[case] group: &str, #[case] place: Option<&str>) {
+        assert_eq!(place_of(mount, group).as_deref(), place.map(Path::new));
+    }
+}

@@ -1,0 +1,34 @@
+//! Descriptors of this process, by number.
+
+use crate::error::{SpawnError, failed};
+use crate::sys::backend;
+use forkexec_core::{Errno, Fd};
+use nix::fcntl::{FcntlArg, fcntl};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+/// Whether a descriptor is close-on-exec, `None` if it is not open. Where that may not be asked it counts as if it were: the child
+/// clears the flag, or tells that it may not.
+pub(crate) fn cloexec(fd: Fd) -> Option<bool> {
+    match backend::is_cloexec(fd) {
+        Ok(is_cloexec) => Some(is_cloexec),
+        Err(Errno::BADF) => None,
+        Err(_) => Some(true),
+    }
+}
+
+/// The highest number that a descriptor can get now. nix has no getrlimit(2) for Solaris.
+pub(crate) fn highest_target() -> Fd {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is written.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let soft = if answer == 0 { Fd::try_from(limit.rlim_cur).unwrap_or(Fd::MAX) } else { Fd::MAX };
+    soft.saturating_sub(1)
+}
+
+/// The lowest free number from `lowest` up that refers to the same file.
+pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))
+        .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
+    // SAFETY: fcntl just opened it, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}

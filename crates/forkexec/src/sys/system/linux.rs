@@ -1,0 +1,90 @@
+//! Linux and Android.
+
+#[path = "parts/acl.rs"]
+mod acl;
+#[path = "parts/linux_limits.rs"]
+mod limits;
+#[path = "parts/mount_statvfs.rs"]
+mod mount;
+#[path = "parts/no_reaper.rs"]
+pub(crate) mod reaper;
+#[path = "parts/shared_table.rs"]
+mod table;
+
+#[path = "parts/pidfd.rs"]
+pub(crate) mod pidfd;
+#[path = "parts/processes.rs"]
+pub(crate) mod processes;
+#[path = "parts/thread.rs"]
+pub(crate) mod thread;
+
+use super::{BACKEND, LAUNCHER};
+use crate::sys::android::Android;
+#[cfg(feature = "raw")]
+use forkexec_core::{LaunchError, Pid, Plan, Report, Reporter};
+use forkexec_core::{Launcher, SpawnMethod};
+use forkexec_linux::{AndroidCall, OneMethod, Release};
+
+pub(crate) use acl::has_acl;
+pub(crate) use forkexec_linux::{Kernel, Linux as Selected};
+pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
+pub(crate) use mount::is_noexec;
+pub(crate) use pidfd as watch;
+pub(crate) use table::{is_never_locked, replace, shares_table};
+
+pub(crate) type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;
+
+const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+
+static METHODS: [OneMethod<'static, Kernel>; 3] = [
+    OneMethod::new(&LAUNCHER, SpawnMethod::Shared),
+    OneMethod::new(&LAUNCHER, SpawnMethod::Vfork),
+    OneMethod::new(&LAUNCHER, SpawnMethod::Fork),
+];
+
+/// A launcher for each method, in the order of the capabilities.
+///
+/// # Safety
+///
+/// As [`launch`](crate::sys::backend::launch), for each plan.
+pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+    METHODS.iter().map(|method| method as &dyn Launcher)
+}
+
+pub(crate) fn forking() -> &'static dyn Launcher {
+    &METHODS[2]
+}
+
+/// A child that dies of a trapped call leads to another one that does without the call.
+pub(crate) const LEARNS_OF_TRAPS: bool = true;
+
+/// The release of Android, if this is Android, and the calls that are not made on it.
+pub(crate) fn android() -> Option<Android> {
+    let Release::Android(level) = BACKEND.release() else { return None };
+    let not_called = AndroidCall::ALL.into_iter().filter(|call| !BACKEND.allows(*call));
+    let not_called = not_called.map(AndroidCall::name).collect();
+    Some(Android { api_level: Some(level).filter(|level| *level != 0), not_called })
+}
+
+/// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
+///
+/// # Safety
+///
+/// As [`launch`](crate::sys::backend::launch).
+#[cfg(feature = "raw")]
+pub(crate) unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
+    LAUNCHER.spawn_unreaped(plan)
+}
+
+/// Forks one that tells the reporter.
+///
+/// # Safety
+///
+/// As [`launch`](crate::sys::backend::launch).
+#[cfg(feature = "raw")]
+pub(crate) unsafe fn fork_unreaped<R: Reporter + ?Sized>(
+    plan: &Plan<'_>,
+    reporter: &R,
+) -> Result<Pid, LaunchError> {
+    LAUNCHER.fork_unreaped(plan, reporter)
+}

@@ -1,0 +1,22 @@
+//! No launcher of this system gives a descriptor of the child by which it could be signalled.
+
+use crate::sys::waitid::Ending;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+pub(crate) use super::{ending_by_number, inherited_peak};
+
+/// Whether a status can be looked at without taking it.
+pub(crate) const LEAVES_STATUS: bool = false;
+
+pub(crate) fn open(_pid: i32) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn signal(_process: BorrowedFd<'_>, _pid: i32, _signal: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn ending(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option<Ending>> {
+    Err(io::ErrorKind::Unsupported.into())
+}

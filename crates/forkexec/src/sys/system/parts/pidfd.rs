@@ -1,0 +1,188 @@
+//! A descriptor of a child, as Linux gives it: pidfd_open(2).
+
+use crate::sys::poll::is_readable_until;
+use crate::sys::system::BACKEND;
+use crate::sys::usage::ResourceUsage;
+use crate::sys::waitid::{Ending, is_child};
+use forkexec_core::Errno;
+use forkexec_linux::AndroidCall;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::ptr;
+use std::time::{Duration, Instant};
+
+/// Whether a status can be looked at without taking it (`WNOWAIT`).
+pub(crate) const LEAVES_STATUS: bool = true;
+
+/// pidfd_open(2), Linux 5.3: close-on-exec. Fails with `ENOSYS` on a release of Android that may trap the call.
+pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
+    permit(AndroidCall::PidfdOpen)?;
+    // SAFETY: opens a descriptor of a process, and does nothing to it.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let number = RawFd::try_from(opened).map_err(io::Error::other)?;
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just opened it, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The launcher gives one from birth, or cannot.
+pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
+    None
+}
+
+/// pidfd_send_signal(2), Linux 5.1, to the process with the number `pid`. If that call is refused, or Android may trap it,
+/// the signal goes by number, because a process whose descriptor is not readable still has it.
+pub(crate) fn signal(process: BorrowedFd<'_>, pid: i32, signal: i32) -> io::Result<()> {
+    match permit(AndroidCall::PidfdSendSignal).and_then(|()| send(process, signal)) {
+        Err(error) if is_refusal(&error) => {
+            match is_readable_until(process, Some(Instant::now())) {
+                Ok(true) => return Err(io::Error::from_raw_os_error(libc::ESRCH)),
+                Err(error) if !is_child(pid) => return Err(error),
+                Ok(false) | Err(_) => {}
+            }
+            // SAFETY: the process has not ended, or is a child whose status was not taken, so that the number is its own.
+            if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        }
+        sent => sent,
+    }
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|errno| Errno::from_raw(errno).is_refusal())
+}
+
+/// Fails with `ENOSYS`, as an old kernel does, if the release of Android may trap the call.
+fn permit(call: AndroidCall) -> io::Result<()> {
+    if BACKEND.allows(call) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOSYS)) }
+}
+
+fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let no_info: *const libc::siginfo_t = ptr::null();
+    // SAFETY: the pointer is null, which the kernel takes for no information; the descriptor is borrowed for the call.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, 0) };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// waitid(2) with `P_PIDFD`, Linux 5.4: how a child ended, `None` if it has not and `options` say not to wait for that.
+pub(crate) fn ending(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<Ending>> {
+    waitid(libc::P_PIDFD, child.as_raw_fd(), options)
+}
+
+/// waitid(2) by number.
+pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
+    waitid(libc::P_PID, pid, options)
+}
+
+/// By system call: that has a fifth argument, which the C libraries hide.
+fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Ending>> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut used = Used::UNTOUCHED;
+    let options = libc::WEXITED | options;
+    // SAFETY: the kernel writes a `siginfo_t` and a `struct rusage`, for which there is room; a descriptor is borrowed for the
+    // call.
+    let waited =
+        unsafe { libc::syscall(libc::SYS_waitid, kind, id, info.as_mut_ptr(), options, &raw mut used) };
+    if waited != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all zeroes are a `siginfo_t`, and what the kernel fills in is one.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: of a child that has ended waitid fills this field, and of none it leaves it zero.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
+    let status = ExitStatus::from_raw(encoded(info.si_code, status));
+    Ok((pid != 0).then(|| Ending { status, usage: used.told() }))
+}
+
+/// As waitpid(2) encodes it.
+fn encoded(code: i32, status: i32) -> i32 {
+    const DUMPED: i32 = 0x80;
+    match code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | DUMPED,
+        _ => status,
+    }
+}
+
+/// The kernel's `struct rusage`: some C libraries have another.
+#[repr(C)]
+struct Used([libc::c_long; 18]);
+
+impl Used {
+    /// No time is negative.
+    const UNTOUCHED: Self = Self([-1; 18]);
+
+    /// What it says, if the kernel wrote it: an emulator may forget.
+    fn told(&self) -> Option<ResourceUsage> {
+        let Self(fields) = self;
+        let field = |index: usize| u64::try_from(fields[index]).ok();
+        let time = |index: usize| {
+            Some(Duration::from_secs(field(index)?) + Duration::from_micros(field(index + 1)?))
+        };
+        Some(ResourceUsage {
+            user: time(0)?,
+            system: time(2)?,
+            peak: field(4)?.saturating_mul(1024),
+            inherited: 0,
+            minor_faults: field(8)?,
+            major_faults: field(9)?,
+            voluntary_switches: field(16)?,
+            involuntary_switches: field(17)?,
+        })
+    }
+}
+
+/// The most memory that this process ever had, in bytes: a child that it started had that at most, before exec.
+pub(crate) fn inherited_peak() -> u64 {
+    let mut used = Used::UNTOUCHED;
+    // SAFETY: the kernel writes a `struct rusage`, for which there is room.
+    unsafe { libc::syscall(libc::SYS_getrusage, libc::RUSAGE_SELF, &raw mut used) };
+    u64::try_from(used.0[4]).map_or(u64::MAX, |kib| kib.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Used, encoded};
+    use crate::sys::usage::ResourceUsage;
+    use rstest::rstest;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    use std::time::Duration;
+
+    /// The fields in the order of getrusage(2), counted from 1.
+    #[test]
+    fn each_field_of_the_usage_has_its_place() {
+        let used = Used([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
+        let expected = ResourceUsage {
+            user: Duration::new(1, 2_000),
+            system: Duration::new(3, 4_000),
+            peak: 5 * 1024,
+            inherited: 0,
+            minor_faults: 9,
+            major_faults: 10,
+            voluntary_switches: 17,
+            involuntary_switches: 18,
+        };
+        assert_eq!(used.told(), Some(expected));
+        assert_eq!(Used::UNTOUCHED.told(), None);
+    }
+
+    #[rstest]
+    #[case::exited(libc::CLD_EXITED, 3, (Some(3), None, false))]
+    #[case::killed(libc::CLD_KILLED, libc::SIGKILL, (None, Some(libc::SIGKILL), false))]
+    #[case::dumped(libc::CLD_DUMPED, libc::SIGABRT, (None, Some(libc::SIGABRT), true))]
+    fn status_is_encoded_as_waitpid_does(
+        #[case] code: i32,
+        #[case] told: i32,
+        #[case] expected: (Option<i32>, Option<i32>, bool),
+    ) {
+        let status = ExitStatus::from_raw(encoded(code, told));
+        assert_eq!((status.code(), status.signal(), status.core_dumped()), expected);
+    }
+}

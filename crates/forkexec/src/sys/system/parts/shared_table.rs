@@ -1,0 +1,81 @@
+//! Children that share this process's descriptor table at first, as on Linux.
+
+use forkexec_core::{Errno, Fd};
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+/// Whether a child does that, so that it matters how high the descriptors are that it needs: nothing was refused so far.
+pub(crate) fn shares_table() -> bool {
+    crate::sys::system::LAUNCHER.shares_table()
+}
+
+/// dup3(2): duplicates `from` onto the open descriptor `to`, close-on-exec and in one step. It is asked again where it is
+/// interrupted, or another thread's open is half-way on that number.
+///
+/// # Safety
+///
+/// The caller owns the descriptor `to`.
+pub(crate) unsafe fn replace(from: BorrowedFd<'_>, to: Fd) -> Result<(), Errno> {
+    loop {
+        // SAFETY: `from` is borrowed, and the caller owns `to`. The libc crate has no function for it on Android.
+        if unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, libc::O_CLOEXEC) } >= 0 {
+            return Ok(());
+        }
+        let errno = io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw);
+        if !matches!(errno, Errno::INTR | Errno::BUSY) {
+            return Err(errno);
+        }
+    }
+}
+
+/// Whether the file is of a kind on which nobody holds a record lock (`F_SETLK` of fcntl(2)): a process loses all its locks
+/// of a file when it closes any descriptor of it, a duplicate, too.
+///
+/// That is so for pipes, sockets, what has no name and no kind (an eventfd, an epoll), the devices of memory (`/dev/null`)
+/// and terminals that are no serial line.
+pub(crate) fn is_never_locked(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: the descriptor is borrowed, and the `File` does not close it.
+    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd.as_raw_fd()) });
+    let Ok(about) = file.metadata() else { return false };
+    let kind = about.file_type();
+    if kind.is_char_device() {
+        // Memory, `/dev/tty` and `/dev/ptmx`, and pseudo-terminals: `Documentation/admin-guide/devices.txt` of Linux.
+        return matches!(major(about.rdev()), 1 | 5 | 136..=143);
+    }
+    kind.is_fifo() || kind.is_socket() || about.mode() & KIND == 0
+}
+
+/// The bits of a mode that tell the kind (`S_IFMT`).
+const KIND: u32 = 0o170_000;
+
+/// The major number of a device, as `major` of the C libraries.
+const fn major(device: u64) -> u64 {
+    (device >> 8) & 0xfff | (device >> 32) & !0xfff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_never_locked;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn what_may_be_locked_is_told_from_what_is_not() {
+        let (pipe, _) = io::pipe().unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
+        let file = tempfile::tempfile().unwrap();
+        // SAFETY: eventfd takes two numbers and opens a descriptor.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        // SAFETY: it was just opened, and nothing else owns it.
+        let event = unsafe { OwnedFd::from_raw_fd(event) };
+        let never = [pipe.as_fd(), socket.as_fd(), null.as_fd(), event.as_fd()];
+        assert_eq!(never.map(is_never_locked), [true; 4]);
+        assert_eq!([file.as_fd(), directory.as_fd()].map(is_never_locked), [false; 2]);
+    }
+}

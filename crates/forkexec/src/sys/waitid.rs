@@ -1,0 +1,43 @@
+//! The end of a child by its number, and what is known of it.
+
+use super::usage::ResourceUsage;
+use std::io;
+use std::process::ExitStatus;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    pub(crate) status: ExitStatus,
+    pub(crate) usage: Option<ResourceUsage>,
+}
+
+/// Waits until a child has ended, and leaves its status. If other code took that, or nobody is to have it, it has ended all
+/// the same.
+pub(crate) fn await_end(pid: i32) -> io::Result<()> {
+    look_at(pid, 0)
+        .or_else(|error| if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error) })
+}
+
+/// Whether this process has a child with this number that nobody waited for.
+pub(crate) fn is_child(pid: i32) -> bool {
+    look_at(pid, libc::WNOHANG).is_ok()
+}
+
+/// waitid(2) that leaves the status where it is.
+fn look_at(pid: i32, options: i32) -> io::Result<()> {
+    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
+    let options = libc::WEXITED | libc::WNOWAIT | options;
+    #[expect(clippy::allow_attributes, reason = "an id has 64 bits on some systems, and a sign on others")]
+    #[allow(clippy::cast_lossless, clippy::cast_possible_wrap)]
+    let id = pid.unsigned_abs() as libc::id_t;
+    loop {
+        // SAFETY: a `siginfo_t` is written.
+        if unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
+        }
+    }
+}
