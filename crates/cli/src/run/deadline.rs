@@ -73,7 +73,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Those of [`Watch::wait`] and [`Child::signal`].
+    /// Those of [`Watch::wait`] and [`Child::send_signal`].
     pub(super) fn wait(
         &self,
         child: &mut Child,

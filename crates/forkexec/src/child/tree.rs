@@ -86,7 +86,7 @@ impl KillReport {
     }
 
     /// How many of them could not be signalled, mostly because they changed their user: they are left. Where the kernel names
-    /// only the first of them ([`Containment::Reaper`]), it is 1.
+    /// only the first of them ([`Containment::Reaper`](crate::Containment::Reaper)), it is 1.
     pub fn refused(&self) -> usize {
         self.refused
     }

@@ -161,7 +161,7 @@ impl<'fd> Command<'fd> {
     /// Where the kernel can (Linux 5.7), the child is born there (`CLONE_INTO_CGROUP` of clone(2)): no moment of its life
     /// is on another group's account. Elsewhere it enters the group before anything else that it is asked to do.
     ///
-    /// With [`containment`](Self::tree), it may be the one below which a group is made for each child. The directory is opened when the
+    /// With [`containment`](Self::containment), it may be the one below which a group is made for each child. The directory is opened when the
     /// command is prepared. An error names [`Stage::Cgroup`](crate::Stage::Cgroup).
     ///
     /// # Platforms

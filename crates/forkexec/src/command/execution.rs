@@ -62,7 +62,7 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// When the command is prepared or started: see [`Tree`]. And
+    /// When the command is prepared or started: see [`Containment`]. And
     /// [`InputError::TreeInOtherGroup`](crate::InputError::TreeInOtherGroup) if a process group is asked for, and another
     /// one to be joined.
     ///

@@ -17,7 +17,7 @@ pub enum Containment {
     ///
     /// A descendant leaves it only by a write to the file `cgroup.procs` of another group. A child with this process's user may
     /// do that, because this process may. A child with another user ([`Command::uid`](crate::Command::uid)) may not, unless
-    /// that user may write to that file in a group above. [`Coverage`] says which of both held.
+    /// that user may write to that file in a group above. [`Coverage`](crate::Coverage) says which of both held.
     ///
     /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported); where none can be made,
     /// [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Cgroup`](crate::Stage::Cgroup).
