@@ -50,7 +50,7 @@ fn sockets_begin_at_3_and_the_variables_mean_the_child(
 }
 
 #[test]
-fn what_the_parent_was_told_itself_is_no_news_for_the_child() {
+fn child_does_not_inherit_the_activation_of_its_parent() {
     isolated(|| {
         let socket = high_memory_file();
         let mut command = probe(&[]);
@@ -185,12 +185,12 @@ fn failed_take_leaves_all_fds_open() {
 }
 
 #[test]
-fn a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing() {
+fn program_without_sockets_of_its_own_takes_none() {
     if is_inside() {
         return assert_eq!(take().expect("nothing is wrong").len(), 0);
     }
     isolated(|| {
-        let test = "activation::a_program_that_was_handed_nothing_or_is_not_meant_takes_nothing";
+        let test = "activation::program_without_sockets_of_its_own_takes_none";
         passes(&mut again(test));
         let file = high_memory_file();
         passes(again(test).env("LISTEN_PID", "1").env("LISTEN_FDS", "1").map_fd(&file, 3));

@@ -11,8 +11,9 @@ use rstest::rstest;
 
 use crate::ground::{bulk_closer, is_emulated, is_privileged, method};
 
+/// Faults: M11
 #[test]
-fn m11_each_operation_makes_the_calls_that_are_written_down_and_no_other() {
+fn operation_makes_exactly_the_documented_calls() {
     isolated(|| {
         let mut skips_privileged = false;
         for operation in OPERATIONS {
@@ -34,7 +35,7 @@ fn m11_each_operation_makes_the_calls_that_are_written_down_and_no_other() {
 #[case::kept(2)]
 #[case::everything(3)]
 #[case::by_fork(4)]
-fn all_that_is_asked_for_makes_the_calls_of_each_and_the_constant(#[case] index: usize) {
+fn all_operations_together_make_the_sum_of_their_calls(#[case] index: usize) {
     isolated(|| {
         let start = &STARTS[index];
         if start.asked.iter().any(|name| Operation::named(name).is_privileged) && !is_privileged() {

@@ -61,59 +61,80 @@ impl Place {
 type Make = fn(&Place) -> PathBuf;
 
 #[rstest]
-#[case::n21_e01_missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ": there is no such program")]
-#[case::e01_dangling_link(dangling, Errno::NOENT, ": there is no such program")]
-#[case::n22_e01_missing_interpreter(
+// Faults: N21, E1
+#[case::missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ": there is no such program")]
+// Faults: E1
+#[case::dangling_link(dangling, Errno::NOENT, ": there is no such program")]
+// Faults: N22, E1
+#[case::missing_interpreter(
     |at: &Place| at.file("script", "#!/no/such/interpreter\n"),
     Errno::NOENT,
     r#": the script's interpreter "/no/such/interpreter" is missing"#,
 )]
-#[case::e01_missing_interpreter_with_an_argument(
+// Faults: E1
+#[case::missing_interpreter_with_an_argument(
     |at: &Place| at.file("script", "#! /no/such/interpreter -x\n"),
     Errno::NOENT,
     r#": the script's interpreter "/no/such/interpreter" is missing"#,
 )]
-#[case::n22_e01_windows_line_end(
+// Faults: N22, E1
+#[case::windows_line_end(
     |at: &Place| at.file("script", "#!/bin/sh\r\necho ran\r\n"),
     Errno::NOENT,
     r#": the script's interpreter "/bin/sh\r" is missing"#,
 )]
-#[case::n23_e02_empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ": the file is empty")]
-#[case::n23_e02_no_interpreter_line(
+// Faults: N23, E2
+#[case::empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ": the file is empty")]
+// Faults: N23, E2
+#[case::no_interpreter_line(
     |at: &Place| at.file("text", "echo ran\n"),
     Errno::NOEXEC,
     r##": it is neither a program nor a script with a "#!" line"##,
 )]
-#[case::n23_e02_foreign_program(foreign, Errno::NOEXEC, ": it is not a program for this machine")]
-#[case::e02_no_interpreter_named(
+// Faults: N23, E2
+#[case::foreign_program(foreign, Errno::NOEXEC, ": it is not a program for this machine")]
+// Faults: E2
+#[case::no_interpreter_named(
     |at: &Place| at.file("script", "#!\n"),
     Errno::NOEXEC,
     r##": its "#!" line names no interpreter, or is too long"##,
 )]
-#[case::e02_interpreter_line_of_256_bytes(
+// Faults: E2
+#[case::interpreter_line_of_256_bytes(
     |at: &Place| at.file("script", format!("#!/{}\n", "x".repeat(253))),
     Errno::NOEXEC,
     r##": its "#!" line names no interpreter, or is too long"##,
 )]
-#[case::n19_e07_directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ": it is a directory")]
-#[case::n19_e07_pipe(pipe, Errno::ACCES, ": it is not a regular file")]
-#[case::n19_e07_device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ": it is not a regular file")]
-#[case::e07_socket(socket, Errno::ACCES, ": it is not a regular file")]
-#[case::n20_e07_no_permission(no_permission, Errno::ACCES, ": it has no execute permission")]
-#[case::e07_interpreter_without_permission(
+// Faults: N19, E7
+#[case::directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ": it is a directory")]
+// Faults: N19, E7
+#[case::pipe(pipe, Errno::ACCES, ": it is not a regular file")]
+// Faults: N19, E7
+#[case::device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ": it is not a regular file")]
+// Faults: E7
+#[case::socket(socket, Errno::ACCES, ": it is not a regular file")]
+// Faults: N20, E7
+#[case::no_permission(no_permission, Errno::ACCES, ": it has no execute permission")]
+// Faults: E7
+#[case::interpreter_without_permission(
     interpreter_without_permission,
     Errno::ACCES,
     r#": the script's interpreter "/etc/passwd" may not be executed"#
 )]
-#[case::e07_interpreter_that_is_a_directory(
+// Faults: E7
+#[case::interpreter_that_is_a_directory(
     |at: &Place| at.file("script", "#!/etc\n"),
     Errno::ACCES,
     r#": the script's interpreter "/etc" may not be executed"#,
 )]
-#[case::n24_e07_link_to_itself(link_to_itself, Errno::LOOP, "")]
-#[case::e07_below_a_file(|_: &Place| PathBuf::from("/etc/passwd/x"), Errno::NOTDIR, "")]
-#[case::n25_e07_long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
-#[case::n25_e07_long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
+// Faults: N24, E7
+#[case::link_to_itself(link_to_itself, Errno::LOOP, "")]
+// Faults: E7
+#[case::below_a_file(|_: &Place| PathBuf::from("/etc/passwd/x"), Errno::NOTDIR, "")]
+// Faults: N25, E7
+#[case::long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
+// Faults: N25, E7
+#[case::long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
 fn an_exec_that_fails_says_why(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
     isolated(|| assert_told(make, errno, cause));
 }
@@ -127,8 +148,9 @@ fn assert_told(make: Make, errno: Errno, cause: &str) {
     assert_eq!((failure.stage(), failure.to_string()), (Stage::Exec, whole));
 }
 
+/// Faults: E1
 #[test]
-fn e01_a_missing_loader_is_told() {
+fn error_names_the_missing_loader() {
     isolated(|| {
         if is_emulated("starts in the program's place, and misses the loader itself") {
             return;
@@ -138,8 +160,9 @@ fn e01_a_missing_loader_is_told() {
     });
 }
 
+/// Faults: N24, E7
 #[test]
-fn n24_e07_scripts_that_are_nested_too_deeply_are_told() {
+fn scripts_nested_too_deeply_are_reported() {
     isolated(|| {
         let make = |at: &Place| at.nested(deepest_nesting() + 1);
         assert_told(make, Errno::LOOP, ": scripts are nested too deeply as interpreters");
@@ -211,8 +234,9 @@ fn dynamic_program(loader: &[u8]) -> Vec<u8> {
     program
 }
 
+/// Faults: E2
 #[test]
-fn e02_an_interpreter_that_is_no_program_is_told() {
+fn error_names_the_interpreter_that_is_no_program() {
     isolated(|| {
         let place = Place::new();
         let interpreter = place.file("text", "echo ran\n");

@@ -82,8 +82,9 @@ fn stages_are_not_timed_without_a_word() {
     });
 }
 
+/// Faults: M7
 #[test]
-fn m07_children_of_many_threads_each_get_their_own() {
+fn children_of_many_threads_each_get_their_own() {
     isolated(|| {
         let mixed = thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || mixed_up(thread))).collect();
@@ -119,8 +120,10 @@ fn each_child_is_another_process() {
 }
 
 /// A timer's signals interrupt what they can, as its handler does not ask for restarts.
+///
+/// Faults: E12
 #[test]
-fn e12_interrupted_calls_are_made_again() {
+fn interrupted_calls_are_retried() {
     isolated(|| {
         let _handled = Acting::interrupting(libc::SIGALRM);
         let _timer = Timer::every_millisecond();

@@ -44,7 +44,8 @@ fn of_ten_thousand_the_child_sees_the_list_alone(
 #[case::nothing(&[])]
 #[case::first_number(&[3])]
 #[case::two_adjacent_first_numbers(&[3, 4])]
-#[case::d01_adjacent_pair(&[20, 21])]
+// Faults: D1
+#[case::adjacent_pair(&[20, 21])]
 #[case::around_a_gap_of_one(&[20, 22])]
 #[case::a_run(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]
 #[case::last_open_number(&[40])]
@@ -63,8 +64,9 @@ fn any_list_is_kept_exactly(
     });
 }
 
+/// Faults: D7
 #[rstest]
-fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else(
+fn child_has_exact_fds_after_the_parent_lowers_its_limit(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -75,7 +77,7 @@ fn d07_a_limit_lowered_in_the_parent_closes_nothing_kept_and_leaves_nothing_else
 }
 
 #[rstest]
-fn a_limit_lowered_in_the_child_closes_nothing_kept_and_leaves_nothing_else(
+fn child_has_exact_fds_after_it_lowers_its_limit(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -86,8 +88,9 @@ fn a_limit_lowered_in_the_child_closes_nothing_kept_and_leaves_nothing_else(
     });
 }
 
+/// Faults: F3
 #[test]
-fn f03_the_loop_does_without_proc() {
+fn close_loop_needs_no_proc() {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         if let Err(reason) = world::without_proc() {
@@ -98,8 +101,9 @@ fn f03_the_loop_does_without_proc() {
     });
 }
 
+/// Faults: F4
 #[test]
-fn f04_a_false_proc_is_not_believed() {
+fn false_proc_is_not_believed() {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -111,8 +115,9 @@ fn f04_a_false_proc_is_not_believed() {
     });
 }
 
+/// Faults: D13
 #[test]
-fn d13_a_path_descriptor_is_kept() {
+fn path_descriptor_can_be_kept() {
     isolated(|| {
         let root = path_descriptor();
         let seen = report(probe(&[]).keep_fd(&root));
@@ -122,7 +127,7 @@ fn d13_a_path_descriptor_is_kept() {
 }
 
 #[test]
-fn a_kept_descriptor_is_open_in_the_child_and_close_on_exec_in_the_parent() {
+fn kept_fd_stays_close_on_exec_in_the_parent() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).keep_fd(&file));
@@ -130,8 +135,9 @@ fn a_kept_descriptor_is_open_in_the_child_and_close_on_exec_in_the_parent() {
     });
 }
 
+/// Faults: N5
 #[test]
-fn n05_a_descriptor_kept_twice_is_kept_once() {
+fn descriptor_kept_twice_is_kept_once() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).keep_fd(&file).keep_fd(&file));
@@ -139,8 +145,9 @@ fn n05_a_descriptor_kept_twice_is_kept_once() {
     });
 }
 
+/// Faults: N6
 #[test]
-fn n06_the_standard_streams_may_be_kept_and_stay_what_they_are() {
+fn kept_standard_streams_stay_the_same() {
     isolated(|| {
         let (stdin, stderr) = (io::stdin(), io::stderr());
         let seen = report(probe(&[]).stdin(Stdio::inherit()).keep_fd(&stdin).keep_fd(&stderr));
@@ -162,8 +169,9 @@ fn inherit_all_leaves_open_what_exec_leaves_open() {
     });
 }
 
+/// Faults: D11
 #[test]
-fn d11_no_child_has_what_another_thread_opens() {
+fn child_has_no_descriptor_that_another_thread_opens() {
     isolated(|| {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -179,8 +187,9 @@ fn d11_no_child_has_what_another_thread_opens() {
     });
 }
 
+/// Faults: D16
 #[test]
-fn d16_a_lock_of_the_parents_outlives_its_children() {
+fn record_lock_of_the_parent_outlives_its_children() {
     isolated(|| {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         lock(file.as_file());
@@ -203,8 +212,10 @@ fn a_command_gives_the_same_to_each_of_its_children() {
 }
 
 /// The number is borrowed by its value alone, as code does that has nothing but numbers.
+///
+/// Faults: D9
 #[test]
-fn d09_a_kept_descriptor_that_is_closed_meanwhile_is_told_by_its_number() {
+fn error_names_a_kept_fd_that_was_closed_meanwhile() {
     isolated(|| {
         let file = world::place(memory_file(), 60);
         // SAFETY: nothing reads or writes it; that it is closed before the start is the point.
@@ -219,8 +230,9 @@ fn d09_a_kept_descriptor_that_is_closed_meanwhile_is_told_by_its_number() {
     });
 }
 
+/// Faults: D12
 #[rstest]
-fn d12_one_descriptor_at_the_very_limit_is_closed(
+fn descriptor_at_the_limit_is_closed(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -233,8 +245,10 @@ fn d12_one_descriptor_at_the_very_limit_is_closed(
 }
 
 /// A child without privileges reads its own list through a `/proc` that shows nobody another's.
+///
+/// Faults: F12
 #[test]
-fn f12_where_proc_hides_strangers_a_child_of_another_user_has_exactly_the_list() {
+fn child_of_another_user_has_exact_fds_under_hidepid() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -254,16 +268,18 @@ fn f12_where_proc_hides_strangers_a_child_of_another_user_has_exactly_the_list()
     });
 }
 
+/// Faults: N4
 #[test]
-fn n04_a_list_that_is_not_sorted_is_kept() {
+fn unsorted_keep_list_is_kept() {
     isolated(|| {
         let files = place_each(&[60, 61]);
         assert_eq!(report(probe(&[]).keep_fd(&files[1]).keep_fd(&files[0])).fds, [0, 1, 2, 60, 61]);
     });
 }
 
+/// Faults: N8
 #[test]
-fn n08_a_list_of_a_hundred_thousand_entries_is_kept() {
+fn keep_list_of_a_hundred_thousand_entries_is_kept() {
     isolated(|| {
         if raise_limit() < 5_100 {
             return skip("the hard descriptor limit is below 5,100");

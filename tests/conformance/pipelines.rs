@@ -99,8 +99,10 @@ fn no_child_holds_an_end_of_another(
 }
 
 /// A new pipe takes the number that is free: a child that inherits it must not get that.
+///
+/// Faults: D2
 #[rstest]
-fn d02_no_end_is_taken_for_a_stream_that_the_parent_has_closed(#[values(1, 2, 3, 4, 5, 6, 7)] closed: i32) {
+fn pipe_end_never_becomes_a_stream_that_the_parent_closed(#[values(1, 2, 3, 4, 5, 6, 7)] closed: i32) {
     isolated(|| {
         let closed: Vec<i32> = (0..3).filter(|fd| closed >> fd & 1 == 1).collect();
         let reopen = world::close_stdio(&closed);
@@ -114,7 +116,7 @@ fn d02_no_end_is_taken_for_a_stream_that_the_parent_has_closed(#[values(1, 2, 3,
 }
 
 #[test]
-fn who_writes_to_one_that_has_ended_is_ended_by_sigpipe() {
+fn writer_to_an_ended_stage_dies_of_sigpipe() {
     isolated(|| {
         let pipeline =
             Pipeline::new(Command::new("yes")).pipe(Command::new("cat")).pipe(probe(&["exit", "3"]));
@@ -126,7 +128,7 @@ fn who_writes_to_one_that_has_ended_is_ended_by_sigpipe() {
 }
 
 #[test]
-fn all_errors_go_to_one_pipe_except_where_a_command_says_otherwise() {
+fn all_stderr_goes_to_one_pipe_unless_a_command_sets_its_own() {
     isolated(|| {
         let mut apart = probe(&["write", "2", "c"]);
         apart.stderr(Stdio::piped());
@@ -183,7 +185,7 @@ fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) 
 #[case::a_missing_directory(|it: &mut Command<'_>| { it.current_dir("/no/such"); })]
 #[case::input_of_its_own(|it: &mut Command<'_>| { it.stdin(Stdio::null()); })]
 #[case::input_that_is_mapped(|it: &mut Command<'_>| { it.map_fd(high_memory_file(), 0); })]
-fn what_is_refused_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
+fn invalid_pipeline_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
     isolated(|| {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut first = probe(&["write", "9", "started"]);
@@ -214,8 +216,10 @@ fn output_of_its_own_is_refused_of_one_that_is_followed() {
 }
 
 /// However few numbers are free, it starts or says that they are used up, and closes what it opened.
+///
+/// Faults: D10
 #[test]
-fn d10_without_descriptors_nothing_is_left() {
+fn failed_pipeline_without_descriptors_leaks_nothing() {
     isolated(|| {
         let held = world::open_many(20);
         let mut outcomes = BTreeSet::new();

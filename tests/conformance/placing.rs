@@ -24,9 +24,11 @@ use crate::start::{
 };
 use plan::{Is, Plan, Table};
 
+/// Faults: D3
 #[rstest]
 #[case::one(&[(3, 4)])]
-#[case::n13_swap(&[(3, 4), (4, 3)])]
+// Faults: N13
+#[case::swap(&[(3, 4), (4, 3)])]
 #[case::ring_of_three(&[(3, 4), (4, 5), (5, 3)])]
 #[case::two_rings(&[(3, 4), (4, 3), (5, 6), (6, 5)])]
 #[case::ring_with_a_leaf(&[(3, 4), (4, 3), (3, 5)])]
@@ -41,7 +43,7 @@ use plan::{Is, Plan, Table};
 #[case::input_for_another_one(&[(0, 9)])]
 #[case::another_one_for_input(&[(9, 0)])]
 #[case::high_onto_low_and_low_onto_high(&[(800, 3), (3, 800)])]
-fn d03_all_mappings_take_effect_at_once(#[case] mappings: &[(RawFd, RawFd)]) {
+fn mappings_take_effect_all_at_once(#[case] mappings: &[(RawFd, RawFd)]) {
     isolated(|| {
         let sources = mappings.iter().map(|&(source, _)| source);
         let plan = Plan { mappings: mappings.to_vec(), ..Plan::with_open(sources) };
@@ -56,8 +58,9 @@ fn expected(mappings: &[(RawFd, RawFd)]) -> Table {
     stay.into_iter().chain(mapped).chain([(plan::REPORT, Is::Report)]).collect()
 }
 
+/// Faults: N14, D4
 #[test]
-fn n14_d04_a_descriptor_mapped_to_itself_loses_close_on_exec_in_the_child_alone() {
+fn fd_mapped_to_itself_loses_cloexec_in_the_child_alone() {
     isolated(|| {
         let file = memory_file();
         let fd = file.as_raw_fd();
@@ -66,8 +69,9 @@ fn n14_d04_a_descriptor_mapped_to_itself_loses_close_on_exec_in_the_child_alone(
     });
 }
 
+/// Faults: D6
 #[test]
-fn d06_a_source_above_the_limit_can_be_mapped_below_it() {
+fn source_above_the_limit_can_be_mapped_below_it() {
     isolated(|| {
         let file = high_memory_file();
         world::set_limit(libc::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
@@ -76,8 +80,9 @@ fn d06_a_source_above_the_limit_can_be_mapped_below_it() {
     });
 }
 
+/// Faults: D6
 #[test]
-fn d06_a_target_above_the_limit_of_the_child_can_be_had() {
+fn target_above_the_limit_of_the_child_is_possible() {
     isolated(|| {
         let file = memory_file();
         let seen = report(probe(&[]).map_fd(&file, 100).rlimit(Resource::NOFILE, Some(64), Some(64)));
@@ -85,8 +90,9 @@ fn d06_a_target_above_the_limit_of_the_child_can_be_had() {
     });
 }
 
+/// Faults: D13
 #[test]
-fn d13_a_path_descriptor_is_mapped() {
+fn path_descriptor_can_be_mapped() {
     isolated(|| {
         let root = path_descriptor();
         let seen = report(probe(&[]).map_fd(&root, 33));
@@ -120,7 +126,7 @@ fn a_directory_under_a_target_is_still_the_working_directory() {
 }
 
 #[test]
-fn a_directory_under_a_stream_that_is_closed_is_still_the_working_directory() {
+fn directory_fd_under_a_closed_stream_works_for_chdir() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -146,7 +152,7 @@ fn a_directory_is_not_handed_over() {
 }
 
 #[test]
-fn a_source_that_survives_exec_is_not_handed_over_under_its_own_number() {
+fn source_without_cloexec_is_not_inherited_under_its_number() {
     isolated(|| {
         let file = world::place(high_memory_file(), 30);
         assert_eq!(report(probe(&[]).map_fd(&file, 31)).fds, [0, 1, 2, 31]);

@@ -53,8 +53,9 @@ fn a_new_pipe_on_a_number_that_is_a_target_is_out_of_the_way() {
     });
 }
 
+/// Faults: M8
 #[test]
-fn m08_what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
+fn prepared_command_uses_the_environment_of_its_preparation() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $FORKEXEC_PREPARED"]);
@@ -74,8 +75,10 @@ fn m08_what_was_to_be_looked_up_is_what_it_was_when_it_was_prepared() {
 }
 
 /// std locks the environment against its own functions, and each command takes a copy under that lock.
+///
+/// Faults: M8
 #[test]
-fn m08_variables_that_change_meanwhile_are_whole_in_every_child() {
+fn variables_that_change_meanwhile_are_whole_in_each_child() {
     isolated(|| {
         const NAME: &str = "FORKEXEC_CHANGING";
         let values = ["a", "b"].map(|letter| letter.repeat(3_000));
@@ -116,7 +119,7 @@ fn a_kept_descriptor_is_handed_over_whatever_became_of_its_flag(#[values(true, f
 }
 
 #[test]
-fn one_that_owns_what_the_command_owned_closes_it_when_it_is_dropped() {
+fn dropped_prepared_command_closes_the_fds_it_owns() {
     isolated(|| {
         let (directory, file) = (std::fs::File::open("/").expect("it is there"), memory_file());
         let it = identity(&file);
@@ -130,7 +133,7 @@ fn one_that_owns_what_the_command_owned_closes_it_when_it_is_dropped() {
 }
 
 #[test]
-fn many_threads_start_it_at_once_and_each_child_has_its_own_pipe() {
+fn threads_spawn_one_prepared_command_with_separate_pipes() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "read line; echo $$ $line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -152,7 +155,7 @@ fn many_threads_start_it_at_once_and_each_child_has_its_own_pipe() {
 }
 
 #[test]
-fn what_means_nothing_is_refused_when_it_is_prepared() {
+fn meaningless_setting_is_refused_when_prepared() {
     isolated(|| {
         let mut command = probe(&[]);
         command.map_fd(memory_file(), 33).map_fd(memory_file(), 33);
@@ -163,7 +166,7 @@ fn what_means_nothing_is_refused_when_it_is_prepared() {
 
 /// In a parent without standard streams nothing that is held looks like one.
 #[test]
-fn what_is_held_for_long_is_no_standard_stream_of_the_parent_s() {
+fn prepared_command_occupies_no_standard_stream() {
     isolated(|| {
         let report = high_memory_file();
         let reopen = world::close_stdio(&[0, 1, 2]);

@@ -42,8 +42,10 @@ fn assert_refused(command: &mut Command<'_>, kind: ErrorKind, text: &str) {
 type Ask = fn(&mut Command<'_>);
 
 #[rstest]
-#[case::n16_empty_program("", ErrorKind::NotFound, "the program's name is empty")]
-#[case::n18_e14_nul_in_the_program(
+// Faults: N16
+#[case::empty_program("", ErrorKind::NotFound, "the program's name is empty")]
+// Faults: N18, E14
+#[case::nul_in_the_program(
     "a\0b",
     ErrorKind::InvalidInput,
     r#"the program "a\0b" holds a NUL byte at position 1"#
@@ -52,8 +54,9 @@ fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorK
     isolated(|| assert_refused(&mut Command::new(program), kind, text));
 }
 
+/// Faults: N35
 #[test]
-fn n35_nul_in_the_search_path_is_told() {
+fn nul_in_the_search_path_is_reported() {
     isolated(|| {
         let mut command = Command::new("true");
         command.search_path(SearchPath::Given("/bin:/a\0b".into()));
@@ -63,7 +66,8 @@ fn n35_nul_in_the_search_path_is_told() {
 }
 
 #[rstest]
-#[case::n40_s08_alone(|it: &mut Command<'_>| { it.uid(1000); })]
+// Faults: N40, S8
+#[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
 fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     isolated(|| {
@@ -77,8 +81,9 @@ fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     });
 }
 
+/// Faults: N50
 #[test]
-fn n50_a_closure_without_fork_is_told() {
+fn closure_without_fork_is_reported() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing, and never runs.
@@ -106,10 +111,11 @@ fn a_system_without_a_fast_start_is_told() {
 /// Every C library of Linux keeps this signal for itself.
 const KEPT: i32 = 32;
 
+/// Faults: N48
 #[rstest]
 #[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "blocked")]
 #[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignored")]
-fn n48_a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
+fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
     isolated(|| {
         let mut command = probe(&["true"]);
         ask(&mut command, KEPT);
@@ -125,7 +131,7 @@ fn n48_a_signal_of_the_c_librarys_own_is_told(#[case] ask: fn(&mut Command<'_>, 
     |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
     "send a signal when the parent dies",
 )]
-fn what_the_system_lacks_is_told_and_what_it_has_is_started(
+fn missing_feature_of_the_system_is_reported(
     #[case] operation: Operation,
     #[case] ask: Ask,
     #[case] words: &str,
@@ -144,10 +150,11 @@ fn what_the_system_lacks_is_told_and_what_it_has_is_started(
     });
 }
 
+/// Faults: N36
 #[rstest]
 #[case::missing("/no/such/directory", ErrorKind::NotFound, Errno::NOENT)]
 #[case::file("/etc/passwd", ErrorKind::NotADirectory, Errno::NOTDIR)]
-fn n36_a_directory_that_is_none_is_told_before_anything_starts(
+fn file_as_directory_is_reported_before_anything_starts(
     #[case] path: &str,
     #[case] kind: ErrorKind,
     #[case] errno: Errno,

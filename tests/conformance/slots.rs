@@ -118,7 +118,7 @@ fn the_child_gets_what_it_was_handed(
 }
 
 #[rstest]
-fn directory_and_streams_are_what_was_asked_for_wherever_they_lie(#[values(0, 16)] slots: usize) {
+fn directory_and_streams_are_right_at_any_fd_number(#[values(0, 16)] slots: usize) {
     isolated(|| {
         reserve_low_fds(slots).expect("a pipe can be made");
         let _parent = Parent::new();
@@ -134,7 +134,7 @@ fn directory_and_streams_are_what_was_asked_for_wherever_they_lie(#[values(0, 16
 }
 
 #[test]
-fn a_few_numbers_are_reserved_by_the_first_command_that_hands_something_over() {
+fn first_command_with_inherited_fds_reserves_low_numbers() {
     isolated(|| {
         if !has_slots() {
             return;
@@ -159,7 +159,7 @@ fn a_few_numbers_are_reserved_by_the_first_command_that_hands_something_over() {
 
 /// Descriptors that a program closed although they were not its own, and the numbers are others' by now.
 #[test]
-fn numbers_that_became_somebody_else_s_are_left_alone() {
+fn reused_low_numbers_are_left_alone() {
     isolated(|| {
         if !has_slots() {
             return;
@@ -207,7 +207,7 @@ fn a_start_drops_no_record_lock_of_the_parent_s() {
 }
 
 #[test]
-fn descriptors_that_run_out_are_taken_back_from_what_is_reserved() {
+fn reserved_numbers_are_released_when_descriptors_run_out() {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         world::set_limit(libc::RLIMIT_NOFILE, 300, hard).expect("within the hard limit");

@@ -22,10 +22,13 @@ const KEEP: &str = "FORKEXEC_CONFORMANCE_KEEP";
 #[case::nothing("")]
 #[case::first_number("3")]
 #[case::two_adjacent_first_numbers("3,4")]
-#[case::d01_adjacent_pair("20,21")]
-#[case::d01_a_run("3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20")]
-#[case::d01_the_highest_number("last")]
-fn closing_is_one_call_of_close_range_a_gap_or_one_call_a_number_and_nothing_else(#[case] keep: &str) {
+// Faults: D1
+#[case::adjacent_pair("20,21")]
+// Faults: D1
+#[case::a_run("3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20")]
+// Faults: D1
+#[case::the_highest_number("last")]
+fn closing_makes_one_close_range_per_gap_or_one_close_per_fd(#[case] keep: &str) {
     isolated(|| {
         if capabilities().bulk_closer.is_none() {
             return skip("this backend has no bulk closer");
@@ -61,10 +64,11 @@ fn is_good_close(call: &Call) -> bool {
     number.is_some_and(|number| number > 2) && call.text.ends_with("= 0")
 }
 
+/// Faults: Q-android
 #[rstest]
 #[case::nothing("")]
 #[case::adjacent_pair("20,21")]
-fn q_android_nothing_is_tried_or_refused_on_the_way_to_exec_but_for_want_of_close_range(#[case] keep: &str) {
+fn spawn_on_android_makes_only_expected_calls_before_exec(#[case] keep: &str) {
     isolated(|| {
         if capabilities().bulk_closer.is_none() {
             return skip("this backend lists");

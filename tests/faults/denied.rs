@@ -103,13 +103,18 @@ const BULK: libc::c_long = libc::SYS_close_range;
 const LIST: libc::c_long = libc::SYS_getdents64;
 
 #[rstest]
-#[case::f01_bulk_call(&[BULK], Proc::True, CloseStrategy::Enumerate)]
-#[case::f02_bulk_call_and_list(&[BULK, LIST], Proc::True, CloseStrategy::Loop)]
+// Faults: F1
+#[case::bulk_call(&[BULK], Proc::True, CloseStrategy::Enumerate)]
+// Faults: F2
+#[case::bulk_call_and_list(&[BULK, LIST], Proc::True, CloseStrategy::Loop)]
 #[case::list_alone(&[LIST], Proc::True, CloseStrategy::Bulk)]
-#[case::f03_bulk_call_without_proc(&[BULK], Proc::Away, CloseStrategy::Loop)]
-#[case::f04_bulk_call_with_false_proc(&[BULK], Proc::False, CloseStrategy::Loop)]
-#[case::f04_both_with_false_proc(&[BULK, LIST], Proc::False, CloseStrategy::Loop)]
-fn what_is_denied_leaks_nothing_and_is_told(
+// Faults: F3
+#[case::bulk_call_without_proc(&[BULK], Proc::Away, CloseStrategy::Loop)]
+// Faults: F4
+#[case::bulk_call_with_false_proc(&[BULK], Proc::False, CloseStrategy::Loop)]
+// Faults: F4
+#[case::both_with_false_proc(&[BULK, LIST], Proc::False, CloseStrategy::Loop)]
+fn denied_call_is_reported_and_leaks_nothing(
     #[case] denied: &'static [libc::c_long],
     #[case] proc: Proc,
     #[case] left: CloseStrategy,
@@ -132,7 +137,7 @@ fn what_is_denied_leaks_nothing_and_is_told(
 #[case::bulk(CloseStrategy::Bulk)]
 #[case::list(CloseStrategy::Enumerate)]
 #[case::every_number(CloseStrategy::Loop)]
-fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] link: CloseStrategy) {
+fn child_has_exact_fds_with_any_first_close_strategy(#[case] link: CloseStrategy) {
     isolated(|| {
         let fds = open();
         let mut command = Command::new(probe::path());
@@ -143,8 +148,9 @@ fn whatever_link_is_the_first_the_child_has_exactly_what_it_was_given(#[case] li
     });
 }
 
+/// Faults: F5
 #[test]
-fn f05_a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
+fn existing_program_is_not_called_missing_without_proc() {
     isolated(|| {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
@@ -156,10 +162,9 @@ fn f05_a_program_that_exists_is_not_said_to_be_missing_because_proc_is() {
     });
 }
 
+/// Faults: E16
 #[rstest]
-fn e16_a_child_that_may_not_be_made_is_told_at_its_start(
-    #[values(libc::EAGAIN, libc::ENOMEM, libc::EPERM)] errno: i32,
-) {
+fn refused_fork_is_reported_by_spawn(#[values(libc::EAGAIN, libc::ENOMEM, libc::EPERM)] errno: i32) {
     isolated(|| {
         Deny::new().starts(errno).install().expect("a filter is taken");
         let error = Command::new(probe::path()).spawn().expect_err("nothing can be started");
@@ -168,8 +173,9 @@ fn e16_a_child_that_may_not_be_made_is_told_at_its_start(
     });
 }
 
+/// Faults: F6
 #[test]
-fn f06_a_limit_lowered_below_open_descriptors_hides_none() {
+fn limit_below_open_descriptors_hides_none() {
     isolated(|| {
         let fds = open();
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
@@ -183,14 +189,13 @@ fn f06_a_limit_lowered_below_open_descriptors_hides_none() {
 }
 
 /// A call that only closes has a next link: the suite `trapped`.
+///
+/// Faults: F11
 #[rstest]
 #[case::directory(libc::SYS_chdir, Stage::Chdir)]
 #[case::session(libc::SYS_setsid, Stage::Session)]
 #[case::nice(libc::SYS_setpriority, Stage::Nice)]
-fn f11_a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
-    #[case] call: libc::c_long,
-    #[case] stage: Stage,
-) {
+fn child_killed_before_exec_is_reported_with_its_stage(#[case] call: libc::c_long, #[case] stage: Stage) {
     isolated(|| {
         Deny::new().kill(call).install().expect("a filter is taken");
         let spawned = Command::new(probe::path()).arg("true").current_dir("/").setsid().nice(1).spawn();
@@ -202,8 +207,10 @@ fn f11_a_child_that_is_killed_before_exec_is_told_to_have_died_and_where(
 }
 
 /// The mark is written before the call that kills, and the pipe ends as it does at exec.
+///
+/// Faults: E9
 #[test]
-fn e09_a_child_that_is_killed_in_execve_has_not_started() {
+fn child_killed_in_execve_is_an_error() {
     isolated(|| {
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
         let spawned = Command::new(probe::path()).arg("true").spawn();
@@ -219,8 +226,10 @@ fn e09_a_child_that_is_killed_in_execve_has_not_started() {
 }
 
 /// Its process group cannot be asked about, because it is in another session: of a forked one `/proc` tells.
+///
+/// Faults: E9
 #[rstest]
-fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
+fn session_leader_killed_in_execve_is_an_error(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -240,8 +249,10 @@ fn e09_a_child_in_a_session_of_its_own_that_is_killed_in_execve_has_not_started(
 
 /// A child that borrowed memory tells by its termination signal. Of a forked one nobody tells without `/proc`; then the
 /// status does.
+///
+/// Faults: E9
 #[rstest]
-fn e09_without_proc_a_child_that_is_killed_in_execve_is_told_or_its_status_is(
+fn death_in_execve_without_proc_shows_in_error_or_status(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(false, true)] session: bool,
 ) {

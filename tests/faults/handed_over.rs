@@ -27,7 +27,7 @@ const FAILED: i32 = 255 << 8;
 #[rstest]
 #[case::runs(plan(), None, 0)]
 #[case::fails(lost(), Some(LOST), FAILED)]
-fn whoever_waits_finds_the_child(
+fn unreaped_child_is_found_by_a_plain_wait(
     #[case] plan: Plan<'static>,
     #[case] expected: Option<Report>,
     #[case] status: i32,

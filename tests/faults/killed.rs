@@ -76,6 +76,7 @@ fn by_clone3(_: Start) -> Option<Errno> {
     None
 }
 
+/// Faults: E10
 #[rstest]
 #[case::table("close_range_unshare", Stage::UnshareFiles)]
 #[case::root("chroot", Stage::Chroot)]
@@ -88,7 +89,7 @@ fn by_clone3(_: Start) -> Option<Errno> {
 #[case::mask("set_mask", Stage::Mask)]
 #[case::close("close_range", Stage::Close)]
 #[case::exec("execve", Stage::Exec)]
-fn e10_a_child_that_is_killed_where_it_hangs_is_told_with_its_stage(
+fn hanging_child_that_is_killed_is_reported_with_its_stage(
     #[case] call: &'static str,
     #[case] stage: Stage,
     #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
@@ -119,8 +120,10 @@ extern "C" fn handler(_: i32) {
 }
 
 /// Signals are unblocked before the last stages: the parent's handler would act on the parent's memory.
+///
+/// Faults: M3
 #[rstest]
-fn m03_a_signal_to_a_child_runs_no_handler_of_its_parent_s(
+fn signal_to_a_child_runs_no_handler_of_its_parent(
     #[values(by_clone, by_clone3)] refuse: fn(Start) -> Option<Errno>,
 ) {
     isolated(|| {
@@ -137,8 +140,10 @@ fn m03_a_signal_to_a_child_runs_no_handler_of_its_parent_s(
 }
 
 /// A child that has used up its processor time in the last stage.
+///
+/// Faults: E9
 #[test]
-fn e09_a_child_that_its_own_limit_ends_is_told() {
+fn child_ended_by_its_own_limit_is_reported() {
     fn burn() {
         loop {
             std::hint::spin_loop();
@@ -159,8 +164,10 @@ fn e09_a_child_that_its_own_limit_ends_is_told() {
 const CPU: Resource = Resource(0);
 
 /// While one child hangs, others start: no lock is held across a start.
+///
+/// Faults: M12
 #[test]
-fn m12_a_child_that_hangs_holds_up_no_other() {
+fn hanging_child_delays_no_other() {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting("chdir", hang));
         let hangs = Plan { directory: Some(WorkingDirectory::Path(c"/")), ..plan() };

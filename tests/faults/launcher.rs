@@ -6,13 +6,14 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CHANNEL_REPLACED, CStrArray, Errno, Exec, ForkLauncher, HookError, KeepList, LaunchError,
-    Launched, Launcher, Limit, Mask, Move, ParentSys, Plan, Report, Resource, SignalSet, Stage, Sys,
-    ThinCStr, WorkingDirectory,
+    Backend, CHANNEL_REPLACED, CStrArray, Capabilities, Errno, Exec, FdEnumerator, ForkLauncher, HookError,
+    KeepList, LaunchError, Launched, Launcher, Limit, Mask, Move, ParentSys, Plan, Report, Resource,
+    SignalSet, Stage, Sys, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::{Kernel, Linux};
 use forkexec_tests::guard::Snapshot;
@@ -81,7 +82,7 @@ fn crossing_plan() -> Plan<'static> {
 #[case::knowing_the_pipe("file_id", Stage::Setup)]
 #[case::blocking_signals("block_signals", Stage::Setup)]
 #[case::fork("fork", Stage::Start)]
-fn a_call_of_the_parent_s_that_fails_is_told_and_nothing_is_left(
+fn failed_call_of_the_parent_is_reported_and_leaks_nothing(
     #[case] name: &'static str,
     #[case] stage: Stage,
     #[values(Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::PERM)] errno: Errno,
@@ -108,13 +109,15 @@ fn a_pipe_that_had_a_stream_s_number_leaves_nothing_open(
     });
 }
 
+/// Faults: E12
 #[test]
-fn e12_an_interrupted_read_of_the_report_is_done_again() {
+fn interrupted_read_of_the_report_is_retried() {
     isolated(|| assert!(launch(&plan(), in_parent("read", Errno::INTR)).is_ok()));
 }
 
+/// Faults: E12
 #[rstest]
-fn e12_a_report_that_cannot_be_read_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errno) {
+fn unreadable_report_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errno) {
     isolated(|| {
         let launched = launch(&plan(), in_parent("read", errno));
         assert!(matches!(launched, Err(LaunchError::Died { status: Some(_), .. })), "{launched:?}");
@@ -158,6 +161,8 @@ fn next_pipe() -> RawFd {
 }
 
 /// It leads to the parent, and to nobody else.
+///
+/// Faults: D5
 #[rstest]
 #[case::inheritable(|writer| {
     // SAFETY: the child owns its numbers.
@@ -169,7 +174,7 @@ fn next_pipe() -> RawFd {
     // SAFETY: the child owns its numbers.
     unsafe { libc::fcntl(writer, libc::F_SETFD, libc::FD_CLOEXEC) }
 })]
-fn d05_a_closure_that_changes_the_pipe_ends_the_child(#[case] change: fn(RawFd) -> i32) {
+fn closure_that_changes_the_report_pipe_ends_the_child(#[case] change: fn(RawFd) -> i32) {
     isolated(|| {
         let writer = next_pipe();
         let hook = move || {
@@ -218,7 +223,7 @@ fn shared_memory() -> usize {
 }
 
 #[test]
-fn what_is_mapped_for_a_report_is_given_back() {
+fn mapping_for_a_report_is_released() {
     isolated(|| {
         let before = shared_memory();
         for _ in 0..3 {
@@ -230,8 +235,10 @@ fn what_is_mapped_for_a_report_is_given_back() {
 
 /// setpgid(2) says `EACCES` of a child that has a program, and a filter may say it of any. While the exec takes its time the
 /// parent asks, and the exec fails after that.
+///
+/// Faults: E9
 #[test]
-fn e09_what_a_filter_answers_is_not_taken_for_a_program_that_runs() {
+fn answer_of_a_filter_is_not_taken_for_a_running_program() {
     fn linger() {
         // SAFETY: waits, and changes nothing.
         unsafe { libc::usleep(50_000) };
@@ -261,8 +268,9 @@ fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError
     }
 }
 
+/// Faults: E15
 #[rstest]
-fn e15_each_call_of_the_parent_s_may_fail_and_nothing_is_left(
+fn any_failing_call_of_the_parent_leaks_nothing(
     #[values(Errno::INTR, Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
 ) {
     isolated(|| {
@@ -335,8 +343,9 @@ fn descriptors_seen(fault: Fault) -> Result<Vec<i32>, LaunchError> {
     Ok(Seen::parse(&text).fds)
 }
 
+/// Faults: E15
 #[rstest]
-fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
+fn any_failing_call_of_the_child_leaks_nothing(
     #[values(Errno::PERM, Errno::IO, Errno::NOMEM, Errno::BADF)] errno: Errno,
 ) {
     isolated(|| {
@@ -368,4 +377,57 @@ fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
 /// The mark and then the program itself.
 fn seen_all(stages: &[Stage]) -> bool {
     stages.iter().filter(|&&stage| stage == Stage::Exec).count() == 2
+}
+
+/// A backend that refuses exec unless the parent called [`Backend::before_launch`].
+struct LookingUp {
+    sys: Kernel,
+    calls: AtomicUsize,
+}
+
+// SAFETY: each method calls `Kernel` alone, which meets the requirements of `Sys`.
+unsafe impl Backend for LookingUp {
+    type Sys = Kernel;
+
+    fn sys(&self) -> &Kernel {
+        &self.sys
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &forkexec_linux::CAPABILITIES
+    }
+
+    fn before_launch(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<Kernel>] {
+        &[]
+    }
+
+    fn execve(
+        &self,
+        path: &std::ffi::CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<<Kernel as Sys>::Executed, Errno> {
+        if self.calls.load(Ordering::Relaxed) == 0 {
+            return Err(Errno::NOSYS);
+        }
+        self.sys.execve(path, argv, env)
+    }
+}
+
+#[test]
+fn the_parent_looks_things_up_before_each_child() {
+    isolated(|| {
+        // SAFETY: as in `backend`.
+        let backend = LookingUp { sys: unsafe { Kernel::new() }, calls: AtomicUsize::new(0) };
+        for calls in 1..=2 {
+            let launched =
+                ForkLauncher::new(&backend).launch(&plan()).expect("the child knows what it needs");
+            assert_eq!(backend.sys.wait(launched.pid), Ok(0), "the probe succeeds");
+            assert_eq!(backend.calls.load(Ordering::Relaxed), calls);
+        }
+    });
 }

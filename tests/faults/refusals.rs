@@ -120,7 +120,8 @@ const LIST: &str = "/proc/self/fd";
 /// What is refused; the method of the first child and of the next ones; what closes; whether there is a pidfd.
 #[rstest]
 #[case::nothing(&[], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
-#[case::f08_clone3(&[Clone3], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, true)]
+// Faults: F8
+#[case::clone3(&[Clone3], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, true)]
 #[case::close_range(&[CloseRange], SpawnMethod::Shared, SpawnMethod::Vfork, LIST, true)]
 #[case::unsharing(&[Unsharing], SpawnMethod::Shared, SpawnMethod::Vfork, BULK, true)]
 #[case::unshare(&[Unshare], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
@@ -128,17 +129,20 @@ const LIST: &str = "/proc/self/fd";
 #[case::table(&[Table], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
 #[case::memory(&[Memory], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
 #[case::group(&[Group], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
-#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, false)]
+// Faults: F10
+#[case::clone3_and_pidfd(&[Clone3, Pidfd], SpawnMethod::Vfork, SpawnMethod::Shared, BULK, false)]
 #[case::clone3_and_table(&[Clone3, Table], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, true)]
-#[case::f09_clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, SpawnMethod::Fork, BULK, true)]
+// Faults: F9
+#[case::clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, SpawnMethod::Fork, BULK, true)]
 #[case::clone3_pidfd_and_table(&[Clone3, Pidfd, Table], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, false)]
-#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, true)]
+// Faults: D18
+#[case::unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, SpawnMethod::Vfork, BULK, true)]
 #[case::close_range_and_unshare(&[CloseRange, Unshare], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, true)]
 #[case::close_range_clone3_and_pidfd(&[CloseRange, Clone3, Pidfd], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, false)]
 #[case::all_but_memory(
     &[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], SpawnMethod::Vfork, SpawnMethod::Vfork, LIST, false)]
 #[case::all(&ALL, SpawnMethod::Fork, SpawnMethod::Fork, LIST, true)]
-fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
+fn child_is_the_same_and_spawn_method_is_reported_on_refusal(
     #[case] refused: &'static [Refused],
     #[case] first: SpawnMethod,
     #[case] then: SpawnMethod,
@@ -158,14 +162,19 @@ fn whatever_is_refused_the_child_is_the_same_and_how_it_started_is_told(
 }
 
 /// What worked so far is no reason to insist on it: a program may put itself under a filter after its first child.
+///
+/// Faults: F8
 #[rstest]
-#[case::f08_clone3(&[Clone3], SpawnMethod::Shared, BULK)]
+// Faults: F8
+#[case::clone3(&[Clone3], SpawnMethod::Shared, BULK)]
 #[case::close_range(&[CloseRange], SpawnMethod::Vfork, LIST)]
-#[case::d18_unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, BULK)]
+// Faults: D18
+#[case::unsharing_and_unshare(&[Unsharing, Unshare], SpawnMethod::Vfork, BULK)]
 #[case::clone3_and_table(&[Clone3, Table], SpawnMethod::Vfork, BULK)]
-#[case::f09_clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, BULK)]
+// Faults: F9
+#[case::clone3_and_memory(&[Clone3, Memory], SpawnMethod::Fork, BULK)]
 #[case::all(&ALL, SpawnMethod::Fork, LIST)]
-fn f08_what_is_refused_later_is_noticed(
+fn later_refusal_is_noticed(
     #[case] refused: &'static [Refused],
     #[case] then: SpawnMethod,
     #[case] closer: &'static str,
@@ -199,8 +208,10 @@ fn a_child_is_signalled_without_pidfd_send_signal(#[values(libc::ENOSYS, libc::E
 }
 
 /// waitid(2) takes `__WCLONE` since Linux 4.7 only (wait(2), NOTES). Nothing that runs is taken for dead without it.
+///
+/// Faults: Q-linux-pidfd
 #[test]
-fn q_linux_pidfd_whether_a_child_runs_is_told_without_what_old_kernels_lack() {
+fn spawn_result_is_right_without_calls_that_old_kernels_lack() {
     isolated(|| {
         let deny = Deny::new().errno_with(libc::SYS_waitid, 3, libc::__WCLONE, libc::EINVAL);
         deny.install().expect("a filter is taken");
@@ -239,12 +250,15 @@ fn starts_three_children() {
 /// third. Before the second child clone(2) does not share the table.
 #[rstest]
 #[case::nothing(&[], 0)]
-#[case::f08_clone3(&[Clone3], 1)]
+// Faults: F8
+#[case::clone3(&[Clone3], 1)]
 #[case::close_range(&[CloseRange], 2)]
 #[case::unsharing(&[Unsharing], 1)]
-#[case::f10_clone3_and_pidfd(&[Clone3, Pidfd], 2)]
+// Faults: F10
+#[case::clone3_and_pidfd(&[Clone3, Pidfd], 2)]
 #[case::clone3_and_table(&[Clone3, Table], 3)]
-#[case::f09_clone3_and_memory(&[Clone3, Memory], 3)]
+// Faults: F9
+#[case::clone3_and_memory(&[Clone3, Memory], 3)]
 #[case::close_range_and_unshare(&[CloseRange, Unshare], 3)]
 #[case::all_but_memory(&[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], 3)]
 #[case::all(&ALL, 4)]

@@ -132,8 +132,9 @@ fn is_expected(world: World, name: &str, errno: Errno, started: &Result<Ran, Lau
     }
 }
 
+/// Faults: E15
 #[rstest]
-fn e15_each_call_of_the_parent_s_may_fail_once_and_nothing_is_left_or_lost(
+fn call_of_the_parent_that_fails_once_leaks_and_loses_nothing(
     #[values(World::Whole, World::WithoutClone3, World::CloneAlone)] world: World,
 ) {
     isolated(|| {
@@ -238,8 +239,9 @@ fn launch_reporting(
     Ok((Ran { method, by: closed.by, pidfd: pidfd.is_some() }, text))
 }
 
+/// Faults: E15
 #[rstest]
-fn e15_each_call_of_the_child_s_may_fail_and_nothing_is_left(
+fn any_failing_call_of_the_child_leaks_nothing(
     #[values(World::Whole, World::WithoutClone3)] world: World,
     #[values(Errno::PERM, Errno::INVAL, Errno::IO, Errno::NOMEM, Errno::MFILE, Errno::BADF)] errno: Errno,
 ) {
@@ -339,7 +341,7 @@ fn clone_alone(start: Start) -> bool {
 #[case::whether_it_runs(
     none, &["reap_unexecuted"],
     ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 1)]
-fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
+fn refused_clone_falls_back_and_is_not_retried(
     #[case] refused: fn(Start) -> bool,
     #[case] denied: &'static [&'static str],
     #[case] first: Ran,
@@ -380,8 +382,10 @@ fn what_is_refused_has_a_next_way_and_is_not_asked_for_again(
 }
 
 /// The child shares the place where the thread that starts it has its errno, and sets it with each call that fails.
+///
+/// Faults: M2
 #[rstest]
-fn m02_a_child_that_fails_leaves_the_errno_of_the_thread_that_starts_it(
+fn failed_child_leaves_errno_of_the_spawning_thread(
     #[values(World::Whole, World::CloneAlone)] world: World,
     #[values("execve", "chdir")] fails: &'static str,
 ) {
@@ -544,7 +548,7 @@ fn under_a_sanitizer_children_are_forked() {
 
 /// A child that told of its exec's failure has none, and whoever cannot be asked about it has no say.
 #[test]
-fn what_a_child_told_needs_no_other_proof() {
+fn report_of_a_child_needs_no_other_proof() {
     isolated(|| {
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).denying(&["reap_unexecuted"], Errno::CHILD));
@@ -579,7 +583,7 @@ fn a_closure_is_forked_and_who_requires_more_is_told() {
 
 /// That no number is free says nothing of the next child.
 #[rstest]
-fn where_no_number_is_free_the_child_has_no_descriptor_and_the_next_one_has(
+fn child_without_free_number_has_no_pidfd_and_the_next_has_one(
     #[values(World::Whole, World::WithoutClone3)] world: World,
 ) {
     isolated(|| {

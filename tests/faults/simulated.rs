@@ -114,13 +114,14 @@ fn operand(stage: Stage, call: &Call) -> i32 {
     }
 }
 
+/// Faults: E15
 #[rstest]
 #[case::of_a_session(session())]
 #[case::of_a_process_group(group())]
 #[case::in_a_container(contained())]
 #[case::in_the_parent_s_table(shared())]
 #[case::in_the_parent_s_table_with_a_closure(shared_with_a_closure())]
-fn e15_any_call_that_fails_is_told_or_has_an_answer_and_nothing_leaks(#[case] scenario: Scenario) {
+fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] scenario: Scenario) {
     let calls = scenario.calls();
     let parents = (scenario.kernel)().table();
     for (index, call) in calls.iter().enumerate() {
@@ -161,7 +162,7 @@ fn any_call_that_fails_in_the_last_resort_has_an_answer(#[case] kernel: fn() -> 
 }
 
 #[test]
-fn a_child_that_closes_from_a_later_link_does_not_fail_by_the_earlier_ones() {
+fn skipped_close_strategies_cannot_fail_the_child() {
     for link in [CloseStrategy::Enumerate, CloseStrategy::Loop] {
         let scenario = Scenario { plan: Plan { close: Some(link), ..rich::session_plan() }, ..session() };
         let bulk = scenario.calls().iter().filter(|call| call.name == "close_range").count();

@@ -51,10 +51,12 @@ fn no_clone3(start: Start) -> Option<Errno> {
 }
 
 /// A child that inherits handlers has one for SIGSEGV, which std set; it blocks the signal, and dies of it all the same.
+///
+/// Faults: M6
 #[rstest]
 #[case::without_handlers(|_| None)]
 #[case::with_handlers(no_clone3)]
-fn m06_a_child_that_overflows_its_stack_dies_alone_and_is_told(
+fn child_that_overflows_its_stack_dies_alone(
     #[case] refuse: fn(Start) -> Option<Errno>,
     #[values(("chdir", Stage::Chdir), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
 ) {
@@ -125,8 +127,10 @@ fn stack_whose_guard_cannot_be_made_is_unmapped_whole() {
 }
 
 /// The richest plan, by each way of closing and as far as a failure.
+///
+/// Faults: M6
 #[test]
-fn m06_a_child_uses_less_than_half_of_its_stack() {
+fn child_uses_less_than_half_of_its_stack() {
     isolated(|| {
         let secrets = world::open_many(50);
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).measuring_stacks());

@@ -97,7 +97,7 @@ fn closing_that_cannot_be_complete_is_told() {
 }
 
 #[test]
-fn every_stage_has_a_row_but_those_that_no_failing_call_ends_here() {
+fn table_has_a_row_for_each_stage_that_a_call_can_end() {
     let rows = include_str!("stages.rs");
     let has_row = |stage: &Stage| rows.contains(&format!("Stage::{stage:?}, \""));
     let missing: Vec<Stage> = Stage::ORDER.into_iter().filter(|stage| !has_row(stage)).collect();

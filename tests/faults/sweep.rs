@@ -196,14 +196,13 @@ fn is_swept(row: &Row, call: &Call) -> bool {
     !loops || (matches!(call.stage, Some(Stage::Limits | Stage::Close)) && call.numbers[0] < FIRST)
 }
 
+/// Faults: E15
 #[rstest]
 #[case::by_clone3(AT_LEAST[0])]
 #[case::by_clone(AT_LEAST[1])]
 #[case::in_a_container(AT_LEAST[2])]
 #[case::by_fork(AT_LEAST[3])]
-fn e15_whatever_call_fails_of_whatever_plan_is_told_or_has_an_answer(
-    #[case] (world, at_least): (World, usize),
-) {
+fn any_failing_call_of_any_plan_is_reported_or_handled(#[case] (world, at_least): (World, usize)) {
     isolated_for(LIMIT, || {
         let ground = Ground::new();
         let mut triples = 0;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
 /// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. The last of such children gives it back.
 #[rstest]
-fn the_memory_is_as_traceable_after_children_under_other_ids_as_it_was(
+fn process_stays_traceable_after_children_with_other_ids(
     #[values(Some(1), Some(0), None)] gid: Option<u32>,
     #[values(true, false)] was: bool,
     #[values(1, 8)] threads: usize,
@@ -157,7 +157,7 @@ fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failin
 
 /// The last one gives the attribute back: meanwhile no other child comes or goes.
 #[test]
-fn who_comes_while_the_attribute_is_given_back_waits() {
+fn spawn_waits_while_the_attribute_is_restored() {
     isolated(|| {
         if !is_possible() {
             return;

@@ -262,8 +262,9 @@ fn ending(script: &Script) -> Script {
 /// More steps than these have more interleavings than there is time for.
 const LONG: usize = 12;
 
+/// Faults: E8, E9, E12, E13
 #[test]
-fn e08_e09_e12_e13_no_interleaving_of_parent_and_child_is_told_falsely_or_waited_for_in_vain() {
+fn any_interleaving_of_parent_and_child_is_reported_truly() {
     let mut counted = Counted::default();
     for case in &CASES {
         let script = script_of(case);
@@ -336,8 +337,9 @@ fn launch_shared(
     killed.is_some()
 }
 
+/// Faults: E9, E10
 #[test]
-fn e09_e10_a_child_that_shares_memory_is_told_truly_wherever_it_is_killed() {
+fn child_with_shared_memory_killed_anywhere_is_reported_truly() {
     const NO_TABLE: [(&str, Errno); 2] =
         [("close_range_unshare", Errno::PERM), ("unshare_files", Errno::PERM)];
     let mut launches = 0;

@@ -114,7 +114,8 @@ fn with_standard(fds: &[Fd]) -> Vec<Fd> {
 #[case::list_that_ends_within_an_entry(usual().with_claimed_length(4 * ENTRY + 3), DIRECTORY)]
 #[case::table_larger_than_the_list(crowded(), DIRECTORY)]
 #[case::table_larger_than_the_list_macos_10_13(crowded().with_old_list(), DIRECTORY)]
-#[case::q_macos_list_directory_as_it_was_when_opened(unlisted(usual()).with_listing(&Listing::TakenAtOpen), DIRECTORY)]
+// Faults: Q-macos-list
+#[case::directory_as_it_was_when_opened(unlisted(usual()).with_listing(&Listing::TakenAtOpen), DIRECTORY)]
 #[case::jail_without_dev(unlisted(usual()).without_listings(), Closer::Loop)]
 #[case::directory_breaks_off(unlisted(usual()).refusing_some("getdirentries64", 1..9, Errno::IO), Closer::Loop)]
 #[case::ios(unlisted(usual()).refusing("getdirentries64", Errno::NOSYS), Closer::Loop)]
@@ -180,7 +181,7 @@ fn one_answer_holds_all_or_none_is_believed(#[case] kernel: SimKernel, #[case] a
 #[case::first_batch(usual().refusing("getdirentries64", Errno::PERM), Err(Unlisted::Refused(Errno::PERM)))]
 #[case::second_batch(usual().refusing_some("getdirentries64", 1..2, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
 #[case::the_end(usual().refusing_some("getdirentries64", 4..5, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
-fn a_directory_is_believed_if_it_is_devfs_and_lists_itself_and_is_left_closed(
+fn directory_is_believed_only_if_devfs_lists_it_and_is_closed(
     #[case] kernel: SimKernel,
     #[case] answer: Result<(), Unlisted>,
 ) {
@@ -225,7 +226,7 @@ fn a_limit_that_may_not_be_asked_for_is_left_out(#[case] world: World, #[case] b
 }
 
 #[test]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+fn close_without_a_bound_on_time_is_an_error() {
     let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
     let apple = Apple::new(kernel);
     assert_eq!(close_except(&apple, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
@@ -245,7 +246,7 @@ fn exec_closes_all_but_what_is_kept_and_nothing_else_does(
 }
 
 #[test]
-fn what_is_kept_is_the_same_file() {
+fn kept_descriptor_is_the_same_file() {
     let kernel = usual();
     let expected: BTreeMap<Fd, u64> =
         [0, 1, 2, 60, 600].into_iter().map(|fd| (fd, kernel.table().entries()[&fd].file)).collect();
@@ -253,15 +254,13 @@ fn what_is_kept_is_the_same_file() {
     assert_eq!(child.result.map(|executed| executed.files), Ok(expected));
 }
 
+/// Faults: Q-macos-spawn
 #[rstest]
 #[case::first_that_cannot_be_named(&[OPEN_MAX], DIRECTORY)]
 #[case::highest(&[HIGHEST], DIRECTORY)]
 #[case::among_others(&[60, HIGHEST], DIRECTORY)]
 #[case::last_that_can_be_named(&[OPEN_MAX - 1], Closer::Bulk)]
-fn q_macos_spawn_a_number_that_cannot_be_named_is_kept_by_closing_from_a_list(
-    #[case] keep: &[Fd],
-    #[case] by: Closer,
-) {
+fn unnameable_kept_fd_makes_closing_use_a_list(#[case] keep: &[Fd], #[case] by: Closer) {
     let child = Child::of(crowded().with_open(&[OPEN_MAX - 1, OPEN_MAX]), &keeping(keep));
     assert_eq!((child.fds(), child.by()), (Ok(with_standard(keep)), Some(by)));
     assert_eq!(child.calls_of("exec_spawn"), usize::from(by == Closer::Bulk));
@@ -281,14 +280,15 @@ fn many_are_kept_by_closing_from_a_list(#[case] count: Fd, #[case] by: Closer) {
 #[case::attributes(|it: SimKernel| it.refusing("spawn", Errno::NOMEM))]
 #[case::first_action(|it: SimKernel| it.refusing_some("inherit", 0..1, Errno::NOMEM))]
 #[case::last_action(|it: SimKernel| it.refusing_some("inherit", 3..4, Errno::NOMEM))]
-fn what_cannot_be_written_down_is_closed_from_a_list(#[case] world: World) {
+fn fds_that_file_actions_cannot_hold_are_closed_from_a_list(#[case] world: World) {
     let child = Child::of(world(usual()), &keeping(&[60]));
     assert_eq!((child.fds(), child.by()), (Ok(with_standard(&[60])), Some(LIST)));
     assert_eq!(child.execs(), ["execve(/bin/prog)"]);
 }
 
+/// Faults: Q-macos-spawn
 #[rstest]
-fn q_macos_spawn_an_exec_that_does_not_close_is_followed_by_closing_and_by_one_that_need_not(
+fn exec_that_does_not_close_is_retried_after_closing(
     #[values(
         Errno::INVAL,
         NOTSUP,
@@ -321,7 +321,7 @@ fn q_macos_spawn_an_exec_that_does_not_close_is_followed_by_closing_and_by_one_t
 #[case::list(|it: SimKernel| it, LIST)]
 #[case::directory(unlisted, DIRECTORY)]
 #[case::every_number(|it: SimKernel| unlisted(it).without_listings(), Closer::Loop)]
-fn what_is_owed_is_closed_by_the_next_link_that_works(#[case] world: World, #[case] by: Closer) {
+fn owed_closing_falls_to_the_next_strategy_that_works(#[case] world: World, #[case] by: Closer) {
     let child = Child::of(world(usual().refusing("exec_spawn", Errno::INVAL)), &keeping(&[60]));
     assert_eq!(child.closed, Some(Closed { by, bulk_refused: Some(Errno::INVAL) }));
     assert_eq!(child.fds(), Ok(with_standard(&[60])));
@@ -383,7 +383,7 @@ fn a_shell_that_runs_what_exec_does_not_know_gets_no_more() {
 #[case::errors_closed(usual().without_open(&[2]), &[0, 1])]
 #[case::daemon(usual().without_open(&[0, 1, 2]), &[])]
 #[case::output_for_the_parent_only(usual().with_cloexec(&[1]), &[0, 2])]
-fn a_standard_stream_that_the_parent_does_not_hand_on_stays_closed(
+fn standard_stream_that_is_not_inherited_stays_closed(
     #[case] kernel: SimKernel,
     #[case] open: &[Fd],
     #[values(&[], &[60])] keep: &[Fd],
@@ -407,10 +407,7 @@ fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[ca
 #[rstest]
 #[case::closed_in_the_parent(usual().without_open(&[0]), Move::copy(70, 0))]
 #[case::close_on_exec_in_the_parent(usual().with_cloexec(&[0]), Move::ClearCloexec(0))]
-fn a_standard_stream_that_is_placed_is_open_whatever_the_parent_has(
-    #[case] kernel: SimKernel,
-    #[case] step: Move,
-) {
+fn placed_standard_stream_is_open_whatever_the_parent_has(#[case] kernel: SimKernel, #[case] step: Move) {
     let child = Child::of(kernel, &Plan { moves: &[step], ..keeping(&[]) });
     assert_eq!((child.fds(), child.by()), (Ok(vec![0, 1, 2]), Some(Closer::Bulk)));
 }
@@ -432,7 +429,7 @@ type Deed = fn(&SimKernel) -> Result<(), Errno>;
 #[case::marks_what_is_kept(
     |it: &SimKernel| it.set_cloexec(60, true), &[0, 1, 2], Closed { by: LIST, bulk_refused: Some(Errno::BADF) })]
 #[case::opens_another(|it: &SimKernel| it.dup2(60, 61), &[0, 1, 2, 60], Closed { by: Closer::Bulk, bulk_refused: None })]
-fn what_a_closure_changed_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[case] closed: Closed) {
+fn change_made_by_a_closure_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #[case] closed: Closed) {
     let apple = Apple::new(usual());
     let hook = || deed(apple.sys()).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[60]) };
@@ -502,7 +499,7 @@ fn left_inheritable() -> Vec<Fd> {
 }
 
 #[test]
-fn what_exec_is_to_keep_is_compared_once() {
+fn kept_descriptors_are_compared_once() {
     let child = Child::of(usual(), &keeping(&[60, 70, 80]));
     let compared: Vec<_> = child.apple.sys().log().into_iter().filter(|it| it.name == "is_cloexec").collect();
     let in_the_child = compared.iter().filter(|call| call.stage == Some(Stage::Close)).count();
@@ -601,7 +598,7 @@ fn may_fail(call: &Call, errno: Errno, by_loop: bool) -> bool {
 #[case::exec_does_not_close(1)]
 #[case::and_the_list_is_refused(2)]
 #[case::and_there_is_no_directory(3)]
-fn any_call_that_fails_is_told_or_has_an_answer_and_nothing_leaks(#[case] refused: usize) {
+fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] refused: usize) {
     let (result, log) = run_rich(rich_world(refused));
     let handed = result.as_ref().map(numbers).expect("nothing fails yet");
     assert_eq!(result.map(|executed| executed.fds()), Ok(handed.clone()), "nothing else is open");

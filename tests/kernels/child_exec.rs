@@ -62,8 +62,9 @@ fn failure<T>(stage: Stage, errno: Errno, operand: i32) -> Result<T, Report> {
     Err(Report { stage, errno, operand })
 }
 
+/// Faults: S7
 #[test]
-fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
+fn plan_with_all_operations_runs_in_this_order() {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.with_channel(CHANNEL));
     let calls = [
         "set_cloexec(7, 0)",
@@ -109,7 +110,7 @@ fn s07_a_plan_that_asks_for_everything_is_done_in_this_order() {
 #[rstest]
 #[case::of_a_session(rich::kernel, rich::session_plan)]
 #[case::of_a_process_group(rich::group_kernel, rich::group_plan)]
-fn the_stages_are_entered_in_their_order_and_every_call_belongs_to_one(
+fn stages_run_in_order_and_each_call_belongs_to_one(
     #[case] kernel: fn() -> SimKernel,
     #[case] plan: fn() -> Plan<'static>,
 ) {
@@ -225,7 +226,7 @@ fn the_variable_for_it_says_the_child_s_own_number() {
 const CGROUP: Cgroup = Cgroup { directory: 14, procs: 300 };
 
 #[test]
-fn who_was_born_in_its_control_group_does_not_enter_it() {
+fn child_cloned_into_its_cgroup_does_not_enter_it() {
     let (plan, born_in_it) =
         (Plan { cgroup: Some(CGROUP), ..plain() }, ChildContext { in_cgroup: true, ..BIRTH });
     let ran = run_as(rich::kernel(), &plan, born_in_it, |it| it);
@@ -263,6 +264,7 @@ fn a_refusal_is_met_by_one_child_only() {
     assert_eq!(asked, [1, 1]);
 }
 
+/// Faults: E3
 #[rstest]
 #[case::first_is_there(&[None], Ok(0))]
 #[case::second_is_there(&[Some(Errno::NOENT), None], Ok(1))]
@@ -280,7 +282,7 @@ fn a_refusal_is_met_by_one_child_only() {
 #[case::too_long_arguments(&[Some(Errno::TOOBIG), Some(Errno::NOENT)], Err((Errno::TOOBIG, 0)))]
 #[case::unrecognised_without_a_shell(&[Some(Errno::NOEXEC), Some(Errno::NOENT)], Err((Errno::NOEXEC, 0)))]
 #[case::no_candidate(&[], Err((Errno::NOENT, 0)))]
-fn e03_the_first_error_of_a_candidate_that_is_there_wins(
+fn search_reports_the_first_error_of_an_existing_candidate(
     #[case] answers: &[Option<Errno>],
     #[case] ending: Result<usize, (Errno, i32)>,
 ) {
@@ -295,11 +297,13 @@ fn e03_the_first_error_of_a_candidate_that_is_there_wins(
 }
 
 /// A half-born child of another thread holds it for a moment.
+///
+/// Faults: E6
 #[rstest]
 #[case::for_a_moment(1, &["pause(1)"], Ok(c"/bin/prog"))]
 #[case::for_long(4, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Ok(c"/bin/prog"))]
 #[case::for_good(9, &["pause(1)", "pause(2)", "pause(4)", "pause(8)"], Err((Errno::TXTBSY, 0)))]
-fn e06_a_busy_program_is_tried_again(
+fn busy_program_is_retried(
     #[case] times: usize,
     #[case] pauses: &[&str],
     #[case] ending: Result<&CStr, (Errno, i32)>,
@@ -312,12 +316,13 @@ fn e06_a_busy_program_is_tried_again(
     assert_eq!(waited, pauses);
 }
 
+/// Faults: E2
 #[rstest]
 #[case::recognised_by_nobody(Errno::NOEXEC, Outcome::Program, Ok(c"/bin/sh"), &["sh", "/a/script", "x"])]
 #[case::missing_shell(Errno::NOEXEC, Outcome::Fails(Errno::NOENT), Err(Errno::NOEXEC), &[])]
 #[case::not_executable(Errno::ACCES, Outcome::Program, Err(Errno::ACCES), &[])]
 #[case::missing(Errno::NOENT, Outcome::Program, Err(Errno::NOENT), &[])]
-fn e02_a_shell_runs_what_the_kernel_does_not_recognise_and_nothing_else(
+fn shell_runs_only_files_that_the_kernel_does_not_recognise(
     #[case] errno: Errno,
     #[case] shell: Outcome,
     #[case] ending: Result<&CStr, Errno>,
@@ -348,12 +353,13 @@ fn the_environment_is_the_plan_s_or_the_process_s_own() {
 /// A birth in the parent's own table.
 const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
+/// Faults: D16
 #[rstest]
 #[case::unshared_while_closed(|it: SimKernel| it, "close_range_unshare(41, 4294967295)")]
 #[case::unshared_alone(
     |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM).refusing("close_range", Errno::PERM),
     "unshare_files()")]
-fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
+fn child_gets_the_same_fds_and_the_shared_table_is_untouched(
     #[case] world: fn(SimKernel) -> SimKernel,
     #[case] unshares: &str,
 ) {
@@ -365,6 +371,7 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
     assert!(position.is_some() && ran.result.is_ok_and(|executed| rich::is_as_asked(&executed)));
 }
 
+/// Faults: D17
 #[rstest]
 #[case::source_of_a_move(
     |it: &mut Plan<'_>| it.moves = const { &[Move::copy(300, 0)] }, "close_range_unshare(301, 4294967295)")]
@@ -395,7 +402,7 @@ fn d16_the_parent_s_table_is_left_alone_and_the_child_gets_the_same(
     "close_range_unshare(301, 4294967295)")]
 #[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
 #[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), "unshare_files()")]
-fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
+fn unsharing_keeps_the_descriptors_of_later_stages(
     #[case] ask: fn(&mut Plan<'static>),
     #[case] unshares: &str,
 ) {
@@ -407,14 +414,15 @@ fn d17_what_a_later_stage_needs_is_not_closed_with_the_shared_table(
 }
 
 #[test]
-fn a_control_group_that_is_not_entered_any_more_needs_no_descriptor() {
+fn cgroup_entered_at_clone_needs_no_descriptor() {
     let birth = ChildContext { in_cgroup: true, ..SHARED };
     let ran = run_as(rich::kernel(), &Plan { cgroup: Some(CGROUP), ..plain() }, birth, |it| it);
     assert_eq!(ran.calls()[0], "close_range_unshare(3, 4294967295)");
 }
 
+/// Faults: D18
 #[test]
-fn d18_a_table_that_cannot_be_made_private_ends_the_child_before_it_touches_anything() {
+fn child_ends_untouched_if_its_table_cannot_be_private() {
     let refusing = |it: SimKernel, name| it.refusing(name, Errno::PERM);
     let kernel = refusing(refusing(rich::kernel(), "close_range_unshare"), "unshare_files");
     let ran = run_as(kernel, &rich::session_plan(), SHARED, |it| it.with_channel(CHANNEL));
@@ -431,8 +439,9 @@ fn child_whose_parent_is_outside_of_its_namespace_starts() {
     assert!(ran.result.is_ok(), "{:?}", ran.result);
 }
 
+/// Faults: S12
 #[test]
-fn s12_a_child_whose_parent_has_died_meanwhile_does_not_start() {
+fn child_whose_parent_died_meanwhile_does_not_exec() {
     let kernel = SimKernel::new().with_process(|process| process.parent = 1);
     let ran = run(kernel, &Plan { die_with_parent: Some(libc::SIGTERM), ..plain() });
     assert_eq!(ran.ending(), failure(Stage::DieWithParent, Errno::SRCH, 0));
@@ -472,8 +481,10 @@ fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Res
 }
 
 /// A ring of descriptors that come from elsewhere: where the table was emptied, the lowest free number may be a target.
+///
+/// Faults: D3
 #[test]
-fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
+fn saved_copy_of_a_ring_uses_no_target_number() {
     let before = rich::kernel();
     let files = [8, 9].map(|fd| before.table().entries()[&fd].file);
     let plan = Plan {
@@ -493,7 +504,7 @@ fn d03_the_saved_copy_of_a_ring_has_a_number_that_is_no_target() {
 #[rstest]
 #[case::no_number_is_left(Errno::INVAL, Errno::MFILE)]
 #[case::any_other(Errno::PERM, Errno::PERM)]
-fn where_every_number_is_a_target_none_is_left_for_the_saved_copy(#[case] errno: Errno, #[case] told: Errno) {
+fn saved_copy_fails_if_every_number_is_a_target(#[case] errno: Errno, #[case] told: Errno) {
     let kernel = rich::kernel().refusing_some("dup_min", 1..2, errno);
     let plan = Plan { keep: keep_list(&[3]), moves: &[Move::save(8), Move::RestoreTemp(3)], ..plain() };
     let ran = run(kernel, &plan);
@@ -512,12 +523,13 @@ fn an_interrupted_duplication_is_done_again(
     assert_eq!(ran.result.expect("it works in the end").files[&1], file);
 }
 
+/// Faults: S4
 #[rstest]
 #[case::ignored_and_reset(libc::SIGPIPE, Disposition::Ignored, true, false)]
 #[case::ignored_and_left(libc::SIGPIPE, Disposition::Ignored, false, true)]
 #[case::handled_without_being_asked(libc::SIGINT, Disposition::Handled, false, false)]
 #[case::real_time_signal(64, Disposition::Ignored, true, false)]
-fn s04_what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
+fn ignored_signals_reset_on_request_and_handled_ones_always(
     #[case] signal: i32,
     #[case] before: Disposition,
     #[case] reset: bool,
@@ -529,21 +541,21 @@ fn s04_what_the_parent_ignores_is_reset_on_request_and_what_it_handles_always(
     assert_eq!(executed.process.dispositions.contains_key(&signal), is_ignored);
 }
 
+/// Faults: S4
 #[test]
-fn s04_signals_that_the_c_library_keeps_for_itself_are_passed_over() {
+fn internal_signals_of_the_c_library_are_skipped() {
     let kernel = rich::kernel().refusing_some("disposition", 31..33, Errno::INVAL);
     assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
 }
 
 /// Where the launcher has cleared the handlers, a child asks for nothing, and resets what it was asked to.
+///
+/// Faults: S4
 #[rstest]
 #[case::cannot_be_set(libc::SIGKILL, Ok(c"/bin/prog"))]
 #[case::the_c_library_s(32, Ok(c"/bin/prog"))]
 #[case::can_be_set(libc::SIGTERM, failure(Stage::Signals, Errno::INVAL, libc::SIGTERM))]
-fn s04_a_signal_that_cannot_be_reset_is_no_failure(
-    #[case] signal: i32,
-    #[case] ending: Result<&CStr, Report>,
-) {
+fn signal_that_cannot_be_reset_is_no_failure(#[case] signal: i32, #[case] ending: Result<&CStr, Report>) {
     let kernel = rich::kernel().refusing_some("set_disposition", 0..1, Errno::INVAL);
     let plan = Plan { reset: SignalSet::EMPTY.with(signal), ..plain() };
     let ran = run_as(kernel, &plan, ChildContext { handlers_cleared: true, ..BIRTH }, |it| it);
@@ -573,8 +585,9 @@ fn a_closure_that_fails_ends_the_child(
     assert_eq!(run(SimKernel::new(), &Plan { hook: Some(as_hook(&hook)), ..plain() }).ending(), ending);
 }
 
+/// Faults: D5
 #[test]
-fn d05_a_closure_that_replaced_the_channel_ends_the_child() {
+fn closure_that_replaced_the_report_pipe_ends_the_child() {
     let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plain() };
     let ran = run_as(SimKernel::new(), &plan, BIRTH, |it| it.replaced(Errno::BADF));
     assert_eq!(ran.ending(), failure(Stage::PreExec, Errno::BADF, CHANNEL_REPLACED));
@@ -597,8 +610,9 @@ fn a_closure_runs_once() {
     assert_eq!(count.into_inner(), 1);
 }
 
+/// Faults: D19
 #[test]
-fn d19_what_a_closure_opens_is_closed() {
+fn descriptor_opened_by_a_closure_is_closed() {
     let backend = Linux::new(SimKernel::new());
     let open = || backend.sys().dup2(0, 77).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&open)), ..plain() };
@@ -606,8 +620,9 @@ fn d19_what_a_closure_opens_is_closed() {
     assert_eq!(executed.map(|it| it.fds()), Ok(vec![0, 1, 2]));
 }
 
+/// Faults: E10
 #[rstest]
-fn e10_a_stage_of_which_the_parent_cannot_be_told_is_not_begun(
+fn stage_that_cannot_be_reported_is_not_begun(
     #[values(Stage::UnshareFiles, Stage::Chroot, Stage::Uid, Stage::Close, Stage::Exec)] stage: Stage,
 ) {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.mute_at(stage, Errno::PIPE));
@@ -645,7 +660,7 @@ fn a_limit_below_what_is_kept_closes_nothing_kept() {
 }
 
 #[test]
-fn what_cannot_be_closed_ends_the_child() {
+fn descriptor_that_cannot_be_closed_ends_the_child() {
     let kernel = rich::kernel().refusing("close_range", Errno::PERM).without_listings().with_limit(1 << 30);
     let ran = run(kernel, &Plan { keep: KeepList::EMPTY, ..plain() });
     assert_eq!((ran.ending(), ran.closed), (failure(Stage::Close, Errno::OVERFLOW, 0), None));
@@ -660,8 +675,10 @@ fn second_limit_that_is_refused_is_reported_by_its_place() {
 }
 
 /// Limits come before closing, and a limit closes nothing.
+///
+/// Faults: F6
 #[test]
-fn f06_a_limit_that_the_plan_lowers_does_not_shorten_the_loop() {
+fn limit_lowered_by_the_plan_does_not_shorten_the_loop() {
     let limits = [Limit { resource: Resource::NOFILE, soft: 64, hard: 64 }];
     let plan = Plan { limits: &limits, close: Some(CloseStrategy::Loop), ..plain() };
     let ran = run(SimKernel::new().with_limit(100_000).with_open(&[63, 64, 90_000]), &plan);

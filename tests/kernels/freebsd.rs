@@ -96,10 +96,13 @@ type World = fn() -> SimKernel;
 #[case::good(new, Closer::Bulk)]
 #[case::good_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
 #[case::good_13_0(|| crowded(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
-#[case::q_dragonfly_good(dragonfly, Closer::Bulk)]
-#[case::q_freebsd_list_old_12_1(old, Closer::Bulk)]
+// Faults: Q-dragonfly
+#[case::good(dragonfly, Closer::Bulk)]
+// Faults: Q-freebsd-list
+#[case::old_12_1(old, Closer::Bulk)]
 #[case::snapshot_that_may_lack_it(|| crowded(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
-#[case::q_freebsd_list_older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
+// Faults: Q-freebsd-list
+#[case::older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
 #[case::release_not_known(|| new().refusing("release", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_enosys(|| unbulk(new(), Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|| unbulk(new(), Errno::PERM), Closer::Enumerator(0))]
@@ -107,14 +110,16 @@ type World = fn() -> SimKernel;
 #[case::contained_einval(|| unbulk(new(), Errno::INVAL), Closer::Enumerator(0))]
 #[case::contained_ecapmode(|| unbulk(new(), CAPMODE), Closer::Enumerator(0))]
 #[case::old_and_contained(|| unbulk(old(), Errno::PERM), Closer::Enumerator(0))]
-#[case::q_dragonfly_interrupted(|| dragonfly().refusing("closefrom", Errno::INTR), Closer::Enumerator(0))]
+// Faults: Q-dragonfly
+#[case::interrupted(|| dragonfly().refusing("closefrom", Errno::INTR), Closer::Enumerator(0))]
 #[case::list_taken_at_open(|| listing(new(), &Listing::TakenAtOpen), Closer::Enumerator(0))]
 #[case::list_that_moves_up(|| listing(new(), &Listing::Moving), Closer::Enumerator(0))]
 #[case::dragonfly_list_that_moves_up(|| listing(dragonfly(), &Listing::Moving), Closer::Enumerator(0))]
 #[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Closer::Bulk)]
 #[case::capability_mode_and_contained(
     || unbulk(new(), CAPMODE).refusing("open_directory", CAPMODE), Closer::Loop)]
-#[case::q_freebsd_list_nothing_mounted(|| unmounted(new()), Closer::Loop)]
+// Faults: Q-freebsd-list
+#[case::nothing_mounted(|| unmounted(new()), Closer::Loop)]
 #[case::nothing_mounted_on_dragonfly(|| unmounted(dragonfly()), Closer::Loop)]
 #[case::no_dev(|| unlisted(new()), Closer::Loop)]
 #[case::plain_files_that_name_the_directory_too(|| listing(new(), &Listing::plain(0..60)), Closer::Loop)]
@@ -230,7 +235,8 @@ fn named(names: &[&str]) -> Listing {
 }
 
 #[rstest]
-#[case::q_freebsd_list_nothing_mounted(new, Listing::plain(0..3), Unlisted::Untrusted)]
+// Faults: Q-freebsd-list
+#[case::nothing_mounted(new, Listing::plain(0..3), Unlisted::Untrusted)]
 #[case::plain_files_that_name_the_directory_too(new, Listing::plain(0..60), Unlisted::Untrusted)]
 #[case::without_itself(new, named(&["0", "1", "2"]), Unlisted::Untrusted)]
 #[case::ends_at_the_first_hole(|| new().without_open(&[1]), named(&["0"]), Unlisted::Untrusted)]
@@ -242,7 +248,8 @@ fn named(names: &[&str]) -> Listing {
 #[case::record_without_a_nul(new, freebsd_length(26), Unlisted::Refused(Errno::IO))]
 #[case::record_cut_off(new, garbage(freebsd_dirent, &freebsd_dirent(b"44")[..20]), Unlisted::Refused(Errno::IO))]
 #[case::records_of_before_12(new, garbage(dragonfly_dirent, &[]), Unlisted::Refused(Errno::IO))]
-#[case::q_dragonfly_nothing_mounted(dragonfly, Listing::plain(0..3), Unlisted::Untrusted)]
+// Faults: Q-dragonfly
+#[case::nothing_mounted(dragonfly, Listing::plain(0..3), Unlisted::Untrusted)]
 #[case::dragonfly_name_beyond_the_batch(dragonfly, dragonfly_length(8), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_longest_name(dragonfly, dragonfly_length(u16::MAX), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_record_cut_off(
@@ -279,7 +286,7 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[rstest]
 #[case::all_open(&[])]
 #[case::below_the_first_visited(&[1])]
-fn what_is_visited_is_what_is_open_and_never_the_directory(
+fn enumerator_visits_open_fds_and_never_its_directory(
     #[case] closed: &[Fd],
     #[values(new, old, dragonfly)] world: World,
 ) {
@@ -352,31 +359,29 @@ fn the_loop_ends_where_the_limit_does_if_nothing_counts(
 }
 
 #[test]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+fn close_without_a_bound_on_time_is_an_error() {
     let backend = Freebsd::new(unlisted(dragonfly()).with_limit(1 << 30));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
 }
 
 #[test]
-fn a_descriptor_that_cannot_be_asked_for_is_an_error_and_not_the_last() {
+fn descriptor_query_that_fails_is_an_error_and_not_the_end() {
     let backend = Freebsd::new(unlisted(new()).refusing_some("is_cloexec", 5..6, Errno::PERM));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
 }
 
 #[test]
-fn the_release_is_asked_once_by_a_child_and_once_by_the_parent() {
+fn the_parent_asks_for_the_release_once_before_a_launch() {
     let backend = Freebsd::new(new());
     for _ in 0..3 {
+        backend.before_launch();
+        assert_eq!(backend.sys().calls().first().map(String::as_str), Some("release()"));
         let closed =
             close_except(&backend, 3, KeepList::EMPTY, backend.first_link()).expect("nothing is refused");
         backend.learn(&closed);
     }
     assert_eq!(backend.sys().calls_of("release"), ["release()"]);
-    let parent = Freebsd::new(new());
-    parent.learn(&Closed::default());
-    parent.learn(&Closed::default());
-    assert_eq!(parent.sys().calls(), ["release()"]);
 }
 
 #[test]
@@ -389,6 +394,7 @@ fn a_release_that_was_refused_is_asked_for_again() {
 #[test]
 fn dragonfly_is_asked_for_no_release() {
     let backend = Freebsd::new(dragonfly());
+    backend.before_launch();
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).expect("nothing is refused");
     backend.learn(&closed);
     assert_eq!(backend.sys().calls(), ["closefrom(3)"]);
@@ -489,8 +495,9 @@ fn each_system_claims_what_it_has(
     assert_eq!(has, [true, no_new_privs]);
 }
 
+/// Faults: Q-freebsd-spawn
 #[test]
-fn q_freebsd_spawn_no_launcher_shares_the_table() {
+fn no_launcher_shares_the_table() {
     let backend = Freebsd::new(new());
     let answer = backend.own_table(60);
     assert_eq!((answer, backend.sys().calls()), (Err(Errno::NOSYS), vec![]));

@@ -48,13 +48,15 @@ fn with_length(mut record: Vec<u8>, length: u16) -> Vec<u8> {
 
 #[rstest]
 #[case::good(|it: SimKernel| it, Closer::Bulk)]
-#[case::q_linux_range_too_old(|it: SimKernel| it.refusing("close_range", Errno::NOSYS), Closer::Enumerator(0))]
+// Faults: Q-linux-range
+#[case::too_old(|it: SimKernel| it.refusing("close_range", Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|it: SimKernel| it.refusing("close_range", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_eacces(|it: SimKernel| it.refusing("close_range", Errno::ACCES), Closer::Enumerator(0))]
 #[case::contained_einval(|it: SimKernel| it.refusing("close_range", Errno::INVAL), Closer::Enumerator(0))]
 #[case::stale_list(
     |it: SimKernel| it.refusing("close_range", Errno::PERM).with_listing(&Listing::TakenAtOpen), Closer::Enumerator(0))]
-#[case::d15_list_that_moves_up(
+// Faults: D15
+#[case::list_that_moves_up(
     |it: SimKernel| it.refusing("close_range", Errno::PERM).with_listing(&Listing::Moving), Closer::Enumerator(0))]
 #[case::all_refused_enosys(|it: SimKernel| refusing_all(it, Errno::NOSYS), Closer::Loop)]
 #[case::all_refused_eperm(|it: SimKernel| refusing_all(it, Errno::PERM), Closer::Loop)]
@@ -62,7 +64,8 @@ fn with_length(mut record: Vec<u8>, length: u16) -> Vec<u8> {
 #[case::all_refused_einval(|it: SimKernel| refusing_all(it, Errno::INVAL), Closer::Loop)]
 #[case::list_breaks_off(
     |it: SimKernel| it.refusing("close_range", Errno::PERM).refusing_some("getdents64", 1..9, Errno::IO), Closer::Loop)]
-#[case::f03_no_proc(|it: SimKernel| it.refusing("close_range", Errno::NOSYS).without_listings(), Closer::Loop)]
+// Faults: F3
+#[case::no_proc(|it: SimKernel| it.refusing("close_range", Errno::NOSYS).without_listings(), Closer::Loop)]
 #[case::limit_not_known(
     |it: SimKernel| refusing_all(it, Errno::PERM).refusing("descriptor_limit", Errno::PERM), Closer::Loop)]
 fn the_table_afterwards_is_exactly_what_is_kept(
@@ -99,27 +102,32 @@ fn no_trapped_call_closes_on_android(#[case] level: u32, #[case] by: Closer) {
     assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
 }
 
+/// Faults: F4
 #[rstest]
 #[case::static_list(Listing::plain(0..3))]
 #[case::plain_files_that_name_the_directory_too(Listing::plain(0..60))]
 #[case::list_on_procfs_without_itself(
     Listing::Static { names: ["0", "1", "2"].map(String::from).into(), on_procfs: true })]
 #[case::empty(Listing::Raw(vec![]))]
-#[case::f13_names_that_are_no_numbers(Listing::Static { names: vec!["x3".into(), "4x".into()], on_procfs: true })]
+// Faults: F13
+#[case::names_that_are_no_numbers(Listing::Static { names: vec!["x3".into(), "4x".into()], on_procfs: true })]
 #[case::record_of_length_zero(garbage(&with_length(record(b"44"), 0)))]
 #[case::record_of_a_header_only(garbage(&with_length(record(b"44"), 18)))]
-#[case::f13_record_longer_than_the_batch(garbage(&with_length(record(b"44"), 32)))]
+// Faults: F13
+#[case::record_longer_than_the_batch(garbage(&with_length(record(b"44"), 32)))]
 #[case::record_without_a_nul(garbage(&with_length(record(b"44444"), 24)))]
-#[case::f13_record_cut_off(garbage(&record(b"44")[..12]))]
-fn f04_a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
+// Faults: F13
+#[case::record_cut_off(garbage(&record(b"44")[..12]))]
+fn impossible_fd_list_is_not_believed(#[case] listing: Listing) {
     let backend = Linux::new(untrue(&listing));
     let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk);
     assert_eq!(closed, Ok(Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) }));
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60]);
 }
 
+/// Faults: F13
 #[rstest]
-fn f13_a_bulk_call_refused_half_way_leaks_nothing(
+fn bulk_close_refused_half_way_leaks_nothing(
     #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR)] errno: Errno,
     #[values(0, 1, 2)] gaps_closed: usize,
 ) {
@@ -137,18 +145,20 @@ fn a_table_that_is_full_is_closed_by_the_loop() {
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Loop), vec![0, 1, 2]));
 }
 
+/// Faults: F6
 #[rstest]
 #[case::by_enumeration(|it: SimKernel| it)]
 #[case::by_the_loop(|it: SimKernel| it.without_listings())]
-fn f06_a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
+fn limit_below_open_descriptors_hides_none(#[case] world: World) {
     let kernel = crowded().with_open(&[65_535]).with_limit(64).refusing("close_range", Errno::NOSYS);
     let backend = Linux::new(world(kernel));
     assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
+/// Faults: F7
 #[test]
-fn f07_what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+fn close_without_a_bound_on_time_is_an_error() {
     let backend = Linux::new(refusing_all(crowded(), Errno::PERM).with_limit(1 << 30));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), ["close(46)"], "only the directory that was opened");
@@ -159,7 +169,8 @@ fn f07_what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
 #[case::above_the_floor(65_537, None, Ok(65_537))]
 #[case::highest_that_is_walked(1 << 20, None, Ok(1 << 20))]
 #[case::one_too_many(1 + (1 << 20), None, Err(Errno::OVERFLOW))]
-#[case::f07_old_container(1 << 30, None, Err(Errno::OVERFLOW))]
+// Faults: F7
+#[case::old_container(1 << 30, None, Err(Errno::OVERFLOW))]
 #[case::more_than_a_descriptor(u64::MAX - 1, None, Err(Errno::OVERFLOW))]
 #[case::none_at_all(u64::MAX, None, Ok(1 << 20))]
 #[case::none_but_the_system_says_one(u64::MAX, Some(70_000), Ok(70_000))]
@@ -179,8 +190,9 @@ fn a_limit_that_may_not_be_asked_for_is_the_system_s() {
     assert_eq!(loop_bound(&kernel), Ok(100_000));
 }
 
+/// Faults: D1
 #[rstest]
-fn d01_no_range_asked_for_is_empty(
+fn no_closed_range_is_empty(
     #[values(&[], &[3], &[60, 61], &[3, 4], &RUN, &[HIGHEST], &[Fd::MAX - 1, Fd::MAX])] keep: &[Fd],
     #[values(None, Some(4), Some(41), Some(62), Some(HIGHEST - 1))] channel: Option<Fd>,
 ) {
@@ -213,10 +225,11 @@ fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] bul
     assert_eq!((closed, asked), (Ok(Closer::Loop), [bulk, usize::from(link < CloseStrategy::Loop)]));
 }
 
+/// Faults: D14
 #[rstest]
 #[case::lowest_free(&[])]
 #[case::below_the_first_visited(&[1])]
-fn d14_the_enumerator_hides_its_directory_and_closes_it(#[case] closed: &[Fd]) {
+fn enumerator_hides_its_directory_and_closes_it(#[case] closed: &[Fd]) {
     let kernel = crowded().without_open(closed);
     let before = kernel.open_fds();
     let mut seen = Vec::new();
@@ -225,8 +238,9 @@ fn d14_the_enumerator_hides_its_directory_and_closes_it(#[case] closed: &[Fd]) {
     assert_eq!(seen, before.into_iter().filter(|&fd| fd >= 3).collect::<Vec<_>>());
 }
 
+/// Faults: D14
 #[test]
-fn d14_a_visitor_may_close_all_it_is_handed() {
+fn visitor_may_close_each_descriptor_it_gets() {
     let kernel = crowded();
     let close = &mut |fd| {
         kernel.close(fd).expect("what is listed is open");
@@ -242,7 +256,8 @@ fn d14_a_visitor_may_close_all_it_is_handed() {
 #[case::kind_unknown(|it: SimKernel| it.refusing("is_on_procfs", Errno::NOSYS), Unlisted::Untrusted)]
 #[case::not_procfs(|it: SimKernel| it.with_listing(&Listing::plain(0..3)), Unlisted::Untrusted)]
 #[case::first_batch(|it: SimKernel| it.refusing("getdents64", Errno::PERM), Unlisted::Refused(Errno::PERM))]
-#[case::f02_second_batch(|it: SimKernel| it.refusing_some("getdents64", 1..2, Errno::IO), Unlisted::Refused(Errno::IO))]
+// Faults: F2
+#[case::second_batch(|it: SimKernel| it.refusing_some("getdents64", 1..2, Errno::IO), Unlisted::Refused(Errno::IO))]
 #[case::the_end(|it: SimKernel| it.refusing_some("getdents64", 3..4, Errno::IO), Unlisted::Refused(Errno::IO))]
 #[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(Errno::IO))]
 fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
@@ -256,7 +271,8 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[case::old_kernel(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
 #[case::seccomp(Some(Errno::PERM), CloseStrategy::Enumerate)]
 #[case::other_seccomp(Some(Errno::ACCES), CloseStrategy::Enumerate)]
-#[case::q_linux_range_unknown_flag(Some(Errno::INVAL), CloseStrategy::Enumerate)]
+// Faults: Q-linux-range
+#[case::unknown_flag(Some(Errno::INVAL), CloseStrategy::Enumerate)]
 #[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
 #[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
@@ -267,18 +283,19 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 }
 
 #[test]
-fn what_was_learned_stays_when_a_later_child_did_not_ask() {
+fn learned_refusal_outlives_a_child_that_did_not_ask() {
     let backend = Linux::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
     assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
 }
 
+/// Faults: D17
 #[rstest]
 #[case::nothing_needed(2, "close_range_unshare(3, 4294967295)", true)]
 #[case::above_the_highest(60, "close_range_unshare(61, 4294967295)", true)]
 #[case::nothing_lies_above(Fd::MAX, "unshare_files()", false)]
-fn d17_a_shared_table_is_unshared_above_the_highest_that_is_needed(
+fn shared_table_is_unshared_above_the_highest_needed_fd(
     #[case] highest: Fd,
     #[case] call: &str,
     #[case] emptied: bool,
@@ -319,7 +336,7 @@ fn a_refusal_to_unshare_costs_once(
 
 /// Another time there may be memory.
 #[rstest]
-fn what_is_no_refusal_is_asked_again(#[values(Errno::NOMEM, Errno::MFILE)] errno: Errno) {
+fn error_that_is_no_refusal_is_retried(#[values(Errno::NOMEM, Errno::MFILE)] errno: Errno) {
     let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
     assert_eq!([(); 2].map(|()| backend.own_table(60)), [Ok(false), Ok(false)]);
     assert_eq!(backend.sys().calls_of("close_range_unshare").len(), 2);
@@ -332,8 +349,9 @@ fn the_enumerators_have_the_names_that_are_told() {
     assert_eq!(names, backend.capabilities().enumerators);
 }
 
+/// Faults: D18
 #[test]
-fn d18_a_table_that_cannot_be_unshared_is_not_touched() {
+fn table_that_cannot_be_unshared_is_not_touched() {
     let refusing = |it: SimKernel| it.refusing("close_range_unshare", Errno::PERM);
     let backend = Linux::new(refusing(crowded()).refusing("unshare_files", Errno::PERM));
     let before = backend.sys().table();
@@ -342,7 +360,7 @@ fn d18_a_table_that_cannot_be_unshared_is_not_touched() {
 }
 
 #[test]
-fn what_is_kept_need_not_be_a_plain_file() {
+fn kept_descriptor_need_not_be_a_plain_file() {
     let kernel =
         crowded().with_files(&[70_000], File::Terminal, true).with_files(&[47], File::Directory, false);
     let backend = Linux::new(kernel.refusing("close_range", Errno::PERM));
@@ -379,8 +397,9 @@ fn two_calls_tell_of_a_child_that_runs_its_program() {
     assert_eq!(backend.sys().calls(), ["join_no_group(101)", "join_no_group(100)"]);
 }
 
+/// Faults: E9
 #[test]
-fn e09_what_is_answered_to_whoever_asks_tells_nothing_of_a_child() {
+fn answer_to_any_caller_proves_nothing_about_a_child() {
     let kernel = SimKernel::new().with_stat("101 (sh) S 100 101 101 0 -1 64 1");
     let backend = Linux::new(kernel.refusing("join_no_group", Errno::ACCES));
     assert_eq!(backend.has_execed(101, 100), Some(false));

@@ -107,6 +107,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     assert_eq!(misstep(backend.sys(), keep), None);
 }
 
+/// Faults: Q-netbsd
 #[rstest]
 #[case::nothing_kept(&[], None, &["closem(3)"])]
 #[case::first_kept(&[3], None, &["closem(4)"])]
@@ -122,7 +123,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::highest_possible_kept(&[Fd::MAX], None, &["max_fd()", "close(3)", "close(4)", "close(5)"])]
 #[case::below_the_highest_possible(
     &[Fd::MAX - 1], None, &["max_fd()", "close(3)", "close(4)", "close(5)", "closem(2147483647)"])]
-fn q_netbsd_closem_is_asked_above_the_last_kept_only(
+fn closem_is_called_only_above_the_last_kept_fd(
     #[case] keep: &[Fd],
     #[case] channel: Option<Fd>,
     #[case] calls: &[&str],
@@ -178,7 +179,7 @@ fn no_directory_is_read_whatever_is_there(#[case] listing: Listing) {
 }
 
 #[rstest]
-fn whatever_fcntl_answers_from_any_time_on_nothing_leaks(
+fn any_answer_of_fcntl_leaks_nothing(
     #[values("closem", "max_fd")] name: &str,
     #[values(0, 1, 2, 3)] from: usize,
     #[values(1, usize::MAX)] times: usize,
@@ -194,7 +195,7 @@ fn whatever_fcntl_answers_from_any_time_on_nothing_leaks(
 }
 
 #[rstest]
-fn whatever_both_commands_and_the_limit_answer_nothing_leaks(
+fn any_answer_of_fcntl_and_the_limit_leaks_nothing(
     #[values(Errno::FAULT, Errno::INVAL, Errno::PERM)] of_getrlimit: Errno,
     #[values(0, 1)] from: usize,
 ) {
@@ -209,7 +210,7 @@ fn whatever_both_commands_and_the_limit_answer_nothing_leaks(
 #[rstest]
 #[case::nothing_kept(&[])]
 #[case::gaps_to_close_whole(&[60, Fd::MAX])]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] keep: &[Fd]) {
+fn close_without_a_bound_on_time_is_an_error(#[case] keep: &[Fd]) {
     let kernel = refusing_both(crowded(), Errno::PERM, Errno::PERM).with_limit(1 << 30);
     let backend = Netbsd::new(kernel);
     assert_eq!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk), Err(Errno::OVERFLOW));
@@ -220,7 +221,7 @@ fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] k
 #[case::kept(&[LOOP_CEILING + 1], Err(Errno::OVERFLOW))]
 #[case::kept_as_far_as_one_may_be(&[LOOP_CEILING], Ok(Closer::Bulk))]
 #[case::not_kept(&[], Ok(Closer::Bulk))]
-fn a_kept_descriptor_too_far_up_is_an_error_and_one_to_be_closed_is_not(
+fn high_fd_is_an_error_if_kept_and_fine_if_closed(
     #[case] keep: &[Fd],
     #[case] answer: Result<Closer, Errno>,
 ) {
@@ -282,20 +283,22 @@ fn a_visitor_that_closes_nothing_is_handed_every_number_once(#[case] world: Worl
     assert!(seen.into_iter().eq((3..=HIGHEST).rev()));
 }
 
+/// Faults: Q-netbsd
 #[rstest]
 #[case::nothing_open(NO_ERRNO)]
 #[case::unknown(Errno::INVAL)]
 #[case::not_emulated(Errno::NOSYS)]
 #[case::denied(Errno::PERM)]
-fn q_netbsd_without_a_first_answer_nothing_is_visited(#[case] errno: Errno) {
+fn enumerator_visits_nothing_without_a_first_answer(#[case] errno: Errno) {
     let kernel = crowded().refusing("max_fd", errno);
     let mut visits = 0;
     let listed = MaxFd.visit(&kernel, 3, &mut |_| visits += 1);
     assert_eq!((listed, visits), (Err(Unlisted::Refused(errno)), 0));
 }
 
+/// Faults: Q-netbsd
 #[test]
-fn q_netbsd_a_kernel_with_nothing_open_has_no_answer() {
+fn kernel_without_open_descriptors_has_no_answer() {
     let kernel = SimKernel::new().without_open(&[0, 1, 2]);
     assert_eq!(MaxFd.visit(&kernel, 3, &mut |_| {}), Err(Unlisted::Refused(NO_ERRNO)));
 }
@@ -311,6 +314,7 @@ fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer:
     assert_eq!((listed, visits > 1), (answer, answer.is_ok()));
 }
 
+/// Faults: Q-netbsd
 #[rstest]
 #[case::highest_open(|it: SimKernel| it.with_open(&[HIGHEST]), Ok(HIGHEST + 1))]
 #[case::standard_streams_only(|it: SimKernel| it, Ok(3))]
@@ -328,7 +332,7 @@ fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer:
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).refusing("descriptor_limit", Errno::PERM), Ok(LOOP_CEILING))]
 #[case::no_answer_and_a_huge_limit(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(1 << 30), Err(Errno::OVERFLOW))]
-fn q_netbsd_the_loop_ends_above_the_highest_open(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
+fn close_loop_ends_above_the_highest_open_fd(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
     assert_eq!(Netbsd::new(world(SimKernel::new())).loop_bound(), bound);
 }
 
@@ -357,7 +361,7 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 }
 
 #[test]
-fn what_netbsd_does_not_have_is_an_error_without_a_call() {
+fn operation_missing_on_netbsd_fails_without_a_call() {
     let backend = Netbsd::new(crowded());
     let answers =
         [backend.own_table(2).map(drop), backend.die_with_parent(libc::SIGTERM), backend.no_new_privs()];
@@ -412,7 +416,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_refused_all_but_what_is_kept_is_closed(
+    fn child_has_only_kept_fds_whatever_is_refused(
         open in fds(200),
         keep in fds(30),
         channel in proptest::option::of(3..1_000),

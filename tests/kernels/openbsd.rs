@@ -148,8 +148,9 @@ fn closed_standard_streams_make_no_difference(
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(&[60])));
 }
 
+/// Faults: Q-openbsd
 #[test]
-fn q_openbsd_no_directory_is_read_whatever_is_there() {
+fn no_directory_is_ever_read() {
     let kernel = refusing_both(crowded().with_listing(&Listing::plain(0..64)), Errno::NOSYS);
     let backend = Openbsd::new(kernel);
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
@@ -157,6 +158,8 @@ fn q_openbsd_no_directory_is_read_whatever_is_there() {
 }
 
 /// The walk visits what is open from 3 up and asks about no number above the last of it.
+///
+/// Faults: Q-openbsd
 #[rstest]
 #[case::nothing(&[0, 1, 2], &[], 2)]
 #[case::without_standard_streams(&[3, 9], &[3, 9], 9)]
@@ -167,7 +170,7 @@ fn q_openbsd_no_directory_is_read_whatever_is_there() {
 #[case::no_hole(&[0, 1, 2, 3, 4, 5], &[3, 4, 5], 5)]
 #[case::only_a_standard_stream(&[2], &[], 2)]
 #[case::nothing_at_all(&[], &[], 2)]
-fn q_openbsd_a_walk_ends_at_the_last_open_descriptor_and_not_before(
+fn walk_ends_exactly_at_the_last_open_descriptor(
     #[case] open: &[Fd],
     #[case] visited: &[Fd],
     #[case] last_asked: i64,
@@ -204,10 +207,11 @@ fn kept_descriptors_do_not_end_a_walk_early(
     }
 }
 
+/// Faults: Q-openbsd
 #[rstest]
 #[case::one_half_open(1)]
 #[case::many_half_open(90)]
-fn q_openbsd_a_count_that_is_too_high_ends_no_walk_early_and_is_not_believed(#[case] miscount: Fd) {
+fn too_high_a_count_is_not_believed_and_ends_no_walk_early(#[case] miscount: Fd) {
     let kernel = sparse().with_miscount(miscount);
     let before = kernel.open_fds();
     let mut seen = Vec::new();
@@ -251,7 +255,7 @@ fn a_walk_that_fails_says_so(#[case] world: World, #[case] why: Unlisted, #[case
 }
 
 #[rstest]
-fn whatever_fails_from_any_time_on_nothing_leaks(
+fn any_call_failing_from_any_time_on_leaks_nothing(
     #[values("closefrom", "open_count", "is_cloexec", "descriptor_limit")] name: &str,
     #[values(0, 1, 2, 7)] from: usize,
     #[values(1, usize::MAX)] times: usize,
@@ -267,7 +271,7 @@ fn whatever_fails_from_any_time_on_nothing_leaks(
 }
 
 #[rstest]
-fn whatever_all_calls_answer_nothing_leaks(#[values("open_count", "is_cloexec")] name: &str) {
+fn any_answer_of_all_calls_leaks_nothing(#[values("open_count", "is_cloexec")] name: &str) {
     for errno in ERRNOS {
         let kernel = sparse().refusing("closefrom", errno).refusing(name, errno);
         let backend = Openbsd::new(kernel.refusing("descriptor_limit", errno));
@@ -279,7 +283,7 @@ fn whatever_all_calls_answer_nothing_leaks(#[values("open_count", "is_cloexec")]
 #[rstest]
 #[case::nothing_kept(&[])]
 #[case::a_gap_without_a_bound(&[60, Fd::MAX])]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] keep: &[Fd]) {
+fn close_without_a_bound_on_time_is_an_error(#[case] keep: &[Fd]) {
     let kernel = refusing_both(crowded(), Errno::PERM).with_limit(1 << 30);
     let backend = Openbsd::new(kernel);
     assert_eq!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk), Err(Errno::OVERFLOW));
@@ -290,7 +294,7 @@ fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] k
 #[case::as_far_as_one_may_be(LOOP_CEILING, Closer::Bulk)]
 #[case::one_farther(LOOP_CEILING + 1, Closer::Enumerator(0))]
 #[case::highest_possible(Fd::MAX, Closer::Enumerator(0))]
-fn a_gap_below_one_that_is_kept_and_not_open_is_closed_in_bounded_time(#[case] kept: Fd, #[case] by: Closer) {
+fn gap_below_a_kept_fd_that_is_not_open_is_closed_quickly(#[case] kept: Fd, #[case] by: Closer) {
     let backend = Openbsd::new(sparse());
     let closed =
         close_except(&backend, 3, keep_list(&[60, kept]), CloseStrategy::Bulk).map(|closed| closed.by);
@@ -299,7 +303,7 @@ fn a_gap_below_one_that_is_kept_and_not_open_is_closed_in_bounded_time(#[case] k
 }
 
 #[test]
-fn a_kept_descriptor_that_is_too_far_up_is_an_error_if_the_limit_is_as_far() {
+fn kept_fd_too_far_up_is_an_error_if_the_limit_allows_it() {
     let kernel = sparse().with_open(&[LOOP_CEILING + 1]).with_limit(1 << 30);
     let backend = Openbsd::new(kernel);
     let closed = close_except(&backend, 3, keep_list(&[LOOP_CEILING + 1]), CloseStrategy::Bulk);
@@ -347,7 +351,7 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 }
 
 #[test]
-fn what_openbsd_does_not_have_is_an_error_without_a_call() {
+fn operation_missing_on_openbsd_fails_without_a_call() {
     let backend = Openbsd::new(crowded());
     let answers =
         [backend.own_table(2).map(drop), backend.die_with_parent(libc::SIGTERM), backend.no_new_privs()];
@@ -394,7 +398,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_refused_all_but_what_is_kept_is_closed(
+    fn child_has_only_kept_fds_whatever_is_refused(
         open in fds(200),
         keep in fds(30),
         channel in proptest::option::of(3..1_000),

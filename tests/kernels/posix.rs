@@ -45,7 +45,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 }
 
 #[test]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success() {
+fn close_without_a_bound_on_time_is_an_error() {
     let backend = Posix::new(crowded().without_listings().with_limit(1 << 30));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
@@ -66,8 +66,9 @@ fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
     assert_eq!((listed, kernel.open_fds()), (answer, before));
 }
 
+/// Faults: Q-floor
 #[test]
-fn q_floor_no_call_is_made_that_only_linux_has() {
+fn posix_backend_makes_no_linux_call() {
     let backend = Posix::new(crowded());
     let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
     let answers = [
@@ -79,15 +80,16 @@ fn q_floor_no_call_is_made_that_only_linux_has() {
     assert_eq!((answers, backend.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
 }
 
+/// Faults: Q-floor
 #[test]
-fn q_floor_there_is_nothing_to_learn() {
+fn posix_backend_has_nothing_to_learn() {
     let backend = Posix::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
     assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
 }
 
 #[test]
-fn what_only_other_systems_have_is_not_said_to_be_here() {
+fn posix_backend_claims_no_feature_of_other_systems() {
     let backend = Posix::new(crowded());
     assert_eq!(backend.own_table(9), Err(Errno::NOSYS));
     assert_eq!(backend.has_execed(101, 100), None);

@@ -113,7 +113,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_refused_linux_closes_all_but_what_is_kept(
+    fn linux_child_has_only_kept_fds_whatever_is_refused(
         (kernel, before) in world(70), keep in fds(30), channel in proptest::option::of(fd()), link in link()
     ) {
         let keep = KeepList::new(&keep).expect("a set is sorted");
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn mapped_descriptors_hold_their_sources_and_nothing_else_is_open(
+    fn child_has_exactly_the_mapped_descriptors(
         mappings in btree_map(0_i32..60, 0_i32..60, 0..20), link in link()
     ) {
         let open: Vec<Fd> = (3..60).collect();
@@ -157,7 +157,7 @@ proptest! {
     }
     /// A false list that names the descriptor it is read from cannot be told from a true one here.
     #[test]
-    fn whatever_is_refused_the_floor_closes_all_but_what_is_kept(
+    fn posix_child_has_only_kept_fds_whatever_is_refused(
         (kernel, before) in world(4), keep in fds(30), link in link()
     ) {
         let keep = KeepList::new(&keep).expect("a set is sorted");

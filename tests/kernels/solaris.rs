@@ -126,14 +126,17 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
 #[rstest]
 #[case::solaris_kept_few_and_near(|it: SimKernel| it, CloseStrategy::Bulk, None)]
 #[case::solaris_without_it(|it: SimKernel| it.refusing("close_from", INVAL), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
-#[case::q_illumos_not_emulated(without_bulk, CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
+// Faults: Q-illumos
+#[case::not_emulated(without_bulk, CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
 #[case::denied(|it: SimKernel| it.refusing("close_from", PERM), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
 #[case::denied_otherwise(|it: SimKernel| it.refusing("close_from", ACCES), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
 #[case::interrupted(|it: SimKernel| it.refusing("close_from", INTR), CloseStrategy::Bulk, Some(Closer::Enumerator(0)))]
 #[case::illumos(without_bulk, CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
-#[case::q_solaris_entries_that_move_up(
+// Faults: Q-solaris
+#[case::entries_that_move_up(
     |it: SimKernel| it.with_listing(&Listing::Moving), CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
-#[case::q_solaris_entries_of_long_ago(
+// Faults: Q-solaris
+#[case::entries_of_long_ago(
     |it: SimKernel| it.with_listing(&Listing::TakenAtOpen), CloseStrategy::Enumerate, Some(Closer::Enumerator(0)))]
 #[case::no_proc_in_a_new_root(loop_only, CloseStrategy::Bulk, Some(Closer::Loop))]
 #[case::no_proc_on_illumos(loop_only, CloseStrategy::Enumerate, Some(Closer::Loop))]
@@ -255,7 +258,8 @@ fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
 #[case::first_batch(|it: SimKernel| it.refusing("getdents", PERM), Unlisted::Refused(PERM))]
 #[case::second_batch(|it: SimKernel| it.refusing_some("getdents", 1..2, IO), Unlisted::Refused(IO))]
 #[case::the_end(|it: SimKernel| it.refusing_some("getdents", 3..4, IO), Unlisted::Refused(IO))]
-#[case::q_solaris_inode_too_large_for_a_small_form(|it: SimKernel| it.refusing("getdents", OVERFLOW), Unlisted::Refused(OVERFLOW))]
+// Faults: Q-solaris
+#[case::inode_too_large_for_a_small_form(|it: SimKernel| it.refusing("getdents", OVERFLOW), Unlisted::Refused(OVERFLOW))]
 #[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(IO))]
 fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
     let kernel = world(crowded());
@@ -264,12 +268,13 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
     assert_eq!((listed, kernel.open_fds()), (Err(why), before));
 }
 
+/// Faults: Q-solaris
 #[rstest]
 #[case::lowest_free_above_many(&[])]
 #[case::below_the_first_visited(&[1])]
 #[case::the_first_visited(&[3])]
 #[case::among_the_visited(&[44])]
-fn q_solaris_the_directory_is_not_visited_wherever_it_lands(#[case] closed: &[Fd]) {
+fn enumerator_never_visits_its_own_directory(#[case] closed: &[Fd]) {
     let kernel = crowded().without_open(closed);
     let before = kernel.open_fds();
     let mut seen = Vec::new();
@@ -344,7 +349,7 @@ fn a_table_with_nothing_to_close_is_no_error() {
 #[case::fstatvfs(2)]
 #[case::open(3)]
 #[case::getrlimit(4)]
-fn whatever_a_call_answers_nothing_leaks(
+fn any_answer_of_a_call_leaks_nothing(
     #[case] call: usize,
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate)] link: CloseStrategy,
     #[values(&[60, 70], &[300])] keep: &[Fd],
@@ -398,7 +403,7 @@ fn when_every_call_fails_only_the_loop_is_left(#[case] from: usize) {
 #[case::huge_limit(1 << 30)]
 #[case::one_too_high((1 << 20) + 1)]
 #[case::larger_than_a_descriptor(1 << 40)]
-fn what_cannot_be_closed_in_bounded_time_is_an_error_and_not_a_success(#[case] limit: u64) {
+fn close_without_a_bound_on_time_is_an_error(#[case] limit: u64) {
     let backend = Solaris::new(loop_only(crowded()).with_limit(limit));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
     assert_eq!(backend.sys().calls_of("close"), [""; 0]);
@@ -445,7 +450,7 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 }
 
 #[test]
-fn what_neither_system_has_is_an_error_without_a_call() {
+fn operation_missing_on_both_systems_fails_without_a_call() {
     let backend = Solaris::new(crowded());
     let answers =
         [backend.own_table(2).map(drop), backend.die_with_parent(libc::SIGTERM), backend.no_new_privs()];
@@ -476,7 +481,7 @@ fn a_gap_is_closed_with_the_calls_that_fit_it(
 }
 
 #[test]
-fn what_is_kept_need_not_be_a_plain_file() {
+fn kept_descriptor_need_not_be_a_plain_file() {
     let kernel =
         crowded().with_files(&[70_000], File::Terminal, true).with_files(&[47], File::Directory, false);
     let backend = Solaris::new(without_bulk(kernel));
@@ -528,7 +533,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_refused_all_but_what_is_kept_is_closed(
+    fn child_has_only_kept_fds_whatever_is_refused(
         open in fds(300),
         keep in fds(30),
         channel in proptest::option::of(3..1_000),

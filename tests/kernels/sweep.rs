@@ -200,9 +200,10 @@ const AT_LEAST: usize = 3_000;
 
 macro_rules! swept {
     ($($name:ident: $backend:path;)*) => {
+        /// Faults: E15
         #[rstest]
         $(#[case::$name(stringify!($name), || sweep($backend))])*
-        fn e15_whatever_call_of_a_child_fails_over_any_backend_nothing_is_left_open(
+        fn any_failing_call_over_any_backend_leaves_nothing_open(
             #[case] name: &str,
             #[case] sweep: fn() -> usize,
         ) {
@@ -211,9 +212,10 @@ macro_rules! swept {
             assert!(triples >= AT_LEAST, "{triples}");
         }
 
+        /// Faults: E15
         #[rstest]
         $(#[case::$name(|rounds| sweep_pairs($backend, rounds))])*
-        fn e15_whatever_two_calls_of_a_child_fail_over_any_backend_nothing_is_left_open(#[case] sweep: fn(usize)) {
+        fn any_two_failing_calls_over_any_backend_leave_nothing_open(#[case] sweep: fn(usize)) {
             sweep(1_000);
         }
     };
@@ -231,8 +233,10 @@ swept! {
 
 /// The last resort is a loop up to the limit. Where that cannot be asked for either, a number above the usual ones is not left
 /// open: it is closed, or nothing runs.
+///
+/// Faults: F6
 #[test]
-fn f06_where_not_even_the_limit_can_be_asked_for_no_high_descriptor_is_left_open() {
+fn no_high_fd_stays_open_if_the_limit_is_unknown() {
     let kernel = || {
         let kernel = SimKernel::new().with_limit(100_000).with_open(&[90_000]).without_listings();
         let kernel = kernel.refusing("close_range", Errno::PERM);

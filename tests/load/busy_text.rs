@@ -124,8 +124,9 @@ fn busy(directory: &Path, rounds: usize, start: Start) -> usize {
     })
 }
 
+/// Faults: E6
 #[test]
-fn e06_a_program_that_was_just_written_is_not_busy() {
+fn program_that_was_just_written_is_not_busy() {
     isolated_for(LIMIT, || {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         if method() != SpawnMethod::Shared {

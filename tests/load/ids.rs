@@ -40,8 +40,9 @@ fn has_others(probe: &std::path::Path, round: usize) -> bool {
     (seen.uids, seen.gids, &seen.groups[..]) != (Ids::all(id), Ids::all(id - 1), &[id - 2])
 }
 
+/// Faults: M5
 #[test]
-fn m05_ids_that_change_meanwhile_are_those_of_all_threads_and_of_no_child() {
+fn change_of_ids_reaches_all_threads_and_no_child() {
     isolated_for(Duration::from_mins(10), || {
         if !is_privileged() {
             return;

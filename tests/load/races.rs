@@ -180,8 +180,9 @@ impl Changing {
     }
 }
 
+/// Faults: D11, M3, M8
 #[test]
-fn d11_m03_m08_whatever_threads_change_meanwhile_a_child_has_what_was_asked_for_or_what_was_so() {
+fn child_state_is_whole_whatever_other_threads_change() {
     isolated_for(LIMIT, || {
         let before = env::current_dir().expect("it is there");
         PARENT.store(std::process::id().cast_signed(), Ordering::Relaxed);
@@ -226,8 +227,10 @@ fn d11_m03_m08_whatever_threads_change_meanwhile_a_child_has_what_was_asked_for_
 }
 
 /// The superuser that works for a user now and then: seteuid(2), which the C library does for all threads.
+///
+/// Faults: M5
 #[test]
-fn m05_a_child_has_the_ids_of_its_thread_of_one_moment() {
+fn child_has_the_ids_of_its_thread_at_one_moment() {
     isolated_for(LIMIT, || {
         if !is_privileged() {
             return;

@@ -21,7 +21,7 @@ use crate::draw::seed;
 /// Starts of one process.
 const BATCH: usize = 500;
 const LIMIT: Duration = Duration::from_mins(10);
-const NAME: &str = "soak::e15_nothing_is_lost_of_random_starts_under_random_refusals_and_kills";
+const NAME: &str = "soak::random_spawns_under_refusals_and_kills_lose_nothing";
 const OF_BATCH: &str = "FORKEXEC_SOAK_BATCH";
 
 fn spawns() -> usize {
@@ -33,8 +33,9 @@ fn own_batch() -> Option<u64> {
     env::var(OF_BATCH).ok().map(|seed| seed.parse().expect("the seed of a batch is a number"))
 }
 
+/// Faults: E15
 #[test]
-fn e15_nothing_is_lost_of_random_starts_under_random_refusals_and_kills() {
+fn random_spawns_under_refusals_and_kills_lose_nothing() {
     if let Some(seed) = own_batch() {
         return isolated_for(LIMIT, || batch::run(seed, BATCH));
     }

@@ -148,10 +148,12 @@ fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn
 }
 
 /// This thread blocks one signal, which says whether its mask is touched; the children have none, one or two.
+///
+/// Faults: E12
 #[rstest]
 #[case::calls_go_on(libc::SA_RESTART)]
 #[case::calls_are_interrupted(0)]
-fn e12_a_timer_s_signals_change_nothing(#[case] flags: i32) {
+fn signals_of_a_timer_change_nothing(#[case] flags: i32) {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {
@@ -198,8 +200,10 @@ fn a_timer_s_signals_change_nothing_where_a_child_is_forked() {
 
 /// Signals to the whole process group reach a child between its start and its exec, too. It blocks or ignores them from
 /// its first moment to its last, so that they do nothing to it.
+///
+/// Faults: M3
 #[test]
-fn m03_signals_to_the_group_reach_no_handler_in_a_child() {
+fn signals_to_the_group_reach_no_handler_in_a_child() {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {

@@ -156,7 +156,7 @@ fn check(round: &Round, sum: &Sum, report: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_byte_is_accounted_for_whatever_the_sizes_and_whoever_closes_early() {
+fn every_byte_is_accounted_for_whatever_closes_early() {
     isolated_for(LIMIT, || {
         let (first, rounds) = (seed(), rounds());
         let [early, limits, timeouts] = [(); 3].map(|()| AtomicUsize::new(0));

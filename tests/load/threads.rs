@@ -59,8 +59,9 @@ fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
     !ended_well || seen.fds != expected || seen.args.last() != Some(&mark.into())
 }
 
+/// Faults: M7
 #[test]
-fn m07_children_of_many_threads_have_each_their_own_descriptors() {
+fn children_of_many_threads_have_separate_descriptors() {
     isolated_for(LIMIT, || {
         let null = std::fs::File::open("/dev/null").expect("it is there");
         let kept: Vec<OwnedFd> = (700..706).map(|number| world::place(&null, number)).collect();

@@ -34,7 +34,7 @@ fn std_hands_over_every_inheritable_descriptor() {
 
 /// A mapping on top of std can only be a closure, which does not know the number of std's own report channel.
 #[test]
-fn std_reports_a_failed_exec_as_success_if_a_mapping_hits_its_channel() {
+fn std_reports_success_if_a_mapping_hits_its_error_pipe() {
     isolated(|| {
         let null = File::open("/dev/null").unwrap();
         let source = null.as_raw_fd();
@@ -99,7 +99,7 @@ fn std_has_one_answer_for_three_things_that_are_missing() {
 }
 
 #[test]
-fn std_runs_or_refuses_a_script_without_a_first_line_depending_on_a_closure() {
+fn std_runs_a_script_without_first_line_depending_on_a_closure() {
     isolated(|| {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("script");
@@ -130,7 +130,7 @@ fn std_runs_or_refuses_a_script_without_a_first_line_depending_on_a_closure() {
 }
 
 #[test]
-fn std_lets_a_child_start_with_the_signals_blocked_that_a_thread_of_its_parent_blocks() {
+fn std_child_inherits_the_blocked_signals_of_its_thread() {
     isolated(|| {
         let term = SigSet::from(Signal::SIGTERM);
         term.thread_block().unwrap();

@@ -26,13 +26,13 @@ use crate::{complaint_of, probe};
 #[case::working_directory(change_directory, "working directory: was")]
 #[case::zombie(leave_zombie, "children: was None, is Zombie(")]
 #[case::running_child(leave_running, "children: was None, is Running")]
-fn what_is_left_behind_is_told(#[case] leave: fn(), #[case] told: &str) {
+fn guard_reports_leftovers(#[case] leave: fn(), #[case] told: &str) {
     let complaint = complaint_of(|| isolated(leave));
     assert!(complaint.contains("left its process changed") && complaint.contains(told), "{complaint}");
 }
 
 #[test]
-fn what_is_given_back_is_not_told() {
+fn guard_reports_nothing_that_was_restored() {
     isolated(|| {
         drop(File::open("/dev/null").expect("/dev/null is there"));
         probe(&["true"]).status().expect("the probe can be started");

@@ -50,7 +50,7 @@ fn highest() -> i32 {
 #[rstest]
 #[case::input(0)]
 #[case::error(2)]
-fn what_is_closed_stays_closed(#[case] number: i32) {
+fn probe_leaves_closed_streams_closed(#[case] number: i32) {
     let mut command = probe(&["report"]);
     let close = move || {
         // SAFETY: the child execs without using it.

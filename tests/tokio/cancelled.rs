@@ -96,7 +96,7 @@ fn talking(mut command: Command<'static>, policy: OnDrop, pidfd: bool) -> Child 
 }
 
 #[rstest]
-fn a_child_is_what_its_policy_says_wherever_its_owner_is_cancelled(
+fn child_follows_its_policy_wherever_its_owner_is_cancelled(
     #[values(Threads::One, Threads::Many)] kind: Threads,
     #[values(OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] pidfd: bool,
@@ -228,7 +228,7 @@ fn a_task_that_is_aborted_takes_its_child_with_it(
 }
 
 #[rstest]
-fn a_runtime_that_is_shut_down_takes_the_children_of_its_tasks_with_it(
+fn runtime_shutdown_ends_the_children_of_its_tasks(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {

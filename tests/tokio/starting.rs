@@ -58,7 +58,7 @@ fn a_child_that_cannot_be_watched_is_not_left(#[values(Stdio::inherit, Stdio::pi
 
 /// As on Linux 5.2.
 #[test]
-fn a_child_whose_descriptor_cannot_be_watched_is_waited_for_all_the_same() {
+fn child_with_a_pidfd_that_cannot_be_watched_is_awaited() {
     isolated(|| {
         let runtime = Threads::One.runtime();
         let entered = runtime.enter();
@@ -85,9 +85,7 @@ fn a_failed_start_is_told_as_ever(#[values(Threads::One, Threads::Many)] threads
 
 /// The child of the future starts when that is made, not when it is polled.
 #[rstest]
-fn a_status_that_nobody_awaits_is_a_child_all_the_same(
-    #[values(Threads::One, Threads::Many)] threads: Threads,
-) {
+fn unawaited_status_still_starts_a_child(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let status = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).status_tokio();
         assert!(!has_no_children());
@@ -126,7 +124,7 @@ fn a_child_can_be_adopted(#[values(Threads::One, Threads::Many)] threads: Thread
 }
 
 #[test]
-fn children_and_what_they_are_awaited_by_can_go_to_other_threads() {
+fn children_and_their_futures_can_move_to_other_threads() {
     fn goes<T: Send>(_: &T) {}
     fn is_shared<T: Send + Sync>() {}
     fn futures(child: &mut Child, conversation: &mut Communicator<'_>, [first, second]: [Child; 2]) {

@@ -116,7 +116,7 @@ fn a_child_takes_its_pipes_back_from_a_conversation(#[values(Threads::One, Threa
 ///
 /// Faults: W14
 #[rstest]
-fn what_was_read_before_an_error_is_returned_when_resumed(
+fn output_before_an_error_is_returned_when_resumed(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] of_stdout: bool,
 ) {

@@ -28,7 +28,7 @@ fn sleeper(pidfd: bool) -> Child {
 }
 
 #[rstest]
-fn waiting_closes_standard_input_and_gives_the_status_as_often_as_one_likes(
+fn wait_closes_stdin_and_returns_the_status_repeatedly(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -100,7 +100,7 @@ fn a_child_is_asked_to_end_and_then_made_to(
 }
 
 #[rstest]
-fn a_status_that_other_code_took_is_lost_and_nobody_waits_for_ever(
+fn status_taken_by_other_code_is_lost_and_wait_returns(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
     #[values(true, false)] waits_already: bool,

@@ -14,8 +14,8 @@ use core::ffi::CStr;
 ///
 /// # Safety
 ///
-/// All methods but [`has_execed`](Self::has_execed), [`learn`](Self::learn), [`has`](Self::has),
-/// [`bulk_closer`](Self::bulk_closer) and [`capabilities`](Self::capabilities) run in the child. They meet the requirements
+/// All methods but [`before_launch`](Self::before_launch), [`has_execed`](Self::has_execed), [`learn`](Self::learn),
+/// [`has`](Self::has) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
 /// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) closes no
 /// descriptor outside the gap.
 pub unsafe trait Backend: Sync {
@@ -27,6 +27,10 @@ pub unsafe trait Backend: Sync {
 
     /// What is here, as data.
     fn capabilities(&self) -> &'static Capabilities;
+
+    /// In the parent, before each launch, while nothing forbids to allocate or to lock. A backend looks up here what a child may
+    /// not look up, such as the address of a function (dlsym(3)) or the release, and remembers it.
+    fn before_launch(&self) {}
 
     /// In the parent, before a launch: whether the running release has the operation. A backend overrides this if a release
     /// that it supports lacks an operation of [`Capabilities::operations`]. Asking starts nothing and changes nothing.
@@ -162,7 +166,7 @@ pub struct Capabilities {
     pub operations: &'static [Operation],
     /// The resources that can be limited, by the names that people know (`nofile`).
     pub resources: &'static [(&'static str, Resource)],
-    /// Signals that the C library keeps for itself.
+    /// Signals that sigaction(2) refuses beside `SIGKILL` and `SIGSTOP`, because the kernel or the C library keeps them.
     pub reserved_signals: &'static [Signal],
     /// The list that setgroups(2) takes.
     pub group_list: GroupList,

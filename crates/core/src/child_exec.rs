@@ -254,7 +254,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     fn look_at(&self, signal: Signal) -> Done {
         let becomes_default = match self.sys.disposition(signal) {
-            Err(Errno::INVAL) if may_be_untouchable(signal) => false,
+            Err(Errno::INVAL) if self.may_be_untouchable(signal) => false,
             Ok(Disposition::Default) => false,
             Ok(Disposition::Handled) => true,
             Ok(Disposition::Ignored) => self.plan.reset.contains(signal),
@@ -267,9 +267,17 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     fn make_default(&self, signal: Signal) -> Done {
         match self.sys.set_disposition(signal, false) {
             Ok(()) => Ok(()),
-            Err(Errno::INVAL) if may_be_untouchable(signal) => Ok(()),
+            Err(Errno::INVAL) if self.may_be_untouchable(signal) => Ok(()),
             Err(errno) => Err(on(signal)(errno)),
         }
+    }
+
+    /// Whether sigaction(2) may refuse this signal for good. The backend knows those that the system or the C library keeps. A
+    /// number from 32 up may be no signal. Of any other an `EINVAL` is a filter's, and would leave the signal ignored.
+    fn may_be_untouchable(&self, signal: Signal) -> bool {
+        matches!(signal, libc::SIGKILL | libc::SIGSTOP)
+            || signal > HIGHEST_OF_THE_CLASSIC
+            || self.backend.capabilities().reserved_signals.contains(&signal)
     }
 
     fn set_limits(&self) -> Done {
@@ -427,12 +435,6 @@ const HIGHEST_OF_THE_STANDARD: Fd = 2;
 /// Does what an operation of the plan asks, if it asks.
 fn ask<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {
     operand.map_or(Ok(()), |operand| Ok(call(operand)?))
-}
-
-/// Whether a system may have no call that touches this signal: the C library keeps some of those from 32 up for itself, and
-/// a number may be no signal's. Of any other an `EINVAL` is a filter's, and would leave it ignored.
-const fn may_be_untouchable(signal: Signal) -> bool {
-    matches!(signal, libc::SIGKILL | libc::SIGSTOP) || signal > HIGHEST_OF_THE_CLASSIC
 }
 
 const HIGHEST_OF_THE_CLASSIC: Signal = 31;

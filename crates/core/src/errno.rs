@@ -107,7 +107,7 @@ mod tests {
     #[case::of_this_moment(Errno::NOMEM, false)]
     #[case::of_a_signal(Errno::INTR, false)]
     #[case::of_a_limit(Errno::MFILE, false)]
-    fn what_is_refused_for_good_is_known_by_its_errno(#[case] errno: Errno, #[case] for_good: bool) {
+    fn permanent_refusal_is_known_by_its_errno(#[case] errno: Errno, #[case] for_good: bool) {
         assert_eq!(errno.is_refusal(), for_good);
     }
 

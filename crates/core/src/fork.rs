@@ -38,6 +38,7 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        self.backend.before_launch();
         let sys = self.backend.sys();
         let memory = SharedMemory::<_, SharedReport>::new(sys).map_err(at(Stage::Setup))?;
         let slot = &*memory;
@@ -76,6 +77,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         plan: &Plan<'_>,
         reporter: &R,
     ) -> Result<Pid, LaunchError> {
+        self.backend.before_launch();
         self.fork(self.backend.sys().getpid(), |birth| run_forked(self.backend, plan, &birth, reporter))
     }
 

@@ -290,7 +290,7 @@ mod tests {
     #[case::the_first_end(Source::SpawnFd(0), 40)]
     #[case::the_last_end(Source::SpawnFd(1), 41)]
     #[case::no_end(Source::SpawnFd(2), -1)]
-    fn a_source_has_the_number_that_it_names_or_one_that_nothing_has(#[case] source: Source, #[case] fd: Fd) {
+    fn source_has_its_own_number_or_none(#[case] source: Source, #[case] fd: Fd) {
         assert_eq!(source.number(&[40, 41]), fd);
     }
 
@@ -316,7 +316,7 @@ mod tests {
     #[case::placed_below_the_list(&[5, 9], &[0, 1, 9], Some(5))]
     #[case::placed_between(&[5, 9, 12], &[0, 9, 12], Some(5))]
     #[case::placed_and_not_kept(&[5], &[4, 7, 8], Some(5))]
-    fn what_stays_is_what_is_kept_and_not_placed(
+    fn kept_fds_stay_unless_they_are_targets(
         #[case] keep: &[Fd],
         #[case] placed: &[Fd],
         #[case] highest: Option<Fd>,

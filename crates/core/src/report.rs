@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_child_wrote_is_what_the_parent_reads() {
+    fn parent_reads_the_report_that_the_child_wrote() {
         let slot = SharedReport::new();
         let report = Report { stage: Stage::DupFds, errno: Errno::BADF, operand: -7 };
         slot.enter(Stage::DupFds, Some(u64::MAX - 5));

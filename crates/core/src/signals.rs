@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_twice_or_taken_out_twice_is_there_or_is_not() {
+    fn signal_set_ignores_repeated_insert_and_remove() {
         let set = SignalSet::EMPTY.with(2).with(15).with(15);
         assert_eq!(set.iter().collect::<Vec<_>>(), [2, 15]);
         assert_eq!(set.without(15).without(15), SignalSet::EMPTY.with(2));

@@ -48,6 +48,6 @@ fn written(answers: &[Result<usize, Errno>]) -> Vec<u8> {
 #[case::in_pieces(&[Ok(3), Err(Errno::INTR), Ok(6)], b"OSError:2:")]
 #[case::nobody_reads(&[Ok(3), Err(Errno::PIPE)], b"OSE")]
 #[case::nothing_is_taken(&[Ok(0)], b"")]
-fn what_is_interrupted_is_written_on(#[case] answers: &[Result<usize, Errno>], #[case] expected: &[u8]) {
+fn interrupted_write_continues(#[case] answers: &[Result<usize, Errno>], #[case] expected: &[u8]) {
     assert_eq!(written(answers), expected);
 }

@@ -5,19 +5,24 @@
 //! `setreuid`, `setpriority`, `setrlimit`, `getrlimit`, `chroot` and `ioctl`, which are bare system calls on the systems that
 //! this serves, and `sysconf(_SC_OPEN_MAX)`, which is a getrlimit(2).
 
+mod system;
+
+pub use system::{Pipe2, System};
+
 use core::convert::Infallible;
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_int};
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
 
-/// The system that this program runs on, as far as it is POSIX.
+/// The system that this program runs on, as far as it is POSIX. `T` states in what it differs from others.
 #[derive(Clone, Copy, Debug)]
-pub struct Kernel(());
+pub struct Kernel<T>(PhantomData<T>);
 
-impl Kernel {
+impl<T> Kernel<T> {
     /// The real system calls.
     ///
     /// # Safety
@@ -31,7 +36,7 @@ impl Kernel {
     /// - Each descriptor that a launched plan names is owned or borrowed by the launching code until the launch returns.
     /// - While a plan without an environment of its own is launched, no thread changes the environment of the process.
     pub const unsafe fn new() -> Self {
-        Self(())
+        Self(PhantomData)
     }
 }
 
@@ -88,38 +93,11 @@ fn action(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction
     Ok(unsafe { old.assume_init() })
 }
 
-/// The process's own environment.
-///
-/// # Safety
-///
-/// No thread changes the environment while the pointer is in use.
-#[cfg(not(target_vendor = "apple"))]
-pub unsafe fn environment() -> *const *const c_char {
-    unsafe extern "C" {
-        static mut environ: *const *const c_char;
-    }
-    // SAFETY: a read of a pointer, which the caller promises not to race with a change.
-    unsafe { environ }
-}
-
-/// The process's own environment. The variable itself is no part of what a shared library can link (environ(7)).
-///
-/// # Safety
-///
-/// No thread changes the environment while the pointer is in use.
-#[cfg(target_vendor = "apple")]
-pub unsafe fn environment() -> *const *const c_char {
-    // SAFETY: it gives the address of that variable.
-    let environ = unsafe { libc::_NSGetEnviron() };
-    // SAFETY: a read of the variable, which the caller promises not to race with a change.
-    unsafe { environ.read() }.cast_const().cast()
-}
-
 #[expect(clippy::allow_attributes, reason = "which conversions do nothing differs by system")]
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_lossless)]
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
 // allocates, locks or panics.
-unsafe impl Sys for Kernel {
+unsafe impl<T: System> Sys for Kernel<T> {
     type Executed = Infallible;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
@@ -273,11 +251,19 @@ unsafe impl Sys for Kernel {
     }
 
     fn set_gid(&self, gid: u32) -> Result<(), Errno> {
-        // SAFETY: changes the calling process alone, which `Kernel::new` allows. Setting the real id sets the saved one, too.
+        if !T::SETS_SAVED_IDS {
+            // SAFETY: changes the calling process alone, which `Kernel::new` allows.
+            done(unsafe { libc::setgid(gid) })?;
+        }
+        // SAFETY: as above.
         done(unsafe { libc::setregid(gid, gid) })
     }
 
     fn set_uid(&self, uid: u32) -> Result<(), Errno> {
+        if !T::SETS_SAVED_IDS {
+            // SAFETY: as for `set_gid`.
+            done(unsafe { libc::setuid(uid) })?;
+        }
         // SAFETY: as for `set_gid`.
         done(unsafe { libc::setreuid(uid, uid) })
     }
@@ -289,7 +275,7 @@ unsafe impl Sys for Kernel {
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
         // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
-        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
+        let env = env.map_or_else(|| unsafe { T::environment() }, CStrArray::as_ptr);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call.
         unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env) };
         Err(Errno::from_raw(errno::errno().0))
@@ -319,7 +305,7 @@ fn native_limit(limit: u64) -> libc::rlim_t {
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. `fork` returns
 // `None` in the child alone, and `map_shared` returns a mapping that stays until `unmap`.
-unsafe impl ParentSys for Kernel {
+unsafe impl<T: System> ParentSys for Kernel<T> {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         // SAFETY: what runs in the child is the caller's promise.
         let pid = int(unsafe { libc::fork() })?;
@@ -331,38 +317,13 @@ unsafe impl ParentSys for Kernel {
         unsafe { libc::_exit(status) }
     }
 
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "dragonfly",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "hurd",
-    ))]
     fn pipe(&self) -> Result<(Fd, Fd), Errno> {
         let mut ends = [-1; 2];
-        // SAFETY: two descriptors are written.
-        done(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
-        Ok((ends[0], ends[1]))
-    }
-
-    /// Without pipe2(2) another thread may fork before the ends are close-on-exec.
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "dragonfly",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "hurd",
-    )))]
-    fn pipe(&self) -> Result<(Fd, Fd), Errno> {
-        let mut ends = [-1; 2];
+        if let Some(pipe2) = T::PIPE2 {
+            // SAFETY: two descriptors are written, by the function of that name, as `System` requires.
+            done(unsafe { pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+            return Ok((ends[0], ends[1]));
+        }
         // SAFETY: two descriptors are written.
         done(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
         let [reader, writer] = ends;
@@ -386,47 +347,8 @@ unsafe impl ParentSys for Kernel {
         Ok(ready > 0)
     }
 
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "dragonfly",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_vendor = "apple",
-    ))]
     fn has_ended(&self, child: Pid) -> bool {
-        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        #[expect(clippy::allow_attributes, reason = "each system has another type for ids")]
-        #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast)]
-        let child = child as libc::id_t;
-        // SAFETY: the system fills the structure.
-        let asked = done(unsafe { libc::waitid(libc::P_PID, child, about.as_mut_ptr(), options) });
-        // SAFETY: all zeroes are one, too.
-        let about = unsafe { about.assume_init() };
-        match asked {
-            // A tracer may be told of stops, too.
-            Ok(()) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
-            Err(errno) => errno == Errno::CHILD,
-        }
-    }
-
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "dragonfly",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_vendor = "apple",
-    )))]
-    fn has_ended(&self, _: Pid) -> bool {
-        false
+        T::has_ended(child)
     }
 
     fn wait(&self, pid: Pid) -> Result<c_int, Errno> {

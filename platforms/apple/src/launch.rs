@@ -117,6 +117,10 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
         self.backend.capabilities()
     }
 
+    fn before_launch(&self) {
+        self.backend.before_launch();
+    }
+
     /// Promises that exec will close. `EBADF` says that it would not keep what it should.
     fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
         if !self.promised.load(Ordering::Relaxed) {

@@ -30,11 +30,17 @@ mod launch;
 mod sys;
 
 pub use close::Apple;
-pub use forkexec_unix::Kernel;
 pub use launch::{AppleLauncher, ClosingExec};
 
 use core::ffi::CStr;
 use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+
+/// The real system calls.
+pub type Kernel = forkexec_unix::Kernel<Facts>;
+
+/// What macOS has of the calls that all systems share.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts;
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {

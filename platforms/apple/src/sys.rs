@@ -1,15 +1,15 @@
 //! The real system calls beyond the common ones: one call, one errno check, no decision.
 #![cfg(target_vendor = "apple")]
 
-use crate::AppleSys;
+use crate::{AppleSys, Facts, Kernel};
 use core::convert::Infallible;
-use core::ffi::{CStr, c_int, c_short};
+use core::ffi::{CStr, c_char, c_int, c_short};
 use core::mem::MaybeUninit;
 use core::ptr;
 #[cfg(target_os = "macos")]
 use forkexec_core::Sys;
 use forkexec_core::{CStrArray, Errno, Fd};
-use forkexec_unix::{Kernel, environment};
+use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
 unsafe extern "C" {
     /// Not in the libc crate. <spawn.h>, macOS 10.7.
@@ -50,6 +50,23 @@ impl Drop for Spawn {
 
 #[expect(clippy::cast_possible_truncation, reason = "0x4040 has 15 bits")]
 const FLAGS: c_short = (libc::POSIX_SPAWN_SETEXEC | libc::POSIX_SPAWN_CLOEXEC_DEFAULT) as c_short;
+
+// SAFETY: waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+unsafe impl System for Facts {
+    const PIPE2: Option<Pipe2> = None;
+    // `setreuid` of bsd/kern/kern_prot.c.
+    const SETS_SAVED_IDS: bool = true;
+
+    has_ended_by_waitid!();
+
+    /// The variable itself is no part of what a shared library can link (environ(7)).
+    unsafe fn environment() -> *const *const c_char {
+        // SAFETY: it gives the address of that variable.
+        let environ = unsafe { libc::_NSGetEnviron() };
+        // SAFETY: a read of the variable, which the caller promises not to race with a change.
+        unsafe { environ.read() }.cast_const().cast()
+    }
+}
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
 // but `spawn` and `inherit` allocates, none locks or panics.
@@ -148,7 +165,7 @@ unsafe impl AppleSys for Kernel {
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
         // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
-        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
+        let env = env.map_or_else(|| unsafe { Facts::environment() }, CStrArray::as_ptr);
         let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none
         // of them. Nobody asks for the process id.

@@ -9,8 +9,8 @@ use forkexec_core::{
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
 ///
-/// It probes nothing: an unknown system call kills the process that makes it. The release is asked once in the parent, after
-/// the first launch, and until then by each child for itself.
+/// It probes nothing: an unknown system call kills the process that makes it. The release is asked once in the parent, before
+/// the first launch.
 #[derive(Debug)]
 pub struct Freebsd<S> {
     sys: S,
@@ -77,6 +77,13 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         self.sys.system().capabilities()
     }
 
+    /// A release that cannot be known now is asked for again by the child.
+    fn before_launch(&self) {
+        if self.sys.system() == System::FreeBsd {
+            let _ = self.release();
+        }
+    }
+
     fn has(&self, operation: Operation) -> bool {
         let depends_on_release = operation == Operation::NoNewPrivs;
         self.capabilities().has(operation) && (!depends_on_release || self.knows_no_new_privs())
@@ -126,12 +133,8 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
 
     fn learn(&self, closed: &Closed) {
         self.bulk.learn(closed);
-        if self.sys.system() == System::FreeBsd {
-            if closed.bulk_refused == Some(CAPABILITY_MODE) {
-                self.bulk.note();
-            }
-            // A release that cannot be known now is asked for again by the next child.
-            let _ = self.release();
+        if self.sys.system() == System::FreeBsd && closed.bulk_refused == Some(CAPABILITY_MODE) {
+            self.bulk.note();
         }
     }
 }

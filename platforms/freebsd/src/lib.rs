@@ -27,10 +27,16 @@ mod system;
 
 pub use close::Freebsd;
 pub use enumerate::DevFd;
-pub use forkexec_unix::Kernel;
 pub use system::{CAPABILITIES, DRAGONFLY, System};
 
 use forkexec_core::{Errno, Fd, Signal, Sys};
+
+/// The real system calls.
+pub type Kernel = forkexec_unix::Kernel<Facts>;
+
+/// What FreeBSD and DragonFly have of the calls that all systems share.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts;
 
 /// The system calls that FreeBSD and DragonFly have beyond those that all systems have.
 ///

@@ -4,12 +4,12 @@
 //! The numbers are those of `sys/kern/syscalls.master` of either system; the C library's functions of these names hide the
 //! errno, are not there in each version, or convert the records.
 
-use crate::{FreebsdSys, System};
+use crate::{Facts, FreebsdSys, Kernel, System};
 use core::ffi::{c_int, c_uint, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 use forkexec_core::{Errno, Fd, Signal};
-use forkexec_unix::Kernel;
+use forkexec_unix::{Pipe2, has_ended_by_waitid};
 
 #[cfg(target_os = "freebsd")]
 mod numbers {
@@ -62,6 +62,15 @@ fn control(command: c_int, mut argument: c_int) -> Result<c_int, Errno> {
     // SAFETY: the commands used here read or write one int, `argument`, which outlives the call.
     done(unsafe { libc::procctl(libc::P_PID, own.into(), command, (&raw mut argument).cast::<c_void>()) })?;
     Ok(argument)
+}
+
+// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+unsafe impl forkexec_unix::System for Facts {
+    const PIPE2: Option<Pipe2> = Some(libc::pipe2);
+    // `sys_setreuid` of sys/kern/kern_prot.c of either system.
+    const SETS_SAVED_IDS: bool = true;
+
+    has_ended_by_waitid!();
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None

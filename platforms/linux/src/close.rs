@@ -40,7 +40,7 @@ impl<S> Linux<S> {
 }
 
 impl<S: LinuxSys> Linux<S> {
-    /// The system. It is asked once, in the parent: each start asks before there is a child.
+    /// The system. It is asked once, in the parent, before the first launch.
     pub fn release(&self) -> Release {
         match self.release.load(Ordering::Relaxed) {
             NOT_ASKED => {
@@ -106,6 +106,10 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn before_launch(&self) {
+        let _ = self.release();
     }
 
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {

@@ -26,9 +26,15 @@ mod sys;
 
 pub use close::Netbsd;
 pub use enumerate::MaxFd;
-pub use forkexec_unix::Kernel;
 
 use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+
+/// The real system calls.
+pub type Kernel = forkexec_unix::Kernel<Facts>;
+
+/// What NetBSD has of the calls that all systems share.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts;
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {

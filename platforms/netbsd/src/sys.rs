@@ -1,11 +1,11 @@
 //! The calls that only NetBSD has: one call, one errno check, no decision.
 #![cfg(target_os = "netbsd")]
 
-use crate::NetbsdSys;
+use crate::{Facts, Kernel, NetbsdSys};
 use core::ffi::c_int;
 use errno::{Errno as Native, errno, set_errno};
 use forkexec_core::{Errno, Fd};
-use forkexec_unix::Kernel;
+use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
 /// The kernel looks at no third argument of these two commands, and `F_MAXFD` at no descriptor.
 fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
@@ -14,6 +14,15 @@ fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
         -1 => Err(Errno::from_raw(errno().0)),
         value => Ok(value),
     }
+}
+
+// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+unsafe impl System for Facts {
+    const PIPE2: Option<Pipe2> = Some(libc::pipe2);
+    // `do_setresuid` of sys/kern/kern_prot.c.
+    const SETS_SAVED_IDS: bool = true;
+
+    has_ended_by_waitid!();
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None

@@ -1,11 +1,11 @@
 //! The calls that only OpenBSD has: one call, one errno check, no decision.
 #![cfg(target_os = "openbsd")]
 
-use crate::OpenbsdSys;
+use crate::{Facts, Kernel, OpenbsdSys};
 use core::ffi::c_int;
 use errno::errno;
 use forkexec_core::{Errno, Fd};
-use forkexec_unix::Kernel;
+use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
 unsafe extern "C" {
     /// `unistd.h`; the libc crate does not have it.
@@ -14,6 +14,15 @@ unsafe extern "C" {
 
 fn int(result: c_int) -> Result<c_int, Errno> {
     if result == -1 { Err(Errno::from_raw(errno().0)) } else { Ok(result) }
+}
+
+// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+unsafe impl System for Facts {
+    const PIPE2: Option<Pipe2> = Some(libc::pipe2);
+    // setreuid(2) is setresuid(2) with the saved ID set to the new effective one (sys/kern/kern_prot.c).
+    const SETS_SAVED_IDS: bool = true;
+
+    has_ended_by_waitid!();
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None

@@ -17,9 +17,15 @@ mod sys;
 
 pub use close::Posix;
 pub use enumerate::DevFd;
-pub use forkexec_unix::Kernel;
 
 use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+
+/// The real system calls.
+pub type Kernel = forkexec_unix::Kernel<Facts>;
+
+/// What a POSIX system has of the calls that all systems share.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts;
 
 /// What this backend has.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -36,7 +42,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         ("nofile", Resource::NOFILE),
         ("stack", Resource::STACK),
     ],
-    reserved_signals: &[],
+    reserved_signals: sys::RESERVED_SIGNALS,
     group_list: GroupList::Supplementary,
 };
 

@@ -1,8 +1,30 @@
 //! The one call that is not the same everywhere.
 
-use crate::PosixSys;
-use forkexec_core::{Errno, Fd};
-use forkexec_unix::Kernel;
+use crate::{Facts, Kernel, PosixSys};
+use forkexec_core::{Errno, Fd, Signal};
+use forkexec_unix::{Pipe2, System};
+
+/// `SIGKILLTHR` of Haiku: its sigaction(2) answers `EINVAL`.
+pub(crate) const RESERVED_SIGNALS: &[Signal] = if cfg!(target_os = "haiku") { &[21] } else { &[] };
+
+// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+unsafe impl System for Facts {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "hurd"))]
+    const PIPE2: Option<Pipe2> = Some(libc::pipe2);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "hurd")))]
+    const PIPE2: Option<Pipe2> = None;
+
+    // setreuid(2) of Linux. Haiku's leaves the saved ID if the real one does not change; the Hurd and others are not known.
+    const SETS_SAVED_IDS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    forkexec_unix::has_ended_by_waitid!();
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn has_ended(_child: forkexec_core::Pid) -> bool {
+        false
+    }
+}
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
 // allocates, locks or panics.

@@ -26,9 +26,15 @@ mod sys;
 
 pub use close::Solaris;
 pub use enumerate::ProcSelfFd;
-pub use forkexec_unix::Kernel;
 
 use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+
+/// The real system calls.
+pub type Kernel = forkexec_unix::Kernel<Facts>;
+
+/// What Solaris and illumos have of the calls that all systems share.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts;
 
 /// What this backend has on the system that it is built for.
 pub const CAPABILITIES: Capabilities = if sys::IS_ILLUMOS { ILLUMOS } else { SOLARIS };

@@ -5,11 +5,11 @@ pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod calls {
-    use crate::SolarisSys;
+    use crate::{Facts, Kernel, SolarisSys};
     use core::ffi::{c_char, c_int};
     use core::mem::MaybeUninit;
     use forkexec_core::{Errno, Fd};
-    use forkexec_unix::Kernel;
+    use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
     unsafe extern "C" {
         /// `libc` does not have it. In 64-bit programs it is the large-file form; in others that has a name of its own.
@@ -24,6 +24,15 @@ mod calls {
 
     fn length(result: c_int) -> Result<usize, Errno> {
         usize::try_from(result).map_err(|_| Errno::from_raw(errno::errno().0))
+    }
+
+    // SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+    unsafe impl System for Facts {
+        const PIPE2: Option<Pipe2> = Some(libc::pipe2);
+        // `setreuid` of uts/common/syscall/uid.c of illumos-gate.
+        const SETS_SAVED_IDS: bool = true;
+
+        has_ended_by_waitid!();
     }
 
     // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None

@@ -16,15 +16,16 @@ const NPROC: Resource = Resource(libc::RLIMIT_NPROC as i32);
 /// The longest string that exec takes, without its NUL (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 131_071;
 
+/// Faults: E5
 #[test]
-fn e05_the_longest_argument_that_exec_takes_is_taken() {
+fn longest_argument_of_exec_is_accepted() {
     isolated(|| {
         let status = small(&["report", "--to", "2"]).arg("x".repeat(LONGEST)).stderr(Stdio::null()).status();
         assert!(status.expect("it can be started").success());
     });
 }
 
-/// Faults: E24
+/// Faults: E24, N27, E5
 #[rstest]
 #[case::argument(
     |it: &mut Command<'_>| { it.arg("x".repeat(LONGEST + 1)); },
@@ -42,7 +43,7 @@ fn e05_the_longest_argument_that_exec_takes_is_taken() {
     |it: &mut Command<'_>| { it.env("=V", "x".repeat(LONGEST)); },
     format!("the environment variable \"=V\" has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 3),
 )]
-fn n27_e05_a_string_that_is_too_long_is_named(#[case] add: fn(&mut Command<'_>), #[case] cause: String) {
+fn error_names_the_string_that_is_too_long(#[case] add: fn(&mut Command<'_>), #[case] cause: String) {
     isolated(|| {
         let mut command = small(&["true"]);
         add(&mut command);
@@ -54,11 +55,11 @@ fn n27_e05_a_string_that_is_too_long_is_named(#[case] add: fn(&mut Command<'_>),
 
 /// Under a stack limit of 8 MiB, a quarter of it.
 ///
-/// Faults: E24
+/// Faults: E24, N27, E5
 #[rstest]
 #[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
 #[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
-fn n27_e05_too_large_arguments_are_told_with_their_limit(
+fn error_for_too_large_arguments_gives_the_limit(
     #[case] add: fn(&mut Command<'_>),
     #[case] count: usize,
     #[case] length: usize,
@@ -85,9 +86,9 @@ fn n27_e05_too_large_arguments_are_told_with_their_limit(
 
 /// No limit is named that the arguments do not break.
 ///
-/// Faults: E24
+/// Faults: E24, E5
 #[test]
-fn e05_a_limit_that_is_not_broken_is_not_named() {
+fn error_names_no_limit_that_is_met() {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_execve, libc::E2BIG).installed() {
             return;
@@ -115,8 +116,9 @@ fn an_eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'
     });
 }
 
+/// Faults: N28, E5
 #[test]
-fn n28_e05_the_stack_limit_of_the_child_counts() {
+fn stack_limit_of_the_child_bounds_its_arguments() {
     isolated(|| {
         if is_emulated("makes the stack of the program itself, whatever the limit") {
             return;
@@ -140,8 +142,9 @@ fn small<'fd>(args: &[&str]) -> Command<'fd> {
     command
 }
 
+/// Faults: S11
 #[test]
-fn s11_the_process_limit_of_the_user_is_told() {
+fn error_names_the_process_limit_of_the_user() {
     isolated(|| {
         if !is_privileged() {
             return;

@@ -18,8 +18,9 @@ use super::{Place, deepest_nesting, dynamic_program};
 use crate::ground::{check, is_emulated, is_privileged};
 use crate::start::{failure, words};
 
+/// Faults: E1
 #[test]
-fn e01_a_missing_directory_is_told_before_a_missing_program() {
+fn missing_directory_is_reported_before_missing_program() {
     isolated(|| {
         let failure = failure(Command::new("/no/such/program").current_dir("/no/such/directory"));
         let text = format!("chdir to \"/no/such/directory\": {}", words(Errno::NOENT));
@@ -27,8 +28,9 @@ fn e01_a_missing_directory_is_told_before_a_missing_program() {
     });
 }
 
+/// Faults: E1
 #[test]
-fn e01_a_loader_that_the_new_root_lacks_is_missing() {
+fn error_names_the_loader_that_the_new_root_lacks() {
     isolated(|| {
         if !is_privileged() || is_emulated("starts in the program's place, and misses the loader itself") {
             return;
@@ -45,8 +47,9 @@ fn e01_a_loader_that_the_new_root_lacks_is_missing() {
     });
 }
 
+/// Faults: E1
 #[test]
-fn e01_an_interpreter_that_the_new_root_lacks_is_missing() {
+fn error_names_the_interpreter_that_the_new_root_lacks() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -60,8 +63,9 @@ fn e01_an_interpreter_that_the_new_root_lacks_is_missing() {
     });
 }
 
+/// Faults: E1
 #[test]
-fn e01_a_searched_script_is_named_by_the_path_at_which_it_was_found() {
+fn error_names_a_script_by_the_path_where_search_found_it() {
     isolated(|| {
         let place = Place::new();
         let script = place.file("no-such-script", "#!/no/such/interpreter\n");
@@ -124,8 +128,9 @@ fn scripts_run_that_are_nested_as_deeply_as_may_be() {
     });
 }
 
+/// Faults: N20, E7
 #[test]
-fn n20_e07_a_noexec_mount_is_told() {
+fn error_names_the_noexec_mount() {
     isolated(|| {
         let place = Place::new();
         if let Err(reason) = mount(place.0.path(), libc::MS_NOEXEC) {

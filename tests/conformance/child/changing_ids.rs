@@ -32,8 +32,10 @@ extern "C" fn wait_for_the_change() {
 
 /// The C library has all threads change their ids, and waits for each (nptl(7)). One that forked with that signal blocked, and
 /// whose handlers waited for who waits for the change, waited for ever.
+///
+/// Faults: M5
 #[test]
-fn m05_who_changes_ids_is_not_held_up_by_who_forks() {
+fn change_of_ids_does_not_wait_for_a_fork() {
     isolated(|| {
         // SAFETY: the handler calls nothing that may not be called there: it runs in the parent.
         assert_eq!(unsafe { libc::pthread_atfork(Some(wait_for_the_change), None, None) }, 0);

@@ -41,7 +41,7 @@ fn run(talk: &mut Communicator<'_>) -> CommunicateOutput {
 }
 
 #[test]
-fn what_was_heard_in_time_is_returned_and_the_rest_is_heard_later() {
+fn output_before_the_deadline_is_returned_and_the_rest_later() {
     isolated(|| {
         let mut child = shell("echo early; echo oops >&2; read line; echo $line; exit 3");
         let mut talk = child.communicator();
@@ -76,10 +76,11 @@ fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
     });
 }
 
+/// Faults: W8
 #[rstest]
 #[case::none(Duration::ZERO)]
 #[case::less_than_poll_can_count(Duration::from_nanos(1))]
-fn w08_hardly_any_time_takes_what_is_there(#[case] time: Duration) {
+fn short_deadline_still_reads_available_output(#[case] time: Duration) {
     isolated(|| {
         let mut child = spewing(300_000, 0);
         let mut talk = child.communicator();
@@ -96,7 +97,7 @@ fn w08_hardly_any_time_takes_what_is_there(#[case] time: Duration) {
 }
 
 #[test]
-fn who_waits_does_nothing_else() {
+fn communicate_sleeps_while_it_waits() {
     isolated(|| {
         let mut child = shell("exec sleep 600");
         let before = switches();
@@ -166,7 +167,7 @@ fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
 
 /// With a limit of zero the pipe is left as it is.
 #[test]
-fn what_was_not_heard_is_there_for_others() {
+fn unread_output_stays_in_the_pipe() {
     isolated(|| {
         let mut child = shell("cat; echo bye");
         let heard = run(child.communicator().keep_stdin_open(true).input(b"hello\n").limit(0).timeout(LONG));
@@ -188,8 +189,10 @@ fn what_was_not_heard_is_there_for_others() {
 }
 
 /// What the child itself wrote is heard whole: the pipes are full when it ends.
+///
+/// Faults: W4
 #[rstest]
-fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said(
+fn drain_limit_ends_the_wait_for_a_pipe_held_by_others(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::ZERO, SHORT)] limit: Duration,
 ) {
@@ -208,11 +211,13 @@ fn w04_who_holds_the_pipe_after_the_childs_end_is_waited_for_no_longer_than_said
 }
 
 /// More than one read takes, and all of it was written by the child.
+///
+/// Faults: W4
 #[rstest]
 #[case::standard_output(300_000, 0)]
 #[case::standard_error(0, 300_000)]
 #[case::both(300_000, 200_000)]
-fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole(#[case] out: usize, #[case] err: usize) {
+fn output_left_in_a_large_pipe_is_read_whole(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
         let script = format!("read line; sleep 600 & exec '{}' spew {out} {err}", probe::path().display());
         let mut child = shell(&script);
@@ -231,7 +236,7 @@ fn w04_what_a_child_left_in_a_large_pipe_is_heard_whole(#[case] out: usize, #[ca
 }
 
 #[rstest]
-fn a_drain_limit_is_not_waited_for_where_nobody_holds_the_pipe(#[values(true, false)] pidfd: bool) {
+fn drain_limit_costs_no_time_if_the_pipe_is_closed(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut command = command("sh", &["-c", "echo hi; exit 4"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
@@ -274,7 +279,7 @@ fn lines_are_told_as_they_come_and_not_collected() {
 }
 
 #[test]
-fn a_line_without_end_comes_in_pieces_and_lines_may_be_collected() {
+fn endless_line_comes_in_pieces_and_lines_can_be_collected() {
     isolated(|| {
         let mut lengths = Vec::new();
         let mut child = spewing(10_000, 0);
@@ -333,7 +338,7 @@ fn after_a_panic_at_a_line_the_child_can_be_talked_to() {
 }
 
 #[test]
-fn what_the_child_did_not_read_is_told() {
+fn unread_input_of_the_child_is_reported() {
     isolated(|| {
         let input = vec![b'.'; 1 << 20];
         let mut child = shell("head -c 1000 >/dev/null; exec <&-; echo closed");
@@ -346,7 +351,7 @@ fn what_the_child_did_not_read_is_told() {
 }
 
 #[rstest]
-fn what_was_heard_is_not_lost_where_nobody_is_to_know_the_status(#[values(true, false)] pidfd: bool) {
+fn output_is_kept_where_the_status_is_lost(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut command = command("echo", &["hi"]);
@@ -375,7 +380,7 @@ fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd:
 ///
 /// Faults: W14
 #[rstest]
-fn what_was_read_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_stdout: bool) {
+fn output_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_stdout: bool) {
     isolated(|| {
         let Some((parents, childs)) = terminal() else { return };
         let mut command = command("sh", &["-c", "printf early; printf oops >&2; exit 3"]);

@@ -75,8 +75,9 @@ fn waiting(policy: OnDrop) -> Child {
     probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).on_drop(policy).spawn().expect("it starts")
 }
 
+/// Faults: W10
 #[rstest]
-fn w10_a_child_that_is_left_runs_on_and_leaves_no_zombie(#[values(true, false)] pidfd: bool) {
+fn detached_child_runs_on_and_leaves_no_zombie(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let threads = Threads::now();
         let mut command = probe(&["sleep-on-stdin"]);
@@ -91,8 +92,9 @@ fn w10_a_child_that_is_left_runs_on_and_leaves_no_zombie(#[values(true, false)] 
     });
 }
 
+/// Faults: W10
 #[test]
-fn w10_a_child_that_is_abandoned_is_left_as_std_leaves_it() {
+fn abandoned_child_stays_a_zombie_as_with_std() {
     isolated(|| {
         let mut child = waiting(OnDrop::Abandon);
         let (pid, stdin) = (child.id().cast_signed(), child.stdin.take());
@@ -160,7 +162,7 @@ fn has_pidfds() -> bool {
 }
 
 #[test]
-fn where_sigchld_is_ignored_dropping_leaves_nothing_and_hangs_nowhere() {
+fn drop_with_ignored_sigchld_leaves_nothing_and_never_hangs() {
     isolated(|| {
         let threads = Threads::now();
         let acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
@@ -183,7 +185,7 @@ fn where_sigchld_is_ignored_dropping_leaves_nothing_and_hangs_nowhere() {
 
 /// Where no descriptor is to be had for the thread, each child has one of its own.
 #[test]
-fn a_child_is_left_without_a_zombie_where_no_descriptor_is_to_be_had() {
+fn dropped_child_leaves_no_zombie_without_free_descriptors() {
     isolated(|| {
         let threads = Threads::now();
         let mut child = waiting(OnDrop::Leave);

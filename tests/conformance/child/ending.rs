@@ -14,6 +14,7 @@ use crate::ground::{check, is_emulated, is_privileged};
 use crate::held::Acting;
 use crate::start::{failure, probe, words};
 
+/// Faults: W11
 #[rstest]
 #[case::zero(&["exit", "0"], Some(0), None)]
 #[case::one(&["exit", "1"], Some(1), None)]
@@ -21,7 +22,7 @@ use crate::start::{failure, probe, words};
 #[case::killed(&["kill", "9"], None, Some(9))]
 #[case::terminated(&["kill", "15"], None, Some(15))]
 #[case::by_the_highest_signal(&["kill", "64"], None, Some(64))]
-fn w11_a_status_is_a_code_or_a_signal(
+fn exit_status_is_a_code_or_a_signal(
     #[case] args: &[&str],
     #[case] code: Option<i32>,
     #[case] signal: Option<i32>,
@@ -35,8 +36,9 @@ fn w11_a_status_is_a_code_or_a_signal(
     });
 }
 
+/// Faults: W3
 #[test]
-fn w03_waiting_again_gives_the_same_status() {
+fn second_wait_returns_the_same_status() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         let waits = [(); 3].map(|()| child.wait().ok().and_then(|status| status.code()));
@@ -91,7 +93,7 @@ fn an_ended_child_can_be_signalled_and_keeps_its_status() {
 }
 
 #[test]
-fn what_is_no_signal_is_an_error() {
+fn invalid_signal_is_an_error() {
     isolated(|| {
         let mut child = sleeper();
         let error = child.send_signal(65).expect_err("there is no such signal");
@@ -100,8 +102,9 @@ fn what_is_no_signal_is_an_error() {
     });
 }
 
+/// Faults: W1
 #[test]
-fn w01_nothing_is_sent_after_waiting() {
+fn no_signal_is_sent_after_wait() {
     isolated(|| {
         let mut child = probe(&["true"]).spawn().expect("it can be started");
         child.wait().expect("it can be waited for");
@@ -112,8 +115,9 @@ fn w01_nothing_is_sent_after_waiting() {
     });
 }
 
+/// Faults: W1
 #[test]
-fn w01_nothing_is_sent_after_the_status_was_lost() {
+fn no_signal_is_sent_after_the_status_was_lost() {
     isolated(|| {
         let mut child = probe(&["true"]).spawn().expect("it can be started");
         take_status(&child);
@@ -126,8 +130,9 @@ fn w01_nothing_is_sent_after_the_status_was_lost() {
     });
 }
 
+/// Faults: W2
 #[test]
-fn w02_a_status_that_other_code_took_is_lost_and_not_zero() {
+fn status_taken_by_other_code_is_lost_and_not_zero() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         take_status(&child);
@@ -137,8 +142,9 @@ fn w02_a_status_that_other_code_took_is_lost_and_not_zero() {
     });
 }
 
+/// Faults: W2
 #[test]
-fn w02_a_status_that_other_code_took_is_lost_to_a_try_as_well() {
+fn status_taken_by_other_code_is_lost_to_try_wait() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         take_status(&child);
@@ -146,10 +152,11 @@ fn w02_a_status_that_other_code_took_is_lost_to_a_try_as_well() {
     });
 }
 
+/// Faults: S3
 #[rstest]
 #[case::ignored(libc::SIG_IGN, 0)]
 #[case::without_zombies(libc::SIG_DFL, libc::SA_NOCLDWAIT)]
-fn s03_where_no_zombie_is_left_a_status_is_lost_and_not_zero(#[case] action: usize, #[case] flags: i32) {
+fn status_with_sa_nocldwait_is_lost_and_not_zero(#[case] action: usize, #[case] flags: i32) {
     isolated(|| {
         if flags != 0 && is_emulated("does not tell the kernel to leave no zombies") {
             return;
@@ -160,16 +167,18 @@ fn s03_where_no_zombie_is_left_a_status_is_lost_and_not_zero(#[case] action: usi
     });
 }
 
+/// Faults: S3
 #[test]
-fn s03_where_sigchld_is_ignored_a_missing_program_is_still_told() {
+fn missing_program_is_reported_with_ignored_sigchld() {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         assert_eq!(failure(&mut Command::new("/no/such/program")).errno(), Errno::NOENT);
     });
 }
 
+/// Faults: S3
 #[test]
-fn s03_where_sigchld_is_ignored_a_death_before_exec_is_told_without_its_status() {
+fn death_before_exec_is_reported_with_ignored_sigchld() {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut command = probe(&["true"]);

@@ -16,8 +16,10 @@ use crate::start::{high_memory_file, probe, seen, words};
 
 /// With three pipes a start needs six numbers, and two more for the report where memory is not shared; the first that
 /// lacks is named.
+///
+/// Faults: D10
 #[rstest]
-fn d10_a_start_without_enough_numbers_names_what_lacks_and_leaves_nothing(
+fn spawn_without_free_fds_names_what_lacks_and_leaks_none(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] free: usize,
 ) {
     isolated(|| {
@@ -44,8 +46,9 @@ fn d10_a_start_without_enough_numbers_names_what_lacks_and_leaves_nothing(
     });
 }
 
+/// Faults: D10
 #[test]
-fn d10_dev_null_needs_a_number_too() {
+fn dev_null_needs_a_descriptor_too() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NOFILE, 3, 1000).expect("a limit can be lowered");
         let answer = probe(&["true"]).stdin(Stdio::null()).status();
@@ -56,8 +59,9 @@ fn d10_dev_null_needs_a_number_too() {
     });
 }
 
+/// Faults: D10
 #[test]
-fn d10_a_copy_of_a_directory_needs_a_number_too() {
+fn copy_of_a_directory_needs_a_descriptor_too() {
     isolated(|| {
         let root = std::fs::File::open("/").expect("it is there");
         world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
@@ -70,10 +74,14 @@ fn d10_a_copy_of_a_directory_needs_a_number_too() {
 }
 
 #[rstest]
-#[case::e08_that_exits_well(exit_well, "exit status: 0")]
-#[case::e08_that_exits_badly(exit_badly, "exit status: 7")]
-#[case::e09_that_is_killed(kill_itself, "signal: 9 (SIGKILL)")]
-#[case::e09_that_crashes(abort, "signal: 6 (SIGABRT)")]
+// Faults: E8
+#[case::that_exits_well(exit_well, "exit status: 0")]
+// Faults: E8
+#[case::that_exits_badly(exit_badly, "exit status: 7")]
+// Faults: E9
+#[case::that_is_killed(kill_itself, "signal: 9 (SIGKILL)")]
+// Faults: E9
+#[case::that_crashes(abort, "signal: 6 (SIGABRT)")]
 fn a_closure_that_ends_the_child_is_told_with_stage_and_status(
     #[case] end: fn(),
     #[case] status: &str,
@@ -116,10 +124,12 @@ fn abort() {
 }
 
 /// What a process does at its end, and what it has not written yet, is its own: a child that ends early does neither.
+///
+/// Faults: M9
 #[rstest]
 #[case::missing_program(|it: &mut Command<'_>| { it.current_dir("/"); }, "/no/such/program")]
 #[case::refused_stage(|it: &mut Command<'_>| { it.process_group(i32::MAX); }, "/bin/true")]
-fn m09_a_child_that_fails_runs_nothing_that_its_parent_has_for_its_own_end(
+fn failed_child_runs_no_exit_handler_of_its_parent(
     #[case] ask: fn(&mut Command<'_>),
     #[case] program: &str,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -173,8 +183,9 @@ fn a_call_that_kills_a_child_has_a_next_method(#[case] deny: fn(Deny, libc::c_lo
     });
 }
 
+/// Faults: F1
 #[rstest]
-fn f01_a_bulk_call_that_is_refused_costs_nothing_but_time(
+fn refused_bulk_close_costs_only_time(
     #[values(libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL)] errno: i32,
     #[values(CloseStrategy::Bulk, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
@@ -190,8 +201,9 @@ fn f01_a_bulk_call_that_is_refused_costs_nothing_but_time(
     });
 }
 
+/// Faults: F2
 #[rstest]
-fn f02_a_bulk_call_and_a_listing_that_are_refused_cost_nothing_but_time(
+fn refused_bulk_close_and_listing_cost_only_time(
     #[values(libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL)] errno: i32,
 ) {
     isolated(|| {

@@ -48,10 +48,11 @@ fn be_the_parent(by_spawner: bool) -> ! {
     process::exit(0)
 }
 
+/// Faults: S12, N49
 #[rstest]
 #[case::by_the_spawner_thread(true)]
 #[case::by_the_thread_itself(false)]
-fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[case] by_spawner: bool) {
+fn child_outlives_its_thread_and_not_its_parent_process(#[case] by_spawner: bool) {
     isolated(|| {
         if env::var_os(ROLE).is_some() {
             be_the_parent(by_spawner);
@@ -87,7 +88,7 @@ fn s12_n49_a_child_outlives_the_thread_that_started_it_and_not_the_process(#[cas
 
 /// Nothing of the spawner thread's own: all signals are blocked there.
 #[test]
-fn what_the_spawner_thread_blocks_is_not_the_child_s() {
+fn signals_blocked_by_the_spawner_thread_are_not_inherited() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;
@@ -109,7 +110,7 @@ fn what_the_spawner_thread_blocks_is_not_the_child_s() {
 }
 
 #[test]
-fn what_the_spawner_thread_cannot_start_is_told_as_ever() {
+fn failure_on_the_spawner_thread_is_reported_as_usual() {
     isolated(|| {
         if !has(Operation::DieWithParent) {
             return;

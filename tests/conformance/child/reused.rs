@@ -90,8 +90,9 @@ fn end(mut stranger: process::Child) {
     stranger.wait().expect("it is ours");
 }
 
+/// Faults: W1
 #[test]
-fn w01_std_kills_a_stranger_that_has_the_number_of_its_child() {
+fn std_kills_another_process_with_a_reused_pid() {
     use std::os::unix::process::ExitStatusExt;
     with_few_numbers(|| {
         #[expect(clippy::zombie_processes, reason = "other code waits for it, which is the point")]
@@ -104,6 +105,8 @@ fn w01_std_kills_a_stranger_that_has_the_number_of_its_child() {
 }
 
 /// Whatever is done with the child.
+///
+/// Faults: W1
 #[rstest]
 #[case::kill(|mut child: Child| drop(child.kill()))]
 #[case::signal(|mut child: Child| drop(child.send_signal(libc::SIGTERM)))]
@@ -114,7 +117,7 @@ fn w01_std_kills_a_stranger_that_has_the_number_of_its_child() {
 })]
 #[case::terminate_tree(|mut child: Child| drop(child.terminate_tree_then_kill(std::time::Duration::ZERO)))]
 #[case::communicate(|child: Child| drop(child.communicate(b"nobody reads this")))]
-fn w01_nothing_reaches_a_stranger_that_has_the_number_of_a_child(#[case] end_it: fn(Child)) {
+fn no_signal_reaches_another_process_with_a_reused_pid(#[case] end_it: fn(Child)) {
     with_few_numbers(|| {
         let mut command = Command::new("sleep");
         command.arg("600").process_group(0).on_drop(OnDrop::KillAndWait);

@@ -93,8 +93,9 @@ fn start_among_hanging_ones(start: impl Fn() + Sync) {
     );
 }
 
+/// Faults: E13
 #[test]
-fn e13_a_child_that_runs_is_told_while_others_hang_before_exec() {
+fn running_child_is_reported_while_others_hang_before_exec() {
     isolated(|| {
         start_among_hanging_ones(|| {
             let mut child = probe(&["true"]).spawn_policy(SpawnPolicy::Fork).spawn().expect("it starts");
@@ -103,8 +104,9 @@ fn e13_a_child_that_runs_is_told_while_others_hang_before_exec() {
     });
 }
 
+/// Faults: E13
 #[test]
-fn e13_a_missing_program_is_told_while_others_hang_before_exec() {
+fn missing_program_is_reported_while_others_hang_before_exec() {
     isolated(|| {
         start_among_hanging_ones(|| {
             let error = Command::new("/no/such/program")
@@ -116,8 +118,9 @@ fn e13_a_missing_program_is_told_while_others_hang_before_exec() {
     });
 }
 
+/// Faults: E13
 #[test]
-fn e13_a_child_that_dies_is_told_while_others_hang_before_exec() {
+fn dead_child_is_reported_while_others_hang_before_exec() {
     isolated(|| {
         start_among_hanging_ones(|| {
             let mut command = probe(&["true"]);

@@ -21,8 +21,9 @@ const MIB: usize = 1 << 20;
 #[case::a_byte(1)]
 #[case::what_a_pipe_holds(65_536)]
 #[case::one_more_than_a_pipe_holds(65_537)]
-#[case::w05_far_more_than_a_pipe_holds(MIB)]
-fn what_goes_in_comes_out(#[case] length: usize) {
+// Faults: W5
+#[case::far_more_than_a_pipe_holds(MIB)]
+fn input_of_the_child_comes_out_again(#[case] length: usize) {
     isolated(|| {
         let input: Vec<u8> =
             (0..length).map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1]).collect();
@@ -33,9 +34,12 @@ fn what_goes_in_comes_out(#[case] length: usize) {
 }
 
 #[rstest]
-#[case::w06_output_alone(MIB, 0)]
-#[case::w06_error_alone(0, MIB)]
-#[case::w06_both_in_turn(MIB, MIB)]
+// Faults: W6
+#[case::output_alone(MIB, 0)]
+// Faults: W6
+#[case::error_alone(0, MIB)]
+// Faults: W6
+#[case::both_in_turn(MIB, MIB)]
 fn all_that_a_child_writes_is_read(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
         let output =
@@ -45,10 +49,11 @@ fn all_that_a_child_writes_is_read(#[case] out: usize, #[case] err: usize) {
     });
 }
 
+/// Faults: W7
 #[rstest]
 #[case::ignored(libc::SIG_IGN)]
 #[case::default(libc::SIG_DFL)]
-fn w07_a_child_that_does_not_read_is_no_error_and_sigpipe_no_death(#[case] action: usize) {
+fn child_that_does_not_read_causes_no_error_and_no_sigpipe(#[case] action: usize) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGPIPE, action);
         let child = probe(&["exit", "3"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -58,8 +63,10 @@ fn w07_a_child_that_does_not_read_is_no_error_and_sigpipe_no_death(#[case] actio
 }
 
 /// `O_NONBLOCK` belongs to the open file description: what a child does to its ends is not to reach ours.
+///
+/// Faults: D20
 #[test]
-fn d20_an_end_that_the_child_does_not_wait_at_leaves_ours_waiting() {
+fn nonblocking_end_of_the_child_leaves_ours_blocking() {
     isolated(|| {
         let mut command = probe(&["true"]);
         let stop_waiting = || {
@@ -81,8 +88,9 @@ fn d20_an_end_that_the_child_does_not_wait_at_leaves_ours_waiting() {
     });
 }
 
+/// Faults: D20
 #[test]
-fn d20_ends_that_do_not_wait_are_talked_through_all_the_same() {
+fn nonblocking_ends_carry_the_same_conversation() {
     isolated(|| {
         let child = probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let child = child.expect("it can be started");
@@ -151,8 +159,10 @@ fn a_child_that_closes_its_output_is_waited_for() {
 }
 
 /// Its input does not end: only being killed ends it, and the guard sees whether it is gone.
+///
+/// Faults: W10
 #[test]
-fn w10_a_child_that_cannot_be_talked_to_is_killed_and_waited_for() {
+fn child_without_communication_is_killed_and_reaped() {
     isolated(|| {
         if !Deny::new().installed() {
             return;

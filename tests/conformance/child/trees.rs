@@ -63,6 +63,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
+/// Faults: W9
 #[rstest]
 #[case::by_descent_orphans_are_left(
     None,
@@ -77,7 +78,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 #[case::of_a_session_who_started_another(Some(Containment::Session), Coverage::Session, &["daemon", "rover"])]
 #[case::of_a_control_group_nobody(Some(Containment::Cgroup), Coverage::Cgroup, &[])]
 #[case::of_the_best_nobody(Some(Containment::Auto), Coverage::Cgroup, &[])]
-fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
+fn survivors_of_a_tree_match_its_coverage(
     #[case] tree: Option<Containment>,
     #[case] guarantee: Coverage,
     #[case] left: &[&str],
@@ -107,7 +108,10 @@ fn w09_who_is_left_of_a_tree_is_what_the_guarantee_says(
 #[case::of_a_group(Containment::Group, Coverage::Group)]
 #[case::of_a_session(Containment::Session, Coverage::Session)]
 #[case::of_a_control_group(Containment::Cgroup, Coverage::Cgroup)]
-fn who_outlives_the_child_is_still_of_its_tree(#[case] tree: Containment, #[case] guarantee: Coverage) {
+fn descendant_that_outlives_the_child_stays_in_its_tree(
+    #[case] tree: Containment,
+    #[case] guarantee: Coverage,
+) {
     isolated(|| {
         let Some(world) = world() else { return };
         let mut command = Command::new("sh");
@@ -211,8 +215,9 @@ fn stopped_children() -> usize {
     stats.filter(|stat| stat.contains(&is_stopped)).count()
 }
 
+/// Faults: W9
 #[test]
-fn w09_of_a_child_that_was_waited_for_no_number_is_signalled() {
+fn tree_kill_signals_no_pid_of_a_reaped_child() {
     isolated(|| {
         let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
         child.wait().expect("it ends");
@@ -323,7 +328,7 @@ fn no_control_group_is_left_of_a_tree_that_was_let_go() {
 
 /// Below a threaded group none can be a group of processes.
 #[test]
-fn where_a_control_group_may_not_be_entered_the_best_is_a_process_group() {
+fn tree_falls_back_to_process_group_if_cgroup_entry_is_denied() {
     isolated(|| {
         let Some(world) = world() else { return };
         fs::write(world.path().join("cgroup.type"), "threaded").expect("the root is one, too");
@@ -337,7 +342,7 @@ fn where_a_control_group_may_not_be_entered_the_best_is_a_process_group() {
 }
 
 #[test]
-fn where_no_control_group_can_be_made_the_best_is_a_process_group() {
+fn tree_falls_back_to_process_group_without_cgroups() {
     isolated(|| {
         if !has(Operation::Cgroup) {
             return;

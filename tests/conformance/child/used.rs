@@ -15,7 +15,7 @@ use crate::start::probe;
 const MIB: u64 = 1 << 20;
 
 #[rstest]
-fn what_a_child_used_is_its_own(#[values(true, false)] pidfd: bool) {
+fn resource_usage_covers_one_child_alone(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         if is_emulated("does not tell what a child used") {
             return;
@@ -73,7 +73,7 @@ fn child_usage_is_that_of_getrusage(#[values(true, false)] pidfd: bool) {
 }
 
 #[test]
-fn what_a_child_used_is_lost_with_its_status() {
+fn resource_usage_is_lost_with_the_status() {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let lost = probe(&["true"]).spawn().expect("it starts").wait_usage();

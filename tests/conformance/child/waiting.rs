@@ -20,8 +20,9 @@ fn sleeping(pidfd: bool) -> Child {
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_mins(1);
 
+/// Faults: W8
 #[rstest]
-fn w08_who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pidfd: bool) {
+fn wait_with_a_limit_returns_when_it_is_over(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut child = sleeping(pidfd);
         let began = Instant::now();
@@ -34,8 +35,9 @@ fn w08_who_waits_with_a_limit_goes_on_when_it_is_over(#[values(true, false)] pid
     });
 }
 
+/// Faults: W8
 #[rstest]
-fn w08_who_waits_with_a_limit_hears_of_the_end_at_once(
+fn wait_with_a_limit_returns_at_once_when_the_child_ends(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
 ) {
@@ -72,7 +74,7 @@ fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal:
 }
 
 #[rstest]
-fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, false)] pidfd: bool) {
+fn wait_with_a_limit_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut child = sleeping(pidfd);
@@ -85,7 +87,7 @@ fn who_waits_with_a_limit_where_nobody_is_to_know_hears_that(#[values(true, fals
 
 /// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
 #[rstest]
-fn a_child_whose_status_was_taken_is_nobody(
+fn child_whose_status_was_taken_has_no_process(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -106,7 +108,7 @@ fn a_child_whose_status_was_taken_is_nobody(
 /// What a reactor does with a descriptor that it is given (smol's `Async::new`): then a wait by it does not block
 /// (`PIDFD_NONBLOCK` of pidfd_open(2)).
 #[test]
-fn a_child_whose_descriptor_is_non_blocking_is_waited_for_all_the_same() {
+fn child_with_a_nonblocking_pidfd_can_be_awaited() {
     isolated(|| {
         let mut child = Command::new("sleep").arg("0.1").spawn().expect("it starts");
         let Some(pidfd) = child.pidfd().map(|pidfd| pidfd.as_raw_fd()) else {

@@ -127,8 +127,9 @@ fn check_all(program: &std::path::Path, asked: Asked) {
     }
 }
 
+/// Faults: S9
 #[rstest]
-fn s09_a_child_of_another_user_cannot_get_back(
+fn child_of_another_user_cannot_regain_privilege(
     #[values(
         Parent::Plain,
         Parent::KeepsCapabilities,

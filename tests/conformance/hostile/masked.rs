@@ -39,6 +39,7 @@ fn in_self(at: &Path, make: fn(&Path) -> std::io::Result<()>) -> std::io::Result
     fs::create_dir(at.join("self")).and_then(|()| make(&at.join("self/fd")))
 }
 
+/// Faults: F3, F4, F12
 #[rstest]
 #[case::hiding_strangers(|_: &Path| world::hiding_proc())]
 #[case::away(|_: &Path| world::without_proc())]
@@ -50,7 +51,7 @@ fn in_self(at: &Path, make: fn(&Path) -> std::io::Result<()>) -> std::io::Result
 #[case::a_link_in_a_circle(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("fd", fd))))]
 #[case::a_link_to_nothing(|at: &Path| masked_by(at, |at| symlink("nobody", at.join("self"))))]
 #[case::another_directory(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("/dev", fd))))]
-fn f03_f04_f12_whatever_is_in_the_place_of_proc_each_child_has_exactly_the_list(
+fn child_has_exact_fds_whatever_is_mounted_on_proc(
     #[case] mask: Mask,
     #[values(false, true)] privileged: bool,
 ) {
@@ -68,8 +69,9 @@ fn f03_f04_f12_whatever_is_in_the_place_of_proc_each_child_has_exactly_the_list(
     });
 }
 
+/// Faults: F3
 #[test]
-fn f03_from_within_an_empty_root_children_are_as_ever() {
+fn child_spawned_in_an_empty_root_is_the_same() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -116,10 +118,9 @@ fn with_forged_proc(forge: impl FnOnce(&Path), test: impl FnOnce()) {
     }
 }
 
+/// Faults: E9, F4
 #[rstest]
-fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
-    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
-) {
+fn forged_proc_hides_no_death_in_execve(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -152,6 +153,8 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
 }
 
 /// A child in a session of its own, of which nothing but `/proc` tells.
+///
+/// Faults: E13, F4
 #[rstest]
 #[case::says_that_it_only_forked(|at: &Path| forge(at, FORKED))]
 #[case::never_says_anything(|at: &Path| {
@@ -160,7 +163,7 @@ fn e09_f04_a_forged_proc_makes_no_start_of_a_child_that_is_killed_in_execve(
         fs::create_dir(&directory).and_then(|()| make_fifo(&directory.join("stat"))).expect("it is ours");
     }
 })]
-fn e13_f04_a_forged_proc_makes_nobody_wait_for_a_program_that_runs(
+fn forged_proc_does_not_delay_a_successful_spawn(
     #[case] forge: fn(&Path),
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {

@@ -73,8 +73,9 @@ fn on_a_read_only_mount_children_are_as_ever() {
     );
 }
 
+/// Faults: N20, E7
 #[rstest]
-fn n20_e07_a_program_or_an_interpreter_on_a_noexec_mount_is_told(
+fn error_names_the_noexec_mount_of_program_or_interpreter(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     let elsewhere = tempfile::tempdir().expect("a temporary directory can be made");

@@ -30,15 +30,14 @@ const fn with(flags: libc::c_int) -> Namespaces {
 }
 
 /// `/proc` is that of the namespace outside, where the same numbers are strangers.
+///
+/// Faults: F12
 #[rstest]
 #[case::with_a_proc_of_strangers(libc::CLONE_NEWPID, false)]
 #[case::with_its_own_proc(libc::CLONE_NEWPID, true)]
 #[case::and_of_users(libc::CLONE_NEWPID | libc::CLONE_NEWUSER, false)]
 #[case::and_of_users_with_its_own_proc(libc::CLONE_NEWPID | libc::CLONE_NEWUSER | libc::CLONE_NEWNS, true)]
-fn f12_the_first_process_of_a_pid_namespace_starts_children_as_ever(
-    #[case] flags: libc::c_int,
-    #[case] own_proc: bool,
-) {
+fn first_process_of_a_pid_namespace_spawns_as_usual(#[case] flags: libc::c_int, #[case] own_proc: bool) {
     run_inside(with(flags), |program| {
         assert_eq!(std::process::id(), 1);
         if own_proc && let Err(reason) = world::hiding_proc() {
@@ -63,7 +62,7 @@ fn in_a_user_namespace_children_have_the_ids_that_are_mapped() {
 }
 
 #[test]
-fn where_setgroups_is_denied_the_groups_are_kept_or_the_denial_is_told() {
+fn denied_setgroups_is_reported_unless_groups_are_kept() {
     let denied = Namespaces { flags: libc::CLONE_NEWUSER, setgroups_denied: true };
     run_inside(denied, |program| {
         let ordinary = Ordinary::new(program);

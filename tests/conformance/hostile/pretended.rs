@@ -63,6 +63,7 @@ fn verifies() -> bool {
     !cfg!(forkexec_backend = "posix")
 }
 
+/// Faults: S14
 #[rstest]
 #[case::groups(CALLS[0], Stage::Groups, all)]
 #[case::groups_as_many_as_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
@@ -74,7 +75,7 @@ fn verifies() -> bool {
 #[case::uid(CALLS[2], Stage::Uid, all)]
 #[case::uid_alone(CALLS[2], Stage::Uid, |it: &mut Command<'_>| { it.keep_groups().uid(4321); })]
 #[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
-fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
+fn failed_or_pretended_change_of_ids_never_execs(
     #[case] call: libc::c_long,
     #[case] stage: Stage,
     #[case] ask: Ask,
@@ -96,8 +97,10 @@ fn s14_a_drop_that_fails_or_is_only_pretended_never_execs(
 
 /// The real, the effective or the saved ID differs from the ID that the command sets. The kernel does not change it, and a
 /// filter answers that it does.
+///
+/// Faults: S14
 #[rstest]
-fn s14_each_of_the_three_ids_is_verified(
+fn all_three_ids_are_verified(
     #[values(Stage::Gid, Stage::Uid)] stage: Stage,
     #[values(0, 1, 2)] differs: usize,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -130,11 +133,13 @@ fn s14_each_of_the_three_ids_is_verified(
 }
 
 /// Who may not look whether it is another user now does not go on as if it were.
+///
+/// Faults: S14
 #[rstest]
 #[case::groups(LOOKS[0], Stage::Groups)]
 #[case::gid(LOOKS[1], Stage::Gid)]
 #[case::uid(LOOKS[2], Stage::Uid)]
-fn s14_where_nobody_can_look_no_program_runs(
+fn program_does_not_run_if_ids_cannot_be_verified(
     #[case] call: libc::c_long,
     #[case] stage: Stage,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -147,8 +152,10 @@ fn s14_where_nobody_can_look_no_program_runs(
 }
 
 /// A capability that is inherited by whatever is executed, and a filter that does not let it be given up.
+///
+/// Faults: S9, S14
 #[rstest]
-fn s09_s14_a_capability_that_cannot_be_given_up_ends_the_child(
+fn child_ends_if_it_cannot_drop_a_capability(
     #[values(PRETENDED, libc::EPERM, libc::EINVAL, libc::ENOSYS)] errno: i32,
     #[values(libc::SYS_prctl, libc::SYS_capget)] call: libc::c_long,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -180,7 +187,7 @@ fn s09_s14_a_capability_that_cannot_be_given_up_ends_the_child(
 const BIND_LOW_PORTS: u32 = 10;
 
 #[test]
-fn what_was_so_before_is_no_pretence() {
+fn ids_that_were_already_so_are_no_pretence() {
     isolated(|| {
         let pretend = |deny: Deny, call: &libc::c_long| deny.errno(*call, PRETENDED);
         if !is_privileged() || !CALLS.iter().fold(Deny::new(), pretend).installed() {

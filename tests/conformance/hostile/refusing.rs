@@ -113,8 +113,9 @@ fn start(kept: &OwnedFd, (output, to): Output, launch: SpawnPolicy, ask: Ask, er
     Went::Exactly
 }
 
+/// Faults: F1, F2
 #[rstest]
-fn f01_f02_each_call_refused_leaves_the_exact_table_or_a_clear_error(
+fn refused_call_leaves_exact_fds_or_a_clear_error(
     #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
 ) {
     isolated(|| {

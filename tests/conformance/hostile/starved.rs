@@ -19,8 +19,10 @@ fn told(error: &Error) -> Option<(Stage, Errno)> {
 }
 
 /// A user who has as many processes as it may: no child is to be had, until one is.
+///
+/// Faults: E16
 #[rstest]
-fn e16_a_user_at_its_limit_of_processes_is_told_at_the_start(
+fn spawn_at_the_process_limit_of_the_user_fails_clearly(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -87,8 +89,9 @@ fn start_with_room(launch: SpawnPolicy, room: u64) -> bool {
     started
 }
 
+/// Faults: E16
 #[rstest]
-fn e16_without_address_space_a_start_is_refused_and_with_enough_it_goes_well(
+fn spawn_fails_only_without_enough_address_space(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -138,8 +141,10 @@ impl Drop for MemoryGroup {
 
 /// The child of a big parent enters the group in a closure, and the kernel ends it when there is no more memory: before exec, in
 /// it, or after it.
+///
+/// Faults: E9, E11
 #[test]
-fn e09_e11_a_child_that_runs_out_of_memory_is_told_or_its_status_is() {
+fn child_out_of_memory_is_reported_by_error_or_status() {
     isolated(|| {
         if !is_privileged() || is_emulated("takes memory of its own") {
             return;

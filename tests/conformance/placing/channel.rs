@@ -16,12 +16,13 @@ const NUMBERS: RangeInclusive<RawFd> = 3..=40;
 
 const MISSING: &str = "/no/such/program";
 
+/// Faults: D5
 #[rstest]
 #[case::inherited(Stdio::inherit)]
 #[case::piped(Stdio::piped)]
 #[case::null(Stdio::null)]
 #[case::closed(Stdio::closed)]
-fn d05_a_missing_program_is_an_error_wherever_something_is_mapped(#[case] stdio: fn() -> Stdio) {
+fn missing_program_is_an_error_with_any_mapping(#[case] stdio: fn() -> Stdio) {
     isolated(|| {
         let file = high_memory_file();
         let errors = NUMBERS.map(|number| {
@@ -33,10 +34,11 @@ fn d05_a_missing_program_is_an_error_wherever_something_is_mapped(#[case] stdio:
     });
 }
 
+/// Faults: D5
 #[rstest]
 #[case::closing_all(Some(CloseStrategy::Bulk))]
 #[case::inheriting_all(None)]
-fn d05_a_missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<CloseStrategy>) {
+fn missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<CloseStrategy>) {
     isolated(|| {
         let file = high_memory_file();
         let mut command = Command::new(MISSING);
@@ -51,10 +53,11 @@ fn d05_a_missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Op
     });
 }
 
+/// Faults: D5
 #[rstest]
 #[case::of_a_missing_program(MISSING)]
 #[case::of_a_program_that_is_there(probe_path())]
-fn d05_a_closure_that_closes_all_numbers_is_an_error(#[case] program: &str) {
+fn closure_that_closes_all_numbers_is_an_error(#[case] program: &str) {
     isolated(|| {
         let mut command = Command::new(program);
         // SAFETY: close is async-signal-safe, and the child uses nothing from 3 up.
@@ -63,10 +66,11 @@ fn d05_a_closure_that_closes_all_numbers_is_an_error(#[case] program: &str) {
     });
 }
 
+/// Faults: D5
 #[rstest]
 #[case::of_a_missing_program(MISSING)]
 #[case::of_a_program_that_is_there(probe_path())]
-fn d05_a_closure_that_replaces_all_numbers_is_an_error(#[case] program: &str) {
+fn closure_that_replaces_all_numbers_is_an_error(#[case] program: &str) {
     isolated(|| {
         let mut command = Command::new(program);
         // SAFETY: dup2 is async-signal-safe, and the child uses nothing from 3 up.
@@ -76,10 +80,12 @@ fn d05_a_closure_that_replaces_all_numbers_is_an_error(#[case] program: &str) {
 }
 
 /// One number after the other: of all of them one leads to the parent.
+///
+/// Faults: D5
 #[rstest]
 #[case::closing(close)]
 #[case::replacing(replace)]
-fn d05_a_closure_is_an_error_if_it_hits_the_way_to_the_parent_and_only_then(#[case] hit: fn(RawFd)) {
+fn closure_is_an_error_only_if_it_hits_the_report_pipe(#[case] hit: fn(RawFd)) {
     isolated(|| {
         let causes = NUMBERS.map(|number| {
             let mut command = Command::new(MISSING);
@@ -97,7 +103,7 @@ fn d05_a_closure_is_an_error_if_it_hits_the_way_to_the_parent_and_only_then(#[ca
 }
 
 #[test]
-fn a_closure_that_lets_the_way_to_the_parent_survive_exec_is_an_error() {
+fn closure_that_clears_cloexec_of_the_report_pipe_is_an_error() {
     isolated(|| {
         let mut command = Command::new(probe::path());
         // SAFETY: fcntl is async-signal-safe.
@@ -106,8 +112,9 @@ fn a_closure_that_lets_the_way_to_the_parent_survive_exec_is_an_error() {
     });
 }
 
+/// Faults: E12
 #[test]
-fn e12_what_a_closure_writes_to_the_way_to_the_parent_is_no_success() {
+fn closure_that_writes_to_the_report_pipe_forges_no_success() {
     isolated(|| {
         let mut command = Command::new(MISSING);
         // SAFETY: write is async-signal-safe.
@@ -117,8 +124,10 @@ fn e12_what_a_closure_writes_to_the_way_to_the_parent_is_no_success() {
 }
 
 /// It was killed after it forged the mark that says «about to exec».
+///
+/// Faults: E8
 #[test]
-fn e08_a_closure_that_forges_success_and_ends_the_child_is_no_success() {
+fn closure_that_forges_success_and_exits_is_no_success() {
     isolated(|| {
         let mut command = Command::new(probe::path());
         let forge = || {

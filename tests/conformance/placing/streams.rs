@@ -20,8 +20,9 @@ const KINDS: [Option<Stream>; 6] = [
     Some(Stream::Own(9)),
 ];
 
+/// Faults: D2
 #[rstest]
-fn d02_whatever_is_closed_in_the_parent_each_stream_is_what_was_asked(
+fn streams_are_right_whatever_the_parent_has_closed(
     #[values(&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
 ) {
     isolated(|| {
@@ -31,8 +32,9 @@ fn d02_whatever_is_closed_in_the_parent_each_stream_is_what_was_asked(
     });
 }
 
+/// Faults: D2
 #[rstest]
-fn d02_whatever_is_closed_in_the_parent_a_missing_program_is_an_error(
+fn missing_program_is_an_error_whatever_the_parent_has_closed(
     #[values(&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
 ) {
     isolated(|| {

@@ -55,7 +55,7 @@ fn deny(call: libc::c_long) -> bool {
 }
 
 #[test]
-fn what_is_placed_where_the_group_was_opened_takes_nothing_from_it() {
+fn mapping_onto_the_number_of_the_cgroup_fd_does_no_harm() {
     isolated(|| {
         let Some(group) = group() else { return };
         let file = memory_file();

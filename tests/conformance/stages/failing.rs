@@ -27,10 +27,11 @@ fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: 
     assert_eq!(whole, (stage, operand, errno, format!("{refused}: {}", words(errno))));
 }
 
+/// Faults: E16
 #[rstest]
 #[case::eagain(Errno::AGAIN)]
 #[case::enomem(Errno::NOMEM)]
-fn e16_a_start_that_is_refused(#[case] errno: Errno) {
+fn refused_clone(#[case] errno: Errno) {
     isolated(|| {
         if !Deny::new().starts(errno.raw()).installed() {
             return;
@@ -83,8 +84,9 @@ fn directory_that_is_none(
     });
 }
 
+/// Faults: N49
 #[test]
-fn n49_directory_missing_in_the_new_root() {
+fn directory_missing_in_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -96,8 +98,9 @@ fn n49_directory_missing_in_the_new_root() {
     });
 }
 
+/// Faults: N36
 #[test]
-fn n36_directory_that_may_not_be_entered() {
+fn directory_that_may_not_be_entered() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path();
@@ -111,8 +114,9 @@ fn n36_directory_that_may_not_be_entered() {
     });
 }
 
+/// Faults: N37
 #[test]
-fn n37_open_directory_that_is_a_file() {
+fn open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));

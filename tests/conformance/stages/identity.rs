@@ -16,12 +16,11 @@ use rstest::rstest;
 use crate::ground::{NOBODY, check, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{probe, report};
 
+/// Faults: S7
 #[rstest]
 #[case::user_last(|it: &mut Command<'_>| { it.groups([7, 8]).gid(1234).uid(4321); })]
 #[case::user_first(|it: &mut Command<'_>| { it.uid(4321).gid(1234).groups([7, 8]); })]
-fn s07_groups_group_and_user_are_changed_in_whatever_order_they_are_asked_for(
-    #[case] ask: fn(&mut Command<'_>),
-) {
+fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut Command<'_>)) {
     isolated(|| {
         if is_privileged() {
             assert_eq!(ids(&everybodys(ask)), (Ids::all(4321), Ids::all(1234), vec![7, 8]));
@@ -30,10 +29,12 @@ fn s07_groups_group_and_user_are_changed_in_whatever_order_they_are_asked_for(
 }
 
 /// In a parent whose capabilities outlive a change of its user, and exec. The kernel keeps each set in two words of 32.
+///
+/// Faults: S9
 #[rstest]
 #[case::of_the_low_word(BIND_LOW_PORTS)]
 #[case::of_the_high_word(SYSLOG)]
-fn s09_no_capability_outlives_a_change_of_user(#[case] capability: u32) {
+fn no_capability_outlives_a_change_of_user(#[case] capability: u32) {
     isolated(|| {
         if !is_privileged() || is_emulated("keeps no capabilities") {
             return;
@@ -167,8 +168,9 @@ fn the_effective_user_decides_whether_groups_are_dropped() {
     });
 }
 
+/// Faults: N42
 #[test]
-fn n42_a_group_may_be_named_twice() {
+fn group_may_be_named_twice() {
     isolated(|| {
         if is_privileged() {
             assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);
@@ -211,8 +213,9 @@ fn a_user_may_become_itself_without_a_word_about_groups() {
     });
 }
 
+/// Faults: S13
 #[test]
-fn s13_the_nice_value_is_set_while_there_is_privilege() {
+fn nice_value_is_set_before_privilege_is_dropped() {
     isolated(|| {
         if is_privileged() {
             let seen = everybodys(|command| {

@@ -28,10 +28,11 @@ fn arguments_arrive_byte_by_byte() {
     });
 }
 
+/// Faults: N30
 #[rstest]
 #[case::another("another")]
 #[case::empty("")]
-fn n30_the_zeroth_argument_may_be_anything(#[case] name: &str) {
+fn zeroth_argument_may_be_anything(#[case] name: &str) {
     isolated(|| assert_eq!(report(probe(&[]).arg0(name)).args, [name, "report"]));
 }
 
@@ -41,10 +42,12 @@ fn n30_the_zeroth_argument_may_be_anything(#[case] name: &str) {
 #[case::one_replaced(|it: &mut Command<'_>| { it.env("KEPT", ""); }, &["KEPT=", "REMOVED=2"])]
 #[case::one_removed(|it: &mut Command<'_>| { it.env_remove("REMOVED"); }, &["KEPT=1"])]
 #[case::one_removed_and_set(|it: &mut Command<'_>| { it.env_remove("REMOVED").env("REMOVED", "4"); }, &["KEPT=1", "REMOVED=4"])]
-#[case::n33_one_set_twice(|it: &mut Command<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
+// Faults: N33
+#[case::one_set_twice(|it: &mut Command<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
 #[case::all_cleared(|it: &mut Command<'_>| { it.env("NEW", "3").env_clear(); }, &[])]
 #[case::all_cleared_and_one_set(|it: &mut Command<'_>| { it.env_clear().env("NEW", "3"); }, &["NEW=3"])]
-#[case::n34_odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
+// Faults: N34
+#[case::odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
 // Faults: E21
 #[case::leading_equals_sign(|it: &mut Command<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
 // Faults: E21
@@ -73,8 +76,9 @@ fn the_environment_is_the_parents_with_the_changes(
     });
 }
 
+/// Faults: N34
 #[test]
-fn n34_a_variable_may_hold_any_bytes_but_nul() {
+fn variable_may_hold_any_bytes_but_nul() {
     isolated(|| {
         let value = OsString::from_vec((1..=255).collect());
         let seen = report(probe(&[]).env_clear().env("1 \u{fe}", &value));
@@ -108,12 +112,13 @@ impl Places {
     }
 }
 
+/// Faults: E3
 #[rstest]
 #[case::missing_goes_on(&["empty", "runs"])]
 #[case::a_file_for_a_directory_goes_on(&["file", "runs"])]
 #[case::denied_goes_on(&["denied", "runs"])]
 #[case::first(&["runs", "denied"])]
-fn e03_the_first_candidate_that_runs_is_run(#[case] list: &[&str]) {
+fn search_runs_the_first_candidate_that_can_run(#[case] list: &[&str]) {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -122,12 +127,13 @@ fn e03_the_first_candidate_that_runs_is_run(#[case] list: &[&str]) {
     });
 }
 
+/// Faults: E3
 #[rstest]
 #[case::before_missing(&["denied", "empty"])]
 #[case::after_missing(&["empty", "denied"])]
 #[case::after_a_file_for_a_directory(&["file", "denied"])]
 #[case::before_a_file_for_a_directory(&["denied", "file"])]
-fn e03_what_may_not_run_beats_what_is_missing(#[case] list: &[&str]) {
+fn search_reports_denied_candidates_before_missing_ones(#[case] list: &[&str]) {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -138,8 +144,9 @@ fn e03_what_may_not_run_beats_what_is_missing(#[case] list: &[&str]) {
     });
 }
 
+/// Faults: N21, E3
 #[test]
-fn n21_e03_missing_everywhere_names_the_list() {
+fn error_for_a_program_missing_everywhere_lists_the_path() {
     isolated(|| {
         let places = Places::new();
         let list = places.list(&["file", "empty"]);
@@ -151,8 +158,9 @@ fn n21_e03_missing_everywhere_names_the_list() {
     });
 }
 
+/// Faults: E3
 #[test]
-fn e03_where_all_is_missing_the_last_candidate_counts() {
+fn search_reports_the_last_candidate_if_all_are_missing() {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -184,10 +192,11 @@ fn a_relative_element_is_seen_from_the_directory_of_the_child() {
     });
 }
 
+/// Faults: N35, E4
 #[rstest]
 #[case::the_childs(SearchPath::Child, "runs")]
 #[case::the_parents(SearchPath::Parent, "empty")]
-fn n35_e04_the_search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
+fn search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
     isolated(|| {
         let places = Places::new();
         let of_the_parent = if of_the_child == "runs" { "empty" } else { "runs" };
@@ -199,8 +208,9 @@ fn n35_e04_the_search_path_is(#[case] policy: SearchPath, #[case] of_the_child: 
     });
 }
 
+/// Faults: E4
 #[test]
-fn e04_without_a_path_a_child_is_searched_in_the_usual_directories() {
+fn search_without_path_uses_the_default_directories() {
     isolated(|| {
         let failure = failure(Command::new("no-such-program").env_remove("PATH"));
         let searched = Some(OsString::from(SearchPath::FALLBACK));
@@ -208,10 +218,11 @@ fn e04_without_a_path_a_child_is_searched_in_the_usual_directories() {
     });
 }
 
+/// Faults: E2
 #[rstest]
 #[case::by_path(false)]
 #[case::by_name(true)]
-fn e02_the_shell_runs_what_has_no_interpreter_line_on_request_alone(#[case] by_name: bool) {
+fn shell_runs_script_without_interpreter_line_only_on_request(#[case] by_name: bool) {
     isolated(|| {
         let (directory, script) = script("echo \"$0 $1\"\n");
         let program = if by_name { OsStr::new("script") } else { script.as_os_str() };
@@ -224,8 +235,9 @@ fn e02_the_shell_runs_what_has_no_interpreter_line_on_request_alone(#[case] by_n
     });
 }
 
+/// Faults: E2
 #[test]
-fn e02_a_script_with_an_interpreter_line_needs_no_shell() {
+fn script_with_an_interpreter_line_needs_no_shell() {
     isolated(|| {
         let (_directory, script) = script("#!/bin/sh\necho ran\n");
         assert_eq!(Command::new(&script).output().expect("it runs").stdout, b"ran\n");
@@ -307,8 +319,9 @@ fn a_closures_error_without_an_errno_is_told(
     });
 }
 
+/// Faults: D19
 #[test]
-fn d19_what_a_closure_opens_is_closed() {
+fn descriptor_opened_by_a_closure_is_closed() {
     isolated(|| {
         let mut command = probe(&[]);
         let open = || {

@@ -20,8 +20,9 @@ fn a_session_is_the_childs_own() {
     });
 }
 
+/// Faults: N45, S5
 #[test]
-fn n45_s05_the_leader_of_a_session_may_ask_for_a_group_of_its_own() {
+fn session_leader_may_ask_for_its_own_process_group() {
     isolated(|| {
         let seen = report(probe(&[]).setsid().process_group(0));
         assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
@@ -48,8 +49,9 @@ fn a_group_can_be_joined() {
     });
 }
 
+/// Faults: S6
 #[test]
-fn s06_a_terminal_becomes_the_controlling_one() {
+fn terminal_becomes_the_controlling_one() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let mut command = probe(&[]);
@@ -90,8 +92,10 @@ fn a_terminal_is_not_handed_over() {
 }
 
 /// The test runs again as the leader of a session with a terminal, and starts a child in the background there.
+///
+/// Faults: S6
 #[test]
-fn s06_a_child_of_the_background_comes_to_the_foreground() {
+fn background_child_comes_to_the_foreground() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let mut leader = Command::new(env::current_exe().expect("a process knows its program"));

@@ -53,8 +53,9 @@ fn a_new_root_is_the_directory_too() {
     });
 }
 
+/// Faults: N49
 #[test]
-fn n49_a_directory_is_seen_from_the_new_root() {
+fn directory_is_resolved_in_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -112,8 +113,10 @@ fn no_limit_is_the_largest_number() {
 }
 
 /// The kernel has given up the old program by the time it finds that the new one does not fit.
+///
+/// Faults: E11
 #[test]
-fn e11_a_limit_that_is_too_small_for_the_program_ends_it_after_exec() {
+fn limit_too_small_for_the_program_ends_it_after_exec() {
     isolated(|| {
         if is_emulated("makes the stack of the program itself, whatever the limit") {
             return;
@@ -147,8 +150,9 @@ fn a_death_signal_is_asked_for() {
     });
 }
 
+/// Faults: S12
 #[test]
-fn s12_a_death_signal_outlives_a_change_of_user() {
+fn death_signal_outlives_a_change_of_user() {
     isolated(|| {
         if !has(Operation::DieWithParent) || !is_privileged() {
             return;

@@ -14,6 +14,7 @@ use rstest::rstest;
 use crate::held::{Acting, Blocked, KEPT};
 use crate::start::{nothing_said, probe, report};
 
+/// Faults: S1
 #[rstest]
 #[case::none_by_default(nothing_said, &[])]
 #[case::those_of_the_starting_thread_on_request(|it: &mut Command<'_>| { it.inherit_signal_mask(); }, &[SIGTERM])]
@@ -23,10 +24,7 @@ use crate::start::{nothing_said, probe, report};
     |it: &mut Command<'_>| { it.inherit_signal_mask().signal_mask([SIGHUP]); },
     &[SIGHUP],
 )]
-fn s01_a_child_of_a_thread_that_blocks_sigterm_blocks(
-    #[case] ask: fn(&mut Command<'_>),
-    #[case] blocked: &[i32],
-) {
+fn child_of_a_thread_that_blocks_sigterm_blocks(#[case] ask: fn(&mut Command<'_>), #[case] blocked: &[i32]) {
     isolated(|| {
         let _blocked = Blocked::new(SIGTERM);
         let mut command = probe(&[]);
@@ -35,6 +33,7 @@ fn s01_a_child_of_a_thread_that_blocks_sigterm_blocks(
     });
 }
 
+/// Faults: S2
 #[rstest]
 #[case::by_default(nothing_said, &[SIGUSR1])]
 #[case::if_all_are_restored(|it: &mut Command<'_>| { it.ignored_signals(IgnoredSignals::RestoreAll); }, &[])]
@@ -51,7 +50,7 @@ fn s01_a_child_of_a_thread_that_blocks_sigterm_blocks(
     |it: &mut Command<'_>| { it.ignore_signal(SIGHUP).ignored_signals(IgnoredSignals::RestoreAll); },
     &[SIGHUP],
 )]
-fn s02_of_what_the_parent_ignores_the_child_ignores(
+fn child_of_a_parent_that_ignores_signals_ignores(
     #[case] ask: fn(&mut Command<'_>),
     #[case] ignored: &[i32],
 ) {
@@ -79,8 +78,9 @@ fn usual(signals: Vec<i32>) -> Vec<i32> {
     signals.into_iter().filter(|signal| !KEPT.contains(signal)).collect()
 }
 
+/// Faults: S4
 #[test]
-fn s04_what_the_parent_handles_is_not_handled_in_the_child() {
+fn handled_signals_of_the_parent_are_default_in_the_child() {
     isolated(|| {
         let _default = Acting::by_default();
         let _handled = Acting::new(SIGUSR1, count as *const () as usize);
@@ -90,8 +90,10 @@ fn s04_what_the_parent_handles_is_not_handled_in_the_child() {
 }
 
 /// The group, the child among it, is signalled all the while; the child's number is never the handler's.
+///
+/// Faults: M3
 #[test]
-fn m03_a_handler_of_the_parents_never_runs_in_the_child() {
+fn signal_handler_of_the_parent_never_runs_in_the_child() {
     isolated(|| {
         let _handled = Acting::new(SIGUSR1, count as *const () as usize);
         PARENT.store(pid(), Ordering::Relaxed);
@@ -118,7 +120,7 @@ fn m03_a_handler_of_the_parents_never_runs_in_the_child() {
 }
 
 #[test]
-fn a_handled_signal_that_a_closure_raises_ends_the_child_and_is_told() {
+fn handled_signal_raised_by_a_closure_ends_the_child() {
     isolated(|| {
         let _handled = Acting::new(SIGUSR2, count as *const () as usize);
         let mut command = probe(&["true"]);

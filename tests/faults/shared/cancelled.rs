@@ -15,8 +15,10 @@ use crate::launcher::plan;
 
 /// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would
 /// leave a stack, a mask and a child behind.
+///
+/// Faults: M4
 #[rstest]
-fn m04_a_start_is_no_point_of_cancellation(
+fn spawn_is_no_cancellation_point(
     #[values(World::Whole, World::CloneAlone)] world: World,
     #[values(false, true)] fails: bool,
 ) {

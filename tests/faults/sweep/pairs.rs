@@ -82,8 +82,9 @@ impl Clean<'_> {
 /// As many calls of a side are enough: the loop's are all the same.
 const SWEPT: usize = 200;
 
+/// Faults: E15
 #[rstest]
-fn e15_whatever_two_calls_fail_nothing_is_left_and_nothing_runs_with_more_than_it_was_given(
+fn any_two_failing_calls_leak_nothing_to_parent_or_child(
     #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
 ) {
     isolated_for(LIMIT, || {

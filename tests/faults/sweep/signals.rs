@@ -136,8 +136,9 @@ fn dies_at(row: &Row, call: &Call) -> Option<Stage> {
     (!is_blocked).then_some(stage.max(Stage::Mask))
 }
 
+/// Faults: E10
 #[rstest]
-fn e10_a_child_that_is_killed_at_any_call_is_told_with_its_stage(
+fn child_killed_at_any_call_is_reported_with_its_stage(
     #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
 ) {
     isolated_for(LIMIT, || {
@@ -157,8 +158,9 @@ fn e10_a_child_that_is_killed_at_any_call_is_told_with_its_stage(
     });
 }
 
+/// Faults: E12
 #[rstest]
-fn e12_a_child_that_is_stopped_and_continued_at_any_call_does_what_it_does_without(
+fn child_stopped_and_continued_at_any_call_is_the_same(
     #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
 ) {
     isolated_for(LIMIT, || {
@@ -185,8 +187,10 @@ fn stop_at_each(clean: &Clean<'_>) -> usize {
 }
 
 /// Its parent has a handler for one of them, which does not run in the child, and by which the child ends.
+///
+/// Faults: E12
 #[rstest]
-fn e12_a_signal_to_a_child_at_any_call_is_what_it_is_by_default(
+fn signal_to_a_child_at_any_call_has_its_default_effect(
     #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
 ) {
     isolated_for(LIMIT, || {
@@ -218,8 +222,10 @@ fn e12_a_signal_to_a_child_at_any_call_is_what_it_is_by_default(
 }
 
 /// By its child, at each of the child's calls, and by itself before each of its own. The handler interrupts what it can.
+///
+/// Faults: E12
 #[rstest]
-fn e12_a_parent_that_is_interrupted_at_any_call_is_told_the_same(
+fn parent_interrupted_at_any_call_gets_the_same_result(
     #[values(World::Clone3, World::Clone, World::Contained, World::Fork)] world: World,
 ) {
     isolated_for(LIMIT, || {

@@ -5,5 +5,5 @@
 #![mprotect_none(unsafe_code)]
 
 fn main() {
-    let _ = forkexec_unix::environment();
+    let _ = <forkexec_posix::Facts as forkexec_unix::System>::environment();
 }

@@ -7,5 +7,5 @@
 use forkexec_core::ParentSys;
 
 fn main() {
-    let _ = forkexec_unix::Kernel::new().kill(1, 9);
+    let _ = forkexec_posix::Kernel::new().kill(1, 9);
 }

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 
 use crate::{answer, forkexec, run, said, seen};
 
+/// Faults: N8
 #[test]
-fn n08_a_hundred_thousand_entries_are_kept() {
+fn hundred_thousand_entries_are_kept() {
     isolated(|| {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let many = iter::repeat_n("9", 20_000).collect::<Vec<_>>().join(",");
@@ -23,8 +24,9 @@ fn n08_a_hundred_thousand_entries_are_kept() {
     });
 }
 
+/// Faults: N14
 #[test]
-fn n14_a_descriptor_mapped_to_itself_is_open() {
+fn descriptor_mapped_to_itself_is_open() {
     isolated(|| {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 7);
         assert_eq!(seen(&["--map", "7:7"]).fds, [0, 1, 2, 7]);
@@ -50,10 +52,11 @@ fn looped(directory: &Path, _: usize) -> String {
     link.display().to_string()
 }
 
+/// Faults: N24
 #[rstest]
 #[case::link_to_itself(looped, "\n")]
 #[case::scripts_in_scripts(nested, ": scripts are nested too deeply as interpreters\n")]
-fn n24_what_leads_nowhere_is_126_and_says_which_it_is(
+fn path_that_leads_nowhere_exits_126_and_is_named(
     #[case] make: fn(&Path, usize) -> String,
     #[case] message: &str,
 ) {
@@ -68,18 +71,20 @@ fn n24_what_leads_nowhere_is_126_and_says_which_it_is(
     });
 }
 
+/// Faults: N25
 #[rstest]
 #[case::component("/tmp/", 256)]
 #[case::path("/", 4_096)]
-fn n25_a_name_that_is_too_long_is_126(#[case] head: &str, #[case] length: usize) {
+fn name_that_is_too_long_exits_126(#[case] head: &str, #[case] length: usize) {
     let components = if length > 256 { "x/".repeat(length / 2) } else { "x".repeat(length) };
     let (code, _, complaint) = answer(&["run", &format!("{head}{components}")]);
     assert_eq!(code, Some(126), "{complaint}");
     assert!(complaint.contains("File name too long"), "{complaint}");
 }
 
+/// Faults: N37
 #[test]
-fn n37_a_descriptor_that_is_no_directory_is_125() {
+fn descriptor_that_is_no_directory_exits_125() {
     isolated(|| {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let (code, _, complaint) = said(&run(&["--chdir-fd", "9"], &["true"]).output().expect("it starts"));
@@ -88,8 +93,9 @@ fn n37_a_descriptor_that_is_no_directory_is_125() {
     });
 }
 
+/// Faults: N42
 #[test]
-fn n42_a_group_may_be_named_twice() {
+fn group_may_be_named_twice() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may set groups");
@@ -98,11 +104,12 @@ fn n42_a_group_may_be_named_twice() {
     });
 }
 
+/// Faults: N43
 #[rstest]
 #[case::minus_one("-1", "-1 is not in 0..=2147483647")]
 #[case::minus_five("-5", "-5 is not in 0..=2147483647")]
 #[case::too_high("2147483648", "2147483648 is not in 0..=2147483647")]
-fn n43_what_is_no_process_group_is_125(#[case] group: &str, #[case] message: &str) {
+fn invalid_process_group_exits_125(#[case] group: &str, #[case] message: &str) {
     let (code, _, complaint) = answer(&["run", "--pgroup", group, "/no/such/program"]);
     assert_eq!(code, Some(125), "{complaint}");
     assert!(
@@ -111,14 +118,16 @@ fn n43_what_is_no_process_group_is_125(#[case] group: &str, #[case] message: &st
     );
 }
 
+/// Faults: N45
 #[test]
-fn n45_the_leader_of_a_session_may_ask_for_a_group_of_its_own() {
+fn session_leader_may_ask_for_its_own_process_group() {
     let seen = seen(&["--setsid", "--pgroup", "0"]);
     assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
 }
 
+/// Faults: N47
 #[test]
-fn n47_a_limit_above_the_hard_one_is_125_without_privilege() {
+fn limit_above_the_hard_one_exits_125_without_privilege() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may become somebody without privilege");
@@ -137,8 +146,10 @@ fn n47_a_limit_above_the_hard_one_is_125_without_privilege() {
 }
 
 /// What the command would be handed is refused to itself: neither a string of this length nor one with a NUL reaches it.
+///
+/// Faults: N27
 #[test]
-fn n27_a_string_that_exec_does_not_take_does_not_reach_the_command() {
+fn string_too_long_for_exec_does_not_reach_the_command() {
     let output = forkexec(&["run", "--"]).arg(probe::path()).arg("x".repeat(131_072)).output();
     assert_eq!(output.expect_err("it cannot be started").kind(), std::io::ErrorKind::ArgumentListTooLong);
 }

@@ -24,17 +24,23 @@ fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
 }
 
 #[rstest]
-#[case::n16_an_empty_name("", 127, "the program's name is empty")]
-#[case::n21_a_path(
+// Faults: N16
+#[case::an_empty_name("", 127, "the program's name is empty")]
+// Faults: N21
+#[case::a_path(
     "/no/such",
     127,
     "exec \"/no/such\": No such file or directory (os error 2): there is no such program"
 )]
-#[case::n21_a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
-#[case::n19_a_directory("/usr", 126, "it is a directory")]
-#[case::n19_a_device("/dev/null", 126, "it is not a regular file")]
+// Faults: N21
+#[case::a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
+// Faults: N19
+#[case::a_directory("/usr", 126, "it is a directory")]
+// Faults: N19
+#[case::a_device("/dev/null", 126, "it is not a regular file")]
 #[case::a_path_below_a_file("/etc/passwd/x", 126, "Not a directory")]
-#[case::n20_no_permission("/etc/passwd", 126, "it has no execute permission")]
+// Faults: N20
+#[case::no_permission("/etc/passwd", 126, "it has no execute permission")]
 fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
     let output = forkexec(&["run", program]).env("PATH", "/usr/bin:/bin").output().expect("it starts");
     let (got, _, complaint) = said(&output);
@@ -43,14 +49,16 @@ fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i
 }
 
 #[rstest]
-#[case::n22_missing_interpreter(
-    "#!/no/interpreter\n",
-    "the script's interpreter \"/no/interpreter\" is missing"
-)]
-#[case::n22_windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
-#[case::n23_empty("", "the file is empty")]
-#[case::n23_no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
-#[case::n23_cut_off("\x7fELF", "it ends before the end of its ELF header")]
+// Faults: N22
+#[case::missing_interpreter("#!/no/interpreter\n", "the script's interpreter \"/no/interpreter\" is missing")]
+// Faults: N22
+#[case::windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
+// Faults: N23
+#[case::empty("", "the file is empty")]
+// Faults: N23
+#[case::no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
+// Faults: N23
+#[case::cut_off("\x7fELF", "it ends before the end of its ELF header")]
 fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
@@ -114,8 +122,10 @@ fn the_session_of_a_controlling_terminal_is_told() {
 }
 
 /// A quarter of the stack limit that the program will have.
+///
+/// Faults: N28
 #[test]
-fn n28_arguments_that_are_too_long_are_126() {
+fn arguments_that_are_too_long_exit_126() {
     let long = "x".repeat(100_000);
     let (code, _, complaint) = answer(&["run", "--limit", "stack=400000", "/bin/true", &long, &long]);
     assert_eq!(code, Some(126), "{complaint}");
@@ -124,19 +134,23 @@ fn n28_arguments_that_are_too_long_are_126() {
 }
 
 #[rstest]
-#[case::n36_directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
-#[case::n36_directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
+// Faults: N36
+#[case::directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
+// Faults: N36
+#[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
 #[case::cgroup(&["--cgroup", "/no/such"], "enter the control group \"/no/such\": No such file or directory")]
 #[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
-#[case::n44_group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
-fn what_cannot_be_set_up_is_125(#[case] options: &[&str], #[case] message: &str) {
+// Faults: N44
+#[case::group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
+fn failed_setup_exits_125(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = said(&run(options, &["true"]).output().expect("it starts"));
     assert_eq!(code, Some(125), "{complaint}");
     assert!(complaint.contains(message), "{complaint}");
 }
 
+/// Faults: N41, N49
 #[test]
-fn n41_n49_what_needs_privilege_is_125_without_it() {
+fn privileged_option_without_privilege_exits_125() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may become somebody without privilege");

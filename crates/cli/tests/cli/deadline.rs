@@ -70,7 +70,7 @@ fn a_program_that_is_stopped_is_ended_too(#[case] options: &[&str]) {
 #[case::who_waits("sleep 600 & sleep 600", &[], 124)]
 #[case::who_was_left("(sleep 600 &); sleep 600", &[], 124)]
 #[case::who_does_not_listen("trap '' TERM; sleep 600 & sleep 600", &["--kill-after", "100ms"], 137)]
-fn with_a_tree_nobody_is_left(#[case] script: &str, #[case] options: &[&str], #[case] code: i32) {
+fn kill_tree_leaves_no_process(#[case] script: &str, #[case] options: &[&str], #[case] code: i32) {
     isolated_for(LIMIT, || {
         let words = [&["run", "--timeout", "200ms", "--kill-tree"], options, &["sh", "-c", script]].concat();
         assert_eq!(answer(&words), (Some(code), String::new(), String::new()));
@@ -93,7 +93,7 @@ fn the_report_says_what_became_of_it() {
 #[case::tree_alone(&["--kill-tree"], "--timeout <DURATION>")]
 #[case::alone(&["--kill-after", "1"], "--timeout <DURATION>")]
 #[case::status_alone(&["--preserve-status"], "--timeout <DURATION>")]
-fn what_is_no_deadline_is_refused(#[case] options: &[&str], #[case] message: &str) {
+fn invalid_deadline_is_refused(#[case] options: &[&str], #[case] message: &str) {
     let output = forkexec(&["run"]).args(options).arg("true").output().expect("it starts");
     let (code, _, complaint) = said(&output);
     assert_eq!(code, Some(125), "{complaint}");

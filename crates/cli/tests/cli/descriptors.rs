@@ -35,10 +35,13 @@ fn a_program_gets_three_descriptors_and_no_more() {
 
 #[rstest]
 #[case::one(&["--keep", "9"], &[9])]
-#[case::n05_twice(&["--keep", "9", "--keep", "9"], &[9])]
-#[case::n04_a_list(&["--keep", "700,9"], &[9, 700])]
+// Faults: N5
+#[case::twice(&["--keep", "9", "--keep", "9"], &[9])]
+// Faults: N4
+#[case::a_list(&["--keep", "700,9"], &[9, 700])]
 #[case::a_range(&["--keep", "9-10,6"], &[6, 9, 10])]
-#[case::n06_a_standard_stream(&["--keep", "0,9"], &[9])]
+// Faults: N6
+#[case::a_standard_stream(&["--keep", "0,9"], &[9])]
 fn kept_descriptors_have_their_own_numbers(#[case] options: &[&str], #[case] fds: &[RawFd]) {
     isolated(|| {
         let held = [file_at(6), file_at(9), file_at(10), file_at(700)];
@@ -50,8 +53,9 @@ fn kept_descriptors_have_their_own_numbers(#[case] options: &[&str], #[case] fds
     });
 }
 
+/// Faults: N13
 #[test]
-fn n13_mappings_take_effect_at_once() {
+fn mappings_take_effect_at_once() {
     isolated(|| {
         let ((_six, at_six), (_seven, at_seven)) = (file_at(6), file_at(7));
         let seen = seen(&["--map", "6:7", "--map", "7:6", "--map", "6:8"]);
@@ -93,7 +97,7 @@ fn every_link_of_the_chain_closes(#[values("bulk", "enumerate", "loop")] link: &
 #[case::unless_set(&[0, 2], &["--stdin", "null"], &[0, 1, 9])]
 #[case::also_if_inherited_by_name(&[0], &["--stdin", "inherit"], &[1, 2, 9])]
 #[case::unless_mapped(&[0], &["--map", "9:0"], &[0, 1, 2, 9])]
-fn what_was_closed_stays_closed(
+fn closed_stream_stays_closed(
     #[case] closed: &'static [RawFd],
     #[case] options: &[&str],
     #[case] fds: &[RawFd],
@@ -117,7 +121,7 @@ fn rewound(file: OwnedFd) -> File {
 #[rstest]
 #[case::kept(&["--keep", "0"], "--keep 0: descriptor 0 is not open")]
 #[case::mapped(&["--map", "0:7"], "--map 0:7: descriptor 0 is not open")]
-fn what_was_closed_cannot_be_given(#[case] options: &[&str], #[case] message: &str) {
+fn closed_descriptor_cannot_be_kept_or_mapped(#[case] options: &[&str], #[case] message: &str) {
     isolated(|| {
         let output = without(&mut run(options, &["true"]), &[0]).output().expect("it starts");
         assert_eq!(said(&output), (Some(125), String::new(), format!("forkexec: run: {message}\n")));
@@ -126,7 +130,7 @@ fn what_was_closed_cannot_be_given(#[case] options: &[&str], #[case] message: &s
 
 /// The first number that this command opens for itself is no number that it was handed.
 #[test]
-fn what_the_command_opens_itself_cannot_be_given() {
+fn descriptor_of_the_command_itself_cannot_be_kept() {
     isolated(|| {
         let mut command = run(&["--stdin", "file:/dev/zero", "--keep", "3"], &["true"]);
         let output = command.output().expect("it starts");
@@ -163,7 +167,7 @@ fn streams_are_inherited() {
 }
 
 #[test]
-fn the_dashes_may_be_left_out_and_what_follows_is_the_programs_own() {
+fn dashes_are_optional_and_later_options_are_the_programs() {
     let mut command = forkexec(&["run", "--stdin", "null"]);
     let probe = forkexec_tests::probe::path();
     let seen = reported(command.arg(probe).args(["report", "--keep", "99", "--help", "--"]));

@@ -138,7 +138,7 @@ fn traps_down_to_the_loop_leak_nothing() {
 }
 
 #[test]
-fn where_no_child_starts_it_fails() {
+fn doctor_fails_if_no_child_starts() {
     isolated(|| {
         let mut command = forkexec(&["doctor"]);
         let deny = || Deny::new().errno(libc::SYS_clone, libc::EAGAIN).errno(libc::SYS_clone3, libc::EAGAIN);

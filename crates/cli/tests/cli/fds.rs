@@ -24,7 +24,7 @@ fn numbers(rows: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn what_a_program_gets_from_here_is_listed() {
+fn fds_lists_the_descriptors_that_a_program_inherits() {
     isolated(|| {
         let _held = place(File::open("/etc/passwd").expect("it is there"), 9);
         let rows = listed(&[]);

@@ -261,7 +261,7 @@ fn a_wrapper_of_an_interrupted_program_ends_by_the_signal(#[case] wrapper: Wrapp
 }
 
 #[test]
-fn where_interrupts_are_ignored_the_code_says_it() {
+fn exit_code_shows_the_interrupt_under_ignored_sigint() {
     isolated_for(LIMIT, || {
         let mut command = run(&["--ignored-signals", "restore-all"], &["kill", "2"]);
         let status = ignoring(&mut command, Signal::SIGINT).status().expect("it starts");

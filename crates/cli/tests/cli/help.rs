@@ -99,7 +99,7 @@ fn colours_are_for_terminals_or_on_request(#[case] args: &[&str]) {
 
 /// A program's own output is not looked at, and JSON has no colours.
 #[test]
-fn what_programs_read_has_no_colours() {
+fn piped_help_has_no_colours() {
     for args in [&["fds", "--json"][..], &["doctor", "--json"], &["completions", "bash"], &["man"]] {
         let (_, out, _) = answer(&[&["--color", "always"], args].concat());
         assert!(!out.contains(ESCAPE), "{args:?}");

@@ -177,7 +177,7 @@ fn a_substituted_process_was_asked_for() {
 }
 
 #[test]
-fn what_an_environment_tells_of_was_asked_for() {
+fn descriptor_named_in_the_environment_is_no_leak() {
     assert_eq!(of_shell("sh", "exec 7<FILE; SOME_FD=7 PROBE true; exit 0").len(), 0);
     assert_eq!(of_shell("sh", "exec 3<FILE; LISTEN_FDS=1 PROBE true; exit 0").len(), 0);
     assert_eq!(of_shell("sh", "exec 7<FILE; SOME_FD=8 PROBE true; exit 0").len(), 1);
@@ -193,7 +193,7 @@ fn a_leak_is_one_however_many_inherit_it() {
 }
 
 #[test]
-fn who_was_asked_to_have_it_may_still_leak_it() {
+fn program_may_leak_a_descriptor_that_it_was_given() {
     let leaks = of_shell("sh", "sh -c 'PROBE true; exit 0' 7<FILE; exit 0");
     assert_eq!(list(&one(&leaks)["inherited_by"]).len(), 1);
 }
@@ -211,7 +211,7 @@ fn a_start_by_run_has_none() {
 #[rstest]
 #[case::by_number(&["--allow", "3,6-8"])]
 #[case::by_kind(&["--ignore-kind", "pipe,file"])]
-fn what_is_allowed_is_not_reported(#[case] options: &[&str]) {
+fn allowed_descriptor_is_not_reported(#[case] options: &[&str]) {
     let words = shell("sh", "exec 7<FILE; PROBE true; exit 0");
     let traced = traced(options, &words.each_ref().map(String::as_str));
     assert_eq!(traced["leaks"], Value::Array(vec![]));
@@ -284,14 +284,14 @@ fn a_leak_is_a_failure_on_request(
 #[case::kind(&["--ignore-kind", "files"], "there is no kind \"files\"")]
 #[case::number(&["--allow", "x"], "\"x\" is not the number of a descriptor")]
 #[case::closed(&["--keep", "77"], "--keep 77: descriptor 77 is not open")]
-fn what_cannot_be_is_refused(#[case] options: &[&str], #[case] message: &str) {
+fn impossible_option_is_refused(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = answer(&[&["leaks"], options, &["--", probe_path(), "true"]].concat());
     assert_eq!(code, Some(125), "{complaint}");
     assert!(complaint.contains(message), "{complaint}");
 }
 
 #[test]
-fn a_descriptor_that_came_through_a_socket_is_told_by_its_holder() {
+fn descriptor_from_a_socket_is_reported_with_its_holder() {
     isolated(|| {
         if !is_there("python3") {
             return skip("there is no python3");

@@ -12,14 +12,22 @@ fn complains(options: &[&str], message: &str) {
 }
 
 #[rstest]
-#[case::n02_negative("-1", "\"-1\" is not the number of a descriptor")]
-#[case::n03_trailing_text("5x", "\"5x\" is not the number of a descriptor")]
-#[case::n03_empty("", "\"\" is not the number of a descriptor")]
-#[case::n03_one_too_high("2147483648", "2147483648 is higher than a descriptor can be")]
-#[case::n03_far_too_high("1000000000000", "1000000000000 is higher than a descriptor can be")]
-#[case::n09_backwards("9-3", "3 is below 9")]
-#[case::n09_open_range("3-", "\"\" is not the number of a descriptor")]
-#[case::n09_range_to_text("3-x", "\"x\" is not the number of a descriptor")]
+// Faults: N2
+#[case::negative("-1", "\"-1\" is not the number of a descriptor")]
+// Faults: N3
+#[case::trailing_text("5x", "\"5x\" is not the number of a descriptor")]
+// Faults: N3
+#[case::empty("", "\"\" is not the number of a descriptor")]
+// Faults: N3
+#[case::one_too_high("2147483648", "2147483648 is higher than a descriptor can be")]
+// Faults: N3
+#[case::far_too_high("1000000000000", "1000000000000 is higher than a descriptor can be")]
+// Faults: N9
+#[case::backwards("9-3", "3 is below 9")]
+// Faults: N9
+#[case::open_range("3-", "\"\" is not the number of a descriptor")]
+// Faults: N9
+#[case::range_to_text("3-x", "\"x\" is not the number of a descriptor")]
 #[case::empty_part("0,", "\"\" is not the number of a descriptor")]
 fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
     let typed = value.rsplit(',').next().unwrap_or_default();
@@ -28,24 +36,35 @@ fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
 
 #[rstest]
 #[case::no_target("--map", "3", "a mapping is SOURCE:TARGET")]
-#[case::n11_negative_target("--map", "3:-1", "\"-1\" is not the number of a descriptor")]
+// Faults: N11
+#[case::negative_target("--map", "3:-1", "\"-1\" is not the number of a descriptor")]
 #[case::three_parts("--map", "3:4:5", "\"4:5\" is not the number of a descriptor")]
-#[case::n46_mask_digit("--umask", "9", "a mask has octal digits only")]
-#[case::n46_mask_prefix("--umask", "0x12", "a mask has octal digits only")]
-#[case::n46_mask_bits("--umask", "1000", "a mask is at most 777")]
-#[case::n47_unknown_limit("--limit", "foo=1", "there is no resource \"foo\" here, only ")]
+// Faults: N46
+#[case::mask_digit("--umask", "9", "a mask has octal digits only")]
+// Faults: N46
+#[case::mask_prefix("--umask", "0x12", "a mask has octal digits only")]
+// Faults: N46
+#[case::mask_bits("--umask", "1000", "a mask is at most 777")]
+// Faults: N47
+#[case::unknown_limit("--limit", "foo=1", "there is no resource \"foo\" here, only ")]
 #[case::no_bound("--limit", "nofile", "a limit is NAME=SOFT[:HARD]")]
 #[case::bound_of_text("--limit", "nofile=x", "\"x\" is neither a number nor \"unlimited\"")]
-#[case::n47_soft_above_hard("--limit", "nofile=2:1", "the soft limit is above the hard one")]
-#[case::n39_user_below_zero("--user", "-1", "an id is a number from 0 to 4294967294")]
-#[case::n38_user_that_means_unchanged("--user", "4294967295", "an id is a number from 0 to 4294967294")]
-#[case::n39_user_too_high("--user", "4294967296", "an id is a number from 0 to 4294967294")]
-#[case::n39_no_user("--user", "", "a user or group has a number or a name")]
+// Faults: N47
+#[case::soft_above_hard("--limit", "nofile=2:1", "the soft limit is above the hard one")]
+// Faults: N39
+#[case::user_below_zero("--user", "-1", "an id is a number from 0 to 4294967294")]
+// Faults: N38
+#[case::user_that_means_unchanged("--user", "4294967295", "an id is a number from 0 to 4294967294")]
+// Faults: N39
+#[case::user_too_high("--user", "4294967296", "an id is a number from 0 to 4294967294")]
+// Faults: N39
+#[case::no_user("--user", "", "a user or group has a number or a name")]
 #[case::group_below_zero("--group", "-1", "an id is a number from 0 to 4294967294")]
 #[case::group_in_a_list("--groups", "1,-1", "an id is a number from 0 to 4294967294")]
 #[case::nice_too_high("--nice", "20", "20 is not in -20..=19")]
 #[case::nice_of_text("--nice", "x", "invalid digit found in string")]
-#[case::n43_group_of_processes("--pgroup", "-5", "-5 is not in 0..=2147483647")]
+// Faults: N43
+#[case::group_of_processes("--pgroup", "-5", "-5 is not in 0..=2147483647")]
 #[case::signal_name("--ignore-signal", "NOTHING", "no signal is named \"NOTHING\"")]
 #[case::signal_in_a_list("--block-signals", "TERM,NOTHING", "no signal is named \"NOTHING\"")]
 #[case::stream("--stdin", "pipe", "it is none of inherit, null, closed and file:PATH")]
@@ -55,7 +74,8 @@ fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
     "it is none of inherit, null, closed, stderr, file:PATH and append:PATH"
 )]
 #[case::variable("--env", "A", "a variable is NAME=VALUE")]
-#[case::n31_variable_without_a_name("--env", "=b", "the name is empty")]
+// Faults: N31
+#[case::variable_without_a_name("--env", "=b", "the name is empty")]
 #[case::terminal("--ctty", "x", "\"x\" is not the number of a descriptor")]
 fn a_bad_value_is_named(#[case] option: &str, #[case] value: &str, #[case] message: &str) {
     complains(&[option, value], &format!("invalid value '{value}' for '{option} <"));
@@ -63,57 +83,77 @@ fn a_bad_value_is_named(#[case] option: &str, #[case] value: &str, #[case] messa
 }
 
 #[rstest]
-#[case::n01_closed_keep(&["--keep", "99"], "--keep 99: descriptor 99 is not open")]
+// Faults: N1
+#[case::closed_keep(&["--keep", "99"], "--keep 99: descriptor 99 is not open")]
 #[case::closed_in_a_range(&["--keep", "0-99"], "--keep 0-99: descriptor ")]
 #[case::a_range_of_all(&["--keep", "0-2147483647"], "is not open")]
-#[case::n10_closed_source(&["--map", "99:3"], "--map 99:3: descriptor 99 is not open")]
-#[case::n37_closed_directory(&["--chdir-fd", "99"], "--chdir-fd 99: descriptor 99 is not open")]
+// Faults: N10
+#[case::closed_source(&["--map", "99:3"], "--map 99:3: descriptor 99 is not open")]
+// Faults: N37
+#[case::closed_directory(&["--chdir-fd", "99"], "--chdir-fd 99: descriptor 99 is not open")]
 #[case::closed_terminal(&["--setsid", "--ctty", "99"], "--ctty 99: descriptor 99 is not open")]
 #[case::closed_foreground(&["--foreground", "99"], "--foreground 99: descriptor 99 is not open")]
-#[case::n11_target_above_the_limit(&["--map", "0:2147483647"], "--map 0:2147483647: descriptor 2147483647 cannot be a target: the descriptor limit allows 0 to ")]
-#[case::n12_two_mappings(&["--map", "0:7", "--map", "1:7"], "descriptor 7 is claimed twice: by --map 0:7 and --map 1:7")]
-#[case::n07_keep_and_mapping(&["--keep", "1", "--map", "0:1"], "descriptor 1 is claimed twice: by --keep 1 and --map 0:1")]
-#[case::n15_mapping_and_stream(&["--map", "1:0", "--stdin", "null"], "descriptor 0 is claimed twice: by --map 1:0 and --stdin")]
-#[case::n06_keep_and_stream(&["--keep", "0", "--stdin", "null"], "descriptor 0 is claimed twice: by --keep 0 and --stdin")]
-#[case::n39_no_such_user(&["--user", "nosuch"], "--user nosuch: no such user")]
+// Faults: N11
+#[case::target_above_the_limit(&["--map", "0:2147483647"], "--map 0:2147483647: descriptor 2147483647 cannot be a target: the descriptor limit allows 0 to ")]
+// Faults: N12
+#[case::two_mappings(&["--map", "0:7", "--map", "1:7"], "descriptor 7 is claimed twice: by --map 0:7 and --map 1:7")]
+// Faults: N7
+#[case::keep_and_mapping(&["--keep", "1", "--map", "0:1"], "descriptor 1 is claimed twice: by --keep 1 and --map 0:1")]
+// Faults: N15
+#[case::mapping_and_stream(&["--map", "1:0", "--stdin", "null"], "descriptor 0 is claimed twice: by --map 1:0 and --stdin")]
+// Faults: N6
+#[case::keep_and_stream(&["--keep", "0", "--stdin", "null"], "descriptor 0 is claimed twice: by --keep 0 and --stdin")]
+// Faults: N39
+#[case::no_such_user(&["--user", "nosuch"], "--user nosuch: no such user")]
 #[case::no_such_group(&["--group", "nosuch"], "--group nosuch: no such group")]
 #[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: no such group")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]
-#[case::n48_signal_zero(&["--block-signals", "0"], "--block-signals: signal 0 cannot be blocked")]
-#[case::n48_signal_too_high(&["--ignore-signal", "65"], "--ignore-signal: signal 65 cannot be ignored")]
-#[case::n48_signal_of_the_c_library(&["--block-signals", "32"], "--block-signals: signal 32 cannot be blocked")]
-#[case::n48_kill_cannot_be_blocked(&["--block-signals", "KILL"], "--block-signals: SIGKILL cannot be blocked")]
-#[case::n48_stop_cannot_be_ignored(&["--ignore-signal", "STOP"], "--ignore-signal: SIGSTOP cannot be ignored")]
+// Faults: N48
+#[case::signal_zero(&["--block-signals", "0"], "--block-signals: signal 0 cannot be blocked")]
+// Faults: N48
+#[case::signal_too_high(&["--ignore-signal", "65"], "--ignore-signal: signal 65 cannot be ignored")]
+// Faults: N48
+#[case::signal_of_the_c_library(&["--block-signals", "32"], "--block-signals: signal 32 cannot be blocked")]
+// Faults: N48
+#[case::kill_cannot_be_blocked(&["--block-signals", "KILL"], "--block-signals: SIGKILL cannot be blocked")]
+// Faults: N48
+#[case::stop_cannot_be_ignored(&["--ignore-signal", "STOP"], "--ignore-signal: SIGSTOP cannot be ignored")]
 #[case::no_signal_to_send(&["--die-with-parent", "-1"], "--die-with-parent: signal -1 cannot be sent")]
-#[case::n45_a_leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: the leader of a new session cannot join process group 5")]
-#[case::n31_a_name_with_an_equals_sign(&["--unset", "A=B"], "--unset: the environment variable name \"A=B\" holds an equals sign")]
-fn what_cannot_be_is_refused_before_anything_starts(#[case] options: &[&str], #[case] message: &str) {
+// Faults: N45
+#[case::a_leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: the leader of a new session cannot join process group 5")]
+// Faults: N31
+#[case::a_name_with_an_equals_sign(&["--unset", "A=B"], "--unset: the environment variable name \"A=B\" holds an equals sign")]
+fn impossible_option_is_refused_before_anything_starts(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);
 }
 
 #[rstest]
-#[case::n45_terminal_without_a_session(&["--ctty", "0"], "--setsid")]
+// Faults: N45
+#[case::terminal_without_a_session(&["--ctty", "0"], "--setsid")]
 #[case::two_directories(&["--chdir", "/", "--chdir-fd", "0"], "'--chdir <DIR>' cannot be used with '--chdir-fd <FD>'")]
 #[case::inherit_and_close(&["--inherit-all", "--close-strategy", "loop"], "'--inherit-all' cannot be used with '--close-strategy <LINK>'")]
 #[case::unknown_link(&["--close-strategy", "top"], "[possible values: bulk, enumerate, loop]")]
 #[case::unknown_policy(&["--ignored-signals", "all"], "[possible values: restore, restore-all, keep]")]
 #[case::unknown_report(&["--report=xml"], "[possible values: text, json]")]
-#[case::n36_without_a_name(&["--chdir", ""], "a value is required for '--chdir <DIR>'")]
+// Faults: N36
+#[case::without_a_name(&["--chdir", ""], "a value is required for '--chdir <DIR>'")]
 #[case::mistyped(&["--kep", "3"], "unexpected argument '--kep' found")]
 fn options_that_do_not_fit_together_are_usage_errors(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);
 }
 
+/// Faults: N40
 #[test]
-fn n40_a_user_without_groups_is_refused() {
+fn user_without_groups_is_refused() {
     if forkexec_tests::world::is_root() {
         complains(&["--user", "1234"], "--user 1234 would keep our group: add --group, or --keep-groups");
     }
 }
 
+/// Faults: N17
 #[test]
-fn n17_a_program_is_needed() {
+fn program_is_required() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkexec"));
     command.arg("run").assert().code(125).stderr(predicate::str::contains("<PROGRAM>"));
 }

@@ -113,8 +113,9 @@ fn users_and_groups_are_changed_as_asked() {
     });
 }
 
+/// Faults: N33
 #[test]
-fn n33_variables_are_set_and_removed() {
+fn variables_are_set_and_removed() {
     let mut command =
         run(&["--unset", "GONE", "--env", "NEW=a=b", "--env", "TWICE=1", "--env", "TWICE=2"], &["report"]);
     let seen = reported(command.env("GONE", "1").env("STAYS", "1"));
@@ -122,15 +123,17 @@ fn n33_variables_are_set_and_removed() {
     assert_eq!(["GONE", "STAYS", "NEW", "TWICE"].map(value), [None, Some("1"), Some("a=b"), Some("2")]);
 }
 
+/// Faults: N34
 #[test]
-fn n34_an_environment_can_begin_empty_and_hold_any_bytes() {
+fn environment_can_begin_empty_and_hold_any_bytes() {
     let mut command = forkexec(&["run", "--clear-env", "--env", "ONE=1", "--env"]);
     command.arg(OsStr::from_bytes(b"1 x=\xff")).arg(probe::path()).arg("report");
     assert_eq!(reported(&mut command).env, [OsStr::from_bytes(b"1 x=\xff"), OsStr::new("ONE=1")]);
 }
 
+/// Faults: N30
 #[test]
-fn n30_the_zeroth_argument_is_free() {
+fn zeroth_argument_is_free() {
     assert_eq!(seen(&["--arg0", "-login"]).args, ["-login", "report"]);
     assert_eq!(seen(&["--arg0", ""]).args, ["", "report"]);
 }
@@ -141,7 +144,8 @@ fn n30_the_zeroth_argument_is_free() {
 #[case::not_in_our_own_then(&["--env", "PATH=/nowhere"], "HERE", Some(127))]
 #[case::in_our_own_if_asked(&["--search", "parent", "--env", "PATH=/nowhere"], "HERE", Some(0))]
 #[case::in_a_list(&["--search", "/nowhere:HERE"], "", Some(0))]
-#[case::n35_an_empty_part_is_not_the_working_directory(&["--search", "::", "--chdir", "HERE"], "", Some(127))]
+// Faults: N35
+#[case::an_empty_part_is_not_the_working_directory(&["--search", "::", "--chdir", "HERE"], "", Some(127))]
 #[case::a_dot_is(&["--search", ".", "--chdir", "HERE"], "", Some(0))]
 fn a_program_is_searched(#[case] options: &[&str], #[case] path: &str, #[case] code: Option<i32>) {
     isolated(|| {

@@ -73,7 +73,7 @@ fn signals_are_ignored_blocked_and_sent_as_asked() {
 #[case::none_by_default(&[], vec![])]
 #[case::none(&["--block-signals", "none"], vec![])]
 #[case::ours(&["--block-signals", "inherit"], vec![libc::SIGUSR2])]
-fn what_is_blocked_here_is_not_blocked_there(#[case] options: &[&str], #[case] blocked: Vec<i32>) {
+fn blocked_signals_are_inherited_only_on_request(#[case] options: &[&str], #[case] blocked: Vec<i32>) {
     isolated(|| {
         let mut command = run(options, &["report"]);
         assert_eq!(reported(blocking(&mut command, Signal::SIGUSR2)).blocked, blocked);

@@ -130,7 +130,7 @@ fn a_signal_is_passed_on(
 
 /// The program's code is kept until all have ended. Whoever is left gets the signals then.
 #[test]
-fn what_the_program_leaves_behind_is_traced_on() {
+fn descendants_are_traced_after_the_program_ends() {
     isolated_for(LIMIT, || {
         let (mut child, mut out) = waiting("PROBE sleep-on-stdin <&0 >&- & echo ready; exit 3");
         let input = child.stdin.take();
@@ -178,7 +178,7 @@ fn a_leak_is_found_where_there_are_no_filters() {
 }
 
 #[test]
-fn who_may_not_trace_is_told() {
+fn denied_tracing_is_reported() {
     isolated_for(LIMIT, || {
         let mut command = forkexec(&["leaks", "--", probe_path(), "true"]);
         denied(&mut command, || Deny::new().errno(libc::SYS_ptrace, libc::EPERM));
@@ -189,7 +189,7 @@ fn who_may_not_trace_is_told() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_said() {
+fn untraceable_process_is_reported() {
     isolated_for(LIMIT, || {
         if let Err(reason) = world::without_proc() {
             return skip(&reason);

@@ -44,7 +44,7 @@ fn a_table_is_to_be_shared_until_what_empties_it_is_refused() {
 }
 
 #[rstest]
-fn where_the_whole_table_is_copied_anyway_nothing_is_gained_by_sharing(
+fn sharing_is_skipped_if_the_whole_table_is_copied_anyway(
     #[values(None, Some(CloseStrategy::Enumerate), Some(CloseStrategy::Loop))] close: Option<CloseStrategy>,
 ) {
     let backend = backend();

@@ -15,6 +15,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         plan: &Plan<'_>,
         start: impl Fn() -> Result<T, LaunchError>,
     ) -> Result<T, LaunchError> {
+        self.backend.before_launch();
         loop {
             let asked = plan.close.map(|link| self.backend.first_asked(link));
             let started = start();

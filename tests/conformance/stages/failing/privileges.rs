@@ -8,8 +8,9 @@ use super::assert_failure;
 use crate::ground::{changes_ids, without_privileges};
 use crate::start::{failure, probe};
 
+/// Faults: N49
 #[test]
-fn n49_root_without_privilege() {
+fn root_without_privilege() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).chroot("/tmp"));
@@ -18,8 +19,9 @@ fn n49_root_without_privilege() {
     });
 }
 
+/// Faults: N47
 #[test]
-fn n47_limit_above_the_hard_one_without_privilege() {
+fn limit_above_the_hard_one_without_privilege() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
@@ -65,8 +67,9 @@ fn gid_without_privilege() {
     });
 }
 
+/// Faults: N41
 #[test]
-fn n41_uid_without_privilege() {
+fn uid_without_privilege() {
     isolated(|| {
         if !changes_ids() {
             return;

@@ -24,8 +24,9 @@ fn session_that_is_refused() {
     });
 }
 
+/// Faults: N44, S5
 #[test]
-fn n44_s05_process_group_that_is_not_there() {
+fn process_group_that_is_not_there() {
     isolated(|| {
         let failure = failure(probe(&[]).process_group(i32::MAX));
         let text = "join process group 2147483647";
@@ -33,8 +34,9 @@ fn n44_s05_process_group_that_is_not_there() {
     });
 }
 
+/// Faults: N44, S5
 #[test]
-fn n44_s05_process_group_of_another_session() {
+fn process_group_of_another_session() {
     isolated(|| {
         let mut leader = probe(&["sleep-on-stdin"]);
         let mut leader = leader.setsid().stdin(Stdio::piped()).spawn().expect("it can be started");

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_seen_is_said() {
+    fn report_mentions_its_blind_spots() {
         let unseen = vec![(process(5, &["su"]), "Permission denied".to_owned())];
         let traced = Traced { leaks: vec![], unseen, ..traced() };
         let expected =

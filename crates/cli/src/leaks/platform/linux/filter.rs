@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_descriptors_stops_and_nothing_else() {
+    fn filter_stops_exactly_the_calls_on_descriptors() {
         let number = |call: libc::c_long| u32::try_from(call).expect("a call's number");
         let cases = [
             (libc::SYS_openat, 0, true),
