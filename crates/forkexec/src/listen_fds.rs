@@ -164,7 +164,7 @@ mod tests {
     #[case::not_a_number(Some("two"), None, Err("LISTEN_FDS is \"two\""))]
     #[case::negative(Some("-1"), None, Err("LISTEN_FDS is \"-1\""))]
     #[case::beyond_all_descriptors(Some("2147483647"), None, Err("LISTEN_FDS is \"2147483647\""))]
-    fn what_is_said_to_this_process_is_understood_or_refused(
+    fn listen_variables_are_understood_or_refused(
         #[case] count: Option<&str>,
         #[case] names: Option<&str>,
         #[case] expected: Result<&[&str], &str>,

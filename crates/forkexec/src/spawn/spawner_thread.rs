@@ -101,7 +101,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn all_is_done_by_one_thread_whoever_asks() {
+    fn one_thread_spawns_for_all_callers() {
         let who = || run(|| thread::current().id()).expect("it starts");
         let others: Vec<_> = (0..8).map(|_| thread::spawn(move || [who(), who()])).collect();
         let own = who();

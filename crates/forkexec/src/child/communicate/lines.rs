@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_awaited_line_waits() {
+    fn text_after_the_awaited_line_waits() {
         let told = RefCell::new(Vec::new());
         let tell = |line: &[u8]| {
             told.borrow_mut().push(line.to_vec());
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_at_which_somebody_panicked_is_not_told_again() {
+    fn line_whose_callback_panicked_is_not_repeated() {
         let mut seen = Vec::new();
         let tell = |line: &[u8]| {
             seen.push(line.to_vec());

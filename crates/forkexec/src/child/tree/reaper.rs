@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_born_meanwhile_goes_in_the_next_round() {
+    fn new_process_is_killed_in_the_next_round() {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT)], 7);
         assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(2 + 7));
         assert_eq!(kernel.left(), [ROOT]);

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_found_before_is_an_elder_unless_its_number_is_another_s_now() {
+    fn known_process_is_an_elder_unless_its_pid_was_reused() {
         let [orphan, grandchild] = [entry(101, 1, 50, 50), entry(102, 101, 50, 50)];
         assert_eq!(found(&[orphan, grandchild], &[orphan]), [ROOT, 101, 102]);
         let stranger = Entry { started: 9, ..orphan };
@@ -394,7 +394,7 @@ mod tests {
 
     /// Faults: W12
     #[rstest]
-    fn whatever_call_fails_no_descendant_stays_stopped(
+    fn no_failing_call_leaves_a_descendant_stopped(
         #[values(libc::EMFILE, libc::ENOMEM, libc::EIO)] errno: i32,
     ) {
         for at in 0.. {

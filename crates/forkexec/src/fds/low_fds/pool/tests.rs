@@ -108,7 +108,7 @@ fn no_more_are_lent_than_there_are() {
 
 /// Somebody closed what was not his own, and the number is another file's by now.
 #[test]
-fn a_number_that_is_somebody_else_s_is_forgotten_and_left_alone() {
+fn foreign_number_is_forgotten_and_left_alone() {
     if !is_linux() {
         return;
     }
@@ -122,7 +122,7 @@ fn a_number_that_is_somebody_else_s_is_forgotten_and_left_alone() {
 }
 
 #[test]
-fn a_lent_number_that_became_somebody_else_s_is_forgotten_and_left_alone() {
+fn reused_low_number_is_forgotten_and_left_alone() {
     if !is_linux() {
         return;
     }

@@ -65,7 +65,7 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     #[test]
-    fn what_may_be_locked_is_told_from_what_is_not() {
+    fn lockable_files_are_told_from_others() {
         let (pipe, _) = io::pipe().unwrap();
         let socket = UnixDatagram::unbound().unwrap();
         let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
