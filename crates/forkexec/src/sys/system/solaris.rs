@@ -4,34 +4,23 @@
 mod acl;
 #[path = "parts/posix_limits.rs"]
 mod limits;
-#[path = "parts/one_method.rs"]
-mod method;
 #[path = "parts/mount_unknown.rs"]
 mod mount;
-#[path = "parts/own_table.rs"]
-mod table;
+#[path = "parts/unix.rs"]
+mod unix;
 #[path = "parts/waitpid.rs"]
 mod wait;
 
-#[path = "parts/no_pidfd.rs"]
-pub(crate) mod pidfd;
-#[path = "parts/no_processes.rs"]
-pub(crate) mod processes;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
-#[path = "parts/any_thread.rs"]
-pub(crate) mod thread;
 #[path = "parts/no_watch.rs"]
 pub(crate) mod watch;
 
 pub(crate) use acl::has_acl;
 pub(crate) use forkexec_solaris::{Kernel, Solaris as Selected};
 pub(crate) use limits::{MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
-pub(crate) use method::{LEARNS_OF_TRAPS, android, forking, launchers};
-#[cfg(feature = "raw")]
-pub(crate) use method::{fork_unreaped, spawn_unreaped};
 pub(crate) use mount::is_noexec;
-pub(crate) use table::{is_never_locked, replace, shares_table};
+pub(crate) use unix::*;
 pub(crate) use wait::{ending_by_number, inherited_peak};
 
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;

@@ -4,7 +4,7 @@ use crate::sys::waitid::Ending;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-pub(crate) use super::{ending_by_number, inherited_peak};
+pub(crate) use crate::sys::system::{ending_by_number, inherited_peak};
 
 /// Whether a status can be looked at without taking it.
 pub(crate) const LEAVES_STATUS: bool = false;

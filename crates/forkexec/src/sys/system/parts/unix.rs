@@ -1,0 +1,16 @@
+//! What all systems but Linux have in common.
+
+#[path = "one_method.rs"]
+mod method;
+#[path = "own_table.rs"]
+mod table;
+
+#[path = "no_pidfd.rs"]
+pub(crate) mod pidfd;
+#[path = "no_processes.rs"]
+pub(crate) mod processes;
+#[path = "any_thread.rs"]
+pub(crate) mod thread;
+
+pub(crate) use method::*;
+pub(crate) use table::{is_never_locked, replace, shares_table};
