@@ -1,15 +1,32 @@
 //! What any backend has to do, whatever its system offers: one call for each backend, and for each that is to come.
 //!
 //! The kernel underneath is good, without lists, and with lists that lie; and each of its calls fails, always or once,
-//! with each errno. A backend whose exec closes descriptors has no table to look at before it: its own cases do.
+//! with each errno. Every world has two children, and the backend learns from the first. Whole plans run, too: each call of each
+//! stage fails. A backend whose exec closes descriptors has no table to look at before it: its own cases do.
 
-use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, Operation, close_except};
+mod planted;
+
+use std::collections::BTreeSet;
+
+use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, LOOP_FLOOR, Operation, close_except};
 
 use crate::sim::{Listing, NAMES, SimKernel};
+use crate::sweep::runs_whole_plans;
 use crate::{keep_list, left_open};
 
 const ERRNOS: [Errno; 7] =
     [Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::INTR, Errno::IO, Errno::MFILE];
+/// Answers that belong to one launch: the bulk call is asked again.
+const OF_ONE_LAUNCH: [Errno; 8] = [
+    Errno::INTR,
+    Errno::IO,
+    Errno::MFILE,
+    Errno::BADF,
+    Errno::OVERFLOW,
+    Errno::TOOBIG,
+    Errno::AGAIN,
+    Errno::NOMEM,
+];
 const KEPT: [&[Fd]; 5] = [&[], &[3], &[9, 60], &[60, 61], &[300]];
 const LINKS: [CloseStrategy; 3] = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
 
@@ -22,6 +39,9 @@ const WORLDS: [World; 5] = [
     |kernel| kernel.with_limit(64),
 ];
 
+/// A limit above the numbers that the loop closes in any case.
+const HIGH_LIMIT: Fd = LOOP_FLOOR + 1_000;
+
 fn sparse() -> SimKernel {
     SimKernel::new().with_open(&[3, 4, 9, 60, 61, 70]).with_cloexec(&[50, 300])
 }
@@ -32,6 +52,11 @@ fn sparse() -> SimKernel {
 ///
 /// With what it does not keep to.
 pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) {
+    let backend = |kernel| {
+        let backend = backend(kernel);
+        backend.before_launch();
+        backend
+    };
     says_what_it_has(&backend(SimKernel::new()));
     for world in WORLDS {
         for keep in KEPT {
@@ -49,8 +74,26 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
             }
         }
     }
+    for name in calls_of_closing(&backend(sparse())) {
+        closes_exactly(
+            &backend(sparse().without_listings().refusing(name, Errno::NOSYS)),
+            &[9, 60],
+            CloseStrategy::Bulk,
+        );
+    }
+    for (limit, highest) in [(HIGH_LIMIT, HIGH_LIMIT - 1), (64, LOOP_FLOOR - 1)] {
+        let kernel = SimKernel::new().with_open(&[3, highest]).with_limit(limit.unsigned_abs().into());
+        closes_exactly(&backend(kernel.without_listings()), &[], CloseStrategy::Loop);
+    }
+    runs_whole_plans(backend);
     lists_truly(&backend(sparse()));
     remembers(&backend(sparse()));
+}
+
+/// The calls by which the backend closes, but for close(2) itself.
+fn calls_of_closing<B: Backend<Sys = SimKernel>>(backend: &B) -> BTreeSet<&'static str> {
+    closes_exactly(backend, &[], CloseStrategy::Bulk);
+    backend.sys().log().iter().map(|call| call.name).filter(|&name| name != "close").collect()
 }
 
 fn says_what_it_has<B: Backend>(backend: &B) {
@@ -67,8 +110,17 @@ fn says_what_it_has<B: Backend>(backend: &B) {
     }
 }
 
-/// All is closed that is not kept; or the answer is an error, and what is kept is open.
+/// Two children: what the backend learns from the first is true for the second.
 fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: CloseStrategy) {
+    let table = backend.sys().table();
+    for _ in 0..2 {
+        backend.sys().restore(&table);
+        closes_once(backend, keep, link.max(backend.first_link()));
+    }
+}
+
+/// All is closed that is not kept; or the answer is an error, and what is kept is open.
+fn closes_once<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: CloseStrategy) {
     let before = backend.sys().open_fds();
     let kept: Vec<_> = before.iter().copied().filter(|fd| *fd < 3 || keep.contains(fd)).collect();
     match close_except(backend, 3, keep_list(keep), link) {
@@ -81,6 +133,7 @@ fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: C
                 "{closed:?} from {link:?}, {:?}",
                 backend.sys().calls()
             );
+            backend.learn(&closed);
         }
         Err(errno) => {
             assert_eq!(errno, Errno::OVERFLOW, "from {link:?}");
@@ -107,6 +160,10 @@ fn remembers<B: Backend>(backend: &B) {
     let first = backend.first_link();
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: None });
     assert_eq!(backend.first_link(), first, "nothing was refused");
+    for errno in OF_ONE_LAUNCH {
+        backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(errno) });
+        assert_eq!(backend.first_link(), first, "{errno} is no refusal for good");
+    }
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
     assert!(backend.first_link() > CloseStrategy::Bulk, "a refusal is forgotten");
 }

@@ -75,6 +75,7 @@ impl Scenario {
         let kernel = (self.kernel)();
         let kernel = failing.iter().fold(kernel, |kernel, (index, errno)| kernel.failing_at(*index, *errno));
         let backend = backend(kernel);
+        backend.before_launch();
         let has = backend.capabilities();
         let plan = (self.plan)();
         let plan = Plan {
@@ -136,7 +137,7 @@ fn scenarios<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> V
 /// Where a loop closes, each start takes milliseconds: there the closing alone is swept, and of the loop, whose calls are all
 /// the same, the first ones.
 fn is_swept(call: &Call, loops: bool) -> bool {
-    !loops || (call.stage == Some(Stage::Close) && call.numbers[0] < Some(9))
+    call.stage.is_some() && (!loops || call.stage == Some(Stage::Close) && call.numbers[0] < Some(9))
 }
 
 /// More calls than a child makes that does not loop.
@@ -163,6 +164,39 @@ fn sweep<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> usize
         }
     }
     triples
+}
+
+/// Whole plans, and once each call of each stage but the closing, which has errnos of its own.
+///
+/// The kernel refuses the signals that the backend names as reserved.
+pub(crate) fn runs_whole_plans<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) {
+    let reserved = backend(SimKernel::new()).capabilities().reserved_signals;
+    let backend = |kernel: SimKernel| backend(kernel.with_untouchable(reserved));
+    for scenario in scenarios(backend) {
+        let (clean, calls) = scenario.run(backend, &[]);
+        assert!(
+            clean.as_ref().is_ok_and(rich::is_as_asked),
+            "{}: a whole plan does not come to its program: {clean:?}",
+            scenario.name
+        );
+        let mut failed = Vec::new();
+        for (index, call) in calls.iter().enumerate() {
+            let is_new = !failed.contains(&(call.stage, call.name));
+            if call.stage.is_none_or(|stage| stage == Stage::Close) || !is_new {
+                continue;
+            }
+            failed.push((call.stage, call.name));
+            let (result, _) = scenario.run(backend, &[(index, Errno::IO)]);
+            match must_end_with(call, Errno::IO) {
+                Some(report) => assert_eq!(result, Err(report), "{}: {call}", scenario.name),
+                None => assert!(
+                    result.as_ref().map_or_else(|report| is_told(call, Errno::IO, report), rich::is_as_asked),
+                    "{}: {call}: {result:?}",
+                    scenario.name
+                ),
+            }
+        }
+    }
 }
 
 /// Two calls, drawn, of plans that close without a loop.

@@ -23,6 +23,13 @@
 //!    and `syscall`: wrappers that fill a structure on the stack (`libsyscall/wrappers`). No signal is touched by the
 //!    exec, as neither `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set.
 //! 6. *Proven*: type-checked and run over the simulated kernel only.
+//! 7. *Signals*: none beside `SIGKILL` and `SIGSTOP` (sigaction(2)).
+//! 8. *Errnos*: positive (`bsd/sys/errno.h`).
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (`bsd/sys/wait.h`).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (`setreuid` of `bsd/kern/kern_prot.c`).
+//! 11. *Limits*: a limit below an open number closes nothing. An infinite soft limit of descriptors is `EINVAL`
+//!     (setrlimit(2), COMPATIBILITY).
 
 mod close;
 mod enumerate;

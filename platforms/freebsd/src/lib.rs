@@ -19,6 +19,14 @@
 //! 5. *Async-signal-safety*: what `forkexec-unix` says of its calls; fstatfs, procctl, getpid and syscall(2), which are bare
 //!    wrappers in either C library; and sysctl(3), which is one for every name but `user.*`.
 //! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//! 7. *Signals*: `SIGTHR`, 32, which the thread libraries of both keep.
+//! 8. *Errnos*: positive (`sys/errno.h`).
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (`sys/wait.h`).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (`sys_setreuid` of sys/kern/kern_prot.c of either
+//!     system).
+//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`kern_proc_setrlimit` of
+//!     sys/kern/kern_resource.c).
 
 mod close;
 mod enumerate;

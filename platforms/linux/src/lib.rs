@@ -11,6 +11,14 @@
 //! 5. *Async-signal-safety*: every call is made through syscall(2), which is a bare wrapper in glibc, musl and bionic:
 //!    no lock, no cancellation point. What the libc would do on top of `set*id` (tell all threads) is not done.
 //! 6. *Proven*: on real kernels, x86_64; see the platform table of the README.
+//! 7. *Signals*: signals that the C library keeps: 32 and 33 (glibc, bionic), and 34 (musl). The kernel itself
+//!    refuses `SIGKILL` and `SIGSTOP` alone (sigaction(2)).
+//! 8. *Errnos*: positive, in each C library.
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (waitid(2), wait(2)).
+//! 10. *Saved IDs*: setresuid(2) and setresgid(2) are called with all three IDs. execve(2) copies the effective ID to
+//!     the saved one.
+//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (getrlimit(2)).
 
 #[cfg(test)]
 extern crate std;

@@ -19,6 +19,14 @@
 //! 5. *Async-signal-safety*: fcntl(2) is, whatever the command; in a threaded program it is a cancellation point, as
 //!    close(2) is (lib/libpthread/pthread_cancelstub.c). The rest is what `forkexec-unix` says of its calls.
 //! 6. *Proven*: type-checked and run over the simulated kernel only.
+//! 7. *Signals*: none beside `SIGKILL` and `SIGSTOP` (sigaction(2)).
+//! 8. *Errnos*: positive (`sys/errno.h`).
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (`sys/wait.h`).
+//! 10. *Saved IDs*: setreuid(2) sets the saved ID only if the real one changes (`sys_setreuid` of sys/kern/kern_prot.c), so
+//!     setuid(2) comes first. The same is true for groups.
+//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`dosetrlimit` of
+//!     sys/kern/kern_resource.c).
 
 mod close;
 mod enumerate;

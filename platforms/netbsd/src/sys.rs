@@ -19,8 +19,8 @@ fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
 // SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
 unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
-    // `do_setresuid` of sys/kern/kern_prot.c.
-    const SETS_SAVED_IDS: bool = true;
+    // `sys_setreuid` of sys/kern/kern_prot.c: only if the real ID changes.
+    const SETS_SAVED_IDS: bool = false;
 
     has_ended_by_waitid!();
 }

@@ -23,6 +23,13 @@
 //!    answers `ENOSYS` under the promise `error` (`pledge_fail` in sys/kern/kern_pledge.c, 1.333). unveil(2) hides programs
 //!    and directories from the child as from its parent: `ENOENT`. The rest is what `forkexec-unix` says of its calls.
 //! 6. *Proven*: type-checked and run over the simulated kernel only.
+//! 7. *Signals*: `SIGTHR`, 32 (lib/libc/sys/w_sigaction.c).
+//! 8. *Errnos*: positive (`sys/errno.h`).
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (`sys/wait.h`).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (sys/kern/kern_prot.c).
+//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`dosetrlimit` of
+//!     sys/kern/kern_resource.c).
 
 mod close;
 mod enumerate;

@@ -10,6 +10,15 @@
 //! 4. *Starting*: fork(2).
 //! 5. *Async-signal-safety*: what `forkexec-unix` says of its calls.
 //! 6. *Proven*: on Linux, where the conformance suite runs over it, too.
+//! 7. *Signals*: those from 32 up may be the C library's, and are let alone if sigaction(2) refuses them.
+//!    `SIGKILLTHR` of Haiku is 21.
+//! 8. *Errnos*: `Errno` keeps the number as it is. Haiku's are negative.
+//! 9. *Ends*: the constants are `libc`'s, and no layout of the status is assumed. has_ended asks on Linux and Android
+//!    alone.
+//! 10. *Saved IDs*: setuid(2) and setgid(2) come first, except on Linux and Android, where setreuid(2) sets the saved
+//!     IDs.
+//! 11. *Limits*: as the system says. Limits are set before the descriptors are closed, so that one that refuses a
+//!     limit below an open number refuses the start.
 
 mod close;
 mod enumerate;

@@ -19,6 +19,14 @@
 //!    to tell `EACCES` from `EPERM`. After fork(2) that cannot deadlock: malloc within libc is fork-safe there
 //!    (`libc/port/threads/scalls.c`).
 //! 6. *Proven*: type-checked for both, and run over the simulated kernel only.
+//! 7. *Signals*: 33 and 36, which libc catches (`libc/port/threads/sigaction.c`).
+//! 8. *Errnos*: positive (`sys/errno.h`).
+//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//!    (`sys/wait.h`).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (`uts/common/syscall/uid.c` of illumos-gate).
+//!     Solaris is taken to agree.
+//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`uts/common/os/rctl.c` of illumos-
+//!     gate). Solaris is taken to agree.
 
 mod close;
 mod enumerate;

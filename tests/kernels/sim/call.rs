@@ -65,6 +65,9 @@ pub(crate) const NAMES: &[&str] = &[
     "write",
 ];
 
+/// The one call of the traits that has no errno and is noted all the same.
+pub(super) const CANNOT_FAIL: &str = "pause";
+
 /// A call, with what it was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {

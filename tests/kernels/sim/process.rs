@@ -31,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) mask: SignalSet,
     /// Whatever is not in here has its default action.
     pub(crate) dispositions: BTreeMap<Signal, Disposition>,
+    /// The signals that sigaction(2) refuses, asked or set, beside SIGKILL and SIGSTOP, which it does not let be set.
+    pub(crate) untouchable: Vec<Signal>,
     pub(crate) limits: BTreeMap<i32, (u64, u64)>,
     pub(crate) no_new_privs: bool,
     pub(crate) death_signal: Signal,
@@ -82,6 +84,7 @@ impl Process {
             nice: 0,
             mask: SignalSet::ALL,
             dispositions: BTreeMap::new(),
+            untouchable: Vec::new(),
             limits: [(Resource::NOFILE.0, DESCRIPTORS)].into(),
             no_new_privs: false,
             death_signal: 0,
@@ -122,16 +125,20 @@ impl Process {
         Ok(())
     }
 
-    /// sigaction(2): EINVAL for what is no signal, and for a change of SIGKILL or SIGSTOP.
+    /// sigaction(2): EINVAL for what is no signal, for a change of SIGKILL or SIGSTOP, and for what the C library keeps
+    /// (lib/libc/sys/w_sigaction.c of OpenBSD).
     pub(super) fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
         is_signal(signal)?;
+        if self.untouchable.contains(&signal) {
+            return Err(Errno::INVAL);
+        }
         Ok(self.dispositions.get(&signal).copied().unwrap_or(Disposition::Default))
     }
 
     /// Source: sigaction(2).
     pub(super) fn set_disposition(&mut self, signal: Signal, ignored: bool) -> Result<(), Errno> {
         is_signal(signal)?;
-        if matches!(signal, libc::SIGKILL | libc::SIGSTOP) {
+        if matches!(signal, libc::SIGKILL | libc::SIGSTOP) || self.untouchable.contains(&signal) {
             return Err(Errno::INVAL);
         }
         self.dispositions.remove(&signal);
