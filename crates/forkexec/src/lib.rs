@@ -40,22 +40,16 @@
 //! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to
 //! [`Command::pre_exec`] does.
 
-// The layers, from the bottom up. A module uses only what stands above its own line: `ci/check-rooms` checks that.
-mod error;
-
-mod sys;
-
-mod config;
-
-mod exec;
-
-mod fds;
-
-mod prepare;
-
-mod spawn;
-
+// Layers, each in its folder: error, sys, config, exec, fds, prepare, spawn, child. The other modules are the facade.
+// ARCHITECTURE.md has the table of what each may import, and `ci/import-graph` checks it.
 mod child;
+mod config;
+mod error;
+mod exec;
+mod fds;
+mod prepare;
+mod spawn;
+mod sys;
 
 mod command;
 #[cfg(fuzzing)]

@@ -74,10 +74,10 @@ fn start_in(
     let own_pid = listen_vars::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| listen_vars::environment(&prepared.env, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
-    let (leaf, gate) = leaf.unzip();
-    let gate = gate.map(|fds| gate_off_the_targets(fds, &plan)).transpose()?;
+    let (leaf, cgroup_fds) = leaf.unzip();
+    let cgroup_fds = cgroup_fds.map(|fds| cgroup_off_the_targets(fds, &plan)).transpose()?;
     let plan = Plan {
-        cgroup: gate.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
+        cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
         ends: ends.numbers(),
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
@@ -86,7 +86,7 @@ fn start_in(
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
     };
-    // SAFETY: `prepared`, its layout, `ends` and `gate` own or borrow each descriptor of the plan, and outlive the call. The
+    // SAFETY: `prepared`, its layout, `ends` and `cgroup_fds` own or borrow each descriptor of the plan, and outlive the call. The
     // plan has an environment of its own.
     let launched = unsafe { launch(&prepared.settings, &plan) };
     let launched = launched.map_err(|error| {
@@ -97,7 +97,7 @@ fn start_in(
 }
 
 /// The descriptors of the child's control group, under numbers that no step of the plan writes to.
-fn gate_off_the_targets(fds: CgroupFds, plan: &Plan<'_>) -> Result<CgroupFds, SpawnError> {
+fn cgroup_off_the_targets(fds: CgroupFds, plan: &Plan<'_>) -> Result<CgroupFds, SpawnError> {
     let directory = off_the_targets(fds.directory, plan)?;
     let procs = off_the_targets(fds.procs, plan)?;
     Ok(CgroupFds { directory, procs })

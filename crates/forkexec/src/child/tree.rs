@@ -121,10 +121,8 @@ impl TreeHandle {
         if let Some(leaf) = &self.0.leaf
             && let Some(found) = unless_gone(leaf.end(waits))?
         {
-            return Ok(killed(
-                if leaf.is_sealed() { Coverage::SealedCgroup } else { Coverage::Cgroup },
-                found,
-            ));
+            let coverage = if leaf.is_sealed() { Coverage::SealedCgroup } else { Coverage::Cgroup };
+            return Ok(killed(coverage, found));
         }
         if !is_ours {
             return Ok(killed(Coverage::Nothing, 0));
