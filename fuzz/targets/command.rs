@@ -78,7 +78,9 @@ fn say<'fd>(command: &mut Command<'fd>, step: Step, file: &'fd File) {
         Step::Stream(_, kind) => command.stderr(stdio(kind)),
         Step::Umask(mask) => command.umask(mask),
         Step::Nice(nice) => command.nice(nice),
-        Step::Limit(resource, soft, hard) => command.rlimit(Resource(resource.into()), Some(soft), Some(hard)),
+        Step::Limit(resource, soft, hard) => {
+            command.rlimit(Resource(resource.into()), Some(soft), Some(hard))
+        }
         Step::Uid(uid) => command.uid(uid),
         Step::Gid(gid) => command.gid(gid),
         Step::Groups(groups) => command.groups(groups),

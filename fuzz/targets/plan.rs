@@ -6,7 +6,7 @@
 #[allow(dead_code, unused_imports, reason = "the suites use all of it")]
 mod sim;
 
-use forkexec_core::{ChildContext, Errno, Fd, KeepList, CloseStrategy, Plan, child_exec};
+use forkexec_core::{ChildContext, CloseStrategy, Errno, Fd, KeepList, Plan, child_exec};
 use forkexec_linux::Linux;
 use libfuzzer_sys::{arbitrary, fuzz_target};
 use sim::{Executed, NAMES, Recorder, SimKernel, rich};
@@ -72,7 +72,9 @@ fuzz_target!(|input: Input| {
         placed: &targets,
         terminal: None,
         foreground: None,
-        close: Some([CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][usize::from(input.link % 3)]),
+        close: Some(
+            [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][usize::from(input.link % 3)],
+        ),
         ..asked
     };
     let backend = Linux::new(kernel);
