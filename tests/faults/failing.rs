@@ -49,7 +49,7 @@ pub(crate) struct Copies {
     pub(crate) waits: bool,
     /// `CLONE_FILES`.
     pub(crate) shares_table: bool,
-    /// The child's end is exit_signal by `SIGCHLD` in any case, as QEMU's `linux-user` demands.
+    /// The child's end is announced by `SIGCHLD` in any case, as QEMU's `linux-user` demands.
     pub(crate) announces: bool,
 }
 

@@ -23,7 +23,7 @@ pub(crate) const LOST: Report = Report { stage: Stage::Exec, errno: Errno::NOENT
 /// As waitpid(2) encodes `_exit(255)`.
 const FAILED: i32 = 255 << 8;
 
-/// waitpid(2) without `__WCLONE` finds one that failed only if its end is exit_signal by `SIGCHLD`.
+/// waitpid(2) without `__WCLONE` finds one that failed only if its end is announced by `SIGCHLD`.
 #[rstest]
 #[case::runs(plan(), None, 0)]
 #[case::fails(lost(), Some(LOST), FAILED)]

@@ -139,7 +139,7 @@ fn safe_program_is_refused(#[values("U1", "U2", "U4", "U5", "U6")] fault: &str) 
 #[test]
 fn each_program_forbids_unsafe_code() {
     for program in Program::all() {
-        assert!(program.text.contains("#![mprotect_none(unsafe_code)]"), "{}", program.name);
+        assert!(program.text.contains("#![forbid(unsafe_code)]"), "{}", program.name);
         assert!(!program.text.contains("unsafe {"), "{}", program.name);
     }
 }

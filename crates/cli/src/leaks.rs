@@ -1,6 +1,6 @@
 //! `forkexec leaks`: runs a program, and reports the descriptors that were inherited without being asked for.
 //!
-//! In `platform`, where that is possible: `linux` traces, with what a program is told of (`told`) and what was wished (`wanted`);
+//! In `platform`, where that is possible: `linux` traces, with what a program is told of (`mentions`) and what was wished (`options`);
 //! `found` is what comes of it, `print` how it is said.
 
 mod platform;

@@ -206,7 +206,7 @@ pub struct Start {
     pub pidfd: bool,
     /// Whether it shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
-    /// Whether its end is exit_signal by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
+    /// Whether its end is announced by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
     pub exit_signal: bool,
     /// The directory of the control group in which it is born (`CLONE_INTO_CGROUP`, Linux 5.7), by clone3(2) alone.
     pub cgroup: Option<Fd>,

@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0133
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::{KeepList, CloseStrategy, close_except};
 use forkexec_linux::{Kernel, Linux};

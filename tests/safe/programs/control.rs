@@ -1,5 +1,5 @@
 //! Starts a child with a borrowed and an owned descriptor: what safe code may do compiles.
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec::Command;
 use std::fs::File;

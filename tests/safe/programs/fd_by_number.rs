@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0277
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 fn main() {
     let _ = forkexec::Command::new("true").map_fd(7, 3).spawn();

@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0505
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use std::fs::File;
 

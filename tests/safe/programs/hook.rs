@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0133
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::Hook;
 

@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0133
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 fn main() {
     let _ = forkexec::Command::new("true").pre_exec(|| Ok(())).spawn();

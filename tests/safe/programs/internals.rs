@@ -2,7 +2,7 @@
 //!
 //! Fault: U4
 //! Error: E0603
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec::layout::duplicate;
 use forkexec::platform::{is_never_locked, replace};

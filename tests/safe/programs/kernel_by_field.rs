@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0423
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 fn main() {
     let _ = forkexec_linux::Kernel(());

@@ -2,7 +2,7 @@
 //!
 //! Fault: U2
 //! Error: E0200
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::{Closed, LaunchError, Launched, Launcher, SpawnMethod, Plan};
 

@@ -2,7 +2,7 @@
 //!
 //! Fault: U5
 //! Error: E0133
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 fn main() {
     let _ = forkexec::listen_fds();

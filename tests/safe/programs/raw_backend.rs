@@ -3,7 +3,7 @@
 //! Fault: U1
 //! Error: E0133
 //! Features: raw
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::{Backend, Sys};
 use std::fs::File;

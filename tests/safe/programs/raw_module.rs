@@ -2,7 +2,7 @@
 //!
 //! Fault: U1
 //! Error: E0433
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::{Backend, Sys};
 use std::fs::File;

@@ -3,7 +3,7 @@
 //! Fault: U6
 //! Error: E0432
 //! Error: E0599
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec::StdCommandExt;
 

@@ -3,7 +3,7 @@
 //! Fault: U2
 //! Error: E0200
 //! Unsafe traits: 11
-#![mprotect_none(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use forkexec_core::{Backend, ParentSys, Sys};
 

@@ -69,7 +69,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             if execed == Some(true) || execed.is_none() && patience == 0 {
                 return End::None;
             }
-            // The caller waits for an exit_signal child, so that one is only looked at.
+            // The caller waits for a child with an exit signal, so the library only looks at that one.
             let unexecuted = if exit_signal { Err(Errno::CHILD) } else { sys.reap_unexecuted(child.pid) };
             match unexecuted {
                 Ok(Some(status)) => return End::With(status),

@@ -1,4 +1,4 @@
-//! Children whose end is somebody else's to see: it is exit_signal like that of any child, and nobody waits for them here.
+//! Children whose end is somebody else's to see: it is announced like that of any child, and nobody waits for them here.
 
 use super::{CloneVariant, Failed, LinuxLauncher};
 use crate::{CloneSys, Started};

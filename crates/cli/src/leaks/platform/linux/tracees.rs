@@ -2,7 +2,7 @@
 //!
 //! A descriptor is *inherited* if a process got it from its parent. It was *asked for* if the process did something about that
 //! very number since then: placed it, made it inheritable, looked at its flag, or closed what is beside it; if the program
-//! is told of it (see `told`); or if its parent placed it for this child alone (see `ShellRedirect`). What is inherited, is above 2
+//! is told of it (see `mentions`); or if its parent placed it for this child alone (see `ShellRedirect`). What is inherited, is above 2
 //! and is open after exec without being asked for is a leak.
 
 use std::cell::RefCell;
