@@ -4,7 +4,7 @@
 //! Error: E0603
 #![forbid(unsafe_code)]
 
-use forkexec::layout::duplicate;
-use forkexec::platform::{is_never_locked, replace};
+use forkexec::sys::fd::duplicate;
+use forkexec::sys::system::{is_never_locked, replace};
 
 fn main() {}
