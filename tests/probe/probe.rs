@@ -37,6 +37,7 @@ unsafe extern "C" {
     safe fn umask(mask: c_uint) -> c_uint;
     safe fn raise(signal: c_int) -> c_int;
     fn close(fd: c_int) -> c_int;
+    safe fn alarm(seconds: c_uint) -> c_uint;
     safe fn setsid() -> c_int;
     safe fn setpgid(pid: c_int, group: c_int) -> c_int;
     safe fn pause() -> c_int;
@@ -418,8 +419,10 @@ fn start_session() {
     setsid();
 }
 
+/// Stays, but not longer than any test: a suite may have been killed.
 fn settle() {
     put(1, b".");
+    alarm(600);
     loop {
         pause();
     }
@@ -430,10 +433,10 @@ fn stray() {
     settle();
 }
 
-/// Is another process every millisecond.
+/// Is another process every millisecond, but not longer than any test: a suite may have been killed.
 fn hop() {
     put(1, b".");
-    loop {
+    for _ in 0..200_000 {
         usleep(1_000);
         // SAFETY: the probe has one thread.
         if unsafe { fork() } > 0 {
