@@ -41,9 +41,15 @@ fn all_operations_together_make_the_sum_of_their_calls(#[case] index: usize) {
         if start.asked.iter().any(|name| Operation::named(name).is_privileged) && !is_privileged() {
             return;
         }
-        if let Some(traced) = traced(start) {
-            assert_start(&traced, start);
+        let Some(mut seen) = traced(start) else { return };
+        // A parent whose forked child takes long to exec looks after it, which is more calls. An undisturbed start makes none.
+        for _ in 0..5 {
+            if start.launch != SpawnPolicy::Fork || !seen.start.parent.iter().any(|name| name == "fstatfs") {
+                break;
+            }
+            seen = traced(start).expect("it was traced before");
         }
+        assert_start(&seen, start);
     });
 }
 

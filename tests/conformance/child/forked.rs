@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{Command, Containment, OnDrop, Prepared, Stdio, reserve_low_fds};
+use forkexec::{Command, Containment, OnDrop, Operation, Prepared, Stdio, reserve_low_fds, supports};
 use forkexec_tests::isolate::isolated;
 
 use crate::child::dropped::Threads;
@@ -15,7 +15,11 @@ use crate::start::probe;
 
 /// What goes on in all threads, and in each process that is forked meanwhile: it takes each lock, has each thread at work.
 fn exercise(capturing: &Prepared<'_>) {
-    let mut child = probe(&["true"]).die_with_parent(libc::SIGKILL).spawn().expect("it starts");
+    let mut command = probe(&["true"]);
+    if supports(Operation::DieWithParent) {
+        command.die_with_parent(libc::SIGKILL);
+    }
+    let mut child = command.spawn().expect("it starts");
     assert!(child.wait().expect("it ends").success());
     let mut dropped = probe(&["sleep-on-stdin"]);
     drop(dropped.stdin(Stdio::piped()).on_drop(OnDrop::Kill).spawn().expect("it starts"));

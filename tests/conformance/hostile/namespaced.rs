@@ -1,6 +1,6 @@
 //! A caller in namespaces of its own: the first process of its numbers, the superuser of few users.
 
-use forkexec::{Command, Errno, SpawnPolicy, Stage, Stdio};
+use forkexec::{Command, Errno, Operation, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Ids;
 use forkexec_tests::world;
@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::namespaces::{MAPPED, Namespaces, inside};
 use super::ordinary::{Ordinary, anything, nothing};
-use crate::ground::{check, is_privileged};
+use crate::ground::{check, has, is_privileged};
 use crate::start::{failure, probe, seen, words};
 
 /// Runs a test in these namespaces with a program that everybody may run.
@@ -128,7 +128,7 @@ fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'
 #[case::by_fork(SpawnPolicy::Fork)]
 fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: SpawnPolicy) {
     isolated(|| {
-        if !is_privileged() {
+        if !is_privileged() || !has(Operation::DieWithParent) {
             return;
         }
         // SAFETY: no memory is passed; the test has this process for itself.
