@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use forkexec::{Command, SpawnPolicy, Stdio};
-use forkexec_tests::isolate::isolated_for;
+use forkexec_tests::isolate::{isolated_for, skip};
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 
@@ -180,10 +180,19 @@ impl Changing {
     }
 }
 
+/// More than any test here opens.
+const MANY: u64 = 4_096;
+
 /// Faults: D11, M3, M8
 #[test]
 fn child_state_is_whole_whatever_other_threads_change() {
     isolated_for(LIMIT, || {
+        // `grow` opens descriptors up to 3,000.
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        if hard < MANY {
+            return skip("the hard limit of descriptors is too low");
+        }
+        world::set_limit(libc::RLIMIT_NOFILE, MANY, hard).expect("it is below the hard limit");
         let before = env::current_dir().expect("it is there");
         PARENT.store(std::process::id().cast_signed(), Ordering::Relaxed);
         let null = File::open("/dev/null").expect("it is there");
