@@ -52,7 +52,7 @@ pub unsafe trait Backend: Sync {
         Err(Errno::NOSYS)
     }
 
-    /// What the process remembers of that call, `None` if the system has no such call.
+    /// The memory of a refusal of that call. `None` if the system has no such call.
     fn bulk_refusal(&self) -> Option<&BulkRefusal> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a process remembers of its bulk call, and the numbers that such a call cannot reach.
+//! The memory of a refused bulk call, and the numbers that such a call cannot reach.
 
 use crate::{CloseStrategy, Closed, Errno, Fd, Gap, LOOP_CEILING, Sys, close_numbers};
 use core::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use crate::fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::prepare::SHELL;
 use crate::prepare::prepared::Prepared;
 use crate::spawn::panics::Panicked;
-use crate::sys::backend::{self, By};
+use crate::sys::backend;
 use crate::sys::cgroup::{CgroupFds, ChildCgroup, cgroup_failed};
 use crate::sys::system;
 use crate::sys::tree_means::TreeMeans;
@@ -135,7 +135,7 @@ fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
 unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     if !needs_pdeathsig_thread(settings) {
         // SAFETY: the caller promises as much.
-        return unsafe { backend::launch(by(settings.spawn_policy), plan) };
+        return unsafe { launch_by(settings.spawn_policy, plan) };
     }
     let mask = match plan.mask {
         Mask::Inherit => Mask::Set(backend::blocked_signals().map_err(in_parent)?),
@@ -143,16 +143,21 @@ unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, L
     };
     let plan = Plan { mask, ..*plan };
     // SAFETY: the caller promises as much, and waits for the thread.
-    let started = spawner_thread::run(|| unsafe { backend::launch(by(settings.spawn_policy), &plan) });
+    let started = spawner_thread::run(|| unsafe { launch_by(settings.spawn_policy, &plan) });
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
 }
 
-fn by(policy: SpawnPolicy) -> By {
-    match policy {
-        SpawnPolicy::Auto => By::Any,
-        SpawnPolicy::NoFork => By::NoFork,
-        SpawnPolicy::Fork => By::Fork,
-    }
+/// # Safety
+///
+/// As [`backend::launch`].
+unsafe fn launch_by(policy: SpawnPolicy, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    let launch = match policy {
+        SpawnPolicy::Auto => backend::launch,
+        SpawnPolicy::NoFork => backend::launch_fast,
+        SpawnPolicy::Fork => backend::launch_forked,
+    };
+    // SAFETY: the caller promises as much.
+    unsafe { launch(plan) }
 }
 
 /// Returns true if a thread of this library starts the child, so that it does not die with the calling one.

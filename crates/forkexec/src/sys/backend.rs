@@ -70,26 +70,29 @@ pub(crate) fn resource_name(resource: Resource) -> String {
     known.map_or_else(|| format!("number {}", resource.0), |(name, _)| (*name).to_owned())
 }
 
-/// A method by which a child is started.
-#[derive(Clone, Copy)]
-pub(crate) enum By {
-    /// The fastest one.
-    Any,
-    /// One that does not copy the parent's memory.
-    NoFork,
-    /// fork(2).
-    Fork,
-}
-
-/// Starts a child.
+/// Starts a child by the fastest method.
 ///
 /// # Safety
 ///
 /// The caller owns or borrows each descriptor that the plan names until this returns.
-pub(crate) unsafe fn launch(by: By, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-    match by {
-        By::Any => LAUNCHER.launch(plan),
-        By::NoFork => LAUNCHER.launch_fast(plan),
-        By::Fork => forking().launch(plan),
-    }
+pub(crate) unsafe fn launch(plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    LAUNCHER.launch(plan)
+}
+
+/// Starts a child by a method that does not copy the parent's memory.
+///
+/// # Safety
+///
+/// As [`launch`].
+pub(crate) unsafe fn launch_fast(plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    LAUNCHER.launch_fast(plan)
+}
+
+/// Starts a child by fork(2).
+///
+/// # Safety
+///
+/// As [`launch`].
+pub(crate) unsafe fn launch_forked(plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    forking().launch(plan)
 }

@@ -34,7 +34,7 @@ pub(crate) use table::{is_never_locked, replace, shares_table};
 
 pub(crate) type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;
 
-const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
 
 static METHODS: [OneMethod<'static, Kernel>; 3] = [
     OneMethod::new(&LAUNCHER, SpawnMethod::Shared),

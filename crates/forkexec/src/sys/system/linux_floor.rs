@@ -27,6 +27,6 @@ pub(crate) use wait::{ending_by_number, inherited_peak};
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
 
 /// The unit of the peak of memory, in bytes: getrusage(2).
-const RSS_UNIT: u64 = 1024;
+pub(crate) const RSS_UNIT: u64 = 1024;
 
-const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;

@@ -1,27 +1,16 @@
 //! OpenBSD.
 
-#[path = "parts/no_acl.rs"]
-mod acl;
-#[path = "parts/posix_limits.rs"]
-mod limits;
+#[path = "parts/bsd.rs"]
+mod bsd;
 #[path = "parts/mount_statfs.rs"]
 mod mount;
-#[path = "parts/unix.rs"]
-mod unix;
-#[path = "parts/wait4.rs"]
-mod wait;
 
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
-#[path = "parts/kqueue.rs"]
-pub(crate) mod watch;
 
-pub(crate) use acl::has_acl;
+pub(crate) use bsd::*;
 pub(crate) use forkexec_openbsd::{Kernel, Openbsd as Selected};
-pub(crate) use limits::{MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
-pub(crate) use unix::*;
-pub(crate) use wait::{ending_by_number, inherited_peak};
 
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
 
@@ -29,4 +18,4 @@ pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected
 pub(crate) const INTERPRETER_LINE: usize = 128;
 
 /// The unit of the peak of memory, in bytes: getrusage(2).
-const RSS_UNIT: u64 = 1024;
+pub(crate) const RSS_UNIT: u64 = 1024;

@@ -1,6 +1,6 @@
 //! Mount flags by statvfs(3).
 
-use super::NOEXEC;
+use crate::sys::system::NOEXEC;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;

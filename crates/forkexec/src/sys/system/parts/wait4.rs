@@ -1,6 +1,6 @@
 //! Waiting by number, where the system tells with the status what the child used: wait4(2).
 
-use super::RSS_UNIT;
+use crate::sys::system::RSS_UNIT;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::waitid::Ending;
 use std::io;

@@ -1,0 +1,20 @@
+//! A system that has nothing beyond POSIX in the parent.
+
+#[path = "mount_unknown.rs"]
+mod mount;
+#[path = "posix.rs"]
+mod posix;
+#[path = "waitpid.rs"]
+mod wait;
+
+#[path = "no_reaper.rs"]
+pub(crate) mod reaper;
+#[path = "no_watch.rs"]
+pub(crate) mod watch;
+
+pub(crate) use mount::is_noexec;
+pub(crate) use posix::*;
+pub(crate) use wait::{ending_by_number, inherited_peak};
+
+/// How many bytes of a script's first line the kernel reads: at least a page.
+pub(crate) const INTERPRETER_LINE: usize = 4096;

@@ -1,0 +1,12 @@
+//! What all systems but Linux have, with the limits that POSIX tells.
+
+#[path = "no_acl.rs"]
+mod acl;
+#[path = "posix_limits.rs"]
+mod limits;
+#[path = "unix.rs"]
+mod unix;
+
+pub(crate) use acl::has_acl;
+pub(crate) use limits::{MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
+pub(crate) use unix::*;
