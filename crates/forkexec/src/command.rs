@@ -1,4 +1,4 @@
-//! The command: what is to be started, and how.
+//! The command builder: which program to start, and how.
 
 mod attributes;
 mod descriptors;
@@ -15,16 +15,41 @@ use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
 
-/// Starts a program, as [`std::process::Command`] does, with exactly the descriptors that it is given.
+/// A process builder in the style of [`std::process::Command`]. The child inherits only the descriptors that
+/// the command passes.
 ///
-/// The methods that std has mean the same here, with these differences:
-/// - the child gets 0, 1, 2 and what [`keep_fd`](Self::keep_fd) and [`map_fd`](Self::map_fd) name. Everything else is
-///   closed, whether or not it is close-on-exec;
-/// - no signal is blocked in the child, whatever the parent blocks ([`signal_mask`](Self::signal_mask));
-/// - a program without a slash is searched in the `PATH` that the child will have ([`search_path`](Self::search_path));
-/// - an error says at which stage, on what and why ([`Error`]).
+/// # Differences from `std::process`
 ///
-/// The lifetime is that of the descriptors that the command borrows; one that borrows none is `'static`.
+/// A method with the name of a method of std does the same as there, except for the rows of this table.
+///
+/// | | `std::process` | `forkexec` |
+/// |---|---|---|
+/// | Descriptors | the child inherits every descriptor that is not close-on-exec | the child inherits 0, 1, 2 and the descriptors passed by [`keep_fd`], [`map_fd`] and [`listen_fd`]; all others are closed. [`inherit_all`] restores std's behavior |
+/// | Blocked signals | the child inherits the mask of the calling thread | no signal is blocked. [`inherit_signal_mask`] restores std's behavior, [`signal_mask`] sets a mask |
+/// | Ignored signals | `SIGPIPE` is reset to its default action | `SIGPIPE`, `SIGXFSZ` and `SIGCHLD` are reset ([`ignored_signals`]) |
+/// | Program without a slash | searched in an OS-defined way | searched in the child's `PATH`; an empty element of the list is skipped ([`search_path`]) |
+/// | Script without a `#!` line | runs or fails, depending on the C library and on other settings | fails with `ENOEXEC`. [`enoexec_fallback`] can run it with `/bin/sh` |
+/// | Errors | [`std::io::Error`] with an errno | [`Error`] with the stage, the operand, the errno and the cause |
+/// | [`uid`] without [`gid`] in a privileged parent | the child keeps the parent's group | the command is refused, unless [`keep_groups`] is set |
+/// | Dropped [`Child`] | a zombie until the parent exits | reaped in the background ([`on_drop`]) |
+/// | Unix settings | the trait `CommandExt` | methods of this type, all of which work without a closure; a [`pre_exec`] closure is still possible |
+/// | `exec` without fork | `CommandExt::exec` | not available |
+/// | Lifetime | owned | `Command<'fd>` borrows the descriptors that are passed by reference; it is `'static` if it borrows none |
+///
+/// [`keep_fd`]: Self::keep_fd
+/// [`map_fd`]: Self::map_fd
+/// [`listen_fd`]: Self::listen_fd
+/// [`inherit_all`]: Self::inherit_all
+/// [`inherit_signal_mask`]: Self::inherit_signal_mask
+/// [`signal_mask`]: Self::signal_mask
+/// [`ignored_signals`]: Self::ignored_signals
+/// [`search_path`]: Self::search_path
+/// [`enoexec_fallback`]: Self::enoexec_fallback
+/// [`uid`]: Self::uid
+/// [`gid`]: Self::gid
+/// [`keep_groups`]: Self::keep_groups
+/// [`on_drop`]: Self::on_drop
+/// [`pre_exec`]: Self::pre_exec
 ///
 /// # Examples
 ///
@@ -36,44 +61,125 @@ use std::process::{ExitStatus, Output};
 /// assert_eq!(output.stdout, b"hello\n");
 /// # Ok::<(), forkexec::Error>(())
 /// ```
+///
+/// A command can be started many times, and changed between two starts. [`prepare`](Self::prepare) checks it
+/// once for many starts:
+///
+/// ```
+/// use forkexec::Command;
+///
+/// let mut list = Command::new("ls");
+/// list.current_dir("/");
+/// let root = list.output()?;
+/// list.current_dir("/dev");
+/// let devices = list.output()?;
+/// assert_ne!(root.stdout, devices.stdout);
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 pub struct Command<'fd> {
     settings: Settings<'fd>,
 }
 
 impl Command<'_> {
-    /// A command that starts `program` without arguments, in the parent's environment and directory.
+    /// Creates a command for `program`, without arguments, with the environment and the working directory of
+    /// the parent.
     ///
-    /// A name with a slash is a path, seen from the child's working directory. A name without one is searched:
-    /// see [`search_path`](Self::search_path).
+    /// If `program` contains a slash, it is a path, and a relative one is resolved in the child's working
+    /// directory. Otherwise it is searched: see [`search_path`](Self::search_path).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let status = Command::new("true").status()?;
+    /// assert!(status.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self { settings: Settings::new(program.as_ref().to_owned()) }
     }
 
-    /// Adds an argument.
+    /// Adds an argument to pass to the program.
+    ///
+    /// The argument reaches the program unchanged; no shell interprets it. It must not contain a NUL byte.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("echo").arg("-n").arg("$HOME").output()?;
+    /// assert_eq!(output.stdout, b"$HOME");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         self.settings.args.push(arg.as_ref().to_owned());
         self
     }
 
-    /// Adds arguments.
+    /// Adds several arguments to pass to the program, as [`arg`](Self::arg) does for one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("printf").args(["%s-%s", "a", "b"]).output()?;
+    /// assert_eq!(output.stdout, b"a-b");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
         self.settings.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// Sets the zeroth argument, which is the program's name unless it is set.
+    /// Sets the zeroth argument (`argv[0]`), which is the program's name by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("sh").arg0("greeter").args(["-c", "echo $0"]).output()?;
+    /// assert_eq!(output.stdout, b"greeter\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         arg.as_ref().clone_into(&mut self.settings.args[0]);
         self
     }
 
-    /// Sets an environment variable.
+    /// Sets an environment variable in the child.
+    ///
+    /// The name must not be empty and must not contain `=` after its first byte. Neither part may contain a
+    /// NUL byte.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("sh").args(["-c", "echo $MODE"]).env("MODE", "test").output()?;
+    /// assert_eq!(output.stdout, b"test\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.settings.env.set(name.as_ref(), value.as_ref());
         self
     }
 
-    /// Sets environment variables.
+    /// Sets several environment variables in the child, as [`env`](Self::env) does for one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("sh").args(["-c", "echo $A$B"]).envs([("A", "1"), ("B", "2")]).output()?;
+    /// assert_eq!(output.stdout, b"12\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         &mut self,
         variables: impl IntoIterator<Item = (N, V)>,
@@ -84,60 +190,140 @@ impl Command<'_> {
         self
     }
 
-    /// Removes an environment variable.
+    /// Removes an environment variable from the child's environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "test -z \"${MODE+set}\""]).env("MODE", "test").env_remove("MODE");
+    /// assert!(command.status()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         self.settings.env.remove(name.as_ref());
         self
     }
 
-    /// Removes all environment variables, also those set so far.
+    /// Clears the child's environment. The child inherits no variable, and the variables set so far are
+    /// removed.
+    ///
+    /// The program is then searched in [`SearchPath::FALLBACK`](crate::SearchPath::FALLBACK), unless `PATH`
+    /// is set afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("env").env_clear().env("ONLY", "this").output()?;
+    /// assert_eq!(output.stdout, b"ONLY=this\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn env_clear(&mut self) -> &mut Self {
         self.settings.env.clear();
         self
     }
 
-    /// Sets the working directory, seen from the new root if there is one.
+    /// Sets the working directory of the child. With [`chroot`](Self::chroot) the path is resolved in the new
+    /// root.
     ///
-    /// As in std, the child enters it after its user and groups were changed ([`uid`](Self::uid)), with the permissions
-    /// of the new user. For a directory that only the parent may enter, open it and use
+    /// As in std, the child enters the directory after its user and groups are changed ([`uid`](Self::uid)),
+    /// with the permissions of the new user. If only the parent may enter the directory, open it and use
     /// [`current_dir_fd`](Self::current_dir_fd).
     ///
     /// # Errors
     ///
-    /// When the command is started: [`Error::Spawn`] at [`Stage::Chdir`](crate::Stage::Chdir).
+    /// The start returns [`Error::Spawn`] at [`Stage::Chdir`](crate::Stage::Chdir) if the directory cannot be
+    /// entered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("pwd").current_dir("/").output()?;
+    /// assert_eq!(output.stdout, b"/\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         self.settings.directory = Some(Directory::Path(directory.as_ref().to_owned()));
         self
     }
 
-    /// Sets what standard input is. [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit it,
-    /// [`output`](Self::output) gives it `/dev/null`.
+    /// Sets the child's standard input.
+    ///
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit the
+    /// parent's, and [`output`](Self::output) uses `/dev/null`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let output = Command::new("cat").stdin(Stdio::null()).output()?;
+    /// assert!(output.stdout.is_empty());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.settings.streams[0] = Some(stdin.into());
         self
     }
 
-    /// Sets what standard output is. [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit it,
-    /// [`output`](Self::output) captures it.
+    /// Sets the child's standard output.
+    ///
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit the
+    /// parent's, and [`output`](Self::output) captures it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_with_output()?.stdout, b"hello\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.settings.streams[1] = Some(stdout.into());
         self
     }
 
-    /// Sets what standard error is. [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit it,
-    /// [`output`](Self::output) captures it.
+    /// Sets the child's standard error.
+    ///
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the child inherit the
+    /// parent's, and [`output`](Self::output) captures it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let status = Command::new("ls").arg("/no/such/file").stderr(Stdio::null()).status()?;
+    /// assert!(!status.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.settings.streams[2] = Some(stderr.into());
         self
     }
 
-    /// Starts the program. A command may be started many times.
+    /// Starts the program and returns a handle to the child. A command can be started many times.
+    ///
+    /// The call returns when the child executes the program, or with an error if it cannot.
     ///
     /// # Errors
     ///
-    /// [`Error::Input`] and [`Error::Unsupported`] before anything was started; [`Error::Spawn`] or [`Error::Died`] if a
-    /// call or the child failed on the way to exec. In each case no program runs, and nothing is left: no
-    /// descriptor, no zombie, no changed signal mask.
+    /// After each of these errors no program runs, and nothing is left behind: no descriptor, no zombie, no
+    /// changed signal mask.
+    ///
+    /// - Returns [`Error::Input`] if a setting is not valid, before a child is started.
+    /// - Returns [`Error::Unsupported`] if this system lacks an operation that the command asks for, before a
+    ///   child is started.
+    /// - Returns [`Error::Spawn`] if a system call fails in the parent, or in the child before or in exec.
+    /// - Returns [`Error::Died`] if the child ends before it executes the program.
     ///
     /// # Examples
     ///
@@ -158,25 +344,49 @@ impl Command<'_> {
         self.start(&INHERITED)
     }
 
-    /// Starts the program and waits for it.
+    /// Starts the program, waits for it to end and returns its exit status.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Child::wait`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let status = Command::new("sh").args(["-c", "exit 3"]).status()?;
+    /// assert_eq!(status.code(), Some(3));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn status(&mut self) -> Result<ExitStatus, Error> {
         self.spawn()?.wait()
     }
 
-    /// Starts the program, waits for it, and collects what it writes to standard output and error.
+    /// Starts the program, waits for it to end, and returns its exit status and what it wrote to standard
+    /// output and standard error.
+    ///
+    /// The output is held in memory without a limit. [`Communicator`](crate::Communicator) has limits of size
+    /// and time.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("sh").args(["-c", "echo out; echo err >&2"]).output()?;
+    /// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn output(&mut self) -> Result<Output, Error> {
         self.spawn_captured()?.wait_with_output()
     }
 
-    /// Starts the program with the standard streams of [`output`](Self::output).
+    /// Starts the program with the default streams of [`output`](Self::output).
     pub(crate) fn spawn_captured(&mut self) -> Result<Child, Error> {
         self.start(&CAPTURED)
     }
@@ -185,12 +395,14 @@ impl Command<'_> {
         Prepared::new(SettingsRef::Borrowed(&self.settings), defaults)?.spawn()
     }
 
-    /// Checks everything that can be checked now, so that it can be started many times without doing that again.
+    /// Checks the command, resolves what a start needs, and returns a form that can be started many times
+    /// without repeating that work.
     ///
     /// # Errors
     ///
-    /// [`Error::Input`] and [`Error::Unsupported`], as from [`spawn`](Self::spawn); [`Error::Spawn`] if a directory is
-    /// missing, or a descriptor that is to be held cannot be opened.
+    /// - Returns [`Error::Input`] and [`Error::Unsupported`] as [`spawn`](Self::spawn) does.
+    /// - Returns [`Error::Spawn`] if a directory is missing, or if a descriptor that stays open between
+    ///   starts cannot be opened.
     ///
     /// # Examples
     ///
@@ -208,17 +420,42 @@ impl Command<'_> {
         Prepared::new(SettingsRef::Borrowed(&self.settings), &INHERITED)
     }
 
-    /// The program, as it was given.
+    /// Returns the program that was passed to [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(forkexec::Command::new("ls").get_program(), "ls");
+    /// ```
     pub fn get_program(&self) -> &OsStr {
         &self.settings.program
     }
 
-    /// The arguments without the zeroth.
+    /// Returns the arguments without the zeroth.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut command = forkexec::Command::new("ls");
+    /// command.args(["-l", "/"]);
+    /// assert!(command.get_args().eq(["-l", "/"]));
+    /// ```
     pub fn get_args(&self) -> impl ExactSizeIterator<Item = &OsStr> {
         self.settings.args[1..].iter().map(OsString::as_os_str)
     }
 
-    /// The changes to the environment: a value, or `None` for a variable that is removed.
+    /// Returns the changes to the environment. The value is `None` if the variable is removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ffi::OsStr;
+    ///
+    /// let mut command = forkexec::Command::new("ls");
+    /// command.env("LANG", "C").env_remove("TZ");
+    /// let changes: Vec<_> = command.get_envs().collect();
+    /// assert_eq!(changes, [(OsStr::new("LANG"), Some(OsStr::new("C"))), (OsStr::new("TZ"), None)]);
+    /// ```
     pub fn get_envs(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         self.settings.env.changes()
     }
@@ -252,19 +489,24 @@ impl<'fd> Command<'fd> {
         self.settings
     }
 
-    /// As [`prepare`](Self::prepare), for a command that is needed no more: the answer owns what the command owned, and
-    /// borrows what it borrowed.
+    /// Prepares the command as [`prepare`](Self::prepare) does, and consumes it.
+    ///
+    /// The result owns the descriptors that the command owned, and borrows those that it borrowed.
     ///
     /// # Errors
     ///
-    /// As [`prepare`](Self::prepare).
+    /// Returns the errors of [`prepare`](Self::prepare).
+    ///
+    /// # Examples
+    ///
+    /// See [`Prepared`].
     pub fn into_prepared(self) -> Result<Prepared<'fd>, Error> {
         Prepared::new(SettingsRef::Owned(Box::new(self.settings)), &INHERITED)
     }
 }
 
-/// `{:?}` is a line that can be pasted into a shell, in the form of std's:
-/// `cd "/tmp" && env -u A B="x" "prog" "arg"`. `{:#?}` shows every setting.
+/// Formats the command as a line that can be pasted into a shell, in std's form: `cd "/tmp" && env -u A B="x"
+/// "prog" "arg"`. The alternate form `{:#?}` shows every setting.
 impl fmt::Debug for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)

@@ -1,4 +1,4 @@
-//! Which descriptors a child gets beside 0, 1 and 2.
+//! The descriptors that a child inherits besides 0, 1 and 2.
 
 use super::Command;
 use crate::config::source::FdSource;
@@ -7,18 +7,19 @@ use forkexec_core::CloseStrategy;
 use std::os::fd::RawFd;
 
 impl<'fd> Command<'fd> {
-    /// Gives the child a descriptor under the number that it has here.
+    /// Passes a descriptor to the child under its number in the parent.
     ///
-    /// The child's copy survives exec; the parent's keeps its flags. A descriptor may be kept twice, and 0, 1 and 2
-    /// may be kept, which is what they are anyway.
+    /// The child's copy survives exec, and the parent's descriptor keeps its flags. The same descriptor can
+    /// be passed twice. Passing 0, 1 or 2 has no effect, because the child inherits them anyway.
     ///
-    /// A command that owns a descriptor holds it until it is dropped, because it may be started again. Whoever reads
-    /// the other end of a pipe will not see it end before that.
+    /// A command holds the descriptors that it owns until it is dropped, because it can be started again. A
+    /// reader of a pipe sees the end of file only after the command that owns the writing end is dropped.
     ///
     /// # Errors
     ///
-    /// When the command is started: [`InputError::NotOpen`](crate::InputError::NotOpen), and
-    /// [`InputError::ClaimedTwice`](crate::InputError::ClaimedTwice) if something else is to have this number.
+    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if the descriptor is not open.
+    /// - The start returns [`InputError::ClaimedTwice`](crate::InputError::ClaimedTwice) if a mapping or a
+    ///   standard stream claims the same number.
     ///
     /// # Examples
     ///
@@ -38,21 +39,21 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Gives the child `source` under the descriptor number `target`.
+    /// Passes `source` to the child under the descriptor number `target`.
     ///
-    /// All mappings of a command take effect at once: two of them may swap numbers, one source may have many targets, and
-    /// no target hits a number that another mapping still has to read. The child's copy survives exec; the
-    /// parent's descriptor keeps its number and its flags. What is said of ownership at [`keep_fd`](Self::keep_fd) holds
-    /// here, too.
+    /// All mappings of a command take effect at once. Two mappings can swap their numbers, a source can have
+    /// several targets, and a target does not overwrite a number that another mapping still reads. The
+    /// child's copy survives exec, and the parent's descriptor keeps its number and its flags. A command
+    /// holds the descriptors that it owns, as with [`keep_fd`](Self::keep_fd).
     ///
     /// # Errors
     ///
-    /// When the command is started:
-    /// - [`InputError::ClaimedTwice`](crate::InputError::ClaimedTwice) if another mapping, a kept descriptor or a
-    ///   standard stream that was set has the same number;
-    /// - [`InputError::TargetOutOfRange`](crate::InputError::TargetOutOfRange) if `target` is negative or not below
-    ///   the soft descriptor limit of the parent, under which it is put in place;
-    /// - [`InputError::NotOpen`](crate::InputError::NotOpen).
+    /// - The start returns [`InputError::ClaimedTwice`](crate::InputError::ClaimedTwice) if another mapping,
+    ///   a kept descriptor or a standard stream that was set claims the same number.
+    /// - The start returns [`InputError::TargetOutOfRange`](crate::InputError::TargetOutOfRange) if `target`
+    ///   is negative, or not below the soft descriptor limit of the parent, which holds while the child puts
+    ///   descriptors in place.
+    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if `source` is not open.
     ///
     /// # Examples
     ///
@@ -76,19 +77,21 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Hands a listening socket over as systemd does (socket activation, `sd_listen_fds(3)`): the first one under number 3, the
-    /// next under 4, and so on. `LISTEN_FDS` says how many, `LISTEN_FDNAMES` their names, and `LISTEN_PID` that they are
-    /// meant for this child: the child itself writes its process id there.
+    /// Passes a listening socket to the child as systemd does (socket activation, `sd_listen_fds(3)`).
     ///
-    /// The other side is [`listen_fds`](crate::listen_fds), or what the program's language has for it. Connected
-    /// sockets, FIFOs and other files are handed over in the same way. It is a mapping: what is said at
-    /// [`map_fd`](Self::map_fd) holds here, too. These variables come before what [`env`](Self::env) sets.
+    /// The first socket gets number 3, the next one 4, and so on. The variable `LISTEN_FDS` holds their
+    /// count, and `LISTEN_FDNAMES` their names. The child writes its own process id to `LISTEN_PID`.
+    /// [`env`](Self::env) can override these variables.
+    ///
+    /// The receiving side is [`listen_fds`](crate::listen_fds), or its counterpart in the program's language.
+    /// Connected sockets, FIFOs and other files can be passed in the same way. Each socket is a mapping as
+    /// with [`map_fd`](Self::map_fd), with the same rules.
     ///
     /// # Errors
     ///
-    /// When the command is started: those of [`map_fd`](Self::map_fd), and
-    /// [`InputError::BadSocketName`](crate::InputError::BadSocketName) if the name is more than 255 bytes long or holds
-    /// anything but printable ASCII, or a colon.
+    /// - Returns the errors of [`map_fd`](Self::map_fd) when the command is started.
+    /// - The start returns [`InputError::BadSocketName`](crate::InputError::BadSocketName) if the name is
+    ///   longer than 255 bytes, or contains a colon or anything but printable ASCII.
     ///
     /// # Examples
     ///
@@ -109,14 +112,32 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Leaves every descriptor of the parent's that is not close-on-exec open in the child, as std does.
+    /// Lets the child inherit every descriptor of the parent that is not close-on-exec, as std does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{CloseMethod, Command};
+    ///
+    /// let mut child = Command::new("true").inherit_all().spawn()?;
+    /// assert_eq!(child.close_method(), CloseMethod::None);
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn inherit_all(&mut self) -> &mut Self {
         self.settings.close = None;
         self
     }
 
-    /// Closes every descriptor that was not given, which is the default, with this link of the chain or a later one:
-    /// the earlier ones are not asked. It is there for tests, and for a system call that must not be made.
+    /// Closes the descriptors that the child does not inherit, starting with this strategy. Strategies that
+    /// come earlier in the fallback chain are skipped, later ones are used if this one fails.
+    ///
+    /// The default is [`CloseStrategy::Bulk`], the first in the chain. Other values exist for tests, and for
+    /// programs that must not make a certain system call.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::close_method`](crate::Child::close_method).
     pub fn close_strategy(&mut self, link: CloseStrategy) -> &mut Self {
         self.settings.close = Some(link);
         self

@@ -1,4 +1,4 @@
-//! How the program is found and executed.
+//! Settings for finding, starting and executing the program, and for the child afterwards.
 
 use super::Command;
 use crate::config::containment::Containment;
@@ -10,26 +10,38 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<'fd> Command<'fd> {
-    /// Sets where a program named without a slash is searched.
+    /// Sets the list of directories in which a program without a slash is searched.
+    ///
+    /// # Examples
+    ///
+    /// See [`SearchPath`].
     pub fn search_path(&mut self, path: SearchPath) -> &mut Self {
         self.settings.search = path;
         self
     }
 
-    /// Sets what becomes of an executable file without a `#!` line that is no program of this machine's either.
+    /// Sets what exec does with an executable file that has no `#!` line and is not in a format of this
+    /// system.
+    ///
+    /// # Examples
+    ///
+    /// See [`EnoexecFallback`].
     pub fn enoexec_fallback(&mut self, policy: EnoexecFallback) -> &mut Self {
         self.settings.enoexec_fallback = policy;
         self
     }
 
-    /// Sets by which means the child may be started: the fastest that can be had, unless this says otherwise.
+    /// Sets which system calls may start the child. By default it is the fastest method that works.
     ///
     /// # Errors
     ///
-    /// With [`SpawnPolicy::NoFork`], when the command is prepared or started:
-    /// - [`InputError::ClosureNeedsFork`](crate::InputError::ClosureNeedsFork) if it has a
+    /// With [`SpawnPolicy::NoFork`], preparing or starting the command
+    ///
+    /// - returns [`InputError::ClosureNeedsFork`](crate::InputError::ClosureNeedsFork) if the command has a
     ///   [`pre_exec`](Self::pre_exec) closure;
-    /// - [`Error::Unsupported`](crate::Error::Unsupported) where there is no means but fork(2).
+    /// - returns [`Error::Unsupported`](crate::Error::Unsupported) if the system has no method but fork(2);
+    /// - returns [`Error::ForkRequired`](crate::Error::ForkRequired) if the kernel, a filter or an emulator
+    ///   refuses the other methods.
     ///
     /// # Examples
     ///
@@ -46,25 +58,30 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets what becomes of a child whose [`Child`](crate::Child) is dropped before it was waited for, by an early return or a
-    /// panic.
+    /// Sets what happens to a child whose [`Child`](crate::Child) is dropped before it was waited for, for
+    /// example by an early return or a panic.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnDrop`].
     pub fn on_drop(&mut self, policy: OnDrop) -> &mut Self {
         self.settings.on_drop = policy;
         self
     }
 
-    /// Sets what is to hold together all that descends from the child, so that
-    /// [`Child::kill_tree`](crate::Child::kill_tree) can end it as a whole.
+    /// Sets how the child and its descendants are kept together, so that
+    /// [`Child::kill_tree`](crate::Child::kill_tree) can kill all of them.
     ///
-    /// With a process group or a session, the number of a child that was waited for stays its own (it stays a zombie) until
-    /// its [`Child`](crate::Child) is dropped, where the system can leave a status: on Linux, if there is a
-    /// [`pidfd`](crate::Child::pidfd). Elsewhere a tree is to be ended before its child is waited for.
+    /// With a process group or a session, a child that was waited for stays a zombie until its
+    /// [`Child`](crate::Child) is dropped, so that its pid is not reused. This needs a system on which a
+    /// status can be left in place: Linux, with a [`pidfd`](crate::Child::pidfd). On other systems, kill the
+    /// tree before you wait for the child.
     ///
     /// # Errors
     ///
-    /// When the command is prepared or started: see [`Containment`]. And
-    /// [`InputError::TreeInOtherGroup`](crate::InputError::TreeInOtherGroup) if a process group is asked for, and another
-    /// one to be joined.
+    /// - Preparing or starting the command returns the errors that [`Containment`] lists.
+    /// - The start returns [`InputError::TreeInOtherGroup`](crate::InputError::TreeInOtherGroup) if the
+    ///   command asks for a process group of its own and joins another one.
     ///
     /// # Examples
     ///
@@ -82,43 +99,78 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Whether [`Child::exit_fd`](crate::Child::exit_fd) and [`Child::pidfd`](crate::Child::pidfd) are to be there, if the
-    /// system can give them: they are, by default.
+    /// Chooses whether the child has an [`exit_fd`](crate::Child::exit_fd) and a
+    /// [`pidfd`](crate::Child::pidfd), if the system supports them. The default is `true`.
     ///
-    /// A pidfd names this child and no other, whoever takes its status and whatever becomes of its number. It takes a
-    /// descriptor of the parent's, and some 4 µs of a start.
+    /// A pidfd refers to this child only, even if other code reaps the child and its pid is reused. It costs
+    /// one descriptor in the parent, and about 4 µs per start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("true").create_pidfd(false).spawn()?;
+    /// assert!(child.exit_fd().is_none() && child.pidfd().is_none());
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn create_pidfd(&mut self, create: bool) -> &mut Self {
         self.settings.pidfd = create;
         self
     }
 
-    /// Records when each stage of the child began: see [`Child::stage_times`](crate::Child::stage_times).
+    /// Records when each stage of the child begins: see [`Child::stage_times`](crate::Child::stage_times).
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::stage_times`](crate::Child::stage_times).
     pub fn time_stages(&mut self) -> &mut Self {
         self.settings.timed = true;
         self
     }
 
-    /// Adds a closure that runs in the child, after everything else was set up and before the other descriptors are
-    /// closed. Closures run in the order in which they were added; the first error ends the child and is reported at
-    /// [`Stage::PreExec`](crate::Stage::PreExec), as is a panic. An error that has no errno, such as one of
-    /// [`io::Error::other`], is reported as `EINVAL` with [`Cause::NoErrno`](crate::Cause::NoErrno): its text stays in
-    /// the child, which may not allocate.
+    /// Adds a closure that runs in the child, after all other settings took effect and before other
+    /// descriptors are closed.
     ///
-    /// Whatever the other methods here can do needs no closure, and is done without the dangers of one. A command with a
-    /// closure is started by fork(2), which takes time in proportion to the parent's memory
-    /// ([`SpawnPolicy::NoFork`] refuses it).
+    /// Closures run in the order in which they were added. The first error ends the child. The start then
+    /// returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::PreExec`](crate::Stage::PreExec), as it does
+    /// after a panic. If the error has no errno, such as one of [`io::Error::other`], the errno is `EINVAL`
+    /// and the cause is [`Cause::NoErrno`](crate::Cause::NoErrno). Its text is lost, because the child must
+    /// not allocate.
     ///
-    /// A panic ends the child without running the panic hook: the first closure that a program adds wraps the hook of the
-    /// process for that. A hook that the program sets later runs in the child, where it may wait forever for a lock that
-    /// another thread held.
+    /// Prefer the other methods of this type: they need no closure and have none of its dangers. A command
+    /// with a closure is started by fork(2), whose cost grows with the memory of the parent.
+    /// [`SpawnPolicy::NoFork`] refuses such a command.
+    ///
+    /// A panic ends the child without running the panic hook. For this, the first closure that a program adds
+    /// wraps the panic hook of the process. If the program sets another hook later, that hook runs in the
+    /// child, where it may wait forever for a lock that another thread held.
     ///
     /// # Safety
     ///
-    /// The closure runs in a copy of the process that has only one thread. Locks that other threads held, that of
-    /// the allocator perhaps, are held for ever. It must do nothing but call async-signal-safe functions
-    /// (signal-safety(7)), and must uphold what the rest of the program relies on for every descriptor and all memory it
-    /// touches. A process that it forks keeps the start of this command waiting while it holds the descriptors that it
-    /// inherited.
+    /// The closure runs in a copy of the process that has only one thread. Locks that other threads held at
+    /// the time of the fork, such as that of the allocator, are never released. The closure must call only
+    /// async-signal-safe functions (signal-safety(7)). It must uphold the invariants that the rest of the
+    /// program relies on, for every descriptor and all memory that it touches. If the closure forks a
+    /// process, the start does not return while that process holds the descriptors that it inherited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// // SAFETY: getpriority(2) is one system call, and touches no memory.
+    /// unsafe {
+    ///     command.pre_exec(|| match libc::getpriority(libc::PRIO_PROCESS, 0) {
+    ///         -1 => Err(std::io::Error::last_os_error()),
+    ///         _ => Ok(()),
+    ///     });
+    /// }
+    /// assert!(command.status()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub unsafe fn pre_exec(&mut self, closure: impl Fn() -> io::Result<()> + Send + Sync + 'fd) -> &mut Self {
         panics::wrap_hook();
         self.settings.hooks.push(Box::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
