@@ -1,4 +1,4 @@
-//! Layer 2: what a command was told, as plain data. Nothing here is checked against the system.
+//! Layer 2: the settings of a command, as plain data. Nothing in this layer is checked against the system.
 
 pub(crate) mod containment;
 pub(crate) mod environment;

@@ -1,40 +1,61 @@
-//! What holds together all that descends from a child.
+//! The containment of a child and its descendants.
 
-/// What is to hold together all that descends from a child ([`Command::containment`](crate::Command::containment)), so that
-/// [`Child::kill_tree`](crate::Child::kill_tree) can end it as a whole.
+/// The means that keep a child and its descendants together
+/// ([`Command::containment`](crate::Command::containment)), so that
+/// [`Child::kill_tree`](crate::Child::kill_tree) can kill all of them.
+///
+/// The result depends on the system and on what the child does:
+/// [`KillReport::coverage`](crate::KillReport::coverage) tells which guarantee held.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Containment, Coverage};
+///
+/// let mut job = Command::new("sh").args(["-c", "sleep 600 & wait"]).containment(Containment::Session).spawn()?;
+/// let report = job.kill_tree()?;
+/// assert!(report.coverage() >= Coverage::Group);
+/// job.wait()?;
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Containment {
-    /// A process group of the child's own, and where one can be made a control group, too: below the one that
-    /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own.
+    /// A process group that the child leads, and a control group of its own where one can be created. The
+    /// control group is below the group that [`Command::cgroup`](crate::Command::cgroup) names, or else below
+    /// the group of this process.
     ///
-    /// A command that joins another process group or starts a session does that instead.
+    /// If the command joins another process group or starts a session, it does that instead.
     #[default]
     Auto,
-    /// A control group of the child's own, version 2 (cgroups(7)). It is made at each start, below the one that
-    /// [`Command::cgroup`](crate::Command::cgroup) names, or else below this process's own, and is removed when it is empty
-    /// and the [`Child`](crate::Child) is dropped.
+    /// A control group (version 2, cgroups(7)) of the child's own. Each start creates it, below the group
+    /// that [`Command::cgroup`](crate::Command::cgroup) names, or else below the group of this process. It is
+    /// removed when it is empty and the [`Child`](crate::Child) is dropped.
     ///
-    /// A descendant leaves it only by a write to the file `cgroup.procs` of another group. A child with this process's user may
-    /// do that, because this process may. A child with another user ([`Command::uid`](crate::Command::uid)) may not, unless
-    /// that user may write to that file in a group above. [`Coverage`](crate::Coverage) says which of both held.
+    /// A descendant leaves the group only by a write to the file `cgroup.procs` of another group. A child
+    /// with this process's user can do that, because this process can. A child with another user
+    /// ([`Command::uid`](crate::Command::uid)) cannot, unless that user may write to that file in a group
+    /// above. [`Coverage`](crate::Coverage) tells which of the two held.
     ///
-    /// Linux. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported); where none can be made,
-    /// [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Cgroup`](crate::Stage::Cgroup).
+    /// Linux only. On other systems the start returns [`Error::Unsupported`](crate::Error::Unsupported). If
+    /// no group can be created, it returns [`Error::Spawn`](crate::Error::Spawn) at
+    /// [`Stage::Cgroup`](crate::Stage::Cgroup).
     Cgroup,
-    /// This process becomes a reaper (`PROC_REAP_ACQUIRE` of procctl(2)): orphans among its descendants fall to it, instead
-    /// of to init, and the kernel tells from which child each descends. No descendant can leave. One that becomes a reaper
-    /// itself hides its own descendants until it ends; with its end they fall to this process.
+    /// This process becomes a reaper (`PROC_REAP_ACQUIRE` of procctl(2)). It inherits its orphaned
+    /// descendants instead of init, and the kernel records from which child each of them descends. No
+    /// descendant can leave. If a descendant becomes a reaper itself, its own descendants are hidden until it
+    /// ends; then this process inherits them.
     ///
-    /// That is for the whole process, and for good: orphans of its other children fall to it, too, and stay zombies if
-    /// nobody waits for them.
+    /// The setting holds for the whole process, and cannot be reverted. This process also inherits the
+    /// orphans of its other children, which stay zombies unless they are waited for.
     ///
-    /// FreeBSD. Elsewhere [`Error::Unsupported`](crate::Error::Unsupported).
+    /// FreeBSD only. On other systems the start returns [`Error::Unsupported`](crate::Error::Unsupported).
     Reaper,
-    /// A session of the child's own, as [`Command::setsid`](crate::Command::setsid). A descendant leaves it by starting
-    /// another.
+    /// A session that the child leads, as with [`Command::setsid`](crate::Command::setsid). A descendant
+    /// leaves it by starting another session.
     Session,
-    /// A process group of the child's own, as [`Command::process_group`](crate::Command::process_group) with 0. A
-    /// descendant leaves it by joining or starting another: interactive shells do.
+    /// A process group that the child leads, as with
+    /// [`Command::process_group(0)`](crate::Command::process_group). A descendant leaves it by joining or
+    /// starting another group, as interactive shells do.
     Group,
 }

@@ -1,4 +1,4 @@
-//! The environment of a child: the parent's with changes, or one from nothing.
+//! The environment of a child: that of the parent with changes, or an empty one with additions.
 
 use crate::error::InputError;
 use std::collections::BTreeMap;
@@ -31,18 +31,19 @@ impl Environment {
         self.changes.clear();
     }
 
-    /// Whether nothing of the parent's is inherited.
+    /// Returns true if the child inherits no variable of the parent.
     pub(crate) fn is_cleared(&self) -> bool {
         self.cleared
     }
 
-    /// What was set or removed.
+    /// The variables that were set (`Some`) or removed (`None`).
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
     }
 
-    /// The variables that the child gets: those of the parent in their order, or as soon as one is changed all in the order
-    /// of their names, as std gives them. `vars_os` copies under std's lock, so that a change in another thread is seen whole or not at all.
+    /// Resolves the variables of the child. Without changes they keep the order of the parent. With any
+    /// change they are all sorted by name, as in std. The call of `vars_os` copies under std's lock, so it
+    /// sees a concurrent change whole or not at all.
     pub(crate) fn resolve(&self) -> Variables {
         let mut variables: Vec<_> = if self.cleared { Vec::new() } else { env::vars_os().collect() };
         if self.changes.is_empty() {
@@ -55,13 +56,13 @@ impl Environment {
         Variables(variables)
     }
 
-    /// Refuses names that cannot be told from others once they stand in an environment.
+    /// Checks that each name can be parsed back from its `NAME=value` string, and that there is no NUL byte.
     pub(crate) fn check(&self) -> Result<(), InputError> {
         for (name, value) in self.changes() {
             if name.is_empty() {
                 return Err(InputError::EmptyEnvName);
             }
-            // As std and the C libraries read `=A=x`: a leading `=` belongs to the name.
+            // std and the C libraries parse `=A=x` in the same way: a leading `=` belongs to the name.
             if name.as_bytes().iter().skip(1).any(|&byte| byte == b'=') {
                 return Err(InputError::EqualsInEnvName { name: name.to_owned() });
             }
@@ -88,12 +89,12 @@ impl Variables {
         self.0.retain(|(this, _)| this != name);
     }
 
-    /// The value of a variable.
+    /// Returns the value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_os_str())
     }
 
-    /// All variables in their order.
+    /// Iterates over the variables in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }

@@ -1,30 +1,42 @@
-//! Which directories are searched for a program.
+//! The directories that are searched for a program.
 
 use super::environment::Variables;
 use std::env;
 use std::ffi::{OsStr, OsString};
 
-/// Which directories a program named without a slash is searched in.
+/// The list of directories in which a program without a slash is searched
+/// ([`Command::search_path`](crate::Command::search_path)).
 ///
-/// An empty element of a list is skipped: it is not the working directory. Write `.` for that. A relative element is
-/// relative to the *child's* working directory.
+/// An empty element of a list is skipped; it does not mean the working directory, as it does for execvp(3).
+/// Write `.` for the working directory. A relative element is resolved in the *child's* working directory.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, SearchPath};
+///
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "exit 0"]).env_clear().search_path(SearchPath::Given("/usr/bin:/bin".into()));
+/// assert!(command.status()?.success());
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SearchPath {
-    /// The `PATH` that the child will have, whether inherited or set; [`SearchPath::FALLBACK`] if it has none.
+    /// The `PATH` of the child, inherited or set, or [`SearchPath::FALLBACK`] if it has none.
     #[default]
     Child,
-    /// The parent's `PATH`, whatever the child's is; [`SearchPath::FALLBACK`] if it has none.
+    /// The `PATH` of the parent, whatever the child's is, or [`SearchPath::FALLBACK`] if the parent has none.
     Parent,
     /// This list, separated by colons.
     Given(OsString),
 }
 
 impl SearchPath {
-    /// Where to search without a `PATH`: what execvp(3) does in the C libraries of today.
+    /// The list that is searched without a `PATH`: that of execvp(3) in current C libraries.
     pub const FALLBACK: &'static str = "/bin:/usr/bin";
 
-    /// The list of directories.
+    /// Returns the list of directories.
     pub(crate) fn list(&self, child: &Variables) -> OsString {
         let list = match self {
             Self::Child => child.get("PATH").map(OsStr::to_owned),

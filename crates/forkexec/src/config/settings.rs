@@ -1,4 +1,5 @@
-//! What a command was told, as it was told: data without checks. `prepare` makes a plan of it.
+//! The settings of a command, as the caller made them, without checks. `prepare` checks them and makes a
+//! plan.
 
 mod debug;
 
@@ -12,13 +13,13 @@ use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// A closure of the user's.
+/// A closure of the user.
 pub(crate) type PreExec<'fd> = Box<dyn Fn() -> Result<(), HookError> + Send + Sync + 'fd>;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is one option that was given or not")]
 pub(crate) struct Settings<'fd> {
     pub(crate) program: OsString,
-    /// The arguments, the zeroth among them.
+    /// The arguments, including the zeroth.
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Environment,
     pub(crate) search: SearchPath,
@@ -26,7 +27,8 @@ pub(crate) struct Settings<'fd> {
     pub(crate) streams: [Option<Stdio>; 3],
     pub(crate) keep: Vec<FdSource<'fd>>,
     pub(crate) mappings: Vec<(FdSource<'fd>, Fd)>,
-    /// The names of the sockets that are announced, in the order of their numbers. Each is a mapping, too.
+    /// The names of the sockets of `listen_fd`, in the order of their numbers. Each socket is also in
+    /// `mappings`.
     pub(crate) sockets: Vec<String>,
     pub(crate) close: Option<CloseStrategy>,
     pub(crate) directory: Option<Directory<'fd>>,
@@ -58,15 +60,15 @@ pub(crate) struct Settings<'fd> {
 }
 
 impl<'fd> Settings<'fd> {
-    /// Whether the child will need nothing of the parent's table but what the command names, and may get it by the call
-    /// that leaves out the rest.
+    /// Returns true if the child needs only the descriptors that the command names, so that the call which
+    /// unshares the table may leave out the rest.
     pub(crate) fn needs_only_what_it_names(&self) -> bool {
         self.close == Some(CloseStrategy::Bulk)
             && self.hooks.is_empty()
             && self.spawn_policy != SpawnPolicy::Fork
     }
 
-    /// The working directory, if it was given by descriptor.
+    /// The working directory, if it was set by descriptor.
     pub(crate) fn directory_fd(&self) -> Option<&FdSource<'fd>> {
         match &self.directory {
             Some(Directory::Fd(fd)) => Some(fd),
@@ -74,13 +76,13 @@ impl<'fd> Settings<'fd> {
         }
     }
 
-    /// Whether the child leads a session, for its own sake or its tree's.
+    /// Returns true if the child leads a session, whether `setsid` or its containment asks for it.
     pub(crate) fn starts_session(&self) -> bool {
         self.session || self.containment == Some(Containment::Session)
     }
 
-    /// The process group that the child joins; 0 is a new one. The leader of a session leads a group already, and may not
-    /// ask for one.
+    /// The process group that the child joins; 0 is a new one. The leader of a session already leads a group,
+    /// and setpgid(2) fails for it, so it joins none.
     pub(crate) fn joins_group(&self) -> Option<i32> {
         let of_tree = matches!(self.containment, Some(Containment::Auto | Containment::Group)).then_some(0);
         self.process_group.or(of_tree).filter(|_| !self.starts_session())
@@ -128,74 +130,132 @@ impl<'fd> Settings<'fd> {
     }
 }
 
-/// A working directory as it was given.
+/// A working directory, as the caller set it.
 #[derive(Debug)]
 pub(crate) enum Directory<'fd> {
     Path(PathBuf),
     Fd(FdSource<'fd>),
 }
 
-/// What becomes of signals that the parent ignores. A child inherits that: it is how `nohup` works, and how a child of a
-/// Rust or Python program would never get `SIGPIPE`.
+/// The ignored signals that are reset to their default action in the child
+/// ([`Command::ignored_signals`](crate::Command::ignored_signals)).
+///
+/// A child inherits the signals that its parent ignores (signal(7)). `nohup` relies on it. Rust and Python
+/// programs ignore `SIGPIPE`, so that without a reset their children would never get it.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, IgnoredSignals};
+/// use std::os::unix::process::ExitStatusExt;
+///
+/// const SIGPIPE: i32 = 13;
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "kill -PIPE $$; exit 7"]);
+/// assert_eq!(command.status()?.signal(), Some(SIGPIPE));
+/// assert_eq!(command.ignored_signals(IgnoredSignals::Keep).status()?.code(), Some(7));
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IgnoredSignals {
-    /// `SIGPIPE` and `SIGXFSZ`, which language runtimes ignore for their own sake, and `SIGCHLD`, without which a
-    /// child cannot wait for its own children, get their default action. Others stay ignored.
+    /// Resets `SIGPIPE` and `SIGXFSZ`, which language runtimes ignore for their own use, and `SIGCHLD`: if it
+    /// is ignored, the child cannot wait for its own children. Other signals stay ignored.
     #[default]
     Restore,
-    /// All get their default action.
+    /// Resets all signals.
     RestoreAll,
-    /// All stay ignored.
+    /// Resets none.
     Keep,
 }
 
-/// What becomes of an executable file that the kernel does not recognise, such as a script without a `#!` line.
+/// The action of exec for an executable file that the kernel does not recognize, such as a script without a
+/// `#!` line ([`Command::enoexec_fallback`](crate::Command::enoexec_fallback)).
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, EnoexecFallback};
+/// use std::fs::{self, Permissions};
+/// use std::os::unix::fs::PermissionsExt;
+///
+/// let script = std::env::temp_dir().join(format!("forkexec-doc-{}", std::process::id()));
+/// fs::write(&script, "exit 3\n")?;
+/// fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+///
+/// let refused = Command::new(&script).status();
+/// let status = Command::new(&script).enoexec_fallback(EnoexecFallback::Shell).status();
+/// fs::remove_file(&script)?;
+/// assert!(refused.is_err());
+/// assert_eq!(status?.code(), Some(3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnoexecFallback {
-    /// An error with `ENOEXEC`.
+    /// The start fails with `ENOEXEC`.
     #[default]
     Refuse,
-    /// `/bin/sh` runs it, as it would from execvp(3).
+    /// `/bin/sh` runs the file, as with execvp(3).
     Shell,
 }
 
-/// What becomes of a child whose handle is dropped before it was waited for
+/// The policy for a child whose handle is dropped before it was waited for
 /// ([`Command::on_drop`](crate::Command::on_drop)).
 ///
-/// Where [`Command::containment`](crate::Command::containment) said what holds together all that descends from the child, it is about all
-/// of them, also if the child itself was waited for.
+/// If the command sets a [`containment`](crate::Command::containment), the policy applies to the child and
+/// all its descendants, even if the child itself was waited for.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, OnDrop};
+///
+/// let child = Command::new("sleep").arg("600").on_drop(OnDrop::KillAndWait).spawn()?;
+/// drop(child); // the child is dead and reaped
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDrop {
-    /// It runs on. When it ends no zombie stays: a thread of this library takes its status.
+    /// The child continues to run. When it ends, a thread of this library reaps it, so that no zombie stays.
     ///
-    /// The thread lives only as long as there are such children, holds the [handle](crate::Child::exit_fd) of each and a pipe,
-    /// and blocks all signals. A child that has ended already when it is dropped needs no thread.
+    /// The thread lives only as long as there are such children. It holds the
+    /// [`exit_fd`](crate::Child::exit_fd) of each and a pipe, and blocks all signals. If the child has
+    /// already ended when it is dropped, it is reaped without the thread.
     #[default]
     Leave,
-    /// It is killed, and not waited for: as with [`Leave`](Self::Leave), a thread takes its status.
+    /// The child is killed with `SIGKILL`. The drop does not wait; as with [`Leave`](Self::Leave), a thread
+    /// reaps the child.
     Kill,
-    /// It is killed and waited for, which takes as long as its death does: nothing is left of it.
+    /// The child is killed with `SIGKILL` and waited for. The drop blocks until the child is dead, and
+    /// nothing is left of it.
     KillAndWait,
-    /// It runs on, and nobody takes its status, as with std: it stays a zombie until its parent ends or other code waits for it,
-    /// and keeps its number so long.
+    /// The child continues to run and is never reaped by this library, as with std. When it ends it stays a
+    /// zombie, and keeps its pid, until the parent exits or other code waits for it.
     Abandon,
 }
 
-/// By which means a child may be started ([`Command::spawn_policy`](crate::Command::spawn_policy)).
+/// The policy for the system call that starts a child
+/// ([`Command::spawn_policy`](crate::Command::spawn_policy)).
+///
+/// # Examples
+///
+/// See [`Command::spawn_policy`](crate::Command::spawn_policy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SpawnPolicy {
-    /// The fastest one that can be had: fork(2) where nothing else is there, a pre-exec closure needs it, or the kernel
-    /// refuses the others. [`Child::method`](crate::Child::method) tells which it was.
+    /// The fastest method that works. It is fork(2) if the system has nothing else, if the command has a
+    /// pre-exec closure, or if the kernel refuses the other methods. [`Child::method`](crate::Child::method)
+    /// returns the method that was used.
     #[default]
     Auto,
-    /// One that does not copy the parent's memory map, or an error: never fork(2), which takes the longer the more memory
-    /// the parent has. An emulator may copy the memory of the first child without saying so; its
-    /// [`method`](crate::Child::method) is then [`SpawnMethod::Fork`](crate::SpawnMethod::Fork), and later starts fail.
+    /// A method that does not copy the parent's memory map, or an error. It is never fork(2), whose cost
+    /// grows with the memory of the parent.
+    ///
+    /// An emulator may silently copy the memory for the first child. The [`method`](crate::Child::method) of
+    /// that child is [`SpawnMethod::Fork`](crate::SpawnMethod::Fork), and later starts return an error.
     NoFork,
-    /// fork(2).
+    /// Always fork(2).
     Fork,
 }

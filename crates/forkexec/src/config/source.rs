@@ -1,11 +1,27 @@
-//! A descriptor that is handed to a child: borrowed, or owned by the command.
+//! A descriptor to pass to a child: borrowed, or owned by the command.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// A descriptor for a child: borrowed for as long as the command lives, or owned by it.
+/// A descriptor to pass to a child: borrowed for as long as the command lives, or owned by it.
 ///
-/// It is made from anything that owns a descriptor (`File`, `OwnedFd`, `TcpListener`, `PipeWriter` …), or from a
-/// reference to it.
+/// It is created with `From` from any type that owns a descriptor (`File`, `OwnedFd`, `TcpListener`,
+/// `PipeWriter` …), or from a reference to any type that implements [`AsFd`].
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, FdSource};
+/// use std::fs::File;
+///
+/// let hosts = File::open("/etc/hosts")?;
+/// let borrowed = FdSource::from(&hosts);
+/// let owned = FdSource::from(File::open("/etc/passwd")?);
+///
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "cat <&7 >/dev/null && cat <&8 >/dev/null"]).map_fd(borrowed, 7).map_fd(owned, 8);
+/// assert!(command.status()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FdSource<'fd>(Inner<'fd>);
 

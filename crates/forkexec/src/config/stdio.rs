@@ -1,4 +1,4 @@
-//! What a child's standard input, output and error are.
+//! The source of a child's standard input, output and error.
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Stderr, Stdout};
@@ -7,7 +7,21 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-/// What one of a child's standard descriptors is to be, as [`std::process::Stdio`].
+/// The source of one of a child's standard streams, as [`std::process::Stdio`].
+///
+/// It is created by a function of this type, or with `From` from a file, a pipe, a socket, or one of the
+/// parent's standard streams.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Stdio};
+/// use std::fs::File;
+///
+/// let status = Command::new("cat").stdin(File::open("/dev/null")?).stdout(Stdio::inherit()).status()?;
+/// assert!(status.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Stdio(pub(crate) Kind);
 
@@ -18,28 +32,72 @@ pub(crate) enum Kind {
     Piped,
     Closed,
     Fd(OwnedFd),
-    /// A standard stream of the parent, by its number there.
+    /// A standard stream of the parent, by its number in the parent.
     Parent(RawFd),
 }
 
 impl Stdio {
-    /// The parent's own. One that is closed in the parent is closed in the child, too.
+    /// Inherits the parent's stream. If it is closed in the parent, it is closed in the child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// Command::new("echo").arg("hello").stdout(Stdio::inherit()).status()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn inherit() -> Self {
         Self(Kind::Inherit)
     }
 
-    /// `/dev/null`.
+    /// Opens `/dev/null`: reads return end of file, and writes are discarded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// Command::new("echo").arg("hello").stdout(Stdio::null()).status()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn null() -> Self {
         Self(Kind::Null)
     }
 
-    /// A new pipe, whose other end is in the [`Child`](crate::Child).
+    /// Creates a new pipe between the parent and the child. The parent's end is in the
+    /// [`Child`](crate::Child).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    /// use std::io::Read;
+    ///
+    /// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let mut text = String::new();
+    /// child.stdout.take().ok_or("stdout is piped")?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "hello\n");
+    /// child.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn piped() -> Self {
         Self(Kind::Piped)
     }
 
-    /// Nothing: the number is not open in the child. Few programs expect that: the first file that they open gets
-    /// the number.
+    /// Closes the stream: its number is not open in the child.
+    ///
+    /// Few programs expect that. The first file that such a program opens gets the number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let status = Command::new("sh").args(["-c", "test ! -e /dev/fd/0"]).stdin(Stdio::closed()).status()?;
+    /// assert!(status.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn closed() -> Self {
         Self(Kind::Closed)
     }
@@ -71,7 +129,7 @@ owners![
     ChildStderr,
 ];
 
-/// The child's stream becomes a duplicate of the parent's standard output.
+/// Makes the child's stream a duplicate of the parent's standard output.
 ///
 /// # Examples
 ///
@@ -88,7 +146,7 @@ impl From<Stdout> for Stdio {
     }
 }
 
-/// The child's stream becomes a duplicate of the parent's standard error.
+/// Makes the child's stream a duplicate of the parent's standard error.
 impl From<Stderr> for Stdio {
     fn from(stream: Stderr) -> Self {
         Self(Kind::Parent(stream.as_raw_fd()))

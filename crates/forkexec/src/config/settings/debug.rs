@@ -1,4 +1,4 @@
-//! The debug forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
+//! The `Debug` forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
 
 use super::{Directory, Settings};
 use std::ffi::OsStr;
@@ -11,10 +11,11 @@ impl fmt::Debug for Settings<'_> {
     }
 }
 
-/// As std: `cd "/tmp" && env -u A B="x" "prog" "arg"`. `env` is there if only it can do what was asked.
+/// Formats as std does: `cd "/tmp" && env -u A B="x" "prog" "arg"`. `env` appears only if the shell's own
+/// syntax cannot express the change.
 fn shell_line(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(Directory::Path(path)) = &settings.directory {
-        // A path that begins with `-` would be an option, or `-` the previous directory.
+        // A path that begins with `-` would be parsed as an option, or as the previous directory.
         let prefix = if path.as_os_str().as_bytes().starts_with(b"-") { "./" } else { "" };
         write!(f, "cd {prefix}{} && ", Quoted(path.as_os_str()))?;
     }
@@ -41,7 +42,7 @@ fn shell_line(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     settings.args.iter().skip(1).try_for_each(|arg| write!(f, " {}", Quoted(arg)))
 }
 
-/// A list of fields: a setting that is missing here does not compile.
+/// Lists the fields, so that a setting which is missing here does not compile.
 fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Settings {
         program,
@@ -123,13 +124,13 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .finish()
 }
 
-/// Whether a shell takes `NAME=` for an assignment.
+/// Returns true if a shell parses `NAME=` as an assignment.
 fn is_identifier(name: &OsStr) -> bool {
     let starts_with_digit = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
     !starts_with_digit && name.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// The name of a variable: quoted only if it has to be.
+/// Formats the name of a variable, quoted only if necessary.
 struct Word<'a>(&'a OsStr);
 
 impl fmt::Display for Word<'_> {
@@ -138,10 +139,11 @@ impl fmt::Display for Word<'_> {
     }
 }
 
-/// A word that a shell reads as this string and nothing else.
+/// Formats a word that a shell parses as exactly this string.
 ///
-/// Double quotes as in std, if nothing in the string has a meaning between them; else single quotes. A control
-/// character, or what is no UTF-8, is written in the form `$'\n'` of POSIX.1-2024, which bash, zsh and ksh read.
+/// As in std the word is in double quotes if no character in it is special between them, and in single quotes
+/// otherwise. A control character or a byte that is not UTF-8 is written in the form `$'\n'` of POSIX.1-2024,
+/// which bash, zsh and ksh support.
 struct Quoted<'a>(&'a OsStr);
 
 impl fmt::Display for Quoted<'_> {
@@ -157,7 +159,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Octal escapes have three digits, so that a digit may follow.
+/// Octal escapes have three digits, so that a digit can follow.
 fn escaped(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("$'")?;
     for &byte in bytes {
@@ -219,7 +221,7 @@ mod tests {
         assert_eq!(format!("{command:?}"), format!("{stds:?}"));
     }
 
-    /// Every byte but NUL, and the characters that mean something to a shell.
+    /// Covers every byte but NUL, and the characters that are special to a shell.
     ///
     /// Faults: E19
     #[rstest]
