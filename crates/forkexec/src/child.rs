@@ -1,4 +1,4 @@
-//! A child that runs its program.
+//! The handle to a running child.
 
 pub(crate) mod close_method;
 pub(crate) mod communicate;
@@ -21,17 +21,36 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
-/// A child that runs its program, as [`std::process::Child`].
+/// A running or ended child process, as [`std::process::Child`].
 ///
-/// Dropping it neither ends the child nor waits for it, unless [`Command::on_drop`](crate::Command::on_drop) said
-/// otherwise. A child that is left to itself so leaves no zombie when it ends: [`OnDrop::Leave`](crate::OnDrop::Leave).
+/// By default, dropping a `Child` neither kills the child nor waits for it. A child that was dropped leaves
+/// no zombie when it ends. [`Command::on_drop`](crate::Command::on_drop) sets another policy: see
+/// [`OnDrop`](crate::OnDrop).
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Stdio};
+/// use std::io::{Read, Write};
+///
+/// let mut child = Command::new("tr").args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// child.stdin.take().ok_or("stdin is piped")?.write_all(b"hello\n")?; // closed at the end of this line
+/// let mut text = String::new();
+/// child.stdout.take().ok_or("stdout is piped")?.read_to_string(&mut text)?;
+/// assert_eq!(text, "HELLO\n");
+/// assert!(child.wait()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`communicate`](Self::communicate) does this without the danger of a deadlock.
 #[derive(Debug)]
 pub struct Child {
-    /// The writing end of its standard input, if that is a pipe.
+    /// The writing end of the child's standard input, if it is a pipe. Take it to write to the child and to
+    /// close it.
     pub stdin: Option<ChildStdin>,
-    /// The reading end of its standard output, if that is a pipe.
+    /// The reading end of the child's standard output, if it is a pipe.
     pub stdout: Option<ChildStdout>,
-    /// The reading end of its standard error, if that is a pipe.
+    /// The reading end of the child's standard error, if it is a pipe.
     pub stderr: Option<ChildStderr>,
     process: Process,
     method: SpawnMethod,
@@ -48,7 +67,8 @@ impl Child {
         held: TreeHandle,
     ) -> Self {
         let Launched { pid, pidfd, method, closed, timeline } = launched;
-        // SAFETY: a `Launcher` promises that its caller owns the descriptor, and `launched` ends here.
+        // SAFETY: the contract of `Launcher` makes its caller the owner of the descriptor, and `launched` is
+        // consumed here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
         let fd = pidfd.or_else(|| settings.pidfd.then(|| system::watch::from_birth(pid)).flatten());
@@ -64,38 +84,93 @@ impl Child {
         }
     }
 
-    /// The process id.
+    /// Returns the process id of the child.
+    ///
+    /// If the child was waited for, the id may belong to another process. The methods of this type account
+    /// for that, other code cannot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("true").spawn()?;
+    /// println!("the child has process id {}", child.id());
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn id(&self) -> u32 {
         self.process.handle().pid.unsigned_abs()
     }
 
-    /// A descriptor that refers to the child (pidfd_open(2)) and is readable when it has ended, where the system gives one
-    /// with the child: Linux 5.2 and later, where it is born with the child; a forked child gets one at once (5.3).
+    /// Returns a descriptor that refers to the child (pidfd_open(2)). It is readable when the child has
+    /// ended.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Linux 5.2 and later: the kernel creates the descriptor together with the child. If the child is
+    /// started by fork(2), the parent opens it right after the fork (Linux 5.3). Elsewhere, and with
+    /// [`create_pidfd(false)`](crate::Command::create_pidfd), this is `None`.
+    ///
+    /// # Examples
+    ///
+    /// See [`exit_fd`](Self::exit_fd), which is used in the same way.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.handle().pidfd()
     }
 
-    /// A descriptor that is readable when the child has ended, for any event loop: on Linux the [`pidfd`](Self::pidfd), on the
-    /// BSDs and macOS a queue of events. `None` on Solaris and illumos, where the system refuses one, and where
-    /// [`Command::create_pidfd`](crate::Command::create_pidfd) says no.
+    /// Returns a descriptor that is readable when the child has ended, for use with any event loop. It also
+    /// becomes readable if other code reaps the child, or if `SIGCHLD` is ignored.
     ///
-    /// It is readable also if other code took the child's status, or `SIGCHLD` is ignored.
+    /// # Platform-specific behavior
+    ///
+    /// On Linux this is the [`pidfd`](Self::pidfd), on the BSDs and macOS a kqueue(2) descriptor. It is
+    /// `None` on Solaris and illumos, if the system cannot open another descriptor, and with
+    /// [`create_pidfd(false)`](crate::Command::create_pidfd).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let mut child = Command::new("sleep").arg("0.1").spawn()?;
+    /// if let Some(fd) = child.exit_fd() {
+    ///     poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+    ///     assert!(child.try_wait()?.is_some_and(|status| status.success()));
+    /// }
+    /// # child.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn exit_fd(&self) -> Option<&ExitFd> {
         self.process.handle().fd.as_ref()
     }
 
-    /// Sets what becomes of it when it is dropped, and gives what was to become of it.
+    /// Sets the policy for a dropped child, and returns the previous one.
     #[cfg(feature = "tokio")]
     pub(crate) fn replace_on_drop(&mut self, policy: crate::OnDrop) -> crate::OnDrop {
         self.process.replace_on_drop(policy)
     }
 
-    /// How the child was started.
+    /// Returns the method by which the child was started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, SpawnMethod, SpawnPolicy};
+    ///
+    /// let mut child = Command::new("true").spawn_policy(SpawnPolicy::Fork).spawn()?;
+    /// assert_eq!(child.method(), SpawnMethod::Fork);
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn method(&self) -> SpawnMethod {
         self.method
     }
 
-    /// The method that closed the descriptors that the child was not given, on the running release.
+    /// Returns the method by which the child closed the descriptors that it does not inherit, on the running
+    /// release.
     ///
     /// # Examples
     ///
@@ -119,8 +194,20 @@ impl Child {
         }
     }
 
-    /// When each stage of the child began, counted from its start, if
-    /// [`Command::time_stages`](crate::Command::time_stages) asked for it.
+    /// Returns when each stage of the child began, counted from the start of the child. It is `None` unless
+    /// [`Command::time_stages`](crate::Command::time_stages) was called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    ///
+    /// let mut child = Command::new("true").time_stages().spawn()?;
+    /// let stages: Vec<_> = child.stage_times().ok_or("they are recorded")?.collect();
+    /// assert!(stages.iter().any(|(stage, _)| *stage == Stage::Exec));
+    /// child.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stage_times(&self) -> Option<impl Iterator<Item = (Stage, Duration)>> {
         let timeline = self.timeline?;
         let start = timeline.began(Stage::Start)?;
@@ -130,26 +217,39 @@ impl Child {
         }))
     }
 
-    /// Closes standard input and waits for the child to end. Called again, it gives the same status.
+    /// Closes standard input, waits for the child to end and returns its exit status. A later call returns
+    /// the same status.
     ///
-    /// A child that writes more than a pipe holds, while nobody reads it, waits for ever:
-    /// [`wait_with_output`](Self::wait_with_output) reads it.
+    /// The call does not read the child's output. If the child writes more to a pipe than the pipe holds, it
+    /// waits for a reader and never ends; use [`wait_with_output`](Self::wait_with_output) for such a child.
     ///
     /// # Errors
     ///
-    /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored.
+    /// Returns [`Error::StatusLost`] if other code reaped the child, or if `SIGCHLD` is ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// assert_eq!(child.wait()?.code(), Some(3));
+    /// assert_eq!(child.wait()?.code(), Some(3));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
         self.process.wait()
     }
 
-    /// Closes standard input and waits for the child to end: what it used, too. Called again, or after
-    /// [`wait`](Self::wait), it gives the same.
+    /// Closes standard input, waits for the child to end, and returns its exit status and its resource usage.
+    /// A later call returns the same, also after [`wait`](Self::wait).
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait), and [`Error::Unsupported`] where the system does not tell of a single child: Solaris and
-    /// illumos. The status can be waited for then.
+    /// - Returns the errors of [`wait`](Self::wait).
+    /// - Returns [`Error::Unsupported`] if the system does not report the usage of a single child (Solaris
+    ///   and illumos). [`wait`](Self::wait) still returns the status.
     ///
     /// # Examples
     ///
@@ -167,23 +267,38 @@ impl Child {
         self.process.wait_usage()
     }
 
-    /// The child's status if it has ended.
+    /// Returns the exit status of the child if it has ended, without blocking.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait).
+    /// Returns the errors of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// child.kill()?;
+    /// child.wait()?;
+    /// assert!(child.try_wait()?.is_some());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.process.try_wait()
     }
 
-    /// Closes standard input and waits for the child to end, but not longer than this: `None` if it still runs then.
+    /// Closes standard input and waits for the child to end, at most for `timeout`. Returns `None` if the
+    /// child still runs then.
     ///
-    /// Nothing is asked again and again: it waits for [`exit_fd`](Self::exit_fd), and where no such descriptor is to be had, a
+    /// The call does not poll at intervals. It waits on the [`exit_fd`](Self::exit_fd). If there is none, a
     /// thread waits for the child.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait), and [`Error::Child`] where that thread cannot be started.
+    /// - Returns the errors of [`wait`](Self::wait).
+    /// - Returns [`Error::Child`] if that thread cannot be started.
     ///
     /// # Examples
     ///
@@ -202,12 +317,19 @@ impl Child {
         self.process.wait_timeout(timeout)
     }
 
-    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped. Gives the child so long to end by itself, then sends
-    /// `SIGKILL`, and waits for it. If the end cannot be waited for with a limit of time, `SIGKILL` follows at once.
+    /// Sends `SIGTERM`, waits for the child to end, and sends `SIGKILL` if it still runs after `grace`.
+    /// Returns its exit status.
+    ///
+    /// `SIGCONT` follows `SIGTERM`, because a stopped child gets a signal only when it continues. If the call
+    /// cannot wait with a time limit, it sends `SIGKILL` at once.
     ///
     /// # Errors
     ///
-    /// Those of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
+    /// Returns the errors of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// See [`wait_timeout`](Self::wait_timeout).
     pub fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         self.terminate()?;
         match self.wait_timeout(grace) {
@@ -219,18 +341,22 @@ impl Child {
         self.wait()
     }
 
-    /// Ends the child and all that descends from it with `SIGKILL`, and waits until they have ended: what held, and so who may be
-    /// left. The child itself is still to be waited for.
+    /// Kills the child and its descendants with `SIGKILL`, waits until they have ended, and reports which
+    /// guarantee held. The child itself must still be waited for.
     ///
-    /// [`Command::containment`](crate::Command::containment) says at the start what is to hold the tree together. Where it said nothing, the
-    /// child's session or process group does, if it leads one, and it must not have been waited for. Where processes
-    /// are listed (Linux), those who descend from the child are looked for, too: each is stopped before it can start
-    /// another, until nobody new is found, and nobody is signalled by number. That takes some tens of microseconds for each
-    /// process of the system; a control group needs none of it.
+    /// [`Command::containment`](crate::Command::containment) chooses at the start how the tree is kept
+    /// together. If it was not set, the call uses the child's session or process group, if the child leads
+    /// one and was not waited for.
+    ///
+    /// On systems that list processes (Linux), the call also searches for the descendants of the child. It
+    /// stops each one before that can start another, and repeats until it finds no new one. Every signal goes
+    /// to a pidfd, never to a process id. The search takes some tens of microseconds for each process of the
+    /// system. A control group does not need it.
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if a control group, a process group or the child may not be signalled.
+    /// Returns [`Error::Child`] if a signal to a control group, a process group or the child is not
+    /// permitted.
     ///
     /// # Examples
     ///
@@ -247,46 +373,88 @@ impl Child {
         self.process.kill_tree(true)
     }
 
-    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped.
+    /// Sends `SIGTERM`, then `SIGCONT` in case the child is stopped.
     pub(crate) fn terminate(&self) -> Result<(), Error> {
         self.process.terminate()
     }
 
-    /// As [`kill_tree`](Self::kill_tree), without waiting for the ends.
+    /// Kills the tree as [`kill_tree`](Self::kill_tree) does, without waiting until it has ended.
     #[cfg(feature = "tokio")]
     pub(crate) fn start_kill_tree(&mut self) -> Result<KillReport, Error> {
         self.process.kill_tree(false)
     }
 
-    /// Closes standard input, sends `SIGTERM` to the child and all that descends from it, and `SIGCONT` for those that are
-    /// stopped. Gives them so long to end by themselves, then does what [`kill_tree`](Self::kill_tree) does, and waits for the
-    /// child. It comes to that whatever failed before: [`KillReport::failure`] tells.
+    /// Closes standard input, sends `SIGTERM` to the child and its descendants, waits for them to end, and
+    /// kills those that still run after `grace`. Returns the exit status of the child and a report.
+    ///
+    /// `SIGCONT` follows `SIGTERM` for processes that are stopped. The kill is that of
+    /// [`kill_tree`](Self::kill_tree), and happens even if an earlier step failed; [`KillReport::failure`]
+    /// returns that error.
     ///
     /// # Errors
     ///
-    /// Those of [`kill_tree`](Self::kill_tree) and of [`wait`](Self::wait).
+    /// Returns the errors of [`kill_tree`](Self::kill_tree) and of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::time::Duration;
+    ///
+    /// let mut server = Command::new("sh").args(["-c", "sleep 600 & wait"]).process_group(0).spawn()?;
+    /// let (status, report) = server.terminate_tree_then_kill(Duration::from_secs(5))?;
+    /// assert!(!status.success() && report.refused() == 0);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn terminate_tree_then_kill(&mut self, grace: Duration) -> Result<(ExitStatus, KillReport), Error> {
         drop(self.stdin.take());
         self.process.terminate_tree_then_kill(grace)
     }
 
-    /// Sends `SIGKILL`. A child that was waited for has no process any more, and nothing is sent to whoever has its
-    /// number now.
+    /// Sends `SIGKILL` to the child. If the child was waited for, nothing is sent, because another process
+    /// may have its id.
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if the signal may not be sent: the child changed its user. [`Error::StatusLost`] if waiting for
-    /// the child gave that.
+    /// - Returns [`Error::Child`] if the signal is not permitted, because the child changed its user.
+    /// - Returns [`Error::StatusLost`] if waiting for the child returned it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::os::unix::process::ExitStatusExt;
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.kill()?;
+    /// assert_eq!(child.wait()?.signal(), Some(9));
+    /// child.kill()?; // no effect
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn kill(&mut self) -> Result<(), Error> {
         self.send_signal(libc::SIGKILL)
     }
 
-    /// Sends a signal, as [`kill`](Self::kill) does.
+    /// Sends a signal to the child. If the child was waited for, nothing is sent, as with
+    /// [`kill`](Self::kill).
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if the signal may not be sent, or there is none with this number. [`Error::StatusLost`] as for
-    /// [`kill`](Self::kill).
+    /// - Returns [`Error::Child`] if the signal is not permitted, or if there is no signal with this number.
+    /// - Returns [`Error::StatusLost`] if waiting for the child returned it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::os::unix::process::ExitStatusExt;
+    ///
+    /// const SIGTERM: i32 = 15;
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.send_signal(SIGTERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(SIGTERM));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
         self.process.signal(signal)
     }

@@ -1,24 +1,30 @@
-//! How a child closed the descriptors that it was not given.
+//! The method by which a child closed descriptors.
 
 use std::fmt;
 
-/// How a child closed the descriptors that it was not given
+/// The method by which a child closed the descriptors that it does not inherit
 /// ([`Child::close_method`](crate::Child::close_method)).
+///
+/// # Examples
+///
+/// See [`Child::close_method`](crate::Child::close_method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseMethod {
-    /// Nothing was closed: the child inherits every descriptor.
+    /// The child closed nothing: it inherits every descriptor that is not close-on-exec.
     None,
-    /// A bulk call, with its name on the running release: `closefrom` on FreeBSD 12.1, `close_range` on later ones.
+    /// The child made one call that closes many descriptors. The text is the name of the call on the running
+    /// release: `closefrom` on FreeBSD 12.1, `close_range` on later ones.
     Bulk(&'static str),
-    /// The child listed the open descriptors and closed each; the text names the list, such as `/proc/self/fd`.
+    /// The child listed the open descriptors and closed each of them. The text is the name of the list, such
+    /// as `/proc/self/fd`.
     Enumerate(&'static str),
-    /// The child tried each number up to the highest possible one.
+    /// The child tried to close each number up to the highest possible one.
     Loop,
 }
 
 impl CloseMethod {
-    /// The name: that of the call or of the list, `loop`, or `nothing`.
+    /// Returns the name of the call or of the list, `loop`, or `nothing`.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The process of a child: what is known of its end, and what becomes of it when nobody holds it any more.
+//! The process of a child: its state, its tree, and the policy that applies when it is dropped.
 
 use crate::child::reaper::{self, Unreaped};
 use crate::child::tree::{Coverage, KillReport, TreeHandle};
@@ -14,20 +14,20 @@ use std::time::{Duration, Instant};
 /// A child that runs, or has ended.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// There until it is dropped.
+    /// `Some` until the drop.
     handle: Option<Handle>,
     ended: Option<Ended>,
-    /// Its status was left where it is, so that its number is its own.
+    /// The status was left in place (`WNOWAIT`), so that the pid is not reused.
     is_kept: bool,
     held: TreeHandle,
     on_drop: OnDrop,
 }
 
-/// How a child ended.
+/// The end of a child.
 #[derive(Clone, Copy, Debug)]
 enum Ended {
     With(Ending),
-    /// Somebody else took its status.
+    /// Other code took the status.
     Unseen,
 }
 
@@ -40,25 +40,25 @@ impl Process {
         self.handle.as_ref().expect("it is there until it is dropped")
     }
 
-    /// Sets what becomes of it when it is dropped, and gives what was to become of it.
+    /// Sets the policy for a dropped child, and returns the previous one.
     #[cfg(feature = "tokio")]
     pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
         std::mem::replace(&mut self.on_drop, policy)
     }
 
-    /// Waits until it has ended.
+    /// Waits for the child to end.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus, Error> {
         self.ending().map(|ending| ending.status)
     }
 
-    /// Waits until it has ended: what it used, too.
+    /// Waits for the child to end, and returns its resource usage as well.
     pub(crate) fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
         let Ending { status, usage } = self.ending()?;
         let usage = usage.ok_or(Error::Unsupported {
             operation: "tell what a single child used",
             system: crate::sys::backend::capabilities().system,
         })?;
-        // The parent's peak is that of the first question: later it may be higher.
+        // The parent's peak is read at the first call only, because it may grow later.
         let usage = match usage.inherited {
             0 => ResourceUsage { inherited: crate::sys::system::pidfd::inherited_peak(), ..usage },
             _ => usage,
@@ -75,7 +75,7 @@ impl Process {
         self.note(waited)
     }
 
-    /// Its status if it has ended.
+    /// Returns the status if the child has ended.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
         let ending = match self.ended {
             Some(ended) => Some(self.ending_of(ended)?),
@@ -87,7 +87,7 @@ impl Process {
         Ok(ending.map(|ending| ending.status))
     }
 
-    /// Its status if it ends within this time.
+    /// Returns the status if the child ends within this time.
     pub(crate) fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>, Error> {
         if let Some(status) = self.try_wait()? {
             return Ok(Some(status));
@@ -95,7 +95,7 @@ impl Process {
         if self.handle().ends_within(timeout)? { self.wait().map(Some) } else { Ok(None) }
     }
 
-    /// Sends a signal, unless it was waited for.
+    /// Sends a signal, unless the child was waited for.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
         match self.ended {
             Some(ended) => self.ending_of(ended).map(drop),
@@ -103,18 +103,18 @@ impl Process {
         }
     }
 
-    /// Asks it to end. A stopped child gets `SIGTERM` only when it is continued.
+    /// Sends `SIGTERM`. A stopped child gets it only when it continues, so `SIGCONT` follows.
     pub(crate) fn terminate(&self) -> Result<(), Error> {
         self.signal(libc::SIGTERM)?;
         self.signal(libc::SIGCONT)
     }
 
-    /// Kills it and all that descends from it.
+    /// Kills the child and its descendants.
     pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<KillReport, Error> {
         let is_ours = self.owns_number();
         let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree);
         if is_ours {
-            // It was among the others, unless they are not known.
+            // The tree includes the child, unless no process of the tree is known.
             let sent = self.handle().signal(libc::SIGKILL);
             if killed.as_ref().is_ok_and(|killed| killed.coverage == Coverage::Child) {
                 sent?;
@@ -123,7 +123,8 @@ impl Process {
         killed
     }
 
-    /// Asks all to end, waits so long for that, and kills who is left, whatever failed before.
+    /// Sends `SIGTERM` to the tree, waits at most for `grace`, and kills what is left, even if an earlier
+    /// step failed.
     pub(crate) fn terminate_tree_then_kill(
         &mut self,
         grace: Duration,
@@ -145,7 +146,8 @@ impl Process {
         Ok((self.wait()?, killed))
     }
 
-    /// Whether the number is the child's: it was not waited for, or its status was left, and nobody else took it.
+    /// Returns true if the pid is still the child's: the child was not waited for, or its status was left in
+    /// place, and other code did not reap it.
     fn owns_number(&mut self) -> bool {
         if self.ended.is_some() && !self.is_kept {
             return false;
@@ -155,13 +157,13 @@ impl Process {
         is_ours
     }
 
-    /// What is to become of the status: see [`TreeHandle::needs_number`].
+    /// Chooses whether a wait takes the status or leaves it in place: see [`TreeHandle::needs_number`].
     fn status(&self) -> Status {
         let leaves = self.held.needs_number() && self.handle().leaves_status();
         if leaves { Status::Leave } else { Status::Take }
     }
 
-    /// Remembers how it ended: its number may be another process's from now on.
+    /// Records how the child ended. From now on the pid may belong to another process.
     fn note(&mut self, waited: Result<Ending, Error>) -> Result<Ending, Error> {
         match &waited {
             Ok(ending) => {
@@ -181,7 +183,7 @@ impl Process {
         }
     }
 
-    /// Ends it, or its tree, as the policy says. Nobody is there to hear of an error.
+    /// Kills the child, or its tree, as the policy says. A drop has no way to return an error.
     fn end(&mut self, waits: bool) {
         if self.held.is_chosen() {
             let _ = self.kill_tree(waits);

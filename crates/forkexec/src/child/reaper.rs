@@ -1,8 +1,8 @@
-//! A thread that takes the status of children which nobody holds any more, so that none stays a zombie.
+//! A thread that reaps dropped children, so that none stays a zombie.
 //!
-//! It is there only as long as there are such children, and so are the two descriptors by which it is told of more. It
-//! waits for descriptors, as poll(2) does: no handler for `SIGCHLD`, no child of other code is touched. A child without a
-//! descriptor has a thread of its own that waits for it.
+//! The thread and the two descriptors of its pipe exist only as long as there are such children. The thread
+//! waits on descriptors with poll(2). It installs no handler for `SIGCHLD` and touches no child of other
+//! code. A child without a descriptor gets a thread of its own.
 
 use crate::error::Error;
 use crate::sys::cgroup::{ChildCgroup, has_line};
@@ -15,16 +15,16 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What somebody left.
+/// The remains of a dropped handle.
 #[derive(Debug)]
 pub(crate) enum Unreaped {
-    /// A child whose status is to be taken when it ends.
+    /// A child to reap when it ends.
     Child(Handle),
-    /// A control group that is to be removed when nobody is in it any more.
+    /// A control group to remove when it is empty.
     Group(ChildCgroup),
 }
 
-/// What the thread is told of more by.
+/// The queue of the thread, and the pipe that wakes it.
 struct Queue {
     bell: Option<PipeWriter>,
     waiting: Vec<Unreaped>,
@@ -37,33 +37,34 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes what is left over: at once if it has ended, else when it does.
+/// Reaps a child or removes a group: at once if it has ended, or else when it does.
 pub(crate) fn enqueue(left: Unreaped) {
     let Some(left) = left.try_reap() else { return };
     let mut queue = queue();
     queue.waiting.push(left);
     let is_first = queue.waiting.len() == 1;
     match &mut queue.bell {
-        // The thread takes all that wait at once. The pipe cannot be full, as it is rung for the first of them alone.
+        // The thread takes all waiting entries at once. The pipe cannot fill up, because only the first entry
+        // writes to it.
         Some(bell) if is_first => drop(bell.write(&[0])),
         Some(_) => {}
         None => open(&mut queue),
     }
 }
 
-/// Starts the thread, which begins with what waits.
+/// Starts the thread, which begins with the waiting entries.
 fn open(queue: &mut Queue) {
     let Ok((hears, bell)) = io::pipe() else {
-        // No descriptor is to be had.
+        // No descriptor is free.
         return queue.waiting.drain(..).for_each(Unreaped::wait_on_own_thread);
     };
-    // Where no thread can be had, what waits is tried again with the next.
+    // If no thread can be started, the entries stay in the queue until the next attempt.
     if start_thread("forkexec-reaper", move || run(hears)).is_ok() {
         queue.bell = Some(bell);
     }
 }
 
-/// Takes what waits, or closes the queue if there is nothing to be done.
+/// Takes the waiting entries, or closes the queue if there is nothing to do.
 fn take_waiting(is_idle: bool) -> Option<Vec<Unreaped>> {
     let mut queue = queue();
     if is_idle && queue.waiting.is_empty() {
@@ -81,7 +82,7 @@ fn run(mut hears: PipeReader) {
             continue;
         }
         let Ok(ready) = wait_for_any(&hears, &watched) else {
-            // A descriptor limit below their number: then one after the other.
+            // The descriptor limit is below their number: wait for one after the other.
             watched.swap_remove(0).wait();
             continue;
         };
@@ -96,7 +97,7 @@ fn run(mut hears: PipeReader) {
     }
 }
 
-/// Which of them is ready: the bell, and each that is watched.
+/// Waits until at least one descriptor is ready: the pipe (first), or that of a watched entry.
 fn wait_for_any(hears: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>> {
     let own = std::iter::once(PollFd::new(hears.as_fd(), PollFlags::POLLIN));
     let mut polled: Vec<PollFd<'_>> =
@@ -110,7 +111,7 @@ fn wait_for_any(hears: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>
 }
 
 impl Unreaped {
-    /// What is left of it if it has ended: nothing.
+    /// Reaps the child or removes the group. Returns `None` if that is done.
     fn try_reap(self) -> Option<Self> {
         let is_done = match &self {
             Self::Child(child) => has_ended(child),
@@ -119,7 +120,7 @@ impl Unreaped {
         (!is_done).then_some(self)
     }
 
-    /// Leaves it to a thread of its own. A group is left where it is.
+    /// Moves a child to a thread of its own. A group stays where it is.
     fn wait_on_own_thread(self) {
         if let Self::Child(child) = self {
             wait_on_own_thread(child);
@@ -127,7 +128,7 @@ impl Unreaped {
     }
 }
 
-/// Takes the status of a child that has ended, unless other code did.
+/// Reaps a child that has ended. Returns true if it is reaped, by this or other code.
 fn has_ended(child: &Handle) -> bool {
     match child.try_wait(Status::Take) {
         Ok(ending) => ending.is_some(),
@@ -135,14 +136,14 @@ fn has_ended(child: &Handle) -> bool {
     }
 }
 
-/// Something that tells by a descriptor.
+/// An entry with a descriptor to poll.
 enum Watched {
     Child(Handle),
     Group(ChildCgroup, File),
 }
 
 impl Watched {
-    /// `None` for what is done, and for what a thread of its own waits for.
+    /// Returns `None` if the entry is done, or if a thread of its own waits for it.
     fn new(left: Unreaped) -> Option<Self> {
         match left.try_reap()? {
             Unreaped::Child(mut child) => {
@@ -173,12 +174,12 @@ impl Watched {
         }
     }
 
-    /// Does what is due, and gives back what is still to be waited for.
+    /// Handles an entry that is ready, and returns it if it must be watched further.
     fn try_reap(mut self) -> Option<Self> {
         match &mut self {
             Self::Child(child) if has_ended(child) => return None,
-            // It has ended, and its status is not to be had: a debugger has it first. To ask again would be all that the
-            // thread does.
+            // The child has ended, but its status is not available yet, because a debugger gets it first.
+            // Polling again would spin.
             Self::Child(_) => {}
             Self::Group(leaf, events) => {
                 let is_empty = has_line(events, "populated 0");
@@ -192,7 +193,7 @@ impl Watched {
         None
     }
 
-    /// Waits for it alone.
+    /// Waits for this entry only.
     fn wait(self) {
         match self {
             Self::Child(child) => drop(child.wait(Status::Take)),
@@ -204,7 +205,7 @@ impl Watched {
     }
 }
 
-/// Where no thread can be had either, the child stays a zombie.
+/// Waits for a child on a new thread. If no thread can be started, the child stays a zombie.
 fn wait_on_own_thread(child: Handle) {
     let _ = start_thread("forkexec-wait", move || drop(child.wait(Status::Take)));
 }
@@ -222,7 +223,7 @@ mod tests {
         let work = || {
             let mut command = Command::new("sleep");
             drop(command.arg("600").on_drop(OnDrop::Kill).spawn().expect("it starts"));
-            // SAFETY: nothing is written. It waits until no child is left.
+            // SAFETY: the null pointer makes waitid(2) write nothing. The loop ends when no child is left.
             while unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), libc::WEXITED | libc::WNOWAIT) }
                 == 0
             {

@@ -1,8 +1,8 @@
-//! All that descends from a child, as a whole: what holds it together is chosen when the child starts, and what held is told
-//! when it is ended.
+//! The tree of a child: the child and its descendants. Its containment is chosen when the child starts. When
+//! the tree is killed, the report tells which guarantee held.
 //!
 //! - `cgroup`: a control group of the child's own
-//! - `reaper`: a process to which orphans fall, on FreeBSD
+//! - `reaper`: a process that inherits orphans, on FreeBSD
 //! - `group`: a process group, or a session
 //! - `walk`: the system's list of processes, the last resort
 
@@ -19,37 +19,46 @@ use std::io;
 use std::time::Instant;
 use walk::Walk;
 
-/// What held when a tree was ended: who may be left.
+/// The guarantee that held when a tree was killed. It tells which processes may have survived.
+///
+/// Values are ordered from the weakest to the strongest guarantee.
+///
+/// # Examples
+///
+/// See [`Child::kill_tree`](crate::Child::kill_tree).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Coverage {
-    /// Nobody was signalled: the child was waited for, its number may be a stranger's, and nothing else held its tree
-    /// together.
+    /// No process was signalled: the child was waited for, its pid may belong to another process, and its
+    /// tree has no other containment.
     Nothing,
-    /// The child alone: nothing is known of its descendants.
+    /// Only the child was signalled: its descendants are not known.
     Child,
-    /// Who could be found by descent, from the child or from one of its descendants that lived: an orphan whose parent had
-    /// ended before, and which is in no process group or session of such a process, may be left.
+    /// The processes that could be found by descent from the child, or from a descendant that was alive. A
+    /// survivor is possible: an orphan whose parent had ended before, and which is in no process group or
+    /// session of such a process.
     Walk,
-    /// All of the child's process group, with who could be found by descent where processes are listed. An orphan
-    /// that had joined another group may be left.
+    /// The child's process group and, where the system lists processes, those that could be found by descent.
+    /// An orphan that had joined another group may have survived.
     Group,
-    /// All of the child's session, with who could be found by descent. An orphan that had started another session may be
-    /// left.
+    /// The child's session, and the processes that could be found by descent. An orphan that had started
+    /// another session may have survived.
     Session,
-    /// All in the child's control group. The child's user may write to a group above, so that a descendant may have moved out,
-    /// and be left.
+    /// All processes in the child's control group. The child's user may write to a group above, so a
+    /// descendant may have moved out and survived.
     Cgroup,
-    /// All that descend from the child, whatever they did: this process is their reaper.
+    /// All descendants of the child, whatever they did: this process is their reaper.
     Reaper,
-    /// All that descend from the child: they were in a control group, and when the child started, its user could not write to
-    /// any group above. Left it may have a descendant that gained privilege, such as by a set-user-id program
-    /// ([`Command::no_new_privs`](crate::Command::no_new_privs) prevents that), or that another process moved.
+    /// All descendants of the child: they were in a control group, and when the child started, its user could
+    /// not write to any group above. A survivor is possible only if a descendant gained privilege, for
+    /// example by a set-user-id program ([`Command::no_new_privs`](crate::Command::no_new_privs) prevents
+    /// that), or if another process moved it.
     SealedCgroup,
 }
 
 impl Coverage {
-    /// Whether no descendant can be left by its own doing, except those that [refused](KillReport::refused).
+    /// Returns true if no descendant can have survived by its own doing, except those that
+    /// [refused](KillReport::refused) the signal.
     ///
     /// # Examples
     ///
@@ -64,7 +73,20 @@ impl Coverage {
     }
 }
 
-/// How a tree was ended: [`Child::kill_tree`](crate::Child::kill_tree).
+/// The result of killing a tree: [`Child::kill_tree`](crate::Child::kill_tree).
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Containment};
+///
+/// let mut job = Command::new("sh").args(["-c", "sleep 600 & wait"]).containment(Containment::Group).spawn()?;
+/// let report = job.kill_tree()?;
+/// assert!(report.found() >= 1);
+/// assert_eq!((report.refused(), report.failure()), (0, None));
+/// job.wait()?;
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KillReport {
     pub(crate) coverage: Coverage,
@@ -74,48 +96,55 @@ pub struct KillReport {
 }
 
 impl KillReport {
-    /// What held: who may be left.
+    /// Returns the guarantee that held.
     pub fn coverage(&self) -> Coverage {
         self.coverage
     }
 
-    /// How many processes there were, as they were counted a moment before the end. Where they are not listed, of a process
-    /// group no more is known than that it was signalled: then it is 1.
+    /// Returns the number of processes in the tree, counted a moment before the kill.
+    ///
+    /// If the system does not list processes, it is 1 for a process group, because the number of its members
+    /// is not known.
     pub fn found(&self) -> usize {
         self.found
     }
 
-    /// How many of them could not be signalled, mostly because they changed their user: they are left. Where the kernel names
-    /// only the first of them ([`Containment::Reaper`](crate::Containment::Reaper)), it is 1.
+    /// Returns the number of processes that could not be signalled, mostly because they changed their user.
+    /// They survived.
+    ///
+    /// If the kernel names only the first of them ([`Containment::Reaper`](crate::Containment::Reaper)), it
+    /// is 1.
     pub fn refused(&self) -> usize {
         self.refused
     }
 
-    /// The first error on the way, if there was one. All that was found by then was killed. Descendants that were not found
-    /// may be left, or it is unknown whether all have ended.
+    /// Returns the first error of the call, if there was one. Every process that was found before the error
+    /// was killed. Descendants that were not found may have survived, or it is unknown whether all processes
+    /// have ended.
     ///
-    /// `EMFILE` is one: [`Coverage::Walk`] needs at least two free descriptors.
+    /// One such error is `EMFILE`: [`Coverage::Walk`] needs at least two free descriptors.
     pub fn failure(&self) -> Option<Errno> {
         self.failure
     }
 }
 
-/// What holds the tree of one child together, to end it.
+/// The containment of one child's tree, and the operations that kill the tree.
 #[derive(Debug, Default)]
 pub(crate) struct TreeHandle(pub(crate) TreeMeans);
 
 impl TreeHandle {
-    /// Whether the policy for a dropped child is about its tree.
+    /// Returns true if the policy for a dropped child applies to its tree.
     pub(crate) fn is_chosen(&self) -> bool {
         self.0.is_chosen
     }
 
-    /// Whether it is known by the child's number alone, so that this must stay the child's.
+    /// Returns true if only the child's pid identifies the tree, so that the pid must not be reused.
     pub(crate) fn needs_number(&self) -> bool {
         self.0.is_chosen && self.0.leaf.is_none() && !self.0.reaps && self.0.leads != Leads::Nothing
     }
 
-    /// Ends all, and waits for that unless told otherwise. `pid` is the child's number if that is its own.
+    /// Kills all processes of the tree, and waits for their end if `waits` is set. `is_ours` tells whether
+    /// `root` is still the child's pid.
     pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<KillReport> {
         let killed = |coverage, found| KillReport { coverage, found, refused: 0, failure: None };
         if let Some(leaf) = &self.0.leaf
@@ -135,7 +164,7 @@ impl TreeHandle {
     }
 
     fn kill_by_number(&self, root: i32, waits: bool) -> io::Result<KillReport> {
-        // Who is stopped starts nobody, so that those who are looked for become no more.
+        // A stopped process starts no other, so the number of processes to find does not grow.
         let _ = self.signal_group(root, libc::SIGSTOP);
         let mut walk = Walk::stopping(&system::processes::Kernel, root);
         let killed = self.signal_group(root, libc::SIGKILL);
@@ -155,13 +184,13 @@ impl TreeHandle {
         Ok(KillReport { coverage, found: found.max(1), refused, failure })
     }
 
-    /// The child alone, where it leads no group.
+    /// Signals the group or session that the child leads, if it leads one.
     fn signal_group(&self, root: i32, signal: i32) -> io::Result<()> {
         if self.0.leads == Leads::Nothing { Ok(()) } else { group::signal(root, signal) }
     }
 
-    /// Asks all that can be found now to end: what to wait with for that. A stopped process gets `SIGTERM` only when it is
-    /// continued, so `SIGCONT` follows.
+    /// Sends `SIGTERM` to every process that can be found now, and returns what to wait with. A stopped
+    /// process gets `SIGTERM` only when it continues, so `SIGCONT` follows.
     pub(crate) fn terminate(&self, root: i32, is_ours: bool) -> Asked<'_> {
         let mut asked = Asked { leaf: None, walk: None, found: 0, failure: None };
         if let Some(leaf) = &self.0.leaf {
@@ -187,13 +216,15 @@ impl TreeHandle {
             asked.note(kernel.signal(root, libc::SIGCONT));
             return Asked { found: sent.map_or(0, |sent| sent.count), ..asked };
         }
-        // The list first, and each once: a program may take a second signal for more than the first.
+        // The list comes first, and each process is signalled once: some programs react differently to a
+        // second signal.
         let mut walk = Walk::signalling(&system::processes::Kernel, root, libc::SIGTERM);
         if walk.count() > walk.refused() {
             walk.signal(libc::SIGCONT);
             return Asked { found: walk.count(), walk: Some(walk), ..asked };
         }
-        // Without pidfd_open(2) each process of the list is refused, and the group and the child remain.
+        // Without pidfd_open(2) every process of the list is refused. The group and the child can still be
+        // signalled.
         if walk.refused() > 0 {
             asked.note(walk.failure().map_or(Ok(()), Err));
         }
@@ -205,12 +236,12 @@ impl TreeHandle {
         asked
     }
 
-    /// What is left over when nobody holds the child any more.
+    /// Returns the control group, which must be removed after the child is dropped.
     pub(crate) fn into_leaf(self) -> Option<ChildCgroup> {
         self.0.leaf
     }
 
-    /// Takes the status of orphans that fell to this process.
+    /// Reaps orphans that this process inherited.
     pub(crate) fn collect_orphans(&self, root: i32) {
         if self.0.reaps {
             reaper::collect(&system::reaper::Kernel, root);
@@ -218,7 +249,7 @@ impl TreeHandle {
     }
 }
 
-/// `None` for what is not there any more.
+/// Turns `ENOENT` into `None`: the group is gone.
 fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -226,22 +257,22 @@ fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// What the system said. An error of this library's has no number.
+/// Returns the errno. An error of this library has none.
 fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw)
 }
 
-/// Those that were asked to end.
+/// The processes that got `SIGTERM`.
 pub(crate) struct Asked<'a> {
     leaf: Option<&'a ChildCgroup>,
     walk: Option<Walk<'static, system::processes::Kernel>>,
-    /// How many. Of none, not even the child was asked.
+    /// Their number. If it is 0, not even the child was signalled.
     pub(crate) found: usize,
     failure: Option<io::Error>,
 }
 
 impl Asked<'_> {
-    /// Notes an error, unless it says that nobody is there.
+    /// Records an error other than `ESRCH`.
     fn note<T>(&mut self, done: io::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
@@ -253,7 +284,8 @@ impl Asked<'_> {
         }
     }
 
-    /// Waits until they have ended, or it is time; whether they have, as far as that can be known. `None`: it cannot.
+    /// Waits until they have ended or the time is over, and returns whether they have, as far as it is known.
+    /// Returns `None` if it cannot wait.
     pub(crate) fn have_ended(&mut self, end: Option<Instant>) -> Option<bool> {
         let ended = match (self.leaf, &mut self.walk) {
             (Some(leaf), _) => leaf.is_empty_by(end),
@@ -263,7 +295,7 @@ impl Asked<'_> {
         self.note(ended)
     }
 
-    /// The first error on the way.
+    /// Returns the first error.
     pub(crate) fn failure(self) -> Option<Errno> {
         let failure = self.failure.or_else(|| self.walk.and_then(Walk::failure));
         failure.and_then(|error| errno(&error))

@@ -1,10 +1,12 @@
-//! A process group, which the kernel signals as a whole: no member can start another meanwhile that is missed.
+//! A process group. The kernel signals it as a whole, so that no member can start another process that is
+//! missed.
 
 use std::io;
 
-/// Sends a signal to all members of the group that a child leads. That there is none is no error.
+/// Sends a signal to all members of the group that a child leads. A group without members is not an error.
 pub(super) fn signal(leader: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: `TreeHandle` calls this only while the status of the child is not taken, so that the group is the child's.
+    // SAFETY: `TreeHandle` calls this only while the child's status is not taken, so the pid and its group
+    // are the child's.
     if unsafe { libc::kill(-leader, signal) } == 0 {
         return Ok(());
     }

@@ -1,35 +1,37 @@
-//! A process to which orphans fall, instead of to init: `PROC_REAP_ACQUIRE` of FreeBSD's procctl(2).
+//! A process that inherits orphans instead of init: `PROC_REAP_ACQUIRE` of FreeBSD's procctl(2).
 //!
-//! The kernel keeps in mind from which child of the reaper a process descends, also when all in between have ended.
+//! The kernel records from which child of the reaper a process descends, even after all processes in between
+//! have ended.
 
 use crate::sys::orphans::{Calls, Descendant};
 use std::collections::BTreeSet;
 use std::io;
 
-/// How a tree was ended.
+/// The result of killing a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Killed {
     pub(crate) found: usize,
-    /// Processes that this one may not signal: at least so many.
+    /// Processes that this one may not signal: at least this many.
     pub(crate) refused: usize,
 }
 
-/// Kills all that descend from a child, and takes the status of each but the child's own.
+/// Kills all descendants of a child, and reaps each of them but the child itself.
 ///
-/// A child of this process, by birth or as an orphan, is above each of those that are left. Its end leaves its children as
-/// orphans, so that each round ends one at least. Only those are waited for that were listed before the signal. One that it
-/// missed, because it was being born, gets it in the next round.
+/// Each survivor has an ancestor that is a child of this process, either its own child or an inherited
+/// orphan. When such an ancestor ends, its children become orphans, so each round ends at least one process.
+/// A round waits only for processes that were listed before the signal. A process that the signal missed,
+/// because it was being created, gets it in the next round.
 ///
-/// So do the descendants of one that has become a reaper itself. As long as it lives, `PROC_REAP_GETPIDS` does not list them
-/// (procctl(2)). Its end hands them over with the subtree that they belong to (`reaper_abandon_children` of
-/// `sys/kern/kern_exit.c`).
+/// The same holds for the descendants of a process that has become a reaper itself. While it lives,
+/// `PROC_REAP_GETPIDS` does not list them (procctl(2)). When it ends, the kernel moves them, with their
+/// subtree, to this reaper (`reaper_abandon_children` of `sys/kern/kern_exit.c`).
 ///
-/// A process that may not be signalled is not waited for, nor is anything else then.
+/// If a process may not be signalled, the call waits neither for it nor for any other.
 pub(crate) fn kill(calls: &impl Calls, root: i32) -> io::Result<Killed> {
     let mut left = family(calls, root);
     let mut seen = BTreeSet::new();
     loop {
-        // What cannot be listed can be killed.
+        // Processes that cannot be listed can still be killed.
         let refused = signal(calls, root)?;
         let signalled = left?;
         seen.extend(signalled.iter().map(|it| it.pid));
@@ -48,7 +50,8 @@ pub(crate) fn kill(calls: &impl Calls, root: i32) -> io::Result<Killed> {
     }
 }
 
-/// Sends `SIGKILL` to all: the first that may not be signalled. That there is none is no error.
+/// Sends `SIGKILL` to all, and returns the first process that may not be signalled. An empty tree is not an
+/// error.
 fn signal(calls: &impl Calls, root: i32) -> io::Result<Option<i32>> {
     match calls.signal(root, libc::SIGKILL) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
@@ -56,7 +59,7 @@ fn signal(calls: &impl Calls, root: i32) -> io::Result<Option<i32>> {
     }
 }
 
-/// Takes the status of those that ended before their tree did.
+/// Reaps the processes that ended before their tree did.
 pub(crate) fn collect(calls: &impl Calls, root: i32) {
     let Ok(left) = orphans(calls, root) else { return };
     for orphan in left.iter().filter(|orphan| orphan.is_child) {
@@ -70,7 +73,7 @@ fn orphans(calls: &impl Calls, root: i32) -> io::Result<Vec<Descendant>> {
     Ok(family)
 }
 
-/// The child, if it is there, and all that descend from it.
+/// Returns the child, if it exists, and its descendants.
 fn family(calls: &impl Calls, root: i32) -> io::Result<Vec<Descendant>> {
     let mut all = calls.descendants()?;
     all.retain(|it| it.subtree == root);
@@ -110,10 +113,10 @@ mod tests {
 
     const NEW: Process = Process { parent: 0, subtree: 0, life: Life::Runs, reaps: false, refuses: false };
 
-    /// A kernel on paper that knows what a reaper knows. One descendant starts another whenever it is looked at.
+    /// A simulated kernel that tracks reapers. One descendant starts another whenever the tree is signalled.
     struct Kernel {
         processes: RefCell<BTreeMap<i32, Process>>,
-        /// So many are born half-way through a signal, and are missed by it.
+        /// The number of processes that are created during a signal and missed by it.
         unborn: RefCell<usize>,
     }
 
@@ -150,8 +153,8 @@ mod tests {
         processes[&pid].subtree
     }
 
-    /// Those that have no other reaper: `p_reaplist` of `sys/sys/proc.h`. An ended reaper has handed over its own
-    /// (`reaper_abandon_children` of `sys/kern/kern_exit.c`).
+    /// The processes that have no other reaper: `p_reaplist` of `sys/sys/proc.h`. A reaper that ended has
+    /// passed its own descendants on (`reaper_abandon_children` of `sys/kern/kern_exit.c`).
     fn listed(processes: &BTreeMap<i32, Process>) -> Vec<i32> {
         let has_another = |pid| {
             let parents = std::iter::successors(Some(pid), |pid| processes.get(pid).map(|it| it.parent));

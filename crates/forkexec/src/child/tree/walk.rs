@@ -1,11 +1,11 @@
-//! The processes that descend from a child, found in the system's list of processes: the last resort.
+//! The descendants of a child, found in the system's list of processes: the last resort.
 //!
-//! A number in that list may be another process's a moment later. So nothing is sent to a number: a descriptor is opened, the
-//! number is looked at again, and the signal goes by the descriptor if it is the same process still.
+//! A pid in that list may belong to another process a moment later. So no signal is sent to a pid. The walk
+//! opens a pidfd, checks the pid in the list again, and signals the pidfd if it is still the same process.
 //!
-//! What is found is stopped, and looked for again, until nothing new is found: what is stopped starts no more processes.
-//! Only then is it killed. The descriptor of a stopped process stays open until then, so that a lack of descriptors leaves no
-//! process stopped.
+//! The walk stops each process that it finds, and repeats until it finds no new one, because a stopped
+//! process starts no other. Only then does it kill them. The pidfd of a stopped process stays open until
+//! then, so that a lack of descriptors leaves no process stopped.
 
 use crate::sys::process_list::{Calls, Entry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,28 +17,28 @@ use std::time::Instant;
 #[derive(Debug)]
 struct Found<P> {
     entry: Entry,
-    /// Open from the first signal on, as long as there are few.
+    /// Open from the first signal on, while at most [`HELD`] are open.
     process: Option<P>,
 }
 
-/// What was found, and what was sent to it.
+/// The processes that were found, and the result of signalling them.
 #[derive(Debug)]
 pub(crate) struct Walk<'c, C: Calls> {
     calls: &'c C,
     found: BTreeMap<i32, Found<C::Process>>,
-    /// How many of them have their descriptor open.
+    /// The number of them whose descriptor is open.
     held: usize,
     refused: usize,
-    /// The last look found nothing new.
+    /// The last pass found no new process.
     settled: bool,
     failure: Option<io::Error>,
 }
 
-/// How often it is looked again for what started meanwhile. What is found is stopped, so that each time is about what
-/// the few that were not seen before have started.
+/// The maximum number of passes. Each pass stops what it finds, so the next one is about the few processes
+/// that those not seen before have started.
 const LOOKS: usize = 100;
 
-/// How many descriptors of processes are kept open.
+/// The maximum number of pidfds that are kept open.
 const HELD: usize = 64;
 
 impl<'c, C: Calls> Walk<'c, C> {
@@ -46,7 +46,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         Self { calls, found: BTreeMap::new(), held: 0, refused: 0, settled: false, failure: None }
     }
 
-    /// Stops the child and all that can be found to descend from it, until nothing new appears, or a look
+    /// Stops the child and the descendants that can be found, until nothing new appears or a pass
     /// [fails](Self::failure).
     pub(crate) fn stopping(calls: &'c C, root: i32) -> Self {
         let mut walk = Self::new(calls);
@@ -60,7 +60,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         walk
     }
 
-    /// Sends a signal to the child and all that can be found to descend from it now.
+    /// Sends a signal to the child and the descendants that can be found now.
     pub(crate) fn signalling(calls: &'c C, root: i32, signal: i32) -> Self {
         let mut walk = Self::new(calls);
         let new = walk.look(root, signal);
@@ -68,7 +68,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         walk
     }
 
-    /// Notes an error. What was found before it is still to be signalled.
+    /// Records an error. Processes that were found before it are still signalled.
     fn goes_on(&mut self, new: io::Result<usize>) -> bool {
         match new {
             Ok(new) => new > 0,
@@ -79,7 +79,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         }
     }
 
-    /// Sends the signal to those that are new, and says how many there are.
+    /// Sends the signal to the processes that are new, and returns their number.
     fn look(&mut self, root: i32, signal: i32) -> io::Result<usize> {
         let listed = self.with_room(C::all)?;
         if !listed.iter().any(|entry| entry.pid == root) {
@@ -96,8 +96,8 @@ impl<'c, C: Calls> Walk<'c, C> {
         Ok(new.len())
     }
 
-    /// Sends a signal to all that were found, first to those whose descriptors are open: these may be closed after that to
-    /// make room for others.
+    /// Sends a signal to all processes that were found. Those with an open pidfd come first, so that it can
+    /// be closed afterwards to make room.
     pub(crate) fn signal(&mut self, signal: i32) {
         self.refused = 0;
         let is_open = |it: &Found<C::Process>| it.process.is_some();
@@ -115,7 +115,7 @@ impl<'c, C: Calls> Walk<'c, C> {
             Ok(())
         });
         match sent {
-            // That it is gone is what is wanted.
+            // `ESRCH` is success: the process is gone.
             Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
                 self.refused += 1;
                 self.failure.get_or_insert(error);
@@ -124,7 +124,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         }
     }
 
-    /// Takes the descriptor of a process that was found, or opens one.
+    /// Takes the pidfd of a process that was found, or opens one.
     fn open(&mut self, pid: i32) -> io::Result<C::Process> {
         let gone = || io::Error::from_raw_os_error(libc::ESRCH);
         let found = self.found.get_mut(&pid).ok_or_else(gone)?;
@@ -145,7 +145,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         }
     }
 
-    /// Makes a call that needs descriptors. If there are none, those that are held make room.
+    /// Makes a call that needs descriptors. If none is free, closes held ones until the call succeeds.
     fn with_room<T>(&mut self, call: impl Fn(&C) -> io::Result<T>) -> io::Result<T> {
         loop {
             match call(self.calls) {
@@ -161,7 +161,7 @@ impl<'c, C: Calls> Walk<'c, C> {
         closed
     }
 
-    /// Waits until all that were found have ended, or it is time; whether they have.
+    /// Waits until all processes that were found have ended, or the time is over. Returns whether they have.
     pub(crate) fn have_ended(&mut self, end: Option<Instant>) -> io::Result<bool> {
         for pid in self.found.keys().copied().collect::<Vec<_>>() {
             match self.open(pid) {
@@ -174,22 +174,23 @@ impl<'c, C: Calls> Walk<'c, C> {
         Ok(true)
     }
 
-    /// How many were found.
+    /// The number of processes that were found.
     pub(crate) fn count(&self) -> usize {
         self.found.len()
     }
 
-    /// How many a signal could not be sent to, last time.
+    /// The number of processes that the last signal could not be sent to.
     pub(crate) fn refused(&self) -> usize {
         self.refused
     }
 
-    /// Whether nothing new appeared at the end.
+    /// Returns true if the last pass found nothing new.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// The first error, if there was one: others than those that were found may be left, and those that refused.
+    /// The first error, if there was one. Processes that were not found, or that refused a signal, may have
+    /// survived.
     pub(crate) fn failure(self) -> Option<io::Error> {
         self.failure
     }
@@ -199,9 +200,10 @@ fn lacks_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
-/// What descends from `root`, itself among it: by its parent, or by a process group or a session that one of them leads. The
-/// number of a leader belongs to nobody else as long as its group or session has members, so that these are what it or a
-/// descendant started. Of those known from before, a zombie may still be a leader.
+/// Returns `root` and its descendants. A process descends from a parent in the family, or is in a process
+/// group or session that a member of the family leads. The kernel does not reuse the pid of a leader while
+/// its group or session has members, so those members were started by the leader or by its descendants. A
+/// known process that is now a zombie may still be a leader.
 fn descendants(listed: &[Entry], root: i32, is_known: impl Fn(&Entry) -> bool) -> Vec<Entry> {
     let mut family: BTreeSet<i32> =
         listed.iter().filter(|entry| is_known(entry)).map(|entry| entry.pid).collect();
@@ -217,7 +219,7 @@ fn descendants(listed: &[Entry], root: i32, is_known: impl Fn(&Entry) -> bool) -
             break;
         }
     }
-    // Whatever it joined, this process is not its own child's.
+    // This process may have joined such a group, but it is not a descendant of its own child.
     let own = process::id().cast_signed();
     let is_to_end = |entry: &&Entry| family.contains(&entry.pid) && !entry.ended && entry.pid != own;
     listed.iter().filter(is_to_end).copied().collect()
@@ -279,15 +281,15 @@ mod tests {
         Killed,
     }
 
-    /// A kernel on paper. A process that runs starts another whenever the processes are listed.
+    /// A simulated kernel. A running process starts another whenever the processes are listed.
     struct Kernel {
         processes: RefCell<BTreeMap<i32, (Entry, State)>>,
         unborn: Cell<usize>,
         calls: Cell<usize>,
-        /// The call that fails, and how.
+        /// The number of the call that fails, and its errno.
         fails: Option<(usize, i32)>,
         open: Cell<usize>,
-        /// How many descriptors there may be.
+        /// The descriptor limit.
         limit: usize,
     }
 
@@ -336,7 +338,7 @@ mod tests {
             self.processes.borrow().values().filter(|it| it.1 == state).count()
         }
 
-        /// Ends the tree: whether it is said that something failed.
+        /// Kills the tree, and returns true if a failure was reported.
         fn kill(&self) -> bool {
             let calls = self;
             let mut walk = Walk::stopping(&calls, ROOT);
