@@ -1,8 +1,8 @@
-//! Commands whose output is the next one's input.
+//! Pipelines: commands whose output is the input of the next one.
 //!
-//! - `plumbing`: who gets which end of which pipe
-//! - `children`: a pipeline that runs
-//! - `status`: how its children ended
+//! - `plumbing`: the pipes, and the ends that each command gets
+//! - `children`: a running pipeline
+//! - `status`: the exit statuses
 
 mod children;
 mod plumbing;
@@ -20,14 +20,15 @@ use plumbing::Plumbing;
 pub use status::{PipelineOutput, PipelineStatus};
 use std::fmt;
 
-/// Commands each of which reads what the one before it writes: `a | b | c`.
+/// A pipeline of commands, `a | b | c`: each one reads the output of the command before it.
 ///
-/// Every child gets the ends of its own pipes and no other's, so that each pipe ends when the child at its other side does:
-/// when `c` ends early, `b` and `a` get `SIGPIPE`, as from a shell. Everything of every command is checked before the first
-/// one is started. If one cannot be started, those before it are killed and waited for.
+/// Every child inherits the ends of its own pipes and no others, so a pipe ends when the child at its other
+/// end does. When `c` exits early, `b` and `a` get `SIGPIPE`, as in a shell. All commands are checked before
+/// the first one is started. If one cannot be started, those before it are killed and waited for.
 ///
-/// What a command itself says of its standard input, output and error holds, except where the pipeline says it: a command
-/// that sets its output and is followed by another is refused, and so is one that sets its input and follows one.
+/// A command keeps its own settings for its standard streams, except for a stream that the pipeline connects.
+/// The pipeline refuses a command that sets its output and has a successor, or that sets its input and has a
+/// predecessor.
 ///
 /// # Examples
 ///
@@ -56,11 +57,25 @@ use std::fmt;
 #[must_use = "nothing is started before `spawn`, `status` or `output`"]
 pub struct Pipeline<'a> {
     commands: Vec<SettingsRef<'a>>,
-    /// Of the first, of the last, of all.
+    /// Standard input of the first command, output of the last one, error of all.
     streams: [Option<Stdio>; 3],
 }
 
-/// A command in a pipeline: owned by it, or borrowed.
+/// A command of a pipeline, owned or borrowed. It is created with `From` from a [`Command`] or a reference to
+/// one.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Pipeline, PipelineCommand};
+///
+/// let mut sort = Command::new("sort");
+/// let parts: [PipelineCommand<'_>; 2] = [Command::new("echo").into(), sort.arg("-r").into()];
+/// let mut parts = parts.into_iter();
+/// let pipeline = Pipeline::new(parts.next().ok_or("two")?).pipe(parts.next().ok_or("two")?);
+/// assert_eq!(pipeline.output()?.stdout, b"\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct PipelineCommand<'a>(SettingsRef<'a>);
 
 impl<'a> From<Command<'a>> for PipelineCommand<'a> {
@@ -82,48 +97,86 @@ impl<'a, 'fd: 'a> From<&'a mut Command<'fd>> for PipelineCommand<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// A pipeline that begins with this command.
+    /// Creates a pipeline with its first command.
+    ///
+    /// # Examples
+    ///
+    /// See [`Pipeline`].
     pub fn new(first: impl Into<PipelineCommand<'a>>) -> Self {
         Self { commands: vec![first.into().0], streams: [None, None, None] }
     }
 
-    /// Adds a command that reads what the last one writes.
+    /// Adds a command that reads the output of the last one.
+    ///
+    /// # Examples
+    ///
+    /// See [`Pipeline`].
     pub fn pipe(mut self, next: impl Into<PipelineCommand<'a>>) -> Self {
         self.commands.push(next.into().0);
         self
     }
 
-    /// Sets what standard input of the first command is, unless that command says so itself. [`spawn`](Self::spawn) and
-    /// [`status`](Self::status) let it inherit the parent's, [`output`](Self::output) gives it `/dev/null`.
+    /// Sets standard input of the first command, unless that command sets it itself.
+    ///
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the command inherit the
+    /// parent's, and [`output`](Self::output) uses `/dev/null`.
+    ///
+    /// # Examples
+    ///
+    /// See [`Children::communicate`].
     pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.streams[0] = Some(stdin.into());
         self
     }
 
-    /// Sets what standard output of the last command is, unless that command says so itself. [`spawn`](Self::spawn) and
-    /// [`status`](Self::status) let it inherit the parent's, [`output`](Self::output) captures it.
+    /// Sets standard output of the last command, unless that command sets it itself.
+    ///
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the command inherit the
+    /// parent's, and [`output`](Self::output) captures it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Children::communicate`].
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.streams[1] = Some(stdout.into());
         self
     }
 
-    /// Sets what standard error is of all commands that do not say so themselves. A pipe is one for all of them.
-    /// [`spawn`](Self::spawn) and [`status`](Self::status) let them inherit the parent's, [`output`](Self::output) captures it.
+    /// Sets standard error of all commands that do not set it themselves. With [`Stdio::piped`] all of them
+    /// share one pipe.
     ///
-    /// A command that asks for a pipe itself has one of its own, which is in its [`Child`]: who reads it is the caller's
-    /// concern, also with [`output`](Self::output).
+    /// If it is not set, [`spawn`](Self::spawn) and [`status`](Self::status) let the commands inherit the
+    /// parent's, and [`output`](Self::output) captures it.
+    ///
+    /// If a command sets its own pipe, that pipe is in the command's [`Child`]. The caller must read it, even
+    /// with [`output`](Self::output).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Pipeline, Stdio};
+    ///
+    /// let mut ls = Command::new("ls");
+    /// let quiet = Pipeline::new(ls.arg("/no/such/file")).pipe(Command::new("cat")).stderr(Stdio::null());
+    /// assert!(quiet.status()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
         self.streams[2] = Some(stderr.into());
         self
     }
 
-    /// Starts all commands. A pipeline may be started many times.
+    /// Starts all commands. A pipeline can be started many times.
     ///
     /// # Errors
     ///
-    /// [`Error::InPipeline`], which says which command it was and why: [`Error::Input`] and [`Error::Unsupported`] before
-    /// anything was started; what [`Command::spawn`] gives for one that failed to start. Then those that were started are
-    /// killed and waited for. [`Error::Spawn`] if a pipe cannot be made. In each case nothing is left.
+    /// After each of these errors no command runs, and nothing is left behind.
+    ///
+    /// - Returns [`Error::InPipeline`] if a command is refused or cannot be started. It holds the command and
+    ///   the error: [`Error::Input`] or [`Error::Unsupported`] before any command is started, or the error of
+    ///   [`Command::spawn`]. In the second case the commands that were already started are killed and waited
+    ///   for.
+    /// - Returns [`Error::Spawn`] if a pipe cannot be created.
     ///
     /// # Examples
     ///
@@ -141,20 +194,35 @@ impl<'a> Pipeline<'a> {
         self.start(&INHERITED)
     }
 
-    /// Starts all commands and waits for them.
+    /// Starts all commands, and waits for them to end.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Children::wait`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Children::wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Pipeline};
+    ///
+    /// let status = Pipeline::new(Command::new("true")).pipe(Command::new("false")).status()?;
+    /// assert!(!status.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn status(&self) -> Result<PipelineStatus, Error> {
         self.spawn()?.wait()
     }
 
-    /// Starts all commands, waits for them, and collects what the last writes to standard output, and all to standard error.
+    /// Starts all commands, waits for them to end, and collects standard output of the last one and standard
+    /// error of all.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Children::wait_with_output`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Children::wait_with_output`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Pipeline`].
     pub fn output(&self) -> Result<PipelineOutput, Error> {
         self.start(&CAPTURED)?.wait_with_output()
     }
@@ -173,7 +241,7 @@ impl<'a> Pipeline<'a> {
             prepared.push(checked.map_err(|error| in_pipeline(index, command, error))?);
         }
         let mut started: Vec<Child> = Vec::with_capacity(settings.len());
-        // Each command's ends are closed here as soon as it has them.
+        // The parent closes the ends of each command as soon as the command is started.
         for (prepared, _ends) in prepared.into_iter().zip(streams) {
             match prepared.spawn() {
                 Ok(child) => started.push(child),
@@ -191,7 +259,7 @@ fn in_pipeline(index: usize, command: &Settings<'_>, error: Error) -> Error {
     Error::InPipeline { index, program: command.program.clone(), error: Box::new(error) }
 }
 
-/// The commands, as a shell would have them.
+/// Formats the pipeline as a line for a shell.
 impl fmt::Debug for Pipeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, command) in self.commands.iter().enumerate() {

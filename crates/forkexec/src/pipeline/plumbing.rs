@@ -1,4 +1,4 @@
-//! Who gets which end of which pipe.
+//! The pipes of a pipeline, and the ends that each command gets.
 
 use crate::config::settings::Settings;
 use crate::config::stdio::{Kind, Stdio};
@@ -9,16 +9,16 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ChildStderr;
 
-/// All ends that the commands get, and the parent's of the pipe that all of them write errors to.
+/// The ends for all commands, and the parent's end of their shared standard error.
 pub(super) struct Plumbing {
-    /// For each command what its streams are that it does not set itself.
+    /// For each command, the sources of the streams that it does not set itself.
     pub(super) streams: Vec<Defaults>,
     pub(super) stderr: Option<ChildStderr>,
 }
 
 impl Plumbing {
-    /// Makes the pipes for so many commands. `set` is what was said of the pipeline's streams, `defaults` what they are
-    /// without a word.
+    /// Creates the pipes for `count` commands. `set` are the streams of the pipeline, `defaults` those that
+    /// are not set.
     pub(super) fn lay(
         count: usize,
         set: &[Option<Stdio>; 3],
@@ -39,14 +39,15 @@ impl Plumbing {
     }
 }
 
-/// What standard error of all commands is: of a pipe the end that they share. The other one is the parent's.
+/// Returns the source of standard error of all commands. For a pipe it is the shared writing end; the other
+/// end is the parent's.
 fn errors(all: &Kind) -> Result<(Kind, Option<ChildStderr>), SpawnError> {
     let Kind::Piped = all else { return Ok((again(all)?, None)) };
     let (reader, writer) = pipe()?;
     Ok((Kind::Fd(writer), Some(reader.into())))
 }
 
-/// The same for one command more.
+/// Duplicates a source for another command.
 fn again(kind: &Kind) -> Result<Kind, SpawnError> {
     Ok(match kind {
         Kind::Inherit => Kind::Inherit,
@@ -58,7 +59,8 @@ fn again(kind: &Kind) -> Result<Kind, SpawnError> {
     })
 }
 
-/// An end must not look like a stream of the parent's that was closed: a command that inherits that would get it.
+/// An end must not have the number of a closed stream of the parent: a command that inherits that stream
+/// would get it.
 const FIRST: i32 = 3;
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
@@ -70,7 +72,7 @@ fn raised(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
     if fd.as_raw_fd() < FIRST { duplicate(fd, FIRST) } else { Ok(fd) }
 }
 
-/// Refuses a command that puts something in the place of a pipe to its neighbour.
+/// Refuses a command that replaces a pipe to its neighbor.
 pub(super) fn refuse_streams(
     command: &Settings<'_>,
     is_first: bool,

@@ -1,57 +1,96 @@
-//! How the children of a pipeline ended.
+//! The exit statuses of a pipeline.
 
 use std::process::ExitStatus;
 
-/// How each command of a [`Pipeline`](crate::Pipeline) ended.
+/// The exit status of each command of a [`Pipeline`](crate::Pipeline).
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Pipeline};
+///
+/// let mut sh = Command::new("sh");
+/// let status = Pipeline::new(sh.args(["-c", "exit 3"])).pipe(Command::new("true")).status()?;
+/// assert!(status.success() && status.last().success());
+/// assert_eq!(status.pipefail().code(), Some(3));
+/// assert_eq!(status.failures().map(|(index, _)| index).collect::<Vec<_>>(), [0]);
+/// assert_eq!(status.as_slice().len(), 2);
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineStatus(Vec<ExitStatus>);
 
 impl PipelineStatus {
-    /// Of at least one command.
+    /// Takes at least one status.
     pub(super) fn new(statuses: Vec<ExitStatus>) -> Self {
         Self(statuses)
     }
 
-    /// The statuses, in the order of the commands.
+    /// Returns the statuses, in the order of the commands.
+    ///
+    /// # Examples
+    ///
+    /// See [`PipelineStatus`].
     pub fn as_slice(&self) -> &[ExitStatus] {
         &self.0
     }
 
-    /// The last command's, which is a pipeline's status in a shell.
+    /// Returns the status of the last command, which is the status of a pipeline in a shell.
     ///
     /// # Panics
     ///
     /// Never: a pipeline has at least one command.
+    ///
+    /// # Examples
+    ///
+    /// See [`PipelineStatus`].
     pub fn last(&self) -> ExitStatus {
         *self.0.last().expect("a pipeline has a command")
     }
 
-    /// Whether the last command ended well, whatever the others did.
+    /// Returns true if the last command succeeded, whatever the others did.
+    ///
+    /// # Examples
+    ///
+    /// See [`PipelineStatus`].
     pub fn success(&self) -> bool {
         self.last().success()
     }
 
-    /// The last of those that did not end well, or a good one: what a shell says with `pipefail`.
+    /// Returns the status of the last command that failed, or a successful one if none failed. This is the
+    /// status of a shell's pipeline with `pipefail`.
     ///
-    /// A command that was ended by `SIGPIPE`, because the next had enough, did not end well.
+    /// A command that `SIGPIPE` ended, because the next one stopped reading, has failed.
+    ///
+    /// # Examples
+    ///
+    /// See [`PipelineStatus`].
     pub fn pipefail(&self) -> ExitStatus {
         self.failures().last().map_or_else(|| self.last(), |(_, status)| status)
     }
 
-    /// The commands that did not end well: the index of each in the pipeline, and its status.
+    /// Returns the commands that failed: the index of each in the pipeline, and its status.
+    ///
+    /// # Examples
+    ///
+    /// See [`PipelineStatus`].
     pub fn failures(&self) -> impl Iterator<Item = (usize, ExitStatus)> {
         self.0.iter().copied().enumerate().filter(|(_, status)| !status.success())
     }
 }
 
-/// What a [`Pipeline`](crate::Pipeline) said, and how it ended, as [`std::process::Output`].
+/// The output and the statuses of a [`Pipeline`](crate::Pipeline), as [`std::process::Output`].
+///
+/// # Examples
+///
+/// See [`Pipeline`](crate::Pipeline).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineOutput {
-    /// How each command ended.
+    /// The exit status of each command.
     pub status: PipelineStatus,
-    /// What the last command wrote to standard output.
+    /// The bytes that the last command wrote to standard output.
     pub stdout: Vec<u8>,
-    /// What all commands wrote to standard error, in the order in which they wrote it.
+    /// The bytes that all commands wrote to standard error, in the order of the writes.
     pub stderr: Vec<u8>,
 }
 
