@@ -1,7 +1,10 @@
-//! Children under a tokio runtime, in the manner of `tokio::process` (feature `tokio`).
+//! Child processes under a tokio runtime, in the style of `tokio::process` (feature `tokio`).
 //!
-//! [`Command::spawn_tokio`](crate::Command::spawn_tokio) starts a [`Child`] whose end, input and output the runtime waits
-//! for. It is the same start, with the same guarantees, as [`Command::spawn`](crate::Command::spawn):
+//! [`Command::spawn_tokio`](crate::Command::spawn_tokio) starts a [`Child`]. The runtime waits for its end,
+//! and reads and writes its pipes. The start is that of [`Command::spawn`](crate::Command::spawn), with the
+//! same guarantees.
+//!
+//! # Examples
 //!
 //! ```
 //! use forkexec::{Command, OnDrop, Stdio};
@@ -14,11 +17,11 @@
 //! command.args(["-c", "echo ready; exec sleep 60"]).stdout(Stdio::piped()).on_drop(OnDrop::KillAndWait);
 //! let mut child = command.spawn_tokio()?;
 //!
-//! let mut said = [0; 6];
-//! child.stdout.as_mut().ok_or("it is piped")?.read_exact(&mut said).await?;
-//! assert_eq!(&said, b"ready\n");
+//! let mut line = [0; 6];
+//! child.stdout.as_mut().ok_or("it is piped")?.read_exact(&mut line).await?;
+//! assert_eq!(&line, b"ready\n");
 //!
-//! // Waiting may be given up at any time, and taken up again.
+//! // A wait can be cancelled at any time, and repeated.
 //! let late = tokio::time::timeout(Duration::from_millis(10), child.wait()).await;
 //! assert!(late.is_err());
 //! let status = child.terminate_then_kill(Duration::from_secs(5)).await?;
@@ -27,37 +30,41 @@
 //! # }
 //! ```
 //!
-//! # How the end is noticed
+//! # Waiting
 //!
-//! By a descriptor of the child ([`Child::exit_fd`](crate::Child::exit_fd)), which the runtime watches as it does a socket: no
-//! handler of `SIGCHLD`, nothing that is asked again and again, and no thread. Where there is none (Solaris and illumos,
-//! Linux before 5.3, [`create_pidfd(false)`](crate::Command::create_pidfd)), a thread waits for the child from the
-//! moment that somebody waits for it here, until its end (waitid(2) with `WNOWAIT`). It is none of the runtime's: it takes no
-//! place among its blocking tasks, and a runtime that is shut down does not wait for it.
+//! The runtime watches the child's descriptor ([`Child::exit_fd`](crate::Child::exit_fd)) as it watches a
+//! socket. There is no handler for `SIGCHLD`, no polling at intervals, and no thread.
 //!
-//! # What blocks
+//! Some systems and settings have no such descriptor: Solaris and illumos, Linux before 5.3, and
+//! [`create_pidfd(false)`](crate::Command::create_pidfd). Then a thread waits for the child (waitid(2) with
+//! `WNOWAIT`), from the first wait until the child ends. The thread does not belong to the runtime: it takes
+//! none of its blocking threads, and a runtime that shuts down does not wait for it.
 //!
-//! A start blocks its thread until the child executes its program: some 100 µs, and more where it is by fork(2).
-//! Where that is too long, [`spawn_blocking`](::tokio::task::spawn_blocking) may start it, in a runtime all the
-//! same, unless the command has [`die_with_parent`](crate::Command::die_with_parent): the thread that starts such a child must
-//! live as long as the process, and the threads of a runtime do not promise that.
+//! # Blocking
 //!
-//! Dropping a child with [`OnDrop::KillAndWait`](crate::OnDrop::KillAndWait) blocks, too, for as long as its death takes.
+//! A start blocks its thread until the child executes its program: about 100 µs, and more if the child is
+//! started by fork(2). If that is too long, start the child with
+//! [`spawn_blocking`](::tokio::task::spawn_blocking). Do not do so with
+//! [`die_with_parent`](crate::Command::die_with_parent): the thread that starts such a child must live as
+//! long as the process, and threads of a runtime do not guarantee that.
 //!
-//! # Cancelling
+//! Dropping a child with [`OnDrop::KillAndWait`](crate::OnDrop::KillAndWait) blocks until the child is dead.
 //!
-//! Any future here may be dropped at any of its awaits. Nothing is lost by that but what the method says: a child that is
-//! borrowed can be waited for again, and one that was moved into the future is dropped with it, so that
-//! [`on_drop`](crate::Command::on_drop) says what becomes of it. The same holds for a runtime that is shut down with
-//! children in its tasks.
+//! # Cancel safety
+//!
+//! Every future of this module can be dropped at any await. A method documents what is lost, if anything is.
+//! If a future borrows the child, the child can be waited for again. If the child was moved into the future,
+//! it is dropped with it, and [`on_drop`](crate::Command::on_drop) applies. The same holds for a runtime that
+//! shuts down with children in its tasks.
 //!
 //! # Runtimes
 //!
-//! Current-thread or multi-thread, with I/O enabled
-//! ([`enable_io`](::tokio::runtime::Builder::enable_io)), and with time for
-//! [`terminate_then_kill`](Child::terminate_then_kill). A child is watched by the runtime in which it was started, which must
-//! run as long as it is waited for. When that runtime has been shut down, the child can be waited for in another. Its pipes
-//! stay with the first. A status that is known is returned in any runtime.
+//! The runtime can be current-thread or multi-thread. It needs I/O
+//! ([`enable_io`](::tokio::runtime::Builder::enable_io)), and time for
+//! [`terminate_then_kill`](Child::terminate_then_kill). The runtime in which a child was started watches it,
+//! and must run while the child is waited for. After that runtime has shut down, the child can be waited for
+//! in another one, but its pipes stay with the first. A status that is already known is returned in any
+//! runtime.
 
 mod by_thread;
 mod child;

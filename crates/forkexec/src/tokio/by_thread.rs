@@ -1,7 +1,7 @@
-//! The end of a child that has no descriptor: a thread waits for it.
+//! Waiting for a child without a descriptor: a thread waits for it.
 //!
-//! What wakes a task holds its runtime. So it is taken back from the thread as soon as nobody waits any more: a runtime that is
-//! shut down while a child runs on must not keep its descriptors open until that ends.
+//! A waker keeps its runtime alive. So the thread gives the waker back when the future is dropped. Otherwise
+//! a runtime that shuts down while a child runs would keep its descriptors open until the child ends.
 
 use crate::sys::waitid::await_end;
 use crate::sys::worker::start_thread;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 
-/// A thread that waits for a child, and leaves its status where it is. It ends with the child.
+/// A thread that waits for a child and leaves its status in place. It ends with the child.
 #[derive(Debug)]
 pub(super) struct Waiter {
     shared: Arc<Mutex<Shared>>,
@@ -20,7 +20,7 @@ pub(super) struct Waiter {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Who is to be woken.
+    /// The task to wake.
     waker: Option<Waker>,
     ended: bool,
     error: Option<io::Error>,
@@ -45,14 +45,14 @@ impl Waiter {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Until the child has ended.
+    /// Returns a future that completes when the child has ended.
     pub(super) fn ended(&self) -> Ended<'_> {
         Ended(&self.shared)
     }
 }
 
 impl Drop for Waiter {
-    /// A thread that has seen the end may be about to wake somebody. That takes no time, and is over after this.
+    /// If the thread has seen the end, it may be about to wake a task. Joins it, which takes no time.
     fn drop(&mut self) {
         let ended = lock(&self.shared).ended;
         if let Some(thread) = self.thread.take().filter(|_| ended) {
@@ -61,7 +61,7 @@ impl Drop for Waiter {
     }
 }
 
-/// The end of a child, as a future. Dropping it takes back what it gave the thread.
+/// The end of a child, as a future. The drop takes back the waker that it gave to the thread.
 pub(super) struct Ended<'waiter>(&'waiter Mutex<Shared>);
 
 impl Future for Ended<'_> {
@@ -84,7 +84,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// Nothing in here panics while it is locked.
+/// Locks the state. No code panics while it holds the lock.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

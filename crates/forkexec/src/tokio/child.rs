@@ -15,32 +15,51 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// A child that runs its program, as `tokio::process::Child`.
+/// A running or ended child process, as `tokio::process::Child`.
 ///
-/// What becomes of it when it is dropped before its end was seen, as with a task that is aborted, is for
-/// [`Command::on_drop`](crate::Command::on_drop) to say: it is what tokio calls `kill_on_drop`.
+/// [`Command::on_drop`](crate::Command::on_drop) sets what happens to a child that is dropped before its end
+/// was seen, for example with an aborted task. It corresponds to tokio's `kill_on_drop`.
+///
+/// # Examples
+///
+/// See [the module](crate::tokio).
 #[derive(Debug)]
 pub struct Child {
-    /// The writing end of its standard input, if that is a pipe. Dropping it closes it.
+    /// The writing end of the child's standard input, if it is a pipe. Dropping it closes it.
     pub stdin: Option<ChildStdin>,
-    /// The reading end of its standard output, if that is a pipe.
+    /// The reading end of the child's standard output, if it is a pipe.
     pub stdout: Option<ChildStdout>,
-    /// The reading end of its standard error, if that is a pipe.
+    /// The reading end of the child's standard error, if it is a pipe.
     pub stderr: Option<ChildStderr>,
     watch: Watch,
 }
 
 impl Child {
-    /// Has the runtime wait for a child that was started without one, and talk to it.
+    /// Lets the current runtime wait for a child that was started without it, and read and write its pipes.
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if this is no runtime, or it cannot watch any more descriptors. Then the child is killed and waited
-    /// for, since nobody holds it any more.
+    /// Returns [`Error::Child`] if the caller is not in a runtime, or if the runtime cannot watch another
+    /// descriptor. The child is then killed and waited for.
     ///
     /// # Panics
     ///
-    /// If I/O is not enabled in this runtime, as all of tokio does. What becomes of the child then is the same.
+    /// Panics if I/O is not enabled in this runtime, as all of tokio does. The child is then killed and
+    /// waited for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::tokio::Child;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let child = forkexec::Command::new("true").spawn()?;
+    /// let mut child = Child::new(child)?;
+    /// assert!(child.wait().await?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(mut child: crate::Child) -> Result<Self, Error> {
         let on_drop = child.replace_on_drop(OnDrop::KillAndWait);
         enter()?;
@@ -61,130 +80,189 @@ impl Child {
         })
     }
 
-    /// The process id.
+    /// Returns the process id of the child, as [`crate::Child::id`].
     pub fn id(&self) -> u32 {
         self.get_ref().id()
     }
 
-    /// A descriptor that refers to the child, as [`crate::Child::pidfd`].
+    /// Returns a descriptor that refers to the child, as [`crate::Child::pidfd`].
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.get_ref().pidfd()
     }
 
-    /// A descriptor that is readable when the child has ended, for another event loop: as [`crate::Child::exit_fd`].
+    /// Returns a descriptor that is readable when the child has ended, as [`crate::Child::exit_fd`].
     pub fn exit_fd(&self) -> Option<&ExitFd> {
         self.get_ref().exit_fd()
     }
 
-    /// The child as it was started, which knows by which [method](crate::Child::method), and by what its descriptors were
-    /// [closed](crate::Child::close_method). The pipes are not in it.
+    /// Returns the child as [`crate::Child`], without its pipes. It has the [method](crate::Child::method) of
+    /// the start and the [method](crate::Child::close_method) by which descriptors were closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let mut child = forkexec::Command::new("true").spawn_tokio()?;
+    /// println!("started by {}", child.get_ref().method().name());
+    /// child.wait().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_ref(&self) -> &crate::Child {
         self.watch.child()
     }
 
-    /// Closes standard input and waits for the child to end. Called again, it gives the same status.
+    /// Closes standard input, waits for the child to end and returns its exit status. A later call returns
+    /// the same status.
     ///
-    /// A child that writes more than a pipe holds, while nobody reads it, waits for ever:
-    /// [`wait_with_output`](Self::wait_with_output) reads it.
+    /// The call does not read the child's output. If the child writes more to a pipe than the pipe holds, it
+    /// waits for a reader and never ends; use [`wait_with_output`](Self::wait_with_output) for such a child.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it may be dropped and called again, and the status is not lost. Standard input is closed as soon as it
-    /// is polled first.
+    /// This method is cancel safe: it can be dropped and called again, and the status is not lost. Standard
+    /// input is closed at the first poll.
     ///
     /// # Errors
     ///
-    /// [`Error::StatusLost`] if other code waited for the child, or `SIGCHLD` is ignored. [`Error::Child`] if the child still
-    /// runs and this runtime is shut down, or a thread is needed and none can be started.
+    /// - Returns [`Error::StatusLost`] if other code reaped the child, or if `SIGCHLD` is ignored.
+    /// - Returns [`Error::Child`] if the child still runs and this runtime shuts down, or if a thread is
+    ///   needed and cannot be started.
     ///
     /// # Panics
     ///
-    /// If the runtime that watches the child was shut down, the child still runs, and I/O is not enabled in this runtime. The
-    /// child can be waited for in another.
+    /// Panics if the runtime that watches the child was shut down, the child still runs, and I/O is not
+    /// enabled in this runtime. The child can still be waited for in another one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let mut child = forkexec::Command::new("sh").args(["-c", "exit 3"]).spawn_tokio()?;
+    /// assert_eq!(child.wait().await?.code(), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
         self.watch.wait().await
     }
 
-    /// Closes standard input and waits for the child to end: what it used, too.
+    /// Closes standard input, waits for the child to end, and returns its exit status and its resource usage.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe, as [`wait`](Self::wait).
+    /// This method is cancel safe, as [`wait`](Self::wait).
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait), and of [`crate::Child::wait_usage`].
+    /// Returns the errors of [`wait`](Self::wait) and of [`crate::Child::wait_usage`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let mut child = forkexec::Command::new("true").spawn_tokio()?;
+    /// let (status, usage) = child.wait_usage().await?;
+    /// println!("{status}, {:?} in user mode", usage.user_time());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
         self.wait().await?;
         self.watch.child_mut().wait_usage()
     }
 
-    /// The child's status if it has ended.
+    /// Returns the exit status of the child if it has ended, without waiting, as [`crate::Child::try_wait`].
     ///
     /// # Errors
     ///
-    /// [`Error::StatusLost`], as from [`wait`](Self::wait).
+    /// Returns [`Error::StatusLost`] as [`wait`](Self::wait) does.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.watch.child_mut().try_wait()
     }
 
-    /// Sends a signal, as [`crate::Child::send_signal`]: never to whoever has the number of a child that was waited for.
+    /// Sends a signal to the child, as [`crate::Child::send_signal`]. If the child was waited for, nothing is
+    /// sent.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Child::send_signal`].
+    /// Returns the errors of [`crate::Child::send_signal`].
     pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
         self.watch.child_mut().send_signal(signal)
     }
 
-    /// Sends `SIGKILL`, and does not wait.
+    /// Sends `SIGKILL`, and does not wait for the child, as [`crate::Child::kill`].
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Child::kill`].
+    /// Returns the errors of [`crate::Child::kill`].
     pub fn start_kill(&mut self) -> Result<(), Error> {
         self.watch.child_mut().kill()
     }
 
-    /// Ends the child and all that descends from it with `SIGKILL`, as [`crate::Child::kill_tree`], and does not wait for that.
+    /// Kills the child and its descendants with `SIGKILL`, as [`crate::Child::kill_tree`], and does not wait
+    /// for their end.
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Child::kill_tree`].
+    /// Returns the errors of [`crate::Child::kill_tree`].
     pub fn start_kill_tree(&mut self) -> Result<KillReport, Error> {
         self.watch.child_mut().start_kill_tree()
     }
 
-    /// Sends `SIGKILL`, and waits for the child to end.
+    /// Sends `SIGKILL`, waits for the child to end, and returns its exit status.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the signal is sent as soon as it is polled first, and the child can be waited for.
+    /// This method is cancel safe: the signal is sent at the first poll, and the child can be waited for.
     ///
     /// # Errors
     ///
-    /// Those of [`start_kill`](Self::start_kill) and [`wait`](Self::wait).
+    /// Returns the errors of [`start_kill`](Self::start_kill) and of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let mut child = forkexec::Command::new("sleep").arg("60").spawn_tokio()?;
+    /// assert_eq!(child.kill().await?.signal(), Some(9));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn kill(&mut self) -> Result<ExitStatus, Error> {
         self.start_kill()?;
         self.wait().await
     }
 
-    /// Sends `SIGTERM`, and `SIGCONT` for a child that is stopped. Gives the child so long to end by itself, then sends
-    /// `SIGKILL`, and waits for it. If the end cannot be waited for, `SIGKILL` follows at once.
+    /// Sends `SIGTERM`, waits for the child to end, and sends `SIGKILL` if it still runs after `grace`.
+    /// Returns its exit status.
+    ///
+    /// `SIGCONT` follows `SIGTERM`, because a stopped child gets a signal only when it continues. If the
+    /// runtime cannot wait for the child, `SIGKILL` follows at once.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the child has got two signals or three, and can be waited for. Called again, it begins anew, with `SIGTERM`
-    /// and all of the time.
+    /// This method is cancel safe: the child has got two signals or three, and can be waited for. A later
+    /// call begins anew, with `SIGTERM` and the whole of `grace`.
     ///
     /// # Errors
     ///
-    /// Those of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
+    /// Returns the errors of [`send_signal`](Self::send_signal) and of [`wait`](Self::wait).
     ///
     /// # Panics
     ///
-    /// If time is not enabled in this runtime. Then no signal was sent.
+    /// Panics if time is not enabled in this runtime. Then no signal was sent.
+    ///
+    /// # Examples
+    ///
+    /// See [the module](crate::tokio).
     pub async fn terminate_then_kill(&mut self, grace: Duration) -> Result<ExitStatus, Error> {
         let terminated = async {
             self.watch.child_mut().terminate()?;
@@ -192,7 +270,7 @@ impl Child {
         };
         match timeout(grace, terminated).await {
             Ok(Err(error @ Error::Child { .. })) => {
-                // The error at hand is the one to tell.
+                // The earlier error is returned.
                 let _ = self.start_kill();
                 Err(error)
             }
@@ -201,27 +279,41 @@ impl Child {
         }
     }
 
-    /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
-    /// waits for it.
+    /// Closes standard input, reads standard output and standard error at the same time, if they are pipes,
+    /// and waits for the child.
     ///
-    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too.
+    /// The call returns when both pipes have ended, so it also waits for a descendant that holds one of them.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: what was read is lost, and the child is dropped, to which
+    /// This method is not cancel safe: the data that was read is lost, and the child is dropped, so that
     /// [`on_drop`](crate::Command::on_drop) applies. [`communicator`](Self::communicator) keeps both.
     ///
     /// # Errors
     ///
-    /// Those of [`communicate`](Self::communicate).
+    /// Returns the errors of [`communicate`](Self::communicate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn_tokio()?;
+    /// assert_eq!(child.wait_with_output().await?.stdout, b"hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_with_output(self) -> Result<Output, Error> {
         self.communicate(&[]).await
     }
 
-    /// Writes `input` to the child's standard input and closes it, reads standard output and error, all at once, and waits
-    /// for the child. No amount of input or output makes the two wait for each other.
+    /// Writes `input` to the child's standard input and closes it, reads standard output and standard error
+    /// at the same time, and waits for the child. The call does not deadlock, however large input and output
+    /// are.
     ///
-    /// A child that ends without reading all of its input is no error.
+    /// If the child ends without reading all of its input, that is not an error.
     ///
     /// # Cancel safety
     ///
@@ -229,20 +321,38 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails: then the child is killed, since
-    /// nobody holds it any more.
+    /// - Returns the errors of [`wait`](Self::wait).
+    /// - Returns [`Error::Child`] if reading or writing fails. The child is then killed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let mut tr = Command::new("tr");
+    /// tr.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    /// assert_eq!(tr.spawn_tokio()?.communicate(b"hello").await?.stdout, b"HELLO");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn communicate(self, input: &[u8]) -> Result<Output, Error> {
         self.communicator(input).finish().await
     }
 
-    /// As [`communicate`](Self::communicate), in a form that can be given up and taken up again: nothing that was read is
-    /// lost when the time is over.
+    /// Returns a [`Communicator`], which does the same as [`communicate`](Self::communicate) and can be
+    /// cancelled and continued: no data that was read is lost.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn communicator<'input>(self, input: impl Into<Cow<'input, [u8]>>) -> Communicator<'input> {
         Communicator::new(self, input.into())
     }
 }
 
-/// Whether this is a runtime: nothing is to be started outside of one.
+/// Checks that the caller is in a runtime. No child is started outside of one.
 pub(super) fn enter() -> Result<(), Error> {
     Handle::try_current().map(drop).map_err(|error| unwatched(io::Error::other(error)))
 }

@@ -7,54 +7,73 @@ use crate::prepare::prepared::Prepared;
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {
-    /// Starts the program in a tokio runtime, as [`spawn`](Self::spawn) does outside of one (feature `tokio`).
+    /// Starts the program in the current tokio runtime, as [`spawn`](Self::spawn) does without one (feature
+    /// `tokio`).
     ///
-    /// It blocks until the child executes the program: see [`forkexec::tokio`](crate::tokio#what-blocks).
+    /// The call blocks until the child executes the program: see [`forkexec::tokio`](crate::tokio#blocking).
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn). [`Error::Child`] outside of a runtime, where nothing is started, and where the
-    /// runtime cannot watch any more descriptors: then the child was started, is killed, and waited for.
+    /// - Returns the errors of [`spawn`](Self::spawn).
+    /// - Returns [`Error::Child`] if the caller is not in a runtime. No child is started then.
+    /// - Returns [`Error::Child`] if the runtime cannot watch another descriptor. The child is then killed
+    ///   and waited for.
     ///
     /// # Panics
     ///
-    /// If I/O is not enabled in this runtime. What becomes of the child then is the same.
+    /// Panics if I/O is not enabled in this runtime. The child is then killed and waited for.
+    ///
+    /// # Examples
+    ///
+    /// See [`forkexec::tokio`](crate::tokio).
     pub fn spawn_tokio(&mut self) -> Result<Child, Error> {
         enter()?;
         Child::new(self.spawn()?)
     }
 
-    /// Starts the program at once, and waits for it in the future (feature `tokio`).
+    /// Starts the program at once, and returns a future that waits for the child (feature `tokio`).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the child, to which [`on_drop`](Self::on_drop) applies.
+    /// Dropping the future drops the child, so that [`on_drop`](Self::on_drop) applies.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait`].
+    /// Returns the errors of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait`].
     ///
     /// # Panics
     ///
-    /// As [`spawn_tokio`](Self::spawn_tokio).
+    /// Panics as [`spawn_tokio`](Self::spawn_tokio) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let status = forkexec::Command::new("true").status_tokio().await?;
+    /// assert!(status.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn status_tokio(&mut self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
         status(self.spawn_tokio())
     }
 
-    /// Starts the program at once; in the future it is waited for, and what it writes to standard output and error is
-    /// collected (feature `tokio`).
+    /// Starts the program at once, and returns a future that waits for the child and collects its standard
+    /// output and standard error (feature `tokio`).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the child, to which [`on_drop`](Self::on_drop) applies, and what was read.
+    /// Dropping the future drops the child, so that [`on_drop`](Self::on_drop) applies. The data that was
+    /// read is lost.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait_with_output`].
+    /// Returns the errors of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait_with_output`].
     ///
     /// # Panics
     ///
-    /// As [`spawn_tokio`](Self::spawn_tokio).
+    /// Panics as [`spawn_tokio`](Self::spawn_tokio) does.
     ///
     /// # Examples
     ///
@@ -72,42 +91,65 @@ impl Command<'_> {
 }
 
 impl Prepared<'_> {
-    /// Starts the program in a tokio runtime, as [`Command::spawn_tokio`] (feature `tokio`).
+    /// Starts the program in the current tokio runtime, as [`Command::spawn_tokio`] does (feature `tokio`).
     ///
     /// # Errors
     ///
-    /// As [`Command::spawn_tokio`].
+    /// Returns the errors of [`Command::spawn_tokio`].
     ///
     /// # Panics
     ///
-    /// As [`Command::spawn_tokio`].
+    /// Panics as [`Command::spawn_tokio`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let prepared = forkexec::Command::new("echo").into_prepared()?;
+    /// assert!(prepared.spawn_tokio()?.wait().await?.success());
+    /// assert!(prepared.status_tokio().await?.success());
+    /// assert_eq!(prepared.output_tokio().await?.stdout, b"\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn spawn_tokio(&self) -> Result<Child, Error> {
         enter()?;
         Child::new(self.spawn()?)
     }
 
-    /// Starts the program at once, and waits for it in the future, as [`Command::status_tokio`] (feature `tokio`).
+    /// Starts the program at once, and returns a future that waits for the child, as
+    /// [`Command::status_tokio`] does (feature `tokio`).
     ///
     /// # Errors
     ///
-    /// As [`Command::status_tokio`].
+    /// Returns the errors of [`Command::status_tokio`].
     ///
     /// # Panics
     ///
-    /// As [`Command::spawn_tokio`].
+    /// Panics as [`Command::spawn_tokio`] does.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_tokio`](Self::spawn_tokio).
     pub fn status_tokio(&self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
         status(self.spawn_tokio())
     }
 
-    /// Starts the program at once, and collects its output in the future, as [`Command::output_tokio`] (feature `tokio`).
+    /// Starts the program at once, and returns a future that waits for the child and collects its output, as
+    /// [`Command::output_tokio`] does (feature `tokio`).
     ///
     /// # Errors
     ///
-    /// As [`Command::output_tokio`].
+    /// Returns the errors of [`Command::output_tokio`].
     ///
     /// # Panics
     ///
-    /// As [`Command::spawn_tokio`].
+    /// Panics as [`Command::spawn_tokio`] does.
+    ///
+    /// # Examples
+    ///
+    /// See [`spawn_tokio`](Self::spawn_tokio).
     pub fn output_tokio(&self) -> impl Future<Output = Result<Output, Error>> + use<> {
         output(enter().and_then(|()| Child::new(self.spawn_captured()?)))
     }

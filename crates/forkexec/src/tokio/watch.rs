@@ -1,4 +1,4 @@
-//! The end of a child, as something to await.
+//! The end of a child, as a future.
 
 use super::by_thread::Waiter;
 use crate::config::settings::OnDrop;
@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A child, and what tells of its end.
+/// A child, and what reports its end.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// Dropped before the child, which owns the descriptor.
@@ -19,25 +19,26 @@ pub(super) struct Watch {
 
 #[derive(Debug)]
 enum By {
-    /// A runtime, by the child's descriptor.
+    /// A runtime watches the child's descriptor.
     Descriptor(AsyncFd<RawFd>),
-    /// A thread that waits for it, as soon as that was asked for.
+    /// A thread waits for the child. It is started by the first wait.
     Thread(Option<Waiter>),
 }
 
 impl By {
-    /// Has the runtime of this thread watch a child.
+    /// Registers a child with the runtime of this thread.
     ///
     /// # Safety
     ///
-    /// The child outlives the answer.
+    /// The child must outlive the returned value.
     unsafe fn of(child: &crate::Child) -> io::Result<Self> {
         let Some(handle) = child.exit_fd() else { return Ok(Self::Thread(None)) };
-        // SAFETY: the descriptor is the child's, and open as long as that lives: the caller's promise.
+        // SAFETY: the child owns the descriptor and keeps it open, and the caller promises that it outlives
+        // this value.
         let watched = unsafe { AsyncFd::register_with_interest(handle.as_raw_fd(), Interest::READABLE) };
         match watched.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts) {
             Ok(watched) => Ok(Self::Descriptor(watched)),
-            // Linux 5.2 has such descriptors, and no way to wait for one.
+            // Linux 5.2 has pidfds, but epoll(7) cannot watch them.
             Err((_, error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Self::Thread(None)),
             Err((_, error)) => Err(error),
         }
@@ -45,9 +46,9 @@ impl By {
 }
 
 impl Watch {
-    /// Has a child watched. One that cannot be is dropped.
+    /// Watches a child. If it cannot be watched, it is dropped.
     pub(super) fn new(child: crate::Child) -> io::Result<Self> {
-        // SAFETY: both go into one value, which drops the child last and never moves it out.
+        // SAFETY: `Watch` owns both, drops the child last, and never moves it out.
         let by = unsafe { By::of(&child) }?;
         Ok(Self { by, child })
     }
@@ -64,9 +65,10 @@ impl Watch {
         self.child.replace_on_drop(policy)
     }
 
-    /// Waits until it has ended. A future that is dropped loses nothing.
+    /// Waits for the child to end. The future is cancel safe.
     ///
-    /// A status that is known needs no runtime. If the runtime that watches the child was shut down, this one does from now on.
+    /// A status that is already known needs no runtime. If the runtime that watches the child was shut down,
+    /// the current one takes over.
     pub(super) async fn wait(&mut self) -> Result<ExitStatus, Error> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
@@ -97,7 +99,7 @@ impl Watch {
             let mut ready = watched.readable_mut().await?;
             match self.child.try_wait() {
                 Ok(None) => ready.clear_ready(),
-                // The caller asks again, and is told of an error then.
+                // The caller asks again, and gets the error then.
                 Ok(Some(_)) | Err(_) => return Ok(()),
             }
         }
