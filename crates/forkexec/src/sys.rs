@@ -1,12 +1,12 @@
-//! Layer 1: the system. Calls of the kernel, each behind one small function, and what this system has.
+//! Layer 1: the system. Small functions around system calls, and what the running system offers.
 //!
-//! - `system`: selects the module of this system, the only place where a system is named
-//! - `backend`: what the parent asks the backend
+//! - `system`: selects the module of this system, and is the only place that names a system
+//! - `backend`: questions of the parent to the backend
 //! - `fd`, `exit_fd`, `poll`: descriptors
 //! - `waitid`, `wait`, `usage`: the end of a child
 //! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
 //! - `per_process`, `worker`: state and threads of this library
-//! - `android`: what the parent knows of the release of Android
+//! - `android`: the release of Android
 
 pub(crate) mod android;
 pub(crate) mod backend;

@@ -1,4 +1,4 @@
-//! The backend and the launcher of this system, and what the parent asks them.
+//! The backend and the launcher of this system, and the questions that the parent asks them.
 
 use super::system::{BACKEND, LAUNCHER, forking};
 use forkexec_core::{
@@ -6,32 +6,34 @@ use forkexec_core::{
     Resource, Signal, SignalSet, Sys,
 };
 
-/// The backend of this system, with its real system calls.
+/// Returns the backend of this system, with its real system calls.
 ///
 /// # Safety
 ///
-/// The caller makes the promise of [`Kernel::new`] for each use of the value.
+/// The caller upholds the contract of [`Kernel::new`] for each use of the value.
 pub(crate) unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
     &BACKEND
 }
 
-/// Whether a descriptor is closed by exec. The question changes nothing, whoever owns the number.
+/// Returns true if a descriptor is close-on-exec. The call changes nothing, so any number may be passed.
 pub(crate) fn is_cloexec(fd: Fd) -> Result<bool, Errno> {
     BACKEND.sys().is_cloexec(fd)
 }
 
-/// The file that a descriptor refers to. The question changes nothing, whoever owns the number.
+/// Returns the identity of the file that a descriptor refers to. The call changes nothing, so any number may
+/// be passed.
 pub(crate) fn file_id(fd: Fd) -> Result<FileId, Errno> {
     BACKEND.sys().file_id(fd)
 }
 
-/// Whether there is a signal with this number. If the backend does not know the highest one, the system answers.
+/// Returns true if there is a signal with this number. If the backend does not know the highest one, the
+/// system answers.
 pub(crate) fn is_signal(signal: Signal) -> bool {
     let sys = BACKEND.sys();
     (1..=sys.highest_signal()).contains(&signal) && sys.disposition(signal) != Err(Errno::INVAL)
 }
 
-/// What the backend has.
+/// Returns the capabilities of the backend.
 pub(crate) fn capabilities() -> &'static Capabilities {
     BACKEND.capabilities()
 }
@@ -41,12 +43,12 @@ pub(crate) fn has(operation: Operation) -> bool {
     BACKEND.has(operation)
 }
 
-/// The call that closes many descriptors at once on the running release.
+/// Returns the name of the call that closes many descriptors on the running release.
 pub(crate) fn bulk_closer() -> Option<&'static str> {
     BACKEND.bulk_closer()
 }
 
-/// What the calling thread blocks.
+/// Returns the signals that the calling thread blocks.
 pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
     let sys = BACKEND.sys();
     let mask = sys.block_signals()?;
@@ -54,7 +56,7 @@ pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
     Ok(mask)
 }
 
-/// The soft limit of the stack.
+/// Returns the soft limit of the stack.
 pub(crate) fn stack_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is written, and lives until the call returns.
@@ -64,7 +66,7 @@ pub(crate) fn stack_limit() -> Option<u64> {
     (answer == 0).then(|| u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
 }
 
-/// The name of a resource, as people know it.
+/// Returns the common name of a resource.
 pub(crate) fn resource_name(resource: Resource) -> String {
     let known = capabilities().resources.iter().find(|(_, known)| *known == resource);
     known.map_or_else(|| format!("number {}", resource.0), |(name, _)| (*name).to_owned())

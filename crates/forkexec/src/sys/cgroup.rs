@@ -1,9 +1,9 @@
-//! A control group of a child's own, version 2 (cgroups(7)).
+//! A control group (version 2, cgroups(7)) of a child's own.
 //!
-//! A process leaves its group by a write to `cgroup.procs` of another group. The kernel allows that if the file of the other
-//! group, and that of the nearest group above both, may be written ("Delegation Containment" of
-//! `Documentation/admin-guide/cgroup-v2.rst`). So a child can leave if its user may write to `cgroup.procs` of any group
-//! above its own.
+//! A process leaves its group by a write to `cgroup.procs` of another group. The kernel permits it if the
+//! process may write to that file of the other group and of the nearest common ancestor of both groups
+//! ("Delegation Containment" in `Documentation/admin-guide/cgroup-v2.rst`). So a child can leave if its user
+//! may write to `cgroup.procs` of any group above its own.
 
 mod refusal;
 
@@ -21,7 +21,7 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
-/// The directory of this process's own group, if the hierarchy of version 2 is mounted.
+/// Returns the directory of this process's own group, if the hierarchy of version 2 is mounted.
 pub(crate) fn own() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -29,7 +29,8 @@ pub(crate) fn own() -> Option<PathBuf> {
     mounts.lines().find_map(|line| place_of(line, group))
 }
 
-/// Where a group lies below a mount, if that is one of the hierarchy: proc_pid_mountinfo(5).
+/// Returns the path of a group below a mount, if it is a mount of the version 2 hierarchy:
+/// proc_pid_mountinfo(5).
 fn place_of(mount: &str, group: &str) -> Option<PathBuf> {
     let (place, kind) = mount.split_once(" - ")?;
     if kind.split(' ').next() != Some("cgroup2") {
@@ -37,14 +38,14 @@ fn place_of(mount: &str, group: &str) -> Option<PathBuf> {
     }
     let mut fields = place.split(' ').skip(3);
     let (root, point) = (fields.next()?, fields.next()?);
-    // A group outside of what is mounted begins with `/..`.
+    // The name of a group outside the mounted part begins with `/..`.
     let rest = Path::new(group).strip_prefix(root).ok()?;
     let is_seen = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    // A blank, a tab or a backslash would be written as a number.
+    // The kernel writes a blank, a tab or a backslash as an octal escape.
     (is_seen && !point.contains('\\')).then(|| Path::new(point).join(rest))
 }
 
-/// A group that was made for one child. It is removed when it is dropped, if nobody is left in it.
+/// A group that was created for one child. The drop removes it if it is empty.
 #[derive(Debug)]
 pub(crate) struct ChildCgroup {
     path: PathBuf,
@@ -57,12 +58,12 @@ pub(crate) struct ChildCgroup {
 pub(crate) struct Identity {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// Without a list, any.
+    /// `None` if the list is not known; then any group is assumed.
     pub(crate) groups: Option<Vec<u32>>,
 }
 
 impl Identity {
-    /// Whether this user may write to a file, by its mode. The superuser may.
+    /// Returns true if the mode of a file lets this user write to it. The superuser always may.
     fn may_write(&self, file: &Metadata) -> bool {
         let is_listed = |gid| self.groups.as_ref().is_none_or(|groups| groups.contains(&gid));
         let in_group = file.gid() == self.gid || is_listed(file.gid());
@@ -71,7 +72,8 @@ impl Identity {
         self.uid == 0 || allows(0o002) || is_owner && allows(0o200) || in_group && allows(0o020)
     }
 
-    /// Whether this user may write to `cgroup.procs` of a group or of one above it, or that is not known.
+    /// Returns true if this user may write to `cgroup.procs` of a group or of one above it, or if that is not
+    /// known.
     fn may_leave_for(&self, base: &Path) -> bool {
         let mut files = base.ancestors().map(|group| group.join("cgroup.procs").metadata());
         let first = files.next().into_iter();
@@ -80,7 +82,7 @@ impl Identity {
     }
 }
 
-/// What a start needs of a leaf: the descriptors by which the child is born in it, or enters it.
+/// The descriptors by which the child is created in its group, or enters it.
 pub(crate) struct CgroupFds {
     pub(crate) directory: OwnedFd,
     pub(crate) procs: OwnedFd,
@@ -93,8 +95,8 @@ impl CgroupFds {
 }
 
 impl ChildCgroup {
-    /// Makes one below `base`, for a child of this identity. Without one the child has the parent's, which can put children into
-    /// groups, and so can take them out.
+    /// Creates a group below `base`, for a child with this identity. Without one the child has the parent's
+    /// ids. The parent can put processes into groups, so such a child can leave.
     pub(crate) fn make(base: &Path, identity: Option<&Identity>) -> io::Result<(Self, CgroupFds)> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = loop {
@@ -102,7 +104,7 @@ impl ChildCgroup {
             let path = base.join(format!("forkexec-{}-{number}", process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => break path,
-                // An earlier process with this number was killed before it removed its own.
+                // An earlier process with this pid was killed before it removed its group.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -119,15 +121,16 @@ impl ChildCgroup {
         self.is_sealed
     }
 
-    /// Kills all that are in it or below it, with those that start meanwhile, and waits until nobody is left unless told
-    /// otherwise: how many there were a moment before.
+    /// Kills all processes in the group and below it, including those that start meanwhile, and returns how
+    /// many there were a moment before. Waits until the group is empty if `waits` is set.
     pub(crate) fn end(&self, waits: bool) -> io::Result<usize> {
         let members = self.members()?;
         if !waits {
             return self.kill(members.len());
         }
-        // The file that tells of the last one's end does so ten milliseconds after it told of the first one's birth, at the
-        // earliest. Their own descriptors tell at once; where there are many, or numbers are others' by now, they need not.
+        // The kernel updates `cgroup.events` at most every ten milliseconds, so the last exit may show late.
+        // Pidfds of the members show it at once. They are not needed if there are many members, and not used
+        // if a pid was reused meanwhile.
         let own: Vec<OwnedFd> = members.iter().take(FEW).filter_map(|&pid| pidfd::open(pid).ok()).collect();
         let remain = self.members()?;
         let are_theirs = members.iter().all(|pid| remain.contains(pid));
@@ -143,30 +146,30 @@ impl ChildCgroup {
         let written = File::options().write(true).open(self.path.join("cgroup.kill"));
         match written.and_then(|mut file| file.write_all(b"1")) {
             Ok(()) => Ok(count),
-            // Linux 5.14.
+            // `cgroup.kill` exists since Linux 5.14.
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => self.kill_each(),
             Err(error) => Err(error),
         }
     }
 
-    /// Where a group cannot be killed as a whole, it is frozen, so that nothing starts in it meanwhile. What is killed goes
-    /// in spite of that.
+    /// If the group cannot be killed as a whole, it is frozen, so that no process starts in it meanwhile.
+    /// `SIGKILL` also ends frozen processes.
     fn kill_each(&self) -> io::Result<usize> {
         let freeze = |state| fs::write(self.path.join("cgroup.freeze"), state);
         freeze("1")?;
         let killed = self.wait_for("frozen 1", None).and_then(|_| self.signal(libc::SIGKILL));
         if killed.is_err() {
-            // Whatever could not be killed runs on, and the error says so.
+            // The processes that could not be killed run on, and the caller gets the error.
             freeze("0")?;
         }
         killed
     }
 
-    /// Sends a signal to all that are in it or below it now: to how many.
+    /// Sends a signal to all processes in the group and below it now, and returns their number.
     ///
     /// # Errors
     ///
-    /// The first one. All others have the signal then.
+    /// Returns the first error. All other processes have got the signal then.
     pub(crate) fn signal(&self, signal: i32) -> io::Result<usize> {
         let mut count = 0;
         let mut failed = None;
@@ -182,24 +185,24 @@ impl ChildCgroup {
 
     fn signal_one(&self, pid: i32, signal: i32) -> io::Result<()> {
         let process = pidfd::open(pid)?;
-        // The number may be another process's by now: then it is not listed any more.
+        // If the pid was reused meanwhile, the group does not list it any more.
         if !self.members()?.contains(&pid) {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         pidfd::signal(process.as_fd(), pid, signal)
     }
 
-    /// Waits until nobody is left, or it is time; whether nobody is.
+    /// Waits until the group is empty or the time is over, and returns whether it is empty.
     pub(crate) fn is_empty_by(&self, end: Option<Instant>) -> io::Result<bool> {
         self.wait_for("populated 0", end)
     }
 
-    /// A descriptor with which to wait for the end of all: see [`wait_for`](Self::wait_for).
+    /// Opens the file that reports when the group is empty: see [`wait_for`](Self::wait_for).
     pub(crate) fn events(&self) -> io::Result<File> {
         File::open(self.path.join("cgroup.events"))
     }
 
-    /// Waits for a line of `cgroup.events`: poll(2) says that the file changed since it was read last.
+    /// Waits for a line of `cgroup.events`. poll(2) reports that the file changed since the last read.
     fn wait_for(&self, line: &str, end: Option<Instant>) -> io::Result<bool> {
         let mut events = self.events()?;
         loop {
@@ -212,12 +215,12 @@ impl ChildCgroup {
         }
     }
 
-    /// The processes in it and below it.
+    /// Returns the processes in the group and below it.
     fn members(&self) -> io::Result<Vec<i32>> {
         let mut members = Vec::new();
         for group in groups(&self.path)? {
             let listed = match fs::read_to_string(group.join("cgroup.procs")) {
-                // It was removed meanwhile, so it was empty.
+                // A group that was removed meanwhile was empty.
                 Err(error) if group != self.path && is_removed(&error) => continue,
                 listed => listed?,
             };
@@ -226,27 +229,27 @@ impl ChildCgroup {
         Ok(members)
     }
 
-    /// Removes it, if nobody is left; whether it is gone.
+    /// Removes the group if it is empty, and returns true if it is gone.
     pub(crate) fn remove(&self) -> bool {
         if let Ok(groups) = groups(&self.path) {
-            // Those below come after those above.
+            // The list has each group before those below it.
             groups.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
         }
         !self.path.exists()
     }
 }
 
-/// That of a start that failed, for one: nobody is in it.
+/// For example after a start that failed: the group is empty.
 impl Drop for ChildCgroup {
     fn drop(&mut self) {
         self.remove();
     }
 }
 
-/// So many descriptors are opened at a time, to wait for the end of processes.
+/// The maximum number of pidfds that are opened to wait for the end of processes.
 const FEW: usize = 16;
 
-/// Whether an open file, read anew, has this line.
+/// Reads an open file from its start, and returns true if it has this line.
 pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
     let mut text = String::new();
     file.rewind()?;
@@ -254,7 +257,7 @@ pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
     Ok(text.lines().any(|found| found == line))
 }
 
-/// The group and all below it.
+/// Returns the group and all groups below it.
 fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut groups = vec![path.to_owned()];
     let mut next = 0;
@@ -269,7 +272,7 @@ fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(groups)
 }
 
-/// The groups right below one.
+/// Returns the groups directly below one.
 fn below(group: &Path) -> io::Result<Vec<PathBuf>> {
     let mut below = Vec::new();
     for entry in fs::read_dir(group)? {
@@ -281,7 +284,7 @@ fn below(group: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(below)
 }
 
-/// Whether an error says that a group is not there any more: `ENODEV` where it was removed while its file was open.
+/// Returns true for an error of a removed group: `ENODEV` if it was removed while its file was open.
 fn is_removed(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
@@ -293,7 +296,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// An empty directory is removed as an empty group is.
+    /// rmdir(2) removes an empty directory as it removes an empty group.
     #[test]
     fn nested_groups_are_removed_from_the_bottom_up() {
         let above = tempfile::tempdir().expect("a directory can be made");

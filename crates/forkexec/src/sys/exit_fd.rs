@@ -1,12 +1,12 @@
-//! A descriptor of a child.
+//! The descriptor that is readable when a child has ended.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// A descriptor of a child that any event loop can wait for: it is readable when the child has ended, and stays so.
-/// [`Child::exit_fd`](crate::Child::exit_fd) lends it.
+/// A descriptor for any event loop that is readable when a child has ended, and stays readable.
+/// [`Child::exit_fd`](crate::Child::exit_fd) returns a reference to it.
 ///
-/// Nothing is to be read from it. On Linux it is a pidfd (pidfd_open(2)); on the BSDs and macOS a queue of events
-/// (kqueue(2)) that has one when the child ends.
+/// Do not read from it. On Linux it is a pidfd (pidfd_open(2)). On the BSDs and macOS it is a kqueue(2) with
+/// an event for the end of the child.
 ///
 /// # Examples
 ///

@@ -6,8 +6,8 @@ use forkexec_core::{Errno, Fd};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-/// Whether a descriptor is close-on-exec, `None` if it is not open. Where that may not be asked it counts as if it were: the child
-/// clears the flag, or tells that it may not.
+/// Returns whether a descriptor is close-on-exec, or `None` if it is not open. If fcntl(2) refuses to tell,
+/// the descriptor counts as close-on-exec: the child then clears the flag, or reports that it cannot.
 pub(crate) fn cloexec(fd: Fd) -> Option<bool> {
     match backend::is_cloexec(fd) {
         Ok(is_cloexec) => Some(is_cloexec),
@@ -16,7 +16,7 @@ pub(crate) fn cloexec(fd: Fd) -> Option<bool> {
     }
 }
 
-/// The highest number that a descriptor can get now. nix has no getrlimit(2) for Solaris.
+/// Returns the highest number that a new descriptor can have. nix has no getrlimit(2) for Solaris.
 pub(crate) fn highest_target() -> Fd {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is written.
@@ -25,10 +25,10 @@ pub(crate) fn highest_target() -> Fd {
     soft.saturating_sub(1)
 }
 
-/// The lowest free number from `lowest` up that refers to the same file.
+/// Duplicates a descriptor to the lowest free number from `lowest` up, close-on-exec.
 pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
     let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))
         .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
-    // SAFETY: fcntl just opened it, and nothing else owns it.
+    // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

@@ -1,14 +1,15 @@
-//! What a forked process must not take for its own.
+//! State that a forked process must not share with its parent.
 //!
-//! A process that a threaded program forked has a copy of all memory and one thread. A lock that another thread held at that
-//! moment stays locked forever, and a thread that is noted does not exist. So no lock of this library outlives a fork: a
-//! forked process makes new ones. Nothing is freed, because the copy may be half-way through a change.
+//! A process forked by a multi-threaded program has a copy of all memory and one thread. A lock that another
+//! thread held at that moment stays locked forever, and the other threads do not exist. So no lock of this
+//! library is used after a fork: the forked process creates new ones. It frees nothing, because the copied
+//! state may be half-way through a change.
 
 use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A value that each process makes for itself.
+/// A value that each process creates for itself.
 pub(crate) struct PerProcess<T: 'static> {
     current: AtomicPtr<Owned<T>>,
     make: fn() -> T,
@@ -24,11 +25,11 @@ impl<T: Sync> PerProcess<T> {
         Self { current: AtomicPtr::new(ptr::null_mut()), make }
     }
 
-    /// The value of this process. It waits for no other thread.
+    /// Returns the value of this process. Never waits for another thread.
     pub(crate) fn get(&self) -> &'static T {
         let process = process::id();
         let before = self.current.load(Ordering::Acquire);
-        // SAFETY: it is null, or came from a box that was leaked.
+        // SAFETY: the pointer is null, or came from a box that is leaked.
         match unsafe { before.as_ref() } {
             Some(owned) if owned.process == process => &owned.value,
             _ => self.replace(before, process),
@@ -40,17 +41,18 @@ impl<T: Sync> PerProcess<T> {
         let current = match self.current.compare_exchange(before, made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => made,
             Err(others) => {
-                // SAFETY: it came from a box just now, and was not published.
+                // SAFETY: `made` came from a box above, and was not published.
                 drop(unsafe { Box::from_raw(made) });
                 others
             }
         };
-        // SAFETY: it was published by a thread of this process, and is never freed.
+        // SAFETY: a thread of this process published the value, and it is never freed.
         &unsafe { &*current }.value
     }
 }
 
-/// A value that is made once. Unlike with `OnceLock`, no thread waits for another: of two that make it at once, one is first.
+/// A value that is created once. Unlike with `OnceLock`, no thread waits for another: if two threads create
+/// it at once, the first one to publish wins.
 pub(crate) struct Published<T>(AtomicPtr<T>);
 
 impl<T> Published<T> {
@@ -59,18 +61,18 @@ impl<T> Published<T> {
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        // SAFETY: it is null, or came from a box that lives as long as `self`.
+        // SAFETY: the pointer is null, or came from a box that `self` owns.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// Publishes a value, unless there is one. Returns the one that is there.
+    /// Publishes a value unless there is one, and returns the one that is published.
     pub(crate) fn set(&self, value: T) -> &T {
         let made = Box::into_raw(Box::new(value));
         let none = ptr::null_mut();
         let current = match self.0.compare_exchange(none, made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => made,
             Err(others) => {
-                // SAFETY: it came from a box just now, and was not published.
+                // SAFETY: `made` came from a box above, and was not published.
                 drop(unsafe { Box::from_raw(made) });
                 others
             }
@@ -84,31 +86,32 @@ impl<T> Drop for Published<T> {
     fn drop(&mut self) {
         let published = *self.0.get_mut();
         if !published.is_null() {
-            // SAFETY: it came from a box, and nothing borrows it any more.
+            // SAFETY: the pointer came from a box, and nothing borrows it any more.
             drop(unsafe { Box::from_raw(published) });
         }
     }
 }
 
-// SAFETY: it owns a `T` like a box does, and lends it to any thread that borrows it.
+// SAFETY: `Published` owns a `T` as a box does, and gives out shared references to it.
 unsafe impl<T: Send + Sync> Sync for Published<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Published<T> {}
 
-/// Whether this is done in time by a thread of a process that is forked while `held` is.
+/// Forks while `held` is held, and returns true if a thread of the new process finishes `work` in time.
 #[cfg(test)]
 pub(crate) fn is_done_in_a_forked_process<T>(held: T, work: impl FnOnce() + Send) -> bool {
-    // SAFETY: the C library's functions work in the child of a threaded program, and those of this crate are what is tested.
+    // SAFETY: the C library's functions work in the child of a threaded program, and this test is about those
+    // of this crate.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // SAFETY: ends the forked process alone, if it waits for ever.
+        // SAFETY: the alarm can end only the forked process, if it hangs.
         unsafe { libc::alarm(10) };
         let done = std::thread::scope(|scope| scope.spawn(work).join());
-        // SAFETY: the process ends.
+        // SAFETY: _exit(2) ends the forked process.
         unsafe { libc::_exit(i32::from(done.is_err())) };
     }
     let mut status = -1;
-    // SAFETY: one int is written.
+    // SAFETY: waitpid(2) writes one int, which outlives the call.
     unsafe { libc::waitpid(pid, &raw mut status, 0) };
     drop(held);
     status == 0

@@ -1,16 +1,17 @@
-//! poll(2) with a point in time instead of a number of milliseconds.
+//! poll(2) with a deadline instead of a number of milliseconds.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// Whether the descriptor is readable at this time at the latest; without one it waits for ever.
+/// Waits until the descriptor is readable or the deadline passes, and returns whether it is readable. Without
+/// a deadline it waits forever.
 pub(crate) fn is_readable_until(fd: BorrowedFd<'_>, end: Option<Instant>) -> io::Result<bool> {
     is_ready_until(fd, PollFlags::POLLIN, end)
 }
 
-/// As [`is_readable_until`], for other events of poll(2).
+/// Waits as [`is_readable_until`] does, for other events of poll(2).
 pub(crate) fn is_ready_until(
     fd: BorrowedFd<'_>,
     events: PollFlags,
@@ -27,8 +28,8 @@ pub(crate) fn is_ready_until(
     }
 }
 
-/// A time for poll(2), which counts milliseconds: a part of one is waited for as a whole one. What is longer than it can count
-/// is waited for in turns.
+/// Converts a duration for poll(2), which counts milliseconds. A fraction is rounded up. A longer time than
+/// poll(2) can count takes several calls.
 pub(crate) fn poll_timeout(rest: Option<Duration>) -> PollTimeout {
     let Some(rest) = rest else { return PollTimeout::NONE };
     let millis = i32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);

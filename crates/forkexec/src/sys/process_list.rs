@@ -1,4 +1,4 @@
-//! A list of the processes of the system, as far as it can be trusted.
+//! The list of all processes of the system, with descriptors that verify its entries.
 
 use std::io;
 use std::time::Instant;
@@ -7,39 +7,41 @@ use std::time::Instant;
 pub(crate) trait Calls {
     /// A descriptor of a process.
     type Process;
-    /// All processes.
+    /// Lists all processes.
     ///
     /// # Errors
     ///
-    /// If one of them cannot be looked at although it may be there: a list is complete or an error.
+    /// Returns an error if a process that may exist cannot be read: the list is complete, or an error.
     fn all(&self) -> io::Result<Vec<Entry>>;
-    /// Opens a descriptor of the process that the entry is about: it has the same number since the same moment.
+    /// Opens a descriptor of the process of this entry: the one that has had the same pid since the same
+    /// time.
     ///
     /// # Errors
     ///
-    /// `ESRCH` if that process is gone, and only then.
+    /// Returns `ESRCH` only if that process is gone.
     fn open(&self, entry: &Entry) -> io::Result<Self::Process>;
     /// Sends a signal.
     fn signal(&self, process: &Self::Process, signal: i32) -> io::Result<()>;
-    /// Waits until the process has ended, or it is time; returns whether it has.
+    /// Waits until the process has ended or the deadline passes, and returns whether it has ended.
     fn has_ended(&self, process: &Self::Process, end: Option<Instant>) -> io::Result<bool>;
 }
 
-/// A process, as the list has it.
+/// An entry of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
     pub(crate) group: i32,
     pub(crate) session: i32,
-    /// When it started, in a unit of the system's.
+    /// When it started, in a unit of the system.
     pub(crate) started: i64,
     /// It is a zombie.
     pub(crate) ended: bool,
 }
 
 impl Entry {
-    /// Whether both are about one process: a number is given again, but not at the same time.
+    /// Returns true if both entries are about the same process: two processes with one pid never start at the
+    /// same time.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (self.pid, self.started) == (other.pid, other.started)
     }

@@ -1,10 +1,10 @@
-//! The one place that selects a system.
+//! The only place that selects a system.
 //!
-//! Each arm names one module, which selects a backend crate and says what this system has in the parent. All of them have the
-//! same items, so that nothing else depends on the system. Parts that several systems share are in `system/parts`, and a
-//! module takes the parts that fit.
+//! Each arm names one module, which selects a backend crate and says what this system offers in the parent.
+//! All modules have the same items, so that no other code depends on the system. Parts that several systems
+//! share are in `system/parts`, and each module includes the parts that fit.
 //!
-//! `--cfg forkexec_backend="posix"` puts the portable floor under test on any host.
+//! `--cfg forkexec_backend="posix"` selects the portable backend, to test it on any host.
 
 cfg_if::cfg_if! {
     if #[cfg(all(forkexec_backend = "posix", any(target_os = "linux", target_os = "android")))] {
@@ -40,7 +40,7 @@ cfg_if::cfg_if! {
     }
 }
 
-// SAFETY: the value does not leave `sys` but through `backend` and `launchers`, which are unsafe. The safe functions here
-// ask without changing anything, or set and restore the signal mask of the calling thread.
+// SAFETY: the value leaves `sys` only through `backend` and `launchers`, which are unsafe. The safe functions
+// of `sys` ask without changing anything, or set and restore the signal mask of the calling thread.
 pub(crate) static BACKEND: Selected<Kernel> = Selected::new(unsafe { Kernel::new() });
 pub(crate) static LAUNCHER: SelectedLauncher = SelectedLauncher::new(&BACKEND);

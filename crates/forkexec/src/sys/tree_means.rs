@@ -1,8 +1,8 @@
-//! By what the tree of one child can be told from the rest of the system.
+//! The means by which the tree of one child is identified.
 
 use super::cgroup::ChildCgroup;
 
-/// Of what a child is the leader.
+/// The kind of group that a child leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Leads {
     #[default]
@@ -11,10 +11,10 @@ pub(crate) enum Leads {
     Session,
 }
 
-/// What holds the tree of one child together.
+/// The means by which the tree of one child is identified.
 #[derive(Debug, Default)]
 pub(crate) struct TreeMeans {
-    /// The command said that there is a tree to be ended.
+    /// The command set a containment.
     pub(crate) is_chosen: bool,
     pub(crate) leaf: Option<ChildCgroup>,
     pub(crate) leads: Leads,

@@ -1,17 +1,30 @@
-//! What a child used: getrusage(2), of that child.
+//! The resource usage of a single child: getrusage(2).
 
 use std::time::Duration;
 
-/// What a child used of the machine, itself and those of its descendants that were waited for by their parents: getrusage(2).
+/// The resource usage of a child, including those of its descendants that their parents waited for
+/// (getrusage(2)).
 ///
-/// [`Child::wait_usage`](crate::Child::wait_usage) gives it.
+/// [`Child::wait_usage`](crate::Child::wait_usage) returns it.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::Command;
+///
+/// let mut child = Command::new("sh").args(["-c", "i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done"]).spawn()?;
+/// let (_, usage) = child.wait_usage()?;
+/// println!("{:?} in user mode, {:?} in the kernel", usage.user_time(), usage.system_time());
+/// println!("{:?} bytes at most", usage.max_rss());
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceUsage {
     pub(crate) user: Duration,
     pub(crate) system: Duration,
     /// In bytes.
     pub(crate) peak: u64,
-    /// Up to here a peak may be the parent's, in bytes.
+    /// A peak up to this value may be that of the parent, in bytes.
     pub(crate) inherited: u64,
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
@@ -20,40 +33,41 @@ pub struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// Time on a processor in user mode.
+    /// Returns the processor time that was spent in user mode.
     pub fn user_time(&self) -> Duration {
         self.user
     }
 
-    /// Time on a processor in the kernel.
+    /// Returns the processor time that was spent in the kernel.
     pub fn system_time(&self) -> Duration {
         self.system
     }
 
-    /// The most memory that it had at one time (resident set), in bytes, if that is known.
+    /// Returns the peak of the resident set size, in bytes, if it is known.
     ///
-    /// What the child had before exec, which is its parent's memory, is counted on Linux, and may be elsewhere. So `None` is for
-    /// a peak that is not above the parent's own: what the child's was then, nobody can tell.
+    /// On Linux the kernel also counts the child's memory before exec, which is the memory of its parent;
+    /// other systems may do so, too. If the peak is not above the parent's own, the child's part is unknown,
+    /// and the result is `None`.
     pub fn max_rss(&self) -> Option<u64> {
         (self.peak > self.inherited).then_some(self.peak)
     }
 
-    /// Page faults that were served without reading from a device.
+    /// Returns the number of page faults that needed no I/O.
     pub fn minor_faults(&self) -> u64 {
         self.minor_faults
     }
 
-    /// Page faults for which something was read from a device.
+    /// Returns the number of page faults that needed I/O.
     pub fn major_faults(&self) -> u64 {
         self.major_faults
     }
 
-    /// How often it gave up its processor, to wait for something.
+    /// Returns the number of voluntary context switches: the process waited for something.
     pub fn voluntary_switches(&self) -> u64 {
         self.voluntary_switches
     }
 
-    /// How often its processor was taken away.
+    /// Returns the number of involuntary context switches: the process was preempted.
     pub fn involuntary_switches(&self) -> u64 {
         self.involuntary_switches
     }

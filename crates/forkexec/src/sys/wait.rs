@@ -1,7 +1,8 @@
 //! Waiting for a child and signalling it.
 //!
-//! By a descriptor of the child, where there is one: that is this child's and no other's, whoever takes its status and
-//! whatever becomes of its number. Else by its number, which is its own until somebody waits for it.
+//! If the child has a descriptor, both go by the descriptor. It refers to this child only, even if other code
+//! reaps the child and its pid is reused. Otherwise they go by the pid, which is the child's until the child
+//! is waited for.
 
 use super::poll::is_readable_until;
 use super::waitid::{Ending, await_end, is_child};
@@ -14,22 +15,22 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// A child, as the system knows it.
+/// The identifiers of a child.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) pid: i32,
     /// Readable when the child has ended.
     pub(crate) fd: Option<ExitFd>,
-    /// It names the child, so that a status can be asked for and a signal be sent by it.
+    /// True if `fd` refers to the child itself, so that the child can be waited for and signalled by it.
     pub(crate) is_pidfd: bool,
 }
 
-/// What becomes of the status that is asked for.
+/// The effect of a wait on the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// It is taken: the child is no more, and its number anybody's.
+    /// Takes it: the child is reaped, and its pid can be reused.
     Take,
-    /// It is left: the child stays a zombie, and its number its own.
+    /// Leaves it in place: the child stays a zombie and keeps its pid.
     Leave,
 }
 
@@ -40,18 +41,18 @@ impl Status {
 }
 
 impl Handle {
-    /// The descriptor, if it is the child's own.
+    /// Returns the descriptor, if it is a pidfd.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.fd.as_ref().filter(|_| self.is_pidfd).map(AsFd::as_fd)
     }
 
-    /// Whether a status can be left.
+    /// Returns true if a status can be left in place.
     pub(crate) fn leaves_status(&self) -> bool {
         pidfd::LEAVES_STATUS && self.is_pidfd
     }
 
-    /// Whether there is a descriptor that tells of the end; where there was none, one is opened if that can be. The child was
-    /// not waited for, so that the number is its own.
+    /// Opens a descriptor that is readable when the child has ended, unless there is one, and returns true if
+    /// there is one now. The child was not waited for, so the pid is still its own.
     pub(crate) fn open_descriptor(&mut self) -> bool {
         if self.fd.is_none() {
             self.fd = watch::open(self.pid).ok().map(ExitFd::new);
@@ -60,7 +61,8 @@ impl Handle {
         self.fd.is_some()
     }
 
-    /// Whether the child is there, if only as a zombie, and its status was not taken by other code: its number is its own.
+    /// Returns true if the child exists, possibly as a zombie, and other code did not reap it: the pid is its
+    /// own.
     pub(crate) fn is_ours(&self) -> bool {
         match self.pidfd().map(|child| pidfd::ending(child, libc::WNOHANG | libc::WNOWAIT)) {
             Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => is_child(self.pid),
@@ -69,7 +71,7 @@ impl Handle {
         }
     }
 
-    /// Waits until the child has ended.
+    /// Waits for the child to end.
     pub(crate) fn wait(&self, status: Status) -> Result<Ending, Error> {
         loop {
             if let Some(ending) = self.ending(status.options())? {
@@ -78,17 +80,18 @@ impl Handle {
         }
     }
 
-    /// How a child ended that has.
+    /// Returns how the child ended, if it has.
     pub(crate) fn try_wait(&self, status: Status) -> Result<Option<Ending>, Error> {
         self.ending(libc::WNOHANG | status.options())
     }
 
-    /// Whether the child ends within this time. Its status can still be waited for.
+    /// Waits for the child to end, at most for `timeout`, and returns whether it has ended. Its status stays
+    /// in place.
     pub(crate) fn ends_within(&self, timeout: Duration) -> Result<bool, Error> {
         let end = Instant::now().checked_add(timeout);
         let ends = match &self.fd {
             Some(fd) => is_readable_until(fd.as_fd(), end),
-            // Not waited for yet: the number is the child's own.
+            // The child was not waited for yet, so the pid is its own.
             None => match watch::open(self.pid) {
                 Ok(fd) => is_readable_until(fd.as_fd(), end),
                 Err(_) => ends_within(self.pid, timeout),
@@ -106,7 +109,7 @@ impl Handle {
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
                 Some(libc::ECHILD) => return Err(Error::StatusLost { pid: self.pid.unsigned_abs() }),
-                // A reactor made the descriptor non-blocking: waitid(2) says so with `P_PIDFD`.
+                // A reactor made the descriptor non-blocking, which waitid(2) with `P_PIDFD` reports.
                 Some(libc::EAGAIN) if options & libc::WNOHANG == 0 => drop(self.ends_within(Duration::MAX)?),
                 Some(libc::EAGAIN) => return Ok(None),
                 _ => return Err(Error::Child { what: "wait for the child", error }),
@@ -117,7 +120,7 @@ impl Handle {
     fn ending_once(&self, options: i32) -> io::Result<Option<Ending>> {
         let by_pidfd = self.pidfd().map(|child| pidfd::ending(child, options));
         match by_pidfd {
-            // Linux 5.2 and 5.3 have such descriptors, and no way to wait for one.
+            // Linux 5.2 and 5.3 have pidfds, but cannot wait for one.
             Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => {
                 pidfd::ending_by_number(self.pid, options)
             }
@@ -126,7 +129,7 @@ impl Handle {
         }
     }
 
-    /// Sends a signal. That there is no such process any more is no error: other code waited for it.
+    /// Sends a signal. `ESRCH` is not an error: other code reaped the child.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
         let sent = match self.pidfd() {
             Some(child) => pidfd::signal(child, self.pid, signal),
@@ -141,21 +144,23 @@ impl Handle {
         }
     }
 
-    /// A descriptor tells that it has ended, even if other code took its status and its number is another's by now.
+    /// Returns true if the descriptor shows that the child has ended. This holds even if other code reaped it
+    /// and its pid was reused.
     fn is_known_to_have_ended(&self) -> bool {
         let readable = |fd: &ExitFd| is_readable_until(fd.as_fd(), Some(Instant::now()));
         self.fd.as_ref().is_some_and(|fd| readable(fd).unwrap_or(false))
     }
 }
 
-/// The caller has not waited for the child, so its number is still its own, unless other code took its status.
+/// Signals a child by its pid. The caller has not waited for the child, so the pid is its own, unless other
+/// code reaped it.
 fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
-    // SAFETY: the process is a child of the handle, which signals no number after `Process` took its status.
+    // SAFETY: the process is a child of the handle, and `Process` signals no pid after it took the status.
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Where there is no descriptor to wait for, a thread waits for the child's end, and leaves its status where it is
-/// (`WNOWAIT` of waitid(2)). It ends with the child.
+/// Waits without a descriptor: a thread waits for the child's end and leaves its status in place (`WNOWAIT`
+/// of waitid(2)). The thread ends with the child.
 fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
     let (says, hears) = mpsc::channel();
     start_thread("forkexec-wait", move || drop(says.send(await_end(pid))))?;

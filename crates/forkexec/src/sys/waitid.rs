@@ -1,29 +1,29 @@
-//! The end of a child by its number, and what is known of it.
+//! The end of a child, by pid, and what is known of it.
 
 use super::usage::ResourceUsage;
 use std::io;
 use std::process::ExitStatus;
 
-/// How a child ended.
+/// The end of a child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
     pub(crate) status: ExitStatus,
     pub(crate) usage: Option<ResourceUsage>,
 }
 
-/// Waits until a child has ended, and leaves its status. If other code took that, or nobody is to have it, it has ended all
-/// the same.
+/// Waits for a child to end, and leaves its status in place. If other code reaped the child, or `SIGCHLD` is
+/// ignored, it has ended as well.
 pub(crate) fn await_end(pid: i32) -> io::Result<()> {
     look_at(pid, 0)
         .or_else(|error| if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error) })
 }
 
-/// Whether this process has a child with this number that nobody waited for.
+/// Returns true if this process has a child with this pid that was not waited for.
 pub(crate) fn is_child(pid: i32) -> bool {
     look_at(pid, libc::WNOHANG).is_ok()
 }
 
-/// waitid(2) that leaves the status where it is.
+/// waitid(2) that leaves the status in place.
 fn look_at(pid: i32, options: i32) -> io::Result<()> {
     let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::uninit();
     let options = libc::WEXITED | libc::WNOWAIT | options;
@@ -31,7 +31,7 @@ fn look_at(pid: i32, options: i32) -> io::Result<()> {
     #[allow(clippy::cast_lossless, clippy::cast_possible_wrap)]
     let id = pid.unsigned_abs() as libc::id_t;
     loop {
-        // SAFETY: a `siginfo_t` is written.
+        // SAFETY: waitid(2) writes a `siginfo_t`, for which `info` has room.
         if unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options) } == 0 {
             return Ok(());
         }

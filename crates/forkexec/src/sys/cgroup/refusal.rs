@@ -1,4 +1,4 @@
-//! Why a control group takes no process (cgroups of version 2: Documentation/admin-guide/cgroup-v2.rst of Linux).
+//! Why a control group refuses a process (version 2: Documentation/admin-guide/cgroup-v2.rst of Linux).
 
 use crate::error::{Cause, Operand, SpawnError, errno_of};
 use forkexec_core::{Errno, Stage};
@@ -6,9 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the files of a group say.
+/// Finds the cause in the files of a group.
 pub(crate) fn of_cgroup(path: &Path, errno: Errno) -> Option<Cause> {
-    // Every group of version 2 has that file, the root among them.
+    // Every group of version 2 has this file, including the root.
     let lacks = |name: &str| path.join(name).try_exists().is_ok_and(|exists| !exists);
     if path.is_dir() && lacks("cgroup.controllers") {
         return Some(Cause::NotCgroup);
@@ -20,7 +20,8 @@ pub(crate) fn of_cgroup(path: &Path, errno: Errno) -> Option<Cause> {
             let controllers = read("cgroup.subtree_control").filter(|names| !names.is_empty())?;
             Some(Cause::CgroupInner { controllers })
         }
-        // "cgroup.type". A threaded group takes whole processes; a group below one takes none before it is threaded, too.
+        // "cgroup.type". A threaded group accepts whole processes. A group below one accepts none before it
+        // is threaded as well.
         libc::EOPNOTSUPP => {
             let kind = read("cgroup.type").filter(|kind| kind == "domain invalid")?;
             Some(Cause::CgroupType { kind })
@@ -29,7 +30,7 @@ pub(crate) fn of_cgroup(path: &Path, errno: Errno) -> Option<Cause> {
     }
 }
 
-/// The failure of a call in the parent, about a control group.
+/// Returns the error of a call in the parent that concerns a control group.
 pub(crate) fn cgroup_failed(path: PathBuf, error: &io::Error) -> SpawnError {
     let errno = errno_of(error);
     let cause = of_cgroup(&path, errno);
@@ -45,7 +46,7 @@ mod tests {
 
     const UNSUPPORTED: Errno = Errno::from_raw(libc::EOPNOTSUPP);
 
-    /// Files of a group, as a kernel shows them.
+    /// The files of a group, as the kernel shows them.
     type Files = [(&'static str, &'static str)];
 
     /// Faults: E27

@@ -14,8 +14,9 @@ pub(crate) use mount::is_noexec;
 
 pub(crate) type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
 
-/// How many bytes of a script's first line the kernel reads: `IMG_SHSIZE` of xnu (bsd/sys/imgact.h).
+/// The number of bytes of a script's first line that the kernel reads: `IMG_SHSIZE` of xnu
+/// (bsd/sys/imgact.h).
 pub(crate) const INTERPRETER_LINE: usize = 512;
 
-/// The unit of the peak of memory, in bytes: getrusage(2).
+/// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1;

@@ -1,4 +1,4 @@
-//! DragonFly, which has the backend of FreeBSD but no reapers that tell descendants apart.
+//! DragonFly. It uses the backend of FreeBSD, but its reapers cannot tell descendants apart.
 
 #[path = "parts/bsd.rs"]
 mod bsd;
@@ -14,8 +14,8 @@ pub(crate) use mount::is_noexec;
 
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
 
-/// How many bytes of a script's first line the kernel reads: at least a page.
+/// The number of bytes of a script's first line that the kernel reads: at least a page.
 pub(crate) const INTERPRETER_LINE: usize = 4096;
 
-/// The unit of the peak of memory, in bytes: getrusage(2).
+/// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1024;

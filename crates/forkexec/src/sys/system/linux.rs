@@ -42,11 +42,11 @@ static METHODS: [OneMethod<'static, Kernel>; 3] = [
     OneMethod::new(&LAUNCHER, SpawnMethod::Fork),
 ];
 
-/// A launcher for each method, in the order of the capabilities.
+/// Returns a launcher for each method, in the order of the capabilities.
 ///
 /// # Safety
 ///
-/// As [`launch`](crate::sys::backend::launch), for each plan.
+/// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
 pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
     METHODS.iter().map(|method| method as &dyn Launcher)
 }
@@ -55,10 +55,10 @@ pub(crate) fn forking() -> &'static dyn Launcher {
     &METHODS[2]
 }
 
-/// A child that dies of a trapped call leads to another one that does without the call.
+/// If a trapped call kills a child, the next start avoids the call.
 pub(crate) const LEARNS_OF_TRAPS: bool = true;
 
-/// The release of Android, if this is Android, and the calls that are not made on it.
+/// Returns the release of Android, if this is Android, and the calls that are not made on it.
 pub(crate) fn android() -> Option<Android> {
     let Release::Android(level) = BACKEND.release() else { return None };
     let not_called = AndroidCall::ALL.into_iter().filter(|call| !BACKEND.allows(*call));
@@ -66,7 +66,8 @@ pub(crate) fn android() -> Option<Android> {
     Some(Android { api_level: Some(level).filter(|level| *level != 0), not_called })
 }
 
-/// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
+/// Starts a child that shares memory, and returns its report if it failed. The caller must wait for the child
+/// in both cases.
 ///
 /// # Safety
 ///
@@ -76,7 +77,7 @@ pub(crate) unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Repo
     LAUNCHER.spawn_unreaped(plan)
 }
 
-/// Forks one that tells the reporter.
+/// Forks a child that reports to `reporter`.
 ///
 /// # Safety
 ///

@@ -1,5 +1,5 @@
-//! The portable floor under test on Linux (`--cfg forkexec_backend="posix"`): its backend and launcher, and what the parent asks of
-//! Linux itself.
+//! The portable backend under test on Linux (`--cfg forkexec_backend="posix"`): its backend and launcher, and
+//! the parent's side of Linux.
 
 #[path = "parts/acl.rs"]
 mod acl;
@@ -26,7 +26,7 @@ pub(crate) use wait::{ending_by_number, inherited_peak};
 
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
 
-/// The unit of the peak of memory, in bytes: getrusage(2).
+/// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1024;
 
 pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;

@@ -1,4 +1,4 @@
-//! Any other Unix: the portable floor.
+//! Any other Unix: the portable backend.
 
 #[path = "parts/bare.rs"]
 mod bare;

@@ -1,4 +1,4 @@
-//! A system that has nothing beyond POSIX in the parent.
+//! A system that offers nothing beyond POSIX in the parent.
 
 #[path = "mount_unknown.rs"]
 mod mount;
@@ -16,5 +16,5 @@ pub(crate) use mount::is_noexec;
 pub(crate) use posix::*;
 pub(crate) use wait::{ending_by_number, inherited_peak};
 
-/// How many bytes of a script's first line the kernel reads: at least a page.
+/// The number of bytes of a script's first line that the kernel reads: at least a page.
 pub(crate) const INTERPRETER_LINE: usize = 4096;

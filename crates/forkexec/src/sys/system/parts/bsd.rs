@@ -1,4 +1,4 @@
-//! What the BSDs and the systems of Apple have in common.
+//! The common parts of the BSDs and the systems of Apple.
 
 #[path = "posix.rs"]
 mod posix;

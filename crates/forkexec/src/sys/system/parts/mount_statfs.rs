@@ -9,7 +9,8 @@ use std::path::Path;
 pub(crate) fn is_noexec(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     let mut status = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: the path is a C string borrowed for the call; statfs fills a `statfs`.
+    // SAFETY: the path is a C string that outlives the call, and statfs(2) fills a `statfs`, for which there
+    // is room.
     if unsafe { libc::statfs(path.as_ptr(), status.as_mut_ptr()) } != 0 {
         return false;
     }

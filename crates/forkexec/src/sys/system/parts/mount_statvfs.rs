@@ -10,7 +10,8 @@ use std::path::Path;
 pub(crate) fn is_noexec(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     let mut status = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path is a C string borrowed for the call; statvfs fills a `statvfs`.
+    // SAFETY: the path is a C string that outlives the call, and statvfs(3) fills a `statvfs`, for which
+    // there is room.
     if unsafe { libc::statvfs(path.as_ptr(), status.as_mut_ptr()) } != 0 {
         return false;
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// The system does not say.
+/// The system does not report it.
 pub(crate) fn is_noexec(_path: &Path) -> bool {
     false
 }

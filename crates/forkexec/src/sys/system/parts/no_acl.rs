@@ -1,8 +1,8 @@
-//! Where access control lists are not asked for.
+//! Systems on which this library does not read access control lists.
 
 use std::path::Path;
 
-/// Whether a file has a list beyond its permission bits.
+/// Returns true if a file has an access control list beyond its permission bits.
 pub(crate) fn has_acl(_path: &Path) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! No launcher of this system gives a descriptor of the child by which it could be signalled.
+//! Systems without a descriptor by which a child could be signalled.
 
 use crate::sys::waitid::Ending;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub(crate) use crate::sys::system::{ending_by_number, inherited_peak};
 
-/// Whether a status can be looked at without taking it.
+/// True if a status can be read without taking it.
 pub(crate) const LEAVES_STATUS: bool = false;
 
 pub(crate) fn open(_pid: i32) -> io::Result<OwnedFd> {

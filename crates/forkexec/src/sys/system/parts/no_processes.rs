@@ -1,4 +1,4 @@
-//! Systems that do not list processes in a way that a descriptor of each could verify.
+//! Systems on which entries of the process list cannot be verified by a descriptor.
 
 use crate::sys::process_list::{Calls, Entry};
 use forkexec_core::Resource;
@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Instant;
 
-/// The kernel underneath.
+/// The real kernel.
 pub(crate) struct Kernel;
 
 impl Calls for Kernel {
@@ -29,7 +29,7 @@ impl Calls for Kernel {
     }
 }
 
-/// The limit of the processes of a user, where it can be looked at.
+/// The limit of processes per user, if it can be read.
 pub(crate) const LIMIT: Option<Resource> = None;
 
 pub(crate) fn is_at_limit(_user: u32, _set: Option<u64>) -> Option<bool> {

@@ -1,12 +1,12 @@
-//! Where no process can be one to which the orphans of a child fall, and be told from others.
+//! Systems without reapers that tell the orphans of different children apart.
 
 use crate::sys::orphans::{Calls, Descendant, Sent};
 use std::io;
 
-/// Whether there are such.
+/// True if the system has such reapers.
 pub(crate) const IS_THERE: bool = false;
 
-/// A kernel without them.
+/// A kernel without reapers.
 pub(crate) struct Kernel;
 
 impl Calls for Kernel {

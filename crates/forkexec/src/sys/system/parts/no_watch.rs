@@ -1,4 +1,4 @@
-//! Where no descriptor tells of a child's end.
+//! Systems without a descriptor that is readable when a child has ended.
 
 use std::io;
 use std::os::fd::OwnedFd;

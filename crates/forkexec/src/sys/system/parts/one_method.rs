@@ -1,15 +1,15 @@
-//! A backend whose launcher knows one method.
+//! A backend whose launcher has one method.
 
 use crate::sys::system::{BACKEND, LAUNCHER};
 use forkexec_core::Launcher;
 #[cfg(feature = "raw")]
 use forkexec_core::{FallbackReason, LaunchError, Pid, Plan, Report, Reporter};
 
-/// A launcher for each method, in the order of the capabilities.
+/// Returns a launcher for each method, in the order of the capabilities.
 ///
 /// # Safety
 ///
-/// As [`launch`](crate::sys::backend::launch), for each plan.
+/// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
 pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
     std::iter::once(forking())
 }
@@ -21,12 +21,13 @@ pub(crate) fn forking() -> &'static dyn Launcher {
 /// No filter of this system traps calls.
 pub(crate) const LEARNS_OF_TRAPS: bool = false;
 
-/// This is not Android, or the backend makes none of the calls that its filter traps.
+/// Returns `None`: this is not Android, or the backend makes none of the calls that its filter traps.
 pub(crate) fn android() -> Option<crate::sys::android::Android> {
     None
 }
 
-/// Starts a child that is the caller's to wait for, failed or not, and that shares memory: what it reported.
+/// Starts a child that shares memory, and returns its report if it failed. The caller must wait for the child
+/// in both cases.
 ///
 /// # Safety
 ///
@@ -36,7 +37,7 @@ pub(crate) unsafe fn spawn_unreaped(_plan: &Plan<'_>) -> Result<(Pid, Option<Rep
     Err(LaunchError::ForkRequired(FallbackReason::NoSuchMethod))
 }
 
-/// Forks one that tells the reporter.
+/// Forks a child that reports to `reporter`.
 ///
 /// # Safety
 ///

@@ -1,4 +1,5 @@
-//! Children that have a descriptor table of their own from the start: nothing is lifted to low numbers.
+//! Systems on which a child has its own descriptor table from the start. No descriptor is moved to a low
+//! number.
 
 use forkexec_core::{Errno, Fd};
 use std::os::fd::BorrowedFd;

@@ -1,4 +1,4 @@
-//! A descriptor of a child, as Linux gives it: pidfd_open(2).
+//! The pidfds of Linux: pidfd_open(2).
 
 use crate::sys::poll::is_readable_until;
 use crate::sys::system::BACKEND;
@@ -14,29 +14,30 @@ use std::process::ExitStatus;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-/// Whether a status can be looked at without taking it (`WNOWAIT`).
+/// True if a status can be read without taking it (`WNOWAIT`).
 pub(crate) const LEAVES_STATUS: bool = true;
 
-/// pidfd_open(2), Linux 5.3: close-on-exec. Fails with `ENOSYS` on a release of Android that may trap the call.
+/// pidfd_open(2), Linux 5.3. The descriptor is close-on-exec. Fails with `ENOSYS` on a release of Android
+/// that may trap the call.
 pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
     permit(AndroidCall::PidfdOpen)?;
-    // SAFETY: opens a descriptor of a process, and does nothing to it.
+    // SAFETY: pidfd_open(2) takes two numbers, and only opens a descriptor.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let number = RawFd::try_from(opened).map_err(io::Error::other)?;
     if number < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel just opened it, and nobody else has it.
+    // SAFETY: the kernel just opened the descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// The launcher gives one from birth, or cannot.
+/// The launcher already created a pidfd, or could not.
 pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
     None
 }
 
-/// pidfd_send_signal(2), Linux 5.1, to the process with the number `pid`. If that call is refused, or Android may trap it,
-/// the signal goes by number, because a process whose descriptor is not readable still has it.
+/// pidfd_send_signal(2), Linux 5.1, to the process with the pid `pid`. If the call is refused, or Android may
+/// trap it, the signal goes to the pid: while the pidfd is not readable, the process still has it.
 pub(crate) fn signal(process: BorrowedFd<'_>, pid: i32, signal: i32) -> io::Result<()> {
     match permit(AndroidCall::PidfdSendSignal).and_then(|()| send(process, signal)) {
         Err(error) if is_refusal(&error) => {
@@ -45,7 +46,8 @@ pub(crate) fn signal(process: BorrowedFd<'_>, pid: i32, signal: i32) -> io::Resu
                 Err(error) if !is_child(pid) => return Err(error),
                 Ok(false) | Err(_) => {}
             }
-            // SAFETY: the process has not ended, or is a child whose status was not taken, so that the number is its own.
+            // SAFETY: the process has not ended, or is a child whose status was not taken, so the pid is its
+            // own.
             if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         }
         sent => sent,
@@ -63,36 +65,37 @@ fn permit(call: AndroidCall) -> io::Result<()> {
 
 fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     let no_info: *const libc::siginfo_t = ptr::null();
-    // SAFETY: the pointer is null, which the kernel takes for no information; the descriptor is borrowed for the call.
+    // SAFETY: the kernel reads a null pointer as "no information". The descriptor is borrowed for the call.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, 0) };
     if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// waitid(2) with `P_PIDFD`, Linux 5.4: how a child ended, `None` if it has not and `options` say not to wait for that.
+/// waitid(2) with `P_PIDFD`, Linux 5.4. Returns `None` if the child has not ended and `options` has
+/// `WNOHANG`.
 pub(crate) fn ending(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<Ending>> {
     waitid(libc::P_PIDFD, child.as_raw_fd(), options)
 }
 
-/// waitid(2) by number.
+/// waitid(2) by pid.
 pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
     waitid(libc::P_PID, pid, options)
 }
 
-/// By system call: that has a fifth argument, which the C libraries hide.
+/// Makes the system call directly, because the C libraries hide its fifth argument.
 fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Ending>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut used = Used::UNTOUCHED;
     let options = libc::WEXITED | options;
-    // SAFETY: the kernel writes a `siginfo_t` and a `struct rusage`, for which there is room; a descriptor is borrowed for the
-    // call.
+    // SAFETY: the kernel writes a `siginfo_t` and a `struct rusage`, for which there is room. A descriptor is
+    // borrowed for the call.
     let waited =
         unsafe { libc::syscall(libc::SYS_waitid, kind, id, info.as_mut_ptr(), options, &raw mut used) };
     if waited != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: all zeroes are a `siginfo_t`, and what the kernel fills in is one.
+    // SAFETY: all zeroes are a valid `siginfo_t`, and the kernel overwrites it with a valid one.
     let info = unsafe { info.assume_init() };
-    // SAFETY: of a child that has ended waitid fills this field, and of none it leaves it zero.
+    // SAFETY: waitid(2) fills this field for a child that has ended, and leaves it zero otherwise.
     let pid = unsafe { info.si_pid() };
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
@@ -100,7 +103,7 @@ fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Endi
     Ok((pid != 0).then(|| Ending { status, usage: used.told() }))
 }
 
-/// As waitpid(2) encodes it.
+/// Encodes a status as waitpid(2) does.
 fn encoded(code: i32, status: i32) -> i32 {
     const DUMPED: i32 = 0x80;
     match code {
@@ -110,15 +113,15 @@ fn encoded(code: i32, status: i32) -> i32 {
     }
 }
 
-/// The kernel's `struct rusage`: some C libraries have another.
+/// The kernel's `struct rusage`. Some C libraries define another.
 #[repr(C)]
 struct Used([libc::c_long; 18]);
 
 impl Used {
-    /// No time is negative.
+    /// A value that the kernel never writes, because no time is negative.
     const UNTOUCHED: Self = Self([-1; 18]);
 
-    /// What it says, if the kernel wrote it: an emulator may forget.
+    /// Returns the usage if the kernel wrote it. An emulator may not.
     fn told(&self) -> Option<ResourceUsage> {
         let Self(fields) = self;
         let field = |index: usize| u64::try_from(fields[index]).ok();
@@ -138,7 +141,8 @@ impl Used {
     }
 }
 
-/// The most memory that this process ever had, in bytes: a child that it started had that at most, before exec.
+/// Returns the peak of this process's resident set size, in bytes. A child that it started had at most that
+/// before exec.
 pub(crate) fn inherited_peak() -> u64 {
     let mut used = Used::UNTOUCHED;
     // SAFETY: the kernel writes a `struct rusage`, for which there is room.
@@ -155,7 +159,7 @@ mod tests {
     use std::process::ExitStatus;
     use std::time::Duration;
 
-    /// The fields in the order of getrusage(2), counted from 1.
+    /// The fields, in the order of getrusage(2), counted from 1.
     #[test]
     fn each_field_of_the_usage_has_its_place() {
         let used = Used([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);

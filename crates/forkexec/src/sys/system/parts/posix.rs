@@ -1,4 +1,4 @@
-//! What all systems but Linux have, with the limits that POSIX tells.
+//! The common parts of all systems but Linux, with the limits that POSIX reports.
 
 #[path = "no_acl.rs"]
 mod acl;

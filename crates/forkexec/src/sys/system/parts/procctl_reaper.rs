@@ -1,13 +1,13 @@
-//! FreeBSD's reapers: procctl(2), by the structures of its `sys/procctl.h`.
+//! FreeBSD's reapers: procctl(2), with the structures of `sys/procctl.h`.
 
 use crate::sys::orphans::{Calls, Descendant, Sent};
 use std::io;
 use std::ptr;
 
-/// Whether there are such.
+/// True if the system has such reapers.
 pub(crate) const IS_THERE: bool = true;
 
-/// The kernel underneath.
+/// The real kernel.
 pub(crate) struct Kernel;
 
 /// `struct procctl_reaper_kill`.
@@ -44,9 +44,10 @@ const REAPER_PIDINFO_VALID: libc::c_uint = 1;
 const REAPER_PIDINFO_CHILD: libc::c_uint = 2;
 
 fn control(command: libc::c_int, data: *mut libc::c_void) -> io::Result<()> {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: getpid(2) has no preconditions.
     let own = unsafe { libc::getpid() };
-    // SAFETY: `data` is null, or the structure that the command takes, which outlives the call: what it points to, too.
+    // SAFETY: `data` is null, or points to the structure that the command takes. The structure and what it
+    // points to outlive the call.
     if unsafe { libc::procctl(libc::P_PID, own.into(), command, data) } == 0 {
         return Ok(());
     }
@@ -104,7 +105,7 @@ impl Calls for Kernel {
     }
 
     fn take_status(&self, child: i32) -> io::Result<()> {
-        // SAFETY: a null status is not written.
+        // SAFETY: waitpid(2) writes no status to a null pointer.
         let taken = unsafe { libc::waitpid(child, ptr::null_mut(), libc::WNOHANG) };
         if taken >= 0 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The processes of the system, as Linux lists them.
+//! The process list of Linux.
 
 use crate::sys::poll::is_readable_until;
 use crate::sys::process_list::{Calls, Entry};
@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process;
 use std::time::Instant;
 
-/// The kernel underneath.
+/// The real kernel.
 pub(crate) struct Kernel;
 
 /// A process with a descriptor of it.
@@ -24,11 +24,12 @@ pub(crate) struct Opened {
 impl Calls for Kernel {
     type Process = Opened;
 
-    /// All processes that this one can see.
+    /// Lists all processes that this process can see.
     ///
     /// # Errors
     ///
-    /// `Unsupported` if `/proc` is that of another pid namespace, in which the numbers mean other processes.
+    /// Returns `Unsupported` if `/proc` belongs to another pid namespace, in which the numbers refer to other
+    /// processes.
     fn all(&self) -> io::Result<Vec<Entry>> {
         let own = fs::read_link("/proc/self")?;
         if own.to_str().and_then(|name| name.parse().ok()) != Some(process::id()) {
@@ -59,9 +60,9 @@ impl Calls for Kernel {
     }
 }
 
-/// A process, or `None` if it has ended or is hidden (`hidepid` of proc(5)).
+/// Reads one process. Returns `None` if it has ended or is hidden (`hidepid` of proc(5)).
 ///
-/// Any other error is one: a process that is left out for lack of a descriptor counts as ended.
+/// Any other failure is an error: a process that was left out for lack of a descriptor would count as ended.
 fn one(pid: i32) -> io::Result<Option<Entry>> {
     match Stat::read(BACKEND.sys(), pid) {
         Ok(stat) => Ok(entry(&stat)),
@@ -70,7 +71,7 @@ fn one(pid: i32) -> io::Result<Option<Entry>> {
     }
 }
 
-/// By the numbers of the fields in proc_pid_stat(5).
+/// Uses the field numbers of proc_pid_stat(5).
 fn entry(stat: &Stat) -> Option<Entry> {
     let id = |field| i32::try_from(stat.field(field)?).ok();
     Some(Entry {
@@ -84,16 +85,17 @@ fn entry(stat: &Stat) -> Option<Entry> {
     })
 }
 
-/// The limit of the processes of a user.
+/// The limit of processes per user.
 #[expect(clippy::allow_attributes, reason = "the constant's type differs by C library")]
 #[allow(clippy::cast_possible_wrap, clippy::unnecessary_cast)]
 pub(crate) const LIMIT: Option<Resource> = Some(Resource(libc::RLIMIT_NPROC as i32));
 
-/// Whether a user has as many threads as this soft limit allows, or that of this process. `None` if that cannot be seen.
+/// Returns true if a user has as many threads as this soft limit allows, or that of this process. Returns
+/// `None` if that cannot be determined.
 pub(crate) fn is_at_limit(user: u32, set: Option<u64>) -> Option<bool> {
     let limit = set.or_else(|| {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the structure is written, and lives until the call returns.
+        // SAFETY: getrlimit(2) writes the structure, which outlives the call.
         let answer = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) };
         #[expect(clippy::allow_attributes, reason = "the type differs by C library")]
         #[allow(clippy::useless_conversion)]
@@ -103,7 +105,7 @@ pub(crate) fn is_at_limit(user: u32, set: Option<u64>) -> Option<bool> {
     Some(threads >= limit)
 }
 
-/// The threads of a process, if this is its real user: proc_pid_status(5).
+/// Returns the number of threads of a process, if this is its real user: proc_pid_status(5).
 fn threads_of(user: u32, pid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field =

@@ -1,4 +1,4 @@
-//! Children that share this process's descriptor table at first, as on Linux.
+//! Systems on which a child shares this process's descriptor table at first: Linux.
 
 use forkexec_core::{Errno, Fd};
 use std::fs::File;
@@ -7,20 +7,17 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// Whether a child does that, so that it matters how high the descriptors are that it needs: nothing was refused so far.
+/// Returns true if children share the table, so that their cost depends on how high the descriptors are that
+/// they need. It is false if the kernel refused it before.
 pub(crate) fn shares_table() -> bool {
     crate::sys::system::LAUNCHER.shares_table()
 }
 
-/// dup3(2): duplicates `from` onto the open descriptor `to`, close-on-exec and in one step. It is asked again where it is
-/// interrupted, or another thread's open is half-way on that number.
-///
-/// # Safety
-///
-/// The caller owns the descriptor `to`.
+/// Duplicates `from` onto the open descriptor `to`, close-on-exec and in one step: dup3(2). Retries if the
+/// call is interrupted, or if an open of another thread is half-way on that number.
 pub(crate) unsafe fn replace(from: BorrowedFd<'_>, to: Fd) -> Result<(), Errno> {
     loop {
-        // SAFETY: `from` is borrowed, and the caller owns `to`. The libc crate has no function for it on Android.
+        // SAFETY: `from` is borrowed, and the caller owns `to`. The libc crate lacks the function on Android.
         if unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, libc::O_CLOEXEC) } >= 0 {
             return Ok(());
         }
@@ -31,13 +28,13 @@ pub(crate) unsafe fn replace(from: BorrowedFd<'_>, to: Fd) -> Result<(), Errno> 
     }
 }
 
-/// Whether the file is of a kind on which nobody holds a record lock (`F_SETLK` of fcntl(2)): a process loses all its locks
-/// of a file when it closes any descriptor of it, a duplicate, too.
+/// Returns true if no record lock (`F_SETLK` of fcntl(2)) can be held on the file. A process loses all its
+/// locks on a file when it closes any descriptor of it, even a duplicate.
 ///
-/// That is so for pipes, sockets, what has no name and no kind (an eventfd, an epoll), the devices of memory (`/dev/null`)
-/// and terminals that are no serial line.
+/// This holds for pipes, sockets, files without a name and a kind (eventfd, epoll), memory devices
+/// (`/dev/null`), and terminals other than serial lines.
 pub(crate) fn is_never_locked(fd: BorrowedFd<'_>) -> bool {
-    // SAFETY: the descriptor is borrowed, and the `File` does not close it.
+    // SAFETY: the descriptor is borrowed, and `ManuallyDrop` keeps the `File` from closing it.
     let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd.as_raw_fd()) });
     let Ok(about) = file.metadata() else { return false };
     let kind = about.file_type();
@@ -70,7 +67,7 @@ mod tests {
         let socket = UnixDatagram::unbound().unwrap();
         let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
         let file = tempfile::tempfile().unwrap();
-        // SAFETY: eventfd takes two numbers and opens a descriptor.
+        // SAFETY: eventfd(2) takes two numbers and opens a descriptor.
         let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
         // SAFETY: it was just opened, and nothing else owns it.
         let event = unsafe { OwnedFd::from_raw_fd(event) };

@@ -1,4 +1,4 @@
-//! What all systems but Linux have in common.
+//! The common parts of all systems but Linux.
 
 #[path = "one_method.rs"]
 mod method;

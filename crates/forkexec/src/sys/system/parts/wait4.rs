@@ -1,4 +1,4 @@
-//! Waiting by number, where the system tells with the status what the child used: wait4(2).
+//! Waiting by pid on systems that report the resource usage with the status: wait4(2).
 
 use crate::sys::system::RSS_UNIT;
 use crate::sys::usage::ResourceUsage;
@@ -9,28 +9,29 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// How a child ended, `None` if it has not and `options` say not to wait for that.
+/// Returns how a child ended, or `None` if it has not ended and `options` has `WNOHANG`.
 pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
     let mut status = 0;
     let mut used = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: an int and an `rusage` are written.
+    // SAFETY: wait4(2) writes an int and an `rusage`, for which there is room.
     match unsafe { libc::wait4(pid, &raw mut status, options, used.as_mut_ptr()) } {
         0 => Ok(None),
         -1 => Err(io::Error::last_os_error()),
         _ => {
-            // SAFETY: all zeroes are an `rusage`, and what the kernel fills in is one.
+            // SAFETY: all zeroes are a valid `rusage`, and the kernel overwrites it with a valid one.
             let used = unsafe { used.assume_init() };
             Ok(Some(Ending { status: ExitStatus::from_raw(status), usage: Some(told(&used)) }))
         }
     }
 }
 
-/// The most memory that this process ever had, in bytes: a child may have been seen with that, before exec.
+/// Returns the peak of this process's resident set size, in bytes. A child may have been charged with it
+/// before exec.
 pub(crate) fn inherited_peak() -> u64 {
     let mut used = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: an `rusage` is written.
+    // SAFETY: getrusage(2) writes an `rusage`, for which there is room.
     unsafe { libc::getrusage(libc::RUSAGE_SELF, used.as_mut_ptr()) };
-    // SAFETY: all zeroes are an `rusage`, and what the kernel fills in is one.
+    // SAFETY: all zeroes are a valid `rusage`, and the kernel overwrites it with a valid one.
     count(unsafe { used.assume_init() }.ru_maxrss).saturating_mul(RSS_UNIT)
 }
 
