@@ -1,4 +1,5 @@
-//! Layer 4: descriptors. Which number each gets in the child, and what is opened at each start.
+//! Layer 4: descriptors. Assigns the numbers that descriptors get in the child, and opens what each start
+//! needs.
 
 pub(crate) mod layout;
 pub(crate) mod low_fds;

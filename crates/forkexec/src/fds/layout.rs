@@ -1,8 +1,10 @@
-//! Who has which descriptor in the child: the steps that put all in place, solved once for all starts.
+//! The layout of the child's descriptors: the steps that put all of them in place, computed once for all
+//! starts.
 //!
-//! What is another descriptor at each start is a place in the plan's `ends`: the child's ends of pipes, and sources that
-//! may be lifted to a low number. Such a descriptor never has a number that the plan claims, so that no step overwrites
-//! it; a source that is not lifted has its own, with which the moves were solved.
+//! A descriptor that differs between starts is an index into the plan's `ends`: the child's end of a pipe, or
+//! a source that may be relocated to a low number. Such a descriptor never has a number that the plan claims,
+//! so no step overwrites it. A source that is not relocated keeps its own number, with which the moves were
+//! ordered.
 
 mod relocation;
 
@@ -20,58 +22,59 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// What becomes of one of 0, 1 and 2.
+/// The source of one of 0, 1 and 2.
 pub(crate) enum Stream {
-    /// The parent's own is open, and survives exec as it is.
+    /// The parent's stream, which is open and survives exec as it is.
     Stay,
-    /// The parent's own is open, but close-on-exec.
+    /// The parent's stream, which is open but close-on-exec.
     Share,
-    /// It is closed.
+    /// Closed.
     Vacate,
-    /// A mapping puts something there.
+    /// A mapping has this target.
     Mapped,
     Null,
     Piped,
     From(Fd),
 }
 
-/// Which numbers the program finds open, beside what becomes of 0, 1 and 2.
+/// The numbers that the program finds open, besides 0, 1 and 2.
 pub(crate) struct Descriptors {
-    /// Kept under the number that they have in the parent, sorted.
+    /// Kept under their number in the parent, sorted.
     pub(crate) kept: Vec<Fd>,
-    /// What is open from 3 up: kept ones and targets, sorted.
+    /// All open numbers from 3 up: kept ones and targets, sorted.
     pub(crate) open: Vec<Fd>,
 }
 
-/// How many descriptors one start may bring: as many as there can be slots.
+/// The maximum number of descriptors that one start may add: that of low numbers.
 pub(crate) const ROOM: usize = 16;
 
-/// The places of the streams' pipes come first, by the streams' numbers.
+/// The indices of the streams' pipes come first; each is the stream's number.
 pub(crate) const FIRST_SOURCE: usize = 3;
 pub(crate) const ROOM_FOR_SOURCES: usize = ROOM - FIRST_SOURCE;
 
-/// How the descriptors of a command come to their places, whenever it is started.
+/// The steps that put the descriptors of a command in place, at every start.
 pub(crate) struct Layout {
     pub(crate) moves: Vec<Move>,
     /// The targets of moves from 3 up, sorted.
     pub(crate) placed: Vec<Fd>,
-    /// Kept descriptors that no move brings. Whether one is close-on-exec may change until a start, so none is passed over.
+    /// Kept descriptors that no move copies. All of them are listed, because close-on-exec may change before
+    /// a start.
     pub(crate) inherit: Vec<Fd>,
-    /// The working directory, if it is an open one.
+    /// The working directory, if it was set by descriptor.
     pub(crate) directory: Option<Source>,
     pub(crate) terminal: Option<Source>,
     pub(crate) foreground: Option<Source>,
     pub(crate) cgroup: Option<Cgroup>,
-    /// Which of the streams are pipes. The place of a pipe among the ends is the stream's number.
+    /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
-    /// What is lifted to low numbers, if a start may do that.
+    /// The sources to relocate to low numbers, if a start may do that.
     pub(crate) lift: Option<Relocation>,
-    /// What the sources need to stay open.
+    /// Descriptors that must stay open for the sources.
     _held: Vec<OwnedFd>,
 }
 
 impl Layout {
-    /// Opens what the streams need at every start, and solves the moves.
+    /// Opens what the streams need at every start, and orders the moves.
     pub(crate) fn new(
         settings: &Settings<'_>,
         descriptors: &Descriptors,
@@ -90,13 +93,13 @@ impl Layout {
         Ok(draft.solve([directory, terminal, foreground], lift))
     }
 
-    /// The sources that a start takes from its ends, each at its place from [`FIRST_SOURCE`](crate::spawn_fds) on.
+    /// The sources that a start takes from its `ends`, with indices from [`FIRST_SOURCE`] on.
     pub(crate) fn sources(&self) -> &[Fd] {
         self.lift.as_ref().map_or(&[], |lift| &lift.sources)
     }
 }
 
-/// What is known before the moves are solved.
+/// The state before the moves are ordered.
 struct Draft<'d> {
     descriptors: &'d Descriptors,
     mappings: Mappings,
@@ -141,7 +144,8 @@ impl<'d> Draft<'d> {
         Ok(())
     }
 
-    /// One serves all streams. It stays open, so it must not look like a stream of the parent's that was closed.
+    /// Opens `/dev/null`, once for all streams. It stays open, so its number must not be that of a closed
+    /// stream of the parent.
     fn null(&mut self) -> Result<Fd, SpawnError> {
         if let Some(null) = self.null {
             return Ok(null);
@@ -162,7 +166,8 @@ impl<'d> Draft<'d> {
         number
     }
 
-    /// Directory and terminals are used after descriptors were put in place: none of them may lie under a target.
+    /// The child uses the directory and the terminals after it puts descriptors in place, so none of them may
+    /// have the number of a target.
     fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
         let Some(source) = source else { return Ok(None) };
         if !self.overwrites(source.as_raw_fd()) {
@@ -180,7 +185,8 @@ impl<'d> Draft<'d> {
         Ok(self.hold(fd))
     }
 
-    /// The control group and the file by which a child enters it are used after descriptors were put in place, too.
+    /// Opens the control group, and the file by which a child enters it. The child uses both after it puts
+    /// descriptors in place.
     fn open_cgroup(&mut self, path: Option<&Path>) -> Result<(), SpawnError> {
         let Some(path) = path else { return Ok(()) };
         let failed = |error: io::Error| cgroup_failed(path.to_owned(), &error);
@@ -233,12 +239,12 @@ impl<'d> Draft<'d> {
 
 const STANDARD: [Fd; 3] = [0, 1, 2];
 
-/// The number that stands for a stream's pipe while the moves are solved: no descriptor has it.
+/// The placeholder for a stream's pipe while the moves are ordered. No descriptor has this number.
 const fn stand_in(stream: Fd) -> Fd {
     -1 - stream
 }
 
-/// What a number of the solved moves stands for.
+/// Resolves a number in the ordered moves.
 fn source(fd: Fd, lift: Option<&Relocation>) -> Source {
     let stream = u8::try_from(-1 - fd).ok();
     let place = stream.or_else(|| lift.and_then(|lift| lift.place(fd)));

@@ -1,9 +1,9 @@
-//! Low numbers for high descriptors, so that a child which shares the parent's table need not copy all of it.
+//! Low numbers for high descriptors, so that a child that shares the parent's table does not copy all of it.
 //!
-//! Such a child copies the table up to the highest descriptor that it needs. In a process with 19,000 of them a new pipe
-//! has number 19,000, and copying up to it costs thirty times as much as all the rest of a start. So a duplicate of what the
-//! child needs is put under a low number for the time of the start. Low numbers are soon in use: a few are reserved as
-//! long as they are to be had.
+//! Such a child copies the table up to the highest descriptor that it needs. In a process with 19,000
+//! descriptors, a new pipe has number 19,000, and copying up to it costs thirty times as much as the rest of
+//! a start. So each descriptor that the child needs is duplicated to a low number for the duration of the
+//! start. Low numbers are soon in use, so a few are reserved while they are free.
 
 mod pool;
 
@@ -19,34 +19,41 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Reserves low descriptor numbers for starting children in constant time, and gives how many are reserved now.
+/// Reserves low descriptor numbers, so that the time of a start does not grow with the number of open
+/// descriptors. Returns how many are reserved now.
 ///
-/// On Linux a child copies the parent's descriptor table up to the highest descriptor that it is handed. To keep that
-/// from depending on how many descriptors are open, what has a number from 64 up (an end of a new pipe, a kept or mapped
-/// descriptor, a directory, a terminal) is duplicated onto a reserved number below 64 until the child has started. Each
-/// start takes as many as it has such descriptors; where too few are free, it does without.
+/// On Linux a child copies the parent's descriptor table up to the highest descriptor that it needs. This can
+/// be an end of a new pipe, a kept or mapped descriptor, a directory or a terminal. With reserved numbers,
+/// each such descriptor from 64 up is duplicated to a reserved number below 64 until the child has started. A
+/// start needs one reserved number for each of them. If too few are free, it copies the table.
 ///
-/// Four are reserved by themselves when the first command is prepared or started that hands over a descriptor, and more,
-/// up to 16, when that many are needed at once and numbers below 64 are free. A program that opens many descriptors
-/// should reserve early: 16 for capturing the output of eight children at once. `count` is at most 16, and at least
-/// what is reserved already counts as reserved; 0 closes what is reserved and turns it off, until a later call asks for
-/// some again. A start that finds no free descriptor does that by itself.
+/// The first start that passes a descriptor reserves four numbers by itself. More are added, up to 16, if
+/// that many are needed at once and numbers below 64 are free. A program that opens many descriptors should
+/// call this function early; 16 suffice to capture the output of eight children at once.
 ///
-/// Regular files and directories stay where they are: the duplicate has to be closed after the start, and a process that
-/// closes any descriptor of a file loses its record locks (fcntl(2)) on it. Give a child a file with a low number, or open it
-/// early, where that matters.
+/// The value of `count` is at most 16, and includes the numbers that are already reserved. With 0 the call
+/// closes the reserved numbers and turns reservation off until a later call. If a start finds no free
+/// descriptor, it also closes them and turns reservation off.
 ///
-/// What stays open in this process: each reserved number, and one descriptor more, which are duplicates of one end of a
-/// pipe, close-on-exec. [`low_fds`] lists them. A program that closes them loses nothing but their purpose, because each
-/// is looked at right before it is used. If another thread closes one between that look and the use, and opens something
-/// else that gets its number, the new descriptor is replaced: close only what is yours. A process that was made by fork(2)
-/// has its own.
+/// Regular files and directories are never duplicated. Their duplicate would have to be closed after the
+/// start, and a process that closes any descriptor of a file loses its record locks on it (fcntl(2)). To keep
+/// starts fast, open such a file early, so that it gets a low number.
 ///
-/// On other systems nothing is reserved, and the answer is 0.
+/// The reserved numbers, and one more descriptor, stay open in this process. They are close-on-exec
+/// duplicates of one end of a pipe, and [`low_fds`] lists them. If the program closes them, starts only get
+/// slower, because each is checked right before it is used. A race remains: if another thread closes one
+/// between the check and the use, and opens a file that gets the same number, that file's descriptor is
+/// replaced. Code that closes only its own descriptors is not affected. A process created by fork(2) reserves
+/// its own.
+///
+/// # Platform-specific behavior
+///
+/// Linux. On other systems nothing is reserved, and the result is 0.
 ///
 /// # Errors
 ///
-/// Those of pipe(2): the descriptor limit. A lack of low numbers is no error, but a smaller answer.
+/// Returns the errors of pipe(2): the descriptor limit is reached. If too few low numbers are free, the
+/// result is smaller.
 ///
 /// # Examples
 ///
@@ -70,19 +77,29 @@ pub fn reserve_low_fds(count: usize) -> io::Result<usize> {
     Ok(pool.map_or(0, |pool| fill(pool, count)))
 }
 
-/// The descriptors that [`reserve_low_fds`] speaks of, as far as they are open and not lent to a start at this moment.
+/// Returns the descriptors that [`reserve_low_fds`] holds open, except those that a start uses at this
+/// moment.
 ///
-/// Whoever compares the open descriptors of a process before and after finds them here.
+/// A test that compares the open descriptors of a process before and after can exclude them.
+///
+/// # Examples
+///
+/// ```
+/// forkexec::reserve_low_fds(0)?;
+/// assert_eq!(forkexec::low_fds(), []);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn low_fds() -> Vec<RawFd> {
     let mut descriptors = current().map(Pool::descriptors).unwrap_or_default();
     descriptors.sort_unstable();
     descriptors
 }
 
-/// How many are reserved without being asked for.
+/// The number of low numbers that are reserved by default.
 const BY_ITSELF: usize = 4;
 
-/// Reserves the first ones, unless that was done or turned off, or the descriptor limit lets no number be high.
+/// Reserves the default numbers, unless that was done or turned off, or no number can be high under the
+/// descriptor limit.
 pub(crate) fn reserve_first() {
     if STATE.load(Ordering::SeqCst) == UNTOUCHED
         && highest_target() >= 2 * HIGH
@@ -92,8 +109,8 @@ pub(crate) fn reserve_first() {
     }
 }
 
-/// Does something that opens descriptors. If they run out, the reserved numbers are given up, and it is done again: a start
-/// never fails for want of a number that is only reserved.
+/// Runs `work`, which opens descriptors. If none is free, closes the reserved numbers and runs it again, so
+/// that a reservation never makes a start fail.
 pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     match work() {
         Err(Error::Spawn(failure)) if is_for_want_of_a_number(&failure) && turn_off() => work(),
@@ -101,13 +118,14 @@ pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Er
     }
 }
 
-/// Whether a call of this library's found no free number: one of the parent's, or the child's while it places descriptors. A
-/// closure may answer `EMFILE` as well, and what the child closes after it may meet with it; then nothing is done twice.
+/// Returns true if a call of this library found no free number, in the parent, or in the child while it puts
+/// descriptors in place. A closure may return `EMFILE` as well, and so may the closing after it; then nothing
+/// is repeated.
 fn is_for_want_of_a_number(failure: &SpawnError) -> bool {
     failure.errno == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::DupFds)
 }
 
-/// Puts a duplicate of `source` under a low number that is `usable`, if one is to be had.
+/// Duplicates `source` to a low number that is `usable`, if one is free.
 pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'static>> {
     let pool = current()?;
     pool.lend(source, &usable).or_else(|| {
@@ -122,12 +140,12 @@ fn fill(pool: &Pool, count: usize) -> usize {
     pool.size()
 }
 
-/// Pools, one after the other: a new one when the program closed the descriptors of the one before, or reserves again
-/// after it turned that off. There is an end to it.
+/// Pools, used one after the other. A new one replaces a pool whose descriptors the program closed, or one
+/// that was turned off. Their number is bounded.
 static POOLS: [OnceLock<Pool>; 16] = [const { OnceLock::new() }; 16];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// Which pool is in use, or one of these.
+/// The index of the pool in use, or one of these.
 static STATE: AtomicUsize = AtomicUsize::new(UNTOUCHED);
 const UNTOUCHED: usize = usize::MAX;
 const OFF: usize = usize::MAX - 1;
@@ -136,14 +154,14 @@ fn current() -> Option<&'static Pool> {
     POOLS.get(STATE.load(Ordering::SeqCst))?.get()
 }
 
-/// Closes what is reserved, and says whether there was anything.
+/// Closes the reserved numbers, and returns true if there was a pool.
 fn turn_off() -> bool {
     let pool = current();
     STATE.store(OFF, Ordering::SeqCst);
     pool.inspect(|pool| pool.close()).is_some()
 }
 
-/// Opens a pool in the place of the one in use. Of two threads that do so at once one is the first.
+/// Opens a pool that replaces the one in use. If two threads do so at once, the first one wins.
 fn replace_pool() -> Result<Option<&'static Pool>, Errno> {
     let before = STATE.load(Ordering::SeqCst);
     let index = NEXT.fetch_add(1, Ordering::SeqCst).min(POOLS.len());
@@ -161,6 +179,7 @@ fn replace_pool() -> Result<Option<&'static Pool>, Errno> {
     Ok(Some(pool))
 }
 
-/// Numbers below [`HIGH`] are few, and the tests of one process share them: who needs some holds this.
+/// Numbers below [`HIGH`] are few, and all tests of a process share them. A test that needs some holds this
+/// lock.
 #[cfg(test)]
 pub(crate) static LOW_NUMBERS: std::sync::Mutex<()> = std::sync::Mutex::new(());

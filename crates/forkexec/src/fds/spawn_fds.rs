@@ -1,5 +1,5 @@
-//! The descriptors that are other ones at each start: the pipes of the standard streams, and the low numbers that are lent
-//! for high ones.
+//! The descriptors that differ between starts: the pipes of the standard streams, and the low numbers that
+//! high descriptors are relocated to.
 
 use crate::error::{SpawnError, failed};
 use crate::fds::layout::{FIRST_SOURCE, Layout, ROOM, Relocation};
@@ -10,11 +10,11 @@ use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// The descriptors of one start. Dropping it closes, in the parent, what only the child needs.
+/// The descriptors of one start. The drop closes, in the parent, those that only the child needs.
 pub(crate) struct SpawnFds {
-    /// As the child finds them.
+    /// The numbers that the child uses.
     numbers: [Fd; ROOM],
-    /// As they were before some were lifted.
+    /// The numbers before relocation.
     before: [Fd; ROOM],
     childs: [Option<OwnedFd>; 3],
     parents: [Option<OwnedFd>; 3],
@@ -23,13 +23,13 @@ pub(crate) struct SpawnFds {
 
 const NONE: Fd = -1;
 
-/// The pipes, as errors call them.
+/// The names of the pipes in error messages.
 pub(crate) const STREAMS: [&str; 3] =
     ["the pipe of standard input", "the pipe of standard output", "the pipe of standard error"];
 
 impl SpawnFds {
-    /// Opens the pipes of the layout, and lifts what is to be lifted. All get numbers that `plan` does not claim,
-    /// because its moves were put in order without knowing them.
+    /// Opens the pipes of the layout, and relocates high sources. All get numbers that `plan` does not claim,
+    /// because its moves were ordered without knowing them.
     pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
         let mut ends = Self {
             numbers: [NONE; ROOM],
@@ -55,14 +55,15 @@ impl SpawnFds {
         Ok(ends)
     }
 
-    /// Lifts everything that is above what the child needs anyway, or nothing: one that is left behind costs as much as
-    /// all of them.
+    /// Relocates every descriptor above the highest one that the child needs in any case, or none: a single
+    /// one that stays costs as much as all of them.
     fn lift(&mut self, lift: &Relocation, plan: &Plan<'_>) {
         if lift.highest_kept.is_some_and(|kept| kept > fd::highest_target()) {
             return;
         }
         for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
-            // SAFETY: `childs` owns the pipes. The other sources are the command's, which lives as long as its layout.
+            // SAFETY: `childs` owns the pipes. The command owns or borrows the other sources, and outlives
+            // its layout.
             let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
             self.slots[index] = low_fds::lend(source, |slot| !plan.claims(slot));
             let Some(slot) = &self.slots[index] else {
@@ -74,17 +75,17 @@ impl SpawnFds {
         }
     }
 
-    /// What a plan's `ends` are.
+    /// Returns the `ends` of the plan.
     pub(crate) fn numbers(&self) -> &[Fd] {
         &self.numbers
     }
 
-    /// The parent's ends of the pipes.
+    /// Takes the parent's ends of the pipes.
     pub(crate) fn take_parents(&mut self) -> [Option<OwnedFd>; 3] {
         std::mem::take(&mut self.parents)
     }
 
-    /// What a child reported, with the numbers that descriptors had before they were lifted.
+    /// Replaces a low number in a child's report by the number that the caller knows.
     pub(crate) fn as_known(&self, error: LaunchError) -> LaunchError {
         match error {
             LaunchError::Child(report) if report.stage == Stage::DupFds => {
@@ -97,13 +98,14 @@ impl SpawnFds {
     }
 }
 
-/// The child's and the parent's end: the child reads standard input, and writes the others.
+/// Opens a pipe, and returns the child's end and the parent's end. The child reads standard input and writes
+/// the others.
 fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let (reader, writer) = io::pipe().map_err(|error| failed(STREAMS[index], &error))?;
     Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
 }
 
-/// Under a number that no step of the plan writes to.
+/// Moves a descriptor to a number that no step of the plan overwrites.
 pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedFd, SpawnError> {
     while plan.claims(fd.as_raw_fd()) {
         fd = duplicate(&fd, fd.as_raw_fd() + 1)?;
@@ -124,31 +126,31 @@ mod tests {
     use std::io::PipeReader;
     use std::os::fd::AsRawFd;
 
-    /// The numbers of the ends that there are.
+    /// Returns the numbers of the descriptors of one start.
     fn ends(prepared: &Prepared<'_>) -> Vec<Fd> {
         let ends =
             planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
         ends.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
 
-    /// Raises the soft descriptor limit of the host to the customary 1,024, as far as the hard one allows that.
+    /// Raises the soft descriptor limit to the usual 1,024, as far as the hard limit allows.
     fn raise_descriptor_limit() {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the structure is written.
+        // SAFETY: getrlimit(2) writes the structure, which outlives the call.
         assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
         limit.rlim_cur = limit.rlim_max.min(limit.rlim_cur.max(1_024));
-        // SAFETY: the structure is read.
+        // SAFETY: setrlimit(2) reads the structure, which outlives the call.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
     }
 
-    /// Enough pipes that the next number is high.
+    /// Opens enough pipes that the next number is high.
     fn crowd() -> Vec<PipeReader> {
         raise_descriptor_limit();
         (0..HIGH + 2).map(|_| std::io::pipe().expect("a pipe can be made").0).collect()
     }
 
-    /// Tries `attempt` until it holds. Another test of this process may close a low number in between, and then a pipe
-    /// that should be high is not. If the code is wrong, every attempt fails.
+    /// Repeats `attempt` until it holds. Another test of this process may close a low number meanwhile, and
+    /// then a pipe that should be high is not. If the code is wrong, every attempt fails.
     fn holds_undisturbed(attempt: impl Fn() -> Result<(), String>) {
         let _alone = LOW_NUMBERS.lock();
         reserve_low_fds(16).expect("a pipe can be made");
@@ -169,13 +171,13 @@ mod tests {
             command.close_strategy(crate::CloseStrategy::Bulk).spawn_policy(SpawnPolicy::Fork);
             let forked = ends(&command.prepare().expect("it means something"));
             let low = relocated.iter().all(|&fd| fd < HIGH) == crate::sys::system::shares_table();
-            // A kept descriptor needs no end if the table is inherited whole or copied.
+            // A kept descriptor is not in `ends` if the table is inherited whole or copied.
             let high = [&inherited, &forked].iter().all(|ends| ends.len() == 1 && ends[0] >= HIGH);
             (low && high).then_some(()).ok_or(format!("{relocated:?} {inherited:?} {forked:?}"))
         });
     }
 
-    /// Nothing is gained if the child keeps a file with a higher number than all the rest.
+    /// Relocation gains nothing if the child keeps a file with a higher number than all others.
     #[test]
     fn nothing_is_relocated_below_the_highest_kept_file() {
         holds_undisturbed(|| {
@@ -184,7 +186,7 @@ mod tests {
             let file = tempfile::tempfile().expect("a file can be made");
             let file = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900))
                 .expect("below the limit");
-            // SAFETY: the number is new, and nobody else has it.
+            // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
             let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
             let mut command = Command::new("true");
             command.keep_fd(kept).map_fd(&file, 5).stdout(Stdio::piped());

@@ -1,4 +1,4 @@
-//! Which sources are taken from a low number if one is to be had.
+//! The choice of sources that are relocated to low numbers.
 
 use super::Draft;
 use super::{FIRST_SOURCE, ROOM_FOR_SOURCES};
@@ -9,20 +9,21 @@ use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 
-/// Sources with high numbers, and what is left when they are lifted.
+/// Sources with high numbers, and what remains when they are relocated.
 #[derive(Default)]
 pub(crate) struct Relocation {
-    /// The highest sources in descending order, as many as a start has room for. A start takes them from its ends.
+    /// The highest sources in descending order, as many as a start has room for. A start takes them from its
+    /// `ends`.
     pub(super) sources: Vec<Fd>,
-    /// What the child needs anyway: nothing is gained by lifting what is not above it.
+    /// The highest number that the child needs in any case. Relocating a lower source gains nothing.
     pub(crate) floor: Fd,
-    /// The highest kept descriptor among the sources. Where it lies above the soft limit by now, nothing can be put
-    /// under its number, and it has to stay there.
+    /// The highest kept descriptor among the sources. If it is above the soft limit at a start, it cannot be
+    /// placed under its number again, and nothing is relocated.
     pub(crate) highest_kept: Option<Fd>,
 }
 
 impl Relocation {
-    /// Chooses among everything that the child reads: sources of mappings, kept descriptors and `tools`.
+    /// Chooses among all descriptors that the child reads: sources of mappings, kept descriptors and `tools`.
     pub(super) fn choose(draft: &Draft<'_>, tools: &[Option<Fd>]) -> Self {
         let kept = draft.descriptors.kept.iter().copied();
         let tools = tools.iter().copied().flatten();
@@ -33,8 +34,9 @@ impl Relocation {
         let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();
         let limit = LazyCell::new(fd::highest_target);
         let has_room = |fd: &Fd| !is_kept(fd) || *fd <= *limit;
-        // A low duplicate is closed after the start, which would drop the locks that this process has on the file.
-        // SAFETY: each source is the command's or the draft's, which outlive this function.
+        // A low duplicate is closed after the start, which would drop the record locks that this process
+        // holds on the file.
+        // SAFETY: the command or the draft owns or borrows each source, and both outlive this function.
         let source = |fd: Fd| unsafe { BorrowedFd::borrow_raw(fd) };
         let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && system::is_never_locked(source(*fd));
         let sources: Vec<Fd> =
@@ -47,7 +49,7 @@ impl Relocation {
         }
     }
 
-    /// The place of a source among the ends.
+    /// Returns the index of a source in `ends`.
     pub(super) fn place(&self, fd: Fd) -> Option<u8> {
         let index = self.sources.iter().position(|&source| source == fd)?;
         u8::try_from(index + FIRST_SOURCE).ok()

@@ -1,9 +1,9 @@
-//! Low descriptor numbers that are held by placeholders, and lent to one start at a time.
+//! Low descriptor numbers that are held by placeholders, and each used by one start at a time.
 //!
-//! A placeholder is a duplicate of the reading end of a pipe of our own, so its inode tells it from everything else.
-//! Code that closes descriptors it does not own may have closed ours, and the number may be in use again. So each is looked
-//! at (fstat(2)) right before something is put in its place (dup3(2)), and what is not ours any more is forgotten. Between
-//! those two calls the same can happen once more: no call of the kernel does both.
+//! A placeholder is a duplicate of the reading end of a pipe of this library, so its inode identifies it.
+//! Other code may have closed a placeholder, and its number may be in use again. So the pool checks each
+//! number (fstat(2)) right before it replaces it (dup3(2)), and forgets a number that is not its own. Between
+//! those two calls the same can happen again: no system call does both.
 
 use crate::sys::backend::file_id;
 use crate::sys::fd::duplicate;
@@ -14,42 +14,43 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-/// How many slots there may be.
+/// The maximum number of slots.
 pub(super) const MOST: usize = 16;
 
-/// From here on a number is high. A descriptor table is copied 64 numbers at a time, so nothing is saved below.
+/// The first high number. The kernel copies a descriptor table 64 numbers at a time, so a lower limit saves
+/// nothing.
 pub(crate) const HIGH: Fd = 64;
 
-/// Where slots are looked for first: just below [`HIGH`], to leave the lowest numbers to the program. Then anywhere
-/// above the standard streams.
+/// The numbers from which a slot is searched: first just below [`HIGH`], to leave the lowest numbers to the
+/// program, then above the standard streams.
 const FIRST_CHOICES: [Fd; 2] = [HIGH - 16, 3];
 
-/// Slots and what holds them open.
+/// Slots, and the descriptor that holds them open.
 pub(super) struct Pool {
-    /// What the placeholders are duplicates of.
+    /// The placeholders are duplicates of this descriptor.
     original: Fd,
     id: FileId,
-    /// What was lent when another process was forked from this one never comes back there.
+    /// The pid of the process. If a slot was in use at a fork, it stays in use in the forked process forever.
     process: u32,
-    /// A free slot's number, [`lent`] of it, or [`EMPTY`].
+    /// The number of a free slot, [`lent`] of it, or [`EMPTY`].
     cells: [AtomicI32; MOST],
-    /// Whether slots that come back are closed.
+    /// True if slots are closed when their start ends.
     is_closed: AtomicBool,
 }
 
 const EMPTY: i32 = -1;
 
-/// How a slot's number is noted while it is lent.
+/// Encodes the number of a slot that a start uses.
 const fn lent(fd: Fd) -> i32 {
     -2 - fd
 }
 
 impl Pool {
-    /// A pool without slots.
+    /// Opens a pool without slots.
     pub(super) fn open() -> Result<Self, Errno> {
         let errno = |error: io::Error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw);
         let (reader, _) = io::pipe().map_err(errno)?;
-        // Its own number may be as high as it likes.
+        // The number of the original may be high.
         let original = duplicate(&reader, HIGH).unwrap_or_else(|_| reader.into());
         let id = file_id(original.as_raw_fd())?;
         let cells = [const { AtomicI32::new(EMPTY) }; MOST];
@@ -57,29 +58,29 @@ impl Pool {
         Ok(Self { original: original.into_raw_fd(), id, process, cells, is_closed: AtomicBool::new(false) })
     }
 
-    /// Whether this number still is the pool's.
+    /// Returns true if this number is still the pool's.
     fn is_ours(&self, fd: Fd) -> bool {
         file_id(fd) == Ok(self.id)
     }
 
-    /// Whether slots can still be had: somebody may have closed what they are duplicates of.
+    /// Returns true if slots can be added: other code did not close the original.
     pub(super) fn is_alive(&self) -> bool {
         self.is_ours(self.original)
     }
 
-    /// Whether it is this process's, and slots can still be had.
+    /// Returns true if the pool belongs to this process, and slots can be added.
     pub(super) fn is_usable(&self) -> bool {
         self.process == process::id() && self.is_alive()
     }
 
-    /// All descriptors that are the pool's and not lent at the moment.
+    /// Returns all descriptors of the pool that no start uses at this moment.
     pub(super) fn descriptors(&self) -> Vec<Fd> {
         let slots = self.cells.iter().map(|cell| cell.load(Ordering::SeqCst));
         let all = slots.filter(|&fd| fd >= 0).chain([self.original]);
         all.filter(|&fd| self.is_ours(fd)).collect()
     }
 
-    /// How many slots there are, lent ones among them.
+    /// Returns the number of slots, including those in use.
     pub(super) fn size(&self) -> usize {
         self.cells.iter().filter(|cell| cell.load(Ordering::SeqCst) != EMPTY).count()
     }
@@ -100,16 +101,17 @@ impl Pool {
         None
     }
 
-    /// What the placeholders are duplicates of, unless other code closed it.
+    /// Returns the original, unless other code closed it.
     fn original(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: it was just seen to be the pool's, which closes it in `close` alone.
+        // SAFETY: the check above showed that the descriptor is the pool's, which closes it only in `close`.
         self.is_alive().then(|| unsafe { BorrowedFd::borrow_raw(self.original) })
     }
 
-    /// Closes a number if it still is the pool's.
+    /// Closes a number if it is still the pool's.
     fn close_ours(&self, fd: Fd) {
         if self.is_ours(fd) {
-            // SAFETY: it was just seen to be the pool's, and no cell has it any more.
+            // SAFETY: the check above showed that the descriptor is the pool's, and no cell refers to it any
+            // more.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
@@ -120,7 +122,7 @@ impl Pool {
         self.cells.iter().any(take)
     }
 
-    /// Puts a duplicate of `source` in a free slot that is `usable`. `None` if there is no slot.
+    /// Duplicates `source` to a free slot that is `usable`. Returns `None` if there is none.
     pub(super) fn lend(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'_>> {
         self.cells.iter().find_map(|cell| {
             let fd = cell.load(Ordering::SeqCst);
@@ -132,13 +134,14 @@ impl Pool {
         })
     }
 
-    /// Fills a slot that nobody else has.
+    /// Fills a slot that only this caller has.
     fn fill<'p>(&'p self, cell: &'p AtomicI32, fd: Fd, source: BorrowedFd<'_>) -> Option<LowFd<'p>> {
         if !self.is_ours(fd) {
             cell.store(EMPTY, Ordering::SeqCst);
             return None;
         }
-        // SAFETY: the number was just seen to be the pool's, and its cell says that no other start has it.
+        // SAFETY: the check above showed that the number is the pool's, and its cell keeps it from other
+        // starts.
         if unsafe { replace(source, fd) }.is_err() {
             cell.store(fd, Ordering::SeqCst);
             return None;
@@ -150,14 +153,15 @@ impl Pool {
         Some(LowFd { pool: self, cell, fd, holds: holds? })
     }
 
-    /// Puts the placeholder back, and says whether it is there.
+    /// Puts the placeholder back, and returns true if it is there.
     fn restore(&self, fd: Fd) -> bool {
-        // SAFETY: the slot has the number, and what it put there is still there.
+        // SAFETY: the slot owns the number, and the caller checked that it still refers to what the slot put
+        // there.
         let restored = self.original().is_some_and(|original| unsafe { replace(original, fd) }.is_ok());
         restored && self.is_ours(fd)
     }
 
-    /// Closes what is not lent; what is will be closed when it comes back.
+    /// Closes the slots that are not in use. The others are closed when their start ends.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         for cell in &self.cells {
@@ -175,7 +179,8 @@ impl Pool {
     }
 }
 
-/// A low number that refers to a descriptor for the time of one start. Dropped, it refers to a placeholder again.
+/// A low number that refers to a descriptor for the duration of one start. The drop puts the placeholder
+/// back.
 pub(crate) struct LowFd<'p> {
     pool: &'p Pool,
     cell: &'p AtomicI32,
@@ -184,7 +189,7 @@ pub(crate) struct LowFd<'p> {
 }
 
 impl LowFd<'_> {
-    /// The number.
+    /// Returns the number.
     pub(crate) fn number(&self) -> Fd {
         self.fd
     }
@@ -196,7 +201,8 @@ impl Drop for LowFd<'_> {
         let is_as_left = file_id(fd) == Ok(holds);
         let is_restored = is_as_left && pool.restore(fd);
         if is_as_left && !is_restored {
-            // SAFETY: the slot has the number, and what it put there is still there.
+            // SAFETY: the slot owns the number, and the check above showed that it still refers to what the
+            // slot put there.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
         cell.store(if is_restored { fd } else { EMPTY }, Ordering::SeqCst);

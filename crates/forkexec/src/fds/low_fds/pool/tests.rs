@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::sync::atomic::Ordering;
 use std::thread;
 
-/// A pool with so many slots, which is closed after the test.
+/// Runs a test with a pool of `slots` slots, and closes it afterwards.
 fn with_pool(slots: usize, test: impl FnOnce(&Pool)) {
     let _alone = LOW_NUMBERS.lock();
     let pool = Pool::open().expect("a pipe can be made");
@@ -26,7 +26,7 @@ fn id(fd: Fd) -> Option<FileId> {
     file_id(fd).ok()
 }
 
-/// The slots, without what they are duplicates of.
+/// Returns the free slots, without the original.
 fn free(pool: &Pool) -> Vec<Fd> {
     pool.descriptors().into_iter().filter(|&fd| fd != pool.original).collect()
 }
@@ -35,9 +35,9 @@ fn file() -> File {
     tempfile::tempfile().expect("a file can be made")
 }
 
-/// What a library does that takes a number of the pool's.
+/// Acts as other code that replaces a number of the pool.
 fn replace(foreign: &File, number: Fd) {
-    // SAFETY: the number is the pool's, which looks at it before each use.
+    // SAFETY: the number is the pool's, which checks it before each use.
     unsafe { system::replace(foreign.as_fd(), number) }.expect("it is open");
 }
 
@@ -106,7 +106,7 @@ fn no_more_are_lent_than_there_are() {
     });
 }
 
-/// Somebody closed what was not his own, and the number is another file's by now.
+/// Other code closed a number of the pool, which now refers to another file.
 #[test]
 fn foreign_number_is_forgotten_and_left_alone() {
     if !is_linux() {
@@ -137,7 +137,7 @@ fn reused_low_number_is_forgotten_and_left_alone() {
     });
 }
 
-/// Another thread is in `close`: it has passed the lent slot, and has not yet closed the original.
+/// Another thread is in `close`. It has passed the slot in use, and has not yet closed the original.
 #[test]
 fn slot_that_returns_during_a_close_is_closed() {
     if !is_linux() {
@@ -152,7 +152,7 @@ fn slot_that_returns_during_a_close_is_closed() {
     });
 }
 
-/// Without what they are duplicates of, slots cannot come back: then what they held is closed.
+/// Without the original a slot cannot be restored, so it is closed.
 #[test]
 fn a_slot_that_cannot_be_restored_is_closed() {
     if !is_linux() {
@@ -177,7 +177,7 @@ fn a_source_that_is_not_open_costs_no_slot() {
     }
     with_pool(1, |pool| {
         let before = free(pool);
-        // SAFETY: no descriptor has this number, so that nothing owns it.
+        // SAFETY: no descriptor has this number, so nothing owns it.
         let closed = unsafe { BorrowedFd::borrow_raw(Fd::MAX) };
         assert!(pool.lend(closed, |_| true).is_none());
         assert_eq!(free(pool), before);
@@ -215,7 +215,7 @@ fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
                     let file = file();
                     for _ in 0..2_000 {
                         let slot = pool.lend(file.as_fd(), |_| true);
-                        // What lies there is this thread's own.
+                        // The slot refers to this thread's file.
                         assert!(slot.is_none_or(|slot| id(slot.number()) == id(file.as_raw_fd())));
                     }
                 });
@@ -233,14 +233,14 @@ fn a_pool_has_room_for_so_many_and_no_more() {
     with_pool(MOST, |pool| assert_eq!((pool.grow(), pool.size()), (None, MOST)));
 }
 
-/// The pipe has no writer: whoever reads a placeholder gets its end at once.
+/// The pipe has no writer, so a read of a placeholder returns end of file at once.
 #[test]
 fn a_placeholder_is_at_its_end() {
     if !is_linux() {
         return;
     }
     with_pool(1, |pool| {
-        // SAFETY: the pool owns it, and the `File` does not close it.
+        // SAFETY: the pool owns the descriptor, and `ManuallyDrop` keeps the `File` from closing it.
         let mut placeholder = ManuallyDrop::new(unsafe { File::from_raw_fd(free(pool)[0]) });
         assert_eq!(placeholder.read(&mut [0]).expect("it is open"), 0);
     });
