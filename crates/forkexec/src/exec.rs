@@ -1,4 +1,4 @@
-//! Layer 3: what exec takes: the paths to try, and arrays of C strings.
+//! Layer 3: the arguments of exec: the paths to try, and arrays of C strings.
 
 pub(crate) mod c_array;
 pub(crate) mod envp;

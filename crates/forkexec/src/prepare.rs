@@ -1,4 +1,4 @@
-//! From what a command was told to what a plan needs: everything that allocates, searches or can be refused.
+//! From settings to what a plan needs: everything that allocates, searches or can be refused.
 
 pub(crate) mod checks;
 mod groups;
@@ -25,20 +25,21 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// What the standard streams are that were not set.
+/// The sources of standard streams that were not set.
 pub(crate) type Defaults = [Kind; 3];
 
-/// Those of a child that somebody waits for, or not.
+/// The defaults of `spawn` and `status`.
 pub(crate) static INHERITED: Defaults = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
 
-/// Those of a child whose output is collected.
+/// The defaults of `output`.
 pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped, Kind::Piped];
 
-/// Who runs what the kernel does not recognise.
+/// The shell that runs a file which the kernel does not recognize.
 pub(crate) const SHELL: &CStr = c"/bin/sh";
 
 impl<'a> Prepared<'a> {
-    /// Checks the settings, and lays out the descriptors with `defaults` for the standard streams that were not set.
+    /// Checks the settings, and lays out the descriptors. `defaults` are the standard streams that were not
+    /// set.
     pub(crate) fn new(settings: SettingsRef<'a>, defaults: &Defaults) -> Result<Self, Error> {
         checks::attributes(&settings)?;
         let descriptors = checks::descriptors(&settings)?;
@@ -81,12 +82,13 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The same command's layout with other defaults.
+    /// Lays out the descriptors of the same command with other defaults.
     pub(crate) fn layout_with(&self, defaults: &Defaults) -> Result<Layout, Error> {
         lay_out(&self.settings, &self.descriptors, &streams(&self.settings, defaults)?)
     }
 
-    /// Bytes of arguments and environment as execve(2) counts them, and of the longest string.
+    /// Returns the size of the arguments and the environment as execve(2) counts it, and that of the longest
+    /// string, in bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         let strings = || self.argv.strings().chain(self.env.strings());
         let bytes: usize = strings().map(|string| string.count_bytes() + 1).sum();
@@ -134,7 +136,7 @@ fn inherited(fd: Fd) -> Stream {
     }
 }
 
-/// The paths to try, and the list they come from if the program was searched.
+/// Returns the paths to try, and the list of directories if the program is searched.
 fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Option<OsString>), InputError> {
     let program = &settings.program;
     if program.is_empty() {
@@ -160,7 +162,7 @@ fn arguments(args: &[OsString]) -> Result<CStringArray, InputError> {
     Ok(strings.into_array())
 }
 
-/// `sh PROGRAM ARGUMENTS…`, the arguments without the zeroth.
+/// Builds `sh PROGRAM ARGUMENTS…`, without the zeroth argument of the program.
 fn shell_argv(candidate: &CStr, argv: &CStringArray) -> CStringArray {
     let mut strings = Strings::with_capacity(0, 0);
     for string in [SHELL, candidate].into_iter().chain(argv.strings().skip(1)) {
@@ -169,7 +171,7 @@ fn shell_argv(candidate: &CStr, argv: &CStringArray) -> CStringArray {
     strings.into_array()
 }
 
-/// The path of the working directory, if it is given by one.
+/// Returns the path of the working directory, if it was set by path.
 fn directory(settings: &Settings<'_>) -> Result<Option<CString>, InputError> {
     match &settings.directory {
         Some(Directory::Path(path)) => c_path(PathRole::WorkingDirectory, path).map(Some),

@@ -1,4 +1,4 @@
-//! Starting what was prepared.
+//! Starting a prepared command.
 
 use crate::child::Child;
 use crate::child::tree::TreeHandle;
@@ -10,38 +10,67 @@ use crate::spawn::{Spawned, spawn};
 use std::process::{ExitStatus, Output};
 
 impl Prepared<'_> {
-    /// Starts the program, as [`Command::spawn`](crate::Command::spawn).
+    /// Starts the program, as [`Command::spawn`](crate::Command::spawn) does.
     ///
     /// # Errors
     ///
-    /// [`Error::Spawn`] or [`Error::Died`] if a call or the child failed on the way to exec. No program runs, and
-    /// nothing is left.
+    /// Returns [`Error::Spawn`] or [`Error::Died`] if a system call or the child fails before the child
+    /// executes the program. Then no program runs, and nothing is left behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let command = Command::new("true");
+    /// let prepared = command.prepare()?;
+    /// let mut children = [prepared.spawn()?, prepared.spawn()?];
+    /// for child in &mut children {
+    ///     assert!(child.wait()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn spawn(&self) -> Result<Child, Error> {
         self.spawn_in(&self.layout)
     }
 
-    /// Starts the program and waits for it, as [`Command::status`](crate::Command::status).
+    /// Starts the program and waits for it to end, as [`Command::status`](crate::Command::status) does.
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Child::wait`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Command::prepare`](crate::Command::prepare).
     pub fn status(&self) -> Result<ExitStatus, Error> {
         self.spawn()?.wait()
     }
 
-    /// Starts the program, waits for it, and collects what it writes to standard output and error, as
-    /// [`Command::output`](crate::Command::output). What that needs beyond [`spawn`](Self::spawn) is prepared when it is
-    /// called first.
+    /// Starts the program, waits for it to end and collects its output, as
+    /// [`Command::output`](crate::Command::output) does. The first call prepares the streams that it needs
+    /// beyond those of [`spawn`](Self::spawn).
     ///
     /// # Errors
     ///
-    /// Those of [`spawn`](Self::spawn) and of [`Child::wait_with_output`], and [`Error::Spawn`] if `/dev/null` cannot be
-    /// opened.
+    /// - Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
+    /// - Returns [`Error::Spawn`] if `/dev/null` cannot be opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut command = Command::new("echo");
+    /// let prepared = command.arg("hello").prepare()?;
+    /// assert_eq!(prepared.output()?.stdout, b"hello\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn output(&self) -> Result<Output, Error> {
         self.spawn_captured()?.wait_with_output()
     }
 
-    /// Starts the program with the standard streams of [`output`](Self::output).
+    /// Starts the program with the default streams of [`output`](Self::output).
     pub(crate) fn spawn_captured(&self) -> Result<Child, Error> {
         let layout = if let Some(layout) = self.capturing.get() {
             layout

@@ -1,10 +1,10 @@
-//! Owned C strings in the arrays that exec takes: `argv`, `envp`, and the paths to try.
+//! Owned C strings in the arrays that exec expects: `argv`, `envp`, and the paths to try.
 
 use forkexec_core::{CStrArray, ThinCStr};
 use std::ffi::{CStr, CString};
 use std::{iter, mem};
 
-/// C strings, all in one piece of memory, and the null-terminated array of pointers to them.
+/// C strings in one allocation, and the null-terminated array of pointers to them.
 #[derive(Debug)]
 pub(crate) struct CStringArray {
     /// Points into `_bytes`, and ends with `None`.
@@ -13,30 +13,30 @@ pub(crate) struct CStringArray {
 }
 
 impl CStringArray {
-    /// The array for exec.
+    /// Returns the array for exec.
     pub(crate) fn as_array(&self) -> CStrArray<'_> {
         CStrArray::new(&self.pointers).unwrap_or(CStrArray::EMPTY)
     }
 
-    /// The strings.
+    /// Iterates over the strings.
     pub(crate) fn strings(&self) -> impl Iterator<Item = &CStr> {
         self.pointers.iter().flatten().map(|string| string.as_c_str())
     }
 }
 
-/// The strings of an array, one after the other.
+/// Builds the strings of an array, one after the other.
 pub(crate) struct Strings {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Strings {
-    /// Room for so many strings with so many bytes in all.
+    /// Reserves memory for `count` strings of `bytes` bytes in total.
     pub(crate) fn with_capacity(count: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes + count), ends: Vec::with_capacity(count) }
     }
 
-    /// Adds a string made of these parts. If there is a NUL byte in it, it ends there.
+    /// Adds the concatenation of these parts. The string ends at its first NUL byte.
     pub(crate) fn push(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.bytes.extend_from_slice(part);
@@ -45,7 +45,7 @@ impl Strings {
         self.ends.push(self.bytes.len());
     }
 
-    /// The array of what was added.
+    /// Returns the array of the strings that were added.
     pub(crate) fn into_array(self) -> CStringArray {
         let starts = iter::once(&0).chain(&self.ends);
         let string = |(&start, &end): (&usize, &usize)| {
@@ -66,12 +66,12 @@ pub(crate) struct CStrings {
 }
 
 impl CStrings {
-    /// The strings in this order.
+    /// Creates the references, in this order.
     pub(crate) fn new(strings: Vec<CString>) -> Self {
         Self { refs: strings.iter().map(|string| pinned(string)).collect(), strings }
     }
 
-    /// The strings as a plan takes them.
+    /// Returns the strings as a plan expects them.
     pub(crate) fn as_refs(&self) -> &[&CStr] {
         &self.refs
     }
@@ -91,24 +91,26 @@ pub(crate) struct CStringArrays {
 }
 
 impl CStringArrays {
-    /// The arrays in this order.
+    /// Creates the pointers, in this order.
     pub(crate) fn new(arrays: Vec<CStringArray>) -> Self {
         let pinned = |array: &CStringArray| {
-            // SAFETY: the pointers are on the heap, where they stay when the `CStringArray` moves into or with these
-            // arrays, which never change or drop one while they live. `as_arrays` shortens the lifetime to theirs.
+            // SAFETY: the pointers are on the heap, and stay there when the `CStringArray` moves into
+            // `arrays` or with them. `arrays` owns it, and neither changes nor drops it while it lives. The
+            // method `as_arrays` shortens the lifetime to that of `self`.
             unsafe { mem::transmute::<CStrArray<'_>, CStrArray<'static>>(array.as_array()) }
         };
         Self { pointers: arrays.iter().map(pinned).collect(), _arrays: arrays }
     }
 
-    /// The arrays as a plan takes them.
+    /// Returns the arrays as a plan expects them.
     pub(crate) fn as_arrays(&self) -> &[CStrArray<'_>] {
         &self.pointers
     }
 }
 
 fn pinned(string: &CStr) -> &'static CStr {
-    // SAFETY: the bytes are on the heap, where they stay when their owner moves into or with the array, which never
-    // changes or drops a string while it lives. What refers to them is given out with the lifetime of the array.
+    // SAFETY: the bytes are on the heap, where they stay when their owner moves into the array or with it.
+    // The array neither changes nor drops a string while it lives, and shortens the lifetime to its own when
+    // it returns a reference.
     unsafe { mem::transmute::<&CStr, &'static CStr>(string) }
 }

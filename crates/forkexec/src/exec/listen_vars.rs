@@ -1,30 +1,30 @@
-//! Socket activation, the starting side, as systemd has it (`sd_listen_fds(3)`): sockets from descriptor 3 up, and three
-//! variables that say how many, how they are called, and which process they are for. Count and names are known when a
-//! command is prepared; the child writes the process id.
+//! Socket activation, the starting side, as in systemd (`sd_listen_fds(3)`). Sockets start at descriptor 3,
+//! and three variables hold their count, their names and the process that they are for. Count and names are
+//! known when a command is prepared. The child writes its process id.
 
 use super::c_array::CStringArray;
 use crate::config::environment::Variables;
 use crate::config::settings::Settings;
 use forkexec_core::{PidVariable, ThinCStr};
 
-/// How many descriptors there are.
+/// The number of descriptors.
 pub(crate) const COUNT: &str = "LISTEN_FDS";
-/// Their names, with colons between them.
+/// Their names, separated by colons.
 pub(crate) const NAMES: &str = "LISTEN_FDNAMES";
-/// The process that they are for: a child that inherits the variables knows that they do not speak to it.
+/// The process that they are for. A descendant that inherits the variables sees that they are not for it.
 pub(crate) const PID: &str = "LISTEN_PID";
 
 /// The first of the descriptors (`SD_LISTEN_FDS_START`).
 pub(crate) const FIRST: i32 = 3;
 
-/// Whether a name can be told from its neighbours: printable ASCII without a colon, 255 bytes at most (`fdname_is_valid` of
+/// Returns true for a valid name: printable ASCII without a colon, at most 255 bytes (`fdname_is_valid` of
 /// systemd's `fd-util`).
 pub(crate) fn is_name(name: &str) -> bool {
     const LONGEST: usize = 255;
     name.len() <= LONGEST && name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b':')
 }
 
-/// Puts the variables in that the parent knows. What the parent itself was told about its sockets is no news for the child.
+/// Sets the variables that the parent knows. `LISTEN_PID` of the parent's own activation is removed.
 pub(crate) fn announce(settings: &Settings<'_>, variables: &mut Variables) {
     if settings.sockets.is_empty() {
         return;
@@ -34,14 +34,14 @@ pub(crate) fn announce(settings: &Settings<'_>, variables: &mut Variables) {
     variables.set(NAMES, &settings.sockets.join(":"));
 }
 
-/// The variable that the child of one start is to write, if it gets sockets.
+/// Returns the variable that the child writes, if it gets sockets.
 pub(crate) fn pid_variable(settings: &Settings<'_>) -> Option<PidVariable> {
     PidVariable::new(PID).filter(|_| !settings.sockets.is_empty())
 }
 
-/// The environment of one start: that of the command, and the variable that the child writes.
+/// Returns the environment of one start: that of the command, and the variable that the child writes.
 pub(crate) fn environment<'a>(env: &'a CStringArray, pid: &'a PidVariable) -> Vec<Option<ThinCStr<'a>>> {
-    // SAFETY: the array goes into the plan of one start, which hands it to exec and to nobody else.
+    // SAFETY: the array goes into the plan of one start, and only exec in that child reads it.
     let pid = unsafe { ThinCStr::of_pid(pid) };
     env.strings().map(ThinCStr::from).chain([pid]).map(Some).chain([None]).collect()
 }

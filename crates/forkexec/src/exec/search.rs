@@ -1,12 +1,13 @@
-//! From a program's name to the paths that exec tries.
+//! Resolves a program's name to the paths that exec tries.
 //!
-//! The search is done here, in the parent, by one rule on every system and C library: `execvp` and `posix_spawnp`
-//! differ in which `PATH` they read, in what an empty element means, and in which errors end the walk.
+//! The search happens in the parent, with one rule for every system and C library. The functions `execvp` and
+//! `posix_spawnp` differ in which `PATH` they read, in what an empty element means, and in which errors end
+//! the search.
 
 use std::ffi::{CString, NulError, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// The paths to try for `program`, in order.
+/// Returns the paths to try for `program`, in order.
 pub(crate) fn candidates(program: &OsStr, list: &OsStr) -> Result<Vec<CString>, NulError> {
     if program.as_bytes().contains(&b'/') {
         return Ok(vec![CString::new(program.as_bytes())?]);

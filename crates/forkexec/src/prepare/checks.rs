@@ -1,4 +1,4 @@
-//! What is refused before anything starts.
+//! The checks that refuse a command before a child is started.
 
 use crate::config::containment::Containment;
 use crate::config::settings::{Directory, Settings, SpawnPolicy};
@@ -18,7 +18,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// Checks kept descriptors and mappings, and finds out what the program will have open from 3 up.
+/// Checks kept descriptors and mappings, and collects the numbers from 3 up that the program will have open.
 pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputError> {
     let mut targets = BTreeSet::new();
     let highest = LazyCell::new(highest_target);
@@ -57,13 +57,14 @@ fn is_open(source: &FdSource<'_>) -> Result<(), InputError> {
     cloexec(fd).map(drop).ok_or(InputError::NotOpen { fd })
 }
 
-/// A kept 0, 1 or 2 contradicts a stream that was set, unless it was set to be inherited.
+/// Returns true if the stream with this number was set. A kept 0, 1 or 2 contradicts that, unless it is set
+/// to inherit.
 fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     let stream = usize::try_from(fd).ok().and_then(|index| settings.streams.get(index)?.as_ref());
     stream.is_some_and(|stdio| !matches!(stdio.0, crate::config::stdio::Kind::Inherit))
 }
 
-/// Checks everything that is a number.
+/// Checks all settings that are numbers, and whether the system supports them.
 pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     launch(settings)?;
     identity(settings)?;
@@ -97,7 +98,7 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a means that must not be fork(2) can be had.
+/// Checks that the system has a method other than fork(2), if the policy demands one.
 fn launch(settings: &Settings<'_>) -> Result<(), Error> {
     if settings.spawn_policy != SpawnPolicy::NoFork {
         return Ok(());
@@ -138,20 +139,21 @@ fn identity(settings: &Settings<'_>) -> Result<(), InputError> {
     }
 }
 
-/// Whether a privileged parent's group would stay with a child whose user is another.
+/// Returns true if a child with another user would keep the group of a privileged parent.
 fn leaves_group(settings: &Settings<'_>) -> bool {
     settings.gid.is_none() && !settings.keep_groups && settings.uid != Some(0) && geteuid().is_root()
 }
 
-/// Whether the child gives up the supplementary groups of a privileged parent although none are set: std does that, too.
+/// Returns true if the child drops the supplementary groups of a privileged parent although none are set, as
+/// in std.
 pub(super) fn drops_groups(settings: &Settings<'_>) -> bool {
     let changes = settings.uid.is_some() && settings.gid.is_some();
     changes && settings.groups.is_none() && !settings.keep_groups && geteuid().is_root()
 }
 
-/// How many supplementary groups the system takes.
+/// The maximum number of supplementary groups of the system.
 fn groups_limit() -> usize {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: sysconf(3) with a constant only reads a limit.
     let said = || usize::try_from(unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) }).unwrap_or(usize::MAX);
     MOST_GROUPS.unwrap_or_else(said)
 }
@@ -178,7 +180,8 @@ fn is_signal(signal: Signal, verb: SignalUse) -> Result<(), InputError> {
     if backend::is_signal(signal) { Ok(()) } else { Err(InputError::BadSignal { signal, verb }) }
 }
 
-/// The set of these signals, none of which is the C library's own or beyond every process's reach.
+/// Collects a set of signals. Refuses those that no process can block or ignore, and those reserved by the C
+/// library.
 pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, InputError> {
     for &signal in signals {
         is_signal(signal, verb)?;
@@ -190,8 +193,8 @@ pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, 
     Ok(signals.iter().copied().collect())
 }
 
-/// A directory that is missing now is refused now. What a change of root or of user does to a path is for the child
-/// to find out.
+/// Checks that directories exist. If the child changes its root or user, only the child can find out what a
+/// path means.
 pub(super) fn directories(settings: &Settings<'_>) -> Result<(), SpawnError> {
     if let Some(root) = &settings.root {
         return is_directory(Stage::Chroot, root);
@@ -208,7 +211,7 @@ fn is_directory(stage: Stage, path: &Path) -> Result<(), SpawnError> {
         Ok(_) => Errno::NOTDIR,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Errno::NOENT,
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Errno::NOTDIR,
-        // Somebody else may be allowed what this process is not.
+        // The child may have permissions that this process lacks.
         Err(_) => return Ok(()),
     };
     Err(SpawnError { stage, operand: Operand::Path(path.to_owned()), errno, cause: None })

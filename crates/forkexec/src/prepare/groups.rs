@@ -1,11 +1,12 @@
-//! The list for setgroups(2), as the running system understands it.
+//! The list for setgroups(2), in the form that the running system expects.
 
 use super::checks;
 use crate::config::settings::Settings;
 use forkexec_core::GroupList;
 use nix::unistd::getegid;
 
-/// The list that gives a child its supplementary groups. A child without a group ID of its own keeps the parent's.
+/// Returns the list that sets the child's supplementary groups. Without a group id of its own, the child
+/// keeps the parent's.
 pub(super) fn list(settings: &Settings<'_>, rule: GroupList) -> Option<Vec<u32>> {
     let dropped: Option<&[u32]> = checks::drops_groups(settings).then_some(&[]);
     let groups = dropped.or(settings.groups.as_deref())?;

@@ -1,4 +1,4 @@
-//! A command that was checked once, to be started many times.
+//! A command that was checked once and can be started many times.
 
 use crate::config::settings::Settings;
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings};
@@ -10,25 +10,27 @@ use std::ffi::{CString, OsString};
 use std::fmt;
 use std::ops::Deref;
 
-/// A command whose every word was checked, searched and put in order: what is left to do for a start are system calls.
+/// A command that is checked, resolved and laid out, so that only system calls are left for a start.
 ///
-/// [`Command::prepare`](crate::Command::prepare) makes one that borrows the command,
-/// [`Command::into_prepared`](crate::Command::into_prepared) one that lives by itself. It may be started many times, by
-/// many threads at once, and no start allocates memory unless it fails, hands over sockets with
-/// [`listen_fd`](crate::Command::listen_fd), or makes a control group for [`containment`](crate::Command::containment).
+/// [`Command::prepare`](crate::Command::prepare) returns one that borrows the command,
+/// [`Command::into_prepared`](crate::Command::into_prepared) one that owns its settings. It can be started
+/// many times, and by many threads at once. A start allocates no memory unless it fails, passes sockets with
+/// [`listen_fd`](crate::Command::listen_fd), or creates a control group for
+/// [`containment`](crate::Command::containment).
 ///
-/// What a start would look up is looked up when the command is prepared, and is fixed by then:
-/// - the environment, and the `PATH` by which the program is searched. The program itself is looked for at each
-///   start, in the directories of that `PATH`;
-/// - whether 0, 1 and 2 are open in the parent and close-on-exec, where the child inherits them;
-/// - `/dev/null`, where a stream is that, and a second number for a directory or a terminal that lies where the child
-///   gets something else: these descriptors stay open, close-on-exec, as long as it lives;
-/// - the soft descriptor limit, below which targets must lie;
-/// - on FreeBSD, DragonFly and macOS the effective group ID of the parent, if the command sets supplementary groups and no
-///   group ID: a child has the one of that moment.
+/// These are resolved when the command is prepared, and do not change afterwards:
 ///
-/// A relative working directory, and a relative program, are seen from wherever the parent is at each start. What
-/// was borrowed for the command stays borrowed, and what the command owns stays open.
+/// - The environment, and the `PATH` in which the program is searched. The program itself is looked up at
+///   each start, in the directories of that `PATH`.
+/// - For streams that the child inherits: whether 0, 1 and 2 are open in the parent, and close-on-exec.
+/// - `/dev/null` for a stream that uses it, and a duplicate of a directory or a terminal whose number the
+///   child uses for something else. These descriptors stay open, close-on-exec, as long as the value lives.
+/// - The soft descriptor limit, below which targets must lie.
+/// - On FreeBSD, DragonFly and macOS, the effective group id of the parent, if the command sets supplementary
+///   groups and no group id.
+///
+/// A relative working directory or program is resolved from the parent's working directory at each start.
+/// Descriptors that the command borrows stay borrowed, and those that it owns stay open.
 ///
 /// # Examples
 ///
@@ -54,29 +56,29 @@ use std::ops::Deref;
 pub struct Prepared<'fd> {
     pub(crate) settings: SettingsRef<'fd>,
     pub(crate) candidates: CStrings,
-    /// The directories that are searched for the program.
+    /// The list of directories in which the program is searched.
     pub(crate) searched: Option<OsString>,
     pub(crate) argv: CStringArray,
     pub(crate) env: CStringArray,
-    /// For each candidate, what the shell is to be called with.
+    /// The arguments of the shell, for each candidate.
     pub(crate) shell_argvs: CStringArrays,
     pub(crate) root: Option<CString>,
     pub(crate) directory: Option<CString>,
     pub(crate) descriptors: Descriptors,
     pub(crate) layout: Layout,
-    /// The layout for [`output`](Self::output), once that was asked for.
+    /// The layout for [`output`](Self::output), created by its first call.
     pub(crate) capturing: Published<Layout>,
-    /// Whether the child gives up the supplementary groups of the parent, although none are set.
+    /// True if the child drops the parent's supplementary groups although none are set.
     pub(crate) drops_groups: bool,
     pub(crate) reset: SignalSet,
     pub(crate) ignore: SignalSet,
     pub(crate) mask: Option<SignalSet>,
-    /// The list for setgroups(2), which may begin with the effective group.
+    /// The list for setgroups(2). On some systems it begins with the effective group.
     pub(crate) group_list: Option<Vec<u32>>,
     pub(crate) trees: TreeSetup,
 }
 
-/// The settings of a command, or of one that is no more.
+/// The settings of a command, borrowed from it or taken over.
 pub(crate) enum SettingsRef<'fd> {
     Borrowed(&'fd Settings<'fd>),
     Owned(Box<Settings<'fd>>),
@@ -100,8 +102,7 @@ impl Prepared<'_> {
     }
 }
 
-/// `{:?}` is a line that can be pasted into a shell, in the form of std's:
-/// `cd "/tmp" && env -u A B="x" "prog" "arg"`. `{:#?}` shows every setting.
+/// Formats the command as [`Command`](crate::Command) does.
 impl fmt::Debug for Prepared<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)

@@ -1,4 +1,4 @@
-//! What holds the tree of a command's children together, as far as it is known before a start.
+//! The containment of a command's children, as far as it is known before a start.
 
 use crate::config::containment::Containment;
 use crate::config::settings::Settings;
@@ -10,19 +10,19 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// What a command's children are held together by, as far as it is known before a start.
+/// The containment of a command's children, as far as it is known before a start.
 pub(crate) struct TreeSetup {
-    /// Where control groups are made, if that is to be tried.
+    /// The directory below which control groups are created, if that is to be tried.
     base: Option<PathBuf>,
-    /// It is an error if none can be made.
+    /// A control group is required: the start fails without one.
     needs_cgroup: bool,
-    /// It was tried, and is not allowed.
+    /// An attempt was refused.
     is_refused: AtomicBool,
-    /// The child's, where that is not this process's user.
+    /// The ids of the child, if it has another user than this process.
     identity: Option<Identity>,
     leads: Leads,
     reaps: bool,
-    /// The command said that there is a tree to be ended.
+    /// The command set a containment.
     is_chosen: bool,
 }
 
@@ -46,11 +46,11 @@ impl TreeSetup {
         }
     }
 
-    /// The control group of one start, if there is to be one and it can be made.
+    /// Creates the control group of one start, if one is wanted and can be created.
     ///
     /// # Errors
     ///
-    /// If it is needed, with the directory below which it cannot be made.
+    /// Returns an error with the base directory if a required group cannot be created.
     pub(crate) fn leaf(&self) -> Result<Option<(ChildCgroup, CgroupFds)>, (PathBuf, io::Error)> {
         let base = match &self.base {
             Some(base) => base,
@@ -66,25 +66,26 @@ impl TreeSetup {
             Ok(made) => Ok(Some(made)),
             Err(error) if self.needs_cgroup => Err((base.clone(), error)),
             Err(error) => {
-                // The lack of something is no refusal: the next start may have it.
+                // A temporary lack of resources is not a refusal: the next start may succeed.
                 self.is_refused.fetch_or(!is_lack(&error), Relaxed);
                 Ok(None)
             }
         }
     }
 
-    /// Whether a child that may not enter its control group is started without: it will not be tried again.
+    /// Called if a child may not enter its control group. Records the refusal, and returns true if the child
+    /// may start without one.
     pub(crate) fn go_without(&self) -> bool {
         self.is_refused.store(true, Relaxed);
         !self.needs_cgroup
     }
 
-    /// What is to be done in this process before a start.
+    /// Prepares this process before a start.
     pub(crate) fn prepare_process(&self) -> io::Result<()> {
         if self.reaps { system::reaper::Kernel.acquire() } else { Ok(()) }
     }
 
-    /// What holds the tree of a child that was started.
+    /// Returns how the tree of a started child is contained.
     pub(crate) fn hold(&self, leaf: Option<ChildCgroup>) -> TreeMeans {
         TreeMeans { is_chosen: self.is_chosen, leaf, leads: self.leads, reaps: self.reaps }
     }
@@ -95,7 +96,7 @@ fn identity(uid: u32, settings: &Settings<'_>) -> Identity {
     Identity { uid, gid, groups: settings.groups.clone() }
 }
 
-/// Whether something was missing that may be there later.
+/// Returns true for a lack of resources that may pass.
 fn is_lack(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
