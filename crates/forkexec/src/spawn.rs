@@ -1,5 +1,5 @@
-//! From a prepared command to a child: its plan, its start. Nothing here allocates unless it fails, announces sockets or makes a
-//! control group.
+//! From a prepared command to a running child: the plan and the launch. Nothing here allocates unless the
+//! start fails, passes sockets or creates a control group.
 
 pub(crate) mod failure;
 pub(crate) mod panics;
@@ -26,7 +26,7 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 
-/// What is known of a child that was started.
+/// A child that was started, and what the parent holds of it.
 pub(crate) struct Spawned {
     pub(crate) launched: Launched,
     /// The parent's ends of the pipes of 0, 1 and 2.
@@ -45,7 +45,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     let leaf = trees.leaf().map_err(|(base, error)| cgroup_failed(base, &error))?;
     let has_leaf = leaf.is_some();
     match start_in(prepared, layout, leaf) {
-        // It may not be entered, as only the attempt tells.
+        // Only the attempt shows that the group may not be entered.
         Err(Error::Spawn(error)) if has_leaf && error.stage() == Stage::Cgroup && trees.go_without() => {
             start_in(prepared, layout, None)
         }
@@ -53,7 +53,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     }
 }
 
-/// Starts a child in a control group of its own, if there is one.
+/// Starts a child, in its own control group if there is one.
 fn start_in(
     prepared: &Prepared<'_>,
     layout: &Layout,
@@ -67,7 +67,7 @@ fn start_in(
         }
         prepared.settings.hooks.iter().try_for_each(|hook| hook())
     };
-    // SAFETY: whoever added a closure by `pre_exec` promised as much.
+    // SAFETY: the caller of `Command::pre_exec` promised that the closure may run between fork and exec.
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
     let mut ends = SpawnFds::open(layout, &plan)?;
@@ -86,8 +86,8 @@ fn start_in(
         foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
         ..plan
     };
-    // SAFETY: `prepared`, its layout, `ends` and `cgroup_fds` own or borrow each descriptor of the plan, and outlive the call. The
-    // plan has an environment of its own.
+    // SAFETY: `prepared`, its layout, `spawn_fds` and `cgroup_fds` own or borrow each descriptor of the plan,
+    // and outlive the call. The plan has an environment of its own.
     let launched = unsafe { launch(&prepared.settings, &plan) };
     let launched = launched.map_err(|error| {
         let error = as_panic(panicked, error);
@@ -96,19 +96,19 @@ fn start_in(
     Ok(Spawned { launched, pipes: ends.take_parents(), tree: prepared.trees.hold(leaf) })
 }
 
-/// The descriptors of the child's control group, under numbers that no step of the plan writes to.
+/// Moves the descriptors of the child's control group to numbers that no step of the plan overwrites.
 fn cgroup_off_the_targets(fds: CgroupFds, plan: &Plan<'_>) -> Result<CgroupFds, SpawnError> {
     let directory = off_the_targets(fds.directory, plan)?;
     let procs = off_the_targets(fds.procs, plan)?;
     Ok(CgroupFds { directory, procs })
 }
 
-/// Memory that says whether a closure panicked, if there are closures.
+/// Maps the shared memory that records a panic of a closure, if there are closures.
 fn watched(settings: &Settings<'_>) -> Result<Option<impl Deref<Target = Panicked>>, Error> {
     if settings.hooks.is_empty() {
         return Ok(None);
     }
-    // SAFETY: it maps memory of its own, and touches no descriptor.
+    // SAFETY: the value is used only to map new memory. It touches no descriptor.
     let sys = unsafe { backend::backend() }.sys();
     let memory = SharedMemory::new(sys);
     Ok(Some(memory.map_err(|errno| failed("the report of a panic", &errno_error(errno)))?))
@@ -118,7 +118,7 @@ fn errno_error(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.raw())
 }
 
-/// The error that says so, if the child ended by a panic.
+/// Turns the error into that of a panic, if a panic ended the child.
 fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
     match error {
         LaunchError::Died { stage: Stage::PreExec, .. } if panicked.is_some_and(Panicked::is_set) => {
@@ -134,7 +134,7 @@ fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
 /// As [`backend::launch`].
 unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     if !needs_pdeathsig_thread(settings) {
-        // SAFETY: the caller promises as much.
+        // SAFETY: the caller upholds the contract of `launch_by`.
         return unsafe { launch_by(settings.spawn_policy, plan) };
     }
     let mask = match plan.mask {
@@ -142,7 +142,8 @@ unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, L
         set @ Mask::Set(_) => set,
     };
     let plan = Plan { mask, ..*plan };
-    // SAFETY: the caller promises as much, and waits for the thread.
+    // SAFETY: the caller upholds the contract of `launch_by`, and this call returns only after the thread is
+    // done.
     let started = spawner_thread::run(|| unsafe { launch_by(settings.spawn_policy, &plan) });
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
 }
@@ -156,11 +157,12 @@ unsafe fn launch_by(policy: SpawnPolicy, plan: &Plan<'_>) -> Result<Launched, La
         SpawnPolicy::NoFork => backend::launch_fast,
         SpawnPolicy::Fork => backend::launch_forked,
     };
-    // SAFETY: the caller promises as much.
+    // SAFETY: the caller upholds the contract of `backend::launch`.
     unsafe { launch(plan) }
 }
 
-/// Returns true if a thread of this library starts the child, so that it does not die with the calling one.
+/// Returns true if the spawner thread starts the child, so that the child does not die with the calling
+/// thread.
 fn needs_pdeathsig_thread(settings: &Settings<'_>) -> bool {
     settings.pdeathsig_thread
         && settings.die_with_parent.is_some()
@@ -171,7 +173,7 @@ fn in_parent(errno: Errno) -> LaunchError {
     LaunchError::Parent { stage: Stage::Start, errno }
 }
 
-/// Everything but what is another at each start.
+/// Builds the plan, without the parts that differ between starts.
 fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> Plan<'a> {
     let settings = &*prepared.settings;
     Plan {
@@ -214,15 +216,16 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
     }
 }
 
-/// An open directory may be one that the new user could not enter, so it comes before the ids.
+/// Returns the working directory that was set by descriptor. The child enters it before it changes its ids,
+/// because the new user may lack permission.
 fn open_directory(layout: &Layout, ends: &SpawnFds) -> Option<WorkingDirectory<'static>> {
     layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
 }
 
-/// Does something with the plan of a command that is not started.
+/// Calls `work` with the plan of a command that is not started.
 #[cfg(test)]
 pub(crate) fn planned<T>(prepared: &Prepared<'_>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
-    // SAFETY: it does nothing.
+    // SAFETY: the closure does nothing.
     let hook = unsafe { Hook::new(&|| Ok(())) };
     work(&plan(prepared, &prepared.layout, hook))
 }

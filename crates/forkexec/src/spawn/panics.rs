@@ -1,15 +1,19 @@
 //! Panics of pre-exec closures.
 //!
-//! A panic runs the panic hook of the process before anything can catch it. In a forked child the hook may wait for a lock
-//! that another thread of the parent held, and so may the unwinding after it. std has a switch for that, which is not
-//! stable. So the hook of the process is wrapped once, when the first closure is added: in a child that runs closures the
-//! wrapper notes the panic where the parent sees it, and ends the child. Everywhere else it calls the hook that it wraps.
+//! A panic runs the panic hook of the process before `catch_unwind` can catch it. In a forked child the hook,
+//! and the unwinding after it, may wait for a lock that another thread of the parent held. Stable Rust cannot
+//! turn that off.
 //!
-//! Stable Rust leaves this open:
+//! So the first closure that is added wraps the hook of the process. In a child that runs closures, the
+//! wrapper records the panic in memory that the parent shares, and ends the child. In every other process it
+//! calls the hook that it wraps.
 //!
-//! - A hook that the program sets later replaces the wrapper. The panic then runs that hook, and is caught.
+//! Stable Rust leaves these gaps:
+//!
+//! - If the program sets a hook later, it replaces the wrapper. A panic then runs that hook, and is caught.
 //! - std formats a message with arguments before it calls a hook, which allocates.
-//! - std holds a lock while a hook is set. A child that was forked in that moment waits if its closure panics.
+//! - std holds a lock while a hook is set. If a child is forked at that moment and its closure panics, the
+//!   child waits.
 
 use forkexec_core::Shared;
 use std::panic;
@@ -17,16 +21,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread;
 
-/// Whether a closure panicked, in memory that the child shares with its parent.
+/// Records whether a closure panicked, in memory that the child shares with its parent.
 #[derive(Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct Panicked(AtomicU32);
 
-// SAFETY: its one field is atomic, and zero is a value of it.
+// SAFETY: the only field is atomic, and zero is a valid value of it.
 unsafe impl Shared for Panicked {}
 
 impl Panicked {
-    /// From here on, a panic in this process ends it and is noted here. The process is a forked child.
+    /// Makes a panic in this process record itself here and end the process. The process is a forked child.
     pub(crate) fn watch(&self) {
         WATCHED.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
     }
@@ -36,14 +40,14 @@ impl Panicked {
     }
 }
 
-/// Where a panic of this process is noted: null, but in a child that runs closures.
+/// The place where a panic of this process is recorded. Null, except in a child that runs closures.
 static WATCHED: AtomicPtr<Panicked> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether the hook is wrapped, or another thread is at it.
+/// True if the hook is wrapped, or another thread is wrapping it.
 static IS_WRAPPED: AtomicBool = AtomicBool::new(false);
 
-/// Wraps the panic hook of this process, unless that was done. A thread that panics may not change the hook; then the next
-/// call does it.
+/// Wraps the panic hook of this process, once. A thread that is panicking cannot change the hook; the next
+/// call does it then.
 pub(crate) fn wrap_hook() {
     if thread::panicking() || IS_WRAPPED.swap(true, Ordering::AcqRel) {
         return;
@@ -56,14 +60,14 @@ pub(crate) fn wrap_hook() {
 }
 
 fn end_if_watched() {
-    // SAFETY: the pointer is null, or `watch` stored it in this process: the memory is mapped as long as the process runs
-    // closures, since only its parent unmaps its own view.
+    // SAFETY: the pointer is null, or `Panicked::watch` stored it in this process. The mapping stays valid
+    // while the process runs closures, because the parent, which owns it, unmaps only its own view.
     if let Some(panicked) = unsafe { WATCHED.load(Ordering::Acquire).as_ref() } {
         panicked.0.store(1, Ordering::Release);
-        // SAFETY: ends the process without running any more of its code.
+        // SAFETY: _exit(2) ends the process without running any of its code.
         unsafe { libc::_exit(EXIT_OF_A_FAILED_CHILD) }
     }
 }
 
-/// No caller reads it: the parent reports the panic.
+/// No code reads it, because the parent reports the panic.
 const EXIT_OF_A_FAILED_CHILD: i32 = 255;

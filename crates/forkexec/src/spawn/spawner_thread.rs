@@ -1,7 +1,7 @@
-//! A thread that lives as long as the process, and starts what is to die with it: Linux sends the signal for a dead parent
-//! when the *thread* that started the child ends (`PR_SET_PDEATHSIG` of prctl(2)).
+//! A thread that lives as long as the process and starts children that die with their parent. Linux sends the
+//! parent-death signal when the *thread* that started the child ends (`PR_SET_PDEATHSIG` of prctl(2)).
 //!
-//! Starts wait for each other.
+//! The thread starts one child at a time.
 
 use crate::sys::per_process::PerProcess;
 use crate::sys::worker::start_thread;
@@ -10,19 +10,19 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is to be done, for as long as its caller waits.
+/// The work of one caller, valid while that caller waits.
 type Job = &'static (dyn Fn() + Sync);
 
 enum Mailbox {
-    /// Nobody is waited for.
+    /// No work is pending.
     Free,
     Asked(Job),
     Done(Result<(), Box<dyn Any + Send>>),
 }
 
-/// The thread of a process, and what goes on with it.
+/// The thread of a process, and its mailbox.
 struct Spawner {
-    /// Held by the caller whose turn it is to ask: whether the thread was started.
+    /// Held by the caller that uses the mailbox. The value tells whether the thread was started.
     turn: Mutex<bool>,
     mailbox: Mutex<Mailbox>,
     changed: Condvar,
@@ -38,11 +38,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does something on the thread, and waits for it.
+/// Runs `work` on the thread, and waits for its result.
 ///
 /// # Errors
 ///
-/// If the thread cannot be started.
+/// Returns an error if the thread cannot be started.
 pub(crate) fn run<T: Send>(work: impl Fn() -> T + Sync) -> io::Result<T> {
     let answer = Mutex::new(None);
     ask(&|| {
@@ -59,8 +59,8 @@ fn ask(work: &(dyn Fn() + Sync)) -> io::Result<()> {
         start_thread("forkexec-spawner", || keep(spawner))?;
         *is_started = true;
     }
-    // SAFETY: only the lifetime is another. The thread has no more to do with it when it says so, and nothing here returns
-    // or unwinds before that.
+    // SAFETY: this only extends the lifetime. The thread does not use `work` after it stores `Mailbox::Done`,
+    // and this function neither returns nor unwinds before that.
     let work = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(work) };
     let mut mailbox = lock(&spawner.mailbox);
     *mailbox = Mailbox::Asked(work);
