@@ -1,4 +1,4 @@
-//! What fuzz targets reach that is nobody else's business. It exists under a fuzzer only.
+//! The internals that fuzz targets call. The module exists only in builds for a fuzzer.
 
 #![expect(missing_docs, reason = "each is documented where it is made")]
 
@@ -22,11 +22,11 @@ pub fn candidates(program: &OsStr, list: &OsStr) -> Option<Vec<CString>> {
     search::candidates(program, list).ok()
 }
 
-/// The interpreter and the loader that a file names.
+/// Returns the interpreter and the loader that a file names.
 ///
 /// # Errors
 ///
-/// The system's, if it cannot be read.
+/// Returns the system's error if the file cannot be read.
 pub fn named_by(file: &mut File) -> io::Result<(Option<PathBuf>, Option<PathBuf>)> {
     let head = program::head(file)?;
     Ok((program::interpreter(&head), program::loader(file, &head)))

@@ -1,15 +1,19 @@
-//! Start child processes that get exactly what they were handed, and nothing else.
+//! Start child processes that inherit exactly the descriptors you pass, and nothing else.
 //!
-//! A child inherits every open descriptor that nobody closes: sockets, lock files, the ends of other children's pipes. What
-//! the standard library, or another, does about that depends on the system, and some of it leaks, stalls or lies.
-//! Here a child gets 0, 1, 2 and what it is given by name:
+//! A child process inherits every descriptor that is not close-on-exec: sockets, lock files, ends of other
+//! children's pipes. With this crate, a child inherits 0, 1, 2 and the descriptors that the command names. A
+//! failed exec is never reported as success, whatever descriptors are mapped. The error names the stage, the
+//! operand, the errno and the cause.
+//!
+//! If you know [`std::process`], you know this API: [`Command`], [`Stdio`], [`Child`]. `Output`, `ExitStatus`
+//! and the pipe types are std's own.
 //!
 //! ```
 //! use forkexec::Command;
 //! use std::fs::File;
 //! use std::os::fd::AsRawFd;
 //!
-//! let secret = File::open("/etc/passwd")?; // close-on-exec or not: not given, so not there
+//! let secret = File::open("/etc/passwd")?; // not passed, so the child does not have it
 //! let config = File::open("/etc/hosts")?;
 //!
 //! let mut command = Command::new("sh");
@@ -20,28 +24,41 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Who knows [`std::process`] knows this crate: [`Command`], [`Stdio`], [`Child`]; `Output`, `ExitStatus` and the pipes are
-//! std's own. What it adds:
+//! # Overview
 //!
-//! - descriptors under chosen numbers ([`Command::map_fd`], [`Command::keep_fd`]), in any arrangement;
-//! - session, process group, controlling terminal, ids, limits, umask, signals, root and working directory, as data that
-//!   runs in the child without a closure;
-//! - errors that name the stage, the operand, the errno and what is behind it ([`SpawnError`]): a missing program, a
-//!   missing interpreter and a missing directory are three different things;
-//! - a failed exec is never reported as success, whatever descriptors are mapped.
+//! | Task | Item |
+//! |---|---|
+//! | Start a program | [`Command`], which lists its differences from `std::process` |
+//! | Start the same program many times | [`Command::prepare`] and [`Prepared`] |
+//! | Pass descriptors under chosen numbers | [`Command::map_fd`], [`Command::keep_fd`] |
+//! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
+//! | Wait with a time limit, signal, kill | [`Child`] |
+//! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
+//! | Run `a \| b \| c` | [`Pipeline`] |
+//! | Kill a child together with its descendants | [`Command::containment`], [`Child::kill_tree`] |
+//! | Pass sockets by socket activation, or receive them | [`Command::listen_fd`], [`listen_fds`] |
+//! | Distinguish a missing program, a missing interpreter and a missing directory | [`SpawnError`], [`Cause`] |
+//! | Find out what this kernel or container permits | [`probe`](fn@probe), [`supports`], [`capabilities`] |
 //!
 //! # Event loops
 //!
-//! [`Child::pidfd`] is a descriptor that any event loop can watch. With the feature `tokio`, `Command::spawn_tokio` starts a
-//! child in the manner of `tokio::process`.
+//! [`Child::exit_fd`] returns a descriptor that any event loop can watch. With the feature `tokio`,
+//! `Command::spawn_tokio` starts a child in the style of `tokio::process`.
 //!
-//! # What it does not do
+//! # Features
 //!
-//! It does not run a shell, it does not catch `SIGCHLD`, and it does not protect from what a closure given to
-//! [`Command::pre_exec`] does.
+//! | Feature | Effect |
+//! |---|---|
+//! | `tokio` | the module `tokio`, and `Command::spawn_tokio` |
+//! | `raw` | the module `raw`, for programs that build their own plans; its functions are unsafe and its API is unstable |
+//!
+//! # Limits
+//!
+//! This crate does not run a shell, does not install a handler for `SIGCHLD`, does not support Windows, and
+//! does not protect from what a closure passed to [`Command::pre_exec`] does.
 
-// Layers, each in its folder: error, sys, config, exec, fds, prepare, spawn, child. The other modules are the facade.
-// ARCHITECTURE.md has the table of what each may import, and `ci/import-graph` checks it.
+// Layers, each in its folder: error, sys, config, exec, fds, prepare, spawn, child. The other modules are the
+// facade. ARCHITECTURE.md has a table of what each layer may import, and `ci/import-graph` checks it.
 mod child;
 mod config;
 mod error;

@@ -1,4 +1,4 @@
-//! The started side.
+//! Socket activation, the receiving side.
 
 use crate::error::{ActivationError, Error};
 use crate::exec::listen_vars::{COUNT, FIRST, NAMES, PID};
@@ -10,40 +10,48 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A descriptor that was handed to this program by socket activation: see [`listen_fds`].
+/// A descriptor that this program received by socket activation: see [`listen_fds`].
+///
+/// # Examples
+///
+/// See [`listen_fds`].
 #[derive(Debug)]
 pub struct ListenFd {
-    /// The name that it was given, `unknown` if it was given none (`sd_listen_fds_with_names(3)`).
+    /// The name of the descriptor, or `unknown` if it has none (`sd_listen_fds_with_names(3)`).
     pub name: String,
-    /// The descriptor. What kind of socket it is has to be known, or asked: std's sockets are made from it
-    /// (`TcpListener::from(fd)`).
+    /// The descriptor. The caller must know, or ask the kernel, which kind of socket it is. std's sockets are
+    /// created from it (`TcpListener::from(fd)`).
     pub fd: OwnedFd,
 }
 
-/// Takes the sockets that this program was handed by socket activation, in their order. Returns none if the program was
-/// started without socket activation.
+/// Takes the sockets that this program received by socket activation, in order. Returns an empty list if the
+/// program was started without socket activation.
 ///
-/// It reads `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` (`sd_listen_fds(3)`), as
-/// [`Command::listen_fd`](crate::Command::listen_fd), systemd and others set them. Each descriptor must be open and not
-/// close-on-exec, as after an exec. It becomes close-on-exec, so that this program's children do not inherit it. It may be
-/// something else than a socket: systemd also hands over pipes, devices and memory files.
+/// The function reads `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` (`sd_listen_fds(3)`), as
+/// [`Command::listen_fd`](crate::Command::listen_fd), systemd and others set them. Each descriptor must be
+/// open and not close-on-exec, as after an exec. The function makes it close-on-exec, so that children of
+/// this program do not inherit it. It need not be a socket: systemd also passes pipes, devices and memory
+/// files.
 ///
-/// The sockets are taken once: a later call of the process returns an error.
+/// The sockets can be taken once: a later call in the process returns an error.
 ///
-/// The variables stay as they are, because changing the environment of a program with several threads is not safe. The
-/// children of this program see from `LISTEN_PID` that the variables are not for them.
+/// The variables stay set, because changing the environment of a multi-threaded program is not safe. Children
+/// of this program see from `LISTEN_PID` that the variables are not for them.
 ///
 /// # Safety
 ///
-/// No other code of this process owns the descriptors that the variables announce, which are the numbers from 3 up. That holds
-/// at the start of `main`. Later, a library may have opened one of these numbers itself, and this function would give the
-/// descriptor a second owner. The checks refuse what std opened, but cannot refuse all: the environment is no proof of
-/// ownership.
+/// No other code of this process may own the descriptors that the variables announce: the numbers from 3 up.
+/// That holds at the start of `main`. Later, a library may have opened one of these numbers itself, and this
+/// function would give the descriptor a second owner. The checks refuse descriptors that std opened, but they
+/// cannot refuse all others: the environment is no proof of ownership.
 ///
 /// # Errors
 ///
-/// Returns [`Error::Activation`] if the variables are for this process and are not valid, if a descriptor is not open or is
-/// close-on-exec, or if the sockets were taken before. In all these cases no descriptor is taken, and all stay open.
+/// In each of these cases no descriptor is taken, and all stay open.
+///
+/// - Returns [`Error::Activation`] if the variables are for this process and are not valid.
+/// - Returns [`Error::Activation`] if a descriptor is not open or is close-on-exec.
+/// - Returns [`Error::Activation`] if the sockets were taken before.
 ///
 /// # Examples
 ///
@@ -51,9 +59,9 @@ pub struct ListenFd {
 /// use forkexec::listen_fds;
 /// use std::net::TcpListener;
 ///
-/// // SAFETY: it is the first call in `main`: nothing else has opened a descriptor.
-/// let mut handed = unsafe { listen_fds() }?;
-/// let listener = match handed.pop() {
+/// // SAFETY: this is the first call in `main`: no other code has opened a descriptor.
+/// let mut sockets = unsafe { listen_fds() }?;
+/// let listener = match sockets.pop() {
 ///     Some(socket) => TcpListener::from(socket.fd),
 ///     None => TcpListener::bind("127.0.0.1:0")?, // started by hand
 /// };
@@ -61,7 +69,7 @@ pub struct ListenFd {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub unsafe fn listen_fds() -> Result<Vec<ListenFd>, Error> {
-    // No lock: one that another thread holds at a fork(2) would stay locked.
+    // No lock: if another thread holds it at a fork(2), it stays locked in the new process.
     static ARE_TAKEN: AtomicBool = AtomicBool::new(false);
     let names = announced(|name| env::var_os(name))?;
     if names.is_empty() {
@@ -77,12 +85,13 @@ pub unsafe fn listen_fds() -> Result<Vec<ListenFd>, Error> {
     if ARE_TAKEN.swap(true, Ordering::SeqCst) {
         return Err(ActivationError::TakenBefore.into());
     }
-    // SAFETY: each is open, as was just seen. The caller promises that no other code owns it, and no call took it before.
+    // SAFETY: the check above showed that each descriptor is open. The caller promises that no other code
+    // owns it, and `ARE_TAKEN` that no earlier call took it.
     let take = |fd| unsafe { take(fd) };
     Ok(fds.zip(names).map(|(fd, name)| ListenFd { name, fd: take(fd) }).collect())
 }
 
-/// The names of the descriptors that this process is meant by.
+/// Returns the names of the announced descriptors, if they are for this process.
 fn announced(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>, ActivationError> {
     let Some(pid) = variable(PID) else { return Ok(Vec::new()) };
     if number(PID, &pid)? != process::id() {
@@ -114,7 +123,7 @@ fn bad(name: &'static str, value: &OsStr) -> ActivationError {
     ActivationError::Variable { name, value: value.to_owned() }
 }
 
-/// Whether a descriptor can be one that exec left open. Each that std opens is close-on-exec.
+/// Checks that a descriptor can be one that survived exec. Each descriptor that std opens is close-on-exec.
 fn was_inherited(fd: RawFd) -> Result<(), ActivationError> {
     match backend::is_cloexec(fd) {
         Ok(false) => Ok(()),
@@ -123,13 +132,11 @@ fn was_inherited(fd: RawFd) -> Result<(), ActivationError> {
     }
 }
 
-/// # Safety
-///
 /// The descriptor is open, and nothing owns it.
 unsafe fn take(fd: RawFd) -> OwnedFd {
-    // SAFETY: the caller promises as much.
+    // SAFETY: the caller promises that the descriptor is open and has no owner.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    // The flag of an open descriptor can always be set.
+    // Setting the flag of an open descriptor cannot fail.
     let _ = fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     fd
 }

@@ -1,8 +1,9 @@
-//! Below [`Command`](crate::Command): for a program that makes its own plans, such as the drop-in for CPython (feature
-//! `raw`).
+//! The layer below [`Command`](crate::Command), for a program that builds its own plans, such as the
+//! replacement for CPython's `_posixsubprocess` (feature `raw`).
 //!
-//! A [`Plan`] names descriptors by number, as its program got them from elsewhere. So what acts on them is unsafe here, and
-//! the caller answers for each number. This module and `forkexec_core` change without a new major version.
+//! A [`Plan`] names descriptors by number. So functions that act on them are unsafe, and the caller is
+//! responsible for each number. This module and `forkexec_core` can change without a new major version.
+//! Applications use [`Command`](crate::Command).
 
 use crate::fds::low_fds::{self, LowFd};
 use crate::fds::moves;
@@ -11,70 +12,99 @@ use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
-/// The backend of this system, with its real system calls.
+/// Returns the backend of this system, with its real system calls.
 ///
 /// # Safety
 ///
-/// The value is the right to close, replace and use every descriptor of this process, and to signal other processes
-/// ([`Backend::sys`]). The caller answers for all code that can reach it: each method is called in a child before exec, or
-/// on descriptors and processes that the calling code owns. A plan that it runs meets the requirements of
-/// [`spawn_unreaped`].
+/// The value can close, replace and use every descriptor of this process, and signal other processes
+/// ([`Backend::sys`]). The caller is responsible for all code that can reach it. Each method must be called
+/// in a child before exec, or on descriptors and processes that the calling code owns. A plan that it runs
+/// must meet the requirements of [`spawn_unreaped`].
 pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
-    // SAFETY: the caller promises as much.
+    // SAFETY: the caller upholds the contract, which is the same.
     unsafe { backend::backend() }
 }
 
-/// Starts a child that shares memory and runs the plan, and returns its report if it failed. The caller waits for the
-/// child, failed or not.
+/// Starts a child that shares memory and runs the plan, and returns its pid, and its report if it failed. The
+/// caller must wait for the child, even if it failed.
 ///
 /// # Errors
 ///
-/// [`LaunchError::Parent`] and [`LaunchError::ForkRequired`]: there is no child.
+/// Returns [`LaunchError::Parent`] or [`LaunchError::ForkRequired`] if no child was started.
 ///
 /// # Safety
 ///
-/// The caller owns or borrows each descriptor that the plan names until this returns. If the plan has no environment of its
-/// own, no thread changes that of the process meanwhile.
+/// The caller must own or borrow each descriptor that the plan names until this returns. If the plan has no
+/// environment of its own, no thread may change that of the process meanwhile.
 pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
-    // SAFETY: the caller promises as much.
+    // SAFETY: the caller upholds the contract, which is the same.
     unsafe { system::spawn_unreaped(plan) }
 }
 
-/// Forks a child that runs the plan and reports to `reporter`. The caller waits for the child, failed or not.
+/// Forks a child that runs the plan and reports to `reporter`, and returns its pid. The caller must wait for
+/// the child, even if it failed.
 ///
 /// # Errors
 ///
-/// [`LaunchError::Parent`]: there is no child.
+/// Returns [`LaunchError::Parent`] if no child was started.
 ///
 /// # Safety
 ///
 /// As [`spawn_unreaped`].
 pub unsafe fn fork_unreaped<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
-    // SAFETY: the caller promises as much.
+    // SAFETY: the caller upholds the contract, which is the same.
     unsafe { system::fork_unreaped(plan, reporter) }
 }
 
-/// The steps that put sources under their targets, all at once. The keys are the targets.
+/// Returns the steps that put all sources under their targets. The keys are the targets.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec_core::Move;
+/// use std::collections::BTreeMap;
+///
+/// let moves = forkexec::raw::moves(&BTreeMap::from([(7, 4)]));
+/// assert!(matches!(moves[..], [Move::Copy { to: 7, .. }]));
+/// ```
 pub fn moves(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     moves::order(mappings)
 }
 
-/// The highest number that a descriptor of this process may be given.
+/// Returns the highest number that a new descriptor of this process can have.
+///
+/// # Examples
+///
+/// ```
+/// assert!(forkexec::raw::highest_target() >= 2);
+/// ```
 pub fn highest_target() -> Fd {
     fd::highest_target()
 }
 
-/// A low number for a high descriptor, until it is dropped.
+/// A low number for a high descriptor. The drop releases it.
+///
+/// # Examples
+///
+/// See [`lend`].
 pub struct Lent(LowFd<'static>);
 
 impl Lent {
-    /// The number.
+    /// Returns the number.
     pub fn number(&self) -> Fd {
         self.0.number()
     }
 }
 
-/// Low numbers for these descriptors, if that makes a start faster: all of them, or none. They are close-on-exec.
+/// Duplicates these descriptors to low numbers that are `usable`, if that makes a start faster: all of them,
+/// or none. The duplicates are close-on-exec.
+///
+/// # Examples
+///
+/// ```
+/// // Without high descriptors there is nothing to gain.
+/// assert!(forkexec::raw::lend(&[], |_| true).is_none());
+/// ```
 pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
     let of_use = system::shares_table() && !high.is_empty();
     if !of_use || !high.iter().all(|&fd| system::is_never_locked(fd)) {
@@ -84,5 +114,5 @@ pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<
     high.iter().map(|&fd| low_fds::lend(fd, &usable).map(Lent)).collect()
 }
 
-/// From here on a number is high.
+/// The first high number.
 pub const HIGH: Fd = low_fds::HIGH;
