@@ -1,6 +1,5 @@
-//! What the README says of others, each row a test: when one of these fails, a peer has changed, and the README with it.
-//!
-//! Beside each stands what forkexec does with the same command.
+//! Each test holds a row of docs/what-others-get-wrong.md: std, and forkexec with the same command. If one fails, std has changed,
+//! and the page has to follow.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 

@@ -27,3 +27,8 @@ pub mod starts;
 mod sys;
 pub mod trace;
 pub mod world;
+
+/// The code of the project's README compiles, and its first program runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -103,3 +103,8 @@ pub use probe::{Outcome, Probe, ProbeKind, ProbeReport, capabilities, probe, sup
 pub use sys::android::Android;
 pub use sys::exit_fd::ExitFd;
 pub use sys::usage::ResourceUsage;
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
