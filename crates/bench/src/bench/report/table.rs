@@ -16,12 +16,12 @@ pub(super) struct Words {
 /// What is to be known before one reads the tables.
 pub(super) fn caption(rounds: usize, cold: bool) -> String {
     let warm = if cold {
-        "The first spawn of each method came after the descriptors had been opened."
+        "The first spawn of each method comes after the descriptors were opened."
     } else {
-        "Each method that is called from the benchmark's own executable had spawned a few children before the descriptors were opened, as a server does; workers in other languages were born with theirs."
+        "Methods that the benchmark's own executable calls spawned a few children before the descriptors were opened, as a server does. Workers in other languages inherit their descriptors at their start."
     };
     format!(
-        "Median µs for one spawn and the wait for its end, and the ratio to the fastest floor that hands over exactly what was asked for; {rounds} rounds, the methods in a new order in each. With threads: spawns per second, all threads together. {warm} Sees: descriptors that the child is born with; \"!\" marks more than it was handed. -: it cannot do that."
+        "Median µs for one spawn and the wait for the child's end, and the ratio to the fastest floor that leaks nothing; {rounds} rounds, with the methods in a new order in each. With threads: spawns per second of all threads together. {warm} The column \"sees\" counts the descriptors that the child inherits; \"!\" marks a leak. A dash: the method has no such operation."
     )
 }
 
@@ -56,7 +56,7 @@ pub(super) fn words(table: &Table, peers: &Peers) -> Words {
         }
     }
     if table.columns.iter().any(|column| column.scenario.task == Task::Full) {
-        words.notes.push("CPython cannot map: its child keeps a 3 that is there already".to_owned());
+        words.notes.push("CPython cannot map: its child keeps its parent's descriptor 3 instead".to_owned());
     }
     words
 }
