@@ -59,7 +59,7 @@ pub struct Child {
 }
 
 impl Child {
-    #[expect(clippy::needless_pass_by_value, reason = "whoever has it has the descriptor in it")]
+    #[expect(clippy::needless_pass_by_value, reason = "the value owns the descriptor in it")]
     pub(crate) fn new(
         launched: Launched,
         [stdin, stdout, stderr]: [Option<OwnedFd>; 3],
@@ -71,7 +71,7 @@ impl Child {
         // consumed here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
-        let fd = pidfd.or_else(|| settings.pidfd.then(|| system::watch::from_birth(pid)).flatten());
+        let fd = pidfd.or_else(|| settings.pidfd.then(|| system::watch::at_spawn(pid)).flatten());
         let handle = Handle { pid, fd: fd.map(ExitFd::new), is_pidfd };
         Self {
             stdin: stdin.map(Into::into),
@@ -449,10 +449,9 @@ impl Child {
     /// use forkexec::Command;
     /// use std::os::unix::process::ExitStatusExt;
     ///
-    /// const SIGTERM: i32 = 15;
     /// let mut child = Command::new("sleep").arg("60").spawn()?;
-    /// child.send_signal(SIGTERM)?;
-    /// assert_eq!(child.wait()?.signal(), Some(SIGTERM));
+    /// child.send_signal(libc::SIGTERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {

@@ -98,8 +98,8 @@ fn announced(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>,
         return Ok(Vec::new());
     }
     let Some(count) = variable(COUNT) else { return Ok(Vec::new()) };
-    let room = RawFd::MAX.abs_diff(FIRST);
-    let count = number(COUNT, &count).ok().filter(|&count| count <= room);
+    let highest_count = RawFd::MAX.abs_diff(FIRST);
+    let count = number(COUNT, &count).ok().filter(|&count| count <= highest_count);
     let count = count.ok_or_else(|| bad(COUNT, &variable(COUNT).unwrap_or_default()))?;
     let Some(names) = variable(NAMES) else { return Ok(unnamed(count)) };
     let words = names.to_str().ok_or_else(|| bad(NAMES, &names))?;

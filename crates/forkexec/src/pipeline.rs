@@ -234,7 +234,7 @@ impl<'a> Pipeline<'a> {
             plumbing::refuse_streams(command, is_first, is_last)
                 .map_err(|error| in_pipeline(index, command, error.into()))?;
         }
-        let Plumbing { streams, stderr } = Plumbing::lay(settings.len(), &self.streams, defaults)?;
+        let Plumbing { streams, stderr } = Plumbing::build(settings.len(), &self.streams, defaults)?;
         let mut prepared = Vec::with_capacity(settings.len());
         for (index, (&command, streams)) in settings.iter().zip(&streams).enumerate() {
             let checked = Prepared::new(SettingsRef::Borrowed(command), streams);

@@ -111,7 +111,7 @@ pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<
         return None;
     }
     low_fds::reserve_first();
-    high.iter().map(|&fd| low_fds::lend(fd, &usable).map(Lent)).collect()
+    high.iter().map(|&fd| low_fds::acquire(fd, &usable).map(Lent)).collect()
 }
 
 /// The first high number.

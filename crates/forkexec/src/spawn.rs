@@ -42,11 +42,11 @@ pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned,
 fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     let trees = &prepared.trees;
     trees.prepare_process().map_err(|error| failed("the reaper", &error))?;
-    let leaf = trees.leaf().map_err(|(base, error)| cgroup_failed(base, &error))?;
-    let has_leaf = leaf.is_some();
-    match start_in(prepared, layout, leaf) {
+    let cgroup = trees.create_cgroup().map_err(|(base, error)| cgroup_failed(base, &error))?;
+    let has_cgroup = cgroup.is_some();
+    match start_in(prepared, layout, cgroup) {
         // Only the attempt shows that the group may not be entered.
-        Err(Error::Spawn(error)) if has_leaf && error.stage() == Stage::Cgroup && trees.go_without() => {
+        Err(Error::Spawn(error)) if has_cgroup && error.stage() == Stage::Cgroup && trees.go_without() => {
             start_in(prepared, layout, None)
         }
         started => started,
@@ -57,7 +57,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
 fn start_in(
     prepared: &Prepared<'_>,
     layout: &Layout,
-    leaf: Option<(ChildCgroup, CgroupFds)>,
+    cgroup: Option<(ChildCgroup, CgroupFds)>,
 ) -> Result<Spawned, Error> {
     let memory = watched(&prepared.settings)?;
     let panicked = memory.as_deref();
@@ -70,20 +70,20 @@ fn start_in(
     // SAFETY: the caller of `Command::pre_exec` promised that the closure may run between fork and exec.
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
-    let mut ends = SpawnFds::open(layout, &plan)?;
+    let mut spawn_fds = SpawnFds::open(layout, &plan)?;
     let own_pid = listen_vars::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| listen_vars::environment(&prepared.env, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
-    let (leaf, cgroup_fds) = leaf.unzip();
+    let (cgroup, cgroup_fds) = cgroup.unzip();
     let cgroup_fds = cgroup_fds.map(|fds| cgroup_off_the_targets(fds, &plan)).transpose()?;
     let plan = Plan {
         cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
-        ends: ends.numbers(),
+        ends: spawn_fds.numbers(),
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
-        early_directory: open_directory(layout, &ends),
-        terminal: layout.terminal.map(|terminal| terminal.number(ends.numbers())),
-        foreground: layout.foreground.map(|terminal| terminal.number(ends.numbers())),
+        early_directory: open_directory(layout, &spawn_fds),
+        terminal: layout.terminal.map(|terminal| terminal.number(spawn_fds.numbers())),
+        foreground: layout.foreground.map(|terminal| terminal.number(spawn_fds.numbers())),
         ..plan
     };
     // SAFETY: `prepared`, its layout, `spawn_fds` and `cgroup_fds` own or borrow each descriptor of the plan,
@@ -91,9 +91,9 @@ fn start_in(
     let launched = unsafe { launch(&prepared.settings, &plan) };
     let launched = launched.map_err(|error| {
         let error = as_panic(panicked, error);
-        failure::explain(prepared, ends.as_known(error))
+        failure::explain(prepared, spawn_fds.as_known(error))
     })?;
-    Ok(Spawned { launched, pipes: ends.take_parents(), tree: prepared.trees.hold(leaf) })
+    Ok(Spawned { launched, pipes: spawn_fds.take_parent_ends(), tree: prepared.trees.means(cgroup) })
 }
 
 /// Moves the descriptors of the child's control group to numbers that no step of the plan overwrites.
@@ -218,8 +218,8 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
 
 /// Returns the working directory that was set by descriptor. The child enters it before it changes its ids,
 /// because the new user may lack permission.
-fn open_directory(layout: &Layout, ends: &SpawnFds) -> Option<WorkingDirectory<'static>> {
-    layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(ends.numbers())))
+fn open_directory(layout: &Layout, spawn_fds: &SpawnFds) -> Option<WorkingDirectory<'static>> {
+    layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(spawn_fds.numbers())))
 }
 
 /// Calls `work` with the plan of a command that is not started.

@@ -131,9 +131,9 @@ impl Process {
     ) -> Result<(ExitStatus, KillReport), Error> {
         let start = Instant::now();
         let is_ours = self.owns_number();
-        let mut asked = self.held.terminate(self.handle().pid, is_ours);
-        let ended = asked.have_ended(start.checked_add(grace));
-        let (found, failure) = (asked.found, asked.failure());
+        let mut signalled = self.held.terminate(self.handle().pid, is_ours);
+        let ended = signalled.have_ended(start.checked_add(grace));
+        let (found, failure) = (signalled.found, signalled.failure());
         if is_ours && found == 0 {
             let _ = self.terminate();
         }
@@ -216,8 +216,8 @@ impl Drop for Process {
         if self.ended.is_none() && self.on_drop != OnDrop::Abandon {
             reaper::enqueue(Unreaped::Child(handle));
         }
-        if let Some(leaf) = held.into_leaf() {
-            reaper::enqueue(Unreaped::Group(leaf));
+        if let Some(cgroup) = held.into_cgroup() {
+            reaper::enqueue(Unreaped::Group(cgroup));
         }
     }
 }

@@ -26,12 +26,12 @@ pub(crate) enum Unreaped {
 
 /// The queue of the thread, and the pipe that wakes it.
 struct Queue {
-    bell: Option<PipeWriter>,
+    wake_writer: Option<PipeWriter>,
     waiting: Vec<Unreaped>,
 }
 
 static QUEUE: PerProcess<Mutex<Queue>> =
-    PerProcess::new(|| Mutex::new(Queue { bell: None, waiting: Vec::new() }));
+    PerProcess::new(|| Mutex::new(Queue { wake_writer: None, waiting: Vec::new() }));
 
 fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.get().lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,10 +43,10 @@ pub(crate) fn enqueue(left: Unreaped) {
     let mut queue = queue();
     queue.waiting.push(left);
     let is_first = queue.waiting.len() == 1;
-    match &mut queue.bell {
+    match &mut queue.wake_writer {
         // The thread takes all waiting entries at once. The pipe cannot fill up, because only the first entry
         // writes to it.
-        Some(bell) if is_first => drop(bell.write(&[0])),
+        Some(wake_writer) if is_first => drop(wake_writer.write(&[0])),
         Some(_) => {}
         None => open(&mut queue),
     }
@@ -54,13 +54,13 @@ pub(crate) fn enqueue(left: Unreaped) {
 
 /// Starts the thread, which begins with the waiting entries.
 fn open(queue: &mut Queue) {
-    let Ok((hears, bell)) = io::pipe() else {
+    let Ok((wake_reader, wake_writer)) = io::pipe() else {
         // No descriptor is free.
         return queue.waiting.drain(..).for_each(Unreaped::wait_on_own_thread);
     };
     // If no thread can be started, the entries stay in the queue until the next attempt.
-    if start_thread("forkexec-reaper", move || run(hears)).is_ok() {
-        queue.bell = Some(bell);
+    if start_thread("forkexec-reaper", move || run(wake_reader)).is_ok() {
+        queue.wake_writer = Some(wake_writer);
     }
 }
 
@@ -68,26 +68,26 @@ fn open(queue: &mut Queue) {
 fn take_waiting(is_idle: bool) -> Option<Vec<Unreaped>> {
     let mut queue = queue();
     if is_idle && queue.waiting.is_empty() {
-        queue.bell = None;
+        queue.wake_writer = None;
         return None;
     }
     Some(std::mem::take(&mut queue.waiting))
 }
 
-fn run(mut hears: PipeReader) {
+fn run(mut wake_reader: PipeReader) {
     let mut watched: Vec<Watched> = Vec::new();
     while let Some(new) = take_waiting(watched.is_empty()) {
         watched.extend(new.into_iter().filter_map(Watched::new));
         if watched.is_empty() {
             continue;
         }
-        let Ok(ready) = wait_for_any(&hears, &watched) else {
+        let Ok(ready) = wait_for_any(&wake_reader, &watched) else {
             // The descriptor limit is below their number: wait for one after the other.
             watched.swap_remove(0).wait();
             continue;
         };
         if ready[0] {
-            let _ = hears.read(&mut [0; 64]);
+            let _ = wake_reader.read(&mut [0; 64]);
         }
         let mut ready = ready.into_iter().skip(1);
         watched = watched
@@ -98,8 +98,8 @@ fn run(mut hears: PipeReader) {
 }
 
 /// Waits until at least one descriptor is ready: the pipe (first), or that of a watched entry.
-fn wait_for_any(hears: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>> {
-    let own = std::iter::once(PollFd::new(hears.as_fd(), PollFlags::POLLIN));
+fn wait_for_any(wake_reader: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>> {
+    let own = std::iter::once(PollFd::new(wake_reader.as_fd(), PollFlags::POLLIN));
     let mut polled: Vec<PollFd<'_>> =
         own.chain(watched.iter().map(|it| PollFd::new(it.fd(), it.event()))).collect();
     while let Err(errno) = poll(&mut polled, PollTimeout::NONE) {
@@ -115,7 +115,7 @@ impl Unreaped {
     fn try_reap(self) -> Option<Self> {
         let is_done = match &self {
             Self::Child(child) => has_ended(child),
-            Self::Group(leaf) => leaf.remove(),
+            Self::Group(cgroup) => cgroup.remove(),
         };
         (!is_done).then_some(self)
     }
@@ -153,9 +153,9 @@ impl Watched {
                 wait_on_own_thread(child);
                 None
             }
-            Unreaped::Group(leaf) => {
-                let events = leaf.events().ok()?;
-                Self::Group(leaf, events).try_reap()
+            Unreaped::Group(cgroup) => {
+                let events = cgroup.events().ok()?;
+                Self::Group(cgroup, events).try_reap()
             }
         }
     }
@@ -181,9 +181,9 @@ impl Watched {
             // The child has ended, but its status is not available yet, because a debugger gets it first.
             // Polling again would spin.
             Self::Child(_) => {}
-            Self::Group(leaf, events) => {
+            Self::Group(cgroup, events) => {
                 let is_empty = has_line(events, "populated 0");
-                let is_gone = is_empty.is_err() || is_empty.is_ok_and(|is_empty| is_empty && leaf.remove());
+                let is_gone = is_empty.is_err() || is_empty.is_ok_and(|is_empty| is_empty && cgroup.remove());
                 return (!is_gone).then_some(self);
             }
         }
@@ -197,9 +197,9 @@ impl Watched {
     fn wait(self) {
         match self {
             Self::Child(child) => drop(child.wait(Status::Take)),
-            Self::Group(leaf, _) => {
-                let _ = leaf.is_empty_by(None);
-                leaf.remove();
+            Self::Group(cgroup, _) => {
+                let _ = cgroup.is_empty_by(None);
+                cgroup.remove();
             }
         }
     }

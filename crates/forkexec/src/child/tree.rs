@@ -140,17 +140,17 @@ impl TreeHandle {
 
     /// Returns true if only the child's pid identifies the tree, so that the pid must not be reused.
     pub(crate) fn needs_number(&self) -> bool {
-        self.0.is_chosen && self.0.leaf.is_none() && !self.0.reaps && self.0.leads != Leads::Nothing
+        self.0.is_chosen && self.0.cgroup.is_none() && !self.0.reaps && self.0.leads != Leads::Nothing
     }
 
     /// Kills all processes of the tree, and waits for their end if `waits` is set. `is_ours` tells whether
     /// `root` is still the child's pid.
     pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<KillReport> {
         let killed = |coverage, found| KillReport { coverage, found, refused: 0, failure: None };
-        if let Some(leaf) = &self.0.leaf
-            && let Some(found) = unless_gone(leaf.end(waits))?
+        if let Some(cgroup) = &self.0.cgroup
+            && let Some(found) = unless_gone(cgroup.end(waits))?
         {
-            let coverage = if leaf.is_sealed() { Coverage::SealedCgroup } else { Coverage::Cgroup };
+            let coverage = if cgroup.is_sealed() { Coverage::SealedCgroup } else { Coverage::Cgroup };
             return Ok(killed(coverage, found));
         }
         if !is_ours {
@@ -191,54 +191,54 @@ impl TreeHandle {
 
     /// Sends `SIGTERM` to every process that can be found now, and returns what to wait with. A stopped
     /// process gets `SIGTERM` only when it continues, so `SIGCONT` follows.
-    pub(crate) fn terminate(&self, root: i32, is_ours: bool) -> Asked<'_> {
-        let mut asked = Asked { leaf: None, walk: None, found: 0, failure: None };
-        if let Some(leaf) = &self.0.leaf {
-            match unless_gone(leaf.signal(libc::SIGTERM)) {
+    pub(crate) fn terminate(&self, root: i32, is_ours: bool) -> Signalled<'_> {
+        let mut signalled = Signalled { cgroup: None, walk: None, found: 0, failure: None };
+        if let Some(cgroup) = &self.0.cgroup {
+            match unless_gone(cgroup.signal(libc::SIGTERM)) {
                 Ok(Some(found)) => {
-                    asked.note(leaf.signal(libc::SIGCONT));
-                    return Asked { leaf: Some(leaf), found, ..asked };
+                    signalled.note(cgroup.signal(libc::SIGCONT));
+                    return Signalled { cgroup: Some(cgroup), found, ..signalled };
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    asked.note::<()>(Err(error));
-                    asked.note(leaf.signal(libc::SIGCONT));
-                    return Asked { leaf: Some(leaf), ..asked };
+                    signalled.note::<()>(Err(error));
+                    signalled.note(cgroup.signal(libc::SIGCONT));
+                    return Signalled { cgroup: Some(cgroup), ..signalled };
                 }
             }
         }
         if !is_ours {
-            return asked;
+            return signalled;
         }
         if self.0.reaps {
             let kernel = &system::reaper::Kernel;
-            let sent = asked.note(kernel.signal(root, libc::SIGTERM));
-            asked.note(kernel.signal(root, libc::SIGCONT));
-            return Asked { found: sent.map_or(0, |sent| sent.count), ..asked };
+            let sent = signalled.note(kernel.signal(root, libc::SIGTERM));
+            signalled.note(kernel.signal(root, libc::SIGCONT));
+            return Signalled { found: sent.map_or(0, |sent| sent.count), ..signalled };
         }
         // The list comes first, and each process is signalled once: some programs react differently to a
         // second signal.
         let mut walk = Walk::signalling(&system::processes::Kernel, root, libc::SIGTERM);
         if walk.count() > walk.refused() {
             walk.signal(libc::SIGCONT);
-            return Asked { found: walk.count(), walk: Some(walk), ..asked };
+            return Signalled { found: walk.count(), walk: Some(walk), ..signalled };
         }
         // Without pidfd_open(2) every process of the list is refused. The group and the child can still be
         // signalled.
         if walk.refused() > 0 {
-            asked.note(walk.failure().map_or(Ok(()), Err));
+            signalled.note(walk.failure().map_or(Ok(()), Err));
         }
         if self.0.leads != Leads::Nothing {
-            let sent = asked.note(self.signal_group(root, libc::SIGTERM));
-            asked.note(self.signal_group(root, libc::SIGCONT));
-            asked.found = usize::from(sent.is_some());
+            let sent = signalled.note(self.signal_group(root, libc::SIGTERM));
+            signalled.note(self.signal_group(root, libc::SIGCONT));
+            signalled.found = usize::from(sent.is_some());
         }
-        asked
+        signalled
     }
 
     /// Returns the control group, which must be removed after the child is dropped.
-    pub(crate) fn into_leaf(self) -> Option<ChildCgroup> {
-        self.0.leaf
+    pub(crate) fn into_cgroup(self) -> Option<ChildCgroup> {
+        self.0.cgroup
     }
 
     /// Reaps orphans that this process inherited.
@@ -263,15 +263,15 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// The processes that got `SIGTERM`.
-pub(crate) struct Asked<'a> {
-    leaf: Option<&'a ChildCgroup>,
+pub(crate) struct Signalled<'a> {
+    cgroup: Option<&'a ChildCgroup>,
     walk: Option<Walk<'static, system::processes::Kernel>>,
     /// Their number. If it is 0, not even the child was signalled.
     pub(crate) found: usize,
     failure: Option<io::Error>,
 }
 
-impl Asked<'_> {
+impl Signalled<'_> {
     /// Records an error other than `ESRCH`.
     fn note<T>(&mut self, done: io::Result<T>) -> Option<T> {
         match done {
@@ -287,8 +287,8 @@ impl Asked<'_> {
     /// Waits until they have ended or the time is over, and returns whether they have, as far as it is known.
     /// Returns `None` if it cannot wait.
     pub(crate) fn have_ended(&mut self, end: Option<Instant>) -> Option<bool> {
-        let ended = match (self.leaf, &mut self.walk) {
-            (Some(leaf), _) => leaf.is_empty_by(end),
+        let ended = match (self.cgroup, &mut self.walk) {
+            (Some(cgroup), _) => cgroup.is_empty_by(end),
             (None, Some(walk)) => walk.have_ended(end),
             (None, None) => return None,
         };

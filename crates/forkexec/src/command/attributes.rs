@@ -261,8 +261,7 @@ impl<'fd> Command<'fd> {
     /// ```
     /// use forkexec::Command;
     ///
-    /// const SIGHUP: i32 = 1;
-    /// let status = Command::new("sh").args(["-c", "kill -HUP $$; exit 7"]).ignore_signal(SIGHUP).status()?;
+    /// let status = Command::new("sh").args(["-c", "kill -HUP $$; exit 7"]).ignore_signal(libc::SIGHUP).status()?;
     /// assert_eq!(status.code(), Some(7));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
@@ -286,9 +285,8 @@ impl<'fd> Command<'fd> {
     /// ```
     /// use forkexec::Command;
     ///
-    /// const SIGTERM: i32 = 15;
     /// let script = "kill -TERM $$; exit 7"; // the signal stays pending
-    /// let status = Command::new("sh").args(["-c", script]).signal_mask([SIGTERM]).status()?;
+    /// let status = Command::new("sh").args(["-c", script]).signal_mask([libc::SIGTERM]).status()?;
     /// assert_eq!(status.code(), Some(7));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
@@ -473,10 +471,9 @@ impl<'fd> Command<'fd> {
     /// ```
     /// use forkexec::{Command, Operation};
     ///
-    /// const SIGKILL: i32 = 9;
     /// let mut command = Command::new("true");
     /// if forkexec::supports(Operation::DieWithParent) {
-    ///     command.die_with_parent(SIGKILL);
+    ///     command.die_with_parent(libc::SIGKILL);
     /// }
     /// assert!(command.status()?.success());
     /// # Ok::<(), forkexec::Error>(())
@@ -509,11 +506,10 @@ impl<'fd> Command<'fd> {
     /// ```
     /// use forkexec::{Command, Operation};
     ///
-    /// const SIGKILL: i32 = 9;
     /// let mut command = Command::new("true");
     /// if forkexec::supports(Operation::DieWithParent) {
     ///     // The calling thread lives as long as the process, so that it can start the child itself.
-    ///     command.die_with_parent(SIGKILL).pdeathsig_thread(false);
+    ///     command.die_with_parent(libc::SIGKILL).pdeathsig_thread(false);
     /// }
     /// assert!(command.status()?.success());
     /// # Ok::<(), forkexec::Error>(())

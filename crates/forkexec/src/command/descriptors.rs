@@ -138,8 +138,8 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// See [`Child::close_method`](crate::Child::close_method).
-    pub fn close_strategy(&mut self, link: CloseStrategy) -> &mut Self {
-        self.settings.close = Some(link);
+    pub fn close_strategy(&mut self, strategy: CloseStrategy) -> &mut Self {
+        self.settings.close = Some(strategy);
         self
     }
 }

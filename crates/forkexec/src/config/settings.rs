@@ -62,7 +62,7 @@ pub(crate) struct Settings<'fd> {
 impl<'fd> Settings<'fd> {
     /// Returns true if the child needs only the descriptors that the command names, so that the call which
     /// unshares the table may leave out the rest.
-    pub(crate) fn needs_only_what_it_names(&self) -> bool {
+    pub(crate) fn needs_only_named_fds(&self) -> bool {
         self.close == Some(CloseStrategy::Bulk)
             && self.hooks.is_empty()
             && self.spawn_policy != SpawnPolicy::Fork
@@ -149,10 +149,9 @@ pub(crate) enum Directory<'fd> {
 /// use forkexec::{Command, IgnoredSignals};
 /// use std::os::unix::process::ExitStatusExt;
 ///
-/// const SIGPIPE: i32 = 13;
 /// let mut command = Command::new("sh");
 /// command.args(["-c", "kill -PIPE $$; exit 7"]);
-/// assert_eq!(command.status()?.signal(), Some(SIGPIPE));
+/// assert_eq!(command.status()?.signal(), Some(libc::SIGPIPE));
 /// assert_eq!(command.ignored_signals(IgnoredSignals::Keep).status()?.code(), Some(7));
 /// # Ok::<(), forkexec::Error>(())
 /// ```

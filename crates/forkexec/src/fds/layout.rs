@@ -68,7 +68,7 @@ pub(crate) struct Layout {
     /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
     /// The sources to relocate to low numbers, if a start may do that.
-    pub(crate) lift: Option<Relocation>,
+    pub(crate) relocation: Option<Relocation>,
     /// Descriptors that must stay open for the sources.
     _held: Vec<OwnedFd>,
 }
@@ -84,18 +84,18 @@ impl Layout {
         for (index, stream) in streams.iter().enumerate() {
             draft.place_stream(index, stream)?;
         }
-        let directory = draft.tool(settings.directory_fd())?;
-        let terminal = draft.tool(settings.terminal.as_ref())?;
-        let foreground = draft.tool(settings.foreground.as_ref())?;
+        let directory = draft.setup_fd(settings.directory_fd())?;
+        let terminal = draft.setup_fd(settings.terminal.as_ref())?;
+        let foreground = draft.setup_fd(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
-        let may_lift = system::shares_table() && settings.needs_only_what_it_names();
-        let lift = may_lift.then(|| Relocation::choose(&draft, &[directory, terminal, foreground]));
-        Ok(draft.solve([directory, terminal, foreground], lift))
+        let may_relocate = system::shares_table() && settings.needs_only_named_fds();
+        let relocation = may_relocate.then(|| Relocation::choose(&draft, &[directory, terminal, foreground]));
+        Ok(draft.solve([directory, terminal, foreground], relocation))
     }
 
     /// The sources that a start takes from its `ends`, with indices from [`FIRST_SOURCE`] on.
     pub(crate) fn sources(&self) -> &[Fd] {
-        self.lift.as_ref().map_or(&[], |lift| &lift.sources)
+        self.relocation.as_ref().map_or(&[], |relocation| &relocation.sources)
     }
 }
 
@@ -168,7 +168,7 @@ impl<'d> Draft<'d> {
 
     /// The child uses the directory and the terminals after it puts descriptors in place, so none of them may
     /// have the number of a target.
-    fn tool(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
+    fn setup_fd(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
         let Some(source) = source else { return Ok(None) };
         if !self.overwrites(source.as_raw_fd()) {
             return Ok(Some(source.as_raw_fd()));
@@ -202,13 +202,13 @@ impl<'d> Draft<'d> {
         self.mappings.get(&fd).is_some_and(|&from| from != fd) || self.vacated.contains(&fd)
     }
 
-    fn solve(mut self, tools: [Option<Fd>; 3], lift: Option<Relocation>) -> Layout {
-        let is_lifted = |fd: Fd| lift.as_ref().and_then(|lift| lift.place(fd)).is_some();
-        let (brought, stay): (Vec<Fd>, Vec<Fd>) =
-            self.descriptors.kept.iter().copied().partition(|&fd| is_lifted(fd));
-        self.mappings.extend(brought.into_iter().map(|fd| (fd, fd)));
-        let source = |fd| source(fd, lift.as_ref());
-        let [directory, terminal, foreground] = tools.map(|tool| tool.map(source));
+    fn solve(mut self, setup_fds: [Option<Fd>; 3], relocation: Option<Relocation>) -> Layout {
+        let is_relocated = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd)).is_some();
+        let (relocated, stay): (Vec<Fd>, Vec<Fd>) =
+            self.descriptors.kept.iter().copied().partition(|&fd| is_relocated(fd));
+        self.mappings.extend(relocated.into_iter().map(|fd| (fd, fd)));
+        let source = |fd| source(fd, relocation.as_ref());
+        let [directory, terminal, foreground] = setup_fds.map(|setup_fd| setup_fd.map(source));
         Layout {
             moves: self.moves(source),
             placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
@@ -218,7 +218,7 @@ impl<'d> Draft<'d> {
             foreground,
             cgroup: self.cgroup,
             piped: self.piped,
-            lift,
+            relocation,
             _held: self.held,
         }
     }
@@ -245,8 +245,8 @@ const fn stand_in(stream: Fd) -> Fd {
 }
 
 /// Resolves a number in the ordered moves.
-fn source(fd: Fd, lift: Option<&Relocation>) -> Source {
+fn source(fd: Fd, relocation: Option<&Relocation>) -> Source {
     let stream = u8::try_from(-1 - fd).ok();
-    let place = stream.or_else(|| lift.and_then(|lift| lift.place(fd)));
+    let place = stream.or_else(|| relocation.and_then(|relocation| relocation.place(fd)));
     place.map_or(Source::Fd(fd), Source::SpawnFd)
 }

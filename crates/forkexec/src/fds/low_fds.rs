@@ -126,12 +126,12 @@ fn is_for_want_of_a_number(failure: &SpawnError) -> bool {
 }
 
 /// Duplicates `source` to a low number that is `usable`, if one is free.
-pub(crate) fn lend(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'static>> {
+pub(crate) fn acquire(source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'static>> {
     let pool = current()?;
-    pool.lend(source, &usable).or_else(|| {
+    pool.acquire(source, &usable).or_else(|| {
         let pool = if pool.is_usable() { pool } else { replace_pool().ok()?? };
         pool.grow()?;
-        pool.lend(source, usable)
+        pool.acquire(source, usable)
     })
 }
 

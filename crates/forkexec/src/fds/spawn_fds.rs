@@ -16,9 +16,9 @@ pub(crate) struct SpawnFds {
     numbers: [Fd; ROOM],
     /// The numbers before relocation.
     before: [Fd; ROOM],
-    childs: [Option<OwnedFd>; 3],
-    parents: [Option<OwnedFd>; 3],
-    slots: [Option<LowFd<'static>>; ROOM],
+    child_ends: [Option<OwnedFd>; 3],
+    parent_ends: [Option<OwnedFd>; 3],
+    low_fds: [Option<LowFd<'static>>; ROOM],
 }
 
 const NONE: Fd = -1;
@@ -31,47 +31,47 @@ impl SpawnFds {
     /// Opens the pipes of the layout, and relocates high sources. All get numbers that `plan` does not claim,
     /// because its moves were ordered without knowing them.
     pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
-        let mut ends = Self {
+        let mut spawn_fds = Self {
             numbers: [NONE; ROOM],
             before: [NONE; ROOM],
-            childs: [None, None, None],
-            parents: [None, None, None],
-            slots: [const { None }; ROOM],
+            child_ends: [None, None, None],
+            parent_ends: [None, None, None],
+            low_fds: [const { None }; ROOM],
         };
         for index in (0..FIRST_SOURCE).filter(|&index| layout.piped[index]) {
-            let (childs, parents) = pipe(index)?;
-            let childs = off_the_targets(childs, plan)?;
-            ends.before[index] = childs.as_raw_fd();
-            ends.childs[index] = Some(childs);
-            ends.parents[index] = Some(parents);
+            let (child_ends, parent_ends) = pipe(index)?;
+            let child_ends = off_the_targets(child_ends, plan)?;
+            spawn_fds.before[index] = child_ends.as_raw_fd();
+            spawn_fds.child_ends[index] = Some(child_ends);
+            spawn_fds.parent_ends[index] = Some(parent_ends);
         }
-        for (place, &source) in ends.before[FIRST_SOURCE..].iter_mut().zip(layout.sources()) {
+        for (place, &source) in spawn_fds.before[FIRST_SOURCE..].iter_mut().zip(layout.sources()) {
             *place = source;
         }
-        ends.numbers = ends.before;
-        if let Some(lift) = layout.lift.as_ref().filter(|_| system::shares_table()) {
-            ends.lift(lift, plan);
+        spawn_fds.numbers = spawn_fds.before;
+        if let Some(relocation) = layout.relocation.as_ref().filter(|_| system::shares_table()) {
+            spawn_fds.relocate(relocation, plan);
         }
-        Ok(ends)
+        Ok(spawn_fds)
     }
 
     /// Relocates every descriptor above the highest one that the child needs in any case, or none: a single
     /// one that stays costs as much as all of them.
-    fn lift(&mut self, lift: &Relocation, plan: &Plan<'_>) {
-        if lift.highest_kept.is_some_and(|kept| kept > fd::highest_target()) {
+    fn relocate(&mut self, relocation: &Relocation, plan: &Plan<'_>) {
+        if relocation.highest_kept.is_some_and(|kept| kept > fd::highest_target()) {
             return;
         }
-        for index in (0..ROOM).filter(|&index| self.before[index] > lift.floor) {
-            // SAFETY: `childs` owns the pipes. The command owns or borrows the other sources, and outlives
+        for index in (0..ROOM).filter(|&index| self.before[index] > relocation.floor) {
+            // SAFETY: `child_ends` owns the pipes. The command owns or borrows the other sources, and outlives
             // its layout.
             let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
-            self.slots[index] = low_fds::lend(source, |slot| !plan.claims(slot));
-            let Some(slot) = &self.slots[index] else {
-                self.slots = [const { None }; ROOM];
+            self.low_fds[index] = low_fds::acquire(source, |number| !plan.claims(number));
+            let Some(low_fd) = &self.low_fds[index] else {
+                self.low_fds = [const { None }; ROOM];
                 self.numbers = self.before;
                 return;
             };
-            self.numbers[index] = slot.number();
+            self.numbers[index] = low_fd.number();
         }
     }
 
@@ -81,8 +81,8 @@ impl SpawnFds {
     }
 
     /// Takes the parent's ends of the pipes.
-    pub(crate) fn take_parents(&mut self) -> [Option<OwnedFd>; 3] {
-        std::mem::take(&mut self.parents)
+    pub(crate) fn take_parent_ends(&mut self) -> [Option<OwnedFd>; 3] {
+        std::mem::take(&mut self.parent_ends)
     }
 
     /// Replaces a low number in a child's report by the number that the caller knows.
@@ -127,10 +127,10 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     /// Returns the numbers of the descriptors of one start.
-    fn ends(prepared: &Prepared<'_>) -> Vec<Fd> {
-        let ends =
+    fn spawn_fds(prepared: &Prepared<'_>) -> Vec<Fd> {
+        let spawn_fds =
             planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
-        ends.numbers.into_iter().filter(|&number| number >= 0).collect()
+        spawn_fds.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
 
     /// Raises the soft descriptor limit to the usual 1,024, as far as the hard limit allows.
@@ -165,14 +165,15 @@ mod tests {
             let kept = crowd.last().expect("there are some");
             let mut command = Command::new("true");
             command.keep_fd(kept).stdout(Stdio::piped());
-            let relocated = ends(&command.prepare().expect("it means something"));
+            let relocated = spawn_fds(&command.prepare().expect("it means something"));
             command.inherit_all();
-            let inherited = ends(&command.prepare().expect("it means something"));
+            let inherited = spawn_fds(&command.prepare().expect("it means something"));
             command.close_strategy(crate::CloseStrategy::Bulk).spawn_policy(SpawnPolicy::Fork);
-            let forked = ends(&command.prepare().expect("it means something"));
+            let forked = spawn_fds(&command.prepare().expect("it means something"));
             let low = relocated.iter().all(|&fd| fd < HIGH) == crate::sys::system::shares_table();
-            // A kept descriptor is not in `ends` if the table is inherited whole or copied.
-            let high = [&inherited, &forked].iter().all(|ends| ends.len() == 1 && ends[0] >= HIGH);
+            // A kept descriptor is not in `spawn_fds` if the table is inherited whole or copied.
+            let high =
+                [&inherited, &forked].iter().all(|spawn_fds| spawn_fds.len() == 1 && spawn_fds[0] >= HIGH);
             (low && high).then_some(()).ok_or(format!("{relocated:?} {inherited:?} {forked:?}"))
         });
     }
@@ -190,9 +191,10 @@ mod tests {
             let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
             let mut command = Command::new("true");
             command.keep_fd(kept).map_fd(&file, 5).stdout(Stdio::piped());
-            let ends = ends(&command.prepare().expect("it means something"));
-            let high = ends.iter().all(|&fd| fd >= HIGH) && (ends.len() == 1 || ends[1] == kept.as_raw_fd());
-            high.then_some(()).ok_or(format!("{ends:?}"))
+            let spawn_fds = spawn_fds(&command.prepare().expect("it means something"));
+            let high = spawn_fds.iter().all(|&fd| fd >= HIGH)
+                && (spawn_fds.len() == 1 || spawn_fds[1] == kept.as_raw_fd());
+            high.then_some(()).ok_or(format!("{spawn_fds:?}"))
         });
     }
 }

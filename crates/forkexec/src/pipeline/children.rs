@@ -168,9 +168,8 @@ impl Children {
     /// ```
     /// use forkexec::{Command, Pipeline};
     ///
-    /// const SIGTERM: i32 = 15;
     /// let mut children = Pipeline::new(Command::new("sleep").arg("60")).pipe(Command::new("cat")).spawn()?;
-    /// children.send_signal(SIGTERM)?;
+    /// children.send_signal(libc::SIGTERM)?;
     /// assert!(!children.wait()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```

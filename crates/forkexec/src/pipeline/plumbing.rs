@@ -19,7 +19,7 @@ pub(super) struct Plumbing {
 impl Plumbing {
     /// Creates the pipes for `count` commands. `set` are the streams of the pipeline, `defaults` those that
     /// are not set.
-    pub(super) fn lay(
+    pub(super) fn build(
         count: usize,
         set: &[Option<Stdio>; 3],
         defaults: &Defaults,
@@ -27,14 +27,14 @@ impl Plumbing {
         let [first, last, all] =
             [0, 1, 2].map(|index| set[index].as_ref().map_or(&defaults[index], |stdio| &stdio.0));
         let (errors, stderr) = errors(all)?;
-        let mut input = again(first)?;
+        let mut input = duplicated(first)?;
         let mut streams = Vec::with_capacity(count);
         for _ in 1..count {
             let (reader, writer) = pipe()?;
-            streams.push([input, Kind::Fd(writer), again(&errors)?]);
+            streams.push([input, Kind::Fd(writer), duplicated(&errors)?]);
             input = Kind::Fd(reader);
         }
-        streams.push([input, again(last)?, errors]);
+        streams.push([input, duplicated(last)?, errors]);
         Ok(Self { streams, stderr })
     }
 }
@@ -42,13 +42,13 @@ impl Plumbing {
 /// Returns the source of standard error of all commands. For a pipe it is the shared writing end; the other
 /// end is the parent's.
 fn errors(all: &Kind) -> Result<(Kind, Option<ChildStderr>), SpawnError> {
-    let Kind::Piped = all else { return Ok((again(all)?, None)) };
+    let Kind::Piped = all else { return Ok((duplicated(all)?, None)) };
     let (reader, writer) = pipe()?;
     Ok((Kind::Fd(writer), Some(reader.into())))
 }
 
 /// Duplicates a source for another command.
-fn again(kind: &Kind) -> Result<Kind, SpawnError> {
+fn duplicated(kind: &Kind) -> Result<Kind, SpawnError> {
     Ok(match kind {
         Kind::Inherit => Kind::Inherit,
         Kind::Null => Kind::Null,
@@ -65,10 +65,10 @@ const FIRST: i32 = 3;
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let (reader, writer) = io::pipe().map_err(|error| failed("a pipe of a pipeline", &error))?;
-    Ok((raised(reader.into())?, raised(writer.into())?))
+    Ok((above_standard(reader.into())?, above_standard(writer.into())?))
 }
 
-fn raised(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
+fn above_standard(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {
     if fd.as_raw_fd() < FIRST { duplicate(fd, FIRST) } else { Ok(fd) }
 }
 

@@ -154,8 +154,8 @@ pub(super) fn drops_groups(settings: &Settings<'_>) -> bool {
 /// The maximum number of supplementary groups of the system.
 fn groups_limit() -> usize {
     // SAFETY: sysconf(3) with a constant only reads a limit.
-    let said = || usize::try_from(unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) }).unwrap_or(usize::MAX);
-    MOST_GROUPS.unwrap_or_else(said)
+    let reported = || usize::try_from(unsafe { libc::sysconf(libc::_SC_NGROUPS_MAX) }).unwrap_or(usize::MAX);
+    MOST_GROUPS.unwrap_or_else(reported)
 }
 
 fn session(settings: &Settings<'_>) -> Result<(), InputError> {

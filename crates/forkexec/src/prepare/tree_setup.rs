@@ -51,7 +51,7 @@ impl TreeSetup {
     /// # Errors
     ///
     /// Returns an error with the base directory if a required group cannot be created.
-    pub(crate) fn leaf(&self) -> Result<Option<(ChildCgroup, CgroupFds)>, (PathBuf, io::Error)> {
+    pub(crate) fn create_cgroup(&self) -> Result<Option<(ChildCgroup, CgroupFds)>, (PathBuf, io::Error)> {
         let base = match &self.base {
             Some(base) => base,
             None if self.needs_cgroup => {
@@ -86,8 +86,8 @@ impl TreeSetup {
     }
 
     /// Returns how the tree of a started child is contained.
-    pub(crate) fn hold(&self, leaf: Option<ChildCgroup>) -> TreeMeans {
-        TreeMeans { is_chosen: self.is_chosen, leaf, leads: self.leads, reaps: self.reaps }
+    pub(crate) fn means(&self, cgroup: Option<ChildCgroup>) -> TreeMeans {
+        TreeMeans { is_chosen: self.is_chosen, cgroup, leads: self.leads, reaps: self.reaps }
     }
 }
 

@@ -16,7 +16,7 @@ type Job = &'static (dyn Fn() + Sync);
 enum Mailbox {
     /// No work is pending.
     Free,
-    Asked(Job),
+    Pending(Job),
     Done(Result<(), Box<dyn Any + Send>>),
 }
 
@@ -45,25 +45,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Returns an error if the thread cannot be started.
 pub(crate) fn run<T: Send>(work: impl Fn() -> T + Sync) -> io::Result<T> {
     let answer = Mutex::new(None);
-    ask(&|| {
+    run_job(&|| {
         let answered = work();
         *lock(&answer) = Some(answered);
     })?;
     Ok(answer.into_inner().unwrap_or_else(PoisonError::into_inner).expect("it was done"))
 }
 
-fn ask(work: &(dyn Fn() + Sync)) -> io::Result<()> {
+fn run_job(work: &(dyn Fn() + Sync)) -> io::Result<()> {
     let spawner = SPAWNER.get();
     let mut is_started = lock(&spawner.turn);
     if !*is_started {
-        start_thread("forkexec-spawner", || keep(spawner))?;
+        start_thread("forkexec-spawner", || serve(spawner))?;
         *is_started = true;
     }
     // SAFETY: this only extends the lifetime. The thread does not use `work` after it stores `Mailbox::Done`,
     // and this function neither returns nor unwinds before that.
     let work = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(work) };
     let mut mailbox = lock(&spawner.mailbox);
-    *mailbox = Mailbox::Asked(work);
+    *mailbox = Mailbox::Pending(work);
     spawner.changed.notify_all();
     let done = loop {
         match std::mem::replace(&mut *mailbox, Mailbox::Free) {
@@ -77,10 +77,10 @@ fn ask(work: &(dyn Fn() + Sync)) -> io::Result<()> {
     done.or_else(|panic| resume_unwind(panic))
 }
 
-fn keep(spawner: &Spawner) {
+fn serve(spawner: &Spawner) {
     let mut mailbox = lock(&spawner.mailbox);
     loop {
-        let Mailbox::Asked(work) = *mailbox else {
+        let Mailbox::Pending(work) = *mailbox else {
             mailbox = spawner.changed.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn each_gets_its_own_answer() {
-        let ask = |number: usize| run(|| number * 2).expect("it starts");
+        let run_job = |number: usize| run(|| number * 2).expect("it starts");
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..100).map(|number| scope.spawn(move || ask(number))).collect();
+            let threads: Vec<_> = (0..100).map(|number| scope.spawn(move || run_job(number))).collect();
             for (number, thread) in threads.into_iter().enumerate() {
                 assert_eq!(thread.join().expect("it does not panic"), number * 2);
             }

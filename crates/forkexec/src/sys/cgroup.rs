@@ -110,10 +110,10 @@ impl ChildCgroup {
             }
         };
         let is_sealed = identity.is_some_and(|identity| !identity.may_leave_for(base));
-        let leaf = Self { path, is_sealed };
-        let directory = File::open(&leaf.path)?.into();
-        let procs = File::options().write(true).open(leaf.path.join("cgroup.procs"))?.into();
-        Ok((leaf, CgroupFds { directory, procs }))
+        let cgroup = Self { path, is_sealed };
+        let directory = File::open(&cgroup.path)?.into();
+        let procs = File::options().write(true).open(cgroup.path.join("cgroup.procs"))?.into();
+        Ok((cgroup, CgroupFds { directory, procs }))
     }
 
     /// Returns true if the child could not leave when it started.
@@ -300,9 +300,9 @@ mod tests {
     #[test]
     fn nested_groups_are_removed_from_the_bottom_up() {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let leaf = ChildCgroup { path: above.path().join("leaf"), is_sealed: true };
-        fs::create_dir_all(leaf.path.join("a/b")).expect("they can be made");
-        assert!(leaf.remove());
+        let cgroup = ChildCgroup { path: above.path().join("cgroup"), is_sealed: true };
+        fs::create_dir_all(cgroup.path.join("a/b")).expect("they can be made");
+        assert!(cgroup.remove());
     }
 
     #[rstest]

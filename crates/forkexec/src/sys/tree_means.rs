@@ -16,7 +16,7 @@ pub(crate) enum Leads {
 pub(crate) struct TreeMeans {
     /// The command set a containment.
     pub(crate) is_chosen: bool,
-    pub(crate) leaf: Option<ChildCgroup>,
+    pub(crate) cgroup: Option<ChildCgroup>,
     pub(crate) leads: Leads,
     pub(crate) reaps: bool,
 }

@@ -162,9 +162,9 @@ fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
 /// Waits without a descriptor: a thread waits for the child's end and leaves its status in place (`WNOWAIT`
 /// of waitid(2)). The thread ends with the child.
 fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
-    let (says, hears) = mpsc::channel();
-    start_thread("forkexec-wait", move || drop(says.send(await_end(pid))))?;
-    match hears.recv_timeout(timeout) {
+    let (sender, receiver) = mpsc::channel();
+    start_thread("forkexec-wait", move || drop(sender.send(await_end(pid))))?;
+    match receiver.recv_timeout(timeout) {
         Ok(ended) => ended.map(|()| true),
         Err(_) => Ok(false),
     }

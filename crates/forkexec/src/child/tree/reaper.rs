@@ -117,17 +117,17 @@ mod tests {
     struct Kernel {
         processes: RefCell<BTreeMap<i32, Process>>,
         /// The number of processes that are created during a signal and missed by it.
-        unborn: RefCell<usize>,
+        pending: RefCell<usize>,
     }
 
     impl Kernel {
-        fn new(parents: &[(i32, i32)], unborn: usize) -> Self {
+        fn new(parents: &[(i32, i32)], pending: usize) -> Self {
             let mut processes = BTreeMap::new();
             for &(pid, parent) in parents {
                 let subtree = if parent == REAPER { pid } else { subtree_of(&processes, parent) };
                 processes.insert(pid, Process { parent, subtree, ..NEW });
             }
-            Self { processes: RefCell::new(processes), unborn: RefCell::new(unborn) }
+            Self { processes: RefCell::new(processes), pending: RefCell::new(pending) }
         }
 
         fn end(&self, pid: i32) {
@@ -184,11 +184,11 @@ mod tests {
                     None => {}
                 }
             }
-            if *self.unborn.borrow() > 0 {
+            if *self.pending.borrow() > 0 {
                 let last = *processes.keys().next_back().expect("somebody is left");
-                *self.unborn.borrow_mut() -= 1;
-                let born = Process { parent: last, subtree: child, ..NEW };
-                processes.insert(last + 1, born);
+                *self.pending.borrow_mut() -= 1;
+                let created = Process { parent: last, subtree: child, ..NEW };
+                processes.insert(last + 1, created);
             }
             if count == 0 {
                 Err(io::Error::from_raw_os_error(libc::ESRCH))

@@ -211,7 +211,7 @@ fn descendants(listed: &[Entry], root: i32, is_known: impl Fn(&Entry) -> bool) -
     loop {
         let before = family.len();
         for entry in listed {
-            if [entry.parent, entry.group, entry.session].iter().any(|elder| family.contains(elder)) {
+            if [entry.parent, entry.group, entry.session].iter().any(|ancestor| family.contains(ancestor)) {
                 family.insert(entry.pid);
             }
         }
@@ -270,8 +270,8 @@ mod tests {
     fn known_process_is_an_elder_unless_its_pid_was_reused() {
         let [orphan, grandchild] = [entry(101, 1, 50, 50), entry(102, 101, 50, 50)];
         assert_eq!(found(&[orphan, grandchild], &[orphan]), [ROOT, 101, 102]);
-        let stranger = Entry { started: 9, ..orphan };
-        assert_eq!(found(&[orphan, grandchild], &[stranger]), [ROOT]);
+        let reused = Entry { started: 9, ..orphan };
+        assert_eq!(found(&[orphan, grandchild], &[reused]), [ROOT]);
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +284,7 @@ mod tests {
     /// A simulated kernel. A running process starts another whenever the processes are listed.
     struct Kernel {
         processes: RefCell<BTreeMap<i32, (Entry, State)>>,
-        unborn: Cell<usize>,
+        pending: Cell<usize>,
         calls: Cell<usize>,
         /// The number of the call that fails, and its errno.
         fails: Option<(usize, i32)>,
@@ -313,12 +313,12 @@ mod tests {
     }
 
     impl Kernel {
-        fn new(count: i32, unborn: usize) -> Self {
+        fn new(count: i32, pending: usize) -> Self {
             let tree = (0..count).map(|child| entry(ROOT + child, ROOT - 1 + child, 50, 50));
             let processes = tree.map(|it| (it.pid, (it, State::Runs))).collect();
             Self {
                 processes: RefCell::new(processes),
-                unborn: Cell::new(unborn),
+                pending: Cell::new(pending),
                 calls: Cell::new(0),
                 fails: None,
                 open: Cell::new(0),
@@ -357,9 +357,9 @@ mod tests {
             let listed = processes.values().filter(|it| it.1 != State::Killed).map(|it| it.0).collect();
             let parent = processes.values().find(|it| it.1 == State::Runs).map(|it| it.0.pid);
             if let Some(parent) = parent
-                && self.unborn.get() > 0
+                && self.pending.get() > 0
             {
-                self.unborn.set(self.unborn.get() - 1);
+                self.pending.set(self.pending.get() - 1);
                 let pid = processes.keys().next_back().expect("there is the root") + 1;
                 processes.insert(pid, (entry(pid, parent, 50, 50), State::Runs));
             }
@@ -401,11 +401,11 @@ mod tests {
     ) {
         for at in 0.. {
             let kernel = Kernel { fails: Some((at, errno)), ..Kernel::new(10, 3) };
-            let says_so = kernel.kill();
+            let is_reported = kernel.kill();
             assert_eq!(kernel.count(State::Stopped), 0, "call {at}");
-            assert!(says_so || kernel.count(State::Runs) == 0, "call {at}");
+            assert!(is_reported || kernel.count(State::Runs) == 0, "call {at}");
             if kernel.calls.get() <= at {
-                assert!(!says_so && at > 15, "call {at}");
+                assert!(!is_reported && at > 15, "call {at}");
                 break;
             }
         }

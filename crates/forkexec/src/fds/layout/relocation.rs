@@ -23,11 +23,11 @@ pub(crate) struct Relocation {
 }
 
 impl Relocation {
-    /// Chooses among all descriptors that the child reads: sources of mappings, kept descriptors and `tools`.
-    pub(super) fn choose(draft: &Draft<'_>, tools: &[Option<Fd>]) -> Self {
+    /// Chooses among all descriptors that the child reads: sources of mappings, kept descriptors and `setup_fds`.
+    pub(super) fn choose(draft: &Draft<'_>, setup_fds: &[Option<Fd>]) -> Self {
         let kept = draft.descriptors.kept.iter().copied();
-        let tools = tools.iter().copied().flatten();
-        let needed: BTreeSet<Fd> = draft.mappings.values().copied().chain(kept).chain(tools).collect();
+        let setup_fds = setup_fds.iter().copied().flatten();
+        let needed: BTreeSet<Fd> = draft.mappings.values().copied().chain(kept).chain(setup_fds).collect();
         if !needed.is_empty() {
             low_fds::reserve_first();
         }
@@ -38,9 +38,9 @@ impl Relocation {
         // holds on the file.
         // SAFETY: the command or the draft owns or borrows each source, and both outlive this function.
         let source = |fd: Fd| unsafe { BorrowedFd::borrow_raw(fd) };
-        let may_be_lifted = |fd: &Fd| *fd >= HIGH && has_room(fd) && system::is_never_locked(source(*fd));
+        let can_relocate = |fd: &Fd| *fd >= HIGH && has_room(fd) && system::is_never_locked(source(*fd));
         let sources: Vec<Fd> =
-            needed.iter().rev().copied().filter(may_be_lifted).take(ROOM_FOR_SOURCES).collect();
+            needed.iter().rev().copied().filter(can_relocate).take(ROOM_FOR_SOURCES).collect();
         let left = needed.iter().rev().find(|fd| !sources.contains(fd));
         Self {
             floor: left.copied().unwrap_or(0).max(HIGH - 1),

@@ -32,7 +32,7 @@ pub(super) struct Pool {
     id: FileId,
     /// The pid of the process. If a slot was in use at a fork, it stays in use in the forked process forever.
     process: u32,
-    /// The number of a free slot, [`lent`] of it, or [`EMPTY`].
+    /// The number of a free slot, [`in_use`] of it, or [`EMPTY`].
     cells: [AtomicI32; MOST],
     /// True if slots are closed when their start ends.
     is_closed: AtomicBool,
@@ -41,7 +41,7 @@ pub(super) struct Pool {
 const EMPTY: i32 = -1;
 
 /// Encodes the number of a slot that a start uses.
-const fn lent(fd: Fd) -> i32 {
+const fn in_use(fd: Fd) -> i32 {
     -2 - fd
 }
 
@@ -123,13 +123,13 @@ impl Pool {
     }
 
     /// Duplicates `source` to a free slot that is `usable`. Returns `None` if there is none.
-    pub(super) fn lend(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'_>> {
+    pub(super) fn acquire(&self, source: BorrowedFd<'_>, usable: impl Fn(Fd) -> bool) -> Option<LowFd<'_>> {
         self.cells.iter().find_map(|cell| {
             let fd = cell.load(Ordering::SeqCst);
             if fd < 0 || !usable(fd) {
                 return None;
             }
-            cell.compare_exchange(fd, lent(fd), Ordering::SeqCst, Ordering::SeqCst).ok()?;
+            cell.compare_exchange(fd, in_use(fd), Ordering::SeqCst, Ordering::SeqCst).ok()?;
             self.fill(cell, fd, source)
         })
     }

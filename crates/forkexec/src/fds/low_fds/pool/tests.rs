@@ -71,7 +71,7 @@ fn a_slot_refers_to_its_source_until_it_is_dropped() {
     }
     with_pool(2, |pool| {
         let (file, before) = (file(), free(pool));
-        let slot = pool.lend(file.as_fd(), |_| true).expect("two are free");
+        let slot = pool.acquire(file.as_fd(), |_| true).expect("two are free");
         assert_eq!((id(slot.number()), is_cloexec(slot.number())), (id(file.as_raw_fd()), Ok(true)));
         assert_eq!((free(pool).len(), pool.size()), (1, 2));
         drop(slot);
@@ -86,8 +86,8 @@ fn a_slot_that_is_not_usable_is_passed_over() {
     }
     with_pool(2, |pool| {
         let (file, slots) = (file(), free(pool));
-        let lent = pool.lend(file.as_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
-        assert_eq!((lent, pool.lend(file.as_fd(), |_| false).is_none()), (Some(slots[1]), true));
+        let acquired = pool.acquire(file.as_fd(), |fd| fd != slots[0]).map(|slot| slot.number());
+        assert_eq!((acquired, pool.acquire(file.as_fd(), |_| false).is_none()), (Some(slots[1]), true));
     });
 }
 
@@ -98,11 +98,11 @@ fn no_more_are_lent_than_there_are() {
     }
     with_pool(2, |pool| {
         let file = file();
-        let lend = || pool.lend(file.as_fd(), |_| true);
-        let (first, second) = (lend().expect("free"), lend().expect("free"));
-        assert!(first.number() != second.number() && lend().is_none());
+        let acquire = || pool.acquire(file.as_fd(), |_| true);
+        let (first, second) = (acquire().expect("free"), acquire().expect("free"));
+        assert!(first.number() != second.number() && acquire().is_none());
         drop(first);
-        assert!(lend().is_some());
+        assert!(acquire().is_some());
     });
 }
 
@@ -115,7 +115,7 @@ fn foreign_number_is_forgotten_and_left_alone() {
     with_pool(1, |pool| {
         let (file, foreign, slots) = (file(), file(), free(pool));
         replace(&foreign, slots[0]);
-        assert!(pool.lend(file.as_fd(), |_| true).is_none());
+        assert!(pool.acquire(file.as_fd(), |_| true).is_none());
         assert_eq!((id(slots[0]), pool.size()), (id(foreign.as_raw_fd()), 0));
         close(slots[0]);
     });
@@ -128,7 +128,7 @@ fn reused_low_number_is_forgotten_and_left_alone() {
     }
     with_pool(1, |pool| {
         let (file, foreign) = (file(), file());
-        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let slot = pool.acquire(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
         replace(&foreign, number);
         drop(slot);
@@ -144,7 +144,7 @@ fn slot_that_returns_during_a_close_is_closed() {
         return;
     }
     with_pool(1, |pool| {
-        let slot = pool.lend(file().as_fd(), |_| true).expect("free");
+        let slot = pool.acquire(file().as_fd(), |_| true).expect("free");
         let number = slot.number();
         pool.is_closed.store(true, Ordering::SeqCst);
         drop(slot);
@@ -160,7 +160,7 @@ fn a_slot_that_cannot_be_restored_is_closed() {
     }
     with_pool(1, |pool| {
         let (file, foreign) = (file(), file());
-        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let slot = pool.acquire(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
         replace(&foreign, pool.original);
         drop(slot);
@@ -179,7 +179,7 @@ fn a_source_that_is_not_open_costs_no_slot() {
         let before = free(pool);
         // SAFETY: no descriptor has this number, so nothing owns it.
         let closed = unsafe { BorrowedFd::borrow_raw(Fd::MAX) };
-        assert!(pool.lend(closed, |_| true).is_none());
+        assert!(pool.acquire(closed, |_| true).is_none());
         assert_eq!(free(pool), before);
     });
 }
@@ -191,7 +191,7 @@ fn a_slot_that_comes_back_after_the_pool_was_closed_is_closed() {
     }
     with_pool(2, |pool| {
         let file = file();
-        let slot = pool.lend(file.as_fd(), |_| true).expect("free");
+        let slot = pool.acquire(file.as_fd(), |_| true).expect("free");
         let number = slot.number();
         pool.close();
         assert_eq!(id(number), id(file.as_raw_fd()));
@@ -214,7 +214,7 @@ fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
                 scope.spawn(|| {
                     let file = file();
                     for _ in 0..2_000 {
-                        let slot = pool.lend(file.as_fd(), |_| true);
+                        let slot = pool.acquire(file.as_fd(), |_| true);
                         // The slot refers to this thread's file.
                         assert!(slot.is_none_or(|slot| id(slot.number()) == id(file.as_raw_fd())));
                     }

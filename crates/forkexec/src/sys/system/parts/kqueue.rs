@@ -22,7 +22,7 @@ pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
 }
 
 /// Opens a queue for a child that was just started.
-pub(crate) fn from_birth(pid: i32) -> Option<OwnedFd> {
+pub(crate) fn at_spawn(pid: i32) -> Option<OwnedFd> {
     open(pid).ok()
 }
 

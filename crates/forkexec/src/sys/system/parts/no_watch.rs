@@ -7,6 +7,6 @@ pub(crate) fn open(_pid: i32) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
+pub(crate) fn at_spawn(_pid: i32) -> Option<OwnedFd> {
     None
 }

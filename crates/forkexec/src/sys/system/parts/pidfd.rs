@@ -32,7 +32,7 @@ pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
 }
 
 /// The launcher already created a pidfd, or could not.
-pub(crate) fn from_birth(_pid: i32) -> Option<OwnedFd> {
+pub(crate) fn at_spawn(_pid: i32) -> Option<OwnedFd> {
     None
 }
 
@@ -100,7 +100,7 @@ fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Endi
     // SAFETY: as above.
     let status = unsafe { info.si_status() };
     let status = ExitStatus::from_raw(encoded(info.si_code, status));
-    Ok((pid != 0).then(|| Ending { status, usage: used.told() }))
+    Ok((pid != 0).then(|| Ending { status, usage: used.usage() }))
 }
 
 /// Encodes a status as waitpid(2) does.
@@ -122,7 +122,7 @@ impl Used {
     const UNTOUCHED: Self = Self([-1; 18]);
 
     /// Returns the usage if the kernel wrote it. An emulator may not.
-    fn told(&self) -> Option<ResourceUsage> {
+    fn usage(&self) -> Option<ResourceUsage> {
         let Self(fields) = self;
         let field = |index: usize| u64::try_from(fields[index]).ok();
         let time = |index: usize| {
@@ -173,8 +173,8 @@ mod tests {
             voluntary_switches: 17,
             involuntary_switches: 18,
         };
-        assert_eq!(used.told(), Some(expected));
-        assert_eq!(Used::UNTOUCHED.told(), None);
+        assert_eq!(used.usage(), Some(expected));
+        assert_eq!(Used::UNTOUCHED.usage(), None);
     }
 
     #[rstest]
@@ -183,10 +183,10 @@ mod tests {
     #[case::dumped(libc::CLD_DUMPED, libc::SIGABRT, (None, Some(libc::SIGABRT), true))]
     fn status_is_encoded_as_waitpid_does(
         #[case] code: i32,
-        #[case] told: i32,
+        #[case] raw: i32,
         #[case] expected: (Option<i32>, Option<i32>, bool),
     ) {
-        let status = ExitStatus::from_raw(encoded(code, told));
+        let status = ExitStatus::from_raw(encoded(code, raw));
         assert_eq!((status.code(), status.signal(), status.core_dumped()), expected);
     }
 }

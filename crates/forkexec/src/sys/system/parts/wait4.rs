@@ -20,7 +20,7 @@ pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Endi
         _ => {
             // SAFETY: all zeroes are a valid `rusage`, and the kernel overwrites it with a valid one.
             let used = unsafe { used.assume_init() };
-            Ok(Some(Ending { status: ExitStatus::from_raw(status), usage: Some(told(&used)) }))
+            Ok(Some(Ending { status: ExitStatus::from_raw(status), usage: Some(usage(&used)) }))
         }
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn inherited_peak() -> u64 {
     count(unsafe { used.assume_init() }.ru_maxrss).saturating_mul(RSS_UNIT)
 }
 
-fn told(used: &libc::rusage) -> ResourceUsage {
+fn usage(used: &libc::rusage) -> ResourceUsage {
     ResourceUsage {
         user: duration(&used.ru_utime),
         system: duration(&used.ru_stime),
