@@ -1,4 +1,4 @@
-//! A filter that is fed and read at once: neither side can make the other wait for ever, whatever the sizes.
+//! Writes to a filter and reads from it at the same time. No size of input or output leads to a deadlock.
 //!
 //! Run it with `cargo run --example capture`.
 

@@ -1,4 +1,4 @@
-//! A child that is waited for until it is ready, asked something, and given up when it takes too long.
+//! Waits until a child is ready, asks it questions, and gives up when an answer takes too long.
 //!
 //! Run it with `cargo run --example conversation`.
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Error> {
     assert_eq!(silence.stopped, StopReason::Timeout);
     talk.partner().kill()?;
 
-    // What it started meanwhile holds its pipes, and is not waited for.
+    // A process that the child started still holds its pipes. `drain_limit` ends the wait for it.
     let end = talk.drain_limit(Duration::ZERO).timeout(Duration::from_mins(1)).run()?;
     println!("{:?}, {:?}", end.stopped, end.status);
     assert!(end.status.is_some_and(|status| !status.success()));

@@ -1,4 +1,5 @@
-//! Three errors that are one and the same «No such file or directory» elsewhere, and how a program tells them apart.
+//! Three errors that other libraries report as "No such file or directory", and how a program distinguishes
+//! them.
 //!
 //! Run it with `cargo run --example errors`.
 

@@ -1,4 +1,4 @@
-//! A server hands a listening socket to a worker, as descriptor 3, and nothing else.
+//! A server passes a listening socket to a worker, as descriptor 3, and no other descriptor.
 //!
 //! Run it with `cargo run --example exact`.
 
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What an error knows beyond its message.
+/// Prints what an error holds besides its message.
 fn explain(error: Error) -> Error {
     if let Some(failed) = error.as_spawn() {
         eprintln!(

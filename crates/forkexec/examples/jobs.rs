@@ -1,4 +1,5 @@
-//! What a build tool does: 1,000 jobs, eight at a time, a bar that grows, and at the end whatever failed, with what it said.
+//! Runs 1,000 jobs, eight at a time, as a build tool does. Shows a progress bar, and at the end the jobs that
+//! failed, with their output.
 //!
 //! Run it with `cargo run --example jobs [LIMIT]`.
 
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let failed = Mutex::new(Vec::new());
     let bar = Bar::new();
 
-    // A thread per place: each starts a job, waits for it, and takes the next.
+    // Each thread starts a job, waits for it, and takes the next one.
     thread::scope(|scope| {
         for _ in 0..limit {
             scope.spawn(|| {
@@ -46,13 +47,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Every 250th job fails.
+/// Runs a job. Every 250th job fails.
 fn run(job: usize) -> Result<Output, Error> {
     let script = "[ $(($0 % 250)) -ne 7 ] || { echo undefined symbol >&2; exit 1; }";
     Command::new("sh").args(["-c", script]).arg(job.to_string()).output()
 }
 
-/// One line that is written over, on a terminal; nothing elsewhere.
+/// A progress bar: one line that is overwritten on a terminal, and nothing elsewhere.
 struct Bar {
     done: Mutex<usize>,
     shown: bool,

@@ -1,4 +1,5 @@
-//! A shell's pipeline, `printf … | tr | sort | uniq -c | sort -rn | head -n 3`, with the status of each command.
+//! A shell's pipeline, `printf … | tr | sort | uniq -c | sort -rn | head -n 2`, with the status of each
+//! command.
 //!
 //! Run it with `cargo run --example pipeline`.
 
@@ -18,13 +19,13 @@ fn main() -> Result<(), Error> {
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{output:?}");
 
-    // Who writes to one that has had enough is ended by SIGPIPE, as from a shell.
+    // `SIGPIPE` ends a command whose reader has exited, as in a shell.
     let endless = Pipeline::new(Command::new("yes")).pipe(Command::new("head").args(["-n", "1"])).output()?;
     let signals: Vec<_> = endless.status.as_slice().iter().map(ExitStatusExt::signal).collect();
     println!("signals: {signals:?}");
     assert!(endless.status.success() && !endless.status.pipefail().success());
 
-    // One that cannot be started leaves nothing of the others.
+    // If one command cannot be started, the others are killed and reaped.
     let error = Pipeline::new(Command::new("yes")).pipe(Command::new("no-such-program")).output();
     println!("{}", error.expect_err("there is none"));
     Ok(())

@@ -1,8 +1,10 @@
-//! A program shut in: a root directory with nothing else in it, an id of nobody's, no new privileges, limits, a control group
-//! of its own, and no descriptor but its output. All of it is data; no code of this program runs in the child.
+//! A program in a sandbox: a root directory that contains only this program, the ids of `nobody`, no new
+//! privileges, limits, a control group of its own, and no descriptor but its output. All of it is data: no
+//! code of this program runs in the child.
 //!
-//! Run it with `cargo run --example sandbox`, as root: it is the program that it shuts in, which says what it finds there.
-//! Without privileges it says what is left out. It needs Linux.
+//! Run it as root with `cargo run --example sandbox`. It needs Linux. The program in the sandbox is the
+//! example itself, which prints what it finds there. Without privileges the example prints what it leaves
+//! out.
 
 use forkexec::{Command, Resource, Stdio};
 use std::collections::BTreeSet;
@@ -15,13 +17,13 @@ const NOBODY: u32 = 65_534;
 const MIB: u64 = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if env::args().nth(1).as_deref() == Some("inside") { look_around() } else { shut_in() }
+    if env::args().nth(1).as_deref() == Some("inside") { print_surroundings() } else { run_sandbox() }
 }
 
-fn shut_in() -> Result<(), Box<dyn Error>> {
+fn run_sandbox() -> Result<(), Box<dyn Error>> {
     let root = env::temp_dir().join(format!("forkexec-sandbox-{}", process::id()));
     let program = env::current_exe()?;
-    furnish(&root)?;
+    populate(&root)?;
     let group = control_group();
 
     let mut command = Command::new(&program);
@@ -54,17 +56,17 @@ fn shut_in() -> Result<(), Box<dyn Error>> {
     if status?.success() { Ok(()) } else { Err("the program failed in the sandbox".into()) }
 }
 
-/// This program and the libraries that it is made of, as the kernel has them in memory. The loader is among them, which the
-/// program names by a path of its own.
-fn furnish(root: &Path) -> io::Result<()> {
+/// Copies this program and its libraries, as the kernel has mapped them. The list includes the loader, whose
+/// path in the program may differ.
+fn populate(root: &Path) -> io::Result<()> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let files: BTreeSet<_> = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).collect();
     for file in files.into_iter().map(Path::new) {
-        put(file, file, root)?;
+        copy_to(file, file, root)?;
         let name = file.file_name().unwrap_or_default();
         for other in ["/lib", "/lib64"].map(|directory| Path::new(directory).join(name)) {
             if other.exists() {
-                put(file, &other, root)?;
+                copy_to(file, &other, root)?;
             }
         }
     }
@@ -72,13 +74,13 @@ fn furnish(root: &Path) -> io::Result<()> {
 }
 
 /// Copies a file to a path below the new root.
-fn put(file: &Path, path: &Path, root: &Path) -> io::Result<()> {
+fn copy_to(file: &Path, path: &Path, root: &Path) -> io::Result<()> {
     let copy = root.join(path.strip_prefix("/").unwrap_or(path));
     fs::create_dir_all(copy.parent().unwrap_or(root))?;
     fs::copy(file, copy).map(drop)
 }
 
-/// A new leaf in the hierarchy of control groups, version 2, with at most 16 processes where that controller is on.
+/// Creates a control group (version 2), limited to 16 processes if the pids controller is enabled.
 fn control_group() -> io::Result<PathBuf> {
     let group = Path::new("/sys/fs/cgroup").join(format!("forkexec-sandbox-{}", process::id()));
     fs::metadata("/sys/fs/cgroup/cgroup.procs")?;
@@ -91,8 +93,8 @@ fn is_root() -> io::Result<bool> {
     Ok(fs::read_to_string("/proc/self/status")?.lines().any(|line| line.starts_with("Uid:\t0\t0")))
 }
 
-/// What the shut-in program finds. It has no /proc any more.
-fn look_around() -> Result<(), Box<dyn Error>> {
+/// Prints what the program finds in the sandbox. There is no /proc.
+fn print_surroundings() -> Result<(), Box<dyn Error>> {
     let entries: Result<Vec<_>, _> =
         fs::read_dir("/")?.map(|entry| entry.map(|entry| entry.file_name())).collect();
     println!("the root directory holds {:?}", entries?);

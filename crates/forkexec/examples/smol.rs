@@ -1,4 +1,4 @@
-//! A child with a limit of time under smol's reactor, which needs nothing of this library but a descriptor to watch.
+//! A child with a time limit under smol's reactor, which needs only a descriptor to watch.
 //!
 //! Run it with `cargo run --example smol`.
 
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The status of a child if it ends within this time. Any number of them can be waited for by one thread.
+/// Returns the status of a child if it ends within this time. One thread can wait for any number of children.
 async fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let Some(handle) = child.exit_fd() else { return Ok(child.wait_timeout(limit)?) };
     let ended = Async::new_nonblocking(handle)?; // anything that is `AsFd`

@@ -1,8 +1,8 @@
-//! A supervisor that holds two listening sockets and keeps a worker running on them: a connection that comes while no
-//! worker is there waits for the next one, and none is refused.
+//! A supervisor that holds two listening sockets and keeps a worker running. If a connection arrives while no
+//! worker runs, it waits for the next worker, and none is refused.
 //!
-//! Run it with `cargo run --example supervisor`. It starts itself again as its worker, which serves one connection and
-//! crashes; after three crashes it is content.
+//! Run it with `cargo run --example supervisor`. The example starts itself as its worker, which serves one
+//! connection and exits with an error. After three such exits the supervisor stops.
 
 use forkexec::{Command, listen_fds};
 use std::env;
@@ -16,9 +16,9 @@ use std::time::Duration;
 const CRASHES: usize = 3;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    // SAFETY: it is the first call of the program: nothing else has opened a descriptor.
-    let handed = unsafe { listen_fds() }?;
-    if handed.is_empty() { supervise() } else { serve(handed) }
+    // SAFETY: this is the first call in `main`: no other code has opened a descriptor.
+    let sockets = unsafe { listen_fds() }?;
+    if sockets.is_empty() { supervise() } else { serve(sockets) }
 }
 
 fn supervise() -> Result<ExitCode, Box<dyn Error>> {
@@ -29,8 +29,8 @@ fn supervise() -> Result<ExitCode, Box<dyn Error>> {
 
     let mut worker = Command::new(env::current_exe()?);
     worker.listen_fd(&http, "http").listen_fd(&admin, "admin");
-    // The worker dies with its supervisor where the system can do that, and is not left to run alone.
-    if forkexec::capabilities().has(forkexec::Operation::DieWithParent) {
+    // Where the system supports it, the worker dies with its supervisor.
+    if forkexec::supports(forkexec::Operation::DieWithParent) {
         worker.die_with_parent(15);
     }
     let worker = worker.prepare()?;
@@ -52,10 +52,10 @@ fn ask(address: SocketAddr) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What the worker does: it finds its sockets by their names.
-fn serve(handed: Vec<forkexec::ListenFd>) -> Result<ExitCode, Box<dyn Error>> {
-    let names: Vec<_> = handed.iter().map(|socket| socket.name.clone()).collect();
-    let http = handed.into_iter().find(|socket| socket.name == "http").ok_or("no socket is called http")?;
+/// Runs as the worker, which finds its sockets by name.
+fn serve(sockets: Vec<forkexec::ListenFd>) -> Result<ExitCode, Box<dyn Error>> {
+    let names: Vec<_> = sockets.iter().map(|socket| socket.name.clone()).collect();
+    let http = sockets.into_iter().find(|socket| socket.name == "http").ok_or("no socket is called http")?;
     let (mut connection, _) = TcpListener::from(http.fd).accept()?;
     writeln!(connection, "worker {} has {names:?}", process::id())?;
     Ok(ExitCode::from(70))

@@ -1,4 +1,5 @@
-//! Four jobs at a time under a tokio runtime, each with a limit of time; those that are late are ended.
+//! Runs four jobs at a time under a tokio runtime, each with a time limit. A job that exceeds it is
+//! terminated.
 //!
 //! Run it with `cargo run --features tokio --example tokio`.
 
@@ -31,7 +32,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// A task that is aborted takes its child with it.
+/// Runs one job. If the task is aborted, its child is killed.
 async fn job(seconds: &'static str) -> Result<(&'static str, ExitStatus), Error> {
     let mut child = Command::new("sleep").arg(seconds).on_drop(OnDrop::KillAndWait).spawn_tokio()?;
     let status = match timeout(LIMIT, child.wait()).await {
