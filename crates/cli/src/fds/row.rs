@@ -1,10 +1,10 @@
-//! One open descriptor in words, whatever it was learned from.
+//! One open descriptor, independent of the source of the data.
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use serde::Serialize;
 
-/// One open descriptor; what the system does not tell is `None`.
+/// One open descriptor. Values that the system does not show are `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
     pub(crate) fd: i32,
@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) target: Option<String>,
 }
 
-/// What can be done with a descriptor.
+/// The access mode of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Mode {
     #[serde(rename = "r")]
@@ -29,7 +29,7 @@ pub(crate) enum Mode {
     Neither,
 }
 
-/// What a descriptor leads to.
+/// The type of file behind a descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -39,12 +39,12 @@ pub(crate) enum Kind {
     Socket,
     Char,
     Block,
-    CloseStrategy,
+    Link,
     Anon { name: String },
     Other,
 }
 
-/// Flags of an open file that are worth a word, by their names: not every system has each.
+/// Names of flags and their words. Not each system has each flag.
 const FLAGS: [(&str, &str); 8] = [
     ("O_APPEND", "append"),
     ("O_NONBLOCK", "nonblock"),
@@ -57,7 +57,7 @@ const FLAGS: [(&str, &str); 8] = [
 ];
 
 impl Row {
-    /// A descriptor by what fcntl(2) or `/proc/PID/fdinfo`, `/proc/PID/fd` and stat(2) say of it.
+    /// Makes a row from the results of fcntl(2) or `/proc/PID/fdinfo`, `/proc/PID/fd` and stat(2).
     pub(super) fn new(
         fd: i32,
         cloexec: Option<bool>,
@@ -76,14 +76,14 @@ impl Row {
     }
 }
 
-/// The words for the flags of an open file.
+/// Returns the words for the flags of an open file.
 fn words(flags: OFlag) -> Vec<&'static str> {
     let is_set = |name| OFlag::from_name(name).is_some_and(|flag| flags.contains(flag));
     FLAGS.iter().filter(|(name, _)| is_set(name)).map(|&(_, word)| word).collect()
 }
 
 impl Mode {
-    /// The access mode among the flags of an open file.
+    /// Returns the access mode among the flags of an open file.
     fn of(flags: OFlag) -> Self {
         if OFlag::from_name("O_PATH").is_some_and(|path| flags.contains(path)) {
             return Self::Neither;
@@ -107,7 +107,7 @@ impl Mode {
 }
 
 impl Kind {
-    /// The kind by the text of the link in `/proc` and by what stat(2) says, as far as there are any.
+    /// Returns the kind, from the text of the link in `/proc` and the result of stat(2), if there are any.
     fn of(link: Option<&str>, stat: Option<&FileStat>) -> Self {
         if let Some(name) = link.and_then(anon_name) {
             return Self::Anon { name: name.to_owned() };
@@ -120,7 +120,7 @@ impl Kind {
             SFlag::S_IFSOCK => Self::Socket,
             SFlag::S_IFCHR => Self::Char,
             SFlag::S_IFBLK => Self::Block,
-            SFlag::S_IFLNK => Self::CloseStrategy,
+            SFlag::S_IFLNK => Self::Link,
             _ => Self::Other,
         }
     }
@@ -133,14 +133,14 @@ impl Kind {
             Self::Socket => "socket".into(),
             Self::Char => "char".into(),
             Self::Block => "block".into(),
-            Self::CloseStrategy => "link".into(),
+            Self::Link => "link".into(),
             Self::Anon { name } => format!("anon:{name}"),
             Self::Other => "other".into(),
         }
     }
 }
 
-/// The name in `anon_inode:[eventfd]`, `anon_inode:inotify`, `pidfd:[42]` or `net:[4026531840]`.
+/// Returns the name in `anon_inode:[eventfd]`, `anon_inode:inotify`, `pidfd:[42]` or `net:[4026531840]`.
 fn anon_name(link: &str) -> Option<&str> {
     if let Some(name) = link.strip_prefix("anon_inode:") {
         return Some(name.trim_matches(['[', ']']));
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anonymous_inodes_have_names_and_nothing_else_has() {
+    fn only_anonymous_inodes_have_names() {
         let cases = [
             ("anon_inode:[eventfd]", Some("eventfd")),
             ("anon_inode:inotify", Some("inotify")),
@@ -170,6 +170,24 @@ mod tests {
         ];
         for (link, name) in cases {
             assert_eq!(anon_name(link), name, "{link}");
+        }
+    }
+
+    #[test]
+    fn json_names_a_kind_as_the_table_does() {
+        let kinds = [
+            Kind::File,
+            Kind::Dir,
+            Kind::Pipe,
+            Kind::Socket,
+            Kind::Char,
+            Kind::Block,
+            Kind::Link,
+            Kind::Other,
+        ];
+        for kind in kinds {
+            let object = serde_json::to_value(&kind).expect("it has no keys but text");
+            assert_eq!(object["kind"], kind.word(), "{kind:?}");
         }
     }
 
