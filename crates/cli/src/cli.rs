@@ -1,5 +1,4 @@
-//! The command line as a whole: the global options, the list of subcommands, and the answer
-//! where a line cannot be parsed.
+//! The command line as a whole: the global options, the subcommands, and the output for a line that cannot be parsed.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, ValueEnum};
 
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::{completions, doctor, fds, help, leaks, man, run, stdout};
 
-/// Start programs that get exactly the descriptors they were handed
+/// Start programs with exactly the file descriptors that you name
 ///
-/// A program started from here gets the descriptors that are named and no others. The
-/// subcommands that only look show which descriptors a process holds, and what they are.
+/// 'forkexec run' starts a program with the descriptors that its options name, and closes all others. The other
+/// subcommands find leaked descriptors, list the descriptors of a process, and check what the kernel allows.
 #[derive(Parser)]
 #[command(
     name = "forkexec",
@@ -22,21 +21,22 @@ use crate::{completions, doctor, fds, help, leaks, man, run, stdout};
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
+    override_usage = "forkexec [OPTIONS] <COMMAND>",
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("forkexec", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) subcommand: Subcommand,
 
-    /// When to use colours
+    /// Set when to use colours
     ///
-    /// `auto` uses them on a terminal, unless `NO_COLOR` is set.
+    /// With auto, colours are used on a terminal, unless the environment variable NO_COLOR is set.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
 }
 
-/// What there is to do: one variant and one file each.
+/// The subcommands, each in its own file.
 #[derive(clap::Subcommand)]
 pub(crate) enum Subcommand {
     Run(Box<run::Options>),
@@ -48,20 +48,25 @@ pub(crate) enum Subcommand {
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec run --keep 3 -- server", "server gets 0, 1, 2 and 3"),
-    ("forkexec doctor", "whether this container lets that work"),
-    ("forkexec fds", "what a program started here gets"),
-    ("forkexec leaks -- make", "what its children get and nobody meant"),
-    ("forkexec fds --json $$", "those of this shell, for other programs"),
-    ("forkexec completions bash", "tab completion for a shell"),
+    ("forkexec run --keep 3 -- server", "the server gets 0, 1, 2 and 3"),
+    ("forkexec doctor", "check this kernel and container"),
+    ("forkexec fds", "list what a program inherits here"),
+    ("forkexec leaks -- make", "report what its children inherit"),
+    ("forkexec fds --json $$", "list this shell's descriptors"),
+    ("forkexec completions bash", "print tab completion for bash"),
+];
+
+const SEE_ALSO: help::Pages = &[
+    "forkexec-run(1), forkexec-leaks(1), forkexec-fds(1), forkexec-doctor(1),",
+    "forkexec-completions(1), forkexec-man(1)",
 ];
 
 impl Cli {
-    /// Parses this process's arguments, and obeys `--color` from then on.
+    /// Parses the arguments of this process and applies `--color`.
     ///
     /// # Errors
     ///
-    /// A usage error, or the text that `--help` or `--version` asks for.
+    /// Returns a usage error, or the text of `--help` or `--version`.
     pub(crate) fn from_args() -> Result<Self, clap::Error> {
         let parsed = Self::try_parse();
         let color = parsed.as_ref().map_or_else(|_| color_among(env::args_os()), |cli| cli.color);
@@ -75,11 +80,11 @@ impl Cli {
     }
 }
 
-/// Prints what [`Cli::from_args`] answered, and says how to exit: clap's own 2 could be a child's.
+/// Prints the error or help text of [`Cli::from_args`] and returns the exit code. clap's own code 2 could be a child's.
 ///
 /// # Errors
 ///
-/// Standard output does not take the help.
+/// Fails if the help cannot be written to standard output.
 pub(crate) fn print_answer(answer: &clap::Error) -> Result<ExitCode, Failure> {
     let text = answer.render();
     if answer.use_stderr() {
@@ -90,7 +95,7 @@ pub(crate) fn print_answer(answer: &clap::Error) -> Result<ExitCode, Failure> {
     Ok(Code::Ok.into())
 }
 
-/// The `--color` of a line that does not parse, or that asks for help, where clap reports no values.
+/// The value of `--color` if the line does not parse or asks for help: clap reports no values then.
 fn color_among(args: impl Iterator<Item = OsString>) -> ColorChoice {
     let args: Vec<String> =
         args.map_while(|arg| arg.into_string().ok()).take_while(|arg| arg != "--").collect();
@@ -106,22 +111,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_sections_below_the_options_fit_a_terminal() {
+    fn sections_below_the_options_fit_a_terminal() {
         let command = Cli::command();
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
-            let text = command.get_after_long_help().expect("every subcommand has examples").to_string();
+            let text = command.get_after_long_help().expect("each subcommand has examples").to_string();
             let long: Vec<_> = text.lines().filter(|line| line.len() > 80).collect();
             assert!(long.is_empty(), "{}: {long:#?}", command.get_name());
         }
     }
 
     #[test]
-    fn color_is_found_where_nothing_else_parses() {
+    fn color_is_found_in_a_line_that_does_not_parse() {
         let cases = [
             (&["forkexec", "--help"][..], ColorChoice::Auto),
             (&["forkexec", "--color", "never", "--help"], ColorChoice::Never),

@@ -1,4 +1,4 @@
-//! `forkexec completions`: what makes a shell complete this command.
+//! `forkexec completions`: the completion scripts for shells.
 
 use std::process::ExitCode;
 
@@ -6,17 +6,17 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::{help, stdout};
 
-/// Print what makes a shell complete this command
+/// Print the completion script for a shell
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("completions", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// The shell to print it for
+    /// The shell that runs the script
     shell: Shell,
 }
 
@@ -25,9 +25,11 @@ const EXAMPLES: help::Examples = &[
     ("forkexec completions fish | source", "for this session of fish"),
 ];
 
-/// Prints the completions.
+const SEE_ALSO: help::Pages = &["forkexec(1), forkexec-man(1), bash(1), fish(1), zsh(1)"];
+
+/// Prints the script.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let mut script = Vec::new(); // not standard output itself: clap_complete panics where a pipe breaks
+    let mut script = Vec::new(); // not standard output itself: clap_complete panics if a pipe breaks
     clap_complete::generate(options.shell, &mut Cli::command(), "forkexec", &mut script);
     stdout::write(|out| out.write_all(&script))?;
     Ok(Code::Ok.into())

@@ -1,4 +1,4 @@
-//! `forkexec doctor`: whether children can be started exactly here, and by what.
+//! `forkexec doctor`: tries the methods of closing descriptors and starting children, and prints the results.
 
 mod print;
 mod words;
@@ -7,45 +7,51 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::{help, stdout};
 
-/// Show what this kernel and this container allow
+/// Check what this kernel and container allow
 ///
-/// Every way of closing descriptors and of starting a child is tried in a throw-away process: a
-/// version number does not tell what a seccomp filter refuses, or whether /proc is genuine.
+/// Tries each method of closing descriptors and of starting a child, each in a separate process. The version of a kernel
+/// does not show which calls a seccomp filter refuses, or whether /proc is real.
 ///
-/// It fails if no way of closing works from anywhere in the chain, no child can be started, or a start
-/// would end the program that makes it: a filter traps (SIGSYS) a call of the parent.
+/// The check fails if no method closes descriptors, if no child can be started, or if a start would kill the calling
+/// program, because a filter traps (SIGSYS) a call that the parent makes.
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("doctor", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
     /// Print a JSON object instead of a table
     ///
-    /// It has system; android (null elsewhere, or an object with api_level and not_called: the calls
-    /// that a seccomp filter of this release may trap, and that are not made); exact (whether children
-    /// get exactly what they are handed); close_from (the link that --close-strategy is to be given, or
-    /// null); trials, with kind, link, name, outcome (works, refused, trapped, not-called, untrusted,
-    /// not-shared, sanitizer, leaks, died or untried), errno, signal and took_us; descriptor_limit (null
-    /// is none); loop_numbers (null where the loop refuses); operations, resources and
-    /// reserved_signals.
+    /// exact is true if children get exactly the descriptors that are named. close_strategy is the value that
+    /// --close-strategy needs for that, or null. descriptor_limit is null if there is none. loop_numbers is how many
+    /// numbers the loop closes, or null if they are too many. The other members are system, operations, resources,
+    /// reserved_signals, android and trials.
+    ///
+    /// android is null on other systems. On Android, it has api_level and not_called: the calls that are not made, because
+    /// a seccomp filter of this release may trap them.
+    ///
+    /// Each trial has kind (close or spawn), strategy (null for spawn), name, outcome, errno, signal and took_us (in
+    /// microseconds). outcome is works, refused, trapped, not-called, untrusted, not-shared, sanitizer, leaks, died or
+    /// not-run.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec doctor", "what works here"),
-    ("docker run IMAGE forkexec doctor", "what works there"),
-    ("forkexec doctor --json | jq .close_from", "for other programs"),
+    ("forkexec doctor", "check this system"),
+    ("docker run IMAGE forkexec doctor", "check a container"),
+    ("forkexec doctor --json | jq .close_strategy", "use the result in a script"),
 ];
 
-/// Tries everything and prints what came of it.
+const SEE_ALSO: help::Pages = &["forkexec(1), forkexec-run(1), close_range(2), seccomp(2), proc(5)"];
+
+/// Tries all methods and prints the results.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let survey = forkexec::probe();
+    let probe = forkexec::probe();
     let print = if options.json { print::json } else { print::table };
-    stdout::write(|out| print(&survey, out))?;
-    Ok(if words::is_exact(&survey) { Code::Ok } else { Code::Refused }.into())
+    stdout::write(|out| print(&probe, out))?;
+    Ok(if words::is_exact(&probe) { Code::Ok } else { Code::Refused }.into())
 }

@@ -1,15 +1,16 @@
-//! Durations as they are typed and as they are read.
+//! Durations as text: parsed from options, and formatted for messages.
 
 use std::time::Duration;
 
-/// Units and how many milliseconds they are; `ms` is before what it ends in.
+/// Units in milliseconds. `ms` comes before `s`, because both end in `s`.
 const UNITS: [(&str, f64); 5] = [("ms", 1.0), ("s", 1e3), ("m", 60e3), ("h", 3_600e3), ("d", 86_400e3)];
 
-/// A number, which may have a fraction, and a unit, which is seconds where there is none: `1.5`, `200ms`, `2h`.
+/// Parses a number with an optional fraction and an optional unit, such as `1.5`, `200ms` or `2h`. The default unit is
+/// seconds.
 ///
 /// # Errors
 ///
-/// It is none.
+/// Returns a message if `text` is not such a number.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let unit = UNITS.iter().find_map(|&(unit, millis)| Some((text.strip_suffix(unit)?, millis)));
     let (number, millis) = unit.unwrap_or((text, 1e3));
@@ -20,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(value * millis / 1e3).map_err(|_| format!("{text} is too long"))
 }
 
-/// Seconds with a tenth below a minute, `1:05` below an hour, `1:02:03` from there.
+/// Formats a duration: `59.9 s` below a minute, `1:05` below an hour, else `1:02:03`.
 pub(crate) fn written(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_with_fractions_and_units() {
+    fn parse_reads_fractions_and_units() {
         let cases = [
             ("10", 10_000),
             ("1.5", 1_500),
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_short_to_read() {
+    fn long_durations_have_minutes_and_hours() {
         let cases = [(0, "0.0 s"), (59_990, "59.9 s"), (65_000, "1:05"), (3_723_000, "1:02:03")];
         for (millis, text) in cases {
             assert_eq!(written(Duration::from_millis(millis)), text);

@@ -1,7 +1,7 @@
-//! How this command exits: the codes as one table, and the failure that carries one.
+//! The exit codes as one table, and the failure that carries one.
 //!
-//! Those of failures start where `env` and `timeout` start theirs, so that none collides with what a
-//! well-behaved child exits with.
+//! The codes of failures are those of `env` and `timeout`, so that they do not collide with the codes of a well-behaved
+//! child.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use crate::help;
 
-/// An exit code of ours.
+/// An exit code of this command itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Ok = 0,
@@ -20,22 +20,27 @@ pub(crate) enum Code {
     NotFound = 127,
 }
 
-/// Every code and what it means: the text of `--help` and of the manual page.
-const TABLE: [(&str, &str); 9] = [
-    ("0", "done; also where the reader of a pipe left early"),
-    ("123", "leaks --fail: there are leaks, and the program succeeded"),
-    ("124", "run --timeout: the time was over, and the program was terminated"),
-    ("125", "refused, or failed by forkexec itself; usage errors, too"),
-    ("126", "the program was found but cannot be run"),
-    ("127", "the program was not found"),
-    ("128+n", "the program was killed by signal n"),
-    ("SIGINT", "ends forkexec if it killed the program; shells show 130 for that"),
-    ("other", "what the program exited with"),
+/// The codes, the commands that have them, and their meanings: text of `--help` and of the manual pages.
+const TABLE: [(&str, &[&str], &str); 10] = [
+    ("0", ALL, "success, also if the reader of standard output closes it early"),
+    ("123", &["forkexec", "leaks"], "leaks --fail: the program succeeded, and there are leaks"),
+    ("124", &["forkexec", "run"], "run --timeout: the time was over, and SIGTERM was sent"),
+    ("125", ALL, "forkexec itself failed; also for usage errors"),
+    ("125", &["forkexec", "doctor"], "doctor: children cannot be started with exactly their descriptors"),
+    ("126", STARTS, "the program was found, but cannot be run"),
+    ("127", STARTS, "the program was not found"),
+    ("128+n", STARTS, "signal n killed the program"),
+    ("SIGINT", STARTS, "SIGINT killed the program, so it kills forkexec; shells show 130"),
+    ("other", STARTS, "the exit code of the program"),
 ];
 
-/// The section of `--help` that lists [`TABLE`].
-pub(crate) fn help() -> String {
-    let rows = TABLE.map(|(code, meaning)| format!("{code:<6}  {meaning}"));
+const ALL: &[&str] = &["forkexec", "run", "doctor", "fds", "leaks", "completions", "man"];
+const STARTS: &[&str] = &["forkexec", "run", "leaks"];
+
+/// The section of `--help` that lists the codes of one command.
+pub(crate) fn help(command: &str) -> String {
+    let rows = TABLE.iter().filter(|(_, commands, _)| commands.contains(&command));
+    let rows: Vec<_> = rows.map(|(code, _, meaning)| format!("{code:<6}  {meaning}")).collect();
     help::section("Exit status", &rows)
 }
 
@@ -45,7 +50,7 @@ impl From<Code> for ExitCode {
     }
 }
 
-/// Why a subcommand gave up, with what code to exit, and what caused it.
+/// The failure of a subcommand: an exit code, a message and its cause.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -54,23 +59,23 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure with [`Code::Refused`]. `what` is lower case and has no full stop.
+    /// Makes a failure with [`Code::Refused`]. `what` is lower case and has no full stop.
     pub(crate) fn refused(what: impl Into<String>) -> Self {
         Self::new(Code::Refused, what)
     }
 
-    /// A failure with any code.
+    /// Makes a failure with any code.
     pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), cause: None }
     }
 
-    /// Adds what caused it.
+    /// Adds the cause.
     pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// With what to exit.
+    /// Returns the exit code.
     pub(crate) fn code(&self) -> Code {
         self.code
     }

@@ -1,8 +1,7 @@
 //! `forkexec fds`: the open descriptors of this process, or of another one.
 //!
-//! This process is asked with fcntl(2) and fstat(2), which work everywhere; `/proc` only adds the
-//! targets. Another process can be asked through `/proc/PID` alone. What of it is there is found
-//! out at run time.
+//! fcntl(2) and fstat(2) inspect this process on all systems, and `/proc` adds the targets. Another process can be
+//! inspected only through `/proc/PID`. The parts of `/proc` that exist are found at run time.
 
 pub(crate) mod other;
 mod own;
@@ -14,58 +13,58 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::{help, stdout};
 pub(crate) use print::printable;
 #[cfg(test)]
 pub(crate) use row::Mode;
 pub(crate) use row::{Kind, Row};
 
-/// Show the open descriptors of a process
+/// List the open descriptors of a process
 ///
-/// Without PID these are the descriptors that this command was started with: what any program gets
-/// when it is started from the same place. Descriptors that the command opens itself are left out,
-/// and 0, 1 and 2 are missing if they were closed. None of them can show "cloexec": those did not
-/// get here.
+/// Without PID, lists the descriptors that forkexec was started with. Other programs that are started from the same place
+/// inherit the same ones. Descriptors that forkexec opens itself are left out, as are 0, 1 and 2 if they were closed. None
+/// of the descriptors is marked cloexec, because exec closes those.
 ///
-/// FD is the number. MODE is r, w, rw, or - where neither reading nor writing is possible. FLAGS are
-/// cloexec (closed by exec), append, nonblock, path (opened with `O_PATH`), async, direct, sync,
-/// dsync and noatime. KIND is file, dir, pipe, socket, char, block, link, other, or anon with a name,
-/// as in anon:eventfd. TARGET is what the descriptor leads to, or - where the system does not tell;
-/// FLAGS is ? there.
+/// The columns are FD, MODE, FLAGS, KIND and TARGET. MODE is r, w or rw, or - if the descriptor can neither be read nor
+/// written. FLAGS is a list of cloexec, append, nonblock, path (opened with O_PATH), async, direct, sync, dsync and
+/// noatime, with ? instead of cloexec if the system does not show it. KIND is file, dir, pipe, socket, char, block, link,
+/// other, or anon with a name, such as anon:eventfd. TARGET is the path, address or inode, or - if the system does not show
+/// it.
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("fds", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// The process to look into, instead of this one; needs /proc
+    /// The process to inspect, instead of forkexec itself; this needs /proc
     #[arg(value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
 
     /// Print a JSON array instead of a table
     ///
-    /// Its objects have fd, mode, cloexec (true, false, or null where the system does not tell), flags
-    /// (the others), kind, name (of anon), and target (null where the system does not tell). Bytes that
-    /// are not UTF-8 are replaced.
+    /// Each object has fd, mode, cloexec (true, false, or null if unknown), flags (without cloexec), kind, name (only for
+    /// anon), and target (null if unknown). Bytes that are not UTF-8 are replaced.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec fds", "what a program started here gets"),
-    ("forkexec fds 3</etc/passwd 0<&-", "... with these redirections"),
-    ("forkexec fds $$", "what this shell holds"),
-    ("forkexec fds --json $$ | jq '.[].target'", "for other programs"),
+    ("forkexec fds", "list what a program inherits here"),
+    ("forkexec fds 3</etc/passwd 0<&-", "with these redirections"),
+    ("forkexec fds $$", "list this shell's descriptors"),
+    ("forkexec fds --json $$ | jq '.[].target'", "use the list in a script"),
 ];
 
-/// What was found, and what the reader should know about how.
+const SEE_ALSO: help::Pages = &["forkexec(1), forkexec-leaks(1), lsof(8), fcntl(2), proc(5)"];
+
+/// The descriptors, and a note about how they were found.
 struct Listing {
     rows: Vec<Row>,
     note: Option<String>,
 }
 
-/// Gathers the descriptors and prints them.
+/// Lists the descriptors and prints them.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let listing = options.pid.map_or_else(|| Ok(own::list()), other::list)?;
     if let Some(note) = &listing.note {

@@ -2,26 +2,38 @@
 
 use anstyle::Style;
 
-/// Command lines, each with what it is good for.
+use crate::exit;
+
+/// Command lines, each with its purpose.
 pub(crate) type Examples = &'static [(&'static str, &'static str)];
+
+/// Lines with the names of other manual pages.
+pub(crate) type Pages = &'static [&'static str];
 
 /// clap's own style for headings.
 const HEADING: Style = Style::new().bold().underline();
 
-/// The examples as a section, the explanations in one column.
+/// The sections that each command has: exit status, examples, see also.
+pub(crate) fn sections(command: &str, examples: Examples, see_also: Pages) -> String {
+    let see_also = section("See also", &see_also.iter().map(ToString::to_string).collect::<Vec<_>>());
+    [exit::help(command), self::examples(examples), see_also].join("\n\n")
+}
+
+/// The examples as a section, with the purposes in one column.
 pub(crate) fn examples(examples: Examples) -> String {
     let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
-    let rows: Vec<_> = examples.iter().map(|(line, what)| format!("{line:<width$}  # {what}")).collect();
+    let rows: Vec<_> =
+        examples.iter().map(|(line, purpose)| format!("{line:<width$}  # {purpose}")).collect();
     section("Examples", &rows)
 }
 
-/// A heading and indented rows; [`split`] takes it apart again.
+/// A heading and indented rows. [`split`] is the inverse.
 pub(crate) fn section(heading: &str, rows: &[String]) -> String {
     let rows: Vec<_> = rows.iter().map(|row| format!("  {row}")).collect();
     format!("{HEADING}{heading}:{HEADING:#}\n{}", rows.join("\n"))
 }
 
-/// The sections of a text made of [`section`]s, without styles: heading, rows.
+/// Splits a text made of [`section`]s, without styles, into headings and their rows.
 pub(crate) fn split(text: &str) -> Vec<(&str, Vec<&str>)> {
     let mut sections: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in text.lines() {
@@ -38,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections_come_apart_as_they_were_joined() {
+    fn split_is_the_inverse_of_section() {
         let text = section("Examples", &["a  # b".into(), "c".into()])
             + "\n\n"
             + &section("Exit status", &["0".into()]);

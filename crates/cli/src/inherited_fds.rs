@@ -1,4 +1,4 @@
-//! From a number on the command line to a descriptor: the only room where that is done.
+//! Conversion of numbers on the command line to descriptors. No other module does that.
 
 use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
@@ -6,11 +6,11 @@ use std::os::fd::BorrowedFd;
 use crate::exit::Failure;
 use crate::started;
 
-/// A descriptor's number: decimal digits, no more than a descriptor can have.
+/// Parses the number of a descriptor.
 ///
 /// # Errors
 ///
-/// It is not.
+/// Returns a message if `text` has other characters than decimal digits, or is too high for a descriptor.
 pub(crate) fn number(text: &str) -> Result<i32, String> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_decimal {
@@ -19,11 +19,11 @@ pub(crate) fn number(text: &str) -> Result<i32, String> {
     text.parse().map_err(|_| format!("{text} is higher than a descriptor can be"))
 }
 
-/// One number, or two with a hyphen between them and all that lies between.
+/// Parses a number, or a range such as `5-9`.
 ///
 /// # Errors
 ///
-/// It is neither, or the second is below the first.
+/// Returns a message if `text` is neither, or if the second number is below the first.
 pub(crate) fn range(text: &str) -> Result<RangeInclusive<i32>, String> {
     let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) else {
         let fd = number(text)?;
@@ -33,23 +33,23 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<i32>, String> {
     if last < first { Err(format!("{last} is below {first}")) } else { Ok(first..=last) }
 }
 
-/// A range as it was typed.
+/// Formats a range as it was typed.
 pub(crate) fn typed(range: &RangeInclusive<i32>) -> String {
     let (first, last) = (range.start(), range.end());
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
-/// The descriptor with this number. `option` names it as it was typed.
+/// Borrows the descriptor with this number. `option` is the option as it was typed, for the error.
 ///
 /// # Errors
 ///
-/// It is not open, or was not when this process started.
+/// Fails if the descriptor is not open, or was not open when this process started.
 pub(crate) fn borrow(option: &str, fd: i32) -> Result<BorrowedFd<'static>, Failure> {
     if started::was_closed(fd) || !is_open(fd) {
         return Err(Failure::refused(format!("{option}: descriptor {fd} is not open")));
     }
-    // SAFETY: it is open, as just seen. It was so when this process started, because nothing is opened before all
-    // numbers were borrowed, and nothing here closes what it did not open.
+    // SAFETY: the descriptor is open. It was open when this process started, because this command opens nothing before all
+    // numbers are borrowed, and it closes only descriptors that it opened.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_has_two_ends_in_order() {
+    fn range_is_a_number_or_two_in_order() {
         for (text, range_of) in [("3", 3..=3), ("3-3", 3..=3), ("5-9", 5..=9)] {
             assert_eq!(range(text), Ok(range_of));
         }

@@ -1,7 +1,7 @@
-//! `forkexec leaks`: runs a program, and reports the descriptors that were inherited without being asked for.
+//! `forkexec leaks`: runs a program, and reports the descriptors that processes inherited without being asked for.
 //!
-//! In `platform`, where that is possible: `linux` traces, with what a program is told of (`mentions`) and what was wished (`options`);
-//! `found` is what comes of it, `print` how it is said.
+//! The modules are in `platform`: `linux` traces, `mentions` finds descriptors in the arguments and environment of a
+//! program, `options` are the settings, `report` is the result, and `print` writes it.
 
 mod platform;
 
@@ -14,97 +14,108 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::run::outcome;
 use crate::{help, inherited_fds};
-use platform::options::{self, Wanted};
+use platform::options::{self, Settings};
 use platform::report::Traced;
 use platform::{print, trace};
 
-/// Run a program and report the descriptors that leak into children
+/// Run a program and report the descriptors that leak into its children (Linux)
 ///
-/// Every exec in the program and its descendants is looked at. Reported is each descriptor above 2 that a process got from
-/// its parent and has after exec, though nobody asked for that: what it leads to, who opened it and by which call, and who
-/// inherited it. Without a leak nothing is said.
+/// Traces the program and all its descendants, and checks the descriptors of each process right after exec. A leak is a
+/// descriptor above 2 that a process inherited from its parent, but that nothing asked for. The report has the file behind
+/// each leak, the process and the call that opened it, and the processes that inherited it. Without a leak, nothing is
+/// printed.
 ///
-/// A descriptor was asked for if, between its start and its exec, the child itself placed it under its number (dup2), opened
-/// it, made it inheritable, looked at its close-on-exec flag, or closed a range that begins or ends right beside it; if the
-/// program is told of it (/dev/fd/N, an argument fd=N or --some-fd N, a variable that ends in FD or FDS, LISTEN_FDS, make's
-/// job server); or if the parent placed it by dup2 and took it away again before it started another child, as a shell does
-/// for "prog 7<file". What a process opened itself and takes along in its own exec is not inherited. What a shell keeps open
-/// for itself, as by "exec 7<file", is inherited by all that it starts, and reported.
+/// The child asks for a descriptor if, between its start and its exec, it opens the descriptor, places it under its number
+/// (dup2), makes it inheritable, reads its close-on-exec flag, or closes a range that begins or ends next to it.
 ///
-/// The program gets 0, 1, 2 and what --keep names. forkexec exits as it does, after the last of its descendants has ended.
-/// Signals are forwarded to the program as by `forkexec run`; when it has ended, to all that are left.
-/// Programs are traced (ptrace): another debugger cannot trace them too, set-user-id programs run without privileges unless
-/// forkexec has them, and if forkexec is killed, so are all of them.
+/// The arguments or the environment of the program ask for a descriptor by /dev/fd/N, an argument fd=N or --some-fd N, a
+/// variable whose name ends in FD or FDS, LISTEN_FDS, or make's job server.
+///
+/// The parent asks for a descriptor if it places the descriptor by dup2, and removes it before it starts another child, as
+/// a shell does for "prog 7<file". But after "exec 7<file", all children of the shell inherit the descriptor, and it is
+/// reported. A descriptor that a process opens itself and keeps in its own exec is not inherited.
+///
+/// The program gets 0, 1, 2 and the descriptors that --keep names. Signals are forwarded to the program as by 'forkexec
+/// run', and after its end to all remaining descendants. When the last one has ended, forkexec exits as the program did.
+///
+/// Tracing by ptrace(2) has limits. No other debugger can trace the same processes. Set-user-id programs get no privileges
+/// that forkexec does not have. If forkexec is killed, all traced processes are killed. The processor must be x86_64,
+/// aarch64 or riscv64.
 #[derive(Args)]
 #[command(
     override_usage = "forkexec leaks [OPTIONS] [--] <PROGRAM> [ARGS]...",
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("leaks", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// The program and its arguments; what follows PROGRAM is the program's own
+    /// The program and its arguments; options after PROGRAM belong to the program
     #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
 
-    /// Give the program these of our descriptors, too
+    /// Keep descriptors open in the program, with their numbers
     ///
-    /// Numbers, ranges such as 5-9, and lists of both such as 3,5-9. Every one of them must be open. That the program has
-    /// them is no leak; that its children have them may be one.
+    /// FDS is a list of numbers and ranges, such as 3,5-9. Each of the descriptors must be open. They are no leak in the
+    /// program itself, but can be one in its children.
     #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = inherited_fds::range, allow_hyphen_values = true)]
     keep: Vec<RangeInclusive<i32>>,
 
-    /// Do not report descriptors with these numbers
+    /// Do not report descriptors with these numbers, such as 3,5-9
     #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = inherited_fds::range, allow_hyphen_values = true)]
     allow: Vec<RangeInclusive<i32>>,
 
-    /// Do not report descriptors of these kinds: file, dir, pipe, socket, char, block, link, other, anon, anon:NAME
+    /// Do not report descriptors of these kinds: file, dir, pipe, socket, char, block, link, other, anon or anon:NAME
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = options::kind)]
     ignore_kind: Vec<String>,
 
-    /// Exit with 123 if there are leaks and the program itself succeeds
+    /// Exit with 123 if there are leaks and the program succeeds
     #[arg(long)]
     fail: bool,
 
-    /// Write the report to this file instead of standard error; it is made anew
+    /// Write the report to FILE instead of standard error; an existing file is replaced
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
-    /// Report as one JSON object, leaks or not
+    /// Report as one JSON object, even without leaks
     ///
-    /// It has execs (how many were seen), leaks, and unseen (programs whose descriptors could not be listed). A leak has what
-    /// `fds --json` tells of a descriptor; opened, the call that opened it, or null if that was none that is traced; then, the
-    /// last call that duplicated it or made it inheritable, or null; held_by, who had it when the first heir was started; and
-    /// inherited_by. Each of these has pid, program and args; the calls have call, and an heir has fd and times, too.
+    /// The object has execs (their number), leaks, and unseen (programs whose descriptors could not be listed).
+    ///
+    /// A leak has the members of 'forkexec fds --json', and opened, then, held_by and inherited_by. opened is the call that
+    /// opened the descriptor, or null if it is not a traced call. then is the last call that duplicated it or made it
+    /// inheritable, or null. held_by is the process that had it when the first inheritor was started. inherited_by is a
+    /// list of the inheritors. Each of these has pid, program and args. Calls also have call, and inheritors have fd and
+    /// times.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec leaks -- make -j4", "what do the compilers get?"),
-    ("forkexec leaks --fail -- ./test.sh", "123 if anything leaks"),
-    ("forkexec leaks --allow 3,4 -- make", "but for these"),
-    ("forkexec leaks --json --output l.json -- server", "for other programs"),
+    ("forkexec leaks -- make -j4", "what do compilers inherit?"),
+    ("forkexec leaks --fail -- ./test.sh", "exit with 123 for a leak"),
+    ("forkexec leaks --allow 3,4 -- make", "ignore 3 and 4"),
+    ("forkexec leaks --json --output l.json -- server", "JSON in a file"),
 ];
 
-/// Runs the program and reports.
+const SEE_ALSO: help::Pages = &["forkexec(1), forkexec-fds(1), forkexec-run(1), strace(1), ptrace(2)"];
+
+/// Runs the program and reports the leaks.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    // Descriptors are borrowed by their numbers before this file is opened, which is another process's business.
+    // Checked before the output file is opened: its number could be one of these.
     for range in &options.keep {
         for fd in range.clone() {
             inherited_fds::borrow(&format!("--keep {}", inherited_fds::typed(range)), fd)?;
         }
     }
     let output = options.output.as_ref().map(create).transpose()?;
-    let wanted = Wanted {
+    let settings = Settings {
         command: options.command.clone(),
         keep: options.keep.clone(),
         allowed: options.allow.clone(),
         ignored_kinds: options.ignore_kind.clone(),
     };
-    let traced = trace(&wanted)?;
+    let traced = trace(&settings)?;
     report(options, output, &traced)?;
     let fails = options.fail && traced.status.success() && !traced.leaks.is_empty();
     if outcome::is_interrupt(traced.status) {
@@ -121,7 +132,7 @@ fn create(path: &PathBuf) -> Result<File, Failure> {
 fn report(options: &Options, output: Option<File>, traced: &Traced) -> Result<(), Failure> {
     let print = if options.json { print::json } else { print::text };
     let Some(file) = output else {
-        // Whoever does not want to hear it closed standard error.
+        // Standard error may be closed on purpose.
         let _ = print(traced, &mut anstream::stderr().lock());
         return Ok(());
     };

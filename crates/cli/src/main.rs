@@ -1,8 +1,7 @@
-//! The `forkexec` command: starts programs that get exactly the descriptors they were handed,
-//! and shows who holds which.
+//! The `forkexec` command: starts programs with exactly the descriptors that its options name, and finds leaked ones.
 //!
-//! One file a subcommand. Its options are one struct whose field docs are the help, the manual
-//! page and the completions; its `run` answers with an exit code or a [`exit::Failure`].
+//! Each subcommand has one file. The options are one struct, whose field docs are the text of the help, the manual page
+//! and the completions. Its `run` returns an exit code or an [`exit::Failure`].
 
 mod cli;
 mod completions;

@@ -1,4 +1,4 @@
-//! `forkexec man`: the manual pages, made from the same text as `--help`.
+//! `forkexec man`: the manual pages, from the same text as `--help`.
 
 use std::fs;
 use std::io;
@@ -10,29 +10,31 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use crate::cli::Cli;
-use crate::exit::{self, Code, Failure};
+use crate::exit::{Code, Failure};
 use crate::{help, stdout};
 
-/// Print the manual page of this command, or write all pages
+/// Print the manual page of forkexec, or write all pages to a directory
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
-    after_long_help = help::examples(EXAMPLES) + "\n\n" + &exit::help(),
+    after_long_help = help::sections("man", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// Write one page per subcommand into this directory, instead of printing
+    /// Write the page of forkexec and of each subcommand to DIR, instead of printing
     ///
-    /// The directory is made if it is not there.
+    /// DIR is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec man | man -l -", "read it"),
+    ("forkexec man | man -l -", "read the page"),
     ("forkexec man --dir /usr/local/share/man/man1", "install all pages"),
 ];
 
-/// Prints the page of the whole command, or writes every page to a file.
+const SEE_ALSO: help::Pages = &["forkexec(1), forkexec-completions(1), man(1)"];
+
+/// Prints the page of `forkexec`, or writes each page to a file.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -56,7 +58,7 @@ fn write_pages(command: &Command, dir: &Path) -> Result<(), Failure> {
 
 /// The file name and the text of one command's page.
 ///
-/// `clap_mangen` would fold the sections below the options into one paragraph named "EXTRA".
+/// `clap_mangen` itself would fold the sections below the options into one paragraph named "EXTRA".
 fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     let man = Man::new(command.clone())
         .source(concat!("forkexec ", env!("CARGO_PKG_VERSION")))
@@ -75,7 +77,7 @@ fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     Ok((man.get_filename(), text))
 }
 
-/// Sections as in `--help`, their lines kept as they are.
+/// The sections of `--help`, with their line breaks.
 fn below_options(text: &str) -> Roff {
     let mut roff = Roff::new();
     for (heading, rows) in help::split(text) {
@@ -93,14 +95,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_has_examples_and_exit_codes_as_sections() {
+    fn each_page_has_the_usual_sections_in_order() {
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
             let (name, text) = page(command).expect("a vector takes all");
             let text = String::from_utf8(text).expect("pages are text");
-            for line in [".SH EXAMPLES", ".SH \"EXIT STATUS\"", "125     refused"] {
-                assert!(text.contains(line), "{name} has no {line}:\n{text}");
+            let mut rest = text.as_str();
+            for line in [
+                ".SH NAME\n",
+                ".SH SYNOPSIS\n",
+                ".SH DESCRIPTION\n",
+                ".SH OPTIONS\n",
+                ".SH \"EXIT STATUS\"\n",
+                "\n125     ",
+                ".SH EXAMPLES\n",
+                ".SH \"SEE ALSO\"\n",
+            ] {
+                let (_, after) =
+                    rest.split_once(line).unwrap_or_else(|| panic!("no {line} in {name}:\n{text}"));
+                rest = after;
             }
             assert!(!text.contains('\u{1b}'), "{name} has styles");
             let is_wrapper = name == "forkexec-run.1";

@@ -1,6 +1,6 @@
-//! `forkexec run`: starts a program with exactly what is named, waits for it, and exits as it did.
+//! `forkexec run`: starts a program with exactly the descriptors that the options name, waits for it, and exits as it did.
 //!
-//! One file a group of options: each says what its options mean and applies them to the command.
+//! Each group of options has one file, which parses the options and applies them to the command.
 
 mod arrivals;
 mod deadline;
@@ -28,49 +28,51 @@ use std::time::Instant;
 use clap::{Args, ValueHint};
 use forkexec::Command;
 
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::fds::printable;
 use crate::help;
 use progress::Progress;
 use report::{End, Format};
 use summary::When;
 
-/// Start a program with exactly the descriptors that are named
+/// Start a program with exactly the descriptors that you name
 ///
-/// The program gets 0, 1, 2 and what --keep and --map name; everything else is closed, close-on-exec
-/// or not. One of 0, 1 and 2 that is closed here is closed there. No signal is blocked. A program
-/// named without a slash is searched in the PATH that it will have.
+/// The program gets 0, 1, 2 and the descriptors that --keep and --map name. All others are closed, with or without
+/// close-on-exec. If 0, 1 or 2 is closed in forkexec, it is closed in the program. No signal is blocked in the program. A
+/// PROGRAM without a slash is looked up in the PATH that the program will have.
 ///
-/// forkexec waits and exits with the program's own code, or with 128 + n if signal n killed it. It
+/// forkexec waits for the program, and exits with its exit code, or with 128 + n if signal n killed it. Meanwhile it
 /// forwards signals, and stops and continues together with the program.
 #[derive(Args)]
 #[command(
     override_usage = "forkexec run [OPTIONS] [--] <PROGRAM> [ARGS]...",
     after_help = help::examples(EXAMPLES),
-    after_long_help = [help::examples(EXAMPLES), manual::sections(), exit::help()].join("\n\n"),
+    after_long_help = manual::sections() + "\n\n" + &help::sections("run", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// The program and its arguments; what follows PROGRAM is the program's own
+    /// The program and its arguments; options after PROGRAM belong to the program
     #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
 
-    /// Say on standard error how the program was started and how it ended
+    /// Report on standard error how the program starts and ends
     ///
-    /// The text form says when it starts: the method, what closed the descriptors, and when each
-    /// stage began; and when it ends. The JSON form is one object at the end. A program that does
-    /// not start has no report.
+    /// The text report has the method that started the program, the method that closed the other descriptors, the time at
+    /// which each stage began, and the end of the program. A program that does not start has no report.
+    ///
+    /// The JSON report is one object, printed when the program has ended: pid, method, close_method, stages (a list of
+    /// objects with stage and began_us), code, signal, overdue (null, "terminated" or "killed"), took_us, user_us,
+    /// system_us and max_rss_kib. Times are in microseconds. Unknown values are null.
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     report: Option<Format>,
 
-    /// Say on standard error what the program used: time, processors, memory
+    /// Print on standard error the time, processor time and memory that the program used
     ///
-    /// One line at its end, on a terminal, or wherever standard error leads with `always`. Processor time is that of the
-    /// program and of all descendants that were waited for; memory is the most that one of them had at a time, and not less
-    /// than what forkexec itself has.
+    /// One line, when the program has ended. Processor time is that of the program and of all descendants that were waited
+    /// for. Memory is the highest resident set size of one of these processes. It is not below that of forkexec itself.
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     summary: Option<When>,
 
-    /// Show on standard error, if that is a terminal, how long the program has run
+    /// Show the elapsed time while the program runs, if standard error is a terminal
     #[arg(long)]
     progress: bool,
 
@@ -93,17 +95,22 @@ pub(crate) struct Options {
 }
 
 const EXAMPLES: help::Examples = &[
-    ("forkexec run make -j4", "make gets 0, 1 and 2 alone"),
-    ("forkexec run --map 5:3 server", "server gets our 5 as its 3"),
-    ("forkexec run --stdin null --setsid daemon", "no input, no terminal"),
-    ("forkexec run --keep-groups --user nobody id", "as somebody else"),
-    ("forkexec run --limit nofile=64 --report sh", "say how it was started"),
-    ("forkexec run --timeout 5m --kill-after 10 job", "not longer than that"),
-    ("forkexec run --timeout 1h --kill-tree make", "nor what it started"),
-    ("forkexec run --stderr stdout job | less", "both into the pipe"),
+    ("forkexec run make -j4", "make gets only 0, 1 and 2"),
+    ("forkexec run --map 5:3 server", "give it descriptor 5 as its 3"),
+    ("forkexec run --stdin null --setsid daemon", "no input and no terminal"),
+    ("forkexec run --keep-groups --user nobody id", "run as another user"),
+    ("forkexec run --limit nofile=64 --report sh", "report how it starts"),
+    ("forkexec run --timeout 5m --kill-after 10 job", "end it after 5 minutes"),
+    ("forkexec run --timeout 1h --kill-tree make", "end its descendants, too"),
+    ("forkexec run --stderr stdout job | less", "both outputs to the pipe"),
 ];
 
-/// Starts the program, waits for it, and gives its exit code.
+const SEE_ALSO: help::Pages = &[
+    "forkexec(1), forkexec-leaks(1), env(1), nohup(1), setsid(1), timeout(1),",
+    "execve(2), setrlimit(2), cgroups(7), environ(7), signal(7)",
+];
+
+/// Starts the program, waits for it, and returns its exit code.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let program = printable(&options.command.first().map(|name| name.to_string_lossy()).unwrap_or_default());
     let mut command = command(options)?;
@@ -113,7 +120,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let (mut child, mut watch) =
         watch::spawn(&mut command, plan(options)?, |error| outcome::failure(options, error))?;
-    drop(command); // what it holds open is the child's alone
+    drop(command); // closes this process's copies of the child's descriptors
     report::started(options.report, &child);
     let mut progress = Progress::new(options.progress, &program, started);
     let waited = options.deadline.wait(&mut child, &mut watch, &mut progress);
@@ -124,13 +131,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     report::ended(options.report, &child, &end);
     summary::print(options.summary, &program, &end);
     if overdue.is_none() && outcome::is_interrupt(status) {
-        drop(child); // its control group is removed with it
+        drop(child); // removes its control group
         outcome::interrupt(watch.missed_interrupt());
     }
     Ok(outcome::code_of_run(options, status, overdue))
 }
 
-/// How the program is watched.
+/// Returns the settings of the watch over the program.
 fn plan(options: &Options) -> Result<watch::Plan, Failure> {
     options.orphans.apply()?;
     let to_group = options.deadline.holds_tree() && options.surroundings.leads_group();
@@ -138,10 +145,10 @@ fn plan(options: &Options) -> Result<watch::Plan, Failure> {
     Ok(watch::Plan { terminal, to_group, keeps_ignored: options.signals.keeps_ignored() })
 }
 
-/// Everything that was asked for, as the library's command.
+/// Converts the options to a command of the library.
 ///
-/// Numbers become descriptors before anything is opened or looked up: a number that this command opened for itself is
-/// not one that it was handed.
+/// Numbers are converted to descriptors before this command opens anything: otherwise a number could be one that it opened
+/// itself.
 fn command(options: &Options) -> Result<Command<'static>, Failure> {
     let (program, args) =
         options.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;

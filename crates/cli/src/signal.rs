@@ -1,12 +1,12 @@
-//! Signals by name and by number.
+//! Names and numbers of signals.
 
 use nix::sys::signal::Signal;
 
-/// The number of a signal written as `SIGTERM`, `TERM`, `term` or `15`.
+/// Parses a signal, such as `SIGTERM`, `TERM`, `term` or `15`. Any number is accepted.
 ///
 /// # Errors
 ///
-/// It is neither a number nor a name. Whether the number is a signal's is not looked at.
+/// Returns a message if `text` is neither a number nor the name of a signal.
 pub(crate) fn parse(text: &str) -> Result<i32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
@@ -16,7 +16,7 @@ pub(crate) fn parse(text: &str) -> Result<i32, String> {
     name.parse::<Signal>().map(|signal| signal as i32).map_err(|_| format!("no signal is named {text:?}"))
 }
 
-/// `SIGTERM`, or `signal 40` where there is no name.
+/// Returns the name of a signal, such as `SIGTERM`, or `signal 40` if it has none.
 pub(crate) fn name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_are_read() {
+    fn parse_reads_names_and_numbers() {
         let cases = [
             ("SIGTERM", Ok(libc::SIGTERM)),
             ("term", Ok(libc::SIGTERM)),
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_has_words() {
+    fn signal_without_a_name_is_a_number() {
         assert_eq!((name(libc::SIGKILL).as_str(), name(40).as_str()), ("SIGKILL", "signal 40"));
     }
 }

@@ -1,4 +1,4 @@
-//! The two ways out: whole answers on standard output, notes on standard error.
+//! Output: results on standard output, notes on standard error.
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
@@ -7,13 +7,13 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use crate::exit::Failure;
 use crate::started;
 
-/// Lets `print` write to standard output, without colours where they are not wanted.
+/// Lets `print` write to standard output, and removes colours that are not wanted.
 ///
-/// A reader that left early (`forkexec fds | head -1`) has what it wanted: that is success.
+/// Succeeds if the reader closes its end early (`forkexec fds | head -1`).
 ///
 /// # Errors
 ///
-/// Standard output was closed, or does not take what is written.
+/// Fails if standard output was closed at the start, or if a write fails.
 pub(crate) fn write(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     if started::was_closed(1) {
         let closed = io::Error::from_raw_os_error(libc::EBADF);
@@ -28,20 +28,20 @@ pub(crate) fn write(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Res
     }
 }
 
-/// Says `text` on standard error, if anybody can hear it.
+/// Writes `text` to standard error. Errors are ignored.
 pub(crate) fn note(text: &str) {
     from_background(|| drop(writeln!(anstream::stderr(), "forkexec: {text}")));
 }
 
-/// Writes to a terminal even if another process group is in its foreground.
+/// Writes to a terminal even if another process group is in the foreground.
 ///
-/// Where the terminal is set to stop that (`stty tostop`), a handler of `SIGTTOU` would run at each try, and the write would be
-/// tried again for ever. If the signal is blocked, the terminal takes what is written.
+/// With `stty tostop`, each write from the background would run the `SIGTTOU` handler and be retried without end. If the
+/// signal is blocked, the write succeeds.
 pub(crate) fn from_background(write: impl FnOnce()) {
     let before = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     write();
     if let Ok(before) = before {
-        // A mask that was in force a moment ago is valid.
+        // The mask was in force a moment ago, so it is valid.
         let _ = before.thread_set_mask();
     }
 }

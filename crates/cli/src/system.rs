@@ -1,5 +1,7 @@
-//! The one place that selects a system: units, the sender of a signal, the adoption of orphans, a clock that runs while a
-//! process is stopped, and the constructor that runs before `main`. All modules have the same items.
+//! The one place that selects an operating system.
+//!
+//! All its modules have the same items: the unit of `ru_maxrss`, the sender of a signal, the adoption of orphans, and a
+//! timer that runs while the process is stopped. They also list the constructor that runs before `main`.
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
@@ -23,17 +25,17 @@ cfg_if::cfg_if! {
     }
 }
 
-/// The `ru_maxrss` of getrusage(2) in KiB. Systems that count nothing say 0.
+/// Converts the `ru_maxrss` of getrusage(2) to KiB. Returns `None` for 0, the value of systems that do not count.
 pub(crate) fn max_rss_kib(max_rss: impl TryInto<u64>) -> Option<u64> {
     let count = max_rss.try_into().ok().filter(|&count| count > 0)?;
     Some(count / RSS_PER_KIB)
 }
 
-/// The sender of a signal, as far as the system tells.
+/// The sender of a signal, as the system reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// A process, by kill(2) and the like, or by a timer of its own; 0 is one outside of this pid namespace.
+    /// A process, by kill(2) or a similar call, or by one of its timers. 0 is a process outside of this pid namespace.
     Process(i32),
-    /// The kernel: a key at the terminal, a hang-up, a limit.
+    /// The kernel: for a key at the terminal, a hang-up or a resource limit.
     Kernel,
 }

@@ -1,4 +1,4 @@
-//! The expected calls.
+//! What is written down.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use forkexec::{Command, Resource, SpawnPolicy, Stdio};
 
 use crate::world;
 
-/// The name of a call, and its purpose.
+/// A call by its name, and what it is for.
 pub type Known = (&'static str, &'static str);
 
-/// Calls in the order in which the processes make them.
+/// Calls in the order in which they are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// The parent's.
@@ -21,99 +21,102 @@ pub struct Cost {
     pub child: &'static [Known],
 }
 
-/// The calls of a start without options.
+/// What a start costs that asks for nothing.
 pub const BY_CLONE: Cost = Cost {
     parent: &[
-        ("rt_sigprocmask", "blocks all signals, so no handler of the parent runs in the child"),
-        ("clone3", "starts the child with shared memory and descriptor table, and returns its pidfd"),
-        ("rt_sigprocmask", "restores the mask"),
-        ("wait4", "`__WCLONE`, without waiting: detects a child that died inside execve"),
+        ("rt_sigprocmask", "blocks all signals: no handler of the parent's runs in the child"),
+        ("clone3", "starts the child, which borrows memory and descriptor table, and gives a pidfd of it"),
+        ("rt_sigprocmask", "sets the mask back"),
+        (
+            "wait4",
+            "`__WCLONE`, without waiting: a child that died in its exec is told from one that runs its program",
+        ),
     ],
     child: &[
         (
             "close_range",
-            "`CLOSE_RANGE_UNSHARE`: gives the child its own table, without copying numbers above the highest that it needs",
+            "`CLOSE_RANGE_UNSHARE`: a table of its own, of which what lies above the highest number needed is not even copied",
         ),
-        ("rt_sigaction", "sets the default action of `SIGPIPE`"),
-        ("rt_sigaction", "sets the default action of `SIGCHLD`"),
-        ("rt_sigaction", "sets the default action of `SIGXFSZ`"),
+        ("rt_sigaction", "`SIGPIPE` is not ignored any more"),
+        ("rt_sigaction", "`SIGCHLD` is not ignored any more"),
+        ("rt_sigaction", "`SIGXFSZ` is not ignored any more"),
         ("rt_sigprocmask", "sets the program's mask"),
         ("execve", "runs the program"),
     ],
 };
 
-/// The calls of a start by fork(2) without options. Other calls of the C library's fork(3) are not listed, nor are those for
-/// signals: [`LOOKS`], and one more for each signal that gets another disposition.
+/// What a start by fork(2) costs that asks for nothing, but for what the C library's fork(3) does beside, and for signals:
+/// [`LOOKS`], and one more for each signal that gets another disposition.
 pub const BY_FORK: Cost = Cost {
     parent: &[
-        ("mmap", "maps shared memory for the report"),
-        ("pipe2", "creates a pipe that tells when to read the report"),
-        ("fstat", "identifies the pipe, because a pre-exec closure may replace it"),
-        ("getpid", "gets the parent's id, for `die_with_parent` and `/proc`"),
-        ("rt_sigprocmask", "blocks all signals, so no handler of the parent runs in the child"),
+        ("mmap", "memory that stays shared: the child reports in it"),
+        ("pipe2", "a pipe whose end says when to look there"),
+        ("fstat", "which file that is: a pre-exec closure may have put another in its place"),
+        ("getpid", "what the child's parent is, for dying with it and for `/proc`"),
+        ("rt_sigprocmask", "blocks all signals: no handler of the parent's runs in the child"),
         (
             "rt_sigprocmask",
-            "unblocks the signal for changes of ids: a thread that changes ids may hold a lock that fork or its handlers wait for",
+            "takes part in changes of ids again: who changes them may hold what fork or its handlers wait for",
         ),
         ("fork", "starts the child"),
-        ("rt_sigprocmask", "restores the mask"),
-        ("close", "closes the pipe's writing end"),
-        ("ppoll", "waits for the child; after a moment the parent checks by itself"),
-        ("read", "reads the child's byte: it is about to exec"),
+        ("rt_sigprocmask", "sets the mask back"),
+        ("close", "the pipe's writing end"),
+        ("ppoll", "waits for the child, or for a moment: then the parent looks for itself"),
+        ("read", "the child's byte: it is about to exec"),
         ("ppoll", "as above"),
-        ("read", "reads end of file: the child executed its program, or died"),
-        ("setpgid", "moves the child to an impossible group: `EACCES` means that it runs a program"),
-        ("setpgid", "the same for the parent: another errno shows that no filter answers"),
-        ("close", "closes the pipe's reading end"),
-        ("munmap", "unmaps the shared memory"),
-        ("pidfd_open", "opens the child's pidfd"),
+        ("read", "the end of the pipe: it did, or died"),
+        ("setpgid", "of the child, to a group that cannot be: `EACCES` says that it runs a program"),
+        ("setpgid", "of the parent itself: another answer says that it is not a filter's"),
+        ("close", "the pipe's reading end"),
+        ("munmap", "the shared memory"),
+        ("pidfd_open", "a pidfd of the child"),
     ],
     child: &[
         ("rt_sigprocmask", "sets the program's mask"),
-        ("close_range", "closes everything below the pipe's number"),
-        ("close_range", "closes everything above it"),
-        ("write", "writes a byte: it is about to exec"),
+        ("close_range", "what lies below the pipe's number"),
+        ("close_range", "what lies above it"),
+        ("write", "a byte: it is about to exec"),
         ("execve", "runs the program"),
     ],
 };
 
-/// The signals that a forked child checks, because it inherits its parent's handlers.
+/// What a child costs that was born with its parent's handlers: a look at each signal.
 pub const LOOKS: usize = 64;
 
-/// The call for each gap between descriptors of the program, below the highest one that the child needs.
-pub const GAP: Known = ("close_range", "closes a gap between descriptors of the program");
+/// What each gap costs between descriptors that the program gets, below the highest one that the child needs.
+pub const GAP: Known = ("close_range", "a gap between what the program gets");
 
-/// The parent's calls for a child with other ids that shares its memory, once for user and group.
+/// What a child of other ids costs the parent that shares memory with it, once for user and group.
 pub const NEW_IDS: [Known; 3] = [
-    ("getpid", "checks whether this process was forked since its last start with other ids"),
-    ("prctl", "reads whether the memory may be traced, because a change of ids clears that"),
-    ("prctl", "makes the memory as traceable as before"),
+    ("getpid", "whether this process was forked since its last start under other ids"),
+    ("prctl", "whether the memory may be traced, which a change of ids takes from it"),
+    ("prctl", "gives that back"),
 ];
 
-/// An operation of a command.
+/// Something that may be asked of a command.
 pub struct Operation {
-    /// Its name on a command line.
+    /// How it is called on a command line.
     pub name: &'static str,
-    /// Its method, as the document shows it.
+    /// How it is asked for, as the document has it.
     pub method: &'static str,
-    /// Its calls besides the constant.
+    /// What it costs beside the constant.
     pub cost: Cost,
-    /// The gaps that the child closes if this is the only operation.
+    /// How many gaps it leaves to be closed, where it is the only one that is asked for.
     pub gaps: usize,
     /// Whether the child gets other ids: [`NEW_IDS`].
     pub changes_ids: bool,
-    /// Whether it needs root.
+    /// Whether only the superuser may have it.
     pub is_privileged: bool,
-    /// Adds it to a command.
+    /// Asks for it.
     pub ask: for<'a> fn(&'a mut Command<'static>) -> &'a mut Command<'static>,
 }
 
 impl Operation {
-    /// Returns the operation of this name.
+    /// The one of this name.
     ///
     /// # Panics
     ///
-    /// If no operation has this name.
+    /// If there is none.
     pub fn named(name: &str) -> &'static Self {
         let found = OPERATIONS.iter().find(|operation| operation.name == name);
         found.unwrap_or_else(|| panic!("no operation is called {name}"))
@@ -134,61 +137,52 @@ const fn costing(parent: &'static [Known], child: &'static [Known]) -> Operation
 
 const NOBODY: u32 = 65_534;
 
-/// All operations that the document counts.
+/// All that is counted.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "null",
         method: "`stdin(Stdio::null())`",
         gaps: 1,
         ask: |command| command.stdin(Stdio::null()),
-        ..costing(&[], &[("dup3", "moves `/dev/null` to 0")])
+        ..costing(&[], &[("dup3", "`/dev/null` onto 0")])
     },
     Operation {
         name: "captured",
         method: "`stdout(Stdio::piped())`",
         gaps: 1,
         ask: |command| command.stdout(Stdio::piped()),
-        ..costing(
-            &[("pipe2", "creates the pipe"), ("close", "closes the child's end")],
-            &[("dup3", "moves the pipe to 1")],
-        )
+        ..costing(&[("pipe2", "the pipe"), ("close", "the child's end")], &[("dup3", "the pipe onto 1")])
     },
     Operation {
         name: "kept",
         method: "`keep_fd`, twice",
         gaps: 1,
         ask: |command| command.keep_fd(pipe_at(20)).keep_fd(pipe_at(21)),
-        ..costing(
-            &[],
-            &[
-                ("fcntl", "clears close-on-exec of the first"),
-                ("fcntl", "clears close-on-exec of the second"),
-            ],
-        )
+        ..costing(&[], &[("fcntl", "the first survives exec"), ("fcntl", "the second survives exec")])
     },
     Operation {
         name: "mapped",
         method: "`map_fd`",
         gaps: 1,
         ask: |command| command.map_fd(io::pipe().expect("a pipe can be made").0, 10),
-        ..costing(&[], &[("dup3", "duplicates the source to the target")])
+        ..costing(&[], &[("dup3", "the source onto the target")])
     },
     Operation {
         name: "high",
-        method: "`map_fd` of a number from 64 up, which borrows a low number",
+        method: "`map_fd` of a number from 64 up, which is lent a low one",
         gaps: 2,
         ask: |command| command.map_fd(pipe_at(200), 11),
         ..costing(
             &[
-                ("fstat", "checks that the low number is still ours"),
-                ("dup3", "duplicates the source to the low number"),
-                ("fstat", "identifies the file"),
-                ("fstat", "checks afterwards that it is still that file"),
-                ("fstat", "checks that the placeholder is still ours"),
-                ("dup3", "returns the placeholder to the low number"),
-                ("fstat", "checks that it is there"),
+                ("fstat", "whether the low number still is ours"),
+                ("dup3", "onto the low number"),
+                ("fstat", "which file that is"),
+                ("fstat", "afterwards: whether it is that file still"),
+                ("fstat", "whether the placeholder still is ours"),
+                ("dup3", "the placeholder onto the low number"),
+                ("fstat", "whether it is there"),
             ],
-            &[("dup3", "duplicates the low number to the target")],
+            &[("dup3", "the low number onto the target")],
         )
     },
     Operation {
@@ -196,26 +190,26 @@ pub const OPERATIONS: &[Operation] = &[
         method: "`chroot`",
         is_privileged: true,
         ask: |command| command.chroot("/"),
-        ..costing(&[], &[("chroot", "sets the new root"), ("chdir", "enters it")])
+        ..costing(&[], &[("chroot", "the new root"), ("chdir", "into it")])
     },
     Operation {
         name: "directory",
         method: "`current_dir`",
         ask: |command| command.current_dir("/"),
-        ..costing(&[], &[("chdir", "enters the working directory")])
+        ..costing(&[], &[("chdir", "the working directory")])
     },
     Operation {
         name: "open-directory",
         method: "`current_dir_fd`",
         gaps: 1,
         ask: |command| command.current_dir_fd(File::open("/").expect("there is a root")),
-        ..costing(&[], &[("fchdir", "enters the working directory")])
+        ..costing(&[], &[("fchdir", "the working directory")])
     },
     Operation {
         name: "umask",
         method: "`umask`",
         ask: |command| command.umask(0o027),
-        ..costing(&[], &[("umask", "sets the mask")])
+        ..costing(&[], &[("umask", "the mask of modes")])
     },
     Operation {
         name: "ignored",
@@ -233,29 +227,29 @@ pub const OPERATIONS: &[Operation] = &[
         name: "session",
         method: "`setsid`",
         ask: |command| command.setsid(),
-        ..costing(&[], &[("setsid", "starts the session")])
+        ..costing(&[], &[("setsid", "the session")])
     },
     Operation {
         name: "group",
         method: "`process_group`",
         ask: |command| command.process_group(0),
-        ..costing(&[], &[("setpgid", "sets the process group")])
+        ..costing(&[], &[("setpgid", "the process group")])
     },
     Operation {
         name: "limit",
-        method: "`rlimit`",
+        method: "`limit`",
         ask: |command| command.rlimit(Resource::CORE, Some(0), Some(0)),
-        ..costing(&[], &[("prlimit64", "sets the limit")])
+        ..costing(&[], &[("prlimit64", "the limit")])
     },
     Operation {
         name: "number-limit",
-        method: "`rlimit` of `Resource::NOFILE`",
+        method: "`limit` of `Resource::NOFILE`",
         ask: |command| command.rlimit(Resource::NOFILE, Some(64), Some(64)),
         ..costing(
             &[],
             &[
-                ("prlimit64", "reads the old limit, the bound of a loop that closes"),
-                ("prlimit64", "sets the limit"),
+                ("prlimit64", "the limit as it was: how far a loop would have to close, if it came to that"),
+                ("prlimit64", "the limit"),
             ],
         )
     },
@@ -263,14 +257,17 @@ pub const OPERATIONS: &[Operation] = &[
         name: "nice",
         method: "`nice`",
         ask: |command| command.nice(5),
-        ..costing(&[], &[("setpriority", "sets the nice value")])
+        ..costing(&[], &[("setpriority", "the nice value")])
     },
     Operation {
         name: "groups",
         method: "`groups`",
         is_privileged: true,
         ask: |command| command.groups([]),
-        ..costing(&[], &[("setgroups", "sets the supplementary groups"), ("getgroups", "verifies them")])
+        ..costing(
+            &[],
+            &[("setgroups", "the supplementary groups"), ("getgroups", "whether it has these and no other")],
+        )
     },
     Operation {
         name: "gid",
@@ -278,7 +275,7 @@ pub const OPERATIONS: &[Operation] = &[
         changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().gid(NOBODY),
-        ..costing(&[], &[("setresgid", "sets all three group ids"), ("getresgid", "verifies them")])
+        ..costing(&[], &[("setresgid", "all three group ids"), ("getresgid", "whether it has them")])
     },
     Operation {
         name: "uid",
@@ -289,9 +286,9 @@ pub const OPERATIONS: &[Operation] = &[
         ..costing(
             &[],
             &[
-                ("setresuid", "sets all three user ids"),
-                ("getresuid", "verifies them"),
-                ("capget", "checks for capabilities that would survive"),
+                ("setresuid", "all three user ids"),
+                ("getresuid", "whether it has them"),
+                ("capget", "whether a capability may outlive them"),
             ],
         )
     },
@@ -299,16 +296,16 @@ pub const OPERATIONS: &[Operation] = &[
         name: "no-new-privs",
         method: "`no_new_privs`",
         ask: |command| command.no_new_privs(),
-        ..costing(&[], &[("prctl", "sets no-new-privs"), ("prctl", "verifies it")])
+        ..costing(&[], &[("prctl", "no new privileges by exec"), ("prctl", "whether that is so")])
     },
     Operation {
         name: "die-with-parent",
         method: "`die_with_parent`",
-        // The traced thread starts the child.
+        // By the thread whose calls are looked at.
         ask: |command| command.die_with_parent(libc::SIGKILL).pdeathsig_thread(false),
         ..costing(
-            &[("getpid", "gets the parent's id")],
-            &[("prctl", "sets the parent-death signal"), ("getppid", "checks that the parent still runs")],
+            &[("getpid", "what the child's parent is")],
+            &[("prctl", "a signal when the parent ends"), ("getppid", "whether it has ended already")],
         )
     },
     Operation {
@@ -321,18 +318,18 @@ pub const OPERATIONS: &[Operation] = &[
 
 /// A start that the document shows.
 pub struct Start<'a> {
-    /// Its title.
+    /// What it is, in words.
     pub title: &'static str,
-    /// The names of its operations.
+    /// The operations that are asked for, by name.
     pub asked: &'a [&'static str],
-    /// The gaps that the child closes.
+    /// How many gaps are closed.
     pub gaps: usize,
-    /// The policy of the start.
+    /// How it is launched.
     pub launch: SpawnPolicy,
 }
 
 impl Start<'_> {
-    /// Returns the calls of the parent and of the child, in the order of the operations.
+    /// What it costs, in the order of the operations: the parent's calls and the child's.
     pub fn expected(&self) -> [Vec<Known>; 2] {
         let constant = if self.launch == SpawnPolicy::Fork { BY_FORK } else { BY_CLONE };
         let operations = self.asked.iter().map(|name| Operation::named(name).cost);
@@ -345,13 +342,13 @@ impl Start<'_> {
     }
 }
 
-/// All starts that the document shows.
+/// All that the document shows.
 pub const STARTS: &[Start<'static>] = &[
-    Start { title: "no options", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
+    Start { title: "nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
     Start { title: "captured output", asked: &["captured"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start { title: "two kept descriptors", asked: &["kept"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start {
-        title: "many options",
+        title: "everything asked",
         asked: &[
             "captured",
             "kept",
@@ -370,10 +367,10 @@ pub const STARTS: &[Start<'static>] = &[
         gaps: 2,
         launch: SpawnPolicy::NoFork,
     },
-    Start { title: "by fork, no options", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
+    Start { title: "by fork, nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
 ];
 
-/// Creates a pipe and moves its reading end to this number.
+/// A pipe's end under this number.
 fn pipe_at(number: i32) -> OwnedFd {
     let (reader, _) = io::pipe().expect("a pipe can be made");
     world::place(reader.as_fd(), number)

@@ -1,21 +1,21 @@
-//! What was found, in words.
+//! The results in words.
 
 use forkexec::{CloseStrategy, Errno, Operation, Outcome, ProbeKind, ProbeReport};
 
 use crate::signal;
 
-/// What a means is for.
-pub(super) fn purpose(kind: ProbeKind) -> &'static str {
+/// Returns the task of a method.
+pub(super) fn task(kind: ProbeKind) -> &'static str {
     match kind {
-        ProbeKind::Close(CloseStrategy::Bulk) => "close many at once",
-        ProbeKind::Close(CloseStrategy::Enumerate) => "close what is listed",
+        ProbeKind::Close(CloseStrategy::Bulk) => "close ranges",
+        ProbeKind::Close(CloseStrategy::Enumerate) => "close listed numbers",
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
         ProbeKind::Spawn(_) => "start a child",
         _ => "other",
     }
 }
 
-/// One word, for programs too.
+/// Returns the outcome as one word, for the table and for JSON.
 pub(super) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Works => "works",
@@ -27,55 +27,55 @@ pub(super) fn word(outcome: Outcome) -> &'static str {
         Outcome::Trapped => "trapped",
         Outcome::NotCalled => "not-called",
         Outcome::Died(_) => "died",
-        Outcome::NotRun(_) => "untried",
+        Outcome::NotRun(_) => "not-run",
         _ => "other",
     }
 }
 
-/// Why, if it does not work.
+/// Returns the reason if a method does not work.
 pub(super) fn reason(outcome: Outcome, kind: ProbeKind) -> Option<String> {
     match (outcome, kind) {
         (Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop)) => {
             Some("too many numbers to try".to_owned())
         }
         (Outcome::Refused(errno) | Outcome::NotRun(errno), _) => Some(errno_text(errno)),
-        (Outcome::Untrusted, _) => Some("it is not the list of open descriptors".to_owned()),
+        (Outcome::Untrusted, _) => Some("does not list the open descriptors".to_owned()),
         (Outcome::NotShared, _) => {
-            Some("the child has a copy of the memory that it should share, as under an emulator".to_owned())
+            Some("the child gets a copy of the memory instead of sharing it, as under an emulator".to_owned())
         }
         (Outcome::Sanitizer, _) => {
-            Some("a sanitizer is part of this program, and would be misled".to_owned())
+            Some("a sanitizer in this program would take the child for the calling thread".to_owned())
         }
-        (Outcome::Leaks, _) => Some("it reports success and does nothing".to_owned()),
-        (Outcome::Trapped, _) => {
-            Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once".to_owned())
-        }
+        (Outcome::Leaks, _) => Some("reports success and does nothing".to_owned()),
+        (Outcome::Trapped, _) => Some(
+            "a filter kills the first child that makes the call (SIGSYS); later starts avoid it".to_owned(),
+        ),
         (Outcome::NotCalled, _) => Some("the filter of this Android release may trap the call".to_owned()),
         (Outcome::Died(Some(number)), ProbeKind::Spawn(_)) => {
-            Some(format!("{} ends the process that starts the child", signal::name(number)))
+            Some(format!("{} kills the process that starts the child", signal::name(number)))
         }
         (Outcome::Died(Some(number)), _) => Some(format!("killed by {}", signal::name(number))),
-        (Outcome::Died(None), _) => Some("the process that tried it died".to_owned()),
+        (Outcome::Died(None), _) => Some("the process of the trial died".to_owned()),
         _ => None,
     }
 }
 
-/// `EPERM: Operation not permitted`.
+/// Formats an error number, such as `EPERM: Operation not permitted`.
 fn errno_text(errno: Errno) -> String {
     let text = nix::errno::Errno::from_raw(errno.raw()).desc();
     errno.name().map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
 }
 
-/// A link as `--close-strategy` takes it.
-pub(super) fn link(link: CloseStrategy) -> &'static str {
-    match link {
+/// Returns the value of `--close-strategy`.
+pub(super) fn strategy(strategy: CloseStrategy) -> &'static str {
+    match strategy {
         CloseStrategy::Bulk => "bulk",
         CloseStrategy::Enumerate => "enumerate",
         CloseStrategy::Loop => "loop",
     }
 }
 
-/// An operation by the option of `run` that asks for it.
+/// Returns the option of `run` that needs the operation.
 pub(super) fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Cgroup => "cgroup",
@@ -85,66 +85,69 @@ pub(super) fn operation(operation: Operation) -> &'static str {
     }
 }
 
-/// Whether children start, and get exactly what they are handed.
-pub(super) fn is_exact(survey: &ProbeReport) -> bool {
-    survey.first_link().is_some() && survey.starts() && deadly_start(survey).is_none()
+/// Returns true if children start, and get exactly the descriptors that are named.
+pub(super) fn is_exact(report: &ProbeReport) -> bool {
+    report.first_link().is_some() && report.starts() && deadly_start(report).is_none()
 }
 
-/// The method that a start tries first and that ends the process which tries it.
-pub(super) fn deadly_start(survey: &ProbeReport) -> Option<&'static str> {
-    let launches = survey.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::Spawn(_)));
+/// Returns the spawn method that kills its caller and that a start tries before one that works.
+pub(super) fn deadly_start(report: &ProbeReport) -> Option<&'static str> {
+    let launches = report.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::Spawn(_)));
     let first = launches.take_while(|trial| trial.outcome != Outcome::Works);
     first.filter(|trial| matches!(trial.outcome, Outcome::Died(_))).map(|trial| trial.name).next()
 }
 
-/// The answer to what the reader came for.
-pub(super) fn verdict(survey: &ProbeReport) -> String {
-    if !survey.starts() {
+/// Returns the verdict, the last line of the table.
+pub(super) fn verdict(report: &ProbeReport) -> String {
+    if !report.starts() {
         return "no child can be started here".to_owned();
     }
-    if let Some(deadly) = deadly_start(survey) {
-        return format!("a start by {deadly} ends the program that makes it: choose fork");
+    if let Some(deadly) = deadly_start(report) {
+        return format!("the spawn method {deadly} kills the program that uses it: choose fork");
     }
-    match survey.first_link() {
-        Some(CloseStrategy::Bulk) => "children get exactly what they are handed".to_owned(),
-        Some(later) => {
-            format!("children get exactly what they are handed, with --close-strategy {}", link(later))
-        }
-        None => "nothing here closes descriptors: children would get more than they are handed".to_owned(),
+    match report.first_link() {
+        Some(CloseStrategy::Bulk) => EXACT.to_owned(),
+        Some(later) => format!("{EXACT} with --close-strategy {}", strategy(later)),
+        None => "no method closes descriptors: children get more than the named ones".to_owned(),
     }
 }
+
+const EXACT: &str = "children get exactly the named descriptors";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_failure_has_a_reason() {
+    fn each_failure_has_a_reason() {
         let close = ProbeKind::Close(CloseStrategy::Bulk);
         let cases = [
             (Outcome::Works, None),
             (Outcome::Refused(Errno::PERM), Some("EPERM: Operation not permitted")),
-            (Outcome::Untrusted, Some("it is not the list of open descriptors")),
+            (Outcome::Untrusted, Some("does not list the open descriptors")),
             (
                 Outcome::NotShared,
-                Some("the child has a copy of the memory that it should share, as under an emulator"),
+                Some("the child gets a copy of the memory instead of sharing it, as under an emulator"),
             ),
-            (Outcome::Sanitizer, Some("a sanitizer is part of this program, and would be misled")),
-            (Outcome::Leaks, Some("it reports success and does nothing")),
+            (
+                Outcome::Sanitizer,
+                Some("a sanitizer in this program would take the child for the calling thread"),
+            ),
+            (Outcome::Leaks, Some("reports success and does nothing")),
             (
                 Outcome::Trapped,
-                Some("a filter ends the child that makes the call (SIGSYS): one child is lost, once"),
+                Some("a filter kills the first child that makes the call (SIGSYS); later starts avoid it"),
             ),
             (Outcome::NotCalled, Some("the filter of this Android release may trap the call")),
             (Outcome::Died(Some(libc::SIGSYS)), Some("killed by SIGSYS")),
-            (Outcome::Died(None), Some("the process that tried it died")),
+            (Outcome::Died(None), Some("the process of the trial died")),
         ];
         for (outcome, text) in cases {
             assert_eq!(reason(outcome, close).as_deref(), text);
         }
         let start = ProbeKind::Spawn(forkexec::SpawnMethod::Shared);
         let killed = reason(Outcome::Died(Some(libc::SIGSYS)), start);
-        assert_eq!(killed.as_deref(), Some("SIGSYS ends the process that starts the child"));
+        assert_eq!(killed.as_deref(), Some("SIGSYS kills the process that starts the child"));
         let limit = reason(Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop));
         assert_eq!(limit.as_deref(), Some("too many numbers to try"));
     }

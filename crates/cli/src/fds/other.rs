@@ -1,4 +1,4 @@
-//! The descriptors of another process, through `/proc/PID`.
+//! The descriptors of another process, from `/proc/PID`.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -19,14 +19,14 @@ use crate::exit::Failure;
 ///
 /// # Errors
 ///
-/// There is no such process, no permission to look into it, or no `/proc`.
+/// Fails if there is no such process, no permission to inspect it, or no `/proc`.
 pub(super) fn list(pid: i32) -> Result<Listing, Failure> {
     let mut rows = rows(pid).map_err(|error| refusal(pid, error))?;
     sockets::name(&mut rows, &directory(pid).join("net"));
     Ok(Listing { rows, note: None })
 }
 
-/// The descriptors of `pid` in order, sockets without their addresses.
+/// Returns the descriptors of `pid` in order, sockets without addresses.
 pub(crate) fn rows(pid: i32) -> io::Result<Vec<Row>> {
     let process = directory(pid);
     let mut numbers = numbers(&process.join("fd"))?;
@@ -34,7 +34,7 @@ pub(crate) fn rows(pid: i32) -> io::Result<Vec<Row>> {
     Ok(numbers.into_iter().filter_map(|fd| row(&process, fd)).collect())
 }
 
-/// What `/proc` has of it.
+/// Returns the directory of a process in `/proc`.
 pub(crate) fn directory(pid: i32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
 }
@@ -44,7 +44,7 @@ fn numbers(dir: &Path) -> io::Result<Vec<i32>> {
     Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
-/// Why the descriptors of `pid` cannot be listed, in words.
+/// Explains why the descriptors of `pid` cannot be listed.
 fn refusal(pid: i32, error: io::Error) -> Failure {
     if error.kind() == ErrorKind::PermissionDenied {
         return Failure::refused(format!("no permission to look into process {pid}")).because(error);
@@ -59,7 +59,7 @@ fn refusal(pid: i32, error: io::Error) -> Failure {
     }
 }
 
-/// The row of `fd`, unless it was closed since it was listed.
+/// Returns the row of `fd`, or `None` if it was closed since it was listed.
 fn row(process: &Path, fd: i32) -> Option<Row> {
     let link = process.join(format!("fd/{fd}"));
     let target = match fs::read_link(&link) {
@@ -73,7 +73,7 @@ fn row(process: &Path, fd: i32) -> Option<Row> {
     Some(Row::new(fd, cloexec, flags, target, stat(&link).ok().as_ref()))
 }
 
-/// The flags in the text of `/proc/PID/fdinfo/FD`: octal, and with `O_CLOEXEC` among them.
+/// Parses the flags in `/proc/PID/fdinfo/FD`, which are octal and include `O_CLOEXEC`.
 fn flags_in(info: &str) -> Option<OFlag> {
     let digits = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
     libc::c_int::from_str_radix(digits.trim(), 8).ok().map(OFlag::from_bits_retain)

@@ -1,4 +1,4 @@
-//! The two printers: a table for people, an array for programs.
+//! The two printers: a table as text, and a JSON array.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ pub(super) fn table(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|cells| line(cells, widths, style, out))
 }
 
-/// Prints a JSON array of objects, one of them a line.
+/// Prints a JSON array with one object on each line.
 pub(super) fn json(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
     for row in rows {
@@ -65,7 +65,7 @@ fn line(
     writeln!(out, "{style}{target}{style:#}")
 }
 
-/// The text with control characters escaped: a file's name must not steer the terminal.
+/// Escapes control characters, so that the name of a file does not control the terminal.
 pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_a_line() {
+    fn json_has_one_object_on_each_line() {
         let text = r#"[
 {"fd":0,"mode":"rw","cloexec":false,"flags":[],"kind":"char","target":"/dev/tty"},
 {"fd":70000,"mode":"r","cloexec":true,"flags":["nonblock"],"kind":"anon","name":"eventfd","target":null}

@@ -1,7 +1,7 @@
 //! The addresses of sockets, by their inode numbers, from the tables in `/proc/PID/net`.
 //!
-//! Those are the tables of that process's network namespace. A socket of another namespace, or of
-//! a family without such a table, keeps its `socket:[inode]`.
+//! These are the tables of the network namespace of that process. A socket of another namespace, or of a family without
+//! a table, keeps its `socket:[inode]`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use super::row::Row;
 
-/// The tables of internet sockets; all have the same columns.
+/// The tables of internet sockets, which have the same columns.
 const INTERNET: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"];
 
-/// Replaces `socket:[inode]` by addresses where they are known.
+/// Replaces `socket:[inode]` by the address, if it is known.
 pub(crate) fn name(rows: &mut [Row], tables: &Path) {
     let inode_of = |row: &Row| inode(row.target.as_deref()?);
     if !rows.iter().any(|row| inode_of(row).is_some()) {
@@ -41,7 +41,7 @@ fn read(tables: &Path) -> HashMap<u64, String> {
     addresses
 }
 
-/// `sl local remote state queues timer retransmits uid timeout inode …`; the heading does not parse.
+/// Parses a line `sl local remote state queues timer retransmits uid timeout inode …`. Returns `None` for the heading.
 fn internet(table: &str, line: &str) -> Option<(u64, String)> {
     let columns: Vec<&str> = line.split_ascii_whitespace().collect();
     let (local, remote) = (address(columns.get(1)?)?, address(columns.get(2)?)?);
@@ -51,7 +51,7 @@ fn internet(table: &str, line: &str) -> Option<(u64, String)> {
     Some((inode, format!("{table} {local}{peer}")))
 }
 
-/// `address:port` in hexadecimal, the address in words of 32 bits in the order of the host.
+/// Parses `address:port` in hexadecimal. The address is in words of 32 bits, in the byte order of the host.
 fn address(text: &str) -> Option<SocketAddr> {
     let (digits, port) = text.split_once(':')?;
     let words = digits.as_bytes().chunks(8).map(|word| {
@@ -66,7 +66,7 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
-/// `number: references protocol flags type state inode path`; the path may have spaces, or be missing.
+/// Parses a line `number: references protocol flags type state inode path`. The path can have spaces, or be missing.
 fn unix(line: &str) -> Option<(u64, String)> {
     let mut rest = line;
     for _before_inode in 0..6 {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_internet_tables_become_addresses() {
+    fn internet_tables_are_parsed_to_addresses() {
         let end = "00000000:00000000 00:00000000 00000000     0        0 4242 1 0000000000000000";
         let cases = [
             ("tcp", "0100007F:1F90 00000000:0000 0A", "tcp 127.0.0.1:8080"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_unix_table_become_paths() {
+    fn unix_table_is_parsed_to_paths() {
         let cases = [
             (
                 "0000000000000000: 00000002 00000000 00010000 0001 01  4242 /run/a b",

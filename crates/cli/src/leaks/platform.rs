@@ -1,5 +1,5 @@
-//! Where programs can be traced: on Linux, on processors whose system calls are known here. Elsewhere nothing is found, and what
-//! tells of it is there for the compiler alone.
+//! Selects the tracer. Programs can be traced on Linux, on processors whose system calls are listed here. On other systems,
+//! the modules of the report are compiled but not used.
 
 cfg_if::cfg_if! {
     if #[cfg(all(
@@ -14,12 +14,12 @@ cfg_if::cfg_if! {
         pub(super) use linux::trace;
     } else {
         mod elsewhere;
-        #[allow(dead_code, reason = "nothing is found")]
+        #[allow(dead_code, reason = "there is no tracer")]
         pub(super) mod report;
         pub(super) mod print;
-        #[allow(dead_code, reason = "nothing is looked at")]
+        #[allow(dead_code, reason = "there is no tracer")]
         mod mentions;
-        #[allow(dead_code, reason = "nothing is looked at")]
+        #[allow(dead_code, reason = "there is no tracer")]
         pub(super) mod options;
         pub(super) use elsewhere::trace;
     }

@@ -1,6 +1,7 @@
-//! Signals that arrive at this process: a handler writes each, with its sender, into a pipe that the main loop reads.
+//! Arriving signals: a handler writes each signal and its sender into a pipe, which the main loop reads.
 //!
-//! The handler sends no signal. The code that reaps the program forwards each signal, before it reaps.
+//! The handler sends no signal. The code that reaps the program also forwards signals, so that it forwards none to a reaped
+//! process.
 
 use std::io;
 use std::mem;
@@ -27,30 +28,30 @@ pub(super) struct Arrival {
     pub(super) sender: Sender,
 }
 
-/// What the handler writes: signal, `si_code`, `si_pid`. It is shorter than `PIPE_BUF`, so it is written whole or not at all.
+/// The record that the handler writes: signal, `si_code`, `si_pid`. It is shorter than `PIPE_BUF`, so the write is atomic.
 type Record = [c_int; 3];
 
-/// The writing end of the pipe, which stays open to the end of this process.
+/// The writing end of the pipe, which stays open until this process ends.
 static WRITER: AtomicI32 = AtomicI32::new(-1);
 
-/// How often this process was continued.
+/// The number of times that this process was continued.
 static CONTINUED: AtomicU32 = AtomicU32::new(0);
 
 /// The reading end of the pipe.
 pub(super) struct Arrivals {
     reader: OwnedFd,
-    /// None of the signals of job control is ignored, so that this process can stop and notice that it was continued.
+    /// True if no job control signal is ignored, so that this process can stop and detect that it was continued.
     pub(super) can_stop: bool,
 }
 
 impl Arrivals {
-    /// Handles every signal that can be forwarded, and `SIGCHLD`, from now on.
+    /// Installs the handler for `SIGCHLD` and all signals that can be forwarded.
     ///
-    /// A signal that is ignored stays so: the program inherits that.
+    /// Ignored signals stay ignored, because the program inherits that.
     ///
     /// # Errors
     ///
-    /// There is no pipe.
+    /// Fails if the pipe cannot be created.
     pub(super) fn begin() -> io::Result<Self> {
         let (reader, writer) = nix::unistd::pipe()?;
         for end in [&reader, &writer] {
@@ -64,18 +65,18 @@ impl Arrivals {
         Ok(Self { reader, can_stop })
     }
 
-    /// The next one, if it arrives within this time.
+    /// Waits for the next signal, at most for `timeout`.
     ///
     /// # Errors
     ///
-    /// Those of poll(2).
+    /// Returns the errors of poll(2).
     pub(super) fn next(&self, timeout: Option<Duration>) -> io::Result<Option<Arrival>> {
-        // A part of a millisecond is waited for as a whole one.
+        // Rounds up to whole milliseconds.
         let millis =
             timeout.map_or(-1, |time| i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)], timeout) {
-            // A handler ran, so there is something to read.
+            // After EINTR, the handler has written a record.
             Ok(0) => Ok(None),
             Ok(_) | Err(Errno::EINTR) => Ok(self.read()),
             Err(errno) => Err(errno.into()),
@@ -96,33 +97,33 @@ impl Arrivals {
     }
 }
 
-/// Rust's runtime ignores `SIGPIPE`; what counts is how this process was started.
+/// Returns true if `signal` was ignored at the start. Rust's runtime ignores `SIGPIPE`, so its current state does not count.
 fn is_ignored(signal: i32) -> bool {
     if signal == libc::SIGPIPE { started::ignored_sigpipe() } else { started::ignores(signal) }
 }
 
-/// Unblocks all signals. Signals that were sent meanwhile arrive now.
+/// Unblocks all signals. Pending signals arrive now.
 pub(super) fn unblock() {
-    // An empty set is valid, so this cannot fail.
+    // This cannot fail: an empty set is valid.
     let _ = SigSet::empty().thread_set_mask();
 }
 
-/// Stops this process by one of the signals of job control, until it is continued. Returns false if it did not stop: the kernel
-/// discards the signal in a process group that no shell can continue.
+/// Stops this process with a job control signal, until it is continued. Returns false if it did not stop: in an orphaned
+/// process group, which no shell can continue, the kernel discards the signal.
 pub(super) fn stop(signal: i32) -> bool {
     let before = CONTINUED.load(SeqCst);
     set(signal, libc::SIG_DFL, 0);
-    // SAFETY: raise(3) takes no memory.
+    // SAFETY: raise(3) accesses no memory.
     unsafe { libc::raise(signal) };
     handle(signal);
     CONTINUED.load(SeqCst) != before
 }
 
-/// Ends this process by a signal, so that its parent sees that. Returns if the system does not let it: it is PID 1.
+/// Kills this process with a signal, so that the parent sees the signal. Returns only in PID 1, which the signal cannot kill.
 pub(super) fn end_by(signal: i32) {
     set(signal, libc::SIG_DFL, 0);
     unblock();
-    // SAFETY: raise(3) takes no memory.
+    // SAFETY: raise(3) accesses no memory.
     unsafe { libc::raise(signal) };
 }
 
@@ -131,15 +132,15 @@ fn handle(signal: i32) {
     set(signal, handler as *const () as usize, libc::SA_SIGINFO | libc::SA_RESTART);
 }
 
-/// The system refuses numbers that are no signal, and the C library those that it keeps for itself: nothing is set for them.
+/// Sets the action of a signal. Does nothing for numbers that are not a signal, or that the C library reserves.
 fn set(signal: i32, action: libc::sighandler_t, flags: c_int) {
-    // SAFETY: all zeroes are a `sigaction`.
+    // SAFETY: a `sigaction` of zeroes is valid.
     let mut new: libc::sigaction = unsafe { mem::zeroed() };
     new.sa_sigaction = action;
     new.sa_flags = flags;
     // SAFETY: sigfillset fills the set.
     unsafe { libc::sigfillset(&raw mut new.sa_mask) };
-    // SAFETY: `new` is valid, and the action is the default or the handler below, which takes these arguments.
+    // SAFETY: `new` is valid. The action is the default or the handler below, which takes the arguments of SA_SIGINFO.
     unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
 }
 
@@ -148,11 +149,11 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
     if signal == libc::SIGCONT {
         CONTINUED.fetch_add(1, SeqCst);
     }
-    // SAFETY: with SA_SIGINFO the system passes what it knows of the signal, for as long as the handler runs.
+    // SAFETY: with SA_SIGINFO, the system passes a valid `siginfo_t` to the handler.
     let info = unsafe { &*info };
-    // SAFETY: any bytes are a number.
+    // SAFETY: the field is an integer, for which any bytes are valid.
     let record: Record = [signal, info.si_code, unsafe { info.si_pid() }];
-    // SAFETY: write(2) is async-signal-safe and reads the record. Only `begin` makes the descriptor, and nothing closes it.
+    // SAFETY: write(2) is async-signal-safe and reads the record. `begin` opened the descriptor, and nothing closes it.
     unsafe { libc::write(WRITER.load(SeqCst), record.as_ptr().cast(), size_of::<Record>()) };
     Errno::set_raw(interrupted);
 }

@@ -1,4 +1,4 @@
-//! `--timeout`: how long the program may run, and what becomes of it then.
+//! `--timeout`: ends a program that runs too long.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -13,39 +13,44 @@ use super::watch::Watch;
 use crate::duration;
 use crate::exit::{Code, Failure};
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Time")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Send the program SIGTERM if it still runs after this time, and exit with 124 when it has ended
+    /// Send SIGTERM to the program if it still runs after DURATION, and exit with 124
     ///
-    /// A number with one of the units ms, s, m, h and d; seconds without one. 0 is no limit. A program that is stopped is
-    /// continued, so that it sees the signal. Its own children do not get it, unless --kill-tree says so.
+    /// DURATION is a number with one of the units ms, s, m, h and d. The default unit is s. 0 means no limit, which is the
+    /// default. A stopped program is continued, so that it can handle the signal. Without --kill-tree, children of the
+    /// program do not get the signal. forkexec exits when the program has ended.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
 
-    /// Send it SIGKILL if it still runs so long after SIGTERM, and exit with 137
+    /// Send SIGKILL if the program still runs DURATION after SIGTERM, and exit with 137
+    ///
+    /// Without it, SIGKILL is not sent, except with --kill-tree, where the default is 10s.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "timeout")]
     kill_after: Option<Duration>,
 
-    /// End all that descends from the program when its time is over, not the program alone
+    /// When the time is over, end all descendants of the program, too
     ///
-    /// All get SIGTERM, and SIGKILL after --kill-after, or 10 seconds if that is not given. The program gets a process
-    /// group of its own, unless it is to be elsewhere: signals are forwarded to all of it, and it is the foreground group of
-    /// the terminal if that of forkexec was. Where one can be made, the program gets a control group, too. A process leaves
-    /// that only if its user may write to the control group above, as the user of forkexec may. Without a control group,
-    /// processes that are found by descent are ended, too. One may be left that started a session or a group, and whose
-    /// parent has ended.
+    /// All get SIGTERM, and after --kill-after SIGKILL. The program gets its own process group, unless another option sets
+    /// its group. Signals are forwarded to the whole group. If the group of forkexec is in the foreground of the terminal,
+    /// that of the program takes its place.
+    ///
+    /// If possible, the program also gets a control group. A process can leave the control group only if its user may write
+    /// to the control group above it, as the user of forkexec may. Without a control group, forkexec finds descendants
+    /// through their parents, and ends them, too. It can miss a process that started a session or a group, and whose parent
+    /// has ended.
     #[arg(long, requires = "timeout")]
     kill_tree: bool,
 
-    /// Exit as the program does, also where its time was over
+    /// Exit with the exit code of the program even if its time was over
     #[arg(long, requires = "timeout")]
     preserve_status: bool,
 }
 
-/// What was sent to a program whose time was over.
+/// The last signal that was sent to a program whose time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Overdue {
@@ -53,27 +58,27 @@ pub(super) enum Overdue {
     Killed,
 }
 
-/// How long descendants have between the two signals, unless something else is said.
+/// The default time between `SIGTERM` and `SIGKILL` with `--kill-tree`.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Options {
-    /// Has all that descends from the program held together, if all of it is to be ended.
+    /// Contains the descendants of the program, if `--kill-tree` is given.
     pub(super) fn apply(&self, command: &mut Command<'_>) {
         if self.kill_tree {
             command.containment(Containment::Auto);
         }
     }
 
-    /// Whether all that descends from the program is held together.
+    /// Returns true if the descendants of the program are contained.
     pub(super) fn holds_tree(&self) -> bool {
         self.kill_tree
     }
 
-    /// Waits for the end of the program, and ends it when its time is over.
+    /// Waits for the program, and ends it when its time is over.
     ///
     /// # Errors
     ///
-    /// Those of [`Watch::wait`] and [`Child::send_signal`].
+    /// Returns the errors of [`Watch::wait`] and [`Child::send_signal`].
     pub(super) fn wait(
         &self,
         child: &mut Child,
@@ -102,13 +107,13 @@ impl Options {
             .map(|status| (status, Some(Overdue::Killed)))
     }
 
-    /// Whether the program's own code counts, also where its time was over.
+    /// Returns true if the exit code of the program counts even if its time was over.
     pub(super) fn preserves_status(&self) -> bool {
         self.preserve_status
     }
 }
 
-/// A time that is too far away to be an instant is no limit.
+/// Returns the end of a time limit. `None` if it is too far away to be an instant.
 fn end(limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| Instant::now().checked_add(limit))
 }

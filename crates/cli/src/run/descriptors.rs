@@ -1,4 +1,4 @@
-//! `--keep`, `--map` and what becomes of all others.
+//! `--keep`, `--map` and the closing of all other descriptors.
 
 use std::ops::RangeInclusive;
 
@@ -8,41 +8,41 @@ use forkexec::{CloseStrategy, Command};
 use crate::exit::Failure;
 use crate::inherited_fds::{self, range, typed};
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Descriptors")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Give the program descriptors under their own numbers
+    /// Keep descriptors open in the program, with their numbers
     ///
-    /// Numbers, ranges such as 5-9, and lists of both such as 3,5-9. Every one of them must be open.
+    /// FDS is a list of numbers and ranges, such as 3,5-9. Each of the descriptors must be open.
     #[arg(long, value_name = "FDS", value_delimiter = ',', value_parser = range, allow_hyphen_values = true)]
     keep: Vec<RangeInclusive<i32>>,
 
-    /// Give the program our descriptor SOURCE as its TARGET
+    /// Give descriptor SOURCE of forkexec to the program as its descriptor TARGET
     ///
-    /// All mappings take effect at once: two of them may swap numbers.
+    /// All mappings take effect at once, so two of them can swap numbers.
     #[arg(long, value_name = "SOURCE:TARGET", value_parser = mapping, allow_hyphen_values = true)]
     map: Vec<(i32, i32)>,
 
-    /// Leave everything open that is not close-on-exec, as other programs do
+    /// Close no descriptors: the program inherits all that are not close-on-exec
     #[arg(long, conflicts_with = "close_strategy")]
     inherit_all: bool,
 
-    /// Where to begin in the chain of ways to close descriptors
+    /// Set the first method to try for closing descriptors
     ///
-    /// `forkexec doctor` tells which of them work here.
-    #[arg(long, value_name = "LINK")]
+    /// If a method is refused, the next one is used. 'forkexec doctor' shows which of them work.
+    #[arg(long, value_name = "STRATEGY")]
     close_strategy: Option<FirstLink>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum FirstLink {
-    /// One system call for many, then the others
+    /// One system call closes whole ranges (default)
     Bulk,
-    /// The list of what is open, then the loop
+    /// Close each number in the system's list of open descriptors
     Enumerate,
-    /// Every possible number
+    /// Close each possible number
     Loop,
 }
 
@@ -52,11 +52,11 @@ fn mapping(text: &str) -> Result<(i32, i32), String> {
 }
 
 impl Options {
-    /// Hands the descriptors over.
+    /// Applies the options to the command.
     ///
     /// # Errors
     ///
-    /// One of them is not open.
+    /// Fails if a descriptor is not open.
     pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
         for range in &self.keep {
             for fd in range.clone() {
@@ -79,12 +79,12 @@ impl Options {
         Ok(())
     }
 
-    /// The source of the mapping that has this target.
+    /// Returns the source of the mapping with this target.
     pub(super) fn source_of(&self, fd: i32) -> Option<i32> {
         self.map.iter().find(|&&(_, target)| target == fd).map(|&(source, _)| source)
     }
 
-    /// The options that ask for something to be at this number, as they were typed.
+    /// Returns the options that claim this number, as they were typed.
     pub(super) fn claims(&self, fd: i32) -> impl Iterator<Item = String> {
         let keeps = self.keep.iter().filter(move |range| range.contains(&fd));
         let maps = self.map.iter().filter(move |(_, target)| *target == fd);
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mapping_has_a_source_and_a_target() {
+    fn mapping_has_a_source_and_a_target() {
         assert_eq!(mapping("5:3"), Ok((5, 3)));
         for text in ["", "3", "3:", ":3", "3:-1", "3:4:5"] {
             assert!(mapping(text).is_err(), "{text:?}");

@@ -1,4 +1,4 @@
-//! The environment, the zeroth argument, and how the program is found.
+//! The environment, argument 0, and the search for the program.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,35 +7,35 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use forkexec::{Command, EnoexecFallback, SearchPath};
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Program and environment")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Set an environment variable; the last of one name counts
+    /// Set an environment variable; the last value of a name counts
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable_parser(), allow_hyphen_values = true)]
     env: Vec<(OsString, OsString)>,
 
-    /// Remove an environment variable, before any is set
+    /// Remove an environment variable, before --env sets any
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     unset: Vec<OsString>,
 
-    /// Remove all environment variables, before any is set
+    /// Remove all environment variables, before --env sets any
     #[arg(long)]
     clear_env: bool,
 
-    /// What the program sees as its own name
+    /// Set argument 0, the name that the program sees as its own
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     arg0: Option<OsString>,
 
-    /// Where to search a program named without a slash
+    /// Set where to look up a PROGRAM without a slash
     ///
-    /// In the PATH of the child, which is the default, in that of the parent, or in a list of
-    /// directories with colons. Empty parts of it are skipped.
+    /// child (the default) is the PATH that the program will have. parent is the PATH of forkexec. LIST is a list of
+    /// directories, separated by colons. Empty entries are skipped.
     #[arg(long, value_name = "child|parent|LIST", value_parser = search_parser())]
     search: Option<SearchPath>,
 
-    /// Let /bin/sh run an executable file without a "#!" line
+    /// Run an executable file without a "#!" line with /bin/sh
     #[arg(long)]
     enoexec_shell: bool,
 }
@@ -66,7 +66,7 @@ fn search_parser() -> impl TypedValueParser<Value = SearchPath> {
 }
 
 impl Options {
-    /// Applies them.
+    /// Applies the options to the command.
     pub(super) fn apply(&self, command: &mut Command<'_>) {
         if self.clear_env {
             command.env_clear();
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_ends_its_name_at_the_first_equals_sign() {
+    fn first_equals_sign_ends_the_name() {
         assert_eq!(variable("A=b=c".as_ref()), Ok(("A".into(), "b=c".into())));
         assert_eq!(variable("1 x=".as_ref()), Ok(("1 x".into(), "".into())));
         assert!(variable("A".as_ref()).is_err());
@@ -104,7 +104,7 @@ mod tests {
 
     /// Faults: E21
     #[test]
-    fn a_leading_equals_sign_belongs_to_the_name() {
+    fn leading_equals_sign_belongs_to_the_name() {
         assert_eq!(variable("=A=b".as_ref()), Ok(("=A".into(), "b".into())));
         assert_eq!(variable("==b".as_ref()), Ok(("=".into(), "b".into())));
     }

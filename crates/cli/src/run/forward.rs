@@ -1,4 +1,4 @@
-//! Which signals are forwarded to the program: the rules, without a system call.
+//! The rules for forwarding signals to the program, without system calls.
 
 use crate::system;
 use crate::system::Sender;
@@ -9,17 +9,17 @@ pub(crate) struct Parties {
     /// This process.
     pub(crate) own: i32,
     pub(crate) program: i32,
-    /// Both are in one process group, so that the terminal signals both.
+    /// True if both are in one process group: the terminal signals both.
     pub(crate) share_group: bool,
-    /// This process leads its session, so that a hang-up reaches it alone.
+    /// True if this process leads its session: a hang-up reaches only this process.
     pub(crate) leads_session: bool,
 }
 
-/// Higher than any signal's number. The system refuses numbers that are none.
+/// Above the highest signal. The system refuses numbers that are not signals.
 const END: i32 = 129;
 
-/// Signals that stay with this process: two cannot be handled, `SIGCHLD` tells of its own children, and the rest are its own
-/// faults. `SIGABRT` is not among them: a watchdog sends it to get a core dump.
+/// Signals that are not forwarded. `SIGKILL` and `SIGSTOP` cannot be handled. `SIGCHLD` is about children of this process.
+/// The others are faults of this process. `SIGABRT` is forwarded: a watchdog sends it to get a core dump.
 const NEVER: [i32; 9] = [
     libc::SIGKILL,
     libc::SIGSTOP,
@@ -32,10 +32,10 @@ const NEVER: [i32; 9] = [
     libc::SIGSYS,
 ];
 
-/// From the kernel, these are about what this process itself wrote or used.
+/// If the kernel sends one of these, it is about this process's own writes and resources.
 const OF_OWN_USE: [i32; 3] = [libc::SIGPIPE, libc::SIGXCPU, libc::SIGXFSZ];
 
-/// The terminal sends these to its foreground group, or a hang-up sends them.
+/// The terminal sends these to its foreground group, for keys, stops and hang-ups.
 const OF_THE_TERMINAL: [i32; 8] = [
     libc::SIGINT,
     libc::SIGQUIT,
@@ -47,18 +47,19 @@ const OF_THE_TERMINAL: [i32; 8] = [
     libc::SIGCONT,
 ];
 
-/// These stop a process unless it handles or ignores them.
+/// Signals that stop a process which neither handles nor ignores them.
 pub(crate) const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
-/// All signals that may be forwarded.
+/// Returns all signals that may be forwarded.
 pub(crate) fn candidates() -> impl Iterator<Item = i32> {
     (1..END).filter(|signal| !NEVER.contains(signal))
 }
 
-/// Whether the program is sent a signal that this process got.
+/// Returns true if a signal that arrived at this process is forwarded to the program.
 pub(crate) fn is_forwarded(signal: i32, sender: Sender, parties: Parties) -> bool {
     match sender {
-        // The program signalled a group that includes this process, or its parent. Sent back, it might do so again.
+        // The program signalled its parent, or a group that includes this process. If it got the signal back, it might do
+        // so again.
         Sender::Process(pid) => pid != parties.own && pid != parties.program,
         Sender::Kernel if OF_OWN_USE.contains(&signal) => false,
         Sender::Kernel if is_of_the_terminal(signal) => {
@@ -82,7 +83,7 @@ mod tests {
 
     /// Faults: C2
     #[test]
-    fn only_a_process_sends_what_both_did_not_get() {
+    fn terminal_signals_are_forwarded_only_to_another_group() {
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGWINCH, libc::SIGTSTP] {
             assert!(!is_forwarded(signal, Sender::Kernel, TOGETHER));
             assert!(is_forwarded(signal, Sender::Kernel, APART));
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_own_signals_do_not_come_back() {
+    fn signals_of_the_program_itself_are_not_forwarded() {
         for parties in [APART, TOGETHER] {
             for sender in [Sender::Process(10), Sender::Process(11)] {
                 assert!(!is_forwarded(libc::SIGTERM, sender, parties));
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hangup_of_a_session_leader_is_forwarded() {
+    fn session_leader_forwards_a_hangup() {
         for signal in [libc::SIGHUP, libc::SIGCONT] {
             assert!(!is_forwarded(signal, Sender::Kernel, TOGETHER));
             assert!(is_forwarded(signal, Sender::Kernel, Parties { leads_session: true, ..TOGETHER }));
@@ -110,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn only_own_use_of_the_kernels_other_signals_stays() {
+    fn kernel_signals_about_own_resources_are_not_forwarded() {
         assert!(is_forwarded(libc::SIGALRM, Sender::Kernel, TOGETHER));
         assert!(!is_forwarded(libc::SIGXCPU, Sender::Kernel, APART));
         assert!(is_forwarded(libc::SIGXCPU, Sender::Process(1), APART));
     }
 
     #[test]
-    fn faults_and_what_cannot_be_handled_are_no_candidates() {
+    fn candidates_exclude_faults_and_unhandleable_signals() {
         let candidates: Vec<_> = candidates().collect();
         assert!(NEVER.iter().all(|signal| !candidates.contains(signal)));
         assert!(

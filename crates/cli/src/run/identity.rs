@@ -1,4 +1,4 @@
-//! User and groups, by number or by name.
+//! The user and groups, by number or name.
 
 use std::fmt;
 
@@ -8,31 +8,31 @@ use nix::unistd::{Group, User};
 
 use crate::exit::Failure;
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Identity")]
 #[group(skip)]
 pub(super) struct Options {
-    /// The user, by number or name
+    /// Set the user, by number or name
     ///
-    /// Real, effective and saved. As root it needs --group or --keep-groups; without --groups the
-    /// supplementary groups are dropped. A number is never looked up as a name.
+    /// Sets the real, effective and saved user id. As root, it needs --group or --keep-groups, and without --groups the
+    /// supplementary groups are dropped. Digits are always a number, never a name.
     #[arg(long, value_name = "USER", value_parser = who, allow_hyphen_values = true)]
     user: Option<Who>,
 
-    /// The group, by number or name: real, effective and saved
+    /// Set the real, effective and saved group, by number or name
     #[arg(long, value_name = "GROUP", value_parser = who, allow_hyphen_values = true)]
     group: Option<Who>,
 
-    /// The supplementary groups: a list, or none
+    /// Set the supplementary groups: none, or a list of numbers and names
     #[arg(long, value_name = "none|GROUPS", value_parser = several, allow_hyphen_values = true)]
     groups: Option<Several>,
 
-    /// Let the program keep our group and groups where none are set, although its user is another
+    /// With --user, keep the group and supplementary groups of forkexec that no option sets
     #[arg(long)]
     keep_groups: bool,
 
-    /// Let no exec of the program or its descendants grant privileges (Linux, FreeBSD)
+    /// Set no_new_privs: exec cannot grant privileges to the program or its descendants (Linux, FreeBSD)
     #[arg(long)]
     no_new_privs: bool,
 }
@@ -44,7 +44,7 @@ enum Who {
     Name(String),
 }
 
-/// A list, which clap would take for a repeated option if it were a `Vec`.
+/// A list. For a `Vec`, clap would allow a repeated option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Several(Vec<Who>);
 
@@ -52,7 +52,7 @@ fn who(text: &str) -> Result<Who, String> {
     match text.strip_prefix(['-', '+']).unwrap_or(text) {
         "" => Err("a user or group has a number or a name".to_owned()),
         digits if !digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Who::Name(text.to_owned())),
-        // The highest number means "leave unchanged" to the kernel.
+        // For the kernel, the highest number means "leave unchanged".
         _ => match text.parse() {
             Ok(id) if id != u32::MAX && !text.starts_with('+') => Ok(Who::Id(id)),
             _ => Err(format!("an id is a number from 0 to {}", u32::MAX - 1)),
@@ -77,7 +77,7 @@ impl fmt::Display for Who {
 }
 
 impl Who {
-    /// The number, looked up by `by_name` if need be.
+    /// Returns the id. Looks up a name with `by_name`.
     fn id(
         &self,
         option: &str,
@@ -107,11 +107,11 @@ impl Who {
 }
 
 impl Options {
-    /// Looks names up and applies all.
+    /// Looks up names and applies the options to the command.
     ///
     /// # Errors
     ///
-    /// There is no such user or group.
+    /// Fails if there is no such user or group.
     pub(super) fn apply(&self, command: &mut Command<'_>) -> Result<(), Failure> {
         if let Some(user) = &self.user {
             command.uid(user.user("--user")?);
@@ -132,7 +132,7 @@ impl Options {
         Ok(())
     }
 
-    /// The user as it was typed.
+    /// Returns the user as it was typed.
     pub(super) fn typed_user(&self) -> String {
         self.user.as_ref().map(ToString::to_string).unwrap_or_default()
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_a_number_and_anything_else_a_name() {
+    fn digits_are_a_number_and_other_text_is_a_name() {
         assert_eq!(who("1000"), Ok(Who::Id(1000)));
         assert_eq!(who("www-data"), Ok(Who::Name("www-data".into())));
         assert_eq!(who("1st"), Ok(Who::Name("1st".into())));

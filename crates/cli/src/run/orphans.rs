@@ -1,4 +1,4 @@
-//! Orphans: processes whose parent has ended, and that fall to this process because it is PID 1 or was told `--reap`.
+//! Orphans: processes whose parent has ended. They become children of this process if it is PID 1 or `--reap` is given.
 
 use std::mem::MaybeUninit;
 
@@ -7,23 +7,23 @@ use clap::Args;
 use crate::exit::Failure;
 use crate::system;
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[group(skip)]
 pub(super) struct Options {
-    /// Adopt and reap the program's orphans, as PID 1 does (Linux, FreeBSD)
+    /// Adopt and reap orphaned descendants of the program, as PID 1 does (Linux, FreeBSD)
     ///
-    /// Without it they fall to the next process above that adopts orphans. As PID 1, forkexec reaps them in any case.
+    /// Without it, the nearest ancestor that adopts orphans gets them. As PID 1, forkexec always reaps orphans.
     #[arg(long, help_heading = "Signals")]
     reap: bool,
 }
 
 impl Options {
-    /// Adopts orphans, if that was asked for.
+    /// Makes this process adopt orphans, if `--reap` is given.
     ///
     /// # Errors
     ///
-    /// The system cannot.
+    /// Fails if the system refuses, or has no such operation.
     pub(super) fn apply(&self) -> Result<(), Failure> {
         if !self.reap {
             return Ok(());
@@ -33,15 +33,15 @@ impl Options {
     }
 }
 
-/// Reaps every child that has ended, but not the program.
+/// Reaps each child that has ended, except the program.
 pub(super) fn reap(program: i32) {
     while let Some(child) = ended().filter(|&child| child != program) {
-        // SAFETY: the child was just seen to have ended, and only this thread reaps.
+        // SAFETY: waitpid writes no status to a null pointer. The child has ended, and only this thread reaps.
         unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::WNOHANG) };
     }
 }
 
-/// A child that has ended. Its status is left.
+/// Returns a child that has ended, without reaping it.
 fn ended() -> Option<i32> {
     changed(libc::P_ALL, 0, libc::WEXITED | libc::WNOWAIT).map(|info| {
         // SAFETY: waitid fills the field for a child that it reports.
@@ -49,7 +49,7 @@ fn ended() -> Option<i32> {
     })
 }
 
-/// The signal by which a child has stopped, once for each stop.
+/// Returns the signal that stopped a child, once for each stop.
 pub(super) fn stopped(child: i32) -> Option<i32> {
     changed(libc::P_PID, child, libc::WSTOPPED).map(|info| {
         // SAFETY: waitid fills the field for a child that it reports.
@@ -64,7 +64,7 @@ fn changed(kind: libc::idtype_t, id: i32, options: i32) -> Option<libc::siginfo_
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: waitid fills a `siginfo_t`.
     let waited = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), options | libc::WNOHANG) };
-    // SAFETY: all zeroes are one, too.
+    // SAFETY: a `siginfo_t` of zeroes is valid.
     let info = unsafe { info.assume_init() };
     // SAFETY: with WNOHANG the field is 0 if no child changed.
     (waited == 0 && unsafe { info.si_pid() } != 0).then_some(info)

@@ -1,4 +1,4 @@
-//! From the library's answers to ours: exit codes, and messages that name options.
+//! Conversion of the library's results: to exit codes, and to messages that name options.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
@@ -10,7 +10,7 @@ use super::{Options, arrivals, watch};
 use crate::exit::{Code, Failure};
 use crate::{signal, started};
 
-/// With what to exit: as timeout(1) does where the time was over, else as the program did.
+/// Returns the exit code of `run`: if the time was over, that of timeout(1), else that of the program.
 pub(super) fn code_of_run(options: &Options, status: ExitStatus, overdue: Option<Overdue>) -> ExitCode {
     match overdue.filter(|_| !options.deadline.preserves_status()) {
         None => code(status),
@@ -19,25 +19,26 @@ pub(super) fn code_of_run(options: &Options, status: ExitStatus, overdue: Option
     }
 }
 
-/// 128 and `SIGKILL`, whatever the program's own end was.
+/// 128 + `SIGKILL`, independent of how the program ended.
 const KILLED: u8 = 137;
 
-/// The program's own code, or 128 + n if signal n killed it.
+/// Returns the exit code of the program, or 128 + n if signal n killed it.
 pub(crate) fn code(status: ExitStatus) -> ExitCode {
     let signalled = || status.signal().map(|signal| 128 + signal);
     let code = status.code().or_else(signalled).and_then(|code| u8::try_from(code).ok());
     code.map_or(Code::Refused.into(), ExitCode::from)
 }
 
-/// Whether the program was killed by `SIGINT`.
+/// Returns true if `SIGINT` killed the program.
 pub(crate) fn is_interrupt(status: ExitStatus) -> bool {
     status.signal() == Some(libc::SIGINT)
 }
 
-/// Ends this process by `SIGINT`, as the program was: a shell that runs a script stops the script only if it sees that. With
-/// `group`, all of this process's group gets the signal, which the terminal sent to the program's group alone.
+/// Kills this process with `SIGINT`, as the program was: otherwise a shell would not stop its script.
 ///
-/// Returns if the signal is ignored here, or this is PID 1. Then the exit code says it.
+/// With `group`, the whole process group gets the signal. The terminal sent it only to the group of the program.
+///
+/// Returns if this process ignores the signal, or is PID 1. Then the exit code shows the signal.
 pub(crate) fn interrupt(group: bool) {
     if started::ignores(libc::SIGINT) {
         return;
@@ -48,7 +49,7 @@ pub(crate) fn interrupt(group: bool) {
     arrivals::end_by(libc::SIGINT);
 }
 
-/// Why no program runs, in the words of the command line.
+/// Converts the error of a failed start to a message that names the options.
 pub(super) fn failure(options: &Options, error: &Error) -> Failure {
     let text = match error {
         Error::Input(input) => blame(options, input),
@@ -57,7 +58,7 @@ pub(super) fn failure(options: &Options, error: &Error) -> Failure {
     Failure::new(code_of_start(error), text)
 }
 
-/// With what to exit where no program runs.
+/// Returns the exit code of a failed start.
 pub(crate) fn code_of_start(error: &Error) -> Code {
     match error {
         Error::Input(InputError::EmptyProgram) => Code::NotFound,
@@ -66,13 +67,13 @@ pub(crate) fn code_of_start(error: &Error) -> Code {
     }
 }
 
-/// A program was found if it is there, although something that it needs is missing.
+/// An existing program was found, even if its interpreter or loader is missing.
 fn code_of_exec(error: &SpawnError) -> Code {
     let may_be_missing = matches!(error.cause(), None | Some(Cause::ProgramMissing { .. }));
     if error.errno() == Errno::NOENT && may_be_missing { Code::NotFound } else { Code::CannotRun }
 }
 
-/// Names the options that asked for what cannot be.
+/// Names the options that caused the error.
 fn blame(options: &Options, error: &InputError) -> String {
     let option = match error {
         InputError::ClaimedTwice { target } => {

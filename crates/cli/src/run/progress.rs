@@ -1,14 +1,14 @@
-//! `--progress`: a line that says how long the program has run.
+//! `--progress`: a line with the elapsed time.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::{duration, stdout};
 
-/// How often it is drawn.
+/// The time between two updates of the line.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The line, which is there on a terminal only.
+/// The line, which is shown only on a terminal.
 pub(super) struct Progress {
     program: Option<String>,
     started: Instant,
@@ -16,18 +16,18 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A line that is not drawn yet.
+    /// Makes a line that is not drawn yet.
     pub(super) fn new(is_wanted: bool, program: &str, started: Instant) -> Self {
         let is_seen = is_wanted && io::stderr().is_terminal();
         Self { program: is_seen.then(|| program.to_owned()), started, is_drawn: false }
     }
 
-    /// How often to draw it; never where nobody sees it.
+    /// Returns the time between two updates. `None` if the line is not shown.
     pub(super) fn period(&self) -> Option<Duration> {
         self.program.as_ref().map(|_| PERIOD)
     }
 
-    /// Draws it over itself.
+    /// Draws the line over the previous one.
     pub(super) fn draw(&mut self) {
         let Some(program) = &self.program else { return };
         let elapsed = duration::written(self.started.elapsed());
@@ -35,7 +35,7 @@ impl Progress {
         self.is_drawn = true;
     }
 
-    /// Takes it away.
+    /// Erases the line.
     pub(super) fn clear(&mut self) {
         if self.is_drawn {
             stdout::from_background(|| drop(write!(io::stderr(), "\r\x1b[K")));

@@ -1,4 +1,4 @@
-//! `--report`: how the program was started and how it ended.
+//! `--report`: the start and the end of the program.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -14,12 +14,12 @@ use super::usage::Usage;
 use crate::micros::micros;
 use crate::{signal, stdout};
 
-/// For whom the report is.
+/// The format of the report.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Lines of text (default)
     Text,
-    /// For programs
+    /// One JSON object
     Json,
 }
 
@@ -31,7 +31,7 @@ struct Report {
     stages: Vec<Began>,
     code: Option<i32>,
     signal: Option<String>,
-    /// What was sent to it when its time was over.
+    /// The last signal that was sent because its time was over.
     overdue: Option<Overdue>,
     took_us: f64,
     user_us: Option<f64>,
@@ -45,7 +45,7 @@ struct Began {
     began_us: f64,
 }
 
-/// How the program ended, and what it took.
+/// The end of the program, and the time and resources that it used.
 pub(super) struct End {
     pub(super) status: ExitStatus,
     pub(super) overdue: Option<Overdue>,
@@ -54,30 +54,30 @@ pub(super) struct End {
 }
 
 impl End {
-    /// `exited with 3`, `was killed by SIGTERM, as its time was over`.
+    /// Returns text such as `exited with 3` or `was killed by SIGTERM (timed out)`.
     pub(super) fn words(&self) -> String {
         let how = match (self.status.code(), self.status.signal()) {
             (Some(code), _) => format!("exited with {code}"),
             (None, signal) => format!("was killed by {}", signal.map(signal::name).unwrap_or_default()),
         };
-        let why = if self.overdue.is_some() { ", as its time was over," } else { "" };
+        let why = if self.overdue.is_some() { " (timed out)" } else { "" };
         how + why
     }
 }
 
-/// Says how the program was started.
+/// Reports the start of the program.
 pub(super) fn started(format: Option<Format>, child: &Child) {
     if format != Some(Format::Text) {
         return;
     }
     let (pid, method, closer) = (child.id(), child.method().name(), child.close_method().name());
-    stdout::note(&format!("run: started process {pid} by {method}; others were closed by {closer}"));
+    stdout::note(&format!("run: started process {pid}: spawn method {method}, close method {closer}"));
     for Began { stage, began_us } in stages(child) {
         stdout::note(&format!("run: {began_us:>10.1} µs  {stage}"));
     }
 }
 
-/// Says how the program ended.
+/// Reports the end of the program.
 pub(super) fn ended(format: Option<Format>, child: &Child, end: &End) {
     let took_us = micros(end.took);
     match format {

@@ -1,39 +1,39 @@
-//! What signals the program ignores, blocks and gets.
+//! The signals that the program ignores and blocks, and its parent-death signal.
 
 use clap::{Args, ValueEnum};
 use forkexec::{Command, IgnoredSignals};
 
 use crate::signal;
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Signals")]
 #[group(skip)]
 pub(super) struct Options {
-    /// What becomes of signals that are ignored here
+    /// Set what happens to signals that forkexec was started with ignored
     #[arg(long, value_name = "POLICY")]
     ignored_signals: Option<Ignored>,
 
-    /// Let the program ignore this signal, a name or a number
+    /// Ignore this signal in the program, by name or number
     #[arg(long, value_name = "SIGNAL", value_parser = signal::parse, allow_hyphen_values = true)]
     ignore_signal: Vec<i32>,
 
-    /// The signals that are blocked: none, which is the default, inherit, or a list
+    /// Set the blocked signals: none (the default), inherit, or a list such as TERM,INT
     #[arg(long, value_name = "none|inherit|SIGNALS", value_parser = mask, allow_hyphen_values = true)]
     block_signals: Option<Mask>,
 
-    /// Send the program this signal when forkexec dies (Linux, FreeBSD, DragonFly)
+    /// Set the signal that the program gets when forkexec dies (Linux, FreeBSD, DragonFly)
     #[arg(long, value_name = "SIGNAL", value_parser = signal::parse, allow_hyphen_values = true)]
     die_with_parent: Option<i32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Ignored {
-    /// SIGPIPE, SIGXFSZ and SIGCHLD get their default action, others stay ignored; the default
+    /// Reset SIGPIPE, SIGXFSZ and SIGCHLD to their default action, and keep the others ignored (default)
     Restore,
-    /// All get their default action
+    /// Reset all to their default action
     RestoreAll,
-    /// All stay ignored
+    /// Keep all ignored
     Keep,
 }
 
@@ -53,7 +53,7 @@ fn mask(text: &str) -> Result<Mask, String> {
 }
 
 impl Options {
-    /// Applies them.
+    /// Applies the options to the command.
     pub(super) fn apply(&self, command: &mut Command<'_>) {
         if let Some(policy) = self.ignored_signals {
             command.ignored_signals(match policy {
@@ -76,7 +76,7 @@ impl Options {
         }
     }
 
-    /// Whether all signals that were ignored when forkexec started stay so.
+    /// Returns true if all signals that were ignored at the start stay ignored.
     pub(super) fn keeps_ignored(&self) -> bool {
         self.ignored_signals == Some(Ignored::Keep)
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_is_a_word_or_a_list() {
+    fn mask_is_a_word_or_a_list() {
         assert_eq!(mask("none"), Ok(Mask::None));
         assert_eq!(mask("inherit"), Ok(Mask::Inherit));
         assert_eq!(mask("TERM,1"), Ok(Mask::These(vec![libc::SIGTERM, 1])));

@@ -16,41 +16,44 @@ use super::descriptors;
 use crate::exit::Failure;
 use crate::{inherited_fds, started};
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
 #[command(next_help_heading = "Standard streams")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Standard input: inherit, null, closed, or file:PATH to read it
+    /// Set standard input: inherit (the default), null, closed or file:PATH
     #[arg(long, value_name = "WHAT", value_parser = parser(0))]
     stdin: Option<Stream>,
 
-    /// Standard output: inherit, null, closed, stderr, file:PATH to truncate it, or append:PATH
+    /// Set standard output: inherit (the default), null, closed, stderr, file:PATH or append:PATH
     ///
-    /// If --stdout and --stderr lead to one file, it is opened once, and both share its offset. That includes other
-    /// names of the file: links and other spellings of the path.
+    /// file:PATH truncates the file, append:PATH appends to it. Both create a missing file. stderr means the same open file
+    /// as standard error.
+    ///
+    /// If --stdout and --stderr lead to one file, it is opened once, and both share its offset, even if they name it by
+    /// different links or paths.
     #[arg(long, value_name = "WHAT", value_parser = parser(1))]
     stdout: Option<Stream>,
 
-    /// Standard error: inherit, null, closed, stdout, file:PATH to truncate it, or append:PATH
+    /// Set standard error: inherit (the default), null, closed, stdout, file:PATH or append:PATH
     #[arg(long, value_name = "WHAT", value_parser = parser(2))]
     stderr: Option<Stream>,
 }
 
-/// The source of one of 0, 1 and 2.
+/// The source of a standard stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stream {
     Inherit,
     Null,
     Closed,
-    /// The other one of standard output and standard error.
+    /// The open file of the other output.
     Twin,
     /// A file to read, or to truncate and write.
     File(PathBuf),
     Append(PathBuf),
 }
 
-/// The word for the other output, by the number of a stream.
+/// The word for the other output, for each stream.
 const TWINS: [Option<&str>; 3] = [None, Some("stderr"), Some("stdout")];
 const OPTIONS: [&str; 3] = ["--stdin", "--stdout", "--stderr"];
 
@@ -94,17 +97,17 @@ impl Opened {
     }
 }
 
-/// Links and other spellings lead to the same device and inode.
+/// Returns true for the same device and inode: different links and paths can lead to one file.
 fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 impl Options {
-    /// Sets the streams, and opens files for them.
+    /// Opens the files and sets the streams of the command.
     ///
     /// # Errors
     ///
-    /// A file cannot be opened, or the streams contradict each other.
+    /// Fails if a file cannot be opened, or if the options contradict each other.
     pub(super) fn apply(
         &self,
         command: &mut Command<'_>,
@@ -132,7 +135,7 @@ impl Options {
         Ok(())
     }
 
-    /// The file of an output, if it has one: that of the other output if both lead to one file.
+    /// Opens the file of an output, if it has one. If both outputs lead to one file, returns that of the other output.
     fn open_output(
         &self,
         fd: usize,
@@ -164,7 +167,7 @@ impl Options {
         Ok(Some(Opened { file, appends }))
     }
 
-    /// What the library is told of a stream; nothing if a mapping has this target.
+    /// Converts a stream to the library's type. Returns `None` if a mapping has this target.
     fn stdio(
         &self,
         fd: usize,
@@ -181,13 +184,13 @@ impl Options {
             None | Some(Stream::Inherit) => Stdio::inherit(),
             Some(Stream::Null) => Stdio::null(),
             Some(Stream::Twin) => self.twin(fd, files, descriptors)?,
-            // Each file was opened, and returned above.
+            // A file was opened, and was returned above.
             Some(Stream::Closed | Stream::File(_) | Stream::Append(_)) => Stdio::closed(),
         };
         Ok(Some(stdio))
     }
 
-    /// The same open file as the other output.
+    /// Returns the open file of the other output.
     fn twin(
         &self,
         fd: usize,
@@ -213,7 +216,7 @@ impl Options {
         share(fd, source).map(Into::into)
     }
 
-    /// The option that sets this descriptor.
+    /// Returns the option that sets this descriptor.
     pub(super) fn claims(&self, fd: i32) -> Option<String> {
         let fd = usize::try_from(fd).ok().filter(|&fd| fd < OPTIONS.len())?;
         self.stream(fd).map(|_| OPTIONS[fd].to_owned())
@@ -229,7 +232,7 @@ fn open(fd: usize, how: &std::fs::OpenOptions, path: &Path) -> Result<File, Fail
     how.open(path).map_err(|error| Failure::refused(format!("{option}: cannot open {path:?}")).because(error))
 }
 
-/// A duplicate of one of our descriptors.
+/// Duplicates a descriptor of this process.
 fn share(fd: usize, source: i32) -> Result<OwnedFd, Failure> {
     let option = format!("{} {}", OPTIONS[fd], TWINS[fd].unwrap_or_default());
     let source = inherited_fds::borrow(&option, source)?;
@@ -240,7 +243,7 @@ fn cannot_share(fd: usize, error: io::Error) -> Failure {
     Failure::refused(format!("{}: cannot duplicate the file of the other stream", OPTIONS[fd])).because(error)
 }
 
-/// Whether opening this path to write would truncate the file that is to be read: a terminal or a pipe is not truncated.
+/// Returns true if opening this path for writing would truncate the input. Terminals and pipes are not truncated.
 fn would_be_emptied(input: &File, path: &Path) -> bool {
     let both = input.metadata().and_then(|input| Ok((input, path.metadata()?)));
     both.is_ok_and(|(input, output)| input.is_file() && is_same(&input, &output))
@@ -251,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_a_word_or_a_file() {
+    fn stream_is_a_word_or_a_file() {
         assert_eq!(stream(0, "null".as_ref()), Ok(Stream::Null));
         assert_eq!(stream(0, "file:a:b".as_ref()), Ok(Stream::File("a:b".into())));
         assert_eq!(stream(1, "append:a".as_ref()), Ok(Stream::Append("a".into())));

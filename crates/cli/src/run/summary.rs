@@ -1,4 +1,4 @@
-//! `--summary`: what the program used, in a line.
+//! `--summary`: one line with the time, processor time and memory that the program used.
 
 use std::io::{self, IsTerminal};
 
@@ -7,16 +7,16 @@ use clap::ValueEnum;
 use super::report::End;
 use crate::{duration, stdout};
 
-/// When there is one.
+/// The condition for printing the summary.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum When {
-    /// On a terminal
+    /// Print it if standard error is a terminal (default)
     Auto,
-    /// Always
+    /// Print it always
     Always,
 }
 
-/// Prints it.
+/// Prints the summary.
 pub(super) fn print(when: Option<When>, program: &str, end: &End) {
     let is_wanted = match when {
         None => false,
@@ -32,7 +32,7 @@ fn line(end: &End) -> String {
     let (how, took) = (end.words(), duration::written(end.took));
     let Some(usage) = end.usage else { return format!("{how} after {took}") };
     let (user, system) = (duration::written(usage.user), duration::written(usage.system));
-    let mebibytes = |kib: u64| format!(", at most {}.{} MiB", kib / 1024, kib % 1024 * 10 / 1024);
+    let mebibytes = |kib: u64| format!(", peak memory {}.{} MiB", kib / 1024, kib % 1024 * 10 / 1024);
     let memory = usage.max_rss_kib.map(mebibytes).unwrap_or_default();
     format!("{how} after {took}; user {user}, system {system}{memory}")
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_what_is_known() {
+    fn line_omits_unknown_values() {
         let usage = Usage {
             user: Duration::from_millis(1250),
             system: Duration::from_secs(70),
@@ -60,9 +60,9 @@ mod tests {
             took: Duration::from_secs(80),
             usage: Some(usage),
         };
-        assert_eq!(line(&end), "exited with 3 after 1:20; user 1.2 s, system 1:10, at most 12.5 MiB");
+        assert_eq!(line(&end), "exited with 3 after 1:20; user 1.2 s, system 1:10, peak memory 12.5 MiB");
         end =
             End { status: ExitStatus::from_raw(15), overdue: Some(Overdue::Terminated), usage: None, ..end };
-        assert_eq!(line(&end), "was killed by SIGTERM, as its time was over, after 1:20");
+        assert_eq!(line(&end), "was killed by SIGTERM (timed out) after 1:20");
     }
 }

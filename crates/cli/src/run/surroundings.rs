@@ -1,4 +1,4 @@
-//! Directory, root, session, terminal, limits.
+//! The attributes of the process: directory, root, control group, session, terminal, limits.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,28 @@ use super::terminal::Terminal;
 use crate::exit::Failure;
 use crate::inherited_fds;
 
-// No doc comment: clap would take it for the description of the subcommand.
+// Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
-#[command(next_help_heading = "Surroundings")]
+#[command(next_help_heading = "Process attributes")]
 #[group(skip)]
 pub(super) struct Options {
-    /// The working directory, seen from the new root
+    /// Set the working directory; with --chroot, its path begins at the new root
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "chdir_fd")]
     chdir: Option<PathBuf>,
 
-    /// The working directory, as an open descriptor, which is not handed over
+    /// Set the working directory to that on descriptor FD, which the program does not get
     #[arg(long, value_name = "FD", value_parser = inherited_fds::number, allow_hyphen_values = true)]
     chdir_fd: Option<i32>,
 
-    /// The root directory, which needs privilege
+    /// Set the root directory; this needs privileges
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     chroot: Option<PathBuf>,
 
-    /// Start the program in this control group: the directory of one in a mounted hierarchy, version 2
+    /// Start the program in the control group (version 2) that has this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cgroup: Option<PathBuf>,
 
-    /// The file mode creation mask
+    /// Set the file mode creation mask, from 0 to 777
     #[arg(long, value_name = "OCTAL", value_parser = mask, allow_hyphen_values = true)]
     umask: Option<u32>,
 
@@ -38,28 +38,28 @@ pub(super) struct Options {
     #[arg(long)]
     setsid: bool,
 
-    /// Join process group N of this session; 0 makes a new one
+    /// Join process group N of this session; 0 makes a new group
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), allow_hyphen_values = true)]
     pgroup: Option<i32>,
 
-    /// Make the terminal on this descriptor the controlling one of the new session
+    /// Make the terminal on descriptor FD the controlling terminal of the new session
     #[arg(long, value_name = "FD", value_parser = inherited_fds::number, requires = "setsid", allow_hyphen_values = true)]
     ctty: Option<i32>,
 
-    /// Make the program's process group the foreground one of the terminal on this descriptor
+    /// Make the program's process group the foreground group of the terminal on descriptor FD
     ///
-    /// The group from before gets the terminal back when the program stops or ends.
+    /// When the program stops or ends, the previous group becomes the foreground group again.
     #[arg(long, value_name = "FD", value_parser = inherited_fds::number, allow_hyphen_values = true)]
     foreground: Option<i32>,
 
-    /// Set a resource limit: numbers, or "unlimited"; one number sets both
+    /// Set a resource limit; one value sets both the soft and the hard limit
     ///
-    /// Names are those of ulimit's man pages: nofile, core, cpu, data, fsize, stack, and on Linux
-    /// rss, nproc, memlock, as, locks, sigpending, msgqueue, nice, rtprio and rttime.
+    /// A value is a number in the unit of setrlimit(2), or "unlimited". NAME is nofile, core, cpu, data, fsize or stack. On
+    /// Linux, it is also rss, nproc, memlock, as, locks, sigpending, msgqueue, nice, rtprio or rttime.
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = limit, allow_hyphen_values = true)]
     limit: Vec<Limit>,
 
-    /// The nice value, -20 to 19
+    /// Set the nice value, from -20 (highest priority) to 19
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(-20..=19), allow_hyphen_values = true)]
     nice: Option<i32>,
 }
@@ -96,7 +96,7 @@ fn limit(text: &str) -> Result<Limit, String> {
     }
 }
 
-/// `u64::MAX` is no limit to the library, so that nobody may mean it by its number.
+/// Parses one bound. For the library, `u64::MAX` means no limit, so that number is refused.
 fn bound(text: &str) -> Result<u64, String> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text {
@@ -109,11 +109,11 @@ fn bound(text: &str) -> Result<u64, String> {
 }
 
 impl Options {
-    /// Applies them.
+    /// Applies the options to the command.
     ///
     /// # Errors
     ///
-    /// A descriptor is not open.
+    /// Fails if a descriptor is not open.
     pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
         let borrow = |option: &str, fd: i32| inherited_fds::borrow(&format!("{option} {fd}"), fd);
         if let Some(fd) = self.chdir_fd {
@@ -156,19 +156,19 @@ impl Options {
         }
     }
 
-    /// Whether the program leads a process group, if it gets one of its own where nothing else is said.
+    /// Returns true if the program leads a process group, given that it gets one by default.
     pub(super) fn leads_group(&self) -> bool {
         self.setsid || self.pgroup.is_none_or(|group| group == 0)
     }
 
-    /// The terminal that this process shares with the program. Where no descriptor is named, the program gets it if
-    /// `lends` says so.
+    /// Opens the terminal that this process shares with the program. The program's group becomes the foreground group if
+    /// `--foreground` names a descriptor, or if `moves` is true.
     ///
     /// # Errors
     ///
-    /// The descriptor is not open.
-    pub(super) fn terminal(&self, lends: bool) -> Result<Option<Terminal>, Failure> {
-        if self.setsid { Ok(None) } else { Terminal::open(self.foreground, lends) }
+    /// Fails if the descriptor is not open.
+    pub(super) fn terminal(&self, moves: bool) -> Result<Option<Terminal>, Failure> {
+        if self.setsid { Ok(None) } else { Terminal::open(self.foreground, moves) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The controlling terminal: which process group is in its foreground, before, while and after the program runs.
+//! The controlling terminal, and its foreground process group before, while and after the program runs.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,20 +12,21 @@ use crate::inherited_fds;
 /// The terminal of this process's session.
 pub(super) struct Terminal {
     fd: OwnedFd,
-    /// The group in the foreground when this process started.
+    /// The foreground group when this process started.
     before: Option<Pid>,
-    /// The program's group comes to the foreground, and the terminal is taken back when the program stops or ends.
-    lends: bool,
+    /// True if the program's group becomes the foreground group, until the program stops or ends.
+    moves: bool,
 }
 
 impl Terminal {
-    /// The terminal on this descriptor, which the program is to get; or else the session's own, if it has one, which
-    /// the program is to get if `lends` says so.
+    /// Opens the terminal on this descriptor, for the program's group to become its foreground group. Without a
+    /// descriptor, opens the session's terminal, if it has one, and `moves` says whether the group becomes the foreground
+    /// group.
     ///
     /// # Errors
     ///
-    /// The descriptor is not open.
-    pub(super) fn open(explicit: Option<i32>, lends: bool) -> Result<Option<Self>, Failure> {
+    /// Fails if the descriptor is not open.
+    pub(super) fn open(explicit: Option<i32>, moves: bool) -> Result<Option<Self>, Failure> {
         let fd: OwnedFd = match explicit {
             Some(fd) => {
                 let option = format!("--foreground {fd}");
@@ -40,53 +41,53 @@ impl Terminal {
             },
         };
         let before = tcgetpgrp(&fd).ok();
-        Ok(Some(Self { fd, before, lends: lends || explicit.is_some() }))
+        Ok(Some(Self { fd, before, moves: moves || explicit.is_some() }))
     }
 
-    /// Whether the program's group comes to the foreground at its start, because this process's was there.
-    pub(super) fn is_lent(&self) -> bool {
-        self.lends && self.before == Some(getpgrp())
+    /// Returns true if the program starts in the foreground, because the group of this process was there.
+    pub(super) fn starts_in_foreground(&self) -> bool {
+        self.moves && self.before == Some(getpgrp())
     }
 
-    /// A descriptor of the terminal for that.
-    pub(super) fn to_lend(&self) -> Option<OwnedFd> {
-        self.is_lent().then(|| self.fd.try_clone().ok()).flatten()
+    /// Returns a descriptor of the terminal, if the program starts in the foreground.
+    pub(super) fn for_program(&self) -> Option<OwnedFd> {
+        self.starts_in_foreground().then(|| self.fd.try_clone().ok()).flatten()
     }
 
-    /// Whether this process's group or the program's is in the foreground.
+    /// Returns true if the group of this process or of the program is in the foreground.
     pub(super) fn is_in_use(&self, program: Pid) -> bool {
         tcgetpgrp(&self.fd).is_ok_and(|group| group == program || group == getpgrp())
     }
 
-    /// Makes the program's group the foreground group, if this process's is.
-    pub(super) fn lend(&self, program: Pid) {
-        if self.lends && tcgetpgrp(&self.fd) == Ok(getpgrp()) {
+    /// Makes the program's group the foreground group, if the group of this process is.
+    pub(super) fn move_to(&self, program: Pid) {
+        if self.moves && tcgetpgrp(&self.fd) == Ok(getpgrp()) {
             self.set(program);
         }
     }
 
-    /// Makes the group from before the foreground group again, if the program's is, or one that has no member.
-    pub(super) fn take_back(&self, program: Pid) {
-        self.take_back_from(|group| group == program || is_empty(group));
+    /// Restores the previous foreground group, if the program's group or a group without members has replaced it.
+    pub(super) fn restore(&self, program: Pid) {
+        self.restore_if(|group| group == program || is_empty(group));
     }
 
-    /// As [`take_back`](Self::take_back), after a start that failed: the child may have come to the foreground before.
-    pub(super) fn take_back_from_none(&self) {
-        self.take_back_from(is_empty);
+    /// Restores the previous foreground group after a failed start: the child may have changed it before it failed.
+    pub(super) fn restore_after_failure(&self) {
+        self.restore_if(is_empty);
     }
 
-    fn take_back_from(&self, is_left: impl FnOnce(Pid) -> bool) {
-        let Some(before) = self.before.filter(|_| self.lends) else { return };
-        if tcgetpgrp(&self.fd).is_ok_and(|group| group != before && is_left(group)) {
+    fn restore_if(&self, is_over: impl FnOnce(Pid) -> bool) {
+        let Some(before) = self.before.filter(|_| self.moves) else { return };
+        if tcgetpgrp(&self.fd).is_ok_and(|group| group != before && is_over(group)) {
             self.set(before);
         }
     }
 
-    /// From the background, the kernel would stop this process by `SIGTTOU` if that were not blocked.
+    /// Sets the foreground group. `SIGTTOU` is blocked, because it would stop a process in the background.
     fn set(&self, group: Pid) {
         let stop = SigSet::from(Signal::SIGTTOU);
         let _ = stop.thread_block();
-        // The terminal may be gone. Then there is no foreground to set.
+        // This fails if the terminal is gone, which then has no foreground.
         let _ = tcsetpgrp(self.fd.as_fd(), group);
         let _ = stop.thread_unblock();
     }

@@ -1,26 +1,27 @@
-//! What the program used, as the kernel accounts for it.
+//! The resources that the program used, as the kernel counts them.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use crate::system;
 
-/// What a child and all that it waited for used.
+/// The resources that a child used, with those of all descendants that were waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usage {
     pub(super) user: Duration,
     pub(super) system: Duration,
-    /// The most memory that one of them had resident, in KiB. It includes what this command had when it started the program.
+    /// The highest resident set size of one of them, in KiB. It is not below that of this command at the start.
     pub(super) max_rss_kib: Option<u64>,
 }
 
-/// That of the children that were waited for: the program, and orphans if they fall to this process. nix does not have the call
-/// on Solaris.
+/// Returns the usage of the children that were waited for: the program, and orphans if this process reaps them.
+///
+/// nix does not have the call on Solaris.
 pub(super) fn of_children() -> Option<Usage> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: getrusage fills a `rusage`.
     let got = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
-    // SAFETY: all zeroes are one, too.
+    // SAFETY: a `rusage` of zeroes is valid.
     let usage = unsafe { usage.assume_init() };
     (got == 0).then(|| Usage {
         user: duration(usage.ru_utime),

@@ -1,7 +1,7 @@
-//! Watches over the program until it has ended: forwards signals to it, stops and continues with it, reaps orphans.
+//! Watches the program until it has ended: forwards signals to it, stops and continues with it, and reaps orphans.
 //!
-//! One thread does all of it, in turn. A signal is sent before the program is reaped or not at all, so it reaches no other
-//! process that has the program's number by then.
+//! One thread does all of this in turn. It sends no signal after it has reaped the program, so no signal reaches another
+//! process with the same pid.
 
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -20,18 +20,18 @@ use crate::started;
 use crate::system;
 use crate::system::Sender;
 
-/// The program, as this process watches it.
+/// The state of the watch over the program.
 pub(super) struct Watch {
     arrivals: Arrivals,
     terminal: Option<Terminal>,
     program: Pid,
     /// The process group in which the program started.
     group: Pid,
-    /// Signals are forwarded to all of that group.
+    /// True if signals are forwarded to all of that group.
     to_group: bool,
-    /// The terminal sent a signal, so there is one, whatever could be opened.
-    heard_terminal: bool,
-    /// `SIGINT` was forwarded, so that the terminal is not what interrupted the program.
+    /// True if the terminal sent a signal: there is a terminal, even if it could not be opened.
+    has_terminal_signal: bool,
+    /// True if `SIGINT` was forwarded: then the terminal did not interrupt the program.
     forwarded_interrupt: bool,
 }
 
@@ -39,48 +39,49 @@ pub(super) struct Watch {
 pub(super) struct Plan {
     /// The terminal, unless the program has another session.
     pub(super) terminal: Option<Terminal>,
-    /// Signals go to the process group that the program leads.
+    /// True if signals are forwarded to the process group that the program leads.
     pub(super) to_group: bool,
-    /// The program is to ignore all signals that this process was started with ignored.
+    /// True if the program ignores all signals that were ignored when this process started.
     pub(super) keeps_ignored: bool,
 }
 
-/// Starts the program, with this process ready for signals.
+/// Handles signals from now on, and starts the program.
 ///
-/// Signals that arrive before the program runs are forwarded when it does.
+/// Signals that arrive before the program runs are forwarded when it runs.
 ///
 /// # Errors
 ///
-/// Those of [`Command::spawn`].
+/// Returns the errors of [`Command::spawn`].
 pub(super) fn spawn(
     command: &mut Command<'_>,
     plan: Plan,
     failure: impl FnOnce(&Error) -> Failure,
 ) -> Result<(Child, Watch), Failure> {
     let Plan { terminal, to_group, keeps_ignored } = plan;
-    // A handler is needed to wait for the program.
+    // This process replaces an ignored SIGCHLD by a handler, to wait for the program. So it is ignored in the program
+    // explicitly.
     if keeps_ignored && started::ignores(libc::SIGCHLD) {
         command.ignore_signal(libc::SIGCHLD);
     }
-    if let Some(terminal) = terminal.as_ref().and_then(Terminal::to_lend) {
+    if let Some(terminal) = terminal.as_ref().and_then(Terminal::for_program) {
         command.foreground(terminal);
     }
     let arrivals =
         Arrivals::begin().map_err(|error| Failure::refused("cannot handle signals").because(error))?;
     let spawned = command.spawn();
-    // Only now, because the program may be to inherit the mask.
+    // Not before the spawn, because the program may inherit the mask.
     arrivals::unblock();
     let child = match spawned {
         Ok(child) => child,
         Err(error) => {
             if let Some(terminal) = &terminal {
-                terminal.take_back_from_none();
+                terminal.restore_after_failure();
             }
             return Err(failure(&error));
         }
     };
     let program = Pid::from_raw(child.id().cast_signed());
-    // Once it has ended, other systems do not tell any more: then it does not matter.
+    // Other systems than Linux fail if the program has ended. Then the group does not matter.
     let group = getpgid(Some(program)).unwrap_or(program);
     let watch = Watch {
         arrivals,
@@ -88,18 +89,18 @@ pub(super) fn spawn(
         program,
         group,
         to_group,
-        heard_terminal: false,
+        has_terminal_signal: false,
         forwarded_interrupt: false,
     };
     Ok((child, watch))
 }
 
 impl Watch {
-    /// Waits until the program has ended, or it is time.
+    /// Waits until the program has ended. Returns `None` at the instant `end`.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::try_wait`].
+    /// Returns the errors of [`Child::try_wait`].
     pub(super) fn wait(
         &mut self,
         child: &mut Child,
@@ -122,27 +123,27 @@ impl Watch {
             let step = rest.into_iter().chain(progress.period()).min();
             let arrived = self.arrivals.next(step);
             match arrived.map_err(|error| Failure::refused("cannot wait for signals").because(error))? {
-                Some(arrival) => self.heed(child, arrival),
+                Some(arrival) => self.handle(child, arrival),
                 None => progress.draw(),
             }
         }
     }
 
-    /// Takes the terminal back from a program that has ended.
+    /// Restores the foreground group after the program has ended.
     pub(super) fn ended(&self) {
         if let Some(terminal) = &self.terminal {
-            terminal.take_back(self.group);
+            terminal.restore(self.group);
         }
     }
 
-    /// Whether a key at the terminal interrupted the program, and not this process's group.
+    /// Returns true if a key at the terminal interrupted the program, but not the group of this process.
     pub(super) fn missed_interrupt(&self) -> bool {
-        let is_lent = self.terminal.as_ref().is_some_and(Terminal::is_lent);
-        is_lent && self.group != getpgrp() && !self.forwarded_interrupt
+        let in_foreground = self.terminal.as_ref().is_some_and(Terminal::starts_in_foreground);
+        in_foreground && self.group != getpgrp() && !self.forwarded_interrupt
     }
 
-    fn heed(&mut self, child: &mut Child, Arrival { signal, sender }: Arrival) {
-        self.heard_terminal |= sender == Sender::Kernel && STOPS.contains(&signal);
+    fn handle(&mut self, child: &mut Child, Arrival { signal, sender }: Arrival) {
+        self.has_terminal_signal |= sender == Sender::Kernel && STOPS.contains(&signal);
         let parties = Parties {
             own: getpid().as_raw(),
             program: self.program.as_raw(),
@@ -155,43 +156,43 @@ impl Watch {
         if signal == libc::SIGCONT
             && let Some(terminal) = &self.terminal
         {
-            terminal.lend(self.group);
+            terminal.move_to(self.group);
         }
         self.forwarded_interrupt |= signal == libc::SIGINT;
         self.send(child, signal);
     }
 
-    /// Sends a signal to the program, which was not reaped. A program that changed its user may refuse it.
+    /// Sends a signal to the program, which was not reaped. The kernel may refuse if the program has changed its user.
     fn send(&self, child: &mut Child, signal: i32) {
         if self.to_group {
             // nix has no names for real-time signals.
-            // SAFETY: kill(2) takes no memory. The program leads the group and was not reaped.
+            // SAFETY: kill(2) accesses no memory. The program leads the group and was not reaped.
             unsafe { libc::kill(-self.program.as_raw(), signal) };
         } else {
             let _ = child.send_signal(signal);
         }
     }
 
-    /// The program has stopped: takes the terminal back and stops, too, as the shell expects of its job.
+    /// Restores the foreground group and stops this process after the program has stopped, as a shell expects of a job.
     ///
-    /// At `end` a timer continues this process, so that a program that is stopped cannot outlast its time.
+    /// At `end`, a timer continues this process, so that a stopped program does not exceed its time.
     fn stop_with_program(&mut self, child: &mut Child, signal: i32, end: Option<Instant>) {
         let is_of_terminal = STOPS.contains(&signal);
         let is_in_use = |terminal: &Terminal| is_of_terminal || terminal.is_in_use(self.group);
-        let has_job = self.heard_terminal || self.terminal.as_ref().is_some_and(is_in_use);
+        let has_job = self.has_terminal_signal || self.terminal.as_ref().is_some_and(is_in_use);
         if !self.arrivals.can_stop || !has_job {
             return;
         }
         if let Some(terminal) = &self.terminal {
-            terminal.take_back(self.group);
+            terminal.restore(self.group);
         }
-        // The kernel discards these signals, unlike SIGSTOP, where no shell could continue this process.
+        // In an orphaned process group, the kernel discards these signals, but not SIGSTOP.
         let own = if is_of_terminal { signal } else { libc::SIGTSTP };
         let has_stopped = system::stop_until(end, || arrivals::stop(own));
         if !has_stopped && signal == libc::SIGTSTP && self.group != getpgrp() {
-            // The kernel would have discarded it for the program, too, in this process's group.
+            // In the group of this process, the kernel would have discarded the signal for the program, too.
             if let Some(terminal) = &self.terminal {
-                terminal.lend(self.group);
+                terminal.move_to(self.group);
             }
             self.send(child, libc::SIGCONT);
         }
@@ -202,7 +203,7 @@ fn lost(error: &Error) -> Failure {
     Failure::new(Code::Refused, error.to_string())
 }
 
-/// Sends `SIGINT` to this process's group, this process among it.
+/// Sends `SIGINT` to the group of this process, including this process.
 pub(super) fn interrupt_group() {
     let _ = killpg(getpgrp(), nix::sys::signal::Signal::SIGINT);
 }

@@ -1,4 +1,4 @@
-//! Bad inputs, and odd ones that are good, which belong to no other room: each with its number in the catalogue of faults.
+//! Bad inputs, and unusual valid ones, that no other module covers. Each has its number in the catalogue of faults.
 
 use std::fs;
 use std::iter;
@@ -15,7 +15,7 @@ use crate::{answer, forkexec, run, said, seen};
 
 /// Faults: N8
 #[test]
-fn hundred_thousand_entries_are_kept() {
+fn keep_accepts_a_hundred_thousand_entries() {
     isolated(|| {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let many = iter::repeat_n("9", 20_000).collect::<Vec<_>>().join(",");
@@ -33,7 +33,7 @@ fn descriptor_mapped_to_itself_is_open() {
     });
 }
 
-/// A script whose interpreter is a script, and so on.
+/// Makes a script whose interpreter is a script, and so on.
 fn nested(directory: &Path, depth: usize) -> String {
     let mut interpreter = "/bin/sh".to_owned();
     for level in 0..depth {
@@ -45,7 +45,7 @@ fn nested(directory: &Path, depth: usize) -> String {
     interpreter
 }
 
-/// A link that leads to itself.
+/// Makes a link to itself.
 fn looped(directory: &Path, _: usize) -> String {
     let link = directory.join("itself");
     symlink("itself", &link).expect("it can be made");
@@ -56,10 +56,7 @@ fn looped(directory: &Path, _: usize) -> String {
 #[rstest]
 #[case::link_to_itself(looped, "\n")]
 #[case::scripts_in_scripts(nested, ": scripts are nested too deeply as interpreters\n")]
-fn path_that_leads_nowhere_exits_126_and_is_named(
-    #[case] make: fn(&Path, usize) -> String,
-    #[case] message: &str,
-) {
+fn looping_path_exits_126_and_is_named(#[case] make: fn(&Path, usize) -> String, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
         let program = make(directory.path(), 6);
@@ -84,7 +81,7 @@ fn name_that_is_too_long_exits_126(#[case] head: &str, #[case] length: usize) {
 
 /// Faults: N37
 #[test]
-fn descriptor_that_is_no_directory_exits_125() {
+fn chdir_fd_that_is_no_directory_exits_125() {
     isolated(|| {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let (code, _, complaint) = said(&run(&["--chdir-fd", "9"], &["true"]).output().expect("it starts"));
@@ -130,14 +127,15 @@ fn session_leader_may_ask_for_its_own_process_group() {
 fn limit_above_the_hard_one_exits_125_without_privilege() {
     isolated(|| {
         if !world::is_root() {
-            return skip("only root may become somebody without privilege");
+            return skip("only root can become a user without privileges");
         }
         let place = world::empty_chroot();
         let command = place.path().join("forkexec");
         fs::copy(env!("CARGO_BIN_EXE_forkexec"), &command).expect("it can be copied");
         fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let nobody = ["run", "--user", "1234", "--group", "1234", "--groups", "none", "--limit", "core=0"];
-        let mut outer = forkexec(&nobody);
+        let unprivileged =
+            ["run", "--user", "1234", "--group", "1234", "--groups", "none", "--limit", "core=0"];
+        let mut outer = forkexec(&unprivileged);
         outer.arg(&command).args(["run", "--limit", "core=0:1"]).arg(place.path().join("probe")).arg("true");
         let (code, _, complaint) = said(&outer.output().expect("it starts"));
         assert_eq!(code, Some(125), "{complaint}");
@@ -145,7 +143,7 @@ fn limit_above_the_hard_one_exits_125_without_privilege() {
     });
 }
 
-/// What the command would be handed is refused to itself: neither a string of this length nor one with a NUL reaches it.
+/// The kernel refuses to start the command itself with a string of this length, or with a NUL in it.
 ///
 /// Faults: N27
 #[test]

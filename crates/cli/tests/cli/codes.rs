@@ -1,4 +1,4 @@
-//! With what `run` exits.
+//! The exit codes of `run`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,34 +14,34 @@ use crate::{answer, forkexec, run, said};
 #[rstest]
 #[case::success(&["true"], 0)]
 #[case::failure(&["exit", "1"], 1)]
-#[case::a_code_like_ours(&["exit", "125"], 125)]
-#[case::the_highest(&["exit", "255"], 255)]
+#[case::code_of_forkexec_itself(&["exit", "125"], 125)]
+#[case::highest(&["exit", "255"], 255)]
 #[case::killed(&["kill", "9"], 137)]
 #[case::terminated(&["kill", "15"], 143)]
-fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
+fn exit_code_is_that_of_the_program(#[case] probe: &[&str], #[case] code: i32) {
     let output = run(&[], probe).output().expect("it starts");
     assert_eq!(said(&output), (Some(code), String::new(), String::new()));
 }
 
 #[rstest]
 // Faults: N16
-#[case::an_empty_name("", 127, "the program's name is empty")]
+#[case::empty_name("", 127, "the program's name is empty")]
 // Faults: N21
-#[case::a_path(
+#[case::path(
     "/no/such",
     127,
     "exec \"/no/such\": No such file or directory (os error 2): there is no such program"
 )]
 // Faults: N21
-#[case::a_searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
+#[case::searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
 // Faults: N19
-#[case::a_directory("/usr", 126, "it is a directory")]
+#[case::directory("/usr", 126, "it is a directory")]
 // Faults: N19
-#[case::a_device("/dev/null", 126, "it is not a regular file")]
-#[case::a_path_below_a_file("/etc/passwd/x", 126, "Not a directory")]
+#[case::device("/dev/null", 126, "it is not a regular file")]
+#[case::path_below_a_file("/etc/passwd/x", 126, "Not a directory")]
 // Faults: N20
 #[case::no_permission("/etc/passwd", 126, "it has no execute permission")]
-fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
+fn failed_start_names_the_program(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
     let output = forkexec(&["run", program]).env("PATH", "/usr/bin:/bin").output().expect("it starts");
     let (got, _, complaint) = said(&output);
     assert_eq!(got, Some(code), "{complaint}");
@@ -59,7 +59,7 @@ fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i
 #[case::no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
 // Faults: N23
 #[case::cut_off("\x7fELF", "it ends before the end of its ELF header")]
-fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str) {
+fn unrunnable_program_exits_126(#[case] content: &str, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
         let path = directory.path().join("script");
@@ -71,13 +71,13 @@ fn a_program_that_cannot_run_is_126(#[case] content: &str, #[case] message: &str
     });
 }
 
-/// This command itself, with a loader that is not there.
+/// Runs a copy of this command with a missing loader.
 ///
 /// Faults: E18
 #[rstest]
 #[case::readable(0o755, "the program's loader \"")]
 #[case::execute_only(0o711, "the program is there; its interpreter or loader may be missing")]
-fn a_missing_loader_is_126(#[case] mode: u32, #[case] message: &str) {
+fn missing_loader_exits_126(#[case] mode: u32, #[case] message: &str) {
     isolated(|| {
         let mut program = fs::read(env!("CARGO_BIN_EXE_forkexec")).expect("it can be read");
         let Some(at) = program.windows(4).position(|bytes| bytes == b"/ld-") else {
@@ -103,11 +103,11 @@ fn a_missing_loader_is_126(#[case] mode: u32, #[case] message: &str) {
     });
 }
 
-/// The command inside of a session asks for the terminal of that session.
+/// The inner command asks for the terminal of the outer command's session.
 ///
 /// Faults: E25
 #[test]
-fn the_session_of_a_controlling_terminal_is_told() {
+fn error_names_the_session_of_the_terminal() {
     isolated(|| {
         let (_ours, theirs) = terminal().expect("a terminal can be made");
         let mut outer = forkexec(&["run", "--setsid", "--ctty", "0", "--"]);
@@ -121,7 +121,7 @@ fn the_session_of_a_controlling_terminal_is_told() {
     });
 }
 
-/// A quarter of the stack limit that the program will have.
+/// The limit is a quarter of the program's stack limit.
 ///
 /// Faults: N28
 #[test]
@@ -141,7 +141,7 @@ fn arguments_that_are_too_long_exit_126() {
 #[case::cgroup(&["--cgroup", "/no/such"], "enter the control group \"/no/such\": No such file or directory")]
 #[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
 // Faults: N44
-#[case::group_of_nobody(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
+#[case::missing_process_group(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
 fn failed_setup_exits_125(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = said(&run(options, &["true"]).output().expect("it starts"));
     assert_eq!(code, Some(125), "{complaint}");
@@ -153,19 +153,19 @@ fn failed_setup_exits_125(#[case] options: &[&str], #[case] message: &str) {
 fn privileged_option_without_privilege_exits_125() {
     isolated(|| {
         if !world::is_root() {
-            return skip("only root may become somebody without privilege");
+            return skip("only root can become a user without privileges");
         }
         let place = world::empty_chroot();
         let command = place.path().join("forkexec");
         fs::copy(env!("CARGO_BIN_EXE_forkexec"), &command).expect("it can be copied");
         fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        let as_nobody = ["run", "--user", "1234", "--group", "1234", "--groups", "none"];
+        let unprivileged = ["run", "--user", "1234", "--group", "1234", "--groups", "none"];
         for (option, value, message) in [
             ("--user", "1", "become user 1: Operation not permitted"),
             ("--chroot", "/", "chroot to \"/\": Operation not permitted"),
             ("--nice", "-20", "set the nice value -20: Permission denied"),
         ] {
-            let mut outer = forkexec(&as_nobody);
+            let mut outer = forkexec(&unprivileged);
             outer.arg(&command).args(["run", option, value]).arg(place.path().join("probe")).arg("true");
             let (code, _, complaint) = said(&outer.output().expect("it starts"));
             assert_eq!(code, Some(125), "{complaint}");

@@ -1,4 +1,4 @@
-//! What a program gets of 0, 1, 2 and of all others.
+//! The descriptors that a program gets.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,10 +11,10 @@ use forkexec_tests::world::place;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::born::without;
+use crate::start_with::without;
 use crate::{forkexec, reported, run, said, seen};
 
-/// A file of its own under this number.
+/// Opens a new file under this number, and returns its device and inode.
 fn file_at(number: RawFd) -> (OwnedFd, (u64, u64)) {
     let file = tempfile::tempfile().expect("a file can be made");
     let about = file.metadata().expect("it is open");
@@ -26,7 +26,7 @@ fn id(facts: FdFacts) -> (u64, u64) {
 }
 
 #[test]
-fn a_program_gets_three_descriptors_and_no_more() {
+fn program_gets_only_0_1_and_2() {
     isolated(|| {
         let _held = [file_at(6), file_at(9), file_at(700)];
         assert_eq!(seen(&[]).fds, [0, 1, 2]);
@@ -38,11 +38,11 @@ fn a_program_gets_three_descriptors_and_no_more() {
 // Faults: N5
 #[case::twice(&["--keep", "9", "--keep", "9"], &[9])]
 // Faults: N4
-#[case::a_list(&["--keep", "700,9"], &[9, 700])]
-#[case::a_range(&["--keep", "9-10,6"], &[6, 9, 10])]
+#[case::list(&["--keep", "700,9"], &[9, 700])]
+#[case::range(&["--keep", "9-10,6"], &[6, 9, 10])]
 // Faults: N6
-#[case::a_standard_stream(&["--keep", "0,9"], &[9])]
-fn kept_descriptors_have_their_own_numbers(#[case] options: &[&str], #[case] fds: &[RawFd]) {
+#[case::standard_stream(&["--keep", "0,9"], &[9])]
+fn kept_descriptors_keep_their_numbers(#[case] options: &[&str], #[case] fds: &[RawFd]) {
     isolated(|| {
         let held = [file_at(6), file_at(9), file_at(10), file_at(700)];
         let seen = seen(options);
@@ -65,7 +65,7 @@ fn mappings_take_effect_at_once() {
 }
 
 #[test]
-fn a_mapping_can_be_a_standard_stream() {
+fn mapping_can_target_a_standard_stream() {
     isolated(|| {
         let (_file, at_five) = file_at(5);
         let seen = seen(&["--map", "5:0", "--map", "0:5"]);
@@ -74,7 +74,7 @@ fn a_mapping_can_be_a_standard_stream() {
 }
 
 #[test]
-fn all_are_inherited_if_asked_for() {
+fn inherit_all_closes_nothing() {
     isolated(|| {
         let _held = file_at(9);
         assert_eq!(seen(&["--inherit-all"]).fds, [0, 1, 2, 9]);
@@ -82,14 +82,14 @@ fn all_are_inherited_if_asked_for() {
 }
 
 #[rstest]
-fn every_link_of_the_chain_closes(#[values("bulk", "enumerate", "loop")] link: &str) {
+fn each_close_strategy_closes_the_rest(#[values("bulk", "enumerate", "loop")] link: &str) {
     isolated(|| {
         let _held = [file_at(6), file_at(9), file_at(700)];
         assert_eq!(seen(&["--close-strategy", link, "--keep", "9"]).fds, [0, 1, 2, 9]);
     });
 }
 
-/// Rust's runtime has put `/dev/null` there: that is not the program's to have.
+/// Rust's runtime opens `/dev/null` on closed streams. The program must not get it.
 #[rstest]
 #[case::input(&[0], &[], &[1, 2, 9])]
 #[case::error(&[2], &[], &[0, 1, 9])]
@@ -128,7 +128,7 @@ fn closed_descriptor_cannot_be_kept_or_mapped(#[case] options: &[&str], #[case] 
     });
 }
 
-/// The first number that this command opens for itself is no number that it was handed.
+/// The first number that the command opens for itself is not a descriptor that it inherited.
 #[test]
 fn descriptor_of_the_command_itself_cannot_be_kept() {
     isolated(|| {
@@ -167,7 +167,7 @@ fn streams_are_inherited() {
 }
 
 #[test]
-fn dashes_are_optional_and_later_options_are_the_programs() {
+fn options_after_the_program_belong_to_it() {
     let mut command = forkexec(&["run", "--stdin", "null"]);
     let probe = forkexec_tests::probe::path();
     let seen = reported(command.arg(probe).args(["report", "--keep", "99", "--help", "--"]));

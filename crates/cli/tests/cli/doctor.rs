@@ -1,4 +1,4 @@
-//! What `doctor` finds, also where system calls are denied.
+//! The results of `doctor`, also if system calls are denied.
 
 use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
@@ -6,42 +6,42 @@ use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::born::denied;
+use crate::start_with::denied;
 use crate::{answer, forkexec, reported, run, said, seen};
 
-/// The object that `doctor --json` prints.
+/// Returns the object that `doctor --json` prints.
 fn found() -> Value {
     let (code, json, _) = answer(&["doctor", "--json"]);
     assert_eq!((code, json.lines().count()), (Some(0), 1), "{json}");
     serde_json::from_str(&json).expect("it is JSON")
 }
 
-/// The trial of what has this name.
+/// Returns the trial with this name.
 fn trial<'f>(found: &'f Value, name: &str) -> &'f Value {
     let trials = found["trials"].as_array().expect("it is a list");
     trials.iter().find(|trial| trial["name"] == name).unwrap_or_else(|| panic!("no {name} in {found}"))
 }
 
 #[test]
-fn the_table_is_aligned_and_ends_with_a_verdict() {
+fn table_is_aligned_and_ends_with_a_verdict() {
     let (code, table, complaints) = answer(&["doctor"]);
     assert_eq!((code, complaints.as_str()), (Some(0), ""));
     let lines: Vec<&str> = table.lines().collect();
-    let columns = ["WHAT", "BY"].map(|title| lines[0].find(title).expect("it is a title"));
+    let columns = ["TASK", "METHOD"].map(|title| lines[0].find(title).expect("it is a title"));
     for line in lines.iter().take_while(|line| !line.is_empty()) {
         assert!(columns.iter().all(|&at| &line[at - 2..at] == "  " && &line[at..=at] != " "), "{table}");
     }
     assert!(lines.iter().any(|line| line.starts_with("works   close every number    loop")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
-    assert_eq!(lines.last(), Some(&"children get exactly what they are handed"));
+    assert_eq!(lines.last(), Some(&"children get exactly the named descriptors"));
 }
 
 #[test]
-fn the_object_has_everything() {
+fn json_has_all_members() {
     let found = found();
-    assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+    assert_eq!((&found["exact"], &found["close_strategy"]), (&true.into(), &"bulk".into()));
     assert_eq!(trial(&found, "loop")["outcome"], "works");
-    let starts = |trial: &Value| trial["kind"] == "launch" && trial["outcome"] == "works";
+    let starts = |trial: &Value| trial["kind"] == "spawn" && trial["outcome"] == "works";
     assert!(found["trials"].as_array().expect("it is a list").iter().any(starts), "{found}");
     assert!(found["resources"].as_array().expect("it is a list").contains(&"nofile".into()), "{found}");
     assert!(found["android"].is_null(), "{found}");
@@ -53,44 +53,44 @@ fn the_object_has_everything() {
 #[rstest]
 #[case::as_an_old_kernel_does(libc::ENOSYS, "ENOSYS", "ENOSYS: Function not implemented")]
 #[case::as_a_container_does(libc::EPERM, "EPERM", "EPERM: Operation not permitted")]
-fn a_refused_call_is_told_with_its_reason(#[case] errno: i32, #[case] name: &str, #[case] reason: &str) {
+fn refused_call_is_reported_with_its_reason(#[case] errno: i32, #[case] name: &str, #[case] reason: &str) {
     isolated(|| {
         Deny::new().errno(libc::SYS_close_range, errno).install().expect("a filter is taken");
         let found = found();
         let refused = trial(&found, "close_range");
         assert_eq!((&refused["outcome"], &refused["errno"]), (&"refused".into(), &name.into()));
-        assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+        assert_eq!((&found["exact"], &found["close_strategy"]), (&true.into(), &"bulk".into()));
         let (_, table, _) = answer(&["doctor"]);
         assert!(table.lines().any(|line| line.starts_with("refused ") && line.ends_with(reason)), "{table}");
     });
 }
 
-/// Only children make the call: one is lost, and the next one starts.
+/// Only children make the call: the first child dies, and the next one starts.
 ///
 /// Faults: F16
 #[rstest]
 #[case::trap(Deny::trap)]
 #[case::kill(Deny::kill)]
-fn a_trapped_call_is_told_and_costs_one_child(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
+fn trapped_call_is_reported_and_costs_one_child(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
     isolated(|| {
         deny(Deny::new(), libc::SYS_close_range).install().expect("a filter is taken");
         let found = found();
         let trapped = trial(&found, "close_range");
         assert_eq!((&trapped["outcome"], &trapped["signal"]), (&"trapped".into(), &"SIGSYS".into()));
-        assert_eq!((&found["exact"], &found["close_from"]), (&true.into(), &"bulk".into()));
+        assert_eq!((&found["exact"], &found["close_strategy"]), (&true.into(), &"bulk".into()));
         assert_eq!(found["android"], Value::Null);
         let (_, table, _) = answer(&["doctor"]);
-        assert!(table.contains("trapped  close many at once"), "{table}");
-        assert!(table.ends_with("children get exactly what they are handed\n"), "{table}");
+        assert!(table.contains("trapped  close ranges"), "{table}");
+        assert!(table.ends_with("children get exactly the named descriptors\n"), "{table}");
         assert_eq!(seen(&[]).fds, [0, 1, 2]);
     });
 }
 
-/// The trap ends the process that starts the child. Here that is the trial's.
+/// The trap kills the process that starts the child, which is that of the trial.
 ///
 /// Faults: F16
 #[test]
-fn a_start_that_ends_its_program_is_told() {
+fn spawn_that_kills_its_caller_is_reported() {
     isolated(|| {
         let deny = || Deny::new().trap(libc::SYS_clone3);
         let (code, json, _) =
@@ -105,32 +105,32 @@ fn a_start_that_ends_its_program_is_told() {
         assert_eq!(code, Some(125));
         let (_, table, _) = said(&denied(&mut forkexec(&["doctor"]), deny).output().expect("it starts"));
         assert!(
-            table.ends_with("a start by shared ends the program that makes it: choose fork\n"),
+            table.ends_with("the spawn method shared kills the program that uses it: choose fork\n"),
             "{table}"
         );
     });
 }
 
-/// A filter can answer 0 to a call that it never makes.
+/// A filter can let a call return 0 without effect.
 #[test]
-fn a_call_that_only_pretends_is_found_out() {
+fn call_without_effect_is_detected() {
     isolated(|| {
         Deny::new().errno(libc::SYS_close_range, 0).install().expect("a filter is taken");
         let found = found();
         assert_eq!(trial(&found, "close_range")["outcome"], "leaks");
-        assert_eq!(found["close_from"], "enumerate");
+        assert_eq!(found["close_strategy"], "enumerate");
     });
 }
 
 /// Faults: F16
 #[test]
-fn traps_down_to_the_loop_leak_nothing() {
+fn closing_works_with_traps_before_the_loop() {
     isolated(|| {
         let deny = || Deny::new().trap(libc::SYS_close_range).trap(libc::SYS_getdents64);
         let (_, json, _) =
             said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
         let found: Value = serde_json::from_str(&json).expect("it is JSON");
-        assert_eq!((&found["close_from"], &found["exact"]), (&"bulk".into(), &true.into()));
+        assert_eq!((&found["close_strategy"], &found["exact"]), (&"bulk".into(), &true.into()));
         for options in [&[][..], &["--close-strategy", "loop"]] {
             assert_eq!(reported(denied(&mut run(options, &["report"]), deny)).fds, [0, 1, 2]);
         }
@@ -144,11 +144,11 @@ fn doctor_fails_if_no_child_starts() {
         let deny = || Deny::new().errno(libc::SYS_clone, libc::EAGAIN).errno(libc::SYS_clone3, libc::EAGAIN);
         let (code, table, _) = said(&denied(&mut command, deny).output().expect("it starts"));
         assert_eq!(code, Some(125));
-        assert!(table.contains("untried") && table.ends_with("no child can be started here\n"), "{table}");
+        assert!(table.contains("not-run") && table.ends_with("no child can be started here\n"), "{table}");
     });
 }
 
-/// `ci/android` builds the command so that it takes the release from the environment.
+/// `ci/android` builds the command so that it reads the release from the environment.
 ///
 /// Faults: F16, Q-android
 #[rstest]
@@ -157,13 +157,13 @@ fn doctor_fails_if_no_child_starts() {
 #[case::android_14("34", 34, "clone3 chroot setgroups setresgid")]
 #[case::android_15("35", 35, "chroot setgroups setresgid")]
 #[case::unknown("S", 26, "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid")]
-fn the_android_release_is_told(#[case] property: &str, #[case] level: u32, #[case] not_called: &str) {
+fn android_release_is_reported(#[case] property: &str, #[case] level: u32, #[case] not_called: &str) {
     isolated(|| {
         if !cfg!(forkexec_release = "environment") {
             return skip("the command was not built to take an Android release from the environment");
         }
         android::install(level).expect("a filter is taken");
-        let told = |args| {
+        let output_of = |args| {
             let output =
                 forkexec(args).env("FORKEXEC_ANDROID_API", property).output().expect("it can be started");
             let (code, text, complaints) = said(&output);
@@ -171,12 +171,12 @@ fn the_android_release_is_told(#[case] property: &str, #[case] level: u32, #[cas
             text
         };
         let known: Option<u32> = property.parse().ok();
-        let table = told(&["doctor"]);
+        let table = output_of(&["doctor"]);
         let shown = known.map_or_else(|| "unknown".to_owned(), |level| level.to_string());
         for line in [format!("Android API level  {shown}"), format!("not called         {not_called}")] {
             assert!(table.lines().any(|it| it == line), "{line} is not in:\n{table}");
         }
-        let found: Value = serde_json::from_str(&told(&["doctor", "--json"])).expect("it is JSON");
+        let found: Value = serde_json::from_str(&output_of(&["doctor", "--json"])).expect("it is JSON");
         let names: Vec<&str> = not_called.split(' ').collect();
         assert_eq!(found["android"], json!({ "api_level": known, "not_called": names }));
         let is_tried = !names.contains(&"close_range");

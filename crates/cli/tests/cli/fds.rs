@@ -9,10 +9,10 @@ use forkexec_tests::probe;
 use forkexec_tests::world::place;
 use serde_json::Value;
 
-use crate::born::without;
+use crate::start_with::without;
 use crate::{answer, forkexec, said};
 
-/// The objects that `fds --json` prints.
+/// Returns the objects that `fds --json` prints.
 fn listed(args: &[&str]) -> Vec<Value> {
     let (code, json, complaints) = answer(&[&["fds", "--json"], args].concat());
     assert_eq!((code, complaints.as_str()), (Some(0), ""));
@@ -43,7 +43,7 @@ fn fds_lists_the_descriptors_that_a_program_inherits() {
 }
 
 #[test]
-fn a_stream_that_was_closed_is_not_listed() {
+fn closed_stream_is_not_listed() {
     isolated(|| {
         let mut command = forkexec(&["fds", "--json"]);
         let (_, json, _) = said(&without(&mut command, &[0]).output().expect("it starts"));
@@ -53,7 +53,7 @@ fn a_stream_that_was_closed_is_not_listed() {
 }
 
 #[test]
-fn another_process_is_looked_into() {
+fn fds_lists_another_process() {
     isolated(|| {
         let mut probe = Command::new(probe::path());
         let mut other = probe.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it starts");
@@ -64,14 +64,14 @@ fn another_process_is_looked_into() {
 }
 
 #[test]
-fn a_process_that_is_not_there_is_said_so() {
+fn missing_process_is_reported() {
     let (code, out, complaint) = answer(&["fds", "2147483647"]);
     assert_eq!((code, out.as_str()), (Some(125), ""));
     assert!(complaint.starts_with("forkexec: fds: no process 2147483647: "), "{complaint}");
 }
 
 #[test]
-fn a_number_that_is_no_process_is_a_usage_error() {
+fn invalid_pid_is_a_usage_error() {
     for pid in ["0", "x", "2147483648"] {
         let (code, _, complaint) = answer(&["fds", pid]);
         assert_eq!(code, Some(125));
@@ -80,7 +80,7 @@ fn a_number_that_is_no_process_is_a_usage_error() {
 }
 
 #[test]
-fn a_reader_that_left_early_has_what_it_wanted() {
+fn broken_pipe_is_success() {
     isolated(|| {
         let (reader, writer) = io::pipe().expect("a pipe can be made");
         drop(reader);
@@ -91,7 +91,7 @@ fn a_reader_that_left_early_has_what_it_wanted() {
 }
 
 #[test]
-fn a_full_disk_is_a_failure() {
+fn full_disk_is_a_failure() {
     let full = File::options().write(true).open("/dev/full").expect("it is there");
     let child = forkexec(&["fds"]).stdout(full).stderr(Stdio::piped()).spawn().expect("it starts");
     let (code, _, complaint) = said(&child.wait_with_output().expect("it ends"));

@@ -1,4 +1,4 @@
-//! Which signals `run` forwards, and to which process.
+//! Signals that `run` forwards, and their recipients.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,14 +11,14 @@ use forkexec_tests::isolate::{isolated_for, skip};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
-use crate::born::{blocking, ignoring};
 use crate::pty::code;
 use crate::run;
+use crate::start_with::{blocking, ignoring};
 use crate::wrappers::{OURS, Wrapper};
 
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// Waits for a signal. A handler ends it at once.
+/// A script that waits for a signal, and ends at once when a handler runs.
 const WAITS: &str = "echo ready; sleep 600 & wait; kill $!; exit 1";
 
 /// A script that exits with 9 if it gets this signal.
@@ -26,7 +26,7 @@ fn exits_with_9_by(signal: i32) -> String {
     format!("trap 'kill $!; exit 9' {signal}; {WAITS}")
 }
 
-/// Starts it, and waits until it says that it is ready. Its output has a reader as long as the second lives.
+/// Starts a command and waits for its line "ready". The output has a reader until the second value is dropped.
 fn ready(mut command: Command) -> (Child, BufReader<impl Read>) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut output = BufReader::new(child.stdout.take().expect("it is a pipe"));
@@ -36,13 +36,13 @@ fn ready(mut command: Command) -> (Child, BufReader<impl Read>) {
     (child, output)
 }
 
-/// nix has no names for real-time signals.
+/// Sends a signal. nix has no real-time signals.
 fn send(pid: u32, signal: i32) {
-    // SAFETY: kill(2) takes no memory. The child was not waited for.
+    // SAFETY: kill(2) accesses no memory. The child was not waited for.
     assert_eq!(unsafe { libc::kill(pid.cast_signed(), signal) }, 0);
 }
 
-/// Waits until a process sleeps. timeout(1) ends by a signal that arrives before its fork returns.
+/// Waits until a process sleeps. A signal that arrives before timeout(1) returns from fork would end it.
 fn await_sleep(pid: u32) {
     let is_asleep = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it was not waited for");
@@ -53,7 +53,7 @@ fn await_sleep(pid: u32) {
     }
 }
 
-/// How the wrapper ends if it gets this signal while the program waits for it.
+/// Sends a signal to the wrapper while the program waits, and returns the wrapper's exit status.
 fn end_by(mut wrapped: Command, signal: i32) -> ExitStatus {
     wrapped.stdin(Stdio::null());
     let (mut child, _output) = ready(wrapped);
@@ -62,7 +62,7 @@ fn end_by(mut wrapped: Command, signal: i32) -> ExitStatus {
     child.wait().expect("it was not waited for")
 }
 
-/// Those that this process can send, without the C library's own.
+/// Returns the signals that can be forwarded, without those that the C library reserves.
 fn forwardable() -> impl Iterator<Item = i32> {
     let stay = [
         libc::SIGKILL,
@@ -81,10 +81,10 @@ fn forwardable() -> impl Iterator<Item = i32> {
 /// Faults: C2, C3
 #[rstest]
 #[case::forkexec(OURS, i32::MAX, &[])]
-// It ignores these, for messages of its own to a terminal.
+// tini ignores these, to write messages to a terminal.
 #[case::tini(Wrapper(&["tini", "-s", "--"]), i32::MAX, &[libc::SIGTTIN, libc::SIGTTOU, libc::SIGABRT])]
 #[case::dumb_init(Wrapper(&["dumb-init", "--single-child"]), 31, &[libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU])]
-fn every_signal_that_can_be_forwarded_is(
+fn each_forwardable_signal_is_forwarded(
     #[case] wrapper: Wrapper,
     #[case] highest: i32,
     #[case] without: &[i32],
@@ -104,7 +104,7 @@ fn every_signal_that_can_be_forwarded_is(
 #[case::forkexec_with_a_tree(Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]))]
 #[case::timeout(Wrapper(&["timeout", "600"]))]
 #[case::timeout_in_the_foreground(Wrapper(&["timeout", "--foreground", "600"]))]
-fn a_signal_of_a_process_is_forwarded(
+fn signal_from_a_process_is_forwarded(
     #[case] wrapper: Wrapper,
     #[values(libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP)] signal: i32,
 ) {
@@ -114,13 +114,13 @@ fn a_signal_of_a_process_is_forwarded(
     });
 }
 
-/// The shell's own child gets the signal, too: it is what the shell waits for.
+/// The shell waits for its child, so the child must get the signal, too.
 #[rstest]
 #[case::forkexec(Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]))]
 #[case::tini(Wrapper(&["tini", "-s", "-g", "--"]))]
 #[case::dumb_init(Wrapper(&["dumb-init"]))]
 #[case::timeout(Wrapper(&["timeout", "600"]))]
-fn with_a_tree_the_whole_group_gets_the_signal(#[case] wrapper: Wrapper) {
+fn kill_tree_forwards_signals_to_the_group(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let script = "trap : TERM; sh -c 'trap \"exit 5\" TERM; echo ready; sleep 600 & wait'; exit $?";
         let Some(command) = wrapper.around(script) else { return };
@@ -133,9 +133,9 @@ fn with_a_tree_the_whole_group_gets_the_signal(#[case] wrapper: Wrapper) {
 #[case::forkexec(OURS)]
 #[case::tini(Wrapper(&["tini", "-s", "--"]))]
 #[case::dumb_init(Wrapper(&["dumb-init", "--single-child"]))]
-fn a_signal_that_was_blocked_at_start_is_forwarded(#[case] wrapper: Wrapper) {
+fn signal_blocked_at_start_is_forwarded(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
-        // The program unblocks it itself if it inherits the mask, as from tini.
+        // The script unblocks the signal itself, because tini lets it inherit the mask.
         let script = format!(
             "exec env --block-signal= sh -c \"{}\"",
             exits_with_9_by(libc::SIGTERM).replace('$', "\\$")
@@ -151,11 +151,11 @@ fn a_signal_that_was_blocked_at_start_is_forwarded(#[case] wrapper: Wrapper) {
     });
 }
 
-/// As nohup(1) leaves it.
+/// nohup(1) starts programs in this state.
 ///
 /// Faults: C3
 #[test]
-fn a_signal_that_was_ignored_at_start_stays_so() {
+fn signal_ignored_at_start_stays_ignored() {
     isolated_for(LIMIT, || {
         let mut command = OURS.around(WAITS).expect("it is there");
         ignoring(&mut command, Signal::SIGHUP);
@@ -166,11 +166,11 @@ fn a_signal_that_was_ignored_at_start_stays_so() {
     });
 }
 
-/// The wrapper handles the signal before the program runs. It ends the program whenever it arrives.
+/// The wrapper handles the signal before the program runs. The signal ends the program, however early it arrives.
 ///
 /// Faults: C3
 #[rstest]
-fn a_signal_during_the_start_is_not_lost(#[values(libc::SIGTERM, libc::SIGUSR1)] signal: i32) {
+fn signal_during_the_start_is_not_lost(#[values(libc::SIGTERM, libc::SIGUSR1)] signal: i32) {
     isolated_for(LIMIT, || {
         for _ in 0..20 {
             let mut child = OURS.around("exec sleep 600").expect("it is there").spawn().expect("it starts");
@@ -191,7 +191,7 @@ fn handles(pid: u32, signal: i32) -> bool {
 }
 
 #[test]
-fn nothing_is_forwarded_while_a_tree_is_ended() {
+fn no_signal_is_forwarded_while_the_tree_is_killed() {
     isolated_for(LIMIT, || {
         let wrapper = Wrapper(&["forkexec", "run", "--timeout", "3", "--kill-after", "1", "--kill-tree"]);
         let script = "trap 'echo ready' TERM; trap 'exit 9' USR1; while :; do sleep 0.05; done";
@@ -200,16 +200,16 @@ fn nothing_is_forwarded_while_a_tree_is_ended() {
     });
 }
 
-/// A shell's `kill 0` would be answered for ever.
+/// Otherwise, a shell's `kill 0` would cause signals without end.
 ///
 /// Faults: C11
 #[rstest]
-fn the_programs_own_signals_are_not_sent_back(
+fn signals_from_the_program_are_not_sent_back(
     #[values("kill -USR1 $PPID", "trap '' USR1; kill -USR1 0; trap 'exit 9' USR1")] sends: &str,
 ) {
     isolated_for(LIMIT, || {
         let script = format!("trap 'exit 9' USR1; trap 'kill $!; exit 7' USR2; {sends}; {WAITS}");
-        // A group of its own, so that the signal reaches no other process.
+        // Its own group, so that the signal reaches no other process.
         let mut command = Command::new("setsid");
         command.args(["--wait", env!("CARGO_BIN_EXE_forkexec"), "run", "sh", "-c"]);
         command.arg(format!("echo $PPID; {script}"));
@@ -225,7 +225,7 @@ fn the_programs_own_signals_are_not_sent_back(
 
 /// Faults: C7
 #[test]
-fn the_program_is_signalled_by_its_descriptor() {
+fn program_is_signalled_by_pidfd() {
     isolated_for(LIMIT, || {
         let list = tempfile::NamedTempFile::new().expect("a file can be made");
         let mut strace = Command::new("strace");
@@ -247,13 +247,13 @@ fn the_program_is_signalled_by_its_descriptor() {
     });
 }
 
-/// Its parent sees the signal: a shell that runs a script stops the script.
+/// The parent must see the signal: then a shell stops its script.
 ///
 /// Faults: C10
 #[rstest]
 #[case::forkexec(OURS)]
 #[case::timeout(Wrapper(&["timeout", "600"]))]
-fn a_wrapper_of_an_interrupted_program_ends_by_the_signal(#[case] wrapper: Wrapper) {
+fn interrupted_program_ends_the_wrapper_by_sigint(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(mut command) = wrapper.around("kill -INT $$") else { return };
         assert_eq!(command.status().expect("it starts").signal(), Some(libc::SIGINT));
@@ -269,14 +269,14 @@ fn exit_code_shows_the_interrupt_under_ignored_sigint() {
     });
 }
 
-/// Exit codes as of a shell.
+/// The exit codes are those of a shell.
 #[rstest]
 #[case::success("exit 0", 0)]
 #[case::failure("exit 3", 3)]
 #[case::killed("kill -KILL $$", 137)]
 #[case::terminated("kill -TERM $$", 143)]
 #[case::not_found("exec /no/such/program", 127)]
-fn all_wrappers_exit_as_the_program_does(
+fn each_wrapper_exits_as_the_program_does(
     #[case] script: &str,
     #[case] expected: i32,
     #[values(
@@ -293,11 +293,11 @@ fn all_wrappers_exit_as_the_program_does(
     });
 }
 
-/// dumb-init says 2 for both.
+/// dumb-init exits with 2 in both cases.
 #[rstest]
 #[case::not_found("/no/such/program", 127)]
 #[case::cannot_be_run("/etc/passwd", 126)]
-fn a_wrapper_says_why_the_program_did_not_start(
+fn failed_start_exits_126_or_127(
     #[case] program: &str,
     #[case] expected: i32,
     #[values(OURS, Wrapper(&["tini", "-s", "--"]), Wrapper(&["timeout", "600"]), Wrapper(&["env"]), Wrapper(&["nohup"]))]

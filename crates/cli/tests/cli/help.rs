@@ -15,7 +15,7 @@ const OPTIONS: [&str; 7] =
     ["--keep", "--stdin", "--env", "--chroot", "--block-signals", "--user", "--report"];
 
 #[test]
-fn every_subcommand_has_help_with_examples_and_codes() {
+fn each_subcommand_has_help_with_examples_and_codes() {
     for subcommand in SUBCOMMANDS {
         let (code, help, complaint) = answer(&[subcommand, "--help"]);
         assert_eq!((code, complaint.as_str()), (Some(0), ""), "{subcommand}");
@@ -26,27 +26,27 @@ fn every_subcommand_has_help_with_examples_and_codes() {
 }
 
 #[test]
-fn without_a_subcommand_there_is_help_and_a_failure() {
+fn missing_subcommand_prints_help_and_exits_125() {
     let (code, out, complaint) = answer(&[]);
     assert_eq!((code, out.as_str()), (Some(125), ""));
     assert!(SUBCOMMANDS.iter().all(|subcommand| complaint.contains(subcommand)), "{complaint}");
 }
 
 #[test]
-fn an_unknown_subcommand_is_a_usage_error() {
+fn unknown_subcommand_is_a_usage_error() {
     let (code, _, complaint) = answer(&["rn"]);
     assert_eq!(code, Some(125));
     assert!(complaint.contains("unrecognized subcommand 'rn'"), "{complaint}");
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn version_is_that_of_the_package() {
     let version = concat!("forkexec ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(answer(&["--version"]), (Some(0), version.to_owned(), String::new()));
 }
 
 #[rstest]
-fn completions_know_every_subcommand(#[values("bash", "zsh", "fish", "elvish", "powershell")] shell: &str) {
+fn completions_know_each_subcommand(#[values("bash", "zsh", "fish", "elvish", "powershell")] shell: &str) {
     let (code, script, complaint) = answer(&["completions", shell]);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
     for word in SUBCOMMANDS.iter().chain(&OPTIONS) {
@@ -55,7 +55,7 @@ fn completions_know_every_subcommand(#[values("bash", "zsh", "fish", "elvish", "
 }
 
 #[test]
-fn the_manual_page_knows_every_subcommand() {
+fn manual_page_names_each_subcommand() {
     let (code, page, complaint) = answer(&["man"]);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
     assert!(page.contains(".TH forkexec 1"), "{page}");
@@ -63,7 +63,7 @@ fn the_manual_page_knows_every_subcommand() {
 }
 
 #[test]
-fn every_subcommand_has_a_manual_page_with_its_options() {
+fn each_subcommand_has_a_manual_page_with_its_options() {
     let directory = TempDir::new().expect("a directory can be made");
     let path = directory.path().join("new/man1");
     assert_eq!(
@@ -97,9 +97,9 @@ fn colours_are_for_terminals_or_on_request(#[case] args: &[&str]) {
     assert!(escapes(&[&["--color", "always"], args].concat()));
 }
 
-/// A program's own output is not looked at, and JSON has no colours.
+/// JSON, completion scripts and manual pages have no colours.
 #[test]
-fn piped_help_has_no_colours() {
+fn json_and_scripts_have_no_colours() {
     for args in [&["fds", "--json"][..], &["doctor", "--json"], &["completions", "bash"], &["man"]] {
         let (_, out, _) = answer(&[&["--color", "always"], args].concat());
         assert!(!out.contains(ESCAPE), "{args:?}");

@@ -25,10 +25,10 @@ const TIMEOUT: Wrapper = Wrapper(&["timeout", "--foreground", "600"]);
 #[case::tree(TREE)]
 #[case::timeout(TIMEOUT)]
 #[case::tini_as_a_shell_s_job(Wrapper(&["tini", "-s", "--"]))]
-fn the_program_reads_the_terminal_and_then_the_shell(#[case] wrapper: Wrapper) {
+fn program_and_then_shell_read_the_terminal(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
-        // tini does not give the terminal back: a shell with job control takes it.
+        // tini does not give the terminal back. A shell with job control takes it.
         let job_control = if line.starts_with("tini") { "set -m; " } else { "" };
         let program = "read x; echo program=$x";
         let mut session =
@@ -41,11 +41,11 @@ fn the_program_reads_the_terminal_and_then_the_shell(#[case] wrapper: Wrapper) {
     });
 }
 
-/// The child comes to the foreground before its exec fails.
+/// The child's group is in the foreground before the exec fails.
 ///
 /// Faults: C12
 #[rstest]
-fn after_a_failed_start_the_shell_reads_the_terminal(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
+fn failed_start_gives_the_terminal_back(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let mut session =
@@ -57,11 +57,11 @@ fn after_a_failed_start_the_shell_reads_the_terminal(#[values(OURS, APART, TREE)
     });
 }
 
-/// Where the terminal stops what writes from the background.
+/// With `stty tostop`, the terminal stops processes that write from the background.
 ///
 /// Faults: C9
 #[test]
-fn a_wrapper_in_the_background_can_write_to_the_terminal() {
+fn wrapper_in_the_background_writes_to_the_terminal() {
     isolated_for(LIMIT, || {
         let line = Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree", "--report", "--progress"]);
         let line = line.line().expect("it is there");
@@ -86,7 +86,7 @@ fn a_wrapper_in_the_background_can_write_to_the_terminal() {
 #[case::leaks(LEAKS, 128 + libc::SIGTSTP)]
 #[case::timeout(TIMEOUT, 128 + libc::SIGTSTP)]
 #[case::dumb_init(Wrapper(&["dumb-init", "--single-child"]), 128 + libc::SIGSTOP)]
-fn a_job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i32) {
+fn job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i32) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let directory = TempDir::new().expect("a directory can be made");
@@ -111,11 +111,11 @@ fn a_job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i
     });
 }
 
-/// As full-screen programs do, which put the terminal in order before they stop.
+/// Full-screen programs do this, to restore the terminal before they stop.
 ///
 /// Faults: C5
 #[rstest]
-fn a_program_that_stops_itself_takes_the_wrapper_along(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
+fn wrapper_stops_with_a_program_that_stops_itself(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let program =
@@ -132,15 +132,15 @@ fn a_program_that_stops_itself_takes_the_wrapper_along(#[values(OURS, APART, TRE
     });
 }
 
-/// A program in the background that reads stops, and so does its wrapper. In the foreground it goes on.
+/// A background program that reads stops, and so does its wrapper. In the foreground, both continue.
 ///
 /// Faults: C5
 #[rstest]
-fn a_job_in_the_background_stops_when_it_reads(#[values(OURS, TREE)] wrapper: Wrapper) {
+fn background_job_stops_when_it_reads(#[values(OURS, TREE)] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let program = "read x; echo got=$x";
-        // A subshell, as in a pipe, would not see how the job changes.
+        // A subshell, as in a pipe, would not see the new state of the job.
         let directory = TempDir::new().expect("a directory can be made");
         let jobs = directory.path().join("jobs").display().to_string();
         let wait = format!("until jobs > {jobs}; grep -q Stopped {jobs}; do sleep 0.05; done");
@@ -156,9 +156,9 @@ fn a_job_in_the_background_stops_when_it_reads(#[values(OURS, TREE)] wrapper: Wr
     });
 }
 
-/// No shell could continue the program. In a group without one, the kernel discards the signal of the key.
+/// No shell could continue the program, so the kernel discards the signal of the key.
 #[rstest]
-fn a_suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wrapper) {
+fn suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let command = wrapper.around("echo ready; read x; echo got=$x").expect("it is there");
         let mut session = Session::start(command);
@@ -170,13 +170,13 @@ fn a_suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wr
     });
 }
 
-/// The terminal sends it to both. A shell's handler does not count, so the calls of the wrapper are looked at.
+/// The terminal signals both processes. A shell's handler does not count signals, so strace checks the wrapper's calls.
 ///
 /// Faults: C2
 #[rstest]
 #[case::shared_group("run")]
 #[case::leaks("leaks")]
-fn a_key_reaches_the_program_once(#[case] subcommand: &str) {
+fn key_reaches_the_program_once(#[case] subcommand: &str) {
     isolated_for(LIMIT, || {
         if Wrapper(&["strace"]).words().is_none() {
             return;
@@ -184,7 +184,7 @@ fn a_key_reaches_the_program_once(#[case] subcommand: &str) {
         let directory = TempDir::new().expect("a directory can be made");
         let list = directory.path().join("list").display().to_string();
         let command = env!("CARGO_BIN_EXE_forkexec");
-        // leaks follows the program itself, and strace could not.
+        // leaks traces the program itself, so strace cannot.
         let trace = format!("strace -qq -f -e trace=kill,pidfd_send_signal -e signal=none -o {list}");
         let line =
             if subcommand == "run" { format!("{trace} {command} run") } else { format!("{command} leaks") };
@@ -196,8 +196,9 @@ fn a_key_reaches_the_program_once(#[case] subcommand: &str) {
         session.until("ready");
         session.press(INTERRUPT);
         session.until("hit");
-        // A forwarded key comes before this: signals are delivered in the order of their numbers, and forwarded in that order.
-        // SAFETY: kill(2) takes no memory, and the program says that the process is there.
+        // A forwarded key would arrive before this signal: signals are delivered and forwarded in the order of their
+        // numbers.
+        // SAFETY: kill(2) accesses no memory, and the program has printed the pid of its running parent.
         assert_eq!(unsafe { libc::kill(wrapper, libc::SIGUSR1) }, 0);
         session.until("done");
         let (heard, _) = session.end();
@@ -209,11 +210,11 @@ fn a_key_reaches_the_program_once(#[case] subcommand: &str) {
     });
 }
 
-/// Its group is in the foreground, and the wrapper's is not.
+/// The group of the program is in the foreground, and that of the wrapper is not.
 #[rstest]
 #[case::tree(TREE)]
 #[case::tini(Wrapper(&["tini", "-s", "--"]))]
-fn a_key_reaches_the_group_in_the_foreground(#[case] wrapper: Wrapper) {
+fn key_reaches_the_foreground_group(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let program = "trap \"kill \\$!; echo hit; exit 3\" INT; sleep 600 & echo ready; wait; exit 1";
@@ -226,7 +227,7 @@ fn a_key_reaches_the_group_in_the_foreground(#[case] wrapper: Wrapper) {
     });
 }
 
-/// bash goes on if its child handled the key, and only then.
+/// bash continues a script only if its child handled the key.
 ///
 /// Faults: C10
 #[rstest]
@@ -235,13 +236,13 @@ fn a_key_reaches_the_group_in_the_foreground(#[case] wrapper: Wrapper) {
 #[case::tree(TREE)]
 #[case::leaks(LEAKS)]
 #[case::timeout(TIMEOUT)]
-fn an_interrupt_ends_the_script_around_the_wrapper(#[case] wrapper: Wrapper) {
+fn interrupt_ends_the_script_around_the_wrapper(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         if !std::path::Path::new("/bin/bash").exists() {
             return skip("there is no bash");
         }
-        // timeout(1) ends by a signal that arrives before its fork returns.
+        // A signal that arrives before timeout(1) returns from fork would end it.
         let program =
             "until grep -q \"^State:.S\" /proc/$PPID/status; do :; done; echo ready; exec sleep 600";
         let mut session = Session::script(
@@ -255,12 +256,12 @@ fn an_interrupt_ends_the_script_around_the_wrapper(#[case] wrapper: Wrapper) {
     });
 }
 
-/// The kernel signals the leader of the session alone.
+/// The kernel signals only the leader of the session.
 #[rstest]
 #[case::forkexec(OURS)]
 #[case::forkexec_with_a_tree(TREE)]
 #[case::tini(Wrapper(&["tini", "-s", "--"]))]
-fn a_hangup_reaches_the_program(#[case] wrapper: Wrapper) {
+fn hangup_reaches_the_program(#[case] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let directory = TempDir::new().expect("a directory can be made");
         let said = directory.path().join("said");
@@ -281,7 +282,7 @@ fn a_hangup_reaches_the_program(#[case] wrapper: Wrapper) {
 #[rstest]
 #[case::program(&["--timeout", "1"])]
 #[case::tree(&["--timeout", "1", "--kill-tree"])]
-fn a_stopped_job_does_not_outlast_its_time(#[case] options: &[&str]) {
+fn stopped_job_does_not_exceed_its_time(#[case] options: &[&str]) {
     isolated_for(LIMIT, || {
         let line = [&[env!("CARGO_BIN_EXE_forkexec"), "run"], options].concat().join(" ");
         let program = "trap \"echo told; exit 3\" TERM; kill -STOP $$; sleep 600 & wait";

@@ -1,4 +1,4 @@
-//! Which leaks `leaks` finds in which program, and that it finds none where there is none.
+//! Leaks that `leaks` finds in programs, and programs without leaks.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::{answer, forkexec, said};
 
 const FILE: &str = "/etc/passwd";
 
-/// What `leaks --json` with these options says of a program that succeeds.
+/// Returns the report of `leaks --json` with these options. The program must succeed.
 fn traced(options: &[&str], program: &[&str]) -> Value {
     let (code, out, report) = answer(&[&["leaks", "--json"], options, &["--"], program].concat());
     assert_eq!((code, out.as_str()), (Some(0), ""), "{report}");
@@ -30,7 +30,7 @@ fn list(value: &Value) -> &Vec<Value> {
     value.as_array().expect("it is a list")
 }
 
-/// The only leak.
+/// Returns the only leak.
 fn one(leaks: &[Value]) -> &Value {
     let [leak] = leaks else { panic!("it is not one: {leaks:#?}") };
     leak
@@ -48,7 +48,7 @@ fn leaky_path() -> &'static str {
     path(leaky::path())
 }
 
-/// `script` for this shell, with `PROBE` and `FILE` in it.
+/// Returns the command line of a shell that runs `script`, with `PROBE` and `FILE` replaced.
 fn shell<'a>(shell: &'a str, script: &'a str) -> [String; 3] {
     let script = script.replace("PROBE", probe_path()).replace("FILE", FILE);
     [shell, "-c", &script].map(str::to_owned)
@@ -64,8 +64,8 @@ fn is_there(program: &str) -> bool {
     Command::new(program).args(["-c", nothing]).output().is_ok_and(|output| output.status.success())
 }
 
-/// File, calls, programs of who opened it and who inherited it.
-fn told(leak: &Value) -> [&str; 5] {
+/// Returns the file, the calls, and the programs of the opener and the inheritor.
+fn summary(leak: &Value) -> [&str; 5] {
     let text = |value: &'_ Value| -> String { value.as_str().unwrap_or_default().to_owned() };
     [
         &leak["target"],
@@ -78,20 +78,20 @@ fn told(leak: &Value) -> [&str; 5] {
 }
 
 #[test]
-fn a_leak_of_a_program_over_std_is_found() {
+fn leak_of_a_rust_program_is_found() {
     let leaks = leaks(&[leaky_path(), "leaks", FILE, probe_path(), "true"]);
     let leak = one(&leaks);
-    assert_eq!(told(leak), [FILE, "openat", "fcntl(F_SETFD)", leaky_path(), probe_path()]);
+    assert_eq!(summary(leak), [FILE, "openat", "fcntl(F_SETFD)", leaky_path(), probe_path()]);
     assert_eq!(leak["inherited_by"][0]["args"], Value::from(vec![probe_path(), "true"]));
 }
 
 #[test]
-fn a_clean_program_over_std_has_none() {
+fn clean_rust_program_has_no_leak() {
     let traced = traced(&[], &[leaky_path(), "keeps", FILE, probe_path(), "true"]);
     assert_eq!((&traced["execs"], &traced["leaks"]), (&2.into(), &Value::Array(vec![])));
 }
 
-/// A socket, too, with its address.
+/// Leaks a file and a socket with an address.
 const PLANTED_IN_PYTHON: &str = "
 import os, socket, subprocess, sys
 held = open(sys.argv[1])
@@ -111,23 +111,23 @@ subprocess.run([sys.argv[2], 'true'], pass_fds=[held.fileno()], check=True)
 ";
 
 #[test]
-fn a_leak_of_a_python_program_is_found() {
+fn leak_of_a_python_program_is_found() {
     isolated(|| {
         if !is_there("python3") {
             return skip("there is no python3");
         }
         let leaks = leaks(&["python3", "-c", PLANTED_IN_PYTHON, FILE, probe_path()]);
         let [file, socket] = leaks.as_slice() else { panic!("{leaks:#?}") };
-        let [target, opened, .., heir] = told(file);
-        assert_eq!((target, opened, heir), (FILE, "openat", probe_path()));
-        let [address, opened, ..] = told(socket);
+        let [target, opened, .., inheritor] = summary(file);
+        assert_eq!((target, opened, inheritor), (FILE, "openat", probe_path()));
+        let [address, opened, ..] = summary(socket);
         assert!(address.starts_with("tcp 127.0.0.1:") && opened == "socket", "{socket}");
         assert!(file["opened"]["program"].as_str().is_some_and(|path| path.contains("python")), "{file}");
     });
 }
 
 #[test]
-fn a_clean_python_program_has_none() {
+fn clean_python_program_has_no_leak() {
     isolated(|| {
         if !is_there("python3") {
             return skip("there is no python3");
@@ -136,26 +136,26 @@ fn a_clean_python_program_has_none() {
     });
 }
 
-/// What a shell opened for itself all its children inherit, and what they start.
+/// All children of a shell inherit what the shell opened for itself.
 #[rstest]
-#[case::a_descriptor_for_the_rest("exec 7<FILE; PROBE true; PROBE true; exit 0", 7)]
+#[case::descriptor_for_the_rest("exec 7<FILE; PROBE true; PROBE true; exit 0", 7)]
 #[case::one_for_a_loop("for i in 1 2; do PROBE true; done 7<FILE; exit 0", 7)]
-fn a_leak_of_a_shell_is_found(#[values("sh", "bash")] name: &str, #[case] script: &str, #[case] fd: i32) {
+fn leak_of_a_shell_is_found(#[values("sh", "bash")] name: &str, #[case] script: &str, #[case] fd: i32) {
     isolated(|| {
         if !is_there(name) {
             return skip(&format!("there is no {name}"));
         }
         let leaks = of_shell(name, script);
         let leak = one(&leaks);
-        let [target, opened, then, _, heir] = told(leak);
-        assert_eq!((target, opened, then, heir), (FILE, "openat", "dup2", probe_path()));
+        let [target, opened, then, _, inheritor] = summary(leak);
+        assert_eq!((target, opened, then, inheritor), (FILE, "openat", "dup2", probe_path()));
         assert_eq!((&leak["fd"], &leak["inherited_by"][0]["times"]), (&fd.into(), &2.into()));
     });
 }
 
-/// Redirections for one command, pipes, substitutions.
+/// The script has redirections for one command, pipes and substitutions.
 #[rstest]
-fn a_clean_shell_has_none(#[values("sh", "bash")] name: &str) {
+fn clean_shell_has_no_leak(#[values("sh", "bash")] name: &str) {
     isolated(|| {
         if !is_there(name) {
             return skip(&format!("there is no {name}"));
@@ -167,7 +167,7 @@ fn a_clean_shell_has_none(#[values("sh", "bash")] name: &str) {
 }
 
 #[test]
-fn a_substituted_process_was_asked_for() {
+fn process_substitution_is_no_leak() {
     isolated(|| {
         if !is_there("bash") {
             return skip("there is no bash");
@@ -183,29 +183,32 @@ fn descriptor_named_in_the_environment_is_no_leak() {
     assert_eq!(of_shell("sh", "exec 7<FILE; SOME_FD=8 PROBE true; exit 0").len(), 1);
 }
 
-/// It comes to the descendants of whoever inherited it, with the same opener.
+/// Descendants of an inheritor inherit the descriptor, too, with the same opener.
 #[test]
-fn a_leak_is_one_however_many_inherit_it() {
+fn several_inheritors_are_one_leak() {
     let leaks = of_shell("sh", "exec 7<FILE; sh -c 'PROBE true; PROBE true; exit 0'; exit 0");
-    let heirs = list(&one(&leaks)["inherited_by"]);
-    let seen: Vec<_> = heirs.iter().map(|heir| (heir["args"][0].as_str(), heir["times"].as_u64())).collect();
+    let inheritors = list(&one(&leaks)["inherited_by"]);
+    let seen: Vec<_> = inheritors
+        .iter()
+        .map(|inheritor| (inheritor["args"][0].as_str(), inheritor["times"].as_u64()))
+        .collect();
     assert_eq!(seen, [(Some("sh"), Some(1)), (Some(probe_path()), Some(2))]);
 }
 
 #[test]
-fn program_may_leak_a_descriptor_that_it_was_given() {
+fn program_can_leak_a_descriptor_that_it_got() {
     let leaks = of_shell("sh", "sh -c 'PROBE true; exit 0' 7<FILE; exit 0");
     assert_eq!(list(&one(&leaks)["inherited_by"]).len(), 1);
 }
 
-/// Its child shares its table until it has one of its own.
+/// The child of `run` shares the descriptor table of its parent until it has its own.
 #[test]
-fn a_start_by_run_has_none() {
+fn start_by_run_has_no_leak() {
     let run = env!("CARGO_BIN_EXE_forkexec");
     let script = format!("exec 6<FILE; {run} run --keep 5 --map 5:9 PROBE true 5<FILE; exit 0");
     let leaks = of_shell("sh", &script);
-    let heirs = list(&one(&leaks)["inherited_by"]);
-    assert_eq!((heirs.len(), &leaks[0]["fd"], &heirs[0]["args"][0]), (1, &6.into(), &run.into()));
+    let inheritors = list(&one(&leaks)["inherited_by"]);
+    assert_eq!((inheritors.len(), &leaks[0]["fd"], &inheritors[0]["args"][0]), (1, &6.into(), &run.into()));
 }
 
 #[rstest]
@@ -218,7 +221,7 @@ fn allowed_descriptor_is_not_reported(#[case] options: &[&str]) {
 }
 
 #[test]
-fn the_program_gets_what_is_kept_and_leaks_it_itself() {
+fn program_gets_kept_fd_and_can_leak_it() {
     isolated(|| {
         let _held = place(File::open(FILE).expect("it is there"), 9);
         assert_eq!(leaks(&[probe_path(), "true"]).len(), 0);
@@ -233,7 +236,7 @@ fn the_program_gets_what_is_kept_and_leaks_it_itself() {
 }
 
 #[test]
-fn the_text_says_who_and_what_and_nothing_without_a_leak() {
+fn text_names_opener_and_inheritor() {
     let (code, out, report) = answer(&["leaks", "--", leaky_path(), "leaks", FILE, probe_path(), "true"]);
     assert_eq!((code, out.as_str()), (Some(0), ""));
     let lines: Vec<_> = report.lines().collect();
@@ -249,7 +252,7 @@ fn the_text_says_who_and_what_and_nothing_without_a_leak() {
 }
 
 #[test]
-fn a_report_goes_to_a_file() {
+fn report_goes_to_a_file() {
     let directory = TempDir::new().expect("a directory can be made");
     let file = directory.path().join("report");
     let written = |program: &[&str]| {
@@ -269,7 +272,7 @@ fn a_report_goes_to_a_file() {
 #[case::leak_that_may_be(&[], "leaks", "0", 0)]
 #[case::no_leak(&["--fail"], "keeps", "0", 0)]
 #[case::another_failure(&["--fail"], "leaks", "4", 4)]
-fn a_leak_is_a_failure_on_request(
+fn leak_is_a_failure_on_request(
     #[case] options: &[&str],
     #[case] verb: &str,
     #[case] exits: &str,
@@ -298,11 +301,11 @@ fn descriptor_from_a_socket_is_reported_with_its_holder() {
         }
         let script = "
 import os, socket, subprocess, sys
-ours, theirs = socket.socketpair()
+ours, tinheritors = socket.socketpair()
 held = os.open(sys.argv[1], os.O_RDONLY)
 socket.send_fds(ours, [b'x'], [held])
 os.close(held)
-_, [got], _, _ = socket.recv_fds(theirs, 1, 1)
+_, [got], _, _ = socket.recv_fds(tinheritors, 1, 1)
 os.set_inheritable(got, True)
 subprocess.run([sys.argv[2], 'true'], close_fds=False, check=True)
 ";

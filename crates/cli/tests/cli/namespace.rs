@@ -1,4 +1,4 @@
-//! As PID 1 of a pid namespace, and with `--reap`: orphans and signals.
+//! Orphans and signals, as PID 1 of a pid namespace and with `--reap`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,12 +16,14 @@ const LIMIT: Duration = Duration::from_mins(2);
 const REAP: Wrapper = Wrapper(&["forkexec", "run", "--reap"]);
 const TINI: Wrapper = Wrapper(&["tini", "-s", "--"]);
 
-/// Makes an orphan, and waits until it is reaped: 0. 1 if its parent is another than the wrapper, 2 if it stays a zombie.
+/// A script that makes an orphan and waits until it is reaped. Exits with 1 if the wrapper is not the parent of the orphan,
+/// and with 2 if the orphan stays a zombie.
 const ORPHAN: &str = "o=$(sh -c 'sleep 0.3 > /dev/null & echo $!')
     read -r stat < /proc/$o/stat; set -- ${stat##*) }; [ $2 = $PPID ] || exit 1
     n=0; while [ -e /proc/$o ]; do n=$((n + 1)); [ $n -lt 400 ] || exit 2; sleep 0.05; done";
 
-/// The wrapper as PID 1, in front of a shell that runs this script. `None`, after a [`skip`], where that cannot be.
+/// Returns a command that runs the wrapper as PID 1, and the script in a shell below it. Returns `None`, after a [`skip`],
+/// if no pid namespace can be made.
 fn as_pid_1(wrapper: Wrapper, script: &str) -> Option<Command> {
     let words = wrapper.words()?;
     let unshare = || {
@@ -58,7 +60,7 @@ fn orphans_are_adopted_and_reaped_on_request(#[values(REAP, TINI)] wrapper: Wrap
 }
 
 #[test]
-fn without_a_request_orphans_fall_to_another_process() {
+fn orphans_are_not_adopted_by_default() {
     isolated_for(LIMIT, || {
         let mut command = OURS.around(ORPHAN).expect("it is there");
         assert_eq!(command.status().expect("it starts").code(), Some(1));
@@ -75,7 +77,7 @@ fn no_wrapper_waits_for_orphans(
     });
 }
 
-/// To PID 1 the sender has no number.
+/// In the namespace of PID 1, the sender has no pid.
 ///
 /// Faults: C2
 #[rstest]
@@ -95,13 +97,13 @@ fn pid_1_forwards_signals_from_outside(
         let children =
             fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("the kernel lists it");
         let wrapper: i32 = children.trim().parse().expect("unshare has one child");
-        // SAFETY: kill(2) takes no memory, and the parent of the process did not end.
+        // SAFETY: kill(2) accesses no memory, and the parent of the process did not end.
         assert_eq!(unsafe { libc::kill(wrapper, signal) }, 0);
         assert_eq!(code(unshare.wait().expect("it was not waited for")), 9);
     });
 }
 
-/// PID 1 cannot end by a signal of its own.
+/// PID 1 cannot kill itself with a signal.
 #[rstest]
 fn pid_1_exits_as_the_program_does(
     #[values(OURS, Wrapper(&["tini", "--"]), Wrapper(&["dumb-init"]))] wrapper: Wrapper,

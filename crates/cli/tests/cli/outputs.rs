@@ -8,13 +8,13 @@ use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::born::without;
+use crate::start_with::without;
 use crate::{forkexec, said};
 
 const BOTH: &str = "echo out; echo error >&2; echo more";
 const ALL: &str = "out\nerror\nmore\n";
 
-/// A directory with the links `soft` and `hard` to `log`, which holds an old line.
+/// Makes a directory with a file `log`, which has one line, and the links `soft` and `hard` to it.
 fn directory() -> TempDir {
     let directory = TempDir::new().expect("a directory can be made");
     let path = |name: &str| directory.path().join(name);
@@ -36,11 +36,11 @@ fn run_in(directory: &Path, options: &[&str]) -> (Option<i32>, String, String) {
 #[case::other_spelling("file:log", "file:./log", ALL)]
 #[case::symbolic_link("file:soft", "file:log", ALL)]
 #[case::hard_link("file:log", "file:hard", ALL)]
-#[case::the_word_stdout("file:log", "stdout", ALL)]
-#[case::the_word_stderr("stderr", "file:log", ALL)]
+#[case::word_stdout("file:log", "stdout", ALL)]
+#[case::word_stderr("stderr", "file:log", ALL)]
 #[case::appended("append:log", "append:hard", "old\nout\nerror\nmore\n")]
 #[case::appended_by_a_word("append:log", "stdout", "old\nout\nerror\nmore\n")]
-fn outputs_that_lead_to_one_file_share_it(#[case] out: &str, #[case] err: &str, #[case] content: &str) {
+fn outputs_to_one_file_share_it(#[case] out: &str, #[case] err: &str, #[case] content: &str) {
     let directory = directory();
     let said = run_in(directory.path(), &["--stdout", out, "--stderr", err]);
     assert_eq!(said, (Some(0), String::new(), String::new()));
@@ -51,7 +51,7 @@ fn outputs_that_lead_to_one_file_share_it(#[case] out: &str, #[case] err: &str, 
 #[rstest]
 #[case::new_file(&["--stdout", "file:new", "--stderr", "file:new"])]
 #[case::new_file_appended(&["--stdout", "append:new", "--stderr", "append:./new"])]
-fn outputs_share_a_file_that_the_first_one_makes(#[case] options: &[&str]) {
+fn outputs_share_a_new_file(#[case] options: &[&str]) {
     let directory = directory();
     run_in(directory.path(), options);
     assert_eq!(fs::read_to_string(directory.path().join("new")).expect("it was made"), ALL);
@@ -64,7 +64,7 @@ fn outputs_share_a_file_that_the_first_one_makes(#[case] options: &[&str]) {
 #[case::named_as_inherited(&["--stdout", "inherit", "--stderr", "stdout"], ALL, "")]
 #[case::mapped(&["--map", "2:1", "--stderr", "stdout"], "", ALL)]
 #[case::nowhere(&["--stdout", "null", "--stderr", "stdout"], "", "")]
-fn an_output_can_be_the_other_one(#[case] options: &[&str], #[case] out: &str, #[case] err: &str) {
+fn output_can_be_the_other_one(#[case] options: &[&str], #[case] out: &str, #[case] err: &str) {
     let directory = directory();
     assert_eq!(run_in(directory.path(), options), (Some(0), out.to_owned(), err.to_owned()));
 }
@@ -73,7 +73,7 @@ fn an_output_can_be_the_other_one(#[case] options: &[&str], #[case] out: &str, #
 #[rstest]
 #[case::by_word(&["--stdout", "closed", "--stderr", "stdout"], &[])]
 #[case::closed_at_start(&["--stderr", "stdout"], &[1])]
-fn the_same_as_a_closed_output_is_closed(#[case] options: &[&str], #[case] numbers: &'static [i32]) {
+fn duplicate_of_a_closed_output_is_closed(#[case] options: &[&str], #[case] numbers: &'static [i32]) {
     isolated(|| {
         let directory = directory();
         let script = "exec 3> seen; for fd in 1 2; do [ -e /proc/self/fd/$fd ] && echo $fd >&3; done; exit 0";
@@ -90,7 +90,7 @@ fn the_same_as_a_closed_output_is_closed(#[case] options: &[&str], #[case] numbe
 #[case::each_other(&["--stdout", "stderr", "--stderr", "stdout"], "each names the other")]
 #[case::read_and_truncated(&["--stdin", "file:log", "--stdout", "file:hard"], "--stdin and --stdout lead to one file: it would be emptied")]
 #[case::read_and_truncated_by_errors(&["--stdin", "file:log", "--stderr", "file:./log"], "--stdin and --stderr lead to one file")]
-fn streams_that_contradict_each_other_are_refused(#[case] options: &[&str], #[case] message: &str) {
+fn contradicting_streams_are_refused(#[case] options: &[&str], #[case] message: &str) {
     let directory = directory();
     let (code, _, complaint) = run_in(directory.path(), options);
     assert_eq!(code, Some(125), "{complaint}");
@@ -102,8 +102,8 @@ fn streams_that_contradict_each_other_are_refused(#[case] options: &[&str], #[ca
 
 #[rstest]
 #[case::read_and_appended(&["--stdin", "file:log", "--stdout", "append:log"])]
-#[case::a_device(&["--stdin", "file:/dev/null", "--stdout", "file:/dev/null", "--stderr", "file:/dev/null"])]
-fn one_file_can_be_input_and_output_unless_it_is_emptied(#[case] options: &[&str]) {
+#[case::device(&["--stdin", "file:/dev/null", "--stdout", "file:/dev/null", "--stderr", "file:/dev/null"])]
+fn file_can_be_input_and_output_unless_truncated(#[case] options: &[&str]) {
     let directory = directory();
     let (code, _, complaint) = run_in(directory.path(), options);
     assert_eq!(code, Some(0), "{complaint}");

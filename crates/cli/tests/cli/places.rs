@@ -1,4 +1,4 @@
-//! Places that lack what the command would like to have: without `/proc`, with a false one, in a bare chroot.
+//! Restricted places: without `/proc`, with a false `/proc`, in a bare chroot.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{answer, forkexec, reported, said, seen, text};
 
 #[test]
-fn without_proc_everything_works_by_other_means() {
+fn commands_work_without_proc() {
     isolated(|| {
         if let Err(reason) = without_proc() {
             return skip(&reason);
@@ -23,11 +23,11 @@ fn without_proc_everything_works_by_other_means() {
             assert_eq!(seen(&["--close-strategy", link, "--keep", "5"]).fds, [0, 1, 2, 5]);
         }
         let (_, _, report) = answer(&["run", "--close-strategy", "enumerate", "--report", "/bin/true"]);
-        assert!(report.contains("others were closed by loop"), "{report}");
+        assert!(report.contains(", close method loop\n"), "{report}");
 
         let (code, table, note) = answer(&["fds"]);
         assert_eq!((code, table.lines().count()), (Some(0), 1 + 3 + 20), "{table}");
-        assert!(note.contains("fds: note: /proc/self/fd is not there: probed 0 to "), "{note}");
+        assert!(note.contains("fds: note: /proc/self/fd is missing: probed 0 to "), "{note}");
         let (code, _, complaint) = answer(&["fds", "1"]);
         assert_eq!(code, Some(125));
         assert!(complaint.contains("cannot look into process 1 without /proc/1/fd"), "{complaint}");
@@ -35,12 +35,12 @@ fn without_proc_everything_works_by_other_means() {
         let (code, table, _) = answer(&["doctor"]);
         assert_eq!(code, Some(0));
         assert!(table.contains("ENOENT: No such file or directory"), "{table}");
-        assert!(table.ends_with("children get exactly what they are handed\n"), "{table}");
+        assert!(table.ends_with("children get exactly the named descriptors\n"), "{table}");
     });
 }
 
 #[test]
-fn a_false_proc_is_not_believed() {
+fn false_proc_is_not_trusted() {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
         if let Err(reason) = false_proc(directory.path()) {
@@ -52,14 +52,14 @@ fn a_false_proc_is_not_believed() {
         let found: Value = serde_json::from_str(&json).expect("it is JSON");
         let trials = found["trials"].as_array().expect("it is a list");
         assert!(trials.iter().any(|trial| trial["outcome"] == "untrusted"), "{found}");
-        assert_eq!((code, &found["close_from"]), (Some(0), &"bulk".into()));
+        assert_eq!((code, &found["close_strategy"]), (Some(0), &"bulk".into()));
         let (_, table, _) = answer(&["fds"]);
         assert_eq!(table.lines().count(), 1 + 3 + 20, "{table}");
     });
 }
 
 #[test]
-fn a_bare_chroot_is_enough() {
+fn commands_work_in_a_bare_chroot() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may change the root");
@@ -88,11 +88,11 @@ fn a_bare_chroot_is_enough() {
         assert_eq!((code, table.lines().count()), (Some(0), 1 + 3 + 20), "{table}");
         let (code, table, _) = say(&["doctor"]);
         assert_eq!(code, Some(0));
-        assert!(table.ends_with("children get exactly what they are handed\n"), "{table}");
+        assert!(table.ends_with("children get exactly the named descriptors\n"), "{table}");
     });
 }
 
-/// Copies the command, and the libraries that it is linked to, to where they are.
+/// Copies the command and its shared libraries to the same paths below `root`.
 fn furnish(root: &Path) -> io::Result<()> {
     let command = Path::new(env!("CARGO_BIN_EXE_forkexec"));
     fs::copy(command, root.join("forkexec"))?;

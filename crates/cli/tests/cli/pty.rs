@@ -17,7 +17,7 @@ use nix::unistd::{Pid, setsid};
 pub(crate) const INTERRUPT: &str = "\u{3}";
 pub(crate) const SUSPEND: &str = "\u{1a}";
 
-/// How long is waited for what must come.
+/// The time limit for expected output.
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// A program that leads a session whose controlling terminal is a pseudo-terminal.
@@ -25,7 +25,7 @@ pub(crate) struct Session {
     master: Option<File>,
     leader: Child,
     heard: String,
-    /// Where the next search begins.
+    /// The position at which the next search begins.
     from: usize,
 }
 
@@ -33,7 +33,7 @@ impl Session {
     /// Starts the command as the leader of a session.
     pub(crate) fn start(mut command: Command) -> Self {
         let pty = openpty(None, None).expect("there is a pseudo-terminal");
-        // Held by the session, it would never be hung up.
+        // If the session had the master open, the terminal would never hang up.
         for end in [&pty.master, &pty.slave] {
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("it is open");
         }
@@ -45,10 +45,10 @@ impl Session {
             let done = unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
             if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
         };
-        // SAFETY: it makes system calls and allocates nothing.
+        // SAFETY: the closure only makes system calls, and allocates nothing.
         unsafe { command.pre_exec(own_session) };
         let leader = command.spawn().expect("it starts");
-        // What the command holds of the terminal would keep it open.
+        // The command has descriptors of the terminal, which would keep it open.
         drop(command);
         Self { master: Some(pty.master.into()), leader, heard: String::new(), from: 0 }
     }
@@ -60,18 +60,18 @@ impl Session {
         Self::start(command)
     }
 
-    /// Types this.
+    /// Types keys.
     pub(crate) fn press(&mut self, keys: &str) {
         let master = self.master.as_mut().expect("the terminal was not hung up");
         master.write_all(keys.as_bytes()).expect("the terminal takes it");
     }
 
-    /// Reads until this text is on the screen, after what was waited for before.
+    /// Reads until this text is on the screen, after the text of the previous call.
     pub(crate) fn until(&mut self, text: &str) {
         self.up_to(text);
     }
 
-    /// As [`until`](Self::until): what was between the two.
+    /// Does the same as [`until`](Self::until), and returns the text in between.
     pub(crate) fn up_to(&mut self, text: &str) -> String {
         let end = Instant::now() + LIMIT;
         loop {
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Reads to the end of the session: all that was on the screen, and how the leader ended.
+    /// Reads to the end of the session. Returns all that was on the screen, and the leader's exit status.
     pub(crate) fn end(mut self) -> (String, ExitStatus) {
         let end = Instant::now() + LIMIT;
         while self.read(end) {
@@ -101,7 +101,7 @@ impl Session {
         self.leader.wait().expect("it was not waited for")
     }
 
-    /// Reads what is there, or comes until then. Whether the session is still there.
+    /// Reads output, and waits for it until `end`. Returns false if the session has ended.
     fn read(&mut self, end: Instant) -> bool {
         let master = self.master.as_mut().expect("the terminal was not hung up");
         let rest = end.saturating_duration_since(Instant::now()).as_millis();
@@ -110,7 +110,7 @@ impl Session {
             return true;
         }
         let mut bytes = [0; 4096];
-        // EIO says that no process has the terminal open any more.
+        // EIO: no process has the terminal open.
         let Ok(count) = master.read(&mut bytes) else { return false };
         self.heard += &String::from_utf8_lossy(&bytes[..count]);
         count > 0
@@ -126,7 +126,7 @@ impl Drop for Session {
     }
 }
 
-/// 128 + n for signal n, as a shell says it.
+/// Returns the exit code, or 128 + n for signal n, as a shell does.
 pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).expect("it ended")
 }

@@ -1,4 +1,4 @@
-//! What `run` answers to bad options: the message names the option and the value as typed.
+//! Errors of `run` for bad options. The message names the option and the value as typed.
 
 use assert_cmd::Command;
 use predicates::prelude::*;
@@ -7,7 +7,7 @@ use rstest::rstest;
 fn complains(options: &[&str], message: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkexec"));
     let complaint = predicate::str::contains(message).and(predicate::str::contains("panicked").not());
-    let never = "/no/such/program"; // it would be 127
+    let never = "/no/such/program"; // a start would exit with 127
     command.arg("run").args(options).args(["--", never]).assert().code(125).stdout("").stderr(complaint);
 }
 
@@ -29,7 +29,7 @@ fn complains(options: &[&str], message: &str) {
 // Faults: N9
 #[case::range_to_text("3-x", "\"x\" is not the number of a descriptor")]
 #[case::empty_part("0,", "\"\" is not the number of a descriptor")]
-fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
+fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
     let typed = value.rsplit(',').next().unwrap_or_default();
     complains(&["--keep", value], &format!("invalid value '{typed}' for '--keep <FDS>': {message}"));
 }
@@ -77,7 +77,7 @@ fn keep_takes_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
 // Faults: N31
 #[case::variable_without_a_name("--env", "=b", "the name is empty")]
 #[case::terminal("--ctty", "x", "\"x\" is not the number of a descriptor")]
-fn a_bad_value_is_named(#[case] option: &str, #[case] value: &str, #[case] message: &str) {
+fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[case] message: &str) {
     complains(&[option, value], &format!("invalid value '{value}' for '{option} <"));
     complains(&[option, value], &format!(": {message}"));
 }
@@ -86,7 +86,7 @@ fn a_bad_value_is_named(#[case] option: &str, #[case] value: &str, #[case] messa
 // Faults: N1
 #[case::closed_keep(&["--keep", "99"], "--keep 99: descriptor 99 is not open")]
 #[case::closed_in_a_range(&["--keep", "0-99"], "--keep 0-99: descriptor ")]
-#[case::a_range_of_all(&["--keep", "0-2147483647"], "is not open")]
+#[case::range_of_all(&["--keep", "0-2147483647"], "is not open")]
 // Faults: N10
 #[case::closed_source(&["--map", "99:3"], "--map 99:3: descriptor 99 is not open")]
 // Faults: N37
@@ -121,10 +121,10 @@ fn a_bad_value_is_named(#[case] option: &str, #[case] value: &str, #[case] messa
 #[case::stop_cannot_be_ignored(&["--ignore-signal", "STOP"], "--ignore-signal: SIGSTOP cannot be ignored")]
 #[case::no_signal_to_send(&["--die-with-parent", "-1"], "--die-with-parent: signal -1 cannot be sent")]
 // Faults: N45
-#[case::a_leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: the leader of a new session cannot join process group 5")]
+#[case::leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: the leader of a new session cannot join process group 5")]
 // Faults: N31
-#[case::a_name_with_an_equals_sign(&["--unset", "A=B"], "--unset: the environment variable name \"A=B\" holds an equals sign")]
-fn impossible_option_is_refused_before_anything_starts(#[case] options: &[&str], #[case] message: &str) {
+#[case::name_with_an_equals_sign(&["--unset", "A=B"], "--unset: the environment variable name \"A=B\" holds an equals sign")]
+fn impossible_option_is_refused_before_the_start(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);
 }
 
@@ -132,14 +132,14 @@ fn impossible_option_is_refused_before_anything_starts(#[case] options: &[&str],
 // Faults: N45
 #[case::terminal_without_a_session(&["--ctty", "0"], "--setsid")]
 #[case::two_directories(&["--chdir", "/", "--chdir-fd", "0"], "'--chdir <DIR>' cannot be used with '--chdir-fd <FD>'")]
-#[case::inherit_and_close(&["--inherit-all", "--close-strategy", "loop"], "'--inherit-all' cannot be used with '--close-strategy <LINK>'")]
+#[case::inherit_and_close(&["--inherit-all", "--close-strategy", "loop"], "'--inherit-all' cannot be used with '--close-strategy <STRATEGY>'")]
 #[case::unknown_link(&["--close-strategy", "top"], "[possible values: bulk, enumerate, loop]")]
 #[case::unknown_policy(&["--ignored-signals", "all"], "[possible values: restore, restore-all, keep]")]
 #[case::unknown_report(&["--report=xml"], "[possible values: text, json]")]
 // Faults: N36
 #[case::without_a_name(&["--chdir", ""], "a value is required for '--chdir <DIR>'")]
 #[case::mistyped(&["--kep", "3"], "unexpected argument '--kep' found")]
-fn options_that_do_not_fit_together_are_usage_errors(#[case] options: &[&str], #[case] message: &str) {
+fn conflicting_options_are_usage_errors(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);
 }
 

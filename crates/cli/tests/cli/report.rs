@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::settings::terminal;
 use crate::{answer, run, said};
 
-/// What closes descriptors first here.
+/// Returns the close method that a start tries first.
 fn first_closer() -> String {
     let (_, json, _) = answer(&["doctor", "--json"]);
     let found: Value = serde_json::from_str(&json).expect("it is JSON");
@@ -22,16 +22,16 @@ fn first_closer() -> String {
 #[rstest]
 #[case::exits(&["exit", "3"], 3, "exited with 3 after ")]
 #[case::is_killed(&["kill", "9"], 137, "was killed by SIGKILL after ")]
-fn the_text_tells_start_stages_and_end(#[case] probe: &[&str], #[case] code: i32, #[case] end: &str) {
+fn text_report_has_start_stages_and_end(#[case] probe: &[&str], #[case] code: i32, #[case] end: &str) {
     let (got, out, report) = said(&run(&["--report"], probe).output().expect("it starts"));
     assert_eq!((got, out.as_str()), (Some(code), ""));
     let lines: Vec<&str> = report
         .lines()
-        .map(|line| line.strip_prefix("forkexec: run: ").expect("it says who says it"))
+        .map(|line| line.strip_prefix("forkexec: run: ").expect("the prefix names the command"))
         .collect();
     let (first, last) = (lines[0], lines[lines.len() - 1]);
     assert!(first.starts_with("started process "), "{report}");
-    assert!(first.ends_with(&format!("; others were closed by {}", first_closer())), "{report}");
+    assert!(first.ends_with(&format!(", close method {}", first_closer())), "{report}");
     assert!(last.starts_with(end), "{report}");
     let stages: Vec<&str> =
         lines.iter().filter_map(|line| line.split_once(" µs  ")).map(|(_, stage)| stage).collect();
@@ -39,7 +39,7 @@ fn the_text_tells_start_stages_and_end(#[case] probe: &[&str], #[case] code: i32
 }
 
 #[test]
-fn the_json_is_one_object() {
+fn json_report_is_one_object() {
     let mut command = run(&["--report=json", "--close-strategy", "loop"], &["kill", "15"]);
     let (code, _, report) = said(&command.output().expect("it starts"));
     assert_eq!((code, report.lines().count()), (Some(143), 1), "{report}");
@@ -59,14 +59,14 @@ fn the_json_is_one_object() {
 }
 
 #[test]
-fn a_program_that_does_not_start_has_none() {
+fn failed_start_has_no_report() {
     let (code, _, said) = answer(&["run", "--report=json", "/no/such"]);
     assert_eq!((code, said.lines().count()), (Some(127), 1), "{said}");
 }
 
-/// Time and memory stand in it, for a pipe only on request.
+/// The summary has time and memory. For a pipe, it is printed only on request.
 #[test]
-fn a_summary_is_for_a_terminal_or_on_request() {
+fn summary_is_for_a_terminal_or_on_request() {
     for options in [&["--summary"][..], &["--summary=auto", "--progress"], &["--progress"]] {
         let output = run(options, &["exit", "3"]).output().expect("it starts");
         assert_eq!(said(&output), (Some(3), String::new(), String::new()));
@@ -80,7 +80,7 @@ fn a_summary_is_for_a_terminal_or_on_request() {
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
-fn a_terminal_shows_progress_and_then_a_summary() {
+fn terminal_shows_progress_and_then_a_summary() {
     isolated_for(LIMIT, || {
         let (ours, theirs) = terminal().expect("a terminal can be made");
         let mut command = run(&["--summary", "--progress"], &["sleep-on-stdin"]);
@@ -90,7 +90,7 @@ fn a_terminal_shows_progress_and_then_a_summary() {
         let mut input = child.stdin.take();
         let mut terminal = File::from(ours);
         let mut block = [0; 4096];
-        // It ends with an error when nobody has the other end any more.
+        // The read fails when no process has the other end open.
         while let Ok(count @ 1..) = terminal.read(&mut block) {
             shown.extend_from_slice(&block[..count]);
             if shown.starts_with(b"\r\x1b[Kforkexec: run: ") {
@@ -100,7 +100,7 @@ fn a_terminal_shows_progress_and_then_a_summary() {
         assert!(input.is_none(), "{shown:?}");
         assert!(child.wait().expect("it ends").success());
         let shown = String::from_utf8(shown).expect("it is text");
-        let (_, summary) = shown.rsplit_once("\r\x1b[K").expect("it was drawn and taken away");
+        let (_, summary) = shown.rsplit_once("\r\x1b[K").expect("the line was drawn and erased");
         assert!(summary.contains(" exited with 0 after ") && summary.ends_with(" MiB\r\n"), "{shown:?}");
     });
 }

@@ -1,4 +1,4 @@
-//! What each option of `run` that is not about descriptors or signals does to the program.
+//! The effects of the options of `run`, except those for descriptors and signals.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{forkexec, reported, run, said, seen};
 
 #[test]
-fn the_working_directory_is_a_path_or_a_descriptor() {
+fn working_directory_is_a_path_or_a_descriptor() {
     isolated(|| {
         assert_eq!(seen(&["--chdir", "/usr"]).cwd.as_deref(), Some(Path::new("/usr")));
         let _usr = place(File::open("/usr").expect("it is there"), 5);
@@ -27,7 +27,7 @@ fn the_working_directory_is_a_path_or_a_descriptor() {
 }
 
 #[test]
-fn the_root_is_changed() {
+fn root_is_changed() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may change the root");
@@ -42,7 +42,7 @@ fn the_root_is_changed() {
 }
 
 #[test]
-fn numbers_reach_the_program() {
+fn umask_nice_and_limits_reach_the_program() {
     let seen = seen(&["--umask", "027", "--nice", "19", "--limit", "nofile=32:64", "--limit", "core=0"]);
     assert_eq!((seen.umask, seen.nice), (0o027, 19));
     assert_eq!((seen.limits["nofile"], seen.limits["core"]), ((32, 64), (0, 0)));
@@ -59,7 +59,7 @@ fn unlimited_is_no_limit() {
 }
 
 #[test]
-fn a_session_or_a_group_begins_with_the_program() {
+fn program_leads_its_session_or_group() {
     let session = seen(&["--setsid"]);
     assert_eq!((session.sid, session.pgid), (session.pid, session.pid));
     let group = seen(&["--pgroup", "0"]);
@@ -68,7 +68,7 @@ fn a_session_or_a_group_begins_with_the_program() {
 }
 
 #[test]
-fn a_terminal_becomes_the_controlling_one() {
+fn ctty_sets_the_controlling_terminal() {
     isolated(|| {
         let (_ours, theirs) = terminal().expect("a terminal can be made");
         let _theirs = place(theirs, 7);
@@ -77,22 +77,22 @@ fn a_terminal_becomes_the_controlling_one() {
     });
 }
 
-/// Both ends of a new terminal.
+/// Returns both ends of a new terminal.
 pub(crate) fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     let (mut ours, mut theirs) = (-1, -1);
     let none = std::ptr::null_mut();
-    // SAFETY: two numbers are written; name and settings may be null.
+    // SAFETY: the call writes two numbers. The name and the settings can be null.
     let made = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
     if made != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: both are new, and nobody else has them.
+    // SAFETY: both descriptors are new, so this is the only owner.
     let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
     Ok((own(ours), own(theirs)))
 }
 
 #[test]
-fn users_and_groups_are_changed_as_asked() {
+fn user_and_groups_are_set() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may change its user");
@@ -133,7 +133,7 @@ fn environment_can_begin_empty_and_hold_any_bytes() {
 
 /// Faults: N30
 #[test]
-fn zeroth_argument_is_free() {
+fn arg0_can_be_any_text() {
     assert_eq!(seen(&["--arg0", "-login"]).args, ["-login", "report"]);
     assert_eq!(seen(&["--arg0", ""]).args, ["", "report"]);
 }
@@ -145,9 +145,13 @@ fn zeroth_argument_is_free() {
 #[case::in_our_own_if_asked(&["--search", "parent", "--env", "PATH=/nowhere"], "HERE", Some(0))]
 #[case::in_a_list(&["--search", "/nowhere:HERE"], "", Some(0))]
 // Faults: N35
-#[case::an_empty_part_is_not_the_working_directory(&["--search", "::", "--chdir", "HERE"], "", Some(127))]
-#[case::a_dot_is(&["--search", ".", "--chdir", "HERE"], "", Some(0))]
-fn a_program_is_searched(#[case] options: &[&str], #[case] path: &str, #[case] code: Option<i32>) {
+#[case::empty_part_is_not_the_working_directory(&["--search", "::", "--chdir", "HERE"], "", Some(127))]
+#[case::dot_is(&["--search", ".", "--chdir", "HERE"], "", Some(0))]
+fn program_is_searched_in_the_right_path(
+    #[case] options: &[&str],
+    #[case] path: &str,
+    #[case] code: Option<i32>,
+) {
     isolated(|| {
         let directory = world::empty_chroot();
         let here = |text: &str| text.replace("HERE", directory.path().to_str().expect("its name is text"));
@@ -159,7 +163,7 @@ fn a_program_is_searched(#[case] options: &[&str], #[case] path: &str, #[case] c
 }
 
 #[test]
-fn a_file_without_an_interpreter_needs_a_shell_on_request() {
+fn file_without_interpreter_runs_by_enoexec_shell() {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
         let script = directory.path().join("script");

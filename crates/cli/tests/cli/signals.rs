@@ -1,4 +1,4 @@
-//! What `run` does about signals, before, while and after.
+//! Signals that `run` ignores, blocks and forwards.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -10,11 +10,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 
-use crate::born::{blocking, ignoring};
 use crate::pty::code;
+use crate::start_with::{blocking, ignoring};
 use crate::{reported, run, seen};
 
-/// Without those that the C library keeps for itself: glibc's posix_spawn, by which tests may be started, ignores them.
+/// Returns the ignored signals without those that the C library reserves: glibc's posix_spawn, which may have started the
+/// test, ignores them.
 fn ignored_by(seen: &Seen) -> Vec<i32> {
     seen.ignored.iter().copied().filter(|signal| !(32..=34).contains(signal)).collect()
 }
@@ -24,7 +25,7 @@ fn ignored_by(seen: &Seen) -> Vec<i32> {
 #[case::some(&["--ignored-signals", "restore"], vec![libc::SIGHUP])]
 #[case::none(&["--ignored-signals", "restore-all"], vec![])]
 #[case::all(&["--ignored-signals", "keep"], vec![libc::SIGHUP, libc::SIGPIPE, libc::SIGCHLD])]
-fn ignored_signals_stay_so_by_policy(#[case] options: &[&str], #[case] ignored: Vec<i32>) {
+fn ignored_signals_follow_the_policy(#[case] options: &[&str], #[case] ignored: Vec<i32>) {
     isolated(|| {
         let mut command = run(options, &["report"]);
         for signal in [Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGCHLD] {
@@ -36,13 +37,13 @@ fn ignored_signals_stay_so_by_policy(#[case] options: &[&str], #[case] ignored: 
 
 /// Rust's runtime ignores SIGPIPE in the command itself.
 #[test]
-fn a_signal_that_only_the_command_ignores_is_not_kept() {
+fn signal_ignored_by_rusts_runtime_is_not_kept() {
     isolated(|| assert_eq!(ignored_by(&seen(&["--ignored-signals", "keep"])), Vec::<i32>::new()));
 }
 
-/// Then the kernel would throw the program's status away.
+/// With an ignored `SIGCHLD`, the kernel would discard the program's status.
 #[test]
-fn an_exit_code_arrives_although_sigchld_was_ignored() {
+fn exit_code_arrives_with_ignored_sigchld() {
     isolated(|| {
         let mut command = run(&["--ignored-signals", "keep"], &["exit", "7"]);
         let status = ignoring(&mut command, Signal::SIGCHLD).status().expect("it starts");
@@ -51,7 +52,7 @@ fn an_exit_code_arrives_although_sigchld_was_ignored() {
 }
 
 #[test]
-fn signals_are_ignored_blocked_and_sent_as_asked() {
+fn signal_options_reach_the_program() {
     isolated(|| {
         let seen = seen(&[
             "--ignore-signal",
@@ -80,7 +81,7 @@ fn blocked_signals_are_inherited_only_on_request(#[case] options: &[&str], #[cas
     });
 }
 
-/// A command whose program runs, and waits for the end of its input. The report has a reader as long as this lives.
+/// Starts a program that waits for the end of its input. The report has a reader until the second value is dropped.
 fn waiting(options: &[&str]) -> (Child, impl Iterator<Item = String>) {
     let options = [&["--report"], options].concat();
     let mut command = run(&options, &["sleep-on-stdin"]);
@@ -102,10 +103,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[case::hup(&[], Signal::SIGHUP)]
 #[case::int_of_another_group(&["--pgroup", "0"], Signal::SIGINT)]
 #[case::quit_of_another_session(&["--setsid", "--limit", "core=0"], Signal::SIGQUIT)]
-fn a_signal_is_passed_on(#[case] options: &[&str], #[case] signal: Signal) {
+fn signal_is_forwarded_to_the_program(#[case] options: &[&str], #[case] signal: Signal) {
     isolated_for(LIMIT, || {
         let (mut child, _report) = waiting(options);
-        let input = child.stdin.take(); // or its end would end the program
+        let input = child.stdin.take(); // keeps the input open, so that the program waits
         send(&child, signal);
         assert_eq!(code(child.wait().expect("it ends")), 128 + signal as i32);
         drop(input);

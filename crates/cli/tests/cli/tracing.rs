@@ -1,4 +1,4 @@
-//! A program that is traced is as it would be otherwise: its status, its signals, its threads, its children.
+//! A traced program behaves as without tracing: its status, signals, threads and children.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::born::{denied, without};
 use crate::pty::code;
+use crate::start_with::{denied, without};
 use crate::{answer, forkexec, reported, said};
 
 const FILE: &str = "/etc/passwd";
@@ -36,7 +36,7 @@ fn leaks(program: &[&str]) -> (Option<i32>, String, String) {
 #[case::failure(&["exit", "7"], 7)]
 #[case::killed(&["kill", "9"], 137)]
 #[case::by_a_real_time_signal(&["kill", "40"], 168)]
-fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
+fn exit_code_is_that_of_the_program(#[case] probe: &[&str], #[case] code: i32) {
     assert_eq!(leaks(&[&[probe_path()], probe].concat()), (Some(code), String::new(), String::new()));
 }
 
@@ -44,15 +44,15 @@ fn the_programs_end_is_the_commands(#[case] probe: &[&str], #[case] code: i32) {
 #[case::missing("/no/such", 127, "exec \"/no/such\": No such file or directory")]
 // A closure runs before exec here, so the library names no cause.
 #[case::not_executable(FILE, 126, "Permission denied (os error 13)")]
-fn a_program_that_does_not_start_is_named(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
+fn failed_start_names_the_program(#[case] program: &str, #[case] code: i32, #[case] message: &str) {
     let (got, _, complaint) = leaks(&[program]);
     assert_eq!((got, complaint.lines().count()), (Some(code), 1), "{complaint}");
     assert!(complaint.contains(message), "{complaint}");
 }
 
-/// No descriptor of the tracer, no mask, and no stream that was closed.
+/// The program gets no descriptor of the tracer, no blocked signals, and no stream that was closed.
 #[test]
-fn the_program_is_born_as_from_run() {
+fn traced_program_starts_as_from_run() {
     isolated(|| {
         let seen = reported(&mut forkexec(&["leaks", "--", probe_path(), "report"]));
         assert_eq!((seen.fds, seen.blocked), (vec![0, 1, 2], vec![]));
@@ -62,14 +62,14 @@ fn the_program_is_born_as_from_run() {
 }
 
 #[test]
-fn another_thread_than_the_first_may_exec() {
+fn any_thread_can_exec() {
     isolated_for(LIMIT, || {
         assert_eq!(leaks(&[leaky_path(), "execs-in-a-thread", probe_path(), "exit", "5"]).0, Some(5));
     });
 }
 
 #[test]
-fn a_child_stops_and_goes_on() {
+fn child_stops_and_continues() {
     isolated_for(LIMIT, || {
         let script = "kill -STOP $$; exit 4";
         assert_eq!(
@@ -79,7 +79,7 @@ fn a_child_stops_and_goes_on() {
     });
 }
 
-/// A new task may stop before its maker is seen to have made it.
+/// A new task can stop before its creator reports it.
 #[test]
 fn many_threads_start_many_children() {
     isolated_for(LIMIT, || {
@@ -92,12 +92,12 @@ fn many_threads_start_many_children() {
 }
 
 #[test]
-fn a_signal_that_the_program_handles_arrives() {
+fn handled_signal_arrives() {
     let script = "trap 'exit 6' USR1; kill -USR1 $$; exit 1";
     assert_eq!(leaks(&["sh", "-c", script]).0, Some(6));
 }
 
-/// A command whose program runs: it says so, and waits for the end of its input.
+/// Starts a script and waits for its line "ready".
 fn waiting(script: &str) -> (Child, BufReader<ChildStdout>) {
     let script = script.replace("PROBE", probe_path());
     let mut command = forkexec(&["leaks", "--", "sh", "-c", &script]);
@@ -115,7 +115,7 @@ fn send(child: &Child, signal: Signal) {
 
 /// Faults: C2, C3
 #[rstest]
-fn a_signal_is_passed_on(
+fn signal_is_forwarded_to_the_program(
     #[values(Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGALRM)]
     signal: Signal,
 ) {
@@ -128,7 +128,7 @@ fn a_signal_is_passed_on(
     });
 }
 
-/// The program's code is kept until all have ended. Whoever is left gets the signals then.
+/// `leaks` keeps the program's exit code until all descendants have ended. They get the signals in the meantime.
 #[test]
 fn descendants_are_traced_after_the_program_ends() {
     isolated_for(LIMIT, || {
@@ -136,7 +136,7 @@ fn descendants_are_traced_after_the_program_ends() {
         let input = child.stdin.take();
         out.read_to_end(&mut Vec::new()).expect("the program ends");
         let status = loop {
-            // As long as the program's end is not seen, it gets the signal.
+            // Until `leaks` sees the program's end, it signals only the program.
             send(&child, Signal::SIGTERM);
             match child.try_wait().expect("it is ours") {
                 Some(status) => break status,
@@ -149,20 +149,20 @@ fn descendants_are_traced_after_the_program_ends() {
 }
 
 #[test]
-fn nothing_survives_a_tracer_that_is_killed() {
+fn killed_tracer_kills_all_tracees() {
     isolated_for(LIMIT, || {
         let (mut child, mut out) = waiting("PROBE sleep-on-stdin <&0 & echo ready; PROBE sleep-on-stdin");
         let input = child.stdin.take();
         child.kill().expect("it is ours");
-        out.read_to_end(&mut Vec::new()).expect("all who could write are gone");
+        out.read_to_end(&mut Vec::new()).expect("all writers are gone");
         child.wait().expect("it ends");
         drop(input);
     });
 }
 
-/// Then every call stops.
+/// Without a filter, all calls stop.
 #[test]
-fn a_leak_is_found_where_there_are_no_filters() {
+fn leak_is_found_without_a_filter() {
     isolated_for(LIMIT, || {
         let mut command =
             forkexec(&["leaks", "--json", "--", leaky_path(), "leaks", FILE, probe_path(), "true"]);

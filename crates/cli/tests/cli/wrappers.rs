@@ -1,4 +1,4 @@
-//! Wrappers that make some of the promises of `forkexec run`, so that one scenario can run with each of them.
+//! Other wrappers with some of the guarantees of `forkexec run`. One scenario can run with each of them.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ pub(crate) struct Wrapper(pub(crate) &'static [&'static str]);
 pub(crate) const OURS: Wrapper = Wrapper(&["forkexec", "run"]);
 
 impl Wrapper {
-    /// The words, with the path of the command that is under test. `None`, after a [`skip`], if the wrapper is not
+    /// Returns the words, with the path of the command under test. Returns `None`, after a [`skip`], if the wrapper is not
     /// installed.
     pub(crate) fn words(self) -> Option<Vec<OsString>> {
         let (name, rest) = self.0.split_first().expect("it has a name");
@@ -29,7 +29,7 @@ impl Wrapper {
         Some([program].into_iter().chain(rest.iter().map(OsString::from)).collect())
     }
 
-    /// The wrapper in front of a shell that runs this script. `None` as for [`words`](Self::words).
+    /// Returns a command with the wrapper and a shell that runs this script, or `None` as [`words`](Self::words) does.
     pub(crate) fn around(self, script: &str) -> Option<Command> {
         let words = self.words()?;
         let mut command = Command::new(&words[0]);
@@ -37,7 +37,7 @@ impl Wrapper {
         Some(command)
     }
 
-    /// The same as a line for a shell, which needs no quotes. `None` as for [`words`](Self::words).
+    /// Returns the words as a line for a shell, which needs no quotes, or `None` as [`words`](Self::words) does.
     pub(crate) fn line(self) -> Option<String> {
         let words = self.words()?;
         let line = words.join(" ".as_ref()).into_string().expect("it is text");

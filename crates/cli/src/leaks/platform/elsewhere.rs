@@ -1,15 +1,15 @@
-//! A system on which nothing can be traced from here.
+//! Systems without a tracer.
 
 use crate::exit::Failure;
-use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::options::Settings;
 use crate::leaks::platform::report::Traced;
 
-/// Refuses.
+/// Refuses to trace.
 ///
 /// # Errors
 ///
-/// Always.
-pub(in crate::leaks) fn trace(_: &Wanted) -> Result<Traced, Failure> {
+/// Always fails.
+pub(in crate::leaks) fn trace(_: &Settings) -> Result<Traced, Failure> {
     Err(Failure::refused(
         "this system is not served: it takes ptrace(2) of Linux, on x86_64, aarch64 or riscv64",
     ))

@@ -1,10 +1,10 @@
-//! Tracing by ptrace(2): every process that the program starts is followed, stops at the calls that concern descriptors,
-//! and is looked at right after each exec.
+//! Tracing by ptrace(2): follows each process that the program starts, stops it at calls on descriptors, and checks its
+//! descriptors right after each exec.
 //!
-//! Stops at calls come from a filter (seccomp(2)), so that all other calls cost next to nothing. Where none is taken, every
-//! call stops.
+//! A filter (seccomp(2)) makes the stops, so that all other calls run at full speed. If the kernel refuses the filter, all
+//! calls stop.
 //!
-//! Whatever is traced is killed by the kernel if this process dies: a filter whose tracer is gone makes calls fail.
+//! If this process dies, the kernel kills all traced processes: without a tracer, the filter would make calls fail.
 
 mod calls;
 mod descriptors;
@@ -22,33 +22,34 @@ use std::process::ExitStatus;
 use libc::c_int;
 
 use crate::exit::Failure;
-use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::options::Settings;
 use crate::leaks::platform::report::Traced;
 use signal_forwarder::SignalForwarder;
 use start::Starting;
 use sys::{Syscall, Until};
 use tracees::Tracees;
 
-/// `PTRACE_EVENT_STOP` of linux/ptrace.h, which not every C library names.
+/// `PTRACE_EVENT_STOP` of linux/ptrace.h, which some C libraries do not name.
 const EVENT_STOP: c_int = 128;
 
-/// Runs the program, and all that it starts, to the end of the last of them.
+/// Runs the program, and traces it and its descendants until the last one ends.
 ///
 /// # Errors
 ///
-/// It cannot be started or traced.
-pub(in crate::leaks) fn trace(wanted: &Wanted) -> Result<Traced, Failure> {
-    let passing = SignalForwarder::begin()?;
-    let mut starting = Starting::begin(wanted)?;
+/// Fails if the program cannot be started or traced.
+pub(in crate::leaks) fn trace(settings: &Settings) -> Result<Traced, Failure> {
+    let forwarder = SignalForwarder::begin()?;
+    let mut starting = Starting::begin(settings)?;
     let Some(root) = starting.pid()? else { return Err(starting.failure()) };
     let seized = sys::seize(root).and_then(|()| sys::interrupt(root));
     if let Err(error) = seized {
         return Err(Failure::refused("cannot trace the program").because(error));
     }
-    passing.to(root);
-    let mut tracer = Tracer { tracees: Tracees::new(wanted, root), root, status: None, passing, starting };
+    forwarder.to(root);
+    let mut tracer =
+        Tracer { tracees: Tracees::new(settings, root), root, status: None, forwarder, starting };
     let done = tracer.run();
-    // A program that did not start says why itself, in better words than what went wrong with tracing it.
+    // If the program did not start, its own error is better than that of the tracer.
     let Tracer { tracees, status, starting, .. } = tracer;
     match done {
         Err(error) => Err(Failure::refused("cannot trace the program").because(error)),
@@ -60,23 +61,23 @@ pub(in crate::leaks) fn trace(wanted: &Wanted) -> Result<Traced, Failure> {
 struct Tracer<'a> {
     tracees: Tracees<'a>,
     root: i32,
-    /// How the program ended.
+    /// The exit status of the program.
     status: Option<ExitStatus>,
-    passing: SignalForwarder,
+    forwarder: SignalForwarder,
     starting: Starting,
 }
 
 impl Tracer<'_> {
-    /// Until no task is left.
+    /// Traces until no task is left.
     fn run(&mut self) -> io::Result<()> {
         while let Some(tid) = sys::next()? {
-            let Some(status) = self.passing.reap(|| taken(tid)) else { continue };
+            let Some(status) = self.forwarder.reap(|| taken(tid)) else { continue };
             if !libc::WIFSTOPPED(status) {
                 self.ended(tid, status);
                 continue;
             }
             match self.stopped(tid, status) {
-                // It was killed while it was stopped; its end is the next that is heard of it.
+                // The task was killed while it was stopped. Its end is reported next.
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
                 done => done?,
             }
@@ -89,20 +90,20 @@ impl Tracer<'_> {
             self.status = Some(ExitStatus::from_raw(status));
         }
         self.tracees.forget(tid);
-        self.passing.leave(self.tracees.processes());
+        self.forwarder.leave(self.tracees.processes());
     }
 
     fn stopped(&mut self, tid: i32, status: c_int) -> io::Result<()> {
         if self.tracees.meet(tid) {
-            self.passing.leave(self.tracees.processes());
+            self.forwarder.leave(self.tracees.processes());
         }
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
             0 if signal == libc::SIGTRAP | 0x80 => self.at_call(tid)?,
             0 => return self.resume(tid, signal),
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                self.tracees.born(tid, sys::event_message(tid)?);
-                self.passing.leave(self.tracees.processes());
+                self.tracees.created(tid, sys::event_message(tid)?);
+                self.forwarder.leave(self.tracees.processes());
             }
             libc::PTRACE_EVENT_EXEC => self.tracees.execed(tid, sys::event_message(tid)?),
             libc::PTRACE_EVENT_SECCOMP => self.at_call(tid)?,
@@ -133,7 +134,7 @@ impl Tracer<'_> {
     }
 }
 
-/// The status of a task, and its number if that is no longer its own.
+/// Takes the status of a task. The second value is its id if the task has ended.
 fn taken(tid: i32) -> (Option<c_int>, Option<i32>) {
     let status = sys::take_status(tid);
     (status, status.filter(|&status| !libc::WIFSTOPPED(status)).map(|_| tid))

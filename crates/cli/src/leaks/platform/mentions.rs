@@ -1,28 +1,28 @@
-//! Whether a program is told of a descriptor: then it was asked for, whatever the calls before exec were.
+//! Descriptors that the arguments or the environment of a program mention. They count as asked for.
 
 use std::ops::Range;
 
-/// Directories in which a name is the number of a descriptor.
+/// Directories whose entries are numbers of descriptors.
 const DIRECTORIES: [&str; 3] = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"];
 
 /// Options of make's job server in `MAKEFLAGS` and `CARGO_MAKEFLAGS`, which name two descriptors.
 const JOB_SERVER: [&str; 2] = ["--jobserver-auth=", "--jobserver-fds="];
 
-/// What a program is told: its arguments, its environment, its process id.
-pub(in crate::leaks) struct Told<'a> {
+/// The text that a program gets: its arguments and environment, with its process id.
+pub(in crate::leaks) struct Mentions<'a> {
     pub(in crate::leaks) args: &'a [String],
     pub(in crate::leaks) env: &'a [String],
     pub(in crate::leaks) pid: i32,
 }
 
-impl Told<'_> {
-    /// Whether this descriptor is spoken of:
+impl Mentions<'_> {
+    /// Returns true if the text mentions this descriptor:
     /// - as a path below `/dev/fd`, in an argument or a variable;
-    /// - as `…fd=N`, or as `…fd` and then `N`, in the arguments, as of `gpg --status-fd 7`;
-    /// - in a variable whose name ends in `FD` or `FDS`, and whose value is a list of numbers, as `NODE_CHANNEL_FD`;
-    /// - by `LISTEN_FDS` (sd_listen_fds(3)), unless `LISTEN_PID` says that it is for another process;
-    /// - as one of the two of make's job server.
-    pub(in crate::leaks) fn of(&self, fd: i32) -> bool {
+    /// - as `…fd=N`, or as `…fd` and then `N`, in the arguments, such as `gpg --status-fd 7`;
+    /// - in a variable whose name ends in `FD` or `FDS` and whose value is a list of numbers, such as `NODE_CHANNEL_FD`;
+    /// - by `LISTEN_FDS` (sd_listen_fds(3)), unless `LISTEN_PID` is another process;
+    /// - as one of the two descriptors of make's job server.
+    pub(in crate::leaks) fn include(&self, fd: i32) -> bool {
         let number = fd.to_string();
         self.args.iter().chain(self.env).any(|text| names_path(text, &number))
             || self.args.iter().any(|arg| is_fd_equals(arg, &number))
@@ -71,21 +71,21 @@ fn is_in_variable(variable: &str, number: &str) -> bool {
             options.filter_map(|option| JOB_SERVER.iter().find_map(|name| option.strip_prefix(name)));
         return pairs.any(|pair| pair.split(',').any(|fd| fd == number));
     }
-    let speaks_of_some = (name.ends_with("FD") || name.ends_with("FDS")) && name != "LISTEN_FDS";
-    speaks_of_some && value.split([',', ':', ' ']).any(|fd| fd == number)
+    let is_list = (name.ends_with("FD") || name.ends_with("FDS")) && name != "LISTEN_FDS";
+    is_list && value.split([',', ':', ' ']).any(|fd| fd == number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(args: &[&str], env: &[&str], fd: i32) -> bool {
+    fn mentions(args: &[&str], env: &[&str], fd: i32) -> bool {
         let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Told { args: &owned(args), env: &owned(env), pid: 42 }.of(fd)
+        Mentions { args: &owned(args), env: &owned(env), pid: 42 }.include(fd)
     }
 
     #[test]
-    fn arguments_tell_by_path_and_by_option() {
+    fn arguments_mention_a_descriptor_by_path_or_option() {
         let cases = [
             (&["cat", "/dev/fd/63"][..], true),
             (&["cat", "--from=/proc/self/fd/63/x"], true),
@@ -97,12 +97,12 @@ mod tests {
             (&["63"], false),
         ];
         for (args, expected) in cases {
-            assert_eq!(told(args, &[], 63), expected, "{args:?}");
+            assert_eq!(mentions(args, &[], 63), expected, "{args:?}");
         }
     }
 
     #[test]
-    fn variables_tell_by_their_names() {
+    fn variables_mention_a_descriptor_by_their_names() {
         let cases = [
             ("NODE_CHANNEL_FD=3", true),
             ("SOME_FDS=7:3", true),
@@ -114,12 +114,12 @@ mod tests {
             ("X=/dev/fd/3", true),
         ];
         for (variable, expected) in cases {
-            assert_eq!(told(&[], &[variable], 3), expected, "{variable}");
+            assert_eq!(mentions(&[], &[variable], 3), expected, "{variable}");
         }
     }
 
     #[test]
-    fn sockets_are_told_to_their_process_alone() {
+    fn listen_fds_counts_only_for_its_process() {
         let cases = [
             (&["LISTEN_FDS=2"][..], 4, true),
             (&["LISTEN_FDS=2"], 5, false),
@@ -129,7 +129,7 @@ mod tests {
             (&["LISTEN_FDS=2147483647"], 1000, true),
         ];
         for (env, fd, expected) in cases {
-            assert_eq!(told(&[], env, fd), expected, "{env:?} {fd}");
+            assert_eq!(mentions(&[], env, fd), expected, "{env:?} {fd}");
         }
     }
 }

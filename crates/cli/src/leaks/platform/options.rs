@@ -1,30 +1,30 @@
-//! What is traced, and which leaks are worth a report.
+//! Settings: the program to trace, and the leaks that are not reported.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 
 use crate::fds::{Kind, Row};
 
-/// What was asked for.
-pub(in crate::leaks) struct Wanted {
+/// The settings of a trace.
+pub(in crate::leaks) struct Settings {
     /// The program and its arguments.
     pub(in crate::leaks) command: Vec<OsString>,
-    /// The descriptors that the program is to have beside 0, 1 and 2.
+    /// The descriptors that the program gets in addition to 0, 1 and 2.
     pub(in crate::leaks) keep: Vec<RangeInclusive<i32>>,
-    /// Numbers that anybody may inherit.
+    /// Numbers that are not reported.
     pub(in crate::leaks) allowed: Vec<RangeInclusive<i32>>,
-    /// Kinds that anybody may inherit, as `fds` names them; `anon` is all of those with a name.
+    /// Kinds that are not reported, as `fds` names them. `anon` matches each kind with a name.
     pub(in crate::leaks) ignored_kinds: Vec<String>,
 }
 
-/// The kinds without a name of their own.
+/// All kinds but `anon:NAME`.
 const KINDS: [&str; 9] = ["file", "dir", "pipe", "socket", "char", "block", "link", "other", "anon"];
 
-/// A kind as it is typed.
+/// Parses a kind.
 ///
 /// # Errors
 ///
-/// There is no such kind.
+/// Returns a message if there is no such kind.
 pub(in crate::leaks) fn kind(text: &str) -> Result<String, String> {
     let is_named = text.strip_prefix("anon:").is_some_and(|name| !name.is_empty());
     if is_named || KINDS.contains(&text) {
@@ -33,9 +33,9 @@ pub(in crate::leaks) fn kind(text: &str) -> Result<String, String> {
     Err(format!("there is no kind {text:?}, only {} and anon:NAME", KINDS.join(", ")))
 }
 
-impl Wanted {
-    /// Whether it may be inherited without being asked for.
-    pub(in crate::leaks) fn lets_pass(&self, row: &Row) -> bool {
+impl Settings {
+    /// Returns true if this descriptor is not reported.
+    pub(in crate::leaks) fn ignores(&self, row: &Row) -> bool {
         let is_anon = matches!(row.kind, Kind::Anon { .. });
         let is_ignored = |kind: &String| *kind == row.kind.word() || is_anon && kind == "anon";
         self.allowed.iter().any(|range| range.contains(&row.fd)) || self.ignored_kinds.iter().any(is_ignored)
@@ -48,7 +48,7 @@ mod tests {
     use crate::fds::Mode;
 
     #[test]
-    fn a_kind_is_one_that_fds_prints() {
+    fn kind_is_one_that_fds_prints() {
         for text in ["file", "anon", "anon:eventfd"] {
             assert_eq!(kind(text).as_deref(), Ok(text));
         }
@@ -58,10 +58,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_kinds_pass_where_they_are_named() {
+    fn named_numbers_and_kinds_are_ignored() {
         let row =
             |fd, kind| Row { fd, mode: Mode::Read, cloexec: Some(false), flags: vec![], kind, target: None };
-        let wanted = |allowed: &[RangeInclusive<i32>], kinds: &[&str]| Wanted {
+        let settings = |allowed: &[RangeInclusive<i32>], kinds: &[&str]| Settings {
             command: vec![],
             keep: vec![],
             allowed: allowed.to_vec(),
@@ -69,16 +69,16 @@ mod tests {
         };
         let event = || Kind::Anon { name: "eventfd".into() };
         let cases = [
-            (wanted(&[], &[]), row(7, Kind::File), false),
-            (wanted(&[3..=6], &[]), row(7, Kind::File), false),
-            (wanted(&[3..=7], &[]), row(7, Kind::File), true),
-            (wanted(&[], &["pipe", "file"]), row(7, Kind::File), true),
-            (wanted(&[], &["anon"]), row(7, event()), true),
-            (wanted(&[], &["anon:eventfd"]), row(7, event()), true),
-            (wanted(&[], &["anon:inotify", "file"]), row(7, event()), false),
+            (settings(&[], &[]), row(7, Kind::File), false),
+            (settings(&[3..=6], &[]), row(7, Kind::File), false),
+            (settings(&[3..=7], &[]), row(7, Kind::File), true),
+            (settings(&[], &["pipe", "file"]), row(7, Kind::File), true),
+            (settings(&[], &["anon"]), row(7, event()), true),
+            (settings(&[], &["anon:eventfd"]), row(7, event()), true),
+            (settings(&[], &["anon:inotify", "file"]), row(7, event()), false),
         ];
-        for (wanted, row, passes) in cases {
-            assert_eq!(wanted.lets_pass(&row), passes, "{row:?}");
+        for (settings, row, ignored) in cases {
+            assert_eq!(settings.ignores(&row), ignored, "{row:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The two printers: text for people, an object for programs.
+//! The two printers: text, and a JSON object.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ use crate::fds::printable;
 
 const HEADING: Style = Style::new().bold();
 
-/// So many characters of a command line are shown.
+/// The number of characters of a command line that are shown.
 const SHOWN: usize = 60;
 
-/// Prints a paragraph for each leak, and nothing where there is none.
+/// Prints a paragraph for each leak.
 pub(in crate::leaks) fn text(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
     for (process, reason) in &traced.unseen {
         writeln!(out, "forkexec: leaks: cannot list the descriptors of {}: {reason}", named(process))?;
@@ -35,7 +35,7 @@ struct Unseen<'a> {
     reason: &'a str,
 }
 
-/// Prints an object on one line.
+/// Prints the object on one line.
 pub(in crate::leaks) fn json(traced: &Traced, out: &mut dyn Write) -> io::Result<()> {
     let unseen = traced.unseen.iter().map(|(process, reason)| Unseen { process, reason }).collect();
     let object = Object { execs: traced.execs, leaks: &traced.leaks, unseen };
@@ -49,24 +49,24 @@ fn paragraph(leak: &Leak, out: &mut dyn Write) -> io::Result<()> {
     let what = format!("{} {} {target}", row.mode.word(), row.kind.word());
     writeln!(out, "forkexec: leaks: {HEADING}{} {what}{HEADING:#}{flags}", row.fd)?;
     match &leak.opened {
-        None => writeln!(out, "    held by       {}, by a call that is not traced", named(&leak.held_by))?,
+        None => writeln!(out, "    held by       {}, opened by an untraced call", named(&leak.held_by))?,
         Some(step) => by(step, "opened by", out)?,
     }
     leak.then.iter().try_for_each(|step| by(step, "then by", out))?;
-    leak.inherited_by.iter().try_for_each(|heir| inherited(heir, row.fd, out))
+    leak.inherited_by.iter().try_for_each(|inheritor| inherited(inheritor, row.fd, out))
 }
 
 fn by(step: &Step, word: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "    {word:<12}  {}, {}", named(&step.by), step.call)
 }
 
-fn inherited(heir: &Inheritor, fd: i32, out: &mut dyn Write) -> io::Result<()> {
-    let number = if heir.fd == fd { String::new() } else { format!(" as {}", heir.fd) };
-    let times = if heir.times == 1 { String::new() } else { format!(", {} times", heir.times) };
-    writeln!(out, "    inherited by  {}{number}{times}", named(&heir.process))
+fn inherited(inheritor: &Inheritor, fd: i32, out: &mut dyn Write) -> io::Result<()> {
+    let number = if inheritor.fd == fd { String::new() } else { format!(" as {}", inheritor.fd) };
+    let times = if inheritor.times == 1 { String::new() } else { format!(", {} times", inheritor.times) };
+    writeln!(out, "    inherited by  {}{number}{times}", named(&inheritor.process))
 }
 
-/// `/bin/cat (process 42: cat -n)`.
+/// Formats a process, such as `/bin/cat (process 42: cat -n)`.
 fn named(process: &Process) -> String {
     let program = &process.program;
     let line = printable(&program.args.join(" "));
@@ -101,10 +101,10 @@ mod tests {
             target: Some("/tmp/a\nb".into()),
         };
         let [opened, then] = ["openat", "dup2"].map(|call| Some(Step { call, by: process(2, &["sh"]) }));
-        let heir =
+        let inheritor =
             |fd, pid, args: &[&str], times| Inheritor { fd, process: process(pid, args), times, exec: 1 };
         let long = "x".repeat(80);
-        let inherited_by = vec![heir(7, 3, &["cat", "-n"], 1), heir(8, 4, &["cp", &long], 3)];
+        let inherited_by = vec![inheritor(7, 3, &["cat", "-n"], 1), inheritor(8, 4, &["cp", &long], 3)];
         let leak = Leak { row, opened, then, held_by: process(2, &["sh"]), inherited_by };
         Traced { leaks: vec![leak], execs: 4, unseen: vec![], status: ExitStatus::default() }
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leak_is_a_paragraph() {
+    fn text_has_a_paragraph_for_each_leak() {
         let expected = "forkexec: leaks: 7 w file /tmp/a\\nb append\n\
                         \x20   opened by     /bin/sh (process 2: sh), openat\n\
                         \x20   then by       /bin/sh (process 2: sh), dup2\n\
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn no_leak_is_no_text_and_an_object_all_the_same() {
+    fn without_leaks_only_json_prints_something() {
         let none = Traced { leaks: vec![], ..traced() };
         assert_eq!(printed(text, &none), "");
         assert_eq!(printed(json, &none), "{\"execs\":4,\"leaks\":[],\"unseen\":[]}\n");
     }
 
     #[test]
-    fn report_mentions_its_blind_spots() {
+    fn text_names_programs_that_could_not_be_checked() {
         let unseen = vec![(process(5, &["su"]), "Permission denied".to_owned())];
         let traced = Traced { leaks: vec![], unseen, ..traced() };
         let expected =
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_object_names_everybody() {
+    fn object_has_the_processes_and_their_calls() {
         let object: serde_json::Value = serde_json::from_str(&printed(json, &traced())).expect("it is JSON");
         let leak = &object["leaks"][0];
         assert_eq!(
@@ -153,7 +153,10 @@ mod tests {
         assert_eq!((&leak["opened"]["call"], &leak["then"]["call"]), (&"openat".into(), &"dup2".into()));
         assert_eq!(leak["then"]["pid"], 2);
         assert_eq!(leak["held_by"]["program"], "/bin/sh");
-        let heir = &leak["inherited_by"][1];
-        assert_eq!((&heir["fd"], &heir["times"], &heir["args"][0]), (&8.into(), &3.into(), &"cp".into()));
+        let inheritor = &leak["inherited_by"][1];
+        assert_eq!(
+            (&inheritor["fd"], &inheritor["times"], &inheritor["args"][0]),
+            (&8.into(), &3.into(), &"cp".into())
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What was found: leaks, each once, with all who inherited it.
+//! The result of a trace: each leak once, with all its inheritors.
 
 use std::mem;
 use std::process::ExitStatus;
@@ -8,22 +8,22 @@ use serde::Serialize;
 
 use crate::fds::Row;
 
-/// A program as a process ran it.
+/// The program of a process, with its arguments.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(in crate::leaks) struct Program {
-    /// Its file; empty where the system does not tell.
+    /// The path of its file. Empty if the system does not show it.
     pub(in crate::leaks) program: String,
     pub(in crate::leaks) args: Vec<String>,
 }
 
-/// A process, by what it ran at the time.
+/// A process, with the program that it ran at the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::leaks) struct Process {
     pub(in crate::leaks) pid: i32,
     pub(in crate::leaks) program: Rc<Program>,
 }
 
-/// A call that concerns a descriptor, and who made it.
+/// A call on a descriptor, and the process that made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::leaks) struct Step {
     pub(in crate::leaks) call: &'static str,
@@ -31,17 +31,17 @@ pub(in crate::leaks) struct Step {
     pub(in crate::leaks) by: Process,
 }
 
-/// Who inherited it.
+/// The processes that inherited a descriptor under one number and with one program.
 #[derive(Debug, Serialize)]
 pub(in crate::leaks) struct Inheritor {
-    /// Under which number.
+    /// The number of the descriptor.
     pub(in crate::leaks) fd: i32,
-    /// The first of them.
+    /// The first of the processes.
     #[serde(flatten)]
     pub(in crate::leaks) process: Process,
-    /// How many processes inherited it with this program.
+    /// The number of processes.
     pub(in crate::leaks) times: u32,
-    /// Which exec it was, counted from the first.
+    /// The position of the first exec, counted over the whole trace.
     #[serde(skip)]
     pub(in crate::leaks) exec: u32,
 }
@@ -49,26 +49,26 @@ pub(in crate::leaks) struct Inheritor {
 /// A descriptor that was inherited without being asked for.
 #[derive(Debug, Serialize)]
 pub(in crate::leaks) struct Leak {
-    /// How the first heir has it.
+    /// The descriptor in the first inheritor.
     #[serde(flatten)]
     pub(in crate::leaks) row: Row,
-    /// The call that opened it, if that was one of those that are traced.
+    /// The call that opened it, if it is a traced call.
     pub(in crate::leaks) opened: Option<Step>,
-    /// The last one that duplicated it or made it inheritable.
+    /// The last call that duplicated it or made it inheritable.
     pub(in crate::leaks) then: Option<Step>,
-    /// Who had it when the first heir was started.
+    /// The process that had it when the first inheritor was started.
     pub(in crate::leaks) held_by: Process,
     pub(in crate::leaks) inherited_by: Vec<Inheritor>,
 }
 
-/// All that a trace tells.
+/// The result of a trace.
 pub(in crate::leaks) struct Traced {
     pub(in crate::leaks) leaks: Vec<Leak>,
-    /// How many times exec was seen.
+    /// The number of execs.
     pub(in crate::leaks) execs: u32,
     /// Programs whose descriptors could not be listed, with the reason.
     pub(in crate::leaks) unseen: Vec<(Process, String)>,
-    /// How the program ended.
+    /// The exit status of the program.
     pub(in crate::leaks) status: ExitStatus,
 }
 
@@ -84,24 +84,24 @@ impl Serialize for Process {
     }
 }
 
-/// Adds a leak with one heir: to one that is the same and has other heirs, if there is one. They may come in any order.
+/// Adds a leak. If it is known already, adds its inheritors to the known one. The order of the calls does not matter.
 pub(in crate::leaks) fn add(leaks: &mut Vec<Leak>, mut new: Leak) {
     let Some(known) = leaks.iter_mut().find(|known| is_same(known, &new)) else { return leaks.push(new) };
     if new.first_exec() < known.first_exec() {
         mem::swap(known, &mut new);
     }
-    for mut heir in new.inherited_by {
-        match known.inherited_by.iter_mut().find(|known| is_same_heir(known, &heir)) {
+    for mut inheritor in new.inherited_by {
+        match known.inherited_by.iter_mut().find(|known| is_same_inheritor(known, &inheritor)) {
             Some(same) => {
-                if heir.exec < same.exec {
-                    mem::swap(same, &mut heir);
+                if inheritor.exec < same.exec {
+                    mem::swap(same, &mut inheritor);
                 }
-                same.times += heir.times;
+                same.times += inheritor.times;
             }
-            None => known.inherited_by.push(heir),
+            None => known.inherited_by.push(inheritor),
         }
     }
-    known.inherited_by.sort_by_key(|heir| heir.exec);
+    known.inherited_by.sort_by_key(|inheritor| inheritor.exec);
 }
 
 /// Sorts leaks by the first exec that inherited each.
@@ -111,16 +111,16 @@ pub(in crate::leaks) fn sort(leaks: &mut [Leak]) {
 
 impl Leak {
     fn first_exec(&self) -> Option<u32> {
-        self.inherited_by.first().map(|heir| heir.exec)
+        self.inherited_by.first().map(|inheritor| inheritor.exec)
     }
 }
 
-fn is_same_heir(known: &Inheritor, new: &Inheritor) -> bool {
-    let (ours, theirs) = (&known.process.program, &new.process.program);
-    known.fd == new.fd && ours.program == theirs.program && ours.args.first() == theirs.args.first()
+fn is_same_inheritor(known: &Inheritor, new: &Inheritor) -> bool {
+    let (ours, tinheritors) = (&known.process.program, &new.process.program);
+    known.fd == new.fd && ours.program == tinheritors.program && ours.args.first() == tinheritors.args.first()
 }
 
-/// Whether both come from the same calls of the same processes, and lead to the same.
+/// Returns true if both have the same target, and come from the same calls of the same processes.
 fn is_same(known: &Leak, new: &Leak) -> bool {
     let steps = |leak: &Leak| (leak.opened.clone(), leak.then.clone());
     let holder = |leak: &Leak| leak.opened.is_none().then(|| leak.held_by.clone());
@@ -137,7 +137,7 @@ mod tests {
         Process { pid, program: Rc::new(Program { program: format!("/bin/{}", args[0]), args }) }
     }
 
-    fn leak(target: &str, opener: i32, exec: u32, heir: Process) -> Leak {
+    fn leak(target: &str, opener: i32, exec: u32, inheritor: Process) -> Leak {
         let fd = 7;
         Leak {
             row: Row {
@@ -151,12 +151,12 @@ mod tests {
             opened: Some(Step { call: "openat", by: process(opener, &["opener"]) }),
             then: None,
             held_by: process(opener, &["opener"]),
-            inherited_by: vec![Inheritor { fd, process: heir, times: 1, exec }],
+            inherited_by: vec![Inheritor { fd, process: inheritor, times: 1, exec }],
         }
     }
 
     #[test]
-    fn one_leak_with_many_heirs_is_one() {
+    fn leak_with_many_inheritors_is_reported_once() {
         let mut leaks = Vec::new();
         for new in [
             leak("/x", 1, 3, process(4, &["cat"])),
@@ -168,11 +168,14 @@ mod tests {
             add(&mut leaks, new);
         }
         sort(&mut leaks);
-        let heirs = |leak: &Leak| {
-            leak.inherited_by.iter().map(|heir| (heir.process.pid, heir.times)).collect::<Vec<_>>()
+        let inheritors = |leak: &Leak| {
+            leak.inherited_by
+                .iter()
+                .map(|inheritor| (inheritor.process.pid, inheritor.times))
+                .collect::<Vec<_>>()
         };
         assert_eq!(
-            leaks.iter().map(heirs).collect::<Vec<_>>(),
+            leaks.iter().map(inheritors).collect::<Vec<_>>(),
             [vec![(2, 2), (4, 1)], vec![(5, 1)], vec![(6, 1)]]
         );
     }

@@ -1,12 +1,12 @@
-//! The sender of a signal, and the adoption of orphans, as on Linux.
+//! The sender of a signal and the adoption of orphans on Linux.
 
 use crate::system::Sender;
 use std::io;
 
-/// The sender of a signal with these `si_code` and `si_pid`.
+/// Returns the sender of a signal, from its `si_code` and `si_pid`.
 ///
-/// All codes above 0 are the kernel's (`SI_FROMKERNEL` of linux/signal.h). A process outside of this pid namespace has
-/// the number 0, so the number does not tell. For a timer, there is another number in its place.
+/// Codes above 0 are the kernel's (`SI_FROMKERNEL` of linux/signal.h). The pid does not show that: it is 0 for a process
+/// outside of this pid namespace, and not a pid for a timer.
 pub(crate) fn sender(code: i32, pid: i32) -> Sender {
     match code {
         libc::SI_TIMER => Sender::Process(std::process::id().cast_signed()),

@@ -1,4 +1,4 @@
-//! Where no process but init adopts orphans.
+//! Systems on which only init adopts orphans.
 
 use std::io;
 

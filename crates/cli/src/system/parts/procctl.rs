@@ -1,4 +1,4 @@
-//! Adopting orphans by procctl(2).
+//! The adoption of orphans by procctl(2).
 
 use std::io;
 

@@ -1,8 +1,8 @@
-//! The sender of a signal, as POSIX tells it.
+//! The sender of a signal on POSIX systems.
 
 use crate::system::Sender;
 
-/// The sender of a signal with these `si_code` and `si_pid`: a process has a number.
+/// Returns the sender of a signal, from its `si_pid`: 0 is the kernel.
 pub(crate) fn sender(_: i32, pid: i32) -> Sender {
     if pid == 0 { Sender::Kernel } else { Sender::Process(pid) }
 }

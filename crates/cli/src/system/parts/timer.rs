@@ -1,10 +1,8 @@
-//! A clock that runs while a process is stopped: a timer of POSIX.
+//! A POSIX timer, which runs while the process is stopped.
 
 use std::time::Instant;
 
-/// Stops this process by `stop`, and continues it at this instant if it is stopped then.
-///
-/// A timer sends `SIGCONT`. If the system has no timer left, this process is not continued.
+/// Stops this process by `stop`. A timer continues it with `SIGCONT` at `end`, unless the system has no timer left.
 pub(crate) fn stop_until<T>(end: Option<Instant>, stop: impl FnOnce() -> T) -> T {
     use nix::sys::signal::{SigEvent, SigevNotify, Signal};
     use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
@@ -14,7 +12,7 @@ pub(crate) fn stop_until<T>(end: Option<Instant>, stop: impl FnOnce() -> T) -> T
     let event = SigevNotify::SigevSignal { signal: Signal::SIGCONT, si_value: 0 };
     let mut timer = end.and_then(|_| Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(event)).ok());
     if let (Some(timer), Some(end)) = (&mut timer, end) {
-        // Zero would disarm it.
+        // Zero would disarm the timer.
         let rest = end.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         let _ = timer.set(Expiration::OneShot(rest.into()), TimerSetTimeFlags::empty());
     }

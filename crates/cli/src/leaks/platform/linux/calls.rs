@@ -1,31 +1,31 @@
-//! The system calls that make descriptors or say what becomes of them at exec, as data.
+//! The system calls that open descriptors or set their close-on-exec flag, as data.
 
 use libc::{c_int, c_long};
 
-/// What a call does to the table of descriptors of who makes it.
+/// The effect of a call on the descriptor table of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Does {
-    /// Its result is a new descriptor.
+    /// Returns a new descriptor.
     Opens,
-    /// It writes two new descriptors to the address in this argument.
+    /// Writes two new descriptors to the address in this argument.
     OpensTwo(usize),
-    /// Its result is a duplicate of the descriptor in its first argument, under whatever number was free.
+    /// Returns a duplicate of the descriptor in the first argument, with a free number.
     Duplicates,
-    /// Its result is a duplicate of the descriptor in its first argument, under the number that was asked for.
+    /// Returns a duplicate of the descriptor in the first argument, with the number that the caller chose.
     Places,
     /// fcntl(2) with one of [`COMMANDS`].
     Controls,
     /// ioctl(2) with one of [`REQUESTS`].
     Marks,
-    /// It closes a range, or marks it to be closed by exec.
+    /// Closes a range, or makes it close-on-exec.
     ClosesRange,
-    /// It may give the task a table of its own.
+    /// Can give the task its own table.
     Unshares,
-    /// It may install the filter by which the others stop.
+    /// Can install the filter that makes the other calls stop.
     Filters,
 }
 
-/// A call by its number.
+/// A call with its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traced {
     pub(super) number: c_long,
@@ -33,10 +33,10 @@ pub(super) struct Traced {
     pub(super) does: Does,
 }
 
-/// Commands of fcntl(2) that duplicate a descriptor, or that say or ask what becomes of it at exec.
+/// Commands of fcntl(2) that duplicate a descriptor, or that set or read its close-on-exec flag.
 pub(super) const COMMANDS: [c_int; 4] = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_SETFD, libc::F_GETFD];
 
-/// Requests of ioctl(2) that say what becomes of a descriptor at exec: `FIOCLEX` and `FIONCLEX` of asm-generic/ioctls.h.
+/// Requests of ioctl(2) that set the close-on-exec flag: `FIOCLEX` and `FIONCLEX` of asm-generic/ioctls.h.
 pub(super) const REQUESTS: [u64; 2] = [0x5451, MAKE_INHERITABLE];
 
 /// `FIONCLEX`.
@@ -54,7 +54,7 @@ macro_rules! calls {
     };
 }
 
-/// Those that every processor has.
+/// The calls that all processors have.
 const EVERYWHERE: [Traced; 33] = calls! {
     openat SYS_openat Does::Opens;
     openat2 SYS_openat2 Does::Opens;
@@ -91,7 +91,7 @@ const EVERYWHERE: [Traced; 33] = calls! {
     seccomp SYS_seccomp Does::Filters;
 };
 
-/// Those that newer processors do without.
+/// The calls that newer processors do not have.
 #[cfg(target_arch = "x86_64")]
 const OLD: [Traced; 8] = calls! {
     open SYS_open Does::Opens;
@@ -106,12 +106,12 @@ const OLD: [Traced; 8] = calls! {
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: [Traced; 0] = [];
 
-/// All of them.
+/// Returns all traced calls.
 pub(super) fn all() -> impl Iterator<Item = Traced> {
     EVERYWHERE.into_iter().chain(OLD)
 }
 
-/// The call with this number, if it is one of them.
+/// Returns the traced call with this number.
 pub(super) fn by_number(number: c_long) -> Option<Traced> {
     all().find(|call| call.number == number)
 }

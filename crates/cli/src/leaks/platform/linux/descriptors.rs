@@ -1,7 +1,7 @@
-//! Tables of descriptors, as far as calls tell of them: where each number comes from.
+//! Descriptor tables as the traced calls show them: the origin of each number.
 //!
-//! Only calls that make descriptors are seen, not those that close them. So what is known of a number is believed only as long
-//! as it leads to the same file.
+//! The trace shows calls that open descriptors, but not those that close them. So the origin of a number counts only as
+//! long as the number leads to the same file.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,15 +11,16 @@ use std::rc::Rc;
 use super::process::FileId;
 use crate::leaks::platform::report::{Leak, Step};
 
-/// A table, which tasks may share.
+/// A table, which tasks can share.
 pub(super) type Table = Rc<RefCell<HashMap<i32, Rc<Origin>>>>;
 
-/// Where a descriptor comes from.
+/// The origin of a descriptor.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
-    /// The call that opened it, if it was seen.
+    /// The call that opened it, if it was traced.
     pub(super) opened: Option<Step>,
-    /// The last one that duplicated it or made it inheritable. Not all of them: a shell duplicates the same for ever.
+    /// The last call that duplicated it or made it inheritable. A list of all could grow without limit: a shell keeps
+    /// duplicating the same descriptor.
     pub(super) then: Option<Step>,
     file: Option<FileId>,
 }
@@ -29,7 +30,7 @@ impl Origin {
         Self { opened: Some(by), then: None, file }
     }
 
-    /// The same after another call; `known` is what was known of it before.
+    /// Makes the origin after another call, from the origin before it.
     pub(super) fn then(known: Option<Rc<Self>>, step: Step, file: Option<FileId>) -> Self {
         let opened = known.filter(|known| known.leads_to(file)).and_then(|known| known.opened.clone());
         Self { opened, then: Some(step), file }
@@ -40,8 +41,10 @@ impl Origin {
     }
 }
 
-/// A number that a parent placed for one child: if it is something else, or closed, before the parent starts another one, execs
-/// or ends, then it was for that child. A shell that redirects for a command does it so, where it does not fork first.
+/// A number that a parent placed before it started a child.
+///
+/// If the parent closes or replaces it before it starts another child, execs or ends, it was meant for that child. A shell
+/// that does not fork first redirects in this way for one command.
 #[derive(Debug)]
 pub(super) struct ShellRedirect {
     pub(super) fd: i32,
@@ -51,11 +54,11 @@ pub(super) struct ShellRedirect {
 
 #[derive(Debug)]
 enum State {
-    /// What the child did with it until now.
+    /// Not decided yet. These are leaks if the number was not meant for the child.
     Open(Vec<Leak>),
-    /// It was for the child.
+    /// The number was meant for the child.
     Meant,
-    /// It was not.
+    /// The number was not meant for the child.
     NotMeant,
 }
 
@@ -64,7 +67,7 @@ impl ShellRedirect {
         Rc::new(RefCell::new(Self { fd, file, state: State::Open(Vec::new()) }))
     }
 
-    /// Takes a leak that is none if the loan was meant. What comes back is one.
+    /// Takes a possible leak. Returns it if the number was not meant for the child.
     pub(super) fn hold(&mut self, leak: Leak) -> Option<Leak> {
         match &mut self.state {
             State::Open(held) => held.push(leak),
@@ -74,12 +77,12 @@ impl ShellRedirect {
         None
     }
 
-    /// Ends it: it was meant.
+    /// Decides that the number was meant for the child.
     pub(super) fn end(&mut self) {
         self.state = State::Meant;
     }
 
-    /// Decides, by what the parent has under the number now. What comes back are leaks.
+    /// Decides by the file that the parent has under the number now. Returns the leaks.
     pub(super) fn settle(&mut self, now: Option<FileId>) -> Vec<Leak> {
         if now != self.file {
             self.end();
@@ -94,7 +97,7 @@ impl ShellRedirect {
         }
     }
 
-    /// Nobody can tell any more: the parent was killed. What comes back are leaks.
+    /// Decides without the file, because the parent was killed. Returns the leaks.
     pub(super) fn give_up(&mut self) -> Vec<Leak> {
         self.settle(self.file)
     }

@@ -1,10 +1,10 @@
-//! The filter by which a traced program stops at the calls that concern descriptors, and at no others.
+//! The filter that stops a traced program at calls on descriptors, and at no others.
 
 use libc::sock_filter;
 
 use super::calls::{self, COMMANDS, Does, REQUESTS};
 
-/// `AUDIT_ARCH_*` of linux/audit.h. A call by another architecture's numbers is let through.
+/// `AUDIT_ARCH_*` of linux/audit.h. Calls with the numbers of another architecture do not stop.
 const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") {
     0xC000_003E
 } else if cfg!(target_arch = "aarch64") {
@@ -18,13 +18,13 @@ const LOAD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// Where the call's number, the architecture and the lower half of the second argument lie in `struct seccomp_data`, on a
-/// processor whose lower half comes first.
+/// The offsets of the call's number, the architecture and the lower half of the second argument in `struct seccomp_data`,
+/// on a little-endian processor.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const SECOND_ARGUMENT: u32 = 24;
 
-/// The filter. It lets each call through, and stops some of them for the tracer first.
+/// Returns the filter. It allows all calls, and stops some of them for the tracer first.
 pub(super) fn program() -> Vec<sock_filter> {
     let mut program = vec![load(ARCH), skip_unless(AUDIT_ARCH, 0), allow(), load(NUMBER)];
     program[1] = sock_filter { jt: 1, jf: 0, ..program[1] };
@@ -41,7 +41,7 @@ pub(super) fn program() -> Vec<sock_filter> {
     program
 }
 
-/// Stops a call whose second argument is one of these.
+/// Stops a call if its second argument is one of these.
 fn by_second_argument(number: u32, values: &[u32]) -> Vec<sock_filter> {
     let mut part = vec![load(SECOND_ARGUMENT)];
     part.extend(values.iter().flat_map(|&value| [skip_unless(value, 1), stop()]));
@@ -51,7 +51,7 @@ fn by_second_argument(number: u32, values: &[u32]) -> Vec<sock_filter> {
     part
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+#[expect(clippy::cast_possible_truncation, reason = "the function truncates")]
 fn lower_half(value: u64) -> u32 {
     value as u32
 }
@@ -60,7 +60,7 @@ fn load(from: u32) -> sock_filter {
     sock_filter { code: LOAD, jt: 0, jf: 0, k: from }
 }
 
-/// Passes over so many instructions if what was loaded is another value.
+/// Skips so many instructions unless the loaded value is `value`.
 fn skip_unless(value: u32, instructions: u8) -> sock_filter {
     sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf: instructions, k: value }
 }
@@ -77,7 +77,7 @@ fn allow() -> sock_filter {
 mod tests {
     use super::*;
 
-    /// What the filter answers to a call: the instructions that are used here, carried out.
+    /// Runs the filter for a call. Implements only the instructions that the filter uses.
     fn judged(arch: u32, number: u32, second: u32) -> u32 {
         let program = program();
         let (mut at, mut loaded) = (0, 0);

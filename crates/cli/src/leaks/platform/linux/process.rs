@@ -1,4 +1,4 @@
-//! What `/proc` tells of a process that is stopped.
+//! The data that `/proc` has about a stopped process.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,17 +6,17 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::leaks::platform::report::Program;
 
-/// A file, as far as it can be told from others: device and inode.
+/// The identity of a file: device and inode.
 pub(super) type FileId = (u64, u64);
 
-/// The program that it runs.
+/// Returns the program of a process.
 pub(super) fn program(pid: i32) -> Program {
     let file = fs::read_link(format!("/proc/{pid}/exe"));
     let program = file.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     Program { program, args: strings(pid, "cmdline") }
 }
 
-/// Its environment as it was at exec.
+/// Returns the environment of a process as it was at exec.
 pub(super) fn environment(pid: i32) -> Vec<String> {
     strings(pid, "environ")
 }
@@ -30,12 +30,12 @@ fn strings(pid: i32, what: &str) -> Vec<String> {
     text.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
-/// The file that one of its descriptors leads to, if that is open.
+/// Returns the file behind a descriptor, if the descriptor is open.
 pub(super) fn file(tid: i32, fd: i32) -> Option<FileId> {
     fs::metadata(format!("/proc/{tid}/fd/{fd}")).ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// The two numbers that a call wrote to this address.
+/// Reads the two numbers that a call wrote to this address.
 pub(super) fn pair_at(tid: i32, address: u64) -> io::Result<[i32; 2]> {
     let mut bytes = [0; 8];
     File::open(format!("/proc/{tid}/mem"))?.read_exact_at(&mut bytes, address)?;
@@ -44,12 +44,12 @@ pub(super) fn pair_at(tid: i32, address: u64) -> io::Result<[i32; 2]> {
     Ok([number(first), number(second)])
 }
 
-/// Of which process a task is, if it is there.
+/// Returns the process of a task, if the task exists.
 pub(super) fn of_task(tid: i32) -> Option<i32> {
     in_status(tid, "Tgid:")
 }
 
-/// The parent of a process, if that is there.
+/// Returns the parent of a process, if the process exists.
 pub(super) fn parent(pid: i32) -> Option<i32> {
     in_status(pid, "PPid:")
 }

@@ -1,8 +1,9 @@
-//! Signals that come to this command while it traces.
+//! Forwarding of signals that arrive at this command while it traces.
 //!
-//! They are blocked everywhere and taken by a thread that waits for them: no handler interrupts anything.
+//! All threads block the signals, and one thread waits for them. So no handler interrupts a call.
 //!
-//! The signals of job control are not taken. The program is in this process's group, so the terminal stops and continues both.
+//! Job control signals are not forwarded. The program is in the group of this process, so the terminal stops and continues
+//! both.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,44 +19,48 @@ use crate::started;
 use crate::system;
 use crate::system::Sender;
 
-/// To whom signals go: the program, as long as it runs, and then all that are left.
+/// The recipients of signals: the program while it runs, and then all remaining descendants.
 #[derive(Default)]
 struct Recipients {
     program: Option<i32>,
     rest: BTreeSet<i32>,
-    /// Those that came before there was a program.
+    /// Signals that arrived before the program was started.
     early: Vec<(i32, Sender)>,
     has_begun: bool,
 }
 
-/// The thread that forwards signals, by what it reads.
+/// The thread that forwards signals, and the recipients that it reads.
 pub(super) struct SignalForwarder {
     recipients: Arc<Mutex<Recipients>>,
 }
 
 impl SignalForwarder {
-    /// Forwards, from now on. Call it before any other thread is started: the signals are blocked in all that follow.
+    /// Starts the thread. It must be the first thread that this process starts, because later ones inherit the blocked
+    /// signals.
     ///
     /// # Errors
     ///
-    /// There is no thread.
+    /// Fails if the thread cannot be started.
     pub(super) fn begin() -> Result<Self, Failure> {
         let failed = || Failure::refused("cannot handle signals");
         let signals = block().map_err(|error| failed().because(error))?;
         let recipients = Arc::<Mutex<Recipients>>::default();
-        let passing = Self { recipients: Arc::clone(&recipients) };
-        let pass = move || {
+        let forwarder = Self { recipients: Arc::clone(&recipients) };
+        let forward = move || {
             loop {
                 if let Some((signal, sender)) = next(&signals) {
                     lock(&recipients).get(signal, sender);
                 }
             }
         };
-        thread::Builder::new().name("signals".into()).spawn(pass).map_err(|error| failed().because(error))?;
-        Ok(passing)
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(forward)
+            .map_err(|error| failed().because(error))?;
+        Ok(forwarder)
     }
 
-    /// The program runs.
+    /// Forwards to the program from now on, beginning with the signals that arrived earlier.
     pub(super) fn to(&self, program: i32) {
         let mut recipients = lock(&self.recipients);
         recipients.program = Some(program);
@@ -65,7 +70,7 @@ impl SignalForwarder {
         }
     }
 
-    /// Reaps a process: no signal is sent between that and the loss of its number.
+    /// Reaps a process and removes it from the recipients. No signal is sent in between.
     pub(super) fn reap<T>(&self, reaped: impl FnOnce() -> (T, Option<i32>)) -> T {
         let mut recipients = lock(&self.recipients);
         let (result, ended) = reaped();
@@ -76,7 +81,7 @@ impl SignalForwarder {
         result
     }
 
-    /// Other processes are there now.
+    /// Sets the remaining descendants.
     pub(super) fn leave(&self, rest: BTreeSet<i32>) {
         lock(&self.recipients).rest = rest;
     }
@@ -98,13 +103,13 @@ impl Recipients {
     }
 }
 
-/// nix has no names for real-time signals.
+/// Sends a signal. nix has no real-time signals.
 fn send(pid: i32, signal: i32) {
-    // SAFETY: kill(2) takes no memory. The process was not reaped: that takes the lock which the caller holds.
+    // SAFETY: kill(2) accesses no memory. The process was not reaped: reaping needs the lock that the caller holds.
     unsafe { libc::kill(pid, signal) };
 }
 
-/// Blocks the signals that are forwarded. One that is ignored is for the program to inherit.
+/// Blocks the signals that are forwarded. Ignored signals stay ignored, because the program inherits that.
 fn block() -> io::Result<libc::sigset_t> {
     let is_taken = |signal: &i32| {
         let stays = [libc::SIGPIPE, libc::SIGCONT].contains(signal) || STOPS.contains(signal);
@@ -113,7 +118,7 @@ fn block() -> io::Result<libc::sigset_t> {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: sigemptyset fills the set.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: it is filled.
+    // SAFETY: sigemptyset filled the set.
     let mut set = unsafe { set.assume_init() };
     for signal in forward::candidates().filter(is_taken) {
         // SAFETY: the set is valid. A number that is no signal is refused.
@@ -126,20 +131,20 @@ fn block() -> io::Result<libc::sigset_t> {
     }
 }
 
-/// Waits for the next of these signals. `None`: a debugger interrupted that.
+/// Waits for the next of these signals. Returns `None` if a debugger interrupted the wait.
 fn next(signals: &libc::sigset_t) -> Option<(i32, Sender)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    // Without a time limit. The libc crate has no sigwaitinfo(3) for Android.
-    // SAFETY: the set is valid, and a `siginfo_t` is filled. A null pointer for the time is not followed.
+    // The libc crate has no sigwaitinfo(3) for Android.
+    // SAFETY: the set is valid, and a `siginfo_t` is filled. A null pointer means no time limit.
     let signal = unsafe { libc::sigtimedwait(signals, info.as_mut_ptr(), std::ptr::null()) };
-    // SAFETY: all zeroes are one, too.
+    // SAFETY: a `siginfo_t` of zeroes is valid.
     let info = unsafe { info.assume_init() };
-    // SAFETY: any bytes are a number.
+    // SAFETY: the field is an integer, for which any bytes are valid.
     let pid = unsafe { info.si_pid() };
     (signal > 0).then(|| (signal, system::sender(info.si_code, pid)))
 }
 
-/// What is behind it is whole after every statement, so a panic elsewhere does no harm.
+/// Ignores poisoning: the recipients are valid after each statement.
 fn lock(recipients: &Mutex<Recipients>) -> MutexGuard<'_, Recipients> {
     recipients.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The start of the program: a child that waits, before exec, until it is traced.
+//! The start of the program, as a child that waits before exec until it is traced.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -11,14 +11,14 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use super::{filter, sys};
 use crate::exit::{Code, Failure};
 use crate::inherited_fds;
-use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::options::Settings;
 use crate::run::outcome;
 use crate::started;
 
 /// A program that is being started.
 ///
-/// The library comes back from a start when the child execs, and the child does not before it is traced: so it is started by a
-/// thread, and traced by another.
+/// The library's spawn returns after the child's exec, and the child does not exec before it is traced. So one thread spawns
+/// the child, and another one traces it.
 pub(super) struct Starting {
     line: UnixStream,
     thread: Option<JoinHandle<Result<(), Error>>>,
@@ -29,36 +29,37 @@ impl Starting {
     ///
     /// # Errors
     ///
-    /// A descriptor to keep is not open, or there is no socket or thread.
-    pub(super) fn begin(wanted: &Wanted) -> Result<Self, Failure> {
-        let mut command = command(wanted)?;
-        // Whoever else waited for the child would take its stops from the tracer.
+    /// Fails if a descriptor to keep is not open, or if the socket or the thread cannot be created.
+    pub(super) fn begin(settings: &Settings) -> Result<Self, Failure> {
+        let mut command = command(settings)?;
+        // Another wait for the child would take its stops from the tracer.
         command.on_drop(OnDrop::Abandon);
         let failed = |error| Failure::refused("cannot start the program").because(error);
         let (line, childs) = UnixStream::pair().map_err(failed)?;
         let (number, filter) = (line.as_raw_fd(), filter::program());
         let wait = move || {
-            // SAFETY: in the child this is its own copy of the number, which nobody uses there.
+            // SAFETY: this closes the child's copy of the descriptor, which no code in the child uses.
             unsafe { libc::close(number) };
             (&childs).write_all(&std::process::id().to_ne_bytes())?;
             (&childs).read_exact(&mut [0])?;
-            // Where there are no filters every call stops.
+            // Without a filter, all calls stop.
             let _ = sys::filter_calls(&filter);
             Ok(())
         };
-        // SAFETY: it makes system calls and allocates nothing; what it closes is the child's copy of our end.
+        // SAFETY: `wait` only makes system calls and allocates nothing. It closes the child's copy of the parent's end.
         unsafe { command.pre_exec(wait) };
-        // SAFETY: no handler of ours is set. Were it ignored, no status would come.
+        // If the signal were ignored, the kernel would discard the status of the child.
+        // SAFETY: the default action installs no handler.
         let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
         let thread = thread::Builder::new().name("start".into()).spawn(move || command.spawn().map(drop));
         Ok(Self { line, thread: Some(thread.map_err(failed)?) })
     }
 
-    /// The child's process id; `None` if it ended without one.
+    /// Waits for the child's process id. Returns `None` if the child ended before it sent the id.
     ///
     /// # Errors
     ///
-    /// It sent none.
+    /// Fails if the socket cannot be read.
     pub(super) fn pid(&mut self) -> Result<Option<i32>, Failure> {
         let mut bytes = [0; 4];
         match self.line.read_exact(&mut bytes) {
@@ -68,13 +69,13 @@ impl Starting {
         }
     }
 
-    /// Lets the child go on to exec.
+    /// Lets the child continue to exec.
     pub(super) fn go(&mut self) {
-        // Said again at each later stop of the child; nobody reads it then.
+        // Later stops of the child write again, which has no effect.
         let _ = self.line.write_all(&[0]);
     }
 
-    /// Why the program did not start.
+    /// Explains why the program did not start.
     pub(super) fn failure(mut self) -> Failure {
         let joined = self.thread.take().map(JoinHandle::join);
         match joined {
@@ -84,13 +85,13 @@ impl Starting {
     }
 }
 
-/// The program with 0, 1 and 2 and what it is to keep.
-fn command(wanted: &Wanted) -> Result<Command<'static>, Failure> {
+/// Returns the command for the program, with 0, 1, 2 and the descriptors to keep.
+fn command(settings: &Settings) -> Result<Command<'static>, Failure> {
     let (program, args) =
-        wanted.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;
+        settings.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;
     let mut command = Command::new(program);
     command.args(args);
-    for range in &wanted.keep {
+    for range in &settings.keep {
         for fd in range.clone() {
             command.keep_fd(inherited_fds::borrow(&format!("--keep {}", inherited_fds::typed(range)), fd)?);
         }

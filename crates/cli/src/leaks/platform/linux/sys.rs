@@ -1,6 +1,6 @@
-//! The calls that trace: one system call each, and what it answers.
+//! Bindings for tracing: one system call each, and its result.
 //!
-//! nix has most of them, but its signals have no real-time ones among them: it can neither say that one came nor pass it on.
+//! nix has most of them, but no real-time signals: it can neither report nor deliver one.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,7 +8,8 @@ use std::ptr;
 
 use libc::{c_int, c_long, c_ulong, pid_t, sock_filter};
 
-/// The C libraries disagree on the type of a request, and not all of them name each: these are those of linux/ptrace.h.
+/// The type of a request, which differs between C libraries. Some do not name all requests, so these are the numbers of
+/// linux/ptrace.h.
 #[cfg(target_env = "gnu")]
 type Request = libc::c_uint;
 #[cfg(not(target_env = "gnu"))]
@@ -22,7 +23,7 @@ const INTERRUPT: Request = 0x4207;
 const LISTEN: Request = 0x4208;
 const GET_SYSCALL_INFO: Request = 0x420e;
 
-/// `PTRACE_O_*`: stops at calls are told from traps, children are traced, too, and all that is traced dies with the tracer.
+/// `PTRACE_O_*`: distinguishes stops at calls from traps, traces children, too, and kills all tracees if the tracer dies.
 const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
@@ -35,7 +36,7 @@ const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
 /// `KCMP_FILES` of linux/kcmp.h.
 const SAME_TABLE: c_int = 2;
 
-/// How far a stopped task runs.
+/// The point up to which a stopped task runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
     /// The next event.
@@ -47,15 +48,15 @@ pub(super) enum Until {
 /// A system call at which a task is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syscall {
-    /// It begins.
+    /// The call begins.
     Begins { number: c_long, args: [u64; 6] },
-    /// It ends with this result, which is a negative error number if it failed.
+    /// The call ends with this result, which is a negative error number if it failed.
     Ends { result: i64 },
-    /// The task is stopped for something else.
+    /// The task is stopped for another reason.
     None,
 }
 
-/// `struct ptrace_syscall_info` of linux/ptrace.h, whose union is words here: the number and the arguments, or the result.
+/// `struct ptrace_syscall_info` of linux/ptrace.h, with words for its union: the number and the arguments, or the result.
 #[repr(C)]
 #[derive(Default)]
 struct SyscallInfo {
@@ -72,46 +73,46 @@ const OP_ENTRY: u8 = 1;
 const OP_EXIT: u8 = 2;
 const OP_SECCOMP: u8 = 3;
 
-/// Begins to trace a process, which keeps running.
+/// Starts tracing a process, which keeps running.
 pub(super) fn seize(pid: pid_t) -> io::Result<()> {
-    // SAFETY: no address is read: the data are options.
+    // SAFETY: the call accesses no memory: the data are options.
     check(unsafe { libc::ptrace(SEIZE, pid, ptr::null_mut::<u8>(), c_long::from(OPTIONS)) })
 }
 
-/// Stops a task that is traced.
+/// Stops a traced task.
 pub(super) fn interrupt(tid: pid_t) -> io::Result<()> {
-    // SAFETY: no address is read.
+    // SAFETY: the call accesses no memory.
     check(unsafe { libc::ptrace(INTERRUPT, tid, ptr::null_mut::<u8>(), ptr::null_mut::<u8>()) })
 }
 
-/// Lets a stopped task run, with a signal delivered to it; 0 is none.
+/// Lets a stopped task run, and delivers a signal to it. 0 is no signal.
 pub(super) fn resume(tid: pid_t, until: Until, signal: c_int) -> io::Result<()> {
     let request = match until {
         Until::Event => CONTINUE,
         Until::Call => TO_NEXT_CALL,
     };
-    // SAFETY: no address is read: the data are a signal.
+    // SAFETY: the call accesses no memory: the data are a signal.
     check(unsafe { libc::ptrace(request, tid, ptr::null_mut::<u8>(), c_long::from(signal)) })
 }
 
-/// Leaves a task stopped that a stop signal stopped, until it is continued as any other.
+/// Leaves a task stopped after a stop signal, until `SIGCONT`.
 pub(super) fn leave_stopped(tid: pid_t) -> io::Result<()> {
-    // SAFETY: no address is read.
+    // SAFETY: the call accesses no memory.
     check(unsafe { libc::ptrace(LISTEN, tid, ptr::null_mut::<u8>(), ptr::null_mut::<u8>()) })
 }
 
-/// What the event is about at which a task is stopped: the id of the other task.
+/// Returns the message of the event at which a task is stopped: the id of the other task.
 pub(super) fn event_message(tid: pid_t) -> io::Result<pid_t> {
     let mut message: c_ulong = 0;
-    // SAFETY: one unsigned long is written.
+    // SAFETY: the call writes one unsigned long.
     check(unsafe { libc::ptrace(GET_EVENT_MESSAGE, tid, ptr::null_mut::<u8>(), &raw mut message) })?;
     pid_t::try_from(message).map_err(io::Error::other)
 }
 
-/// The system call at which a task is stopped.
+/// Returns the system call at which a task is stopped.
 pub(super) fn syscall(tid: pid_t) -> io::Result<Syscall> {
     let mut info = SyscallInfo::default();
-    // SAFETY: at most as many bytes are written as are said to be there, and they are.
+    // SAFETY: the call writes at most `size_of::<SyscallInfo>()` bytes.
     check(unsafe { libc::ptrace(GET_SYSCALL_INFO, tid, size_of::<SyscallInfo>(), &raw mut info) })?;
     let [number, args @ .., _] = info.words;
     Ok(match info.op {
@@ -121,16 +122,16 @@ pub(super) fn syscall(tid: pid_t) -> io::Result<Syscall> {
     })
 }
 
-/// The next task that stopped or ended, whose status is left; `None` if there is none left.
+/// Waits for the next task that stops or ends, without taking its status. Returns `None` if no task is left.
 pub(super) fn next() -> io::Result<Option<pid_t>> {
     let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
     loop {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        // SAFETY: a `siginfo_t` is written.
+        // SAFETY: the call writes a `siginfo_t`.
         if unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), options) } == 0 {
-            // SAFETY: the call succeeded, so it is filled.
+            // SAFETY: the call succeeded, so it filled the value.
             let info = unsafe { info.assume_init() };
-            // SAFETY: a task's number is in it.
+            // SAFETY: waitid fills the field.
             return Ok(Some(unsafe { info.si_pid() }));
         }
         let error = io::Error::last_os_error();
@@ -142,25 +143,25 @@ pub(super) fn next() -> io::Result<Option<pid_t>> {
     }
 }
 
-/// How a task stopped or ended; `None` if it runs again.
+/// Takes the status of a task that stopped or ended. Returns `None` if it runs again.
 pub(super) fn take_status(tid: pid_t) -> Option<c_int> {
     let mut status = 0;
-    // SAFETY: one int is written.
+    // SAFETY: the call writes one int.
     let taken = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
     (taken == tid).then_some(status)
 }
 
-/// Whether two tasks have one table of descriptors; an error where the kernel does not tell (kcmp(2)).
+/// Returns true if two tasks share a descriptor table. Fails if the kernel has no kcmp(2), or refuses it.
 pub(super) fn share_a_table(one: pid_t, other: pid_t) -> io::Result<bool> {
-    // SAFETY: no address is read.
+    // SAFETY: the call accesses no memory.
     let order = unsafe { libc::syscall(libc::SYS_kcmp, one, other, SAME_TABLE, 0, 0) };
     if order < 0 { Err(io::Error::last_os_error()) } else { Ok(order == 0) }
 }
 
-/// Lets the filter judge the calls of this process, which has one thread, from now on. It allocates nothing: a child between
-/// fork and exec may call it.
+/// Installs the filter for this process, which has one thread. Allocates nothing, so a child may call it between fork and
+/// exec.
 ///
-/// Without privilege that takes that exec gives none either, which it does not for a traced program anyway.
+/// Without privileges, the filter needs no_new_privs. A traced program gets no privileges by exec anyway.
 pub(super) fn filter_calls(program: &[sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };

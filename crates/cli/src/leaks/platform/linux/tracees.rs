@@ -1,9 +1,12 @@
-//! What is known of the tasks that are traced, and what follows from each of their stops.
+//! The state of the traced tasks, and its changes at each of their stops.
 //!
-//! A descriptor is *inherited* if a process got it from its parent. It was *asked for* if the process did something about that
-//! very number since then: placed it, made it inheritable, looked at its flag, or closed what is beside it; if the program
-//! is told of it (see `mentions`); or if its parent placed it for this child alone (see `ShellRedirect`). What is inherited, is above 2
-//! and is open after exec without being asked for is a leak.
+//! A descriptor is *inherited* if a process got it from its parent. It is *asked for* in these cases:
+//!
+//! - the process itself placed this number, made it inheritable, read its flag, or closed a range next to it;
+//! - the arguments or the environment of the program mention it (see `mentions`);
+//! - the parent placed it only for this child (see `ShellRedirect`).
+//!
+//! A descriptor above 2 that is inherited, not asked for and open after exec is a leak.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,17 +21,17 @@ use super::descriptors::{Origin, ShellRedirect, Table};
 use super::process::{self, FileId};
 use super::sys;
 use crate::fds::{self, Row};
-use crate::leaks::platform::mentions::Told;
-use crate::leaks::platform::options::Wanted;
+use crate::leaks::platform::mentions::Mentions;
+use crate::leaks::platform::options::Settings;
 use crate::leaks::platform::report::{self, Inheritor, Leak, Process, Step, Traced};
 
-/// All of them.
+/// All traced tasks and processes.
 pub(super) struct Tracees<'a> {
-    wanted: &'a Wanted,
+    settings: &'a Settings,
     root: i32,
     tasks: HashMap<i32, Task>,
     processes: HashMap<i32, Known>,
-    /// Whether a filter stops the calls that matter. Until then every call stops.
+    /// True if a filter stops the traced calls. Until then, all calls stop.
     is_filtered: bool,
     has_started: bool,
     leaks: Vec<Leak>,
@@ -40,7 +43,7 @@ pub(super) struct Tracees<'a> {
 struct Task {
     process: i32,
     table: Table,
-    /// The call in which it is.
+    /// The call that it is in.
     call: Option<Call>,
 }
 
@@ -51,29 +54,29 @@ struct Call {
     args: [u64; 6],
 }
 
-/// A process, by its id.
+/// A process.
 struct Known {
-    /// Itself, with the program that it runs.
+    /// The process, with the program that it runs.
     now: Process,
-    /// Who had what it inherits: its parent, and after an exec itself, with the program that it had.
+    /// The process that had the descriptors before: the parent, or after an exec the process itself, with its old program.
     before: Process,
-    /// Numbers about which it did something since it was made: they are not inherited any more, or were asked for.
+    /// Numbers that it acted on since it was created: they are not inherited, or were asked for.
     own: HashSet<i32>,
-    /// What was open after its last exec.
-    born_with: Option<HashMap<i32, Option<FileId>>>,
+    /// The descriptors that were open after its last exec.
+    open_at_exec: Option<HashMap<i32, Option<FileId>>>,
     /// Numbers that it placed since it last started a process.
     placed: HashMap<i32, Option<FileId>>,
-    /// To its last child.
-    lent: Vec<Rc<RefCell<ShellRedirect>>>,
-    /// From its parent.
-    borrowed: Vec<Rc<RefCell<ShellRedirect>>>,
+    /// Redirections for its last child.
+    for_child: Vec<Rc<RefCell<ShellRedirect>>>,
+    /// Redirections that its parent made for it.
+    from_parent: Vec<Rc<RefCell<ShellRedirect>>>,
 }
 
 impl<'a> Tracees<'a> {
-    /// The child that is to become the program.
-    pub(super) fn new(wanted: &'a Wanted, root: i32) -> Self {
+    /// Makes the state for the child that will become the program.
+    pub(super) fn new(settings: &'a Settings, root: i32) -> Self {
         let mut tracees = Self {
-            wanted,
+            settings,
             root,
             tasks: HashMap::new(),
             processes: HashMap::new(),
@@ -88,22 +91,22 @@ impl<'a> Tracees<'a> {
         tracees
     }
 
-    /// Whether the program runs, or ran.
+    /// Returns true if the program runs or has run.
     pub(super) fn has_started(&self) -> bool {
         self.has_started
     }
 
-    /// The processes that are left.
+    /// Returns the remaining processes.
     pub(super) fn processes(&self) -> BTreeSet<i32> {
         self.processes.keys().copied().collect()
     }
 
-    /// Whether the task is to stop at the next beginning or end of a call.
+    /// Returns true if the task must stop at the next beginning or end of a call.
     pub(super) fn awaits_a_call(&self, tid: i32) -> bool {
         !self.is_filtered || self.tasks.get(&tid).is_some_and(|task| task.call.is_some())
     }
 
-    /// What was found, when all have ended.
+    /// Returns the result, after all processes have ended.
     pub(super) fn into_traced(mut self, status: ExitStatus) -> Traced {
         let left: Vec<_> = self.processes.keys().copied().collect();
         for pid in left {
@@ -113,61 +116,61 @@ impl<'a> Tracees<'a> {
         Traced { leaks: self.leaks, execs: self.execs, unseen: self.unseen, status }
     }
 
-    /// Makes the acquaintance of a task that stops before its maker did. Whether it is a process that was not known.
+    /// Adds an unknown task, which has stopped before its creator did. Returns true if it is a new process.
     pub(super) fn meet(&mut self, tid: i32) -> bool {
         if self.tasks.contains_key(&tid) {
             return false;
         }
         let Some(pid) = process::of_task(tid) else { return false };
-        let maker = if pid == tid { process::parent(pid).unwrap_or(self.root) } else { pid };
-        let of_maker = |(_, task): &(&i32, &Task)| task.process == maker;
-        let maker = self.tasks.iter().filter(of_maker).map(|(&tid, _)| tid).min().unwrap_or(self.root);
-        self.born(maker, tid);
+        let creator = if pid == tid { process::parent(pid).unwrap_or(self.root) } else { pid };
+        let of_creator = |(_, task): &(&i32, &Task)| task.process == creator;
+        let creator = self.tasks.iter().filter(of_creator).map(|(&tid, _)| tid).min().unwrap_or(self.root);
+        self.created(creator, tid);
         pid == tid
     }
 
-    /// A task made another one.
-    pub(super) fn born(&mut self, maker: i32, tid: i32) {
+    /// A task created another one.
+    pub(super) fn created(&mut self, creator: i32, tid: i32) {
         if self.tasks.contains_key(&tid) {
             return;
         }
-        let (of_maker, table) = match self.tasks.get(&maker) {
+        let (parent, table) = match self.tasks.get(&creator) {
             Some(task) => (task.process, Rc::clone(&task.table)),
-            None => (maker, Table::default()),
+            None => (creator, Table::default()),
         };
         let pid = process::of_task(tid).unwrap_or(tid);
-        let is_thread = pid == of_maker;
-        let shares = sys::share_a_table(maker, tid).unwrap_or(is_thread);
+        let is_thread = pid == parent;
+        let shares = sys::share_a_table(creator, tid).unwrap_or(is_thread);
         let table = if shares { table } else { copy(&table) };
         self.tasks.insert(tid, Task { process: pid, table, call: None });
         if !is_thread {
-            self.add_process(of_maker, pid);
+            self.add_process(parent, pid);
         }
     }
 
-    fn add_process(&mut self, maker: i32, pid: i32) {
-        self.settle(maker);
+    fn add_process(&mut self, parent: i32, pid: i32) {
+        self.settle(parent);
         let program = process_of(pid).program;
-        let Some(maker) = self.processes.get_mut(&maker) else {
-            let before = process_of(maker);
+        let Some(parent) = self.processes.get_mut(&parent) else {
+            let before = process_of(parent);
             self.processes.insert(pid, Known::new(Process { pid, program }, before));
             return;
         };
-        let program = Rc::clone(&maker.now.program);
-        let mut child = Known::new(Process { pid, program }, maker.now.clone());
-        child.borrowed = maker.placed.drain().map(|(fd, file)| ShellRedirect::new(fd, file)).collect();
-        maker.lent.clone_from(&child.borrowed);
+        let program = Rc::clone(&parent.now.program);
+        let mut child = Known::new(Process { pid, program }, parent.now.clone());
+        child.from_parent = parent.placed.drain().map(|(fd, file)| ShellRedirect::new(fd, file)).collect();
+        parent.for_child.clone_from(&child.from_parent);
         self.processes.insert(pid, child);
     }
 
-    /// A task enters a call that concerns descriptors, or any other.
+    /// A task enters a call.
     pub(super) fn begins(&mut self, tid: i32, number: c_long, args: [u64; 6]) {
         let Some(task) = self.tasks.get_mut(&tid) else { return };
         task.call =
             calls::by_number(number).map(|calls::Traced { name, does, .. }| Call { name, does, args });
     }
 
-    /// A task leaves the call that it entered.
+    /// A task leaves its call.
     pub(super) fn ends(&mut self, tid: i32, result: i64) {
         let call = self.tasks.get_mut(&tid).and_then(|task| task.call.take());
         if let Some(call) = call.filter(|_| result >= 0) {
@@ -192,7 +195,7 @@ impl<'a> Tracees<'a> {
             }
             Does::Controls => match number(args[1]) {
                 libc::F_SETFD if args[2] & 1 == 0 => self.made_inheritable(tid, "fcntl(F_SETFD)", first),
-                libc::F_GETFD => self.minds(tid, first),
+                libc::F_GETFD => self.acts_on(tid, first),
                 libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => self.duplicated(tid, "fcntl(F_DUPFD)", first, new),
                 _ => {}
             },
@@ -200,8 +203,8 @@ impl<'a> Tracees<'a> {
                 self.made_inheritable(tid, "ioctl(FIONCLEX)", first);
             }
             Does::ClosesRange => {
-                self.minds(tid, first.saturating_sub(1));
-                self.minds(tid, number(args[1]).saturating_add(1));
+                self.acts_on(tid, first.saturating_sub(1));
+                self.acts_on(tid, number(args[1]).saturating_add(1));
                 if args[2] & calls::OWN_TABLE_BEFORE_CLOSING != 0 {
                     self.unshares(tid);
                 }
@@ -215,28 +218,28 @@ impl<'a> Tracees<'a> {
     fn opened(&mut self, tid: i32, call: &'static str, fd: i32) {
         let file = process::file(tid, fd);
         let Some(step) = self.step(tid, call) else { return };
-        self.takes_back(tid, fd);
+        self.replaces(tid, fd);
         self.comes_from(tid, fd, Origin::opened(step, file));
     }
 
     fn duplicated(&mut self, tid: i32, call: &'static str, from: i32, to: i32) {
         if from == to {
-            return self.minds(tid, to);
+            return self.acts_on(tid, to);
         }
         let file = process::file(tid, to);
         let Some(step) = self.step(tid, call) else { return };
         let known = self.origin(tid, from);
-        self.takes_back(tid, to);
+        self.replaces(tid, to);
         self.comes_from(tid, to, Origin::then(known, step, file));
     }
 
-    /// The number is free or taken for something else: if it was lent, that is over.
-    fn takes_back(&mut self, tid: i32, fd: i32) {
+    /// The process replaces a number. If that was a redirection for its child, the redirection ends.
+    fn replaces(&mut self, tid: i32, fd: i32) {
         let Some(process) = self.process_mut(tid) else { return };
-        process.lent.retain(|loan| {
-            let is_over = loan.borrow().fd == fd;
+        process.for_child.retain(|redirect| {
+            let is_over = redirect.borrow().fd == fd;
             if is_over {
-                loan.borrow_mut().end();
+                redirect.borrow_mut().end();
             }
             !is_over
         });
@@ -260,11 +263,11 @@ impl<'a> Tracees<'a> {
         if let Some(task) = self.tasks.get(&tid) {
             task.table.borrow_mut().insert(fd, Rc::new(origin));
         }
-        self.minds(tid, fd);
+        self.acts_on(tid, fd);
     }
 
-    /// The process did something about this number.
-    fn minds(&mut self, tid: i32, fd: i32) {
+    /// The process acts on this number.
+    fn acts_on(&mut self, tid: i32, fd: i32) {
         if let Some(process) = self.process_mut(tid) {
             process.own.insert(fd);
         }
@@ -276,7 +279,7 @@ impl<'a> Tracees<'a> {
         }
     }
 
-    /// A process runs another program. `former` is the task that asked for it; all others of the process are gone.
+    /// A process executed a program. `former` is the task that called exec. All other tasks of the process are gone.
     pub(super) fn execed(&mut self, pid: i32, former: i32) {
         let table = self.tasks.get(&former).map(|task| copy(&task.table)).unwrap_or_default();
         self.tasks.retain(|_, task| task.process != pid);
@@ -296,7 +299,7 @@ impl<'a> Tracees<'a> {
         self.processes.insert(pid, known);
     }
 
-    /// Looks at what a process has right after exec.
+    /// Checks the descriptors of a process right after exec.
     fn judge(&mut self, known: &mut Known, mut rows: Vec<Row>, is_first: bool) {
         let pid = known.now.pid;
         rows.retain(|row| row.fd > 2);
@@ -308,19 +311,19 @@ impl<'a> Tracees<'a> {
         if is_first {
             known.own.extend(files.keys());
         }
-        if let Some(before) = known.born_with.replace(files.clone()) {
-            // What came since, by a call that is not traced, is the process's own, too.
-            let came_since = files.iter().filter(|(fd, file)| before.get(fd) != Some(file));
-            known.own.extend(came_since.map(|(&fd, _)| fd));
+        if let Some(before) = known.open_at_exec.replace(files.clone()) {
+            // Descriptors that the process opened since its last exec by untraced calls are its own, too.
+            let opened_since = files.iter().filter(|(fd, file)| before.get(fd) != Some(file));
+            known.own.extend(opened_since.map(|(&fd, _)| fd));
         }
         rows.retain(|row| !known.own.contains(&row.fd));
         if rows.is_empty() {
             return;
         }
         let env = process::environment(pid);
-        let told = Told { args: &known.now.program.args, env: &env, pid };
-        let asked: Vec<_> = rows.iter().map(|row| row.fd).filter(|&fd| told.of(fd)).collect();
-        rows.retain(|row| !asked.contains(&row.fd) && !self.wanted.lets_pass(row));
+        let mentions = Mentions { args: &known.now.program.args, env: &env, pid };
+        let asked: Vec<_> = rows.iter().map(|row| row.fd).filter(|&fd| mentions.include(fd)).collect();
+        rows.retain(|row| !asked.contains(&row.fd) && !self.settings.ignores(row));
         known.own.extend(asked);
         fds::sockets::name(&mut rows, &fds::other::directory(pid).join("net"));
         for row in rows {
@@ -330,7 +333,7 @@ impl<'a> Tracees<'a> {
 
     fn leaked(&mut self, known: &Known, row: Row) {
         let fd = row.fd;
-        let file = known.born_with.as_ref().and_then(|files| files.get(&fd).copied()).flatten();
+        let file = known.open_at_exec.as_ref().and_then(|files| files.get(&fd).copied()).flatten();
         let origin = self.origin(known.now.pid, fd).filter(|origin| origin.leads_to(file));
         let leak = Leak {
             row,
@@ -339,9 +342,9 @@ impl<'a> Tracees<'a> {
             held_by: known.before.clone(),
             inherited_by: vec![Inheritor { fd, process: known.now.clone(), times: 1, exec: self.execs }],
         };
-        let loan = known.borrowed.iter().find(|loan| loan.borrow().fd == fd);
-        let leak = match loan {
-            Some(loan) => loan.borrow_mut().hold(leak),
+        let redirect = known.from_parent.iter().find(|redirect| redirect.borrow().fd == fd);
+        let leak = match redirect {
+            Some(redirect) => redirect.borrow_mut().hold(leak),
             None => Some(leak),
         };
         self.add(leak);
@@ -359,18 +362,18 @@ impl<'a> Tracees<'a> {
         }
     }
 
-    /// Decides what the process lent to its last child.
+    /// Decides the redirections that the process made for its last child.
     fn settle(&mut self, pid: i32) {
         self.settle_by(pid, pid);
     }
 
-    /// As seen by a task of it that is there.
+    /// Does the same, with the descriptors of one of its tasks.
     fn settle_by(&mut self, pid: i32, tid: i32) {
-        let lent = self.processes.get_mut(&pid).map(|known| mem::take(&mut known.lent));
-        for loan in lent.unwrap_or_default() {
-            let mut loan = loan.borrow_mut();
-            let now = process::file(tid, loan.fd);
-            let leaks = loan.settle(now);
+        let redirects = self.processes.get_mut(&pid).map(|known| mem::take(&mut known.for_child));
+        for redirect in redirects.unwrap_or_default() {
+            let mut redirect = redirect.borrow_mut();
+            let now = process::file(tid, redirect.fd);
+            let leaks = redirect.settle(now);
             self.add(leaks);
         }
     }
@@ -384,9 +387,9 @@ impl<'a> Tracees<'a> {
     }
 
     fn forget_process(&mut self, pid: i32) {
-        let lent = self.processes.remove(&pid).map(|known| known.lent);
-        for loan in lent.unwrap_or_default() {
-            let leaks = loan.borrow_mut().give_up();
+        let redirects = self.processes.remove(&pid).map(|known| known.for_child);
+        for redirect in redirects.unwrap_or_default() {
+            let leaks = redirect.borrow_mut().give_up();
             self.add(leaks);
         }
     }
@@ -411,10 +414,10 @@ impl Known {
             now,
             before,
             own: HashSet::new(),
-            born_with: None,
+            open_at_exec: None,
             placed: HashMap::new(),
-            lent: Vec::new(),
-            borrowed: Vec::new(),
+            for_child: Vec::new(),
+            from_parent: Vec::new(),
         }
     }
 }
@@ -427,8 +430,8 @@ fn copy(table: &Table) -> Table {
     Rc::new(RefCell::new(table.borrow().clone()))
 }
 
-/// A descriptor as it is passed in a register, whose upper half says nothing.
-#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+/// Returns the descriptor in a register. The upper half of the register has no meaning.
+#[expect(clippy::cast_possible_truncation, reason = "the function truncates")]
 fn number(register: u64) -> i32 {
     (register as u32).cast_signed()
 }

@@ -1,4 +1,4 @@
-//! How the command is born: without some streams, with signals ignored or blocked, under a filter.
+//! The state in which the command starts: with closed streams, ignored or blocked signals, or a filter.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -8,34 +8,35 @@ use std::process::Command;
 use forkexec_tests::deny::Deny;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
-/// Lets the command start with these descriptors closed.
+/// Starts the command with these descriptors closed.
 pub(crate) fn without<'c>(command: &'c mut Command, numbers: &'static [RawFd]) -> &'c mut Command {
     before_exec(command, || numbers.iter().try_for_each(|&fd| Ok(nix::unistd::close(fd)?)))
 }
 
-/// Lets the command start with a signal ignored.
+/// Starts the command with a signal ignored.
 pub(crate) fn ignoring(command: &mut Command, which: Signal) -> &mut Command {
     before_exec(command, move || {
-        // SAFETY: no handler of ours is set.
+        // SAFETY: ignoring a signal installs no handler.
         unsafe { signal(which, SigHandler::SigIgn) }?;
         Ok(())
     })
 }
 
-/// Lets the command start with a signal blocked.
+/// Starts the command with a signal blocked.
 pub(crate) fn blocking(command: &mut Command, which: Signal) -> &mut Command {
     before_exec(command, move || Ok(SigSet::from(which).thread_block()?))
 }
 
-/// Lets the command start where these calls are denied. Call it in a process of its own: the filter allocates.
+/// Starts the command under a filter that denies these calls. The filter allocates, so call this only in a process with one
+/// thread.
 pub(crate) fn denied(command: &mut Command, deny: impl Fn() -> Deny + Send + Sync + 'static) -> &mut Command {
     before_exec(command, move || deny().install())
 }
 
 fn before_exec(
     command: &mut Command,
-    life: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+    setup: impl Fn() -> io::Result<()> + Send + Sync + 'static,
 ) -> &mut Command {
-    // SAFETY: the lives above make async-signal-safe calls. The one that allocates says where it may be used.
-    unsafe { command.pre_exec(life) }
+    // SAFETY: the closures above make async-signal-safe calls, except that of `denied`, whose callers have one thread.
+    unsafe { command.pre_exec(setup) }
 }
