@@ -185,7 +185,7 @@ mod tests {
                 }
             }
             if *self.pending.borrow() > 0 {
-                let last = *processes.keys().next_back().expect("somebody is left");
+                let last = *processes.keys().next_back().expect("a process is left");
                 *self.pending.borrow_mut() -= 1;
                 let created = Process { parent: last, subtree: child, ..NEW };
                 processes.insert(last + 1, created);
