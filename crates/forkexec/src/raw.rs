@@ -20,6 +20,16 @@ use std::os::fd::BorrowedFd;
 /// ([`Backend::sys`]). The caller is responsible for all code that can reach it. Each method must be called
 /// in a child before exec, or on descriptors and processes that the calling code owns. A plan that it runs
 /// must meet the requirements of [`spawn_unreaped`].
+///
+/// # Examples
+///
+/// ```
+/// use forkexec_core::{Backend, Sys};
+///
+/// // SAFETY: the call only reads a limit.
+/// let limit = unsafe { forkexec::raw::backend() }.sys().descriptor_limit();
+/// assert!(limit.is_ok());
+/// ```
 pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
     // SAFETY: the caller upholds the contract, which is the same.
     unsafe { backend::backend() }
@@ -36,6 +46,33 @@ pub unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
 ///
 /// The caller must own or borrow each descriptor that the plan names until this returns. If the plan has no
 /// environment of its own, no thread may change that of the process meanwhile.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::raw::spawn_unreaped;
+/// use forkexec_core::{CStrArray, Exec, Plan, ThinCStr};
+///
+/// let argv = [Some(ThinCStr::from(c"sh")), Some(ThinCStr::from(c"-c")), Some(ThinCStr::from(c"exit 3")), None];
+/// let exec = Exec {
+///     candidates: &[c"/bin/sh"],
+///     argv: CStrArray::new(&argv).ok_or("it ends with a null pointer")?,
+///     env: Some(CStrArray::EMPTY),
+///     shell: None,
+/// };
+/// // SAFETY: the plan names no descriptor, and has an environment of its own.
+/// match unsafe { spawn_unreaped(&Plan::new(exec)) } {
+///     Ok((pid, report)) => {
+///         assert!(report.is_none());
+///         let mut status = 0;
+///         // SAFETY: waitpid(2) writes one int, and the child is this caller's.
+///         assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+///         assert_eq!(libc::WEXITSTATUS(status), 3);
+///     }
+///     Err(error) => println!("only fork works here: {error:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
     // SAFETY: the caller upholds the contract, which is the same.
     unsafe { system::spawn_unreaped(plan) }
@@ -51,6 +88,10 @@ pub unsafe fn spawn_unreaped(plan: &Plan<'_>) -> Result<(Pid, Option<Report>), L
 /// # Safety
 ///
 /// As [`spawn_unreaped`].
+///
+/// # Examples
+///
+/// See [`spawn_unreaped`], which takes the same plan.
 pub unsafe fn fork_unreaped<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R) -> Result<Pid, LaunchError> {
     // SAFETY: the caller upholds the contract, which is the same.
     unsafe { system::fork_unreaped(plan, reporter) }

@@ -97,6 +97,10 @@ pub struct KillReport {
 
 impl KillReport {
     /// Returns the guarantee that held.
+    ///
+    /// # Examples
+    ///
+    /// See [`KillReport`].
     pub fn coverage(&self) -> Coverage {
         self.coverage
     }
@@ -105,6 +109,10 @@ impl KillReport {
     ///
     /// If the system does not list processes, it is 1 for a process group, because the number of its members
     /// is not known.
+    ///
+    /// # Examples
+    ///
+    /// See [`KillReport`].
     pub fn found(&self) -> usize {
         self.found
     }
@@ -114,6 +122,10 @@ impl KillReport {
     ///
     /// If the kernel names only the first of them ([`Containment::Reaper`](crate::Containment::Reaper)), it
     /// is 1.
+    ///
+    /// # Examples
+    ///
+    /// See [`KillReport`].
     pub fn refused(&self) -> usize {
         self.refused
     }
@@ -123,6 +135,10 @@ impl KillReport {
     /// have ended.
     ///
     /// One such error is `EMFILE`: [`Coverage::Walk`] needs at least two free descriptors.
+    ///
+    /// # Examples
+    ///
+    /// See [`KillReport`].
     pub fn failure(&self) -> Option<Errno> {
         self.failure
     }

@@ -34,6 +34,12 @@ pub enum SearchPath {
 
 impl SearchPath {
     /// The list that is searched without a `PATH`: that of execvp(3) in current C libraries.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(forkexec::SearchPath::FALLBACK, "/bin:/usr/bin");
+    /// ```
     pub const FALLBACK: &'static str = "/bin:/usr/bin";
 
     /// Returns the list of directories.

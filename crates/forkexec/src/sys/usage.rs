@@ -34,11 +34,19 @@ pub struct ResourceUsage {
 
 impl ResourceUsage {
     /// Returns the processor time that was spent in user mode.
+    ///
+    /// # Examples
+    ///
+    /// See [`ResourceUsage`].
     pub fn user_time(&self) -> Duration {
         self.user
     }
 
     /// Returns the processor time that was spent in the kernel.
+    ///
+    /// # Examples
+    ///
+    /// See [`ResourceUsage`].
     pub fn system_time(&self) -> Duration {
         self.system
     }
@@ -48,26 +56,46 @@ impl ResourceUsage {
     /// On Linux the kernel also counts the child's memory before exec, which is the memory of its parent;
     /// other systems may do so, too. If the peak is not above the parent's own, the child's part is unknown,
     /// and the result is `None`.
+    ///
+    /// # Examples
+    ///
+    /// See [`ResourceUsage`].
     pub fn max_rss(&self) -> Option<u64> {
         (self.peak > self.inherited).then_some(self.peak)
     }
 
     /// Returns the number of page faults that needed no I/O.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::wait_usage`](crate::Child::wait_usage).
     pub fn minor_faults(&self) -> u64 {
         self.minor_faults
     }
 
     /// Returns the number of page faults that needed I/O.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::wait_usage`](crate::Child::wait_usage).
     pub fn major_faults(&self) -> u64 {
         self.major_faults
     }
 
     /// Returns the number of voluntary context switches: the process waited for something.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::wait_usage`](crate::Child::wait_usage).
     pub fn voluntary_switches(&self) -> u64 {
         self.voluntary_switches
     }
 
     /// Returns the number of involuntary context switches: the process was preempted.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::wait_usage`](crate::Child::wait_usage).
     pub fn involuntary_switches(&self) -> u64 {
         self.involuntary_switches
     }
