@@ -48,7 +48,7 @@ fn pipeline(scripts: [&str; 3]) -> PipelineStatus {
     Pipeline::new(first).pipe(second).pipe(third).status().expect("sh can be started")
 }
 
-/// What the methods that std and forkexec have in common do.
+/// Runs the methods that std and forkexec have in common. Returns the output, and the line that shows a command.
 macro_rules! methods_of_std {
     ($library:ident) => {{
         use $library::{Command, Stdio};
