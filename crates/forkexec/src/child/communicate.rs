@@ -1,12 +1,15 @@
-//! Feeding a child and reading it, all at once: a child that writes before it has read, or reads after it has
-//! written more than a pipe holds, must not make both wait for ever.
+//! Writing a child's input and reading its outputs at the same time. Otherwise both deadlock if the child writes more than a
+//! pipe holds before it reads, or reads after it has written more than that.
 //!
-//! - `feed`: what is said, `drain`: what is heard, `lines`: and told line by line
-//! - `ends`: the ends of those who are talked to, as something that poll(2) waits for
-//! - `deadline`: how long, `exchange`: what came of it
-//! - `pipe`: the parent's ends, `sigpipe`: and nobody at the other
-//! - `partner`: whom one can talk to
+//! `conversation` is a state machine that makes no system call, with these parts:
+//! - `feed`: the input, `drain`: an output, `lines`: its lines
+//! - `stream`: a pipe until it ends or fails, `deadline`: a point in time
+//!
+//! This module drives it by poll(2):
+//! - `pipe`: the parent's ends, `sigpipe`: writes without `SIGPIPE`, `exit_watch`: the exits of children
+//! - `peer`: the partners of a conversation, `output`: its result
 
+pub(crate) mod conversation;
 mod deadline;
 mod drain;
 mod exit_watch;
@@ -16,33 +19,33 @@ mod output;
 mod peer;
 mod pipe;
 pub(crate) mod sigpipe;
+mod stream;
 
 use crate::child::Child;
 use crate::error::Error;
-use deadline::Deadline;
-use drain::{Drain, Room};
+use crate::sys::poll::poll_timeout;
+use crate::sys::system;
+use conversation::Conversation;
 use exit_watch::ExitWatch;
-use feed::Feed;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 pub use output::{CommunicateOutput, StopReason};
 pub use peer::Communicate;
 pub(crate) use peer::{Places, Talking};
+use pipe::Pipe;
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
-use std::process::{ChildStderr, ChildStdout, Output};
-use std::time::Duration;
-
-/// How long a line may be before it comes in pieces.
-const LONGEST_LINE: usize = 1 << 20;
+use std::io::{self, Read, Write};
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::process::Output;
+use std::time::{Duration, Instant};
 
 impl Child {
-    /// Closes standard input, reads what the child writes to the pipes of standard output and error, both at once, and
-    /// waits for it.
+    /// Closes standard input, reads the pipes of standard output and error at the same time, and waits for the child.
     ///
-    /// It returns when both pipes have ended: a descendant that holds one of them is waited for, too, unless
-    /// [`communicator`](Self::communicator) sets a [`drain_limit`](Communicator::drain_limit).
+    /// Returns when both pipes have ended, also if a descendant still holds one of them.
+    /// [`communicator`](Self::communicator) can set a [`drain_limit`](Communicator::drain_limit) for that.
     ///
     /// # Errors
     ///
@@ -51,15 +54,15 @@ impl Child {
         self.communicate(&[])
     }
 
-    /// Writes `input` to the child's standard input and closes it, reads standard output and error, all at once, and waits
-    /// for the child. No amount of input or output makes the two wait for each other.
+    /// Writes `input` to the child's standard input and closes it, reads standard output and error at the same time, and
+    /// waits for the child. No amount of input or output causes a deadlock.
     ///
-    /// A child that ends without reading all of its input is no error.
+    /// A child that exits without reading all of its input is no error.
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait), and [`Error::Child`] if reading or writing fails: then the child is killed, since
-    /// nobody holds it any more.
+    /// Those of [`wait`](Self::wait). Returns [`Error::Child`] if reading or writing fails. The child is killed and reaped
+    /// then.
     ///
     /// # Examples
     ///
@@ -79,14 +82,14 @@ impl Child {
                 Ok(Output { status, stdout: exchange.stdout, stderr: exchange.stderr })
             }
             Err(error) => {
-                // The error at hand is the one to tell.
+                // The first error is returned.
                 let _ = self.kill().and_then(|()| self.wait());
                 Err(error)
             }
         }
     }
 
-    /// Begins to talk to the child, with limits of time and size, line by line if that is wanted.
+    /// Starts a conversation with the child, with optional limits of time and size, and optional callbacks for lines.
     ///
     /// # Examples
     ///
@@ -99,7 +102,7 @@ impl Child {
     /// let heard = talk.timeout(Duration::from_millis(200)).run()?;
     /// assert_eq!((heard.stdout.as_slice(), heard.stopped), (b"early\n".as_slice(), StopReason::Timeout));
     ///
-    /// // What it still has to say is not lost, and neither is the child:
+    /// // The child still runs, and its later output can be read:
     /// talk.partner().kill()?;
     /// let heard = talk.timeout(None).run()?;
     /// assert_eq!(heard.stopped, StopReason::Ended);
@@ -111,19 +114,19 @@ impl Child {
     }
 }
 
-/// A conversation with a child that runs: what it is told on standard input, and what it says on standard output and error,
-/// with limits of time and size.
+/// A conversation with a running child: its input, its outputs, and limits of time and size.
 ///
-/// [`Child::communicator`] begins one with a child, [`Children::communicator`](crate::Children::communicator) with those of a pipeline. It has the
-/// parent's ends of their pipes until it is dropped. Then those that have not ended are the child's again.
+/// [`Child::communicator`] starts one with a child, [`Children::communicator`](crate::Children::communicator) with the
+/// children of a pipeline. It takes the parent's ends of the pipes out of the child. When it is dropped, the child gets back
+/// those that have not ended.
 ///
-/// [`run`](Self::run) talks until one of these things is so, and [`CommunicateOutput::stopped`] says which:
-/// - it is over: all input was written, or refused; both outputs have ended; the child has ended;
-/// - a limit was reached. Then `run` may be called again, with other limits if that is wanted, and goes on where it stopped.
+/// [`run`](Self::run) writes and reads until one of these holds, and [`CommunicateOutput::stopped`] says which:
+/// - The conversation is over: all input was written or refused, both outputs have ended, and the child has exited.
+/// - A limit was reached. `run` may be called again, with other limits if needed, and continues where it stopped.
 ///
-/// No amount of input or output makes the two wait for each other. A child that does not read its input is no error, and
-/// the `SIGPIPE` that it causes is swallowed, whatever the process does about that signal. Nothing is asked again and again:
-/// poll(2) waits for the pipes and for the end of the child.
+/// No amount of input or output causes a deadlock. A child that does not read its input is no error. The `SIGPIPE` that such
+/// a write causes is removed, whatever the process does about that signal. There is no polling at intervals: poll(2) waits
+/// for the pipes and for the exit of the child.
 ///
 /// # Examples
 ///
@@ -140,11 +143,11 @@ impl Child {
 /// let mut talk = child.communicator();
 /// talk.keep_stdin_open(true).timeout(Duration::from_secs(60));
 ///
-/// // Until a line comes for which this is true:
+/// // Until a line for which this returns true:
 /// let answer = talk.until_stdout_line(|line| line == b"ready").run()?;
 /// assert_eq!(answer.stopped, StopReason::Line);
 ///
-/// // All the rest:
+/// // Until the end:
 /// talk.on_stdout_line(|line| lines.push(line.to_vec()));
 /// let answer = talk.input(b"to be\nor not").keep_stdin_open(false).run()?;
 /// assert_eq!(answer.stopped, StopReason::Ended);
@@ -156,91 +159,84 @@ impl Child {
 #[must_use = "nothing is written or read before `run`"]
 pub struct Communicator<'c, P: Communicate = Child> {
     partner: &'c mut P,
-    feed: Feed<'c>,
-    out: Drain<'c, ChildStdout>,
-    err: Drain<'c, ChildStderr>,
-    ends: ExitWatch,
-    timeout: Option<Duration>,
-    drain_limit: Option<Duration>,
-    /// Of both outputs, and of each.
-    limits: [Option<usize>; 3],
-    buffer: Vec<u8>,
+    talk: Conversation<'c, Pipe, Pipe, Tell<'c>>,
+    exits: ExitWatch,
+    left_unread: Option<usize>,
 }
+
+/// A callback for lines. It returns true if the run stops there.
+type Tell<'c> = Box<dyn FnMut(&[u8]) -> bool + 'c>;
+
+const STDOUT: usize = 0;
+const STDERR: usize = 1;
 
 impl<'c, P: Communicate> Communicator<'c, P> {
     pub(crate) fn new(partner: &'c mut P) -> Self {
         let (stdin, stdout, stderr) = partner.streams();
-        Self {
-            feed: Feed::new(stdin.take()),
-            out: Drain::new(stdout.take()),
-            err: Drain::new(stderr.take()),
-            partner,
-            ends: ExitWatch::default(),
-            timeout: None,
-            drain_limit: None,
-            limits: [None; 3],
-            buffer: Vec::new(),
-        }
+        let outputs = [stdout.take().map(Pipe::new), stderr.take().map(Pipe::new)];
+        let talk = Conversation::new(stdin.take().map(Pipe::new), outputs);
+        Self { partner, talk, exits: ExitWatch::default(), left_unread: None }
     }
 
-    /// Adds to what is written to standard input, which is closed after it. Without any it is closed at once.
+    /// Adds bytes to the input. Standard input is closed after the last of them, and at once if there are none.
     ///
-    /// Where standard input is no pipe, or is closed already, it goes nowhere: [`CommunicateOutput::written`] does not count it.
+    /// If standard input is no pipe, or is closed already, the bytes are dropped. [`CommunicateOutput::written`] does not
+    /// count them.
     pub fn input(&mut self, input: impl Into<Cow<'c, [u8]>>) -> &mut Self {
-        self.feed.add(input.into());
+        self.talk.feed.add(input.into());
         self
     }
 
-    /// Whether standard input stays open when all input was written, so that more can be said after the next
-    /// [`run`](Self::run). A child that reads to the end of its input does not end before it is closed.
+    /// Sets whether standard input stays open after all input was written, so that more can follow after the next
+    /// [`run`](Self::run). A child that reads to the end of its input does not exit before it is closed.
     pub fn keep_stdin_open(&mut self, keep: bool) -> &mut Self {
-        self.feed.keep_open = keep;
+        self.talk.feed.keep_open = keep;
         self
     }
 
-    /// How long a [`run`](Self::run) may take, the wait for the child's end included; without a word, for ever. A time of zero
-    /// takes what is there. It is measured by the monotonic clock, and never falls short.
+    /// Sets how long a [`run`](Self::run) may take, including the wait for the child's exit. The default is no limit. A
+    /// timeout of zero reads and writes what is possible without waiting. The monotonic clock measures the time, and the run never
+    /// stops early.
     pub fn timeout(&mut self, timeout: impl Into<Option<Duration>>) -> &mut Self {
-        self.timeout = timeout.into();
+        self.talk.timeout = timeout.into();
         self
     }
 
-    /// How long the outputs are read when the child has ended and somebody else still holds them: a daemon that it left
-    /// behind, for one. Without a word, to their end.
+    /// Sets how long the outputs are read after the child has exited, if another process still holds them, such as a daemon
+    /// that the child started. The default is until they end.
     ///
-    /// What the child itself had written is always read, even with a limit of zero.
+    /// Everything that the child itself wrote is always read, even with a limit of zero.
     pub fn drain_limit(&mut self, limit: impl Into<Option<Duration>>) -> &mut Self {
-        self.drain_limit = limit.into();
+        self.talk.drain_limit = limit.into();
         self
     }
 
-    /// How many bytes a [`run`](Self::run) reads of both outputs taken together. It stops when there are more, and leaves them
-    /// where they are.
+    /// Sets how many bytes a [`run`](Self::run) reads of both outputs together. The run stops if there are more, and leaves
+    /// them in the pipe.
     pub fn limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
-        self.limits[0] = bytes.into();
+        self.talk.limit = bytes.into();
         self
     }
 
-    /// How many bytes a [`run`](Self::run) reads of standard output, as [`limit`](Self::limit).
+    /// Sets how many bytes a [`run`](Self::run) reads of standard output, as [`limit`](Self::limit).
     pub fn stdout_limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
-        self.limits[1] = bytes.into();
+        self.talk.outputs[STDOUT].limit = bytes.into();
         self
     }
 
-    /// How many bytes a [`run`](Self::run) reads of standard error, as [`limit`](Self::limit).
+    /// Sets how many bytes a [`run`](Self::run) reads of standard error, as [`limit`](Self::limit).
     pub fn stderr_limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
-        self.limits[2] = bytes.into();
+        self.talk.outputs[STDERR].limit = bytes.into();
         self
     }
 
-    /// Calls this with every line of standard output as soon as it is whole, without its newline; the last one may lack it.
-    /// The lines are not collected, too, unless [`collect_lines`](Self::collect_lines) asks for that.
+    /// Calls `tell` with each line of standard output as soon as it is complete, without its newline. The last line may lack
+    /// the newline. The lines are not collected as well, unless [`collect_lines`](Self::collect_lines) is set.
     ///
-    /// A line above the [`line_limit`](Self::line_limit) comes in pieces. What was read of a line that is not whole yet waits
-    /// for the next [`run`](Self::run); when the child has ended and the [`drain_limit`](Self::drain_limit) is over, it counts
-    /// as a line.
+    /// A line above the [`line_limit`](Self::line_limit) comes in pieces. A partial line waits for the next
+    /// [`run`](Self::run). If the child has exited and the [`drain_limit`](Self::drain_limit) has elapsed, it counts as a line.
     ///
-    /// If it panics, the panic comes out of [`run`](Self::run), and the child is as it was.
+    /// If `tell` panics, [`run`](Self::run) panics, and the child is not affected.
     pub fn on_stdout_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
         self.until_stdout_line(move |line| {
             tell(line);
@@ -248,7 +244,7 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         })
     }
 
-    /// As [`on_stdout_line`](Self::on_stdout_line), of standard error.
+    /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line).
     pub fn on_stderr_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
         self.until_stderr_line(move |line| {
             tell(line);
@@ -256,153 +252,171 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         })
     }
 
-    /// As [`on_stdout_line`](Self::on_stdout_line), and the [`run`](Self::run) stops after a line for which this answers `true`.
-    /// The lines after it are for the next run.
+    /// Calls `tell` with each line of standard output, as [`on_stdout_line`](Self::on_stdout_line). The [`run`](Self::run)
+    /// stops after a line for which `tell` returns `true`. The next run continues with the line after it.
     pub fn until_stdout_line(&mut self, tell: impl FnMut(&[u8]) -> bool + 'c) -> &mut Self {
-        self.out.tell(Box::new(tell));
+        self.talk.outputs[STDOUT].tell(Box::new(tell));
         self
     }
 
-    /// As [`until_stdout_line`](Self::until_stdout_line), of standard error.
+    /// Calls `tell` with each line of standard error, as [`until_stdout_line`](Self::until_stdout_line).
     pub fn until_stderr_line(&mut self, tell: impl FnMut(&[u8]) -> bool + 'c) -> &mut Self {
-        self.err.tell(Box::new(tell));
+        self.talk.outputs[STDERR].tell(Box::new(tell));
         self
     }
 
-    /// How many bytes of a line are kept until its end comes; 1 MiB without a word, and at least one. A longer line comes in
-    /// pieces of this length.
+    /// Sets how many bytes of a line are kept until its newline comes: at least one, and 1 MiB by default. A longer line
+    /// comes in pieces of this length.
     pub fn line_limit(&mut self, bytes: usize) -> &mut Self {
-        self.out.longest_line = bytes.max(1);
-        self.err.longest_line = bytes.max(1);
+        self.talk.outputs.iter_mut().for_each(|output| output.longest_line = bytes.max(1));
         self
     }
 
-    /// Whether an output that is told line by line is collected, too.
+    /// Sets whether an output with a line callback is collected as well.
     pub fn collect_lines(&mut self, collect: bool) -> &mut Self {
-        self.out.collects_lines = collect;
-        self.err.collects_lines = collect;
+        self.talk.outputs.iter_mut().for_each(|output| output.collects_lines = collect);
         self
     }
 
-    /// The child, or the children: to end them after a timeout, for one. Their ends of the conversation are not in them
-    /// meanwhile.
+    /// The child, or the children: to kill them after a timeout, for example. The pipes of the conversation are not in them.
     pub fn partner(&mut self) -> &mut P {
         self.partner
     }
 
-    /// Talks until it is over or a limit is reached.
+    /// Writes and reads until the conversation is over or a limit is reached.
     ///
     /// # Errors
     ///
-    /// [`Error::Child`] if a call fails. The child is left as it is, and nothing that was read is lost: the next run returns it,
-    /// and reads on. Of a stream that failed the error is told once. It is neither read nor written any more, and is the
-    /// child's again when the conversation is dropped.
+    /// Returns [`Error::Child`] if a call fails. The child is not affected, and no output is lost: the next run returns it,
+    /// and reads on. An error of a stream is returned once. The stream is not used any more, and the child gets it back when the
+    /// conversation is dropped.
     pub fn run(&mut self) -> Result<CommunicateOutput<P::Status>, Error> {
-        let clock = Deadline::after(self.timeout);
-        let stopped = match self.exchange(clock).map_err(failed)? {
+        let stopped = match self.exchange().map_err(failed)? {
             Some(stopped) => stopped,
-            None => self.part(clock)?,
+            None => self.await_exit()?,
         };
         let status = known(self.partner.try_wait())?;
-        Ok(CommunicateOutput {
-            stdout: self.out.take(),
-            stderr: self.err.take(),
-            written: self.feed.written,
-            left_unread: self.feed.left_unread,
-            status,
-            stopped,
-        })
+        let [stdout, stderr] = self.talk.outputs.each_mut().map(|output| mem::take(&mut output.read));
+        let (written, left_unread) = (self.talk.feed.written, self.left_unread);
+        Ok(CommunicateOutput { stdout, stderr, written, left_unread, status, stopped })
     }
 
-    /// Feeds and reads. `None` when nothing is left to be said or heard.
-    fn exchange(&mut self, clock: Deadline) -> io::Result<Option<StopReason>> {
-        self.feed.unblock()?;
-        self.out.unblock()?;
-        self.err.unblock()?;
-        // Lines that came with the one that stopped the last run.
-        if self.out.tell_lines() || self.err.tell_lines() {
-            return Ok(Some(StopReason::Line));
-        }
-        if self.drain_limit.is_some() {
-            self.ends.watch(self.partner.children())?;
-        }
-        let mut room = Room::new(self.limits);
-        let mut drain: Option<Deadline> = None;
-        loop {
-            self.feed.close_if_done();
-            if self.feed.is_done() && self.out.is_done() && self.err.is_done() {
-                return Ok(None);
-            }
-            if drain.is_none() && self.drain_limit.is_some() && self.ends.are_all_seen() {
-                drain = Some(Deadline::after(self.drain_limit));
-                self.out.owe_what_is_there()?;
-                self.err.owe_what_is_there()?;
-            }
-            let ready = self.wait_for_any(drain.map_or(clock, |drain| drain.earlier(clock)))?;
-            if let Some(stopped) = self.step(&ready, &mut room)? {
-                return Ok(Some(stopped));
-            }
-            if self.out.is_done() && self.err.is_done() && self.feed.is_done() {
-                continue;
-            }
-            if clock.has_passed() {
-                return Ok(Some(StopReason::Timeout));
-            }
-            let nothing_owed = self.out.owed + self.err.owed == 0;
-            if nothing_owed && drain.is_some_and(Deadline::has_passed) {
-                return Ok(Some(self.give_up_the_rest()));
-            }
-        }
-    }
-
-    /// Reads, and writes, what can be without waiting.
-    fn step(&mut self, ready: &Ready, room: &mut Room) -> io::Result<Option<StopReason>> {
-        let buffer = &mut self.buffer;
-        if ready.feed {
-            self.feed.step()?;
-        }
-        if ready.out
-            && let Some(stopped) = self.out.step(buffer, &mut room.out, &mut room.both)?
-        {
+    /// Writes and reads. Returns `None` if all input is written and both outputs have ended.
+    fn exchange(&mut self) -> io::Result<Option<StopReason>> {
+        let begun = Instant::now();
+        self.unblock()?;
+        if let Some(stopped) = self.talk.begin(begun) {
             return Ok(Some(stopped));
         }
-        if ready.err {
-            return self.err.step(buffer, &mut room.err, &mut room.both);
+        if self.talk.awaits_exit() {
+            self.exits.watch(self.partner.children())?;
+        }
+        while !self.talk.is_over() {
+            if self.talk.awaits_exit() && self.exits.are_all_seen() {
+                self.note_exit()?;
+            }
+            let ready = self.wait_until_ready()?;
+            let stopped = self.step(ready)?;
+            if let Some(stopped) = stopped.or_else(|| self.talk.stop_reason(Instant::now())) {
+                return Ok(Some(stopped));
+            }
         }
         Ok(None)
     }
 
-    /// Waits until something can be done, or it is time. Notes who has ended.
-    fn wait_for_any(&mut self, until: Deadline) -> io::Result<Ready> {
-        let wants = [self.feed.wanted(), self.out.wanted(), self.err.wanted()];
+    fn unblock(&mut self) -> io::Result<()> {
+        let Conversation { feed, outputs, .. } = &mut self.talk;
+        // Without input, standard input is closed and not written to.
+        if let Some((pipe, _)) = feed.pending() {
+            let unblocked = pipe.unblock();
+            feed.checked(unblocked)?;
+        }
+        for output in outputs {
+            if let Some(pipe) = output.pipe() {
+                let unblocked = pipe.unblock();
+                output.checked(unblocked)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_exit(&mut self) -> io::Result<()> {
+        self.talk.note_exit(Instant::now());
+        for output in &mut self.talk.outputs {
+            if let Some(pipe) = output.pipe() {
+                let unread = pipe.unread();
+                output.owe(unread)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a pipe is ready, the deadline has passed or a child has exited. Notes the exits, and returns which of
+    /// standard input, output and error are ready.
+    fn wait_until_ready(&mut self) -> io::Result<[bool; 3]> {
+        let deadline = self.talk.next_deadline();
+        let Conversation { feed, outputs: [out, err], .. } = &mut self.talk;
+        let wants = [
+            feed.pending().map(|(pipe, _)| pipe.poll(PollFlags::POLLOUT)),
+            out.pipe().map(|pipe| pipe.poll(PollFlags::POLLIN)),
+            err.pipe().map(|pipe| pipe.poll(PollFlags::POLLIN)),
+        ];
         let asked = wants.each_ref().map(Option::is_some);
         let mut polled: Vec<PollFd<'_>> = wants.into_iter().flatten().collect();
         let pipes = polled.len();
-        let children = &*self.partner.children();
-        let watched = self.ends.wanted(children).map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        polled.extend(watched);
-        while let Err(errno) = poll(&mut polled, until.for_poll()) {
+        let exits = self.exits.wanted(&*self.partner.children());
+        polled.extend(exits.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        while let Err(errno) = poll(&mut polled, poll_timeout(deadline.rest(Instant::now()))) {
             if errno != Errno::EINTR {
                 return Err(errno.into());
             }
         }
         let is_ready = |polled: &PollFd<'_>| polled.any() != Some(false);
-        let ended: Vec<bool> = polled[pipes..].iter().map(is_ready).collect();
+        let exited: Vec<bool> = polled[pipes..].iter().map(is_ready).collect();
         let mut answers = polled[..pipes].iter().map(is_ready);
-        let [feed, out, err] = asked.map(|asked| asked && answers.next() == Some(true));
-        self.ends.note(&ended);
-        Ok(Ready { feed, out, err })
+        let ready = asked.map(|asked| asked && answers.next() == Some(true));
+        self.exits.note(&exited);
+        Ok(ready)
     }
 
-    /// Whoever holds the outputs now is not the child.
-    fn give_up_the_rest(&mut self) -> StopReason {
-        let stops = self.out.tell_rest() | self.err.tell_rest();
-        if stops { StopReason::Line } else { StopReason::DrainLimit }
+    /// Writes and reads what is possible without waiting.
+    fn step(&mut self, [stdin, stdout, stderr]: [bool; 3]) -> io::Result<Option<StopReason>> {
+        if stdin {
+            self.write()?;
+        }
+        let mut stopped = None;
+        for (index, ready) in [(STDOUT, stdout), (STDERR, stderr)] {
+            if ready && stopped.is_none() {
+                stopped = self.read(index)?;
+            }
+        }
+        Ok(stopped)
     }
 
-    /// All was said and heard: what is left is the child's end.
-    fn part(&mut self, clock: Deadline) -> Result<StopReason, Error> {
-        match self.partner.wait_within(clock.rest()) {
+    fn write(&mut self) -> io::Result<()> {
+        let Some((pipe, bytes)) = self.talk.feed.pending() else { return Ok(()) };
+        let written = sigpipe::without_signal(|| pipe.end.write(bytes));
+        let refused = self.talk.feed.wrote(written)?.filter(|_| system::WRITER_SEES_UNREAD);
+        self.left_unread = self.left_unread.or(refused.and_then(|pipe| pipe.unread().ok()));
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> io::Result<Option<StopReason>> {
+        let is_full = self.talk.is_full(index);
+        let Some((pipe, buffer)) = self.talk.reading(index) else { return Ok(None) };
+        // poll(2) says that there is something to read. If nothing is unread, that is the end.
+        let unread = if is_full { pipe.unread() } else { Ok(0) };
+        let read = match unread {
+            Ok(0) => pipe.end.read(buffer),
+            Ok(_) => return Ok(Some(StopReason::Limit)),
+            Err(error) => Err(error),
+        };
+        self.talk.heard(index, read)
+    }
+
+    /// Waits for the child, after all input was written and both outputs have ended.
+    fn await_exit(&mut self) -> Result<StopReason, Error> {
+        match self.partner.wait_within(self.talk.deadline.rest(Instant::now())) {
             Ok(None) => Ok(StopReason::Timeout),
             Ok(Some(_)) | Err(Error::StatusLost { .. }) => Ok(StopReason::Ended),
             Err(error) => Err(error),
@@ -410,18 +424,11 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     }
 }
 
-/// What can be done without waiting.
-struct Ready {
-    feed: bool,
-    out: bool,
-    err: bool,
-}
-
 fn failed(source: io::Error) -> Error {
     Error::Child { what: "talk to the child", error: source }
 }
 
-/// That somebody else took the status is told by who waits for the child.
+/// If other code took the status, `Child::wait` returns that error.
 fn known<S>(status: Result<Option<S>, Error>) -> Result<Option<S>, Error> {
     match status {
         Err(Error::StatusLost { .. }) => Ok(None),
@@ -429,30 +436,32 @@ fn known<S>(status: Result<Option<S>, Error>) -> Result<Option<S>, Error> {
     }
 }
 
-/// What has not ended is the child's again, as it was.
+/// The child gets back the pipes that have not ended.
 impl<P: Communicate> Drop for Communicator<'_, P> {
     fn drop(&mut self) {
         let (stdin, stdout, stderr) = self.partner.streams();
-        give_back(stdin, self.feed.give_back());
-        give_back(stdout, self.out.give_back());
-        give_back(stderr, self.err.give_back());
+        let Conversation { feed, outputs: [out, err], .. } = &mut self.talk;
+        give_back(stdin, feed.take_pipe());
+        give_back(stdout, out.take_pipe());
+        give_back(stderr, err.take_pipe());
     }
 }
 
-/// Unless something else was put there meanwhile.
-fn give_back<T>(place: &mut Option<T>, end: Option<T>) {
+/// Another pipe that the caller has put there meanwhile stays.
+fn give_back<T: From<OwnedFd>>(place: &mut Option<T>, pipe: Option<Pipe>) {
     if place.is_none() {
-        *place = end;
+        *place = pipe.map(Pipe::into_end);
     }
 }
 
 impl<P: Communicate> fmt::Debug for Communicator<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Conversation { feed, outputs: [out, err], timeout, drain_limit, limit, .. } = &self.talk;
         f.debug_struct("Communicator")
-            .field("written", &self.feed.written)
-            .field("timeout", &self.timeout)
-            .field("drain_limit", &self.drain_limit)
-            .field("limits", &self.limits)
+            .field("written", &feed.written)
+            .field("timeout", timeout)
+            .field("drain_limit", drain_limit)
+            .field("limits", &[*limit, out.limit, err.limit])
             .finish_non_exhaustive()
     }
 }

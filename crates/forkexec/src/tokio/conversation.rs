@@ -1,20 +1,20 @@
-//! Feeding a child and reading it, all at once, by a runtime.
+//! Writing a child's input and reading its outputs at the same time, by a tokio runtime.
 
 use super::{Child, ChildStdin, ChildStdout};
+use crate::child::communicate::conversation::Conversation;
 use crate::child::communicate::sigpipe;
 use crate::error::Error;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::pin::Pin;
 use std::process::Output;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
+use std::time::Instant;
 
-/// What is said to a child, and what it has said so far.
+/// A conversation with a running child: its input, and its outputs so far.
 ///
-/// [`Child::communicator`] begins one. It owns the child: dropping it drops the child.
+/// [`Child::communicator`] starts one. It owns the child. Dropping it drops the child.
 ///
 /// # Examples
 ///
@@ -39,145 +39,94 @@ use tokio::io::{AsyncRead, ReadBuf};
 #[derive(Debug)]
 pub struct Communicator<'input> {
     child: Child,
-    feed: Feed<'input>,
-    out: Drain,
-    err: Drain,
+    talk: Conversation<'input, ChildStdin, ChildStdout, Tell>,
 }
+
+/// There are no callbacks for lines.
+type Tell = fn(&[u8]) -> bool;
 
 impl<'input> Communicator<'input> {
     pub(super) fn new(mut child: Child, input: Cow<'input, [u8]>) -> Self {
-        let pipe = child.stdin.take().filter(|_| !input.is_empty());
-        let out = Drain::new(child.stdout.take());
-        let err = Drain::new(child.stderr.take());
-        Self { child, feed: Feed { pipe, is_broken: false, input, written: 0 }, out, err }
+        let outputs = [child.stdout.take(), child.stderr.take()];
+        let mut talk = Conversation::new(child.stdin.take(), outputs);
+        talk.feed.add(input);
+        // It has no limits and no lines, so that it does not stop before it is over.
+        talk.begin(Instant::now());
+        Self { child, talk }
     }
 
-    /// Goes on until all is said and the child has ended: its status, and what it wrote.
+    /// Writes and reads until the conversation is over and the child has exited. Returns its status and its output.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it may be dropped and called again. What was read meanwhile is in [`stdout`](Self::stdout) and
-    /// [`stderr`](Self::stderr), and no input is written twice.
+    /// Cancel safe: the future may be dropped, and the method called again. Output that was read meanwhile is in
+    /// [`stdout`](Self::stdout) and [`stderr`](Self::stderr), and no input is written twice.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::communicate`]: if reading or writing fails, the child is killed. The error is told once: called again,
-    /// it goes on without the pipe that failed, and gives what was read.
+    /// Those of [`Child::communicate`]. If reading or writing fails, the child is killed. The error is returned once. A later
+    /// call continues without the pipe that failed, and returns the output that was read.
     pub async fn finish(&mut self) -> Result<Output, Error> {
         if let Err(source) = poll_fn(|context| self.poll_pipes(context)).await {
-            // The error at hand is the one to tell.
+            // The first error is returned.
             let _ = self.child.kill().await;
             return Err(Error::Child { what: "talk to the child", error: source });
         }
         let status = self.child.wait().await?;
-        Ok(Output { status, stdout: mem::take(&mut self.out.read), stderr: mem::take(&mut self.err.read) })
+        let [stdout, stderr] = self.talk.outputs.each_mut().map(|output| mem::take(&mut output.read));
+        Ok(Output { status, stdout, stderr })
     }
 
-    /// How many bytes of the input the child's pipe has taken.
+    /// Returns how many bytes of the input were written to the child's pipe.
     pub fn written(&self) -> usize {
-        self.feed.written
+        self.talk.feed.written
     }
 
-    /// What the child wrote to its standard output and was read so far.
+    /// Returns the standard output of the child that was read so far.
     pub fn stdout(&self) -> &[u8] {
-        &self.out.read
+        &self.talk.outputs[0].read
     }
 
-    /// What the child wrote to its standard error and was read so far.
+    /// Returns the standard error of the child that was read so far.
     pub fn stderr(&self) -> &[u8] {
-        &self.err.read
+        &self.talk.outputs[1].read
     }
 
-    /// The child, to be signalled or asked. Its pipes are not in it.
+    /// The child, for example to signal it. The pipes of the conversation are not in it.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// The child with its pipes, as far as they have not ended.
+    /// Returns the child with its pipes, without those that have ended.
     pub fn into_child(mut self) -> Child {
-        self.child.stdin = self.feed.pipe;
-        self.child.stdout = self.out.pipe;
-        self.child.stderr = self.err.pipe;
+        self.child.stdin = self.talk.feed.take_pipe();
+        let [out, err] = &mut self.talk.outputs;
+        self.child.stdout = out.take_pipe();
+        self.child.stderr = err.take_pipe();
         self.child
     }
 
-    /// Goes as far as it can in all directions, each of which wakes the task when it can go on.
+    /// Makes progress in all directions. Each that is not ready wakes the task when it is.
     fn poll_pipes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let steps = [self.feed.poll(context)?, self.out.poll(context)?, self.err.poll(context)?];
+        let steps = [self.poll_input(context)?, self.poll_output(0, context)?, self.poll_output(1, context)?];
         if steps.iter().all(Poll::is_ready) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
-}
 
-/// What is still to be written. The pipe is closed when all was, or nobody reads.
-#[derive(Debug)]
-struct Feed<'input> {
-    pipe: Option<ChildStdin>,
-    /// A call failed, which was told.
-    is_broken: bool,
-    input: Cow<'input, [u8]>,
-    written: usize,
-}
-
-impl Feed<'_> {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.is_broken) {
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some((pipe, bytes)) = self.talk.feed.pending() {
             let ready = ready!(pipe.poll_write_ready(context));
-            let write = || pipe.try_write(&self.input[self.written..]);
-            match ready.and_then(|()| sigpipe::without_signal(write)) {
-                Ok(written) => self.written += written,
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.pipe = None,
-                Err(error) if is_passing(&error) => {}
-                Err(error) => {
-                    self.is_broken = true;
-                    return Poll::Ready(Err(error));
-                }
-            }
-            if self.written == self.input.len() {
-                self.pipe = None;
-            }
+            let written = ready.and_then(|()| sigpipe::without_signal(|| pipe.try_write(bytes)));
+            self.talk.feed.wrote(written)?;
         }
         Poll::Ready(Ok(()))
     }
-}
 
-/// What was read so far. The pipe is closed at its end.
-#[derive(Debug)]
-struct Drain {
-    pipe: Option<ChildStdout>,
-    /// A call failed, which was told.
-    is_broken: bool,
-    read: Vec<u8>,
-}
-
-impl Drain {
-    fn new(pipe: Option<ChildStdout>) -> Self {
-        Self { pipe, is_broken: false, read: Vec::new() }
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        const CHUNK: usize = 64 * 1024;
-        while let Some(pipe) = self.pipe.as_mut().filter(|_| !self.is_broken) {
-            let length = self.read.len();
-            self.read.resize(length + CHUNK, 0);
-            let mut room = ReadBuf::new(&mut self.read[length..]);
-            let polled = Pin::new(pipe).poll_read(context, &mut room);
-            let count = room.filled().len();
-            self.read.truncate(length + count);
-            match ready!(polled) {
-                Ok(()) if count == 0 => self.pipe = None,
-                Ok(()) => {}
-                Err(error) if is_passing(&error) => {}
-                Err(error) => {
-                    self.is_broken = true;
-                    return Poll::Ready(Err(error));
-                }
-            }
+    fn poll_output(&mut self, index: usize, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some((pipe, buffer)) = self.talk.reading(index) {
+            let ready = ready!(pipe.poll_read_ready(context));
+            let read = ready.and_then(|()| pipe.try_read(buffer));
+            self.talk.heard(index, read)?;
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// Then the runtime is asked again, which has noted what was met with.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

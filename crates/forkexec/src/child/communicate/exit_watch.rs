@@ -1,16 +1,16 @@
-//! The ends of children, as something that poll(2) can wait for together with their pipes.
+//! The exits of children, as descriptors that poll(2) waits for together with their pipes.
 //!
-//! Where a child has a descriptor, that is it. Where it has none, a thread waits for its end, leaves its status where it is, and
-//! closes a pipe. The thread ends with the child, and holds nothing when nobody waits for that any more.
+//! A child has such a descriptor on most systems. For a child without one, a thread waits until it has exited, does not reap it, and
+//! closes a pipe. The thread ends with the child. It holds no descriptor after the watch is dropped.
 
 use crate::child::Child;
 use crate::sys::waitid::await_end;
+use crate::sys::worker::start_thread;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
-/// What is known of the ends of children, in their order.
+/// The state of each child, in their order.
 #[derive(Default)]
 pub(super) struct ExitWatch(Vec<End>);
 
@@ -21,7 +21,7 @@ enum End {
 }
 
 impl ExitWatch {
-    /// Watches these. Who was watched before still is.
+    /// Watches these children. A child that is watched already keeps its watch.
     pub(super) fn watch(&mut self, children: &mut [Child]) -> io::Result<()> {
         for (index, child) in children.iter_mut().enumerate() {
             let has_ended = !matches!(child.try_wait(), Ok(None));
@@ -38,7 +38,7 @@ impl ExitWatch {
         self.0.iter().all(|end| matches!(end, End::Seen))
     }
 
-    /// What becomes readable when those end whose end was not seen.
+    /// The descriptors that become readable at the exits that were not seen yet.
     pub(super) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
         self.0.iter().zip(children).filter_map(|(end, child)| match end {
             End::Seen => None,
@@ -47,7 +47,7 @@ impl ExitWatch {
         })
     }
 
-    /// Which of the wanted ones are readable.
+    /// Notes which of the wanted descriptors are readable.
     pub(super) fn note(&mut self, ended: &[bool]) {
         let unseen = self.0.iter_mut().filter(|end| !matches!(end, End::Seen));
         for (end, _) in unseen.zip(ended).filter(|(_, ended)| **ended) {
@@ -65,10 +65,10 @@ impl End {
     }
 }
 
-/// A thread's word that a child has ended: the end of a pipe.
+/// A pipe that ends when a child has exited.
 struct Watch {
     reader: PipeReader,
-    /// The thread closes it at the child's end. Whoever waits no longer takes it from the thread, which may live on.
+    /// The thread closes it when the child has exited. Dropping the watch closes it as well, because the thread may live on.
     writer: Arc<Mutex<Option<PipeWriter>>>,
 }
 
@@ -78,11 +78,11 @@ impl Watch {
         let writer = Arc::new(Mutex::new(Some(writer)));
         let threads = Arc::clone(&writer);
         let watch = move || {
-            // Whatever is said of it, there is nothing to wait for any more.
+            // After an error, too, there is nothing left to wait for.
             let _ = await_end(pid);
             close(&threads);
         };
-        thread::Builder::new().name("forkexec-end".to_owned()).spawn(watch)?;
+        start_thread("forkexec-end", watch)?;
         Ok(Self { reader, writer })
     }
 }

@@ -1,111 +1,92 @@
-//! What a child is told.
+//! The input of a child.
 
-use super::pipe::{Pipe, is_passing};
-use super::sigpipe;
-use crate::sys::system;
-use nix::poll::{PollFd, PollFlags};
+use super::stream::{Stream, is_temporary};
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::process::ChildStdin;
+use std::io;
 
-/// What is still to be written. The pipe is closed when all was, or nobody reads.
-pub(super) struct Feed<'c> {
-    pipe: Option<Pipe<ChildStdin>>,
-    /// A call failed, which was told: nothing more is written.
-    is_broken: bool,
+/// The input that is not written yet. The pipe is closed when all is written, or if the child does not read any more.
+#[derive(Debug)]
+pub(crate) struct Feed<'c, P> {
+    stream: Stream<P>,
+    /// Empty if the stream is not open.
     rest: VecDeque<Cow<'c, [u8]>>,
-    /// How much of the first was written.
+    /// The number of bytes of the first piece that are written.
     begun: usize,
-    pub(super) keep_open: bool,
-    pub(super) written: usize,
-    pub(super) left_unread: Option<usize>,
+    pub(crate) keep_open: bool,
+    pub(crate) written: usize,
 }
 
-impl<'c> Feed<'c> {
-    pub(super) fn new(pipe: Option<ChildStdin>) -> Self {
-        Self {
-            pipe: pipe.map(Pipe::new),
-            is_broken: false,
-            rest: VecDeque::new(),
-            begun: 0,
-            keep_open: false,
-            written: 0,
-            left_unread: None,
-        }
+impl<'c, P> Feed<'c, P> {
+    pub(super) fn new(pipe: Option<P>) -> Self {
+        let stream = Stream::new(pipe);
+        Self { stream, rest: VecDeque::new(), begun: 0, keep_open: false, written: 0 }
     }
 
-    pub(super) fn add(&mut self, input: Cow<'c, [u8]>) {
-        if !input.is_empty() && self.pipe.is_some() && !self.is_broken {
+    pub(crate) fn add(&mut self, input: Cow<'c, [u8]>) {
+        if !input.is_empty() && self.stream.is_open() {
             self.rest.push_back(input);
         }
     }
 
-    pub(super) fn unblock(&mut self) -> io::Result<()> {
-        // There is nothing to write for one that is closed at once.
-        if self.rest.is_empty() {
-            return Ok(());
+    pub(super) fn close_if_done(&mut self) {
+        if self.is_done() && !self.keep_open {
+            self.stream.close();
         }
-        let unblocked = self.pipe.as_mut().map_or(Ok(()), Pipe::unblock);
-        self.unless_broken(unblocked)
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.pipe.is_none() || self.is_broken || self.keep_open && self.rest.is_empty()
+        self.rest.is_empty()
     }
 
-    pub(super) fn close_if_done(&mut self) {
-        if self.rest.is_empty() && !self.keep_open && !self.is_broken {
-            self.pipe = None;
+    /// The pipe and the bytes to write next.
+    pub(crate) fn pending(&mut self) -> Option<(&mut P, &[u8])> {
+        Some((self.stream.pipe()?, self.rest.front()?.get(self.begun..)?))
+    }
+
+    /// Notes what a write returned. Returns the pipe if nothing reads from it any more.
+    ///
+    /// # Errors
+    ///
+    /// The error of the write, once: the input that is left is forgotten.
+    pub(crate) fn wrote(&mut self, written: io::Result<usize>) -> io::Result<Option<P>> {
+        match written {
+            Ok(count) => self.note(count),
+            Err(error) if is_temporary(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.forget();
+                return Ok(self.stream.take());
+            }
+            Err(error) => self.checked(Err(error))?,
         }
+        Ok(None)
     }
 
-    pub(super) fn wanted(&self) -> Option<PollFd<'_>> {
-        let pipe = self.pipe.as_ref().filter(|_| !self.rest.is_empty())?;
-        Some(PollFd::new(pipe.as_fd(), PollFlags::POLLOUT))
-    }
-
-    /// Writes as much as the pipe takes.
-    pub(super) fn step(&mut self) -> io::Result<()> {
-        let (Some(pipe), Some(first)) = (&mut self.pipe, self.rest.front()) else { return Ok(()) };
-        match sigpipe::without_signal(|| pipe.end.write(&first[self.begun..])) {
-            Ok(written) => self.note(written),
-            Err(error) if is_passing(&error) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.end(),
-            Err(error) => return self.unless_broken(Err(error)),
-        }
-        Ok(())
-    }
-
-    /// An error is told once. The next run goes on without what is not written yet.
-    fn unless_broken<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+    /// Returns the result of a call on the pipe. After an error the pipe is not used any more.
+    pub(crate) fn checked<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
         if done.is_err() {
-            self.is_broken = true;
-            self.rest.clear();
-            self.begun = 0;
+            self.stream.note_error();
+            self.forget();
         }
         done
     }
 
-    fn note(&mut self, written: usize) {
-        self.written += written;
-        self.begun += written;
+    fn note(&mut self, count: usize) {
+        self.written += count;
+        self.begun += count;
         if self.rest.front().is_some_and(|first| first.len() == self.begun) {
             self.rest.pop_front();
             self.begun = 0;
         }
+        self.close_if_done();
     }
 
-    /// Nobody reads any more.
-    fn end(&mut self) {
-        let pipe = self.pipe.as_ref().filter(|_| system::WRITER_SEES_UNREAD);
-        self.left_unread = pipe.and_then(|pipe| pipe.unread().ok());
-        self.pipe = None;
+    fn forget(&mut self) {
         self.rest.clear();
+        self.begun = 0;
     }
 
-    pub(super) fn give_back(&mut self) -> Option<ChildStdin> {
-        self.pipe.take().map(Pipe::into_end)
+    pub(crate) fn take_pipe(&mut self) -> Option<P> {
+        self.stream.take()
     }
 }

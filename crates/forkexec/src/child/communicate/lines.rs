@@ -1,24 +1,24 @@
-//! What a child says, line by line.
+//! An output, line by line.
 
-/// Who is told, without the newline, and answers whether that is the one that was waited for.
-pub(super) type Tell<'c> = Box<dyn FnMut(&[u8]) -> bool + 'c>;
-
-/// What was heard and not told yet.
-pub(super) struct Lines<'c> {
-    tell: Tell<'c>,
+/// Text for which the callback was not called yet.
+///
+/// The callback gets a line without its newline. It returns true if the run stops there.
+#[derive(Debug)]
+pub(super) struct Lines<T> {
+    tell: T,
     text: Vec<u8>,
-    /// Where the text begins that was not told.
+    /// The callback got the text before this index.
     told: usize,
-    /// Where the text begins that was not searched for a newline.
+    /// There is no newline between `told` and this index.
     searched: usize,
 }
 
-impl<'c> Lines<'c> {
-    pub(super) fn new(tell: Tell<'c>, text: Vec<u8>) -> Self {
+impl<T: FnMut(&[u8]) -> bool> Lines<T> {
+    pub(super) fn new(tell: T, text: Vec<u8>) -> Self {
         Self { tell, text, told: 0, searched: 0 }
     }
 
-    /// What was not told.
+    /// The text that the callback did not get.
     pub(super) fn into_text(mut self) -> Vec<u8> {
         self.forget_what_was_told();
         self.text
@@ -28,7 +28,8 @@ impl<'c> Lines<'c> {
         self.text.extend_from_slice(bytes);
     }
 
-    /// Tells whole lines, and pieces of this length of one that is longer. Stops after one that was waited for, and says so.
+    /// Calls back for each complete line, and for pieces of length `longest` of a longer one. Returns true if the callback
+    /// asked to stop.
     pub(super) fn tell_whole(&mut self, longest: usize) -> bool {
         while let Some((end, next)) = self.next(longest) {
             if self.tell_until(end, next) {
@@ -39,7 +40,7 @@ impl<'c> Lines<'c> {
         false
     }
 
-    /// Tells all that is left, the last line without its newline, too.
+    /// Calls back for all text that is left, also for a last line without a newline.
     pub(super) fn tell_all(&mut self, longest: usize) -> bool {
         if self.tell_whole(longest) {
             return true;
@@ -48,10 +49,10 @@ impl<'c> Lines<'c> {
         end > 0 && self.tell_until(end, end)
     }
 
-    /// Where the next line, or piece, ends, and where the one after it begins.
+    /// The end of the next line or piece, and the start of the one after it.
     fn next(&mut self, longest: usize) -> Option<(usize, usize)> {
         let end = self.text.len().min(self.told.saturating_add(longest).saturating_add(1));
-        // The limit may be lower than it was when the text was searched.
+        // The limit may have been higher when the text was searched.
         let from = self.searched.min(end);
         if let Some(length) = self.text[from..end].iter().position(|&byte| byte == b'\n') {
             return Some((from + length, from + length + 1));
@@ -61,7 +62,7 @@ impl<'c> Lines<'c> {
         (end > cut).then_some((cut, cut))
     }
 
-    /// Before the call it counts as told: one that panics is not told it twice.
+    /// The line counts as told before the call, so that a callback that panics does not get it again.
     fn tell_until(&mut self, end: usize, next: usize) -> bool {
         let line = self.told..end;
         self.told = next;
@@ -88,16 +89,14 @@ mod tests {
     use std::cell::RefCell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    /// The lines that are told of a text that comes in these pieces.
+    /// The lines of a text that comes in these pieces.
     fn told(pieces: &[&[u8]], longest: usize) -> Vec<Vec<u8>> {
         let mut told = Vec::new();
-        let mut lines = Lines::new(
-            Box::new(|line| {
-                told.push(line.to_vec());
-                false
-            }),
-            Vec::new(),
-        );
+        let tell = |line: &[u8]| {
+            told.push(line.to_vec());
+            false
+        };
+        let mut lines = Lines::new(tell, Vec::new());
         for piece in pieces {
             lines.add(piece);
             assert!(!lines.tell_whole(longest));
@@ -129,7 +128,7 @@ mod tests {
             told.borrow_mut().push(line.to_vec());
             line == b"b"
         };
-        let mut lines = Lines::new(Box::new(tell), b"a\nb\nc\nd".to_vec());
+        let mut lines = Lines::new(tell, b"a\nb\nc\nd".to_vec());
         assert!(lines.tell_whole(9));
         assert_eq!(told.take(), [b"a", b"b"]);
         assert!(!lines.tell_whole(9));
@@ -145,7 +144,7 @@ mod tests {
             assert_ne!(line, b"a");
             false
         };
-        let mut lines = Lines::new(Box::new(tell), b"a\nb\n".to_vec());
+        let mut lines = Lines::new(tell, b"a\nb\n".to_vec());
         assert!(catch_unwind(AssertUnwindSafe(|| lines.tell_whole(9))).is_err());
         lines.add(b"c\n");
         assert!(!lines.tell_whole(9));

@@ -1,25 +1,25 @@
-//! What came of talking.
+//! The result of a conversation.
 
 use std::process::ExitStatus;
 
-/// What a [`run`](crate::Communicator::run) of a conversation came to.
+/// The result of a [`run`](crate::Communicator::run) of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommunicateOutput<S = ExitStatus> {
-    /// What was read of standard output, except what was told line by line.
+    /// The bytes read from standard output, without those that a line callback got.
     pub stdout: Vec<u8>,
-    /// What was read of standard error, except what was told line by line.
+    /// The bytes read from standard error, without those that a line callback got.
     pub stderr: Vec<u8>,
-    /// How many bytes of the input were written since the conversation began.
+    /// The number of input bytes written since the conversation began.
     pub written: usize,
-    /// How many of them lay unread in the pipe when nobody was left to read it, so that `written` less these is what was
-    /// read. `None` as long as somebody may read them, when all was written, and where the system does not tell: all but
-    /// Linux and Android.
+    /// The number of those bytes that were unread in the pipe when its last reader was gone. The child read `written` less
+    /// this number. `None` as long as the pipe has a reader, if all input was written, and on systems other than Linux and
+    /// Android.
     pub left_unread: Option<usize>,
-    /// The status, once the child has ended. `None` if it still runs, or if other code took its status:
-    /// [`Child::wait`](crate::Child::wait) says so then.
+    /// The exit status, if the child has exited. `None` if it still runs, or if other code reaped it:
+    /// [`Child::wait`](crate::Child::wait) reports that.
     pub status: Option<S>,
-    /// Why it stopped.
+    /// Why the run stopped.
     pub stopped: StopReason,
 }
 
@@ -27,14 +27,15 @@ pub struct CommunicateOutput<S = ExitStatus> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It is over: all input was written or refused, the outputs and the child have ended.
+    /// The conversation is over: all input was written or refused, both outputs have ended, and the child has exited.
     Ended,
-    /// The time is up.
+    /// The [`timeout`](crate::Communicator::timeout) has elapsed.
     Timeout,
     /// There is more to read than a limit allows.
     Limit,
-    /// The child has ended, somebody else holds its pipes, and the time for them is up.
+    /// The child has exited, another process holds its pipes, and the [`drain_limit`](crate::Communicator::drain_limit) has
+    /// elapsed.
     DrainLimit,
-    /// A line came that was waited for.
+    /// A line callback returned `true`.
     Line,
 }

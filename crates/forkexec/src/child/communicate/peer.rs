@@ -1,28 +1,30 @@
-//! Whom one can talk to.
+//! The partners of a conversation: a child, or the children of a pipeline.
 
 use crate::child::Child;
 use crate::error::Error;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
-/// Whom a [`Communicator`](crate::Communicator) is with: a [`Child`], or the [`Children`](crate::Children) of a pipeline.
+/// The partner of a [`Communicator`](crate::Communicator): a [`Child`], or the [`Children`](crate::Children) of a pipeline.
+///
+/// No other type can implement this trait.
 pub trait Communicate: Talking<Ending = Self::Status> {
-    /// How it ends.
+    /// The exit status, or that of a pipeline.
     type Status;
 }
 
-/// The places of the parent's ends.
+/// The fields for standard input, output and error.
 pub(crate) type Places<'a> =
     (&'a mut Option<ChildStdin>, &'a mut Option<ChildStdout>, &'a mut Option<ChildStderr>);
 
-/// What a conversation needs of a partner; nobody else is one.
+/// The methods that a conversation calls. The trait is private, so that it seals [`Communicate`].
 pub trait Talking {
     type Ending;
 
     fn streams(&mut self) -> Places<'_>;
     fn children(&mut self) -> &mut [Child];
     fn try_wait(&mut self) -> Result<Option<Self::Ending>, Error>;
-    /// Within this time, or however long it takes.
+    /// Waits for this time, or without a limit.
     fn wait_within(&mut self, time: Option<Duration>) -> Result<Option<Self::Ending>, Error>;
 }
 

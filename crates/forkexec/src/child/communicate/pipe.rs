@@ -1,22 +1,24 @@
-//! The parent's end of a pipe, which must not make it wait.
+//! The parent's end of a pipe, in non-blocking mode for the time of a conversation.
 //!
-//! It is an open file description of its own, so that making it non-blocking is nobody else's concern. Who gets it back gets
-//! it as it was.
+//! The end is an open file description of its own, so that its mode is no concern of the child. The conversation gives it back
+//! in the mode that it had.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// An end of a pipe.
-pub(super) struct Pipe<T> {
-    pub(super) end: T,
-    /// Whether it was made non-blocking here.
+pub(super) struct Pipe {
+    pub(super) end: File,
+    /// Set if `unblock` changed the mode.
     changed: bool,
 }
 
-impl<T: AsFd> Pipe<T> {
-    pub(super) fn new(end: T) -> Self {
-        Self { end, changed: false }
+impl Pipe {
+    pub(super) fn new(end: impl Into<OwnedFd>) -> Self {
+        Self { end: File::from(end.into()), changed: false }
     }
 
     pub(super) fn unblock(&mut self) -> io::Result<()> {
@@ -31,45 +33,34 @@ impl<T: AsFd> Pipe<T> {
         Ok(())
     }
 
-    /// How many bytes can be read.
+    /// Returns the number of bytes that can be read.
     pub(super) fn unread(&self) -> io::Result<usize> {
-        unread(self.end.as_fd())
+        let mut count: libc::c_int = 0;
+        // SAFETY: the descriptor is open as long as `self.end`, and the call writes one int.
+        if unsafe { libc::ioctl(self.end.as_raw_fd(), libc::FIONREAD, &raw mut count) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    pub(super) fn into_end(self) -> T {
+    pub(super) fn poll(&self, events: PollFlags) -> PollFd<'_> {
+        PollFd::new(self.end.as_fd(), events)
+    }
+
+    pub(super) fn into_end<T: From<OwnedFd>>(self) -> T {
         if self.changed {
-            // A call that cannot fail for flags that were read, and changed, by the same one.
+            // The call cannot fail: it read and changed these flags before.
             let _ = self.flags().and_then(|flags| self.set_flags(flags - OFlag::O_NONBLOCK));
         }
-        self.end
+        OwnedFd::from(self.end).into()
     }
 
     fn flags(&self) -> io::Result<OFlag> {
-        Ok(OFlag::from_bits_retain(fcntl(self.end.as_fd(), FcntlArg::F_GETFL)?))
+        Ok(OFlag::from_bits_retain(fcntl(&self.end, FcntlArg::F_GETFL)?))
     }
 
     fn set_flags(&self, flags: OFlag) -> io::Result<()> {
-        fcntl(self.end.as_fd(), FcntlArg::F_SETFL(flags))?;
+        fcntl(&self.end, FcntlArg::F_SETFL(flags))?;
         Ok(())
     }
-}
-
-impl<T: AsFd> AsFd for Pipe<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.end.as_fd()
-    }
-}
-
-/// How many bytes can be read from a pipe or a socket.
-fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut count: libc::c_int = 0;
-    // SAFETY: the descriptor is borrowed for the call, which writes one int.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-pub(super) fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

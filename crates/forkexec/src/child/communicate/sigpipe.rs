@@ -1,10 +1,10 @@
-//! Writing to a pipe that nobody reads, in a process that may have `SIGPIPE` at its default: in a C program with this
-//! library in it, a child that ends early would end its parent.
+//! Writes to a pipe whose readers are gone, in a process that may have the default action for `SIGPIPE`. In a C program that
+//! uses this library, a child that exits early would otherwise kill its parent.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use std::io;
 
-/// Runs a write with `SIGPIPE` held back, and swallows the one that it caused.
+/// Runs a write with `SIGPIPE` blocked, and removes the signal that it caused.
 pub(crate) fn without_signal<T>(write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let sigpipe = SigSet::from(Signal::SIGPIPE);
     let was_pending = is_pending();
@@ -12,7 +12,7 @@ pub(crate) fn without_signal<T>(write: impl FnOnce() -> io::Result<T>) -> io::Re
     pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&sigpipe), Some(&mut before))?;
     let written = write();
     let broken = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-    // One that waited before this write is somebody else's, and one that is ignored never waits.
+    // A signal that was pending before this write has another cause. An ignored signal is never pending.
     if broken && !was_pending && is_pending() {
         let _ = sigpipe.wait();
     }
