@@ -5,7 +5,7 @@
 use crate::exec::search;
 use crate::fds::moves;
 use crate::spawn::failure::program;
-use forkexec_core::{Fd, Move};
+use forkexec_core::{Fd, Move, Source};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
@@ -14,7 +14,8 @@ use std::path::PathBuf;
 
 #[must_use]
 pub fn order(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
-    moves::order(mappings)
+    let sources = mappings.iter().map(|(&to, &from)| (to, Source::Fd(from)));
+    moves::order(&sources.collect(), &[])
 }
 
 #[must_use]

@@ -8,7 +8,7 @@
 use crate::fds::low_fds::{self, LowFd};
 use crate::fds::moves;
 use crate::sys::{backend, fd, system};
-use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter};
+use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter, Source};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
@@ -109,7 +109,8 @@ pub unsafe fn fork_unreaped<R: Reporter + ?Sized>(plan: &Plan<'_>, reporter: &R)
 /// assert!(matches!(moves[..], [Move::Copy { to: 7, .. }]));
 /// ```
 pub fn moves(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
-    moves::order(mappings)
+    let sources = mappings.iter().map(|(&to, &from)| (to, Source::Fd(from)));
+    moves::order(&sources.collect(), &[])
 }
 
 /// Returns the highest number that a new descriptor of this process can have.

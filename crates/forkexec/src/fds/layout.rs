@@ -3,8 +3,8 @@
 //!
 //! A descriptor that differs between starts is an index into the plan's `ends`: the child's end of a pipe, or
 //! a source that may be relocated to a low number. Such a descriptor never has a number that the plan claims,
-//! so no step overwrites it. A source that is not relocated keeps its own number, with which the moves were
-//! ordered.
+//! so no step overwrites it. A source that is not relocated keeps its own number. The order of the moves
+//! holds in both cases.
 
 mod relocation;
 
@@ -52,6 +52,8 @@ pub(crate) const ROOM: usize = 16;
 pub(crate) const FIRST_SOURCE: usize = 3;
 pub(crate) const ROOM_FOR_SOURCES: usize = ROOM - FIRST_SOURCE;
 
+const NO_ENDS: [Fd; ROOM] = [-1; ROOM];
+
 /// The steps that put the descriptors of a command in place, at every start.
 pub(crate) struct Layout {
     pub(crate) moves: Vec<Move>,
@@ -81,7 +83,7 @@ impl Layout {
         streams: &[Stream; 3],
     ) -> Result<Self, SpawnError> {
         let mut draft = Draft::new(settings, descriptors);
-        for (index, stream) in streams.iter().enumerate() {
+        for (index, stream) in (0..).zip(streams) {
             draft.place_stream(index, stream)?;
         }
         let directory = draft.setup_fd(settings.directory_fd())?;
@@ -93,9 +95,9 @@ impl Layout {
         Ok(draft.solve([directory, terminal, foreground], relocation))
     }
 
-    /// The sources that a start takes from its `ends`, with indices from [`FIRST_SOURCE`] on.
-    pub(crate) fn sources(&self) -> &[Fd] {
-        self.relocation.as_ref().map_or(&[], |relocation| &relocation.sources)
+    /// The numbers of the plan's `ends` that are known before a start. The others are -1.
+    pub(crate) fn known_ends(&self) -> [Fd; ROOM] {
+        self.relocation.as_ref().map_or(NO_ENDS, Relocation::ends)
     }
 }
 
@@ -112,7 +114,8 @@ struct Draft<'d> {
 
 impl<'d> Draft<'d> {
     fn new(settings: &Settings<'_>, descriptors: &'d Descriptors) -> Self {
-        let mappings = settings.mappings.iter().map(|(source, target)| (*target, source.as_raw_fd()));
+        let mappings =
+            settings.mappings.iter().map(|(source, target)| (*target, Source::Fd(source.as_raw_fd())));
         Self {
             descriptors,
             mappings: mappings.collect(),
@@ -124,21 +127,21 @@ impl<'d> Draft<'d> {
         }
     }
 
-    fn place_stream(&mut self, index: usize, stream: &Stream) -> Result<(), SpawnError> {
-        let fd = STANDARD[index];
+    fn place_stream(&mut self, index: u8, stream: &Stream) -> Result<(), SpawnError> {
+        let fd = Fd::from(index);
         let source = match stream {
             Stream::Stay | Stream::Mapped => return Ok(()),
             Stream::Vacate => {
                 self.vacated.push(fd);
                 return Ok(());
             }
-            Stream::Share => fd,
-            Stream::Null => self.null()?,
+            Stream::Share => Source::Fd(fd),
+            Stream::Null => Source::Fd(self.null()?),
             Stream::Piped => {
-                self.piped[index] = true;
-                stand_in(fd)
+                self.piped[usize::from(index)] = true;
+                Source::SpawnFd(index)
             }
-            Stream::From(source) => *source,
+            Stream::From(source) => Source::Fd(*source),
         };
         self.mappings.insert(fd, source);
         Ok(())
@@ -199,18 +202,26 @@ impl<'d> Draft<'d> {
     }
 
     fn overwrites(&self, fd: Fd) -> bool {
-        self.mappings.get(&fd).is_some_and(|&from| from != fd) || self.vacated.contains(&fd)
+        self.mappings.get(&fd).is_some_and(|&from| from != Source::Fd(fd)) || self.vacated.contains(&fd)
     }
 
     fn solve(mut self, setup_fds: [Option<Fd>; 3], relocation: Option<Relocation>) -> Layout {
-        let is_relocated = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd)).is_some();
+        let place = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd));
+        let source = |fd: Fd| place(fd).map_or(Source::Fd(fd), Source::SpawnFd);
+        for from in self.mappings.values_mut() {
+            if let Source::Fd(fd) = *from {
+                *from = source(fd);
+            }
+        }
         let (relocated, stay): (Vec<Fd>, Vec<Fd>) =
-            self.descriptors.kept.iter().copied().partition(|&fd| is_relocated(fd));
-        self.mappings.extend(relocated.into_iter().map(|fd| (fd, fd)));
-        let source = |fd| source(fd, relocation.as_ref());
+            self.descriptors.kept.iter().copied().partition(|&fd| place(fd).is_some());
+        self.mappings.extend(relocated.into_iter().map(|fd| (fd, source(fd))));
+        let known_ends = relocation.as_ref().map_or(NO_ENDS, Relocation::ends);
+        let mut moves = moves::order(&self.mappings, &known_ends);
+        moves.extend(self.vacated.iter().copied().map(Move::Close));
         let [directory, terminal, foreground] = setup_fds.map(|setup_fd| setup_fd.map(source));
         Layout {
-            moves: self.moves(source),
+            moves,
             placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
             inherit: stay,
             directory,
@@ -222,31 +233,6 @@ impl<'d> Draft<'d> {
             _held: self.held,
         }
     }
-
-    fn moves(&self, source: impl Fn(Fd) -> Source) -> Vec<Move> {
-        let solved = moves::order(&self.mappings).into_iter().map(|step| match step {
-            Move::Copy { from: Source::Fd(from), to } => Move::Copy { from: source(from), to },
-            Move::SaveTemp(Source::Fd(from)) => Move::SaveTemp(source(from)),
-            Move::ClearCloexec(fd) => match source(fd) {
-                Source::Fd(_) => step,
-                from @ Source::SpawnFd(_) => Move::Copy { from, to: fd },
-            },
-            other => other,
-        });
-        solved.chain(self.vacated.iter().copied().map(Move::Close)).collect()
-    }
 }
 
 const STANDARD: [Fd; 3] = [0, 1, 2];
-
-/// The placeholder for a stream's pipe while the moves are ordered. No descriptor has this number.
-const fn stand_in(stream: Fd) -> Fd {
-    -1 - stream
-}
-
-/// Resolves a number in the ordered moves.
-fn source(fd: Fd, relocation: Option<&Relocation>) -> Source {
-    let stream = u8::try_from(-1 - fd).ok();
-    let place = stream.or_else(|| relocation.and_then(|relocation| relocation.place(fd)));
-    place.map_or(Source::Fd(fd), Source::SpawnFd)
-}

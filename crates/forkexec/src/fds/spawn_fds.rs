@@ -21,8 +21,6 @@ pub(crate) struct SpawnFds {
     low_fds: [Option<LowFd<'static>>; ROOM],
 }
 
-const NONE: Fd = -1;
-
 /// The names of the pipes in error messages.
 pub(crate) const STREAMS: [&str; 3] =
     ["the pipe of standard input", "the pipe of standard output", "the pipe of standard error"];
@@ -32,8 +30,8 @@ impl SpawnFds {
     /// because its moves were ordered without knowing them.
     pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
         let mut spawn_fds = Self {
-            numbers: [NONE; ROOM],
-            before: [NONE; ROOM],
+            numbers: layout.known_ends(),
+            before: layout.known_ends(),
             child_ends: [None, None, None],
             parent_ends: [None, None, None],
             low_fds: [const { None }; ROOM],
@@ -44,9 +42,6 @@ impl SpawnFds {
             spawn_fds.before[index] = child_ends.as_raw_fd();
             spawn_fds.child_ends[index] = Some(child_ends);
             spawn_fds.parent_ends[index] = Some(parent_ends);
-        }
-        for (place, &source) in spawn_fds.before[FIRST_SOURCE..].iter_mut().zip(layout.sources()) {
-            *place = source;
         }
         spawn_fds.numbers = spawn_fds.before;
         if let Some(relocation) = layout.relocation.as_ref().filter(|_| system::shares_table()) {

@@ -1,10 +1,10 @@
 //! The choice of sources that are relocated to low numbers.
 
 use super::Draft;
-use super::{FIRST_SOURCE, ROOM_FOR_SOURCES};
+use super::{FIRST_SOURCE, NO_ENDS, ROOM, ROOM_FOR_SOURCES};
 use crate::fds::low_fds::{self, HIGH};
 use crate::sys::{fd, system};
-use forkexec_core::Fd;
+use forkexec_core::{Fd, Source};
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
@@ -27,8 +27,13 @@ impl Relocation {
     pub(super) fn choose(draft: &Draft<'_>, setup_fds: &[Option<Fd>]) -> Self {
         let kept = draft.descriptors.kept.iter().copied();
         let setup_fds = setup_fds.iter().copied().flatten();
-        let needed: BTreeSet<Fd> = draft.mappings.values().copied().chain(kept).chain(setup_fds).collect();
-        if !needed.is_empty() {
+        let mapped = draft.mappings.values().filter_map(|from| match *from {
+            Source::Fd(fd) => Some(fd),
+            Source::SpawnFd(_) => None,
+        });
+        let needed: BTreeSet<Fd> = mapped.chain(kept).chain(setup_fds).collect();
+        // A pipe that a start opens may get a high number, too.
+        if !draft.mappings.is_empty() || !needed.is_empty() {
             low_fds::reserve_first();
         }
         let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();
@@ -47,6 +52,13 @@ impl Relocation {
             highest_kept: sources.iter().copied().find(is_kept),
             sources,
         }
+    }
+
+    /// Returns the numbers in `ends` of sources that a start does not relocate. A pipe has none before a start.
+    pub(super) fn ends(&self) -> [Fd; ROOM] {
+        let mut ends = NO_ENDS;
+        ends[FIRST_SOURCE..].iter_mut().zip(&self.sources).for_each(|(end, &source)| *end = source);
+        ends
     }
 
     /// Returns the index of a source in `ends`.
