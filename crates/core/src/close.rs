@@ -93,6 +93,29 @@ pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
     Ok(Closed { by: Closer::Loop, bulk_refused })
 }
 
+/// Closes the descriptors at or above `first` that are not kept, by one means and no other.
+///
+/// # Errors
+///
+/// [`Unlisted`] if a descriptor may still be open.
+pub fn close_by<B: Backend + ?Sized>(
+    backend: &B,
+    by: Closer,
+    first: Fd,
+    keep: KeepList<'_>,
+) -> Result<(), Unlisted> {
+    match by {
+        Closer::Nothing => Ok(()),
+        Closer::Bulk => close_gaps(backend, first, keep, None).map_err(Unlisted::Refused),
+        Closer::Enumerator(index) => {
+            let enumerator = backend.enumerators().get(usize::from(index));
+            let enumerator = enumerator.ok_or(Unlisted::Refused(Errno::NOSYS))?;
+            close_until_none_is_listed(backend.sys(), *enumerator, first, keep)
+        }
+        Closer::Loop => close_each(backend, first, keep, 0).map_err(Unlisted::Refused),
+    }
+}
+
 fn close_gaps<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,

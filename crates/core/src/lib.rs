@@ -46,7 +46,8 @@ pub use backend::{Backend, Capabilities, GroupList, Operation};
 pub use bulk::{BulkRefusal, close_gap_by_number};
 pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
 pub use close::{
-    CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_except, close_numbers, loop_bound,
+    CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_by, close_except, close_numbers,
+    loop_bound,
 };
 pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;

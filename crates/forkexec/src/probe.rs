@@ -1,20 +1,21 @@
-//! What this kernel, and the container around it, let a program do: tried for real, not looked up.
+//! A probe of what the kernel, and the container around it, let a program do.
 //!
-//! A version number does not tell whether a seccomp filter refuses `close_range`, whether `/proc` is the kernel's own, or
-//! how long a loop over all descriptors takes. So each means is tried in a process of its own, which may be killed for
-//! the try. Nothing that is found out here changes how commands are started.
+//! A version number does not tell whether a seccomp filter refuses `close_range`, whether `/proc` is a procfs, or how long a
+//! loop over all descriptors takes. So the probe tries each means, in a child of its own, because a filter may kill the process that
+//! tries it. The results do not change how commands are started.
 
 mod run;
 
 use crate::sys::android::Android;
 use crate::sys::backend::{self, backend};
 use crate::sys::system::{self, launchers};
-use forkexec_core::{Backend, Capabilities, Sys};
-use forkexec_core::{CloseStrategy, Errno, Operation, SpawnMethod};
+use forkexec_core::{
+    Backend, Capabilities, CloseStrategy, Closer, Errno, KeepList, Operation, SpawnMethod, Sys, close_by,
+};
 use run::Tried;
 use std::time::Duration;
 
-/// What this system has, as data: nothing is tried, and no container is asked.
+/// Returns what this system has, as data. It tries nothing, so that a container or a filter makes no difference.
 ///
 /// # Examples
 ///
@@ -26,11 +27,12 @@ pub fn capabilities() -> &'static Capabilities {
     backend::capabilities()
 }
 
-/// Returns true if the running release has the operation. A command that asks for one that is missing is refused before
-/// anything starts ([`Error::Unsupported`](crate::Error::Unsupported)).
+/// Returns true if the running release has the operation. If a command needs a missing one, it fails with
+/// [`Error::Unsupported`](crate::Error::Unsupported) before anything starts.
 ///
-/// [`capabilities`] names the operations of the latest release; `no_new_privs` is missing on FreeBSD before 14. The answer
-/// comes from a call that changes nothing. Linux has all of them since 3.5, and is not asked: a filter may trap the question.
+/// [`capabilities`] names the operations of the latest release. `no_new_privs` is missing on FreeBSD before 14. The answer
+/// comes from a call that changes nothing. Linux has all operations since 3.5, and no call is made there, because a filter may
+/// trap it.
 ///
 /// # Examples
 ///
@@ -48,16 +50,16 @@ pub fn supports(operation: Operation) -> bool {
     backend::has(operation)
 }
 
-/// Tries each way of closing descriptors and of starting a child, and says what happened.
+/// Tries each means of closing descriptors and of starting a child, and returns the outcomes.
 ///
-/// Each is tried in a throw-away child, one after the other, which takes a few milliseconds; where only the loop is left
-/// and the descriptor limit is high, some hundred. The children are made by fork(2), whatever the launcher in use is.
+/// Each trial runs in a child of its own, one after the other. All together take a few milliseconds, or some hundred if the
+/// descriptor limit is high and only the loop works. The children are made by fork(2), whatever launcher is in use.
 ///
-/// No other function of this crate makes a process that was not asked for. After `unshare(CLONE_NEWPID)`, call this only once
-/// the new namespace has a process that stays: otherwise a throw-away child becomes its init, and its end closes the
-/// namespace.
+/// This is the only function of the crate that starts a process which the caller did not ask for. After
+/// `unshare(CLONE_NEWPID)`, call it only if the new namespace has a process that stays. Otherwise a child of the probe becomes
+/// its init, and the exit of that child closes the namespace.
 ///
-/// Where `SIGCHLD` is ignored, or other code waits for any child, [`Outcome::Died`] cannot name the signal.
+/// If `SIGCHLD` is ignored, or other code waits for any child, [`Outcome::Died`] cannot name the signal.
 ///
 /// # Examples
 ///
@@ -68,28 +70,29 @@ pub fn supports(operation: Operation) -> bool {
 /// for trial in &probe.trials {
 ///     println!("{}: {:?}", trial.name, trial.outcome);
 /// }
-/// let link = probe.first_link().ok_or("a child would get more than it was handed")?;
+/// let link = probe.first_link().ok_or("a child would inherit other descriptors")?;
 /// Command::new("true").close_strategy(link).status()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn probe() -> ProbeReport {
     let Capabilities { system, enumerators, .. } = *capabilities();
-    // SAFETY: each trial closes and launches in a child of its own. This function asks for limits alone.
+    // SAFETY: each trial closes and launches in a child of its own. This function itself only reads limits.
     let backend = unsafe { backend() };
     let android = system::android();
     let is_called = |name| android.as_ref().is_none_or(|android| !android.not_called.contains(&name));
-    let mut trials = Vec::new();
-    if let Some(name) = backend::bulk_closer() {
-        let outcome =
-            if is_called(name) { run::closing(backend, run::close_at_once) } else { Tried::NOT_CALLED };
-        trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Bulk), name));
-    }
-    for (index, &name) in enumerators.iter().enumerate() {
-        let outcome = run::closing(backend, |backend, keep| run::close_listed(backend, keep, index));
-        trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Enumerate), name));
-    }
-    let outcome = run::closing(backend, run::close_each);
-    trials.push(outcome.of(ProbeKind::Close(CloseStrategy::Loop), "loop"));
+    let bulk = backend.bulk_closer().map(|name| (CloseStrategy::Bulk, Closer::Bulk, name));
+    let listed = (0..)
+        .zip(enumerators)
+        .map(|(index, &name)| (CloseStrategy::Enumerate, Closer::Enumerator(index), name));
+    let means = bulk.into_iter().chain(listed).chain([(CloseStrategy::Loop, Closer::Loop, "loop")]);
+    let mut trials: Vec<Probe> = means
+        .map(|(link, by, name)| {
+            let close =
+                |backend: &_, keep: KeepList<'_>| close_by(backend, by, 3, keep).map_err(Outcome::from);
+            let tried = if is_called(name) { run::closing(backend, close) } else { Tried::NOT_CALLED };
+            tried.of(ProbeKind::Close(link), name)
+        })
+        .collect();
     // SAFETY: the plan of the trials names no descriptor.
     for launcher in unsafe { launchers() } {
         let method = launcher.method();
@@ -104,82 +107,83 @@ pub fn probe() -> ProbeReport {
     }
 }
 
-/// What [`probe`] found. What needs no trial is in [`capabilities`].
+/// The result of [`probe`]. [`capabilities`] has what needs no trial.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProbeReport {
-    /// The system that this crate was built for.
+    /// The system for which this crate was built.
     pub system: &'static str,
     /// The release of Android, if this is Android.
     pub android: Option<Android>,
-    /// What was tried. The ways of closing come first, in the order of the chain in which a child tries them.
+    /// The trials. Those of closing come first, in the order in which a child tries the means.
     pub trials: Vec<Probe>,
-    /// The hard limit of descriptors (`RLIMIT_NOFILE`), unless there is none.
+    /// The hard limit of descriptors (`RLIMIT_NOFILE`). `None` if there is no limit.
     pub descriptor_limit: Option<u64>,
-    /// How many numbers the loop would close one by one; `None` where they are so many that it refuses.
+    /// The number of descriptors that the loop closes one by one. `None` if there are so many that it refuses.
     pub loop_numbers: Option<u32>,
 }
 
-/// One means, and what came of trying it.
+/// The trial of one means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
-    /// What it is for.
+    /// The purpose of the means.
     pub kind: ProbeKind,
     /// Its name: a call, a directory, `loop`, or that of a launcher.
     pub name: &'static str,
-    /// What happened.
+    /// The outcome.
     pub outcome: Outcome,
-    /// How long it took, start and end of the throw-away child not counted.
+    /// The duration, without the start and the exit of the child that tried it.
     pub took: Duration,
 }
 
-/// What a means is for.
+/// The purpose of a means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProbeKind {
-    /// To close descriptors, as this link of the chain.
+    /// It closes descriptors, as this link of the chain.
     Close(CloseStrategy),
-    /// To start a child.
+    /// It starts a child.
     Spawn(SpawnMethod),
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It did what it should.
+    /// The means works.
     Works,
-    /// A call was refused. The next link of the chain takes over.
+    /// The kernel or a filter refused a call. A start falls back to the next link of the chain.
     Refused(Errno),
-    /// What lists the descriptors is not the live list: a plain directory, or something mounted over `/proc`. The next
-    /// link of the chain takes over.
+    /// The list of descriptors is not the kernel's: it is a plain directory, or another file system is mounted over `/proc`. A
+    /// start falls back to the next link of the chain.
     Untrusted,
-    /// A child that should have shared the parent's memory did not, as under an emulator. The next method is used.
+    /// The child had a copy of the parent's memory instead of sharing it, as under an emulator. A start falls back to the
+    /// next method.
     NotShared,
-    /// A sanitizer is part of this program, and would be misled. The next method is used.
+    /// The program contains a sanitizer, which a child that shares memory would mislead. A start falls back to the next method.
     Sanitizer,
-    /// It reported success, but a descriptor that it should close is still open, or one that it should keep is not: a filter
-    /// lets the call succeed without effect.
+    /// The means reported success, but a descriptor that it should close is still open, or one that it should keep is closed.
+    /// A filter can make a call succeed without effect.
     Leaks,
-    /// A call that only children make is trapped by a seccomp filter: SIGSYS ends the first child that makes it. The start
-    /// goes on with the next link of the chain, or the next method, and later starts do without the call.
+    /// A seccomp filter traps a call that only children make: SIGSYS ends the first child that makes it. The start falls back to
+    /// the next link of the chain, or to the next method, and later starts avoid the call.
     Trapped,
-    /// The call was not tried, and is never made, because the filter of this release of Android may trap it. The next link
-    /// of the chain takes over.
+    /// The call was not made, and never is, because the filter of this release of Android may trap it. A start falls back to the
+    /// next link of the chain.
     NotCalled,
-    /// Whoever tries it dies, mostly of a seccomp filter: by this signal, if the system told.
+    /// The process that tried it was killed, usually by a seccomp filter. The signal is `None` if the system did not tell.
     Died(Option<i32>),
-    /// It could not be tried: no throw-away child could be started.
+    /// The trial did not run, because no child could be started for it.
     NotRun(Errno),
 }
 
 impl ProbeReport {
-    /// The link of the chain from which closing works: what [`Command::close_strategy`] is to be given where it is
-    /// not the first one. `None` if a child would get more than it was handed, or none would start, from any link.
+    /// Returns the link of the chain from which closing works. If it is not the first one, pass it to
+    /// [`Command::close_strategy`]. `None` if from any link a child would inherit other descriptors, or not start.
     ///
-    /// A refusal or a trap is no reason to begin later, because the chain goes on by itself. A link that kills by another
-    /// signal, or that says it closed what it did not, is.
+    /// A refusal or a trap does not exclude a link, because the chain falls back by itself. A link is excluded if it
+    /// kills the child by another signal, or reports success without closing.
     ///
     /// [`Command::close_strategy`]: crate::Command::close_strategy
     pub fn first_link(&self) -> Option<CloseStrategy> {
@@ -188,13 +192,13 @@ impl ProbeReport {
             .find(|&link| self.closes_from(link))
     }
 
-    /// Whether a child can be started.
+    /// Returns true if a child can be started.
     pub fn starts(&self) -> bool {
         let launches = |trial: &&Probe| matches!(trial.kind, ProbeKind::Spawn(_));
         self.trials.iter().filter(launches).any(|trial| trial.outcome == Outcome::Works)
     }
 
-    /// What the chain comes to, if it begins with `link`: the first one that is not refused.
+    /// Returns true if the first link from `link` on that is not refused works.
     fn closes_from(&self, link: CloseStrategy) -> bool {
         let asked = |trial: &&Probe| matches!(trial.kind, ProbeKind::Close(this) if this >= link);
         let refused = |trial: &&Probe| {

@@ -1,37 +1,35 @@
-//! One trial: a throw-away child tries one thing and leaves the outcome in shared memory.
+//! One trial: a child tries one means and leaves the outcome in shared memory.
 //!
-//! The child is a copy of a process that may have threads. It allocates nothing, takes no lock and ends with `_exit(2)`. The
-//! parent waits for the child itself, and not for the end of a pipe, which another process may have copied.
+//! The child is a copy of a process that may have threads. It does not allocate or lock, and ends with `_exit(2)`. The parent
+//! waits for the child itself, and not for the end of a pipe, which another process may have copied.
 
 use super::{Outcome, Probe, ProbeKind};
 use crate::sys::system::LEARNS_OF_TRAPS;
-use forkexec_core::Errno;
 use forkexec_core::{
-    Backend, CStrArray, CloseStrategy, Exec, FallbackReason, Fd, KeepList, LaunchError, Launcher, Limit,
-    ParentSys, Plan, Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, close_except, fork,
+    Backend, CStrArray, Errno, Exec, FallbackReason, KeepList, LaunchError, Launcher, Limit, ParentSys, Plan,
+    Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, fork,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How a trial went, and how long it took.
+/// The outcome of a trial and its duration.
 pub(super) struct Tried {
     outcome: Outcome,
     nanoseconds: u64,
 }
 
 impl Tried {
-    /// Nothing was tried.
     pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
 
-    /// The whole trial, once its means has a name.
+    /// The result for the means of this name.
     pub(super) fn of(self, kind: ProbeKind, name: &'static str) -> Probe {
         Probe { kind, name, outcome: self.outcome, took: Duration::from_nanos(self.nanoseconds) }
     }
 }
 
-/// Tries `close`, which is to close everything from 3 up that is not in its keep list.
+/// Tries `close`, which must close all descriptors from 3 up that are not in its keep list.
 pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
     backend: &B,
     close: impl Fn(&B, KeepList<'_>) -> Result<(), Outcome>,
@@ -51,36 +49,16 @@ pub(super) fn closing<B: Backend<Sys: ParentSys> + ?Sized>(
     Tried { outcome: or_trapped(tried.outcome), ..tried }
 }
 
-/// Closes with the bulk call alone.
-pub(super) fn close_at_once<B: Backend + ?Sized>(backend: &B, keep: KeepList<'_>) -> Result<(), Outcome> {
-    keep.gaps(3).try_for_each(|gap| backend.close_gap(gap)).map_err(Outcome::Refused)
-}
-
-/// Closes what one enumerator lists.
-pub(super) fn close_listed<B: Backend + ?Sized>(
-    backend: &B,
-    keep: KeepList<'_>,
-    index: usize,
-) -> Result<(), Outcome> {
-    let sys = backend.sys();
-    let enumerator = backend.enumerators().get(index).ok_or(Outcome::Refused(Errno::NOSYS))?;
-    let mut close = |fd: Fd| {
-        if !keep.contains(fd) {
-            let _ = sys.close(fd);
+impl From<Unlisted> for Outcome {
+    fn from(unlisted: Unlisted) -> Self {
+        match unlisted {
+            Unlisted::Refused(errno) => Self::Refused(errno),
+            Unlisted::Untrusted => Self::Untrusted,
         }
-    };
-    enumerator.visit(sys, 3, &mut close).map_err(|unlisted| match unlisted {
-        Unlisted::Refused(errno) => Outcome::Refused(errno),
-        Unlisted::Untrusted => Outcome::Untrusted,
-    })
+    }
 }
 
-/// Closes every number, as the last link of the chain does.
-pub(super) fn close_each<B: Backend + ?Sized>(backend: &B, keep: KeepList<'_>) -> Result<(), Outcome> {
-    close_except(backend, 3, keep, CloseStrategy::Loop).map(drop).map_err(Outcome::Refused)
-}
-
-/// Tries a launcher with a plan that has nothing to exec: a child that comes so far as to miss it was started.
+/// Tries a launcher with a plan that has no program: a child that reports this was started.
 pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launcher: &dyn Launcher) -> Tried {
     let sys = backend.sys();
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
@@ -98,7 +76,7 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
             Err(LaunchError::ForkRequired(FallbackReason::Sanitizer)) => Err(Outcome::Sanitizer),
             Err(LaunchError::ForkRequired(_)) => Err(Outcome::NotShared),
             Err(LaunchError::Died { status, .. }) => Err(or_trapped(died(status))),
-            // Nothing was there to be executed.
+            // It cannot have executed a program.
             _ => Err(Outcome::Leaks),
         }
     })
@@ -108,7 +86,7 @@ fn died(status: Option<i32>) -> Outcome {
     Outcome::Died(status.and_then(|status| ExitStatus::from_raw(status).signal()))
 }
 
-/// A call that only children make may be trapped: the launcher loses a child and does without the call.
+/// If a filter traps a call that only children make, the launcher loses one child and avoids the call from then on.
 fn or_trapped(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Died(Some(libc::SIGSYS)) if LEARNS_OF_TRAPS => Outcome::Trapped,
@@ -116,7 +94,7 @@ fn or_trapped(outcome: Outcome) -> Outcome {
     }
 }
 
-/// Runs `trial` in a child. It returns how many nanoseconds the essential part took.
+/// Runs `trial` in a child. The trial returns the duration of its essential part in nanoseconds.
 fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn() -> Result<u64, Outcome>) -> Tried {
     let untried = |errno| Tried { outcome: Outcome::NotRun(errno), nanoseconds: 0 };
     let answer = match SharedMemory::<_, Answer>::new(sys) {
@@ -124,7 +102,7 @@ fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn() -> Result<u64, Outcome>) -
         Err(errno) => return untried(errno),
     };
     let life = |_| {
-        // A trial that is killed leaves no core dump.
+        // A killed trial leaves no core dump.
         let _ = sys.set_limit(Limit { resource: Resource::CORE, soft: 0, hard: 0 });
         answer.give(trial());
         0
@@ -140,7 +118,7 @@ fn in_a_child<S: ParentSys>(sys: &S, trial: impl Fn() -> Result<u64, Outcome>) -
     }
 }
 
-/// The outcome of a trial in shared memory. Zeroes mean that the child did not come so far.
+/// The outcome of a trial in shared memory. All zeroes mean that the child has not written it.
 #[derive(Default)]
 struct Answer {
     tag: AtomicU32,
@@ -173,7 +151,7 @@ impl Answer {
         self.tag.store(tag, Relaxed);
     }
 
-    /// `None` if the child ended before it gave an answer.
+    /// Returns `None` if the child ended before it wrote an outcome.
     fn tried(&self) -> Option<Tried> {
         let number = self.number.load(Relaxed);
         let errno = Errno::from_raw(number);
@@ -196,9 +174,9 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Errno, KeepList, Outcome, close_each, closing};
+    use super::{Answer, Errno, KeepList, Outcome, closing};
     use crate::sys::backend;
-    use forkexec_core::{Backend, ParentSys, Sys, fork};
+    use forkexec_core::{Backend, Closer, ParentSys, Sys, close_by, fork};
     use rstest::rstest;
     use std::time::{Duration, Instant};
 
@@ -243,14 +221,16 @@ mod tests {
 
     #[test]
     fn closer_that_closes_a_kept_fd_does_not_work() {
-        let tried = closing(backend(), |backend, _| close_each(backend, KeepList::EMPTY));
+        let tried = closing(backend(), |backend, _| {
+            close_by(backend, Closer::Loop, 3, KeepList::EMPTY).map_err(Outcome::from)
+        });
         assert_eq!(tried.outcome, Outcome::Leaks);
     }
 
     #[test]
     fn a_closer_that_kills_is_told_from_one_that_fails() {
         let tried = closing(backend(), |_, _| {
-            // SAFETY: ends the throw-away child.
+            // SAFETY: ends the child of the trial.
             unsafe { libc::raise(libc::SIGKILL) };
             Ok(())
         });
