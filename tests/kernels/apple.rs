@@ -123,7 +123,7 @@ fn with_standard(fds: &[Fd]) -> Vec<Fd> {
 #[case::limit_not_known(unlisted(crowded()).without_listings().refusing("descriptor_limit", Errno::PERM), Closer::Loop)]
 #[case::no_limit_known(
     unlisted(crowded()).without_listings().with_limit(u64::MAX).refusing("files_per_process", Errno::PERM), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] kernel: SimKernel,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[1_900])] keep: &[Fd],
@@ -153,7 +153,10 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::refused(usual().refusing("descriptor_list", Errno::NOMEM), Err(Unlisted::Refused(Errno::NOMEM)))]
 #[case::longer_than_the_buffer(usual().with_claimed_length(16_385), Err(Unlisted::Refused(Errno::IO)))]
 #[case::part_of_an_entry(usual().with_claimed_length(12), Err(Unlisted::Refused(Errno::IO)))]
-fn one_answer_holds_all_or_none_is_believed(#[case] kernel: SimKernel, #[case] answer: Result<(), Unlisted>) {
+fn list_is_believed_only_if_one_answer_holds_all(
+    #[case] kernel: SimKernel,
+    #[case] answer: Result<(), Unlisted>,
+) {
     let apple = Apple::new(kernel);
     let before = apple.sys().open_fds();
     let mut seen = Vec::new();
@@ -180,7 +183,7 @@ fn one_answer_holds_all_or_none_is_believed(#[case] kernel: SimKernel, #[case] a
 #[case::record_without_an_end(listed_as(&garbage(&[0xff; 24])), Err(Unlisted::Refused(Errno::IO)))]
 #[case::first_batch(usual().refusing("getdirentries64", Errno::PERM), Err(Unlisted::Refused(Errno::PERM)))]
 #[case::second_batch(usual().refusing_some("getdirentries64", 1..2, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
-#[case::the_end(usual().refusing_some("getdirentries64", 4..5, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
+#[case::end(usual().refusing_some("getdirentries64", 4..5, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
 fn directory_is_believed_only_if_devfs_lists_it_and_is_closed(
     #[case] kernel: SimKernel,
     #[case] answer: Result<(), Unlisted>,
@@ -198,14 +201,14 @@ fn directory_is_believed_only_if_devfs_lists_it_and_is_closed(
 #[rstest]
 #[case::usual(20_000, 184_320, Ok(65_536))]
 #[case::no_hard_limit(u64::MAX, 184_320, Ok(184_320))]
-#[case::hard_limit_below_the_system_s(100_000, 184_320, Ok(100_000))]
-#[case::system_s_below_the_hard_limit(1 << 40, 92_160, Ok(92_160))]
+#[case::hard_limit_below_the_system_limit(100_000, 184_320, Ok(100_000))]
+#[case::system_limit_below_the_hard_limit(1 << 40, 92_160, Ok(92_160))]
 #[case::highest_that_is_walked(u64::MAX, 1 << 20, Ok(1 << 20))]
 #[case::one_too_many(u64::MAX, 1 + (1 << 20), Err(Errno::OVERFLOW))]
 #[case::hard_limit_saves_it(70_000, 1 << 30, Ok(70_000))]
 #[case::more_than_a_descriptor(u64::MAX - 1, u64::MAX - 1, Err(Errno::OVERFLOW))]
 #[case::lowered_below_what_is_open(16, 16, Ok(65_536))]
-fn the_loop_ends_where_the_lower_of_two_limits_does(
+fn loop_ends_at_the_lower_of_two_limits(
     #[case] hard: u64,
     #[case] most: u64,
     #[case] bound: Result<Fd, Errno>,
@@ -215,13 +218,13 @@ fn the_loop_ends_where_the_lower_of_two_limits_does(
 }
 
 #[rstest]
-#[case::only_the_system_s(|it: SimKernel| it.refusing("descriptor_limit", Errno::PERM), 184_320)]
+#[case::only_the_system_limit(|it: SimKernel| it.refusing("descriptor_limit", Errno::PERM), 184_320)]
 #[case::only_the_hard_one(
     |it: SimKernel| it.with_limit(90_000).refusing("files_per_process", Errno::PERM), 90_000)]
 #[case::neither(
     |it: SimKernel| it.refusing("descriptor_limit", Errno::PERM).refusing("files_per_process", Errno::PERM), 65_536)]
-#[case::the_soft_one_says_nothing(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
-fn a_limit_that_may_not_be_asked_for_is_left_out(#[case] world: World, #[case] bound: Fd) {
+#[case::soft_limit_is_ignored(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
+fn unreadable_limit_is_ignored(#[case] world: World, #[case] bound: Fd) {
     assert_eq!(Apple::new(world(SimKernel::apple())).loop_bound(), Ok(bound));
 }
 
@@ -234,7 +237,7 @@ fn close_without_a_bound_on_time_is_an_error() {
 }
 
 #[rstest]
-fn exec_closes_all_but_what_is_kept_and_nothing_else_does(
+fn exec_alone_closes_all_but_the_kept_fds(
     #[values(usual(), crowded(), crowded().with_old_list(), unlisted(crowded()).without_listings())]
     kernel: SimKernel,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[1_900], &[3, 60, 499])] keep: &[Fd],
@@ -321,14 +324,14 @@ fn exec_that_does_not_close_is_retried_after_closing(
 #[case::list(|it: SimKernel| it, LIST)]
 #[case::directory(unlisted, DIRECTORY)]
 #[case::every_number(|it: SimKernel| unlisted(it).without_listings(), Closer::Loop)]
-fn owed_closing_falls_to_the_next_strategy_that_works(#[case] world: World, #[case] by: Closer) {
+fn owed_close_falls_back_to_the_next_working_strategy(#[case] world: World, #[case] by: Closer) {
     let child = Child::of(world(usual().refusing("exec_spawn", Errno::INVAL)), &keeping(&[60]));
     assert_eq!(child.closed, Some(Closed { by, bulk_refused: Some(Errno::INVAL) }));
     assert_eq!(child.fds(), Ok(with_standard(&[60])));
 }
 
 #[test]
-fn nothing_is_executed_while_what_is_owed_cannot_be_closed() {
+fn nothing_is_executed_if_the_owed_close_fails() {
     let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog", c"/bin/prog"], ..rich::exec() };
     let child = Child::of(kernel.refusing("exec_spawn", Errno::INVAL), &Plan { exec, ..keeping(&[60]) });
@@ -341,7 +344,7 @@ fn nothing_is_executed_while_what_is_owed_cannot_be_closed() {
 #[case::no_directory(Outcome::Fails(Errno::NOTDIR), &["exec_spawn(/first)", "exec_spawn(/bin/prog)"], Closer::Bulk)]
 #[case::not_allowed(
     Outcome::Fails(Errno::ACCES), &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
-#[case::a_directory(Outcome::Directory, &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
+#[case::directory(Outcome::Directory, &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
 fn only_a_missing_program_is_passed_over_without_closing(
     #[case] first: Outcome,
     #[case] execs: &[&str],
@@ -360,7 +363,7 @@ fn only_a_missing_program_is_passed_over_without_closing(
 #[case::too_long(Errno::TOOBIG, 2)]
 #[case::invalid(Errno::INVAL, 2)]
 #[case::loops(Errno::LOOP, 2)]
-fn the_errno_of_a_program_that_cannot_run_is_that_of_execve(#[case] errno: Errno, #[case] tries: usize) {
+fn failed_program_has_the_errno_of_execve(#[case] errno: Errno, #[case] tries: usize) {
     let kernel = usual().with_path(c"/bin/prog", Outcome::Fails(errno));
     let child = Child::of(kernel, &keeping(&[60]));
     let report = Report { stage: Stage::Exec, errno, operand: 0 };
@@ -368,7 +371,7 @@ fn the_errno_of_a_program_that_cannot_run_is_that_of_execve(#[case] errno: Errno
 }
 
 #[test]
-fn a_shell_that_runs_what_exec_does_not_know_gets_no_more() {
+fn shell_that_runs_a_script_gets_only_kept_fds() {
     let shell = forkexec_core::ShellFallback { shell: c"/bin/sh", argvs: &[rich::argv()] };
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog"], shell: Some(shell), ..rich::exec() };
     let kernel = usual().with_path(c"/bin/prog", Outcome::Fails(Errno::NOEXEC));
@@ -399,7 +402,7 @@ fn standard_stream_that_is_not_inherited_stays_closed(
 #[case::placed_and_vacated(&[Move::copy(70, 0), Move::Close(0)], &[1, 2])]
 #[case::vacated_and_placed(&[Move::Close(1), Move::copy(70, 1)], &[0, 1, 2])]
 #[case::swapped(&[Move::save(1), Move::copy(2, 1), Move::RestoreTemp(2)], &[0, 1, 2])]
-fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[case] open: &[Fd]) {
+fn last_move_decides_a_standard_stream(#[case] moves: &[Move], #[case] open: &[Fd]) {
     let child = Child::of(usual(), &Plan { moves, ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok([open, &[60]].concat()), Some(Closer::Bulk)));
 }
@@ -413,7 +416,7 @@ fn placed_standard_stream_is_open_whatever_the_parent_has(#[case] kernel: SimKer
 }
 
 #[test]
-fn a_standard_stream_that_is_only_the_parent_s_is_closed() {
+fn standard_stream_of_the_parent_alone_is_closed() {
     let child = Child::of(usual(), &Plan { parent_ends: &[1], ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok(vec![0, 2, 60]), Some(Closer::Bulk)));
 }
@@ -440,7 +443,7 @@ fn change_made_by_a_closure_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #
 }
 
 #[test]
-fn a_stream_that_a_closure_opens_is_handed_on() {
+fn stream_opened_by_a_closure_is_inherited() {
     let apple = Apple::new(usual().without_open(&[0]));
     let hook = || apple.sys().dup2(60, 0).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[]) };
@@ -451,7 +454,7 @@ fn a_stream_that_a_closure_opens_is_handed_on() {
 }
 
 #[test]
-fn a_limit_below_the_number_of_actions_is_one_launch_s_own() {
+fn low_limit_of_one_plan_affects_no_other() {
     let limits = [Limit { resource: Resource::NOFILE, soft: 3, hard: 3 }];
     let child = Child::of(usual(), &Plan { limits: &limits, ..keeping(&[60]) });
     assert_eq!(child.closed, Some(Closed { by: LIST, bulk_refused: Some(Errno::INVAL) }));
@@ -468,7 +471,7 @@ fn a_limit_below_the_number_of_actions_is_one_launch_s_own() {
 #[case::lower_limit(Some(Errno::INVAL), true)]
 #[case::no_memory_this_time(Some(Errno::NOMEM), true)]
 #[case::not_refused(None, true)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] again: bool) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] again: bool) {
     let apple = Apple::new(usual());
     let plan = keeping(&[60]);
     {
@@ -483,7 +486,7 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 #[case::from_a_list(Some(CloseStrategy::Enumerate), Some(LIST), vec![0, 1, 2, 60])]
 #[case::every_number(Some(CloseStrategy::Loop), Some(Closer::Loop), vec![0, 1, 2, 60])]
 #[case::not_at_all(None, None, left_inheritable())]
-fn a_plan_that_wants_another_way_gets_it(
+fn plan_gets_the_close_strategy_it_asks_for(
     #[case] close: Option<CloseStrategy>,
     #[case] by: Option<Closer>,
     #[case] fds: Vec<Fd>,
@@ -529,7 +532,7 @@ fn no_call_is_made_that_this_system_lacks() {
 }
 
 #[test]
-fn the_enumerators_are_the_ones_that_are_named() {
+fn capabilities_name_the_enumerators() {
     let apple = Apple::new(usual());
     let names: Vec<_> = apple.enumerators().iter().map(|it| it.name()).collect();
     assert_eq!((names.as_slice(), apple.capabilities().system), (CAPABILITIES.enumerators, "macOS"));
@@ -622,7 +625,7 @@ fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] refused: us
 }
 
 #[test]
-fn a_whole_plan_ends_in_the_exec_that_closes() {
+fn full_plan_ends_in_the_exec_that_closes() {
     let (result, log) = run_rich(rich_world(0));
     assert!(result.is_ok_and(|executed| executed.path.as_c_str() == c"/bin/prog"));
     let execs: Vec<_> =
@@ -632,7 +635,7 @@ fn a_whole_plan_ends_in_the_exec_that_closes() {
 }
 
 #[rstest]
-fn the_program_s_process_is_the_same_by_either_exec(#[values(0, 1, 2, 3)] refused: usize) {
+fn process_is_the_same_after_either_exec(#[values(0, 1, 2, 3)] refused: usize) {
     let (by_spawn, _) = run_rich(rich_world(0));
     let (other, _) = run_rich(rich_world(refused));
     let what = |result: Result<Executed, Report>| result.map(|it| (it.argv, it.env, it.files, it.process));

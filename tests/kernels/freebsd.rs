@@ -137,7 +137,7 @@ type World = fn() -> SimKernel;
 #[case::no_limit(|| unlisted(new()).with_limit(u64::MAX), Closer::Loop)]
 #[case::limit_not_known_on_dragonfly(
     || unlisted(dragonfly()).refusing("descriptor_limit", Errno::INVAL), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
@@ -157,7 +157,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::first_kept(&[3], &["release()", "close_range(4, 4294967295)"])]
 #[case::adjacent(&[60, 61], &["release()", "close_range(3, 59)", "close_range(62, 4294967295)"])]
 #[case::highest_possible(&[Fd::MAX], &["release()", "close_range(3, 2147483646)"])]
-fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &[&str]) {
+fn new_kernel_closes_each_gap_with_one_call(#[case] keep: &[Fd], #[case] calls: &[&str]) {
     let backend = Freebsd::new(new());
     assert!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().calls(), calls);
@@ -166,10 +166,10 @@ fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &
 #[rstest]
 #[case::nothing_kept(&[], &["closefrom(3)"])]
 #[case::first_kept(&[3], &["closefrom(4)"])]
-#[case::a_run(&RUN, &["closefrom(41)"])]
+#[case::run(&RUN, &["closefrom(41)"])]
 #[case::one_number_between(&[3, 5], &["close(4)", "closefrom(6)"])]
 #[case::two_gaps(&[4, 7], &["close(3)", "close(5)", "close(6)", "closefrom(8)"])]
-fn closefrom_is_asked_for_what_lies_above_the_last(
+fn closefrom_closes_above_the_last_kept_fd(
     #[case] keep: &[Fd],
     #[case] calls: &[&str],
     #[values(old, dragonfly)] world: World,
@@ -184,7 +184,7 @@ fn closefrom_is_asked_for_what_lies_above_the_last(
 #[rstest]
 #[case::highest_possible(&[Fd::MAX])]
 #[case::just_above_what_is_walked(&[LOOP_CEILING + 1])]
-fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
+fn gap_too_long_to_walk_is_closed_from_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
     let backend = Freebsd::new(world());
     let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
     let expected = Closed { by: Closer::Enumerator(0), bulk_refused: Some(Errno::OVERFLOW) };
@@ -193,7 +193,7 @@ fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(ol
 }
 
 #[test]
-fn the_longest_gap_that_is_walked_ends_below_the_ceiling() {
+fn longest_walked_gap_ends_below_the_ceiling() {
     let keep = [LOOP_CEILING];
     let backend = Freebsd::new(dragonfly().with_open(&[LOOP_CEILING - 1, LOOP_CEILING, LOOP_CEILING + 1]));
     let closed = close_except(&backend, 3, keep_list(&keep), CloseStrategy::Bulk).map(|closed| closed.by);
@@ -201,7 +201,7 @@ fn the_longest_gap_that_is_walked_ends_below_the_ceiling() {
 }
 
 #[rstest]
-fn a_bulk_call_refused_half_way_leaks_nothing(
+fn bulk_close_refused_half_way_leaks_nothing(
     #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR, CAPMODE)] errno: Errno,
     #[values(0, 1, 2)] gaps_closed: usize,
 ) {
@@ -254,11 +254,7 @@ fn named(names: &[&str]) -> Listing {
 #[case::dragonfly_longest_name(dragonfly, dragonfly_length(u16::MAX), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_record_cut_off(
     dragonfly, garbage(dragonfly_dirent, &dragonfly_dirent(b"44")[..9]), Unlisted::Refused(Errno::IO))]
-fn a_list_that_cannot_be_true_is_not_believed(
-    #[case] world: World,
-    #[case] list: Listing,
-    #[case] why: Unlisted,
-) {
+fn impossible_fd_list_is_not_believed(#[case] world: World, #[case] list: Listing, #[case] why: Unlisted) {
     let kernel = world().with_listing(&list);
     let before = kernel.open_fds();
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
@@ -275,8 +271,8 @@ fn a_list_that_cannot_be_true_is_not_believed(
 #[case::kind_unknown(|| new().refusing("file_system", Errno::IO), Unlisted::Untrusted)]
 #[case::first_batch(|| new().refusing("getdirentries", Errno::PERM), Unlisted::Refused(Errno::PERM))]
 #[case::second_batch(|| new().refusing_some("getdirentries", 1..2, INTEGRITY), Unlisted::Refused(INTEGRITY))]
-#[case::the_end(|| new().refusing_some("getdirentries", 5..6, Errno::IO), Unlisted::Refused(Errno::IO))]
-fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
+#[case::end(|| new().refusing_some("getdirentries", 5..6, Errno::IO), Unlisted::Refused(Errno::IO))]
+fn failed_enumeration_is_an_error_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
     let kernel = world();
     let before = kernel.open_fds();
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
@@ -334,9 +330,9 @@ fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
 #[case::only_the_standard_streams(&[], Ok(3))]
 #[case::far_up(&[HIGHEST], Ok(HIGHEST + 1))]
 #[case::above_a_lowered_limit(&[900_000], Ok(900_001))]
-#[case::the_last_that_is_asked_for(&[LOOP_CEILING - 1], Ok(LOOP_CEILING))]
+#[case::last_below_the_ceiling(&[LOOP_CEILING - 1], Ok(LOOP_CEILING))]
 #[case::one_too_far(&[LOOP_CEILING], Err(Errno::OVERFLOW))]
-fn the_loop_ends_above_the_highest_that_is_open(
+fn loop_ends_above_the_highest_open_fd(
     #[case] open: &[Fd],
     #[case] bound: Result<Fd, Errno>,
     #[values(64, u64::MAX)] limit: u64,
@@ -349,7 +345,7 @@ fn the_loop_ends_above_the_highest_that_is_open(
 #[case::usual(20_000, Ok(65_536))]
 #[case::above_the_floor(70_000, Ok(70_000))]
 #[case::huge(1 << 30, Err(Errno::OVERFLOW))]
-fn the_loop_ends_where_the_limit_does_if_nothing_counts(
+fn loop_ends_at_the_limit_without_a_count(
     #[case] limit: u64,
     #[case] bound: Result<Fd, Errno>,
     #[values(SimKernel::dragonfly, || SimKernel::freebsd(FREEBSD_14_3).refusing("open_count", Errno::NOENT))]
@@ -372,7 +368,7 @@ fn descriptor_query_that_fails_is_an_error_and_not_the_end() {
 }
 
 #[test]
-fn the_parent_asks_for_the_release_once_before_a_launch() {
+fn parent_reads_the_release_once_before_a_launch() {
     let backend = Freebsd::new(new());
     for _ in 0..3 {
         backend.before_launch();
@@ -385,14 +381,14 @@ fn the_parent_asks_for_the_release_once_before_a_launch() {
 }
 
 #[test]
-fn a_release_that_was_refused_is_asked_for_again() {
+fn refused_release_is_read_again() {
     let backend = Freebsd::new(new().refusing_some("release", 0..1, Errno::NOMEM));
     let by = || close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!([by(), by()], [Ok(Closer::Enumerator(0)), Ok(Closer::Bulk)]);
 }
 
 #[test]
-fn dragonfly_is_asked_for_no_release() {
+fn dragonfly_reads_no_release() {
     let backend = Freebsd::new(dragonfly());
     backend.before_launch();
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).expect("nothing is refused");
@@ -410,7 +406,7 @@ fn dragonfly_is_asked_for_no_release() {
 #[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
 #[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Freebsd::new(SimKernel::freebsd(FREEBSD_14_3));
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     assert_eq!(backend.first_link(), next);
@@ -422,9 +418,9 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 #[rstest]
 #[case::freebsd_12_1(old, false, 1)]
 #[case::freebsd_14_3(new, true, 1)]
-#[case::not_told(|| new().refusing("no_new_privs", CAPMODE), true, 1)]
+#[case::unknown(|| new().refusing("no_new_privs", CAPMODE), true, 1)]
 #[case::dragonfly(dragonfly, false, 0)]
-fn an_operation_that_the_release_lacks_is_known_before(
+fn operation_that_the_release_lacks_is_known_before(
     #[case] world: World,
     #[case] has: bool,
     #[case] asked: usize,
@@ -442,7 +438,7 @@ fn an_operation_that_the_release_lacks_is_known_before(
 #[case::freebsd_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
 #[case::freebsd_14_3(new, Some("close_range"))]
 #[case::dragonfly(dragonfly, Some("closefrom"))]
-fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Option<&str>) {
+fn closer_is_named_after_its_call(#[case] world: World, #[case] name: Option<&str>) {
     let backend = Freebsd::new(world());
     let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).expect("one link closes");
     assert_eq!((closed.by == Closer::Bulk, backend.bulk_closer()), (name.is_some(), name));
@@ -455,7 +451,7 @@ fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Opt
 #[case::done(None, Ok(()))]
 #[case::before_14(Some(Errno::INVAL), Err(Errno::NOSYS))]
 #[case::traced(Some(Errno::PERM), Err(Errno::PERM))]
-fn a_kernel_without_no_new_privs_says_that_it_has_no_such_thing(
+fn kernel_without_no_new_privs_fails_with_enosys(
     #[case] refusal: Option<Errno>,
     #[case] answer: Result<(), Errno>,
 ) {
@@ -467,7 +463,7 @@ fn a_kernel_without_no_new_privs_says_that_it_has_no_such_thing(
 #[case::done(None, libc::SIGTERM, Ok(()))]
 #[case::no_signal(None, 0x1000, Err(Errno::INVAL))]
 #[case::refused(Some(Errno::PERM), libc::SIGTERM, Err(Errno::PERM))]
-fn the_signal_at_the_parent_s_death_is_asked_for(
+fn death_signal_is_requested(
     #[case] refusal: Option<Errno>,
     #[case] signal: i32,
     #[case] answer: Result<(), Errno>,
@@ -483,7 +479,7 @@ fn the_signal_at_the_parent_s_death_is_asked_for(
 #[rstest]
 #[case::freebsd(new, "FreeBSD", Some("close_range"), true)]
 #[case::dragonfly(dragonfly, "DragonFly", Some("closefrom"), false)]
-fn each_system_claims_what_it_has(
+fn capabilities_match_each_system(
     #[case] world: World,
     #[case] system: &str,
     #[case] bulk: Option<&str>,

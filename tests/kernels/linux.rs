@@ -68,7 +68,7 @@ fn with_length(mut record: Vec<u8>, length: u16) -> Vec<u8> {
 #[case::no_proc(|it: SimKernel| it.refusing("close_range", Errno::NOSYS).without_listings(), Closer::Loop)]
 #[case::limit_not_known(
     |it: SimKernel| refusing_all(it, Errno::PERM).refusing("descriptor_limit", Errno::PERM), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
@@ -138,7 +138,7 @@ fn bulk_close_refused_half_way_leaks_nothing(
 }
 
 #[test]
-fn a_table_that_is_full_is_closed_by_the_loop() {
+fn full_table_is_closed_by_the_loop() {
     let full = |kernel: SimKernel| kernel.with_process(|it| it.limits.values_mut().for_each(|it| it.0 = 3));
     let backend = Linux::new(full(crowded()).refusing("close_range", Errno::PERM));
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
@@ -175,7 +175,7 @@ fn close_without_a_bound_on_time_is_an_error() {
 #[case::none_at_all(u64::MAX, None, Ok(1 << 20))]
 #[case::none_but_the_system_says_one(u64::MAX, Some(70_000), Ok(70_000))]
 #[case::none_and_the_system_says_a_huge_one(u64::MAX, Some(1 << 31), Err(Errno::OVERFLOW))]
-fn the_loop_ends_where_the_limit_does(
+fn loop_ends_at_the_limit(
     #[case] hard: u64,
     #[case] open_max: Option<u64>,
     #[case] bound: Result<Fd, Errno>,
@@ -185,7 +185,7 @@ fn the_loop_ends_where_the_limit_does(
 }
 
 #[test]
-fn a_limit_that_may_not_be_asked_for_is_the_system_s() {
+fn unreadable_limit_is_the_systems() {
     let kernel = SimKernel::new().with_open_max(100_000).refusing("descriptor_limit", Errno::PERM);
     assert_eq!(loop_bound(&kernel), Ok(100_000));
 }
@@ -218,7 +218,7 @@ fn each_gap_is_one_call(#[case] keep: &[Fd], #[case] calls: &[&str]) {
 #[case::fallback_after_one_gap(CloseStrategy::Bulk, 1)]
 #[case::enumerate_at_once(CloseStrategy::Enumerate, 0)]
 #[case::loop_at_once(CloseStrategy::Loop, 0)]
-fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] bulk: usize) {
+fn strategies_before_the_first_are_not_tried(#[case] link: CloseStrategy, #[case] bulk: usize) {
     let backend = Linux::new(crowded().refusing("close_range", Errno::NOSYS).without_listings());
     let closed = close_except(&backend, 3, keep_list(&[60]), link).map(|closed| closed.by);
     let asked = ["close_range", "open_directory"].map(|name| backend.sys().calls_of(name).len());
@@ -258,9 +258,9 @@ fn visitor_may_close_each_descriptor_it_gets() {
 #[case::first_batch(|it: SimKernel| it.refusing("getdents64", Errno::PERM), Unlisted::Refused(Errno::PERM))]
 // Faults: F2
 #[case::second_batch(|it: SimKernel| it.refusing_some("getdents64", 1..2, Errno::IO), Unlisted::Refused(Errno::IO))]
-#[case::the_end(|it: SimKernel| it.refusing_some("getdents64", 3..4, Errno::IO), Unlisted::Refused(Errno::IO))]
+#[case::end(|it: SimKernel| it.refusing_some("getdents64", 3..4, Errno::IO), Unlisted::Refused(Errno::IO))]
 #[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(Errno::IO))]
-fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
+fn failed_enumeration_is_an_error_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
     let kernel = world(crowded());
     let before = kernel.open_fds();
     let listed = ProcSelfFd.visit(&kernel, 3, &mut |_| {});
@@ -276,7 +276,7 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
 #[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Linux::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     assert_eq!(backend.first_link(), next);
@@ -307,7 +307,7 @@ fn shared_table_is_unshared_above_the_highest_needed_fd(
 }
 
 #[rstest]
-fn a_refused_unsharing_close_is_followed_by_a_plain_unshare(
+fn refused_unsharing_close_falls_back_to_unshare(
     #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::NOMEM)] errno: Errno,
 ) {
     let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
@@ -320,7 +320,7 @@ fn a_refused_unsharing_close_is_followed_by_a_plain_unshare(
 #[rstest]
 #[case::of_the_flag("close_range_unshare")]
 #[case::of_the_call("close_range")]
-fn a_refusal_to_unshare_costs_once(
+fn refused_unshare_costs_once(
     #[case] call: &'static str,
     #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL)] errno: Errno,
 ) {
@@ -336,14 +336,14 @@ fn a_refusal_to_unshare_costs_once(
 
 /// Another time there may be memory.
 #[rstest]
-fn error_that_is_no_refusal_is_retried(#[values(Errno::NOMEM, Errno::MFILE)] errno: Errno) {
+fn other_errors_are_not_remembered_as_refusals(#[values(Errno::NOMEM, Errno::MFILE)] errno: Errno) {
     let backend = Linux::new(crowded().refusing("close_range_unshare", errno));
     assert_eq!([(); 2].map(|()| backend.own_table(60)), [Ok(false), Ok(false)]);
     assert_eq!(backend.sys().calls_of("close_range_unshare").len(), 2);
 }
 
 #[test]
-fn the_enumerators_have_the_names_that_are_told() {
+fn capabilities_name_the_enumerators() {
     let backend = Linux::new(crowded());
     let names: Vec<_> = backend.enumerators().iter().map(|it| it.name()).collect();
     assert_eq!(names, backend.capabilities().enumerators);
@@ -373,16 +373,13 @@ fn kept_descriptor_need_not_be_a_plain_file() {
 #[case::without_the_flag(|it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 4194304 1"), Some(true))]
 #[case::with_the_flag(|it: SimKernel| it.with_stat("101 (sh) Z 100 101 101 0 -1 4194368 1"), Some(false))]
 #[case::with_no_other_flag(|it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 64 1"), Some(false))]
-#[case::a_stranger_s_number(|it: SimKernel| it.with_stat("102 (sh) S 100 101 101 0 -1 64 1"), None)]
-#[case::a_stranger_s_child(|it: SimKernel| it.with_stat("101 (sh) S 99 101 101 0 -1 64 1"), None)]
+#[case::pid_of_another_process(|it: SimKernel| it.with_stat("102 (sh) S 100 101 101 0 -1 64 1"), None)]
+#[case::child_of_another_process(|it: SimKernel| it.with_stat("101 (sh) S 99 101 101 0 -1 64 1"), None)]
 #[case::cut_off(|it: SimKernel| it.with_stat("101 (sh) S 100 101"), None)]
 #[case::not_there(|it: SimKernel| it, None)]
 #[case::refused(
     |it: SimKernel| it.with_stat("101 (sh) S 100 101 101 0 -1 0 1").refusing("read_file", Errno::PERM), None)]
-fn whether_a_child_runs_its_program_is_told_or_is_not_known(
-    #[case] world: World,
-    #[case] answer: Option<bool>,
-) {
+fn exec_check_of_a_child_is_right_or_unknown(#[case] world: World, #[case] answer: Option<bool>) {
     let backend = Linux::new(world(SimKernel::new()));
     assert_eq!(backend.has_execed(101, 100), answer);
     assert_eq!(backend.sys().calls_of("read_file"), ["read_file(/proc/101/stat)"]);
@@ -390,7 +387,7 @@ fn whether_a_child_runs_its_program_is_told_or_is_not_known(
 
 /// The flag says otherwise: it is not looked at.
 #[test]
-fn two_calls_tell_of_a_child_that_runs_its_program() {
+fn two_calls_show_that_a_child_runs_its_program() {
     let kernel = SimKernel::new().with_stat("101 (sh) S 100 101 101 0 -1 64 1");
     let backend = Linux::new(kernel.refusing_some("join_no_group", 0..1, Errno::ACCES));
     assert_eq!(backend.has_execed(101, 100), Some(true));

@@ -74,7 +74,7 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
 #[case::good(|it: SimKernel| it, Closer::Bulk)]
 #[case::good_with_gaps_closed_whole_as_nothing_is_said_to_be_open(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO), Closer::Bulk)]
-#[case::good_with_gaps_closed_whole_as_the_highest_is_not_told(
+#[case::good_with_gaps_closed_whole_as_the_highest_is_unknown(
     |it: SimKernel| it.refusing("max_fd", Errno::INVAL), Closer::Bulk)]
 #[case::closem_unknown(|it: SimKernel| it.refusing("closem", Errno::INVAL), Closer::Enumerator(0))]
 #[case::closem_not_emulated(|it: SimKernel| it.refusing("closem", Errno::NOSYS), Closer::Enumerator(0))]
@@ -87,13 +87,13 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
     |it: SimKernel| refusing_both(it, Errno::NOSYS, NO_ERRNO), Closer::Loop)]
 #[case::neither_and_no_limit(
     |it: SimKernel| refusing_both(it, Errno::NOSYS, Errno::NOSYS).with_limit(u64::MAX), Closer::Loop)]
-#[case::neither_and_no_limit_but_the_system_s(
+#[case::neither_and_no_limit_but_the_system_limit(
     |it: SimKernel| refusing_both(it, Errno::NOSYS, NO_ERRNO).with_limit(u64::MAX).with_open_max(30_000),
     Closer::Loop)]
 #[case::neither_and_the_limit_is_not_known(
     |it: SimKernel| refusing_both(it, Errno::PERM, Errno::PERM).refusing("descriptor_limit", Errno::PERM),
     Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
@@ -136,7 +136,7 @@ fn closem_is_called_only_above_the_last_kept_fd(
 }
 
 #[test]
-fn a_table_with_nothing_to_close_is_no_error() {
+fn table_with_nothing_to_close_is_no_error() {
     let backend = Netbsd::new(SimKernel::new());
     let closed = close_except(&backend, 3, keep_list(&[4]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2]));
@@ -146,7 +146,7 @@ fn a_table_with_nothing_to_close_is_no_error() {
 #[case::by_closem(|it: SimKernel| it)]
 #[case::by_max_fd(|it: SimKernel| it.refusing("closem", Errno::NOSYS))]
 #[case::by_the_loop_to_max_fd(|it: SimKernel| it.refusing("closem", Errno::NOSYS).refusing_some("max_fd", 0..1, Errno::INTR))]
-fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
+fn limit_below_open_descriptors_hides_none(#[case] world: World) {
     let kernel = world(crowded().with_open(&[70_000]).with_limit(64));
     let backend = Netbsd::new(kernel);
     assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
@@ -155,8 +155,8 @@ fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
 
 #[rstest]
 #[case::all_of_them(&[0, 1, 2])]
-#[case::the_first(&[0])]
-#[case::the_last(&[2])]
+#[case::first(&[0])]
+#[case::last(&[2])]
 fn closed_standard_streams_make_no_difference(
     #[case] closed: &[Fd],
     #[values("closem", "max_fd")] refused: &str,
@@ -169,9 +169,9 @@ fn closed_standard_streams_make_no_difference(
 }
 
 #[rstest]
-#[case::a_static_dev_fd(Listing::plain(0..64))]
-#[case::a_live_proc(Listing::Live)]
-fn no_directory_is_read_whatever_is_there(#[case] listing: Listing) {
+#[case::static_dev_fd(Listing::plain(0..64))]
+#[case::live_proc(Listing::Live)]
+fn no_directory_is_ever_read(#[case] listing: Listing) {
     let kernel = refusing_both(crowded().with_listing(&listing), Errno::NOSYS, Errno::NOSYS);
     let backend = Netbsd::new(kernel);
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
@@ -277,7 +277,7 @@ fn every_open_descriptor_is_visited_and_none_below_the_first(#[case] kept: Fd) {
 #[case::not_asked_to_close(|it: SimKernel| it)]
 #[case::no_answer_the_second_time(|it: SimKernel| it.refusing_some("max_fd", 1..2, Errno::INTR))]
 #[case::nothing_open_the_second_time(|it: SimKernel| it.refusing_some("max_fd", 1..2, NO_ERRNO))]
-fn a_visitor_that_closes_nothing_is_handed_every_number_once(#[case] world: World) {
+fn visitor_that_closes_nothing_gets_each_number_once(#[case] world: World) {
     let mut seen = Vec::new();
     assert_eq!(MaxFd.visit(&world(crowded()), 3, &mut |fd| seen.push(fd)), Ok(()));
     assert!(seen.into_iter().eq((3..=HIGHEST).rev()));
@@ -307,7 +307,7 @@ fn kernel_without_open_descriptors_has_no_answer() {
 #[case::at_the_ceiling(LOOP_CEILING, Ok(()))]
 #[case::above_it(LOOP_CEILING + 1, Err(Unlisted::Untrusted))]
 #[case::far_above_it(Fd::MAX, Err(Unlisted::Untrusted))]
-fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer: Result<(), Unlisted>) {
+fn enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer: Result<(), Unlisted>) {
     let kernel = SimKernel::new().with_open(&[kept]);
     let mut visits = 0;
     let listed = MaxFd.visit(&kernel, 3, &mut |_| visits += 1);
@@ -321,25 +321,25 @@ fn an_enumeration_without_a_bound_is_not_begun(#[case] kept: Fd, #[case] answer:
 #[case::last_that_is_walked(|it: SimKernel| it.with_open(&[LOOP_CEILING - 1]), Ok(LOOP_CEILING))]
 #[case::one_too_high(|it: SimKernel| it.with_open(&[LOOP_CEILING]), Err(Errno::OVERFLOW))]
 #[case::highest_possible(|it: SimKernel| it.with_open(&[Fd::MAX]), Err(Errno::OVERFLOW))]
-#[case::an_unlimited_process(|it: SimKernel| it.with_open(&[90]).with_limit(u64::MAX), Ok(91))]
-#[case::a_huge_limit(|it: SimKernel| it.with_open(&[90]).with_limit(1 << 30), Ok(91))]
+#[case::unlimited_process(|it: SimKernel| it.with_open(&[90]).with_limit(u64::MAX), Ok(91))]
+#[case::huge_limit(|it: SimKernel| it.with_open(&[90]).with_limit(1 << 30), Ok(91))]
 #[case::nothing_open(|it: SimKernel| it.without_open(&[0, 1, 2]), Ok(65_536))]
 #[case::no_answer_so_the_limit(
     |it: SimKernel| it.refusing("max_fd", Errno::INVAL).with_limit(90_000), Ok(90_000))]
-#[case::no_answer_and_no_limit_so_the_system_s(
+#[case::no_answer_and_no_limit_so_the_system_limit(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(u64::MAX).with_open_max(80_000), Ok(80_000))]
 #[case::no_answer_at_all(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).refusing("descriptor_limit", Errno::PERM), Ok(LOOP_CEILING))]
 #[case::no_answer_and_a_huge_limit(
     |it: SimKernel| it.refusing("max_fd", NO_ERRNO).with_limit(1 << 30), Err(Errno::OVERFLOW))]
-fn close_loop_ends_above_the_highest_open_fd(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
+fn loop_ends_above_the_highest_open_fd(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
     assert_eq!(Netbsd::new(world(SimKernel::new())).loop_bound(), bound);
 }
 
 #[rstest]
 #[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
 #[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
+fn strategies_before_the_first_are_not_tried(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Netbsd::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
@@ -351,9 +351,9 @@ fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by:
 #[case::not_emulated(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
 #[case::denied(Some(Errno::PERM), CloseStrategy::Enumerate)]
 #[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
-#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
+#[case::gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Netbsd::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
@@ -370,14 +370,14 @@ fn operation_missing_on_netbsd_fails_without_a_call() {
 }
 
 #[test]
-fn the_capabilities_name_the_enumerators_in_their_order() {
+fn capabilities_name_the_enumerators() {
     let backend = Netbsd::new(SimKernel::new());
     let names: Vec<&str> = backend.enumerators().iter().map(|it| it.name()).collect();
     assert_eq!(names, backend.capabilities().enumerators);
 }
 
 #[test]
-fn a_gap_of_one_number_is_one_close() {
+fn gap_of_one_number_is_one_close() {
     let backend = Netbsd::new(crowded());
     let gap = Gap::new(7, 7).expect("it has one number");
     assert_eq!(backend.close_gap(gap), Ok(()));
@@ -388,7 +388,7 @@ fn a_gap_of_one_number_is_one_close() {
 #[case::good(|it: SimKernel| it)]
 #[case::without_closem(|it: SimKernel| it.refusing("closem", Errno::INVAL))]
 #[case::without_either(|it: SimKernel| refusing_both(it, Errno::INVAL, NO_ERRNO))]
-fn a_whole_plan_hands_over_exactly_what_was_asked(#[case] world: World) {
+fn full_plan_sets_exactly_the_requested_state(#[case] world: World) {
     let plan = Plan { no_new_privs: false, die_with_parent: None, ..rich::session_plan() };
     let backend = Netbsd::new(world(rich::kernel()));
     let recorder = Recorder::new(backend.sys()).with_channel(rich::CHANNEL);

@@ -72,11 +72,11 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
     |it: SimKernel| it.refusing("closefrom", Errno::NOSYS).refusing("open_count", Errno::INTR), Closer::Loop)]
 #[case::neither_and_no_limit(
     |it: SimKernel| refusing_both(it, Errno::NOSYS).with_limit(u64::MAX), Closer::Loop)]
-#[case::neither_and_no_limit_but_the_system_s(
+#[case::neither_and_no_limit_but_the_system_limit(
     |it: SimKernel| refusing_both(it, Errno::NOSYS).with_limit(u64::MAX).with_open_max(30_000), Closer::Loop)]
 #[case::neither_and_the_limit_is_not_known(
     |it: SimKernel| refusing_both(it, Errno::NOSYS).refusing("descriptor_limit", Errno::NOSYS), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
@@ -116,7 +116,7 @@ fn closefrom_is_asked_above_the_last_kept_only(
 #[case::nothing_is_open(&[], &[])]
 #[case::all_that_is_open_is_kept(&[3, 4], &[3, 4])]
 #[case::only_lower_ones_are_open(&[3], &[900])]
-fn ebadf_of_closefrom_says_that_all_is_done(#[case] open: &[Fd], #[case] keep: &[Fd]) {
+fn ebadf_of_closefrom_means_nothing_was_open(#[case] open: &[Fd], #[case] keep: &[Fd]) {
     let backend = Openbsd::new(SimKernel::new().with_open(open));
     let before = backend.sys().open_fds();
     let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
@@ -127,7 +127,7 @@ fn ebadf_of_closefrom_says_that_all_is_done(#[case] open: &[Fd], #[case] keep: &
 #[rstest]
 #[case::by_closefrom(|it: SimKernel| it)]
 #[case::by_the_count(|it: SimKernel| it.refusing("closefrom", Errno::NOSYS))]
-fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
+fn limit_below_open_descriptors_hides_none(#[case] world: World) {
     let backend = Openbsd::new(world(crowded().with_open(&[70_000]).with_limit(64)));
     assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
@@ -135,8 +135,8 @@ fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
 
 #[rstest]
 #[case::all_of_them(&[0, 1, 2])]
-#[case::the_first(&[0])]
-#[case::the_last(&[2])]
+#[case::first(&[0])]
+#[case::last(&[2])]
 fn closed_standard_streams_make_no_difference(
     #[case] closed: &[Fd],
     #[values("closefrom", "open_count")] refused: &str,
@@ -221,7 +221,7 @@ fn too_high_a_count_is_not_believed_and_ends_no_walk_early(#[case] miscount: Fd)
 }
 
 #[test]
-fn a_count_that_is_too_high_is_followed_by_the_loop() {
+fn too_high_a_count_is_followed_by_the_loop() {
     let backend = Openbsd::new(sparse().with_miscount(1));
     let closed =
         close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Enumerate).map(|closed| closed.by);
@@ -232,7 +232,7 @@ fn a_count_that_is_too_high_is_followed_by_the_loop() {
 #[case::none(-11)]
 #[case::fewer_than_none(-12)]
 #[case::fewer_than_the_standard_streams(-9)]
-fn a_count_below_what_is_open_at_first_is_not_believed(#[case] miscount: Fd) {
+fn too_low_a_count_is_not_believed(#[case] miscount: Fd) {
     let kernel = sparse().with_miscount(miscount);
     let mut visits = 0;
     let listed = CountedWalk.visit(&kernel, 3, &mut |_| visits += 1);
@@ -244,11 +244,11 @@ fn a_count_below_what_is_open_at_first_is_not_believed(#[case] miscount: Fd) {
 #[case::not_asked_below(|it: SimKernel| it.refusing("is_cloexec", Errno::NOSYS), Unlisted::Refused(Errno::NOSYS), 0)]
 #[case::not_asked_half_way(
     |it: SimKernel| it.refusing_some("is_cloexec", 5..6, Errno::INTR), Unlisted::Refused(Errno::INTR), 2)]
-#[case::an_open_one_is_said_to_be_closed(
+#[case::open_one_is_said_to_be_closed(
     |it: SimKernel| it.refusing_some("is_cloexec", 4..5, Errno::BADF), Unlisted::Untrusted, 7)]
-#[case::a_standard_stream_is_said_to_be_closed(
+#[case::standard_stream_is_said_to_be_closed(
     |it: SimKernel| it.refusing_some("is_cloexec", 0..1, Errno::BADF), Unlisted::Untrusted, 8)]
-fn a_walk_that_fails_says_so(#[case] world: World, #[case] why: Unlisted, #[case] visited: usize) {
+fn failed_walk_is_an_error(#[case] world: World, #[case] why: Unlisted, #[case] visited: usize) {
     let mut visits = 0;
     let listed = CountedWalk.visit(&world(sparse()), 3, &mut |_| visits += 1);
     assert_eq!((listed, visits), (Err(why), visited));
@@ -282,7 +282,7 @@ fn any_answer_of_all_calls_leaks_nothing(#[values("open_count", "is_cloexec")] n
 
 #[rstest]
 #[case::nothing_kept(&[])]
-#[case::a_gap_without_a_bound(&[60, Fd::MAX])]
+#[case::gap_without_a_bound(&[60, Fd::MAX])]
 fn close_without_a_bound_on_time_is_an_error(#[case] keep: &[Fd]) {
     let kernel = refusing_both(crowded(), Errno::PERM).with_limit(1 << 30);
     let backend = Openbsd::new(kernel);
@@ -318,7 +318,7 @@ fn kept_fd_too_far_up_is_an_error_if_the_limit_allows_it() {
 #[case::one_too_many(1 + (1 << 20), None, Err(Errno::OVERFLOW))]
 #[case::none_at_all(u64::MAX, None, Ok(LOOP_CEILING))]
 #[case::none_but_the_system_says_one(u64::MAX, Some(70_000), Ok(70_000))]
-fn the_loop_ends_where_the_limit_does(
+fn loop_ends_at_the_limit(
     #[case] hard: u64,
     #[case] open_max: Option<u64>,
     #[case] bound: Result<Fd, Errno>,
@@ -330,7 +330,7 @@ fn the_loop_ends_where_the_limit_does(
 #[rstest]
 #[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
 #[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
+fn strategies_before_the_first_are_not_tried(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Openbsd::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
@@ -341,9 +341,9 @@ fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by:
 #[case::promise_is_missing(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
 #[case::denied(Some(Errno::PERM), CloseStrategy::Enumerate)]
 #[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
-#[case::a_gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
+#[case::gap_too_long_this_time(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Openbsd::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
@@ -360,7 +360,7 @@ fn operation_missing_on_openbsd_fails_without_a_call() {
 }
 
 #[test]
-fn the_capabilities_name_the_enumerators_in_their_order() {
+fn capabilities_name_the_enumerators() {
     let backend = Openbsd::new(SimKernel::new());
     let names: Vec<&str> = backend.enumerators().iter().map(|it| it.name()).collect();
     assert_eq!(names, backend.capabilities().enumerators);
@@ -370,7 +370,7 @@ fn the_capabilities_name_the_enumerators_in_their_order() {
 #[case::good(|it: SimKernel| it)]
 #[case::without_closefrom(|it: SimKernel| it.refusing("closefrom", Errno::NOSYS))]
 #[case::without_either(|it: SimKernel| refusing_both(it, Errno::NOSYS))]
-fn a_whole_plan_hands_over_exactly_what_was_asked(#[case] world: World) {
+fn full_plan_sets_exactly_the_requested_state(#[case] world: World) {
     let plan = Plan { no_new_privs: false, die_with_parent: None, ..rich::session_plan() };
     let backend = Openbsd::new(world(rich::kernel()));
     let recorder = Recorder::new(backend.sys()).with_channel(rich::CHANNEL);

@@ -30,9 +30,9 @@ type World = fn(SimKernel) -> SimKernel;
 #[case::garbage(|it: SimKernel| it.with_listing(&Listing::Raw(vec![vec![0; 40]])), Closer::Loop)]
 #[case::empty(|it: SimKernel| it.with_listing(&Listing::Raw(vec![])), Closer::Loop)]
 #[case::no_limit(|it: SimKernel| it.without_listings().with_limit(u64::MAX), Closer::Loop)]
-#[case::no_limit_but_the_system_s(
+#[case::no_limit_but_the_system_limit(
     |it: SimKernel| it.without_listings().with_limit(u64::MAX).with_open_max(30_000), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &[19_999])] keep: &[Fd],
@@ -56,7 +56,7 @@ fn close_without_a_bound_on_time_is_an_error() {
 #[case::no_entry(Listing::Raw(vec![]), Err(Unlisted::Untrusted))]
 #[case::cut_off(Listing::Raw(vec![record(b"46")[..20].to_vec()]), Err(Unlisted::Refused(Errno::IO)))]
 #[case::live(Listing::Live, Ok(()))]
-fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
+fn list_is_believed_if_it_has_its_own_descriptor(
     #[case] listing: Listing,
     #[case] answer: Result<(), Unlisted>,
 ) {

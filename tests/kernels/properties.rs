@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_ring_of_any_length_is_turned_by_one(
+    fn ring_of_any_length_is_rotated_by_one(
         numbers in btree_set(3_i32..40, 0..12).prop_map(Vec::from_iter).prop_shuffle(), link in link()
     ) {
         let kernel = SimKernel::new().with_cloexec(&numbers).with_open(&[41, 70]);

@@ -121,7 +121,7 @@ fn real(sources: &[File]) -> (Kernel, Files) {
 }
 
 #[test]
-fn the_simulated_kernel_answers_as_the_real_one() {
+fn simulated_kernel_answers_like_the_real_one() {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         world::set_limit(libc::RLIMIT_NOFILE, LIMIT.cast_unsigned().into(), hard).expect("it is lowered");

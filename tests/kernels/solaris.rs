@@ -144,11 +144,11 @@ fn misstep(kernel: &SimKernel, keep: KeepList<'_>) -> Option<Call> {
     |it: SimKernel| it.with_listing(&Listing::plain(0..64)), CloseStrategy::Enumerate, Some(Closer::Loop))]
 #[case::list_denied(|it: SimKernel| it.refusing("getdents", PERM), CloseStrategy::Enumerate, Some(Closer::Loop))]
 #[case::list_breaks_off(|it: SimKernel| it.refusing_some("getdents", 1..9, IO), CloseStrategy::Enumerate, Some(Closer::Loop))]
-#[case::kind_not_told(|it: SimKernel| it.refusing("is_on_procfs", NOSYS), CloseStrategy::Enumerate, Some(Closer::Loop))]
-#[case::limit_not_told(|it: SimKernel| loop_only(it).refusing("descriptor_limit", PERM), CloseStrategy::Bulk, Some(Closer::Loop))]
-#[case::no_limit_but_the_system_s(
+#[case::kind_unknown(|it: SimKernel| it.refusing("is_on_procfs", NOSYS), CloseStrategy::Enumerate, Some(Closer::Loop))]
+#[case::limit_unknown(|it: SimKernel| loop_only(it).refusing("descriptor_limit", PERM), CloseStrategy::Bulk, Some(Closer::Loop))]
+#[case::no_limit_but_the_system_limit(
     |it: SimKernel| loop_only(it).with_limit(u64::MAX).with_open_max(30_000), CloseStrategy::Bulk, Some(Closer::Loop))]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] link: CloseStrategy,
     #[case] by: Option<Closer>,
@@ -192,8 +192,8 @@ fn close_from_is_asked_above_the_last_kept_only(
 #[case::one_more(68, Closer::Enumerator(0), Some(Errno::TOOBIG))]
 #[case::far_up(HIGHEST, Closer::Enumerator(0), Some(Errno::TOOBIG))]
 #[case::beyond_every_limit(Fd::MAX - 1, Closer::Enumerator(0), Some(Errno::TOOBIG))]
-#[case::the_highest_possible(Fd::MAX, Closer::Enumerator(0), Some(Errno::TOOBIG))]
-fn a_wide_gap_below_a_kept_descriptor_is_left_to_the_list(
+#[case::highest_possible(Fd::MAX, Closer::Enumerator(0), Some(Errno::TOOBIG))]
+fn wide_gap_below_a_kept_fd_is_closed_from_the_list(
     #[case] kept: Fd,
     #[case] by: Closer,
     #[case] bulk_refused: Option<Errno>,
@@ -217,7 +217,7 @@ fn calls_are_at_most_in_proportion_to_what_is_kept() {
 }
 
 #[rstest]
-fn a_bulk_call_refused_after_gaps_were_closed_leaks_nothing(
+fn bulk_close_refused_after_gaps_leaks_nothing(
     #[values(NOSYS, INVAL, PERM, INTR)] errno: Errno,
     #[values(&[60], &[30, 60, 90])] keep: &[Fd],
 ) {
@@ -242,7 +242,7 @@ fn a_bulk_call_refused_after_gaps_were_closed_leaks_nothing(
 #[case::record_without_a_nul(garbage(&with_length(dirent64(b"444444"), 24)))]
 #[case::record_cut_off(garbage(&dirent64(b"44")[..12]))]
 #[case::records_of_linux(Listing::Raw(vec![crate::sim::directory::record(b"44")]))]
-fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
+fn impossible_fd_list_is_not_believed(#[case] listing: Listing) {
     let backend = Solaris::new(without_bulk(crowded()).with_listing(&listing));
     let closed =
         close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Enumerate).map(|closed| closed.by);
@@ -257,11 +257,11 @@ fn a_list_that_cannot_be_true_is_not_believed(#[case] listing: Listing) {
 #[case::not_procfs(|it: SimKernel| it.with_listing(&Listing::plain(0..64)), Unlisted::Untrusted)]
 #[case::first_batch(|it: SimKernel| it.refusing("getdents", PERM), Unlisted::Refused(PERM))]
 #[case::second_batch(|it: SimKernel| it.refusing_some("getdents", 1..2, IO), Unlisted::Refused(IO))]
-#[case::the_end(|it: SimKernel| it.refusing_some("getdents", 3..4, IO), Unlisted::Refused(IO))]
+#[case::end(|it: SimKernel| it.refusing_some("getdents", 3..4, IO), Unlisted::Refused(IO))]
 // Faults: Q-solaris
 #[case::inode_too_large_for_a_small_form(|it: SimKernel| it.refusing("getdents", OVERFLOW), Unlisted::Refused(OVERFLOW))]
 #[case::garbage(|it: SimKernel| it.with_listing(&garbage(&[0; 24])), Unlisted::Refused(IO))]
-fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
+fn failed_enumeration_is_an_error_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
     let kernel = world(crowded());
     let before = kernel.open_fds();
     let listed = ProcSelfFd.visit(&kernel, 3, &mut |_| {});
@@ -272,7 +272,7 @@ fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: Worl
 #[rstest]
 #[case::lowest_free_above_many(&[])]
 #[case::below_the_first_visited(&[1])]
-#[case::the_first_visited(&[3])]
+#[case::first_visited(&[3])]
 #[case::among_the_visited(&[44])]
 fn enumerator_never_visits_its_own_directory(#[case] closed: &[Fd]) {
     let kernel = crowded().without_open(closed);
@@ -284,7 +284,7 @@ fn enumerator_never_visits_its_own_directory(#[case] closed: &[Fd]) {
 }
 
 #[test]
-fn a_visitor_may_close_all_it_is_handed() {
+fn visitor_may_close_each_descriptor_it_gets() {
     let kernel = crowded();
     let close = &mut |fd| {
         kernel.close(fd).expect("what is listed is open");
@@ -294,7 +294,7 @@ fn a_visitor_may_close_all_it_is_handed() {
 }
 
 #[test]
-fn the_list_is_read_until_a_pass_closes_nothing() {
+fn list_is_read_until_a_pass_closes_nothing() {
     let backend = Solaris::new(SimKernel::new().with_open(&[3, 5]));
     assert!(close_except(&backend, 3, keep_list(&[5]), CloseStrategy::Enumerate).is_ok());
     let read = |fd| [format!("is_on_procfs({fd})"), format!("getdents({fd})")];
@@ -308,14 +308,14 @@ fn the_list_is_read_until_a_pass_closes_nothing() {
 #[case::by_close_from(|it: SimKernel| it)]
 #[case::by_the_list(without_bulk)]
 #[case::by_the_loop(loop_only)]
-fn a_limit_lowered_below_open_descriptors_hides_none(#[case] world: World) {
+fn limit_below_open_descriptors_hides_none(#[case] world: World) {
     let backend = Solaris::new(world(crowded().with_open(&[65_535]).without_open(&[44]).with_limit(64)));
     assert!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().open_fds(), [0, 1, 2]);
 }
 
 #[test]
-fn a_table_that_is_full_is_closed_by_the_loop() {
+fn full_table_is_closed_by_the_loop() {
     let full = |kernel: SimKernel| kernel.with_process(|it| it.limits.values_mut().for_each(|it| it.0 = 3));
     let backend = Solaris::new(full(without_bulk(crowded())));
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
@@ -324,8 +324,8 @@ fn a_table_that_is_full_is_closed_by_the_loop() {
 
 #[rstest]
 #[case::all_of_them(&[0, 1, 2])]
-#[case::the_first(&[0])]
-#[case::the_last(&[2])]
+#[case::first(&[0])]
+#[case::last(&[2])]
 fn closed_standard_streams_make_no_difference(
     #[case] closed: &[Fd],
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
@@ -337,7 +337,7 @@ fn closed_standard_streams_make_no_difference(
 }
 
 #[test]
-fn a_table_with_nothing_to_close_is_no_error() {
+fn table_with_nothing_to_close_is_no_error() {
     let backend = Solaris::new(SimKernel::new());
     let closed = close_except(&backend, 3, keep_list(&[4]), CloseStrategy::Bulk).map(|closed| closed.by);
     assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2]));
@@ -349,7 +349,7 @@ fn a_table_with_nothing_to_close_is_no_error() {
 #[case::fstatvfs(2)]
 #[case::open(3)]
 #[case::getrlimit(4)]
-fn any_answer_of_a_call_leaks_nothing(
+fn any_result_of_a_call_leaks_nothing(
     #[case] call: usize,
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate)] link: CloseStrategy,
     #[values(&[60, 70], &[300])] keep: &[Fd],
@@ -414,18 +414,18 @@ fn close_without_a_bound_on_time_is_an_error(#[case] limit: u64) {
 #[case::low_limit_is_not_believed(|it: SimKernel| it.with_limit(256), Ok(65_536))]
 #[case::as_many_as_are_walked(|it: SimKernel| it.with_limit(1 << 20), Ok(LOOP_CEILING))]
 #[case::one_too_many(|it: SimKernel| it.with_limit((1 << 20) + 1), Err(Errno::OVERFLOW))]
-#[case::no_limit_so_the_system_s(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(80_000), Ok(80_000))]
-#[case::no_answer_so_the_system_s(
+#[case::no_limit_so_the_system_limit(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(80_000), Ok(80_000))]
+#[case::no_answer_so_the_system_limit(
     |it: SimKernel| it.refusing("descriptor_limit", PERM).with_open_max(80_000), Ok(80_000))]
 #[case::no_answer_at_all(|it: SimKernel| it.refusing("descriptor_limit", PERM), Ok(LOOP_CEILING))]
-fn the_loop_goes_to_the_hard_limit(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
+fn loop_ends_at_the_hard_limit(#[case] world: World, #[case] bound: Result<Fd, Errno>) {
     assert_eq!(Solaris::new(world(SimKernel::new())).loop_bound(), bound);
 }
 
 #[rstest]
 #[case::enumerate_at_once(CloseStrategy::Enumerate, Closer::Enumerator(0))]
 #[case::loop_at_once(CloseStrategy::Loop, Closer::Loop)]
-fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by: Closer) {
+fn strategies_before_the_first_are_not_tried(#[case] link: CloseStrategy, #[case] by: Closer) {
     let backend = Solaris::new(crowded());
     let closed = close_except(&backend, 3, keep_list(&[60]), link);
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
@@ -439,9 +439,9 @@ fn links_before_the_first_are_not_asked(#[case] link: CloseStrategy, #[case] by:
 #[case::denied(Some(PERM), CloseStrategy::Enumerate)]
 #[case::denied_otherwise(Some(ACCES), CloseStrategy::Enumerate)]
 #[case::interrupted(Some(INTR), CloseStrategy::Bulk)]
-#[case::a_gap_too_wide_this_time(Some(Errno::TOOBIG), CloseStrategy::Bulk)]
+#[case::gap_too_wide_this_time(Some(Errno::TOOBIG), CloseStrategy::Bulk)]
 #[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
     let backend = Solaris::new(SimKernel::new());
     assert_eq!(backend.first_link(), CloseStrategy::Bulk);
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
@@ -459,7 +459,7 @@ fn operation_missing_on_both_systems_fails_without_a_call() {
 }
 
 #[test]
-fn the_capabilities_name_the_enumerators_in_their_order() {
+fn capabilities_name_the_enumerators() {
     let backend = Solaris::new(SimKernel::new());
     let names: Vec<&str> = backend.enumerators().iter().map(|it| it.name()).collect();
     assert_eq!(names, backend.capabilities().enumerators);
@@ -470,7 +470,7 @@ fn the_capabilities_name_the_enumerators_in_their_order() {
 #[case::open_ended(Gap::new(7, Fd::MAX), Ok(()), &["close_from(7)"])]
 #[case::of_the_highest_number_alone(Gap::new(Fd::MAX, Fd::MAX), Ok(()), &["close_from(2147483647)"])]
 #[case::nearly_open_ended(Gap::new(7, Fd::MAX - 1), Err(Errno::TOOBIG), &[])]
-fn a_gap_is_closed_with_the_calls_that_fit_it(
+fn gap_is_closed_with_the_fitting_calls(
     #[case] gap: Option<Gap>,
     #[case] answer: Result<(), Errno>,
     #[case] calls: &[&str],
@@ -493,7 +493,7 @@ fn kept_descriptor_need_not_be_a_plain_file() {
 #[case::solaris(|it: SimKernel| it)]
 #[case::without_close_from(without_bulk)]
 #[case::without_either(loop_only)]
-fn a_whole_plan_hands_over_exactly_what_was_asked(#[case] world: World) {
+fn full_plan_sets_exactly_the_requested_state(#[case] world: World) {
     let plan = Plan { no_new_privs: false, die_with_parent: None, ..rich::session_plan() };
     let backend = Solaris::new(world(rich::kernel()));
     let recorder = Recorder::new(backend.sys()).with_channel(rich::CHANNEL);

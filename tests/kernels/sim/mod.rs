@@ -315,6 +315,6 @@ impl State {
 
 #[test]
 #[should_panic(expected = "`NAMES` in sim/call.rs lacks closeall")]
-fn a_call_that_no_suite_can_make_fail_is_an_error() {
+fn call_without_a_fault_name_panics() {
     let _ = SimKernel::new().call(Call::new("closeall"), |_| Ok(()));
 }
