@@ -1,26 +1,20 @@
-//! What the macOS and iOS backend decides: when exec is to close, what to do when it does not, which list to believe.
+//! The decisions of the macOS and iOS backend: when exec closes, what follows if it does not, which list to believe.
 
 use std::collections::BTreeMap;
 
 use rstest::rstest;
 
-use forkexec_apple::{Apple, CAPABILITIES, ClosingExec};
+use forkexec_apple::{Apple, ClosingExec};
 use forkexec_core::{
-    Backend, CloseStrategy, Closed, Closer, Errno, Fd, Gap, HookError, KeepList, Limit, Move, Plan, Report,
-    Resource, Stage, Sys, Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, HookError, Limit, Move, Plan, Report, Resource, Stage,
+    Sys, Unlisted, child_exec, close_except,
 };
 
 use crate::sim::apple::{ENTRY, OPEN_MAX, dirent};
 use crate::sim::rich::{self, BIRTH, as_hook};
 use crate::sim::{Call, Executed, Listing, Outcome, Recorder, SimKernel};
-use crate::{keep_list, left_open, strings};
+use crate::{CHANNEL, HIGHEST, RUN, World, chain, keep_list, left_open, strings, with_channel};
 
-const CHANNEL: Fd = 50;
-const HIGHEST: Fd = 19_999;
-const RUN: [Fd; 38] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-];
 const LIST: Closer = Closer::Enumerator(0);
 const DIRECTORY: Closer = Closer::Enumerator(1);
 const NOTSUP: Errno = Errno::from_raw(libc::ENOTSUP);
@@ -36,19 +30,21 @@ fn crowded() -> SimKernel {
     usual().with_cloexec(&[5_000]).with_open(&[HIGHEST]).with_files_per_process(70_000)
 }
 
-type World = fn(SimKernel) -> SimKernel;
-
 fn unlisted(kernel: SimKernel) -> SimKernel {
     kernel.refusing("descriptor_list", Errno::PERM)
+}
+
+/// There is no list, and the loop has no bound.
+pub(crate) fn unbounded() -> SimKernel {
+    unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30)
 }
 
 fn listed_as(listing: &Listing) -> SimKernel {
     unlisted(usual()).with_listing(listing)
 }
 
-/// Two honest records and what follows.
 fn garbage(rest: &[u8]) -> Listing {
-    Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
+    chain::garbage(dirent, rest)
 }
 
 /// A plan that keeps these.
@@ -129,7 +125,7 @@ fn close_leaves_exactly_the_kept_fds(
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[1_900])] keep: &[Fd],
     #[values(None, Some(CHANNEL))] channel: Option<Fd>,
 ) {
-    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
+    let keep = with_channel(keep, channel);
     let apple = Apple::new(kernel);
     let before = apple.sys().open_fds();
     let closed = close_except(&apple, 3, keep, apple.first_link());
@@ -174,9 +170,9 @@ fn list_is_believed_only_if_one_answer_holds_all(
 #[case::kind_unknown(usual().refusing("is_on_devfs", Errno::NOSYS), Err(Unlisted::Untrusted))]
 #[case::plain_files(listed_as(&Listing::plain(0..60)), Err(Unlisted::Untrusted))]
 #[case::devfs_without_itself(
-    listed_as(&Listing::Static { names: vec!["0".into(), "1".into()], on_procfs: true }), Err(Unlisted::Untrusted))]
+    listed_as(&chain::named(&["0", "1"])), Err(Unlisted::Untrusted))]
 #[case::names_that_are_no_numbers(
-    listed_as(&Listing::Static { names: vec!["x3".into(), "4x".into()], on_procfs: true }), Err(Unlisted::Untrusted))]
+    listed_as(&chain::named(&["x3", "4x"])), Err(Unlisted::Untrusted))]
 #[case::empty(listed_as(&Listing::Raw(vec![])), Err(Unlisted::Untrusted))]
 #[case::record_of_length_zero(listed_as(&garbage(&[0; 32])), Err(Unlisted::Refused(Errno::IO)))]
 #[case::record_cut_off(listed_as(&garbage(&dirent(b"44")[..20])), Err(Unlisted::Refused(Errno::IO)))]
@@ -226,14 +222,6 @@ fn loop_ends_at_the_lower_of_two_limits(
 #[case::soft_limit_is_ignored(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
 fn unreadable_limit_is_ignored(#[case] world: World, #[case] bound: Fd) {
     assert_eq!(Apple::new(world(SimKernel::apple())).loop_bound(), Ok(bound));
-}
-
-#[test]
-fn close_without_a_bound_on_time_is_an_error() {
-    let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
-    let apple = Apple::new(kernel);
-    assert_eq!(close_except(&apple, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
-    assert_eq!(apple.sys().calls_of("close"), [""; 0]);
 }
 
 #[rstest]
@@ -332,9 +320,8 @@ fn owed_close_falls_back_to_the_next_working_strategy(#[case] world: World, #[ca
 
 #[test]
 fn nothing_is_executed_if_the_owed_close_fails() {
-    let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog", c"/bin/prog"], ..rich::exec() };
-    let child = Child::of(kernel.refusing("exec_spawn", Errno::INVAL), &Plan { exec, ..keeping(&[60]) });
+    let child = Child::of(unbounded().refusing("exec_spawn", Errno::INVAL), &Plan { exec, ..keeping(&[60]) });
     let report = Report { stage: Stage::Close, errno: Errno::OVERFLOW, operand: 0 };
     assert_eq!((child.fds(), child.execs()), (Err(report), strings(&["exec_spawn(/bin/prog)"])));
 }
@@ -421,7 +408,7 @@ fn standard_stream_of_the_parent_alone_is_closed() {
     assert_eq!((child.fds(), child.by()), (Ok(vec![0, 2, 60]), Some(Closer::Bulk)));
 }
 
-/// What a closure does to the table.
+/// An action of a closure on the table.
 type Deed = fn(&SimKernel) -> Result<(), Errno>;
 
 #[rstest]
@@ -496,7 +483,7 @@ fn plan_gets_the_close_strategy_it_asks_for(
     assert_eq!([child.calls_of("spawn"), child.calls_of("exec_spawn")], [0, 0]);
 }
 
-/// What a child that closes nothing hands on.
+/// The descriptors that a child passes on if it closes nothing.
 fn left_inheritable() -> Vec<Fd> {
     usual().open_fds().into_iter().filter(|fd| ![CHANNEL, 600].contains(fd)).collect()
 }
@@ -518,31 +505,6 @@ fn nothing_is_allocated_for_posix_spawn_in_the_child() {
     assert_eq!(log.iter().filter(prepares).count(), 5);
 }
 
-#[test]
-fn no_call_is_made_that_this_system_lacks() {
-    let apple = Apple::new(usual());
-    let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
-    let answers = [
-        apple.close_gap(gap),
-        apple.own_table(2).map(drop),
-        apple.die_with_parent(libc::SIGTERM),
-        apple.no_new_privs(),
-    ];
-    assert_eq!((answers, apple.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
-}
-
-#[test]
-fn capabilities_name_the_enumerators() {
-    let apple = Apple::new(usual());
-    let names: Vec<_> = apple.enumerators().iter().map(|it| it.name()).collect();
-    assert_eq!((names.as_slice(), apple.capabilities().system), (CAPABILITIES.enumerators, "macOS"));
-}
-
-/// All that a plan may ask for here.
-fn rich_plan() -> Plan<'static> {
-    Plan { no_new_privs: false, die_with_parent: None, ..rich::session_plan() }
-}
-
 /// A kernel of the rich plan, and which links of the chain are refused in it.
 fn rich_world(refused: usize) -> SimKernel {
     let refusals: [World; 3] =
@@ -553,7 +515,7 @@ fn rich_world(refused: usize) -> SimKernel {
 /// The rich plan on that kernel, its channel the rich one.
 fn run_rich(kernel: SimKernel) -> (Result<Executed, Report>, Vec<Call>) {
     let apple = Apple::new(kernel);
-    let plan = rich_plan();
+    let plan = rich::portable_plan();
     let recorder = Recorder::new(apple.sys()).with_channel(rich::CHANNEL);
     let result = match ClosingExec::prepare(&apple, &plan) {
         Some(closing) => child_exec(&closing, &plan, &BIRTH, &recorder),
@@ -566,7 +528,7 @@ fn numbers(executed: &Executed) -> Vec<Fd> {
     rich::HANDED_OVER.into_iter().map(|(fd, _)| fd).filter(|fd| executed.files.contains_key(fd)).collect()
 }
 
-/// What the man page of a call, or a sandbox, may answer.
+/// The errnos of the man pages, and of a sandbox.
 const ERRNOS: [Errno; 14] = [
     Errno::PERM,
     Errno::INTR,
@@ -584,7 +546,7 @@ const ERRNOS: [Errno; 14] = [
     Errno::NOENT,
 ];
 
-/// Whether a call can fail so.
+/// Returns true if a call can fail with this errno.
 fn may_fail(call: &Call, errno: Errno, by_loop: bool) -> bool {
     match (call.name, call.stage, call.numbers[0]) {
         ("set_umask" | "parent", ..) => false,
@@ -607,7 +569,7 @@ fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] refused: us
     assert_eq!(result.map(|executed| executed.fds()), Ok(handed.clone()), "nothing else is open");
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut runs = 0;
-    // What comes before the loop is the same without one, and that takes 65,536 calls.
+    // The calls before the loop are the same without it, and the loop takes 65,536 calls.
     let errnos = if refused == 3 { &ERRNOS[..3] } else { &ERRNOS[..] };
     for call in &log {
         let index = seen.entry(call.name).or_default();

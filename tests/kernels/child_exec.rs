@@ -1,4 +1,4 @@
-//! Whole plans, call by call: the order, what is asked for and what is not, and which error is the one to report.
+//! Whole plans, call by call: the order, the requested calls and no others, and the error in the report.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl Ran {
         self.backend.sys().calls()
     }
 
-    /// What failed, or the program.
+    /// Returns the program, or the report of the failure.
     fn ending(&self) -> Result<&CStr, Report> {
         self.result.as_ref().map(|executed| executed.path.as_c_str()).map_err(|report| *report)
     }
@@ -53,7 +53,7 @@ fn run_as(
     Ran { backend, result, entered, closed }
 }
 
-/// The plan that asks for nothing but the program.
+/// A plan that sets nothing but the program.
 fn plain() -> Plan<'static> {
     Plan::new(Exec { candidates: &[c"/bin/prog"], argv: rich::argv(), env: None, shell: None })
 }
@@ -150,7 +150,7 @@ fn program_has_exactly_the_planned_state() {
     assert_eq!(executed.process, process);
 }
 
-/// What the plain plan does, but for its questions about signals.
+/// The calls of the plain plan, without its questions about signals.
 const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/bin/prog)"];
 
 #[rstest]
@@ -293,7 +293,7 @@ fn search_reports_the_first_error_of_an_existing_candidate(
     assert_eq!(ran.ending(), expected);
 }
 
-/// A half-born child of another thread holds it for a moment.
+/// A child of another thread holds the file between fork and exec.
 ///
 /// Faults: E6
 #[rstest]
@@ -347,7 +347,7 @@ fn environment_is_the_plans_or_the_parents() {
     assert_eq!(seen, [Some(vec![c"A=1".to_owned()]), None]);
 }
 
-/// A birth in the parent's own table.
+/// A child that shares the parent's table.
 const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
 /// Faults: D16
@@ -477,7 +477,7 @@ fn spawn_fd_is_the_descriptor_of_this_spawn(#[case] ends: &[Fd], #[case] call: R
     }
 }
 
-/// A ring of descriptors that come from elsewhere: where the table was emptied, the lowest free number may be a target.
+/// A ring of descriptors with other sources: after the table was emptied, the lowest free number may be a target.
 ///
 /// Faults: D3
 #[test]
@@ -497,7 +497,7 @@ fn saved_copy_of_a_ring_uses_no_target_number() {
     assert_eq!([executed.files[&4], executed.files[&3]], files);
 }
 
-/// At the descriptor limit the kernel says that the number asked for is not allowed (fcntl(2), `EINVAL`): no number is free.
+/// At the descriptor limit, the kernel rejects the requested number (fcntl(2), `EINVAL`): no number is free.
 #[rstest]
 #[case::no_number_is_left(Errno::INVAL, Errno::MFILE)]
 #[case::any_other(Errno::PERM, Errno::PERM)]
@@ -545,7 +545,7 @@ fn internal_signals_of_the_c_library_are_skipped() {
     assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
 }
 
-/// Where the launcher has cleared the handlers, a child asks for nothing, and resets what it was asked to.
+/// If the launcher has cleared the handlers, a child queries no signal, and resets the requested ones.
 ///
 /// Faults: S4
 #[rstest]

@@ -1,4 +1,4 @@
-//! What the simulated systems say of matters that no backend relies on yet.
+//! Facts about the simulated systems that no backend relies on yet.
 
 mod seen;
 

@@ -1,4 +1,4 @@
-//! What the FreeBSD and DragonFly backend decides: by which call, what to believe of `/dev/fd`, where the loop ends.
+//! The decisions of the FreeBSD and DragonFly backend: the closing call, the trust in `/dev/fd`, the end of the loop.
 
 use rstest::rstest;
 
@@ -8,16 +8,10 @@ use forkexec_core::{
 };
 use forkexec_freebsd::{DevFd, Freebsd};
 
+use crate::chain::{garbage, named};
 use crate::sim::freebsd::{WITH_CLOSE_RANGE, dragonfly_dirent, freebsd_dirent};
 use crate::sim::{Call, Listing, SimKernel};
-use crate::{keep_list, left_open, strings};
-
-const CHANNEL: Fd = 50;
-const HIGHEST: Fd = 19_999;
-const RUN: [Fd; 38] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-];
+use crate::{CHANNEL, HIGHEST, RUN, close_over, crowd, keep_list, left_open, strings, with_channel};
 
 /// Releases by their `kern.osreldate`.
 const FREEBSD_7_4: i32 = 704_000;
@@ -27,25 +21,19 @@ const FREEBSD_13_0: i32 = 1_300_139;
 const FREEBSD_14_3: i32 = 1_403_000;
 
 /// `ECAPMODE` and `EINTEGRITY` of FreeBSD.
-const CAPMODE: Errno = Errno::from_raw(93);
-const INTEGRITY: Errno = Errno::from_raw(97);
+pub(crate) const CAPMODE: Errno = Errno::from_raw(93);
+pub(crate) const INTEGRITY: Errno = Errno::from_raw(97);
 
-/// More than fits into one batch of a listing, and a few far up.
-fn crowded(kernel: SimKernel) -> SimKernel {
-    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
-    kernel.with_open(&many).with_cloexec(&[CHANNEL, 600, 5_000]).with_open(&[HIGHEST])
+pub(crate) fn new() -> SimKernel {
+    crowd(SimKernel::freebsd(FREEBSD_14_3))
 }
 
-fn new() -> SimKernel {
-    crowded(SimKernel::freebsd(FREEBSD_14_3))
+pub(crate) fn old() -> SimKernel {
+    crowd(SimKernel::freebsd(FREEBSD_12_1))
 }
 
-fn old() -> SimKernel {
-    crowded(SimKernel::freebsd(FREEBSD_12_1))
-}
-
-fn dragonfly() -> SimKernel {
-    crowded(SimKernel::dragonfly())
+pub(crate) fn dragonfly() -> SimKernel {
+    crowd(SimKernel::dragonfly())
 }
 
 /// The bulk call of either kind is refused.
@@ -57,17 +45,13 @@ fn unlisted(kernel: SimKernel) -> SimKernel {
     unbulk(kernel, Errno::PERM).without_listings()
 }
 
-/// What devfs has at `/dev/fd` if nothing is mounted there (fd(4)).
+/// The `/dev/fd` of devfs if nothing is mounted there (fd(4)).
 fn unmounted(kernel: SimKernel) -> SimKernel {
     unbulk(kernel, Errno::NOSYS).with_listing(&Listing::plain(0..3))
 }
 
 fn listing(kernel: SimKernel, listing: &Listing) -> SimKernel {
     unbulk(kernel, Errno::PERM).with_listing(listing)
-}
-
-fn with_channel(keep: &[Fd], channel: Option<Fd>) -> KeepList<'_> {
-    channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel))
 }
 
 /// The calls that no kernel, list or refusal excuses: a range that is empty or holds a kept descriptor, a close of a kept one.
@@ -94,15 +78,15 @@ type World = fn() -> SimKernel;
 
 #[rstest]
 #[case::good(new, Closer::Bulk)]
-#[case::good_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
-#[case::good_13_0(|| crowded(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
+#[case::good_12_2(|| crowd(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
+#[case::good_13_0(|| crowd(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
 // Faults: Q-dragonfly
 #[case::good(dragonfly, Closer::Bulk)]
 // Faults: Q-freebsd-list
 #[case::old_12_1(old, Closer::Bulk)]
-#[case::snapshot_that_may_lack_it(|| crowded(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
+#[case::snapshot_that_may_lack_it(|| crowd(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
 // Faults: Q-freebsd-list
-#[case::older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
+#[case::older_than_closefrom(|| crowd(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
 #[case::release_not_known(|| new().refusing("release", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_enosys(|| unbulk(new(), Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|| unbulk(new(), Errno::PERM), Closer::Enumerator(0))]
@@ -146,8 +130,7 @@ fn close_leaves_exactly_the_kept_fds(
     let keep = with_channel(keep, channel);
     let backend = Freebsd::new(world());
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
+    assert_eq!(close_over(&backend, keep, CloseStrategy::Bulk), (Ok(by), left_open(&before, keep)));
     let log = backend.sys().log();
     assert_eq!((inexcusable(&log, keep), log.len() < MOST_CALLS), (vec![], true));
 }
@@ -196,42 +179,24 @@ fn gap_too_long_to_walk_is_closed_from_the_list(#[case] keep: &[Fd], #[values(ol
 fn longest_walked_gap_ends_below_the_ceiling() {
     let keep = [LOOP_CEILING];
     let backend = Freebsd::new(dragonfly().with_open(&[LOOP_CEILING - 1, LOOP_CEILING, LOOP_CEILING + 1]));
-    let closed = close_except(&backend, 3, keep_list(&keep), CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING]));
+    assert_eq!(
+        close_over(&backend, keep_list(&keep), CloseStrategy::Bulk),
+        (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING])
+    );
 }
 
-#[rstest]
-fn bulk_close_refused_half_way_leaks_nothing(
-    #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR, CAPMODE)] errno: Errno,
-    #[values(0, 1, 2)] gaps_closed: usize,
-) {
-    let backend = Freebsd::new(new().refusing_some("close_range", gaps_closed..9, errno));
-    let closed = close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk);
-    assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
-    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
-}
-
-/// Two honest records and what follows.
-fn garbage(dirent: fn(&[u8]) -> Vec<u8>, rest: &[u8]) -> Listing {
-    Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
-}
-
-/// A FreeBSD record whose length field says something else.
+/// A FreeBSD record with a false length field.
 fn freebsd_length(length: u16) -> Listing {
     let mut record = freebsd_dirent(b"44");
     record[16..18].copy_from_slice(&length.to_ne_bytes());
     garbage(freebsd_dirent, &record)
 }
 
-/// A DragonFly record whose name is said to have another length.
+/// A DragonFly record with a false length of its name.
 fn dragonfly_length(length: u16) -> Listing {
     let mut record = dragonfly_dirent(b"44");
     record[8..10].copy_from_slice(&length.to_ne_bytes());
     garbage(dragonfly_dirent, &record)
-}
-
-fn named(names: &[&str]) -> Listing {
-    Listing::Static { names: names.iter().map(ToString::to_string).collect(), on_procfs: true }
 }
 
 #[rstest]
@@ -260,42 +225,12 @@ fn impossible_fd_list_is_not_believed(#[case] world: World, #[case] list: Listin
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
     assert_eq!((listed, kernel.open_fds()), (Err(why), before));
     let backend = Freebsd::new(listing(world(), &list));
-    let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds().contains(&61)), (Ok(Closer::Loop), false));
+    let (closed, left) = close_over(&backend, keep_list(&[60]), CloseStrategy::Bulk);
+    assert_eq!((closed, left.contains(&61)), (Ok(Closer::Loop), false));
 }
 
-#[rstest]
-#[case::not_there(|| new().without_listings(), Unlisted::Refused(Errno::NOENT))]
-#[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Unlisted::Refused(CAPMODE))]
-#[case::no_free_number(|| new().refusing("open_directory", Errno::MFILE), Unlisted::Refused(Errno::MFILE))]
-#[case::kind_unknown(|| new().refusing("file_system", Errno::IO), Unlisted::Untrusted)]
-#[case::first_batch(|| new().refusing("getdirentries", Errno::PERM), Unlisted::Refused(Errno::PERM))]
-#[case::second_batch(|| new().refusing_some("getdirentries", 1..2, INTEGRITY), Unlisted::Refused(INTEGRITY))]
-#[case::end(|| new().refusing_some("getdirentries", 5..6, Errno::IO), Unlisted::Refused(Errno::IO))]
-fn failed_enumeration_is_an_error_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
-    let kernel = world();
-    let before = kernel.open_fds();
-    let listed = DevFd.visit(&kernel, 3, &mut |_| {});
-    assert_eq!((listed, kernel.open_fds()), (Err(why), before));
-}
-
-#[rstest]
-#[case::all_open(&[])]
-#[case::below_the_first_visited(&[1])]
-fn enumerator_visits_open_fds_and_never_its_directory(
-    #[case] closed: &[Fd],
-    #[values(new, old, dragonfly)] world: World,
-) {
-    let kernel = world().without_open(closed);
-    let before = kernel.open_fds();
-    let mut seen = Vec::new();
-    assert_eq!(DevFd.visit(&kernel, 3, &mut |fd| seen.push(fd)), Ok(()));
-    let open: Vec<Fd> = before.iter().copied().filter(|&fd| fd >= 3).collect();
-    assert_eq!((kernel.open_fds(), seen), (before, open));
-}
-
-/// open(2), fstatfs(2), getdirentries(2), closefrom(2), sysctl(3), getrlimit(2): what their pages list, and the refusals of
-/// jails and capability mode.
+/// open(2), fstatfs(2), getdirentries(2), closefrom(2), sysctl(3), getrlimit(2): the errnos of their pages, and the
+/// refusals of jails and capability mode.
 #[rstest]
 #[case::close_range("close_range", &[Errno::INVAL, Errno::NOSYS, Errno::PERM, CAPMODE])]
 #[case::closefrom("closefrom", &[Errno::INVAL, Errno::INTR, Errno::NOSYS, Errno::PERM])]
@@ -319,8 +254,8 @@ fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
     for &errno in errnos {
         let backend = Freebsd::new(world().refusing_some(name, from..usize::MAX, errno));
         let before = backend.sys().open_fds();
-        let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
-        let is_exact = backend.sys().open_fds() == left_open(&before, keep);
+        let (closed, left) = close_over(&backend, keep, CloseStrategy::Bulk);
+        let is_exact = left == left_open(&before, keep);
         assert!(is_exact || closed == Err(Errno::OVERFLOW), "{errno} leaks in silence");
         assert_eq!(inexcusable(&backend.sys().log(), keep), [""; 0]);
     }
@@ -355,13 +290,6 @@ fn loop_ends_at_the_limit_without_a_count(
 }
 
 #[test]
-fn close_without_a_bound_on_time_is_an_error() {
-    let backend = Freebsd::new(unlisted(dragonfly()).with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
-    assert_eq!(backend.sys().calls_of("close"), [""; 0]);
-}
-
-#[test]
 fn descriptor_query_that_fails_is_an_error_and_not_the_end() {
     let backend = Freebsd::new(unlisted(new()).refusing_some("is_cloexec", 5..6, Errno::PERM));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
@@ -383,7 +311,7 @@ fn parent_reads_the_release_once_before_a_launch() {
 #[test]
 fn refused_release_is_read_again() {
     let backend = Freebsd::new(new().refusing_some("release", 0..1, Errno::NOMEM));
-    let by = || close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
+    let by = || close_over(&backend, KeepList::EMPTY, CloseStrategy::Bulk).0;
     assert_eq!([by(), by()], [Ok(Closer::Enumerator(0)), Ok(Closer::Bulk)]);
 }
 
@@ -396,23 +324,7 @@ fn dragonfly_reads_no_release() {
     assert_eq!(backend.sys().calls(), ["closefrom(3)"]);
 }
 
-#[rstest]
-#[case::not_there(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
-#[case::jail(Some(Errno::PERM), CloseStrategy::Enumerate)]
-#[case::policy(Some(Errno::ACCES), CloseStrategy::Enumerate)]
-#[case::unknown(Some(Errno::INVAL), CloseStrategy::Enumerate)]
-#[case::capability_mode(Some(CAPMODE), CloseStrategy::Enumerate)]
-#[case::gap_too_long_for_this_list(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
-#[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
-#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
-#[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
-    let backend = Freebsd::new(SimKernel::freebsd(FREEBSD_14_3));
-    backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
-    assert_eq!(backend.first_link(), next);
-}
-
-/// The parent asks once, and never by a call that may be unknown: procctl(2) is there since FreeBSD 10.0.
+/// The parent asks once, and only by a call that exists: procctl(2) is there since FreeBSD 10.0.
 ///
 /// Faults: Q-freebsd-release
 #[rstest]
@@ -433,9 +345,9 @@ fn operation_that_the_release_lacks_is_known_before(
 
 /// Faults: E22
 #[rstest]
-#[case::freebsd_7_4(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), None)]
+#[case::freebsd_7_4(|| crowd(SimKernel::freebsd(FREEBSD_7_4)), None)]
 #[case::freebsd_12_1(old, Some("closefrom"))]
-#[case::freebsd_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
+#[case::freebsd_12_2(|| crowd(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
 #[case::freebsd_14_3(new, Some("close_range"))]
 #[case::dragonfly(dragonfly, Some("closefrom"))]
 fn closer_is_named_after_its_call(#[case] world: World, #[case] name: Option<&str>) {

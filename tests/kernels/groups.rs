@@ -40,7 +40,8 @@ fn after(kernel: SimKernel, steps: &[Step]) -> (u32, Vec<u32>) {
     seen
 }
 
-/// The simulated kernels answer as FreeBSD 12.1, OpenBSD 7.3 and NetBSD 7.0 did, as root, and as the sources of macOS say.
+/// The simulated kernels return what FreeBSD 12.1, OpenBSD 7.3 and NetBSD 7.0 did, as root, and what the sources of
+/// macOS have.
 ///
 /// Faults: Q-bsd-groups
 #[rstest]
@@ -72,7 +73,7 @@ fn empty_group_list_differs_by_system(#[case] kernel: SimKernel, #[case] seen: (
     assert_eq!(after(kernel, &[Effective(100), Groups(&[])]), seen);
 }
 
-/// What a command asks for.
+/// The settings of a command.
 struct Asked {
     groups: &'static [u32],
     gid: Option<u32>,
