@@ -27,17 +27,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// each such descriptor from 64 up is duplicated to a reserved number below 64 until the child has started. A
 /// start needs one reserved number for each of them. If too few are free, it copies the table.
 ///
-/// The first start that passes a descriptor reserves four numbers by itself. More are added, up to 16, if
-/// that many are needed at once and numbers below 64 are free. A program that opens many descriptors should
-/// call this function early; 16 suffice to capture the output of eight children at once.
+/// The first command that is prepared or started with a descriptor to pass reserves four numbers. More are
+/// added, up to 16, if that many are needed at once and numbers below 64 are free. A program that opens many
+/// descriptors should call this function early; 16 suffice to capture the output of eight children at once.
 ///
 /// The value of `count` is at most 16, and includes the numbers that are already reserved. With 0 the call
 /// closes the reserved numbers and turns reservation off until a later call. If a start finds no free
 /// descriptor, it also closes them and turns reservation off.
 ///
-/// Regular files and directories are never duplicated. Their duplicate would have to be closed after the
-/// start, and a process that closes any descriptor of a file loses its record locks on it (fcntl(2)). To keep
-/// starts fast, open such a file early, so that it gets a low number.
+/// Regular files and directories are an exception: they are never duplicated. Their duplicate would have to
+/// be closed after the start, and a process that closes any descriptor of a file loses its record locks on it
+/// (fcntl(2)). To keep starts fast, open such a file early, so that it gets a low number.
 ///
 /// The reserved numbers, and one more descriptor, stay open in this process. They are close-on-exec
 /// duplicates of one end of a pipe, and [`low_fds`] lists them. If the program closes them, starts only get
