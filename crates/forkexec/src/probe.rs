@@ -1,8 +1,9 @@
 //! A probe of what the kernel, and the container around it, let a program do.
 //!
-//! A version number does not tell whether a seccomp filter refuses `close_range`, whether `/proc` is a procfs, or how long a
-//! loop over all descriptors takes. So the probe tries each means, in a child of its own, because a filter may kill the process that
-//! tries it. The results do not change how commands are started.
+//! A version number does not tell whether a seccomp filter refuses `close_range`, whether `/proc` is a
+//! procfs, or how long a loop over all descriptors takes. So the probe tries each means, in a child of its
+//! own, because a filter may kill the process that tries it. The results do not change how commands are
+//! started.
 
 mod run;
 
@@ -30,9 +31,9 @@ pub fn capabilities() -> &'static Capabilities {
 /// Returns true if the running release has the operation. If a command needs a missing one, it fails with
 /// [`Error::Unsupported`](crate::Error::Unsupported) before anything starts.
 ///
-/// [`capabilities`] names the operations of the latest release. `no_new_privs` is missing on FreeBSD before 14. The answer
-/// comes from a call that changes nothing. Linux has all operations since 3.5, and no call is made there, because a filter may
-/// trap it.
+/// [`capabilities`] names the operations of the latest release. `no_new_privs` is missing on FreeBSD before
+/// 14. The answer comes from a call that changes nothing. Linux has all operations since 3.5, and no call is
+/// made there, because a filter may trap it.
 ///
 /// # Examples
 ///
@@ -52,12 +53,13 @@ pub fn supports(operation: Operation) -> bool {
 
 /// Tries each means of closing descriptors and of starting a child, and returns the outcomes.
 ///
-/// Each trial runs in a child of its own, one after the other. All together take a few milliseconds, or some hundred if the
-/// descriptor limit is high and only the loop works. The children are made by fork(2), whatever launcher is in use.
+/// Each trial runs in a child of its own, one after the other. All together take a few milliseconds, or some
+/// hundred if the descriptor limit is high and only the loop works. The children are made by fork(2),
+/// whatever launcher is in use.
 ///
 /// This is the only function of the crate that starts a process which the caller did not ask for. After
-/// `unshare(CLONE_NEWPID)`, call it only if the new namespace has a process that stays. Otherwise a child of the probe becomes
-/// its init, and the exit of that child closes the namespace.
+/// `unshare(CLONE_NEWPID)`, call it only if the new namespace has a process that stays. Otherwise a child of
+/// the probe becomes its init, and the exit of that child closes the namespace.
 ///
 /// If `SIGCHLD` is ignored, or other code waits for any child, [`Outcome::Died`] cannot name the signal.
 ///
@@ -107,7 +109,15 @@ pub fn probe() -> ProbeReport {
     }
 }
 
-/// The result of [`probe`]. [`capabilities`] has what needs no trial.
+/// The result of [`probe`]. Facts that need no trial are in [`capabilities`].
+///
+/// # Examples
+///
+/// ```
+/// let report = forkexec::probe();
+/// println!("{}: descriptor limit {:?}", report.system, report.descriptor_limit);
+/// assert!(report.starts());
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProbeReport {
@@ -124,6 +134,10 @@ pub struct ProbeReport {
 }
 
 /// The trial of one means.
+///
+/// # Examples
+///
+/// See [`probe`](fn@probe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
@@ -138,6 +152,16 @@ pub struct Probe {
 }
 
 /// The purpose of a means.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{ProbeKind, probe};
+///
+/// let report = probe();
+/// let closing = report.trials.iter().filter(|trial| matches!(trial.kind, ProbeKind::Close(_)));
+/// assert!(closing.count() >= 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProbeKind {
@@ -148,6 +172,17 @@ pub enum ProbeKind {
 }
 
 /// The outcome of a trial.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Outcome, probe};
+///
+/// let report = probe();
+/// for trial in report.trials.iter().filter(|trial| trial.outcome != Outcome::Works) {
+///     println!("{} does not work: {:?}", trial.name, trial.outcome);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -155,35 +190,43 @@ pub enum Outcome {
     Works,
     /// The kernel or a filter refused a call. A start falls back to the next link of the chain.
     Refused(Errno),
-    /// The list of descriptors is not the kernel's: it is a plain directory, or another file system is mounted over `/proc`. A
-    /// start falls back to the next link of the chain.
+    /// The list of descriptors is not the kernel's: it is a plain directory, or another file system is
+    /// mounted over `/proc`. A start falls back to the next link of the chain.
     Untrusted,
-    /// The child had a copy of the parent's memory instead of sharing it, as under an emulator. A start falls back to the
-    /// next method.
+    /// The child had a copy of the parent's memory instead of sharing it, as under an emulator. A start falls
+    /// back to the next method.
     NotShared,
-    /// The program contains a sanitizer, which a child that shares memory would mislead. A start falls back to the next method.
+    /// The program contains a sanitizer, which a child that shares memory would mislead. A start falls back
+    /// to the next method.
     Sanitizer,
-    /// The means reported success, but a descriptor that it should close is still open, or one that it should keep is closed.
-    /// A filter can make a call succeed without effect.
+    /// The means reported success, but a descriptor that it should close is still open, or one that it should
+    /// keep is closed. A filter can make a call succeed without effect.
     Leaks,
-    /// A seccomp filter traps a call that only children make: SIGSYS ends the first child that makes it. The start falls back to
-    /// the next link of the chain, or to the next method, and later starts avoid the call.
+    /// A seccomp filter traps a call that only children make: SIGSYS ends the first child that makes it. The
+    /// start falls back to the next link of the chain, or to the next method, and later starts avoid the
+    /// call.
     Trapped,
-    /// The call was not made, and never is, because the filter of this release of Android may trap it. A start falls back to the
-    /// next link of the chain.
+    /// The call was not made, and never is, because the filter of this release of Android may trap it. A
+    /// start falls back to the next link of the chain.
     NotCalled,
-    /// The process that tried it was killed, usually by a seccomp filter. The signal is `None` if the system did not tell.
+    /// The process that tried it was killed, usually by a seccomp filter. The signal is `None` if the system
+    /// did not tell.
     Died(Option<i32>),
     /// The trial did not run, because no child could be started for it.
     NotRun(Errno),
 }
 
 impl ProbeReport {
-    /// Returns the link of the chain from which closing works. If it is not the first one, pass it to
-    /// [`Command::close_strategy`]. `None` if from any link a child would inherit other descriptors, or not start.
+    /// Returns the link of the fallback chain from which closing works. If it is not the first one, pass it
+    /// to [`Command::close_strategy`]. It is `None` if from any link a child would inherit other descriptors,
+    /// or not start.
     ///
-    /// A refusal or a trap does not exclude a link, because the chain falls back by itself. A link is excluded if it
-    /// kills the child by another signal, or reports success without closing.
+    /// A refusal or a trap does not exclude a link, because the chain falls back by itself. A link is
+    /// excluded if it kills the child by another signal, or reports success without closing.
+    ///
+    /// # Examples
+    ///
+    /// See [`probe`](fn@probe).
     ///
     /// [`Command::close_strategy`]: crate::Command::close_strategy
     pub fn first_link(&self) -> Option<CloseStrategy> {
@@ -193,6 +236,10 @@ impl ProbeReport {
     }
 
     /// Returns true if a child can be started.
+    ///
+    /// # Examples
+    ///
+    /// See [`ProbeReport`].
     pub fn starts(&self) -> bool {
         let launches = |trial: &&Probe| matches!(trial.kind, ProbeKind::Spawn(_));
         self.trials.iter().filter(launches).any(|trial| trial.outcome == Outcome::Works)

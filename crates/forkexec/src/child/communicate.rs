@@ -1,5 +1,5 @@
-//! Writing a child's input and reading its outputs at the same time. Otherwise both deadlock if the child writes more than a
-//! pipe holds before it reads, or reads after it has written more than that.
+//! Writing a child's input and reading its outputs at the same time. Otherwise both deadlock if the child
+//! writes more than a pipe holds before it reads, or reads after it has written more than that.
 //!
 //! `conversation` is a state machine that makes no system call, with these parts:
 //! - `feed`: the input, `drain`: an output, `lines`: its lines
@@ -42,27 +42,39 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 impl Child {
-    /// Closes standard input, reads the pipes of standard output and error at the same time, and waits for the child.
+    /// Closes standard input, reads standard output and standard error at the same time, if they are pipes,
+    /// and waits for the child.
     ///
-    /// Returns when both pipes have ended, also if a descendant still holds one of them.
+    /// The call returns when both pipes have ended, so it also waits for a descendant that holds one of them.
     /// [`communicator`](Self::communicator) can set a [`drain_limit`](Communicator::drain_limit) for that.
     ///
     /// # Errors
     ///
-    /// Those of [`communicate`](Self::communicate).
+    /// Returns the errors of [`communicate`](Self::communicate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_with_output()?.stdout, b"hello\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn wait_with_output(self) -> Result<Output, Error> {
         self.communicate(&[])
     }
 
-    /// Writes `input` to the child's standard input and closes it, reads standard output and error at the same time, and
-    /// waits for the child. No amount of input or output causes a deadlock.
+    /// Writes `input` to the child's standard input and closes it, reads standard output and standard error
+    /// at the same time, and waits for the child. The call does not deadlock, however large input and output
+    /// are.
     ///
-    /// A child that exits without reading all of its input is no error.
+    /// If the child exits without reading all of its input, that is not an error.
     ///
     /// # Errors
     ///
-    /// Those of [`wait`](Self::wait). Returns [`Error::Child`] if reading or writing fails. The child is killed and reaped
-    /// then.
+    /// - Returns the errors of [`wait`](Self::wait).
+    /// - Returns [`Error::Child`] if reading or writing fails. The child is then killed and reaped.
     ///
     /// # Examples
     ///
@@ -89,7 +101,8 @@ impl Child {
         }
     }
 
-    /// Starts a conversation with the child, with optional limits of time and size, and optional callbacks for lines.
+    /// Starts a conversation with the child: a [`Communicator`], with optional limits of time and size, and
+    /// optional callbacks for lines.
     ///
     /// # Examples
     ///
@@ -116,17 +129,20 @@ impl Child {
 
 /// A conversation with a running child: its input, its outputs, and limits of time and size.
 ///
-/// [`Child::communicator`] starts one with a child, [`Children::communicator`](crate::Children::communicator) with the
-/// children of a pipeline. It takes the parent's ends of the pipes out of the child. When it is dropped, the child gets back
-/// those that have not ended.
+/// [`Child::communicator`] starts one with a child, [`Children::communicator`](crate::Children::communicator)
+/// with the children of a pipeline. It takes the parent's ends of the pipes out of the child. When it is
+/// dropped, the child gets back those that have not ended.
 ///
-/// [`run`](Self::run) writes and reads until one of these holds, and [`CommunicateOutput::stopped`] says which:
-/// - The conversation is over: all input was written or refused, both outputs have ended, and the child has exited.
-/// - A limit was reached. `run` may be called again, with other limits if needed, and continues where it stopped.
+/// [`run`](Self::run) writes and reads until one of these holds, and [`CommunicateOutput::stopped`] says
+/// which:
+/// - The conversation is over: all input was written or refused, both outputs have ended, and the child has
+///   exited.
+/// - A limit was reached. `run` may be called again, with other limits if needed, and continues where it
+///   stopped.
 ///
-/// No amount of input or output causes a deadlock. A child that does not read its input is no error. The `SIGPIPE` that such
-/// a write causes is removed, whatever the process does about that signal. There is no polling at intervals: poll(2) waits
-/// for the pipes and for the exit of the child.
+/// No amount of input or output causes a deadlock. A child that does not read its input is no error. The
+/// `SIGPIPE` that such a write causes is removed, whatever the process does about that signal. There is no
+/// polling at intervals: poll(2) waits for the pipes and for the exit of the child.
 ///
 /// # Examples
 ///
@@ -178,65 +194,126 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         Self { partner, talk, exits: ExitWatch::default(), left_unread: None }
     }
 
-    /// Adds bytes to the input. Standard input is closed after the last of them, and at once if there are none.
+    /// Adds bytes to the input. [`run`](Self::run) closes standard input after the last of them, and at once
+    /// if there are none.
     ///
-    /// If standard input is no pipe, or is closed already, the bytes are dropped. [`CommunicateOutput::written`] does not
-    /// count them.
+    /// If standard input is not a pipe, or is already closed, the bytes are dropped.
+    /// [`CommunicateOutput::written`] does not count them.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn input(&mut self, input: impl Into<Cow<'c, [u8]>>) -> &mut Self {
         self.talk.feed.add(input.into());
         self
     }
 
-    /// Sets whether standard input stays open after all input was written, so that more can follow after the next
-    /// [`run`](Self::run). A child that reads to the end of its input does not exit before it is closed.
+    /// Sets whether standard input stays open after all input was written, so that more can follow in the
+    /// next [`run`](Self::run). The default is `false`. A child that reads to the end of its input does not
+    /// exit before it is closed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn keep_stdin_open(&mut self, keep: bool) -> &mut Self {
         self.talk.feed.keep_open = keep;
         self
     }
 
-    /// Sets how long a [`run`](Self::run) may take, including the wait for the child's exit. The default is no limit. A
-    /// timeout of zero reads and writes what is possible without waiting. The monotonic clock measures the time, and the run never
-    /// stops early.
+    /// Sets how long a [`run`](Self::run) may take, including the wait for the child's exit. The default is
+    /// no limit.
+    ///
+    /// With a timeout of zero the run reads and writes what is possible without waiting. The monotonic clock
+    /// measures the time, and the run never stops early.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::communicator`].
     pub fn timeout(&mut self, timeout: impl Into<Option<Duration>>) -> &mut Self {
         self.talk.timeout = timeout.into();
         self
     }
 
-    /// Sets how long the outputs are read after the child has exited, if another process still holds them, such as a daemon
-    /// that the child started. The default is until they end.
+    /// Sets how long the outputs are read after the child has exited, if another process still holds them,
+    /// such as a daemon that the child started. The default is until they end.
     ///
     /// Everything that the child itself wrote is always read, even with a limit of zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Containment, Stdio, StopReason};
+    /// use std::time::Duration;
+    ///
+    /// // The background process keeps standard output open for a minute.
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "sleep 60 & echo started"]).stdout(Stdio::piped()).containment(Containment::Group);
+    /// let mut child = command.spawn()?;
+    /// let output = child.communicator().drain_limit(Duration::ZERO).run()?;
+    /// assert_eq!((&output.stdout[..], output.stopped), (&b"started\n"[..], StopReason::DrainLimit));
+    /// child.kill_tree()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn drain_limit(&mut self, limit: impl Into<Option<Duration>>) -> &mut Self {
         self.talk.drain_limit = limit.into();
         self
     }
 
-    /// Sets how many bytes a [`run`](Self::run) reads of both outputs together. The run stops if there are more, and leaves
-    /// them in the pipe.
+    /// Sets how many bytes a [`run`](Self::run) reads of both outputs together. If there are more, the run
+    /// stops and leaves them in the pipe. The default is no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio, StopReason};
+    ///
+    /// let mut child = Command::new("yes").stdout(Stdio::piped()).spawn()?;
+    /// let output = child.communicator().limit(1_000).run()?;
+    /// assert_eq!((output.stdout.len(), output.stopped), (1_000, StopReason::Limit));
+    /// child.kill()?;
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
         self.talk.limit = bytes.into();
         self
     }
 
-    /// Sets how many bytes a [`run`](Self::run) reads of standard output, as [`limit`](Self::limit).
+    /// Sets how many bytes a [`run`](Self::run) reads of standard output, as [`limit`](Self::limit) does for
+    /// both outputs.
+    ///
+    /// # Examples
+    ///
+    /// See [`limit`](Self::limit).
     pub fn stdout_limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
         self.talk.outputs[STDOUT].limit = bytes.into();
         self
     }
 
-    /// Sets how many bytes a [`run`](Self::run) reads of standard error, as [`limit`](Self::limit).
+    /// Sets how many bytes a [`run`](Self::run) reads of standard error, as [`limit`](Self::limit) does for
+    /// both outputs.
+    ///
+    /// # Examples
+    ///
+    /// See [`limit`](Self::limit).
     pub fn stderr_limit(&mut self, bytes: impl Into<Option<usize>>) -> &mut Self {
         self.talk.outputs[STDERR].limit = bytes.into();
         self
     }
 
-    /// Calls `tell` with each line of standard output as soon as it is complete, without its newline. The last line may lack
-    /// the newline. The lines are not collected as well, unless [`collect_lines`](Self::collect_lines) is set.
+    /// Calls `tell` with each line of standard output as soon as it is complete, without its newline. The
+    /// last line may lack the newline. The lines are not collected as well, unless
+    /// [`collect_lines`](Self::collect_lines) is set.
     ///
     /// A line above the [`line_limit`](Self::line_limit) comes in pieces. A partial line waits for the next
-    /// [`run`](Self::run). If the child has exited and the [`drain_limit`](Self::drain_limit) has elapsed, it counts as a line.
+    /// [`run`](Self::run). If the child has exited and the [`drain_limit`](Self::drain_limit) has elapsed, it
+    /// counts as a line.
     ///
     /// If `tell` panics, [`run`](Self::run) panics, and the child is not affected.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn on_stdout_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
         self.until_stdout_line(move |line| {
             tell(line);
@@ -244,7 +321,12 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         })
     }
 
-    /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line).
+    /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line) does for
+    /// standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn on_stderr_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
         self.until_stderr_line(move |line| {
             tell(line);
@@ -252,33 +334,73 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         })
     }
 
-    /// Calls `tell` with each line of standard output, as [`on_stdout_line`](Self::on_stdout_line). The [`run`](Self::run)
-    /// stops after a line for which `tell` returns `true`. The next run continues with the line after it.
+    /// Calls `tell` with each line of standard output, as [`on_stdout_line`](Self::on_stdout_line). The
+    /// [`run`](Self::run) stops after a line for which `tell` returns `true`. The next run continues with the
+    /// line after it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn until_stdout_line(&mut self, tell: impl FnMut(&[u8]) -> bool + 'c) -> &mut Self {
         self.talk.outputs[STDOUT].tell(Box::new(tell));
         self
     }
 
-    /// Calls `tell` with each line of standard error, as [`until_stdout_line`](Self::until_stdout_line).
+    /// Calls `tell` with each line of standard error, as [`until_stdout_line`](Self::until_stdout_line) does
+    /// for standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn until_stderr_line(&mut self, tell: impl FnMut(&[u8]) -> bool + 'c) -> &mut Self {
         self.talk.outputs[STDERR].tell(Box::new(tell));
         self
     }
 
-    /// Sets how many bytes of a line are kept until its newline comes: at least one, and 1 MiB by default. A longer line
-    /// comes in pieces of this length.
+    /// Sets how many bytes of a line are kept until its newline comes: at least one, and 1 MiB by default. A
+    /// longer line comes in pieces of this length.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let mut child = Command::new("echo").arg("abcdef").stdout(Stdio::piped()).spawn()?;
+    /// let mut pieces = Vec::new();
+    /// child.communicator().line_limit(4).on_stdout_line(|line| pieces.push(line.to_vec())).run()?;
+    /// assert_eq!(pieces, [&b"abcd"[..], b"ef"]);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn line_limit(&mut self, bytes: usize) -> &mut Self {
         self.talk.outputs.iter_mut().for_each(|output| output.longest_line = bytes.max(1));
         self
     }
 
-    /// Sets whether an output with a line callback is collected as well.
+    /// Sets whether an output with a line callback is collected as well. The default is `false`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let mut count = 0;
+    /// let output = child.communicator().collect_lines(true).on_stdout_line(|_| count += 1).run()?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// assert_eq!(count, 1);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
     pub fn collect_lines(&mut self, collect: bool) -> &mut Self {
         self.talk.outputs.iter_mut().for_each(|output| output.collects_lines = collect);
         self
     }
 
-    /// The child, or the children: to kill them after a timeout, for example. The pipes of the conversation are not in them.
+    /// Returns the child, or the children of a pipeline, for example to kill them after a timeout. The pipes
+    /// of the conversation are not in them.
+    ///
+    /// # Examples
+    ///
+    /// See [`Child::communicator`].
     pub fn partner(&mut self) -> &mut P {
         self.partner
     }
@@ -287,9 +409,13 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Child`] if a call fails. The child is not affected, and no output is lost: the next run returns it,
-    /// and reads on. An error of a stream is returned once. The stream is not used any more, and the child gets it back when the
-    /// conversation is dropped.
+    /// Returns [`Error::Child`] if a call fails. The child is not affected, and no output is lost: the next
+    /// run returns it, and reads on. An error of a stream is returned once. The stream is not used any more,
+    /// and the child gets it back when the conversation is dropped.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn run(&mut self) -> Result<CommunicateOutput<P::Status>, Error> {
         let stopped = match self.exchange().map_err(failed)? {
             Some(stopped) => stopped,
@@ -351,8 +477,8 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         Ok(())
     }
 
-    /// Waits until a pipe is ready, the deadline has passed or a child has exited. Notes the exits, and returns which of
-    /// standard input, output and error are ready.
+    /// Waits until a pipe is ready, the deadline has passed or a child has exited. Notes the exits, and
+    /// returns which of standard input, output and error are ready.
     fn wait_until_ready(&mut self) -> io::Result<[bool; 3]> {
         let deadline = self.talk.next_deadline();
         let Conversation { feed, outputs: [out, err], .. } = &mut self.talk;

@@ -1,7 +1,7 @@
 //! The order of the steps that put descriptors under their targets.
 //!
-//! All mappings take effect at once: a source is read before it is overwritten. If the target of one mapping is the source
-//! of another, the other comes first. In a ring of such mappings, one source is saved first.
+//! All mappings take effect at once: a source is read before it is overwritten. If the target of one mapping
+//! is the source of another, the other comes first. In a ring of such mappings, one source is saved first.
 
 use forkexec_core::{Fd, Move, Source};
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ pub(crate) type Mappings = BTreeMap<Fd, Source>;
 
 /// Orders the steps so that no source is overwritten before its last use.
 ///
-/// `spawn_fds` has the number of each [`Source::SpawnFd`] that a start may find under its own number. The others are -1,
-/// and have numbers that are no target.
+/// `spawn_fds` has the number of each [`Source::SpawnFd`] that a start may find under its own number. The
+/// others are -1, and have numbers that are no target.
 pub(crate) fn order(mappings: &Mappings, spawn_fds: &[Fd]) -> Vec<Move> {
     let mut order = Order::new(mappings, spawn_fds);
     order.copy_to_unread_targets();
@@ -75,7 +75,8 @@ impl<'f> Order<'f> {
         is_last
     }
 
-    /// Saves the source at `start`, copies to each number from the next in the ring, and to the last from the saved copy.
+    /// Saves the source at `start`, copies to each number from the next in the ring, and to the last from the
+    /// saved copy.
     fn turn_ring(&mut self, start: Fd) {
         let begin = self.steps.len();
         let mut to = start;

@@ -1,7 +1,8 @@
 //! One trial: a child tries one means and leaves the outcome in shared memory.
 //!
-//! The child is a copy of a process that may have threads. It does not allocate or lock, and ends with `_exit(2)`. The parent
-//! waits for the child itself, and not for the end of a pipe, which another process may have copied.
+//! The child is a copy of a process that may have threads. It does not allocate or lock, and ends with
+//! `_exit(2)`. The parent waits for the child itself, and not for the end of a pipe, which another process
+//! may have copied.
 
 use super::{Outcome, Probe, ProbeKind};
 use crate::sys::system::LEARNS_OF_TRAPS;

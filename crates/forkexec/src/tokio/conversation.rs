@@ -55,17 +55,24 @@ impl<'input> Communicator<'input> {
         Self { child, talk }
     }
 
-    /// Writes and reads until the conversation is over and the child has exited. Returns its status and its output.
+    /// Writes and reads until the conversation is over and the child has exited. Returns its status and its
+    /// output.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the future may be dropped, and the method called again. Output that was read meanwhile is in
-    /// [`stdout`](Self::stdout) and [`stderr`](Self::stderr), and no input is written twice.
+    /// This method is cancel safe: the future can be dropped, and the method called again. Output that was
+    /// read meanwhile is in [`stdout`](Self::stdout) and [`stderr`](Self::stderr), and no input is written
+    /// twice.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::communicate`]. If reading or writing fails, the child is killed. The error is returned once. A later
-    /// call continues without the pipe that failed, and returns the output that was read.
+    /// Returns the errors of [`Child::communicate`]. If reading or writing fails, the child is killed. The
+    /// error is returned once. A later call continues without the pipe that failed, and returns the output
+    /// that was read.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub async fn finish(&mut self) -> Result<Output, Error> {
         if let Err(source) = poll_fn(|context| self.poll_pipes(context)).await {
             // The first error is returned.
@@ -78,26 +85,46 @@ impl<'input> Communicator<'input> {
     }
 
     /// Returns how many bytes of the input were written to the child's pipe.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn written(&self) -> usize {
         self.talk.feed.written
     }
 
     /// Returns the standard output of the child that was read so far.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn stdout(&self) -> &[u8] {
         &self.talk.outputs[0].read
     }
 
     /// Returns the standard error of the child that was read so far.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn stderr(&self) -> &[u8] {
         &self.talk.outputs[1].read
     }
 
-    /// The child, for example to signal it. The pipes of the conversation are not in it.
+    /// Returns the child, for example to signal it. The pipes of the conversation are not in it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     /// Returns the child with its pipes, without those that have ended.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
     pub fn into_child(mut self) -> Child {
         self.child.stdin = self.talk.feed.take_pipe();
         let [out, err] = &mut self.talk.outputs;

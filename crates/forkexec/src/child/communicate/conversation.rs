@@ -110,8 +110,8 @@ impl<I, O, T: FnMut(&[u8]) -> bool> Conversation<'_, I, O, T> {
         Ok(output.tell_lines().then_some(StopReason::Line))
     }
 
-    /// Returns a reason if the run stops after the driver has done all that it can do without waiting. `None` if the run goes
-    /// on or is over.
+    /// Returns a reason if the run stops after the driver has done all that it can do without waiting. `None`
+    /// if the run goes on or is over.
     pub(crate) fn stop_reason(&mut self, now: Instant) -> Option<StopReason> {
         if self.is_over() {
             return None;

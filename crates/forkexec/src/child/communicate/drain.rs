@@ -102,8 +102,8 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
         }
     }
 
-    /// Calls back for each complete line, and for a partial last line if the output has ended. Returns true if a callback
-    /// asked to stop.
+    /// Calls back for each complete line, and for a partial last line if the output has ended. Returns true
+    /// if a callback asked to stop.
     pub(super) fn tell_lines(&mut self) -> bool {
         if !self.is_open() {
             return self.tell_rest();

@@ -1,7 +1,8 @@
 //! The exits of children, as descriptors that poll(2) waits for together with their pipes.
 //!
-//! A child has such a descriptor on most systems. For a child without one, a thread waits until it has exited, does not reap it, and
-//! closes a pipe. The thread ends with the child. It holds no descriptor after the watch is dropped.
+//! A child has such a descriptor on most systems. For a child without one, a thread waits until it has
+//! exited, does not reap it, and closes a pipe. The thread ends with the child. It holds no descriptor after
+//! the watch is dropped.
 
 use crate::child::Child;
 use crate::sys::waitid::await_end;
@@ -68,7 +69,8 @@ impl End {
 /// A pipe that ends when a child has exited.
 struct Watch {
     reader: PipeReader,
-    /// The thread closes it when the child has exited. Dropping the watch closes it as well, because the thread may live on.
+    /// The thread closes it when the child has exited. Dropping the watch closes it as well, because the
+    /// thread may live on.
     writer: Arc<Mutex<Option<PipeWriter>>>,
 }
 

@@ -28,8 +28,8 @@ impl<T: FnMut(&[u8]) -> bool> Lines<T> {
         self.text.extend_from_slice(bytes);
     }
 
-    /// Calls back for each complete line, and for pieces of length `longest` of a longer one. Returns true if the callback
-    /// asked to stop.
+    /// Calls back for each complete line, and for pieces of length `longest` of a longer one. Returns true if
+    /// the callback asked to stop.
     pub(super) fn tell_whole(&mut self, longest: usize) -> bool {
         while let Some((end, next)) = self.next(longest) {
             if self.tell_until(end, next) {

@@ -5,9 +5,23 @@ use crate::error::Error;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
-/// The partner of a [`Communicator`](crate::Communicator): a [`Child`], or the [`Children`](crate::Children) of a pipeline.
+/// The partner of a [`Communicator`](crate::Communicator): a [`Child`], or the [`Children`](crate::Children)
+/// of a pipeline.
 ///
 /// No other type can implement this trait.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Communicate, Communicator};
+///
+/// fn is_over<P: Communicate>(talk: &mut Communicator<'_, P>) -> Result<bool, forkexec::Error> {
+///     Ok(talk.run()?.status.is_some())
+/// }
+/// # let mut child = forkexec::Command::new("true").spawn()?;
+/// # assert!(is_over(&mut child.communicator())?);
+/// # Ok::<(), forkexec::Error>(())
+/// ```
 pub trait Communicate: Talking<Ending = Self::Status> {
     /// The exit status, or that of a pipeline.
     type Status;

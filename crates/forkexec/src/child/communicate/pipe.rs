@@ -1,7 +1,7 @@
 //! The parent's end of a pipe, in non-blocking mode for the time of a conversation.
 //!
-//! The end is an open file description of its own, so that its mode is no concern of the child. The conversation gives it back
-//! in the mode that it had.
+//! The end is an open file description of its own, so that its mode is no concern of the child. The
+//! conversation gives it back in the mode that it had.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags};
