@@ -1,7 +1,7 @@
 //! The child's code over one backend, chosen by a feature, with nothing else in the object.
 //!
-//! There is no allocator here: code that allocates would not link. The panic handler calls a function that nobody
-//! defines: where a panic can be reached, its name is among the undefined symbols.
+//! There is no allocator here: code that allocates would not link. The panic handler calls an undefined
+//! function: if the code can reach a panic, the name is among the undefined symbols.
 
 #![no_std]
 
@@ -12,7 +12,7 @@ use forkexec_core::ForkedChild;
 ///
 /// # Safety
 ///
-/// It is never called: only its object code is looked at.
+/// It is never called: `ci/child-symbols` reads its object code.
 #[cfg(feature = "linux")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn forkexec_child_linux(
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn forkexec_child_linux(
 ///
 /// # Safety
 ///
-/// It is never called: only its object code is looked at.
+/// It is never called: `ci/child-symbols` reads its object code.
 #[cfg(feature = "linux_shared")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn forkexec_child_linux_shared(
@@ -44,7 +44,7 @@ mod error_pipe;
 ///
 /// # Safety
 ///
-/// It is never called: only its object code is looked at.
+/// It is never called: `ci/child-symbols` reads its object code.
 #[cfg(feature = "python")]
 #[unsafe(no_mangle)]
 #[expect(private_interfaces, reason = "nobody but the linker sees it")]
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn forkexec_child_python(
 ///
 /// # Safety
 ///
-/// It is never called: only its object code is looked at.
+/// It is never called: `ci/child-symbols` reads its object code.
 #[cfg(feature = "posix")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn forkexec_child_posix(
