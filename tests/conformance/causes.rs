@@ -62,70 +62,74 @@ type Make = fn(&Place) -> PathBuf;
 
 #[rstest]
 // Faults: N21, E1
-#[case::missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ": there is no such program")]
+#[case::missing_program(|at: &Place| at.path("missing"), Errno::NOENT, ", because the program does not exist")]
 // Faults: E1
-#[case::dangling_link(dangling, Errno::NOENT, ": there is no such program")]
+#[case::dangling_link(dangling, Errno::NOENT, ", because the program does not exist")]
 // Faults: N22, E1
 #[case::missing_interpreter(
     |at: &Place| at.file("script", "#!/no/such/interpreter\n"),
     Errno::NOENT,
-    r#": the script's interpreter "/no/such/interpreter" is missing"#,
+    r#", because the script's interpreter "/no/such/interpreter" does not exist"#,
 )]
 // Faults: E1
 #[case::missing_interpreter_with_an_argument(
     |at: &Place| at.file("script", "#! /no/such/interpreter -x\n"),
     Errno::NOENT,
-    r#": the script's interpreter "/no/such/interpreter" is missing"#,
+    r#", because the script's interpreter "/no/such/interpreter" does not exist"#,
 )]
 // Faults: N22, E1
 #[case::windows_line_end(
     |at: &Place| at.file("script", "#!/bin/sh\r\necho ran\r\n"),
     Errno::NOENT,
-    r#": the script's interpreter "/bin/sh\r" is missing"#,
+    r#", because the script's interpreter "/bin/sh\r" does not exist; convert the script's line endings to LF"#,
 )]
 // Faults: N23, E2
-#[case::empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ": the file is empty")]
+#[case::empty_file(|at: &Place| at.file("empty", ""), Errno::NOEXEC, ", because the file is empty")]
 // Faults: N23, E2
 #[case::no_interpreter_line(
     |at: &Place| at.file("text", "echo ran\n"),
     Errno::NOEXEC,
-    r##": it is neither a program nor a script with a "#!" line"##,
+    ", because it is neither a program nor a script; a script starts with a line such as #!/bin/sh",
 )]
 // Faults: N23, E2
-#[case::foreign_program(foreign, Errno::NOEXEC, ": it is not a program for this machine")]
+#[case::foreign_program(foreign, Errno::NOEXEC, ", because it is a program for another machine")]
 // Faults: E2
 #[case::no_interpreter_named(
     |at: &Place| at.file("script", "#!\n"),
     Errno::NOEXEC,
-    r##": its "#!" line names no interpreter, or is too long"##,
+    ", because its #! line names no interpreter or is too long",
 )]
 // Faults: E2
 #[case::interpreter_line_of_256_bytes(
     |at: &Place| at.file("script", format!("#!/{}\n", "x".repeat(253))),
     Errno::NOEXEC,
-    r##": its "#!" line names no interpreter, or is too long"##,
+    ", because its #! line names no interpreter or is too long",
 )]
 // Faults: N19, E7
-#[case::directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ": it is a directory")]
+#[case::directory(|at: &Place| at.0.path().to_owned(), Errno::ACCES, ", because it is a directory")]
 // Faults: N19, E7
-#[case::pipe(pipe, Errno::ACCES, ": it is not a regular file")]
+#[case::pipe(pipe, Errno::ACCES, ", because it is not a regular file")]
 // Faults: N19, E7
-#[case::device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ": it is not a regular file")]
+#[case::device(|_: &Place| PathBuf::from("/dev/null"), Errno::ACCES, ", because it is not a regular file")]
 // Faults: E7
-#[case::socket(socket, Errno::ACCES, ": it is not a regular file")]
+#[case::socket(socket, Errno::ACCES, ", because it is not a regular file")]
 // Faults: N20, E7
-#[case::no_permission(no_permission, Errno::ACCES, ": it has no execute permission")]
+#[case::no_permission(
+    no_permission,
+    Errno::ACCES,
+    ", because it has no execute permission; set it with chmod +x"
+)]
 // Faults: E7
 #[case::interpreter_without_permission(
     interpreter_without_permission,
     Errno::ACCES,
-    r#": the script's interpreter "/etc/passwd" may not be executed"#
+    r#", because the script's interpreter "/etc/passwd" is not executable"#
 )]
 // Faults: E7
 #[case::interpreter_that_is_a_directory(
     |at: &Place| at.file("script", "#!/etc\n"),
     Errno::ACCES,
-    r#": the script's interpreter "/etc" may not be executed"#,
+    r#", because the script's interpreter "/etc" is not executable"#,
 )]
 // Faults: N24, E7
 #[case::link_to_itself(link_to_itself, Errno::LOOP, "")]
@@ -135,7 +139,7 @@ type Make = fn(&Place) -> PathBuf;
 #[case::long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
 // Faults: N25, E7
 #[case::long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
-fn exec_failure_has_the_right_cause(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
+fn an_exec_that_fails_says_why(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
     isolated(|| assert_told(make, errno, cause));
 }
 
@@ -144,7 +148,7 @@ fn assert_told(make: Make, errno: Errno, cause: &str) {
     let place = Place::new();
     let path = make(&place);
     let failure = failure(&mut Command::new(&path));
-    let whole = format!("exec {path:?}: {}{cause}", words(errno));
+    let whole = format!("cannot execute {path:?}: {}{cause}", words(errno));
     assert_eq!((failure.stage(), failure.to_string()), (Stage::Exec, whole));
 }
 
@@ -156,7 +160,7 @@ fn error_names_the_missing_loader() {
             return;
         }
         let make = |at: &Place| at.file("dynamic", dynamic_program(b"/no/such/loader\0"));
-        assert_told(make, Errno::NOENT, r#": the program's loader "/no/such/loader" is missing"#);
+        assert_told(make, Errno::NOENT, r#", because the program's loader "/no/such/loader" does not exist"#);
     });
 }
 
@@ -165,7 +169,7 @@ fn error_names_the_missing_loader() {
 fn scripts_nested_too_deeply_are_reported() {
     isolated(|| {
         let make = |at: &Place| at.nested(deepest_nesting() + 1);
-        assert_told(make, Errno::LOOP, ": scripts are nested too deeply as interpreters");
+        assert_told(make, Errno::LOOP, ", because too many scripts name each other as interpreters");
     });
 }
 
@@ -242,8 +246,9 @@ fn error_names_the_interpreter_that_is_no_program() {
         let interpreter = place.file("text", "echo ran\n");
         let script = place.file("script", format!("#!{}\n", interpreter.display()));
         let text = failure(&mut Command::new(&script)).to_string();
+        let cause = "neither a program for this machine nor a script";
         let whole = format!(
-            "exec {script:?}: {}: the script's interpreter {interpreter:?} is not a program for this machine",
+            "cannot execute {script:?}: {}, because the script's interpreter {interpreter:?} is {cause}",
             words(Errno::NOEXEC)
         );
         assert_eq!(text, whole);

@@ -20,7 +20,7 @@ use crate::start::{probe, words};
 
 /// What a command says that was to be started, where nothing can start.
 fn started() -> String {
-    format!("start the child: {}", words(Errno::from_raw(libc::EXDEV)))
+    format!("cannot create the child process: {}", words(Errno::from_raw(libc::EXDEV)))
 }
 
 /// From now on nothing can start. Says aloud where that cannot be had; then the error is all that can be seen.
@@ -43,14 +43,14 @@ type Ask = fn(&mut Command<'_>);
 
 #[rstest]
 // Faults: N16
-#[case::empty_program("", ErrorKind::NotFound, "the program's name is empty")]
+#[case::empty_program("", ErrorKind::NotFound, "cannot execute the program: its name is empty")]
 // Faults: N18, E14
 #[case::nul_in_the_program(
     "a\0b",
     ErrorKind::InvalidInput,
-    r#"the program "a\0b" holds a NUL byte at position 1"#
+    r#"cannot execute "a\0b": the name contains a NUL byte at position 1"#
 )]
-fn invalid_program_name_is_reported(#[case] program: &str, #[case] kind: ErrorKind, #[case] text: &str) {
+fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorKind, #[case] text: &str) {
     isolated(|| assert_refused(&mut Command::new(program), kind, text));
 }
 
@@ -60,7 +60,7 @@ fn nul_in_the_search_path_is_reported() {
     isolated(|| {
         let mut command = Command::new("true");
         command.search_path(SearchPath::Given("/bin:/a\0b".into()));
-        let text = r#"the search path "/bin:/a\0b" holds a NUL byte"#;
+        let text = r#"cannot search "/bin:/a\0b" for the program: the list contains a NUL byte"#;
         assert_refused(&mut command, ErrorKind::InvalidInput, text);
     });
 }
@@ -69,14 +69,15 @@ fn nul_in_the_search_path_is_reported() {
 // Faults: N40, S8
 #[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
-fn superuser_that_changes_the_uid_must_set_a_gid(#[case] ask: Ask) {
+fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
     isolated(|| {
         if !is_privileged() {
             return;
         }
         let mut command = probe(&["true"]);
         ask(&mut command);
-        let text = "user 1000 would keep the group of the parent: set a group with gid, or call keep_groups";
+        let text =
+            "cannot set the user id (1000): the child would keep the parent's group; call gid or keep_groups";
         assert_refused(&mut command, ErrorKind::InvalidInput, text);
     });
 }
@@ -88,16 +89,16 @@ fn closure_without_fork_is_reported() {
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing, and never runs.
         unsafe { command.pre_exec(|| Ok(())) };
-        let text = "a pre-exec closure needs fork, and a start without fork is required";
+        let text = "cannot run the pre-exec closure: it needs fork, and the spawn policy excludes fork";
         assert_refused(command.spawn_policy(SpawnPolicy::NoFork), ErrorKind::InvalidInput, text);
     });
 }
 
 #[test]
-fn system_without_a_fast_method_is_reported() {
+fn a_system_without_a_fast_start_is_told() {
     isolated(|| {
         let capabilities = capabilities();
-        let lacks = format!("{} cannot start a child without fork", capabilities.system);
+        let lacks = format!("cannot start a child without fork: {} does not support it", capabilities.system);
         let has = capabilities.launchers.iter().any(|method| *method != SpawnMethod::Fork);
         let can_start = !forbid_starts();
         if has && can_start {
@@ -113,23 +114,24 @@ const KEPT: i32 = 32;
 
 /// Faults: N48
 #[rstest]
-#[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "blocked")]
-#[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignored")]
+#[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "block")]
+#[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignore")]
 fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
     isolated(|| {
         let mut command = probe(&["true"]);
         ask(&mut command, KEPT);
-        assert_refused(&mut command, ErrorKind::InvalidInput, &format!("signal {KEPT} cannot be {verb}"));
+        let text = format!("cannot {verb} signal {KEPT}: it is not a signal that a process can {verb}");
+        assert_refused(&mut command, ErrorKind::InvalidInput, &text);
     });
 }
 
 #[rstest]
-#[case::no_new_privs(Operation::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); }, "give up new privileges")]
+#[case::no_new_privs(Operation::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); }, "set no_new_privs")]
 #[case::death_signal(
     Operation::DieWithParent,
     // The keeper would be another start, which C libraries make by different calls.
     |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
-    "send a signal when the parent dies",
+    "set the parent-death signal",
 )]
 fn missing_feature_of_the_system_is_reported(
     #[case] operation: Operation,
@@ -140,7 +142,7 @@ fn missing_feature_of_the_system_is_reported(
         let mut command = probe(&["true"]);
         ask(&mut command);
         let capabilities = capabilities();
-        let lacks = format!("{} cannot {words}", capabilities.system);
+        let lacks = format!("cannot {words}: {} does not support it", capabilities.system);
         let can_start = !forbid_starts();
         let expected = if capabilities.has(operation) { started() } else { lacks };
         if expected == started() && can_start {
@@ -160,13 +162,13 @@ fn file_as_directory_is_reported_before_anything_starts(
     #[case] errno: Errno,
 ) {
     isolated(|| {
-        let text = format!("chdir to {path:?}: {}", words(errno));
+        let text = format!("cannot enter the working directory {path:?}: {}", words(errno));
         assert_refused(probe(&["true"]).current_dir(path), kind, &text);
     });
 }
 
 #[test]
-fn error_can_be_downcast_from_an_io_error() {
+fn an_error_stays_readable_as_an_io_error() {
     isolated(|| {
         let error = io::Error::from(probe(&["true"]).nice(20).spawn().expect_err("it is refused"));
         let inner = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
@@ -176,7 +178,7 @@ fn error_can_be_downcast_from_an_io_error() {
 
 /// What is well-formed is not refused: the filter is met.
 #[test]
-fn spawn_of_a_valid_command_reaches_the_filter() {
+fn the_filter_of_these_tests_is_met_by_a_start() {
     isolated(|| {
         if forbid_starts() {
             assert_eq!(refusal(&mut probe(&["true"])), (ErrorKind::CrossesDevices, started()));

@@ -561,10 +561,7 @@ fn report_of_a_child_needs_no_other_proof() {
 #[rstest]
 #[case::runs(plan(), Ok(World::Whole.ran()))]
 #[case::fails(lost(), Err(LaunchError::Child(LOST)))]
-fn running_child_is_recognized_through_proc(
-    #[case] plan: Plan<'static>,
-    #[case] told: Result<Ran, LaunchError>,
-) {
+fn a_child_that_runs_is_known_from_proc(#[case] plan: Plan<'static>, #[case] told: Result<Ran, LaunchError>) {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).announcing_no_exec());
         assert_eq!(launch(backend, &launcher, &plan), told);
@@ -572,7 +569,7 @@ fn running_child_is_recognized_through_proc(
 }
 
 #[test]
-fn closure_needs_fork_and_is_an_error_without_it() {
+fn a_closure_is_forked_and_who_requires_more_is_told() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
@@ -609,7 +606,7 @@ fn child_without_free_number_has_no_pidfd_and_the_next_has_one(
 
 /// A start that fails for want of something is tried again for the next child, whatever else is refused.
 #[rstest]
-fn transient_failure_is_not_remembered(
+fn a_failure_that_passes_is_not_remembered(
     #[values(Errno::AGAIN, Errno::NOMEM)] errno: Errno,
     #[values(libc::ENOSYS, libc::EPERM)] refusal: i32,
 ) {
@@ -630,7 +627,7 @@ fn mappings() -> usize {
 }
 
 #[test]
-fn stack_is_mapped_once_whatever_its_child_does() {
+fn a_stack_is_mapped_once_whatever_becomes_of_its_child() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
@@ -662,7 +659,7 @@ pub(crate) fn guards() -> usize {
 
 /// Threads that start at once have a stack each, and all but a few are given back.
 #[test]
-fn cache_keeps_no_more_stacks_than_it_has_room_for() {
+fn no_more_stacks_are_kept_than_there_are_places() {
     const KEPT: usize = 16;
     const THREADS: usize = 64;
 

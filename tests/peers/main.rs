@@ -21,7 +21,7 @@ fn seen(report: &[u8]) -> Seen {
 }
 
 #[test]
-fn std_child_inherits_every_inheritable_descriptor() {
+fn std_hands_over_every_inheritable_descriptor() {
     isolated(|| {
         let _leaked = world::place(File::open("/dev/null").unwrap(), 50);
         let std = process::Command::new(probe::path()).arg("report").output().unwrap();
@@ -61,7 +61,7 @@ fn std_reports_success_if_a_mapping_hits_its_error_pipe() {
 }
 
 #[test]
-fn std_reports_three_missing_files_alike() {
+fn std_has_one_answer_for_three_things_that_are_missing() {
     isolated(|| {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("script");
@@ -86,11 +86,14 @@ fn std_reports_three_missing_files_alike() {
         let ours = ours.map(|answer| answer.unwrap_err().to_string());
         assert_eq!(
             ours[0],
-            "exec \"/no/such/program\": No such file or directory (os error 2): there is no such program"
+            "cannot execute \"/no/such/program\": No such file or directory (os error 2), because the program does not exist"
         );
-        assert_eq!(ours[1], "chdir to \"/no/such/directory\": No such file or directory (os error 2)");
+        assert_eq!(
+            ours[1],
+            "cannot enter the working directory \"/no/such/directory\": No such file or directory (os error 2)"
+        );
         assert!(
-            ours[2].ends_with("the script's interpreter \"/no/such/interpreter\" is missing"),
+            ours[2].ends_with("because the script's interpreter \"/no/such/interpreter\" does not exist"),
             "{}",
             ours[2]
         );
@@ -121,8 +124,7 @@ fn std_runs_a_script_without_first_line_depending_on_a_closure() {
             }
             let error = command.spawn().unwrap_err();
             // A closure may change what the paths mean, so no cause is looked for after one.
-            let end =
-                if closure { "(os error 8)" } else { "neither a program nor a script with a \"#!\" line" };
+            let end = if closure { "(os error 8)" } else { "a script starts with a line such as #!/bin/sh" };
             assert!(error.to_string().ends_with(end), "{error}");
         }
     });
@@ -154,7 +156,7 @@ fn std_leaves_a_user_without_privilege_in_the_group_of_root() {
         let refused = Command::new(&probe).arg("report").uid(65_534).output().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "user 65534 would keep the group of the parent: set a group with gid, or call keep_groups"
+            "cannot set the user id (65534): the child would keep the parent's group; call gid or keep_groups"
         );
     });
 }

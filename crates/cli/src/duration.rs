@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let value = number.parse::<f64>().ok().filter(|_| is_decimal);
     let value =
-        value.ok_or_else(|| format!("{text:?} is no number with one of the units ms, s, m, h and d"))?;
+        value.ok_or_else(|| format!("{text:?} is not a number with one of the units ms, s, m, h and d"))?;
     Duration::try_from_secs_f64(value * millis / 1e3).map_err(|_| format!("{text} is too long"))
 }
 

@@ -14,9 +14,9 @@ use crate::started;
 pub(crate) fn number(text: &str) -> Result<i32, String> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_decimal {
-        return Err(format!("{text:?} is not the number of a descriptor"));
+        return Err(format!("{text:?} is not a file descriptor number"));
     }
-    text.parse().map_err(|_| format!("{text} is higher than a descriptor can be"))
+    text.parse().map_err(|_| format!("{text} is above the highest file descriptor number"))
 }
 
 /// Parses a number, or a range such as `5-9`.
@@ -46,7 +46,7 @@ pub(crate) fn typed(range: &RangeInclusive<i32>) -> String {
 /// Fails if the descriptor is not open, or was not open when this process started.
 pub(crate) fn borrow(option: &str, fd: i32) -> Result<BorrowedFd<'static>, Failure> {
     if started::was_closed(fd) || !is_open(fd) {
-        return Err(Failure::refused(format!("{option}: descriptor {fd} is not open")));
+        return Err(Failure::refused(format!("{option}: cannot use fd {fd}: it is not open")));
     }
     // SAFETY: the descriptor is open. It was open when this process started, because this command opens nothing before all
     // numbers are borrowed, and it closes only descriptors that it opened.

@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 fn write_pages(command: &Command, dir: &Path) -> Result<(), Failure> {
-    let unwritable = |path: &Path| Failure::refused(format!("cannot write {}", path.display()));
+    let unwritable = |path: &Path| Failure::refused(format!("cannot write {path:?}"));
     fs::create_dir_all(dir).map_err(|error| unwritable(dir).because(error))?;
     for command in std::iter::once(command).chain(command.get_subcommands()) {
         let (name, text) = page(command).map_err(|error| unwritable(dir).because(error))?;

@@ -150,8 +150,10 @@ fn plan(options: &Options) -> Result<watch::Plan, Failure> {
 /// Numbers are converted to descriptors before this command opens anything: otherwise a number could be one that it opened
 /// itself.
 fn command(options: &Options) -> Result<Command<'static>, Failure> {
-    let (program, args) =
-        options.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;
+    let (program, args) = options
+        .command
+        .split_first()
+        .ok_or_else(|| Failure::refused("cannot start the program: no program is given"))?;
     let mut command = Command::new(program);
     command.args(args);
     options.descriptors.apply(&mut command)?;

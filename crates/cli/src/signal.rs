@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Result<i32, String> {
     }
     let upper = text.to_ascii_uppercase();
     let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    name.parse::<Signal>().map(|signal| signal as i32).map_err(|_| format!("no signal is named {text:?}"))
+    name.parse::<Signal>().map(|signal| signal as i32).map_err(|_| format!("there is no signal {text:?}"))
 }
 
 /// Returns the name of a signal, such as `SIGTERM`, or `signal 40` if it has none.
@@ -33,8 +33,8 @@ mod tests {
             ("SigHup", Ok(libc::SIGHUP)),
             ("15", Ok(15)),
             ("-1", Ok(-1)),
-            ("SIGNOTHING", Err("no signal is named \"SIGNOTHING\"".to_owned())),
-            ("", Err("no signal is named \"\"".to_owned())),
+            ("SIGNOTHING", Err("there is no signal \"SIGNOTHING\"".to_owned())),
+            ("", Err("there is no signal \"\"".to_owned())),
         ];
         for (text, number) in cases {
             assert_eq!(parse(text), number, "{text}");

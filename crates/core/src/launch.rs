@@ -65,22 +65,22 @@ impl SpawnMethod {
     }
 }
 
-/// What stands in the way of a method that does not copy the parent's memory.
+/// The reason why a launcher uses no method that shares the parent's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FallbackReason {
-    /// The backend has none.
+    /// The backend has no such method.
     NoSuchMethod,
-    /// A pre-exec closure: it may change what it finds in memory.
+    /// The plan has a pre-exec closure, which may change the memory that it finds.
     Closure,
-    /// The memory that a child was to share was not shared: an emulator, or a tool that looks at every instruction.
+    /// The child does not share the parent's memory: an emulator or an instrumentation tool copies it.
     NotShared,
-    /// A sanitizer is part of the program. It keeps accounts of the thread that starts a child, and would take what the
-    /// child does for that thread's doing.
+    /// The program contains a sanitizer. It tracks the thread that starts a child, and would take the child's actions for
+    /// actions of that thread.
     Sanitizer,
-    /// Another thread changes an attribute of the memory that a child is to share, and does not come to an end soon.
+    /// Another thread is changing an attribute of the memory that the child would share, and does not finish soon.
     Busy,
-    /// The kernel, or a filter in front of it, refuses the call that would start the child.
+    /// The kernel or a seccomp filter refuses the call that starts the child.
     Refused(Errno),
 }
 
@@ -158,13 +158,13 @@ mod tests {
     use super::{SharedReport, SpawnMethod, Stage, Timeline};
 
     #[test]
-    fn spawn_methods_print_their_common_names() {
+    fn each_method_has_the_name_that_people_know() {
         let names = [SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork].map(SpawnMethod::name);
         assert_eq!(names, ["shared", "vfork", "fork"]);
     }
 
     #[test]
-    fn timeline_has_exactly_the_noted_times() {
+    fn a_timeline_has_the_moments_that_were_noted_and_no_other() {
         let slot = SharedReport::new();
         slot.enter(Stage::ORDER[0], Some(5));
         slot.enter(Stage::Exec, Some(1 << 40));

@@ -1,80 +1,81 @@
-//! The stages of a child, in the order in which they run.
+//! The stages of a start, in the order in which they run.
 //!
-//! The order is data and stands here, once. It is part of the contract:
-//! - the descriptor table is made private before anything touches a descriptor or its flags;
-//! - everything that needs privilege comes before the ids are dropped, groups before gid before uid;
-//! - a working directory given by its path is entered with the new ids, as in std and Go: an NFS export or a FUSE mount
-//!   may admit the new user alone, and root must not enter a directory on behalf of a user that may not. A plan can
-//!   also enter one before ([`Stage::EarlyChdir`]): an open directory, for which fchdir(2) checks permission at the
-//!   time of the call, or a path in the order of CPython;
-//! - what a change of ids would clear again (the parent-death signal) comes after it;
-//! - the signal mask is restored after the terminal was taken, or `tcsetpgrp` from a background group would stop the
-//!   child with `SIGTTOU`;
-//! - descriptors are closed after the pre-exec closure, which may open some.
+//! The order is data, and [`Stage::ORDER`] is its only definition. It is part of the contract:
+//! - The child unshares its descriptor table before it changes a descriptor or a descriptor flag.
+//! - Everything that needs privilege comes before the ids change. The groups change before the gid, and the gid before the
+//!   uid.
+//! - The child enters a working directory that is given by its path with the new ids, as in std and Go. An NFS export or a
+//!   FUSE mount may admit the new user alone, and root must not enter a directory for a user that may not.
+//! - A plan can also enter a directory earlier ([`Stage::EarlyChdir`]): an open directory, because fchdir(2) checks
+//!   permission at the time of the call, or a path in the order of CPython.
+//! - The parent-death signal is set after the ids, because a change of ids clears it.
+//! - The signal mask is restored after the terminal is set. Otherwise `tcsetpgrp` from a background group stops the child
+//!   with `SIGTTOU`.
+//! - Descriptors are closed after the pre-exec closure, which may open some.
 
-/// A step of starting a child: where an error happened, or how far the child came.
+/// A step of a start: the step that failed, or the last step that the child began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Stage {
-    /// In the parent: the pipes, the report channel, the memory shared with the child.
+    /// The parent prepares the start: pipes, the report channel, the memory shared with the child.
     Setup,
-    /// In the parent: the call that makes the child, such as fork(2).
+    /// The parent creates the child process, by a call such as fork(2).
     Start,
-    /// The child makes its descriptor table its own.
+    /// The child unshares its descriptor table from the parent.
     UnshareFiles,
-    /// Kept descriptors lose close-on-exec.
+    /// The child clears close-on-exec of the kept descriptors.
     KeepFds,
-    /// The parent's ends of pipes are closed.
+    /// The child closes the parent's ends of the pipes.
     ParentEnds,
-    /// Descriptors 0, 1, 2 and the mapped ones are put in place.
+    /// The child places descriptors 0, 1, 2 and the mapped ones (dup2(2)).
     DupFds,
-    /// The child enters a control group, unless it was born there.
+    /// The child enters its cgroup, unless it was created there.
     Cgroup,
-    /// chroot(2), and chdir(2) to the new root.
+    /// The child changes its root directory: chroot(2), and chdir(2) to the new root.
     Chroot,
-    /// The working directory is entered with the parent's ids: fchdir(2), for one that is given by a descriptor.
+    /// The child enters a working directory with the parent's ids: fchdir(2), for one that is given by a descriptor.
     EarlyChdir,
-    /// umask(2).
+    /// The child sets its umask: umask(2).
     Umask,
-    /// Signals get their dispositions.
+    /// The child sets the dispositions of signals.
     Signals,
-    /// setsid(2).
+    /// The child creates a session: setsid(2).
     Session,
-    /// setpgid(2).
+    /// The child joins or creates a process group: setpgid(2).
     ProcessGroup,
-    /// The controlling terminal is taken (`TIOCSCTTY`).
+    /// The child sets the controlling terminal of its session (`TIOCSCTTY`).
     Terminal,
-    /// The child's process group becomes the terminal's foreground group.
+    /// The child makes its process group the terminal's foreground group.
     Foreground,
-    /// setrlimit(2), one for each limit.
+    /// The child sets its resource limits: setrlimit(2), once for each limit.
     Limits,
-    /// setpriority(2).
+    /// The child sets its nice value: setpriority(2).
     Nice,
-    /// setgroups(2).
+    /// The child sets its supplementary groups: setgroups(2).
     Groups,
-    /// The real, effective and saved group ids.
+    /// The child sets its real, effective and saved group ids.
     Gid,
-    /// The real, effective and saved user ids.
+    /// The child sets its real, effective and saved user ids.
     Uid,
-    /// The working directory is entered with the child's ids: chdir(2).
+    /// The child enters its working directory with the child's ids: chdir(2).
     Chdir,
-    /// The child can gain no privilege by exec any more.
+    /// The child sets `no_new_privs`: exec can no longer grant privileges to it or its descendants.
     NoNewPrivs,
-    /// A signal is asked for when the parent dies.
+    /// The child asks the kernel for a signal when the parent dies.
     DieWithParent,
-    /// The signal mask is set.
+    /// The child sets its signal mask.
     Mask,
-    /// The caller's own code runs.
+    /// The child runs the caller's pre-exec closures.
     PreExec,
-    /// All other descriptors are closed.
+    /// The child closes all other descriptors.
     Close,
-    /// The candidates are tried, one after the other.
+    /// The child executes the program, and tries each candidate of the search path in turn.
     Exec,
 }
 
 impl Stage {
-    /// What a child does, in this order.
+    /// The stages of a child, in the order in which it runs them.
     pub const ORDER: [Self; 25] = [
         Self::UnshareFiles,
         Self::KeepFds,
@@ -103,10 +104,10 @@ impl Stage {
         Self::Exec,
     ];
 
-    /// How many values there are: the length of a table indexed by stage.
+    /// The number of stages: the length of a table that is indexed by stage.
     pub const COUNT: usize = Self::Exec as usize + 1;
 
-    /// Its name, for logs and programs. It does not change with the wording of messages.
+    /// Returns the name for logs and programs. It does not change with the wording of messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Setup => "setup",
@@ -139,45 +140,45 @@ impl Stage {
         }
     }
 
-    /// What the stage does, as the beginning of an error message.
+    /// Returns what the stage does, as the phrase that follows "cannot" in an error message.
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::Setup => "set up",
-            Self::Start => "start the child",
-            Self::UnshareFiles => "make the descriptor table private",
-            Self::KeepFds => "keep descriptor",
-            Self::ParentEnds => "close the parent's end",
-            Self::DupFds => "place descriptor",
-            Self::Cgroup => "enter the control group",
-            Self::Chroot => "chroot to",
-            Self::EarlyChdir => "enter the directory on descriptor",
-            Self::Chdir => "chdir to",
+            Self::Setup => "prepare the start",
+            Self::Start => "create the child process",
+            Self::UnshareFiles => "unshare the descriptor table",
+            Self::KeepFds => "make the kept descriptor inheritable",
+            Self::ParentEnds => "close the parent's end of a pipe",
+            Self::DupFds => "place the descriptor",
+            Self::Cgroup => "enter the cgroup",
+            Self::Chroot => "enter the root directory",
+            Self::EarlyChdir => "enter the open working directory",
             Self::Umask => "set the umask",
-            Self::Signals => "set the disposition of signal",
-            Self::Session => "start a session",
-            Self::ProcessGroup => "join process group",
-            Self::Terminal => "take the controlling terminal on descriptor",
-            Self::Foreground => "come to the foreground of the terminal on descriptor",
-            Self::Limits => "set the limit",
+            Self::Signals => "set the disposition of the signal",
+            Self::Session => "create a session",
+            Self::ProcessGroup => "join the process group",
+            Self::Terminal => "set the controlling terminal",
+            Self::Foreground => "make the process group the foreground group of the terminal",
+            Self::Limits => "set the resource limit",
             Self::Nice => "set the nice value",
             Self::Groups => "set the supplementary groups",
-            Self::Gid => "become group",
-            Self::Uid => "become user",
-            Self::NoNewPrivs => "give up new privileges",
-            Self::DieWithParent => "tie its end to the parent's by signal",
+            Self::Gid => "set the group id",
+            Self::Uid => "set the user id",
+            Self::Chdir => "enter the working directory",
+            Self::NoNewPrivs => "set no_new_privs",
+            Self::DieWithParent => "set the parent-death signal",
             Self::Mask => "set the signal mask",
             Self::PreExec => "run the pre-exec closure",
             Self::Close => "close the other descriptors",
-            Self::Exec => "exec",
+            Self::Exec => "execute",
         }
     }
 
-    /// The stage that a byte of a report stands for.
+    /// Converts the byte of a report to its stage.
     pub const fn from_u8(byte: u8) -> Option<Self> {
         match byte {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
-            // `ORDER` starts at discriminant 2 and has no hole: a test holds it.
+            // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
             2..=26 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
@@ -190,7 +191,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn each_stage_has_its_own_description() {
+    fn each_stage_is_described_in_words_of_its_own() {
         let every = || [Stage::Setup, Stage::Start].into_iter().chain(Stage::ORDER);
         let words: BTreeSet<_> = every().map(Stage::describe).collect();
         assert_eq!(words.len(), Stage::COUNT);
@@ -212,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn stages_of_the_parent_have_a_byte() {
+    fn a_byte_stands_for_a_stage_of_the_parent_s_too() {
         assert_eq!((Stage::from_u8(0), Stage::from_u8(1)), (Some(Stage::Setup), Some(Stage::Start)));
     }
 
     #[test]
-    fn order_follows_the_discriminants_without_a_gap() {
+    fn the_order_is_the_order_of_the_discriminants_without_a_hole() {
         for (position, &stage) in Stage::ORDER.iter().enumerate() {
             assert_eq!(stage as usize, position + 2);
             assert_eq!(Stage::from_u8(stage as u8), Some(stage));

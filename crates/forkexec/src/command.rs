@@ -336,7 +336,7 @@ impl Command<'_> {
     /// assert_eq!(failed.stage(), Stage::Exec);
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "exec \"/no/such/program\": No such file or directory (os error 2): there is no such program"
+    ///     "cannot execute \"/no/such/program\": No such file or directory (os error 2), because the program does not exist"
     /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

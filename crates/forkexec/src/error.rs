@@ -1,211 +1,117 @@
-//! What can go wrong, with everything that is known about it.
+//! The errors of this library, with all that is known about each.
 
+mod activation;
 mod cause;
 mod input;
+#[cfg(test)]
+mod messages;
 mod operand;
+mod spawn_error;
 
+pub use activation::ActivationError;
 pub use cause::Cause;
 pub use input::{InputError, PathRole, SignalUse};
 pub use operand::Operand;
+pub use spawn_error::SpawnError;
+pub(crate) use spawn_error::{errno_of, failed};
 
-use forkexec_core::{Errno, FallbackReason, Stage};
+use forkexec_core::{FallbackReason, Stage};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::RawFd;
 use std::process::ExitStatus;
 use thiserror::Error;
 
-/// Why a child was not started, or not waited for.
+/// The error of a start, or of a call on a child.
 ///
-/// Its text says all that is known, also the error that caused it, so that [`source`](std::error::Error::source) returns
-/// nothing that the text says already.
+/// The text contains all that is known, including the text of the underlying error. So
+/// [`source`](std::error::Error::source) returns nothing that the text already says.
 ///
-/// It converts into [`io::Error`] with a fitting [`io::ErrorKind`], and stays readable from there by
-/// [`io::Error::get_ref`].
+/// It converts into an [`io::Error`] of the matching [`io::ErrorKind`]. [`io::Error::get_ref`] returns the original.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The command cannot mean anything; nothing was started.
+    /// The command asks for something invalid. Nothing was started.
     #[error(transparent)]
     Input(#[from] InputError),
 
-    /// This system lacks an operation that was asked for; nothing was started.
-    #[error("{system} cannot {operation}")]
+    /// The system does not support an operation that the command or the call needs.
+    #[error("cannot {operation}: {system} does not support it")]
     Unsupported {
-        /// What was asked for.
+        /// The operation.
         operation: &'static str,
-        /// The system.
+        /// The name of the system.
         system: &'static str,
     },
 
-    /// A method that does not copy the parent's memory was required, and none is to be had; nothing runs.
-    #[error("the child cannot be started without fork: {}", in_the_way(*reason))]
+    /// The command excludes fork(2) ([`SpawnPolicy::NoFork`](crate::SpawnPolicy::NoFork)), and no other method is available.
+    /// Nothing runs.
+    #[error("cannot start the child without fork: {}", fallback(*reason))]
     ForkRequired {
-        /// What stands in the way.
+        /// The reason why only fork is available.
         reason: FallbackReason,
     },
 
-    /// A call failed on the way to exec; nothing runs.
+    /// A call failed before exec. Nothing runs.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
 
-    /// The child ended before exec, without a call that failed; nothing runs.
-    #[error("the child ended before exec, on its way to {}: {}", stage.describe(), ending(*status))]
+    /// The child ended before exec, without a call that failed. Nothing runs.
+    #[error("cannot start the child: it ended before exec, at stage {} ({})", stage.name(), ending(*status))]
     Died {
-        /// The stage that it had begun.
+        /// The last stage that the child began.
         stage: Stage,
-        /// How it ended, unless somebody else took its status.
+        /// The status of the child. `None` if other code reaped it.
         status: Option<ExitStatus>,
     },
 
-    /// The child ended, and how is not to be known: SIGCHLD is ignored, or other code in this process waited for it.
-    #[error("the status of child {pid} was taken by other code, or SIGCHLD is ignored")]
+    /// The status of the child is lost: other code in this process reaped the child, or `SIGCHLD` is ignored.
+    #[error("cannot get the status of child {pid}: other code reaped it, or SIGCHLD is ignored")]
     StatusLost {
-        /// Which child.
+        /// The process id of the child.
         pid: u32,
     },
 
-    /// What this program was told about the sockets that it was handed makes no sense
-    /// ([`listen_fds`](crate::listen_fds)).
+    /// The sockets that were passed to this program cannot be taken ([`listen_fds`](crate::listen_fds)).
     #[error(transparent)]
     Activation(#[from] ActivationError),
 
-    /// A command of a pipeline could not be started; none of them runs.
-    #[error("command {} of the pipeline ({program:?}): {error}", index + 1)]
+    /// A command of a pipeline did not start. No command of the pipeline runs.
+    #[error("cannot start command {} of the pipeline ({program:?}): {error}", index + 1)]
     InPipeline {
-        /// Which: 0 is the first.
+        /// The index of the command. 0 is the first.
         index: usize,
-        /// Its program, as it was given.
+        /// The program, as the caller gave it.
         program: OsString,
-        /// Why.
+        /// The error of the command.
         error: Box<Error>,
     },
 
-    /// A call about a child that runs, or ran, failed.
-    #[error("{what}: {error}")]
+    /// A call on a child failed.
+    #[error("cannot {what}: {error}")]
     Child {
-        /// What was done.
+        /// The action that failed, such as "wait for the child".
         what: &'static str,
-        /// Why it failed.
+        /// The error.
         error: io::Error,
     },
 }
 
-fn in_the_way(reason: FallbackReason) -> String {
+fn fallback(reason: FallbackReason) -> Cow<'static, str> {
     match reason {
-        FallbackReason::Closure => "a pre-exec closure may change the memory that it finds".to_owned(),
-        FallbackReason::NotShared => "memory is not shared here, as under an emulator".to_owned(),
+        FallbackReason::Closure => "a pre-exec closure may change the shared memory".into(),
+        FallbackReason::NotShared => "the child does not share memory, as under an emulator".into(),
         FallbackReason::Sanitizer => {
-            "a sanitizer is part of this program, and a child that shares memory would mislead it".to_owned()
+            "the program contains a sanitizer, which a child with shared memory would mislead".into()
         }
-        FallbackReason::Busy => "another thread changes the attributes of the memory".to_owned(),
-        FallbackReason::Refused(errno) => {
-            format!("the call is refused: {}", io::Error::from_raw_os_error(errno.raw()))
-        }
-        _ => "this system has no other method".to_owned(),
+        FallbackReason::Busy => "another thread is changing the attributes of the shared memory".into(),
+        FallbackReason::Refused(errno) => io::Error::from_raw_os_error(errno.raw()).to_string().into(),
+        _ => "the system has no other method".into(),
     }
 }
 
 fn ending(status: Option<ExitStatus>) -> String {
-    status.map_or_else(|| "its status was taken by other code".to_owned(), |status| status.to_string())
-}
-
-/// The failure of one call on the way to exec: at which stage, on what, with which errno and, if it could be found
-/// out, why.
-#[derive(Debug, Error)]
-#[error("{}{}: {}{}", stage.describe(), spaced(operand), io::Error::from_raw_os_error(errno.raw()), because(cause.as_ref()))]
-pub struct SpawnError {
-    /// Where it failed.
-    pub(crate) stage: Stage,
-    /// On what.
-    pub(crate) operand: Operand,
-    /// What the kernel said.
-    pub(crate) errno: Errno,
-    /// What is behind it.
-    pub(crate) cause: Option<Cause>,
-}
-
-fn spaced(operand: &Operand) -> String {
-    match operand {
-        Operand::None => String::new(),
-        operand => format!(" {operand}"),
-    }
-}
-
-fn because(cause: Option<&Cause>) -> String {
-    cause.map(|cause| format!(": {cause}")).unwrap_or_default()
-}
-
-impl From<&SpawnError> for io::Error {
-    fn from(error: &SpawnError) -> Self {
-        Self::from_raw_os_error(error.errno.raw())
-    }
-}
-
-impl SpawnError {
-    /// The stage at which it failed.
-    pub fn stage(&self) -> Stage {
-        self.stage
-    }
-
-    /// What it failed on.
-    pub fn operand(&self) -> &Operand {
-        &self.operand
-    }
-
-    /// What the kernel said.
-    pub fn errno(&self) -> Errno {
-        self.errno
-    }
-
-    /// What is behind it. It is found out by looking after the failure, so it is what was so a moment later. `None` if it
-    /// could not be observed, and about files if a [`pre_exec`](crate::Command::pre_exec) closure ran, which may have
-    /// changed what the child sees.
-    pub fn cause(&self) -> Option<&Cause> {
-        self.cause.as_ref()
-    }
-
-    /// The kind of the errno, as std classifies it.
-    pub fn kind(&self) -> io::ErrorKind {
-        io::Error::from(self).kind()
-    }
-}
-
-/// Why the sockets that a program was handed cannot be taken.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ActivationError {
-    /// A variable is not what it has to be.
-    #[error("{name} is {value:?}")]
-    Variable {
-        /// `LISTEN_PID`, `LISTEN_FDS` or `LISTEN_FDNAMES`.
-        name: &'static str,
-        /// Its value.
-        value: OsString,
-    },
-    /// There are not as many names as descriptors.
-    #[error("LISTEN_FDS says {count}, and LISTEN_FDNAMES has {names} names")]
-    Names {
-        /// How many descriptors.
-        count: u32,
-        /// How many names.
-        names: usize,
-    },
-    /// A descriptor is not open.
-    #[error("descriptor {fd} was announced and is not open")]
-    NotOpen {
-        /// Its number.
-        fd: RawFd,
-    },
-    /// A descriptor is close-on-exec, so that it was opened by this program, or was taken already.
-    #[error("descriptor {fd} was announced and is close-on-exec: it was taken, or is another file")]
-    Taken {
-        /// Its number.
-        fd: RawFd,
-    },
-    /// An earlier call of this process took the descriptors.
-    #[error("the announced descriptors were taken by an earlier call")]
-    TakenBefore,
+    status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string())
 }
 
 impl From<Error> for io::Error {
@@ -215,7 +121,7 @@ impl From<Error> for io::Error {
 }
 
 impl Error {
-    /// The failed call, if that is what it was, of a command of a pipeline, too.
+    /// Returns the failed call, if the error is one. That includes a failed call of a command in a pipeline.
     pub fn as_spawn(&self) -> Option<&SpawnError> {
         match self {
             Self::Spawn(error) => Some(error),
@@ -235,7 +141,7 @@ impl Error {
     /// ```
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
-            Self::Spawn(error) => Some(error.errno.raw()),
+            Self::Spawn(error) => Some(error.errno().raw()),
             Self::ForkRequired { reason: FallbackReason::Refused(errno) } => Some(errno.raw()),
             Self::InPipeline { error, .. } => error.raw_os_error(),
             Self::Child { error, .. } => error.raw_os_error(),
@@ -257,15 +163,6 @@ impl Error {
     }
 }
 
-/// The failure of a call in the parent.
-pub(crate) fn failed(what: &'static str, error: &io::Error) -> SpawnError {
-    SpawnError { stage: Stage::Setup, operand: Operand::Setup(what), errno: errno_of(error), cause: None }
-}
-
-pub(crate) fn errno_of(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw)
-}
-
 #[cfg(test)]
 mod tests {
     use super::Error;
@@ -274,7 +171,7 @@ mod tests {
     use std::error::Error as _;
     use std::io;
 
-    /// What a reporter prints: each error of the chain.
+    /// Returns the text of each error of the chain, as a reporter prints them.
     fn chain(error: &Error) -> Vec<String> {
         let mut all = vec![error.to_string()];
         let mut next = error.source();

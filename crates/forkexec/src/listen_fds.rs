@@ -167,10 +167,18 @@ mod tests {
     #[case::without_names(Some("2"), None, Ok(&["unknown", "unknown"][..]))]
     #[case::with_names(Some("2"), Some("http:admin"), Ok(&["http", "admin"][..]))]
     #[case::with_an_empty_name(Some("1"), Some(""), Ok(&[""][..]))]
-    #[case::too_few_names(Some("2"), Some("http"), Err("LISTEN_FDS says 2, and LISTEN_FDNAMES has 1 names"))]
-    #[case::not_a_number(Some("two"), None, Err("LISTEN_FDS is \"two\""))]
-    #[case::negative(Some("-1"), None, Err("LISTEN_FDS is \"-1\""))]
-    #[case::beyond_all_descriptors(Some("2147483647"), None, Err("LISTEN_FDS is \"2147483647\""))]
+    #[case::too_few_names(
+        Some("2"),
+        Some("http"),
+        Err("cannot use LISTEN_FDNAMES: the number of names is 1, and LISTEN_FDS is 2")
+    )]
+    #[case::not_a_number(Some("two"), None, Err("cannot use LISTEN_FDS: its value \"two\" is invalid"))]
+    #[case::negative(Some("-1"), None, Err("cannot use LISTEN_FDS: its value \"-1\" is invalid"))]
+    #[case::beyond_all_descriptors(
+        Some("2147483647"),
+        None,
+        Err("cannot use LISTEN_FDS: its value \"2147483647\" is invalid")
+    )]
     fn listen_variables_are_understood_or_refused(
         #[case] count: Option<&str>,
         #[case] names: Option<&str>,
@@ -183,7 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn listen_pid_that_is_no_number_is_refused() {
-        assert_eq!(answer("me", Some("1"), None), Err("LISTEN_PID is \"me\"".to_owned()));
+    fn a_process_id_that_is_none_is_refused() {
+        assert_eq!(
+            answer("me", Some("1"), None),
+            Err("cannot use LISTEN_PID: its value \"me\" is invalid".to_owned())
+        );
     }
 }

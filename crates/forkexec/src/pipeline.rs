@@ -186,8 +186,8 @@ impl<'a> Pipeline<'a> {
     /// let pipeline = Pipeline::new(Command::new("yes")).pipe(Command::new("/no/such/program"));
     /// assert_eq!(
     ///     pipeline.spawn().unwrap_err().to_string(),
-    ///     "command 2 of the pipeline (\"/no/such/program\"): exec \"/no/such/program\": \
-    ///      No such file or directory (os error 2): there is no such program"
+    ///     "cannot start command 2 of the pipeline (\"/no/such/program\"): cannot execute \"/no/such/program\": \
+    ///      No such file or directory (os error 2), because the program does not exist"
     /// );
     /// ```
     pub fn spawn(&self) -> Result<Children, Error> {
@@ -278,7 +278,7 @@ mod tests {
     use crate::command::Command;
 
     #[test]
-    fn pipeline_prints_as_in_a_shell() {
+    fn it_is_printed_as_it_would_be_written() {
         let mut first = Command::new("ls");
         let pipeline = Pipeline::new(first.arg("-l")).pipe(Command::new("wc"));
         assert_eq!(format!("{pipeline:?}"), r#""ls" "-l" | "wc""#);

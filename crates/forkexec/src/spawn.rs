@@ -41,7 +41,7 @@ pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned,
 
 fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
     let trees = &prepared.trees;
-    trees.prepare_process().map_err(|error| failed("the reaper", &error))?;
+    trees.prepare_process().map_err(|error| failed("become the reaper of descendants", &error))?;
     let cgroup = trees.create_cgroup().map_err(|(base, error)| cgroup_failed(base, &error))?;
     let has_cgroup = cgroup.is_some();
     match start_in(prepared, layout, cgroup) {
@@ -111,7 +111,11 @@ fn watched(settings: &Settings<'_>) -> Result<Option<impl Deref<Target = Panicke
     // SAFETY: the value is used only to map new memory. It touches no descriptor.
     let sys = unsafe { backend::backend() }.sys();
     let memory = SharedMemory::new(sys);
-    Ok(Some(memory.map_err(|errno| failed("the report of a panic", &errno_error(errno)))?))
+    Ok(Some(
+        memory.map_err(|errno| {
+            failed("allocate shared memory for the report of a panic", &errno_error(errno))
+        })?,
+    ))
 }
 
 fn errno_error(errno: Errno) -> io::Error {

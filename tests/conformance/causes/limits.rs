@@ -48,7 +48,7 @@ fn error_names_the_string_that_is_too_long(#[case] add: fn(&mut Command<'_>), #[
         let mut command = small(&["true"]);
         add(&mut command);
         let path = forkexec_tests::probe::path();
-        let text = format!("exec {path:?}: {}: {cause}", words(Errno::TOOBIG));
+        let text = format!("cannot execute {path:?}: {}, because {cause}", words(Errno::TOOBIG));
         assert_eq!(failure(&mut command).to_string(), text);
     });
 }
@@ -71,7 +71,7 @@ fn error_for_too_large_arguments_gives_the_limit(
         let Some(Cause::TooLarge { total, longest, limit }) = failure.cause() else { panic!("{failure}") };
         let path = forkexec_tests::probe::path();
         let text = format!(
-            "exec {path:?}: {}: arguments and environment have {total} bytes, and the limit is 2097152",
+            "cannot execute {path:?}: {}, because the arguments and the environment have {total} bytes, and the limit is 2097152",
             words(Errno::TOOBIG)
         );
         assert_eq!(failure.to_string(), text);
@@ -88,7 +88,7 @@ fn error_for_too_large_arguments_gives_the_limit(
 ///
 /// Faults: E24, E5
 #[test]
-fn error_names_no_limit_that_is_not_exceeded() {
+fn error_names_no_limit_that_is_met() {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_execve, libc::E2BIG).installed() {
             return;
@@ -104,7 +104,7 @@ fn error_names_no_limit_that_is_not_exceeded() {
 #[rstest]
 #[case::without_another_user(|_: &mut Command<'_>| ())]
 #[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).rlimit(NPROC, Some(1000), Some(1000)); })]
-fn eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
+fn an_eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
     isolated(|| {
         if !is_privileged() || !Deny::new().errno(libc::SYS_execve, libc::EAGAIN).installed() {
             return;
@@ -160,8 +160,10 @@ fn error_names_the_process_limit_of_the_user() {
         let mut other = other.arg("sleep-on-stdin").stdin(Stdio::piped()).spawn().expect("it can be started");
         let failure = failure(of_a_user().rlimit(NPROC, Some(0), Some(0)));
         other.wait().expect("its input ends");
-        let seen =
-            if cfg!(forkexec_backend = "posix") { "" } else { ": the process limit of the user is reached" };
-        assert_eq!(failure.to_string(), format!("exec {program:?}: {}{seen}", words(Errno::AGAIN)));
+        let seen = match () {
+            () if cfg!(forkexec_backend = "posix") => "",
+            () => ", because the user has reached the process limit (RLIMIT_NPROC)",
+        };
+        assert_eq!(failure.to_string(), format!("cannot execute {program:?}: {}{seen}", words(Errno::AGAIN)));
     });
 }

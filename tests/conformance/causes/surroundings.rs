@@ -23,7 +23,8 @@ use crate::start::{failure, words};
 fn missing_directory_is_reported_before_missing_program() {
     isolated(|| {
         let failure = failure(Command::new("/no/such/program").current_dir("/no/such/directory"));
-        let text = format!("chdir to \"/no/such/directory\": {}", words(Errno::NOENT));
+        let text =
+            format!("cannot enter the working directory \"/no/such/directory\": {}", words(Errno::NOENT));
         assert_eq!((failure.stage(), failure.to_string()), (Stage::Chdir, text));
     });
 }
@@ -42,7 +43,9 @@ fn error_names_the_loader_that_the_new_root_lacks() {
         let words = words(Errno::NOENT);
         assert_eq!(
             text,
-            format!(r#"exec "/dynamic": {words}: the program's loader "/etc/passwd" is missing"#)
+            format!(
+                r#"cannot execute "/dynamic": {words}, because the program's loader "/etc/passwd" does not exist"#
+            )
         );
     });
 }
@@ -58,7 +61,8 @@ fn error_names_the_interpreter_that_the_new_root_lacks() {
         place.file("script", "#!/bin/sh\n");
         let text = failure(Command::new("/script").chroot(place.0.path())).to_string();
         let words = words(Errno::NOENT);
-        let whole = format!(r#"exec "/script": {words}: the script's interpreter "/bin/sh" is missing"#);
+        let cause = r#"the script's interpreter "/bin/sh" does not exist"#;
+        let whole = format!(r#"cannot execute "/script": {words}, because {cause}"#);
         assert_eq!(text, whole);
     });
 }
@@ -72,7 +76,7 @@ fn error_names_a_script_by_the_path_where_search_found_it() {
         let mut command = Command::new("no-such-script");
         let failure = failure(command.env("PATH", format!("/no/such:{}:/bin", place.0.path().display())));
         let text = format!(
-            "exec {script:?}: {}: the script's interpreter \"/no/such/interpreter\" is missing",
+            "cannot execute {script:?}: {}, because the script's interpreter \"/no/such/interpreter\" does not exist",
             words(Errno::NOENT)
         );
         assert_eq!(failure.to_string(), text);
@@ -81,22 +85,22 @@ fn error_names_a_script_by_the_path_where_search_found_it() {
 
 /// Faults: E23
 #[test]
-fn error_names_the_directory_of_a_relative_program() {
+fn a_relative_program_is_told_with_its_directory() {
     isolated(|| {
         let place = Place::new();
         let directory = place.0.path();
         let words = words(Errno::NOENT);
         let by_path = failure(Command::new("./here.sh").current_dir(directory)).to_string();
-        let cause = format!("there is no such program, seen from {directory:?}");
-        assert_eq!(by_path, format!(r#"exec "./here.sh": {words}: {cause}"#));
+        let cause = format!("the program does not exist, relative to {directory:?}");
+        assert_eq!(by_path, format!(r#"cannot execute "./here.sh": {words}, because {cause}"#));
         let open = File::open(directory).expect("it is there");
         let by_fd = failure(Command::new("./here.sh").current_dir_fd(&open)).to_string();
-        let cause = format!("there is no such program, seen from descriptor {}", open.as_raw_fd());
-        assert_eq!(by_fd, format!(r#"exec "./here.sh": {words}: {cause}"#));
+        let cause = format!("the program does not exist, relative to fd {}", open.as_raw_fd());
+        assert_eq!(by_fd, format!(r#"cannot execute "./here.sh": {words}, because {cause}"#));
         let mut command = Command::new("here.sh");
         let searched = failure(command.env("PATH", "bin:/no/such").current_dir(directory)).to_string();
-        let cause = format!(r#"there is no such program in "bin:/no/such", seen from {directory:?}"#);
-        assert_eq!(searched, format!(r#"exec "here.sh": {words}: {cause}"#));
+        let cause = format!(r#"the program does not exist in "bin:/no/such", relative to {directory:?}"#);
+        assert_eq!(searched, format!(r#"cannot execute "here.sh": {words}, because {cause}"#));
     });
 }
 
@@ -104,7 +108,7 @@ fn error_names_the_directory_of_a_relative_program() {
 ///
 /// Faults: E18, E23
 #[test]
-fn relative_interpreter_resolves_from_the_open_directory() {
+fn a_relative_interpreter_is_seen_from_the_open_directory() {
     isolated(|| {
         let place = Place::new();
         let script = place.file("script", "#!./no-such-interpreter\n");
@@ -118,7 +122,7 @@ fn relative_interpreter_resolves_from_the_open_directory() {
 }
 
 #[test]
-fn scripts_run_at_the_deepest_allowed_nesting() {
+fn scripts_run_that_are_nested_as_deeply_as_may_be() {
     isolated(|| {
         let place = Place::new();
         let script = place.nested(deepest_nesting());
@@ -139,7 +143,8 @@ fn error_names_the_noexec_mount() {
         let program = probe::copy_to(place.0.path());
         let text = failure(&mut Command::new(&program)).to_string();
         unmount(place.0.path());
-        let whole = format!("exec {program:?}: {}: its filesystem is mounted noexec", words(Errno::ACCES));
+        let cause = "its file system is mounted noexec";
+        let whole = format!("cannot execute {program:?}: {}, because {cause}", words(Errno::ACCES));
         assert_eq!(text, whole);
     });
 }
@@ -162,7 +167,7 @@ fn other_mount_options_do_not_count_as_noexec(
         let script = place.file("script", format!("#!{}\n", interpreter.display()));
         let text = failure(&mut Command::new(&script)).to_string();
         unmount(place.0.path());
-        assert!(text.contains("may not be executed") && !text.contains("noexec"), "{text}");
+        assert!(text.contains("is not executable") && !text.contains("noexec"), "{text}");
     });
 }
 
@@ -200,6 +205,6 @@ fn etxtbsy_has_no_further_cause() {
         let program = probe::copy_to(place.0.path());
         let _writer = OpenOptions::new().append(true).open(&program).expect("it is ours");
         let text = failure(&mut Command::new(&program)).to_string();
-        assert_eq!(text, format!("exec {program:?}: {}", words(Errno::TXTBSY)));
+        assert_eq!(text, format!("cannot execute {program:?}: {}", words(Errno::TXTBSY)));
     });
 }

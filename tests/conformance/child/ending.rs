@@ -18,7 +18,7 @@ use crate::start::{failure, probe, words};
 #[rstest]
 #[case::zero(&["exit", "0"], Some(0), None)]
 #[case::one(&["exit", "1"], Some(1), None)]
-#[case::code_of_a_failed_child(&["exit", "255"], Some(255), None)]
+#[case::the_code_of_a_failed_child(&["exit", "255"], Some(255), None)]
 #[case::killed(&["kill", "9"], None, Some(9))]
 #[case::terminated(&["kill", "15"], None, Some(15))]
 #[case::by_the_highest_signal(&["kill", "64"], None, Some(64))]
@@ -48,7 +48,7 @@ fn second_wait_returns_the_same_status() {
 }
 
 #[test]
-fn try_wait_returns_none_until_the_child_ends() {
+fn trying_to_wait_gives_nothing_until_the_child_ends() {
     isolated(|| {
         let mut child = sleeper();
         let before = child.try_wait().expect("it can be waited for");
@@ -60,12 +60,12 @@ fn try_wait_returns_none_until_the_child_ends() {
 }
 
 #[test]
-fn wait_closes_stdin() {
+fn waiting_closes_standard_input() {
     isolated(|| assert!(sleeper().wait().expect("it can be waited for").success()));
 }
 
 #[test]
-fn child_can_be_killed() {
+fn a_child_can_be_killed() {
     isolated(|| {
         let mut child = sleeper();
         child.kill().expect("it is ours");
@@ -74,7 +74,7 @@ fn child_can_be_killed() {
 }
 
 #[test]
-fn child_can_be_signalled() {
+fn a_child_can_be_signalled() {
     isolated(|| {
         let mut child = sleeper();
         child.send_signal(libc::SIGTERM).expect("it is ours");
@@ -83,7 +83,7 @@ fn child_can_be_signalled() {
 }
 
 #[test]
-fn ended_child_can_be_signalled_and_keeps_its_status() {
+fn an_ended_child_can_be_signalled_and_keeps_its_status() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         await_end(&child);
@@ -98,7 +98,7 @@ fn invalid_signal_is_an_error() {
         let mut child = sleeper();
         let error = child.send_signal(65).expect_err("there is no such signal");
         child.wait().expect("it can be waited for");
-        assert_eq!(error.to_string(), format!("signal the child: {}", words(Errno::INVAL)));
+        assert_eq!(error.to_string(), format!("cannot signal the child: {}", words(Errno::INVAL)));
     });
 }
 
@@ -136,8 +136,10 @@ fn status_taken_by_other_code_is_lost_and_not_zero() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         take_status(&child);
-        let text =
-            format!("the status of child {} was taken by other code, or SIGCHLD is ignored", child.id());
+        let text = format!(
+            "cannot get the status of child {}: other code reaped it, or SIGCHLD is ignored",
+            child.id()
+        );
         assert_eq!(child.wait().expect_err("it is lost").to_string(), text);
     });
 }
@@ -186,8 +188,7 @@ fn death_before_exec_is_reported_with_ignored_sigchld() {
         let exit = || unsafe { libc::_exit(0) };
         // SAFETY: _exit is async-signal-safe.
         unsafe { command.pre_exec(exit) };
-        let text = "the child ended before exec, on its way to run the pre-exec closure: \
-                    its status was taken by other code";
+        let text = "cannot start the child: it ended before exec, at stage pre-exec (unknown status)";
         assert_eq!(command.spawn().expect_err("it dies").to_string(), text);
     });
 }

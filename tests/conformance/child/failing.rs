@@ -19,7 +19,7 @@ use crate::start::{high_memory_file, probe, seen, words};
 ///
 /// Faults: D10
 #[rstest]
-fn spawn_without_free_fds_names_the_operand_and_leaks_none(
+fn spawn_without_free_fds_names_what_lacks_and_leaks_none(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] free: usize,
 ) {
     isolated(|| {
@@ -32,14 +32,14 @@ fn spawn_without_free_fds_names_the_operand_and_leaks_none(
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let answer = command.status().map(|status| status.success()).map_err(|error| error.to_string());
         let lacks = [
-            "the pipe of standard input",
-            "the pipe of standard output",
-            "the pipe of standard error",
-            "the report channel",
+            "create the pipe for standard input",
+            "create the pipe for standard output",
+            "create the pipe for standard error",
+            "create the report channel",
         ];
         let lacks = if shares_memory { &lacks[..3] } else { &lacks[..] };
         let expected = match lacks.get(free / 2) {
-            Some(lack) => Err(format!("set up {lack}: {}", words(Errno::MFILE))),
+            Some(lack) => Err(format!("cannot {lack}: {}", words(Errno::MFILE))),
             None => Ok(true),
         };
         assert_eq!((answer, before.differences(&Snapshot::take())), (expected, vec![]));
@@ -48,27 +48,27 @@ fn spawn_without_free_fds_names_the_operand_and_leaks_none(
 
 /// Faults: D10
 #[test]
-fn dev_null_needs_a_descriptor() {
+fn dev_null_needs_a_descriptor_too() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NOFILE, 3, 1000).expect("a limit can be lowered");
         let answer = probe(&["true"]).stdin(Stdio::null()).status();
         assert_eq!(
             answer.expect_err("there is none").to_string(),
-            format!("set up /dev/null: {}", words(Errno::MFILE))
+            format!("cannot open /dev/null: {}", words(Errno::MFILE))
         );
     });
 }
 
 /// Faults: D10
 #[test]
-fn copy_of_a_directory_needs_a_descriptor() {
+fn copy_of_a_directory_needs_a_descriptor_too() {
     isolated(|| {
         let root = std::fs::File::open("/").expect("it is there");
         world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
         let stderr = io::stderr();
         let mut command = probe(&["true"]);
         let answer = command.current_dir_fd(&root).map_fd(&stderr, 3).status();
-        let text = format!("set up a copy of a descriptor: {}", words(Errno::MFILE));
+        let text = format!("cannot duplicate a descriptor: {}", words(Errno::MFILE));
         assert_eq!(answer.expect_err("there is none").to_string(), text);
     });
 }
@@ -82,7 +82,7 @@ fn copy_of_a_directory_needs_a_descriptor() {
 #[case::that_is_killed(kill_itself, "signal: 9 (SIGKILL)")]
 // Faults: E9
 #[case::that_crashes(abort, "signal: 6 (SIGABRT)")]
-fn closure_that_ends_the_child_is_reported_with_its_stage(
+fn a_closure_that_ends_the_child_is_told_with_stage_and_status(
     #[case] end: fn(),
     #[case] status: &str,
     #[values("/no/such/program", "/bin/true")] program: &str,
@@ -98,7 +98,7 @@ fn closure_that_ends_the_child_is_reported_with_its_stage(
         };
         let error = command.spawn().expect_err("it dies");
         assert!(matches!(error, Error::Died { stage: Stage::PreExec, .. }), "{error:?}");
-        let text = format!("the child ended before exec, on its way to run the pre-exec closure: {status}");
+        let text = format!("cannot start the child: it ended before exec, at stage pre-exec ({status})");
         assert_eq!(error.to_string(), text);
     });
 }
@@ -172,7 +172,7 @@ extern "C" fn say_at_exit() {
 #[rstest]
 #[case::kill(Deny::kill)]
 #[case::trap(Deny::trap)]
-fn call_that_kills_a_child_falls_back_to_the_next_method(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
+fn a_call_that_kills_a_child_has_a_next_method(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
     isolated(|| {
         if capabilities().bulk_closer != Some("close_range") {
             return skip("this backend does not call close_range");

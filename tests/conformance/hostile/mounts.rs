@@ -61,7 +61,7 @@ fn script(path: &Path, interpreter: &Path) {
 }
 
 #[test]
-fn child_on_a_read_only_mount_is_the_same() {
+fn on_a_read_only_mount_children_are_as_ever() {
     run_on(
         libc::MS_RDONLY,
         |_| (),
@@ -89,7 +89,7 @@ fn error_names_the_noexec_mount_of_program_or_interpreter(
             let denied = words(Errno::ACCES);
             assert_eq!(
                 failed.to_string(),
-                format!("exec {program:?}: {denied}: its filesystem is mounted noexec")
+                format!("cannot execute {program:?}: {denied}, because its file system is mounted noexec")
             );
             let failed = failure(Command::new(&outside).spawn_policy(launch));
             assert_eq!((failed.errno(), failed.cause().is_some()), (Errno::ACCES, true), "{failed}");

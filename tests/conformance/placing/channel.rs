@@ -145,7 +145,7 @@ fn assert_replaced(failure: &SpawnError) {
     assert_eq!(
         failure.to_string(),
         format!(
-            "run the pre-exec closure: {}: it closed or replaced the descriptor of the report",
+            "cannot run the pre-exec closure: {}, because it closed or replaced the descriptor of the report channel",
             words(Errno::BADF)
         )
     );

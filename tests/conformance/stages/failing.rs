@@ -31,26 +31,26 @@ fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: 
 #[rstest]
 #[case::eagain(Errno::AGAIN)]
 #[case::enomem(Errno::NOMEM)]
-fn refused_clone_is_reported(#[case] errno: Errno) {
+fn refused_clone(#[case] errno: Errno) {
     isolated(|| {
         if !Deny::new().starts(errno.raw()).installed() {
             return;
         }
         let failure = failure(&mut probe(&["true"]));
-        assert_failure(&failure, Stage::Start, &Operand::None, errno, "start the child");
+        assert_failure(&failure, Stage::Start, &Operand::None, errno, "cannot create the child process");
     });
 }
 
 /// A ring needs one number more than there are. Where memory is not shared, the report takes two.
 #[test]
-fn ring_without_a_free_number_is_reported() {
+fn place_without_a_free_number() {
     isolated(|| {
         let [one, other] = [3, 4].map(|number| world::place(memory_file_at(800), number));
         let report = if method() == SpawnMethod::Fork { 2 } else { 0 };
         world::set_limit(libc::RLIMIT_NOFILE, 5 + report, 20).expect("a limit can be lowered");
         let mut command = probe(&["true"]);
         let failure = failure(command.map_fd(&one, 4).map_fd(&other, 3));
-        let text = "place descriptor 3";
+        let text = "cannot place the descriptor (fd 3)";
         assert_failure(&failure, Stage::DupFds, &Operand::Fd(3), Errno::MFILE, text);
     });
 }
@@ -66,12 +66,27 @@ fn memory_file_at(number: i32) -> OwnedFd {
 }
 
 #[rstest]
-#[case::missing(Stage::Chroot, "/no/such/root", Errno::NOENT, r#"chroot to "/no/such/root""#)]
-#[case::file(Stage::Chroot, "/dev/null", Errno::NOTDIR, r#"chroot to "/dev/null""#)]
-#[case::missing(Stage::Chdir, "/no/such/directory", Errno::NOENT, r#"chdir to "/no/such/directory""#)]
-#[case::file(Stage::Chdir, "/dev/null", Errno::NOTDIR, r#"chdir to "/dev/null""#)]
-#[case::below_a_file(Stage::Chdir, "/dev/null/x", Errno::NOTDIR, r#"chdir to "/dev/null/x""#)]
-fn bad_directory_is_reported(
+#[case::missing(
+    Stage::Chroot,
+    "/no/such/root",
+    Errno::NOENT,
+    r#"cannot enter the root directory "/no/such/root""#
+)]
+#[case::file(Stage::Chroot, "/dev/null", Errno::NOTDIR, r#"cannot enter the root directory "/dev/null""#)]
+#[case::missing(
+    Stage::Chdir,
+    "/no/such/directory",
+    Errno::NOENT,
+    r#"cannot enter the working directory "/no/such/directory""#
+)]
+#[case::file(Stage::Chdir, "/dev/null", Errno::NOTDIR, r#"cannot enter the working directory "/dev/null""#)]
+#[case::below_a_file(
+    Stage::Chdir,
+    "/dev/null/x",
+    Errno::NOTDIR,
+    r#"cannot enter the working directory "/dev/null/x""#
+)]
+fn directory_that_is_none(
     #[case] stage: Stage,
     #[case] path: &str,
     #[case] errno: Errno,
@@ -86,21 +101,21 @@ fn bad_directory_is_reported(
 
 /// Faults: N49
 #[test]
-fn directory_missing_in_the_new_root_is_reported() {
+fn directory_missing_in_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
         }
         let root = world::empty_chroot();
         let failure = failure(probe(&[]).chroot(root.path()).current_dir("/tmp"));
-        let text = r#"chdir to "/tmp""#;
+        let text = r#"cannot enter the working directory "/tmp""#;
         assert_failure(&failure, Stage::Chdir, &Operand::Path("/tmp".into()), Errno::NOENT, text);
     });
 }
 
 /// Faults: N36
 #[test]
-fn unsearchable_directory_is_reported() {
+fn directory_that_may_not_be_entered() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path();
@@ -116,42 +131,42 @@ fn unsearchable_directory_is_reported() {
 
 /// Faults: N37
 #[test]
-fn file_as_open_directory_is_reported() {
+fn open_directory_that_is_a_file() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));
-        let text = "enter the directory on descriptor 7";
+        let text = "cannot enter the open working directory (fd 7)";
         assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 
 #[test]
-fn file_as_open_directory_on_a_target_is_reported() {
+fn open_directory_that_is_a_file_under_a_target() {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
         let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
-        let text = "enter the directory on descriptor 7";
+        let text = "cannot enter the open working directory (fd 7)";
         assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });
 }
 
 #[test]
-fn refused_no_new_privs_is_reported() {
+fn no_new_privs_that_is_refused() {
     isolated(|| {
         if has(Operation::NoNewPrivs) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).no_new_privs());
-            let text = "give up new privileges";
+            let text = "cannot set no_new_privs";
             assert_failure(&failure, Stage::NoNewPrivs, &Operand::None, Errno::INVAL, text);
         }
     });
 }
 
 #[test]
-fn refused_death_signal_is_reported() {
+fn death_signal_that_is_refused() {
     isolated(|| {
         if has(Operation::DieWithParent) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM).pdeathsig_thread(false));
-            let text = "tie its end to the parent's by signal 15";
+            let text = "cannot set the parent-death signal (15)";
             assert_failure(&failure, Stage::DieWithParent, &Operand::Number(15), Errno::INVAL, text);
         }
     });

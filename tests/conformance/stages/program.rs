@@ -32,7 +32,7 @@ fn arguments_arrive_byte_by_byte() {
 #[rstest]
 #[case::another("another")]
 #[case::empty("")]
-fn zeroth_argument_can_be_anything(#[case] name: &str) {
+fn zeroth_argument_may_be_anything(#[case] name: &str) {
     isolated(|| assert_eq!(report(probe(&[]).arg0(name)).args, [name, "report"]));
 }
 
@@ -52,7 +52,10 @@ fn zeroth_argument_can_be_anything(#[case] name: &str) {
 #[case::leading_equals_sign(|it: &mut Command<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
 // Faults: E21
 #[case::leading_equals_sign_removed(|it: &mut Command<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
-fn environment_is_the_parents_with_the_changes(#[case] ask: fn(&mut Command<'_>), #[case] expected: &[&str]) {
+fn the_environment_is_the_parents_with_the_changes(
+    #[case] ask: fn(&mut Command<'_>),
+    #[case] expected: &[&str],
+) {
     isolated(|| {
         // The environment may say where the program is, and the Android release, which the first start asks for.
         report(&mut probe(&[]));
@@ -75,7 +78,7 @@ fn environment_is_the_parents_with_the_changes(#[case] ask: fn(&mut Command<'_>)
 
 /// Faults: N34
 #[test]
-fn variable_can_hold_any_bytes_but_nul() {
+fn variable_may_hold_any_bytes_but_nul() {
     isolated(|| {
         let value = OsString::from_vec((1..=255).collect());
         let seen = report(probe(&[]).env_clear().env("1 \u{fe}", &value));
@@ -112,7 +115,7 @@ impl Places {
 /// Faults: E3
 #[rstest]
 #[case::missing_goes_on(&["empty", "runs"])]
-#[case::file_for_a_directory_is_skipped(&["file", "runs"])]
+#[case::a_file_for_a_directory_goes_on(&["file", "runs"])]
 #[case::denied_goes_on(&["denied", "runs"])]
 #[case::first(&["runs", "denied"])]
 fn search_runs_the_first_candidate_that_can_run(#[case] list: &[&str]) {
@@ -136,7 +139,10 @@ fn search_reports_denied_candidates_before_missing_ones(#[case] list: &[&str]) {
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(places.list(list))));
         let denied = places.path("denied/prog");
-        let text = format!("exec {denied:?}: {}: it has no execute permission", words(Errno::ACCES));
+        let text = format!(
+            "cannot execute {denied:?}: {}, because it has no execute permission; set it with chmod +x",
+            words(Errno::ACCES)
+        );
         assert_eq!((failure.to_string(), failure.cause()), (text, Some(&Cause::NotExecutable)));
     });
 }
@@ -150,7 +156,10 @@ fn error_for_a_program_missing_everywhere_lists_the_path() {
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(list.clone())));
         assert_eq!((failure.stage(), failure.kind()), (Stage::Exec, io::ErrorKind::NotFound));
-        let text = format!("exec \"prog\": {}: there is no such program in {list:?}", words(Errno::NOENT));
+        let text = format!(
+            "cannot execute \"prog\": {}, because the program does not exist in {list:?}",
+            words(Errno::NOENT)
+        );
         assert_eq!(failure.to_string(), text);
     });
 }
@@ -162,7 +171,7 @@ fn search_reports_the_last_candidate_if_all_are_missing() {
         let places = Places::new();
         let mut command = Command::new("prog");
         let failure = failure(command.search_path(SearchPath::Given(places.list(&["empty", "file"]))));
-        let text = format!("exec {:?}: {}", places.path("file/prog"), words(Errno::NOTDIR));
+        let text = format!("cannot execute {:?}: {}", places.path("file/prog"), words(Errno::NOTDIR));
         assert_eq!(failure.to_string(), text);
     });
 }
@@ -170,7 +179,7 @@ fn search_reports_the_last_candidate_if_all_are_missing() {
 #[rstest]
 #[case::nowhere("", Errno::NOENT)]
 #[case::empty_elements_are_not_the_working_directory("::", Errno::NOENT)]
-fn search_path_without_a_directory_finds_nothing(#[case] list: &str, #[case] errno: Errno) {
+fn a_list_without_a_directory_finds_nothing(#[case] list: &str, #[case] errno: Errno) {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -180,7 +189,7 @@ fn search_path_without_a_directory_finds_nothing(#[case] list: &str, #[case] err
 }
 
 #[test]
-fn relative_path_element_resolves_in_the_childs_directory() {
+fn a_relative_element_is_seen_from_the_directory_of_the_child() {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -191,9 +200,9 @@ fn relative_path_element_resolves_in_the_childs_directory() {
 
 /// Faults: N35, E4
 #[rstest]
-#[case::childs_path(SearchPath::Child, "runs")]
-#[case::parents_path(SearchPath::Parent, "empty")]
-fn search_uses_the_path_of_the_chosen_process(#[case] policy: SearchPath, #[case] of_the_child: &str) {
+#[case::the_childs(SearchPath::Child, "runs")]
+#[case::the_parents(SearchPath::Parent, "empty")]
+fn search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
     isolated(|| {
         let places = Places::new();
         let of_the_parent = if of_the_child == "runs" { "empty" } else { "runs" };
@@ -264,7 +273,7 @@ fn closures_run_in_their_order_up_to_the_first_error() {
             unsafe { command.pre_exec(move || noting(fd, letter, answer)) };
         }
         let failure = failure(&mut command);
-        let text = format!("run the pre-exec closure: {}", words(Errno::from_raw(libc::EDOM)));
+        let text = format!("cannot run the pre-exec closure: {}", words(Errno::from_raw(libc::EDOM)));
         let ran = fs::read(format!("/proc/self/fd/{fd}")).expect("it can be read");
         assert_eq!((failure.to_string(), ran), (text, b"ab".to_vec()));
     });
@@ -277,18 +286,19 @@ fn noting(fd: i32, letter: u8, answer: Option<i32>) -> io::Result<()> {
 }
 
 #[test]
-fn panic_of_a_closure_is_an_error() {
+fn a_panic_of_a_closure_is_an_error() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: it touches nothing.
         unsafe { command.pre_exec(|| panic!("on purpose")) };
-        let text = format!("run the pre-exec closure: {}: it panicked", words(Errno::CANCELED));
+        let text =
+            format!("cannot run the pre-exec closure: {}, because it panicked", words(Errno::CANCELED));
         assert_eq!(failure(&mut command).to_string(), text);
     });
 }
 
 #[test]
-fn closure_error_without_an_errno_is_einval() {
+fn an_error_of_a_closure_without_a_number_is_einval() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: the error is made without allocation.
@@ -299,10 +309,10 @@ fn closure_error_without_an_errno_is_einval() {
 
 /// Faults: E28
 #[rstest]
-#[case::without(|| Err(io::ErrorKind::Other.into()), Errno::INVAL, ": its error has no errno")]
+#[case::without(|| Err(io::ErrorKind::Other.into()), Errno::INVAL, ", because its error has no error number")]
 #[case::with_that_one(|| Err(io::Error::from_raw_os_error(libc::EINVAL)), Errno::INVAL, "")]
 #[case::with_another(|| Err(io::Error::from_raw_os_error(libc::EDOM)), Errno::from_raw(libc::EDOM), "")]
-fn error_says_if_a_closure_error_had_no_errno(
+fn a_closures_error_without_an_errno_is_told(
     #[case] closure: fn() -> io::Result<()>,
     #[case] errno: Errno,
     #[case] cause: &str,
@@ -311,7 +321,7 @@ fn error_says_if_a_closure_error_had_no_errno(
         let mut command = probe(&["true"]);
         // SAFETY: the error is made without allocation.
         unsafe { command.pre_exec(closure) };
-        let text = format!("run the pre-exec closure: {}{cause}", words(errno));
+        let text = format!("cannot run the pre-exec closure: {}{cause}", words(errno));
         assert_eq!(failure(&mut command).to_string(), text);
     });
 }

@@ -1,4 +1,4 @@
-//! The state that a program finds.
+//! What a program would find.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forkexec_core::{Errno, Fd};
 
-/// The kind of a file, as far as calls depend on it.
+/// What a file is, as far as calls care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum File {
     Plain,
@@ -15,13 +15,13 @@ pub(crate) enum File {
 /// An open descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The file, like an inode.
+    /// Which file: its inode, so to speak.
     pub(crate) file: u64,
     pub(crate) kind: File,
     pub(crate) cloexec: bool,
 }
 
-/// The open descriptors, and their files.
+/// Which descriptors are open, and on what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     entries: BTreeMap<Fd, Entry>,

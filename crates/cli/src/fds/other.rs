@@ -46,16 +46,13 @@ fn numbers(dir: &Path) -> io::Result<Vec<i32>> {
 
 /// Explains why the descriptors of `pid` cannot be listed.
 fn refusal(pid: i32, error: io::Error) -> Failure {
+    let cannot = format!("cannot list the descriptors of process {pid}");
     if error.kind() == ErrorKind::PermissionDenied {
-        return Failure::refused(format!("no permission to look into process {pid}")).because(error);
+        return Failure::refused(cannot).because(error);
     }
     match kill(Pid::from_raw(pid), None) {
-        Err(Errno::ESRCH) => {
-            Failure::refused(format!("no process {pid}")).because(io::Error::from(Errno::ESRCH))
-        }
-        _ => {
-            Failure::refused(format!("cannot look into process {pid} without /proc/{pid}/fd")).because(error)
-        }
+        Err(Errno::ESRCH) => Failure::refused(cannot).because(io::Error::from(Errno::ESRCH)),
+        _ => Failure::refused(format!("{cannot}: /proc/{pid}/fd")).because(error),
     }
 }
 

@@ -47,7 +47,7 @@ enum FirstLink {
 }
 
 fn mapping(text: &str) -> Result<(i32, i32), String> {
-    let (source, target) = text.split_once(':').ok_or("a mapping is SOURCE:TARGET")?;
+    let (source, target) = text.split_once(':').ok_or("expected SOURCE:TARGET")?;
     Ok((inherited_fds::number(source)?, inherited_fds::number(target)?))
 }
 

@@ -49,7 +49,7 @@ fn variable(text: &OsStr) -> Result<(OsString, OsString), &'static str> {
     // A leading `=` belongs to the name: `=A=x` sets `=A`.
     match bytes.iter().skip(1).position(|&byte| byte == b'=').map(|at| at + 1) {
         None if bytes.first() == Some(&b'=') => Err("the name is empty"),
-        None => Err("a variable is NAME=VALUE"),
+        None => Err("expected NAME=VALUE"),
         Some(at) => {
             let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
             Ok((part(&bytes[..at]), part(&bytes[at + 1..])))

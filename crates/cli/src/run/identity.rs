@@ -50,12 +50,12 @@ struct Several(Vec<Who>);
 
 fn who(text: &str) -> Result<Who, String> {
     match text.strip_prefix(['-', '+']).unwrap_or(text) {
-        "" => Err("a user or group has a number or a name".to_owned()),
+        "" => Err("expected a number or a name".to_owned()),
         digits if !digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Who::Name(text.to_owned())),
         // For the kernel, the highest number means "leave unchanged".
         _ => match text.parse() {
             Ok(id) if id != u32::MAX && !text.starts_with('+') => Ok(Who::Id(id)),
-            _ => Err(format!("an id is a number from 0 to {}", u32::MAX - 1)),
+            _ => Err(format!("expected a number from 0 to {}", u32::MAX - 1)),
         },
     }
 }
@@ -90,7 +90,9 @@ impl Who {
         };
         match by_name(name) {
             Ok(Some(id)) => Ok(id),
-            Ok(None) => Err(Failure::refused(format!("{option} {name}: no such {what}"))),
+            Ok(None) => Err(Failure::refused(format!(
+                "{option} {name}: cannot look up the {what}: it does not exist"
+            ))),
             Err(errno) => {
                 Err(Failure::refused(format!("{option} {name}: cannot look up the {what}")).because(errno))
             }

@@ -78,11 +78,13 @@ fn blame(options: &Options, error: &InputError) -> String {
     let option = match error {
         InputError::ClaimedTwice { target } => {
             let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));
-            return format!("{error}: by {}", claims.collect::<Vec<_>>().join(" and "));
+            return format!("{error}, by {}", claims.collect::<Vec<_>>().join(" and "));
         }
         InputError::UserWithoutGroup { .. } => {
             let user = options.identity.typed_user();
-            return format!("--user {user} would keep our group: add --group, or --keep-groups");
+            return format!(
+                "--user {user}: cannot set the user id: the program would keep the group of forkexec; add --group or --keep-groups"
+            );
         }
         InputError::TargetOutOfRange { target, .. } => {
             let claims = options.descriptors.claims(*target).collect::<Vec<_>>();
@@ -94,7 +96,8 @@ fn blame(options: &Options, error: &InputError) -> String {
                 SignalUse::Ignored => "--ignore-signal",
                 _ => "--die-with-parent",
             };
-            return format!("{option}: {} cannot be {verb}", signal::name(*signal));
+            let name = signal::name(*signal);
+            return format!("{option}: cannot {verb} {name}: it is not a signal that a process can {verb}");
         }
         InputError::EqualsInEnvName { .. } | InputError::EmptyEnvName => "--unset",
         InputError::EmptyPath { what: PathRole::RootDirectory } => "--chroot",

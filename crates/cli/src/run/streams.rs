@@ -73,8 +73,8 @@ fn stream(fd: usize, what: &OsStr) -> Result<Stream, String> {
             Ok(Stream::Append(path(rest)))
         }
         _ => Err(match TWINS[fd] {
-            None => "it is none of inherit, null, closed and file:PATH".to_owned(),
-            Some(twin) => format!("it is none of inherit, null, closed, {twin}, file:PATH and append:PATH"),
+            None => "expected inherit, null, closed or file:PATH".to_owned(),
+            Some(twin) => format!("expected inherit, null, closed, {twin}, file:PATH or append:PATH"),
         }),
     }
 }
@@ -149,7 +149,7 @@ impl Options {
         };
         if let Some(other) = other.filter(|other| other.is_at(path)) {
             if other.appends != appends {
-                let both = "--stdout and --stderr lead to one file: either both append to it, or none does";
+                let both = "--stdout, --stderr: cannot open one file both to truncate and to append; use append: for both";
                 return Err(Failure::refused(both));
             }
             let file = other.file.try_clone().map_err(|error| cannot_share(fd, error))?;
@@ -157,9 +157,8 @@ impl Options {
         }
         if !appends && input.is_some_and(|input| would_be_emptied(input, path)) {
             let option = OPTIONS[fd];
-            let text =
-                format!("--stdin and {option} lead to one file: it would be emptied before it is read");
-            return Err(Failure::refused(text));
+            let text = "cannot use one file for both: it would be truncated before it is read";
+            return Err(Failure::refused(format!("--stdin, {option}: {text}")));
         }
         let mut how = File::options();
         how.create(true);
@@ -199,7 +198,9 @@ impl Options {
     ) -> Result<Stdio, Failure> {
         let other = 3 - fd;
         if self.stream(other) == Some(&Stream::Twin) {
-            return Err(Failure::refused("--stdout stderr and --stderr stdout: each names the other"));
+            return Err(Failure::refused(
+                "--stdout stderr, --stderr stdout: cannot open the streams: each names the other",
+            ));
         }
         let number = i32::try_from(other).unwrap_or_default();
         let source = match self.stream(other) {

@@ -74,23 +74,26 @@ struct Limit {
 fn mask(text: &str) -> Result<u32, String> {
     let is_octal = !text.is_empty() && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     if !is_octal {
-        return Err("a mask has octal digits only".to_owned());
+        return Err("expected octal digits".to_owned());
     }
     let mask = u32::from_str_radix(text, 8).ok().filter(|&mask| mask <= 0o777);
-    mask.ok_or_else(|| "a mask is at most 777".to_owned())
+    mask.ok_or_else(|| "the maximum is 777".to_owned())
 }
 
 fn limit(text: &str) -> Result<Limit, String> {
-    let (name, values) = text.split_once('=').ok_or("a limit is NAME=SOFT[:HARD]")?;
+    let (name, values) = text.split_once('=').ok_or("expected NAME=SOFT[:HARD]")?;
     let known = capabilities().resources;
     let Some(&(_, resource)) = known.iter().find(|(known, _)| *known == name) else {
         let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        return Err(format!("there is no resource {name:?} here, only {}", names.join(", ")));
+        return Err(format!(
+            "there is no resource {name:?} on this system; the resources are {}",
+            names.join(", ")
+        ));
     };
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let (soft, hard) = (bound(soft)?, bound(hard)?);
     if soft > hard {
-        Err("the soft limit is above the hard one".to_owned())
+        Err("the soft limit is above the hard limit".to_owned())
     } else {
         Ok(Limit { resource, soft, hard })
     }

@@ -32,7 +32,7 @@ impl Terminal {
                 let option = format!("--foreground {fd}");
                 let duplicate = inherited_fds::borrow(&option, fd)?.try_clone_to_owned();
                 duplicate.map_err(|error| {
-                    Failure::refused(format!("{option}: cannot duplicate it")).because(error)
+                    Failure::refused(format!("{option}: cannot duplicate the terminal")).because(error)
                 })?
             }
             None => match File::options().read(true).write(true).open("/dev/tty") {

@@ -55,7 +55,7 @@ fn looped(directory: &Path, _: usize) -> String {
 /// Faults: N24
 #[rstest]
 #[case::link_to_itself(looped, "\n")]
-#[case::scripts_in_scripts(nested, ": scripts are nested too deeply as interpreters\n")]
+#[case::scripts_in_scripts(nested, ", because too many scripts name each other as interpreters\n")]
 fn looping_path_exits_126_and_is_named(#[case] make: fn(&Path, usize) -> String, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
@@ -86,13 +86,16 @@ fn chdir_fd_that_is_no_directory_exits_125() {
         let _held = world::place(tempfile::tempfile().expect("a file can be made"), 9);
         let (code, _, complaint) = said(&run(&["--chdir-fd", "9"], &["true"]).output().expect("it starts"));
         assert_eq!(code, Some(125), "{complaint}");
-        assert!(complaint.contains("enter the directory on descriptor 9: Not a directory"), "{complaint}");
+        assert!(
+            complaint.contains("cannot enter the open working directory (fd 9): Not a directory"),
+            "{complaint}"
+        );
     });
 }
 
 /// Faults: N42
 #[test]
-fn group_can_be_listed_twice() {
+fn group_may_be_named_twice() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may set groups");
@@ -117,7 +120,7 @@ fn invalid_process_group_exits_125(#[case] group: &str, #[case] message: &str) {
 
 /// Faults: N45
 #[test]
-fn session_leader_can_ask_for_its_own_process_group() {
+fn session_leader_may_ask_for_its_own_process_group() {
     let seen = seen(&["--setsid", "--pgroup", "0"]);
     assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
 }
@@ -139,7 +142,10 @@ fn limit_above_the_hard_one_exits_125_without_privilege() {
         outer.arg(&command).args(["run", "--limit", "core=0:1"]).arg(place.path().join("probe")).arg("true");
         let (code, _, complaint) = said(&outer.output().expect("it starts"));
         assert_eq!(code, Some(125), "{complaint}");
-        assert!(complaint.contains("set the limit core to 0:1: Operation not permitted"), "{complaint}");
+        assert!(
+            complaint.contains("cannot set the resource limit (core=0:1): Operation not permitted"),
+            "{complaint}"
+        );
     });
 }
 

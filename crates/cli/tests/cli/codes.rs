@@ -25,15 +25,15 @@ fn exit_code_is_that_of_the_program(#[case] probe: &[&str], #[case] code: i32) {
 
 #[rstest]
 // Faults: N16
-#[case::empty_name("", 127, "the program's name is empty")]
+#[case::empty_name("", 127, "cannot execute the program: its name is empty")]
 // Faults: N21
 #[case::path(
     "/no/such",
     127,
-    "exec \"/no/such\": No such file or directory (os error 2): there is no such program"
+    "cannot execute \"/no/such\": No such file or directory (os error 2), because the program does not exist"
 )]
 // Faults: N21
-#[case::searched_name("no-such-program", 127, "there is no such program in \"/usr/bin:/bin\"")]
+#[case::searched_name("no-such-program", 127, ", because the program does not exist in \"/usr/bin:/bin\"")]
 // Faults: N19
 #[case::directory("/usr", 126, "it is a directory")]
 // Faults: N19
@@ -50,15 +50,18 @@ fn failed_start_names_the_program(#[case] program: &str, #[case] code: i32, #[ca
 
 #[rstest]
 // Faults: N22
-#[case::missing_interpreter("#!/no/interpreter\n", "the script's interpreter \"/no/interpreter\" is missing")]
+#[case::missing_interpreter(
+    "#!/no/interpreter\n",
+    "the script's interpreter \"/no/interpreter\" does not exist"
+)]
 // Faults: N22
-#[case::windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" is missing")]
+#[case::windows_line_end("#!/bin/sh\r\n", "the script's interpreter \"/bin/sh\\r\" does not exist; convert")]
 // Faults: N23
 #[case::empty("", "the file is empty")]
 // Faults: N23
-#[case::no_interpreter("text\n", "it is neither a program nor a script with a \"#!\" line")]
+#[case::no_interpreter("text\n", "it is neither a program nor a script")]
 // Faults: N23
-#[case::cut_off("\x7fELF", "it ends before the end of its ELF header")]
+#[case::cut_off("\x7fELF", "it ends within its ELF header")]
 fn unrunnable_program_exits_126(#[case] content: &str, #[case] message: &str) {
     isolated(|| {
         let directory = TempDir::new().expect("a directory can be made");
@@ -76,7 +79,7 @@ fn unrunnable_program_exits_126(#[case] content: &str, #[case] message: &str) {
 /// Faults: E18
 #[rstest]
 #[case::readable(0o755, "the program's loader \"")]
-#[case::execute_only(0o711, "the program is there; its interpreter or loader may be missing")]
+#[case::execute_only(0o711, "the program exists, but its interpreter or loader may be missing")]
 fn missing_loader_exits_126(#[case] mode: u32, #[case] message: &str) {
     isolated(|| {
         let mut program = fs::read(env!("CARGO_BIN_EXE_forkexec")).expect("it can be read");
@@ -115,7 +118,7 @@ fn error_names_the_session_of_the_terminal() {
         let (code, _, complaint) = said(&outer.stdin(theirs).output().expect("it starts"));
         assert_eq!(code, Some(125), "{complaint}");
         assert!(
-            complaint.contains("(os error 1): it is the controlling terminal of session "),
+            complaint.contains("(os error 1), because it is the controlling terminal of session "),
             "{complaint}"
         );
     });
@@ -135,13 +138,13 @@ fn arguments_that_are_too_long_exit_126() {
 
 #[rstest]
 // Faults: N36
-#[case::directory(&["--chdir", "/no/such"], "chdir to \"/no/such\": No such file or directory")]
+#[case::directory(&["--chdir", "/no/such"], "cannot enter the working directory \"/no/such\": No such file or directory")]
 // Faults: N36
-#[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "chdir to \"/etc/passwd\": Not a directory")]
-#[case::cgroup(&["--cgroup", "/no/such"], "enter the control group \"/no/such\": No such file or directory")]
-#[case::root(&["--chroot", "/no/such"], "chroot to \"/no/such\": No such file or directory")]
+#[case::directory_is_a_file(&["--chdir", "/etc/passwd"], "cannot enter the working directory \"/etc/passwd\": Not a directory")]
+#[case::cgroup(&["--cgroup", "/no/such"], "cannot enter the cgroup \"/no/such\": No such file or directory")]
+#[case::root(&["--chroot", "/no/such"], "cannot enter the root directory \"/no/such\": No such file or directory")]
 // Faults: N44
-#[case::missing_process_group(&["--pgroup", "2147483647"], "join process group 2147483647: ")]
+#[case::missing_process_group(&["--pgroup", "2147483647"], "cannot join the process group (2147483647): ")]
 fn failed_setup_exits_125(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = said(&run(options, &["true"]).output().expect("it starts"));
     assert_eq!(code, Some(125), "{complaint}");
@@ -161,9 +164,9 @@ fn privileged_option_without_privilege_exits_125() {
         fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("it is ours");
         let unprivileged = ["run", "--user", "1234", "--group", "1234", "--groups", "none"];
         for (option, value, message) in [
-            ("--user", "1", "become user 1: Operation not permitted"),
-            ("--chroot", "/", "chroot to \"/\": Operation not permitted"),
-            ("--nice", "-20", "set the nice value -20: Permission denied"),
+            ("--user", "1", "cannot set the user id (1): Operation not permitted"),
+            ("--chroot", "/", "cannot enter the root directory \"/\": Operation not permitted"),
+            ("--nice", "-20", "cannot set the nice value (-20): Permission denied"),
         ] {
             let mut outer = forkexec(&unprivileged);
             outer.arg(&command).args(["run", option, value]).arg(place.path().join("probe")).arg("true");

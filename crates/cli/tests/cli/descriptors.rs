@@ -119,8 +119,8 @@ fn rewound(file: OwnedFd) -> File {
 }
 
 #[rstest]
-#[case::kept(&["--keep", "0"], "--keep 0: descriptor 0 is not open")]
-#[case::mapped(&["--map", "0:7"], "--map 0:7: descriptor 0 is not open")]
+#[case::kept(&["--keep", "0"], "--keep 0: cannot use fd 0: it is not open")]
+#[case::mapped(&["--map", "0:7"], "--map 0:7: cannot use fd 0: it is not open")]
 fn closed_descriptor_cannot_be_kept_or_mapped(#[case] options: &[&str], #[case] message: &str) {
     isolated(|| {
         let output = without(&mut run(options, &["true"]), &[0]).output().expect("it starts");
@@ -136,7 +136,11 @@ fn descriptor_of_the_command_itself_cannot_be_kept() {
         let output = command.output().expect("it starts");
         assert_eq!(
             said(&output),
-            (Some(125), String::new(), "forkexec: run: --keep 3: descriptor 3 is not open\n".to_owned())
+            (
+                Some(125),
+                String::new(),
+                "forkexec: run: --keep 3: cannot use fd 3: it is not open\n".to_owned()
+            )
         );
     });
 }

@@ -285,8 +285,8 @@ fn leak_is_a_failure_on_request(
 
 #[rstest]
 #[case::kind(&["--ignore-kind", "files"], "there is no kind \"files\"")]
-#[case::number(&["--allow", "x"], "\"x\" is not the number of a descriptor")]
-#[case::closed(&["--keep", "77"], "--keep 77: descriptor 77 is not open")]
+#[case::number(&["--allow", "x"], "\"x\" is not a file descriptor number")]
+#[case::closed(&["--keep", "77"], "--keep 77: cannot use fd 77: it is not open")]
 fn impossible_option_is_refused(#[case] options: &[&str], #[case] message: &str) {
     let (code, _, complaint) = answer(&[&["leaks"], options, &["--", probe_path(), "true"]].concat());
     assert_eq!(code, Some(125), "{complaint}");

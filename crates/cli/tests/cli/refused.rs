@@ -13,70 +13,70 @@ fn complains(options: &[&str], message: &str) {
 
 #[rstest]
 // Faults: N2
-#[case::negative("-1", "\"-1\" is not the number of a descriptor")]
+#[case::negative("-1", "\"-1\" is not a file descriptor number")]
 // Faults: N3
-#[case::trailing_text("5x", "\"5x\" is not the number of a descriptor")]
+#[case::trailing_text("5x", "\"5x\" is not a file descriptor number")]
 // Faults: N3
-#[case::empty("", "\"\" is not the number of a descriptor")]
+#[case::empty("", "\"\" is not a file descriptor number")]
 // Faults: N3
-#[case::one_too_high("2147483648", "2147483648 is higher than a descriptor can be")]
+#[case::one_too_high("2147483648", "2147483648 is above the highest file descriptor number")]
 // Faults: N3
-#[case::far_too_high("1000000000000", "1000000000000 is higher than a descriptor can be")]
+#[case::far_too_high("1000000000000", "1000000000000 is above the highest file descriptor number")]
 // Faults: N9
 #[case::backwards("9-3", "3 is below 9")]
 // Faults: N9
-#[case::open_range("3-", "\"\" is not the number of a descriptor")]
+#[case::open_range("3-", "\"\" is not a file descriptor number")]
 // Faults: N9
-#[case::range_to_text("3-x", "\"x\" is not the number of a descriptor")]
-#[case::empty_part("0,", "\"\" is not the number of a descriptor")]
+#[case::range_to_text("3-x", "\"x\" is not a file descriptor number")]
+#[case::empty_part("0,", "\"\" is not a file descriptor number")]
 fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &str) {
     let typed = value.rsplit(',').next().unwrap_or_default();
     complains(&["--keep", value], &format!("invalid value '{typed}' for '--keep <FDS>': {message}"));
 }
 
 #[rstest]
-#[case::no_target("--map", "3", "a mapping is SOURCE:TARGET")]
+#[case::no_target("--map", "3", "expected SOURCE:TARGET")]
 // Faults: N11
-#[case::negative_target("--map", "3:-1", "\"-1\" is not the number of a descriptor")]
-#[case::three_parts("--map", "3:4:5", "\"4:5\" is not the number of a descriptor")]
+#[case::negative_target("--map", "3:-1", "\"-1\" is not a file descriptor number")]
+#[case::three_parts("--map", "3:4:5", "\"4:5\" is not a file descriptor number")]
 // Faults: N46
-#[case::mask_digit("--umask", "9", "a mask has octal digits only")]
+#[case::mask_digit("--umask", "9", "expected octal digits")]
 // Faults: N46
-#[case::mask_prefix("--umask", "0x12", "a mask has octal digits only")]
+#[case::mask_prefix("--umask", "0x12", "expected octal digits")]
 // Faults: N46
-#[case::mask_bits("--umask", "1000", "a mask is at most 777")]
+#[case::mask_bits("--umask", "1000", "the maximum is 777")]
 // Faults: N47
-#[case::unknown_limit("--limit", "foo=1", "there is no resource \"foo\" here, only ")]
-#[case::no_bound("--limit", "nofile", "a limit is NAME=SOFT[:HARD]")]
+#[case::unknown_limit("--limit", "foo=1", "there is no resource \"foo\" on this system; the resources are ")]
+#[case::no_bound("--limit", "nofile", "expected NAME=SOFT[:HARD]")]
 #[case::bound_of_text("--limit", "nofile=x", "\"x\" is neither a number nor \"unlimited\"")]
 // Faults: N47
-#[case::soft_above_hard("--limit", "nofile=2:1", "the soft limit is above the hard one")]
+#[case::soft_above_hard("--limit", "nofile=2:1", "the soft limit is above the hard limit")]
 // Faults: N39
-#[case::user_below_zero("--user", "-1", "an id is a number from 0 to 4294967294")]
+#[case::user_below_zero("--user", "-1", "expected a number from 0 to 4294967294")]
 // Faults: N38
-#[case::user_that_means_unchanged("--user", "4294967295", "an id is a number from 0 to 4294967294")]
+#[case::user_that_means_unchanged("--user", "4294967295", "expected a number from 0 to 4294967294")]
 // Faults: N39
-#[case::user_too_high("--user", "4294967296", "an id is a number from 0 to 4294967294")]
+#[case::user_too_high("--user", "4294967296", "expected a number from 0 to 4294967294")]
 // Faults: N39
-#[case::no_user("--user", "", "a user or group has a number or a name")]
-#[case::group_below_zero("--group", "-1", "an id is a number from 0 to 4294967294")]
-#[case::group_in_a_list("--groups", "1,-1", "an id is a number from 0 to 4294967294")]
+#[case::no_user("--user", "", "expected a number or a name")]
+#[case::group_below_zero("--group", "-1", "expected a number from 0 to 4294967294")]
+#[case::group_in_a_list("--groups", "1,-1", "expected a number from 0 to 4294967294")]
 #[case::nice_too_high("--nice", "20", "20 is not in -20..=19")]
 #[case::nice_of_text("--nice", "x", "invalid digit found in string")]
 // Faults: N43
 #[case::group_of_processes("--pgroup", "-5", "-5 is not in 0..=2147483647")]
-#[case::signal_name("--ignore-signal", "NOTHING", "no signal is named \"NOTHING\"")]
-#[case::signal_in_a_list("--block-signals", "TERM,NOTHING", "no signal is named \"NOTHING\"")]
-#[case::stream("--stdin", "pipe", "it is none of inherit, null, closed and file:PATH")]
+#[case::signal_name("--ignore-signal", "NOTHING", "there is no signal \"NOTHING\"")]
+#[case::signal_in_a_list("--block-signals", "TERM,NOTHING", "there is no signal \"NOTHING\"")]
+#[case::stream("--stdin", "pipe", "expected inherit, null, closed or file:PATH")]
 #[case::stream_without_a_file(
     "--stdout",
     "file:",
-    "it is none of inherit, null, closed, stderr, file:PATH and append:PATH"
+    "expected inherit, null, closed, stderr, file:PATH or append:PATH"
 )]
-#[case::variable("--env", "A", "a variable is NAME=VALUE")]
+#[case::variable("--env", "A", "expected NAME=VALUE")]
 // Faults: N31
 #[case::variable_without_a_name("--env", "=b", "the name is empty")]
-#[case::terminal("--ctty", "x", "\"x\" is not the number of a descriptor")]
+#[case::terminal("--ctty", "x", "\"x\" is not a file descriptor number")]
 fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[case] message: &str) {
     complains(&[option, value], &format!("invalid value '{value}' for '{option} <"));
     complains(&[option, value], &format!(": {message}"));
@@ -84,46 +84,46 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 
 #[rstest]
 // Faults: N1
-#[case::closed_keep(&["--keep", "99"], "--keep 99: descriptor 99 is not open")]
-#[case::closed_in_a_range(&["--keep", "0-99"], "--keep 0-99: descriptor ")]
+#[case::closed_keep(&["--keep", "99"], "--keep 99: cannot use fd 99: it is not open")]
+#[case::closed_in_a_range(&["--keep", "0-99"], "--keep 0-99: cannot use fd ")]
 #[case::range_of_all(&["--keep", "0-2147483647"], "is not open")]
 // Faults: N10
-#[case::closed_source(&["--map", "99:3"], "--map 99:3: descriptor 99 is not open")]
+#[case::closed_source(&["--map", "99:3"], "--map 99:3: cannot use fd 99: it is not open")]
 // Faults: N37
-#[case::closed_directory(&["--chdir-fd", "99"], "--chdir-fd 99: descriptor 99 is not open")]
-#[case::closed_terminal(&["--setsid", "--ctty", "99"], "--ctty 99: descriptor 99 is not open")]
-#[case::closed_foreground(&["--foreground", "99"], "--foreground 99: descriptor 99 is not open")]
+#[case::closed_directory(&["--chdir-fd", "99"], "--chdir-fd 99: cannot use fd 99: it is not open")]
+#[case::closed_terminal(&["--setsid", "--ctty", "99"], "--ctty 99: cannot use fd 99: it is not open")]
+#[case::closed_foreground(&["--foreground", "99"], "--foreground 99: cannot use fd 99: it is not open")]
 // Faults: N11
-#[case::target_above_the_limit(&["--map", "0:2147483647"], "--map 0:2147483647: descriptor 2147483647 cannot be a target: the descriptor limit allows 0 to ")]
+#[case::target_above_the_limit(&["--map", "0:2147483647"], "--map 0:2147483647: cannot map a descriptor to fd 2147483647: the descriptor limit allows 0 to ")]
 // Faults: N12
-#[case::two_mappings(&["--map", "0:7", "--map", "1:7"], "descriptor 7 is claimed twice: by --map 0:7 and --map 1:7")]
+#[case::two_mappings(&["--map", "0:7", "--map", "1:7"], "cannot pass fd 7 to the child: it is claimed twice, by --map 0:7 and --map 1:7")]
 // Faults: N7
-#[case::keep_and_mapping(&["--keep", "1", "--map", "0:1"], "descriptor 1 is claimed twice: by --keep 1 and --map 0:1")]
+#[case::keep_and_mapping(&["--keep", "1", "--map", "0:1"], "cannot pass fd 1 to the child: it is claimed twice, by --keep 1 and --map 0:1")]
 // Faults: N15
-#[case::mapping_and_stream(&["--map", "1:0", "--stdin", "null"], "descriptor 0 is claimed twice: by --map 1:0 and --stdin")]
+#[case::mapping_and_stream(&["--map", "1:0", "--stdin", "null"], "cannot pass fd 0 to the child: it is claimed twice, by --map 1:0 and --stdin")]
 // Faults: N6
-#[case::keep_and_stream(&["--keep", "0", "--stdin", "null"], "descriptor 0 is claimed twice: by --keep 0 and --stdin")]
+#[case::keep_and_stream(&["--keep", "0", "--stdin", "null"], "cannot pass fd 0 to the child: it is claimed twice, by --keep 0 and --stdin")]
 // Faults: N39
-#[case::no_such_user(&["--user", "nosuch"], "--user nosuch: no such user")]
-#[case::no_such_group(&["--group", "nosuch"], "--group nosuch: no such group")]
-#[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: no such group")]
+#[case::no_such_user(&["--user", "nosuch"], "--user nosuch: cannot look up the user: it does not exist")]
+#[case::no_such_group(&["--group", "nosuch"], "--group nosuch: cannot look up the group: it does not exist")]
+#[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: cannot look up the group: it does not exist")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]
 // Faults: N48
-#[case::signal_zero(&["--block-signals", "0"], "--block-signals: signal 0 cannot be blocked")]
+#[case::signal_zero(&["--block-signals", "0"], "--block-signals: cannot block signal 0: it is not a signal that a process can block")]
 // Faults: N48
-#[case::signal_too_high(&["--ignore-signal", "65"], "--ignore-signal: signal 65 cannot be ignored")]
+#[case::signal_too_high(&["--ignore-signal", "65"], "--ignore-signal: cannot ignore signal 65: it is not a signal that a process can ignore")]
 // Faults: N48
-#[case::signal_of_the_c_library(&["--block-signals", "32"], "--block-signals: signal 32 cannot be blocked")]
+#[case::signal_of_the_c_library(&["--block-signals", "32"], "--block-signals: cannot block signal 32: it is not a signal that a process can block")]
 // Faults: N48
-#[case::kill_cannot_be_blocked(&["--block-signals", "KILL"], "--block-signals: SIGKILL cannot be blocked")]
+#[case::kill_cannot_be_blocked(&["--block-signals", "KILL"], "--block-signals: cannot block SIGKILL: it is not a signal that a process can block")]
 // Faults: N48
-#[case::stop_cannot_be_ignored(&["--ignore-signal", "STOP"], "--ignore-signal: SIGSTOP cannot be ignored")]
-#[case::no_signal_to_send(&["--die-with-parent", "-1"], "--die-with-parent: signal -1 cannot be sent")]
+#[case::stop_cannot_be_ignored(&["--ignore-signal", "STOP"], "--ignore-signal: cannot ignore SIGSTOP: it is not a signal that a process can ignore")]
+#[case::no_signal_to_send(&["--die-with-parent", "-1"], "--die-with-parent: cannot send signal -1: it is not a signal that a process can send")]
 // Faults: N45
-#[case::leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: the leader of a new session cannot join process group 5")]
+#[case::leader_in_another_group(&["--setsid", "--pgroup", "5"], "--pgroup with --setsid: cannot join the process group (5): the leader of a new session cannot leave its own group")]
 // Faults: N31
-#[case::name_with_an_equals_sign(&["--unset", "A=B"], "--unset: the environment variable name \"A=B\" holds an equals sign")]
+#[case::name_with_an_equals_sign(&["--unset", "A=B"], "--unset: cannot set or remove the environment variable \"A=B\": its name contains an equals sign")]
 fn impossible_option_is_refused_before_the_start(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);
 }
@@ -147,7 +147,8 @@ fn conflicting_options_are_usage_errors(#[case] options: &[&str], #[case] messag
 #[test]
 fn user_without_groups_is_refused() {
     if forkexec_tests::world::is_root() {
-        complains(&["--user", "1234"], "--user 1234 would keep our group: add --group, or --keep-groups");
+        let refused = "--user 1234: cannot set the user id: the program would keep the group of forkexec";
+        complains(&["--user", "1234"], &format!("{refused}; add --group or --keep-groups"));
     }
 }
 

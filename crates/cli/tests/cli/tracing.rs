@@ -41,7 +41,7 @@ fn exit_code_is_that_of_the_program(#[case] probe: &[&str], #[case] code: i32) {
 }
 
 #[rstest]
-#[case::missing("/no/such", 127, "exec \"/no/such\": No such file or directory")]
+#[case::missing("/no/such", 127, "cannot execute \"/no/such\": No such file or directory")]
 // A closure runs before exec here, so the library names no cause.
 #[case::not_executable(FILE, 126, "Permission denied (os error 13)")]
 fn failed_start_names_the_program(#[case] program: &str, #[case] code: i32, #[case] message: &str) {

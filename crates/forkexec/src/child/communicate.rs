@@ -551,7 +551,7 @@ impl<'c, P: Communicate> Communicator<'c, P> {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::Child { what: "talk to the child", error: source }
+    Error::Child { what: "communicate with the child", error: source }
 }
 
 /// If other code took the status, `Child::wait` returns that error.

@@ -55,7 +55,7 @@ impl Process {
     pub(crate) fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
         let Ending { status, usage } = self.ending()?;
         let usage = usage.ok_or(Error::Unsupported {
-            operation: "tell what a single child used",
+            operation: "get the resource usage of a single child",
             system: crate::sys::backend::capabilities().system,
         })?;
         // The parent's peak is read at the first call only, because it may grow later.
@@ -197,7 +197,7 @@ impl Process {
 }
 
 fn of_tree(error: io::Error) -> Error {
-    Error::Child { what: "end the child's tree", error }
+    Error::Child { what: "kill the child's process tree", error }
 }
 
 impl Drop for Process {

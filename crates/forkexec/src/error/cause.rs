@@ -1,41 +1,41 @@
-//! What is behind an errno: found out in the parent, after the failure.
+//! The cause of an error number, which the parent finds after the failure.
 //!
-//! `ENOENT` alone is a program that is missing, an interpreter that is missing, or an ELF loader that is. The kernel
-//! does not say which; looking at the file does. The file may have changed meanwhile, so a cause is what was so a moment
-//! later. Each cause rests on something that was observed: what could not be looked at has no cause.
+//! `ENOENT` alone means that the program, its interpreter or its ELF loader does not exist. The kernel does not say which,
+//! but the file does. The file may change in between, so a cause describes the state a moment after the failure. Each cause
+//! rests on an observation: a file that the parent cannot examine has no cause.
 
 use super::Operand;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What is behind a failure.
+/// The cause of a failure ([`SpawnError::cause`](crate::SpawnError::cause)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// There is no such program. With the directories, if it was searched.
+    /// The program does not exist.
     ProgramMissing {
-        /// The list that was searched.
+        /// The list of directories that was searched, if any.
         searched: Option<OsString>,
-        /// From where a relative path was seen, unless it was the parent's working directory.
+        /// The directory that a relative path starts at, unless it is the parent's working directory.
         from: Option<Operand>,
     },
-    /// The program is there, and cannot be read to tell which part is missing: its interpreter or its loader.
+    /// The program exists, but the parent cannot read it to see which part is missing: its interpreter or its loader.
     PartMissing,
-    /// The script is there, but not the interpreter that its first line names.
+    /// The script exists, but the interpreter in its first line does not.
     InterpreterMissing(PathBuf),
-    /// The program is there, but not the dynamic loader that it asks for.
+    /// The program exists, but the dynamic loader that it names does not.
     LoaderMissing(PathBuf),
-    /// The interpreter that the script names may not be run.
+    /// The script's interpreter is not an executable file.
     InterpreterNotExecutable(PathBuf),
-    /// It is a directory.
+    /// The path is a directory.
     IsDirectory,
-    /// It is neither a regular file nor a directory.
+    /// The path is neither a regular file nor a directory.
     NotRegular,
-    /// It has no permission to be executed.
+    /// The file has no execute permission for any user.
     NotExecutable,
-    /// A directory on the way to a path denies search permission to a user, by its permission bits. An access control list
-    /// may say otherwise.
+    /// The permission bits of a directory on the path deny search permission to the child's user. An access control list or
+    /// a security module may decide otherwise.
     SearchDenied {
         /// The directory.
         directory: PathBuf,
@@ -44,7 +44,8 @@ pub enum Cause {
         /// The user of the child.
         user: u32,
     },
-    /// A file denies execute permission to a user, by its permission bits. An access control list may say otherwise.
+    /// The permission bits of a file deny execute permission to the child's user. An access control list or a security
+    /// module may decide otherwise.
     ExecuteDenied {
         /// The program, or its interpreter or loader.
         file: PathBuf,
@@ -53,70 +54,70 @@ pub enum Cause {
         /// The user of the child.
         user: u32,
     },
-    /// It lies on a filesystem that is mounted `noexec`.
+    /// The file is on a file system that is mounted `noexec`.
     MountedNoexec,
-    /// The interpreter that the script names is no program of this machine's, nor a script.
+    /// The script's interpreter is neither a program for this machine nor a script.
     ForeignInterpreter(PathBuf),
-    /// It is empty.
+    /// The file is empty.
     EmptyFile,
-    /// It is neither a program nor a script: it has no `#!` line.
+    /// The file is neither an ELF program nor a script with a `#!` line.
     NoInterpreterLine,
-    /// Its `#!` line names no interpreter, or is longer than the kernel reads.
+    /// The `#!` line names no interpreter, or is longer than the kernel reads.
     BadInterpreterLine,
-    /// It is a program of another kind of machine than this one.
+    /// The program is for another machine, word size or byte order.
     ForeignProgram,
-    /// It ends before the end of its ELF header.
+    /// The file ends within its ELF header.
     CutOff,
-    /// Scripts name each other as their interpreters, more deeply than the kernel follows.
+    /// Scripts name each other as interpreters, more deeply than the kernel follows.
     NestedInterpreters,
-    /// The user may not have another process (`RLIMIT_NPROC`).
+    /// The user has as many processes as `RLIMIT_NPROC` allows.
     ProcessLimit,
-    /// One argument is longer than the system takes.
+    /// One argument is longer than the system allows.
     ArgumentTooLong {
-        /// Which: 0 is the program's name as the program sees it.
+        /// The index of the argument. 0 is the name that the program sees as its own.
         index: usize,
-        /// Its bytes.
+        /// The length in bytes.
         length: usize,
-        /// How many there may be.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// One environment variable is longer than the system takes.
+    /// One environment variable is longer than the system allows.
     VariableTooLong {
-        /// Its name.
+        /// The name.
         name: OsString,
-        /// The bytes of name and value, with the `=`.
+        /// The length of name, `=` and value in bytes.
         length: usize,
-        /// How many there may be.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The arguments and the environment are too large together: their size, and that of the longest one.
+    /// The arguments and the environment together are larger than the system allows.
     TooLarge {
-        /// Bytes in all, with the pointers.
+        /// The total size in bytes, with the pointers.
         total: usize,
-        /// Bytes of the longest string.
+        /// The length of the longest string in bytes.
         longest: usize,
-        /// How many there may be in all, if they are above that.
+        /// The limit of the total in bytes, if the total is above it.
         limit: Option<usize>,
     },
-    /// The terminal is the controlling terminal of this session.
+    /// The terminal is already the controlling terminal of a session.
     TerminalOfSession(i32),
-    /// The directory is no control group of version 2.
+    /// The directory is not a cgroup of version 2.
     NotCgroup,
-    /// The control group distributes these controllers to groups below it, so that it can hold no processes itself.
+    /// The cgroup enables controllers for its child groups, so it cannot contain processes.
     CgroupInner {
         /// The controllers, separated by blanks.
         controllers: String,
     },
-    /// The control group has a type that takes no process.
+    /// The cgroup has a type that cannot contain processes.
     CgroupType {
         /// The type: `domain invalid` for a group below a threaded one.
         kind: String,
     },
-    /// The pre-exec closure returned an error that has no errno.
+    /// The pre-exec closure returned an error that has no error number.
     NoErrno,
     /// The pre-exec closure panicked.
     Panicked,
-    /// The pre-exec closure closed or replaced the descriptor that leads to the parent.
+    /// The pre-exec closure closed or replaced the descriptor of the report channel.
     ChannelReplaced,
 }
 
@@ -124,28 +125,31 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ProgramMissing { searched, from } => {
-                f.write_str("there is no such program")?;
+                write!(f, "the program does not exist")?;
                 searched.as_ref().map_or(Ok(()), |list| write!(f, " in {list:?}"))?;
-                match from {
-                    None => Ok(()),
-                    Some(Operand::Fd(fd)) => write!(f, ", seen from descriptor {fd}"),
-                    Some(directory) => write!(f, ", seen from {directory}"),
-                }
+                from.as_ref().map_or(Ok(()), |from| write!(f, ", relative to {from}"))
             }
             Self::PartMissing => {
-                f.write_str("the program is there; its interpreter or loader may be missing")
+                write!(f, "the program exists, but its interpreter or loader may be missing")
             }
-            Self::InterpreterMissing(path) => write!(f, "the script's interpreter {path:?} is missing"),
-            Self::LoaderMissing(path) => write!(f, "the program's loader {path:?} is missing"),
+            Self::InterpreterMissing(path) => {
+                write!(f, "the script's interpreter {path:?} does not exist")?;
+                let is_crlf = path.as_os_str().as_encoded_bytes().ends_with(b"\r");
+                if is_crlf { write!(f, "; convert the script's line endings to LF") } else { Ok(()) }
+            }
+            Self::LoaderMissing(path) => write!(f, "the program's loader {path:?} does not exist"),
             Self::InterpreterNotExecutable(path) => {
-                write!(f, "the script's interpreter {path:?} may not be executed")
+                write!(f, "the script's interpreter {path:?} is not executable")
             }
             Self::ForeignInterpreter(path) => {
-                write!(f, "the script's interpreter {path:?} is not a program for this machine")
+                write!(
+                    f,
+                    "the script's interpreter {path:?} is neither a program for this machine nor a script"
+                )
             }
-            Self::IsDirectory => f.write_str("it is a directory"),
-            Self::NotRegular => f.write_str("it is not a regular file"),
-            Self::NotExecutable => f.write_str("it has no execute permission"),
+            Self::IsDirectory => write!(f, "it is a directory"),
+            Self::NotRegular => write!(f, "it is not a regular file"),
+            Self::NotExecutable => write!(f, "it has no execute permission; set it with chmod +x"),
             Self::SearchDenied { directory, mode, user } => {
                 write!(
                     f,
@@ -155,14 +159,19 @@ impl fmt::Display for Cause {
             Self::ExecuteDenied { file, mode, user } => {
                 write!(f, "file {file:?} (mode {mode:04o}) appears to deny execute permission to user {user}")
             }
-            Self::MountedNoexec => f.write_str("its filesystem is mounted noexec"),
-            Self::EmptyFile => f.write_str("the file is empty"),
-            Self::NoInterpreterLine => f.write_str("it is neither a program nor a script with a \"#!\" line"),
-            Self::BadInterpreterLine => f.write_str("its \"#!\" line names no interpreter, or is too long"),
-            Self::CutOff => f.write_str("it ends before the end of its ELF header"),
-            Self::ForeignProgram => f.write_str("it is not a program for this machine"),
-            Self::NestedInterpreters => f.write_str("scripts are nested too deeply as interpreters"),
-            Self::ProcessLimit => f.write_str("the process limit of the user is reached"),
+            Self::MountedNoexec => write!(f, "its file system is mounted noexec"),
+            Self::EmptyFile => write!(f, "the file is empty"),
+            Self::NoInterpreterLine => {
+                write!(
+                    f,
+                    "it is neither a program nor a script; a script starts with a line such as #!/bin/sh"
+                )
+            }
+            Self::BadInterpreterLine => write!(f, "its #! line names no interpreter or is too long"),
+            Self::CutOff => write!(f, "it ends within its ELF header"),
+            Self::ForeignProgram => write!(f, "it is a program for another machine"),
+            Self::NestedInterpreters => write!(f, "too many scripts name each other as interpreters"),
+            Self::ProcessLimit => write!(f, "the user has reached the process limit (RLIMIT_NPROC)"),
             Self::ArgumentTooLong { index, length, limit } => {
                 write!(f, "argument {index} has {length} bytes, and the limit for one string is {limit}")
             }
@@ -172,28 +181,32 @@ impl fmt::Display for Cause {
                     "the environment variable {name:?} has {length} bytes, and the limit for one string is {limit}"
                 )
             }
-            Self::TooLarge { total, longest, limit: None } => {
-                write!(f, "arguments and environment have {total} bytes, the longest string {longest}")
-            }
-            Self::TooLarge { total, limit: Some(limit), .. } => {
-                write!(f, "arguments and environment have {total} bytes, and the limit is {limit}")
+            Self::TooLarge { total, longest, limit } => {
+                write!(f, "the arguments and the environment have {total} bytes, ")?;
+                match limit {
+                    None => write!(f, "and the longest string has {longest}"),
+                    Some(limit) => write!(f, "and the limit is {limit}"),
+                }
             }
             Self::TerminalOfSession(session) => {
                 write!(f, "it is the controlling terminal of session {session}")
             }
-            Self::NotCgroup => f.write_str("it is no control group of version 2"),
+            Self::NotCgroup => write!(f, "it is not a cgroup of version 2"),
             Self::CgroupInner { controllers } => {
                 write!(
                     f,
-                    "it distributes {controllers:?} to groups below it, so that it can hold no processes itself"
+                    "it enables {controllers:?} for its child groups and cannot contain processes; use a child group"
                 )
             }
             Self::CgroupType { kind } => {
-                write!(f, "its type is {kind:?}, because it lies below a threaded group")
+                write!(
+                    f,
+                    "its type is {kind:?}, below a threaded group; write \"threaded\" to its cgroup.type first"
+                )
             }
-            Self::NoErrno => f.write_str("its error has no errno"),
-            Self::Panicked => f.write_str("it panicked"),
-            Self::ChannelReplaced => f.write_str("it closed or replaced the descriptor of the report"),
+            Self::NoErrno => write!(f, "its error has no error number"),
+            Self::Panicked => write!(f, "it panicked"),
+            Self::ChannelReplaced => write!(f, "it closed or replaced the descriptor of the report channel"),
         }
     }
 }

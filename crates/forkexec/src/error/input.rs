@@ -1,190 +1,198 @@
-//! Input that is refused before anything starts.
+//! Errors in what a command asks for, found before anything starts.
 
+use super::operand::bound;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// A command that cannot mean anything. It is refused before anything starts.
+/// A command that asks for something invalid. Nothing was started.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputError {
-    /// The program has no name.
-    #[error("the program's name is empty")]
+    /// The name of the program is empty.
+    #[error("cannot execute the program: its name is empty")]
     EmptyProgram,
-    /// The program's name holds a NUL byte.
-    #[error("the program {program:?} holds a NUL byte at position {position}")]
+    /// The name of the program contains a NUL byte.
+    #[error("cannot execute {program:?}: the name contains a NUL byte at position {position}")]
     NulInProgram {
         /// The name.
         program: OsString,
-        /// Where.
+        /// The position of the byte.
         position: usize,
     },
-    /// An argument holds a NUL byte.
-    #[error("argument {index} ({argument:?}) holds a NUL byte at position {position}")]
+    /// An argument contains a NUL byte.
+    #[error("cannot pass argument {index} ({argument:?}): it contains a NUL byte at position {position}")]
     NulInArgument {
-        /// Which: 0 is the program's name as the program sees it.
+        /// The index of the argument. 0 is the name that the program sees as its own.
         index: usize,
         /// The argument.
         argument: OsString,
-        /// Where.
+        /// The position of the byte.
         position: usize,
     },
-    /// A variable has no name.
-    #[error("an environment variable has an empty name")]
+    /// The name of an environment variable is empty.
+    #[error("cannot set or remove an environment variable: its name is empty")]
     EmptyEnvName,
-    /// The name of a variable holds `=` after its first byte.
-    #[error("the environment variable name {name:?} holds an equals sign")]
+    /// The name of an environment variable contains `=` after its first byte.
+    #[error("cannot set or remove the environment variable {name:?}: its name contains an equals sign")]
     EqualsInEnvName {
         /// The name.
         name: OsString,
     },
-    /// A variable's name or value holds a NUL byte.
-    #[error("the environment variable {name:?} holds a NUL byte")]
+    /// The name or value of an environment variable contains a NUL byte.
+    #[error("cannot set or remove the environment variable {name:?}: it contains a NUL byte")]
     NulInEnv {
         /// The name.
         name: OsString,
     },
-    /// The search path holds a NUL byte.
-    #[error("the search path {list:?} holds a NUL byte")]
+    /// The search path contains a NUL byte.
+    #[error("cannot search {list:?} for the program: the list contains a NUL byte")]
     NulInSearchPath {
-        /// The list.
+        /// The list of directories.
         list: OsString,
     },
-    /// A directory has no name.
-    #[error("the {what} has an empty name")]
+    /// The path of a directory is empty.
+    #[error("cannot enter the {what}: its path is empty")]
     EmptyPath {
-        /// Which directory.
+        /// The directory that the path is for.
         what: PathRole,
     },
-    /// A directory's name holds a NUL byte.
-    #[error("the {what} {path:?} holds a NUL byte")]
+    /// The path of a directory contains a NUL byte.
+    #[error("cannot enter the {what} {path:?}: the path contains a NUL byte")]
     NulInPath {
-        /// Which directory.
+        /// The directory that the path is for.
         what: PathRole,
-        /// Its path.
+        /// The path.
         path: PathBuf,
     },
-    /// A target is no number that a descriptor can have.
-    #[error("descriptor {target} cannot be a target: the descriptor limit allows 0 to {highest}")]
+    /// The target of a mapping is outside the range of descriptor numbers.
+    #[error("cannot map a descriptor to fd {target}: the descriptor limit allows 0 to {highest}")]
     TargetOutOfRange {
         /// The target.
         target: RawFd,
-        /// The highest number that is allowed.
+        /// The highest number that the limit allows.
         highest: RawFd,
     },
-    /// Two sources are to have the same number.
-    #[error("descriptor {target} is claimed twice")]
+    /// Two descriptors have the same target.
+    #[error("cannot pass fd {target} to the child: it is claimed twice")]
     ClaimedTwice {
-        /// The number.
+        /// The target.
         target: RawFd,
     },
-    /// A descriptor to be handed over is not open.
-    #[error("descriptor {fd} is not open")]
+    /// A descriptor of the command is not open.
+    #[error("cannot use fd {fd}: it is not open")]
     NotOpen {
-        /// Its number.
+        /// The number.
         fd: RawFd,
     },
-    /// An id that means «leave unchanged» to the kernel.
-    #[error("{what} {id} means \"leave unchanged\" to the kernel and is no id")]
+    /// The id is the number by which the kernel means "leave unchanged".
+    #[error("cannot set the {what} id ({id}): to the kernel this number means \"leave unchanged\"")]
     IdOutOfRange {
         /// `user`, `group` or `supplementary group`.
         what: &'static str,
         /// The number.
         id: u32,
     },
-    /// The user is changed and the group is not, so that the child would keep the privileges of the parent's group.
-    #[error("user {uid} would keep the group of the parent: set a group with gid, or call keep_groups")]
+    /// The command changes the user but not the group, so the child would keep the privileges of the parent's group.
+    #[error(
+        "cannot set the user id ({uid}): the child would keep the parent's group; call gid or keep_groups"
+    )]
     UserWithoutGroup {
         /// The user id.
         uid: u32,
     },
-    /// More supplementary groups than the system has room for.
-    #[error("{count} supplementary groups are more than the {limit} that the system allows")]
+    /// The number of supplementary groups is above the system's limit.
+    #[error("cannot set {count} supplementary groups: the system allows {limit}")]
     TooManyGroups {
-        /// How many.
+        /// The number of groups.
         count: usize,
-        /// How many there may be.
+        /// The limit.
         limit: usize,
     },
-    /// A process group is not a number of one.
-    #[error("process group {group} is negative")]
+    /// The number of a process group is negative.
+    #[error("cannot join the process group ({group}): the number is negative")]
     NegativeProcessGroup {
         /// The number.
         group: i32,
     },
-    /// A session's leader is in its own process group and can join no other.
-    #[error("the leader of a new session cannot join process group {group}")]
+    /// The command starts a session and joins a process group. The leader of a session cannot leave its own group.
+    #[error(
+        "cannot join the process group ({group}): the leader of a new session cannot leave its own group"
+    )]
     SessionInOtherGroup {
-        /// The group.
+        /// The process group.
         group: i32,
     },
-    /// A tree is to be held together by a process group of its own, and the child is to join another.
-    #[error("a child whose tree is a process group of its own cannot join process group {group}")]
+    /// The command asks for [`Containment::Group`](crate::Containment::Group) and joins another process group.
+    #[error(
+        "cannot join the process group ({group}): the containment needs a process group of the child's own"
+    )]
     TreeInOtherGroup {
-        /// The group.
+        /// The process group.
         group: i32,
     },
-    /// Only the leader of a session can take a controlling terminal.
-    #[error("a controlling terminal needs a new session")]
+    /// The command sets a controlling terminal without a new session.
+    #[error("cannot set the controlling terminal: only the leader of a new session can; call setsid")]
     TerminalWithoutSession,
-    /// A file mode creation mask has more than nine bits.
-    #[error("umask {mask:#o} is above 0o777")]
+    /// The umask has more than nine bits.
+    #[error("cannot set the umask ({mask:#o}): the maximum is 0o777")]
     UmaskOutOfRange {
-        /// The mask.
+        /// The umask.
         mask: u32,
     },
     /// A soft limit is above its hard limit.
-    #[error("the limit {name}: soft {soft} is above hard {hard}")]
+    #[error(
+        "cannot set the resource limit ({name}={}:{}): the soft limit is above the hard limit",
+        bound(*soft), bound(*hard)
+    )]
     SoftAboveHard {
-        /// The resource's name.
+        /// The name of the resource.
         name: String,
         /// The soft limit.
         soft: u64,
         /// The hard limit.
         hard: u64,
     },
-    /// A nice value is outside -20 to 19.
-    #[error("nice value {nice} is outside -20 to 19")]
+    /// The nice value is outside the range -20 to 19.
+    #[error("cannot set the nice value ({nice}): the range is -20 to 19")]
     NiceOutOfRange {
         /// The value.
         nice: i32,
     },
-    /// A pre-exec closure runs in a copy of the process, and only fork(2) makes one.
-    #[error("a pre-exec closure needs fork, and a start without fork is required")]
+    /// The command has a pre-exec closure, which needs fork(2), and [`SpawnPolicy::NoFork`](crate::SpawnPolicy::NoFork).
+    #[error("cannot run the pre-exec closure: it needs fork, and the spawn policy excludes fork")]
     ClosureNeedsFork,
-    /// A socket's name cannot stand in a list of names.
-    #[error("the socket name {name:?} is not printable ASCII without a colon, of 255 bytes at most")]
+    /// The name of a socket does not fit into a list of names.
+    #[error("cannot name the socket {name:?}: a name is printable ASCII without a colon, at most 255 bytes")]
     BadSocketName {
         /// The name.
         name: String,
     },
-    /// A command sets a stream that its neighbour in a pipeline reads or writes.
-    #[error(
-        "standard {stream} is a pipe to its neighbour in the pipeline, and is something else by the command's own word"
-    )]
+    /// A command of a pipeline sets the stream that is the pipe to its neighbor.
+    #[error("cannot set standard {stream}: the pipeline connects it to the adjacent command")]
     StreamInPipeline {
         /// `input` or `output`.
         stream: &'static str,
     },
-    /// A number is no signal whose mask or disposition can be set.
-    #[error("signal {signal} cannot be {verb}")]
+    /// The signal does not exist, or its mask or disposition cannot be set.
+    #[error("cannot {verb} signal {signal}: it is not a signal that a process can {verb}")]
     BadSignal {
         /// The number.
         signal: i32,
-        /// What it was to be.
+        /// The use of the signal.
         verb: SignalUse,
     },
 }
 
-/// What a path of a command is for.
+/// The use of a path of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathRole {
-    /// [`Command::chroot`](crate::Command::chroot).
+    /// The root directory ([`Command::chroot`](crate::Command::chroot)).
     RootDirectory,
-    /// [`Command::current_dir`](crate::Command::current_dir).
+    /// The working directory ([`Command::current_dir`](crate::Command::current_dir)).
     WorkingDirectory,
 }
 
@@ -197,24 +205,24 @@ impl fmt::Display for PathRole {
     }
 }
 
-/// What a command wants of a signal.
+/// The use of a signal of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignalUse {
-    /// [`Command::signal_mask`](crate::Command::signal_mask).
+    /// The child blocks it ([`Command::signal_mask`](crate::Command::signal_mask)).
     Blocked,
-    /// [`Command::ignore_signal`](crate::Command::ignore_signal).
+    /// The child ignores it ([`Command::ignore_signal`](crate::Command::ignore_signal)).
     Ignored,
-    /// [`Command::die_with_parent`](crate::Command::die_with_parent).
+    /// The kernel sends it when the parent dies ([`Command::die_with_parent`](crate::Command::die_with_parent)).
     Sent,
 }
 
 impl fmt::Display for SignalUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Blocked => "blocked",
-            Self::Ignored => "ignored",
-            Self::Sent => "sent",
+            Self::Blocked => "block",
+            Self::Ignored => "ignore",
+            Self::Sent => "send",
         })
     }
 }

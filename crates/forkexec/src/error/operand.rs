@@ -1,20 +1,20 @@
-//! What a failed call was about.
+//! The operand of a failed call.
 
 use std::fmt;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-/// What a failed call was about.
+/// The operand of the call that failed ([`SpawnError::operand`](crate::SpawnError::operand)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operand {
-    /// The stage says it all.
+    /// No operand: the stage describes the call completely.
     None,
-    /// Something of the parent's own that was to be set up.
+    /// The step of [`Stage::Setup`](crate::Stage::Setup) that failed in the parent, such as "open /dev/null".
     Setup(&'static str),
     /// A file or a directory.
     Path(PathBuf),
-    /// A descriptor, by its number.
+    /// A file descriptor, by the number that the caller knows.
     Fd(RawFd),
     /// A user, group, process group, signal or nice value.
     Number(i64),
@@ -22,7 +22,7 @@ pub enum Operand {
     Groups(Vec<u32>),
     /// A resource limit.
     Limit {
-        /// Its name.
+        /// The name of the resource.
         name: String,
         /// The soft limit.
         soft: u64,
@@ -35,16 +35,21 @@ impl fmt::Display for Operand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
-            Self::Setup(what) => f.write_str(what),
+            Self::Setup(step) => f.write_str(step),
             Self::Path(path) => write!(f, "{path:?}"),
-            Self::Fd(fd) => write!(f, "{fd}"),
+            Self::Fd(fd) => write!(f, "fd {fd}"),
             Self::Number(number) => write!(f, "{number}"),
-            Self::Groups(groups) => write!(f, "{groups:?}"),
-            Self::Limit { name, soft, hard } => write!(f, "{name} to {}:{}", bound(*soft), bound(*hard)),
+            Self::Groups(groups) if groups.is_empty() => f.write_str("none"),
+            Self::Groups(groups) => {
+                let groups: Vec<_> = groups.iter().map(u32::to_string).collect();
+                f.write_str(&groups.join(", "))
+            }
+            Self::Limit { name, soft, hard } => write!(f, "{name}={}:{}", bound(*soft), bound(*hard)),
         }
     }
 }
 
-fn bound(limit: u64) -> String {
+/// Returns a limit as a number, or "unlimited".
+pub(super) fn bound(limit: u64) -> String {
     if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() }
 }

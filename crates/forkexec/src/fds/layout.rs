@@ -154,7 +154,7 @@ impl<'d> Draft<'d> {
             return Ok(null);
         }
         let null = File::options().read(true).write(true).open("/dev/null");
-        let mut null: OwnedFd = null.map_err(|error| failed("/dev/null", &error))?.into();
+        let mut null: OwnedFd = null.map_err(|error| failed("open /dev/null", &error))?.into();
         if STANDARD.contains(&null.as_raw_fd()) {
             null = duplicate(null, 3)?;
         }

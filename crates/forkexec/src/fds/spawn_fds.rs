@@ -21,9 +21,12 @@ pub(crate) struct SpawnFds {
     low_fds: [Option<LowFd<'static>>; ROOM],
 }
 
-/// The names of the pipes in error messages.
-pub(crate) const STREAMS: [&str; 3] =
-    ["the pipe of standard input", "the pipe of standard output", "the pipe of standard error"];
+/// The steps that create the pipes, for error messages.
+const PIPES: [&str; 3] = [
+    "create the pipe for standard input",
+    "create the pipe for standard output",
+    "create the pipe for standard error",
+];
 
 impl SpawnFds {
     /// Opens the pipes of the layout, and relocates high sources. All get numbers that `plan` does not claim,
@@ -96,7 +99,7 @@ impl SpawnFds {
 /// Opens a pipe, and returns the child's end and the parent's end. The child reads standard input and writes
 /// the others.
 fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    let (reader, writer) = io::pipe().map_err(|error| failed(STREAMS[index], &error))?;
+    let (reader, writer) = io::pipe().map_err(|error| failed(PIPES[index], &error))?;
     Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
 }
 

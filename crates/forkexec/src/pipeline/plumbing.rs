@@ -64,7 +64,7 @@ fn duplicated(kind: &Kind) -> Result<Kind, SpawnError> {
 const FIRST: i32 = 3;
 
 fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    let (reader, writer) = io::pipe().map_err(|error| failed("a pipe of a pipeline", &error))?;
+    let (reader, writer) = io::pipe().map_err(|error| failed("create a pipe of the pipeline", &error))?;
     Ok((above_standard(reader.into())?, above_standard(writer.into())?))
 }
 

@@ -83,17 +83,17 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     }
     if let Some(signal) = settings.die_with_parent {
         is_signal(signal, SignalUse::Sent)?;
-        supports(Operation::DieWithParent, "send a signal when the parent dies")?;
+        supports(Operation::DieWithParent, "set the parent-death signal")?;
     }
     if settings.cgroup.is_some() || settings.containment == Some(Containment::Cgroup) {
-        supports(Operation::Cgroup, "start a child in a control group")?;
+        supports(Operation::Cgroup, "start a child in a cgroup")?;
     }
     if settings.containment == Some(Containment::Reaper) && !system::reaper::IS_THERE {
         let system = capabilities().system;
-        return Err(Error::Unsupported { operation: "tell the orphans of one child from others", system });
+        return Err(Error::Unsupported { operation: "contain a child's descendants by a reaper", system });
     }
     if settings.no_new_privs {
-        supports(Operation::NoNewPrivs, "give up new privileges")?;
+        supports(Operation::NoNewPrivs, "set no_new_privs")?;
     }
     Ok(())
 }

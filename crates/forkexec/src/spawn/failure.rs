@@ -1,4 +1,4 @@
-//! From a child's report to an error that a person can act on: the operand's name, and the cause.
+//! Turns the report of a child into an error: names the operand and finds the cause.
 
 mod exec;
 mod permission;
@@ -26,13 +26,16 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-/// What a launcher's error means for this command.
+/// Converts a launcher's error into the error of this command.
 pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
     match error {
         LaunchError::Parent { stage, errno } => {
-            let what =
-                if stage == Stage::Setup { Operand::Setup("the report channel") } else { Operand::None };
-            SpawnError { stage, operand: what, errno, cause: None }.into()
+            let operand = if stage == Stage::Setup {
+                Operand::Setup("create the report channel")
+            } else {
+                Operand::None
+            };
+            SpawnError { stage, operand, errno, cause: None }.into()
         }
         LaunchError::ForkRequired(reason) => Error::ForkRequired { reason },
         LaunchError::Child(report) => of_report(prepared, report).into(),
@@ -68,7 +71,7 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
     let settings = &prepared.settings;
     let number = |id: Option<u32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
     let signed = |id: Option<i32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
-    // As the caller knows it, wherever it was moved.
+    // The number that the caller knows, even if the child has moved the descriptor.
     let fd = |fd: Option<&FdSource<'_>>| fd.map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd()));
     match report.stage {
         Stage::KeepFds | Stage::ParentEnds | Stage::DupFds => Operand::Fd(report.operand),
@@ -125,7 +128,7 @@ fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
     SpawnError { stage: Stage::Exec, operand: Operand::Path(path), errno, cause }
 }
 
-/// Each candidate is missing, or one is there and lacks something: that one is to be named.
+/// Names the first candidate that exists but lacks something. If all candidates are missing, the program is.
 fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
     let settings = &prepared.settings;
     let view = View::of_exec(settings);
@@ -147,7 +150,7 @@ fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
     failed(PathBuf::from(&settings.program), all_missing.then(missing))
 }
 
-/// From where a relative candidate was looked up, unless that is where the parent is.
+/// Returns the directory that a relative candidate starts at. `None` for the parent's working directory.
 fn seen_from(prepared: &Prepared<'_>) -> Option<Operand> {
     let is_relative = |path: &CString| !path.to_bytes().starts_with(b"/");
     if !prepared.candidates.strings().iter().any(is_relative) {
@@ -160,7 +163,7 @@ fn seen_from(prepared: &Prepared<'_>) -> Option<Operand> {
     }
 }
 
-/// execve(2), EAGAIN: the limit is looked at once more when the real user was changed.
+/// Handles `EAGAIN` of execve(2), which checks the process limit again after a change of the real user.
 fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
     let user = settings.uid.filter(|_| settings.hooks.is_empty())?;
     let limit = |limit: &&Limit| system::processes::LIMIT == Some(limit.resource);
@@ -168,7 +171,7 @@ fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
     (system::processes::is_at_limit(user, set) == Some(true)).then_some(Cause::ProcessLimit)
 }
 
-/// What is behind the failure of a stage before exec.
+/// Returns the cause of a failure before exec.
 fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
     let settings = &prepared.settings;
     match (report.stage, report.errno) {
@@ -182,7 +185,7 @@ fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
     }
 }
 
-/// The session whose controlling terminal this is. Linux tells that of the caller's own terminal alone.
+/// Returns the session whose controlling terminal this is. Linux reports it only for the caller's own terminal.
 fn session_of(terminal: &FdSource<'_>) -> Option<i32> {
     // SAFETY: the descriptor is the command's, or borrowed for as long as the command lives.
     let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };

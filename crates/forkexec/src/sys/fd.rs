@@ -28,7 +28,7 @@ pub(crate) fn highest_target() -> Fd {
 /// Duplicates a descriptor to the lowest free number from `lowest` up, close-on-exec.
 pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError> {
     let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))
-        .map_err(|errno| failed("a copy of a descriptor", &errno.into()))?;
+        .map_err(|errno| failed("duplicate a descriptor", &errno.into()))?;
     // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

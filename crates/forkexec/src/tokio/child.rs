@@ -362,5 +362,5 @@ fn reader(pipe: OwnedFd) -> io::Result<ChildStdout> {
 }
 
 fn unwatched(source: io::Error) -> Error {
-    Error::Child { what: "have tokio watch the child", error: source }
+    Error::Child { what: "register the child with tokio", error: source }
 }

@@ -77,7 +77,7 @@ impl<'input> Communicator<'input> {
         if let Err(source) = poll_fn(|context| self.poll_pipes(context)).await {
             // The first error is returned.
             let _ = self.child.kill().await;
-            return Err(Error::Child { what: "talk to the child", error: source });
+            return Err(Error::Child { what: "communicate with the child", error: source });
         }
         let status = self.child.wait().await?;
         let [stdout, stderr] = self.talk.outputs.each_mut().map(|output| mem::take(&mut output.read));

@@ -13,64 +13,64 @@ use crate::stages::session::Terminal;
 use crate::start::{failure, memory_file, probe};
 
 #[test]
-fn refused_session_is_reported() {
+fn session_that_is_refused() {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_setsid, libc::EPERM).installed() {
             return;
         }
         let failure = failure(probe(&[]).setsid());
-        let text = "start a session";
+        let text = "cannot create a session";
         assert_failure(&failure, Stage::Session, &Operand::None, Errno::PERM, text);
     });
 }
 
 /// Faults: N44, S5
 #[test]
-fn missing_process_group_is_reported() {
+fn process_group_that_is_not_there() {
     isolated(|| {
         let failure = failure(probe(&[]).process_group(i32::MAX));
-        let text = "join process group 2147483647";
+        let text = "cannot join the process group (2147483647)";
         assert_failure(&failure, Stage::ProcessGroup, &Operand::Number(i32::MAX.into()), Errno::PERM, text);
     });
 }
 
 /// Faults: N44, S5
 #[test]
-fn process_group_of_another_session_is_reported() {
+fn process_group_of_another_session() {
     isolated(|| {
         let mut leader = probe(&["sleep-on-stdin"]);
         let mut leader = leader.setsid().stdin(Stdio::piped()).spawn().expect("it can be started");
         let group = leader.id().cast_signed();
         let failure = failure(probe(&[]).process_group(group));
         leader.wait().expect("its input ends");
-        let text = format!("join process group {group}");
+        let text = format!("cannot join the process group ({group})");
         assert_failure(&failure, Stage::ProcessGroup, &Operand::Number(group.into()), Errno::PERM, &text);
     });
 }
 
 #[test]
-fn fd_that_is_no_terminal_is_reported() {
+fn terminal_that_is_none() {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let failure = failure(probe(&[]).setsid().controlling_terminal(&file));
-        let text = "take the controlling terminal on descriptor 7";
+        let text = "cannot set the controlling terminal (fd 7)";
         assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
     });
 }
 
 #[test]
-fn fd_that_is_no_terminal_on_a_target_is_reported() {
+fn terminal_that_is_none_under_a_target() {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let mut command = probe(&[]);
         let failure = failure(command.setsid().controlling_terminal(&file).map_fd(memory_file(), 7));
-        let text = "take the controlling terminal on descriptor 7";
+        let text = "cannot set the controlling terminal (fd 7)";
         assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
     });
 }
 
 #[test]
-fn terminal_of_another_session_is_reported() {
+fn terminal_of_another_session() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let mut holder = probe(&["sleep-on-stdin"]);
@@ -79,19 +79,19 @@ fn terminal_of_another_session_is_reported() {
         let failure = failure(probe(&[]).setsid().controlling_terminal(&terminal.childs));
         holder.wait().expect("its input ends");
         let fd = terminal.childs.as_raw_fd();
-        let text = format!("take the controlling terminal on descriptor {fd}");
+        let text = format!("cannot set the controlling terminal (fd {fd})");
         assert_failure(&failure, Stage::Terminal, &Operand::Fd(fd), Errno::PERM, &text);
     });
 }
 
 #[test]
-fn foreground_of_a_non_controlling_terminal_is_reported() {
+fn foreground_of_a_terminal_that_is_not_the_controlling_one() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let placed = world::place(&terminal.childs, 7);
         let mut command = probe(&[]);
         let failure = failure(command.setsid().foreground(&placed).map_fd(memory_file(), 7));
-        let text = "come to the foreground of the terminal on descriptor 7";
+        let text = "cannot make the process group the foreground group of the terminal (fd 7)";
         assert_failure(&failure, Stage::Foreground, &Operand::Fd(7), Errno::NOTTY, text);
     });
 }

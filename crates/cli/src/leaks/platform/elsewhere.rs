@@ -11,6 +11,6 @@ use crate::leaks::platform::report::Traced;
 /// Always fails.
 pub(in crate::leaks) fn trace(_: &Settings) -> Result<Traced, Failure> {
     Err(Failure::refused(
-        "this system is not served: it takes ptrace(2) of Linux, on x86_64, aarch64 or riscv64",
+        "cannot trace the program: this needs ptrace(2) of Linux, on x86_64, aarch64 or riscv64",
     ))
 }

@@ -121,7 +121,9 @@ impl Tracer<'_> {
             Ok(Syscall::Ends { result }) => self.tracees.ends(tid, result),
             Ok(Syscall::None) => {}
             Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                return Err(io::Error::other("it takes Linux 5.3 or later, whose ptrace(2) tells of calls"));
+                return Err(io::Error::other(
+                    "this needs Linux 5.3 or later, whose ptrace(2) reports system calls",
+                ));
             }
             Err(error) => return Err(error),
         }

@@ -30,7 +30,7 @@ pub(in crate::leaks) fn kind(text: &str) -> Result<String, String> {
     if is_named || KINDS.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(format!("there is no kind {text:?}, only {} and anon:NAME", KINDS.join(", ")))
+    Err(format!("there is no kind {text:?}; the kinds are {} and anon:NAME", KINDS.join(", ")))
 }
 
 impl Settings {

@@ -1,4 +1,4 @@
-//! What is behind an errno of exec.
+//! Finds the cause of a failed exec.
 
 use super::Cause;
 use super::permission::Person;
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What is behind an errno other than `ENOENT`, as far as looking tells.
+/// Returns the cause of an errno other than `ENOENT`, if it can be observed.
 pub(crate) fn of_other(view: &View, person: Option<&Person>, path: &Path, errno: Errno) -> Option<Cause> {
     match errno {
         Errno::ACCES => of_denied(view, person, path),
@@ -22,17 +22,17 @@ pub(crate) fn of_other(view: &View, person: Option<&Person>, path: &Path, errno:
     }
 }
 
-/// What was seen of a program that exec says is missing.
+/// The state of a program for which exec returned `ENOENT`.
 pub(crate) enum Sight {
-    /// It is missing.
+    /// It does not exist.
     Missing,
-    /// The parent cannot look there.
+    /// The parent cannot examine the path.
     Unseen,
-    /// It is there, and what it lacks.
+    /// It exists. The cause is the part that it lacks.
     There(Option<Cause>),
 }
 
-/// No file was found, or something that the file needs (execve(2), ENOENT).
+/// Handles `ENOENT` of execve(2): the file is missing, or a part that it needs is.
 pub(crate) fn of_missing(view: &View, path: &Path) -> Sight {
     match view.find(path) {
         Ok(place) => Sight::There(lacking(view, &place, DEEPEST)),
@@ -43,10 +43,10 @@ pub(crate) fn of_missing(view: &View, path: &Path) -> Sight {
     }
 }
 
-/// No system follows scripts that are interpreters of scripts more deeply.
+/// The depth of nested script interpreters that no system exceeds.
 const DEEPEST: usize = 6;
 
-/// What a file lacks that is there.
+/// Returns the part that an existing file lacks.
 fn lacking(view: &View, place: &Path, depth: usize) -> Option<Cause> {
     let opened = File::open(place).and_then(|mut file| Ok((head(&mut file)?, file)));
     let Ok((head, mut file)) = opened else { return Some(Cause::PartMissing) };
@@ -61,7 +61,7 @@ fn lacking(view: &View, place: &Path, depth: usize) -> Option<Cause> {
     view.is_missing(&loader).then_some(Cause::LoaderMissing(loader))
 }
 
-/// EACCES: a directory on the way, the file, or what the file needs.
+/// Handles `EACCES`: a directory on the path, the file, or a part that the file needs denies permission.
 fn of_denied(view: &View, person: Option<&Person>, path: &Path) -> Option<Cause> {
     let place = match reach(view, person, path) {
         Ok(place) => place?,
@@ -100,7 +100,7 @@ fn of_denied(view: &View, person: Option<&Person>, path: &Path) -> Option<Cause>
     }
 }
 
-/// Where a path leads, or which directory denies that.
+/// Resolves a path, or returns the directory that denies search permission.
 fn reach(view: &View, person: Option<&Person>, path: &Path) -> Result<Option<PathBuf>, Cause> {
     match person {
         Some(person) => person.search(view, path),
@@ -108,7 +108,7 @@ fn reach(view: &View, person: Option<&Person>, path: &Path) -> Result<Option<Pat
     }
 }
 
-/// ENOEXEC: the kernel does not recognise the file, or the interpreter that it names.
+/// Handles `ENOEXEC`: the kernel does not recognise the file, or the interpreter that it names.
 fn of_unrecognised(view: &View, path: &Path) -> Option<Cause> {
     let head = read_head(view, path)?;
     if head.is_empty() {
@@ -118,7 +118,7 @@ fn of_unrecognised(view: &View, path: &Path) -> Option<Cause> {
         return of_elf(&head);
     }
     let Some(line) = head.strip_prefix(b"#!") else { return Some(Cause::NoInterpreterLine) };
-    // A name that reaches the end of what the kernel reads may be cut off there.
+    // The kernel reads only the first bytes. A name that reaches their end may be cut off.
     let is_cut = |name: &Path| head.len() == HEAD && line.ends_with(name.as_os_str().as_bytes());
     let Some(name) = interpreter(&head).filter(|name| !is_cut(name)) else {
         return Some(Cause::BadInterpreterLine);
@@ -135,17 +135,17 @@ fn of_elf(head: &[u8]) -> Option<Cause> {
     (is_foreign(head) == Some(true)).then_some(Cause::ForeignProgram)
 }
 
-/// ELOOP: too many links, or scripts that are each other's interpreters more deeply than the kernel follows.
+/// Handles `ELOOP`: too many symbolic links, or scripts that name each other as interpreters too deeply.
 fn of_loop(view: &View, path: &Path) -> Option<Cause> {
     let mut next = path.to_owned();
     for _ in 0..SHALLOWEST {
         next = interpreter(&read_head(view, &next)?)?;
     }
-    // A circle of links would be the cause itself.
+    // If a circle of links is the cause, the path does not resolve.
     view.find(&next).is_ok().then_some(Cause::NestedInterpreters)
 }
 
-/// A chain of so many scripts is deep enough for the kernel's answer.
+/// The shortest chain of scripts for which a kernel returns `ELOOP`.
 const SHALLOWEST: usize = 5;
 
 fn read_head(view: &View, path: &Path) -> Option<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! The user that the child runs as, and what permission bits say to that user.
+//! The permission bits of files, as they apply to the child's user.
 
 use super::Cause;
 use super::view::View;
@@ -17,11 +17,11 @@ pub(crate) struct Person {
     groups: Vec<u32>,
 }
 
-/// The bit of the others that lets them execute a file, or search a directory.
+/// The bit that lets others execute a file or search a directory.
 const EXECUTE: u32 = 0o1;
 
 impl Person {
-    /// The user of the child. `None` for the superuser, whose capabilities count and not the bits.
+    /// Returns the user of the child. `None` for the superuser, because capabilities override the bits.
     pub(crate) fn of_child(prepared: &Prepared<'_>) -> Option<Self> {
         let settings = &prepared.settings;
         let user = settings.uid.unwrap_or_else(|| geteuid().as_raw());
@@ -30,8 +30,8 @@ impl Person {
         (user != 0).then_some(Self { user, group, groups })
     }
 
-    /// Whether the bits deny execution or search: those of the owner, the group or the others, and of none beside
-    /// (path_resolution(7)).
+    /// Returns whether the bits deny execution or search. Exactly one set of bits applies: that of the owner, the group or
+    /// others (path_resolution(7)).
     fn is_denied(&self, about: &Metadata) -> bool {
         let is_member = about.gid() == self.group || self.groups.contains(&about.gid());
         let place = match () {
@@ -42,7 +42,7 @@ impl Person {
         about.mode() >> place & EXECUTE == 0
     }
 
-    /// The first directory on the way to a path that denies search, and where the path leads if none does.
+    /// Resolves a path, or returns the first directory on it that denies search permission.
     pub(super) fn search(&self, view: &View, path: &Path) -> Result<Option<PathBuf>, Cause> {
         let mut searched = Vec::new();
         let found = view.follow(path, &mut searched);
@@ -57,7 +57,7 @@ impl Person {
         }
     }
 
-    /// Whether a file denies execution.
+    /// Returns an error if the bits of a file deny execution.
     pub(super) fn execute(&self, file: &Path) -> Result<(), Cause> {
         match self.denies(file) {
             Some(mode) => Err(Cause::ExecuteDenied { file: file.to_owned(), mode, user: self.user }),
@@ -65,14 +65,14 @@ impl Person {
         }
     }
 
-    /// The bits that deny, unless an access control list decides.
+    /// Returns the mode of a file whose bits deny access. `None` if an access control list decides.
     fn denies(&self, path: &Path) -> Option<u32> {
         let about = fs::metadata(path).ok()?;
         (self.is_denied(&about) && !system::has_acl(path)).then_some(about.mode() & 0o7777)
     }
 }
 
-/// What denies the child a working directory.
+/// Returns the directory that keeps the child from entering its working directory.
 pub(crate) fn of_directory(prepared: &Prepared<'_>, path: &Path) -> Option<Cause> {
     let person = Person::of_child(prepared)?;
     match person.search(&View::of_directory(&prepared.settings), path) {
@@ -81,12 +81,12 @@ pub(crate) fn of_directory(prepared: &Prepared<'_>, path: &Path) -> Option<Cause
     }
 }
 
-/// nix does not have the call on Apple's systems.
+/// Returns the supplementary groups of this process. nix lacks the call on Apple's systems.
 fn own_groups() -> Vec<u32> {
     // SAFETY: with a length of 0 nothing is written.
     let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
     let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
-    // SAFETY: as many have room as are asked for.
+    // SAFETY: the buffer has room for `count` groups.
     let count = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
     groups.truncate(usize::try_from(count).unwrap_or(0));
     groups

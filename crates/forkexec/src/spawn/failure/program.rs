@@ -1,4 +1,4 @@
-//! What the first bytes of a file say: a script's interpreter, a program's loader and machine.
+//! Parses the first bytes of a file: the interpreter of a script, the loader and machine of a program.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use crate::sys::system::INTERPRETER_LINE;
 
 pub(super) const ELF: &[u8] = b"\x7fELF";
 
-/// How much of a file the kernel reads for an interpreter line.
+/// The number of bytes that the kernel reads for an interpreter line.
 pub(super) const HEAD: usize = INTERPRETER_LINE;
 
 pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
@@ -20,15 +20,15 @@ pub(crate) fn head(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The interpreter that a script's first line names: up to white space, so a carriage return is part of it, and that
-/// is why a script with Windows line ends finds no interpreter.
+/// Returns the interpreter in the first line of a script. The name ends at white space, and a carriage return is part of
+/// it. So a script with Windows line endings has no valid interpreter.
 pub(crate) fn interpreter(head: &[u8]) -> Option<PathBuf> {
     let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     words.next().map(|word| PathBuf::from(OsString::from_vec(word.to_vec())))
 }
 
-/// The dynamic loader that an ELF program of this machine's byte order asks for: its `PT_INTERP` (elf(5)).
+/// Returns the dynamic loader of an ELF program in this machine's byte order: its `PT_INTERP` (elf(5)).
 pub(crate) fn loader(file: &mut File, head: &[u8]) -> Option<PathBuf> {
     if !head.starts_with(ELF) {
         return None;
@@ -53,7 +53,7 @@ pub(crate) fn loader(file: &mut File, head: &[u8]) -> Option<PathBuf> {
 
 const PT_INTERP: u32 = 3;
 
-/// Where elf(5) has what, for one word size.
+/// The offsets of elf(5) for one word size.
 struct ElfLayout {
     wide: bool,
     table_at: usize,
@@ -89,8 +89,8 @@ fn read_at(file: &mut File, at: u64, length: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether the header of an ELF program names a machine, word size or byte order other than that of this program.
-/// `None` if one of the two is not to be seen: `e_machine` is the last of them (elf(5)).
+/// Returns whether an ELF header has another machine, word size or byte order than this program. `None` if one of the two
+/// headers is too short: `e_machine` is the last of the three fields (elf(5)).
 pub(super) fn is_foreign(header: &[u8]) -> Option<bool> {
     let own = head(&mut File::open(env::current_exe().ok()?).ok()?).ok()?;
     let kind = |header: &[u8]| Some((*header.first_chunk::<6>()?, half(header, 18)?));
@@ -98,7 +98,7 @@ pub(super) fn is_foreign(header: &[u8]) -> Option<bool> {
     Some(own != theirs)
 }
 
-/// Whether a file ends before the end of its ELF header (elf(5)).
+/// Returns whether a file ends within its ELF header (elf(5)).
 pub(super) fn is_cut_off(header: &[u8]) -> bool {
     let length = if header.get(4) == Some(&2) { 64 } else { 52 };
     header.len() < length
@@ -119,12 +119,12 @@ mod tests {
     #[case::nothing_named("#!\n", None)]
     #[case::no_script("\x7fELF", None)]
     #[case::empty("", None)]
-    fn interpreter_is_the_first_word_of_the_first_line(#[case] head: &str, #[case] path: Option<&str>) {
+    fn the_interpreter_is_the_first_word_of_the_first_line(#[case] head: &str, #[case] path: Option<&str>) {
         assert_eq!(interpreter(head.as_bytes()), path.map(PathBuf::from));
     }
 
     #[test]
-    fn loader_of_this_test_exists_if_it_has_one() {
+    fn the_loader_of_this_test_exists_if_it_has_one() {
         let mut file = File::open(std::env::current_exe().unwrap()).unwrap();
         let head = head(&mut file).unwrap();
         assert!(loader(&mut file, &head).is_none_or(|loader| loader.exists()));

@@ -1,4 +1,4 @@
-//! E2BIG: the string that is too long, or the sum that is.
+//! Finds the cause of `E2BIG`: one string, or the total of all.
 
 use super::Cause;
 use crate::prepare::prepared::Prepared;
@@ -7,7 +7,7 @@ use forkexec_core::Resource;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// What is too large, of arguments and environment as they were handed to exec.
+/// Returns what is too large in the arguments and the environment of exec.
 pub(crate) fn of_size(prepared: &Prepared<'_>) -> Cause {
     let longest = system::longest_string();
     let is_too_long = |string: &CStr| longest.is_some_and(|limit| string.count_bytes() > limit);
@@ -26,13 +26,13 @@ pub(crate) fn of_size(prepared: &Prepared<'_>) -> Cause {
     Cause::TooLarge { total, longest, limit }
 }
 
-/// A leading `=` belongs to the name.
+/// Returns the name of a variable. A leading `=` belongs to the name.
 fn name(variable: &[u8]) -> &OsStr {
     let end = variable.iter().skip(1).position(|&byte| byte == b'=').map_or(variable.len(), |at| at + 1);
     OsStr::from_bytes(&variable[..end])
 }
 
-/// The child's own soft limit, unless a closure may have set it.
+/// Returns the soft stack limit of the child. `None` if a closure may have set it.
 fn stack_limit(prepared: &Prepared<'_>) -> Option<u64> {
     let settings = &prepared.settings;
     if !settings.hooks.is_empty() {

@@ -1,4 +1,4 @@
-//! Paths as the child sees them, followed in the parent.
+//! Resolves paths in the parent as the child sees them.
 
 use crate::config::settings::{Directory, Settings};
 use nix::sys::stat::fstat;
@@ -9,16 +9,16 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// From where the child sees paths.
+/// The root and the working directory of the child.
 pub(crate) struct View {
-    /// Where the parent finds the child's root.
+    /// The path of the child's root in the parent.
     root: PathBuf,
-    /// Where the parent finds the child's working directory, if it does.
+    /// The path of the child's working directory in the parent, if it is known.
     directory: Option<PathBuf>,
 }
 
 impl View {
-    /// Before the working directory is entered.
+    /// Returns the view before the child enters its working directory.
     pub(crate) fn of_directory(settings: &Settings<'_>) -> Self {
         let root = settings.root.clone();
         Self {
@@ -27,7 +27,7 @@ impl View {
         }
     }
 
-    /// At exec. `None` if a closure ran, which may have changed everything.
+    /// Returns the view at exec. `None` if the command has a closure, which may change both directories.
     pub(crate) fn of_exec(settings: &Settings<'_>) -> Option<Self> {
         if !settings.hooks.is_empty() {
             return None;
@@ -41,8 +41,8 @@ impl View {
         Some(Self { directory, root: before.root })
     }
 
-    /// Follows a path as the kernel does for the child (path_resolution(7)), links below the child's root among them:
-    /// where the parent finds what it leads to. Notes each directory in which a name is looked up.
+    /// Resolves a path as the kernel does for the child (path_resolution(7)), with links below the child's root. Returns the
+    /// path in the parent, and adds each directory in which a name is looked up to `searched`.
     pub(crate) fn follow(&self, path: &Path, searched: &mut Vec<PathBuf>) -> io::Result<PathBuf> {
         let start = if path.is_absolute() { Some(&self.root) } else { self.directory.as_ref() };
         let root = fs::canonicalize(&self.root)?;
@@ -75,27 +75,27 @@ impl View {
         Ok(at)
     }
 
-    /// Where the parent finds what a path leads to.
+    /// Resolves a path of the child to a path in the parent.
     pub(crate) fn find(&self, path: &Path) -> io::Result<PathBuf> {
         self.follow(path, &mut Vec::new())
     }
 
-    /// Whether it was seen that a path leads nowhere.
+    /// Returns whether a path was observed to be missing.
     pub(crate) fn is_missing(&self, path: &Path) -> bool {
         self.find(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// As many as Linux follows; others follow fewer.
+/// The number of links that Linux follows. Other systems follow fewer.
 const MOST_LINKS: usize = 40;
 
-/// The last name comes first.
+/// Returns the names of a path in reverse order.
 fn names(path: &Path) -> Vec<OsString> {
     let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
     path.components().rev().filter(is_name).map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// The path by which a system may lead to an open directory, if it does lead there.
+/// Returns the path of an open directory in `/dev/fd`, if that path leads to the directory.
 fn of_descriptor(fd: &crate::FdSource<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(format!("/dev/fd/{}", fd.as_raw_fd()));
     let (by_path, open) = (fs::metadata(&path).ok()?, fstat(fd).ok()?);

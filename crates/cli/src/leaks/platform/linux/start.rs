@@ -80,15 +80,17 @@ impl Starting {
         let joined = self.thread.take().map(JoinHandle::join);
         match joined {
             Some(Ok(Err(error))) => Failure::new(outcome::code_of_start(&error), error.to_string()),
-            _ => Failure::new(Code::Refused, "the program ended before exec"),
+            _ => Failure::new(Code::Refused, "cannot start the program: it ended before exec"),
         }
     }
 }
 
 /// Returns the command for the program, with 0, 1, 2 and the descriptors to keep.
 fn command(settings: &Settings) -> Result<Command<'static>, Failure> {
-    let (program, args) =
-        settings.command.split_first().ok_or_else(|| Failure::refused("no program is named"))?;
+    let (program, args) = settings
+        .command
+        .split_first()
+        .ok_or_else(|| Failure::refused("cannot start the program: no program is given"))?;
     let mut command = Command::new(program);
     command.args(args);
     for range in &settings.keep {
