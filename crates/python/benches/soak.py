@@ -1,8 +1,8 @@
-"""Starts many children with random options from several threads, and searches for leaks. A quarter of the starts fails.
+"""Starts many children with random options from several threads, a part of them failing, and looks for what is lost.
 
 usage: soak.py [--help] [--starts N] [--threads N] [--seed N]
 
-Afterwards there must be no new descriptor, child or object, and the memory must not have grown.
+Afterwards no descriptor, child, or object may be there that was not there before, and the memory may not have grown.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def fails():
 
 
 def fail(random_, chosen):
-    """Makes a start fail in a random way."""
+    """One of the ways in which a start fails."""
     way = random_.randrange(4)
     if way == 0:
         chosen["cwd"] = "/nowhere"
@@ -81,7 +81,7 @@ def work(count, seed, files):
 
 failed_count = {}
 
-#: Counters, and how much each can grow: less than once in a hundred starts. Only debug builds count references.
+#: What is counted, and by how much it may have grown: less than once in a hundred starts. Only a debug build counts references.
 COUNTED = {"objects": 200, "references": 2000, "blocks": 2000, "KiB": 4096}
 
 
@@ -96,7 +96,7 @@ def measured():
 
 
 def children():
-    """Returns True if there is a child, running or ended."""
+    """Whether there is a child left, running or ended."""
     try:
         os.waitpid(-1, os.WNOHANG)
         return True

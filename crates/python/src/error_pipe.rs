@@ -1,23 +1,23 @@
-//! The error report that `subprocess` reads: a text on a pipe. A forked child writes it. If the child shared memory, the
-//! parent writes it, because it knows the error as soon as it continues.
+//! The way in which `subprocess` is told what failed in a child: a text on a pipe. A forked child writes it. For one that
+//! shares memory its parent does, which knows what failed as soon as it goes on.
 
 use forkexec_core::{Closed, Errno, Fd, Report, Reporter, Stage, Sys};
 
-/// The writing end of the error pipe.
+/// The child's end of it.
 pub(crate) struct ErrorPipe<'a, S> {
     pub(crate) sys: &'a S,
-    /// The descriptor to which the text is written.
+    /// Where the text goes.
     pub(crate) fd: Fd,
-    /// True if it stays open when other descriptors are closed.
+    /// Whether it has to be there until exec, when other descriptors are closed.
     pub(crate) survives: bool,
-    /// True if it is not in the keep list, and is closed before exec.
+    /// Whether it is not among the descriptors to keep: then it is gone before exec.
     pub(crate) closes_before_exec: bool,
-    /// True if the text distinguishes a failed chdir.
+    /// Whether a failed chdir is told from other failures.
     pub(crate) names_chdir: bool,
 }
 
 impl<S: Sys> ErrorPipe<'_, S> {
-    /// Writes the parent's report of a failed child. Writes nothing if a child would have closed the pipe before.
+    /// The parent's report of a child that failed: nothing, where the child would have had no pipe any more.
     pub(crate) fn fail_for_child(&self, report: Report) {
         if !(self.closes_before_exec && report.stage == Stage::Exec) {
             self.fail(report);
@@ -50,7 +50,7 @@ unsafe impl<S: Sys> Reporter for ErrorPipe<'_, S> {
     }
 }
 
-/// Writes all bytes, and continues after a signal or a partial write. Other errors end it: there is no way to report them.
+/// Writes on where a signal or a full pipe interrupted it. Nobody can be told that the telling failed.
 pub(crate) fn write_all(mut text: &[u8], write: impl Fn(&[u8]) -> Result<usize, Errno>) {
     while !text.is_empty() {
         match write(text) {
@@ -62,13 +62,13 @@ pub(crate) fn write_all(mut text: &[u8], write: impl Fn(&[u8]) -> Result<usize, 
     }
 }
 
-/// A report in the form that `subprocess` reads.
+/// A report as `subprocess` reads it.
 pub(crate) struct Text {
     bytes: [u8; LONGEST],
     length: usize,
 }
 
-/// Room for `OSError:`, eight digits, `:` and `noexec:chdir`, and for the text of a failed `preexec_fn`.
+/// More than `OSError:`, eight digits, `:` and `noexec:chdir`, and than the text of a failed `preexec_fn`.
 const LONGEST: usize = 64;
 
 impl Text {

@@ -1,4 +1,4 @@
-//! Definitions of modules, and that of `_posixsubprocess`.
+//! Modules as the interpreter imports them: `_posixsubprocess`, and what it is made of.
 
 use crate::entries::call_fork_exec;
 use crate::py::{Exception, Object, Result, raise};
@@ -10,8 +10,7 @@ use pyo3_ffi as ffi;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
-/// Returns the definition of `_posixsubprocess`. Its initialization has two phases, so each subinterpreter gets its own
-/// module.
+/// The module `_posixsubprocess`, defined in two phases, so that each interpreter gets a module of its own.
 pub(crate) fn definition() -> &'static Definition {
     static DEFINITION: OnceLock<Definition> = OnceLock::new();
     DEFINITION.get_or_init(|| {
@@ -25,7 +24,7 @@ pub(crate) fn definition() -> &'static Definition {
     })
 }
 
-/// The definition of a module. The interpreter writes to it, and holds its lock.
+/// What the interpreter writes to under its lock.
 pub(crate) struct Definition(Box<UnsafeCell<ffi::PyModuleDef>>);
 
 // SAFETY: only the interpreter writes to it, as to any module's definition.
@@ -34,7 +33,7 @@ unsafe impl Sync for Definition {}
 unsafe impl Send for Definition {}
 
 impl Definition {
-    /// Makes a module without state. It lives until the process ends.
+    /// A module without a state of its own. It is there for as long as the process is.
     pub(crate) fn new<const N: usize>(
         name: &'static CStr,
         doc: &'static CStr,
@@ -54,18 +53,18 @@ impl Definition {
         })))
     }
 
-    /// Returns the result of an import.
+    /// What an import gets.
     pub(crate) fn init(&'static self) -> *mut ffi::PyObject {
-        // SAFETY: the definition is static and complete.
+        // SAFETY: the definition is a static's, and complete.
         unsafe { ffi::PyModuleDef_Init(self.0.get()) }
     }
 }
 
-/// Returns the slots that the version knows. Each version refuses unknown ones.
+/// Each version refuses a slot that it does not know.
 fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
-    /// `moduleobject.h` of 3.12: the slot, with the value for a lock in each interpreter.
+    /// `moduleobject.h` of 3.12: the slot, and a lock for each interpreter.
     const MULTIPLE_INTERPRETERS: (i32, usize) = (3, 2);
-    /// `moduleobject.h` of 3.13: the slot, with the value for a module that needs no lock.
+    /// `moduleobject.h` of 3.13: the slot, and no need of the lock.
     const GIL: (i32, usize) = (4, 1);
     let known = [(12, MULTIPLE_INTERPRETERS), (13, GIL)];
     let known = known.into_iter().filter(|(since, _)| version.0 >= *since).map(|(_, slot)| slot);
@@ -78,11 +77,11 @@ fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
         .collect()
 }
 
-/// Returns the text that `help` shows. From 3.12 on, it has a signature that `inspect` reads.
+/// What `help` shows. The versions from 3.12 on have a signature that `inspect` reads.
 fn doc(version: Version) -> &'static CStr {
     let text = "Start a program in a child process and return its pid.
 
-Errors in the child are written to errpipe_write in the form that subprocess reads.";
+What fails in the child is written to errpipe_write in the form that subprocess reads.";
     let last = if version.has_allow_vfork() { "allow_vfork, /" } else { "/" };
     let signature = format!(
         "fork_exec($module, args, executable_list, close_fds, pass_fds, cwd,
@@ -96,7 +95,7 @@ Errors in the child are written to errpipe_write in the form that subprocess rea
     Box::leak(doc.into_boxed_c_str())
 }
 
-/// Refuses keywords. The method accepts them only so that the message is that of the running version.
+/// Keywords are taken only to be refused in the words of the version, which the flags of a method do not choose.
 pub(crate) fn refuse_keywords(keywords: Option<Object<'_>>) -> Result<()> {
     if keywords.map_or(Ok(false), Object::is_true)? {
         let name = if Version::running().has_clinic() { "_posixsubprocess.fork_exec" } else { "fork_exec" };

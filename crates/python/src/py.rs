@@ -1,7 +1,7 @@
-//! The objects and calls of CPython's API that this library needs, as safe functions.
+//! The few objects and calls of CPython's API that are needed, each as one safe function.
 //!
-//! Code that has an [`Object`] was called by the interpreter, so the thread holds the interpreter's lock as long as the
-//! object is borrowed. All calls here depend on that. Only [`without_lock`] releases the lock.
+//! Whoever has an [`Object`] was called by the interpreter, so the thread has the interpreter's lock for as long as the
+//! object is borrowed: that is what every call here stands on. The one that gives the lock up is [`without_lock`].
 
 use core::ffi::{CStr, c_char, c_int, c_long};
 use core::marker::PhantomData;
@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use pyo3_ffi as ffi;
 use std::ffi::CString;
 
-/// The error of a call that has set an exception.
+/// An exception is set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raised;
 
@@ -24,17 +24,17 @@ pub(crate) struct Owned(NonNull<ffi::PyObject>);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // SAFETY: this value owns the reference.
+        // SAFETY: the reference is this one's own.
         unsafe { ffi::Py_DecRef(self.0.as_ptr()) }
     }
 }
 
 impl Owned {
-    /// Takes ownership of a new reference. Null means that an exception is set.
+    /// Takes over a new reference, or the exception in its place.
     ///
     /// # Safety
     ///
-    /// The pointer must be a new reference, or null with an exception set.
+    /// The pointer is a new reference, or null with an exception set.
     pub(crate) unsafe fn new(pointer: *mut ffi::PyObject) -> Result<Self> {
         NonNull::new(pointer).map(Self).ok_or(Raised)
     }
@@ -43,22 +43,22 @@ impl Owned {
         Object(self.0, PhantomData)
     }
 
-    /// Returns the reference, and gives up ownership.
+    /// Gives the reference away.
     pub(crate) fn into_ptr(self) -> *mut ffi::PyObject {
         let pointer = self.0.as_ptr();
         core::mem::forget(self);
         pointer
     }
 
-    /// Makes a list of ints.
+    /// A list of ints.
     pub(crate) fn ints(values: &[c_int]) -> Result<Self> {
-        // SAFETY: a list can have length 0.
+        // SAFETY: an empty list.
         let list = unsafe { ffi::PyList_New(0) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         let list = unsafe { Self::new(list) }?;
         for &value in values {
             let value = Self::int(value.into())?;
-            // SAFETY: both objects are alive.
+            // SAFETY: both live.
             if unsafe { ffi::PyList_Append(list.0.as_ptr(), value.0.as_ptr()) } != 0 {
                 return Err(Raised);
             }
@@ -66,40 +66,40 @@ impl Owned {
         Ok(list)
     }
 
-    /// Makes a tuple with unset items.
+    /// A tuple of so many items, none of which is set yet.
     pub(crate) fn tuple(length: isize) -> Result<Self> {
-        // SAFETY: the call checks the length.
+        // SAFETY: any length may be asked for.
         let tuple = unsafe { ffi::PyTuple_New(length) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Self::new(tuple) }
     }
 
-    /// Sets an item of a new tuple, to which there is no other reference.
+    /// Sets an item of a tuple that nothing else refers to yet.
     pub(crate) fn set_item(&self, index: isize, item: Self) -> Result<()> {
-        // SAFETY: the tuple is alive, and the call takes the reference to the item.
+        // SAFETY: the tuple lives, and the reference to the item is given away.
         match unsafe { ffi::PyTuple_SetItem(self.0.as_ptr(), index, item.into_ptr()) } {
             0 => Ok(()),
             _ => Err(Raised),
         }
     }
 
-    /// Returns the same `bytes`, or a copy if it is of a subclass, which can have a finalizer.
+    /// The same `bytes`, or a copy of those that are of a subclass, which may have a finalizer.
     pub(crate) fn plain_bytes(self) -> Result<Self> {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         if unsafe { ffi::PyBytes_CheckExact(self.0.as_ptr()) } != 0 {
             return Ok(self);
         }
         let text = self.get().c_str()?;
-        // SAFETY: the length is that of the object's bytes.
+        // SAFETY: as many bytes as the object has.
         let copy = unsafe { ffi::PyBytes_FromStringAndSize(text.as_ptr(), text.count_bytes().cast_signed()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Self::new(copy) }
     }
 
     pub(crate) fn int(value: i64) -> Result<Self> {
-        // SAFETY: the call takes any integer.
+        // SAFETY: an integer of C.
         let object = unsafe { ffi::PyLong_FromLongLong(value) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Self::new(object) }
     }
 }
@@ -107,18 +107,18 @@ impl Owned {
 impl<'a> Object<'a> {
     /// # Safety
     ///
-    /// The pointer must be null, or an object that lives for `'a`.
+    /// The pointer is null, or an object that lives for `'a`.
     pub(crate) unsafe fn borrow(pointer: *mut ffi::PyObject) -> Option<Self> {
         NonNull::new(pointer).map(|pointer| Self(pointer, PhantomData))
     }
 
-    /// Borrows an argument that the interpreter passes.
+    /// An argument that the interpreter passes.
     ///
     /// # Safety
     ///
-    /// The requirements of [`Object::borrow`].
+    /// As for [`Object::borrow`].
     pub(crate) unsafe fn argument(pointer: *mut ffi::PyObject) -> Result<Self> {
-        // SAFETY: the caller guarantees the requirements of `borrow`.
+        // SAFETY: the caller's promise.
         unsafe { Self::borrow(pointer) }.ok_or_else(|| raise(Exception::System, "an argument is null"))
     }
 
@@ -127,41 +127,41 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn is_none(self) -> bool {
-        // SAFETY: the call only compares pointers.
+        // SAFETY: a pointer is compared.
         (unsafe { ffi::Py_IsNone(self.as_ptr()) }) != 0
     }
 
-    /// Returns the object, or `None` if it is Python's `None`.
+    /// Itself, unless it is `None`.
     pub(crate) fn some(self) -> Option<Self> {
         (!self.is_none()).then_some(self)
     }
 
     pub(crate) fn is_list(self) -> bool {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         (unsafe { ffi::PyList_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_tuple(self) -> bool {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         (unsafe { ffi::PyTuple_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_int(self) -> bool {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         (unsafe { ffi::PyLong_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_true(self) -> Result<bool> {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         match unsafe { ffi::PyObject_IsTrue(self.as_ptr()) } {
             -1 => Err(Raised),
             truth => Ok(truth != 0),
         }
     }
 
-    /// Returns the `len` of a sequence.
+    /// `len` of a sequence.
     pub(crate) fn len(self) -> Result<isize> {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         match unsafe { ffi::PySequence_Size(self.as_ptr()) } {
             -1 => Err(Raised),
             length => Ok(length),
@@ -169,65 +169,65 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn item(self, index: isize) -> Result<Owned> {
-        // SAFETY: the object is alive, and the call checks the index.
+        // SAFETY: it lives; any index may be asked for.
         let item = unsafe { ffi::PySequence_GetItem(self.as_ptr(), index) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(item) }
     }
 
-    /// Returns the number of items of a tuple. A subclass cannot change it.
+    /// How many items a tuple has. A subclass cannot say otherwise.
     pub(crate) fn tuple_len(self) -> Result<isize> {
-        // SAFETY: the object is alive. The call sets an exception for another type.
+        // SAFETY: it lives. Of what is no tuple there is an exception.
         match unsafe { ffi::PyTuple_Size(self.as_ptr()) } {
             -1 => Err(Raised),
             length => Ok(length),
         }
     }
 
-    /// Returns an item of a tuple. A subclass cannot replace it.
+    /// An item of a tuple. A subclass cannot give another.
     pub(crate) fn tuple_item(self, index: isize) -> Result<Object<'a>> {
-        // SAFETY: the object is alive. The call sets an exception for an index beyond the end.
+        // SAFETY: it lives; there is an exception for an index beyond its end.
         let item = unsafe { ffi::PyTuple_GetItem(self.as_ptr(), index) };
-        // SAFETY: the tuple never changes, and keeps the item alive.
+        // SAFETY: the tuple, which never changes, holds the item.
         unsafe { Object::borrow(item) }.ok_or(Raised)
     }
 
-    /// Returns a list or tuple with the same items: the object itself, if it is one.
+    /// A list or tuple with the same items: itself, if it is one.
     pub(crate) fn fast_sequence(self, complaint: &CStr) -> Result<Owned> {
-        // SAFETY: the object is alive, and the text ends with a NUL.
+        // SAFETY: it lives, and the text ends with a NUL.
         let sequence = unsafe { ffi::PySequence_Fast(self.as_ptr(), complaint.as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(sequence) }
     }
 
-    /// Returns the bytes of a `bytes` object. Fails if it contains a NUL.
+    /// The bytes of a `bytes` without a NUL inside.
     pub(crate) fn c_str(self) -> Result<&'a CStr> {
         let mut bytes: *mut c_char = ptr::null_mut();
-        // SAFETY: the object is alive. Without a pointer for the length, the call refuses bytes with a NUL inside.
+        // SAFETY: it lives; where no length is asked for, bytes with a NUL inside are refused.
         let failed = unsafe { ffi::PyBytes_AsStringAndSize(self.as_ptr(), &raw mut bytes, ptr::null_mut()) };
         if failed != 0 {
             return Err(Raised);
         }
-        // SAFETY: the bytes of the object never change, and end with a NUL.
+        // SAFETY: the bytes of the object, which never change and end with a NUL.
         Ok(unsafe { CStr::from_ptr(bytes) })
     }
 
-    /// Converts a path, a string or bytes to `bytes` in the file system's encoding.
+    /// The `bytes` of a path, a string or bytes, in the file system's encoding.
     pub(crate) fn fs_encoded(self) -> Result<Owned> {
         let mut encoded: *mut ffi::PyObject = ptr::null_mut();
-        // SAFETY: the object is alive, and the call writes one reference.
+        // SAFETY: it lives, and a reference is written.
         let done = unsafe { ffi::PyUnicode_FSConverter(self.as_ptr(), (&raw mut encoded).cast()) };
         if done == 0 {
             return Err(Raised);
         }
-        // SAFETY: the converter succeeded, so this is a new reference.
+        // SAFETY: a new reference.
         unsafe { Owned::new(encoded) }
     }
 
-    /// Converts an `int` to a C long, or returns the side on which it overflows.
+    /// An `int` as C's long, and on which side it overflows.
     pub(crate) fn long(self) -> Result<core::result::Result<c_long, Overflow>> {
         let mut overflow: c_int = 0;
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         let value = unsafe { ffi::PyLong_AsLongAndOverflow(self.as_ptr(), &raw mut overflow) };
         match overflow {
             0 if value == -1 && is_raised() => Err(Raised),
@@ -237,83 +237,83 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Converts to an `int` by `__index__`.
+    /// An `int` of what is one or stands for one.
     pub(crate) fn index(self) -> Result<Owned> {
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         let index = unsafe { ffi::PyNumber_Index(self.as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(index) }
     }
 
-    /// Parses the object by a format of one unit.
+    /// What a format of one unit makes of it.
     ///
     /// # Safety
     ///
-    /// `value` must have the type that the format writes.
+    /// `value` is what the format writes.
     pub(crate) unsafe fn parse<T>(self, format: &CStr, value: &mut T) -> Result<()> {
-        // SAFETY: the object is alive, and the caller guarantees the type of `value`.
+        // SAFETY: it lives, and the caller's promise.
         let done = unsafe { ffi::PyArg_Parse(self.as_ptr(), format.as_ptr(), ptr::from_mut(value)) };
         if done == 0 { Err(Raised) } else { Ok(()) }
     }
 
     pub(crate) fn attribute(self, name: &CStr) -> Result<Owned> {
-        // SAFETY: the object is alive, and the name ends with a NUL.
+        // SAFETY: it lives, and the name ends with a NUL.
         let value = unsafe { ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(value) }
     }
 
     pub(crate) fn call(self) -> Result<Owned> {
-        // SAFETY: the object is alive. Null means no arguments.
+        // SAFETY: it lives; no arguments.
         let result = unsafe { ffi::PyObject_CallObject(self.as_ptr(), ptr::null_mut()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(result) }
     }
 
-    /// Returns true if the sequence contains the text `item`.
+    /// Whether `item` is in it.
     pub(crate) fn contains(self, item: &CStr) -> Result<bool> {
         let item = text(item)?;
-        // SAFETY: both objects are alive.
+        // SAFETY: both live.
         match unsafe { ffi::PySequence_Contains(self.as_ptr(), item.get().as_ptr()) } {
             -1 => Err(Raised),
             found => Ok(found != 0),
         }
     }
 
-    /// Returns the name of the object's type in UTF-8, without calling a metaclass.
+    /// The name of its type, after the last dot, in UTF-8 and followed by a NUL. No metaclass is asked.
     fn type_name(self) -> Result<Owned> {
         let types = (&raw mut ffi::PyType_Type).cast();
-        // SAFETY: the type is a static of the interpreter.
+        // SAFETY: a static of the interpreter's.
         let types = unsafe { Self::argument(types) }?;
         let attributes = types.attribute(c"__dict__")?;
-        // SAFETY: the object is alive, and the name ends with a NUL.
+        // SAFETY: it lives, and the name ends with a NUL.
         let name = unsafe { ffi::PyMapping_GetItemString(attributes.0.as_ptr(), c"__name__".as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         let name = unsafe { Owned::new(name) }?;
-        // SAFETY: the object and its type are alive.
+        // SAFETY: it lives, and so does its type.
         let kind = unsafe { ffi::PyObject_Type(self.as_ptr()) };
-        // SAFETY: the call returns a new reference.
+        // SAFETY: a new reference.
         let kind = unsafe { Owned::new(kind) }?;
         let (get, format) = (c"__get__".as_ptr(), c"O".as_ptr());
-        // SAFETY: both objects are alive, and the format names one object.
+        // SAFETY: both live; the format names one object.
         let name = unsafe { ffi::PyObject_CallMethod(name.0.as_ptr(), get, format, kind.0.as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         let name = unsafe { Owned::new(name) }?;
-        // SAFETY: the object is alive.
+        // SAFETY: it lives.
         let name = unsafe { ffi::PyUnicode_AsUTF8String(name.0.as_ptr()) };
-        // SAFETY: the call returns a new reference, or null.
+        // SAFETY: a new reference, or null.
         unsafe { Owned::new(name) }
     }
 }
 
-/// The side on which a number overflows.
+/// On which side of C's numbers a number lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overflow {
     Below,
     Above,
 }
 
-/// The types of exceptions that this library raises.
+/// The exceptions that are raised here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Exception {
     Overflow,
@@ -326,7 +326,7 @@ pub(crate) enum Exception {
 /// Raises an exception.
 pub(crate) fn raise(exception: Exception, text: &str) -> Raised {
     let kind = match exception {
-        // SAFETY: the type is a static of the interpreter.
+        // SAFETY: a static of the interpreter's.
         Exception::Overflow => unsafe { ffi::PyExc_OverflowError },
         // SAFETY: as above.
         Exception::Runtime => unsafe { ffi::PyExc_RuntimeError },
@@ -343,12 +343,12 @@ pub(crate) fn raise(exception: Exception, text: &str) -> Raised {
 /// Raises an exception of this type.
 pub(crate) fn raise_type(kind: *mut ffi::PyObject, text: &str) -> Raised {
     let text = CString::new(text).unwrap_or_default();
-    // SAFETY: the type is alive, and the text ends with a NUL.
+    // SAFETY: the type lives, and the text ends with a NUL.
     unsafe { ffi::PyErr_SetString(kind, text.as_ptr()) };
     Raised
 }
 
-/// Raises the `TypeError` for an id that is no integer, with the interpreter's message.
+/// Raises the `TypeError` for an id that is no integer, in the interpreter's words.
 pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
     let name = match object.type_name() {
         Ok(name) => name,
@@ -356,7 +356,7 @@ pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
     };
     let name = name.get().c_str().unwrap_or(c"object");
     let after_dot = name.to_bytes_with_nul().rsplit(|&byte| byte == b'.').next().unwrap_or(b"\0");
-    // SAFETY: the type is a static of the interpreter.
+    // SAFETY: a static of the interpreter's.
     let kind = unsafe { ffi::PyExc_TypeError };
     let format = c"%s should be integer, not %.200s".as_ptr();
     // SAFETY: the format names two texts, and both end with a NUL.
@@ -368,7 +368,7 @@ pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
 
 /// Raises `MemoryError`.
 pub(crate) fn raise_no_memory() -> Raised {
-    // SAFETY: the call takes no arguments.
+    // SAFETY: nothing is passed.
     unsafe {
         ffi::PyErr_NoMemory();
     }
@@ -378,33 +378,33 @@ pub(crate) fn raise_no_memory() -> Raised {
 /// Raises the `OSError` of an errno.
 pub(crate) fn raise_errno(errno: i32) -> Raised {
     ::errno::set_errno(::errno::Errno(errno));
-    // SAFETY: the type is a static of the interpreter.
+    // SAFETY: a static of the interpreter's.
     let kind = unsafe { ffi::PyExc_OSError };
-    // SAFETY: the type is alive.
+    // SAFETY: the type lives.
     unsafe { ffi::PyErr_SetFromErrno(kind) };
     Raised
 }
 
 pub(crate) fn is_raised() -> bool {
-    // SAFETY: the call takes no arguments.
+    // SAFETY: a question.
     !unsafe { ffi::PyErr_Occurred() }.is_null()
 }
 
 pub(crate) fn clear() {
-    // SAFETY: the call takes no arguments.
+    // SAFETY: nothing is passed.
     unsafe { ffi::PyErr_Clear() }
 }
 
-/// Runs the work without a set exception, and restores the exception afterwards.
+/// Does something while no exception is set, and sets the one that was.
 pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: the call writes three references, or null.
+    // SAFETY: three references are written, or null.
     unsafe {
         ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut trace);
     }
     let result = work();
     if !kind.is_null() {
-        // SAFETY: these are the three references that `PyErr_Fetch` returned.
+        // SAFETY: the three references that were fetched.
         unsafe {
             ffi::PyErr_Restore(kind, value, trace);
         }
@@ -415,7 +415,7 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 fn text(text: &CStr) -> Result<Owned> {
     // SAFETY: the text ends with a NUL.
     let text = unsafe { ffi::PyUnicode_FromString(text.as_ptr()) };
-    // SAFETY: the call returns a new reference, or null.
+    // SAFETY: a new reference, or null.
     unsafe { Owned::new(text) }
 }
 
@@ -423,33 +423,33 @@ fn text(text: &CStr) -> Result<Owned> {
 pub(crate) fn import(name: &CStr) -> Result<Owned> {
     // SAFETY: the name ends with a NUL.
     let module = unsafe { ffi::PyImport_ImportModule(name.as_ptr()) };
-    // SAFETY: the call returns a new reference, or null.
+    // SAFETY: a new reference, or null.
     unsafe { Owned::new(module) }
 }
 
-/// Returns a module if it is imported already. Sets no exception.
+/// A module that was imported, if it was. No exception is set afterwards.
 pub(crate) fn imported(name: &CStr) -> Option<Owned> {
     let name = text(name).ok()?;
-    // SAFETY: the object is alive.
+    // SAFETY: it lives.
     let module = unsafe { ffi::PyImport_GetModule(name.get().as_ptr()) };
-    // SAFETY: the call returns a new reference, or null.
+    // SAFETY: a new reference, or null.
     let module = unsafe { Owned::new(module) };
     module.inspect_err(|_| clear()).ok()
 }
 
-/// Runs the work without the interpreter's lock. The work must not use objects.
+/// Does something while other threads may have the interpreter's lock. It touches no object.
 pub(crate) fn without_lock<T>(work: impl FnOnce() -> T) -> T {
-    /// Acquires the lock again, also if the work panics.
+    /// Takes the lock back, also if the work panics.
     struct Released(*mut ffi::PyThreadState);
 
     impl Drop for Released {
         fn drop(&mut self) {
-            // SAFETY: this is the state that was saved when the lock was released.
+            // SAFETY: the state that was saved when the lock was released.
             unsafe { ffi::PyEval_RestoreThread(self.0) }
         }
     }
 
-    // SAFETY: this thread holds the lock.
+    // SAFETY: this thread has the lock.
     let _released = Released(unsafe { ffi::PyEval_SaveThread() });
     work()
 }

@@ -1,4 +1,4 @@
-"""Checks that removing the package leaves nothing behind, in this process and in a new one."""
+"""After the package was removed: the interpreter is what it was, in this process and in a new one."""
 
 import os
 import subprocess
