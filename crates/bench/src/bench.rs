@@ -1,6 +1,5 @@
-//! The benchmark, on the system that it measures.
+//! The benchmark, on Linux.
 
-mod born;
 mod check;
 mod cli;
 mod host;
@@ -10,6 +9,7 @@ mod method;
 mod peer;
 mod report;
 mod scenario;
+mod setup;
 mod stats;
 mod toolbox;
 mod worker;
@@ -19,14 +19,14 @@ use cli::{Cli, Inner, Options};
 use std::error::Error;
 use std::process::ExitCode;
 
-/// What a step of the benchmark fails with: it is printed, and that is all that is done with it.
+/// The error of a step of the benchmark. It is only printed.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Runs what the command line asks for.
+/// Runs the command line.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.inner {
-        Some(Inner::Born(born)) => born::become_program(&born),
+        Some(Inner::WithDescriptors(options)) => setup::become_program(&options),
         Some(Inner::Worker(worker)) => worker::serve(&worker),
         None => drive(&cli.options),
     };
@@ -36,7 +36,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// Finds the peers, measures, and reports.
+/// Finds the peers, measures them and reports the results.
 fn drive(options: &Options) -> Result<ExitCode, Failure> {
     let toolbox = toolbox::Toolbox::new()?;
     let peers = peer::find(&toolbox, options);
@@ -45,7 +45,7 @@ fn drive(options: &Options) -> Result<ExitCode, Failure> {
         report::list(&peers, &groups);
         return Ok(ExitCode::SUCCESS);
     }
-    born::prepare_process()?;
+    setup::prepare_process()?;
     report::print_caption(&peers, options);
     let results = measure::measure(&toolbox, &peers, &groups, options, |table| report::print(table, &peers))?;
     report::write(&results, &peers, options)?;

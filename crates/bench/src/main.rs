@@ -1,7 +1,8 @@
-//! Measures what a spawn costs: this library, the floor of bare system calls, and every peer that the machine has.
+//! Measures the time of a spawn: with this library, with bare system calls (the floor), and with all other methods that the
+//! machine has.
 //!
-//! One process, the driver, asks workers in turn over a tiny line protocol (`protocol`). A worker is this executable again, for
-//! what can be called from Rust and C, or a program in the peer's own language.
+//! One process, the driver, sends requests to workers in turn, over a line protocol (`worker`). A worker is this executable,
+//! for methods in Rust and C, or a program in another language.
 
 #[cfg(target_os = "linux")]
 mod bench;
@@ -13,5 +14,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("forkexec-bench measures Linux alone");
+    eprintln!("forkexec-bench: this benchmark needs Linux");
 }

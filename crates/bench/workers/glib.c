@@ -1,11 +1,11 @@
-/* g_spawn of glib, with the waiting by hand: its own needs a main loop. */
+/* g_spawn of glib, with a separate wait, because that of glib needs a main loop. */
 #define _GNU_SOURCE
 #include <glib.h>
 #include <grp.h>
 #include <sys/syscall.h>
 #include "serve.h"
 
-/* glib has words for the directory and the descriptors; the rest runs in the child. */
+/* glib sets the directory and the descriptors. The setup function in the child does the rest. */
 static void become(gpointer argument) {
     const struct job *job = argument;
     if (setsid() < 0 || syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, job->id, job->id, job->id) ||

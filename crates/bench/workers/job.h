@@ -1,4 +1,4 @@
-/* What is to be spawned. The same record stands in `method/bare.rs`. */
+/* The job. `method/bare.rs` has the same record. */
 #ifndef JOB_H
 #define JOB_H
 
@@ -9,8 +9,8 @@ struct job {
     char *const *arguments;
     char *const *environment;
     int task;        /* enum task */
-    int kept[2];     /* two adjacent descriptors: the child has them under their numbers (KEPT), or as TARGET and the next (MAPPED) */
-    int source;      /* a descriptor: the child has it as TARGET (FULL) */
+    int kept[2];     /* two adjacent descriptors: the child gets them with their numbers (KEPT), or as TARGET and the next (MAPPED) */
+    int source;      /* a descriptor: the child gets it as TARGET (FULL) */
     unsigned id;     /* the user and the group (FULL) */
 };
 
@@ -18,7 +18,7 @@ enum { TARGET = 3 };
 
 /* Reads to the end, and closes. */
 void drain(int fd);
-/* Waits for a child: 0 if it has exited with 0, else ECHILD. */
+/* Waits for a child. Returns 0 if it has exited with 0, else ECHILD. */
 int wait_for(int pid);
 
 #endif

@@ -1,4 +1,4 @@
-/* uv_spawn of libuv, each thread with a loop of its own. */
+/* uv_spawn of libuv, with a separate loop in each thread. */
 #define _GNU_SOURCE
 #include <uv.h>
 #include "serve.h"

@@ -1,4 +1,4 @@
-/* posix_spawn of the C library, alone and with the closing that glibc has since 2.34. */
+/* posix_spawn of the C library, without closing, and with the closing that glibc has since 2.34. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static int planned(posix_spawn_file_actions_t *actions, const struct job *job, i
     return refused || !closes ? refused : close_from(actions, first);
 }
 
-/* One child, from its start to its end. 0 or an errno; ENOTSUP for what it cannot do. */
+/* Spawns a child and waits for it. Returns 0 or an errno: ENOTSUP if there is no such operation. */
 int posix_spawn_spawn(const struct job *job, int closes) {
     if (job->task == FULL || job->task == KEPT) return ENOTSUP;
     int pipe[2] = {-1, -1}, pid = -1;

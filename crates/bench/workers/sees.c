@@ -1,9 +1,9 @@
-/* What a child was born with. Writes to the file that its first argument names:
+/* Reports the state that a child inherited. Writes this line to the file that its first argument names:
  *
  *   DESCRIPTORS CAPTURED UID LEADER ABOVE...
  *
- * the number of open descriptors; 1 if standard output is a pipe that the parent's is not (the parent's own is given as second
- * argument, an inode number); the user; 1 if it leads its session; and the first numbers above 2. */
+ * That is the number of open descriptors; 1 if standard output is a pipe other than the parent's (whose inode number is the second
+ * argument); the user; 1 if the child leads its session; and the first numbers above 2. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/stat.h>

@@ -17,7 +17,7 @@ enum { MOST_ARGUMENTS = 8, NOBODY = 65534 };
 
 extern char **environ;
 
-/* One child, from its start to its end. 0 or an errno; ENOTSUP for what it cannot do. */
+/* Spawns a child and waits for it. Returns 0 or an errno: ENOTSUP if there is no such operation. */
 static int spawn(const struct job *job);
 
 static char *arguments[MOST_ARGUMENTS + 2];

@@ -17,5 +17,5 @@ static long call(long number, long a, long b, long c) {
     return x0;
 }
 #else
-#error "a start for this processor is to be written"
+#error "there is no start for this processor"
 #endif

@@ -43,7 +43,7 @@ async function run(task, count) {
   return `ok ${times.join(' ')}`;
 }
 
-// It has one thread: so many are under way at once.
+// Node has one thread, so this many spawns run at once.
 async function together(task, threads, count) {
   const many = async () => {
     for (let i = 0; i < count; i++) await spawn(task);

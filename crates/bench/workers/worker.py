@@ -26,7 +26,7 @@ def options(task):
     if task == "kept":
         return {"pass_fds": kept}
     if task == "full" and sys.version_info >= (3, 9):
-        # It cannot map: the child keeps the one that has the number already.
+        # subprocess has no mapping: the child keeps the descriptor that already has the number.
         return {
             "user": NOBODY,
             "group": NOBODY,

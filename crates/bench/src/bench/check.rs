@@ -1,4 +1,4 @@
-//! Whether the targets hold: a report for a person, with an exit status. It is no test: the machine has its part in every figure.
+//! Checks the targets, and prints a report. It is not a test, because the machine affects all figures.
 
 use super::job::Task;
 use super::measure::{Cell, Column, Measured, Results, Table};
@@ -7,20 +7,20 @@ use super::peer::Peers;
 use super::scenario::Pace;
 use std::process::ExitCode;
 
-/// Ours by the floor: the most, in every column.
+/// The highest ratio of our time to that of the floor, in each column.
 const OVER_FLOOR: f64 = 1.10;
-/// Ours with the most descriptors by ours with the fewest: the most, in every table.
+/// The highest ratio of our time with the most descriptors to that with the fewest, in each table.
 const OVER_OWN: f64 = 1.30;
-/// A peer's time by ours: the least, in every column.
+/// The lowest ratio of a peer's time to ours, in each column.
 const PEER_OVER_OURS: f64 = 0.97;
 
-/// A target, and what was measured.
+/// A target with the measured value.
 struct Claim {
     what: String,
     holds: bool,
 }
 
-/// Prints every target, those that fail first.
+/// Prints all targets, with the failed ones first.
 pub(super) fn report(results: &Results, peers: &Peers) -> ExitCode {
     let mut claims: Vec<Claim> = results.tables.iter().flat_map(|table| of_table(table, peers)).collect();
     claims.sort_by_key(|claim| claim.holds);
@@ -45,7 +45,7 @@ fn of_table(table: &Table, peers: &Peers) -> Vec<Claim> {
     claims
 }
 
-/// What is claimed of one of our cells.
+/// Returns the targets of one of our cells.
 fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Claim> {
     let measured = match &column.cells[ours] {
         Cell::Measured(measured) => measured,
@@ -58,19 +58,19 @@ fn of_column(column: &Column, ours: usize, peers: &Peers, place: &str) -> Vec<Cl
         let floor = floor_that_does_the_same(column, &peers.rows[ours].id, peers);
         let ratio = floor.map_or(f64::NAN, |(_, floor)| measured.ratio_to(floor));
         let title = floor.map_or("no floor", |(title, _)| title);
-        claims.push(at_most(&format!("{place} by «{title}»"), ratio, OVER_FLOOR));
+        claims.push(at_most(&format!("{place} to \"{title}\""), ratio, OVER_FLOOR));
     }
     claims.extend(fastest_peer(column, peers).map(|(title, peer)| {
         let quotient = peer.ratio / measured.ratio;
         Claim {
-            what: format!("{place}: {title} by ours {quotient:.3}, at least {PEER_OVER_OURS:.2}"),
+            what: format!("{place}: {title} to ours {quotient:.3}, at least {PEER_OVER_OURS:.2}"),
             holds: quotient >= PEER_OVER_OURS,
         }
     }));
     claims
 }
 
-/// With all the descriptors, what it costs with few; and beside it, what becomes of the floor.
+/// Returns the target for the most descriptors compared with the fewest, with the ratio of the floor.
 fn flat(table: &Table, ours: usize, peers: &Peers) -> Option<Claim> {
     let few = table.columns.first()?;
     let many = table.columns.last()?;
@@ -80,11 +80,11 @@ fn flat(table: &Table, ours: usize, peers: &Peers) -> Option<Claim> {
     let quotient = many.cells[ours].measured()?.median() / few.cells[ours].measured()?.median();
     let floor = floor_median(many, peers) / floor_median(few, peers);
     let id = &peers.rows[ours].id;
-    let what = format!("{}: {id} with the most by {id} with the fewest (the floor: {floor:.2})", table.title);
+    let what = format!("{}: {id} with the most to {id} with the fewest (floor: {floor:.2})", table.title);
     Some(at_most(&what, quotient, OVER_OWN))
 }
 
-/// The fastest floor that leaks nothing, and has a pidfd if ours has one.
+/// Returns the fastest floor that leaks nothing, and that has a pidfd if our method has one.
 fn floor_that_does_the_same<'a>(
     column: &'a Column,
     ours: &str,
@@ -99,7 +99,7 @@ fn floor_that_does_the_same<'a>(
         .min_by(|(_, a), (_, b)| a.median().total_cmp(&b.median()))
 }
 
-/// The fastest floor that leaks nothing.
+/// Returns the median of the fastest floor that leaks nothing.
 fn floor_median(column: &Column, peers: &Peers) -> f64 {
     let floors = peers.rows.iter().zip(&column.cells).filter(|(row, _)| row.kind == Kind::Floor);
     let exact = floors.filter_map(|(_, cell)| cell.measured()).filter(|measured| measured.exact);

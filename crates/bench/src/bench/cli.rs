@@ -4,7 +4,10 @@ use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Measures what a spawn costs: forkexec, the floor of bare system calls in C, and every peer that this machine has.
+/// Measure the time of a spawn with forkexec, with bare system calls in C (the floor), and with all other methods that the
+/// machine has
+///
+/// The exit status is 1 if --check finds a missed target, and 2 if the benchmark itself fails.
 #[derive(Parser)]
 #[command(name = "forkexec-bench", version, args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
@@ -14,84 +17,84 @@ pub(super) struct Cli {
     pub(super) inner: Option<Inner>,
 }
 
-/// What is measured, and where it is written to.
+/// The options of a run.
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that has no value")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 pub(super) struct Options {
-    /// A short run: few rounds, 1 GiB at most.
+    /// Make a short run: 8 rounds, and at most 1 GiB
     #[arg(long)]
     pub(super) quick: bool,
-    /// Prints the scenarios and the methods, and those that are not to be had with the reason.
+    /// Print the scenarios and the methods, and the reason for each missing method
     #[arg(long)]
     pub(super) list: bool,
-    /// Only methods whose id contains one of these; the floor is always there.
+    /// Measure only methods whose id contains one of these; the floor is always measured
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) only: Vec<String>,
-    /// Only this group of scenarios (more than one may be given).
+    /// Measure only these groups of scenarios
     #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
     pub(super) group: Vec<GroupName>,
-    /// The first spawn comes after the descriptors were opened, not before.
+    /// Make the first spawn after the descriptors are opened, not before
     #[arg(long)]
     pub(super) cold: bool,
-    /// Rounds for each scenario.
+    /// Set the number of rounds for each scenario [default: 24, or 8 with --quick]
     #[arg(long, value_name = "N")]
     pub(super) rounds: Option<usize>,
-    /// The most memory that a worker touches, in GiB.
+    /// Set the largest memory that a worker touches, in GiB
     #[arg(long, value_name = "GIB", default_value_t = 4)]
     pub(super) memory: u64,
-    /// The most descriptors that are opened; the hard limit is the end in any case.
+    /// Set the largest number of open descriptors, up to the hard limit
     #[arg(long, value_name = "N", default_value_t = 19_000)]
     pub(super) descriptors: u32,
-    /// Writes the tables as Markdown.
+    /// Write the tables to FILE, as Markdown
     #[arg(long, value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
-    /// Writes every measured spawn: JSON, or CSV if the name ends in .csv.
+    /// Write all measured spawns to FILE, as JSON, or as CSV if its name ends in .csv
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
-    /// Draws time against descriptors and against memory.
+    /// Write drawings of the time against descriptors and memory to DIR, as SVG
     #[arg(long, value_name = "DIR")]
     pub(super) svg: Option<PathBuf>,
-    /// Says whether the targets hold, and exits with 1 if one does not.
+    /// Check the targets, and exit with 1 if one is missed
     #[arg(long)]
     pub(super) check: bool,
 }
 
-/// The groups of scenarios: one table each.
+/// The groups of scenarios.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum GroupName {
-    /// Descriptors open in the parent.
+    /// Descriptors open in the parent
     Descriptors,
-    /// Memory touched in the parent.
+    /// Memory touched in the parent
     Memory,
-    /// Threads that spawn at once.
+    /// Threads that spawn at once
     Threads,
 }
 
-/// What the driver starts.
+/// The subcommands that the driver runs.
 #[derive(Subcommand)]
 pub(super) enum Inner {
-    /// Opens descriptors, and becomes a program that has them.
+    /// Open descriptors, and execute a program that inherits them
     #[command(hide = true)]
-    Born(Born),
-    /// Spawns what is asked for on standard input.
+    WithDescriptors(WithDescriptors),
+    /// Answer requests on standard input
     #[command(hide = true)]
     Worker(Worker),
 }
 
-/// A program that is born with descriptors.
+/// A program that inherits descriptors.
 #[derive(Args)]
-pub(super) struct Born {
-    /// How many above 2.
+pub(super) struct WithDescriptors {
+    /// The number of descriptors above 2
     pub(super) descriptors: u32,
-    /// The program and its arguments.
+    /// The program and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub(super) program: Vec<OsString>,
 }
 
-/// A worker for the methods that are called from this executable.
+/// A worker for the methods of this executable.
 #[derive(Args)]
 pub(super) struct Worker {
-    /// The floor and posix_spawn, as a shared object.
+    /// The shared object with the floor and posix_spawn
     #[arg(long)]
     pub(super) bare: Option<PathBuf>,
 }

@@ -12,39 +12,39 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// How long a worker may take for an answer, in milliseconds.
+/// The time limit for an answer of a worker, in milliseconds.
 const PATIENCE: i32 = 120_000;
 
-/// What a worker answers.
+/// The answer of a worker.
 pub(super) enum Answer {
-    /// It was done.
+    /// The request succeeded.
     Times(Vec<u64>),
-    /// The method has no way to do it.
+    /// The method has no such operation.
     Unable(String),
-    /// It went wrong.
+    /// The request failed.
     Failed(String),
 }
 
-/// What a child said of itself.
+/// The state that a child reports.
 #[derive(Clone, Copy)]
 pub(super) struct Sight {
-    /// How many descriptors it was born with.
+    /// The number of descriptors that it inherited.
     pub(super) descriptors: u32,
-    /// Whether it was what the task asks for.
-    pub(super) as_asked: bool,
+    /// True if it has the attributes of the task.
+    pub(super) as_requested: bool,
 }
 
-/// A worker that runs.
+/// A running worker.
 pub(super) struct Host {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    told: PathBuf,
+    report: PathBuf,
     opens_late: bool,
 }
 
 impl Host {
-    /// Starts a worker. All but the native one are born with their descriptors; that one opens them when it is told to.
+    /// Starts a worker. The native worker opens its descriptors on request. The others inherit theirs.
     pub(super) fn start(worker: &Worker, world: World, toolbox: &Toolbox) -> Result<Self, Failure> {
         let mut command = command_of(worker, world)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -52,9 +52,9 @@ impl Host {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("a worker without streams".into());
         };
-        let told = toolbox.writable(&format!("told-{}", worker.id))?;
+        let report = toolbox.writable(&format!("report-{}", worker.id))?;
         let mut host =
-            Self { child, input, output: BufReader::new(output), told, opens_late: worker.opens_late };
+            Self { child, input, output: BufReader::new(output), report, opens_late: worker.opens_late };
         if !host.opens_late {
             host.expect(&format!("keep {} {}", world.descriptors + 1, world.descriptors + 2))?;
         }
@@ -62,22 +62,22 @@ impl Host {
         Ok(host)
     }
 
-    /// Tells it to open descriptors now, unless it was born with them.
+    /// Makes the worker open its descriptors now, unless it inherited them.
     pub(super) fn open(&mut self, world: World) -> Result<(), Failure> {
         if self.opens_late { self.expect(&format!("open {}", world.descriptors)).map(|_| ()) } else { Ok(()) }
     }
 
-    /// Sets the program that exits.
+    /// Sets the program to the one that exits at once.
     pub(super) fn spawn_exits(&mut self, toolbox: &Toolbox) -> Result<(), Failure> {
         self.expect(&format!("program {}", toolbox.exits.display())).map(|_| ())
     }
 
-    /// Spawns one after another.
+    /// Spawns `count` times, one after the other.
     pub(super) fn run(&mut self, method: &str, task: Task, count: usize) -> Result<Answer, Failure> {
         self.ask(&format!("run {method} {task} {count}"))
     }
 
-    /// Spawns in threads; one number.
+    /// Spawns in threads. The answer is one number.
     pub(super) fn together(
         &mut self,
         method: &str,
@@ -88,20 +88,20 @@ impl Host {
         self.ask(&format!("together {method} {task} {threads} {count}"))
     }
 
-    /// Spawns the program that says what it was born with.
+    /// Spawns the program that reports the state that it inherited.
     pub(super) fn sight(
         &mut self,
         method: &str,
         task: Task,
         toolbox: &Toolbox,
     ) -> Result<Result<Sight, Answer>, Failure> {
-        fs::write(&self.told, "")?;
+        fs::write(&self.report, "")?;
         let own_stdout = stdout_inode(&self.output)?;
-        self.expect(&format!("program {} {} {own_stdout}", toolbox.sees.display(), self.told.display()))?;
+        self.expect(&format!("program {} {} {own_stdout}", toolbox.sees.display(), self.report.display()))?;
         let answer = self.run(method, task, 1)?;
         self.spawn_exits(toolbox)?;
         match answer {
-            Answer::Times(_) => Ok(Ok(sight(&fs::read_to_string(&self.told)?, task)?)),
+            Answer::Times(_) => Ok(Ok(sight(&fs::read_to_string(&self.report)?, task)?)),
             other => Ok(Err(other)),
         }
     }
@@ -113,11 +113,11 @@ impl Host {
         }
     }
 
-    /// A worker that hangs is one that failed.
+    /// Waits for an answer. A worker that hangs has failed.
     fn wait_for_answer(&self) -> Result<(), Failure> {
         let fd = self.output.get_ref().as_raw_fd();
         let mut wanted = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one record, which can be written to.
+        // SAFETY: the call writes one `pollfd`.
         match unsafe { libc::poll(&raw mut wanted, 1, PATIENCE) } {
             0 => Err("the worker has not answered for two minutes".into()),
             _ => Ok(()),
@@ -130,13 +130,13 @@ impl Host {
         self.wait_for_answer()?;
         let mut answer = String::new();
         if self.output.read_line(&mut answer)? == 0 {
-            return Err(format!("the worker has ended, asked for {line:?}").into());
+            return Err(format!("the worker ended at the request {line:?}").into());
         }
         parse(answer.trim())
     }
 }
 
-/// The end of its input ends a worker.
+/// Ends the worker.
 impl Drop for Host {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -152,7 +152,7 @@ fn command_of(worker: &Worker, world: World) -> Result<Command, Failure> {
         return Ok(command);
     }
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["born", &world.descriptors.to_string(), "--"]).args(&worker.command);
+    command.args(["with-descriptors", &world.descriptors.to_string(), "--"]).args(&worker.command);
     Ok(command)
 }
 
@@ -163,7 +163,7 @@ fn parse(answer: &str) -> Result<Answer, Failure> {
         )),
         ("no", reason) => Ok(Answer::Unable(reason.to_owned())),
         ("error", reason) => Ok(Answer::Failed(reason.to_owned())),
-        _ => Err(format!("a worker says {answer:?}").into()),
+        _ => Err(format!("invalid answer of a worker: {answer:?}").into()),
     }
 }
 
@@ -172,18 +172,18 @@ fn stdout_inode(output: &BufReader<ChildStdout>) -> Result<u64, Failure> {
     Ok(fs::File::from(copy).metadata()?.ino())
 }
 
-/// Reads the line of `workers/sees.c`.
+/// Parses the line of `workers/sees.c`.
 fn sight(line: &str, task: Task) -> Result<Sight, Failure> {
     let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
     let [descriptors, captured, user, leader, above @ ..] = numbers.as_slice() else {
-        return Err(format!("a child says {line:?}").into());
+        return Err(format!("invalid report of a child: {line:?}").into());
     };
-    let as_asked = match task {
+    let as_requested = match task {
         Task::Plain => true,
         Task::Captured => *captured == 1,
         Task::Kept => above.len() >= 2,
         Task::Mapped => above.starts_with(&[3, 4]),
         Task::Full => *user == super::job::ID && *leader == 1 && above.first() == Some(&3),
     };
-    Ok(Sight { descriptors: *descriptors, as_asked })
+    Ok(Sight { descriptors: *descriptors, as_requested })
 }

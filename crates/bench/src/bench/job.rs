@@ -1,4 +1,4 @@
-//! What is to be spawned.
+//! The job: the program to spawn, and the work around it.
 
 use serde::Serialize;
 use std::fmt;
@@ -10,13 +10,13 @@ use std::path::PathBuf;
 #[serde(rename_all = "lowercase")]
 #[repr(i32)]
 pub(super) enum Task {
-    /// Nothing is passed.
+    /// No descriptor is passed.
     Plain = 0,
     /// Standard output is a pipe that is read to its end.
     Captured = 1,
-    /// Two adjacent descriptors, the highest that are open, are kept under their numbers.
+    /// The two highest open descriptors, which are adjacent, are kept under their numbers.
     Kept = 2,
-    /// These two are handed over as 3 and 4.
+    /// The same two are mapped to 3 and 4.
     Mapped = 3,
     /// User, groups, directory, session and a mapping are set.
     Full = 4,
@@ -25,7 +25,7 @@ pub(super) enum Task {
 impl Task {
     const ALL: [Self; 5] = [Self::Plain, Self::Captured, Self::Kept, Self::Mapped, Self::Full];
 
-    /// The word for it in the protocol.
+    /// Returns its word in the protocol.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -36,7 +36,7 @@ impl Task {
         }
     }
 
-    /// What a reader of the table is told.
+    /// Returns its name in the titles of tables.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Plain => "nothing passed",
@@ -47,13 +47,13 @@ impl Task {
         }
     }
 
-    /// The task with this word.
+    /// Returns the task with this word.
     pub(super) fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.word() == word)
     }
 
-    /// How many descriptors the child is to have.
-    pub(super) fn handed(self) -> u32 {
+    /// Returns the number of descriptors that the child must have.
+    pub(super) fn descriptors(self) -> u32 {
         match self {
             Self::Plain | Self::Captured => 3,
             Self::Kept | Self::Mapped => 5,
@@ -68,23 +68,23 @@ impl fmt::Display for Task {
     }
 }
 
-/// The user and the group of [`Task::Full`]: nobody.
+/// The user and the group of [`Task::Full`]: the one without privileges.
 pub(super) const ID: u32 = 65_534;
 
-/// The number that a descriptor is mapped to; the second of two gets the next.
+/// The target of a mapping. The second of two descriptors gets the next number.
 pub(super) const TARGET: RawFd = 3;
 
-/// One spawn, as a method is told.
+/// One spawn.
 #[derive(Clone)]
 pub(super) struct Job {
     /// The program.
     pub(super) program: PathBuf,
-    /// Its arguments, without the zeroth.
+    /// Its arguments, without argument 0.
     pub(super) arguments: Vec<String>,
-    /// The work around it.
+    /// The work around the spawn.
     pub(super) task: Task,
-    /// The two of [`Task::Kept`] and [`Task::Mapped`].
+    /// The two descriptors of [`Task::Kept`] and [`Task::Mapped`].
     pub(super) kept: [RawFd; 2],
-    /// What [`Task::Full`] maps.
+    /// The descriptor that [`Task::Full`] maps.
     pub(super) source: RawFd,
 }

@@ -1,4 +1,4 @@
-//! The run: all methods in turn, round after round.
+//! The run: all methods in turn, in each round.
 
 mod batch;
 mod quiet;
@@ -13,16 +13,16 @@ use super::stats;
 use super::toolbox::Toolbox;
 use serde::Serialize;
 
-/// All that was measured.
+/// The results of a run.
 pub(super) struct Results {
     pub(super) tables: Vec<Table>,
-    /// How many rounds each column had.
+    /// The number of rounds of each column.
     pub(super) rounds: usize,
-    /// Whether the first spawn came after the descriptors were opened.
+    /// True if the first spawn came after the descriptors were opened.
     pub(super) cold: bool,
 }
 
-/// What was measured of a group.
+/// The results of a group.
 pub(super) struct Table {
     pub(super) group: GroupName,
     pub(super) title: String,
@@ -36,7 +36,7 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// How many rounds were quiet enough to count.
+    /// Returns the number of rounds that count.
     pub(super) fn counted(&self) -> usize {
         self.cells
             .iter()
@@ -47,74 +47,74 @@ impl Column {
     }
 }
 
-/// What a method took.
+/// The result of a method.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Cell {
-    /// It was not asked.
+    /// The method was not measured.
     Absent,
-    /// It has no way to do it.
+    /// The method has no such operation.
     Unable(String),
-    /// It failed at it.
+    /// The method failed.
     Failed(String),
-    /// It did it.
+    /// The method succeeded.
     Measured(Measured),
 }
 
 /// A turn in a round.
 #[derive(Clone, Serialize)]
 pub(super) struct Round {
-    /// Which one.
+    /// The number of the round.
     pub(super) number: usize,
-    /// Nanoseconds for each spawn.
+    /// The time of each spawn in nanoseconds.
     pub(super) times: Vec<u64>,
-    /// Whether it counts: `quiet` says which do.
+    /// True if the round counts. `quiet` decides that.
     pub(super) counts: bool,
 }
 
 impl Round {
-    /// Microseconds.
+    /// Returns the median in microseconds.
     fn median(&self) -> f64 {
         stats::median(&self.times.iter().map(|&time| micros(time)).collect::<Vec<_>>())
     }
 }
 
-/// Times, and what they are worth.
+/// The times of a method.
 #[derive(Clone, Serialize)]
 pub(super) struct Measured {
-    /// The rounds it took part in.
+    /// The rounds in which the method had a turn.
     pub(super) rounds: Vec<Round>,
-    /// How many descriptors a child was born with.
+    /// The number of descriptors that a child inherited.
     pub(super) sees: u32,
-    /// Whether these were the ones that it was handed, and no other.
+    /// True if a child inherited no other descriptors than the requested ones.
     pub(super) exact: bool,
-    /// Against the fastest exact floor of the same rounds.
+    /// The ratio to the fastest exact floor in the same rounds.
     pub(super) ratio: f64,
 }
 
 impl Measured {
-    /// Microseconds for each spawn that counts.
+    /// Returns the times that count, in microseconds.
     fn micros(&self) -> Vec<f64> {
         self.counted().flat_map(|round| &round.times).map(|&time| micros(time)).collect()
     }
 
-    /// The rounds that count.
+    /// Returns the rounds that count.
     fn counted(&self) -> impl Iterator<Item = &Round> {
         self.rounds.iter().filter(|round| round.counts)
     }
 
-    /// The median in microseconds.
+    /// Returns the median in microseconds.
     pub(super) fn median(&self) -> f64 {
         stats::median(&self.micros())
     }
 
-    /// The quartiles in microseconds.
+    /// Returns the quartiles in microseconds.
     pub(super) fn quartiles(&self) -> [f64; 2] {
         let all = self.micros();
         [stats::quantile(&all, 0.25), stats::quantile(&all, 0.75)]
     }
 
-    /// The quotient of what was measured in the same rounds.
+    /// Returns the ratio to the floor in the same rounds.
     pub(super) fn ratio_to(&self, floor: &Self) -> f64 {
         let in_round = |number| floor.rounds.iter().find(|round| round.number == number).map(Round::median);
         let (own, of_floor): (Vec<f64>, Vec<f64>) =
@@ -124,7 +124,7 @@ impl Measured {
 }
 
 impl Cell {
-    /// The times, if there are some.
+    /// Returns the times, if there are any.
     pub(super) fn measured(&self) -> Option<&Measured> {
         match self {
             Self::Measured(measured) => Some(measured),
@@ -144,7 +144,7 @@ fn micros(nanoseconds: u64) -> f64 {
     std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
 }
 
-/// Measures all groups, and hands on each table when it is ready.
+/// Measures all groups, and passes each table to `ready` when it is complete.
 pub(super) fn measure(
     toolbox: &Toolbox,
     peers: &Peers,
@@ -167,12 +167,12 @@ pub(super) fn measure(
     Ok(results)
 }
 
-/// How many rounds each column has.
+/// Returns the number of rounds of each column.
 pub(super) fn rounds(options: &Options) -> usize {
     options.rounds.unwrap_or(if options.quick { 8 } else { 24 })
 }
 
-/// Measures one column, in as many batches as the memory of the machine asks for. The floor is part of each.
+/// Measures one column, in as many batches as the memory of the machine requires. The floor is part of each batch.
 fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
     let mut cells = vec![Cell::Absent; run.peers.rows.len()];
     for (index, workers) in batch::batches(run.peers, run.scenario.world.memory)?.iter().enumerate() {
@@ -190,7 +190,7 @@ fn column(run: &turn::Run<'_>) -> Result<Vec<Cell>, Failure> {
     Ok(cells)
 }
 
-/// The first batch has all rows of its workers; the later ones have the floor beside theirs.
+/// Returns true if the row is in a batch. The first batch has all rows of its workers. Later ones have the floor, too.
 fn takes_part(peers: &Peers, row: usize, workers: &[usize], first: bool) -> bool {
     let row = &peers.rows[row];
     workers.contains(&row.worker) && (first || row.kind == Kind::Floor || row.worker != workers[0])

@@ -1,4 +1,4 @@
-//! The ways to spawn that are called from this executable. A file each, a row of the table each or more.
+//! The methods that run in this executable. Each file has one or more methods, and each method is a row of the tables.
 
 pub(super) mod bare;
 mod command_fds;
@@ -12,36 +12,36 @@ use super::job::Job;
 pub(super) use super::worker::Refusal;
 use std::process::ExitStatus;
 
-/// Spawns once, and waits for the end.
+/// A function that spawns once, and waits for the child.
 pub(super) type Spawner = Box<dyn FnMut() -> Result<(), Refusal>>;
 
-/// A way to spawn.
+/// A method of spawning.
 pub(super) struct SpawnMethod {
     /// Its name in the protocol and on the command line.
     pub(super) id: &'static str,
     /// Its name in the table.
     pub(super) title: &'static str,
-    /// What it is to the others.
+    /// The kind of the method.
     pub(super) kind: Kind,
-    /// The worker that it runs in. What installs handlers or keeps threads has one of its own.
+    /// The worker in which it runs. Methods that install handlers or keep threads have their own worker.
     pub(super) worker: &'static str,
-    /// Gets everything ready that is ready before a spawn.
+    /// Prepares everything that a program would prepare before a spawn.
     pub(super) prepare: fn(&Job) -> Result<Spawner, Refusal>,
 }
 
-/// What a method is to the others.
+/// The kind of a method.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// Bare system calls: what the others are compared with.
+    /// Bare system calls, to which the others are compared.
     Floor,
     /// This library.
     Ours,
-    /// Somebody else's.
+    /// Another library.
     Peer,
 }
 
 impl SpawnMethod {
-    /// A peer in the common worker.
+    /// Makes a peer that runs in the common worker.
     const fn peer(
         id: &'static str,
         title: &'static str,
@@ -51,7 +51,7 @@ impl SpawnMethod {
     }
 }
 
-/// All of them, in the order of the table.
+/// All methods, in the order of the table.
 pub(super) static ALL: &[SpawnMethod] = &[
     bare::LEAKS,
     bare::COPIES,
@@ -73,7 +73,7 @@ pub(super) static ALL: &[SpawnMethod] = &[
     tokio::METHOD,
 ];
 
-/// A child that has not ended well was not a child of the kind that is measured.
+/// Fails unless the child succeeded.
 fn succeeded(status: ExitStatus) -> Result<(), Refusal> {
     if status.success() { Ok(()) } else { Err(Refusal::Failed(format!("the child ended with {status}"))) }
 }

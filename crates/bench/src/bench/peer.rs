@@ -1,4 +1,4 @@
-//! What there is to be measured on this machine, and what there is not.
+//! The methods that this machine has, and those that it lacks.
 
 mod c;
 mod languages;
@@ -13,9 +13,9 @@ use std::ffi::OsString;
 pub(super) struct Worker {
     /// Its name, for files and messages.
     pub(super) id: String,
-    /// How it is started.
+    /// Its command line.
     pub(super) command: Vec<OsString>,
-    /// Whether it opens its descriptors when it is told to. The others are born with them.
+    /// True if it opens its descriptors on request. Otherwise it inherits them.
     pub(super) opens_late: bool,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Row {
     pub(super) id: String,
     /// Its name in the table.
     pub(super) title: String,
-    /// What it is to the others.
+    /// The kind of the method.
     pub(super) kind: Kind,
     /// The word for the method in the protocol.
     pub(super) method: String,
@@ -33,26 +33,26 @@ pub(super) struct Row {
     pub(super) worker: usize,
 }
 
-/// A peer that is not to be had.
+/// A method that the machine lacks.
 pub(super) struct Missing {
-    /// What it would be.
+    /// Its name.
     pub(super) title: String,
-    /// Why it is not.
+    /// The reason.
     pub(super) reason: String,
 }
 
-/// All that was found.
+/// The methods that were found.
 #[derive(Default)]
 pub(super) struct Peers {
     pub(super) workers: Vec<Worker>,
     pub(super) rows: Vec<Row>,
     pub(super) missing: Vec<Missing>,
-    /// What the command line wants.
+    /// The patterns of `--only`.
     only: Vec<String>,
 }
 
 impl Peers {
-    /// Adds a worker with one method, or the reason why not. `make` gives its version and its command.
+    /// Adds a worker with one method, or the reason why it is missing. `make` returns its version and command line.
     fn add(
         &mut self,
         id: &str,
@@ -81,7 +81,7 @@ impl Peers {
         self.missing.push(Missing { title: title.to_owned(), reason: reason.to_owned() });
     }
 
-    /// Whether the command line wants it. The floor is always there.
+    /// Returns true if the method is selected. The floor is always selected.
     fn wants(&self, id: &str, kind: Kind) -> bool {
         kind == Kind::Floor
             || self.only.is_empty()
@@ -89,7 +89,7 @@ impl Peers {
     }
 }
 
-/// Looks for everything, and makes what is to be made.
+/// Finds all methods, and builds their workers.
 pub(super) fn find(toolbox: &Toolbox, options: &Options) -> Peers {
     let mut peers = Peers { only: options.only.clone(), ..Peers::default() };
     native::find(toolbox, &mut peers);

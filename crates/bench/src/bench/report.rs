@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The results, as text, Markdown, data and drawings.
 
 mod data;
 mod markdown;
@@ -11,7 +11,7 @@ use super::measure::{self, Results, Table};
 use super::peer::Peers;
 use super::scenario::Group;
 
-/// Prints what would be measured.
+/// Prints the scenarios and the methods.
 pub(super) fn list(peers: &Peers, groups: &[Group]) {
     for group in groups {
         let columns: Vec<_> = group.scenarios.iter().map(|scenario| scenario.title(group.name)).collect();
@@ -26,7 +26,7 @@ pub(super) fn list(peers: &Peers, groups: &[Group]) {
     }
 }
 
-/// Prints what is to be known before one reads the tables.
+/// Prints the text above the tables.
 pub(super) fn print_caption(peers: &Peers, options: &Options) {
     println!("{}", table::caption(measure::rounds(options), options.cold));
     for missing in &peers.missing {

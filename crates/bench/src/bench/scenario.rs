@@ -1,30 +1,30 @@
-//! What is measured: groups of rows, each in a world of its own.
+//! The scenarios: groups of columns, each with its own state of the parent.
 
-use super::born;
 use super::cli::{GroupName, Options};
 use super::job::Task;
+use super::setup;
 use serde::Serialize;
 
 const GIB: u64 = 1 << 30;
 
-/// How many descriptors are open where they are not the matter.
+/// The number of open descriptors in scenarios about something else.
 const FEW: u32 = 10;
 
-/// The parent that spawns.
+/// The state of the parent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct World {
-    /// Inheritable descriptors above 2.
+    /// The number of inheritable descriptors above 2.
     pub(super) descriptors: u32,
-    /// Bytes touched.
+    /// The touched memory in bytes.
     pub(super) memory: u64,
 }
 
-/// How the spawns follow each other.
+/// The order of the spawns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(super) enum Pace {
-    /// One after another, each with its time.
+    /// One after the other, with a time for each.
     Alone,
-    /// So many threads at once, with the time of all.
+    /// In so many threads at once, with one time for all.
     Threads(usize),
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Group {
 }
 
 impl Scenario {
-    /// The head of its column.
+    /// Returns the title of its column.
     pub(super) fn title(&self, group: GroupName) -> String {
         match (group, self.pace) {
             (GroupName::Threads, Pace::Threads(1)) => "1 thread".to_owned(),
@@ -55,7 +55,7 @@ impl Scenario {
     }
 }
 
-/// The groups that the command line asks for.
+/// Returns the selected groups.
 pub(super) fn groups(options: &Options) -> Vec<Group> {
     let all = [GroupName::Descriptors, GroupName::Memory, GroupName::Threads];
     let wanted = |name: &GroupName| options.group.is_empty() || options.group.contains(name);
@@ -97,7 +97,7 @@ fn small() -> World {
 }
 
 fn descriptor_worlds(options: &Options) -> impl Iterator<Item = World> {
-    let most = options.descriptors.min(born::most_descriptors()).max(FEW);
+    let most = options.descriptors.min(setup::most_descriptors()).max(FEW);
     let mut counts = vec![FEW, 1_000.min(most), most];
     counts.dedup();
     counts.into_iter().map(|descriptors| World { descriptors, memory: 0 })

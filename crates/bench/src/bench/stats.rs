@@ -1,6 +1,6 @@
-//! Medians.
+//! Medians and ratios.
 
-/// A quantile of numbers, by the nearest rank; NaN of none.
+/// Returns a quantile by the nearest rank. Returns NaN for an empty slice.
 pub(super) fn quantile(numbers: &[f64], at: f64) -> f64 {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -9,12 +9,12 @@ pub(super) fn quantile(numbers: &[f64], at: f64) -> f64 {
     sorted.get(rank).copied().unwrap_or(f64::NAN)
 }
 
-/// The median.
+/// Returns the median.
 pub(super) fn median(numbers: &[f64]) -> f64 {
     quantile(numbers, 0.5)
 }
 
-/// The median of the quotients of what was measured in the same round. What disturbs a round disturbs both.
+/// Returns the median of the quotients within rounds. A disturbance of a round affects both values.
 pub(super) fn ratio(numbers: &[f64], to: &[f64]) -> f64 {
     let quotients: Vec<f64> = numbers.iter().zip(to).map(|(a, b)| a / b).collect();
     median(&quotients)

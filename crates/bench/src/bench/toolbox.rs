@@ -1,4 +1,4 @@
-//! A directory for what is compiled at run time, and the compilers.
+//! A directory for programs that are compiled at run time, and the compilers.
 
 use super::Failure;
 use std::ffi::OsStr;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The sources that more than one program includes.
+/// The headers that the programs include.
 const HEADERS: [(&str, &str); 3] = [
     ("start.h", include_str!("../../workers/start.h")),
     ("job.h", include_str!("../../workers/job.h")),
     ("serve.h", include_str!("../../workers/serve.h")),
 ];
 
-/// What a static program without a C library is made with.
+/// The compiler options for a static program without a C library.
 const BARE: [&str; 6] = [
     "-static",
     "-nostdlib",
@@ -25,17 +25,17 @@ const BARE: [&str; 6] = [
     "-Wl,--build-id=none",
 ];
 
-/// Where things are made.
+/// The directory and the programs in it.
 pub(super) struct Toolbox {
     directory: TempDir,
     /// The program that is spawned.
     pub(super) exits: PathBuf,
-    /// The program that says what it was born with.
+    /// The program that reports the state that it inherited.
     pub(super) sees: PathBuf,
 }
 
 impl Toolbox {
-    /// Makes the two programs that are spawned. Any user can execute them.
+    /// Compiles the two programs that are spawned. All users can execute them.
     pub(super) fn new() -> Result<Self, Failure> {
         let directory = tempfile::Builder::new().prefix("forkexec-bench-").tempdir()?;
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
@@ -55,14 +55,14 @@ impl Toolbox {
         Ok(path)
     }
 
-    /// A file that any user can write to.
+    /// Makes a file that all users can write to.
     pub(super) fn writable(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.file(name, "")?;
         fs::set_permissions(&path, Permissions::from_mode(0o666))?;
         Ok(path)
     }
 
-    /// Compiles a C file that is part of this crate.
+    /// Compiles a C file of this crate.
     pub(super) fn c<A: AsRef<OsStr>>(
         &self,
         name: &str,
@@ -75,20 +75,20 @@ impl Toolbox {
         Ok(made)
     }
 
-    /// A command that works in the directory.
+    /// Returns a command that runs in the directory.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path());
         command
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 }
 
-/// Runs a tool to its end: what it prints, or the first line of its complaint.
+/// Runs a tool. Returns its output, or the first line of its error output as an error.
 pub(super) fn run(command: &mut Command) -> Result<String, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| match error.kind() {
@@ -98,6 +98,6 @@ pub(super) fn run(command: &mut Command) -> Result<String, Failure> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program}: {}", complaint.lines().next().unwrap_or("failed")).into())
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{program}: {}", errors.lines().next().unwrap_or("failed")).into())
 }

@@ -1,17 +1,17 @@
-//! The worker for everything that is called from this executable.
+//! The worker for all methods of this executable.
 //!
-//! The protocol, which the workers in other languages speak as well: a line in, a line out.
+//! Workers in other languages use the same protocol: one line for a request, one line for the answer.
 //!
-//! | asked | answered |
+//! | request | answer |
 //! |---|---|
 //! | `program PATH [ARGUMENT...]` | `ok` |
-//! | `keep A B`, the two that the task `high` keeps | `ok` |
-//! | `run METHOD TASK COUNT` | `ok NS...`, one for each spawn, with the wait for its end |
-//! | `together METHOD TASK THREADS COUNT` | `ok NS`, from the start of all threads to the end of the last |
-//! | `memory BYTES`, touched page by page | `ok` |
-//! | `open COUNT`, by this worker alone: the others are born with theirs | `ok A B`, the last two |
+//! | `keep A B`: the two descriptors of the tasks `kept` and `mapped` | `ok` |
+//! | `run METHOD TASK COUNT` | `ok NS...`: the time of each spawn, with the wait for the child |
+//! | `together METHOD TASK THREADS COUNT` | `ok NS`: from the start of all threads to the end of the last |
+//! | `memory BYTES`: touches each page | `ok` |
+//! | `open COUNT`: only in this worker, because the others inherit their descriptors | `ok A B`: the last two |
 //!
-//! `no REASON` answers what a method cannot do, `error REASON` what has failed.
+//! Other answers are `no REASON` if the method has no such operation, and `error REASON` if the request failed.
 
 mod spawning;
 mod surroundings;
@@ -52,7 +52,7 @@ fn answer(session: &mut Session, line: &str) -> Result<String, Refusal> {
         ["keep", a, b] => session.job.kept = [number(a)?, number(b)?],
         ["memory", bytes] => surroundings::touch(number(bytes)?)?,
         ["open", count] => {
-            let [a, b] = super::born::open(number(count)?)?;
+            let [a, b] = super::setup::open(number(count)?)?;
             session.job.kept = [a, b];
             return Ok(format!("{a} {b}"));
         }
@@ -60,7 +60,7 @@ fn answer(session: &mut Session, line: &str) -> Result<String, Refusal> {
         ["together", method, task, threads, count] => {
             return session.together(method, self::task(task)?, number(threads)?, number(count)?);
         }
-        _ => return Err(Refusal::Failed(format!("not understood: {line}"))),
+        _ => return Err(Refusal::Failed(format!("invalid request: {line}"))),
     }
     Ok(String::new())
 }
@@ -73,7 +73,7 @@ fn number<T: std::str::FromStr>(word: &str) -> Result<T, Refusal> {
     word.parse().map_err(|_| Refusal::Failed(format!("not a number: {word}")))
 }
 
-/// What is spawned until the driver says otherwise.
+/// Returns the job before the first request of the driver.
 fn first_job([source, a, b]: [RawFd; 3]) -> Job {
     Job { program: "/bin/true".into(), arguments: Vec::new(), task: Task::Plain, kept: [a, b], source }
 }

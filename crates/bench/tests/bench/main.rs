@@ -1,18 +1,19 @@
-//! The benchmark as a command: what it starts is what it says, whatever that takes. No test here looks at a time.
+//! Tests of the benchmark as a command. They check the children, and no times.
 #![cfg(target_os = "linux")]
 
 use std::error::Error;
 use std::process::Command;
 
-/// Runs the benchmark with these arguments: what it prints. `None` without a C compiler, for want of something to spawn.
+/// Runs the benchmark with these arguments, and returns its output. Returns `None` without a C compiler, which the spawned
+/// program needs.
 fn bench(arguments: &[&str]) -> Result<Option<String>, Box<dyn Error>> {
     let output = Command::new(env!("CARGO_BIN_EXE_forkexec-bench")).args(arguments).output()?;
-    let complaint = String::from_utf8(output.stderr)?;
-    if complaint.contains("no cc on PATH") {
+    let errors = String::from_utf8(output.stderr)?;
+    if errors.contains("no cc on PATH") {
         eprintln!("skipped: there is no C compiler");
         return Ok(None);
     }
-    assert!(output.status.success(), "{complaint}");
+    assert!(output.status.success(), "{errors}");
     Ok(Some(String::from_utf8(output.stdout)?))
 }
 

@@ -1,13 +1,13 @@
-//! Which workers may live at the same time.
+//! Batches of workers that run at the same time.
 
 use crate::bench::Failure;
 use crate::bench::peer::Peers;
 use std::fs;
 
-/// Part of the available memory that workers may touch, in percent.
+/// The part of the available memory that workers can touch, in percent.
 const SHARE: u64 = 70;
 
-/// Groups the workers that have rows, so that each group fits. The worker of the floor is the first of each.
+/// Groups the workers that have rows, so that each group fits in memory. The worker of the floor is first in each group.
 pub(super) fn batches(peers: &Peers, memory: u64) -> Result<Vec<Vec<usize>>, Failure> {
     let wanted: Vec<usize> = (0..peers.workers.len())
         .filter(|worker| peers.rows.iter().any(|row| row.worker == *worker))
@@ -27,7 +27,7 @@ pub(super) fn batches(peers: &Peers, memory: u64) -> Result<Vec<Vec<usize>>, Fai
     Ok(others.chunks(beside).map(|chunk| [&[floor], chunk].concat()).collect())
 }
 
-/// Bytes that can be had.
+/// Returns the available memory in bytes.
 fn available() -> Result<u64, Failure> {
     let text = fs::read_to_string("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).ok_or("no MemAvailable")?;

@@ -1,8 +1,8 @@
-//! Which rounds count, and the ratios that come of them.
+//! The selection of the rounds that count, and the ratios.
 //!
-//! A machine that others use is loud at times: a child waits for a processor, for milliseconds. The floor hears it. It has several
-//! turns in each round, and a round in which one of them took much longer than it takes at best does not count, for
-//! anybody. That is to the advantage of the floor, which chooses. If hardly a round was quiet, the least loud ones count, and the report says how many of them were.
+//! On a shared machine, a child sometimes waits milliseconds for a processor. The floor shows that. It has several turns in
+//! each round. If one of them takes much longer than at best, the round counts for no method. That favours the floor, which
+//! selects the rounds. If almost no round is quiet, the quietest ones count, and the report has their number.
 
 use super::Cell;
 use crate::bench::method::Kind;
@@ -10,20 +10,20 @@ use crate::bench::peer::Peers;
 use crate::bench::stats;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The floor, by what it takes at best, in a quiet round.
+/// The highest ratio of the floor's time to its best time in a quiet round.
 const QUIET: f64 = 1.25;
-/// Of all rounds, the part that counts in any case.
+/// The part of all rounds that always counts.
 const LEAST: f64 = 0.25;
-/// What the floor takes at best: this quantile of its rounds.
+/// The quantile of the floor's rounds that is its best time.
 const BEST: f64 = 0.1;
 
-/// Decides which rounds count, and fills in the ratios.
+/// Selects the rounds that count, and sets the ratios.
 pub(super) fn relate(peers: &Peers, cells: &mut [(usize, Cell)]) {
     let counting = counting(&loudness(peers, cells));
     for measured in cells.iter_mut().filter_map(|(_, cell)| cell.measured_mut()) {
         let any = measured.rounds.iter().any(|round| counting.contains(&round.number));
         for round in &mut measured.rounds {
-            // A method that has few turns may have had none of the quiet ones.
+            // A method with few turns may have had none in a quiet round.
             round.counts = !any || counting.contains(&round.number);
         }
     }
@@ -37,7 +37,7 @@ pub(super) fn relate(peers: &Peers, cells: &mut [(usize, Cell)]) {
     }
 }
 
-/// For each round: the most that a floor took of what it takes at best.
+/// Returns the highest ratio of a floor's time to its best time, for each round.
 fn loudness(peers: &Peers, cells: &[(usize, Cell)]) -> BTreeMap<usize, f64> {
     let mut loudness = BTreeMap::new();
     for (_, cell) in cells.iter().filter(|(row, _)| peers.rows[*row].kind == Kind::Floor) {
@@ -52,7 +52,7 @@ fn loudness(peers: &Peers, cells: &[(usize, Cell)]) -> BTreeMap<usize, f64> {
     loudness
 }
 
-/// The quiet rounds; but never less than the part that counts in any case.
+/// Returns the quiet rounds, and at least the part that always counts.
 fn counting(loudness: &BTreeMap<usize, f64>) -> BTreeSet<usize> {
     let values: Vec<f64> = loudness.values().copied().collect();
     let limit = stats::quantile(&values, LEAST).max(QUIET);

@@ -1,4 +1,4 @@
-//! One batch of one column: workers are started, methods warmed up, and then each has its turn in every round.
+//! One batch of one column: starts the workers, warms up the methods, and gives each a turn in every round.
 
 use super::{Cell, Measured, Round};
 use crate::bench::Failure;
@@ -8,16 +8,16 @@ use crate::bench::scenario::{Pace, Scenario};
 use crate::bench::toolbox::Toolbox;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long a turn is to take, in microseconds.
+/// The length of a turn, in microseconds.
 const TURN: f64 = 15_000.0;
-/// How long a turn of threads is to take.
+/// The length of a turn with threads, in microseconds.
 const TURN_TOGETHER: f64 = 50_000.0;
-/// A method that takes longer for one spawn has a turn in each fourth round.
+/// A method whose spawn takes longer, in microseconds, has a turn in each fourth round.
 const SLOW: f64 = 5_000.0;
-/// Spawns of a turn that are not counted: they bring back what the others have thrown out of the caches.
+/// The number of spawns of a turn that are not counted. They fill the caches again after other methods.
 const UNCOUNTED: usize = 1;
 
-/// What is the same for all batches of a column.
+/// The settings of all batches of a column.
 pub(super) struct Run<'a> {
     pub(super) toolbox: &'a Toolbox,
     pub(super) peers: &'a Peers,
@@ -30,23 +30,23 @@ pub(super) struct Run<'a> {
 struct Player {
     row: usize,
     cell: Cell,
-    /// Spawns of a turn, for each thread.
+    /// The number of spawns of a turn, for each thread.
     count: usize,
-    /// It has a turn in each round that this divides.
+    /// It has a turn in each round whose number this divides.
     every: usize,
 }
 
 type Hosts = BTreeMap<usize, Host>;
 
 impl Run<'_> {
-    /// Measures these rows. What goes wrong is in their cells.
+    /// Measures these rows. Errors are in their cells.
     pub(super) fn rows(&self, rows: &[usize]) -> Vec<(usize, Cell)> {
         let mut hosts = self.hosts(rows);
         let mut players: Vec<Player> =
             rows.iter().map(|&row| Player { row, cell: Cell::Absent, count: 1, every: 1 }).collect();
         self.warm_up(&mut hosts, &players);
         for player in &mut players {
-            player.cell = self.look(&mut hosts, player.row);
+            player.cell = self.inspect(&mut hosts, player.row);
             self.calibrate(&mut hosts, player);
         }
         let mut order = Order(0x9e37_79b9_7f4a_7c15);
@@ -59,7 +59,7 @@ impl Run<'_> {
         players.into_iter().map(|player| (player.row, player.cell)).collect()
     }
 
-    /// The workers of these rows, but for those that do not start.
+    /// Returns the workers of these rows, without those that do not start.
     fn hosts(&self, rows: &[usize]) -> Hosts {
         let workers: BTreeSet<usize> = rows.iter().map(|&row| self.peers.rows[row].worker).collect();
         let start = |index| {
@@ -71,36 +71,36 @@ impl Run<'_> {
         workers.into_iter().map(start).filter_map(|started| started.map_err(complain).ok()).collect()
     }
 
-    /// Each method spawns a few before the descriptors are opened, as a server does; or none, if it is to be cold.
+    /// Makes each method spawn a few children before the descriptors are opened, as a server does, unless the run is cold.
     fn warm_up(&self, hosts: &mut Hosts, players: &[Player]) {
         if !self.cold {
             for player in players {
-                // What it cannot do it says again when it is measured.
+                // An error is reported when the method is measured.
                 let _ = self.ask(hosts, player.row, 3);
             }
         }
         hosts.retain(|_, host| host.open(self.scenario.world).map_err(complain).is_ok());
     }
 
-    /// What a child of this method sees. A child that is not what was asked for is not measured.
-    fn look(&self, hosts: &mut Hosts, row: usize) -> Cell {
+    /// Checks a child of this method. If the child does not have the attributes of the task, the method is not measured.
+    fn inspect(&self, hosts: &mut Hosts, row: usize) -> Cell {
         let task = self.scenario.task;
-        match self.tell(hosts, row, |host, method| host.sight(method, task, self.toolbox)) {
-            Ok(Ok(sight)) if sight.as_asked => Cell::Measured(Measured {
+        match self.request(hosts, row, |host, method| host.sight(method, task, self.toolbox)) {
+            Ok(Ok(sight)) if sight.as_requested => Cell::Measured(Measured {
                 rounds: Vec::new(),
                 sees: sight.descriptors,
-                exact: sight.descriptors == task.handed(),
+                exact: sight.descriptors == task.descriptors(),
                 ratio: f64::NAN,
             }),
-            Ok(Ok(_)) => Cell::Failed("the child was not what was asked for".to_owned()),
+            Ok(Ok(_)) => Cell::Failed("the child does not have the requested attributes".to_owned()),
             Ok(Err(Answer::Unable(reason))) => Cell::Unable(reason),
             Ok(Err(Answer::Failed(reason))) => Cell::Failed(reason),
-            Ok(Err(Answer::Times(_))) => Cell::Failed("times in place of an error".to_owned()),
+            Ok(Err(Answer::Times(_))) => Cell::Failed("times instead of an error".to_owned()),
             Err(reason) => Cell::Failed(reason.to_string()),
         }
     }
 
-    /// How many spawns fill a turn.
+    /// Sets the number of spawns that fill a turn.
     fn calibrate(&self, hosts: &mut Hosts, player: &mut Player) {
         if player.cell.measured().is_none() {
             return;
@@ -133,10 +133,10 @@ impl Run<'_> {
 
     fn ask(&self, hosts: &mut Hosts, row: usize, count: usize) -> Result<Answer, Failure> {
         let task = self.scenario.task;
-        self.tell(hosts, row, |host, method| host.run(method, task, count))
+        self.request(hosts, row, |host, method| host.run(method, task, count))
     }
 
-    /// One number: the time of all by the number of spawns.
+    /// Returns one number: the time of all threads, divided by the number of spawns.
     fn ask_together(
         &self,
         hosts: &mut Hosts,
@@ -146,22 +146,22 @@ impl Run<'_> {
     ) -> Result<Answer, Failure> {
         let task = self.scenario.task;
         let spawns = u64::try_from(threads * count)?;
-        Ok(match self.tell(hosts, row, |host, method| host.together(method, task, threads, count))? {
+        Ok(match self.request(hosts, row, |host, method| host.together(method, task, threads, count))? {
             Answer::Times(times) => Answer::Times(times.into_iter().map(|time| time / spawns).collect()),
             other => other,
         })
     }
 
-    /// A worker that does not answer is given up.
-    fn tell<T>(
+    /// Sends a request to the worker of a row. Removes a worker that does not answer.
+    fn request<T>(
         &self,
         hosts: &mut Hosts,
         row: usize,
-        what: impl FnOnce(&mut Host, &str) -> Result<T, Failure>,
+        send: impl FnOnce(&mut Host, &str) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let row = &self.peers.rows[row];
-        let host = hosts.get_mut(&row.worker).ok_or("its worker is not there")?;
-        let answer = what(host, &row.method);
+        let host = hosts.get_mut(&row.worker).ok_or("its worker has ended")?;
+        let answer = send(host, &row.method);
         if answer.is_err() {
             hosts.remove(&row.worker);
         }
@@ -169,10 +169,10 @@ impl Run<'_> {
     }
 }
 
-/// A worker that is not there is a gap in the table; here is why.
-#[expect(clippy::needless_pass_by_value, reason = "it takes the place of the error")]
+/// Prints the reason for a missing worker, which is a gap in the table.
+#[expect(clippy::needless_pass_by_value, reason = "it maps an error")]
 fn complain(reason: Failure) {
-    eprintln!("a worker: {reason}");
+    eprintln!("worker failed: {reason}");
 }
 
 fn without_uncounted(answer: Answer) -> Answer {
@@ -182,7 +182,7 @@ fn without_uncounted(answer: Answer) -> Answer {
     }
 }
 
-/// An order that is another in each round, and the same in each run (xorshift).
+/// A random order, which differs between rounds but not between runs (xorshift).
 struct Order(u64);
 
 impl Order {

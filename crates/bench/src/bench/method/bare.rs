@@ -1,4 +1,4 @@
-//! The floor and posix_spawn: C, made at run time and loaded into the worker, so that they are measured in the same process.
+//! The floor and posix_spawn: C code that is compiled at run time and loaded into the worker, to run in the same process.
 
 use super::{Kind, Refusal, SpawnMethod, Spawner};
 use crate::bench::Failure;
@@ -19,18 +19,18 @@ pub(super) const SHARES: SpawnMethod =
     floor("floor-shares", "floor: shares the table", |job| bare(job, Entry::Floor, 2));
 
 pub(super) const SLOTS: SpawnMethod =
-    floor("floor-slots", "floor: shares, high sources moved to reserved low slots", |job| match job.task {
+    floor("floor-slots", "floor: shares, high sources moved to reserved low numbers", |job| match job.task {
         Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 3),
-        Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
+        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
     });
 
 pub(super) const PIDFD: SpawnMethod =
     floor("floor-pidfd", "floor: shares the table, with a pidfd", |job| bare(job, Entry::Floor, 4));
 
 pub(super) const SLOTS_PIDFD: SpawnMethod =
-    floor("floor-slots-pidfd", "floor: shares, reserved low slots, with a pidfd", |job| match job.task {
+    floor("floor-slots-pidfd", "floor: shares, reserved low numbers, with a pidfd", |job| match job.task {
         Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 5),
-        Task::Plain | Task::Full => Err(Refusal::Unable("nothing to be moved")),
+        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
     });
 
 pub(super) const POSIX_SPAWN: SpawnMethod =
@@ -49,7 +49,7 @@ const fn floor(
     SpawnMethod { id, title, kind: Kind::Floor, worker: "native", prepare }
 }
 
-/// `int floor_spawn(const struct job *, int)` and its like.
+/// `int floor_spawn(const struct job *, int)` and similar functions.
 type Function = unsafe extern "C" fn(*const CJob, c_int) -> c_int;
 
 #[derive(Clone, Copy)]
@@ -65,21 +65,21 @@ struct Library {
 
 static LIBRARY: OnceLock<Library> = OnceLock::new();
 
-/// Loads the shared object, for the life of the process.
+/// Loads the shared object, until the process ends.
 pub(in crate::bench) fn load(path: &Path) -> Result<(), Failure> {
     let name = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: the name is a string, and the object has no initialisers of its own.
+    // SAFETY: the name is a C string, and the object has no initializers.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
     if handle.is_null() {
         return Err(format!("cannot load {}", path.display()).into());
     }
     let symbol = |name: &CStr| {
-        // SAFETY: the handle is that of an open object, and the name a string.
+        // SAFETY: the handle is that of an open object, and the name is a C string.
         let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
         if address.is_null() {
             return Err(format!("no {name:?} in {}", path.display()));
         }
-        // SAFETY: both functions are declared with this signature in the C files, which stand in this crate.
+        // SAFETY: the C files of this crate declare both functions with this signature.
         Ok(unsafe { std::mem::transmute::<*mut libc::c_void, Function>(address) })
     };
     let library = Library { floor: symbol(c"floor_spawn")?, posix_spawn: symbol(c"posix_spawn_spawn")? };
@@ -102,17 +102,17 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// The record, and what its pointers point to.
-struct Held {
+/// The record, and the owners of the memory behind its pointers.
+struct OwnedJob {
     record: CJob,
     _pointers: Vec<*const c_char>,
     _strings: Vec<CString>,
 }
 
-impl Held {
-    /// Being a method, it makes a closure own all of `self`, not the record alone.
+impl OwnedJob {
+    /// Calls the function. As a method, it makes a closure own all of `self`, and not only the record.
     fn spawn(&self, function: Function, way: c_int) -> Result<(), Refusal> {
-        // SAFETY: what the record points to is in `self`, and the functions keep nothing of it.
+        // SAFETY: `self` owns the memory behind the pointers, and the functions keep no pointer.
         match unsafe { function(&raw const self.record, way) } {
             0 => Ok(()),
             libc::ENOTSUP => Err(Refusal::Unable("it has no such operation")),
@@ -121,7 +121,7 @@ impl Held {
     }
 }
 
-fn held(job: &Job) -> Result<Held, Refusal> {
+fn owned(job: &Job) -> Result<OwnedJob, Refusal> {
     let text = |bytes: &[u8]| CString::new(bytes).map_err(|error| Refusal::Failed(error.to_string()));
     let mut strings = vec![text(job.program.as_os_str().as_bytes())?];
     for argument in &job.arguments {
@@ -132,14 +132,14 @@ fn held(job: &Job) -> Result<Held, Refusal> {
     let record = CJob {
         program: pointers[0],
         arguments: pointers.as_ptr(),
-        // SAFETY: nothing in this process changes the environment.
+        // SAFETY: no code in this process changes the environment.
         environment: unsafe { environ },
         task: job.task as c_int,
         kept: job.kept,
         source: job.source,
         id: ID,
     };
-    Ok(Held { record, _pointers: pointers, _strings: strings })
+    Ok(OwnedJob { record, _pointers: pointers, _strings: strings })
 }
 
 fn bare(job: &Job, entry: Entry, way: c_int) -> Result<Spawner, Refusal> {
@@ -148,6 +148,6 @@ fn bare(job: &Job, entry: Entry, way: c_int) -> Result<Spawner, Refusal> {
         Entry::Floor => library.floor,
         Entry::PosixSpawn => library.posix_spawn,
     };
-    let held = held(job)?;
-    Ok(Box::new(move || held.spawn(function, way)))
+    let owned = owned(job)?;
+    Ok(Box::new(move || owned.spawn(function, way)))
 }

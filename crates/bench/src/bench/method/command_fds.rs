@@ -10,7 +10,7 @@ use std::process::Command;
 
 pub(super) const METHOD: SpawnMethod = SpawnMethod::peer("command-fds", "command-fds", |job| {
     if matches!(job.task, Task::Plain | Task::Captured) {
-        return Err(Refusal::Unable("without a mapping it is std"));
+        return Err(Refusal::Unable("without a mapping it is the same as std"));
     }
     let job = job.clone();
     Ok(Box::new(move || {
@@ -22,7 +22,7 @@ pub(super) const METHOD: SpawnMethod = SpawnMethod::peer("command-fds", "command
 
 fn map(command: &mut Command, job: &Job) -> Result<(), Refusal> {
     let mappings = if job.task == Task::Full {
-        // SAFETY: setsid is a system call alone.
+        // SAFETY: setsid only makes a system call.
         unsafe { command.pre_exec(lead_session) };
         vec![mapping(job.source, TARGET)?]
     } else {
@@ -32,9 +32,9 @@ fn map(command: &mut Command, job: &Job) -> Result<(), Refusal> {
     command.fd_mappings(mappings).map(|_| ()).map_err(|error| Refusal::Failed(error.to_string()))
 }
 
-/// It wants to own what it maps.
+/// Duplicates the source, because the crate takes ownership.
 fn mapping(source: RawFd, target: RawFd) -> Result<FdMapping, Refusal> {
-    // SAFETY: a worker never closes what it has opened.
+    // SAFETY: a worker never closes the descriptors that it has opened.
     let borrowed = unsafe { BorrowedFd::borrow_raw(source) };
     Ok(FdMapping { parent_fd: borrowed.try_clone_to_owned()?, child_fd: target })
 }

@@ -26,7 +26,7 @@ fn expression(job: &Job) -> Expression {
             let source = job.source;
             expression.dir("/").before_spawn(move |command| {
                 command.uid(ID).gid(ID);
-                // SAFETY: the closure makes system calls alone.
+                // SAFETY: the closure only makes system calls.
                 unsafe { command.pre_exec(move || lead_session_with(source)) };
                 Ok(())
             })

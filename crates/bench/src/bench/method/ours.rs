@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 
 pub(super) const COMMAND: SpawnMethod = SpawnMethod {
     id: "ours",
-    title: "forkexec: Command, made anew each time",
+    title: "forkexec: a new Command each time",
     kind: Kind::Ours,
     worker: "native",
     prepare: |job| {
@@ -72,11 +72,11 @@ fn command(job: &Job) -> Command<'static> {
 }
 
 fn borrowed(fd: i32) -> BorrowedFd<'static> {
-    // SAFETY: a worker never closes what it has opened.
+    // SAFETY: a worker never closes the descriptors that it has opened.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// Reads what there is to read, and waits.
+/// Reads captured output, and waits.
 fn finished(mut child: Child, task: Task) -> Result<(), Refusal> {
     if task == Task::Captured {
         let mut stdout = child.stdout.take().ok_or_else(|| Refusal::Failed("no stdout".to_owned()))?;

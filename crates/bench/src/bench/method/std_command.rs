@@ -1,4 +1,4 @@
-//! std::process::Command: as it is, and with what it takes to close descriptors or to change the user.
+//! std::process::Command: without additions, with a pre_exec closure that closes descriptors, and with a user.
 
 use super::{Refusal, SpawnMethod, Spawner, succeeded};
 use crate::bench::job::{ID, Job, TARGET, Task};
@@ -33,7 +33,7 @@ fn run(job: &Job, more: fn(&mut Command, &Job)) -> Spawner {
     })
 }
 
-/// The command of a job, as far as std has words for it.
+/// Makes the command of a job, without the attributes that std lacks.
 pub(super) fn command(job: &Job) -> Command {
     let mut command = Command::new(&job.program);
     command.args(&job.arguments);
@@ -41,13 +41,13 @@ pub(super) fn command(job: &Job) -> Command {
         command.stdout(Stdio::piped());
     }
     if job.task == Task::Full {
-        // As root, std gives up all groups with this.
+        // As root, std also drops all supplementary groups.
         command.uid(ID).gid(ID).current_dir("/");
     }
     command
 }
 
-/// Spawns, reads what there is to read, and waits.
+/// Spawns, reads captured output, and waits.
 pub(super) fn finished(command: &mut Command) -> Result<(), Refusal> {
     let mut child = command.spawn()?;
     if let Some(mut stdout) = child.stdout.take() {
@@ -56,11 +56,11 @@ pub(super) fn finished(command: &mut Command) -> Result<(), Refusal> {
     succeeded(child.wait()?)
 }
 
-/// Marks everything close-on-exec in the child but for what is handed over.
+/// Makes all descriptors close-on-exec in the child, except the passed ones.
 fn close_in_child(command: &mut Command, job: &Job) {
     let (task, kept, source) = (job.task, job.kept, job.source);
     let close = move || {
-        // SAFETY: the calls take numbers alone, and the child has descriptors of its own.
+        // SAFETY: the calls take only numbers, and the child has its own descriptor table.
         check(unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
         match task {
             Task::Plain | Task::Captured => Ok(()),
@@ -69,7 +69,7 @@ fn close_in_child(command: &mut Command, job: &Job) {
             Task::Full => lead_session_with(source),
         }
     };
-    // SAFETY: the closure makes system calls alone.
+    // SAFETY: the closure only makes system calls.
     unsafe { command.pre_exec(close) };
 }
 
@@ -81,17 +81,17 @@ pub(super) fn lead_session_with(source: RawFd) -> io::Result<()> {
 
 /// Starts a session.
 pub(super) fn lead_session() -> io::Result<()> {
-    // SAFETY: the call takes nothing.
+    // SAFETY: the call takes no arguments.
     check(unsafe { libc::setsid() }.into())
 }
 
 fn duplicate((source, target): (RawFd, RawFd)) -> io::Result<()> {
-    // SAFETY: the call takes numbers alone.
+    // SAFETY: the call takes only numbers.
     check(unsafe { libc::dup2(source, target) }.into())
 }
 
 fn survive_exec(fd: RawFd) -> io::Result<()> {
-    // SAFETY: the call takes numbers alone.
+    // SAFETY: the call takes only numbers.
     check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }.into())
 }
 

@@ -1,4 +1,4 @@
-//! tokio::process. It has a worker of its own, for the sake of its handler of SIGCHLD.
+//! tokio::process. It has its own worker, because it installs a handler of SIGCHLD.
 
 use super::std_command::lead_session_with;
 use super::{Kind, Refusal, SpawnMethod, succeeded};
@@ -26,7 +26,7 @@ async fn finished(job: &Job) -> Result<(), Refusal> {
     let mut command = Command::from(super::std_command::command(job));
     if job.task == Task::Full {
         let source = job.source;
-        // SAFETY: the closure makes system calls alone.
+        // SAFETY: the closure only makes system calls.
         unsafe { command.pre_exec(move || lead_session_with(source)) };
     }
     let mut child = command.spawn()?;

@@ -6,7 +6,7 @@ use crate::bench::toolbox::{Toolbox, run};
 use std::ffi::OsString;
 use std::process::Command;
 
-/// Makes and adds them.
+/// Compiles the workers and adds them.
 pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     let glib = || worker(toolbox, "glib", "glib-2.0", include_str!("../../../workers/glib.c"));
     peers.add("glib", "glib g_spawn_async", glib);
@@ -14,7 +14,7 @@ pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     peers.add("libuv", "libuv uv_spawn", libuv);
 }
 
-/// The title's version, and the command.
+/// Returns the version for the title, and the command.
 fn worker(
     toolbox: &Toolbox,
     name: &str,

@@ -1,4 +1,4 @@
-//! Peers in other languages: a program each, which speaks the protocol.
+//! Peers in other languages. Each is a program that uses the protocol.
 
 use super::Peers;
 use crate::bench::Failure;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 type Found = Result<(String, Vec<OsString>), Failure>;
 
-/// Makes and adds them.
+/// Builds the workers and adds them.
 pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     let pythons = pythons();
     for (id, program) in &pythons {
@@ -24,7 +24,7 @@ pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     peers.add("java-vfork", "Java ProcessBuilder, launchMechanism=VFORK", || java(toolbox, Some("VFORK")));
 }
 
-/// The two newest and the oldest that pyenv has.
+/// Returns the two newest versions that pyenv has, and the oldest.
 fn pythons() -> Vec<(String, PathBuf)> {
     let Some(home) = std::env::home_dir() else { return Vec::new() };
     let versions = std::fs::read_dir(home.join(".pyenv/versions"));

@@ -1,4 +1,4 @@
-//! What is called from this executable.
+//! The methods of this executable.
 
 use super::{Peers, Row, Worker};
 use crate::bench::method;
@@ -6,7 +6,7 @@ use crate::bench::toolbox::Toolbox;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Makes the shared object, and adds a worker for each that the methods ask for.
+/// Compiles the shared object, and adds the workers that the methods need.
 pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     let library = toolbox.file("floor.c", include_str!("../../../workers/floor.c")).and_then(|floor| {
         let posix_spawn = include_str!("../../../workers/posix_spawn.c");
@@ -14,12 +14,12 @@ pub(super) fn find(toolbox: &Toolbox, peers: &mut Peers) {
     });
     let executable = match std::env::current_exe() {
         Ok(executable) => executable,
-        Err(reason) => return peers.missing("everything in Rust", &reason.to_string()),
+        Err(reason) => return peers.missing("all methods in Rust", &reason.to_string()),
     };
     let mut command = vec![OsString::from(executable), "worker".into()];
     match library {
         Ok(library) => command.extend(["--bare".into(), library.into()]),
-        Err(reason) => peers.missing("the floor, posix_spawn", &reason.to_string()),
+        Err(reason) => peers.missing("floor, posix_spawn", &reason.to_string()),
     }
     for method in method::ALL.iter().filter(|method| peers.wants(method.id, method.kind)).collect::<Vec<_>>()
     {

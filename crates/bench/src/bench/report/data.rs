@@ -1,4 +1,4 @@
-//! Every measured spawn, as JSON or CSV.
+//! All measured spawns, as JSON or CSV.
 
 use crate::bench::Failure;
 use crate::bench::measure::{Cell, Measured, Results, Round};
@@ -9,20 +9,20 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// A method in a scenario.
+/// The result of a method in a scenario.
 #[derive(Serialize)]
 struct Record<'a> {
     method: &'a str,
     title: &'a str,
     table: &'a str,
     scenario: &'a Scenario,
-    /// Microseconds.
+    /// In microseconds.
     median: Option<f64>,
     quartiles: Option<[f64; 2]>,
     result: &'a Cell,
 }
 
-/// Writes CSV if the name ends so, else JSON.
+/// Writes CSV if the name ends in `.csv`, else JSON.
 pub(super) fn write(results: &Results, peers: &Peers, path: &Path) -> Result<(), Failure> {
     let mut file = BufWriter::new(File::create(path)?);
     if path.extension().is_some_and(|extension| extension == "csv") {

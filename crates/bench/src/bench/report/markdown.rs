@@ -5,7 +5,7 @@ use crate::bench::measure::Results;
 use crate::bench::peer::Peers;
 use std::fmt::Write as _;
 
-/// All tables.
+/// Returns all tables.
 pub(super) fn text(results: &Results, peers: &Peers) -> String {
     let mut text = format!("{}\n", caption(results.rounds, results.cold));
     for table in &results.tables {

@@ -1,4 +1,4 @@
-//! Drawings: a line for each method, with its name where it ends.
+//! Drawings: a line for each method, with its name at the end.
 
 mod curve;
 mod labels;
@@ -15,10 +15,10 @@ use std::fs;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 580);
-/// The room for the names.
+/// The space for the names.
 const RIGHT: u32 = 335;
 
-/// Draws each table in which something is on an axis.
+/// Draws each table that has an axis.
 pub(super) fn draw(results: &Results, peers: &Peers, directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory)?;
     for table in results.tables.iter().filter(|table| table.columns.len() > 1) {
@@ -48,7 +48,7 @@ fn gib(bytes: u64) -> f64 {
     bytes / f64::from(1 << 30)
 }
 
-/// The least and the most of what the points have on an axis.
+/// Returns the lowest and the highest value of the points on an axis.
 fn span(curves: &[Curve], axis: usize) -> (f64, f64) {
     let values = || curves.iter().flat_map(|curve| &curve.points).map(|point| [point.0, point.1][axis]);
     (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max))
@@ -75,7 +75,7 @@ where
         .map_err(text)?;
     let mut mesh = chart.configure_mesh();
     mesh.x_labels(5).x_label_formatter(&|value| axis(*value)).y_label_formatter(&|value| axis(*value));
-    mesh.light_line_style(TRANSPARENT).x_desc(x_title).y_desc("µs for one spawn and its end");
+    mesh.light_line_style(TRANSPARENT).x_desc(x_title).y_desc("µs for one spawn and the wait");
     mesh.label_style(("sans-serif", 13)).draw().map_err(text)?;
     let mut ends = Vec::new();
     for curve in curves {
@@ -89,7 +89,7 @@ where
     root.present().map_err(text)
 }
 
-/// A number beside an axis.
+/// Formats a number on an axis.
 fn axis(value: f64) -> String {
     match value {
         _ if value.fract() != 0.0 => value.to_string(),
@@ -98,7 +98,7 @@ fn axis(value: f64) -> String {
     }
 }
 
-/// The errors of the drawing borrow what it draws on.
+/// Converts an error of the drawing, which borrows the drawing area.
 fn text(error: impl std::fmt::Display) -> Failure {
     error.to_string().into()
 }

@@ -1,4 +1,4 @@
-//! Tables in plain text, and what they have in common with those in Markdown.
+//! Tables as plain text, and the code that they share with Markdown tables.
 
 use crate::bench::job::Task;
 use crate::bench::measure::{Cell, Table};
@@ -6,14 +6,14 @@ use crate::bench::peer::Peers;
 use crate::bench::scenario::Pace;
 use std::fmt::Write as _;
 
-/// A table as words.
+/// The words of a table.
 pub(super) struct Words {
     pub(super) head: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
     pub(super) notes: Vec<String>,
 }
 
-/// What is to be known before one reads the tables.
+/// Returns the text above the tables.
 pub(super) fn caption(rounds: usize, cold: bool) -> String {
     let warm = if cold {
         "The first spawn of each method comes after the descriptors were opened."
@@ -25,7 +25,7 @@ pub(super) fn caption(rounds: usize, cold: bool) -> String {
     )
 }
 
-/// A table.
+/// Returns a table as plain text.
 pub(super) fn text(table: &Table, peers: &Peers) -> String {
     let words = words(table, peers);
     let mut text = format!("\n{}\n\n{}", table.title, aligned(&words));
@@ -35,13 +35,13 @@ pub(super) fn text(table: &Table, peers: &Peers) -> String {
     text
 }
 
-/// The words of a table. A row in which nothing was measured is a note.
+/// Returns the words of a table. A row without a result is a note.
 pub(super) fn words(table: &Table, peers: &Peers) -> Words {
     let mut head = vec!["method".to_owned()];
     head.extend(table.columns.iter().map(|column| column.scenario.title(table.group)));
     head.push("sees".to_owned());
     let counted: Vec<_> = table.columns.iter().map(|column| column.counted().to_string()).collect();
-    let notes = vec![format!("rounds that were quiet enough to count: {}", counted.join(", "))];
+    let notes = vec![format!("quiet rounds, which count: {}", counted.join(", "))];
     let mut words = Words { head, rows: Vec::new(), notes };
     for (index, row) in peers.rows.iter().enumerate() {
         let cells: Vec<&Cell> = table.columns.iter().map(|column| &column.cells[index]).collect();
@@ -56,12 +56,14 @@ pub(super) fn words(table: &Table, peers: &Peers) -> Words {
         }
     }
     if table.columns.iter().any(|column| column.scenario.task == Task::Full) {
-        words.notes.push("CPython cannot map: its child keeps its parent's descriptor 3 instead".to_owned());
+        words
+            .notes
+            .push("CPython has no mapping: its child keeps the parent's descriptor 3 instead".to_owned());
     }
     words
 }
 
-/// Each reason once.
+/// Returns the reasons, without repetitions.
 fn reasons<'a>(cells: &[&'a Cell]) -> impl Iterator<Item = &'a str> {
     let mut reasons: Vec<&str> = cells
         .iter()
@@ -87,7 +89,7 @@ fn figure(cell: &Cell, pace: Pace) -> String {
     }
 }
 
-/// The most that a child saw.
+/// Formats the highest number of descriptors that a child inherited.
 fn sees(cells: &[&Cell]) -> String {
     let most = cells.iter().filter_map(|cell| cell.measured()).max_by_key(|measured| measured.sees);
     most.map_or_else(String::new, |most| {
@@ -95,16 +97,20 @@ fn sees(cells: &[&Cell]) -> String {
     })
 }
 
-/// A number with three digits or more.
+/// Formats a number with at least three digits.
 pub(super) fn number(value: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times are neither")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "times are positive and not huge"
+    )]
     match value {
         _ if value < 100.0 => format!("{value:.1}"),
         _ => grouped(value.round() as u64),
     }
 }
 
-/// With commas between the thousands.
+/// Formats a number with commas between the thousands.
 fn grouped(value: u64) -> String {
     match value {
         0..1000 => value.to_string(),
@@ -112,7 +118,7 @@ fn grouped(value: u64) -> String {
     }
 }
 
-/// The first column to the left, the others to the right.
+/// Aligns the first column to the left, and the others to the right.
 fn aligned(words: &Words) -> String {
     let lines = || std::iter::once(&words.head).chain(&words.rows);
     let widths: Vec<usize> = (0..words.head.len())

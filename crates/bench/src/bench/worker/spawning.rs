@@ -1,4 +1,4 @@
-//! Spawning and timing, one after another and in threads.
+//! Timed spawns, one after the other and in threads.
 
 use crate::bench::job::{Job, Task};
 use crate::bench::method::{self, SpawnMethod, Spawner};
@@ -7,11 +7,11 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Why there is no time to tell.
+/// The reason why a request has no times.
 pub(in crate::bench) enum Refusal {
-    /// The method has no way to do this.
+    /// The method has no such operation.
     Unable(&'static str),
-    /// It was tried.
+    /// The operation failed.
     Failed(String),
 }
 
@@ -21,7 +21,7 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// What the driver has said so far.
+/// The state from the previous requests of the driver.
 pub(super) struct Session {
     /// The next spawn.
     pub(super) job: Job,
@@ -34,7 +34,7 @@ impl Session {
         self.job.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     }
 
-    /// Spawns `count` times; the times in nanoseconds.
+    /// Spawns `count` times. Returns the times in nanoseconds.
     pub(super) fn run(&mut self, method: &str, task: Task, count: usize) -> Result<String, Refusal> {
         self.job.task = task;
         let mut spawner = spawner(find(method)?, &self.job)?;
@@ -42,7 +42,7 @@ impl Session {
         Ok(times.iter().map(|time| time.as_nanos().to_string()).collect::<Vec<_>>().join(" "))
     }
 
-    /// Spawns `count` times in each of `threads`; the whole time in nanoseconds.
+    /// Spawns `count` times in each of `threads`. Returns the total time in nanoseconds.
     pub(super) fn together(
         &mut self,
         method: &str,
@@ -84,7 +84,7 @@ fn timed(spawner: &mut Spawner) -> Result<Duration, Refusal> {
     Ok(start.elapsed())
 }
 
-/// What one of many threads does. It comes to the barrier in any case.
+/// Runs one of many threads. It reaches the barrier even if its method fails.
 fn many(method: &SpawnMethod, job: &Job, count: usize, barrier: &Barrier) -> Result<(), Refusal> {
     let spawner = spawner(method, job);
     barrier.wait();

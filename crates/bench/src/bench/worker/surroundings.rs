@@ -1,4 +1,4 @@
-//! What a worker has open and has touched.
+//! The descriptors and the memory of a worker.
 
 use super::spawning::Refusal;
 use std::fs::File;
@@ -6,28 +6,28 @@ use std::io;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::ptr;
 
-/// Descriptors with low numbers: a source for the mapping, and two to be kept until others are opened. Their numbers are neither the
-/// target of the mapping nor taken by what a spawn opens.
+/// Opens three descriptors with low numbers: the source of the mapping, and two to keep until others are opened. Their
+/// numbers are not the target of the mapping, and no spawn opens them.
 pub(super) fn low_descriptors() -> io::Result<[RawFd; 3]> {
     let null = File::open("/dev/null")?;
     Ok([copy_at(&null, 16)?, copy_at(&null, 18)?, copy_at(&null, 19)?])
 }
 
 fn copy_at(file: &File, least: RawFd) -> io::Result<RawFd> {
-    // SAFETY: the call takes numbers alone.
+    // SAFETY: the call takes only numbers.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) } {
         -1 => Err(io::Error::last_os_error()),
         fd => Ok(fd),
     }
 }
 
-/// Touches every page of so much memory, and keeps it for the life of the process.
+/// Touches each page of so much memory, and keeps the memory until the process ends.
 pub(super) fn touch(bytes: usize) -> Result<(), Refusal> {
     if bytes == 0 {
         return Ok(());
     }
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a new mapping at a place of the kernel's choice, from no file.
+    // SAFETY: the call makes a new anonymous mapping at an address that the kernel selects.
     let start =
         unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     if start == libc::MAP_FAILED {
@@ -36,7 +36,7 @@ pub(super) fn touch(bytes: usize) -> Result<(), Refusal> {
     for at in (0..bytes).step_by(4096) {
         // SAFETY: `at` is below `bytes`, the size of the mapping.
         let page = unsafe { start.cast::<u8>().add(at) };
-        // SAFETY: the mapping can be written to, and nobody else knows of it.
+        // SAFETY: the mapping is writable, and no other code has a reference to it.
         unsafe { page.write_volatile(1) };
     }
     Ok(())

@@ -11,7 +11,7 @@ const FLOOR: RGBColor = RGBColor(0, 0, 0);
 const CLOSES: RGBColor = RGBColor(110, 110, 110);
 const LEAKS: RGBColor = RGBColor(205, 120, 60);
 
-/// A method, and its medians.
+/// A method with its medians.
 pub(super) struct Curve {
     pub(super) title: String,
     pub(super) points: Vec<(f64, f64)>,
@@ -19,7 +19,7 @@ pub(super) struct Curve {
     exact: bool,
 }
 
-/// A curve for each method that was measured in every column of the table.
+/// Returns a curve for each method that has a result in each column of the table.
 pub(super) fn all(table: &Table, peers: &Peers, at: impl Fn(World) -> f64) -> Vec<Curve> {
     let of_row = |index: usize| {
         let cells =
@@ -40,7 +40,7 @@ pub(super) fn all(table: &Table, peers: &Peers, at: impl Fn(World) -> f64) -> Ve
 }
 
 impl Curve {
-    /// Blue for us, black for the floor, grey for a peer that closes, orange for what leaks.
+    /// Returns blue for this library, black for the floor, grey for a peer that closes, and orange for a leak.
     pub(super) fn colour(&self) -> RGBColor {
         match self.kind {
             _ if !self.exact => LEAKS,
@@ -50,12 +50,12 @@ impl Curve {
         }
     }
 
-    /// Ours is broad.
+    /// Returns the style of the line, which is broad for this library.
     pub(super) fn style(&self) -> ShapeStyle {
         self.colour().stroke_width(if self.kind == Kind::Ours { 3 } else { 1 })
     }
 
-    /// Of its dots.
+    /// Returns the radius of the dots.
     pub(super) fn radius(&self) -> i32 {
         if self.kind == Kind::Ours { 4 } else { 2 }
     }

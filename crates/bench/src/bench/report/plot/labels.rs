@@ -1,4 +1,4 @@
-//! The names beside the ends of the lines, pushed apart where they would lie on each other.
+//! The names at the ends of the lines, moved apart so that they do not overlap.
 
 use super::curve::Curve;
 use super::{SIZE, text};
@@ -6,9 +6,9 @@ use crate::bench::Failure;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-/// From one name to the next.
+/// The distance from one name to the next.
 const STEP: i32 = 14;
-/// From the end of a line to its name.
+/// The distance from the end of a line to its name.
 const AWAY: i32 = 24;
 
 /// Draws the names, and a thin line from each to its curve.
@@ -28,7 +28,7 @@ pub(super) fn draw(
     Ok(())
 }
 
-/// The same heights in the same order, at least a step apart, and above the lower edge.
+/// Returns the heights in the same order, at least one step apart, and above the lower edge.
 fn apart(sorted: &[i32]) -> Vec<i32> {
     let mut heights = sorted.to_vec();
     for index in 1..heights.len() {
@@ -48,12 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_do_not_lie_on_each_other() {
+    fn names_do_not_overlap() {
         assert_eq!(apart(&[10, 11, 100]), [10, 10 + STEP, 100]);
     }
 
     #[test]
-    fn names_do_not_leave_the_drawing() {
+    fn names_stay_in_the_drawing() {
         assert_eq!(apart(&[565, 566]), [566 - STEP, 566]);
     }
 }
