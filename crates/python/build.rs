@@ -1,4 +1,4 @@
-//! Where the linker insists that every symbol is there, it is told that the interpreter brings them.
+//! Lets the linker of Apple's systems accept symbols that the interpreter defines.
 
 fn main() {
     if std::env::var("CARGO_CFG_TARGET_VENDOR").as_deref() == Ok("apple") {

@@ -85,7 +85,7 @@ fn with_all_that_has_a_list(command: &mut Command<'static>) {
 #[case::nothing_passed(|_: &mut Command<'static>| ())]
 #[case::piped_output(|it: &mut Command<'static>| { it.stdout(Stdio::piped()); })]
 #[case::all_that_has_a_list(with_all_that_has_a_list)]
-fn no_start_of_a_prepared_command_allocates(#[case] ask: fn(&mut Command<'static>)) {
+fn prepared_command_spawns_without_allocating(#[case] ask: fn(&mut Command<'static>)) {
     isolated(|| {
         let mut command = command();
         ask(&mut command);
@@ -95,7 +95,7 @@ fn no_start_of_a_prepared_command_allocates(#[case] ask: fn(&mut Command<'static
 }
 
 #[test]
-fn nor_does_one_in_eight_threads_at_once() {
+fn eight_threads_spawn_without_allocating() {
     const THREADS: usize = 8;
     isolated(|| {
         let mut command = command();
@@ -112,7 +112,7 @@ fn nor_does_one_in_eight_threads_at_once() {
 
 /// What counts must count.
 #[test]
-fn a_command_that_is_not_prepared_allocates() {
+fn unprepared_command_allocates() {
     isolated(|| {
         let mut command = command();
         assert!(allocations(|| assert!(command.status().expect("it ends").success())) > 0);

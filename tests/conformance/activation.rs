@@ -28,7 +28,7 @@ fn expected(pid: i32, count: usize, names: &str) -> BTreeSet<OsString> {
 }
 
 #[rstest]
-fn sockets_begin_at_3_and_the_variables_mean_the_child(
+fn sockets_start_at_fd_3_and_variables_name_the_child(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(0, 1, 3)] files: usize,
 ) {
@@ -69,7 +69,7 @@ fn child_does_not_inherit_the_activation_of_its_parent() {
 
 /// A child that shares memory writes its number into memory of the parent's: each start has its own.
 #[test]
-fn each_of_many_children_that_start_at_once_gets_its_own_number() {
+fn concurrent_children_each_see_their_own_listen_pid() {
     isolated(|| {
         let socket = high_memory_file();
         let mut command = probe(&["report"]);
@@ -116,7 +116,7 @@ fn take() -> Result<Vec<ListenFd>, Error> {
 
 /// Faults: U5
 #[test]
-fn a_program_takes_what_it_was_handed_once() {
+fn program_takes_its_sockets_only_once() {
     if is_inside() {
         let handed = take().expect("they make sense");
         let numbers: Vec<RawFd> = handed.iter().map(|socket| socket.fd.as_raw_fd()).collect();
@@ -137,7 +137,7 @@ fn a_program_takes_what_it_was_handed_once() {
     isolated(|| {
         let bind = || TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
         let (http, admin) = (bind(), bind());
-        let mut command = again("activation::a_program_takes_what_it_was_handed_once");
+        let mut command = again("activation::program_takes_its_sockets_only_once");
         command.listen_fd(&http, "http").listen_fd(&admin, "admin");
         let client = TcpStream::connect(http.local_addr().expect("it is bound")).expect("it listens");
         passes(&mut command);
@@ -185,12 +185,12 @@ fn failed_take_leaves_all_fds_open() {
 }
 
 #[test]
-fn program_without_sockets_of_its_own_takes_none() {
+fn program_without_sockets_takes_none() {
     if is_inside() {
         return assert_eq!(take().expect("nothing is wrong").len(), 0);
     }
     isolated(|| {
-        let test = "activation::program_without_sockets_of_its_own_takes_none";
+        let test = "activation::program_without_sockets_takes_none";
         passes(&mut again(test));
         let file = high_memory_file();
         passes(again(test).env("LISTEN_PID", "1").env("LISTEN_FDS", "1").map_fd(&file, 3));

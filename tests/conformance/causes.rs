@@ -139,7 +139,7 @@ type Make = fn(&Place) -> PathBuf;
 #[case::long_name(|_: &Place| PathBuf::from(format!("/{}", "x".repeat(256))), Errno::NAMETOOLONG, "")]
 // Faults: N25, E7
 #[case::long_path(|_: &Place| PathBuf::from("/x".repeat(2048)), Errno::NAMETOOLONG, "")]
-fn an_exec_that_fails_says_why(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
+fn exec_failure_has_the_right_cause(#[case] make: Make, #[case] errno: Errno, #[case] cause: &str) {
     isolated(|| assert_told(make, errno, cause));
 }
 

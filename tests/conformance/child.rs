@@ -43,7 +43,7 @@ use crate::held::Acting;
 use crate::start::{probe, report};
 
 #[test]
-fn the_id_is_the_one_that_the_child_sees() {
+fn id_is_the_pid_that_the_child_sees() {
     isolated(|| {
         let child = probe(&["report"]).stdout(Stdio::piped()).spawn().expect("it can be started");
         let id = child.id();
@@ -54,7 +54,7 @@ fn the_id_is_the_one_that_the_child_sees() {
 }
 
 #[test]
-fn the_method_is_one_of_the_backends() {
+fn spawn_method_is_one_of_the_backends() {
     isolated(|| {
         let mut child = probe(&["true"]).spawn().expect("it can be started");
         child.wait().expect("it can be waited for");
@@ -74,7 +74,7 @@ fn stages_are_timed_in_their_order_on_request() {
 }
 
 #[test]
-fn stages_are_not_timed_without_a_word() {
+fn stages_are_not_timed_by_default() {
     isolated(|| {
         let mut child = probe(&["true"]).spawn().expect("it can be started");
         child.wait().expect("it can be waited for");

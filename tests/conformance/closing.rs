@@ -23,7 +23,7 @@ use crate::start::{
 };
 
 #[rstest]
-fn of_ten_thousand_the_child_sees_the_list_alone(
+fn child_sees_only_kept_fds_of_ten_thousand(
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
     isolated(|| {
@@ -47,10 +47,10 @@ fn of_ten_thousand_the_child_sees_the_list_alone(
 // Faults: D1
 #[case::adjacent_pair(&[20, 21])]
 #[case::around_a_gap_of_one(&[20, 22])]
-#[case::a_run(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]
+#[case::run(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]
 #[case::last_open_number(&[40])]
 #[case::all(&[3, 4, 5, 20, 21, 22, 40])]
-fn any_list_is_kept_exactly(
+fn any_keep_list_is_kept_exactly(
     #[case] keep: &[RawFd],
     #[values(CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop)] link: CloseStrategy,
 ) {
@@ -103,7 +103,7 @@ fn close_loop_needs_no_proc() {
 
 /// Faults: F4
 #[test]
-fn false_proc_is_not_believed() {
+fn false_proc_is_not_trusted() {
     isolated(|| {
         let files = place_each(&[30, 300, 500]);
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -156,7 +156,7 @@ fn kept_standard_streams_stay_the_same() {
 }
 
 #[test]
-fn inherit_all_leaves_open_what_exec_leaves_open() {
+fn inherit_all_keeps_each_fd_that_exec_keeps() {
     isolated(|| {
         let files = place_each(&[30, 31, 500]);
         set_cloexec(&files[1]);
@@ -201,7 +201,7 @@ fn record_lock_of_the_parent_outlives_its_children() {
 }
 
 #[test]
-fn a_command_gives_the_same_to_each_of_its_children() {
+fn command_gives_each_child_the_same_fds() {
     isolated(|| {
         let file = memory_file();
         let mut command: Command<'_> = probe(&["report"]);

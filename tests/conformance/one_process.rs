@@ -117,7 +117,7 @@ const STARTS: [Start; 12] = [
 
 /// Faults: F15
 #[rstest]
-fn first_start_makes_one_process(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] index: usize) {
+fn first_spawn_makes_one_process(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] index: usize) {
     isolated(|| {
         let start = &STARTS[index];
         if start.name == "dies with parent" && !capabilities().has(forkexec_core::Operation::DieWithParent) {

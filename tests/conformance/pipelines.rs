@@ -37,7 +37,7 @@ fn signals(children: &mut Children) -> Vec<Option<i32>> {
 #[case::one(1)]
 #[case::two(2)]
 #[case::many(12)]
-fn a_megabyte_goes_through_all(#[case] length: usize) {
+fn megabyte_passes_through_all_commands(#[case] length: usize) {
     isolated(|| {
         let input: Vec<u8> = (0..1_usize << 20).map(|at| at.to_le_bytes()[1]).collect();
         let pipeline = (1..length).fold(Pipeline::new(probe(&["echo"])), |all, _| all.pipe(probe(&["echo"])));
@@ -81,7 +81,7 @@ fn each_has_its_own(reports: &[Seen]) {
 }
 
 #[rstest]
-fn no_child_holds_an_end_of_another(
+fn no_child_holds_a_pipe_end_of_another(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
     #[values(true, false)] inherit_all: bool,
     #[values(true, false)] shares_stderr: bool,
@@ -145,7 +145,7 @@ fn all_stderr_goes_to_one_pipe_unless_a_command_sets_its_own() {
 }
 
 #[test]
-fn the_output_of_all_is_collected_and_the_first_reads_nothing() {
+fn output_is_collected_and_the_first_command_reads_nothing() {
     isolated(|| {
         let output = Pipeline::new(probe(&["echo"]))
             .pipe(probe(&["spew", "300000", "200000"]))
@@ -159,10 +159,10 @@ fn the_output_of_all_is_collected_and_the_first_reads_nothing() {
 
 /// The guard sees whether a child or a descriptor is left. Children that are not killed would run for a minute.
 #[rstest]
-#[case::the_first(0)]
+#[case::first(0)]
 #[case::one_between(1)]
-#[case::the_last(2)]
-fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) {
+#[case::last(2)]
+fn failed_pipeline_leaves_nothing(#[case] missing: usize) {
     isolated(|| {
         let sleep = || {
             let mut sleep = Command::new("sleep");
@@ -182,7 +182,7 @@ fn of_a_pipeline_that_cannot_be_started_nothing_is_left(#[case] missing: usize) 
 
 #[rstest]
 #[case::what_means_nothing(|it: &mut Command<'_>| { it.arg("a\0b"); })]
-#[case::a_missing_directory(|it: &mut Command<'_>| { it.current_dir("/no/such"); })]
+#[case::missing_directory(|it: &mut Command<'_>| { it.current_dir("/no/such"); })]
 #[case::input_of_its_own(|it: &mut Command<'_>| { it.stdin(Stdio::null()); })]
 #[case::input_that_is_mapped(|it: &mut Command<'_>| { it.map_fd(high_memory_file(), 0); })]
 fn invalid_pipeline_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
@@ -203,7 +203,7 @@ fn invalid_pipeline_is_refused_before_anything_starts(#[case] change: fn(&mut Co
 }
 
 #[test]
-fn output_of_its_own_is_refused_of_one_that_is_followed() {
+fn stdout_setting_is_refused_except_on_the_last_command() {
     isolated(|| {
         let mut first = Command::new("true");
         first.stdout(Stdio::null());
@@ -240,7 +240,7 @@ fn failed_pipeline_without_descriptors_leaks_nothing() {
 }
 
 #[test]
-fn all_are_waited_for_with_a_limit_and_killed() {
+fn pipeline_wait_times_out_and_kill_ends_all() {
     isolated(|| {
         let mut children = sleeping().spawn().expect("they start");
         assert_eq!(children.try_wait().expect("they run"), None);
@@ -256,7 +256,7 @@ fn all_are_waited_for_with_a_limit_and_killed() {
 }
 
 #[test]
-fn all_are_asked_to_go() {
+fn pipeline_terminate_ends_all() {
     isolated(|| {
         let mut children = sleeping().spawn().expect("they start");
         children.terminate_then_kill(LONG).expect("they are ours");
@@ -274,7 +274,7 @@ fn lose_first_status(children: &Children) {
 }
 
 #[test]
-fn all_are_waited_for_after_a_lost_status() {
+fn pipeline_waits_for_all_after_a_lost_status() {
     isolated(|| {
         let mut children = sleeping().spawn().expect("they start");
         lose_first_status(&children);
@@ -287,7 +287,7 @@ fn all_are_waited_for_after_a_lost_status() {
 }
 
 #[test]
-fn all_are_signalled_after_a_lost_status() {
+fn pipeline_signals_all_after_a_lost_status() {
     isolated(|| {
         let mut children = sleeping().spawn().expect("they start");
         lose_first_status(&children);
@@ -301,7 +301,7 @@ fn all_are_signalled_after_a_lost_status() {
 }
 
 #[test]
-fn one_can_talk_to_a_pipeline_with_limits() {
+fn pipeline_communicates_within_limits() {
     isolated(|| {
         let pipeline = Pipeline::new(probe(&["echo"])).pipe(probe(&["echo"])).stdin(Stdio::piped());
         let mut children = pipeline.stdout(Stdio::piped()).spawn().expect("they start");
@@ -317,7 +317,7 @@ fn one_can_talk_to_a_pipeline_with_limits() {
 
 /// The last one leaves somebody behind who holds its output, and ends before the first.
 #[rstest]
-fn the_drain_limit_begins_when_all_have_ended(#[values(true, false)] pidfd: bool) {
+fn drain_limit_starts_when_all_have_ended(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let shell = |script| {
             let mut shell = Command::new("sh");

@@ -33,7 +33,7 @@ use plan::{Is, Plan, Table};
 #[case::two_rings(&[(3, 4), (4, 3), (5, 6), (6, 5)])]
 #[case::ring_with_a_leaf(&[(3, 4), (4, 3), (3, 5)])]
 #[case::chain(&[(3, 4), (4, 5)])]
-#[case::chain_told_from_its_end(&[(4, 5), (3, 4)])]
+#[case::chain_listed_from_its_end(&[(4, 5), (3, 4)])]
 #[case::fan_out(&[(3, 4), (3, 5), (3, 6)])]
 #[case::fan_out_onto_open_numbers_and_itself(&[(3, 3), (3, 4), (3, 20)])]
 #[case::identity(&[(7, 7)])]
@@ -101,7 +101,7 @@ fn path_descriptor_can_be_mapped() {
 }
 
 #[test]
-fn a_command_that_owns_its_source_holds_it_until_it_is_dropped() {
+fn command_holds_its_owned_source_until_dropped() {
     isolated(|| {
         let file = memory_file();
         let it = identity(&file);
@@ -112,7 +112,7 @@ fn a_command_that_owns_its_source_holds_it_until_it_is_dropped() {
 }
 
 #[test]
-fn a_directory_under_a_target_is_still_the_working_directory() {
+fn directory_fd_on_a_target_number_works_for_chdir() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -126,7 +126,7 @@ fn a_directory_under_a_target_is_still_the_working_directory() {
 }
 
 #[test]
-fn directory_fd_under_a_closed_stream_works_for_chdir() {
+fn directory_fd_on_a_closed_stream_works_for_chdir() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -144,7 +144,7 @@ fn directory_fd_under_a_closed_stream_works_for_chdir() {
 }
 
 #[test]
-fn a_directory_is_not_handed_over() {
+fn directory_fd_is_not_inherited() {
     isolated(|| {
         let root = File::open("/").expect("it is there");
         assert_eq!(report(probe(&[]).current_dir_fd(&root)).fds, [0, 1, 2]);
@@ -160,7 +160,7 @@ fn source_without_cloexec_is_not_inherited_under_its_number() {
 }
 
 #[test]
-fn with_inherit_all_mappings_are_placed_among_what_is_inherited() {
+fn inherit_all_and_mappings_combine() {
     isolated(|| {
         let files = [30, 31, 32].map(|number| world::place(high_memory_file(), number));
         set_cloexec(&files[2]);

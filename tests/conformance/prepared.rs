@@ -22,7 +22,7 @@ fn seen(prepared: &Prepared<'_>) -> Seen {
 }
 
 #[test]
-fn every_start_gives_the_same_and_takes_nothing() {
+fn every_spawn_is_the_same_and_consumes_nothing() {
     isolated(|| {
         let files = [3, 4, 70].map(|number| world::place(high_memory_file(), number));
         let mut command = probe(&["report"]);
@@ -40,7 +40,7 @@ fn every_start_gives_the_same_and_takes_nothing() {
 }
 
 #[test]
-fn a_new_pipe_on_a_number_that_is_a_target_is_out_of_the_way() {
+fn new_pipe_on_a_target_number_is_moved_away() {
     isolated(|| {
         let file = high_memory_file();
         let mut command = probe(&["report"]);
@@ -104,7 +104,7 @@ fn variables_that_change_meanwhile_are_whole_in_each_child() {
 }
 
 #[rstest]
-fn a_kept_descriptor_is_handed_over_whatever_became_of_its_flag(#[values(true, false)] cloexec_first: bool) {
+fn kept_fd_is_inherited_whatever_its_flag_is_now(#[values(true, false)] cloexec_first: bool) {
     isolated(|| {
         let file = world::place(memory_file(), 30);
         if cloexec_first {

@@ -50,7 +50,7 @@ type Ask = fn(&mut Command<'_>);
     ErrorKind::InvalidInput,
     r#"cannot execute "a\0b": the name contains a NUL byte at position 1"#
 )]
-fn a_program_that_is_no_name_is_told(#[case] program: &str, #[case] kind: ErrorKind, #[case] text: &str) {
+fn invalid_program_name_is_reported(#[case] program: &str, #[case] kind: ErrorKind, #[case] text: &str) {
     isolated(|| assert_refused(&mut Command::new(program), kind, text));
 }
 
@@ -69,7 +69,7 @@ fn nul_in_the_search_path_is_reported() {
 // Faults: N40, S8
 #[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
-fn a_superuser_that_changes_the_user_names_a_group(#[case] ask: Ask) {
+fn superuser_that_changes_the_uid_must_set_a_gid(#[case] ask: Ask) {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -95,7 +95,7 @@ fn closure_without_fork_is_reported() {
 }
 
 #[test]
-fn a_system_without_a_fast_start_is_told() {
+fn system_without_a_fast_method_is_reported() {
     isolated(|| {
         let capabilities = capabilities();
         let lacks = format!("cannot start a child without fork: {} does not support it", capabilities.system);
@@ -168,7 +168,7 @@ fn file_as_directory_is_reported_before_anything_starts(
 }
 
 #[test]
-fn an_error_stays_readable_as_an_io_error() {
+fn error_can_be_downcast_from_an_io_error() {
     isolated(|| {
         let error = io::Error::from(probe(&["true"]).nice(20).spawn().expect_err("it is refused"));
         let inner = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
@@ -178,7 +178,7 @@ fn an_error_stays_readable_as_an_io_error() {
 
 /// What is well-formed is not refused: the filter is met.
 #[test]
-fn the_filter_of_these_tests_is_met_by_a_start() {
+fn spawn_of_a_valid_command_reaches_the_filter() {
     isolated(|| {
         if forbid_starts() {
             assert_eq!(refusal(&mut probe(&["true"])), (ErrorKind::CrossesDevices, started()));

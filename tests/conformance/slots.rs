@@ -87,9 +87,9 @@ const ONTO_SLOTS: &[(usize, To)] = &[(3, Number(48)), (4, Number(49)), (5, Numbe
 #[case::two_rings(&[], &[(3, NumberOf(4)), (4, NumberOf(3)), (0, NumberOf(1)), (1, NumberOf(0))])]
 #[case::kept_and_mapped(&[3], &[(3, Number(9)), (3, Number(1_999))])]
 #[case::to_itself(&[], &[(3, NumberOf(3)), (4, Number(5))])]
-#[case::onto_the_numbers_that_are_lent(&[4], ONTO_SLOTS)]
-#[case::more_than_can_be_lent(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21], &[])]
-fn the_child_gets_what_it_was_handed(
+#[case::onto_the_low_numbers(&[4], ONTO_SLOTS)]
+#[case::more_than_low_numbers(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21], &[])]
+fn child_gets_exactly_the_kept_and_mapped_fds(
     #[case] keep: &[usize],
     #[case] mappings: &[(usize, To)],
     #[values(0, 4, 16)] slots: usize,
@@ -186,7 +186,7 @@ fn reused_low_numbers_are_left_alone() {
 
 /// Locks of fcntl(2) are lost with any descriptor of the file that is closed.
 #[test]
-fn a_start_drops_no_record_lock_of_the_parent_s() {
+fn spawn_drops_no_record_lock_of_the_parent() {
     isolated(|| {
         reserve_low_fds(16).expect("a pipe can be made");
         let _parent = Parent::new();
@@ -231,7 +231,7 @@ fn reserved_numbers_are_released_when_descriptors_run_out() {
 
 /// Nothing can be put under a number above the limit; a kept descriptor is there already.
 #[test]
-fn a_kept_descriptor_above_the_limit_stays_where_it_is() {
+fn kept_fd_above_the_limit_stays_in_place() {
     isolated(|| {
         reserve_low_fds(16).expect("a pipe can be made");
         let mut parent = Parent::new();
@@ -250,7 +250,7 @@ fn a_kept_descriptor_above_the_limit_stays_where_it_is() {
 }
 
 #[rstest]
-fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
+fn threads_share_the_low_numbers_without_mixing_fds(#[values(1, 4, 16)] slots: usize) {
     const ROUNDS: usize = 25;
     isolated(|| {
         reserve_low_fds(slots).expect("a pipe can be made");
@@ -274,7 +274,7 @@ fn many_threads_have_each_their_own(#[values(1, 4, 16)] slots: usize) {
 
 /// What fork(2) copies has what its parent had, and uses it by itself.
 #[test]
-fn a_process_that_forked_has_its_own() {
+fn forked_process_uses_its_own_low_numbers() {
     isolated(|| {
         reserve_low_fds(4).expect("a pipe can be made");
         let parent = Parent::new();

@@ -25,9 +25,9 @@ const KEEP: &str = "FORKEXEC_CONFORMANCE_KEEP";
 // Faults: D1
 #[case::adjacent_pair("20,21")]
 // Faults: D1
-#[case::a_run("3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20")]
+#[case::run("3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20")]
 // Faults: D1
-#[case::the_highest_number("last")]
+#[case::highest_number("last")]
 fn closing_makes_one_close_range_per_gap_or_one_close_per_fd(#[case] keep: &str) {
     isolated(|| {
         if capabilities().bulk_closer.is_none() {

@@ -52,7 +52,7 @@ fn closing() -> Plan<'static> {
 #[case::android_13(33)]
 #[case::android_14(34)]
 #[case::android_15(35)]
-fn the_release_decides_which_calls_are_made(#[case] level: u32) {
+fn release_decides_which_calls_are_made(#[case] level: u32) {
     isolated(|| {
         let release = Release::Android(level);
         let (backend, launcher) = android(level, true);
@@ -81,7 +81,7 @@ fn the_release_decides_which_calls_are_made(#[case] level: u32) {
 #[case::root(Stage::Chroot, |plan| Plan { root: Some(c"/"), ..plan })]
 #[case::groups(Stage::Groups, |plan| Plan { groups: Some(&[0]), ..plan })]
 #[case::gid(Stage::Gid, |plan| Plan { gid: Some(0), ..plan })]
-fn an_app_is_refused_what_its_filter_traps(
+fn app_gets_an_error_for_each_trapped_operation(
     #[case] stage: Stage,
     #[case] ask: fn(Plan<'static>) -> Plan<'static>,
     #[values(0, 28, 35)] level: u32,
@@ -105,7 +105,7 @@ fn an_app_is_refused_what_its_filter_traps(
 #[rstest]
 #[case::no_app(28, false)]
 #[case::android_8_1(27, true)]
-fn a_process_without_that_filter_changes_its_groups(#[case] level: u32, #[case] is_filtered: bool) {
+fn process_without_the_app_filter_changes_its_groups(#[case] level: u32, #[case] is_filtered: bool) {
     isolated(|| {
         if !world::is_root() {
             return skip("only the superuser changes its groups");

@@ -45,7 +45,7 @@ fn unreaped_child_is_found_by_a_plain_wait(
 
 /// A child that cannot make the table its own is nobody's but the launcher's.
 #[test]
-fn a_method_that_is_refused_leaves_no_child() {
+fn refused_method_leaves_no_child() {
     isolated(|| {
         let denied = ["close_range_unshare", "unshare_files"];
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).denying(&denied, Errno::PERM));
@@ -92,7 +92,7 @@ enum By {
 #[rstest]
 #[case::runs(plan(), None, 0)]
 #[case::fails(lost(), Some(Stage::Exec as u8), FAILED)]
-fn a_forked_one_tells_its_reporter(
+fn forked_child_calls_its_reporter(
     #[values(By::Fork, By::Linux)] by: By,
     #[case] plan: Plan<'static>,
     #[case] expected: Option<u8>,

@@ -95,7 +95,7 @@ fn failed_call_of_the_parent_is_reported_and_leaks_nothing(
 
 /// The pipe of the report gets the lowest free numbers first, and moves from there.
 #[rstest]
-fn a_pipe_that_had_a_stream_s_number_leaves_nothing_open(
+fn report_pipe_on_a_stream_number_leaves_nothing_open(
     #[values(&[0, 1], &[1, 2], &[0, 1, 2])] closed: &[RawFd],
 ) {
     let closed = closed.to_vec();
@@ -126,8 +126,8 @@ fn unreadable_report_is_no_success(#[values(Errno::IO, Errno::BADF)] errno: Errn
 
 #[rstest]
 #[case::interrupted(Errno::INTR)]
-#[case::somebody_else_was_faster(Errno::CHILD)]
-fn a_report_is_told_however_waiting_for_its_child_goes(#[case] errno: Errno) {
+#[case::reaped_by_other_code(Errno::CHILD)]
+fn report_is_returned_even_if_the_wait_fails(#[case] errno: Errno) {
     isolated(|| {
         let launched = launch(&Plan { root: Some(c"/no/such/root"), ..plan() }, in_parent("wait", errno));
         let told = Report { stage: Stage::Chroot, errno: Errno::NOENT, operand: 0 };
@@ -137,8 +137,8 @@ fn a_report_is_told_however_waiting_for_its_child_goes(#[case] errno: Errno) {
 
 #[rstest]
 #[case::known(Errno::INTR, Some(libc::SIGKILL))]
-#[case::taken_by_somebody_else(Errno::CHILD, None)]
-fn the_end_of_a_child_that_says_nothing_is_told_if_it_is_known(
+#[case::reaped_by_other_code(Errno::CHILD, None)]
+fn death_without_a_report_has_a_status_if_the_wait_succeeds(
     #[case] errno: Errno,
     #[case] status: Option<i32>,
 ) {
@@ -189,7 +189,7 @@ fn closure_that_changes_the_report_pipe_ends_the_child(#[case] change: fn(RawFd)
 
 /// A child that was robbed of the pipe says how it went all the same.
 #[test]
-fn a_closure_that_closes_the_pipe_is_given_its_time() {
+fn parent_waits_for_a_closure_that_closes_the_report_pipe() {
     isolated(|| {
         let writer = next_pipe();
         let hook = move || {
@@ -206,7 +206,7 @@ fn a_closure_that_closes_the_pipe_is_given_its_time() {
 }
 
 #[test]
-fn a_child_whose_report_cannot_be_read_is_ended() {
+fn child_with_an_unreadable_report_is_killed() {
     isolated(|| {
         // SAFETY: as in `backend`.
         let calls = Failing::nothing(unsafe { Kernel::new() }).denying(&["read"], Errno::IO);
@@ -419,7 +419,7 @@ unsafe impl Backend for LookingUp {
 }
 
 #[test]
-fn the_parent_looks_things_up_before_each_child() {
+fn parent_runs_its_hook_before_each_child() {
     isolated(|| {
         // SAFETY: as in `backend`.
         let backend = LookingUp { sys: unsafe { Kernel::new() }, calls: AtomicUsize::new(0) };

@@ -197,7 +197,7 @@ fn later_refusal_is_noticed(
 ///
 /// Faults: F10
 #[rstest]
-fn a_child_is_signalled_without_pidfd_send_signal(#[values(libc::ENOSYS, libc::EPERM)] errno: i32) {
+fn child_is_signalled_without_pidfd_send_signal(#[values(libc::ENOSYS, libc::EPERM)] errno: i32) {
     isolated(|| {
         Deny::new().errno(libc::SYS_pidfd_send_signal, errno).install().expect("a filter is taken");
         let mut child = Command::new("sleep").arg("1000").spawn().expect("it starts");
@@ -262,7 +262,7 @@ fn starts_three_children() {
 #[case::close_range_and_unshare(&[CloseRange, Unshare], 3)]
 #[case::all_but_memory(&[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], 3)]
 #[case::all(&ALL, 4)]
-fn a_refusal_costs_once(#[case] refused: &'static [Refused], #[case] refusals: usize) {
+fn refusals_cost_nothing_after_the_first_child(#[case] refused: &'static [Refused], #[case] refusals: usize) {
     isolated(|| {
         if !all_is_there() {
             return;

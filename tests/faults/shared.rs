@@ -561,7 +561,10 @@ fn report_of_a_child_needs_no_other_proof() {
 #[rstest]
 #[case::runs(plan(), Ok(World::Whole.ran()))]
 #[case::fails(lost(), Err(LaunchError::Child(LOST)))]
-fn a_child_that_runs_is_known_from_proc(#[case] plan: Plan<'static>, #[case] told: Result<Ran, LaunchError>) {
+fn running_child_is_recognized_through_proc(
+    #[case] plan: Plan<'static>,
+    #[case] told: Result<Ran, LaunchError>,
+) {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).announcing_no_exec());
         assert_eq!(launch(backend, &launcher, &plan), told);
@@ -569,7 +572,7 @@ fn a_child_that_runs_is_known_from_proc(#[case] plan: Plan<'static>, #[case] tol
 }
 
 #[test]
-fn a_closure_is_forked_and_who_requires_more_is_told() {
+fn closure_needs_fork_and_is_an_error_without_it() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let plan = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
@@ -606,7 +609,7 @@ fn child_without_free_number_has_no_pidfd_and_the_next_has_one(
 
 /// A start that fails for want of something is tried again for the next child, whatever else is refused.
 #[rstest]
-fn a_failure_that_passes_is_not_remembered(
+fn transient_failure_is_not_remembered(
     #[values(Errno::AGAIN, Errno::NOMEM)] errno: Errno,
     #[values(libc::ENOSYS, libc::EPERM)] refusal: i32,
 ) {
@@ -627,7 +630,7 @@ fn mappings() -> usize {
 }
 
 #[test]
-fn a_stack_is_mapped_once_whatever_becomes_of_its_child() {
+fn stack_is_mapped_once_whatever_its_child_does() {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         let missing = Plan { root: Some(c"/no/such/root"), ..plan() };
@@ -659,7 +662,7 @@ pub(crate) fn guards() -> usize {
 
 /// Threads that start at once have a stack each, and all but a few are given back.
 #[test]
-fn no_more_stacks_are_kept_than_there_are_places() {
+fn cache_keeps_no_more_stacks_than_it_has_room_for() {
     const KEPT: usize = 16;
     const THREADS: usize = 64;
 

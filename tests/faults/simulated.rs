@@ -119,8 +119,8 @@ fn operand(stage: Stage, call: &Call) -> i32 {
 #[case::of_a_session(session())]
 #[case::of_a_process_group(group())]
 #[case::in_a_container(contained())]
-#[case::in_the_parent_s_table(shared())]
-#[case::in_the_parent_s_table_with_a_closure(shared_with_a_closure())]
+#[case::in_the_parents_table(shared())]
+#[case::in_the_parents_table_with_a_closure(shared_with_a_closure())]
 fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] scenario: Scenario) {
     let calls = scenario.calls();
     let parents = (scenario.kernel)().table();
@@ -146,7 +146,7 @@ fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] scenario: S
 #[case::without_a_list(|| rich::kernel().refusing("close_range", Errno::PERM).without_listings())]
 #[case::with_a_list_that_breaks_off(
     || rich::kernel().refusing("close_range", Errno::PERM).refusing_some("getdents64", 1..9, Errno::IO))]
-fn any_call_that_fails_in_the_last_resort_has_an_answer(#[case] kernel: fn() -> SimKernel) {
+fn any_failing_call_of_the_last_resort_is_handled(#[case] kernel: fn() -> SimKernel) {
     let scenario = Scenario { kernel, ..session() };
     let is_told =
         |call: &Call| call.name != "close" || call.numbers[0] <= Some(6) || call.numbers[0] == Some(300);

@@ -54,7 +54,7 @@ type Ask = fn(&mut Plan<'static>);
     Stage::PreExec, "file_id", |it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), CHANNEL_REPLACED)]
 #[case::mark_before_exec(Stage::Exec, "write", |_: &mut Plan<'_>| (), 0)]
 #[case::exec(Stage::Exec, "execve", |_: &mut Plan<'_>| (), 0)]
-fn a_stage_that_fails_is_told_with_its_operand(
+fn failed_stage_is_reported_with_its_operand(
     #[case] stage: Stage,
     #[case] name: &'static str,
     #[case] ask: Ask,
@@ -75,7 +75,7 @@ const HANDLED_BY_STD: i32 = libc::SIGBUS;
 const NO_CORE: Limit = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
 
 #[test]
-fn the_limit_that_fails_is_told_by_its_place() {
+fn failed_limit_is_reported_by_its_index() {
     isolated(|| {
         let limits = [NO_CORE; 3];
         let fault = Fault { side: Side::Child, name: Some("set_limit"), index: 2, errno: UNMISTAKABLE };
@@ -86,7 +86,7 @@ fn the_limit_that_fails_is_told_by_its_place() {
 }
 
 #[test]
-fn closing_that_cannot_be_complete_is_told() {
+fn incomplete_close_is_reported() {
     isolated(|| {
         let fault = Fault { side: Side::Child, name: Some("close_range"), index: 0, errno: Errno::PERM };
         let plan = Plan { close: Some(CloseStrategy::Loop), ..plan() };
@@ -97,7 +97,7 @@ fn closing_that_cannot_be_complete_is_told() {
 }
 
 #[test]
-fn table_has_a_row_for_each_stage_that_a_call_can_end() {
+fn table_has_a_row_for_each_stage_that_can_fail() {
     let rows = include_str!("stages.rs");
     let has_row = |stage: &Stage| rows.contains(&format!("Stage::{stage:?}, \""));
     let missing: Vec<Stage> = Stage::ORDER.into_iter().filter(|stage| !has_row(stage)).collect();

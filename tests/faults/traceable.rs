@@ -52,7 +52,7 @@ fn process_stays_traceable_after_children_with_other_ids(
 #[rstest]
 #[case::after_the_change("set_mask", Stage::Mask)]
 #[case::at_the_change("set_gid", Stage::Gid)]
-fn the_memory_is_as_traceable_after_a_child_that_failed(#[case] call: &'static str, #[case] stage: Stage) {
+fn memory_stays_traceable_after_a_failed_child(#[case] call: &'static str, #[case] stage: Stage) {
     isolated(|| {
         if !is_possible() {
             return;
@@ -198,7 +198,7 @@ fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: Sp
 #[case::asks("is_dumpable")]
 #[case::starts("start")]
 #[case::gives_it_back("make_dumpable")]
-fn forked_process_begins_anew(#[case] call: &'static str) {
+fn forked_process_does_not_wait_for_the_parents_thread(#[case] call: &'static str) {
     isolated(|| {
         if !is_possible() {
             return;
@@ -229,7 +229,7 @@ fn forked_process_begins_anew(#[case] call: &'static str) {
 }
 
 #[test]
-fn any_number_of_children_is_on_its_way_at_once() {
+fn any_number_of_children_start_at_once() {
     isolated(|| {
         if !is_possible() {
             return;

@@ -96,7 +96,7 @@ const LIST: &str = "/proc/self/fd";
 #[case::unshare(Unshare, SpawnMethod::Vfork, BULK)]
 #[case::listing(Listing, SpawnMethod::Vfork, "loop")]
 #[case::range_and_listing(RangeAndListing, SpawnMethod::Vfork, "loop")]
-fn a_trapped_call_leads_to_the_next_method(
+fn trapped_call_falls_back_to_the_next_method(
     #[case] trapped: Trapped,
     #[case] method: SpawnMethod,
     #[case] closer: &'static str,
@@ -115,7 +115,7 @@ fn a_trapped_call_leads_to_the_next_method(
 #[rstest]
 #[case::close_range(CloseRange, LIST)]
 #[case::unsharing(Unsharing, BULK)]
-fn a_trapped_call_of_a_forked_child_counts_too(#[case] trapped: Trapped, #[case] closer: &'static str) {
+fn trapped_call_of_a_forked_child_counts(#[case] trapped: Trapped, #[case] closer: &'static str) {
     isolated(|| {
         let fds = open();
         trapped.install();
@@ -130,7 +130,7 @@ fn a_trapped_call_of_a_forked_child_counts_too(#[case] trapped: Trapped, #[case]
 ///
 /// Faults: F16
 #[rstest]
-fn a_call_that_is_trapped_later_is_noticed(
+fn call_that_is_trapped_later_is_noticed(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
@@ -148,7 +148,7 @@ fn a_call_that_is_trapped_later_is_noticed(
 ///
 /// Faults: F16, E17
 #[test]
-fn a_trap_after_a_closure_starts_no_second_child() {
+fn trap_after_a_closure_starts_no_second_child() {
     isolated(|| {
         if is_the_floor() {
             return skip("the floor does not call close_range");
@@ -184,7 +184,7 @@ fn a_trap_after_a_closure_starts_no_second_child() {
 #[case::session(libc::SYS_setsid, Stage::Session, |it: &mut Command<'_>| { it.setsid(); })]
 #[case::root(libc::SYS_chroot, Stage::Chroot, |it: &mut Command<'_>| { it.chroot("/"); })]
 #[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut Command<'_>| { it.nice(5); })]
-fn a_trapped_operation_is_an_error_with_its_stage(
+fn trapped_operation_is_an_error_with_its_stage(
     #[case] call: libc::c_long,
     #[case] expected: Stage,
     #[case] ask: fn(&mut Command<'_>),
@@ -209,7 +209,7 @@ fn a_trapped_operation_is_an_error_with_its_stage(
 ///
 /// Faults: F16
 #[test]
-fn a_chosen_link_loses_no_child_to_another() {
+fn chosen_close_strategy_skips_an_earlier_trapped_one() {
     isolated(|| {
         let fds = open();
         CloseRange.install();
@@ -230,7 +230,7 @@ fn a_chosen_link_loses_no_child_to_another() {
 #[case::unshare(Unshare, 1)]
 #[case::listing(Listing, 2)]
 #[case::range_and_listing(RangeAndListing, 2)]
-fn a_trap_costs_one_child_once(#[case] trapped: Trapped, #[case] lost: usize) {
+fn trap_costs_one_child_once(#[case] trapped: Trapped, #[case] lost: usize) {
     isolated(|| {
         let (backend, launcher) = over(Failing::nothing);
         // The first child of a launcher shows whether memory is shared, and this one closes nothing.

@@ -264,7 +264,7 @@ const LONG: usize = 12;
 
 /// Faults: E8, E9, E12, E13
 #[test]
-fn any_interleaving_of_parent_and_child_is_reported_truly() {
+fn any_interleaving_of_parent_and_child_is_reported_right() {
     let mut counted = Counted::default();
     for case in &CASES {
         let script = script_of(case);
@@ -339,7 +339,7 @@ fn launch_shared(
 
 /// Faults: E9, E10
 #[test]
-fn child_with_shared_memory_killed_anywhere_is_reported_truly() {
+fn shared_memory_child_killed_anywhere_is_reported_right() {
     const NO_TABLE: [(&str, Errno); 2] =
         [("close_range_unshare", Errno::PERM), ("unshare_files", Errno::PERM)];
     let mut launches = 0;
@@ -403,7 +403,7 @@ fn judge_copied(state: &State, launched: &Result<Launched, LaunchError>, told: T
 
 /// Faults: F15, M1
 #[test]
-fn first_child_with_copied_memory_is_reported_truly() {
+fn first_child_with_copied_memory_is_reported_right() {
     let mut played = 0;
     for case in CASES.iter().filter(|case| case.hook.is_none() && case.name != "no byte") {
         for announced in [false, true] {

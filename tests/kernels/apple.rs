@@ -1,26 +1,20 @@
-//! What the macOS and iOS backend decides: when exec is to close, what to do when it does not, which list to believe.
+//! The decisions of the macOS and iOS backend: when exec closes, what follows if it does not, which list to believe.
 
 use std::collections::BTreeMap;
 
 use rstest::rstest;
 
-use forkexec_apple::{Apple, CAPABILITIES, ClosingExec};
+use forkexec_apple::{Apple, ClosingExec};
 use forkexec_core::{
-    Backend, CloseStrategy, Closed, Closer, Errno, Fd, Gap, HookError, KeepList, Limit, Move, Plan, Report,
-    Resource, Stage, Sys, Unlisted, child_exec, close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, HookError, Limit, Move, Plan, Report, Resource, Stage,
+    Sys, Unlisted, child_exec, close_except,
 };
 
 use crate::sim::apple::{ENTRY, OPEN_MAX, dirent};
 use crate::sim::rich::{self, BIRTH, as_hook};
 use crate::sim::{Call, Executed, Listing, Outcome, Recorder, SimKernel};
-use crate::{keep_list, left_open, strings};
+use crate::{CHANNEL, HIGHEST, RUN, World, chain, keep_list, left_open, strings, with_channel};
 
-const CHANNEL: Fd = 50;
-const HIGHEST: Fd = 19_999;
-const RUN: [Fd; 38] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-];
 const LIST: Closer = Closer::Enumerator(0);
 const DIRECTORY: Closer = Closer::Enumerator(1);
 const NOTSUP: Errno = Errno::from_raw(libc::ENOTSUP);
@@ -36,19 +30,21 @@ fn crowded() -> SimKernel {
     usual().with_cloexec(&[5_000]).with_open(&[HIGHEST]).with_files_per_process(70_000)
 }
 
-type World = fn(SimKernel) -> SimKernel;
-
 fn unlisted(kernel: SimKernel) -> SimKernel {
     kernel.refusing("descriptor_list", Errno::PERM)
+}
+
+/// There is no list, and the loop has no bound.
+pub(crate) fn unbounded() -> SimKernel {
+    unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30)
 }
 
 fn listed_as(listing: &Listing) -> SimKernel {
     unlisted(usual()).with_listing(listing)
 }
 
-/// Two honest records and what follows.
 fn garbage(rest: &[u8]) -> Listing {
-    Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
+    chain::garbage(dirent, rest)
 }
 
 /// A plan that keeps these.
@@ -123,13 +119,13 @@ fn with_standard(fds: &[Fd]) -> Vec<Fd> {
 #[case::limit_not_known(unlisted(crowded()).without_listings().refusing("descriptor_limit", Errno::PERM), Closer::Loop)]
 #[case::no_limit_known(
     unlisted(crowded()).without_listings().with_limit(u64::MAX).refusing("files_per_process", Errno::PERM), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] kernel: SimKernel,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[1_900])] keep: &[Fd],
     #[values(None, Some(CHANNEL))] channel: Option<Fd>,
 ) {
-    let keep = channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel));
+    let keep = with_channel(keep, channel);
     let apple = Apple::new(kernel);
     let before = apple.sys().open_fds();
     let closed = close_except(&apple, 3, keep, apple.first_link());
@@ -153,7 +149,10 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::refused(usual().refusing("descriptor_list", Errno::NOMEM), Err(Unlisted::Refused(Errno::NOMEM)))]
 #[case::longer_than_the_buffer(usual().with_claimed_length(16_385), Err(Unlisted::Refused(Errno::IO)))]
 #[case::part_of_an_entry(usual().with_claimed_length(12), Err(Unlisted::Refused(Errno::IO)))]
-fn one_answer_holds_all_or_none_is_believed(#[case] kernel: SimKernel, #[case] answer: Result<(), Unlisted>) {
+fn list_is_believed_only_if_one_answer_holds_all(
+    #[case] kernel: SimKernel,
+    #[case] answer: Result<(), Unlisted>,
+) {
     let apple = Apple::new(kernel);
     let before = apple.sys().open_fds();
     let mut seen = Vec::new();
@@ -171,16 +170,16 @@ fn one_answer_holds_all_or_none_is_believed(#[case] kernel: SimKernel, #[case] a
 #[case::kind_unknown(usual().refusing("is_on_devfs", Errno::NOSYS), Err(Unlisted::Untrusted))]
 #[case::plain_files(listed_as(&Listing::plain(0..60)), Err(Unlisted::Untrusted))]
 #[case::devfs_without_itself(
-    listed_as(&Listing::Static { names: vec!["0".into(), "1".into()], on_procfs: true }), Err(Unlisted::Untrusted))]
+    listed_as(&chain::named(&["0", "1"])), Err(Unlisted::Untrusted))]
 #[case::names_that_are_no_numbers(
-    listed_as(&Listing::Static { names: vec!["x3".into(), "4x".into()], on_procfs: true }), Err(Unlisted::Untrusted))]
+    listed_as(&chain::named(&["x3", "4x"])), Err(Unlisted::Untrusted))]
 #[case::empty(listed_as(&Listing::Raw(vec![])), Err(Unlisted::Untrusted))]
 #[case::record_of_length_zero(listed_as(&garbage(&[0; 32])), Err(Unlisted::Refused(Errno::IO)))]
 #[case::record_cut_off(listed_as(&garbage(&dirent(b"44")[..20])), Err(Unlisted::Refused(Errno::IO)))]
 #[case::record_without_an_end(listed_as(&garbage(&[0xff; 24])), Err(Unlisted::Refused(Errno::IO)))]
 #[case::first_batch(usual().refusing("getdirentries64", Errno::PERM), Err(Unlisted::Refused(Errno::PERM)))]
 #[case::second_batch(usual().refusing_some("getdirentries64", 1..2, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
-#[case::the_end(usual().refusing_some("getdirentries64", 4..5, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
+#[case::end(usual().refusing_some("getdirentries64", 4..5, Errno::IO), Err(Unlisted::Refused(Errno::IO)))]
 fn directory_is_believed_only_if_devfs_lists_it_and_is_closed(
     #[case] kernel: SimKernel,
     #[case] answer: Result<(), Unlisted>,
@@ -198,14 +197,14 @@ fn directory_is_believed_only_if_devfs_lists_it_and_is_closed(
 #[rstest]
 #[case::usual(20_000, 184_320, Ok(65_536))]
 #[case::no_hard_limit(u64::MAX, 184_320, Ok(184_320))]
-#[case::hard_limit_below_the_system_s(100_000, 184_320, Ok(100_000))]
-#[case::system_s_below_the_hard_limit(1 << 40, 92_160, Ok(92_160))]
+#[case::hard_limit_below_the_system_limit(100_000, 184_320, Ok(100_000))]
+#[case::system_limit_below_the_hard_limit(1 << 40, 92_160, Ok(92_160))]
 #[case::highest_that_is_walked(u64::MAX, 1 << 20, Ok(1 << 20))]
 #[case::one_too_many(u64::MAX, 1 + (1 << 20), Err(Errno::OVERFLOW))]
 #[case::hard_limit_saves_it(70_000, 1 << 30, Ok(70_000))]
 #[case::more_than_a_descriptor(u64::MAX - 1, u64::MAX - 1, Err(Errno::OVERFLOW))]
 #[case::lowered_below_what_is_open(16, 16, Ok(65_536))]
-fn the_loop_ends_where_the_lower_of_two_limits_does(
+fn loop_ends_at_the_lower_of_two_limits(
     #[case] hard: u64,
     #[case] most: u64,
     #[case] bound: Result<Fd, Errno>,
@@ -215,26 +214,18 @@ fn the_loop_ends_where_the_lower_of_two_limits_does(
 }
 
 #[rstest]
-#[case::only_the_system_s(|it: SimKernel| it.refusing("descriptor_limit", Errno::PERM), 184_320)]
+#[case::only_the_system_limit(|it: SimKernel| it.refusing("descriptor_limit", Errno::PERM), 184_320)]
 #[case::only_the_hard_one(
     |it: SimKernel| it.with_limit(90_000).refusing("files_per_process", Errno::PERM), 90_000)]
 #[case::neither(
     |it: SimKernel| it.refusing("descriptor_limit", Errno::PERM).refusing("files_per_process", Errno::PERM), 65_536)]
-#[case::the_soft_one_says_nothing(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
-fn a_limit_that_may_not_be_asked_for_is_left_out(#[case] world: World, #[case] bound: Fd) {
+#[case::soft_limit_is_ignored(|it: SimKernel| it.with_limit(u64::MAX).with_open_max(256), 184_320)]
+fn unreadable_limit_is_ignored(#[case] world: World, #[case] bound: Fd) {
     assert_eq!(Apple::new(world(SimKernel::apple())).loop_bound(), Ok(bound));
 }
 
-#[test]
-fn close_without_a_bound_on_time_is_an_error() {
-    let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
-    let apple = Apple::new(kernel);
-    assert_eq!(close_except(&apple, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
-    assert_eq!(apple.sys().calls_of("close"), [""; 0]);
-}
-
 #[rstest]
-fn exec_closes_all_but_what_is_kept_and_nothing_else_does(
+fn exec_alone_closes_all_but_the_kept_fds(
     #[values(usual(), crowded(), crowded().with_old_list(), unlisted(crowded()).without_listings())]
     kernel: SimKernel,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[1_900], &[3, 60, 499])] keep: &[Fd],
@@ -321,17 +312,16 @@ fn exec_that_does_not_close_is_retried_after_closing(
 #[case::list(|it: SimKernel| it, LIST)]
 #[case::directory(unlisted, DIRECTORY)]
 #[case::every_number(|it: SimKernel| unlisted(it).without_listings(), Closer::Loop)]
-fn owed_closing_falls_to_the_next_strategy_that_works(#[case] world: World, #[case] by: Closer) {
+fn owed_close_falls_back_to_the_next_working_strategy(#[case] world: World, #[case] by: Closer) {
     let child = Child::of(world(usual().refusing("exec_spawn", Errno::INVAL)), &keeping(&[60]));
     assert_eq!(child.closed, Some(Closed { by, bulk_refused: Some(Errno::INVAL) }));
     assert_eq!(child.fds(), Ok(with_standard(&[60])));
 }
 
 #[test]
-fn nothing_is_executed_while_what_is_owed_cannot_be_closed() {
-    let kernel = unlisted(usual()).without_listings().with_limit(u64::MAX).with_files_per_process(1 << 30);
+fn nothing_is_executed_if_the_owed_close_fails() {
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog", c"/bin/prog"], ..rich::exec() };
-    let child = Child::of(kernel.refusing("exec_spawn", Errno::INVAL), &Plan { exec, ..keeping(&[60]) });
+    let child = Child::of(unbounded().refusing("exec_spawn", Errno::INVAL), &Plan { exec, ..keeping(&[60]) });
     let report = Report { stage: Stage::Close, errno: Errno::OVERFLOW, operand: 0 };
     assert_eq!((child.fds(), child.execs()), (Err(report), strings(&["exec_spawn(/bin/prog)"])));
 }
@@ -341,7 +331,7 @@ fn nothing_is_executed_while_what_is_owed_cannot_be_closed() {
 #[case::no_directory(Outcome::Fails(Errno::NOTDIR), &["exec_spawn(/first)", "exec_spawn(/bin/prog)"], Closer::Bulk)]
 #[case::not_allowed(
     Outcome::Fails(Errno::ACCES), &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
-#[case::a_directory(Outcome::Directory, &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
+#[case::directory(Outcome::Directory, &["exec_spawn(/first)", "execve(/first)", "execve(/bin/prog)"], LIST)]
 fn only_a_missing_program_is_passed_over_without_closing(
     #[case] first: Outcome,
     #[case] execs: &[&str],
@@ -360,7 +350,7 @@ fn only_a_missing_program_is_passed_over_without_closing(
 #[case::too_long(Errno::TOOBIG, 2)]
 #[case::invalid(Errno::INVAL, 2)]
 #[case::loops(Errno::LOOP, 2)]
-fn the_errno_of_a_program_that_cannot_run_is_that_of_execve(#[case] errno: Errno, #[case] tries: usize) {
+fn failed_program_has_the_errno_of_execve(#[case] errno: Errno, #[case] tries: usize) {
     let kernel = usual().with_path(c"/bin/prog", Outcome::Fails(errno));
     let child = Child::of(kernel, &keeping(&[60]));
     let report = Report { stage: Stage::Exec, errno, operand: 0 };
@@ -368,7 +358,7 @@ fn the_errno_of_a_program_that_cannot_run_is_that_of_execve(#[case] errno: Errno
 }
 
 #[test]
-fn a_shell_that_runs_what_exec_does_not_know_gets_no_more() {
+fn shell_that_runs_a_script_gets_only_kept_fds() {
     let shell = forkexec_core::ShellFallback { shell: c"/bin/sh", argvs: &[rich::argv()] };
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog"], shell: Some(shell), ..rich::exec() };
     let kernel = usual().with_path(c"/bin/prog", Outcome::Fails(Errno::NOEXEC));
@@ -399,7 +389,7 @@ fn standard_stream_that_is_not_inherited_stays_closed(
 #[case::placed_and_vacated(&[Move::copy(70, 0), Move::Close(0)], &[1, 2])]
 #[case::vacated_and_placed(&[Move::Close(1), Move::copy(70, 1)], &[0, 1, 2])]
 #[case::swapped(&[Move::save(1), Move::copy(2, 1), Move::RestoreTemp(2)], &[0, 1, 2])]
-fn a_standard_stream_is_what_the_last_step_makes_it(#[case] moves: &[Move], #[case] open: &[Fd]) {
+fn last_move_decides_a_standard_stream(#[case] moves: &[Move], #[case] open: &[Fd]) {
     let child = Child::of(usual(), &Plan { moves, ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok([open, &[60]].concat()), Some(Closer::Bulk)));
 }
@@ -413,12 +403,12 @@ fn placed_standard_stream_is_open_whatever_the_parent_has(#[case] kernel: SimKer
 }
 
 #[test]
-fn a_standard_stream_that_is_only_the_parent_s_is_closed() {
+fn standard_stream_of_the_parent_alone_is_closed() {
     let child = Child::of(usual(), &Plan { parent_ends: &[1], ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok(vec![0, 2, 60]), Some(Closer::Bulk)));
 }
 
-/// What a closure does to the table.
+/// An action of a closure on the table.
 type Deed = fn(&SimKernel) -> Result<(), Errno>;
 
 #[rstest]
@@ -440,7 +430,7 @@ fn change_made_by_a_closure_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #
 }
 
 #[test]
-fn a_stream_that_a_closure_opens_is_handed_on() {
+fn stream_opened_by_a_closure_is_inherited() {
     let apple = Apple::new(usual().without_open(&[0]));
     let hook = || apple.sys().dup2(60, 0).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[]) };
@@ -451,7 +441,7 @@ fn a_stream_that_a_closure_opens_is_handed_on() {
 }
 
 #[test]
-fn a_limit_below_the_number_of_actions_is_one_launch_s_own() {
+fn low_limit_of_one_plan_affects_no_other() {
     let limits = [Limit { resource: Resource::NOFILE, soft: 3, hard: 3 }];
     let child = Child::of(usual(), &Plan { limits: &limits, ..keeping(&[60]) });
     assert_eq!(child.closed, Some(Closed { by: LIST, bulk_refused: Some(Errno::INVAL) }));
@@ -468,7 +458,7 @@ fn a_limit_below_the_number_of_actions_is_one_launch_s_own() {
 #[case::lower_limit(Some(Errno::INVAL), true)]
 #[case::no_memory_this_time(Some(Errno::NOMEM), true)]
 #[case::not_refused(None, true)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] again: bool) {
+fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #[case] again: bool) {
     let apple = Apple::new(usual());
     let plan = keeping(&[60]);
     {
@@ -483,7 +473,7 @@ fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[
 #[case::from_a_list(Some(CloseStrategy::Enumerate), Some(LIST), vec![0, 1, 2, 60])]
 #[case::every_number(Some(CloseStrategy::Loop), Some(Closer::Loop), vec![0, 1, 2, 60])]
 #[case::not_at_all(None, None, left_inheritable())]
-fn a_plan_that_wants_another_way_gets_it(
+fn plan_gets_the_close_strategy_it_asks_for(
     #[case] close: Option<CloseStrategy>,
     #[case] by: Option<Closer>,
     #[case] fds: Vec<Fd>,
@@ -493,7 +483,7 @@ fn a_plan_that_wants_another_way_gets_it(
     assert_eq!([child.calls_of("spawn"), child.calls_of("exec_spawn")], [0, 0]);
 }
 
-/// What a child that closes nothing hands on.
+/// The descriptors that a child passes on if it closes nothing.
 fn left_inheritable() -> Vec<Fd> {
     usual().open_fds().into_iter().filter(|fd| ![CHANNEL, 600].contains(fd)).collect()
 }
@@ -515,31 +505,6 @@ fn nothing_is_allocated_for_posix_spawn_in_the_child() {
     assert_eq!(log.iter().filter(prepares).count(), 5);
 }
 
-#[test]
-fn no_call_is_made_that_this_system_lacks() {
-    let apple = Apple::new(usual());
-    let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
-    let answers = [
-        apple.close_gap(gap),
-        apple.own_table(2).map(drop),
-        apple.die_with_parent(libc::SIGTERM),
-        apple.no_new_privs(),
-    ];
-    assert_eq!((answers, apple.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
-}
-
-#[test]
-fn the_enumerators_are_the_ones_that_are_named() {
-    let apple = Apple::new(usual());
-    let names: Vec<_> = apple.enumerators().iter().map(|it| it.name()).collect();
-    assert_eq!((names.as_slice(), apple.capabilities().system), (CAPABILITIES.enumerators, "macOS"));
-}
-
-/// All that a plan may ask for here.
-fn rich_plan() -> Plan<'static> {
-    Plan { no_new_privs: false, die_with_parent: None, ..rich::session_plan() }
-}
-
 /// A kernel of the rich plan, and which links of the chain are refused in it.
 fn rich_world(refused: usize) -> SimKernel {
     let refusals: [World; 3] =
@@ -550,7 +515,7 @@ fn rich_world(refused: usize) -> SimKernel {
 /// The rich plan on that kernel, its channel the rich one.
 fn run_rich(kernel: SimKernel) -> (Result<Executed, Report>, Vec<Call>) {
     let apple = Apple::new(kernel);
-    let plan = rich_plan();
+    let plan = rich::portable_plan();
     let recorder = Recorder::new(apple.sys()).with_channel(rich::CHANNEL);
     let result = match ClosingExec::prepare(&apple, &plan) {
         Some(closing) => child_exec(&closing, &plan, &BIRTH, &recorder),
@@ -563,7 +528,7 @@ fn numbers(executed: &Executed) -> Vec<Fd> {
     rich::HANDED_OVER.into_iter().map(|(fd, _)| fd).filter(|fd| executed.files.contains_key(fd)).collect()
 }
 
-/// What the man page of a call, or a sandbox, may answer.
+/// The errnos of the man pages, and of a sandbox.
 const ERRNOS: [Errno; 14] = [
     Errno::PERM,
     Errno::INTR,
@@ -581,7 +546,7 @@ const ERRNOS: [Errno; 14] = [
     Errno::NOENT,
 ];
 
-/// Whether a call can fail so.
+/// Returns true if a call can fail with this errno.
 fn may_fail(call: &Call, errno: Errno, by_loop: bool) -> bool {
     match (call.name, call.stage, call.numbers[0]) {
         ("set_umask" | "parent", ..) => false,
@@ -604,7 +569,7 @@ fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] refused: us
     assert_eq!(result.map(|executed| executed.fds()), Ok(handed.clone()), "nothing else is open");
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut runs = 0;
-    // What comes before the loop is the same without one, and that takes 65,536 calls.
+    // The calls before the loop are the same without it, and the loop takes 65,536 calls.
     let errnos = if refused == 3 { &ERRNOS[..3] } else { &ERRNOS[..] };
     for call in &log {
         let index = seen.entry(call.name).or_default();
@@ -622,7 +587,7 @@ fn any_failing_call_is_reported_or_handled_and_leaks_nothing(#[case] refused: us
 }
 
 #[test]
-fn a_whole_plan_ends_in_the_exec_that_closes() {
+fn full_plan_ends_in_the_exec_that_closes() {
     let (result, log) = run_rich(rich_world(0));
     assert!(result.is_ok_and(|executed| executed.path.as_c_str() == c"/bin/prog"));
     let execs: Vec<_> =
@@ -632,7 +597,7 @@ fn a_whole_plan_ends_in_the_exec_that_closes() {
 }
 
 #[rstest]
-fn the_program_s_process_is_the_same_by_either_exec(#[values(0, 1, 2, 3)] refused: usize) {
+fn process_is_the_same_after_either_exec(#[values(0, 1, 2, 3)] refused: usize) {
     let (by_spawn, _) = run_rich(rich_world(0));
     let (other, _) = run_rich(rich_world(refused));
     let what = |result: Result<Executed, Report>| result.map(|it| (it.argv, it.env, it.files, it.process));

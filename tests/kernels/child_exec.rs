@@ -1,4 +1,4 @@
-//! Whole plans, call by call: the order, what is asked for and what is not, and which error is the one to report.
+//! Whole plans, call by call: the order, the requested calls and no others, and the error in the report.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl Ran {
         self.backend.sys().calls()
     }
 
-    /// What failed, or the program.
+    /// Returns the program, or the report of the failure.
     fn ending(&self) -> Result<&CStr, Report> {
         self.result.as_ref().map(|executed| executed.path.as_c_str()).map_err(|report| *report)
     }
@@ -53,7 +53,7 @@ fn run_as(
     Ran { backend, result, entered, closed }
 }
 
-/// The plan that asks for nothing but the program.
+/// A plan that sets nothing but the program.
 fn plain() -> Plan<'static> {
     Plan::new(Exec { candidates: &[c"/bin/prog"], argv: rich::argv(), env: None, shell: None })
 }
@@ -122,7 +122,7 @@ fn stages_run_in_order_and_each_call_belongs_to_one(
 }
 
 #[test]
-fn the_program_finds_exactly_what_it_was_handed() {
+fn program_has_exactly_the_planned_state() {
     let ran = run_as(rich::kernel(), &rich::session_plan(), BIRTH, |it| it.with_channel(CHANNEL));
     let executed = ran.result.expect("nothing is refused");
     let before = rich::kernel().table();
@@ -150,7 +150,7 @@ fn the_program_finds_exactly_what_it_was_handed() {
     assert_eq!(executed.process, process);
 }
 
-/// What the plain plan does, but for its questions about signals.
+/// The calls of the plain plan, without its questions about signals.
 const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/bin/prog)"];
 
 #[rstest]
@@ -181,10 +181,7 @@ const PLAIN: [&str; 3] = ["set_mask()", "close_range(3, 4294967295)", "execve(/b
 #[case::no_new_privs(|it: &mut Plan<'_>| it.no_new_privs = true, &["set_no_new_privs()"])]
 #[case::die_with_parent(
     |it: &mut Plan<'_>| it.die_with_parent = Some(9), &["set_parent_death_signal(9)", "parent()"])]
-fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
-    #[case] ask: fn(&mut Plan<'static>),
-    #[case] calls: &[&str],
-) {
+fn stage_makes_exactly_the_requested_calls(#[case] ask: fn(&mut Plan<'static>), #[case] calls: &[&str]) {
     let mut plan = plain();
     ask(&mut plan);
     let kernel = rich::group_kernel().with_process(|it| it.dispositions.clear());
@@ -194,9 +191,9 @@ fn a_stage_does_what_it_is_asked_for_and_nothing_unasked(
 
 /// Faults: S16
 #[rstest]
-#[case::the_new_user(1_000, Err((Stage::EarlyChdir, Errno::ACCES)), Ok(()))]
+#[case::new_user(1_000, Err((Stage::EarlyChdir, Errno::ACCES)), Ok(()))]
 #[case::root(0, Ok(()), Err((Stage::Chdir, Errno::ACCES)))]
-fn the_plan_says_with_which_ids_a_directory_is_entered(
+fn plan_decides_with_which_ids_chdir_runs(
     #[case] admitted: u32,
     #[case] early: Result<(), (Stage, Errno)>,
     #[case] late: Result<(), (Stage, Errno)>,
@@ -212,7 +209,7 @@ fn the_plan_says_with_which_ids_a_directory_is_entered(
 }
 
 #[test]
-fn the_variable_for_it_says_the_child_s_own_number() {
+fn pid_variable_holds_the_pid_of_the_child() {
     let variable = PidVariable::new("LISTEN_PID").unwrap();
     let ran = run(SimKernel::new(), &Plan { own_pid: Some(&variable), ..plain() });
     let calls = ran.calls();
@@ -236,7 +233,7 @@ fn child_cloned_into_its_cgroup_does_not_enter_it() {
 const LOW: Limit = Limit { resource: Resource::FSIZE, soft: 10, hard: 20 };
 
 #[test]
-fn a_plan_that_closes_nothing_closes_nothing() {
+fn plan_without_closing_closes_nothing() {
     let ran = run(rich::kernel(), &Plan { close: None, ..plain() });
     let inheritable = [0, 1, 2, 8, 11, 15, 300];
     assert_eq!(ran.result.map(|executed| executed.fds()), Ok(inheritable.to_vec()));
@@ -247,13 +244,13 @@ fn a_plan_that_closes_nothing_closes_nothing() {
 #[case::bulk(CloseStrategy::Bulk, Closer::Bulk)]
 #[case::enumerate(CloseStrategy::Enumerate, Closer::Enumerator(0))]
 #[case::every_number(CloseStrategy::Loop, Closer::Loop)]
-fn the_reporter_is_told_what_closed(#[case] link: CloseStrategy, #[case] by: Closer) {
+fn reporter_gets_the_close_method(#[case] link: CloseStrategy, #[case] by: Closer) {
     let ran = run(rich::kernel(), &Plan { close: Some(link), ..plain() });
     assert_eq!(ran.closed, Some(Closed { by, bulk_refused: None }));
 }
 
 #[test]
-fn a_refusal_is_met_by_one_child_only() {
+fn refusal_costs_one_child_only() {
     let backend = Linux::new(rich::kernel().refusing("close_range", Errno::PERM));
     let asked = [(); 2].map(|()| {
         let recorder = Recorder::new(backend.sys());
@@ -268,15 +265,15 @@ fn a_refusal_is_met_by_one_child_only() {
 #[rstest]
 #[case::first_is_there(&[None], Ok(0))]
 #[case::second_is_there(&[Some(Errno::NOENT), None], Ok(1))]
-#[case::a_file_where_a_directory_should_be(&[Some(Errno::NOTDIR), None], Ok(1))]
+#[case::file_where_a_directory_should_be(&[Some(Errno::NOTDIR), None], Ok(1))]
 #[case::one_that_may_not_be_run_hides_none(&[Some(Errno::ACCES), None], Ok(1))]
 #[case::none_is_there(&[Some(Errno::NOENT), Some(Errno::NOENT)], Err((Errno::NOENT, 1)))]
-#[case::the_last_of_two_that_are_missing(&[Some(Errno::NOENT), Some(Errno::NOTDIR)], Err((Errno::NOTDIR, 1)))]
-#[case::a_wrong_path_before_what_is_missing(&[Some(Errno::NOTDIR), Some(Errno::NOENT)], Err((Errno::NOENT, 1)))]
+#[case::last_of_two_that_are_missing(&[Some(Errno::NOENT), Some(Errno::NOTDIR)], Err((Errno::NOTDIR, 1)))]
+#[case::wrong_path_before_what_is_missing(&[Some(Errno::NOTDIR), Some(Errno::NOENT)], Err((Errno::NOENT, 1)))]
 #[case::denied_after_a_wrong_path(&[Some(Errno::NOTDIR), Some(Errno::ACCES)], Err((Errno::ACCES, 1)))]
 #[case::denied_before_missing(&[Some(Errno::ACCES), Some(Errno::NOENT)], Err((Errno::ACCES, 0)))]
 #[case::denied_after_missing(&[Some(Errno::NOENT), Some(Errno::ACCES)], Err((Errno::ACCES, 1)))]
-#[case::the_first_of_two_that_are_there(&[Some(Errno::ACCES), Some(Errno::LOOP)], Err((Errno::ACCES, 0)))]
+#[case::first_of_two_that_are_there(&[Some(Errno::ACCES), Some(Errno::LOOP)], Err((Errno::ACCES, 0)))]
 #[case::between_two_missing(
     &[Some(Errno::NOENT), Some(Errno::TXTBSY), Some(Errno::NOTDIR)], Err((Errno::TXTBSY, 1)))]
 #[case::too_long_arguments(&[Some(Errno::TOOBIG), Some(Errno::NOENT)], Err((Errno::TOOBIG, 0)))]
@@ -296,7 +293,7 @@ fn search_reports_the_first_error_of_an_existing_candidate(
     assert_eq!(ran.ending(), expected);
 }
 
-/// A half-born child of another thread holds it for a moment.
+/// A child of another thread holds the file between fork and exec.
 ///
 /// Faults: E6
 #[rstest]
@@ -318,7 +315,7 @@ fn busy_program_is_retried(
 
 /// Faults: E2
 #[rstest]
-#[case::recognised_by_nobody(Errno::NOEXEC, Outcome::Program, Ok(c"/bin/sh"), &["sh", "/a/script", "x"])]
+#[case::recognised_by_no_kernel(Errno::NOEXEC, Outcome::Program, Ok(c"/bin/sh"), &["sh", "/a/script", "x"])]
 #[case::missing_shell(Errno::NOEXEC, Outcome::Fails(Errno::NOENT), Err(Errno::NOEXEC), &[])]
 #[case::not_executable(Errno::ACCES, Outcome::Program, Err(Errno::ACCES), &[])]
 #[case::missing(Errno::NOENT, Outcome::Program, Err(Errno::NOENT), &[])]
@@ -340,7 +337,7 @@ fn shell_runs_only_files_that_the_kernel_does_not_recognise(
 }
 
 #[test]
-fn the_environment_is_the_plan_s_or_the_process_s_own() {
+fn environment_is_the_plans_or_the_parents() {
     let pointers = [Some(ThinCStr::from(c"A=1")), None];
     let env = CStrArray::new(&pointers);
     let seen = [env, None].map(|env| {
@@ -350,7 +347,7 @@ fn the_environment_is_the_plan_s_or_the_process_s_own() {
     assert_eq!(seen, [Some(vec![c"A=1".to_owned()]), None]);
 }
 
-/// A birth in the parent's own table.
+/// A child that shares the parent's table.
 const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
 /// Faults: D16
@@ -401,7 +398,7 @@ fn child_gets_the_same_fds_and_the_shared_table_is_untouched(
     },
     "close_range_unshare(301, 4294967295)")]
 #[case::nothing_is_to_be_closed(|it: &mut Plan<'_>| it.close = None, "unshare_files()")]
-#[case::a_closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), "unshare_files()")]
+#[case::closure_may_use_any(|it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), "unshare_files()")]
 fn unsharing_keeps_the_descriptors_of_later_stages(
     #[case] ask: fn(&mut Plan<'static>),
     #[case] unshares: &str,
@@ -448,7 +445,7 @@ fn child_whose_parent_died_meanwhile_does_not_exec() {
 }
 
 #[test]
-fn a_number_that_is_closed_already_is_vacated() {
+fn move_can_close_a_number_that_is_already_closed() {
     let kernel = SimKernel::new().without_open(&[0, 2]);
     let ran = run(kernel, &Plan { moves: &[Move::Close(0), Move::Close(1), Move::Close(2)], ..plain() });
     assert_eq!(ran.result.map(|executed| executed.fds()), Ok(vec![]));
@@ -461,7 +458,7 @@ fn a_number_that_is_closed_already_is_vacated() {
 #[case::closed_ring(&[Move::save(97)], (Errno::BADF, 97))]
 #[case::target_above_the_limit(&[Move::copy(9, 1_024)], (Errno::BADF, 9))]
 #[case::second_of_two(&[Move::ClearCloexec(9), Move::copy(96, 0)], (Errno::BADF, 96))]
-fn a_step_that_fails_names_its_descriptor(#[case] moves: &[Move], #[case] (errno, fd): (Errno, Fd)) {
+fn failed_move_names_its_descriptor(#[case] moves: &[Move], #[case] (errno, fd): (Errno, Fd)) {
     let ran = run(rich::kernel(), &Plan { moves, ..plain() });
     assert_eq!(ran.ending(), failure(Stage::DupFds, errno, fd));
 }
@@ -469,9 +466,9 @@ fn a_step_that_fails_names_its_descriptor(#[case] moves: &[Move], #[case] (errno
 /// An end that has the number of its target already is given under it, and one that is not there is nothing's number.
 #[rstest]
 #[case::another_number(&[9], Ok("dup2(9, 12)"))]
-#[case::the_target_s_own_number(&[12], Ok("set_cloexec(12, 0)"))]
+#[case::own_number_of_the_target(&[12], Ok("set_cloexec(12, 0)"))]
 #[case::missing(&[], Err((Errno::BADF, -1)))]
-fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Result<&str, (Errno, Fd)>) {
+fn spawn_fd_is_the_descriptor_of_this_spawn(#[case] ends: &[Fd], #[case] call: Result<&str, (Errno, Fd)>) {
     let moves = &[Move::Copy { from: Source::SpawnFd(0), to: 12 }];
     let ran = run(rich::kernel(), &Plan { moves, ends, keep: keep_list(&[12]), placed: &[12], ..plain() });
     match call {
@@ -480,7 +477,7 @@ fn an_end_is_the_descriptor_of_this_start(#[case] ends: &[Fd], #[case] call: Res
     }
 }
 
-/// A ring of descriptors that come from elsewhere: where the table was emptied, the lowest free number may be a target.
+/// A ring of descriptors with other sources: after the table was emptied, the lowest free number may be a target.
 ///
 /// Faults: D3
 #[test]
@@ -500,7 +497,7 @@ fn saved_copy_of_a_ring_uses_no_target_number() {
     assert_eq!([executed.files[&4], executed.files[&3]], files);
 }
 
-/// At the descriptor limit the kernel says that the number asked for is not allowed (fcntl(2), `EINVAL`): no number is free.
+/// At the descriptor limit, the kernel rejects the requested number (fcntl(2), `EINVAL`): no number is free.
 #[rstest]
 #[case::no_number_is_left(Errno::INVAL, Errno::MFILE)]
 #[case::any_other(Errno::PERM, Errno::PERM)]
@@ -512,7 +509,7 @@ fn saved_copy_fails_if_every_number_is_a_target(#[case] errno: Errno, #[case] to
 }
 
 #[rstest]
-fn an_interrupted_duplication_is_done_again(
+fn interrupted_dup_is_retried(
     #[values(Errno::INTR, Errno::BUSY)] errno: Errno,
     #[values(1, 2, 7)] times: usize,
 ) {
@@ -548,12 +545,12 @@ fn internal_signals_of_the_c_library_are_skipped() {
     assert_eq!(run(kernel, &plain()).ending(), Ok(c"/bin/prog"));
 }
 
-/// Where the launcher has cleared the handlers, a child asks for nothing, and resets what it was asked to.
+/// If the launcher has cleared the handlers, a child queries no signal, and resets the requested ones.
 ///
 /// Faults: S4
 #[rstest]
 #[case::cannot_be_set(libc::SIGKILL, Ok(c"/bin/prog"))]
-#[case::the_c_library_s(32, Ok(c"/bin/prog"))]
+#[case::signal_of_the_c_library(32, Ok(c"/bin/prog"))]
 #[case::can_be_set(libc::SIGTERM, failure(Stage::Signals, Errno::INVAL, libc::SIGTERM))]
 fn signal_that_cannot_be_reset_is_no_failure(#[case] signal: i32, #[case] ending: Result<&CStr, Report>) {
     let kernel = rich::kernel().refusing_some("set_disposition", 0..1, Errno::INVAL);
@@ -565,7 +562,7 @@ fn signal_that_cannot_be_reset_is_no_failure(#[case] signal: i32, #[case] ending
 #[rstest]
 #[case::inherited(Mask::Inherit, SignalSet::EMPTY.with(3))]
 #[case::set(Mask::Set(SignalSet::EMPTY.with(5)), SignalSet::EMPTY.with(5))]
-fn the_mask_is_the_starting_thread_s_or_the_one_that_was_set(#[case] mask: Mask, #[case] seen: SignalSet) {
+fn mask_is_the_spawning_threads_or_the_one_that_was_set(#[case] mask: Mask, #[case] seen: SignalSet) {
     let birth = ChildContext { mask: SignalSet::EMPTY.with(3), ..BIRTH };
     let ran = run_as(SimKernel::new(), &Plan { mask, ..plain() }, birth, |it| it);
     assert_eq!(ran.result.expect("nothing is refused").process.mask, seen);
@@ -577,7 +574,7 @@ fn the_mask_is_the_starting_thread_s_or_the_one_that_was_set(#[case] mask: Mask,
 #[case::without_an_errno(Err(HookError::NoErrno), failure(Stage::PreExec, Errno::INVAL, HOOK_WITHOUT_ERRNO))]
 #[case::with_a_panic(Err(HookError::Panicked), failure(Stage::PreExec, Errno::CANCELED, HOOK_PANICKED))]
 #[case::not_at_all(Ok(()), Ok(c"/bin/prog"))]
-fn a_closure_that_fails_ends_the_child(
+fn failed_closure_ends_the_child(
     #[case] answer: Result<(), HookError>,
     #[case] ending: Result<&'static CStr, Report>,
 ) {
@@ -594,13 +591,13 @@ fn closure_that_replaced_the_report_pipe_ends_the_child() {
 }
 
 #[test]
-fn the_channel_is_looked_at_only_after_foreign_code() {
+fn channel_is_checked_only_after_a_closure() {
     let ran = run_as(SimKernel::new(), &plain(), BIRTH, |it| it.replaced(Errno::BADF));
     assert_eq!(ran.ending(), Ok(c"/bin/prog"));
 }
 
 #[test]
-fn a_closure_runs_once() {
+fn closure_runs_once() {
     let count = AtomicUsize::new(0);
     let hook = || {
         count.fetch_add(1, Ordering::Relaxed);
@@ -643,7 +640,7 @@ fn each_stage_has_a_time_if_the_plan_is_timed(#[case] timed: bool) {
 #[rstest]
 #[case::channel_alone(&[], vec![0, 1, 2])]
 #[case::channel_in_the_middle(&[8, 300], vec![0, 1, 2, 8, 300])]
-fn the_channel_survives_closing_and_not_exec(#[case] keep: &[Fd], #[case] fds: Vec<Fd>) {
+fn channel_survives_the_close_but_not_exec(#[case] keep: &[Fd], #[case] fds: Vec<Fd>) {
     let plan = Plan { keep: keep_list(keep), ..plain() };
     let ran = run_as(rich::kernel(), &plan, BIRTH, |it| it.with_channel(CHANNEL));
     assert!(ran.backend.sys().open_fds().contains(&CHANNEL));
@@ -651,7 +648,7 @@ fn the_channel_survives_closing_and_not_exec(#[case] keep: &[Fd], #[case] fds: V
 }
 
 #[test]
-fn a_limit_below_what_is_kept_closes_nothing_kept() {
+fn limit_below_kept_fds_closes_none_of_them() {
     let lowered = [Limit { resource: Resource::NOFILE, soft: 4, hard: 4 }];
     let plan =
         Plan { limits: &lowered, keep: keep_list(&[8, 300]), close: Some(CloseStrategy::Loop), ..plain() };
@@ -667,7 +664,7 @@ fn descriptor_that_cannot_be_closed_ends_the_child() {
 }
 
 #[test]
-fn second_limit_that_is_refused_is_reported_by_its_place() {
+fn refused_second_limit_is_reported_by_its_index() {
     let good = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
     let bad = Limit { soft: 1, ..good };
     let ran = run(SimKernel::new(), &Plan { limits: &[good, bad], ..plain() });

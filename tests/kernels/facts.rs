@@ -1,4 +1,4 @@
-//! What the simulated systems say of matters that no backend relies on yet.
+//! Facts about the simulated systems that no backend relies on yet.
 
 mod seen;
 
@@ -20,7 +20,7 @@ fn each_fact_names_the_kernel_it_was_seen_on() {
 #[case::default(Sigsys::Default, Unknown::Killed)]
 #[case::ignored(Sigsys::Ignored, Unknown::Fails { pending: false })]
 #[case::blocked(Sigsys::Blocked, Unknown::Fails { pending: true })]
-fn an_unknown_system_call_raises_sigsys(#[case] sigsys: Sigsys, #[case] answer: Unknown) {
+fn unknown_system_call_raises_sigsys(#[case] sigsys: Sigsys, #[case] answer: Unknown) {
     for facts in [FREEBSD, OPENBSD] {
         assert_eq!(facts.unknown_call(9_999, sigsys), answer, "{}", facts.source);
     }
@@ -29,7 +29,7 @@ fn an_unknown_system_call_raises_sigsys(#[case] sigsys: Sigsys, #[case] answer: 
 }
 
 #[test]
-fn a_vfork_child_shares_memory_and_errno_but_on_openbsd() {
+fn vfork_child_shares_memory_and_errno_except_on_openbsd() {
     for facts in [FREEBSD, NETBSD] {
         let vfork = facts.vfork;
         assert!(vfork.memory && vfork.errno && !vfork.holds_fork_locks, "{}", facts.source);
@@ -40,13 +40,13 @@ fn a_vfork_child_shares_memory_and_errno_but_on_openbsd() {
 }
 
 #[test]
-fn a_blocked_fault_signal_ends_a_process_but_on_netbsd() {
+fn blocked_fault_signal_kills_except_on_netbsd() {
     let ends = [FREEBSD, OPENBSD, NETBSD].map(|facts| facts.blocked_fault_ends);
     assert_eq!(ends, [true, true, false]);
 }
 
 #[test]
-fn a_queue_of_events_refuses_children_that_have_ended() {
+fn kqueue_refuses_children_that_have_ended() {
     let ended = [FREEBSD, OPENBSD, NETBSD].map(|facts| facts.watch_of_ended);
     assert_eq!(ended, [Ok(()), Err(Errno::SRCH), Err(Errno::SRCH)]);
     let set_uid = [FREEBSD, OPENBSD, NETBSD].map(|facts| facts.watch_of_set_uid);

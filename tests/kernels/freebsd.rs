@@ -1,4 +1,4 @@
-//! What the FreeBSD and DragonFly backend decides: by which call, what to believe of `/dev/fd`, where the loop ends.
+//! The decisions of the FreeBSD and DragonFly backend: the closing call, the trust in `/dev/fd`, the end of the loop.
 
 use rstest::rstest;
 
@@ -8,16 +8,10 @@ use forkexec_core::{
 };
 use forkexec_freebsd::{DevFd, Freebsd};
 
+use crate::chain::{garbage, named};
 use crate::sim::freebsd::{WITH_CLOSE_RANGE, dragonfly_dirent, freebsd_dirent};
 use crate::sim::{Call, Listing, SimKernel};
-use crate::{keep_list, left_open, strings};
-
-const CHANNEL: Fd = 50;
-const HIGHEST: Fd = 19_999;
-const RUN: [Fd; 38] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
-    31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-];
+use crate::{CHANNEL, HIGHEST, RUN, close_over, crowd, keep_list, left_open, strings, with_channel};
 
 /// Releases by their `kern.osreldate`.
 const FREEBSD_7_4: i32 = 704_000;
@@ -27,25 +21,19 @@ const FREEBSD_13_0: i32 = 1_300_139;
 const FREEBSD_14_3: i32 = 1_403_000;
 
 /// `ECAPMODE` and `EINTEGRITY` of FreeBSD.
-const CAPMODE: Errno = Errno::from_raw(93);
-const INTEGRITY: Errno = Errno::from_raw(97);
+pub(crate) const CAPMODE: Errno = Errno::from_raw(93);
+pub(crate) const INTEGRITY: Errno = Errno::from_raw(97);
 
-/// More than fits into one batch of a listing, and a few far up.
-fn crowded(kernel: SimKernel) -> SimKernel {
-    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
-    kernel.with_open(&many).with_cloexec(&[CHANNEL, 600, 5_000]).with_open(&[HIGHEST])
+pub(crate) fn new() -> SimKernel {
+    crowd(SimKernel::freebsd(FREEBSD_14_3))
 }
 
-fn new() -> SimKernel {
-    crowded(SimKernel::freebsd(FREEBSD_14_3))
+pub(crate) fn old() -> SimKernel {
+    crowd(SimKernel::freebsd(FREEBSD_12_1))
 }
 
-fn old() -> SimKernel {
-    crowded(SimKernel::freebsd(FREEBSD_12_1))
-}
-
-fn dragonfly() -> SimKernel {
-    crowded(SimKernel::dragonfly())
+pub(crate) fn dragonfly() -> SimKernel {
+    crowd(SimKernel::dragonfly())
 }
 
 /// The bulk call of either kind is refused.
@@ -57,17 +45,13 @@ fn unlisted(kernel: SimKernel) -> SimKernel {
     unbulk(kernel, Errno::PERM).without_listings()
 }
 
-/// What devfs has at `/dev/fd` if nothing is mounted there (fd(4)).
+/// The `/dev/fd` of devfs if nothing is mounted there (fd(4)).
 fn unmounted(kernel: SimKernel) -> SimKernel {
     unbulk(kernel, Errno::NOSYS).with_listing(&Listing::plain(0..3))
 }
 
 fn listing(kernel: SimKernel, listing: &Listing) -> SimKernel {
     unbulk(kernel, Errno::PERM).with_listing(listing)
-}
-
-fn with_channel(keep: &[Fd], channel: Option<Fd>) -> KeepList<'_> {
-    channel.map_or(keep_list(keep), |channel| keep_list(keep).and(channel))
 }
 
 /// The calls that no kernel, list or refusal excuses: a range that is empty or holds a kept descriptor, a close of a kept one.
@@ -94,15 +78,15 @@ type World = fn() -> SimKernel;
 
 #[rstest]
 #[case::good(new, Closer::Bulk)]
-#[case::good_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
-#[case::good_13_0(|| crowded(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
+#[case::good_12_2(|| crowd(SimKernel::freebsd(WITH_CLOSE_RANGE)), Closer::Bulk)]
+#[case::good_13_0(|| crowd(SimKernel::freebsd(FREEBSD_13_0)), Closer::Bulk)]
 // Faults: Q-dragonfly
 #[case::good(dragonfly, Closer::Bulk)]
 // Faults: Q-freebsd-list
 #[case::old_12_1(old, Closer::Bulk)]
-#[case::snapshot_that_may_lack_it(|| crowded(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
+#[case::snapshot_that_may_lack_it(|| crowd(SimKernel::freebsd(SNAPSHOT_OF_13)), Closer::Bulk)]
 // Faults: Q-freebsd-list
-#[case::older_than_closefrom(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
+#[case::older_than_closefrom(|| crowd(SimKernel::freebsd(FREEBSD_7_4)), Closer::Enumerator(0))]
 #[case::release_not_known(|| new().refusing("release", Errno::PERM), Closer::Enumerator(0))]
 #[case::contained_enosys(|| unbulk(new(), Errno::NOSYS), Closer::Enumerator(0))]
 #[case::contained_eperm(|| unbulk(new(), Errno::PERM), Closer::Enumerator(0))]
@@ -137,7 +121,7 @@ type World = fn() -> SimKernel;
 #[case::no_limit(|| unlisted(new()).with_limit(u64::MAX), Closer::Loop)]
 #[case::limit_not_known_on_dragonfly(
     || unlisted(dragonfly()).refusing("descriptor_limit", Errno::INVAL), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
     #[values(&[], &[60], &[60, 61], &[3, 4], &RUN, &[HIGHEST])] keep: &[Fd],
@@ -146,8 +130,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     let keep = with_channel(keep, channel);
     let backend = Freebsd::new(world());
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds()), (Ok(by), left_open(&before, keep)));
+    assert_eq!(close_over(&backend, keep, CloseStrategy::Bulk), (Ok(by), left_open(&before, keep)));
     let log = backend.sys().log();
     assert_eq!((inexcusable(&log, keep), log.len() < MOST_CALLS), (vec![], true));
 }
@@ -157,7 +140,7 @@ fn the_table_afterwards_is_exactly_what_is_kept(
 #[case::first_kept(&[3], &["release()", "close_range(4, 4294967295)"])]
 #[case::adjacent(&[60, 61], &["release()", "close_range(3, 59)", "close_range(62, 4294967295)"])]
 #[case::highest_possible(&[Fd::MAX], &["release()", "close_range(3, 2147483646)"])]
-fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &[&str]) {
+fn new_kernel_closes_each_gap_with_one_call(#[case] keep: &[Fd], #[case] calls: &[&str]) {
     let backend = Freebsd::new(new());
     assert!(close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk).is_ok());
     assert_eq!(backend.sys().calls(), calls);
@@ -166,10 +149,10 @@ fn a_new_kernel_is_asked_for_each_gap_once(#[case] keep: &[Fd], #[case] calls: &
 #[rstest]
 #[case::nothing_kept(&[], &["closefrom(3)"])]
 #[case::first_kept(&[3], &["closefrom(4)"])]
-#[case::a_run(&RUN, &["closefrom(41)"])]
+#[case::run(&RUN, &["closefrom(41)"])]
 #[case::one_number_between(&[3, 5], &["close(4)", "closefrom(6)"])]
 #[case::two_gaps(&[4, 7], &["close(3)", "close(5)", "close(6)", "closefrom(8)"])]
-fn closefrom_is_asked_for_what_lies_above_the_last(
+fn closefrom_closes_above_the_last_kept_fd(
     #[case] keep: &[Fd],
     #[case] calls: &[&str],
     #[values(old, dragonfly)] world: World,
@@ -184,7 +167,7 @@ fn closefrom_is_asked_for_what_lies_above_the_last(
 #[rstest]
 #[case::highest_possible(&[Fd::MAX])]
 #[case::just_above_what_is_walked(&[LOOP_CEILING + 1])]
-fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
+fn gap_too_long_to_walk_is_closed_from_the_list(#[case] keep: &[Fd], #[values(old, dragonfly)] world: World) {
     let backend = Freebsd::new(world());
     let closed = close_except(&backend, 3, keep_list(keep), CloseStrategy::Bulk);
     let expected = Closed { by: Closer::Enumerator(0), bulk_refused: Some(Errno::OVERFLOW) };
@@ -193,45 +176,27 @@ fn a_gap_too_long_to_be_walked_goes_to_the_list(#[case] keep: &[Fd], #[values(ol
 }
 
 #[test]
-fn the_longest_gap_that_is_walked_ends_below_the_ceiling() {
+fn longest_walked_gap_ends_below_the_ceiling() {
     let keep = [LOOP_CEILING];
     let backend = Freebsd::new(dragonfly().with_open(&[LOOP_CEILING - 1, LOOP_CEILING, LOOP_CEILING + 1]));
-    let closed = close_except(&backend, 3, keep_list(&keep), CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds()), (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING]));
+    assert_eq!(
+        close_over(&backend, keep_list(&keep), CloseStrategy::Bulk),
+        (Ok(Closer::Bulk), vec![0, 1, 2, LOOP_CEILING])
+    );
 }
 
-#[rstest]
-fn a_bulk_call_refused_half_way_leaks_nothing(
-    #[values(Errno::NOSYS, Errno::PERM, Errno::NOMEM, Errno::INTR, CAPMODE)] errno: Errno,
-    #[values(0, 1, 2)] gaps_closed: usize,
-) {
-    let backend = Freebsd::new(new().refusing_some("close_range", gaps_closed..9, errno));
-    let closed = close_except(&backend, 3, keep_list(&[60, 70]), CloseStrategy::Bulk);
-    assert_eq!(closed, Ok(Closed { by: Closer::Enumerator(0), bulk_refused: Some(errno) }));
-    assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
-}
-
-/// Two honest records and what follows.
-fn garbage(dirent: fn(&[u8]) -> Vec<u8>, rest: &[u8]) -> Listing {
-    Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
-}
-
-/// A FreeBSD record whose length field says something else.
+/// A FreeBSD record with a false length field.
 fn freebsd_length(length: u16) -> Listing {
     let mut record = freebsd_dirent(b"44");
     record[16..18].copy_from_slice(&length.to_ne_bytes());
     garbage(freebsd_dirent, &record)
 }
 
-/// A DragonFly record whose name is said to have another length.
+/// A DragonFly record with a false length of its name.
 fn dragonfly_length(length: u16) -> Listing {
     let mut record = dragonfly_dirent(b"44");
     record[8..10].copy_from_slice(&length.to_ne_bytes());
     garbage(dragonfly_dirent, &record)
-}
-
-fn named(names: &[&str]) -> Listing {
-    Listing::Static { names: names.iter().map(ToString::to_string).collect(), on_procfs: true }
 }
 
 #[rstest]
@@ -254,52 +219,18 @@ fn named(names: &[&str]) -> Listing {
 #[case::dragonfly_longest_name(dragonfly, dragonfly_length(u16::MAX), Unlisted::Refused(Errno::IO))]
 #[case::dragonfly_record_cut_off(
     dragonfly, garbage(dragonfly_dirent, &dragonfly_dirent(b"44")[..9]), Unlisted::Refused(Errno::IO))]
-fn a_list_that_cannot_be_true_is_not_believed(
-    #[case] world: World,
-    #[case] list: Listing,
-    #[case] why: Unlisted,
-) {
+fn impossible_fd_list_is_not_believed(#[case] world: World, #[case] list: Listing, #[case] why: Unlisted) {
     let kernel = world().with_listing(&list);
     let before = kernel.open_fds();
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
     assert_eq!((listed, kernel.open_fds()), (Err(why), before));
     let backend = Freebsd::new(listing(world(), &list));
-    let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).map(|closed| closed.by);
-    assert_eq!((closed, backend.sys().open_fds().contains(&61)), (Ok(Closer::Loop), false));
+    let (closed, left) = close_over(&backend, keep_list(&[60]), CloseStrategy::Bulk);
+    assert_eq!((closed, left.contains(&61)), (Ok(Closer::Loop), false));
 }
 
-#[rstest]
-#[case::not_there(|| new().without_listings(), Unlisted::Refused(Errno::NOENT))]
-#[case::capability_mode(|| new().refusing("open_directory", CAPMODE), Unlisted::Refused(CAPMODE))]
-#[case::no_free_number(|| new().refusing("open_directory", Errno::MFILE), Unlisted::Refused(Errno::MFILE))]
-#[case::kind_unknown(|| new().refusing("file_system", Errno::IO), Unlisted::Untrusted)]
-#[case::first_batch(|| new().refusing("getdirentries", Errno::PERM), Unlisted::Refused(Errno::PERM))]
-#[case::second_batch(|| new().refusing_some("getdirentries", 1..2, INTEGRITY), Unlisted::Refused(INTEGRITY))]
-#[case::the_end(|| new().refusing_some("getdirentries", 5..6, Errno::IO), Unlisted::Refused(Errno::IO))]
-fn an_enumeration_that_fails_says_so_and_leaves_nothing_open(#[case] world: World, #[case] why: Unlisted) {
-    let kernel = world();
-    let before = kernel.open_fds();
-    let listed = DevFd.visit(&kernel, 3, &mut |_| {});
-    assert_eq!((listed, kernel.open_fds()), (Err(why), before));
-}
-
-#[rstest]
-#[case::all_open(&[])]
-#[case::below_the_first_visited(&[1])]
-fn enumerator_visits_open_fds_and_never_its_directory(
-    #[case] closed: &[Fd],
-    #[values(new, old, dragonfly)] world: World,
-) {
-    let kernel = world().without_open(closed);
-    let before = kernel.open_fds();
-    let mut seen = Vec::new();
-    assert_eq!(DevFd.visit(&kernel, 3, &mut |fd| seen.push(fd)), Ok(()));
-    let open: Vec<Fd> = before.iter().copied().filter(|&fd| fd >= 3).collect();
-    assert_eq!((kernel.open_fds(), seen), (before, open));
-}
-
-/// open(2), fstatfs(2), getdirentries(2), closefrom(2), sysctl(3), getrlimit(2): what their pages list, and the refusals of
-/// jails and capability mode.
+/// open(2), fstatfs(2), getdirentries(2), closefrom(2), sysctl(3), getrlimit(2): the errnos of their pages, and the
+/// refusals of jails and capability mode.
 #[rstest]
 #[case::close_range("close_range", &[Errno::INVAL, Errno::NOSYS, Errno::PERM, CAPMODE])]
 #[case::closefrom("closefrom", &[Errno::INVAL, Errno::INTR, Errno::NOSYS, Errno::PERM])]
@@ -323,8 +254,8 @@ fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
     for &errno in errnos {
         let backend = Freebsd::new(world().refusing_some(name, from..usize::MAX, errno));
         let before = backend.sys().open_fds();
-        let closed = close_except(&backend, 3, keep, CloseStrategy::Bulk);
-        let is_exact = backend.sys().open_fds() == left_open(&before, keep);
+        let (closed, left) = close_over(&backend, keep, CloseStrategy::Bulk);
+        let is_exact = left == left_open(&before, keep);
         assert!(is_exact || closed == Err(Errno::OVERFLOW), "{errno} leaks in silence");
         assert_eq!(inexcusable(&backend.sys().log(), keep), [""; 0]);
     }
@@ -334,9 +265,9 @@ fn each_errno_of_each_call_leaks_nothing_or_is_an_error(
 #[case::only_the_standard_streams(&[], Ok(3))]
 #[case::far_up(&[HIGHEST], Ok(HIGHEST + 1))]
 #[case::above_a_lowered_limit(&[900_000], Ok(900_001))]
-#[case::the_last_that_is_asked_for(&[LOOP_CEILING - 1], Ok(LOOP_CEILING))]
+#[case::last_below_the_ceiling(&[LOOP_CEILING - 1], Ok(LOOP_CEILING))]
 #[case::one_too_far(&[LOOP_CEILING], Err(Errno::OVERFLOW))]
-fn the_loop_ends_above_the_highest_that_is_open(
+fn loop_ends_above_the_highest_open_fd(
     #[case] open: &[Fd],
     #[case] bound: Result<Fd, Errno>,
     #[values(64, u64::MAX)] limit: u64,
@@ -349,7 +280,7 @@ fn the_loop_ends_above_the_highest_that_is_open(
 #[case::usual(20_000, Ok(65_536))]
 #[case::above_the_floor(70_000, Ok(70_000))]
 #[case::huge(1 << 30, Err(Errno::OVERFLOW))]
-fn the_loop_ends_where_the_limit_does_if_nothing_counts(
+fn loop_ends_at_the_limit_without_a_count(
     #[case] limit: u64,
     #[case] bound: Result<Fd, Errno>,
     #[values(SimKernel::dragonfly, || SimKernel::freebsd(FREEBSD_14_3).refusing("open_count", Errno::NOENT))]
@@ -359,20 +290,13 @@ fn the_loop_ends_where_the_limit_does_if_nothing_counts(
 }
 
 #[test]
-fn close_without_a_bound_on_time_is_an_error() {
-    let backend = Freebsd::new(unlisted(dragonfly()).with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
-    assert_eq!(backend.sys().calls_of("close"), [""; 0]);
-}
-
-#[test]
 fn descriptor_query_that_fails_is_an_error_and_not_the_end() {
     let backend = Freebsd::new(unlisted(new()).refusing_some("is_cloexec", 5..6, Errno::PERM));
     assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
 }
 
 #[test]
-fn the_parent_asks_for_the_release_once_before_a_launch() {
+fn parent_reads_the_release_once_before_a_launch() {
     let backend = Freebsd::new(new());
     for _ in 0..3 {
         backend.before_launch();
@@ -385,14 +309,14 @@ fn the_parent_asks_for_the_release_once_before_a_launch() {
 }
 
 #[test]
-fn a_release_that_was_refused_is_asked_for_again() {
+fn refused_release_is_read_again() {
     let backend = Freebsd::new(new().refusing_some("release", 0..1, Errno::NOMEM));
-    let by = || close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).map(|closed| closed.by);
+    let by = || close_over(&backend, KeepList::EMPTY, CloseStrategy::Bulk).0;
     assert_eq!([by(), by()], [Ok(Closer::Enumerator(0)), Ok(Closer::Bulk)]);
 }
 
 #[test]
-fn dragonfly_is_asked_for_no_release() {
+fn dragonfly_reads_no_release() {
     let backend = Freebsd::new(dragonfly());
     backend.before_launch();
     let closed = close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk).expect("nothing is refused");
@@ -400,31 +324,15 @@ fn dragonfly_is_asked_for_no_release() {
     assert_eq!(backend.sys().calls(), ["closefrom(3)"]);
 }
 
-#[rstest]
-#[case::not_there(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
-#[case::jail(Some(Errno::PERM), CloseStrategy::Enumerate)]
-#[case::policy(Some(Errno::ACCES), CloseStrategy::Enumerate)]
-#[case::unknown(Some(Errno::INVAL), CloseStrategy::Enumerate)]
-#[case::capability_mode(Some(CAPMODE), CloseStrategy::Enumerate)]
-#[case::gap_too_long_for_this_list(Some(Errno::OVERFLOW), CloseStrategy::Bulk)]
-#[case::no_memory_this_time(Some(Errno::NOMEM), CloseStrategy::Bulk)]
-#[case::interrupted(Some(Errno::INTR), CloseStrategy::Bulk)]
-#[case::not_refused(None, CloseStrategy::Bulk)]
-fn only_a_refusal_for_good_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
-    let backend = Freebsd::new(SimKernel::freebsd(FREEBSD_14_3));
-    backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
-    assert_eq!(backend.first_link(), next);
-}
-
-/// The parent asks once, and never by a call that may be unknown: procctl(2) is there since FreeBSD 10.0.
+/// The parent asks once, and only by a call that exists: procctl(2) is there since FreeBSD 10.0.
 ///
 /// Faults: Q-freebsd-release
 #[rstest]
 #[case::freebsd_12_1(old, false, 1)]
 #[case::freebsd_14_3(new, true, 1)]
-#[case::not_told(|| new().refusing("no_new_privs", CAPMODE), true, 1)]
+#[case::unknown(|| new().refusing("no_new_privs", CAPMODE), true, 1)]
 #[case::dragonfly(dragonfly, false, 0)]
-fn an_operation_that_the_release_lacks_is_known_before(
+fn operation_that_the_release_lacks_is_known_before(
     #[case] world: World,
     #[case] has: bool,
     #[case] asked: usize,
@@ -437,12 +345,12 @@ fn an_operation_that_the_release_lacks_is_known_before(
 
 /// Faults: E22
 #[rstest]
-#[case::freebsd_7_4(|| crowded(SimKernel::freebsd(FREEBSD_7_4)), None)]
+#[case::freebsd_7_4(|| crowd(SimKernel::freebsd(FREEBSD_7_4)), None)]
 #[case::freebsd_12_1(old, Some("closefrom"))]
-#[case::freebsd_12_2(|| crowded(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
+#[case::freebsd_12_2(|| crowd(SimKernel::freebsd(WITH_CLOSE_RANGE)), Some("close_range"))]
 #[case::freebsd_14_3(new, Some("close_range"))]
 #[case::dragonfly(dragonfly, Some("closefrom"))]
-fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Option<&str>) {
+fn closer_is_named_after_its_call(#[case] world: World, #[case] name: Option<&str>) {
     let backend = Freebsd::new(world());
     let closed = close_except(&backend, 3, keep_list(&[60]), CloseStrategy::Bulk).expect("one link closes");
     assert_eq!((closed.by == Closer::Bulk, backend.bulk_closer()), (name.is_some(), name));
@@ -455,7 +363,7 @@ fn the_closer_s_name_is_that_of_the_call(#[case] world: World, #[case] name: Opt
 #[case::done(None, Ok(()))]
 #[case::before_14(Some(Errno::INVAL), Err(Errno::NOSYS))]
 #[case::traced(Some(Errno::PERM), Err(Errno::PERM))]
-fn a_kernel_without_no_new_privs_says_that_it_has_no_such_thing(
+fn kernel_without_no_new_privs_fails_with_enosys(
     #[case] refusal: Option<Errno>,
     #[case] answer: Result<(), Errno>,
 ) {
@@ -467,7 +375,7 @@ fn a_kernel_without_no_new_privs_says_that_it_has_no_such_thing(
 #[case::done(None, libc::SIGTERM, Ok(()))]
 #[case::no_signal(None, 0x1000, Err(Errno::INVAL))]
 #[case::refused(Some(Errno::PERM), libc::SIGTERM, Err(Errno::PERM))]
-fn the_signal_at_the_parent_s_death_is_asked_for(
+fn death_signal_is_requested(
     #[case] refusal: Option<Errno>,
     #[case] signal: i32,
     #[case] answer: Result<(), Errno>,
@@ -483,7 +391,7 @@ fn the_signal_at_the_parent_s_death_is_asked_for(
 #[rstest]
 #[case::freebsd(new, "FreeBSD", Some("close_range"), true)]
 #[case::dragonfly(dragonfly, "DragonFly", Some("closefrom"), false)]
-fn each_system_claims_what_it_has(
+fn capabilities_match_each_system(
     #[case] world: World,
     #[case] system: &str,
     #[case] bulk: Option<&str>,

@@ -40,7 +40,8 @@ fn after(kernel: SimKernel, steps: &[Step]) -> (u32, Vec<u32>) {
     seen
 }
 
-/// The simulated kernels answer as FreeBSD 12.1, OpenBSD 7.3 and NetBSD 7.0 did, as root, and as the sources of macOS say.
+/// The simulated kernels return what FreeBSD 12.1, OpenBSD 7.3 and NetBSD 7.0 did, as root, and what the sources of
+/// macOS have.
 ///
 /// Faults: Q-bsd-groups
 #[rstest]
@@ -50,7 +51,7 @@ fn after(kernel: SimKernel, steps: &[Step]) -> (u32, Vec<u32>) {
 #[case::with_the_gid_first(&[Groups(&[50, 100]), Gid(50)], (50, vec![50, 100]), (50, vec![50, 100]))]
 #[case::gid_then_list(&[Gid(50), Groups(&[100])], (100, vec![100]), (50, vec![100]))]
 #[case::none_then_gid(&[Groups(&[]), Gid(50)], (50, vec![50]), (50, vec![]))]
-fn a_simulated_kernel_keeps_groups_as_the_real_one(
+fn simulated_kernel_keeps_groups_like_the_real_one(
     #[case] steps: &[Step],
     #[case] first: (u32, Vec<u32>),
     #[case] separate: (u32, Vec<u32>),
@@ -68,14 +69,11 @@ fn a_simulated_kernel_keeps_groups_as_the_real_one(
 #[case::freebsd(SimKernel::freebsd(FREEBSD_12_1), (100, vec![100]))]
 #[case::macos(SimKernel::apple(), (0, vec![0]))]
 #[case::separate(SimKernel::new(), (100, vec![]))]
-fn an_empty_list_means_something_else_on_each_system(
-    #[case] kernel: SimKernel,
-    #[case] seen: (u32, Vec<u32>),
-) {
+fn empty_group_list_differs_by_system(#[case] kernel: SimKernel, #[case] seen: (u32, Vec<u32>)) {
     assert_eq!(after(kernel, &[Effective(100), Groups(&[])]), seen);
 }
 
-/// What a command asks for.
+/// The settings of a command.
 struct Asked {
     groups: &'static [u32],
     gid: Option<u32>,
@@ -102,7 +100,7 @@ fn parent(kernel: SimKernel) -> SimKernel {
 
 /// Faults: Q-bsd-groups
 #[rstest]
-fn a_program_has_the_groups_that_were_asked_for(
+fn program_has_the_requested_groups(
     #[values(&[], &[100], &[100, 101], &[50, 100], &[100, 50], &[7, 100], &[0])] groups: &'static [u32],
     #[values(None, Some(50))] gid: Option<u32>,
 ) {
@@ -133,6 +131,6 @@ fn a_program_has_the_groups_that_were_asked_for(
 #[case::openbsd(forkexec_openbsd::CAPABILITIES)]
 #[case::posix(forkexec_posix::CAPABILITIES)]
 #[case::solaris(forkexec_solaris::CAPABILITIES)]
-fn a_system_with_a_separate_group_id_gets_the_list_as_it_is(#[case] has: forkexec_core::Capabilities) {
+fn system_with_a_separate_gid_gets_the_list_unchanged(#[case] has: forkexec_core::Capabilities) {
     assert!(has.group_list.arrange(&[100, 50, 100], 50).eq([100, 50, 100]));
 }

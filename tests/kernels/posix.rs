@@ -1,23 +1,15 @@
-//! What the portable floor decides: there is no bulk call, and `/dev/fd` is often a static directory.
+//! The decisions of the portable floor: there is no bulk call, and `/dev/fd` is often a static directory.
 
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, Operation, Unlisted,
-    close_except,
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Operation, Unlisted, close_except,
 };
 use forkexec_posix::{DevFd, Posix};
 
 use crate::sim::directory::record;
 use crate::sim::{Listing, SimKernel};
-use crate::{keep_list, left_open};
-
-fn crowded() -> SimKernel {
-    let many: Vec<Fd> = (3..=45).chain(55..500).collect();
-    SimKernel::new().with_open(&many).with_cloexec(&[600, 5_000]).with_open(&[19_999])
-}
-
-type World = fn(SimKernel) -> SimKernel;
+use crate::{HIGHEST, World, crowded, keep_list, left_open};
 
 #[rstest]
 #[case::live(|it: SimKernel| it, Closer::Enumerator(0))]
@@ -30,12 +22,12 @@ type World = fn(SimKernel) -> SimKernel;
 #[case::garbage(|it: SimKernel| it.with_listing(&Listing::Raw(vec![vec![0; 40]])), Closer::Loop)]
 #[case::empty(|it: SimKernel| it.with_listing(&Listing::Raw(vec![])), Closer::Loop)]
 #[case::no_limit(|it: SimKernel| it.without_listings().with_limit(u64::MAX), Closer::Loop)]
-#[case::no_limit_but_the_system_s(
+#[case::no_limit_but_the_system_limit(
     |it: SimKernel| it.without_listings().with_limit(u64::MAX).with_open_max(30_000), Closer::Loop)]
-fn the_table_afterwards_is_exactly_what_is_kept(
+fn close_leaves_exactly_the_kept_fds(
     #[case] world: World,
     #[case] by: Closer,
-    #[values(&[], &[60], &[60, 61], &[3, 4], &[19_999])] keep: &[Fd],
+    #[values(&[], &[60], &[60, 61], &[3, 4], &[HIGHEST])] keep: &[Fd],
 ) {
     let backend = Posix::new(world(crowded()));
     let before = backend.sys().open_fds();
@@ -44,19 +36,12 @@ fn the_table_afterwards_is_exactly_what_is_kept(
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(keep)));
 }
 
-#[test]
-fn close_without_a_bound_on_time_is_an_error() {
-    let backend = Posix::new(crowded().without_listings().with_limit(1 << 30));
-    assert_eq!(close_except(&backend, 3, KeepList::EMPTY, CloseStrategy::Bulk), Err(Errno::OVERFLOW));
-    assert_eq!(backend.sys().calls_of("close"), [""; 0]);
-}
-
 #[rstest]
 #[case::static_list(Listing::plain(0..3), Err(Unlisted::Untrusted))]
 #[case::no_entry(Listing::Raw(vec![]), Err(Unlisted::Untrusted))]
 #[case::cut_off(Listing::Raw(vec![record(b"46")[..20].to_vec()]), Err(Unlisted::Refused(Errno::IO)))]
 #[case::live(Listing::Live, Ok(()))]
-fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
+fn list_is_believed_if_it_has_its_own_descriptor(
     #[case] listing: Listing,
     #[case] answer: Result<(), Unlisted>,
 ) {
@@ -64,20 +49,6 @@ fn a_list_is_believed_if_it_has_the_descriptor_it_is_read_from(
     let before = kernel.open_fds();
     let listed = DevFd.visit(&kernel, 3, &mut |_| {});
     assert_eq!((listed, kernel.open_fds()), (answer, before));
-}
-
-/// Faults: Q-floor
-#[test]
-fn posix_backend_makes_no_linux_call() {
-    let backend = Posix::new(crowded());
-    let gap = Gap::new(3, Fd::MAX).expect("it is not empty");
-    let answers = [
-        backend.close_gap(gap),
-        backend.own_table(2).map(drop),
-        backend.die_with_parent(libc::SIGTERM),
-        backend.no_new_privs(),
-    ];
-    assert_eq!((answers, backend.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
 }
 
 /// Faults: Q-floor

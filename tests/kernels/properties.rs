@@ -1,28 +1,54 @@
-//! Random tables, keep lists, refusals and mappings, against a model of one line: what is kept is what stays.
+//! Random tables, keep lists, refusals and mappings, against a model of one line: the kept descriptors stay.
 
 use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 
-use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Exec, Fd, KeepList, Move, Plan, child_exec, close_except,
-};
+use forkexec_core::{Backend, CloseStrategy, Errno, Exec, Fd, KeepList, Move, Plan, child_exec};
 use forkexec_linux::Linux;
+use forkexec_netbsd::Netbsd;
+use forkexec_openbsd::Openbsd;
 use forkexec_posix::Posix;
+use forkexec_solaris::Solaris;
 
-use crate::left_open;
+use crate::netbsd::OF_FCNTL;
 use crate::sim::rich::{self, BIRTH};
 use crate::sim::{Call, Listing, Recorder, SimKernel};
+use crate::{close_over, keep_list, left_open, misstep, openbsd, solaris, with_channel};
 
-/// Where descriptors lie: near each other, and far apart.
-fn fd() -> impl Strategy<Value = Fd> {
-    prop_oneof![8 => 3..60, 2 => 60..1_000, 1 => 1_000..65_000]
+/// The errnos of each call, by its name.
+type Errnos = &'static [(&'static str, &'static [Errno])];
+
+const ANY: &[Errno] = &[Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::IO, Errno::MFILE];
+const LISTED: Errnos = &[
+    ("close_range", ANY),
+    ("open_directory", ANY),
+    ("is_on_procfs", ANY),
+    ("getdents64", ANY),
+    ("read_directory", ANY),
+    ("descriptor_limit", ANY),
+];
+const NETBSD: Errnos = &[("closem", &OF_FCNTL), ("max_fd", &OF_FCNTL), ("descriptor_limit", &OF_FCNTL)];
+const OPENBSD: Errnos = &[
+    ("closefrom", &openbsd::ERRNOS),
+    ("open_count", &openbsd::ERRNOS),
+    ("is_cloexec", &openbsd::ERRNOS),
+    ("descriptor_limit", &openbsd::ERRNOS),
+];
+
+/// Numbers of descriptors: near each other, and far apart, all below `end`.
+fn fd(end: Fd) -> impl Strategy<Value = Fd> {
+    prop_oneof![8 => 3..60, 2 => 60..1_000, 1 => 1_000..end]
 }
 
-fn fds(most: usize) -> impl Strategy<Value = Vec<Fd>> {
-    btree_set(fd(), 0..most).prop_map(|fds| fds.into_iter().collect())
+fn fds(end: Fd, most: usize) -> impl Strategy<Value = Vec<Fd>> {
+    btree_set(fd(end), 0..most).prop_map(|fds| fds.into_iter().collect())
+}
+
+fn channel() -> impl Strategy<Value = Option<Fd>> {
+    proptest::option::of(fd(5_000))
 }
 
 /// Lists that are true, false, or rubbish. A false one names the numbers from 0 up, fewer than `most`.
@@ -37,44 +63,39 @@ fn listing(most: Fd) -> impl Strategy<Value = Listing> {
 }
 
 /// A call that is refused from its n-th time on, for so many times.
-fn refusal() -> impl Strategy<Value = (&'static str, usize, usize, Errno)> {
-    let name = select(vec![
-        "close_range",
-        "open_directory",
-        "is_on_procfs",
-        "getdents64",
-        "read_directory",
-        "descriptor_limit",
-    ]);
-    let errno = select(vec![Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::IO, Errno::MFILE]);
-    (name, 0..4_usize, 1..9_usize, errno)
+fn refusal(errnos: Errnos) -> impl Strategy<Value = (&'static str, usize, usize, Errno)> {
+    (select(errnos), any::<Index>(), 0..4_usize, 1..99_usize)
+        .prop_map(|((name, errnos), which, from, times)| (name, from, times, *which.get(errnos)))
 }
 
-/// A kernel, and what is open in it.
-fn world(false_names: Fd) -> impl Strategy<Value = (SimKernel, Vec<Fd>)> {
-    (fds(300), fds(20), listing(false_names), vec(refusal(), 0..4)).prop_map(
+/// A kernel whose descriptors are below `end`, and that may refuse each of these calls.
+fn kernel(
+    end: Fd,
+    listing: impl Strategy<Value = Listing>,
+    errnos: Errnos,
+) -> impl Strategy<Value = SimKernel> {
+    (fds(end, 300), fds(end, 20), listing, vec(refusal(errnos), 0..4)).prop_map(
         |(open, cloexec, listing, refusals)| {
             let kernel = SimKernel::new().with_open(&open).with_cloexec(&cloexec).with_listing(&listing);
-            let kernel = refusals.into_iter().fold(kernel, |it, (name, from, times, errno)| {
+            refusals.into_iter().fold(kernel, |it, (name, from, times, errno)| {
                 it.refusing_some(name, from..from + times, errno)
-            });
-            let before = kernel.open_fds();
-            (kernel, before)
+            })
         },
     )
 }
 
-/// Closes all but `keep`, and says what did it and what is left.
-fn close_over<B: Backend<Sys = SimKernel>>(
-    backend: &B,
-    keep: KeepList<'_>,
-    link: CloseStrategy,
-) -> (Result<Closer, Errno>, Vec<Fd>) {
-    let closed = close_except(backend, 3, keep, link.max(backend.first_link()));
-    (closed.map(|closed| closed.by), backend.sys().open_fds())
+/// Closes all but `keep`, and checks that nothing else is left.
+fn leaves_only_kept<B>(backend: &B, keep: KeepList<'_>, link: CloseStrategy) -> Result<(), TestCaseError>
+where
+    B: Backend<Sys = SimKernel>,
+{
+    let before = backend.sys().open_fds();
+    let (closed, after) = close_over(backend, keep, link.max(backend.first_link()));
+    prop_assert_eq!((closed.is_ok(), after), (true, left_open(&before, keep)));
+    Ok(())
 }
 
-/// Everything by way of numbers above all others; what lies there is closed in the end.
+/// Moves everything through numbers above all others, which are closed in the end.
 fn parallel(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     let parked = (900..).zip(mappings.values()).map(|(to, &from)| Move::copy(from, to));
     let placed = (900..).zip(mappings.keys()).map(|(from, &to)| Move::copy(from, to));
@@ -114,17 +135,46 @@ proptest! {
 
     #[test]
     fn linux_child_has_only_kept_fds_whatever_is_refused(
-        (kernel, before) in world(70), keep in fds(30), channel in proptest::option::of(fd()), link in link()
+        kernel in kernel(65_000, listing(70), LISTED), keep in fds(65_000, 30), channel in channel(), link in link()
     ) {
-        let keep = KeepList::new(&keep).expect("a set is sorted");
-        let keep = channel.map_or(keep, |channel| keep.and(channel));
         let backend = Linux::new(kernel);
-        let (closed, after) = close_over(&backend, keep, link);
-        prop_assert_eq!(after, left_open(&before, keep));
-        prop_assert!(closed.is_ok());
+        leaves_only_kept(&backend, with_channel(&keep, channel), link)?;
         let log = backend.sys().log();
         let is_empty = |call: &Call| call.name == "close_range" && call.numbers[0] > call.numbers[1];
         prop_assert!(!log.iter().any(is_empty));
+    }
+
+    #[test]
+    fn netbsd_child_has_only_kept_fds_whatever_is_refused(
+        kernel in kernel(5_000, Just(Listing::Live), NETBSD), keep in fds(5_000, 30), channel in channel(), link in link()
+    ) {
+        let (backend, keep) = (Netbsd::new(kernel), with_channel(&keep, channel));
+        leaves_only_kept(&backend, keep, link)?;
+        prop_assert_eq!(misstep(backend.sys(), keep, &["max_fd", "descriptor_limit"]), None);
+    }
+
+    #[test]
+    fn openbsd_child_has_only_kept_fds_whatever_is_refused(
+        kernel in kernel(5_000, Just(Listing::Live), OPENBSD), keep in fds(5_000, 30), channel in channel(), link in link()
+    ) {
+        let (backend, keep) = (Openbsd::new(kernel), with_channel(&keep, channel));
+        leaves_only_kept(&backend, keep, link)?;
+        prop_assert_eq!(misstep(backend.sys(), keep, &["open_count", "is_cloexec", "descriptor_limit"]), None);
+    }
+
+    /// A false list that names the descriptor it is read from looks like a true one here.
+    #[test]
+    fn posix_child_has_only_kept_fds_whatever_is_refused(
+        kernel in kernel(65_000, listing(4), LISTED), keep in fds(65_000, 30), link in link()
+    ) {
+        leaves_only_kept(&Posix::new(kernel), keep_list(&keep), link)?;
+    }
+
+    #[test]
+    fn solaris_child_has_only_kept_fds_whatever_is_refused(
+        kernel in kernel(5_000, listing(70), &solaris::ERRNOS), keep in fds(5_000, 30), channel in channel(), link in link()
+    ) {
+        leaves_only_kept(&Solaris::new(kernel), with_channel(&keep, channel), link)?;
     }
 
     #[test]
@@ -142,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn a_ring_of_any_length_is_turned_by_one(
+    fn ring_of_any_length_is_rotated_by_one(
         numbers in btree_set(3_i32..40, 0..12).prop_map(Vec::from_iter).prop_shuffle(), link in link()
     ) {
         let kernel = SimKernel::new().with_cloexec(&numbers).with_open(&[41, 70]);
@@ -154,14 +204,5 @@ proptest! {
         let mut targets = numbers.clone();
         targets.sort_unstable();
         prop_assert_eq!(files_after(kernel, &ring(&numbers), &targets, link), expected);
-    }
-    /// A false list that names the descriptor it is read from cannot be told from a true one here.
-    #[test]
-    fn posix_child_has_only_kept_fds_whatever_is_refused(
-        (kernel, before) in world(4), keep in fds(30), link in link()
-    ) {
-        let keep = KeepList::new(&keep).expect("a set is sorted");
-        let (closed, after) = close_over(&Posix::new(kernel), keep, link);
-        prop_assert_eq!((closed.is_ok(), after), (true, left_open(&before, keep)));
     }
 }

@@ -1,6 +1,6 @@
 //! The model against the kernel underneath: random programs of calls, with the same answers and the same table.
 //!
-//! What differs is a fault of the model.
+//! Each difference is a fault of the model.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ use crate::sim::SimKernel;
 /// Below these numbers the test and its harness have descriptors of their own.
 const FIRST: Fd = 30;
 const LIMIT: Fd = 90;
-/// Where files are open when a program begins; every other one is close-on-exec.
+/// The numbers of the open files when a program begins. Every other one is close-on-exec.
 const PLACES: [Fd; 8] = [30, 31, 32, 40, 55, 60, 88, 89];
 const PROGRAMS: u32 = 400;
 
@@ -35,7 +35,7 @@ enum Op {
     List(Fd),
 }
 
-/// What a call answered; a file is known by the place where it was first.
+/// The result of a call. A file is identified by its first number.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Done(Result<(), Errno>),
@@ -121,7 +121,7 @@ fn real(sources: &[File]) -> (Kernel, Files) {
 }
 
 #[test]
-fn the_simulated_kernel_answers_as_the_real_one() {
+fn simulated_kernel_answers_like_the_real_one() {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         world::set_limit(libc::RLIMIT_NOFILE, LIMIT.cast_unsigned().into(), hard).expect("it is lowered");

@@ -1,7 +1,7 @@
 //! Whole plans over five backends: each call of a child failing with each errno, alone and in pairs.
 //!
-//! Either the child ends with the stage, the errno and the operand of that call, or there is another way, and the program has
-//! exactly what it was handed and exactly the ids that were asked for. The real kernel's sweep is in the suite `faults`.
+//! Either the child ends with the stage, the errno and the operand of that call, or an alternative works and the
+//! program has exactly the planned descriptors and ids. The sweep of the real kernel is in the suite `faults`.
 
 use rstest::rstest;
 
@@ -50,7 +50,7 @@ const SCENARIOS: [Scenario; 5] = [
     Scenario { name: "shared table", kernel: rich::kernel, plan: plan_without_a_closure, shares_table: true },
 ];
 
-/// No bulk call is to be had, whatever its name.
+/// Refuses every bulk call.
 fn contained() -> SimKernel {
     let bulk = ["close_range", "close_from", "closefrom", "closem"];
     bulk.into_iter().fold(rich::kernel(), |kernel, call| kernel.refusing(call, Errno::PERM))
@@ -90,7 +90,7 @@ impl Scenario {
     }
 }
 
-/// What a child must end with if this call fails, if it is not free to go another way.
+/// Returns the report with which a child must end if this call fails, unless it has an alternative.
 fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
     let stage = call.stage.expect("every call belongs to a stage");
     let goes_on = match (stage, call.name) {
@@ -109,7 +109,7 @@ fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
     (!goes_on).then(|| Report { stage, errno, operand: operand(stage, call) })
 }
 
-/// What a call is about: a descriptor, a signal, or an index.
+/// The subject of a call: a descriptor, a signal, or an index.
 fn operand(stage: Stage, call: &Call) -> i32 {
     let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
     match (stage, &*call.to_string()) {
@@ -122,7 +122,7 @@ fn operand(stage: Stage, call: &Call) -> i32 {
     }
 }
 
-/// What a call near the end comes to: the next link, the next candidate, or an error that names it.
+/// Checks the result of a failing call near the end: the next strategy, the next candidate, or an error that names it.
 fn is_told(call: &Call, errno: Errno, report: &Report) -> bool {
     let of_exec = matches!(call.stage, Some(Stage::Close | Stage::Exec));
     of_exec && matches!(report.stage, Stage::Close | Stage::Exec) && report.errno == errno
@@ -134,8 +134,8 @@ fn scenarios<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> V
     SCENARIOS.into_iter().filter(|scenario| shares || !scenario.shares_table).collect()
 }
 
-/// Where a loop closes, each start takes milliseconds: there the closing alone is swept, and of the loop, whose calls are all
-/// the same, the first ones.
+/// With a loop, each run takes milliseconds, so only the closing is swept. All calls of the loop are the same, so only
+/// the first ones fail.
 fn is_swept(call: &Call, loops: bool) -> bool {
     call.stage.is_some() && (!loops || call.stage == Some(Stage::Close) && call.numbers[0] < Some(9))
 }
@@ -143,7 +143,7 @@ fn is_swept(call: &Call, loops: bool) -> bool {
 /// More calls than a child makes that does not loop.
 const LOOP: usize = 5_000;
 
-/// Each call with each errno. How many there were.
+/// Makes each call fail with each errno. Returns the number of runs.
 fn sweep<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> usize {
     let mut triples = 0;
     for scenario in scenarios(&backend) {
@@ -229,7 +229,7 @@ fn sweep_pairs<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B, ro
     assert!(programs > 0);
 }
 
-/// How many triples of a call, an errno and a plan each backend has at least. The suite `faults` has 20,000 more.
+/// The least number of triples of a call, an errno and a plan for each backend. The suite `faults` has 20,000 more.
 const AT_LEAST: usize = 3_000;
 
 macro_rules! swept {
@@ -255,8 +255,8 @@ macro_rules! swept {
     };
 }
 
-// What fails of the closing of FreeBSD and OpenBSD is swept in `freebsd` and `openbsd`: where a call of theirs fails, they ask about
-// each number, and every start takes too long for all calls with all errnos.
+// Failures of closing on FreeBSD and OpenBSD are in `freebsd` and `openbsd`. After such a failure these backends query
+// each number, which takes too long for all calls with all errnos.
 swept! {
     apple: forkexec_apple::Apple::new;
     linux: forkexec_linux::Linux::new;
@@ -265,7 +265,7 @@ swept! {
     solaris: forkexec_solaris::Solaris::new;
 }
 
-/// The last resort is a loop up to the limit. Where that cannot be asked for either, a number above the usual ones is not left
+/// The last resort is a loop up to the limit. If that is unknown, too, a number above the usual ones must not stay
 /// open: it is closed, or nothing runs.
 ///
 /// Faults: F6

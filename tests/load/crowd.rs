@@ -96,7 +96,7 @@ fn judge(who: &str, before: Duration, began: Instant) {
 }
 
 #[test]
-fn waiting_for_a_crowd_by_epoll_takes_no_time() {
+fn epoll_waits_for_many_children_without_cpu_time() {
     isolated(|| {
         make_room();
         let (inputs, ends) = Inputs::new();

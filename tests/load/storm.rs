@@ -153,7 +153,7 @@ fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn
 #[rstest]
 #[case::calls_go_on(libc::SA_RESTART)]
 #[case::calls_are_interrupted(0)]
-fn signals_of_a_timer_change_nothing(#[case] flags: i32) {
+fn timer_signals_change_nothing(#[case] flags: i32) {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {
@@ -182,7 +182,7 @@ fn signals_of_a_timer_change_nothing(#[case] flags: i32) {
 
 /// A closure makes it fork(2), whose child has the parent's handlers, too.
 #[test]
-fn a_timer_s_signals_change_nothing_where_a_child_is_forked() {
+fn timer_signals_change_nothing_if_children_are_forked() {
     isolated_for(LIMIT, || {
         let witness = Witness::new();
         {

@@ -76,7 +76,7 @@ fn children_of_many_threads_have_separate_descriptors() {
 /// A child in a session of its own is asked for in `/proc`, at a moment at which it may not count as one that has executed a
 /// program yet. It is never said to have died.
 #[test]
-fn a_child_in_a_session_of_its_own_is_never_taken_for_dead() {
+fn child_in_its_own_session_is_never_taken_for_dead() {
     isolated_for(LIMIT, || {
         let rounds = rounds() / 5;
         let count = |_, numbers: Range<usize>| {
@@ -92,7 +92,7 @@ fn a_child_in_a_session_of_its_own_is_never_taken_for_dead() {
 
 /// Those that end at once are zombies when they are asked for.
 #[test]
-fn failures_of_many_threads_are_told_to_who_made_them() {
+fn each_thread_gets_its_own_failures() {
     isolated(|| {
         let count = |number: usize, rounds: Range<usize>| {
             let is_wrong = |round: &usize| {

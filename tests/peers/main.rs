@@ -21,7 +21,7 @@ fn seen(report: &[u8]) -> Seen {
 }
 
 #[test]
-fn std_hands_over_every_inheritable_descriptor() {
+fn std_child_inherits_every_inheritable_descriptor() {
     isolated(|| {
         let _leaked = world::place(File::open("/dev/null").unwrap(), 50);
         let std = process::Command::new(probe::path()).arg("report").output().unwrap();
@@ -61,7 +61,7 @@ fn std_reports_success_if_a_mapping_hits_its_error_pipe() {
 }
 
 #[test]
-fn std_has_one_answer_for_three_things_that_are_missing() {
+fn std_reports_three_missing_files_alike() {
     isolated(|| {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("script");

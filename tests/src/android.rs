@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_over_a_boundary_of_32_bits_is_two() {
+    fn range_across_a_32_bit_boundary_becomes_two() {
         assert_eq!(halves(&(0x1_0000_0010..0x1_0000_0020)), [(1, 0x10..=0x1f)]);
         assert_eq!(halves(&(0xffff_fff0..0x1_0000_0008)), [(0, 0xffff_fff0..=u32::MAX), (1, 0..=7)]);
     }

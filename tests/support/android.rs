@@ -25,7 +25,7 @@ fn call(number: libc::c_long) -> ExitStatus {
 }
 
 #[rstest]
-fn a_call_that_is_not_listed_is_trapped(#[values(26, 28, 31, 33, 35)] level: u32) {
+fn unlisted_call_is_trapped(#[values(26, 28, 31, 33, 35)] level: u32) {
     isolated(|| {
         match android::install(level) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {

@@ -12,7 +12,7 @@ use forkexec_tests::world::is_root;
 use crate::{probe, seen};
 
 #[test]
-fn a_denied_call_fails_with_the_number() {
+fn denied_call_fails_with_its_errno() {
     isolated(|| {
         Deny::new().errno(libc::SYS_getppid, libc::EXDEV).install().expect("a filter is taken");
         assert_eq!(getppid(), Err(Some(libc::EXDEV)));
@@ -20,7 +20,7 @@ fn a_denied_call_fails_with_the_number() {
 }
 
 #[test]
-fn a_call_is_denied_for_a_flag_and_let_through_without_it() {
+fn call_is_denied_only_with_its_flag() {
     const UNSHARE: i32 = 1 << 1;
     isolated(|| {
         let close_none = |flags: i32| {
@@ -37,7 +37,7 @@ fn a_call_is_denied_for_a_flag_and_let_through_without_it() {
 }
 
 #[test]
-fn other_calls_are_let_through() {
+fn other_calls_pass() {
     isolated(|| {
         Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");
         assert!(getppid().is_ok());
@@ -45,7 +45,7 @@ fn other_calls_are_let_through() {
 }
 
 #[test]
-fn threads_that_run_already_are_denied_too() {
+fn calls_of_running_threads_are_denied() {
     isolated(|| {
         let (go, wait) = mpsc::channel::<()>();
         let thread = thread::spawn(move || wait.recv().map(|()| getppid()));
@@ -57,7 +57,7 @@ fn threads_that_run_already_are_denied_too() {
 }
 
 #[test]
-fn programs_started_later_are_denied_too() {
+fn calls_of_programs_started_later_are_denied() {
     isolated(|| {
         Deny::new().errno(libc::SYS_getsid, libc::EPERM).install().expect("a filter is taken");
         assert_eq!(seen(&mut probe(&["report"])).sid, -1);
@@ -65,7 +65,7 @@ fn programs_started_later_are_denied_too() {
 }
 
 #[test]
-fn a_deadly_call_kills() {
+fn deadly_call_kills() {
     isolated(|| {
         Deny::new().kill(libc::SYS_getsid).install().expect("a filter is taken");
         let output = probe(&["report"]).output().expect("the probe can be started");
@@ -74,7 +74,7 @@ fn a_deadly_call_kills() {
 }
 
 #[test]
-fn a_trapped_call_ends_a_program_without_a_handler() {
+fn trapped_call_ends_a_program_without_a_handler() {
     isolated(|| {
         Deny::new().trap(libc::SYS_getsid).install().expect("a filter is taken");
         let output = probe(&["report"]).output().expect("the probe can be started");

@@ -12,16 +12,16 @@ use forkexec_tests::world;
 
 use crate::{complaint_of, probe, seen};
 
-/// Set for the run of `skips_if_asked` within `a_skip_is_heard_and_logged_once`.
+/// Set for the run of `skips_if_asked` within `skip_is_printed_and_logged_once`.
 const ASKED: &str = "FORKEXEC_SUPPORT_SKIP";
 
 #[test]
-fn the_test_runs_in_another_process() {
+fn test_runs_in_another_process() {
     isolated(|| assert!(is_inside()));
 }
 
 #[test]
-fn the_process_has_the_standard_descriptors_alone() {
+fn process_has_only_the_standard_descriptors() {
     if env::var_os("NEXTEST").is_some() {
         return skip("nextest hands on what it was given");
     }
@@ -29,7 +29,7 @@ fn the_process_has_the_standard_descriptors_alone() {
 }
 
 #[test]
-fn the_soft_descriptor_limit_is_1024() {
+fn soft_descriptor_limit_is_1024() {
     isolated(|| {
         let (soft, _) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         assert_eq!(soft, 1_024);
@@ -38,25 +38,25 @@ fn the_soft_descriptor_limit_is_1024() {
 
 /// Faults: D21
 #[test]
-fn a_low_soft_limit_of_the_host_changes_no_test() {
+fn low_soft_limit_of_the_host_changes_no_test() {
     let said = said_under("ulimit -Sn 64");
     assert!(said.contains("1 passed") && !said.contains("SKIPPED"), "{said}");
 }
 
 /// Faults: D21
 #[test]
-fn a_low_hard_limit_of_the_host_skips_a_test_visibly() {
+fn low_hard_limit_of_the_host_skips_a_test_visibly() {
     let said = said_under("ulimit -n 64");
     assert!(said.contains("1 passed") && said.contains("SKIPPED isolate::the_soft_"), "{said}");
 }
 
-/// The output of `the_soft_descriptor_limit_is_1024` after a command of a shell.
+/// The output of `soft_descriptor_limit_is_1024` after a command of a shell.
 fn said_under(limit: &str) -> String {
     let program = env::current_exe().expect("a process knows its program");
     let output = Command::new("sh")
         .args(["-c", &format!("{limit} && exec \"$@\" 2>&1"), "sh"])
         .arg(program)
-        .args(["isolate::the_soft_descriptor_limit_is_1024", "--exact"])
+        .args(["isolate::soft_descriptor_limit_is_1024", "--exact"])
         .env_remove("FORKEXEC_SKIPPED_LOG")
         .output()
         .expect("a shell can be started");
@@ -64,7 +64,7 @@ fn said_under(limit: &str) -> String {
 }
 
 #[test]
-fn a_failure_is_reported_with_what_was_said() {
+fn failure_is_reported_with_its_output() {
     let complaint = complaint_of(|| {
         isolated(|| {
             println!("before the end");
@@ -75,7 +75,7 @@ fn a_failure_is_reported_with_what_was_said() {
 }
 
 #[test]
-fn a_test_that_hangs_is_killed_and_told() {
+fn hanging_test_is_killed_and_reported() {
     if env::var_os("NEXTEST").is_some() {
         return skip("nextest has time limits of its own");
     }
@@ -89,7 +89,7 @@ fn a_test_that_hangs_is_killed_and_told() {
 }
 
 #[test]
-fn a_test_that_ends_its_process_has_not_passed() {
+fn test_that_ends_its_process_fails() {
     if env::var_os("NEXTEST").is_some() {
         return skip("nextest judges the exit status itself");
     }
@@ -98,7 +98,7 @@ fn a_test_that_ends_its_process_has_not_passed() {
 }
 
 #[test]
-fn a_name_that_is_no_test_has_not_passed() {
+fn name_of_no_test_fails() {
     if is_inside() {
         return skip("nothing is started again in a process of its own");
     }
@@ -110,7 +110,7 @@ fn a_name_that_is_no_test_has_not_passed() {
 }
 
 #[test]
-fn a_skip_is_heard_and_logged_once() {
+fn skip_is_printed_and_logged_once() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let log = directory.path().join("skipped");
     let output = Command::new(env::current_exe().expect("a process knows its program"))

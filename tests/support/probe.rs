@@ -16,7 +16,7 @@ use forkexec_tests::world;
 use crate::{probe, seen};
 
 #[test]
-fn arguments_and_environment_come_back_byte_by_byte() {
+fn arguments_and_environment_are_reported_byte_by_byte() {
     let odd = OsString::from_vec((1..=255).collect());
     let mut command = probe(&["report"]);
     command.arg0(&odd).env_clear().env("FIRST", &odd).env("SECOND", r"\x41\\n: none");
@@ -27,7 +27,7 @@ fn arguments_and_environment_come_back_byte_by_byte() {
 }
 
 #[test]
-fn descriptors_are_seen_as_what_they_are() {
+fn probe_reports_the_kind_of_each_descriptor() {
     isolated(|| {
         let (socket, _other) = std::os::unix::net::UnixStream::pair().expect("a pair can be made");
         let placed = [
@@ -63,14 +63,14 @@ fn probe_leaves_closed_streams_closed(#[case] number: i32) {
 }
 
 #[test]
-fn relations_are_this_process_s() {
+fn probe_reports_its_parent_group_and_directory() {
     let seen = seen(probe(&["report"]).process_group(0).current_dir("/"));
     assert_eq!((seen.ppid.cast_unsigned(), seen.pgid), (process::id(), seen.pid));
     assert_eq!(seen.cwd.as_deref(), Some(Path::new("/")));
 }
 
 #[test]
-fn ids_are_seen() {
+fn probe_reports_its_ids() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may change its ids");
@@ -83,7 +83,7 @@ fn ids_are_seen() {
 }
 
 #[test]
-fn signals_umask_and_priority_are_seen() {
+fn probe_reports_signals_umask_and_priority() {
     let mut command = probe(&["report"]);
     // SAFETY: all that is called is async-signal-safe.
     unsafe { command.pre_exec(change_everything) };
@@ -117,7 +117,7 @@ fn change_everything() -> io::Result<()> {
 #[case::code(&["exit", "42"], 42 << 8)]
 #[case::signal(&["kill", "15"], 15)]
 #[case::nonsense(&["dance"], 99 << 8)]
-fn it_ends_as_told(#[case] args: &[&str], #[case] status: i32) {
+fn probe_ends_as_requested(#[case] args: &[&str], #[case] status: i32) {
     let output = probe(args).output().expect("the probe can be started");
     assert_eq!(output.status, ExitStatus::from_raw(status));
 }
@@ -126,13 +126,13 @@ fn it_ends_as_told(#[case] args: &[&str], #[case] status: i32) {
 #[case::spew(&["spew", "10000", "1"], 10_000, 1)]
 #[case::write(&["write", "2", "text"], 0, 4)]
 #[case::echo_of_nothing(&["echo"], 0, 0)]
-fn it_writes_as_told(#[case] args: &[&str], #[case] out: usize, #[case] err: usize) {
+fn probe_writes_as_requested(#[case] args: &[&str], #[case] out: usize, #[case] err: usize) {
     let output = probe(args).output().expect("the probe can be started");
     assert_eq!((output.stdout.len(), output.stderr.len()), (out, err));
 }
 
 #[test]
-fn echo_gives_back_what_it_read() {
+fn echo_writes_its_whole_input() {
     let (reader, mut writer) = io::pipe().expect("a pipe can be made");
     io::Write::write_all(&mut writer, b"there and back").expect("the pipe has room");
     drop(writer);
@@ -141,14 +141,14 @@ fn echo_gives_back_what_it_read() {
 }
 
 #[test]
-fn the_report_goes_where_it_is_sent() {
+fn report_goes_to_the_requested_destination() {
     let output = probe(&["report", "--to", "2", "and", "more"]).output().expect("the probe can be started");
     let text = String::from_utf8(output.stderr).expect("a report is ASCII");
     assert_eq!(library::Seen::parse(&text).args.len(), 6);
 }
 
 #[test]
-fn a_broken_pipe_kills_it() {
+fn broken_pipe_kills_the_probe() {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     drop(reader);
     let status = probe(&["write", "1", "text"]).stdout(writer).status().expect("the probe can be started");

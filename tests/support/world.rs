@@ -26,7 +26,7 @@ fn many_descriptors_survive_exec() {
 }
 
 #[test]
-fn a_placed_descriptor_survives_exec() {
+fn placed_descriptor_survives_exec() {
     isolated(|| {
         let file = File::open("/").expect("the root can be opened");
         let placed = world::place(&file, 77);
@@ -46,7 +46,7 @@ fn nothing_is_placed_over_an_open_descriptor() {
 #[case::input(&[0])]
 #[case::output(&[1])]
 #[case::all(&[0, 1, 2])]
-fn closed_stdio_is_closed_and_comes_back(#[case] numbers: &[i32]) {
+fn closed_stdio_is_closed_and_restored(#[case] numbers: &[i32]) {
     isolated(|| {
         let reopen = world::close_stdio(numbers);
         // SAFETY: the command takes no argument.
@@ -71,7 +71,7 @@ fn without_proc_the_guard_sees_the_same() {
 }
 
 #[test]
-fn false_proc_deceives_listings_and_not_the_guard() {
+fn false_proc_misleads_listings_but_not_the_guard() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let files = world::open_many(3);
@@ -87,7 +87,7 @@ fn false_proc_deceives_listings_and_not_the_guard() {
 }
 
 #[test]
-fn a_limit_is_set_and_inherited() {
+fn limit_is_set_and_inherited() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NOFILE, 100, 200).expect("a limit can be lowered");
         assert_eq!(world::limit(libc::RLIMIT_NOFILE).expect("the limit is known"), (100, 200));
@@ -96,7 +96,7 @@ fn a_limit_is_set_and_inherited() {
 }
 
 #[test]
-fn the_probe_runs_in_an_empty_chroot() {
+fn probe_runs_in_an_empty_chroot() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may change the root");
@@ -132,6 +132,6 @@ fn asking_for_close_range_closes_nothing() {
 
 /// These tests run on the machine that they are built on.
 #[test]
-fn nothing_is_emulated_here() {
+fn tests_run_without_an_emulator() {
     isolated(|| assert_eq!(world::emulator(), None));
 }

@@ -135,7 +135,7 @@ fn child_follows_its_policy_wherever_its_owner_is_cancelled(
 }
 
 #[rstest]
-fn a_status_is_not_lost_wherever_a_wait_is_cancelled(
+fn status_is_not_lost_wherever_a_wait_is_cancelled(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -155,7 +155,7 @@ fn a_status_is_not_lost_wherever_a_wait_is_cancelled(
 }
 
 #[rstest]
-fn no_byte_is_lost_wherever_a_conversation_is_cancelled(
+fn no_byte_is_lost_wherever_communication_is_cancelled(
     #[values(Threads::One, Threads::Many)] threads: Threads,
 ) {
     in_runtime(threads, async move {
@@ -182,7 +182,7 @@ async fn poll_to_end(conversation: &mut forkexec::tokio::Communicator<'_>) -> Re
 
 /// The future of a status, and that of an output, own the child from the moment that they are made.
 #[rstest]
-fn a_future_of_a_whole_run_takes_its_child_with_it(
+fn cancelled_output_or_status_future_leaves_no_child(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -208,7 +208,7 @@ fn a_future_of_a_whole_run_takes_its_child_with_it(
 }
 
 #[rstest]
-fn a_task_that_is_aborted_takes_its_child_with_it(
+fn aborted_task_leaves_no_child(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {

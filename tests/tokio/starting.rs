@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 use crate::ground::{Threads, has_no_children, in_runtime, probe};
 
 #[test]
-fn outside_of_a_runtime_nothing_is_started() {
+fn spawn_outside_of_a_runtime_starts_nothing() {
     isolated(|| {
         let mut command = probe(&["true"]);
         let prepared = command.prepare().expect("it means something").spawn_tokio().err();
@@ -27,7 +27,7 @@ fn outside_of_a_runtime_nothing_is_started() {
 }
 
 #[test]
-fn a_child_of_a_runtime_without_io_is_not_left() {
+fn runtime_without_io_leaves_no_child() {
     isolated(|| {
         let runtime = Builder::new_current_thread().build().expect("a runtime can be made");
         let _entered = runtime.enter();
@@ -39,7 +39,7 @@ fn a_child_of_a_runtime_without_io_is_not_left() {
 }
 
 #[rstest]
-fn a_child_that_cannot_be_watched_is_not_left(#[values(Stdio::inherit, Stdio::piped)] stream: fn() -> Stdio) {
+fn failure_to_watch_leaves_no_child(#[values(Stdio::inherit, Stdio::piped)] stream: fn() -> Stdio) {
     isolated(move || {
         let runtime = Threads::One.runtime();
         let _entered = runtime.enter();
@@ -73,7 +73,7 @@ fn child_with_a_pidfd_that_cannot_be_watched_is_awaited() {
 }
 
 #[rstest]
-fn a_failed_start_is_told_as_ever(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn failed_spawn_is_reported_as_usual(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let error = Command::new("/no/such/program").spawn_tokio().expect_err("there is none");
         assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
@@ -95,9 +95,7 @@ fn unawaited_status_still_starts_a_child(#[values(Threads::One, Threads::Many)] 
 }
 
 #[rstest]
-fn a_prepared_command_is_started_as_often_as_one_likes(
-    #[values(Threads::One, Threads::Many)] threads: Threads,
-) {
+fn prepared_command_can_spawn_repeatedly(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let command = probe(&["write", "1", "hello"]).into_prepared().expect("it means something");
         let outputs = [command.output_tokio(), command.output_tokio()];
@@ -110,7 +108,7 @@ fn a_prepared_command_is_started_as_often_as_one_likes(
 
 /// A child of another thread's, which is no runtime's, can be given to one.
 #[rstest]
-fn a_child_can_be_adopted(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn runtime_can_adopt_a_child_of_another_thread(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let started = tokio::task::spawn_blocking(|| {
             probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()

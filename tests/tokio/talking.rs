@@ -29,7 +29,7 @@ fn bytes(count: usize) -> Vec<u8> {
 }
 
 #[rstest]
-fn a_megabyte_goes_there_and_back(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn megabyte_is_echoed(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let input = bytes(MEGABYTE);
         let output = talker(&["echo"]).communicate(&input).await.expect("it ends");
@@ -46,7 +46,7 @@ fn both_outputs_are_read_at_once(#[values(Threads::One, Threads::Many)] threads:
 }
 
 #[rstest]
-fn a_child_that_reads_nothing_is_no_error(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn child_that_reads_nothing_is_no_error(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let mut conversation = talker(&["exit", "3"]).communicator(bytes(MEGABYTE));
         let output = conversation.finish().await.expect("it ends");
@@ -57,7 +57,7 @@ fn a_child_that_reads_nothing_is_no_error(#[values(Threads::One, Threads::Many)]
 
 /// In a program that is not Rust's the signal is at its default, and ends it.
 #[rstest]
-fn a_child_that_reads_nothing_does_not_end_its_parent(
+fn unread_input_does_not_end_a_parent_with_default_sigpipe(
     #[values(Threads::One, Threads::Many)] threads: Threads,
 ) {
     in_runtime(threads, async {
@@ -68,9 +68,7 @@ fn a_child_that_reads_nothing_does_not_end_its_parent(
 }
 
 #[rstest]
-fn a_conversation_that_is_given_up_is_taken_up_again(
-    #[values(Threads::One, Threads::Many)] threads: Threads,
-) {
+fn cancelled_communication_can_be_resumed(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let mut command = Command::new("sh");
         command.args(["-c", "head -c 5; read line; printf %s \"$line\"; cat"]);
@@ -91,7 +89,7 @@ fn a_conversation_that_is_given_up_is_taken_up_again(
 }
 
 #[rstest]
-fn a_child_takes_its_pipes_back_from_a_conversation(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn child_takes_its_pipes_back_from_a_communicator(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let mut conversation = talker(&["echo"]).communicator(bytes(2 * MEGABYTE));
         let mut child = {

@@ -44,7 +44,7 @@ fn wait_closes_stdin_and_returns_the_status_repeatedly(
 }
 
 #[rstest]
-fn a_wait_that_is_given_up_is_taken_up_again(
+fn cancelled_wait_can_be_resumed(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -61,7 +61,7 @@ fn a_wait_that_is_given_up_is_taken_up_again(
 }
 
 #[rstest]
-fn a_child_is_signalled_and_killed(
+fn child_is_signalled_and_killed(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -80,7 +80,7 @@ fn a_child_is_signalled_and_killed(
 #[rstest]
 #[case::one_that_listens(&["-c", "exec sleep 600"], libc::SIGTERM)]
 #[case::one_that_does_not(&["-c", "trap '' TERM; echo ready; while :; do sleep 600; done"], libc::SIGKILL)]
-fn a_child_is_asked_to_end_and_then_made_to(
+fn child_is_terminated_then_killed(
     #[values(Threads::One, Threads::Many)] threads: Threads,
     #[values(true, false)] pidfd: bool,
     #[case] script: &'static [&'static str],
@@ -122,7 +122,7 @@ fn status_taken_by_other_code_is_lost_and_wait_returns(
 
 /// A runtime waits for its blocking tasks when it is shut down: the thread is none. Nor does it hold the runtime.
 #[rstest]
-fn a_runtime_can_be_shut_down_while_a_thread_waits(#[values(Threads::One, Threads::Many)] threads: Threads) {
+fn runtime_can_shut_down_while_a_thread_waits(#[values(Threads::One, Threads::Many)] threads: Threads) {
     isolated(move || {
         let before = Snapshot::take();
         let runtime = threads.runtime();

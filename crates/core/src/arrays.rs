@@ -64,7 +64,7 @@ mod tests {
     use super::{CStrArray, ThinCStr};
 
     #[test]
-    fn an_array_without_its_terminating_null_is_refused() {
+    fn array_without_its_terminating_null_is_refused() {
         let one = Some(ThinCStr::from(c"one"));
         assert!(CStrArray::new(&[]).is_none());
         assert!(CStrArray::new(&[one]).is_none());

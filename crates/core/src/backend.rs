@@ -205,7 +205,7 @@ mod tests {
     #[rstest]
     #[case(Operation::Cgroup, true)]
     #[case(Operation::DieWithParent, false)]
-    fn a_system_has_what_it_names(#[case] operation: Operation, #[case] has: bool) {
+    fn system_has_the_operations_it_names(#[case] operation: Operation, #[case] has: bool) {
         let capabilities = Capabilities {
             system: "Example",
             bulk_closer: None,
@@ -225,7 +225,7 @@ mod tests {
     #[case::first(GroupList::EffectiveFirst, &[100, 101], &[50, 100, 101])]
     #[case::moved_to_the_front(GroupList::EffectiveFirst, &[100, 50], &[50, 100])]
     #[case::none_but_the_effective_one(GroupList::EffectiveFirst, &[], &[50])]
-    fn a_group_list_keeps_the_effective_group(
+    fn group_list_keeps_the_effective_group(
         #[case] rule: GroupList,
         #[case] groups: &[u32],
         #[case] list: &[u32],

@@ -62,7 +62,7 @@ mod tests {
     #[case::none(None, CloseStrategy::Bulk)]
     #[case::of_one_launch(Some(Errno::MFILE), CloseStrategy::Bulk)]
     #[case::for_good(Some(Errno::NOSYS), CloseStrategy::Enumerate)]
-    fn a_refusal_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
+    fn refusal_is_remembered(#[case] bulk_refused: Option<Errno>, #[case] next: CloseStrategy) {
         let refusal = BulkRefusal::new(false);
         refusal.learn(&Closed { by: Closer::Loop, bulk_refused });
         refusal.learn(&Closed::default());
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_may_be_refused_from_the_start() {
+    fn call_can_be_refused_from_the_start() {
         assert_eq!(BulkRefusal::new(true).first_link(), CloseStrategy::Enumerate);
     }
 }

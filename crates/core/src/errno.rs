@@ -100,10 +100,10 @@ mod tests {
     use std::format;
 
     #[rstest]
-    #[case::an_old_kernel_s(Errno::NOSYS, true)]
+    #[case::of_an_old_kernel(Errno::NOSYS, true)]
     #[case::for_a_flag(Errno::INVAL, true)]
-    #[case::a_filter_s(Errno::PERM, true)]
-    #[case::another_filter_s(Errno::ACCES, true)]
+    #[case::of_a_filter(Errno::PERM, true)]
+    #[case::of_another_filter(Errno::ACCES, true)]
     #[case::of_this_moment(Errno::NOMEM, false)]
     #[case::of_a_signal(Errno::INTR, false)]
     #[case::of_a_limit(Errno::MFILE, false)]
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_errno_is_shown_by_its_name_or_else_by_its_number() {
+    fn errno_is_printed_by_its_name_or_its_number() {
         assert_eq!(format!("{} {}", Errno::NOENT, Errno::from_raw(9_999)), "ENOENT Errno(9999)");
         assert_eq!(Errno::from_raw(libc::EPERM), Errno::PERM);
         assert_eq!(Errno::from_raw(9_999).raw(), 9_999);

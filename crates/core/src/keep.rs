@@ -160,7 +160,7 @@ mod tests {
     #[case::unsorted(&[4, 3], Err(1))]
     #[case::twice(&[3, 3], Err(1))]
     #[case::negative(&[-1, 3], Err(0))]
-    fn a_list_that_is_not_sorted_unique_and_positive_is_refused(
+    fn unsorted_repeated_or_negative_keep_list_is_refused(
         #[case] fds: &[Fd],
         #[case] answer: Result<(), usize>,
     ) {

@@ -158,13 +158,13 @@ mod tests {
     use super::{SharedReport, SpawnMethod, Stage, Timeline};
 
     #[test]
-    fn each_method_has_the_name_that_people_know() {
+    fn spawn_methods_print_their_common_names() {
         let names = [SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork].map(SpawnMethod::name);
         assert_eq!(names, ["shared", "vfork", "fork"]);
     }
 
     #[test]
-    fn a_timeline_has_the_moments_that_were_noted_and_no_other() {
+    fn timeline_has_exactly_the_noted_times() {
         let slot = SharedReport::new();
         slot.enter(Stage::ORDER[0], Some(5));
         slot.enter(Stage::Exec, Some(1 << 40));

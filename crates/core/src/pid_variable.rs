@@ -68,11 +68,11 @@ mod tests {
     #[rstest]
     #[case::one_digit(7)]
     #[case::ten(10)]
-    #[case::a_round_one(32_000)]
-    #[case::the_highest_of_linux(4_194_304)]
-    #[case::the_highest_there_can_be(i32::MAX)]
+    #[case::round_number(32_000)]
+    #[case::highest_of_linux(4_194_304)]
+    #[case::highest_there_can_be(i32::MAX)]
     #[case::none(0)]
-    fn a_process_id_is_written_in_decimal(#[case] pid: i32) {
+    fn pid_is_written_in_decimal(#[case] pid: i32) {
         let variable = PidVariable::new("LISTEN_PID").unwrap();
         assert_eq!(text(&variable), "LISTEN_PID=");
         variable.write(pid);
@@ -84,12 +84,12 @@ mod tests {
     #[case::with_an_equals_sign("A=B")]
     #[case::with_a_nul("A\0")]
     #[case::too_long("ABCDEFGHIJKLMNOPQRSTU")]
-    fn a_name_that_cannot_be_is_refused(#[case] name: &str) {
+    fn invalid_variable_name_is_refused(#[case] name: &str) {
         assert!(PidVariable::new(name).is_none());
     }
 
     #[test]
-    fn the_longest_name_leaves_room_for_the_longest_id() {
+    fn longest_name_leaves_room_for_the_longest_pid() {
         let variable = PidVariable::new("ABCDEFGHIJKLMNOPQRST").unwrap();
         variable.write(i32::MAX);
         assert_eq!(text(&variable), "ABCDEFGHIJKLMNOPQRST=2147483647");

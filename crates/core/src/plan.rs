@@ -286,9 +286,9 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case::a_descriptor(Source::Fd(7), 7)]
-    #[case::the_first_end(Source::SpawnFd(0), 40)]
-    #[case::the_last_end(Source::SpawnFd(1), 41)]
+    #[case::descriptor(Source::Fd(7), 7)]
+    #[case::first_end(Source::SpawnFd(0), 40)]
+    #[case::last_end(Source::SpawnFd(1), 41)]
     #[case::no_end(Source::SpawnFd(2), -1)]
     fn source_has_its_own_number_or_none(#[case] source: Source, #[case] fd: Fd) {
         assert_eq!(source.number(&[40, 41]), fd);
@@ -300,7 +300,7 @@ mod tests {
     #[case::shared(Move::ClearCloexec(3), Some(Source::Fd(3)))]
     #[case::restored(Move::RestoreTemp(3), None)]
     #[case::vacated(Move::Close(3), None)]
-    fn a_step_reads_from_the_parent_s_descriptor_or_from_none(
+    fn move_reads_from_a_descriptor_of_the_parent_or_none(
         #[case] step: Move,
         #[case] source: Option<Source>,
     ) {
@@ -311,8 +311,8 @@ mod tests {
     #[case::nothing(&[], &[], None)]
     #[case::all_stay(&[5, 9], &[], Some(9))]
     #[case::all_are_placed(&[5, 9], &[5, 9], None)]
-    #[case::the_highest_is_placed(&[5, 9], &[9], Some(5))]
-    #[case::a_low_one_is_placed(&[5, 9], &[5], Some(9))]
+    #[case::highest_fd_is_placed(&[5, 9], &[9], Some(5))]
+    #[case::low_fd_is_placed(&[5, 9], &[5], Some(9))]
     #[case::placed_below_the_list(&[5, 9], &[0, 1, 9], Some(5))]
     #[case::placed_between(&[5, 9, 12], &[0, 9, 12], Some(5))]
     #[case::placed_and_not_kept(&[5], &[4, 7, 8], Some(5))]

@@ -127,12 +127,12 @@ mod tests {
     #[case::cut_in_the_header(record(24, b"3\0\0\0\0")[..17].to_vec())]
     #[case::cut_after_one(record(24, b"3\0\0\0\0").repeat(2)[..40].to_vec())]
     #[case::length_exactly_the_header(record(19, b""))]
-    fn a_record_that_does_not_fit_is_an_error_and_not_an_end(#[case] records: Vec<u8>) {
+    fn record_that_does_not_fit_is_an_error_and_not_the_end(#[case] records: Vec<u8>) {
         assert_eq!(listed(&records), Err(Errno::IO));
     }
 
     #[test]
-    fn a_record_may_say_the_length_of_its_name_only() {
+    fn record_can_hold_only_the_length_of_its_name() {
         let record = |name: &[u8]| {
             let mut record =
                 [[0xff; 8].as_slice(), &u16::try_from(name.len()).unwrap().to_ne_bytes(), &[0xff; 6], name]
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_claims_too_much_is_not_believed() {
+    fn length_beyond_the_buffer_is_not_believed() {
         assert!(RecordBuffer::new().filled(RecordBuffer::LENGTH).is_ok());
         assert_eq!(RecordBuffer::new().filled(RecordBuffer::LENGTH + 1), Err(Errno::IO));
     }

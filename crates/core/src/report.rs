@@ -180,16 +180,16 @@ mod tests {
 
     #[rstest]
     #[case::both_halves(0x1234_5678_9abc_def0)]
-    #[case::the_upper_half(7 << 32)]
-    #[case::the_lower_half(7)]
-    fn a_time_is_written_in_halves_and_read_as_one(#[case] at: u64) {
+    #[case::upper_half(7 << 32)]
+    #[case::lower_half(7)]
+    fn time_written_in_halves_is_read_whole(#[case] at: u64) {
         let slot = SharedReport::new();
         slot.enter(Stage::Close, Some(at));
         assert_eq!(slot.time(Stage::Close), Some(at));
     }
 
     #[rstest]
-    fn every_closer_survives_the_way(
+    fn every_closer_survives_encoding(
         #[values(
             Closer::Nothing,
             Closer::Bulk,

@@ -87,7 +87,7 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn a_set_holds_what_was_put_in_and_nothing_outside_its_range() {
+    fn signal_set_holds_only_signals_in_its_range() {
         let set: SignalSet = [1, 15, 64, 128, 0, -1, 129].into_iter().collect();
         assert_eq!(set.iter().collect::<Vec<_>>(), [1, 15, 64, 128]);
         assert!(!set.without(15).contains(15));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_signal_there_may_be_is_a_bit_of_its_own() {
+    fn every_possible_signal_has_its_own_bit() {
         let all: Vec<_> = (1..=SignalSet::MAX).collect();
         assert_eq!(SignalSet::ALL.iter().collect::<Vec<_>>(), all);
         assert_eq!(all.iter().copied().collect::<SignalSet>(), SignalSet::ALL);

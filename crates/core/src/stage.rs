@@ -191,7 +191,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn each_stage_is_described_in_words_of_its_own() {
+    fn each_stage_has_its_own_description() {
         let every = || [Stage::Setup, Stage::Start].into_iter().chain(Stage::ORDER);
         let words: BTreeSet<_> = every().map(Stage::describe).collect();
         assert_eq!(words.len(), Stage::COUNT);
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_stands_for_a_stage_of_the_parent_s_too() {
+    fn stages_of_the_parent_have_a_byte() {
         assert_eq!((Stage::from_u8(0), Stage::from_u8(1)), (Some(Stage::Setup), Some(Stage::Start)));
     }
 
     #[test]
-    fn the_order_is_the_order_of_the_discriminants_without_a_hole() {
+    fn order_follows_the_discriminants_without_a_gap() {
         for (position, &stage) in Stage::ORDER.iter().enumerate() {
             assert_eq!(stage as usize, position + 2);
             assert_eq!(Stage::from_u8(stage as u8), Some(stage));

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_id_that_is_none_is_refused() {
+    fn listen_pid_that_is_no_number_is_refused() {
         assert_eq!(
             answer("me", Some("1"), None),
             Err("cannot use LISTEN_PID: its value \"me\" is invalid".to_owned())

@@ -278,7 +278,7 @@ mod tests {
     use crate::command::Command;
 
     #[test]
-    fn it_is_printed_as_it_would_be_written() {
+    fn pipeline_prints_as_in_a_shell() {
         let mut first = Command::new("ls");
         let pipeline = Pipeline::new(first.arg("-l")).pipe(Command::new("wc"));
         assert_eq!(format!("{pipeline:?}"), r#""ls" "-l" | "wc""#);

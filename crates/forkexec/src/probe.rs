@@ -278,16 +278,16 @@ mod tests {
 
     #[rstest]
     #[case::all_work([Outcome::Works; 3], Some(CloseStrategy::Bulk))]
-    #[case::a_refusal_falls_back_by_itself([REFUSED, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::refusal_falls_back_by_itself([REFUSED, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
     #[case::down_to_the_loop([REFUSED, Outcome::Untrusted, Outcome::Works], Some(CloseStrategy::Bulk))]
     #[case::what_kills_is_not_asked([KILLED, Outcome::Works, Outcome::Works], Some(CloseStrategy::Enumerate))]
     #[case::what_kills_after_a_refusal([REFUSED, KILLED, Outcome::Works], Some(CloseStrategy::Loop))]
-    #[case::a_trap_costs_a_child([Outcome::Trapped, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
-    #[case::an_uncalled_link([Outcome::NotCalled, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::trap_costs_a_child([Outcome::Trapped, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
+    #[case::uncalled_link([Outcome::NotCalled, Outcome::Works, Outcome::Works], Some(CloseStrategy::Bulk))]
     #[case::what_lies_is_not_asked([Outcome::Leaks, REFUSED, Outcome::Works], Some(CloseStrategy::Enumerate))]
     #[case::nothing_closes([REFUSED, Outcome::Untrusted, Outcome::Refused(Errno::OVERFLOW)], None)]
     #[case::untried([Outcome::NotRun(Errno::AGAIN); 3], None)]
-    fn closing_begins_where_the_chain_ends_well(
+    fn first_working_close_strategy_is_chosen(
         #[case] closing: [Outcome; 3],
         #[case] link: Option<CloseStrategy>,
     ) {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn every_means_of_the_backend_is_tried_in_its_order() {
+    fn probe_tries_every_mechanism_of_the_backend_in_order() {
         let has = capabilities();
         let launchers = has.launchers.iter().map(|method| method.name());
         let names = bulk_closer().into_iter().chain(has.enumerators.iter().copied());

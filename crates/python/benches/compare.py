@@ -1,15 +1,15 @@
-"""What a start costs by the interpreter's module and by this package's, side by side in one process.
+"""Measures starts with the interpreter's module and with this package's, in turn in one process.
 
 usage: compare.py [--help] [--rounds N] [--descriptors N,...] [--gib N,...] [--check] [SCENARIO...]
 
-Each row is a process of its own with so many descriptors open and so much memory touched. The two modules take turns; a
-number is the lower quartile in microseconds, from Popen to the end of the program, and the ratio is stock / forkexec: above 1 this
-package is faster. subprocess is kept from going past both by posix_spawn. Where the system allows it, rows run with a real-time
-priority, so that what else runs does not disturb.
+Each row is a process with so many open descriptors and so much touched memory. Each number is the lower quartile in
+microseconds, from Popen to the end of the program. The ratio is stock / forkexec: above 1, this package is faster. subprocess
+does not bypass the modules with posix_spawn. If the system allows it, rows run with real-time priority, so that other processes
+do not disturb them.
 
-With --check the exit status says whether no ratio is below 0.97, and none below 1.5 where the interpreter's module leaves its
-fast path. Two neighbours in pass_fds cost it little where few descriptors are open: "possible" is what the same start costs it
-with one of them, on its fast path, and where that is less than 1.5 times faster, nothing but that can be asked for.
+With --check, the exit status is 1 if a ratio is below 0.97, or below 1.5 where the interpreter's module leaves its fast path. Two
+adjacent descriptors in pass_fds cost it little if few descriptors are open. "possible" is the gain of the interpreter's module with
+only one of them, on its fast path. If that is below 1.5, it is the limit instead.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import tempfile
 
 TOLERATED, WANTED = 0.97, 1.5
 
-#: Name and options.
+#: Names and options.
 SCENARIOS = {
     "Popen": lambda fds: {},
     "cwd=": lambda fds: {"cwd": "/"},
@@ -39,11 +39,11 @@ if sys.version_info >= (3, 9):
     SCENARIOS["umask="] = lambda fds: {"umask": 0o22}
 
 
-#: Where low descriptor numbers are reserved before anything is opened.
+#: Scenarios that reserve low descriptor numbers before they open descriptors.
 LOW_NUMBERS = {"captured, reserved": 8}
 
 
-#: Where the interpreter's module leaves its fast path, and the same without what makes it do so. 3.8 and 3.9 have none.
+#: Scenarios in which the interpreter's module leaves its fast path, with the one that stays on it. 3.8 and 3.9 have no fast path.
 SLOW_BY_STOCK = {}
 if sys.version_info >= (3, 10):
     SLOW_BY_STOCK["user="] = "Popen"
@@ -52,7 +52,7 @@ if sys.version_info >= (3, 11):
 
 
 def program(directory):
-    """A program that ends at once: one without a loader, if there is a compiler."""
+    """Returns a program that ends at once. If there is a compiler, it is static."""
     compiler = shutil.which("cc")
     if compiler is None:
         return "/bin/true"
@@ -63,8 +63,8 @@ def program(directory):
     return path if done == 0 else "/bin/true"
 
 
-def come_first():
-    """Asks for a real-time priority, and says whether it was given."""
+def raise_priority():
+    """Sets a real-time priority. Returns False if the system refuses."""
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
     except (AttributeError, OSError):
@@ -72,16 +72,16 @@ def come_first():
     return True
 
 
-def may_come_first():
-    code = "import sys, compare; sys.exit(not compare.come_first())"
+def can_raise_priority():
+    code = "import sys, compare; sys.exit(not compare.raise_priority())"
     return subprocess.call([sys.executable, "-c", code], cwd=os.path.dirname(os.path.abspath(__file__))) == 0
 
 
 def row(name, descriptors, gib, rounds, path):
-    """In a process of its own: the two times, and the interpreter's module's on its fast path, where that is something else."""
+    """Measures a row, in its own process. Returns both times, and that of the interpreter's module on its fast path or None."""
     import forkexec_posixsubprocess
     from forkexec_posixsubprocess import _measure
-    come_first()
+    raise_priority()
     forkexec_posixsubprocess.install(low_numbers=LOW_NUMBERS.get(name))
     forkexec_posixsubprocess.uninstall()
     fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
@@ -100,7 +100,7 @@ def row(name, descriptors, gib, rounds, path):
 
 
 def judged(name, stock, ours, fast):
-    """Whether the ratio is what is asked for, and what to say of it."""
+    """Returns True if the ratio meets the target, and a remark."""
     ratio = stock / ours
     if name not in SLOW_BY_STOCK:
         return ratio >= TOLERATED, "" if ratio >= TOLERATED else "< {}".format(TOLERATED)
@@ -130,8 +130,8 @@ def main():
 
 
 def table(options):
-    """Prints the rows, and says how many are not as they should be."""
-    priority = "real-time" if may_come_first() else "the usual"
+    """Prints the rows. Returns the number of those that miss their target."""
+    priority = "real-time" if can_raise_priority() else "normal"
     print("CPython {}, {} rounds, {} priority".format(sys.version.split()[0], options.rounds, priority))
     print("{:20} {:>11} {:>4} {:>8} {:>8} {:>6}".format("", "descriptors", "GiB", "stock", "forkexec", "ratio"))
     bad = 0

@@ -1,8 +1,8 @@
-"""Starts many children with random options from several threads, a part of them failing, and looks for what is lost.
+"""Starts many children with random options from several threads, and searches for leaks. A quarter of the starts fails.
 
 usage: soak.py [--help] [--starts N] [--threads N] [--seed N]
 
-Afterwards no descriptor, child, or object may be there that was not there before, and the memory may not have grown.
+Afterwards there must be no new descriptor, child or object, and the memory must not have grown.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def fails():
 
 
 def fail(random_, chosen):
-    """One of the ways in which a start fails."""
+    """Makes a start fail in a random way."""
     way = random_.randrange(4)
     if way == 0:
         chosen["cwd"] = "/nowhere"
@@ -81,7 +81,7 @@ def work(count, seed, files):
 
 failed_count = {}
 
-#: What is counted, and by how much it may have grown: less than once in a hundred starts. Only a debug build counts references.
+#: Counters, and how much each can grow: less than once in a hundred starts. Only debug builds count references.
 COUNTED = {"objects": 200, "references": 2000, "blocks": 2000, "KiB": 4096}
 
 
@@ -96,7 +96,7 @@ def measured():
 
 
 def children():
-    """Whether there is a child left, running or ended."""
+    """Returns True if there is a child, running or ended."""
     try:
         os.waitpid(-1, os.WNOHANG)
         return True

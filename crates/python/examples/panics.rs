@@ -1,7 +1,7 @@
-//! A module whose functions panic, for a test in the interpreter: what catches panics here is what the real entries use.
+//! A module whose functions panic, for a test in the interpreter. It catches panics with the code of the real entries.
 
-#![allow(dead_code, reason = "the module needs a part of each file")]
-#![allow(missing_docs, reason = "an extension module, and no library")]
+#![allow(dead_code, reason = "the module uses a part of each file")]
+#![allow(missing_docs, reason = "an extension module, not a library")]
 
 #[path = "../src/guard.rs"]
 mod guard;
@@ -38,7 +38,7 @@ pub extern "C" fn PyInit_panics() -> *mut ffi::PyObject {
     unsafe { ffi::PyModule_Create2(Box::leak(Box::new(definition)), ffi::PYTHON_API_VERSION) }
 }
 
-/// Panics in one of several ways, by a number.
+/// Panics in a way that the number selects.
 unsafe extern "C" fn panics(_module: *mut ffi::PyObject, way: *mut ffi::PyObject) -> *mut ffi::PyObject {
     // SAFETY: the interpreter passes an object that lives for the call.
     let way = unsafe { ffi::PyLong_AsLong(way) };

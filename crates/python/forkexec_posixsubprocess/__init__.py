@@ -1,7 +1,7 @@
 """CPython's ``_posixsubprocess``, rebuilt in Rust: the same behaviour, faster starts, fewer leaks.
 
-``install()`` puts it in the place of the interpreter's own module, ``uninstall()`` takes it out again, and ``status()``
-says which one is in use. Nothing is done by the import alone.
+``install()`` replaces the interpreter's own module, ``uninstall()`` restores it, and ``status()`` shows which one is in use.
+The import alone has no effect.
 """
 
 import os
@@ -16,23 +16,23 @@ _OLDEST, _NEWEST = (3, 8), (3, 15)
 
 
 class _Loaded:
-    #: This package's module, once it was loaded.
+    #: This package's module, after it was loaded.
     module = None
 
 
 class Status:
-    """Which module is in use."""
+    """The module that is in use."""
 
     def __init__(self, module, subprocess_module):
-        #: The path of the module that ``import _posixsubprocess`` gives, ``None`` if it is built in.
+        #: The path of the module that ``import _posixsubprocess`` returns, ``None`` if it is built in.
         self.module = getattr(module, "__file__", None)
-        #: Whether that module is this package's.
+        #: True if that module is this package's.
         self.installed = _is_ours(module)
-        #: Whether ``subprocess`` uses it, ``None`` if that was not imported.
+        #: True if ``subprocess`` uses it, ``None`` if ``subprocess`` was not imported.
         self.in_use = None if subprocess_module is None else _is_ours(bound(subprocess_module))
-        #: Whether ``subprocess`` may go past it, by ``posix_spawn``.
+        #: True if ``subprocess`` can bypass it with ``posix_spawn``.
         self.may_posix_spawn = getattr(subprocess_module, "_USE_POSIX_SPAWN", None)
-        #: The descriptors that this process keeps open for starting children in constant time.
+        #: The descriptors that are reserved for starting children in constant time.
         self.low_numbers = load_second("_low_numbers", _Loaded.module).descriptors() if _Loaded.module else []
 
     def __repr__(self):
@@ -46,17 +46,19 @@ def _is_ours(module):
 
 
 def install(low_numbers=None):
-    """Puts this package's module in the place of the interpreter's, for this process.
+    """Replaces the interpreter's module by this package's, in this process.
 
-    Processes that ``subprocess`` and ``multiprocessing`` start from now on are started by it. Calling it again changes
-    nothing. Raises ``RuntimeError`` on an interpreter that it was not made for.
+    ``subprocess`` and ``multiprocessing`` start processes with it from now on. Another call has no effect. Raises
+    ``RuntimeError`` on an unsupported interpreter.
 
-    On Linux a start costs the same however many descriptors are open, if what the child gets has a number below 64, or can be
-    lent one until the child runs. ``low_numbers`` reserves so many (at most 16; fewer, if fewer are free): 12 for
-    capturing the output of four children at once with their input on a pipe, too. A process that opens many descriptors
-    does that early. Each costs one open descriptor, close-on-exec, and all of them one more. Without it four are reserved when
-    they are needed first, if they are still free; 0 closes them, and none are reserved from then on.
-    Raises ``ValueError`` for what is no such number, and ``OSError`` if the process can open no more descriptors.
+    ``low_numbers`` reserves so many descriptor numbers below 64, from 0 to 16, or as many as are free. On Linux, a start takes
+    the same time with any number of open descriptors if the descriptors of the child are below 64, or can be duplicated to
+    reserved numbers until the child runs. To capture the output of four children at once, with their input on a pipe, reserve
+    12. A process that opens many descriptors reserves early. Each number is an open descriptor with close-on-exec, and the
+    reservation needs one more.
+
+    By default, four numbers are reserved when they are first needed, if they are free. 0 closes them, and none are reserved
+    later. Raises ``ValueError`` for another number, and ``OSError`` if the process cannot open more descriptors.
     """
     version = sys.version_info[:2]
     if sys.implementation.name != "cpython" or not _OLDEST <= version <= _NEWEST:
@@ -72,7 +74,7 @@ def install(low_numbers=None):
 
 
 def uninstall():
-    """Puts the interpreter's own module back. Calling it again changes nothing."""
+    """Restores the interpreter's own module. Another call has no effect."""
     if not _is_ours(sys.modules.get(_NAME)):
         return
     del sys.modules[_NAME]
@@ -84,12 +86,12 @@ def uninstall():
 
 
 def status():
-    """Which module is in use."""
+    """Returns the module that is in use."""
     return Status(sys.modules.get(_NAME), sys.modules.get("subprocess"))
 
 
 def _at_startup():
-    """What the line in the ``.pth`` file calls. The environment can say no, and how many low numbers are reserved."""
+    """Called by the line in the ``.pth`` file. The environment can disable it, and set the number of low numbers."""
     if os.environ.get("FORKEXEC_POSIXSUBPROCESS") != "0":
         try:
             install()

@@ -1,4 +1,4 @@
-"""``python -m forkexec_posixsubprocess``: which module is in use, and what it is worth on this machine."""
+"""Shows which module is in use, and measures both modules on this machine."""
 
 import argparse
 import os
@@ -12,13 +12,14 @@ from ._measure import measure, popen
 def main():
     parser = argparse.ArgumentParser(prog="python -m forkexec_posixsubprocess", description=__doc__)
     parser.add_argument("action", nargs="?", default="status", choices=["status", "enable", "disable"],
-                        help="show what is in use; or use it in every process of this environment, or no more")
-    parser.add_argument("--rounds", type=int, default=100, help="how often each start is measured (0: not at all)")
+                        help="status (default): show which module is in use; enable: use this package's module in every "
+                             "process of this environment; disable: revert enable")
+    parser.add_argument("--rounds", type=int, default=100, help="starts per measurement (default: 100; 0: no measurement)")
     options = parser.parse_args()
     if options.action == "enable":
-        print("every interpreter of this environment uses it from now on:", _startup.enable())
+        print("enabled for all processes of this environment:", _startup.enable())
     elif options.action == "disable":
-        print("no interpreter uses it by itself any more:", _startup.disable())
+        print("disabled for this environment:", _startup.disable())
     else:
         show(options.rounds)
 
@@ -29,10 +30,10 @@ def show(rounds):
     print("_posixsubprocess ", now.module or "built in", "(this package's)" if now.installed else "(the interpreter's own)")
     print("for every process", "yes, by the .pth file" if _startup.is_enabled() else "no (python -m forkexec_posixsubprocess enable)")
     if now.may_posix_spawn:
-        print("posix_spawn      ", "subprocess goes past either module where it can")
+        print("posix_spawn      ", "subprocess bypasses either module if it can")
     print("low numbers      ", len(now.low_numbers) or "none reserved yet")
     if rounds > 0:
-        print("\none start and its end, lower quartiles in µs:  stock  forkexec  ratio")
+        print("\nstart to end, lower quartile in µs:            stock  forkexec  ratio")
         for name, start in scenarios():
             stock, ours, _ = measure(start, rounds)
             print("  {:36} {:7.0f} {:9.0f} {:6.2f}".format(name, stock, ours, stock / ours))

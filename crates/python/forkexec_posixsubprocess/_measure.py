@@ -1,4 +1,4 @@
-"""What a start costs by the one module and by the other, side by side in this process."""
+"""Measures starts with both modules, in turn in this process."""
 
 import time
 
@@ -14,13 +14,14 @@ def _microseconds(start):
     return (time.perf_counter() - began) * 1e6
 
 
-#: A start leaves work behind (a copied descriptor table to be torn down): who comes next is not to pay for it.
+#: A start leaves work for the kernel, such as freeing a copied descriptor table. The pause keeps it out of the next measurement.
 BATCH, PAUSE = 10, 0.02
 
 
 def measure(start, rounds=100, fast=None):
-    """Lower quartiles in microseconds (what else runs only adds) by the stock module, by this one, and of ``fast`` by the stock
-    module (None without it), which take turns of some starts each."""
+    """Returns lower quartiles in microseconds: of the stock module, of this one, and of ``fast`` with the stock module, or None.
+
+    The modules take turns of some starts each. Quartiles, because other processes can only add time."""
     was_installed = status().installed
     stock_module(_NAME)
     turns = [(uninstall, start), (install, start)] + ([(uninstall, fast)] if fast else [])
@@ -41,7 +42,7 @@ def measure(start, rounds=100, fast=None):
 
 
 def popen(**options):
-    """A function that starts a program and waits for it, never past the module."""
+    """Returns a function that starts a program and waits for it. It never bypasses the module."""
     import subprocess
 
     def start():

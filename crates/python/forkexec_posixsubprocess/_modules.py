@@ -1,4 +1,4 @@
-"""The two modules of one name, and where ``subprocess`` holds on to one of them."""
+"""The two modules with the same name, and the references of ``subprocess`` to them."""
 
 import importlib
 import importlib.machinery
@@ -7,7 +7,7 @@ import sys
 
 
 def load(name, directory):
-    """The extension module in this directory, under its plain name."""
+    """Loads the extension module in this directory, under its plain name."""
     spec = importlib.machinery.PathFinder.find_spec(name, [directory])
     if spec is None:
         raise ImportError("cannot import {}: {} has no build for this interpreter".format(name, directory), name=name)
@@ -15,7 +15,7 @@ def load(name, directory):
 
 
 def load_second(name, first):
-    """Another module in the library of ``first``."""
+    """Loads another module from the library of ``first``."""
     return _create(importlib.util.spec_from_file_location(name, first.__file__))
 
 
@@ -26,7 +26,7 @@ def _create(spec):
 
 
 class _Stock:
-    """The interpreter's own module, as it was found."""
+    """The interpreter's own module, if it was imported."""
 
     def __init__(self):
         self._module = None
@@ -38,7 +38,7 @@ class _Stock:
         return self._module is not None
 
     def get(self, name):
-        """The module; it is imported, if it was not yet. Nobody else's may stand in ``sys.modules``."""
+        """Returns the module, and imports it first if necessary. ``sys.modules`` must not have another one."""
         if self._module is None:
             self._module = importlib.import_module(name)
         return self._module
@@ -48,14 +48,14 @@ stock = _Stock()
 
 
 def bound(subprocess_module):
-    """The module that ``subprocess`` starts processes by."""
+    """Returns the module that ``subprocess`` uses."""
     if hasattr(subprocess_module, "_fork_exec"):
         return getattr(subprocess_module._fork_exec, "__self__", None)
     return getattr(subprocess_module, "_posixsubprocess", None)
 
 
 def rebind(subprocess_module, module):
-    """Lets ``subprocess`` start processes by this module. It binds the function since 3.11, and the module before."""
+    """Makes ``subprocess`` use this module. It refers to the function since 3.11, and to the module before."""
     if hasattr(subprocess_module, "_fork_exec"):
         subprocess_module._fork_exec = module.fork_exec
     elif hasattr(subprocess_module, "_posixsubprocess"):
@@ -63,7 +63,7 @@ def rebind(subprocess_module, module):
 
 
 def stock_module(name):
-    """The interpreter's own module beside the one that is in use, which stays in use."""
+    """Returns the interpreter's own module, and leaves the one that is in use."""
     in_use = sys.modules.pop(name, None)
     try:
         return stock.get(name)
@@ -73,8 +73,10 @@ def stock_module(name):
 
 
 def is_isolated():
-    """Whether this is an isolated subinterpreter of 3.9 to 3.11, which starts no process: the stock module says so before
-    it looks at the programs, and to any other interpreter that 5 is no list of them."""
+    """Returns True in an isolated subinterpreter of 3.9 to 3.11, which starts no process.
+
+    The stock module refuses the call there before it checks the programs. In other interpreters it refuses 5, which is no list
+    of programs."""
     has_groups = [-1] if sys.version_info >= (3, 11) else []
     has_vfork = [False] if sys.version_info >= (3, 11) else []
     arguments = [[], 5, False, (), None, None] + [-1] * 8 + [False, False] + has_groups + [None, None, None, -1, None] + has_vfork

@@ -1,10 +1,10 @@
-"""The opt-in for a whole environment: a ``.pth`` file beside the package."""
+"""The installation for a whole environment: a ``.pth`` file next to the package."""
 
 import os
 import sys
 
 _FILE = "forkexec_posixsubprocess.pth"
-# It is read at every start, also after the package was deleted by hand.
+# Every interpreter reads the line at its start, also after the package was deleted by hand.
 _LINE = (
     'import sys; exec("try:\\n import forkexec_posixsubprocess as m\\n m._at_startup()\\n'
     'except ImportError:\\n pass")\n'
@@ -16,7 +16,7 @@ def _site_directory():
 
 
 def _record(directory):
-    """The list of the installed files, by which pip removes them."""
+    """Returns the list of installed files, from which pip removes them."""
     for name in os.listdir(directory):
         if name.startswith("forkexec_posixsubprocess-") and name.endswith(".dist-info"):
             path = os.path.join(directory, name, "RECORD")
@@ -26,7 +26,7 @@ def _record(directory):
 
 
 def enable():
-    """Writes the file, and adds it to what pip removes with the package. Returns its path."""
+    """Writes the file, and adds it to pip's list of installed files. Returns its path."""
     directory = _site_directory()
     path = os.path.join(directory, _FILE)
     with open(path, "w") as file:
@@ -59,5 +59,5 @@ def disable():
 
 
 def is_enabled():
-    """Whether the file is there, for this interpreter's environment."""
+    """Returns True if the file exists, and this interpreter reads it."""
     return os.path.exists(os.path.join(_site_directory(), _FILE)) and not sys.flags.no_site

@@ -8,8 +8,8 @@ use core::ptr;
 use forkexec_core::Fd;
 use pyo3_ffi as ffi;
 
-/// What `subprocess` asks for.
-#[expect(clippy::struct_excessive_bools, reason = "each is an argument of its own")]
+/// The arguments of `fork_exec`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate argument")]
 pub(crate) struct Arguments<'a> {
     pub(crate) args: Object<'a>,
     pub(crate) executables: Object<'a>,
@@ -20,14 +20,14 @@ pub(crate) struct Arguments<'a> {
     pub(crate) pipes: Pipes,
     pub(crate) restore_signals: bool,
     pub(crate) setsid: bool,
-    /// Below 0: none.
+    /// A value below 0 means none.
     pub(crate) process_group: c_int,
     pub(crate) ids: Option<Ids<'a>>,
     pub(crate) preexec_fn: Option<Object<'a>>,
     pub(crate) allow_vfork: bool,
 }
 
-/// The ends of the pipes; -1 is none.
+/// The ends of the pipes. -1 means none.
 #[derive(Clone, Copy)]
 pub(crate) struct Pipes {
     pub(crate) p2cread: Fd,
@@ -40,18 +40,18 @@ pub(crate) struct Pipes {
     pub(crate) errpipe_write: Fd,
 }
 
-/// What 3.9 brought.
+/// The arguments that 3.9 added.
 #[derive(Clone, Copy)]
 pub(crate) struct Ids<'a> {
     pub(crate) gid: Object<'a>,
     pub(crate) groups: Object<'a>,
     pub(crate) uid: Object<'a>,
-    /// Below 0: none.
+    /// A value below 0 means none.
     pub(crate) umask: c_int,
 }
 
 impl<'a> Arguments<'a> {
-    /// Takes them from the tuple of a call.
+    /// Parses the tuple of a call.
     pub(crate) fn parse(tuple: Object<'a>, version: Version) -> Result<Self> {
         check_count(tuple.tuple_len()?, version)?;
         let mut next = Cursor { tuple, index: 0, version };
@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
         self.object()?.is_true()
     }
 
-    /// A flag that was an int before the Argument Clinic.
+    /// Parses a flag that was an int before the Argument Clinic.
     fn switch(&mut self) -> Result<bool> {
         if self.version.has_clinic() { self.flag() } else { Ok(self.int()? != 0) }
     }
@@ -121,7 +121,7 @@ impl<'a> Cursor<'a> {
         // SAFETY: the unit writes a long.
         unsafe { self.object()?.parse(c"l", &mut value) }?;
         #[expect(clippy::allow_attributes, reason = "a long has 32 bits on some architectures")]
-        #[allow(clippy::cast_possible_truncation, reason = "as the version does")]
+        #[allow(clippy::cast_possible_truncation, reason = "this version of CPython truncates, too")]
         let pid = value as c_int;
         Ok(pid)
     }
@@ -149,7 +149,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// By the interpreter's own parser.
+/// Converts an int with the interpreter's own parser.
 fn parsed_int(object: Object<'_>) -> Result<c_int> {
     let mut value: c_int = 0;
     // SAFETY: the unit writes an int.
@@ -162,14 +162,15 @@ fn clinic_int(object: Object<'_>) -> Result<c_int> {
     value.ok_or_else(|| raise(Exception::Overflow, "Python int too large to convert to C int"))
 }
 
-/// A C long, `None` if it does not fit.
+/// Converts to a C long. Returns `None` if it does not fit.
 fn long(object: Object<'_>) -> Result<Option<c_long>> {
     object.long().map(core::result::Result::ok)
 }
 
-/// Raises the exception for a keep list, the fourth argument, that is no tuple. The interpreter's own parser finds the words.
+/// Raises the exception for a keep list, the fourth argument, that is no tuple. The interpreter's own parser makes the
+/// message.
 fn refuse_list(tuple: Object<'_>) -> Raised {
-    // SAFETY: it lives, and has four items.
+    // SAFETY: the tuple is alive, and has four items.
     let given = unsafe { ffi::PyTuple_GetSlice(tuple.as_ptr(), 0, 4) };
     // SAFETY: a new reference, or null.
     let Ok(given) = (unsafe { Owned::new(given) }) else { return Raised };
@@ -177,14 +178,14 @@ fn refuse_list(tuple: Object<'_>) -> Raised {
     let mut objects = [ptr::null_mut::<ffi::PyObject>(); 4];
     let [args, executables, close_fds, keep] = objects.each_mut().map(ptr::from_mut);
     let tuples = &raw mut ffi::PyTuple_Type;
-    // SAFETY: each unit writes one borrowed pointer, the last one after a look at the type.
+    // SAFETY: each unit writes one borrowed pointer. The last one checks the type first.
     unsafe {
         ffi::PyArg_ParseTuple(given, format, args, executables, close_fds, tuples, keep);
     }
     Raised
 }
 
-/// The descriptors of a keep list.
+/// Converts a keep list to descriptors.
 pub(crate) fn fds_to_keep(tuple: Object<'_>) -> Result<Vec<Fd>> {
     let bad = || raise(Exception::Value, "bad value(s) in fds_to_keep");
     let length = tuple.tuple_len()?;

@@ -1,4 +1,4 @@
-//! What is refused before anything is converted.
+//! Checks before any argument is converted.
 
 use crate::arguments::{Arguments, fds_to_keep};
 use crate::optional;
@@ -6,7 +6,7 @@ use crate::py::{self, Exception, Result, import, imported, raise, raise_type};
 use crate::version::Version;
 use forkexec_core::Fd;
 
-/// Checks the interpreter and the descriptors, and gives the keep list.
+/// Checks the interpreter and the descriptors, and returns the keep list.
 pub(crate) fn check(arguments: &Arguments<'_>, version: Version) -> Result<Vec<Fd>> {
     let is_main = optional::is_main_interpreter();
     if arguments.preexec_fn.is_some() {
@@ -33,7 +33,8 @@ fn check_preexec(is_main: bool, version: Version) -> Result<()> {
     Ok(())
 }
 
-/// On 3.12 that is so from the beginning of the interpreter's end, which `threading` notes and no function tells.
+/// Returns true if the interpreter is shutting down. On 3.12, that begins when `threading` sets a flag, which no function
+/// returns.
 fn is_at_its_end(version: Version) -> bool {
     optional::is_finalizing() || version.ends_early() && is_shutting_down()
 }
@@ -47,7 +48,7 @@ fn is_shutting_down() -> bool {
     })
 }
 
-/// 3.13 has an exception for it.
+/// Raises the exception for an interpreter that is shutting down. 3.13 has its own type for it.
 fn raise_at_end(text: &str) -> py::Raised {
     match optional::finalization_error() {
         Some(kind) => raise_type(kind, text),
@@ -55,7 +56,8 @@ fn raise_at_end(text: &str) -> py::Raised {
     }
 }
 
-/// Nothing public tells it, but the interpreter's own module refuses such an interpreter before it looks at the programs.
+/// Returns true in an isolated subinterpreter. No public function shows that, but the interpreter's own module refuses such
+/// an interpreter before it checks the programs.
 fn is_isolated() -> bool {
     let answer = import(c"forkexec_posixsubprocess._modules")
         .and_then(|modules| modules.get().attribute(c"is_isolated"))

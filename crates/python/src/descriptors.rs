@@ -1,4 +1,4 @@
-//! Which descriptor the child finds where, and which it closes.
+//! The descriptors that the child gets, their numbers, and those that it closes.
 
 use crate::arguments::Pipes;
 use crate::low_numbers::MOST;
@@ -8,26 +8,26 @@ use forkexec_core::{Backend, Fd, KeepList, Move, Sys};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
-/// The part of a plan that speaks of descriptors.
+/// The part of a plan that is about descriptors.
 pub(crate) struct Descriptors {
-    /// What is open in the program from 3 up, as it was asked for.
+    /// The descriptors from 3 up that are open in the program.
     pub(crate) keep: Vec<Fd>,
     pub(crate) inherit: Vec<Fd>,
     pub(crate) parent_ends: Vec<Fd>,
     pub(crate) moves: Vec<Move>,
     pub(crate) placed: Vec<Fd>,
-    /// What is lent until the child has started.
+    /// Low numbers that are in use until the child has started.
     lent: Vec<Lent>,
 }
 
-/// Below this number a table is copied faster than anything is lent.
-const WORTH_LENDING: Fd = 512;
+/// Up to this number, copying the table is faster than moving descriptors to low numbers.
+const WORTH_MOVING: Fd = 512;
 
-/// As many as can be lent, and the three streams, whose sources may be kept as well.
+/// The highest number of descriptors that are moved: all low numbers, and the three streams, whose sources can be kept, too.
 const MOST_READ: usize = MOST + 3;
 
 impl Descriptors {
-    /// As the child of a fork does it: step by step, the parent's ends one by one.
+    /// Makes the descriptors of a forked child: it places the streams step by step, and closes the parent's ends one by one.
     pub(crate) fn for_fork(pipes: Pipes, keep: &[Fd]) -> Result<Self, NoMemory> {
         let sources = sources(pipes);
         let inherited = keep.iter().copied().filter(|&fd| fd != pipes.errpipe_write);
@@ -41,40 +41,41 @@ impl Descriptors {
         })
     }
 
-    /// For a child that closes everything else and reports in memory. It does not need the parent's ends, and not the error
-    /// pipe: they are closed with all the rest. So the table need not be copied up to them, nor up to what has a high number
-    /// and is lent a low one.
+    /// Makes the descriptors of a child that closes all others and reports in memory. The parent's ends and the error pipe
+    /// are closed with all others, so the table is not copied up to them. It is not copied up to high descriptors either,
+    /// which are moved to low numbers.
     pub(crate) fn for_sharing(pipes: Pipes, keep: &[Fd]) -> Result<Self, NoMemory> {
         let mut this = Self::for_fork(pipes, keep)?;
         let sources = sources(pipes);
-        if !this.ends_are_mere_ends(&sources) {
+        if !this.ends_have_no_other_use(&sources) {
             return Ok(this);
         }
         this.parent_ends.clear();
         if ends_at_exec(pipes.errpipe_write) {
             this.keep.retain(|&fd| fd != pipes.errpipe_write);
         }
-        this.lend(sources);
+        this.move_to_low_numbers(sources);
         Ok(this)
     }
 
-    /// Whether each of the parent's ends is open, has no other part to play, and is named once: then closing it with the rest
-    /// is no different.
-    fn ends_are_mere_ends(&self, sources: &BTreeMap<Fd, Fd>) -> bool {
+    /// Returns true if each of the parent's ends is open, is passed once, and has no other use in the child. Then the child
+    /// can close it with all others.
+    fn ends_have_no_other_use(&self, sources: &BTreeMap<Fd, Fd>) -> bool {
         let sys = sys();
         let distinct: BTreeSet<Fd> = self.parent_ends.iter().copied().collect();
-        let plays_a_part =
+        let is_used =
             |fd: &Fd| self.keep.binary_search(fd).is_ok() || sources.values().any(|from| from == fd);
         distinct.len() == self.parent_ends.len()
-            && distinct.iter().all(|fd| *fd > 2 && !plays_a_part(fd) && sys.is_cloexec(*fd).is_ok())
+            && distinct.iter().all(|fd| *fd > 2 && !is_used(fd) && sys.is_cloexec(*fd).is_ok())
     }
 
-    /// Gives what has a high number a low one for the time of the start. What is kept gets its own number back in the child.
-    fn lend(&mut self, mut sources: BTreeMap<Fd, Fd>) {
+    /// Moves high descriptors to low numbers until the child has started. In the child, kept descriptors get their own
+    /// numbers back.
+    fn move_to_low_numbers(&mut self, mut sources: BTreeMap<Fd, Fd>) {
         let high = || sources.values().chain(&self.inherit).copied().filter(|&fd| fd >= raw::HIGH);
         let highest = high().max().unwrap_or(0);
         let has_room = self.inherit.last().is_none_or(|&kept| kept <= raw::highest_target());
-        if highest < WORTH_LENDING || !has_room || high().count() > MOST_READ {
+        if highest < WORTH_MOVING || !has_room || high().count() > MOST_READ {
             return;
         }
         let high: BTreeSet<Fd> = high().collect();
@@ -97,14 +98,14 @@ impl Descriptors {
         self.lent = lent;
     }
 
-    /// The keep list. It was found to be sorted.
+    /// Returns the keep list, which was checked to be sorted.
     pub(crate) fn keep(&self) -> KeepList<'_> {
         KeepList::new(&self.keep).unwrap_or(KeepList::EMPTY)
     }
 }
 
-/// The streams one after the other, as the interpreter's module places them: a report may go to one of them. If one would
-/// be lost, the steps are solved.
+/// Returns the moves of the streams in their order, as in the interpreter's module: the error report can go to one of them.
+/// If that would lose a source, the moves are ordered so that none is lost.
 fn moves(sources: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     let loses_one = sources.get(&1) == Some(&0) || matches!(sources.get(&2), Some(0 | 1));
     if loses_one {
@@ -114,7 +115,7 @@ fn moves(sources: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     sources.iter().map(step).collect()
 }
 
-/// What 0, 1 and 2 are made of, by target.
+/// Returns the sources of 0, 1 and 2, by target.
 fn sources(pipes: Pipes) -> BTreeMap<Fd, Fd> {
     let streams = [(0, pipes.p2cread), (1, pipes.c2pwrite), (2, pipes.errwrite)];
     streams.into_iter().filter(|(_, from)| *from != -1).collect()
@@ -125,9 +126,9 @@ fn parent_ends(pipes: Pipes) -> Vec<Fd> {
     streams.into_iter().filter(|&fd| fd != -1).chain([pipes.errpipe_read]).collect()
 }
 
-/// The system calls, to ask about descriptors.
+/// Returns the system calls, to read the flags of descriptors.
 fn sys() -> &'static impl Sys {
-    // SAFETY: this file asks whether descriptors are close-on-exec, and changes none.
+    // SAFETY: this file only reads close-on-exec flags, and changes no descriptor.
     unsafe { raw::backend() }.sys()
 }
 

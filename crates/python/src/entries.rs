@@ -1,4 +1,4 @@
-//! The functions that the interpreter calls. Each is one line, which hands the work to [`enter`].
+//! The functions that the interpreter calls. Each one only calls [`enter`].
 
 use crate::fork_exec::fork_exec;
 use crate::guard::guard;
@@ -8,7 +8,7 @@ use crate::py::{Object, Owned, Result};
 use core::ptr;
 use pyo3_ffi as ffi;
 
-/// Does the work of an entry. Gives its result to C: null with an exception set if the work fails or panics.
+/// Runs the work of an entry and returns its result to C. If the work fails or panics, returns null with an exception set.
 fn enter(work: impl FnOnce() -> Result<*mut ffi::PyObject>) -> *mut ffi::PyObject {
     guard(work).unwrap_or(ptr::null_mut())
 }

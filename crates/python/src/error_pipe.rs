@@ -1,23 +1,23 @@
-//! The way in which `subprocess` is told what failed in a child: a text on a pipe. A forked child writes it. For one that
-//! shares memory its parent does, which knows what failed as soon as it goes on.
+//! The error report that `subprocess` reads: a text on a pipe. A forked child writes it. If the child shared memory, the
+//! parent writes it, because it knows the error as soon as it continues.
 
 use forkexec_core::{Closed, Errno, Fd, Report, Reporter, Stage, Sys};
 
-/// The child's end of it.
+/// The writing end of the error pipe.
 pub(crate) struct ErrorPipe<'a, S> {
     pub(crate) sys: &'a S,
-    /// Where the text goes.
+    /// The descriptor to which the text is written.
     pub(crate) fd: Fd,
-    /// Whether it has to be there until exec, when other descriptors are closed.
+    /// True if it stays open when other descriptors are closed.
     pub(crate) survives: bool,
-    /// Whether it is not among the descriptors to keep: then it is gone before exec.
+    /// True if it is not in the keep list, and is closed before exec.
     pub(crate) closes_before_exec: bool,
-    /// Whether a failed chdir is told from other failures.
+    /// True if the text distinguishes a failed chdir.
     pub(crate) names_chdir: bool,
 }
 
 impl<S: Sys> ErrorPipe<'_, S> {
-    /// The parent's report of a child that failed: nothing, where the child would have had no pipe any more.
+    /// Writes the parent's report of a failed child. Writes nothing if a child would have closed the pipe before.
     pub(crate) fn fail_for_child(&self, report: Report) {
         if !(self.closes_before_exec && report.stage == Stage::Exec) {
             self.fail(report);
@@ -50,7 +50,7 @@ unsafe impl<S: Sys> Reporter for ErrorPipe<'_, S> {
     }
 }
 
-/// Writes on where a signal or a full pipe interrupted it. Nobody can be told that the telling failed.
+/// Writes all bytes, and continues after a signal or a partial write. Other errors end it: there is no way to report them.
 pub(crate) fn write_all(mut text: &[u8], write: impl Fn(&[u8]) -> Result<usize, Errno>) {
     while !text.is_empty() {
         match write(text) {
@@ -62,13 +62,13 @@ pub(crate) fn write_all(mut text: &[u8], write: impl Fn(&[u8]) -> Result<usize, 
     }
 }
 
-/// A report as `subprocess` reads it.
+/// A report in the form that `subprocess` reads.
 pub(crate) struct Text {
     bytes: [u8; LONGEST],
     length: usize,
 }
 
-/// More than `OSError:`, eight digits, `:` and `noexec:chdir`, and than the text of a failed `preexec_fn`.
+/// Room for `OSError:`, eight digits, `:` and `noexec:chdir`, and for the text of a failed `preexec_fn`.
 const LONGEST: usize = 64;
 
 impl Text {

@@ -1,4 +1,4 @@
-//! `fork_exec` itself: from its arguments to a child's pid.
+//! `fork_exec` itself: from its arguments to the child's pid.
 
 use crate::arguments::Arguments;
 use crate::checks;
@@ -22,13 +22,13 @@ use forkexec_core::{
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Starts a child, and gives its pid.
+/// Starts a child, and returns its pid.
 pub(crate) fn fork_exec(tuple: Object<'_>) -> Result<Owned> {
     let version = Version::running();
     let arguments = Arguments::parse(tuple, version)?;
     let keep = checks::check(&arguments, version)?;
     let paused = arguments.preexec_fn.map(|_| gc::pause(version)).transpose()?;
-    // The garbage collector is switched on again whatever happens in between.
+    // After an error or a panic, the garbage collector is enabled again, too.
     let started = guard(|| start(&arguments, &convert(&arguments, version)?, &keep, version));
     let resumed = paused.map_or(Ok(()), gc::Paused::resume);
     let pid = started?;
@@ -36,7 +36,7 @@ pub(crate) fn fork_exec(tuple: Object<'_>) -> Result<Owned> {
     Owned::int(pid.into())
 }
 
-/// Everything that is converted, in the order in which a failure shows.
+/// The converted arguments, in the order of their errors.
 struct Converted {
     executables: Strings,
     args: Option<Strings>,
@@ -60,13 +60,13 @@ fn convert(arguments: &Arguments<'_>, version: Version) -> Result<Converted> {
 
 fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version: Version) -> Result<Pid> {
     if version.audits() {
-        let told = [arguments.executables, arguments.args, arguments.env];
-        optional::audit(c"_posixsubprocess.fork_exec", told)?;
+        let event = [arguments.executables, arguments.args, arguments.env];
+        optional::audit(c"_posixsubprocess.fork_exec", event)?;
     }
     let pipes = arguments.pipes;
     let is_kept = keep.binary_search(&pipes.errpipe_write).is_ok();
-    // SAFETY: the error pipe writes to and closes `errpipe_write` alone, which is the caller's. `preexec` forks a child, which
-    // executes or exits.
+    // SAFETY: the error pipe writes to and closes only `errpipe_write`, which the caller passed for that. `preexec` forks a
+    // child, which executes a program or exits.
     let backend = unsafe { raw::backend() };
     let reporter = ErrorPipe {
         sys: backend.sys(),
@@ -88,8 +88,8 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version:
     if let Some(callable) = arguments.preexec_fn.map(Callable) {
         let descriptors = Descriptors::for_fork(pipes, keep).map_err(NoMemory::raise)?;
         let hook = || callable.call();
-        // SAFETY: the child has the interpreter's lock, and `PyOS_AfterFork_Child` made the interpreter usable in it. The
-        // interpreter promises the same to a `preexec_fn`, and no more.
+        // SAFETY: the child holds the interpreter's lock, and `PyOS_AfterFork_Child` made the interpreter usable in it. The
+        // interpreter guarantees no more to a `preexec_fn`.
         let hook = unsafe { Hook::new(&hook) };
         let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
         return preexec::fork(backend, &Plan { hook: Some(hook), ..plan }, &reporter);
@@ -103,8 +103,8 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version:
                 Descriptors::for_fork(pipes, keep)?
             };
             let plan = plan(arguments, &descriptors, &converted.identity, directory, exec);
-            // SAFETY: the caller of `fork_exec` owns the descriptors that it passes by number, for the call. Without an
-            // environment of its own the plan is launched under the interpreter's lock, as the interpreter does it.
+            // SAFETY: the caller of `fork_exec` owns the descriptors that it passes by number, until the call returns. If the
+            // child gets the environment of this process, the launch holds the interpreter's lock, as in the interpreter.
             match unsafe { raw::spawn_unreaped(&plan) } {
                 Err(LaunchError::ForkRequired(_)) => {}
                 started => {
@@ -121,7 +121,7 @@ fn start(arguments: &Arguments<'_>, converted: &Converted, keep: &[Fd], version:
         // SAFETY: as above.
         Ok(unsafe { raw::fork_unreaped(&plan, &reporter) }?)
     };
-    // Other threads may change the process's environment as soon as they have the lock.
+    // Without the lock, other threads could change the environment of the process.
     let keeps_lock = converted.env.is_none() && !version.releases_lock();
     let launched = if keeps_lock { launch() } else { without_lock(launch) };
     launched.map_err(Failure::raise)
@@ -141,7 +141,7 @@ fn plan<'a>(
         parent_ends: &descriptors.parent_ends,
         moves: &descriptors.moves,
         placed: &descriptors.placed,
-        // CPython enters it before it changes the ids.
+        // CPython changes the directory before the ids.
         early_directory: directory.map(WorkingDirectory::Path),
         umask: identity.umask,
         reset: restored.collect::<SignalSet>(),
@@ -156,7 +156,7 @@ fn plan<'a>(
     }
 }
 
-/// Whether nobody forbids it. 3.10 has the flag in `subprocess` and passes nothing.
+/// Returns true unless the caller forbids shared memory. 3.10 has the flag in `subprocess`, and does not pass it.
 fn may_share_memory(arguments: &Arguments<'_>, version: Version) -> bool {
     if version != Version(10) {
         return arguments.allow_vfork;
@@ -169,7 +169,7 @@ fn may_share_memory(arguments: &Arguments<'_>, version: Version) -> bool {
     })
 }
 
-/// Whether the `subprocess` that reads the report knows `noexec:chdir`: releases of one version differ.
+/// Returns true if the `subprocess` that reads the report knows `noexec:chdir`. Releases of one version differ.
 fn names_chdir(version: Version) -> bool {
     const UNKNOWN: u8 = 0;
     const NO: u8 = 1;
@@ -189,7 +189,7 @@ fn names_chdir(version: Version) -> bool {
     KNOWN.load(Ordering::Relaxed) == YES
 }
 
-/// Why there is no child.
+/// The reason why there is no child.
 enum Failure {
     NoMemory(NoMemory),
     SpawnPolicy(LaunchError),

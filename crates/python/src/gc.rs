@@ -1,20 +1,20 @@
-//! The garbage collector is off while a `preexec_fn` may run.
+//! Disables the garbage collector while a `preexec_fn` can run.
 
 use crate::optional;
 use crate::py::{Owned, Result, aside, import};
 use crate::version::Version;
 
-/// How it is switched on again.
+/// The way to enable it again.
 pub(crate) enum Paused {
-    /// It was off.
+    /// It was disabled before.
     Off,
     /// By the interpreter's function.
     Direct,
-    /// By the module `gc`, as it was before 3.10: who replaces its functions is heard.
+    /// By the module `gc`, as before 3.10: replaced functions of that module are called.
     Module(Owned),
 }
 
-/// Switches it off.
+/// Disables the garbage collector.
 pub(crate) fn pause(version: Version) -> Result<Paused> {
     if version.0 >= 10
         && let Some(was_on) = optional::gc_disable()
@@ -28,7 +28,7 @@ pub(crate) fn pause(version: Version) -> Result<Paused> {
 }
 
 impl Paused {
-    /// Switches it on, if it was. An exception that is set stays set.
+    /// Enables it, if it was enabled before. An exception that is set stays set.
     pub(crate) fn resume(self) -> Result<()> {
         match self {
             Self::Off => Ok(()),

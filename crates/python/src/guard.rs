@@ -6,14 +6,14 @@ use core::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(not(panic = "unwind"))]
-compile_error!("a panic must unwind to where it is caught: it must not abort the interpreter");
+compile_error!("panics must unwind, because an abort would end the interpreter");
 
-/// Does the work. If it panics, raises `SystemError`.
+/// Runs the work. If it panics, raises `SystemError`.
 pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // Each value that outlives an unwound call restores its own invariant when it is dropped.
+    // Each value that outlives an unwound call restores its invariant when it is dropped.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let raised = raise(Exception::System, message(&*payload));
-        // The drop of a payload may panic again.
+        // Dropping a payload can panic again.
         mem::forget(payload);
         Err(raised)
     })

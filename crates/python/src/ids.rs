@@ -1,4 +1,4 @@
-//! User and group ids, as the interpreter's own converters take them, which it does not share.
+//! Conversion of user and group ids, as the interpreter's own converters do it, which are not public.
 
 use crate::arguments::Ids;
 use crate::memory::{NoMemory, room};
@@ -6,7 +6,7 @@ use crate::py::{self, Exception, Object, Overflow, Result, raise, raise_not_inte
 use crate::version::Version;
 use core::ffi::CStr;
 
-/// What the child becomes.
+/// The ids and the umask of the child.
 #[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) groups: Option<Vec<u32>>,
@@ -26,12 +26,12 @@ impl Identity {
     }
 }
 
-/// -1 is no id: it leaves things as they are.
+/// Returns false for -1, which leaves the id unchanged.
 fn is_one(id: u32) -> bool {
     id != u32::MAX
 }
 
-/// `NGROUPS_MAX` of Linux; the seed's last resort elsewhere is not the system's limit either.
+/// `NGROUPS_MAX` of Linux. Without that constant, CPython uses a limit that is not the system's either.
 const MOST_GROUPS: isize = 65536;
 
 fn group_list(list: Object<'_>, version: Version) -> Result<Vec<u32>> {
@@ -57,7 +57,7 @@ fn group(item: Object<'_>, name: &str) -> Result<u32> {
     id(item, c"gid").map_err(|_| raise(Exception::Value, "invalid group id"))
 }
 
-/// One id. What does not fit on the positive side counts as too small where it fits a long: so do the interpreter's.
+/// Converts one id. As in the interpreter, a value above the range is "too small" if it fits a C long.
 fn id(object: Object<'_>, what: &CStr) -> Result<u32> {
     let index = object.index().map_err(|_| {
         py::clear();

@@ -1,12 +1,12 @@
-//! CPython's `_posixsubprocess` on forkexec: one function, `fork_exec`. A second module in the same library, `low_numbers`, is
-//! the package's own.
+//! CPython's `_posixsubprocess` on forkexec: one function, `fork_exec`. The same library has a second module of the package,
+//! `low_numbers`.
 //!
-//! It takes what the running version's `subprocess` passes, makes a [`forkexec_core::Plan`] of it, and leaves the rest to
-//! forkexec: a child that shares memory until it execs, or a forked one where a `preexec_fn` is to run.
+//! `fork_exec` takes the arguments that the running version's `subprocess` passes, and makes a [`forkexec_core::Plan`] of
+//! them. forkexec starts a child that shares memory until exec. If there is a `preexec_fn`, it forks.
 //!
-//! One binary serves all versions (the stable ABI of 3.8): what is younger than that ABI is looked up by name
-//! (`optional`). The binding is PyO3's lower half, `pyo3-ffi`, because PyO3's modules refuse subinterpreters and have
-//! conversions with texts of their own.
+//! One binary supports all versions, with the stable ABI of 3.8. Functions that are newer than that ABI are looked up by
+//! name (`optional`). The binding is `pyo3-ffi`, not PyO3 itself: PyO3's modules refuse subinterpreters, and its conversions
+//! have other messages.
 
 mod arguments;
 mod checks;

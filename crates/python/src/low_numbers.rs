@@ -1,6 +1,6 @@
-//! The module `low_numbers`: descriptor numbers below 64 that are reserved for starting children in constant time.
+//! The module `low_numbers`: reserved descriptor numbers below 64, for starting children in constant time.
 //!
-//! A module of its own, because `_posixsubprocess` has the names that the interpreter's has, and no other.
+//! It is a separate module, because `_posixsubprocess` has exactly the names of the interpreter's module.
 
 use crate::entries::{call_descriptors, call_reserve};
 use crate::module::Definition;
@@ -8,7 +8,7 @@ use crate::py::{Exception, Object, Owned, Result, raise, raise_errno};
 use pyo3_ffi as ffi;
 use std::sync::OnceLock;
 
-/// The module, for the entry that an import calls.
+/// Returns the definition of the module.
 pub(crate) fn definition() -> &'static Definition {
     static DEFINITION: OnceLock<Definition> = OnceLock::new();
     DEFINITION.get_or_init(|| {
@@ -16,18 +16,19 @@ pub(crate) fn definition() -> &'static Definition {
             ml_name: c"reserve".as_ptr(),
             ml_meth: ffi::PyMethodDefPointer { PyCFunction: call_reserve },
             ml_flags: ffi::METH_O,
-            ml_doc: c"Reserve so many numbers, 16 at most (0: none, never), and return how many are."
-                .as_ptr(),
+            ml_doc:
+                c"Reserve count numbers (0 to 16; 0: none, also later), and return how many are reserved."
+                    .as_ptr(),
         };
         let descriptors = ffi::PyMethodDef {
             ml_name: c"descriptors".as_ptr(),
             ml_meth: ffi::PyMethodDefPointer { PyCFunction: call_descriptors },
             ml_flags: ffi::METH_NOARGS,
-            ml_doc: c"The descriptors that are open for it.".as_ptr(),
+            ml_doc: c"Return the descriptors that are open for the reservation.".as_ptr(),
         };
         Definition::new(
             c"_low_numbers",
-            c"Low descriptor numbers for starting children.",
+            c"Reserved low descriptor numbers for starting children.",
             [reserve, descriptors],
         )
     })
@@ -42,7 +43,7 @@ pub(crate) fn reserve(count: Object<'_>) -> Result<Owned> {
     Owned::int(i64::try_from(reserved).unwrap_or_default())
 }
 
-/// As many as `forkexec::reserve_low_fds` takes.
+/// The highest number that `forkexec::reserve_low_fds` accepts.
 pub(crate) const MOST: usize = 16;
 
 pub(crate) fn descriptors() -> Result<Owned> {

@@ -1,9 +1,9 @@
-//! Memory in amounts that a caller chooses. If there is not enough, the call raises `MemoryError`: an allocation that Rust
-//! cannot refuse aborts the process.
+//! Allocations whose size depends on the caller. If memory runs out, they raise `MemoryError`. Rust's usual allocations would
+//! abort the process.
 
 use crate::py::{self, Raised};
 
-/// The allocator refused.
+/// An allocation failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoMemory;
 
@@ -14,14 +14,14 @@ impl NoMemory {
     }
 }
 
-/// An empty vector with room for exactly this many items.
+/// Returns an empty vector with room for exactly this many items.
 pub(crate) fn room<T>(count: usize) -> Result<Vec<T>, NoMemory> {
     let mut items = Vec::new();
     items.try_reserve_exact(count).map_err(|_| NoMemory)?;
     Ok(items)
 }
 
-/// The items in a vector. There are at most `most`.
+/// Collects at most `most` items in a vector.
 pub(crate) fn gather<T>(most: usize, items: impl Iterator<Item = T>) -> Result<Vec<T>, NoMemory> {
     let mut gathered = room(most)?;
     gathered.extend(items.take(most));

@@ -1,4 +1,4 @@
-//! Modules as the interpreter imports them: `_posixsubprocess`, and what it is made of.
+//! Definitions of modules, and that of `_posixsubprocess`.
 
 use crate::entries::call_fork_exec;
 use crate::py::{Exception, Object, Result, raise};
@@ -10,7 +10,8 @@ use pyo3_ffi as ffi;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
-/// The module `_posixsubprocess`, defined in two phases, so that each interpreter gets a module of its own.
+/// Returns the definition of `_posixsubprocess`. Its initialization has two phases, so each subinterpreter gets its own
+/// module.
 pub(crate) fn definition() -> &'static Definition {
     static DEFINITION: OnceLock<Definition> = OnceLock::new();
     DEFINITION.get_or_init(|| {
@@ -24,7 +25,7 @@ pub(crate) fn definition() -> &'static Definition {
     })
 }
 
-/// What the interpreter writes to under its lock.
+/// The definition of a module. The interpreter writes to it, and holds its lock.
 pub(crate) struct Definition(Box<UnsafeCell<ffi::PyModuleDef>>);
 
 // SAFETY: only the interpreter writes to it, as to any module's definition.
@@ -33,7 +34,7 @@ unsafe impl Sync for Definition {}
 unsafe impl Send for Definition {}
 
 impl Definition {
-    /// A module without a state of its own. It is there for as long as the process is.
+    /// Makes a module without state. It lives until the process ends.
     pub(crate) fn new<const N: usize>(
         name: &'static CStr,
         doc: &'static CStr,
@@ -53,18 +54,18 @@ impl Definition {
         })))
     }
 
-    /// What an import gets.
+    /// Returns the result of an import.
     pub(crate) fn init(&'static self) -> *mut ffi::PyObject {
-        // SAFETY: the definition is a static's, and complete.
+        // SAFETY: the definition is static and complete.
         unsafe { ffi::PyModuleDef_Init(self.0.get()) }
     }
 }
 
-/// Each version refuses a slot that it does not know.
+/// Returns the slots that the version knows. Each version refuses unknown ones.
 fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
-    /// `moduleobject.h` of 3.12: the slot, and a lock for each interpreter.
+    /// `moduleobject.h` of 3.12: the slot, with the value for a lock in each interpreter.
     const MULTIPLE_INTERPRETERS: (i32, usize) = (3, 2);
-    /// `moduleobject.h` of 3.13: the slot, and no need of the lock.
+    /// `moduleobject.h` of 3.13: the slot, with the value for a module that needs no lock.
     const GIL: (i32, usize) = (4, 1);
     let known = [(12, MULTIPLE_INTERPRETERS), (13, GIL)];
     let known = known.into_iter().filter(|(since, _)| version.0 >= *since).map(|(_, slot)| slot);
@@ -77,11 +78,11 @@ fn slots(version: Version) -> Vec<ffi::PyModuleDef_Slot> {
         .collect()
 }
 
-/// What `help` shows. The versions from 3.12 on have a signature that `inspect` reads.
+/// Returns the text that `help` shows. From 3.12 on, it has a signature that `inspect` reads.
 fn doc(version: Version) -> &'static CStr {
     let text = "Start a program in a child process and return its pid.
 
-What fails in the child is written to errpipe_write in the form that subprocess reads.";
+Errors in the child are written to errpipe_write in the form that subprocess reads.";
     let last = if version.has_allow_vfork() { "allow_vfork, /" } else { "/" };
     let signature = format!(
         "fork_exec($module, args, executable_list, close_fds, pass_fds, cwd,
@@ -95,7 +96,7 @@ What fails in the child is written to errpipe_write in the form that subprocess 
     Box::leak(doc.into_boxed_c_str())
 }
 
-/// Keywords are taken only to be refused in the words of the version, which the flags of a method do not choose.
+/// Refuses keywords. The method accepts them only so that the message is that of the running version.
 pub(crate) fn refuse_keywords(keywords: Option<Object<'_>>) -> Result<()> {
     if keywords.map_or(Ok(false), Object::is_true)? {
         let name = if Version::running().has_clinic() { "_posixsubprocess.fork_exec" } else { "fork_exec" };

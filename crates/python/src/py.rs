@@ -1,7 +1,7 @@
-//! The few objects and calls of CPython's API that are needed, each as one safe function.
+//! The objects and calls of CPython's API that this library needs, as safe functions.
 //!
-//! Whoever has an [`Object`] was called by the interpreter, so the thread has the interpreter's lock for as long as the
-//! object is borrowed: that is what every call here stands on. The one that gives the lock up is [`without_lock`].
+//! Code that has an [`Object`] was called by the interpreter, so the thread holds the interpreter's lock as long as the
+//! object is borrowed. All calls here depend on that. Only [`without_lock`] releases the lock.
 
 use core::ffi::{CStr, c_char, c_int, c_long};
 use core::marker::PhantomData;
@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use pyo3_ffi as ffi;
 use std::ffi::CString;
 
-/// An exception is set.
+/// The error of a call that has set an exception.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raised;
 
@@ -24,17 +24,17 @@ pub(crate) struct Owned(NonNull<ffi::PyObject>);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // SAFETY: the reference is this one's own.
+        // SAFETY: this value owns the reference.
         unsafe { ffi::Py_DecRef(self.0.as_ptr()) }
     }
 }
 
 impl Owned {
-    /// Takes over a new reference, or the exception in its place.
+    /// Takes ownership of a new reference. Null means that an exception is set.
     ///
     /// # Safety
     ///
-    /// The pointer is a new reference, or null with an exception set.
+    /// The pointer must be a new reference, or null with an exception set.
     pub(crate) unsafe fn new(pointer: *mut ffi::PyObject) -> Result<Self> {
         NonNull::new(pointer).map(Self).ok_or(Raised)
     }
@@ -43,22 +43,22 @@ impl Owned {
         Object(self.0, PhantomData)
     }
 
-    /// Gives the reference away.
+    /// Returns the reference, and gives up ownership.
     pub(crate) fn into_ptr(self) -> *mut ffi::PyObject {
         let pointer = self.0.as_ptr();
         core::mem::forget(self);
         pointer
     }
 
-    /// A list of ints.
+    /// Makes a list of ints.
     pub(crate) fn ints(values: &[c_int]) -> Result<Self> {
-        // SAFETY: an empty list.
+        // SAFETY: a list can have length 0.
         let list = unsafe { ffi::PyList_New(0) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         let list = unsafe { Self::new(list) }?;
         for &value in values {
             let value = Self::int(value.into())?;
-            // SAFETY: both live.
+            // SAFETY: both objects are alive.
             if unsafe { ffi::PyList_Append(list.0.as_ptr(), value.0.as_ptr()) } != 0 {
                 return Err(Raised);
             }
@@ -66,40 +66,40 @@ impl Owned {
         Ok(list)
     }
 
-    /// A tuple of so many items, none of which is set yet.
+    /// Makes a tuple with unset items.
     pub(crate) fn tuple(length: isize) -> Result<Self> {
-        // SAFETY: any length may be asked for.
+        // SAFETY: the call checks the length.
         let tuple = unsafe { ffi::PyTuple_New(length) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Self::new(tuple) }
     }
 
-    /// Sets an item of a tuple that nothing else refers to yet.
+    /// Sets an item of a new tuple, to which there is no other reference.
     pub(crate) fn set_item(&self, index: isize, item: Self) -> Result<()> {
-        // SAFETY: the tuple lives, and the reference to the item is given away.
+        // SAFETY: the tuple is alive, and the call takes the reference to the item.
         match unsafe { ffi::PyTuple_SetItem(self.0.as_ptr(), index, item.into_ptr()) } {
             0 => Ok(()),
             _ => Err(Raised),
         }
     }
 
-    /// The same `bytes`, or a copy of those that are of a subclass, which may have a finalizer.
+    /// Returns the same `bytes`, or a copy if it is of a subclass, which can have a finalizer.
     pub(crate) fn plain_bytes(self) -> Result<Self> {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         if unsafe { ffi::PyBytes_CheckExact(self.0.as_ptr()) } != 0 {
             return Ok(self);
         }
         let text = self.get().c_str()?;
-        // SAFETY: as many bytes as the object has.
+        // SAFETY: the length is that of the object's bytes.
         let copy = unsafe { ffi::PyBytes_FromStringAndSize(text.as_ptr(), text.count_bytes().cast_signed()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Self::new(copy) }
     }
 
     pub(crate) fn int(value: i64) -> Result<Self> {
-        // SAFETY: an integer of C.
+        // SAFETY: the call takes any integer.
         let object = unsafe { ffi::PyLong_FromLongLong(value) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Self::new(object) }
     }
 }
@@ -107,18 +107,18 @@ impl Owned {
 impl<'a> Object<'a> {
     /// # Safety
     ///
-    /// The pointer is null, or an object that lives for `'a`.
+    /// The pointer must be null, or an object that lives for `'a`.
     pub(crate) unsafe fn borrow(pointer: *mut ffi::PyObject) -> Option<Self> {
         NonNull::new(pointer).map(|pointer| Self(pointer, PhantomData))
     }
 
-    /// An argument that the interpreter passes.
+    /// Borrows an argument that the interpreter passes.
     ///
     /// # Safety
     ///
-    /// As for [`Object::borrow`].
+    /// The requirements of [`Object::borrow`].
     pub(crate) unsafe fn argument(pointer: *mut ffi::PyObject) -> Result<Self> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the requirements of `borrow`.
         unsafe { Self::borrow(pointer) }.ok_or_else(|| raise(Exception::System, "an argument is null"))
     }
 
@@ -127,41 +127,41 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn is_none(self) -> bool {
-        // SAFETY: a pointer is compared.
+        // SAFETY: the call only compares pointers.
         (unsafe { ffi::Py_IsNone(self.as_ptr()) }) != 0
     }
 
-    /// Itself, unless it is `None`.
+    /// Returns the object, or `None` if it is Python's `None`.
     pub(crate) fn some(self) -> Option<Self> {
         (!self.is_none()).then_some(self)
     }
 
     pub(crate) fn is_list(self) -> bool {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         (unsafe { ffi::PyList_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_tuple(self) -> bool {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         (unsafe { ffi::PyTuple_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_int(self) -> bool {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         (unsafe { ffi::PyLong_Check(self.as_ptr()) }) != 0
     }
 
     pub(crate) fn is_true(self) -> Result<bool> {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         match unsafe { ffi::PyObject_IsTrue(self.as_ptr()) } {
             -1 => Err(Raised),
             truth => Ok(truth != 0),
         }
     }
 
-    /// `len` of a sequence.
+    /// Returns the `len` of a sequence.
     pub(crate) fn len(self) -> Result<isize> {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         match unsafe { ffi::PySequence_Size(self.as_ptr()) } {
             -1 => Err(Raised),
             length => Ok(length),
@@ -169,65 +169,65 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn item(self, index: isize) -> Result<Owned> {
-        // SAFETY: it lives; any index may be asked for.
+        // SAFETY: the object is alive, and the call checks the index.
         let item = unsafe { ffi::PySequence_GetItem(self.as_ptr(), index) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(item) }
     }
 
-    /// How many items a tuple has. A subclass cannot say otherwise.
+    /// Returns the number of items of a tuple. A subclass cannot change it.
     pub(crate) fn tuple_len(self) -> Result<isize> {
-        // SAFETY: it lives. Of what is no tuple there is an exception.
+        // SAFETY: the object is alive. The call sets an exception for another type.
         match unsafe { ffi::PyTuple_Size(self.as_ptr()) } {
             -1 => Err(Raised),
             length => Ok(length),
         }
     }
 
-    /// An item of a tuple. A subclass cannot give another.
+    /// Returns an item of a tuple. A subclass cannot replace it.
     pub(crate) fn tuple_item(self, index: isize) -> Result<Object<'a>> {
-        // SAFETY: it lives; there is an exception for an index beyond its end.
+        // SAFETY: the object is alive. The call sets an exception for an index beyond the end.
         let item = unsafe { ffi::PyTuple_GetItem(self.as_ptr(), index) };
-        // SAFETY: the tuple, which never changes, holds the item.
+        // SAFETY: the tuple never changes, and keeps the item alive.
         unsafe { Object::borrow(item) }.ok_or(Raised)
     }
 
-    /// A list or tuple with the same items: itself, if it is one.
+    /// Returns a list or tuple with the same items: the object itself, if it is one.
     pub(crate) fn fast_sequence(self, complaint: &CStr) -> Result<Owned> {
-        // SAFETY: it lives, and the text ends with a NUL.
+        // SAFETY: the object is alive, and the text ends with a NUL.
         let sequence = unsafe { ffi::PySequence_Fast(self.as_ptr(), complaint.as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(sequence) }
     }
 
-    /// The bytes of a `bytes` without a NUL inside.
+    /// Returns the bytes of a `bytes` object. Fails if it contains a NUL.
     pub(crate) fn c_str(self) -> Result<&'a CStr> {
         let mut bytes: *mut c_char = ptr::null_mut();
-        // SAFETY: it lives; where no length is asked for, bytes with a NUL inside are refused.
+        // SAFETY: the object is alive. Without a pointer for the length, the call refuses bytes with a NUL inside.
         let failed = unsafe { ffi::PyBytes_AsStringAndSize(self.as_ptr(), &raw mut bytes, ptr::null_mut()) };
         if failed != 0 {
             return Err(Raised);
         }
-        // SAFETY: the bytes of the object, which never change and end with a NUL.
+        // SAFETY: the bytes of the object never change, and end with a NUL.
         Ok(unsafe { CStr::from_ptr(bytes) })
     }
 
-    /// The `bytes` of a path, a string or bytes, in the file system's encoding.
+    /// Converts a path, a string or bytes to `bytes` in the file system's encoding.
     pub(crate) fn fs_encoded(self) -> Result<Owned> {
         let mut encoded: *mut ffi::PyObject = ptr::null_mut();
-        // SAFETY: it lives, and a reference is written.
+        // SAFETY: the object is alive, and the call writes one reference.
         let done = unsafe { ffi::PyUnicode_FSConverter(self.as_ptr(), (&raw mut encoded).cast()) };
         if done == 0 {
             return Err(Raised);
         }
-        // SAFETY: a new reference.
+        // SAFETY: the converter succeeded, so this is a new reference.
         unsafe { Owned::new(encoded) }
     }
 
-    /// An `int` as C's long, and on which side it overflows.
+    /// Converts an `int` to a C long, or returns the side on which it overflows.
     pub(crate) fn long(self) -> Result<core::result::Result<c_long, Overflow>> {
         let mut overflow: c_int = 0;
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         let value = unsafe { ffi::PyLong_AsLongAndOverflow(self.as_ptr(), &raw mut overflow) };
         match overflow {
             0 if value == -1 && is_raised() => Err(Raised),
@@ -237,83 +237,83 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// An `int` of what is one or stands for one.
+    /// Converts to an `int` by `__index__`.
     pub(crate) fn index(self) -> Result<Owned> {
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         let index = unsafe { ffi::PyNumber_Index(self.as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(index) }
     }
 
-    /// What a format of one unit makes of it.
+    /// Parses the object by a format of one unit.
     ///
     /// # Safety
     ///
-    /// `value` is what the format writes.
+    /// `value` must have the type that the format writes.
     pub(crate) unsafe fn parse<T>(self, format: &CStr, value: &mut T) -> Result<()> {
-        // SAFETY: it lives, and the caller's promise.
+        // SAFETY: the object is alive, and the caller guarantees the type of `value`.
         let done = unsafe { ffi::PyArg_Parse(self.as_ptr(), format.as_ptr(), ptr::from_mut(value)) };
         if done == 0 { Err(Raised) } else { Ok(()) }
     }
 
     pub(crate) fn attribute(self, name: &CStr) -> Result<Owned> {
-        // SAFETY: it lives, and the name ends with a NUL.
+        // SAFETY: the object is alive, and the name ends with a NUL.
         let value = unsafe { ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(value) }
     }
 
     pub(crate) fn call(self) -> Result<Owned> {
-        // SAFETY: it lives; no arguments.
+        // SAFETY: the object is alive. Null means no arguments.
         let result = unsafe { ffi::PyObject_CallObject(self.as_ptr(), ptr::null_mut()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(result) }
     }
 
-    /// Whether `item` is in it.
+    /// Returns true if the sequence contains the text `item`.
     pub(crate) fn contains(self, item: &CStr) -> Result<bool> {
         let item = text(item)?;
-        // SAFETY: both live.
+        // SAFETY: both objects are alive.
         match unsafe { ffi::PySequence_Contains(self.as_ptr(), item.get().as_ptr()) } {
             -1 => Err(Raised),
             found => Ok(found != 0),
         }
     }
 
-    /// The name of its type, after the last dot, in UTF-8 and followed by a NUL. No metaclass is asked.
+    /// Returns the name of the object's type in UTF-8, without calling a metaclass.
     fn type_name(self) -> Result<Owned> {
         let types = (&raw mut ffi::PyType_Type).cast();
-        // SAFETY: a static of the interpreter's.
+        // SAFETY: the type is a static of the interpreter.
         let types = unsafe { Self::argument(types) }?;
         let attributes = types.attribute(c"__dict__")?;
-        // SAFETY: it lives, and the name ends with a NUL.
+        // SAFETY: the object is alive, and the name ends with a NUL.
         let name = unsafe { ffi::PyMapping_GetItemString(attributes.0.as_ptr(), c"__name__".as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         let name = unsafe { Owned::new(name) }?;
-        // SAFETY: it lives, and so does its type.
+        // SAFETY: the object and its type are alive.
         let kind = unsafe { ffi::PyObject_Type(self.as_ptr()) };
-        // SAFETY: a new reference.
+        // SAFETY: the call returns a new reference.
         let kind = unsafe { Owned::new(kind) }?;
         let (get, format) = (c"__get__".as_ptr(), c"O".as_ptr());
-        // SAFETY: both live; the format names one object.
+        // SAFETY: both objects are alive, and the format names one object.
         let name = unsafe { ffi::PyObject_CallMethod(name.0.as_ptr(), get, format, kind.0.as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         let name = unsafe { Owned::new(name) }?;
-        // SAFETY: it lives.
+        // SAFETY: the object is alive.
         let name = unsafe { ffi::PyUnicode_AsUTF8String(name.0.as_ptr()) };
-        // SAFETY: a new reference, or null.
+        // SAFETY: the call returns a new reference, or null.
         unsafe { Owned::new(name) }
     }
 }
 
-/// On which side of C's numbers a number lies.
+/// The side on which a number overflows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overflow {
     Below,
     Above,
 }
 
-/// The exceptions that are raised here.
+/// The types of exceptions that this library raises.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Exception {
     Overflow,
@@ -326,7 +326,7 @@ pub(crate) enum Exception {
 /// Raises an exception.
 pub(crate) fn raise(exception: Exception, text: &str) -> Raised {
     let kind = match exception {
-        // SAFETY: a static of the interpreter's.
+        // SAFETY: the type is a static of the interpreter.
         Exception::Overflow => unsafe { ffi::PyExc_OverflowError },
         // SAFETY: as above.
         Exception::Runtime => unsafe { ffi::PyExc_RuntimeError },
@@ -343,12 +343,12 @@ pub(crate) fn raise(exception: Exception, text: &str) -> Raised {
 /// Raises an exception of this type.
 pub(crate) fn raise_type(kind: *mut ffi::PyObject, text: &str) -> Raised {
     let text = CString::new(text).unwrap_or_default();
-    // SAFETY: the type lives, and the text ends with a NUL.
+    // SAFETY: the type is alive, and the text ends with a NUL.
     unsafe { ffi::PyErr_SetString(kind, text.as_ptr()) };
     Raised
 }
 
-/// Raises the `TypeError` for an id that is no integer, in the interpreter's words.
+/// Raises the `TypeError` for an id that is no integer, with the interpreter's message.
 pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
     let name = match object.type_name() {
         Ok(name) => name,
@@ -356,7 +356,7 @@ pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
     };
     let name = name.get().c_str().unwrap_or(c"object");
     let after_dot = name.to_bytes_with_nul().rsplit(|&byte| byte == b'.').next().unwrap_or(b"\0");
-    // SAFETY: a static of the interpreter's.
+    // SAFETY: the type is a static of the interpreter.
     let kind = unsafe { ffi::PyExc_TypeError };
     let format = c"%s should be integer, not %.200s".as_ptr();
     // SAFETY: the format names two texts, and both end with a NUL.
@@ -368,7 +368,7 @@ pub(crate) fn raise_not_integer(what: &CStr, object: Object<'_>) -> Raised {
 
 /// Raises `MemoryError`.
 pub(crate) fn raise_no_memory() -> Raised {
-    // SAFETY: nothing is passed.
+    // SAFETY: the call takes no arguments.
     unsafe {
         ffi::PyErr_NoMemory();
     }
@@ -378,33 +378,33 @@ pub(crate) fn raise_no_memory() -> Raised {
 /// Raises the `OSError` of an errno.
 pub(crate) fn raise_errno(errno: i32) -> Raised {
     ::errno::set_errno(::errno::Errno(errno));
-    // SAFETY: a static of the interpreter's.
+    // SAFETY: the type is a static of the interpreter.
     let kind = unsafe { ffi::PyExc_OSError };
-    // SAFETY: the type lives.
+    // SAFETY: the type is alive.
     unsafe { ffi::PyErr_SetFromErrno(kind) };
     Raised
 }
 
 pub(crate) fn is_raised() -> bool {
-    // SAFETY: a question.
+    // SAFETY: the call takes no arguments.
     !unsafe { ffi::PyErr_Occurred() }.is_null()
 }
 
 pub(crate) fn clear() {
-    // SAFETY: nothing is passed.
+    // SAFETY: the call takes no arguments.
     unsafe { ffi::PyErr_Clear() }
 }
 
-/// Does something while no exception is set, and sets the one that was.
+/// Runs the work without a set exception, and restores the exception afterwards.
 pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: three references are written, or null.
+    // SAFETY: the call writes three references, or null.
     unsafe {
         ffi::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut trace);
     }
     let result = work();
     if !kind.is_null() {
-        // SAFETY: the three references that were fetched.
+        // SAFETY: these are the three references that `PyErr_Fetch` returned.
         unsafe {
             ffi::PyErr_Restore(kind, value, trace);
         }
@@ -415,7 +415,7 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 fn text(text: &CStr) -> Result<Owned> {
     // SAFETY: the text ends with a NUL.
     let text = unsafe { ffi::PyUnicode_FromString(text.as_ptr()) };
-    // SAFETY: a new reference, or null.
+    // SAFETY: the call returns a new reference, or null.
     unsafe { Owned::new(text) }
 }
 
@@ -423,33 +423,33 @@ fn text(text: &CStr) -> Result<Owned> {
 pub(crate) fn import(name: &CStr) -> Result<Owned> {
     // SAFETY: the name ends with a NUL.
     let module = unsafe { ffi::PyImport_ImportModule(name.as_ptr()) };
-    // SAFETY: a new reference, or null.
+    // SAFETY: the call returns a new reference, or null.
     unsafe { Owned::new(module) }
 }
 
-/// A module that was imported, if it was. No exception is set afterwards.
+/// Returns a module if it is imported already. Sets no exception.
 pub(crate) fn imported(name: &CStr) -> Option<Owned> {
     let name = text(name).ok()?;
-    // SAFETY: it lives.
+    // SAFETY: the object is alive.
     let module = unsafe { ffi::PyImport_GetModule(name.get().as_ptr()) };
-    // SAFETY: a new reference, or null.
+    // SAFETY: the call returns a new reference, or null.
     let module = unsafe { Owned::new(module) };
     module.inspect_err(|_| clear()).ok()
 }
 
-/// Does something while other threads may have the interpreter's lock. It touches no object.
+/// Runs the work without the interpreter's lock. The work must not use objects.
 pub(crate) fn without_lock<T>(work: impl FnOnce() -> T) -> T {
-    /// Takes the lock back, also if the work panics.
+    /// Acquires the lock again, also if the work panics.
     struct Released(*mut ffi::PyThreadState);
 
     impl Drop for Released {
         fn drop(&mut self) {
-            // SAFETY: the state that was saved when the lock was released.
+            // SAFETY: this is the state that was saved when the lock was released.
             unsafe { ffi::PyEval_RestoreThread(self.0) }
         }
     }
 
-    // SAFETY: this thread has the lock.
+    // SAFETY: this thread holds the lock.
     let _released = Released(unsafe { ffi::PyEval_SaveThread() });
     work()
 }

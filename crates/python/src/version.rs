@@ -1,21 +1,21 @@
-//! What differs from one version of CPython to the next.
+//! The differences between versions of CPython.
 
 use core::ffi::CStr;
 use pyo3_ffi as ffi;
 use std::sync::OnceLock;
 
-/// The minor version of the interpreter: 13 of 3.13.
+/// The minor version of the interpreter, such as 13 for 3.13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(pub(crate) u8);
 
 impl Version {
-    /// The one that runs.
+    /// Returns the running version.
     pub(crate) fn running() -> Self {
         static RUNNING: OnceLock<Version> = OnceLock::new();
         *RUNNING.get_or_init(|| {
-            // SAFETY: a question.
+            // SAFETY: the call takes no arguments.
             let text = unsafe { ffi::Py_GetVersion() };
-            // SAFETY: a static text of the interpreter's.
+            // SAFETY: the text is a static of the interpreter.
             let text = unsafe { CStr::from_ptr(text) };
             Self::of(text.to_bytes()).unwrap_or(Self(14))
         })
@@ -27,7 +27,7 @@ impl Version {
         core::str::from_utf8(digits.get(..end)?).ok()?.parse().ok().map(Self)
     }
 
-    /// How many arguments `fork_exec` takes.
+    /// Returns the number of arguments of `fork_exec`.
     pub(crate) fn arguments(self) -> isize {
         match self.0 {
             ..=8 => 17,
@@ -37,7 +37,7 @@ impl Version {
         }
     }
 
-    /// gid, groups, uid and umask.
+    /// Returns true if `fork_exec` has the arguments gid, groups, uid and umask.
     pub(crate) fn has_ids(self) -> bool {
         self.0 >= 9
     }
@@ -50,47 +50,47 @@ impl Version {
         (11..=13).contains(&self.0)
     }
 
-    /// Arguments are converted by what the Argument Clinic makes, whose texts differ from the older parser's.
+    /// Returns true if the Argument Clinic converts the arguments. Its messages differ from those of the older parser.
     pub(crate) fn has_clinic(self) -> bool {
         self.0 >= 12
     }
 
-    /// A pid has its own width, and one that is too large is no error on 3.12.
+    /// Returns true if a pid that is too large is truncated, without an error.
     pub(crate) fn truncates_pid(self) -> bool {
         self.0 == 12
     }
 
-    /// The lock was given up around exec since then, so the environment was read without it.
+    /// Returns true if CPython reads the environment without the lock: since 3.12 it releases the lock around exec.
     pub(crate) fn releases_lock(self) -> bool {
         self.0 >= 12
     }
 
-    /// An interpreter at its end refuses `preexec_fn`.
+    /// Returns true if `preexec_fn` is refused while the interpreter shuts down.
     pub(crate) fn refuses_preexec_at_end(self) -> bool {
         self.0 >= 12
     }
 
-    /// That end begins before the functions of `atexit` are called.
+    /// Returns true if the shutdown begins before the functions of `atexit` are called.
     pub(crate) fn ends_early(self) -> bool {
         self.0 == 12
     }
 
-    /// `fork_exec` is an audit event.
+    /// Returns true if `fork_exec` is an audit event.
     pub(crate) fn audits(self) -> bool {
         self.0 >= 14
     }
 
-    /// Subinterpreters may be isolated, and then start no process.
+    /// Returns true if isolated subinterpreters start no process.
     pub(crate) fn refuses_isolated(self) -> bool {
         (9..=11).contains(&self.0)
     }
 
-    /// `subprocess` tells a failed chdir from other failures; asked only where it was not imported.
+    /// Returns true if `subprocess` distinguishes a failed chdir. Used only if `subprocess` is not imported.
     pub(crate) fn names_chdir(self) -> bool {
         self.0 >= 13
     }
 
-    /// The name that `extra_groups` has in messages.
+    /// Returns the name of `extra_groups` in messages.
     pub(crate) fn groups_name(self) -> &'static str {
         if self.0 >= 12 { "extra_groups" } else { "groups" }
     }

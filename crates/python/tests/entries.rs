@@ -1,14 +1,14 @@
-//! No panic can reach the interpreter: every function that it calls hands its work to the one that catches it.
+//! No panic reaches the interpreter: each function that it calls only calls `enter`, which catches panics.
 
 use std::fs;
 use std::path::Path;
 
 const ENTRIES: &str = "entries.rs";
 
-/// The definitions of C functions in a source, each from its name to the end of its body.
+/// Returns the definitions of C functions in a source, each from its name to the end of its body.
 fn definitions(source: &str) -> Vec<&str> {
     let after = source.split("extern \"C\" fn ").skip(1);
-    // A type of a function has no name before its parentheses.
+    // The type of a function has no name before its parentheses.
     let named = after.filter(|text| text.starts_with(|first: char| first.is_alphabetic() || first == '_'));
     named.map(|text| text.split("\n}").next().unwrap_or_default()).collect()
 }
@@ -19,7 +19,7 @@ fn body(definition: &str) -> &str {
 
 /// Faults: P1
 #[test]
-fn every_entry_catches_panics() {
+fn each_entry_catches_panics() {
     let source = fs::read_to_string(Path::new("src").join(ENTRIES)).unwrap();
     let definitions = definitions(&source);
     for definition in &definitions {
@@ -46,7 +46,7 @@ fn all_entries_are_in_one_file() {
 }
 
 #[test]
-fn definitions_are_told_from_types() {
+fn definitions_exclude_types() {
     let source = "type A = unsafe extern \"C\" fn() -> c_int;\nextern \"C\" fn b() {\n    enter(|| 5)\n}\n";
     assert_eq!(definitions(source).into_iter().map(body).collect::<Vec<_>>(), ["enter(|| 5)"]);
 }

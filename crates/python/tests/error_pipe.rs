@@ -1,4 +1,4 @@
-//! What a child writes for `subprocess`, without an interpreter.
+//! The report that a child writes for `subprocess`, without an interpreter.
 
 #[path = "../src/error_pipe.rs"]
 #[expect(dead_code, reason = "the reporter itself is exercised by the contract suite")]
@@ -20,7 +20,7 @@ use std::cell::{Cell, RefCell};
 #[case::chdir_named(Stage::EarlyChdir, 2, true, "OSError:2:noexec:chdir")]
 #[case::closure(Stage::PreExec, 125, false, "SubprocessError:0:Exception occurred in preexec_fn.")]
 #[case::longest(Stage::EarlyChdir, i32::MAX, true, "OSError:7fffffff:noexec:chdir")]
-fn a_report_reads_as_subprocess_expects(
+fn report_has_the_form_that_subprocess_expects(
     #[case] stage: Stage,
     #[case] errno: i32,
     #[case] names_chdir: bool,
@@ -30,7 +30,7 @@ fn a_report_reads_as_subprocess_expects(
     assert_eq!(Text::of(report, names_chdir).as_bytes(), expected.as_bytes());
 }
 
-/// What arrives where each call of write(2) has the next of these answers, and takes everything after the last.
+/// Returns the written bytes if the calls of write(2) return these results. After the last one, each call writes everything.
 fn written(answers: &[Result<usize, Errno>]) -> Vec<u8> {
     let (calls, arrived) = (Cell::new(0), RefCell::new(Vec::new()));
     write_all(b"OSError:2:", |rest| {
@@ -46,7 +46,7 @@ fn written(answers: &[Result<usize, Errno>]) -> Vec<u8> {
 #[case::at_once(&[], b"OSError:2:")]
 #[case::interrupted(&[Err(Errno::INTR), Err(Errno::INTR)], b"OSError:2:")]
 #[case::in_pieces(&[Ok(3), Err(Errno::INTR), Ok(6)], b"OSError:2:")]
-#[case::nobody_reads(&[Ok(3), Err(Errno::PIPE)], b"OSE")]
+#[case::no_reader(&[Ok(3), Err(Errno::PIPE)], b"OSE")]
 #[case::nothing_is_taken(&[Ok(0)], b"")]
 fn interrupted_write_continues(#[case] answers: &[Result<usize, Errno>], #[case] expected: &[u8]) {
     assert_eq!(written(answers), expected);

@@ -1,7 +1,7 @@
-//! What the versions differ in.
+//! The versions of CPython.
 
 #[path = "../src/version.rs"]
-#[expect(dead_code, reason = "the one that runs is the interpreter's to say")]
+#[expect(dead_code, reason = "there is no interpreter here")]
 mod version;
 
 use rstest::rstest;
@@ -16,7 +16,11 @@ use version::Version;
 #[case::without_vfork_flag("3.14.0a1 (main, …)", Some(14), 22)]
 #[case::newest_measured("3.15.0 (main, …)", Some(15), 22)]
 #[case::not_three("4.0.0", None, 22)]
-fn a_version_has_so_many_arguments(#[case] text: &str, #[case] minor: Option<u8>, #[case] arguments: isize) {
+fn version_has_its_number_of_arguments(
+    #[case] text: &str,
+    #[case] minor: Option<u8>,
+    #[case] arguments: isize,
+) {
     let version = Version::of(text.as_bytes());
     assert_eq!(version, minor.map(Version));
     assert_eq!(version.unwrap_or(Version(14)).arguments(), arguments);

@@ -125,12 +125,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case::a_number(b"31", 31)]
+    #[case::number(b"31", 31)]
     #[case::nothing(b"", 0)]
-    #[case::a_word(b"S", 0)]
+    #[case::word(b"S", 0)]
     #[case::negative(b"-1", 0)]
     #[case::no_text(&[0xff], 0)]
-    fn the_property_tells_the_level(#[case] value: &[u8], #[case] level: u32) {
+    fn property_gives_the_api_level(#[case] value: &[u8], #[case] level: u32) {
         assert_eq!(Release::from_property(value), Release::Android(level));
     }
 }

@@ -106,8 +106,8 @@ mod tests {
     #[rstest]
     #[case::plain("sh")]
     #[case::like_the_rest("a) S 9 9 9")]
-    #[case::an_opening_parenthesis(" (")]
-    #[case::a_closing_parenthesis(") Z 1")]
+    #[case::opening_parenthesis(" (")]
+    #[case::closing_parenthesis(") Z 1")]
     #[case::empty("")]
     fn fields_are_found_after_any_name(#[case] name: &str) {
         let stat = stat(format!("42 ({name}) {REST}").as_bytes()).unwrap();
@@ -117,19 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn a_name_need_not_be_utf_8() {
+    fn name_need_not_be_utf_8() {
         let stat = stat(&[b"42 (\xff) ".as_slice(), REST.as_bytes()].concat()).unwrap();
         assert_eq!((stat.pid(), stat.field(4)), (Some(42), Some(3)));
     }
 
     #[rstest]
     #[case::nothing("")]
-    #[case::a_number("1")]
+    #[case::number("1")]
     #[case::no_name("12 S 3 12 12 0 -1 64")]
-    #[case::a_parenthesis_first(")1 (")]
+    #[case::parenthesis_first(")1 (")]
     #[case::cut_before_the_field("1 (x) S 1 2 3")]
     #[case::cut_after_the_name("1 (x)")]
-    fn a_line_that_is_cut_short_has_no_such_field(#[case] line: &str) {
+    fn truncated_line_lacks_the_field(#[case] line: &str) {
         assert_eq!(stat(line.as_bytes()).and_then(|stat| stat.field(9)), None);
     }
 
@@ -138,7 +138,7 @@ mod tests {
     #[case::with_zeros(30_100, Some("/proc/30100/stat"))]
     #[case::longest(Pid::MAX, Some("/proc/2147483647/stat"))]
     #[case::negative(-1, None)]
-    fn the_path_fits_any_pid(#[case] pid: Pid, #[case] path: Option<&str>) {
+    fn path_fits_any_pid(#[case] pid: Pid, #[case] path: Option<&str>) {
         let mut buffer = [0; PATH];
         assert_eq!(path_of(pid, &mut buffer).map(|path| path.to_str().unwrap()), path);
     }

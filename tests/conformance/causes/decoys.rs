@@ -17,7 +17,7 @@ use crate::start::failure;
 #[rstest]
 #[case::loader(|at: &Place| at.file("program", dynamic_program(b"/no/such/loader\0")))]
 #[case::interpreter(|at: &Place| at.file("program", "#!/no/such/interpreter\n"))]
-fn a_program_that_cannot_be_read_is_not_missing(#[case] make: fn(&Place) -> std::path::PathBuf) {
+fn unreadable_program_is_not_reported_missing(#[case] make: fn(&Place) -> std::path::PathBuf) {
     isolated(|| {
         if !is_privileged() || is_emulated("starts in the program's place, and misses the loader itself") {
             return;
@@ -43,7 +43,7 @@ fn searched(place: &Place) -> Command<'static> {
 
 /// Faults: E18
 #[test]
-fn an_interpreter_that_cannot_be_looked_at_is_not_missing() {
+fn unsearchable_interpreter_is_not_reported_missing() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -64,7 +64,7 @@ fn an_interpreter_that_cannot_be_looked_at_is_not_missing() {
 
 /// Faults: E18
 #[test]
-fn an_interpreters_own_interpreter_is_named() {
+fn error_names_the_interpreter_of_an_interpreter() {
     isolated(|| {
         let place = Place::new();
         let inner = place.file("inner", "#!/no/such/interpreter\n");
@@ -78,7 +78,7 @@ fn an_interpreters_own_interpreter_is_named() {
 ///
 /// Faults: E18
 #[test]
-fn a_link_in_a_new_root_leads_below_that_root() {
+fn symlink_in_a_new_root_resolves_below_it() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -96,7 +96,7 @@ fn a_link_in_a_new_root_leads_below_that_root() {
 ///
 /// Faults: E18
 #[test]
-fn after_a_closure_no_cause_is_looked_for() {
+fn no_cause_is_sought_after_a_closure() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -133,7 +133,7 @@ fn after_a_closure_no_cause_is_looked_for() {
 #[case::plain_program(|_: &Place| probe::path().to_owned(), libc::ELOOP, None)]
 #[case::program_that_is_there(|_: &Place| probe::path().to_owned(), libc::ENOENT, None)]
 #[case::program_that_may_be_run(|_: &Place| probe::path().to_owned(), libc::EACCES, None)]
-fn an_answer_without_a_visible_reason_has_no_cause(
+fn errno_without_a_visible_reason_has_no_cause(
     #[case] make: fn(&Place) -> std::path::PathBuf,
     #[case] errno: i32,
     #[case] cause: Option<Cause>,

@@ -52,7 +52,7 @@ fn searching(at: &Place) -> Cause {
     at.path("link")
 })]
 #[case::way_back(|at: &Place| { private(at, ""); at.file("outer", "#!/bin/sh\n"); at.path("private/../outer") })]
-fn a_directory_that_denies_search_is_named(#[case] program: fn(&Place) -> PathBuf) {
+fn error_names_the_directory_that_denies_search(#[case] program: fn(&Place) -> PathBuf) {
     isolated(|| {
         let Some((place, failure)) = denied(|_, _| (), program) else { return };
         assert_eq!(failure.cause(), Some(&searching(&place)));
@@ -66,7 +66,7 @@ fn a_directory_that_denies_search_is_named(#[case] program: fn(&Place) -> PathBu
 
 /// Faults: E26
 #[test]
-fn a_loader_behind_a_directory_that_denies_search_is_named() {
+fn error_names_the_directory_that_hides_the_loader() {
     isolated(|| {
         if is_emulated("starts in the program's place, and misses the loader itself") {
             return;
@@ -82,7 +82,7 @@ fn a_loader_behind_a_directory_that_denies_search_is_named() {
 
 /// Faults: E26
 #[test]
-fn a_file_that_denies_execution_to_the_user_is_named() {
+fn error_names_the_file_that_denies_execution() {
     isolated(|| {
         let program = |at: &Place| {
             let path = at.file("program", "#!/bin/sh\n");
@@ -103,7 +103,7 @@ fn a_file_that_denies_execution_to_the_user_is_named() {
 #[case::group(None, Some(NOBODY), 0o767, &[])]
 #[case::supplementary_group(None, Some(4321), 0o767, &[4321])]
 #[case::others(None, None, 0o776, &[])]
-fn the_bits_of_one_class_count(
+fn permission_bits_of_one_class_decide(
     #[case] owner: Option<u32>,
     #[case] group: Option<u32>,
     #[case] mode: u32,
@@ -126,7 +126,7 @@ fn the_bits_of_one_class_count(
 
 /// Faults: E26
 #[test]
-fn a_working_directory_that_denies_search_is_named() {
+fn error_names_the_working_directory_that_denies_search() {
     isolated(|| {
         let ask = |it: &mut Command<'_>, at: &Place| {
             private(at, "");
@@ -142,7 +142,7 @@ fn a_working_directory_that_denies_search_is_named() {
 ///
 /// Faults: E26
 #[test]
-fn an_access_control_list_leaves_the_cause_open() {
+fn access_control_list_leaves_the_cause_unknown() {
     isolated(|| {
         let ask = |it: &mut Command<'_>, at: &Place| {
             private(at, "");

@@ -88,7 +88,7 @@ fn error_for_too_large_arguments_gives_the_limit(
 ///
 /// Faults: E24, E5
 #[test]
-fn error_names_no_limit_that_is_met() {
+fn error_names_no_limit_that_is_not_exceeded() {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_execve, libc::E2BIG).installed() {
             return;
@@ -104,7 +104,7 @@ fn error_names_no_limit_that_is_met() {
 #[rstest]
 #[case::without_another_user(|_: &mut Command<'_>| ())]
 #[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).rlimit(NPROC, Some(1000), Some(1000)); })]
-fn an_eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
+fn eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
     isolated(|| {
         if !is_privileged() || !Deny::new().errno(libc::SYS_execve, libc::EAGAIN).installed() {
             return;

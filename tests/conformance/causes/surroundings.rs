@@ -85,7 +85,7 @@ fn error_names_a_script_by_the_path_where_search_found_it() {
 
 /// Faults: E23
 #[test]
-fn a_relative_program_is_told_with_its_directory() {
+fn error_names_the_directory_of_a_relative_program() {
     isolated(|| {
         let place = Place::new();
         let directory = place.0.path();
@@ -108,7 +108,7 @@ fn a_relative_program_is_told_with_its_directory() {
 ///
 /// Faults: E18, E23
 #[test]
-fn a_relative_interpreter_is_seen_from_the_open_directory() {
+fn relative_interpreter_resolves_from_the_open_directory() {
     isolated(|| {
         let place = Place::new();
         let script = place.file("script", "#!./no-such-interpreter\n");
@@ -122,7 +122,7 @@ fn a_relative_interpreter_is_seen_from_the_open_directory() {
 }
 
 #[test]
-fn scripts_run_that_are_nested_as_deeply_as_may_be() {
+fn scripts_run_at_the_deepest_allowed_nesting() {
     isolated(|| {
         let place = Place::new();
         let script = place.nested(deepest_nesting());

@@ -63,7 +63,7 @@ fn output_before_the_deadline_is_returned_and_the_rest_later() {
 
 /// The outputs have ended, and the child has not.
 #[rstest]
-fn the_wait_for_the_end_counts_as_time(#[values(true, false)] pidfd: bool) {
+fn wait_for_the_exit_counts_toward_the_timeout(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut command = command("sh", &["-c", "exec >/dev/null 2>&1; exec sleep 600"]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
@@ -129,7 +129,7 @@ fn switches() -> i64 {
 #[case::of_standard_output([None, Some(70_000), None], 300_000)]
 #[case::of_standard_error([None, None, Some(1)], 300_000)]
 #[case::of_all([Some(100_000), Some(90_000), Some(80_000)], 100_000)]
-fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case] most: usize) {
+fn run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case] most: usize) {
     isolated(|| {
         let mut child = spewing(200_000, 100_000);
         let mut talk = child.communicator();
@@ -157,7 +157,7 @@ fn a_run_reads_no_more_than_its_limit(#[case] limits: [Option<usize>; 3], #[case
 #[rstest]
 #[case::none(0)]
 #[case::some(100_000)]
-fn a_child_that_says_as_much_as_it_may_has_ended(#[case] length: usize) {
+fn run_with_output_of_exactly_the_limit_has_ended(#[case] length: usize) {
     isolated(|| {
         let mut child = spewing(length, 0);
         let heard = run(child.communicator().limit(length));
@@ -217,7 +217,7 @@ fn drain_limit_ends_the_wait_for_a_pipe_held_by_others(
 #[case::standard_output(300_000, 0)]
 #[case::standard_error(0, 300_000)]
 #[case::both(300_000, 200_000)]
-fn output_left_in_a_large_pipe_is_read_whole(#[case] out: usize, #[case] err: usize) {
+fn output_left_in_a_large_pipe_is_read_completely(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
         let script = format!("read line; sleep 600 & exec '{}' spew {out} {err}", probe::path().display());
         let mut child = shell(&script);
@@ -248,7 +248,7 @@ fn drain_limit_costs_no_time_if_the_pipe_is_closed(#[values(true, false)] pidfd:
 
 /// A descendant holds both pipes. The line that the run waits for is the unfinished one of standard output.
 #[test]
-fn drain_limit_tells_unfinished_lines_of_both_outputs() {
+fn drain_limit_yields_partial_lines_of_both_outputs() {
     isolated(|| {
         let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let mut child = shell("sleep 600 & printf out; printf err >&2");
@@ -264,7 +264,7 @@ fn drain_limit_tells_unfinished_lines_of_both_outputs() {
 }
 
 #[test]
-fn lines_are_told_as_they_come_and_not_collected() {
+fn callbacks_get_lines_as_they_arrive_and_none_is_collected() {
     isolated(|| {
         let (out, err) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let mut child = shell("printf 'to be\\n\\nor'; printf 'not\\nto be' >&2; exit 1");
@@ -279,7 +279,7 @@ fn lines_are_told_as_they_come_and_not_collected() {
 }
 
 #[test]
-fn endless_line_comes_in_pieces_and_lines_can_be_collected() {
+fn endless_line_arrives_in_pieces_and_can_be_collected() {
     isolated(|| {
         let mut lengths = Vec::new();
         let mut child = spewing(10_000, 0);
@@ -292,7 +292,7 @@ fn endless_line_comes_in_pieces_and_lines_can_be_collected() {
 }
 
 #[test]
-fn a_run_stops_at_the_line_that_is_waited_for() {
+fn run_stops_at_the_awaited_line() {
     isolated(|| {
         let told = RefCell::new(Vec::new());
         let mut child = shell("printf 'a\\nready\\nb\\nready\\nc'");
@@ -312,7 +312,7 @@ fn a_run_stops_at_the_line_that_is_waited_for() {
 
 /// The guard sees whether a descriptor or the child is left.
 #[test]
-fn a_panic_at_a_line_leaves_the_child_to_its_policy() {
+fn panic_in_a_line_callback_leaves_the_child_to_its_policy() {
     isolated(|| {
         let mut command = command("sh", &["-c", "echo boo; exec sleep 600"]);
         command.on_drop(OnDrop::KillAndWait);
@@ -325,7 +325,7 @@ fn a_panic_at_a_line_leaves_the_child_to_its_policy() {
 }
 
 #[test]
-fn after_a_panic_at_a_line_the_child_can_be_talked_to() {
+fn communication_resumes_after_a_panic_in_a_line_callback() {
     isolated(|| {
         let mut child = shell("echo boo; read line; echo $line");
         let caught = catch_unwind(AssertUnwindSafe(|| {
@@ -351,7 +351,7 @@ fn unread_input_of_the_child_is_reported() {
 }
 
 #[rstest]
-fn output_is_kept_where_the_status_is_lost(#[values(true, false)] pidfd: bool) {
+fn output_is_kept_if_the_status_is_lost(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut command = command("echo", &["hi"]);
@@ -364,7 +364,7 @@ fn output_is_kept_where_the_status_is_lost(#[values(true, false)] pidfd: bool) {
 }
 
 #[rstest]
-fn a_conversation_that_is_dropped_leaves_the_child(#[values(true, false)] pidfd: bool) {
+fn dropped_communicator_leaves_the_child_running(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut command = command("cat", &[]);
         let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
@@ -409,7 +409,7 @@ fn output_before_an_error_is_returned_by_the_next_run(#[values(true, false)] of_
 
 /// Faults: W14
 #[test]
-fn input_that_cannot_be_written_is_told_once() {
+fn input_error_is_reported_once() {
     isolated(|| {
         let mut child = shell("printf early; exit 3");
         let null: OwnedFd = File::open("/dev/null").expect("it is there").into();

@@ -110,7 +110,7 @@ fn abandoned_child_stays_a_zombie_as_with_std() {
 }
 
 #[rstest]
-fn a_child_that_is_killed_when_dropped_leaves_no_zombie(
+fn child_killed_on_drop_leaves_no_zombie(
     #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] pidfd: bool,
 ) {
@@ -127,7 +127,7 @@ fn a_child_that_is_killed_when_dropped_leaves_no_zombie(
 }
 
 #[test]
-fn a_child_that_has_ended_when_it_is_dropped_needs_no_thread() {
+fn child_that_ended_before_its_drop_needs_no_thread() {
     isolated(|| {
         let mut child = waiting(OnDrop::Leave);
         let Some(pidfd) = own(&child) else { return drop(child.wait()) };
@@ -139,7 +139,7 @@ fn a_child_that_has_ended_when_it_is_dropped_needs_no_thread() {
 }
 
 #[test]
-fn many_that_are_left_are_waited_for_by_one_thread() {
+fn one_thread_reaps_many_dropped_children() {
     isolated(|| {
         let threads = Threads::now();
         let mut inputs = Vec::new();
@@ -301,7 +301,7 @@ fn lose_after(count: usize, command: &mut Command<'_>, way: CloneVariant) {
 #[case::kill(OnDrop::Kill)]
 #[case::kill_and_wait(OnDrop::KillAndWait)]
 #[case::abandon(OnDrop::Abandon)]
-fn between_any_two_steps_a_child_may_be_lost(
+fn child_can_be_lost_between_any_two_steps(
     #[case] policy: OnDrop,
     #[values(None, Some(Containment::Group), Some(Containment::Auto))] tree: Option<Containment>,
     #[values(true, false)] pidfd: bool,

@@ -18,7 +18,7 @@ use crate::start::{failure, probe, words};
 #[rstest]
 #[case::zero(&["exit", "0"], Some(0), None)]
 #[case::one(&["exit", "1"], Some(1), None)]
-#[case::the_code_of_a_failed_child(&["exit", "255"], Some(255), None)]
+#[case::code_of_a_failed_child(&["exit", "255"], Some(255), None)]
 #[case::killed(&["kill", "9"], None, Some(9))]
 #[case::terminated(&["kill", "15"], None, Some(15))]
 #[case::by_the_highest_signal(&["kill", "64"], None, Some(64))]
@@ -48,7 +48,7 @@ fn second_wait_returns_the_same_status() {
 }
 
 #[test]
-fn trying_to_wait_gives_nothing_until_the_child_ends() {
+fn try_wait_returns_none_until_the_child_ends() {
     isolated(|| {
         let mut child = sleeper();
         let before = child.try_wait().expect("it can be waited for");
@@ -60,12 +60,12 @@ fn trying_to_wait_gives_nothing_until_the_child_ends() {
 }
 
 #[test]
-fn waiting_closes_standard_input() {
+fn wait_closes_stdin() {
     isolated(|| assert!(sleeper().wait().expect("it can be waited for").success()));
 }
 
 #[test]
-fn a_child_can_be_killed() {
+fn child_can_be_killed() {
     isolated(|| {
         let mut child = sleeper();
         child.kill().expect("it is ours");
@@ -74,7 +74,7 @@ fn a_child_can_be_killed() {
 }
 
 #[test]
-fn a_child_can_be_signalled() {
+fn child_can_be_signalled() {
     isolated(|| {
         let mut child = sleeper();
         child.send_signal(libc::SIGTERM).expect("it is ours");
@@ -83,7 +83,7 @@ fn a_child_can_be_signalled() {
 }
 
 #[test]
-fn an_ended_child_can_be_signalled_and_keeps_its_status() {
+fn ended_child_can_be_signalled_and_keeps_its_status() {
     isolated(|| {
         let mut child = probe(&["exit", "3"]).spawn().expect("it can be started");
         await_end(&child);

@@ -19,7 +19,7 @@ use crate::start::{high_memory_file, probe, seen, words};
 ///
 /// Faults: D10
 #[rstest]
-fn spawn_without_free_fds_names_what_lacks_and_leaks_none(
+fn spawn_without_free_fds_names_the_operand_and_leaks_none(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] free: usize,
 ) {
     isolated(|| {
@@ -48,7 +48,7 @@ fn spawn_without_free_fds_names_what_lacks_and_leaks_none(
 
 /// Faults: D10
 #[test]
-fn dev_null_needs_a_descriptor_too() {
+fn dev_null_needs_a_descriptor() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NOFILE, 3, 1000).expect("a limit can be lowered");
         let answer = probe(&["true"]).stdin(Stdio::null()).status();
@@ -61,7 +61,7 @@ fn dev_null_needs_a_descriptor_too() {
 
 /// Faults: D10
 #[test]
-fn copy_of_a_directory_needs_a_descriptor_too() {
+fn copy_of_a_directory_needs_a_descriptor() {
     isolated(|| {
         let root = std::fs::File::open("/").expect("it is there");
         world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
@@ -82,7 +82,7 @@ fn copy_of_a_directory_needs_a_descriptor_too() {
 #[case::that_is_killed(kill_itself, "signal: 9 (SIGKILL)")]
 // Faults: E9
 #[case::that_crashes(abort, "signal: 6 (SIGABRT)")]
-fn a_closure_that_ends_the_child_is_told_with_stage_and_status(
+fn closure_that_ends_the_child_is_reported_with_its_stage(
     #[case] end: fn(),
     #[case] status: &str,
     #[values("/no/such/program", "/bin/true")] program: &str,
@@ -172,7 +172,7 @@ extern "C" fn say_at_exit() {
 #[rstest]
 #[case::kill(Deny::kill)]
 #[case::trap(Deny::trap)]
-fn a_call_that_kills_a_child_has_a_next_method(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
+fn call_that_kills_a_child_falls_back_to_the_next_method(#[case] deny: fn(Deny, libc::c_long) -> Deny) {
     isolated(|| {
         if capabilities().bulk_closer != Some("close_range") {
             return skip("this backend does not call close_range");

@@ -18,12 +18,12 @@ const MIB: usize = 1 << 20;
 
 #[rstest]
 #[case::nothing(0)]
-#[case::a_byte(1)]
+#[case::byte(1)]
 #[case::what_a_pipe_holds(65_536)]
 #[case::one_more_than_a_pipe_holds(65_537)]
 // Faults: W5
 #[case::far_more_than_a_pipe_holds(MIB)]
-fn input_of_the_child_comes_out_again(#[case] length: usize) {
+fn child_echoes_its_whole_input(#[case] length: usize) {
     isolated(|| {
         let input: Vec<u8> =
             (0..length).map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1]).collect();
@@ -40,7 +40,7 @@ fn input_of_the_child_comes_out_again(#[case] length: usize) {
 #[case::error_alone(0, MIB)]
 // Faults: W6
 #[case::both_in_turn(MIB, MIB)]
-fn all_that_a_child_writes_is_read(#[case] out: usize, #[case] err: usize) {
+fn all_output_of_the_child_is_read(#[case] out: usize, #[case] err: usize) {
     isolated(|| {
         let output =
             probe(&["spew", &out.to_string(), &err.to_string()]).output().expect("it can be started");
@@ -90,7 +90,7 @@ fn nonblocking_end_of_the_child_leaves_ours_blocking() {
 
 /// Faults: D20
 #[test]
-fn nonblocking_ends_carry_the_same_conversation() {
+fn communication_works_over_nonblocking_pipes() {
     isolated(|| {
         let child = probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let child = child.expect("it can be started");
@@ -106,7 +106,7 @@ fn nonblocking_ends_carry_the_same_conversation() {
 }
 
 #[test]
-fn input_for_a_child_without_a_pipe_goes_nowhere() {
+fn input_without_a_pipe_is_discarded() {
     isolated(|| {
         let child = probe(&["echo"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let output = child.expect("it can be started").communicate(b"unheard").expect("it is no error");
@@ -139,7 +139,7 @@ fn spawn_lets_the_child_inherit_all_three() {
 }
 
 #[test]
-fn output_that_is_not_captured_goes_where_it_was_sent() {
+fn uncaptured_output_goes_to_its_destination() {
     isolated(|| {
         let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
         let output = probe(&["write", "2", "told"]).stderr(writer).output().expect("it can be started");
@@ -150,7 +150,7 @@ fn output_that_is_not_captured_goes_where_it_was_sent() {
 }
 
 #[test]
-fn a_child_that_closes_its_output_is_waited_for() {
+fn child_that_closes_its_output_is_waited_for() {
     isolated(|| {
         let child = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         let output = child.expect("it can be started").wait_with_output().expect("it is no error");

@@ -76,8 +76,8 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     &["daemon", "rover", "strayed"]
 )]
 #[case::of_a_session_who_started_another(Some(Containment::Session), Coverage::Session, &["daemon", "rover"])]
-#[case::of_a_control_group_nobody(Some(Containment::Cgroup), Coverage::Cgroup, &[])]
-#[case::of_the_best_nobody(Some(Containment::Auto), Coverage::Cgroup, &[])]
+#[case::of_a_cgroup_none(Some(Containment::Cgroup), Coverage::Cgroup, &[])]
+#[case::of_the_best_none(Some(Containment::Auto), Coverage::Cgroup, &[])]
 fn survivors_of_a_tree_match_its_coverage(
     #[case] tree: Option<Containment>,
     #[case] guarantee: Coverage,
@@ -135,7 +135,7 @@ fn descendant_that_outlives_the_child_stays_in_its_tree(
 #[case::superuser(Some(0), None, Coverage::Cgroup)]
 #[case::user_without_access(Some(4321), None, Coverage::SealedCgroup)]
 #[case::owner_of_the_group_above(Some(4321), Some(4321), Coverage::Cgroup)]
-fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
+fn coverage_says_if_a_child_can_leave_its_cgroup(
     #[case] user: Option<u32>,
     #[case] owner: Option<u32>,
     #[case] guarantee: Coverage,
@@ -181,7 +181,10 @@ fn guarantee_tells_whether_a_child_can_leave_its_cgroup(
 #[case::none(0, Some(libc::EMFILE))]
 #[case::too_few(1, Some(libc::EMFILE))]
 #[case::enough(2, None)]
-fn lack_of_descriptors_is_told_and_leaves_none_stopped(#[case] free: usize, #[case] failure: Option<i32>) {
+fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
+    #[case] free: usize,
+    #[case] failure: Option<i32>,
+) {
     isolated(|| {
         if !opens_descendants() {
             return;
@@ -227,7 +230,7 @@ fn tree_kill_signals_no_pid_of_a_reaped_child() {
 }
 
 #[rstest]
-fn a_tree_may_be_ended_twice(
+fn tree_can_be_killed_twice(
     #[values(Containment::Group, Containment::Session, Containment::Auto)] tree: Containment,
 ) {
     isolated(|| {
@@ -242,10 +245,7 @@ fn a_tree_may_be_ended_twice(
 #[rstest]
 #[case::of_a_group(Containment::Group)]
 #[case::of_a_control_group(Containment::Cgroup)]
-fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
-    #[case] tree: Containment,
-    #[values(true, false)] all_will: bool,
-) {
+fn tree_is_terminated_then_killed(#[case] tree: Containment, #[values(true, false)] all_will: bool) {
     isolated(|| {
         if !opens_descendants() {
             return;
@@ -279,7 +279,7 @@ fn a_tree_is_asked_to_go_and_who_will_not_is_made_to(
 #[rstest]
 #[case::of_a_group(Containment::Group)]
 #[case::of_a_control_group(Containment::Cgroup)]
-fn a_tree_is_ended_with_a_child_that_is_dropped(
+fn drop_of_a_child_kills_its_tree(
     #[case] tree: Containment,
     #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] was_waited_for: bool,
@@ -308,7 +308,7 @@ fn a_tree_is_ended_with_a_child_that_is_dropped(
 
 /// A group that outlives its `Child` is removed with the last process in it.
 #[test]
-fn no_control_group_is_left_of_a_tree_that_was_let_go() {
+fn released_tree_leaves_no_cgroup() {
     isolated(|| {
         let threads = Threads::now();
         let Some(world) = world() else { return };
@@ -365,7 +365,7 @@ fn is_ended_by_its_group(command: &mut Command<'_>) {
 }
 
 #[test]
-fn the_best_is_a_process_group_at_least() {
+fn auto_containment_is_at_least_a_process_group() {
     isolated(|| {
         let mut child =
             Command::new("sleep").arg("600").containment(Containment::Auto).spawn().expect("it starts");
@@ -376,7 +376,7 @@ fn the_best_is_a_process_group_at_least() {
 }
 
 #[test]
-fn a_tree_that_cannot_be_is_refused_before_anything_starts() {
+fn impossible_tree_is_refused_before_anything_starts() {
     isolated(|| {
         let unsupported = Command::new("true").containment(Containment::Reaper).spawn();
         assert!(matches!(unsupported, Err(Error::Unsupported { .. })), "{unsupported:?}");

@@ -33,7 +33,7 @@ fn resource_usage_covers_one_child_alone(#[values(true, false)] pidfd: bool) {
 
 /// Linux counts the memory that a child had before exec, its parent's.
 #[test]
-fn a_peak_that_may_be_the_parent_s_is_not_told() {
+fn peak_memory_that_may_be_the_parents_is_not_reported() {
     isolated(|| {
         if is_emulated("does not tell what a child used") {
             return;

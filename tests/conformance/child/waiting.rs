@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// Faults: W8
 #[rstest]
-fn wait_with_a_limit_returns_when_it_is_over(#[values(true, false)] pidfd: bool) {
+fn wait_timeout_returns_when_the_time_is_over(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let mut child = sleeping(pidfd);
         let began = Instant::now();
@@ -37,7 +37,7 @@ fn wait_with_a_limit_returns_when_it_is_over(#[values(true, false)] pidfd: bool)
 
 /// Faults: W8
 #[rstest]
-fn wait_with_a_limit_returns_at_once_when_the_child_ends(
+fn wait_timeout_returns_at_once_when_the_child_ends(
     #[values(true, false)] pidfd: bool,
     #[values(Duration::from_mins(10), Duration::MAX)] limit: Duration,
 ) {
@@ -52,7 +52,7 @@ fn wait_with_a_limit_returns_at_once_when_the_child_ends(
 #[rstest]
 #[case::that_goes_by_itself("exec sleep 600", libc::SIGTERM)]
 #[case::that_will_not_go("trap '' TERM; echo; while :; do sleep 1; done", libc::SIGKILL)]
-fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal: i32) {
+fn child_is_terminated_then_killed(#[case] script: &str, #[case] signal: i32) {
     use std::io::Read as _;
     isolated(|| {
         let mut command = Command::new("sh");
@@ -74,7 +74,7 @@ fn a_child_is_asked_to_go_and_then_made_to(#[case] script: &str, #[case] signal:
 }
 
 #[rstest]
-fn wait_with_a_limit_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
+fn wait_timeout_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
     isolated(|| {
         let _acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         let mut child = sleeping(pidfd);

@@ -22,7 +22,7 @@ use crate::random::hold;
 use crate::start::high_memory_file;
 
 #[test]
-fn every_link_of_every_backend_leaves_exactly_the_list() {
+fn every_close_strategy_leaves_exactly_the_kept_fds() {
     isolated(|| {
         let limit = raise_limit().min(20_000);
         hold(100, &(numbers(limit, 60), numbers(limit, 30), 3..12), |(table, keep, first)| {

@@ -164,7 +164,7 @@ fn child_of_another_user_cannot_regain_privilege(
 
 /// Those up to 256 are compared one by one, the number of more.
 #[rstest]
-fn groups_of_any_number_are_those_that_were_asked_for(#[values(255, 256, 257, 4_000)] count: u32) {
+fn child_has_the_requested_groups_at_any_count(#[values(255, 256, 257, 4_000)] count: u32) {
     isolated(|| {
         if is_privileged() {
             let groups: Vec<_> = (0..count).rev().map(|group| 3 * group).collect();

@@ -41,15 +41,15 @@ fn in_self(at: &Path, make: fn(&Path) -> std::io::Result<()>) -> std::io::Result
 
 /// Faults: F3, F4, F12
 #[rstest]
-#[case::hiding_strangers(|_: &Path| world::hiding_proc())]
+#[case::hiding_other_users(|_: &Path| world::hiding_proc())]
 #[case::away(|_: &Path| world::without_proc())]
 #[case::empty(|at: &Path| masked_by(at, |_| Ok(())))]
-#[case::a_listing_that_is_none(world::false_proc)]
-#[case::a_file_for_the_process(|at: &Path| masked_by(at, |at| fs::write(at.join("self"), "0 1 2")))]
-#[case::a_file_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, |fd| fs::write(fd, "0 1 2"))))]
-#[case::a_pipe_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, make_fifo)))]
-#[case::a_link_in_a_circle(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("fd", fd))))]
-#[case::a_link_to_nothing(|at: &Path| masked_by(at, |at| symlink("nobody", at.join("self"))))]
+#[case::false_listing(world::false_proc)]
+#[case::file_for_the_process(|at: &Path| masked_by(at, |at| fs::write(at.join("self"), "0 1 2")))]
+#[case::file_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, |fd| fs::write(fd, "0 1 2"))))]
+#[case::pipe_for_the_list(|at: &Path| masked_by(at, |at| in_self(at, make_fifo)))]
+#[case::link_in_a_circle(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("fd", fd))))]
+#[case::link_to_nothing(|at: &Path| masked_by(at, |at| symlink("nobody", at.join("self"))))]
 #[case::another_directory(|at: &Path| masked_by(at, |at| in_self(at, |fd| symlink("/dev", fd))))]
 fn child_has_exact_fds_whatever_is_mounted_on_proc(
     #[case] mask: Mask,

@@ -61,7 +61,7 @@ fn script(path: &Path, interpreter: &Path) {
 }
 
 #[test]
-fn on_a_read_only_mount_children_are_as_ever() {
+fn child_on_a_read_only_mount_is_the_same() {
     run_on(
         libc::MS_RDONLY,
         |_| (),

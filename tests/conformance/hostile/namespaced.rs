@@ -33,7 +33,7 @@ const fn with(flags: libc::c_int) -> Namespaces {
 ///
 /// Faults: F12
 #[rstest]
-#[case::with_a_proc_of_strangers(libc::CLONE_NEWPID, false)]
+#[case::with_proc_of_another_namespace(libc::CLONE_NEWPID, false)]
 #[case::with_its_own_proc(libc::CLONE_NEWPID, true)]
 #[case::and_of_users(libc::CLONE_NEWPID | libc::CLONE_NEWUSER, false)]
 #[case::and_of_users_with_its_own_proc(libc::CLONE_NEWPID | libc::CLONE_NEWUSER | libc::CLONE_NEWNS, true)]
@@ -48,7 +48,7 @@ fn first_process_of_a_pid_namespace_spawns_as_usual(#[case] flags: libc::c_int, 
 }
 
 #[test]
-fn in_a_user_namespace_children_have_the_ids_that_are_mapped() {
+fn child_in_a_user_namespace_has_the_mapped_ids() {
     run_inside(with(libc::CLONE_NEWUSER), |program| {
         let ask = |command: &mut Command<'_>| {
             command.groups([7]).gid(1234).uid(4321);
@@ -79,7 +79,7 @@ fn denied_setgroups_is_reported_unless_groups_are_kept() {
 #[case::user(|it: &mut Command<'_>| { it.keep_groups().uid(MAPPED + 1); }, Stage::Uid)]
 #[case::group(|it: &mut Command<'_>| { it.keep_groups().gid(MAPPED + 1); }, Stage::Gid)]
 #[case::groups(|it: &mut Command<'_>| { it.groups([MAPPED + 1]); }, Stage::Groups)]
-fn an_id_that_is_not_mapped_is_told(#[case] ask: fn(&mut Command<'_>), #[case] stage: Stage) {
+fn unmapped_id_is_reported(#[case] ask: fn(&mut Command<'_>), #[case] stage: Stage) {
     run_inside(with(libc::CLONE_NEWUSER), |program| {
         let mut command = Command::new(program);
         ask(&mut command);

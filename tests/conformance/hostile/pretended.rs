@@ -66,8 +66,8 @@ fn verifies() -> bool {
 /// Faults: S14
 #[rstest]
 #[case::groups(CALLS[0], Stage::Groups, all)]
-#[case::groups_as_many_as_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
-#[case::groups_whose_first_is_the_parent_s(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([5, 11]); })]
+#[case::groups_as_many_as_the_parents(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
+#[case::groups_whose_first_is_the_parents(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([5, 11]); })]
 #[case::no_groups(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([]); })]
 #[case::more_groups_than_are_compared(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups(0..300); })]
 #[case::gid(CALLS[1], Stage::Gid, all)]
@@ -187,7 +187,7 @@ fn child_ends_if_it_cannot_drop_a_capability(
 const BIND_LOW_PORTS: u32 = 10;
 
 #[test]
-fn ids_that_were_already_so_are_no_pretence() {
+fn ids_that_are_already_set_are_accepted() {
     isolated(|| {
         let pretend = |deny: Deny, call: &libc::c_long| deny.errno(*call, PRETENDED);
         if !is_privileged() || !CALLS.iter().fold(Deny::new(), pretend).installed() {

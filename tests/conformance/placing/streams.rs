@@ -80,7 +80,7 @@ fn plans(closed: &[RawFd]) -> Vec<Plan> {
     [Some(Stream::Closed), Some(Stream::Own(0)), Some(Stream::Null)],
     &[(1, Is::Fd(0)), (2, Is::Null)],
 )]
-fn a_file_with_the_number_of_a_stream_may_be_any_stream(
+fn file_on_a_stream_number_can_be_any_stream(
     #[case] streams: [Option<Stream>; 3],
     #[case] expected: &[(RawFd, Is)],
     #[values(&[], &[0, 1, 2])] cloexec: &[RawFd],
@@ -94,9 +94,7 @@ fn a_file_with_the_number_of_a_stream_may_be_any_stream(
 }
 
 #[rstest]
-fn a_stream_that_is_close_on_exec_is_inherited_all_the_same(
-    #[values(None, Some(Stream::Inherit))] kind: Option<Stream>,
-) {
+fn close_on_exec_stream_is_still_inherited(#[values(None, Some(Stream::Inherit))] kind: Option<Stream>) {
     isolated(|| {
         let plan = Plan { streams: [kind; 3], cloexec: BTreeSet::from([0, 1, 2]), ..Plan::with_open([]) };
         assert_eq!(plan.carry_out(), Ok((plan.expected(), vec![])));

@@ -228,7 +228,7 @@ fn open() -> File {
     |it: &mut Command<'_>| { it.foreground(number(CLOSED)); },
     "cannot use fd 99: it is not open",
 )]
-fn bad_input_is_told_and_nothing_starts(#[case] ask: Ask, #[case] text: &str) {
+fn bad_input_is_reported_and_nothing_starts(#[case] ask: Ask, #[case] text: &str) {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NOFILE, 100, 1000).expect("a limit can be lowered");
         let mut command = probe(&["true"]);

@@ -34,7 +34,7 @@ fn cat(group: &Cgroup) -> Command<'static> {
 #[rstest]
 #[case::by_itself(|| true)]
 #[case::where_clone3_is_refused(|| deny(libc::SYS_clone3))]
-fn a_child_is_in_the_group(
+fn child_starts_in_its_cgroup(
     #[case] world: fn() -> bool,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
@@ -55,7 +55,7 @@ fn deny(call: libc::c_long) -> bool {
 }
 
 #[test]
-fn mapping_onto_the_number_of_the_cgroup_fd_does_no_harm() {
+fn mapping_onto_the_cgroup_fd_number_is_harmless() {
     isolated(|| {
         let Some(group) = group() else { return };
         let file = memory_file();
@@ -69,7 +69,7 @@ fn mapping_onto_the_number_of_the_cgroup_fd_does_no_harm() {
 }
 
 #[rstest]
-fn a_group_that_is_gone_is_told(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
+fn removed_cgroup_is_reported(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
     isolated(|| {
         let Some(group) = group() else { return };
         let mut command = cat(&group);
@@ -87,7 +87,7 @@ fn a_group_that_is_gone_is_told(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] 
 }
 
 #[test]
-fn a_group_that_never_was_is_told() {
+fn missing_cgroup_is_reported() {
     isolated(|| {
         let mut command = Command::new("true");
         command.cgroup("/no/such");
@@ -102,7 +102,7 @@ fn a_group_that_never_was_is_told() {
 
 /// Faults: E27
 #[test]
-fn a_directory_that_is_no_group_is_told() {
+fn directory_that_is_no_cgroup_is_reported() {
     isolated(|| {
         if !has(Operation::Cgroup) {
             return;
@@ -115,7 +115,7 @@ fn a_directory_that_is_no_group_is_told() {
 
 /// Faults: E27
 #[rstest]
-fn a_group_that_takes_no_processes_is_told(
+fn cgroup_that_takes_no_processes_is_reported(
     #[values(below_a_threaded_one, inner)] make: fn(&Cgroup) -> Option<Unfit>,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {

@@ -33,7 +33,7 @@ fn probe_of(user: u32, root: &TempDir) -> Command<'static> {
 ///
 /// Faults: S16
 #[test]
-fn the_new_user_enters_its_private_directory() {
+fn new_user_enters_its_private_directory() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -53,7 +53,7 @@ fn the_new_user_enters_its_private_directory() {
 
 /// Faults: S16
 #[test]
-fn a_directory_for_root_alone_refuses_the_new_user() {
+fn root_only_directory_refuses_the_new_user() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -91,7 +91,7 @@ fn root_opens_a_directory_for_the_new_user() {
 ///
 /// Faults: S16
 #[test]
-fn a_relative_directory_lies_below_the_new_root() {
+fn relative_directory_resolves_below_the_new_root() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -109,7 +109,7 @@ fn a_relative_directory_lies_below_the_new_root() {
 
 /// Faults: S16
 #[test]
-fn the_new_root_is_entered_before_the_ids_change() {
+fn new_root_is_entered_before_the_ids_change() {
     isolated(|| {
         if !is_privileged() {
             return;

@@ -31,7 +31,7 @@ fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: 
 #[rstest]
 #[case::eagain(Errno::AGAIN)]
 #[case::enomem(Errno::NOMEM)]
-fn refused_clone(#[case] errno: Errno) {
+fn refused_clone_is_reported(#[case] errno: Errno) {
     isolated(|| {
         if !Deny::new().starts(errno.raw()).installed() {
             return;
@@ -43,7 +43,7 @@ fn refused_clone(#[case] errno: Errno) {
 
 /// A ring needs one number more than there are. Where memory is not shared, the report takes two.
 #[test]
-fn place_without_a_free_number() {
+fn ring_without_a_free_number_is_reported() {
     isolated(|| {
         let [one, other] = [3, 4].map(|number| world::place(memory_file_at(800), number));
         let report = if method() == SpawnMethod::Fork { 2 } else { 0 };
@@ -86,7 +86,7 @@ fn memory_file_at(number: i32) -> OwnedFd {
     Errno::NOTDIR,
     r#"cannot enter the working directory "/dev/null/x""#
 )]
-fn directory_that_is_none(
+fn bad_directory_is_reported(
     #[case] stage: Stage,
     #[case] path: &str,
     #[case] errno: Errno,
@@ -101,7 +101,7 @@ fn directory_that_is_none(
 
 /// Faults: N49
 #[test]
-fn directory_missing_in_the_new_root() {
+fn directory_missing_in_the_new_root_is_reported() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -115,7 +115,7 @@ fn directory_missing_in_the_new_root() {
 
 /// Faults: N36
 #[test]
-fn directory_that_may_not_be_entered() {
+fn unsearchable_directory_is_reported() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = directory.path();
@@ -131,7 +131,7 @@ fn directory_that_may_not_be_entered() {
 
 /// Faults: N37
 #[test]
-fn open_directory_that_is_a_file() {
+fn file_as_open_directory_is_reported() {
     isolated(|| {
         let file = world::place(memory_file(), 7);
         let failure = failure(probe(&[]).current_dir_fd(&file));
@@ -141,7 +141,7 @@ fn open_directory_that_is_a_file() {
 }
 
 #[test]
-fn open_directory_that_is_a_file_under_a_target() {
+fn file_as_open_directory_on_a_target_is_reported() {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
         let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
@@ -151,7 +151,7 @@ fn open_directory_that_is_a_file_under_a_target() {
 }
 
 #[test]
-fn no_new_privs_that_is_refused() {
+fn refused_no_new_privs_is_reported() {
     isolated(|| {
         if has(Operation::NoNewPrivs) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).no_new_privs());
@@ -162,7 +162,7 @@ fn no_new_privs_that_is_refused() {
 }
 
 #[test]
-fn death_signal_that_is_refused() {
+fn refused_death_signal_is_reported() {
     isolated(|| {
         if has(Operation::DieWithParent) && Deny::new().errno(libc::SYS_prctl, libc::EINVAL).installed() {
             let failure = failure(probe(&[]).die_with_parent(libc::SIGTERM).pdeathsig_thread(false));

@@ -101,7 +101,7 @@ fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Comma
 }
 
 #[test]
-fn no_groups_are_none() {
+fn empty_group_list_leaves_no_groups() {
     isolated(|| {
         if is_privileged() {
             let seen = everybodys(|command| {
@@ -114,7 +114,7 @@ fn no_groups_are_none() {
 
 /// Faults: S17
 #[test]
-fn a_user_with_a_group_drops_the_groups_as_in_std() {
+fn user_with_a_gid_drops_the_groups_as_in_std() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -143,7 +143,7 @@ fn a_user_with_a_group_drops_the_groups_as_in_std() {
 
 /// Faults: S17
 #[test]
-fn the_effective_user_decides_whether_groups_are_dropped() {
+fn effective_user_decides_if_groups_are_dropped() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -170,7 +170,7 @@ fn the_effective_user_decides_whether_groups_are_dropped() {
 
 /// Faults: N42
 #[test]
-fn group_may_be_named_twice() {
+fn group_can_be_listed_twice() {
     isolated(|| {
         if is_privileged() {
             assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);
@@ -193,7 +193,7 @@ fn keep_groups_keeps_the_groups_of_the_parent() {
 }
 
 #[test]
-fn the_group_alone_may_be_changed() {
+fn gid_alone_can_be_changed() {
     isolated(|| {
         if is_privileged() {
             let seen = report(probe(&[]).gid(1234));
@@ -203,7 +203,7 @@ fn the_group_alone_may_be_changed() {
 }
 
 #[test]
-fn a_user_may_become_itself_without_a_word_about_groups() {
+fn user_can_become_itself_without_setting_groups() {
     isolated(|| {
         let root = world::empty_chroot();
         let _unprivileged = without_privileges();

@@ -32,7 +32,7 @@ fn arguments_arrive_byte_by_byte() {
 #[rstest]
 #[case::another("another")]
 #[case::empty("")]
-fn zeroth_argument_may_be_anything(#[case] name: &str) {
+fn zeroth_argument_can_be_anything(#[case] name: &str) {
     isolated(|| assert_eq!(report(probe(&[]).arg0(name)).args, [name, "report"]));
 }
 
@@ -52,10 +52,7 @@ fn zeroth_argument_may_be_anything(#[case] name: &str) {
 #[case::leading_equals_sign(|it: &mut Command<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
 // Faults: E21
 #[case::leading_equals_sign_removed(|it: &mut Command<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
-fn the_environment_is_the_parents_with_the_changes(
-    #[case] ask: fn(&mut Command<'_>),
-    #[case] expected: &[&str],
-) {
+fn environment_is_the_parents_with_the_changes(#[case] ask: fn(&mut Command<'_>), #[case] expected: &[&str]) {
     isolated(|| {
         // The environment may say where the program is, and the Android release, which the first start asks for.
         report(&mut probe(&[]));
@@ -78,7 +75,7 @@ fn the_environment_is_the_parents_with_the_changes(
 
 /// Faults: N34
 #[test]
-fn variable_may_hold_any_bytes_but_nul() {
+fn variable_can_hold_any_bytes_but_nul() {
     isolated(|| {
         let value = OsString::from_vec((1..=255).collect());
         let seen = report(probe(&[]).env_clear().env("1 \u{fe}", &value));
@@ -115,7 +112,7 @@ impl Places {
 /// Faults: E3
 #[rstest]
 #[case::missing_goes_on(&["empty", "runs"])]
-#[case::a_file_for_a_directory_goes_on(&["file", "runs"])]
+#[case::file_for_a_directory_is_skipped(&["file", "runs"])]
 #[case::denied_goes_on(&["denied", "runs"])]
 #[case::first(&["runs", "denied"])]
 fn search_runs_the_first_candidate_that_can_run(#[case] list: &[&str]) {
@@ -179,7 +176,7 @@ fn search_reports_the_last_candidate_if_all_are_missing() {
 #[rstest]
 #[case::nowhere("", Errno::NOENT)]
 #[case::empty_elements_are_not_the_working_directory("::", Errno::NOENT)]
-fn a_list_without_a_directory_finds_nothing(#[case] list: &str, #[case] errno: Errno) {
+fn search_path_without_a_directory_finds_nothing(#[case] list: &str, #[case] errno: Errno) {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -189,7 +186,7 @@ fn a_list_without_a_directory_finds_nothing(#[case] list: &str, #[case] errno: E
 }
 
 #[test]
-fn a_relative_element_is_seen_from_the_directory_of_the_child() {
+fn relative_path_element_resolves_in_the_childs_directory() {
     isolated(|| {
         let places = Places::new();
         let mut command = Command::new("prog");
@@ -200,9 +197,9 @@ fn a_relative_element_is_seen_from_the_directory_of_the_child() {
 
 /// Faults: N35, E4
 #[rstest]
-#[case::the_childs(SearchPath::Child, "runs")]
-#[case::the_parents(SearchPath::Parent, "empty")]
-fn search_path_is(#[case] policy: SearchPath, #[case] of_the_child: &str) {
+#[case::childs_path(SearchPath::Child, "runs")]
+#[case::parents_path(SearchPath::Parent, "empty")]
+fn search_uses_the_path_of_the_chosen_process(#[case] policy: SearchPath, #[case] of_the_child: &str) {
     isolated(|| {
         let places = Places::new();
         let of_the_parent = if of_the_child == "runs" { "empty" } else { "runs" };
@@ -286,7 +283,7 @@ fn noting(fd: i32, letter: u8, answer: Option<i32>) -> io::Result<()> {
 }
 
 #[test]
-fn a_panic_of_a_closure_is_an_error() {
+fn panic_of_a_closure_is_an_error() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: it touches nothing.
@@ -298,7 +295,7 @@ fn a_panic_of_a_closure_is_an_error() {
 }
 
 #[test]
-fn an_error_of_a_closure_without_a_number_is_einval() {
+fn closure_error_without_an_errno_is_einval() {
     isolated(|| {
         let mut command = probe(&["true"]);
         // SAFETY: the error is made without allocation.
@@ -312,7 +309,7 @@ fn an_error_of_a_closure_without_a_number_is_einval() {
 #[case::without(|| Err(io::ErrorKind::Other.into()), Errno::INVAL, ", because its error has no error number")]
 #[case::with_that_one(|| Err(io::Error::from_raw_os_error(libc::EINVAL)), Errno::INVAL, "")]
 #[case::with_another(|| Err(io::Error::from_raw_os_error(libc::EDOM)), Errno::from_raw(libc::EDOM), "")]
-fn a_closures_error_without_an_errno_is_told(
+fn error_says_if_a_closure_error_had_no_errno(
     #[case] closure: fn() -> io::Result<()>,
     #[case] errno: Errno,
     #[case] cause: &str,

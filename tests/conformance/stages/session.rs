@@ -13,7 +13,7 @@ use forkexec_tests::world;
 use crate::start::{memory_file, probe, report, set_cloexec};
 
 #[test]
-fn a_session_is_the_childs_own() {
+fn child_leads_its_new_session() {
     isolated(|| {
         let seen = report(probe(&[]).setsid());
         assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
@@ -22,7 +22,7 @@ fn a_session_is_the_childs_own() {
 
 /// Faults: N45, S5
 #[test]
-fn session_leader_may_ask_for_its_own_process_group() {
+fn session_leader_can_ask_for_its_own_process_group() {
     isolated(|| {
         let seen = report(probe(&[]).setsid().process_group(0));
         assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
@@ -30,7 +30,7 @@ fn session_leader_may_ask_for_its_own_process_group() {
 }
 
 #[test]
-fn a_new_group_is_in_the_session_of_the_parent() {
+fn new_process_group_is_in_the_parents_session() {
     isolated(|| {
         let (group, session) = (report(probe(&[]).process_group(0)), report(&mut probe(&[])).sid);
         assert_eq!((group.pgid, group.sid), (group.pid, session));
@@ -38,7 +38,7 @@ fn a_new_group_is_in_the_session_of_the_parent() {
 }
 
 #[test]
-fn a_group_can_be_joined() {
+fn child_can_join_a_process_group() {
     isolated(|| {
         let mut leader = probe(&["sleep-on-stdin"]);
         let mut leader = leader.process_group(0).stdin(Stdio::piped()).spawn().expect("it can be started");
@@ -51,7 +51,7 @@ fn a_group_can_be_joined() {
 
 /// Faults: S6
 #[test]
-fn terminal_becomes_the_controlling_one() {
+fn terminal_becomes_the_controlling_terminal() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let mut command = probe(&[]);
@@ -62,7 +62,7 @@ fn terminal_becomes_the_controlling_one() {
 }
 
 #[test]
-fn a_new_session_has_no_controlling_terminal() {
+fn new_session_has_no_controlling_terminal() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let seen = report(probe(&[]).setsid().stdin(terminal.copy()));
@@ -71,7 +71,7 @@ fn a_new_session_has_no_controlling_terminal() {
 }
 
 #[test]
-fn a_terminal_under_a_target_still_becomes_the_controlling_one() {
+fn terminal_on_a_target_number_still_becomes_controlling() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let placed = world::place(&terminal.childs, 7);
@@ -83,7 +83,7 @@ fn a_terminal_under_a_target_still_becomes_the_controlling_one() {
 }
 
 #[test]
-fn a_terminal_is_not_handed_over() {
+fn terminal_fd_is_not_inherited() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let seen = report(probe(&[]).setsid().controlling_terminal(&terminal.childs));

@@ -14,7 +14,7 @@ use crate::ground::{has, is_emulated, is_privileged};
 use crate::start::{probe, report};
 
 #[test]
-fn the_directory_is_the_one_asked_for() {
+fn child_starts_in_the_requested_directory() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -23,7 +23,7 @@ fn the_directory_is_the_one_asked_for() {
 }
 
 #[test]
-fn the_directory_may_be_an_open_one() {
+fn directory_can_be_an_open_descriptor() {
     isolated(|| {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -33,7 +33,7 @@ fn the_directory_may_be_an_open_one() {
 }
 
 #[test]
-fn a_program_is_sought_from_the_directory_of_the_child() {
+fn relative_program_resolves_in_the_childs_directory() {
     isolated(|| {
         let directory = world::empty_chroot();
         let path = fs::canonicalize(directory.path()).expect("it is there");
@@ -42,7 +42,7 @@ fn a_program_is_sought_from_the_directory_of_the_child() {
 }
 
 #[test]
-fn a_new_root_is_the_directory_too() {
+fn new_root_becomes_the_directory() {
     isolated(|| {
         if !is_privileged() {
             return;
@@ -73,14 +73,14 @@ fn place_of(path: &Path) -> (u64, u64) {
 }
 
 #[test]
-fn the_umask_is_the_one_asked_for_and_the_parents_stays() {
+fn umask_is_as_requested_and_the_parents_stays() {
     isolated(|| {
         assert_eq!([0, 0o27, 0o777].map(|mask| report(probe(&[]).umask(mask)).umask), [0, 0o27, 0o777]);
     });
 }
 
 #[test]
-fn limits_are_those_asked_for_in_the_order_asked_for() {
+fn limits_are_set_as_requested_and_in_order() {
     isolated(|| {
         let mut command = probe(&[]);
         command
@@ -93,7 +93,7 @@ fn limits_are_those_asked_for_in_the_order_asked_for() {
 }
 
 #[test]
-fn the_limits_of_the_parent_stay() {
+fn limits_of_the_parent_stay() {
     isolated(|| {
         let before = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         report(probe(&[]).rlimit(Resource::NOFILE, Some(50), Some(60)));
@@ -102,7 +102,7 @@ fn the_limits_of_the_parent_stay() {
 }
 
 #[test]
-fn no_limit_is_the_largest_number() {
+fn limits_can_equal_the_parents_hard_limit() {
     isolated(|| {
         let (_, hard) = world::limit(libc::RLIMIT_CPU).expect("the limit is known");
         assert_eq!(
@@ -128,12 +128,12 @@ fn limit_too_small_for_the_program_ends_it_after_exec() {
 }
 
 #[test]
-fn the_nice_value_is_the_one_asked_for() {
+fn nice_value_is_as_requested() {
     isolated(|| assert_eq!(report(probe(&[]).nice(19)).nice, 19));
 }
 
 #[test]
-fn a_privileged_child_may_be_less_nice() {
+fn privileged_child_can_lower_its_nice_value() {
     isolated(|| {
         if is_privileged() {
             assert_eq!(report(probe(&[]).nice(-20)).nice, -20);
@@ -142,7 +142,7 @@ fn a_privileged_child_may_be_less_nice() {
 }
 
 #[test]
-fn a_death_signal_is_asked_for() {
+fn death_signal_is_set() {
     isolated(|| {
         if has(Operation::DieWithParent) {
             assert_eq!(report(probe(&[]).die_with_parent(libc::SIGTERM)).pdeathsig, libc::SIGTERM);

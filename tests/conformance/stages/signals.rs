@@ -20,11 +20,11 @@ use crate::start::{nothing_said, probe, report};
 #[case::those_of_the_starting_thread_on_request(|it: &mut Command<'_>| { it.inherit_signal_mask(); }, &[SIGTERM])]
 #[case::those_that_are_named(|it: &mut Command<'_>| { it.signal_mask([SIGUSR1, SIGHUP]); }, &[SIGHUP, SIGUSR1])]
 #[case::none_if_none_is_named(|it: &mut Command<'_>| { it.signal_mask([]); }, &[])]
-#[case::the_last_word_counts(
+#[case::last_setting_wins(
     |it: &mut Command<'_>| { it.inherit_signal_mask().signal_mask([SIGHUP]); },
     &[SIGHUP],
 )]
-fn child_of_a_thread_that_blocks_sigterm_blocks(#[case] ask: fn(&mut Command<'_>), #[case] blocked: &[i32]) {
+fn child_blocks_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>), #[case] blocked: &[i32]) {
     isolated(|| {
         let _blocked = Blocked::new(SIGTERM);
         let mut command = probe(&[]);
@@ -50,10 +50,7 @@ fn child_of_a_thread_that_blocks_sigterm_blocks(#[case] ask: fn(&mut Command<'_>
     |it: &mut Command<'_>| { it.ignore_signal(SIGHUP).ignored_signals(IgnoredSignals::RestoreAll); },
     &[SIGHUP],
 )]
-fn child_of_a_parent_that_ignores_signals_ignores(
-    #[case] ask: fn(&mut Command<'_>),
-    #[case] ignored: &[i32],
-) {
+fn child_ignores_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>), #[case] ignored: &[i32]) {
     isolated(|| {
         let _default = Acting::by_default();
         let _ignored = [SIGUSR1, SIGPIPE, SIGXFSZ, SIGCHLD].map(|signal| Acting::new(signal, libc::SIG_IGN));

@@ -1,8 +1,8 @@
-//! What real kernels did, as data, where no backend relies on it yet.
+//! Behaviour of real kernels, as data, that no backend relies on yet.
 
 use forkexec_core::Errno;
 
-/// What was seen on one kernel.
+/// The behaviour of one kernel.
 pub(crate) struct Facts {
     pub(crate) source: &'static str,
     pub(crate) vfork: Vfork,
@@ -10,13 +10,13 @@ pub(crate) struct Facts {
     pub(crate) call_mask: u32,
     /// A synchronous fault whose signal is blocked ends the process. If it does not, the instruction faults for ever.
     pub(crate) blocked_fault_ends: bool,
-    /// What kevent(2) answers to `NOTE_EXIT` of a child that has ended and was not reaped.
+    /// The result of kevent(2) with `NOTE_EXIT` for a child that has ended and was not reaped.
     pub(crate) watch_of_ended: Result<(), Errno>,
     /// The same of a running child that executed a set-user-ID program of another user.
     pub(crate) watch_of_set_uid: Result<(), Errno>,
 }
 
-/// What a child of vfork(2) shares with its parent, which is suspended until the child executes a program or ends.
+/// The state that a child of vfork(2) shares with its parent, which is suspended until the child executes a program or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an observation of its own")]
 pub(crate) struct Vfork {
@@ -56,7 +56,7 @@ pub(crate) const NETBSD: Facts = Facts {
     watch_of_set_uid: Err(Errno::ACCES),
 };
 
-/// What a process does about SIGSYS.
+/// The disposition of SIGSYS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sigsys {
     Default,
@@ -64,7 +64,7 @@ pub(crate) enum Sigsys {
     Blocked,
 }
 
-/// What follows from a system call with a number that the kernel does not have.
+/// The result of a system call with a number that the kernel lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Killed,

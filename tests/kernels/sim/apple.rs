@@ -1,4 +1,4 @@
-//! macOS: what the simulated kernel answers to the calls that only it has.
+//! macOS: the calls that only this system has, on the simulated kernel.
 //!
 //! File names are those of Apple's xnu.
 
@@ -15,11 +15,11 @@ use super::{Call, Executed, Outcome, SimKernel, State, strings};
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
 pub(crate) const OPEN_MAX: Fd = 10_240;
 
-/// What differs from one machine to the other.
+/// Differences between machines.
 pub(super) struct Machine {
-    /// Whether a list ends at the number of entries that its buffer holds, as in macOS 10.13.
+    /// True if a list ends at the number of entries that its buffer holds, as in macOS 10.13.
     lists_low_numbers: bool,
-    /// How long each list is said to be, whatever is written.
+    /// The claimed length of each list, whatever is written.
     claimed_length: Option<usize>,
     files_per_process: u64,
 }
@@ -46,7 +46,7 @@ impl SimKernel {
         self.with(|state| state.apple.lists_low_numbers = true)
     }
 
-    /// Lets a list be said to have so many bytes.
+    /// Sets the claimed length of a list in bytes.
     pub(crate) fn with_claimed_length(self, length: usize) -> Self {
         self.with(|state| state.apple.claimed_length = Some(length))
     }
@@ -85,10 +85,10 @@ impl State {
         directory.read_as(dirent, &self.table, buffer)
     }
 
-    /// posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and `POSIX_SPAWN_CLOEXEC_DEFAULT` (`bsd/kern/kern_exec.c`): EINVAL for more
-    /// actions than descriptors are allowed; the new process has a copy of the table without what is close-on-exec, and an
-    /// action on what is not in it is EBADF; then comes the program; then everything is closed that no action named. The
-    /// caller's own table is not touched.
+    /// posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and `POSIX_SPAWN_CLOEXEC_DEFAULT` (`bsd/kern/kern_exec.c`): EINVAL if there
+    /// are more actions than the descriptor limit. The new process has a copy of the table without close-on-exec
+    /// descriptors. An action on a descriptor outside of the copy is EBADF. The program comes next, and then all descriptors
+    /// are closed that no action names. The caller's table does not change.
     ///
     /// Source: xnu bsd/kern/kern_exec.c at 1031c58.
     fn exec_spawn(&self, spawn: &SimSpawn, path: &CStr) -> Result<BTreeMap<Fd, u64>, Errno> {

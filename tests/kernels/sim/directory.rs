@@ -1,10 +1,10 @@
-//! Directories that list descriptors, or say that they do.
+//! Directories that list descriptors, truly or falsely.
 
 use forkexec_core::{Errno, Fd};
 
 use super::table::Table;
 
-/// How a directory answers.
+/// The kind of a listing.
 #[derive(Clone, Debug)]
 pub(crate) enum Listing {
     /// On procfs; its positions are descriptor numbers, so that closing while reading skips nothing (proc(5)).
@@ -12,7 +12,7 @@ pub(crate) enum Listing {
     /// On procfs, but its positions are places in the list, so that what is behind a closed descriptor moves up. Some
     /// systems' directories are so; glibc's closefrom(3) begins again after each batch because of them.
     Moving,
-    /// What was open when the directory was, on procfs.
+    /// The descriptors that were open when the directory was opened, on procfs.
     TakenAtOpen,
     /// Always these names, on procfs or not.
     Static { names: Vec<String>, on_procfs: bool },
@@ -21,18 +21,18 @@ pub(crate) enum Listing {
 }
 
 impl Listing {
-    /// Plain files with these names, which somebody put where procfs should be.
+    /// Plain files with these names, in place of procfs.
     pub(crate) fn plain(names: impl IntoIterator<Item = Fd>) -> Self {
         Self::Static { names: names.into_iter().map(|fd| fd.to_string()).collect(), on_procfs: false }
     }
 
-    /// fstatfs(2): what `f_type` says.
+    /// fstatfs(2): checks `f_type`.
     pub(super) fn is_on_procfs(&self) -> bool {
         !matches!(self, Self::Static { on_procfs: false, .. })
     }
 }
 
-/// A directory that was opened: how it answers, and how far it was read.
+/// An open directory: its kind, and the position.
 pub(super) struct OpenDirectory {
     listing: Listing,
     /// The position of the next entry: 0 and 1 are `.` and `..`.

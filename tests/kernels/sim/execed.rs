@@ -1,4 +1,4 @@
-//! What a program would find.
+//! The state that a program finds.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};

@@ -1,4 +1,4 @@
-//! FreeBSD and DragonFly: what the simulated kernel answers to the calls that only they have.
+//! FreeBSD and DragonFly: the calls that only they have, on the simulated kernel.
 
 use forkexec_core::{Errno, Fd, Signal};
 use forkexec_freebsd::{FreebsdSys, System};
@@ -18,7 +18,7 @@ pub(crate) const RELEASE_15_0: i32 = 1_500_000;
 /// `kern.osreldate` of 14.0, the first release that is known to have `no_new_privs`.
 const RELEASE_14_0: i32 = 1_400_097;
 
-/// Which of the two systems it is, and which release.
+/// The system and its release.
 pub(super) struct Machine {
     system: System,
     release: i32,

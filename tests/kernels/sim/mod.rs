@@ -1,8 +1,8 @@
-//! A kernel that does what the man pages say, on paper.
+//! A simulated kernel that follows the man pages.
 //!
-//! It has one process with a descriptor table, directories that list it (or lie about it), ids, signals, limits, and a
-//! few files. It is deterministic, notes every call, and refuses what it is told to refuse. Each rule names the page it
-//! comes from; `reality.rs` holds the rules of descriptors against the kernel underneath.
+//! It has one process with a descriptor table, directories that list it (truly or falsely), ids, signals, limits, and a
+//! few files. It is deterministic, records every call, and refuses calls on request. Each rule names its page.
+//! `reality.rs` compares the rules of descriptors with the real kernel.
 
 pub(crate) mod apple;
 mod call;
@@ -43,10 +43,10 @@ pub(crate) struct SimKernel {
 
 struct State {
     table: Table,
-    /// What the parent's table was when the child made its own; while it is `None` the two are one.
+    /// The parent's table when the child unshared it. `None` while both share one.
     parents: Option<Table>,
     listings: BTreeMap<CString, Listing>,
-    /// Where each open directory is read from, by its file.
+    /// The position of each open directory, by its file.
     positions: BTreeMap<u64, OpenDirectory>,
     files: BTreeMap<CString, Outcome>,
     process: Process,
@@ -54,7 +54,7 @@ struct State {
     /// By how much the count of open descriptors is wrong.
     miscount: Fd,
     clock: u64,
-    /// What `/proc/PID/stat` of a child holds.
+    /// The contents of `/proc/PID/stat` of a child.
     stat: Option<&'static str>,
     refusals: Vec<Refusal>,
     /// The calls that fail, by their number among all.
@@ -66,7 +66,7 @@ struct State {
     release: Release,
 }
 
-/// What a path leads to.
+/// The result of opening or executing a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A program that can be executed.
@@ -84,7 +84,7 @@ struct Refusal {
     name: &'static str,
     which: Range<usize>,
     errno: Errno,
-    /// How many there were.
+    /// The number of calls so far.
     seen: usize,
 }
 
@@ -158,7 +158,7 @@ impl SimKernel {
         self.with(|state| state.process.set_descriptor_limit(limit, limit))
     }
 
-    /// Sets what `_SC_OPEN_MAX` says.
+    /// Sets the value of `_SC_OPEN_MAX`.
     pub(crate) fn with_open_max(self, open_max: u64) -> Self {
         self.with(|state| state.open_max = Some(open_max))
     }
@@ -300,7 +300,7 @@ impl fmt::Debug for SimKernel {
 }
 
 impl State {
-    /// Notes a call, and says whether it is refused.
+    /// Records a call, and returns the errno if it is refused.
     fn note(&mut self, mut call: Call) -> Option<Errno> {
         let of_name = self.refusals.iter_mut().filter(|it| it.name == call.name);
         // Each counts for itself, and the first that refuses is the one that does.
@@ -315,6 +315,6 @@ impl State {
 
 #[test]
 #[should_panic(expected = "`NAMES` in sim/call.rs lacks closeall")]
-fn a_call_that_no_suite_can_make_fail_is_an_error() {
+fn call_without_a_fault_name_panics() {
     let _ = SimKernel::new().call(Call::new("closeall"), |_| Ok(()));
 }

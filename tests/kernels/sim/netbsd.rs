@@ -5,7 +5,7 @@ use forkexec_netbsd::NetbsdSys;
 
 use super::{Call, SimKernel};
 
-/// What fcntl(2) answers with -1 and no errno.
+/// fcntl(2) returns -1 without an errno.
 const NO_ERRNO: Errno = Errno::from_raw(0);
 
 // SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.

@@ -1,4 +1,4 @@
-//! What a process is beside its descriptors.
+//! The state of a process besides its descriptors.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -21,7 +21,7 @@ pub(crate) struct Process {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) effective_gid: u32,
-    /// What getgroups(2) returns.
+    /// The result of getgroups(2).
     pub(crate) groups: Vec<u32>,
     pub(crate) vector: GroupVector,
     pub(crate) root: CString,
@@ -29,16 +29,16 @@ pub(crate) struct Process {
     pub(crate) umask: u32,
     pub(crate) nice: i32,
     pub(crate) mask: SignalSet,
-    /// Whatever is not in here has its default action.
+    /// Other signals have their default action.
     pub(crate) dispositions: BTreeMap<Signal, Disposition>,
-    /// The signals that sigaction(2) refuses, asked or set, beside SIGKILL and SIGSTOP, which it does not let be set.
+    /// The signals that sigaction(2) refuses to read and to set, besides SIGKILL and SIGSTOP, which it refuses to set.
     pub(crate) untouchable: Vec<Signal>,
     pub(crate) limits: BTreeMap<i32, (u64, u64)>,
     pub(crate) no_new_privs: bool,
     pub(crate) death_signal: Signal,
 }
 
-/// Where a kernel keeps the effective group ID.
+/// The place where a kernel keeps the effective group ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GroupVector {
     /// Apart from the supplementary groups.
@@ -184,8 +184,8 @@ impl Process {
         Ok(())
     }
 
-    /// tcsetpgrp(3): ENOTTY unless it is the controlling terminal. A background group is stopped by SIGTTOU, unless that
-    /// is blocked or ignored: such a child is never heard of again.
+    /// tcsetpgrp(3): ENOTTY unless it is the controlling terminal. A background group is stopped by SIGTTOU, unless
+    /// that is blocked or ignored; such a child never continues.
     pub(super) fn tcsetpgrp(&mut self, entry: Entry) -> Result<(), Errno> {
         if self.terminal != Some(entry.file) {
             return Err(Errno::NOTTY);

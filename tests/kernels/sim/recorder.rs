@@ -6,12 +6,12 @@ use forkexec_core::{Closed, Errno, Fd, Report, Reporter, Stage};
 
 use super::SimKernel;
 
-/// A reporter that notes what it is told, and tells the kernel which stage begins.
+/// A reporter that records each stage, and sets the kernel's current stage.
 pub(crate) struct Recorder<'k> {
     kernel: &'k SimKernel,
     channel: Option<Fd>,
     intact: Result<(), Errno>,
-    /// The stage of which the parent cannot be told.
+    /// The stage that cannot be reported.
     mute: Option<(Stage, Errno)>,
     entered: Mutex<Vec<(Stage, Option<u64>)>>,
     closed: Mutex<Option<Closed>>,

@@ -1,6 +1,6 @@
-//! A plan that asks for everything, and a kernel on which all of it works.
+//! A plan with all settings, and a kernel on which all of them work.
 //!
-//! The leader of a session can join no process group, so there are two: [`session_plan`] and [`group_plan`].
+//! A session leader can join no process group, so there are two plans: [`session_plan`] and [`group_plan`].
 
 use std::sync::LazyLock;
 
@@ -14,13 +14,13 @@ use super::{Executed, File, Outcome, SimKernel};
 /// The descriptor that leads to the parent.
 pub(crate) const CHANNEL: Fd = 40;
 
-/// What the program is to find: the number, and under which number the child had that file.
+/// The descriptors of the program: the number, and the child's number of the same file.
 pub(crate) const HANDED_OVER: [(Fd, Fd); 7] = [(0, 9), (1, 1), (7, 7), (8, 8), (10, 11), (11, 10), (12, 12)];
 
 /// The ids that the program is to have: user, group and supplementary groups.
 pub(crate) const IDS: (u32, u32, [u32; 2]) = (1_000, 1_001, [1_002, 1_003]);
 
-/// What a child of the simulated process 100 knows.
+/// The context of a child of the simulated process 100.
 pub(crate) const BIRTH: ChildContext = ChildContext {
     parent: 100,
     mask: SignalSet::EMPTY,
@@ -45,7 +45,7 @@ const LIMITS: [Limit; 2] = [
     Limit { resource: Resource::CORE, soft: 0, hard: 0 },
 ];
 
-/// The kernel of both plans: what is handed over, what only the stages need, and secrets (15, 16, 300).
+/// The kernel of both plans: the descriptors for the program, those for the stages alone, and secrets (15, 16, 300).
 pub(crate) fn kernel() -> SimKernel {
     SimKernel::new()
         .with_cloexec(&[5, 7, 9, 10, 12, 16, CHANNEL])
@@ -110,6 +110,11 @@ pub(crate) fn group_plan() -> Plan<'static> {
     }
 }
 
+/// All settings for a system without operations of its own.
+pub(crate) fn portable_plan() -> Plan<'static> {
+    Plan { no_new_privs: false, die_with_parent: None, ..session_plan() }
+}
+
 /// The second candidate is the one that is there.
 pub(crate) fn exec() -> Exec<'static> {
     Exec { candidates: &[c"/missing/prog", c"/bin/prog"], argv: argv(), env: None, shell: None }
@@ -124,7 +129,7 @@ pub(crate) fn argv() -> CStrArray<'static> {
 
 /// A closure for a plan.
 pub(crate) fn as_hook<'a>(closure: &'a (dyn Fn() -> Result<(), HookError> + Sync + 'a)) -> Hook<'a> {
-    // SAFETY: what these suites run in a child makes system calls alone. A simulated kernel makes no child.
+    // SAFETY: the closures of these suites make only system calls in a child. A simulated kernel makes no child.
     unsafe { Hook::new(closure) }
 }
 
@@ -133,7 +138,7 @@ fn succeed() -> Result<(), HookError> {
     Ok(())
 }
 
-/// Whether the program finds exactly what it was handed, and has exactly the ids that were asked for.
+/// Returns true if the program has exactly the planned descriptors and ids.
 pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let before = kernel().table();
     let handed = HANDED_OVER.map(|(fd, from)| (fd, before.entries()[&from].file));

@@ -1,4 +1,4 @@
-//! The system calls of the simulated kernel: which rule each follows.
+//! The system calls of the simulated kernel, and the rule of each.
 
 use std::ffi::CStr;
 
@@ -257,7 +257,7 @@ unsafe impl LinuxSys for SimKernel {
         self.call(Call::on_two("close_range", first, last), |state| state.table.close_range(first, last))
     }
 
-    /// close_range(2), `CLOSE_RANGE_UNSHARE`: the range is checked, the table made one's own, the range closed.
+    /// close_range(2), `CLOSE_RANGE_UNSHARE`: checks the range, unshares the table, closes the range.
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
         self.call(Call::on_two("close_range_unshare", first, last), |state| {
             if first > last {

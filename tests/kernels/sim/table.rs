@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forkexec_core::{Errno, Fd};
 
-/// What a file is, as far as calls care.
+/// The kind of a file, as far as calls depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum File {
     Plain,
@@ -15,13 +15,13 @@ pub(crate) enum File {
 /// An open descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Which file: its inode, so to speak.
+    /// The file, like an inode.
     pub(crate) file: u64,
     pub(crate) kind: File,
     pub(crate) cloexec: bool,
 }
 
-/// Which descriptors are open, and on what.
+/// The open descriptors, and their files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     entries: BTreeMap<Fd, Entry>,

@@ -18,7 +18,7 @@ const SETTLING: Duration = Duration::from_millis(300);
 #[rstest]
 #[case::of_one_thread(Builder::new_current_thread())]
 #[case::of_many_threads(Builder::new_multi_thread())]
-fn waiting_for_a_crowd_by_a_runtime_takes_no_time(#[case] mut builder: Builder) {
+fn runtime_waits_for_many_children_without_cpu_time(#[case] mut builder: Builder) {
     isolated(move || {
         make_room();
         let runtime = builder.enable_all().build().expect("a runtime can be made");

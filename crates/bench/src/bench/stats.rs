@@ -25,13 +25,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_one_in_the_middle() {
+    fn median_is_the_middle_value() {
         assert!((median(&[5.0, 1.0, 3.0]) - 3.0).abs() < f64::EPSILON);
         assert!(median(&[]).is_nan());
     }
 
     #[test]
-    fn a_ratio_is_taken_round_by_round() {
+    fn ratio_is_taken_per_round() {
         assert!((ratio(&[2.0, 20.0, 200.0], &[1.0, 10.0, 100.0]) - 2.0).abs() < f64::EPSILON);
     }
 }

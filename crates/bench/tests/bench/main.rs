@@ -18,7 +18,7 @@ fn bench(arguments: &[&str]) -> Result<Option<String>, Box<dyn Error>> {
 }
 
 #[test]
-fn the_list_names_the_floor_and_this_library() -> Result<(), Box<dyn Error>> {
+fn list_names_the_floor_and_this_library() -> Result<(), Box<dyn Error>> {
     let Some(list) = bench(&["--list", "--only", "ours"])? else { return Ok(()) };
     assert!(list.contains("floor-shares"), "{list}");
     assert!(list.contains("ours"), "{list}");
@@ -27,7 +27,7 @@ fn the_list_names_the_floor_and_this_library() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn no_child_of_this_library_sees_more_than_it_was_handed() -> Result<(), Box<dyn Error>> {
+fn children_of_this_library_see_only_the_planned_fds() -> Result<(), Box<dyn Error>> {
     let arguments = ["--rounds", "1", "--group", "descriptors", "--descriptors", "40", "--only", "ours"];
     let Some(tables) = bench(&arguments)? else { return Ok(()) };
     let ours: Vec<&str> = tables.lines().filter(|line| line.trim_start().starts_with("forkexec")).collect();

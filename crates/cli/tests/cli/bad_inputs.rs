@@ -95,7 +95,7 @@ fn chdir_fd_that_is_no_directory_exits_125() {
 
 /// Faults: N42
 #[test]
-fn group_may_be_named_twice() {
+fn group_can_be_listed_twice() {
     isolated(|| {
         if !world::is_root() {
             return skip("only root may set groups");
@@ -120,7 +120,7 @@ fn invalid_process_group_exits_125(#[case] group: &str, #[case] message: &str) {
 
 /// Faults: N45
 #[test]
-fn session_leader_may_ask_for_its_own_process_group() {
+fn session_leader_can_ask_for_its_own_process_group() {
     let seen = seen(&["--setsid", "--pgroup", "0"]);
     assert_eq!((seen.sid, seen.pgid), (seen.pid, seen.pid));
 }

@@ -59,9 +59,9 @@ mod tests {
     #[case::with_a_line_end("a\n", false)]
     #[case::with_a_nul("a\0", false)]
     #[case::not_ascii("hütte", false)]
-    #[case::the_longest(&"x".repeat(255), true)]
+    #[case::longest(&"x".repeat(255), true)]
     #[case::longer(&"x".repeat(256), false)]
-    fn a_name_is_printable_ascii_without_a_colon(#[case] name: &str, #[case] is: bool) {
+    fn listen_name_is_printable_ascii_without_a_colon(#[case] name: &str, #[case] is: bool) {
         assert_eq!(is_name(name), is);
     }
 }

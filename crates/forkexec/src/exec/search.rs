@@ -33,12 +33,12 @@ mod tests {
 
     #[rstest]
     #[case::in_order("ls", "/bin:/usr/bin", &["/bin/ls", "/usr/bin/ls"])]
-    #[case::a_slash_is_a_path("./ls", "/bin", &["./ls"])]
+    #[case::slash_is_a_path("./ls", "/bin", &["./ls"])]
     #[case::empty_elements_are_skipped("ls", ":/bin::", &["/bin/ls"])]
-    #[case::a_dot_is_the_working_directory("ls", ".", &["./ls"])]
+    #[case::dot_is_the_working_directory("ls", ".", &["./ls"])]
     #[case::no_double_slash("ls", "/bin/:/", &["/bin/ls", "/ls"])]
     #[case::nowhere("ls", "", &[])]
-    fn a_name_is_searched_in_every_directory(
+    fn name_is_searched_in_every_directory(
         #[case] program: &str,
         #[case] list: &str,
         #[case] paths: &[&str],

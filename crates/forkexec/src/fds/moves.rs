@@ -159,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_mapping_is_solved_with_one_step_a_target_and_one_a_ring(
+        fn any_mapping_takes_one_move_per_target_and_per_ring(
             mappings in btree_map(0..COUNT, 0..u8::try_from(COUNT).unwrap(), 0..20),
             places in places(),
         ) {

@@ -103,11 +103,11 @@ mod tests {
 
     #[rstest]
     #[case::all_good(&[0, 0], 0, 0, &[])]
-    #[case::an_early_one_fails(&[0x100, 0], 0, 0x100, &[0])]
-    #[case::the_last_of_two_counts(&[0x100, 0x200, 0], 0, 0x200, &[0, 1])]
-    #[case::the_last_fails(&[13, 0x300], 0x300, 0x300, &[0, 1])]
+    #[case::early_command_fails(&[0x100, 0], 0, 0x100, &[0])]
+    #[case::last_of_two_counts(&[0x100, 0x200, 0], 0, 0x200, &[0, 1])]
+    #[case::last_fails(&[13, 0x300], 0x300, 0x300, &[0, 1])]
     #[case::one_alone(&[9], 9, 9, &[0])]
-    fn it_is_what_a_shell_says(
+    fn pipeline_status_is_that_of_a_shell(
         #[case] statuses: &[i32],
         #[case] last: i32,
         #[case] pipefail: i32,

@@ -31,10 +31,10 @@ mod tests {
 
     /// Faults: Q-bsd-groups
     #[rstest]
-    #[case::the_child_s(&[100, 101], Some(50), &[50, 100, 101])]
-    #[case::the_child_s_alone(&[], Some(50), &[50])]
-    #[case::the_child_s_among_them(&[100, 50], Some(50), &[50, 100])]
-    fn the_list_begins_with_the_effective_group(
+    #[case::gid_of_the_child(&[100, 101], Some(50), &[50, 100, 101])]
+    #[case::gid_of_the_child_alone(&[], Some(50), &[50])]
+    #[case::gid_of_the_child_among_them(&[100, 50], Some(50), &[50, 100])]
+    fn group_list_begins_with_the_effective_group(
         #[case] groups: &[u32],
         #[case] gid: Option<u32>,
         #[case] expected: &[u32],
@@ -46,7 +46,7 @@ mod tests {
 
     /// Faults: Q-bsd-groups
     #[test]
-    fn without_a_group_id_the_list_begins_with_the_parent_s() {
+    fn group_list_without_a_gid_begins_with_the_parents_group() {
         let other = getegid().as_raw() + 1;
         let expected = vec![getegid().as_raw(), other];
         assert_eq!(list(&settings(Some(&[other]), None), GroupList::EffectiveFirst), Some(expected));

@@ -114,7 +114,7 @@ mod tests {
     use super::Prepared;
 
     #[test]
-    fn it_can_be_shared_by_threads() {
+    fn prepared_command_can_be_shared_by_threads() {
         fn is_shared<T: Send + Sync>() {}
         is_shared::<Prepared<'_>>();
     }

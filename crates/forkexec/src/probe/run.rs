@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closer_that_kills_is_told_from_one_that_fails() {
+    fn close_that_kills_differs_from_one_that_fails() {
         let tried = closing(backend(), |_, _| {
             // SAFETY: ends the child of the trial.
             unsafe { libc::raise(libc::SIGKILL) };

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_gets_its_own_answer() {
+    fn each_caller_gets_its_own_answer() {
         let run_job = |number: usize| run(|| number * 2).expect("it starts");
         thread::scope(|scope| {
             let threads: Vec<_> = (0..100).map(|number| scope.spawn(move || run_job(number))).collect();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_asker_s() {
+    fn panic_reaches_the_caller_and_not_the_thread() {
         let panicked = catch_unwind(AssertUnwindSafe(|| run(|| panic!("no"))));
         assert!(panicked.is_err());
         assert_eq!(run(|| 7).expect("it lives on"), 7);

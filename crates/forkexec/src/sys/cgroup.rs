@@ -306,23 +306,23 @@ mod tests {
     }
 
     #[rstest]
-    #[case::the_root(
-        "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw",
-        "/",
-        Some("/sys/fs/cgroup")
-    )]
+    #[case::root("30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw", "/", Some("/sys/fs/cgroup"))]
     #[case::below_it(
         "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 none rw",
         "/a/b",
         Some("/sys/fs/cgroup/a/b")
     )]
-    #[case::a_part_is_mounted("30 23 0:26 /a /mnt rw - cgroup2 none rw", "/a/b", Some("/mnt/b"))]
+    #[case::part_is_mounted("30 23 0:26 /a /mnt rw - cgroup2 none rw", "/a/b", Some("/mnt/b"))]
     #[case::another_part_is_mounted("30 23 0:26 /c /mnt rw - cgroup2 none rw", "/a/b", None)]
     #[case::outside_of_the_namespace("30 23 0:26 / /mnt rw - cgroup2 none rw", "/../b", None)]
     #[case::version_1("30 23 0:26 / /mnt rw - cgroup cgroup rw,cpu", "/", None)]
-    #[case::a_blank_in_the_name(r"30 23 0:26 / /a\040b rw - cgroup2 none rw", "/", None)]
+    #[case::blank_in_the_name(r"30 23 0:26 / /a\040b rw - cgroup2 none rw", "/", None)]
     #[case::nonsense("30", "/", None)]
-    fn a_group_lies_below_its_mount(#[case] mount: &str, #[case] group: &str, #[case] place: Option<&str>) {
+    fn cgroup_path_lies_below_its_mount(
+        #[case] mount: &str,
+        #[case] group: &str,
+        #[case] place: Option<&str>,
+    ) {
         assert_eq!(place_of(mount, group).as_deref(), place.map(Path::new));
     }
 }

@@ -1,4 +1,4 @@
-"""Calls of ``fork_exec`` with the argument list of the running version, and what came of them."""
+"""Calls of ``fork_exec`` with the argument list of the running version, and their outcomes."""
 
 import json
 import os
@@ -25,7 +25,7 @@ DEFAULTS = {
     "extra_groups": None, "uid": None, "child_umask": -1, "preexec_fn": None, "allow_vfork": True,
 }
 
-#: Says as JSON on descriptor 9 what a program finds at its start.
+#: Reports the state of a program at its start, as JSON on descriptor 9.
 SEES = r"""
 import json, os, signal, sys
 def inode(fd):
@@ -66,7 +66,7 @@ def status_of(pid):
 
 
 def drained(fd):
-    """What was written to a pipe whose writing ends are closed here."""
+    """Returns the content of a pipe whose writing ends are closed in this process."""
     content = b""
     while True:
         read = os.read(fd, 65536)
@@ -77,7 +77,7 @@ def drained(fd):
 
 
 def call(keep_errpipe=True, **changes):
-    """The status of the child and the text on the error pipe, or the exception."""
+    """Returns the status of the child and the text on the error pipe, or the exception."""
     reader, writer = os.pipe()
     changes.setdefault("errpipe_read", reader)
     changes.setdefault("errpipe_write", writer)
@@ -95,7 +95,7 @@ def call(keep_errpipe=True, **changes):
 
 
 def sees(argv=(), **changes):
-    """What a program finds, with the status of its child and the text on the error pipe. It has 9 to tell it on."""
+    """Returns the outcome of a call, and the report that the program writes to descriptor 9."""
     reader, writer = os.pipe()
     os.dup2(writer, 9, inheritable=False)
     os.close(writer)

@@ -1,4 +1,4 @@
-"""The cases of the contract: each is a function that returns what can be compared between two modules."""
+"""The cases of the contract. Each is a function that returns a value to compare between the modules."""
 
 import errno
 import gc
@@ -423,7 +423,7 @@ def identities_that_are_refused():
 
 @case
 def a_directory_for_root_alone():
-    """CPython enters the directory before it changes the ids."""
+    """CPython changes the directory before the ids."""
     if VERSION < (3, 9) or os.geteuid() != 0:
         return None
     with tempfile.TemporaryDirectory() as directory:
@@ -468,7 +468,7 @@ def statuses():
 
 @case
 def sigchld():
-    """Who waits for any child finds one that failed."""
+    """A wait for any child also returns a child that failed."""
     caught = []
     signal.signal(signal.SIGCHLD, lambda number, _: caught.append(number))
     outcomes = []
@@ -484,7 +484,7 @@ def sigchld():
 # The closure and the hooks.
 
 def in_child(function):
-    """What a function returns in a child before exec."""
+    """Returns the outcome of a call, and the result of a function in its child before exec."""
     reader, writer = os.pipe()
 
     def tell():
@@ -731,7 +731,7 @@ def subprocess_s_exceptions():
 @case
 def the_module_itself():
     function = _posixsubprocess.fork_exec
-    # One that is built into the interpreter has no file.
+    # A module that is built into the interpreter has no file.
     names = sorted(set(dir(_posixsubprocess)) - {"__file__"})
     return [_posixsubprocess.__name__, _posixsubprocess.__doc__, names, type(function).__name__,
             function.__name__, function.__module__, function.__qualname__, function.__self__ is _posixsubprocess,

@@ -1,4 +1,4 @@
-"""More cases of the contract: arguments that lie about what they are, or do something while they are read."""
+"""More cases of the contract: arguments that misreport their state, or have side effects while they are read."""
 
 import collections
 import decimal
@@ -13,7 +13,7 @@ from cases import case, in_child
 
 
 class Claims:
-    """A sequence of so many items, whatever it has."""
+    """A sequence that reports this length, independent of its items."""
 
     def __init__(self, length, *items):
         self.length, self.items = length, items
@@ -43,7 +43,7 @@ def lengths_that_are_claimed():
 
 @case
 def calls_of_cpython_s_own_tests():
-    """What `test_capi` asks, for the versions that bring no such test."""
+    """The calls of `test_capi`, for versions without that test."""
     class Long(Claims):
         def __getitem__(self, index):
             return b"x"
@@ -107,7 +107,7 @@ def keep_lists_of_a_subclass():
 
 @case
 def items_of_subclasses():
-    """The interpreter's module copies the bytes at once, and drops the item."""
+    """The interpreter's module copies the bytes at once, and then drops the item."""
     events = []
 
     class Bytes(bytes):
@@ -157,7 +157,7 @@ def names_of_types():
 
 
 def reentering(result):
-    """An object that starts a child each time it is looked at, and then is this."""
+    """Returns an object that starts a child each time it is converted, and then converts to this result."""
     outcomes = []
 
     class Reenters:

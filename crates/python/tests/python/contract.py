@@ -1,4 +1,4 @@
-"""Runs the cases of the contract with one module, each in a process of its own, and prints what came of them as JSON.
+"""Runs the cases of the contract with one module, each in its own process, and prints the outcomes as JSON.
 
 usage: contract.py stock|ours [CASE...]
 """
@@ -22,7 +22,7 @@ def install(which):
 
 
 def isolated(case, seconds=900):
-    """What a case returns, in a forked process that has time for it."""
+    """Runs a case in a forked process with a time limit, and returns its result."""
     with tempfile.TemporaryFile() as result:
         pid = os.fork()
         if pid == 0:

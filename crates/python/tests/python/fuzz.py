@@ -1,11 +1,11 @@
-"""Calls ``fork_exec`` with arguments that follow from a seed, by the interpreter's module and by this package's, and compares.
+"""Calls ``fork_exec`` with random arguments from a seed, with the interpreter's module and this package's, and compares.
 
 usage: fuzz.py [--help] [--calls N] [--seed N] [--first N]
 
-Each module has a process of its own, so that a crash is seen. For each call these are the same by either module: the exception or
-the status of the child, the report, what the program printed, what the objects were asked in which order, the descriptors and the
-references afterwards, the garbage collector, and the signal mask. A difference is shown with the fewest arguments that lead to it,
-and with the options that repeat it.
+Each module has its own process, so that a crash is detected. For each call, both modules must have the same outcome: the exception
+or the status of the child, the report, the output of the program, and the method calls on the arguments in their order. The
+descriptors, the references, the garbage collector and the signal mask after the call must be the same, too. A difference is shown
+with the fewest arguments that cause it, and with the options that repeat it.
 """
 
 import argparse
@@ -21,15 +21,15 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-#: After so many seconds without an answer a call hangs.
+#: After so many seconds without an answer, a call counts as hanging.
 PATIENCE = 120
 
-#: Calls for which a worker is asked at once.
+#: The number of calls in one request to a worker.
 BATCH = 200
 
 
 class Worker:
-    """A process that makes calls with one module. One that ends is noted as the outcome of its call, and replaced."""
+    """A process that makes calls with one module. If it ends, that is the outcome of its call, and a new one is started."""
 
     def __init__(self, which, seed):
         self.command = [sys.executable, "-W", "ignore", os.path.join(HERE, "fuzz_worker.py"), which, str(seed)]
@@ -41,7 +41,7 @@ class Worker:
         self.read = b""
 
     def stop(self):
-        """How the process ended."""
+        """Closes the pipes, and returns the exit status of the process."""
         self.process.stdin.close()
         self.process.stdout.close()
         status, self.process = self.process.wait(), None
@@ -54,7 +54,7 @@ class Worker:
         self.process.stdin.flush()
 
     def answer(self):
-        """The next line, or how the process ended."""
+        """Returns the next line, or the exit status of the process."""
         while b"\n" not in self.read:
             if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ class Worker:
         return json.loads(line.decode())
 
     def outcomes(self, first, last, plain=(), asked=False):
-        """What came of these calls, which may have been asked for."""
+        """Returns the outcomes of these calls, which may have been requested already."""
         came = []
         while first < last:
             if not asked:
@@ -92,7 +92,7 @@ def is_same(stock, ours):
 
 
 def shrunk(workers, number):
-    """The arguments without which the difference is gone."""
+    """Returns the arguments that the difference needs."""
     from calls import NAMES
     plain = []
     for name in NAMES:
@@ -141,7 +141,7 @@ def main():
         for number, pair in enumerate(zip(stock, ours), first):
             kinds[pair[0]["result"][0] if isinstance(pair[0], dict) else "crashed by the interpreter's module"] += 1
             if not is_same(*pair) and "BlockingIOError" in str(pair):
-                # The machine had no process left.
+                # The system could not create another process.
                 time.sleep(2)
                 refused += 1
                 pair = [worker.outcomes(number, number + 1)[0] for worker in workers]

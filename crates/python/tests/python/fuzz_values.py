@@ -1,4 +1,4 @@
-"""Arguments of ``fork_exec`` that follow from a number: valid ones, wrong ones, and objects that misbehave while they are read.
+"""Random arguments of ``fork_exec`` from a number: valid ones, invalid ones, and objects that misbehave while they are read.
 
 The same number gives the same arguments in every process of one version of the interpreter.
 """
@@ -13,17 +13,17 @@ import sys
 
 from calls import DEFAULTS, NAMES, VERSION
 
-#: What is open in a worker, by number (`fuzz_worker` opens it).
+#: The descriptors that are open in a worker (`fuzz_worker` opens them).
 REPORT_READER, REPORT_WRITER, OUTPUT, ERRORS, READER, WRITER, NULL_IN, NULL_OUT = range(20, 28)
 HIGH_READER, HIGH_WRITER, HIGH_NULL = 600, 601, 700
 OPEN = [REPORT_READER, REPORT_WRITER, OUTPUT, ERRORS, READER, WRITER, NULL_IN, NULL_OUT, HIGH_READER, HIGH_WRITER, HIGH_NULL]
-#: Numbers of nothing that is open.
+#: Numbers that are not open.
 CLOSED = [70, 710, 5000, 2 ** 20, 2 ** 31 - 1]
 
-#: Lists the descriptors and the state that it was started with.
+#: A script that lists the descriptors and the state at its start.
 LIST = b"echo /proc/self/fd/*; pwd; umask; echo $0 $# $A; ulimit -n"
 
-#: Each of these ends by itself, whatever its input is.
+#: Each of these programs ends by itself with any input.
 PROGRAMS = [
     ([b"/bin/echo"], [b"echo", b"a"]), ([b"/bin/true"], [b"true"]), ([b"/bin/false"], [b"false", b"x"]), ([b"/bin/pwd"], [b"pwd"]),
     ([b"/usr/bin/env"], ["env"]), ([b"/bin/sh"], [b"sh", b"-c", LIST]), ([b"/bin/sh"], ("sh", "-c", LIST, "p", "q")),
@@ -39,7 +39,7 @@ INTEGERS = [-1, -1, 0, 1, 2, 3, -2, 2 ** 31 - 1, 2 ** 31, -2 ** 31, -2 ** 31 - 1
 STRINGS = ["a", b"b", "", b"", "\u00e9", "\udcff", "\ud800", "a\0b", b"a\0b", b"\xff\xfe", "\U0001f600" * 3, "x" * 5000, b"y" * 200000,
            pathlib.PurePosixPath("p"), "A=B", b"A=B", b"=", "/", b"/nowhere", b"/bin/echo"]
 
-#: Of no use anywhere.
+#: Values that are valid for no argument.
 OTHERS = [None, 1.5, float("nan"), float("inf"), 1j, Ellipsis, NotImplemented, object, len, int, frozenset([b"x"]), {b"a": b"b"}, {b"x"},
           decimal.Decimal("1.5"), decimal.Decimal(3), range(3), collections.deque([b"x"]), bytearray(b"x"), memoryview(b"xy"), type("a.b", (), {})(),
           type("\u00e9" * 120, (), {})()]
@@ -53,25 +53,25 @@ BASES = [object, object, object, object, list, tuple, bytes, str, int, bytearray
 
 
 class Misbehaved(Exception):
-    """Raised by some objects: an exception that no module knows."""
+    """An exception that some objects raise, and that no module knows."""
 
 
 class World:
-    """The objects of one call, with what they were asked."""
+    """The objects of one call, with a log of the method calls on them."""
 
     def __init__(self, number, fork_exec_again):
         self.random = random.Random(number)
         self.events = []
-        #: All objects, which therefore live until the call is over: the interpreter's module borrows some while code of theirs runs.
+        #: Keeps all objects alive until the call is over: the interpreter's module borrows some while their own code runs.
         self.objects = []
         self.lists = []
         self.asked = 0
         self.started_again = 0
         self.fork_exec_again = fork_exec_again
         self.values = {}
-        #: What each object, by its id, said of its length.
+        #: The length that each object has reported, by its id.
         self.claimed = {}
-        #: What each object, by its id, said that its number is.
+        #: The number that each object has reported, by its id.
         self.numbers = {}
         self.has_mutated = False
 
@@ -80,7 +80,7 @@ class World:
             self.events.append([str(part) if isinstance(part, (int, str)) else type(part).__name__ for part in event])
 
     def choose(self, *ways):
-        """One of these, by weight."""
+        """Returns the value of one of these ways, by weight."""
         place = self.random.random() * sum(weight for weight, _ in ways)
         for weight, way in ways:
             place -= weight
@@ -89,7 +89,7 @@ class World:
         return ways[0][1]()
 
     def pick(self, values):
-        """One of these. The method of `random` that does so takes four times as long."""
+        """Returns one of these values. `random.choice` takes four times as long."""
         return values[int(self.random.random() * len(values))]
 
     def keep(self, value):
@@ -164,13 +164,13 @@ class World:
     # Objects.
 
     def subclass(self, base, value):
-        """An instance of a subclass, some methods of which misbehave."""
+        """Returns an instance of a subclass, some methods of which misbehave."""
         relevant = [name for name in METHODS if hasattr(base, name) or name in ("__fspath__", "__index__", "__bool__", "__del__")]
         names = self.random.sample(relevant, self.random.randrange(min(4, len(relevant))))
         return self.instance(base, names, value)
 
     def misbehaved(self, *names, items=None):
-        """An object with these methods, and perhaps some others."""
+        """Returns an object with these methods, and perhaps some others."""
         names = [name for name in names if name == names[0] or self.random.random() < 0.9]
         names += self.random.sample(METHODS, self.pick([0, 0, 1, 2, 3]))
         base = self.pick(BASES) if self.random.random() < 0.1 else object
@@ -185,7 +185,7 @@ class World:
         return self.keep(instance)
 
     def steps(self, name, items):
-        """What the calls of a method do, one after the other; the last one is repeated."""
+        """Returns the actions and results of a method's calls, in their order. The last one is repeated."""
         return [(self.action(), self.result(name, items)) for _ in range(self.pick([1, 1, 2, 3]))]
 
     def action(self):
@@ -221,13 +221,13 @@ CHANGES = [
 
 
 def method(name):
-    """A method that follows the plan of its object."""
+    """Returns a method that follows the plan of its object."""
     def called(self, *arguments):
         world, plan = self.world, self.plan
         world.note(name, *[argument for argument in arguments if name != "__call__"])
         world.asked += 1
         if name not in plan or world.asked > 3000:
-            # Also the end of a sequence that would have none.
+            # This also ends a sequence that would not end.
             raise IndexError(name)
         steps = plan[name]
         action, result = steps.pop(0) if len(steps) > 1 else steps[0]
@@ -264,7 +264,7 @@ def answer(self, world, name, arguments, result):
 
 
 class Temporary(bytes):
-    """Bytes with a finalizer that is noted, so that it shows when each module drops them."""
+    """Bytes with a logged finalizer, which shows when each module drops them."""
 
     def __new__(cls, value, world):
         made = super().__new__(cls, value)
@@ -291,7 +291,7 @@ def generators(world):
     return wrong
 
 
-#: What may be asked for without a mistake, each as often as it is listed.
+#: Valid values of options. A value that is listed twice is twice as likely.
 OPTIONS = {"close_fds": [True, True, False], "cwd": [None, None, "/", b"/usr", "/nowhere"], "env": [None, [], [b"A=1", b"PATH=/bin"], (b"A=2",)],
            "restore_signals": [True, False], "call_setsid": [False, False, True], "pgid_to_set": [-1, -1, -1, 0, 2 ** 22 + 5],
            "child_umask": [-1, -1, 0, 0o27], "allow_vfork": [True, True, False], "uid": [None] * 7 + [65534], "gid": [None] * 7 + [65534],
@@ -299,7 +299,7 @@ OPTIONS = {"close_fds": [True, True, False], "cwd": [None, None, "/", b"/usr", "
 
 
 def valid(world):
-    """Arguments that start a program, or fail for a reason that the child finds."""
+    """Returns arguments that start a program, or fail in the child."""
     pick = world.pick
     programs, arguments = pick(PROGRAMS)
     values = dict(DEFAULTS, executable_list=world.keep(list(programs)), args=world.keep(list(arguments)) if type(arguments) is list else arguments)
@@ -313,13 +313,13 @@ def valid(world):
 
 
 def arguments_of(number, fork_exec_again, plain=()):
-    """The arguments of a call, with the world that they belong to. Those that are plain have their defaults instead."""
+    """Returns the arguments of a call, and their world. The arguments in `plain` have their defaults."""
     world = World(number, fork_exec_again)
     values = valid(world)
     wrong = generators(world)
     if world.random.random() < 0.85:
         values.update(executable_list=world.keep([b"/nowhere"]), args=world.keep([b"x"]))
-        # Most calls fail at what is converted last: they cost no child, and all the rest is converted before.
+        # Most calls fail at the argument that is converted last. They need no child, and all others are converted before.
         if world.random.random() < 0.9:
             values.update({"uid": "no id"} if "uid" in NAMES else {"cwd": "a\0b"})
     for name in world.random.sample(NAMES, world.pick([0, 1, 1, 1, 1, 2, 2, 3, 5, len(NAMES)])):
@@ -335,7 +335,7 @@ def arguments_of(number, fork_exec_again, plain=()):
 
 
 def described(value):
-    """A value as it is shown to a reader."""
+    """Formats a value for a report."""
     text = repr(value) if type(value).__module__ == "builtins" else "<{}>".format(type(value).__name__)
     plan = getattr(type(value), "plan", None)
     if plan is not None:

@@ -1,4 +1,4 @@
-"""Makes the calls of the fuzzer with one module, and tells what came of each, a line of JSON for each call.
+"""Makes the calls of the fuzzer with one module, and prints the outcome of each call as a line of JSON.
 
 usage: fuzz_worker.py stock|ours SEED
 
@@ -19,7 +19,7 @@ import traceback
 from contract import install
 
 REQUESTS, ANSWERS = 900, 901
-#: Of calls that objects make while they are read.
+#: The pipe of calls that objects make while they are read.
 AGAIN_READER, AGAIN_WRITER = 40, 41
 
 
@@ -29,7 +29,7 @@ def place(fd, target):
 
 
 def open_everything():
-    """What the numbers of `fuzz_values` stand for."""
+    """Opens the descriptors that the numbers of `fuzz_values` stand for."""
     import fuzz_values as v
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -42,7 +42,7 @@ def open_everything():
         os.dup2(null, fd, inheritable=False)
     for reader, writer in ((v.REPORT_READER, v.REPORT_WRITER), (v.READER, v.WRITER), (v.HIGH_READER, v.HIGH_WRITER), (AGAIN_READER, AGAIN_WRITER)):
         ends = os.pipe()
-        # A child may write more than the usual size before anything is read.
+        # A child can write more than the default size of a pipe before the worker reads.
         fcntl.fcntl(ends[1], 1031, 1 << 20)
         os.set_blocking(ends[0], False)
         place(ends[0], reader)
@@ -52,10 +52,10 @@ def open_everything():
         os.unlink(path)
         fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
         place(file, target)
-    # What a module opens or copies for itself gets none of the numbers that the arguments name.
+    # Descriptors that a module opens for itself must not get the numbers that the arguments name.
     while os.dup(null) < v.REPORT_READER - 1:
         pass
-    # Before anything else takes the low numbers.
+    # Before other descriptors take the low numbers.
     if sys.argv[1] == "ours":
         import forkexec_posixsubprocess
         forkexec_posixsubprocess.install(low_numbers=4)
@@ -93,7 +93,7 @@ def described(error):
 
 
 class Again:
-    """Starts a program that is not there, from within another call."""
+    """Starts a missing program from within another call."""
 
     def __init__(self, fork_exec):
         from calls import arguments
@@ -111,7 +111,7 @@ class Again:
 
 
 def tries_nothing(world):
-    """Whether the list of programs may have been empty when it was read. What is reported then is left over from before."""
+    """Returns True if the list of programs may have been empty when it was read. Then the report is an earlier errno."""
     programs = world.values.get("executable_list")
     if id(programs) in world.claimed:
         return 0 in world.claimed[id(programs)]
@@ -120,8 +120,9 @@ def tries_nothing(world):
 
 
 def finds_a_copy(world):
-    """Whether the source of a stream is closed by the child, and another stream is copied first: the copy that the interpreter's
-    module makes gets that number."""
+    """Returns True if the child closes the source of a stream, and another stream is copied first.
+
+    The copy that the interpreter's module makes gets the number of the source."""
     def number(name):
         value = world.values.get(name)
         return int(int.__index__(value)) if isinstance(value, int) else world.numbers.get(id(value))
@@ -132,7 +133,7 @@ def finds_a_copy(world):
 
 
 def outcome(fork_exec, number, plain, again, opened):
-    """What one call comes to."""
+    """Returns the outcome of one call."""
     import fuzz_values as v
     gc.enable()
     given, world = v.arguments_of(number, again, plain)

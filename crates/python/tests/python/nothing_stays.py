@@ -1,4 +1,4 @@
-"""After the package was removed: the interpreter is what it was, in this process and in a new one."""
+"""Checks that removing the package leaves nothing behind, in this process and in a new one."""
 
 import os
 import subprocess

@@ -2,15 +2,15 @@
 
 usage: suites.py [--help] [everyday|all|SUITE...]
 
-``everyday``: the suites of ``subprocess``, and every other test of CPython's that imports the module. ``all``: multiprocessing's and
-concurrent.futures' too.
+``everyday``: the suites of ``subprocess``, and all other tests of CPython that import the module. ``all``: also the suites of
+multiprocessing and concurrent.futures.
 
-The package is switched on for every process of this environment (the ``.pth`` file), so that the children which the tests
-start use it as well; that is checked before, in parent and child. ``subprocess`` is kept from going past it by posix_spawn.
+The package is enabled for all processes of this environment (the ``.pth`` file), so that children of the tests use it, too. That
+is checked first, in parent and child. ``subprocess`` does not bypass it with posix_spawn.
 
-A suite that is not installed is taken from the directories in ``nearest`` beside this file, in the order of their names: one of
-another version that this interpreter can load. What does not apply fails with either module. A test that fails by this package
-alone is run again three times, and is not lost if it passes each time; that is said. One that hangs is ended and noted.
+A suite that is not installed comes from the directories in ``nearest`` next to this file, in the order of their names: one of
+another version that this interpreter can load. Tests that do not apply fail with both modules. A test that fails only with this
+package runs again three times. If it passes each time, it is reported, but not lost. A test that hangs is ended and reported.
 """
 
 import collections
@@ -27,14 +27,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 #: Tests that this package cannot pass, with the reason.
 EXPECTED = {
     "POSIXProcessTestCase.test_vfork_used_when_expected":
-        "it wants user=, group= and extra_groups= to lead to fork, and here they do not (it is skipped without strace)",
+        "it expects fork for user=, group= and extra_groups=, and this package does not fork (it is skipped without strace)",
 }
 
 #: Suites that start processes through ``subprocess``.
 EVERYDAY = ["test_subprocess", "test_asyncio.test_subprocess"]
 MORE = ["test_multiprocessing_spawn", "test_concurrent_futures"]
 
-#: Children of multiprocessing import it, too, so the top of it does no more than they need.
+#: Children of multiprocessing import it, too, so its top level does only what they need.
 RUN = r"""
 import json, os, subprocess, sys, unittest
 subprocess._USE_POSIX_SPAWN = False
@@ -95,12 +95,12 @@ if __name__ == '__main__':
     notes.close()
 """
 
-#: After so many seconds without a test that ends, the one that runs hangs.
+#: After so many seconds without an outcome, the running test counts as hanging.
 PATIENCE = 900
 
 
 def outcomes(which, module, path, tests=()):
-    """What came of each test, or of these. One that hangs, or ends all, is noted, and the others follow in a new process."""
+    """Returns the outcome of each test, or of these. If one hangs or ends the process, the others run in a new process."""
     subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "enable" if which == "ours" else "disable"])
     came, log, ended = {}, "", False
     while not ended:
@@ -114,7 +114,7 @@ def outcomes(which, module, path, tests=()):
 
 
 def run(directory, arguments, done):
-    """What came of the tests that are not done, the log, and whether all have had their turn."""
+    """Runs the tests that are not done. Returns the outcomes, the log, and whether all tests have run."""
     script, notes = os.path.join(directory, "run.py"), os.path.join(directory, "notes")
     with open(script, "w") as file:
         file.write(RUN)
@@ -148,7 +148,7 @@ def text(path):
         return file.read()
 
 
-#: Imports a module, and those of another version's package one by one, as they are loaded.
+#: Imports a module. For a package of another version, imports its modules one by one, as the loader does.
 IMPORT = r"""
 import importlib, os, sys
 module, path = sys.argv[1:]
@@ -166,24 +166,24 @@ def can_import(module, path):
 
 
 def places(suite):
-    """The modules that may hold the suite, best first, with the directory that they are in and what to say of it."""
+    """Yields the modules that can have the suite, best first, with their directory and a remark."""
     yield "test." + suite, "", ""
     if suite == "test_multiprocessing_spawn":
-        # A few lines around a module that is installed where they are not.
+        # Some installations have the tests themselves, but not this module around them.
         yield "multiprocessing_spawn", HERE, ""
     for directory in nearest():
         yield suite, directory, " (of {})".format(directory.split("-")[-1])
 
 
 def nearest():
-    """The directories of borrowed suites, the nearest version first, and of two the older one."""
+    """Returns the directories with suites of other versions: the nearest version first, and of two the older one."""
     place = os.path.join(HERE, "nearest")
     names = os.listdir(place) if os.path.isdir(place) else []
     return [os.path.join(place, name) for name in sorted(names, key=lambda name: (int(name.split("-")[0]), int(name.split(".")[-1])))]
 
 
 def importers(directory):
-    """The tests in a directory whose source names the module."""
+    """Yields the tests in a directory whose source names the module."""
     for path, _, names in os.walk(directory):
         for name in sorted(names):
             if name.startswith("test_") and name.endswith(".py") and "_posixsubprocess" in text(os.path.join(path, name)):
@@ -191,7 +191,7 @@ def importers(directory):
 
 
 def everyday():
-    """The suites that start processes, and every other that imports the module: this version's, or else the nearest version's."""
+    """Returns the suites that start processes, and all others that import the module, of this version or of the nearest one."""
     suites = list(EVERYDAY)
     try:
         import test
@@ -207,12 +207,12 @@ def everyday():
                 own.add(top)
             lacking.add(top)
     for top in sorted(lacking - own):
-        print("{} imports the module, is not installed, and no other version's can be loaded: not run".format(top))
+        print("{} imports the module, but is not installed, and that of no other version can be loaded: not run".format(top))
     return suites
 
 
 def retried(module, path, lost):
-    """Those that pass by this package when they run again, three times: many count on a machine that has nothing else to do."""
+    """Runs lost tests again, three times, and returns those that pass each time: many depend on an idle machine."""
     passed = set(lost)
     for _ in range(3 if lost else 0):
         came, _ = outcomes("ours", module, path, sorted(lost))
@@ -221,7 +221,7 @@ def retried(module, path, lost):
 
 
 def compare(suite):
-    """Whether no test is lost."""
+    """Runs a suite with both modules. Returns True if no test is lost."""
     found = next((place for place in places(suite) if can_import(*place[:2])), None)
     if found is None:
         print("{:34} not installed".format(suite))
@@ -245,7 +245,7 @@ def compare(suite):
     if lost:
         print(log[-6000:])
     if not any(outcome == "ok" for outcome in stock.values()):
-        print("    no test of it passes by the interpreter's module: that shows nothing")
+        print("    no test passes with the interpreter's module, so the comparison is void")
         return False
     return not lost
 

@@ -1,4 +1,4 @@
-"""Nothing that a caller passes aborts the interpreter: neither a panic nor memory that is not there."""
+"""No argument aborts the interpreter, neither by a panic nor if memory runs out."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-#: The module whose functions panic, if it was built (``ci/python-wheels`` puts it there).
+#: The module whose functions panic, if ``ci/python-wheels`` has built it.
 PANICS = os.path.join(HERE, "panics.abi3.so")
 
 
@@ -21,7 +21,7 @@ def panics():
 @unittest.skipUnless(os.path.exists(PANICS), "the example panics was not built")
 class Panics(unittest.TestCase):
     # Faults: P1
-    def test_a_panic_is_a_system_error(self):
+    def test_panic_is_a_system_error(self):
         code = ("import sys; sys.path.insert(0, {!r})\nfrom test_aborts import panics\np = panics()\n"
                 "for way in range(9):\n"
                 "    try: print(p(way))\n"
@@ -34,14 +34,14 @@ class Panics(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
 
 
-#: Calls with so much memory above what is in use, in steps, and prints each kind of outcome once.
+#: Makes calls with a memory limit above the present use, which grows in steps, and prints the outcomes.
 MEMORY = """
 import resource, sys
 import forkexec_posixsubprocess
 forkexec_posixsubprocess.install()
 sys.path.insert(0, {here!r})
 from calls import NAMES, call
-# No program is tried: closing the end of a pipe that is not open fails before.
+# The child tries no program: it fails before, when it closes the end of a pipe that is not open.
 name, value = {name!r}, {value}
 if name not in NAMES:
     sys.exit()
@@ -66,7 +66,7 @@ class Memory(unittest.TestCase):
         return done.stdout.splitlines()
 
     # Faults: P1
-    def test_memory_that_is_not_there_is_a_memory_error(self):
+    def test_failed_allocation_is_a_memory_error(self):
         for name, value in (("args", "[b'x'] * 500000"), ("executable_list", "[b'x'] * 500000"), ("env", "[b'x'] * 500000"),
                             ("fds_to_keep", "tuple(range(3, 500000))")):
             with self.subTest(argument=name):

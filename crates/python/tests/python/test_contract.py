@@ -1,4 +1,4 @@
-"""The contract: whatever is asked of ``fork_exec``, this package's module and the interpreter's own do the same."""
+"""The contract: for all arguments of ``fork_exec``, this package's module and the interpreter's own have the same outcome."""
 
 import json
 import os
@@ -8,13 +8,12 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-#: Every difference there is, as the beginning of its path, with its reason.
+#: The known differences: the beginning of the path, and the reason.
 DIFFERENCES = {
-    "bad_executable_list.list": "without a program to try the stock module reports the errno that an earlier call left, or none; "
-                                "this one says that there is no such file",
+    "bad_executable_list.list": "without a program, the stock module reports the errno of an earlier call, or none; this one reports ENOENT",
     "bad_executable_list.tuple": "as above",
     "copies_under_a_closed_number.0": "the stock module copies a stream before it places the others, and the copy gets the number of a source "
-                                      "that the child closed; this one says that the source is not open",
+                                      "that the child closed; this one reports that the source is not open",
 }
 
 
@@ -24,7 +23,7 @@ def outcomes(which):
 
 
 def differences(stock, ours, path=""):
-    """Where two outcomes differ, with what either is."""
+    """Yields the paths at which two outcomes differ, with both values."""
     if type(stock) is type(ours) is dict:
         for key in sorted(set(stock) | set(ours)):
             yield from differences(stock.get(key, "absent"), ours.get(key, "absent"), path + "." + key if path else key)
@@ -48,13 +47,13 @@ class Contract(unittest.TestCase):
             with self.subTest(case=name):
                 self.assertFalse(isinstance(outcome, str) and outcome.startswith("case "), outcome)
 
-    def test_every_difference_is_on_the_list(self):
+    def test_each_difference_is_on_the_list(self):
         for path, stock, ours in self.found:
             with self.subTest(path=path):
                 if not any(path.startswith(known) for known in DIFFERENCES):
                     self.fail("stock: {!r}\nours:  {!r}".format(stock, ours))
 
-    def test_what_is_on_the_list_differs(self):
+    def test_each_listed_difference_exists(self):
         for known in DIFFERENCES:
             self.assertTrue(any(path.startswith(known) for path, _, _ in self.found), known)
 
@@ -63,7 +62,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.stock[case], self.ours[case])
 
     # Faults: P1
-    def test_a_claimed_length_is_not_believed(self):
+    def test_claimed_length_is_checked(self):
         self.assert_same("lengths_that_are_claimed")
         self.assert_same("lists_that_claim_another_length")
         self.assert_same("calls_of_cpython_s_own_tests")
@@ -71,11 +70,11 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.ours["lengths_that_are_claimed"]["env {}".format(sys.maxsize)][0], "MemoryError: ")
 
     # Faults: P2
-    def test_a_keep_list_is_what_the_tuple_holds(self):
+    def test_keep_list_has_the_items_of_the_tuple(self):
         self.assert_same("keep_lists_of_a_subclass")
 
     # Faults: P3
-    def test_a_type_has_the_interpreter_s_name_in_messages(self):
+    def test_messages_name_types_as_the_interpreter_does(self):
         self.assert_same("names_of_types")
 
     # Faults: P4

@@ -1,4 +1,4 @@
-"""Putting the module in place and out again."""
+"""Installing and uninstalling the module."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import unittest
 
 
 def run(code, *flags, **environment):
-    """What a new interpreter of this environment prints."""
+    """Returns the output of a new interpreter of this environment."""
     done = subprocess.run([sys.executable, *flags, "-c", code], env=dict(os.environ, **environment),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     return (done.stdout + done.stderr).strip()
@@ -22,7 +22,7 @@ USED = ("import forkexec_posixsubprocess as f, subprocess\n"
 
 
 class Installing(unittest.TestCase):
-    def test_an_import_alone_changes_nothing(self):
+    def test_import_alone_has_no_effect(self):
         self.assertEqual(run(USED), "False False 7")
 
     def test_before_subprocess_is_imported(self):
@@ -31,34 +31,34 @@ class Installing(unittest.TestCase):
     def test_after_subprocess_was_imported(self):
         self.assertEqual(run("import subprocess, forkexec_posixsubprocess as f; f.install()\n" + USED), "True True 7")
 
-    def test_out_again(self):
+    def test_uninstall_restores_subprocess(self):
         first = "import forkexec_posixsubprocess as f; f.install(); f.uninstall(); f.uninstall()\n"
         self.assertEqual(run(first + USED), "False False 7")
         self.assertEqual(run("import subprocess\n" + first + USED), "False False 7")
         between = "import forkexec_posixsubprocess as f; f.install(); import subprocess; f.uninstall()\n"
         self.assertEqual(run(between + USED), "False False 7")
 
-    def test_in_and_out_and_in(self):
+    def test_install_works_again_after_uninstall(self):
         first = "import subprocess, forkexec_posixsubprocess as f\nfor _ in range(3): f.install(); f.uninstall()\nf.install()\n"
         self.assertEqual(run(first + USED), "True True 7")
 
-    def test_the_module_that_comes_back_is_the_one_that_was_there(self):
+    def test_uninstall_restores_the_original_module(self):
         code = ("import _posixsubprocess as before, forkexec_posixsubprocess as f; f.install(); f.uninstall()\n"
                 "import _posixsubprocess as after; print(before is after)")
         self.assertEqual(run(code), "True")
 
-    def test_nothing_that_was_not_imported_is_imported_on_the_way_out(self):
+    def test_uninstall_imports_nothing_new(self):
         code = ("import sys; sys.modules.pop('_posixsubprocess', None)\nimport forkexec_posixsubprocess as f; f.install(); f.uninstall()\n"
                 "print('_posixsubprocess' in sys.modules, 'subprocess' in sys.modules)")
         self.assertEqual(run(code, "-S", PYTHONPATH=site_directory()), "False False")
 
-    def test_another_s_function_is_left_where_it_is(self):
+    def test_uninstall_keeps_a_foreign_function(self):
         code = ("import forkexec_posixsubprocess as f, subprocess; f.install()\n"
                 "name = '_fork_exec' if hasattr(subprocess, '_fork_exec') else '_posixsubprocess'\n"
                 "mine = object(); setattr(subprocess, name, mine); f.uninstall(); print(getattr(subprocess, name) is mine)")
         self.assertEqual(run(code), "True")
 
-    def test_another_interpreter_is_refused(self):
+    def test_unsupported_interpreter_is_refused(self):
         code = "import sys, forkexec_posixsubprocess as f; sys.version_info = (3, 99); f.install()"
         self.assertIn("RuntimeError: cannot install forkexec_posixsubprocess: it supports CPython", run(code))
 
@@ -71,7 +71,7 @@ CROWD = ("import os, resource, subprocess\nfrom forkexec_posixsubprocess import 
 
 @unittest.skipUnless(sys.platform.startswith("linux"), "numbers are reserved on Linux only")
 class LowNumbers(unittest.TestCase):
-    def test_they_are_reserved_shown_and_given_back(self):
+    def test_low_numbers_are_reserved_listed_and_closed(self):
         code = ("from forkexec_posixsubprocess import install, status, uninstall\ninstall(low_numbers=5)\n"
                 "low = status().low_numbers; print(len(low), sum(number < 64 for number in low), any(map(os.get_inheritable, low)))\n"
                 "uninstall(); print(status().low_numbers == low); install(); print(status().low_numbers == low)\n"
@@ -79,19 +79,19 @@ class LowNumbers(unittest.TestCase):
         lines = run("import os\n" + code).split("\n")
         self.assertEqual(lines, ["6 5 False", "True", "True", "[] set()"])
 
-    def test_what_is_no_such_number_is_refused(self):
+    def test_invalid_count_of_low_numbers_is_refused(self):
         for value in ("-1", "17", "2 ** 70"):
             shown = run("import forkexec_posixsubprocess as f; f.install({})".format(value))
             self.assertIn("ValueError: low_numbers must be a number from 0 to 16", shown)
         self.assertIn("TypeError", run("import forkexec_posixsubprocess as f; f.install('3')"))
 
-    def test_a_child_among_many_descriptors_gets_no_more_than_without(self):
+    def test_child_gets_only_its_descriptors_among_many(self):
         expected = "(b'0\\n1\\n2\\n', b'heard\\n')"
         for numbers in ("None", "0", "16"):
             self.assertEqual(run(CROWD.format("install(low_numbers={})".format(numbers))), expected)
 
     @unittest.skipUnless(shutil.which("strace"), "strace shows it, and is not installed")
-    def test_a_child_among_many_descriptors_copies_no_more_of_the_table_than_the_low_numbers(self):
+    def test_child_copies_the_table_only_up_to_low_numbers(self):
         with tempfile.NamedTemporaryFile("r") as log:
             command = ["strace", "-f", "-e", "trace=close_range", "-o", log.name, sys.executable, "-c"]
             for numbers, is_low in (("16", True), ("0", False)):
@@ -113,17 +113,17 @@ class EveryProcess(unittest.TestCase):
         shown = subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "enable"])
         self.assertIn(b"forkexec_posixsubprocess.pth", shown)
 
-    def test_it_is_in_use_without_being_asked_for(self):
+    def test_new_process_uses_the_module(self):
         import_it = "import _posixsubprocess as m\n" + WHICH.format("m")
         for flags in ((), ("-I",), ("-E",), ("-s",)):
             self.assertEqual(run(import_it, *flags), "True")
         self.assertEqual(run(USED), "True True 7")
 
-    def test_the_environment_can_say_no(self):
+    def test_environment_variable_disables_it(self):
         self.assertEqual(run(USED, FORKEXEC_POSIXSUBPROCESS="0"), "False False 7")
 
     @unittest.skipUnless(sys.platform.startswith("linux"), "numbers are reserved on Linux only")
-    def test_the_environment_says_how_many_low_numbers_are_reserved(self):
+    def test_environment_variable_sets_low_numbers(self):
         code = "import forkexec_posixsubprocess as f; print(f.status().installed, len(f.status().low_numbers))"
         self.assertEqual(run(code, FORKEXEC_POSIXSUBPROCESS_LOW_NUMBERS="3"), "True 4")
         for bad in ("x", "17"):
@@ -131,16 +131,16 @@ class EveryProcess(unittest.TestCase):
             self.assertIn("ValueError", shown)
             self.assertIn("True 0", shown)
 
-    def test_without_site_it_is_not(self):
+    def test_interpreter_without_site_does_not_use_it(self):
         self.assertEqual(run("import _posixsubprocess as m\n" + WHICH.format("m"), "-S"), "False")
 
-    def test_the_file_does_no_harm_without_the_package(self):
+    def test_pth_file_is_harmless_without_the_package(self):
         with open(os.path.join(site_directory(), "forkexec_posixsubprocess.pth")) as file:
             line = file.read()
         code = "import sys; sys.modules['forkexec_posixsubprocess'] = None\n" + line + "\nprint('ok')"
         self.assertEqual(run(code), "ok")
 
-    def test_disabled_again(self):
+    def test_disable_reverts_enable(self):
         subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "disable"])
         self.assertEqual(run(USED), "False False 7")
 
@@ -151,7 +151,7 @@ class EveryProcess(unittest.TestCase):
 
 
 class Command(unittest.TestCase):
-    def test_it_shows_what_is_in_use_and_measures(self):
+    def test_command_shows_the_module_and_measures(self):
         shown = subprocess.check_output([sys.executable, "-m", "forkexec_posixsubprocess", "--rounds", "2"]).decode()
         self.assertIn("the interpreter's own", shown)
         self.assertIn("two adjacent pass_fds", shown)

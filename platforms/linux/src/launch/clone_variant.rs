@@ -154,11 +154,11 @@ mod tests {
     #[rstest]
     #[case::nothing(&[], BEST)]
     #[case::clone3(&[Features::CLONE3], CLONE)]
-    #[case::a_pidfd(&[Features::PIDFD], CloneVariant { pidfd: false, ..BEST })]
+    #[case::pidfd(&[Features::PIDFD], CloneVariant { pidfd: false, ..BEST })]
     #[case::both(&[Features::CLONE3, Features::PIDFD, Features::CLONE3], CloneVariant { pidfd: false, ..CLONE })]
-    #[case::a_table(&[Features::TABLE], CloneVariant { shares_table: false, ..BEST })]
-    #[case::a_cgroup(&[Features::CGROUP], CloneVariant { into_cgroup: false, ..BEST })]
-    fn best_way_lacks_only_what_was_refused(#[case] refused: &[Features], #[case] best: CloneVariant) {
+    #[case::table(&[Features::TABLE], CloneVariant { shares_table: false, ..BEST })]
+    #[case::cgroup(&[Features::CGROUP], CloneVariant { into_cgroup: false, ..BEST })]
+    fn best_variant_lacks_only_refused_features(#[case] refused: &[Features], #[case] best: CloneVariant) {
         let (ways, mut at_once) = (KnownRefusals::new(), Features::default());
         for &feature in refused {
             ways.refuse(feature);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_an_obstacle_only_after_a_fork() {
+    fn refusal_becomes_the_reason_only_after_a_fork() {
         for errno in [Errno::from_raw(1), Errno::NOSYS] {
             let ways = KnownRefusals::new();
             ways.note_fork();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_way_leads_to_clone_and_then_drops_pidfd() {
+    fn refused_variant_falls_back_to_clone_then_drops_pidfd() {
         let older = BEST.next(true);
         assert_eq!((BEST.clears_handlers(), older), (true, Some(CLONE)));
         let oldest = CLONE.next(true);

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_word_is_about_no_process() {
+    fn empty_state_names_no_process() {
         assert_eq!(State::unpack(0), State::new(0));
     }
 }

@@ -28,7 +28,7 @@ fn plan(close: Option<CloseStrategy>) -> Plan<'static> {
 }
 
 #[test]
-fn a_table_is_to_be_shared_until_what_empties_it_is_refused() {
+fn table_is_shared_until_the_bulk_close_is_refused() {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
     let memory_is_shared = !backend.sys().is_sanitized();
@@ -55,12 +55,12 @@ fn sharing_is_skipped_if_the_whole_table_is_copied_anyway(
 #[rstest]
 #[case::nothing_asked(SpawnMethod::Shared, false, false, None, BEST.without_pidfd())]
 #[case::everything(SpawnMethod::Shared, true, true, None, IN_CGROUP)]
-#[case::in_the_child_s_own_table(SpawnMethod::Vfork, true, true, None, CloneVariant { shares_table: false, ..IN_CGROUP })]
+#[case::in_a_table_of_the_child(SpawnMethod::Vfork, true, true, None, CloneVariant { shares_table: false, ..IN_CGROUP })]
 #[case::in_no_group(SpawnMethod::Shared, true, false, None, BEST)]
 #[case::without_a_pidfd(SpawnMethod::Shared, false, true, None, IN_CGROUP.without_pidfd())]
 #[case::clone3_was_refused(SpawnMethod::Shared, true, true, Some(Features::CLONE3), CLONE)]
-#[case::a_pidfd_was_refused(SpawnMethod::Shared, true, false, Some(Features::PIDFD), BEST.without_pidfd())]
-fn the_first_way_is_the_best_that_the_plan_has_a_use_for(
+#[case::pidfd_was_refused(SpawnMethod::Shared, true, false, Some(Features::PIDFD), BEST.without_pidfd())]
+fn first_variant_is_the_best_for_the_plan(
     #[case] method: SpawnMethod,
     #[case] pidfd: bool,
     #[case] cgroup: bool,
@@ -92,17 +92,17 @@ fn clone_shares_no_table_before_memory_is_shared() {
 
 /// The next way, and the features that count as refused once it started a child.
 #[rstest]
-#[case::a_group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), Features::CGROUP)]
+#[case::group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), Features::CGROUP)]
 #[case::arguments_that_are_unknown(IN_CGROUP, Errno::TOOBIG, Ok(BEST), Features::CGROUP)]
-#[case::a_group_that_is_busy(IN_CGROUP, Errno::BUSY, Ok(BEST), Features::default())]
+#[case::group_that_is_busy(IN_CGROUP, Errno::BUSY, Ok(BEST), Features::default())]
 #[case::no_number_for_a_pidfd(BEST, Errno::MFILE, Ok(CloneVariant { pidfd: false, ..BEST }), Features::default())]
 #[case::no_number_in_the_system(CLONE, Errno::NFILE, Ok(BARE), Features::default())]
 #[case::no_number_at_all(BARE, Errno::MFILE, Err(parent(Errno::MFILE)), Features::default())]
 #[case::no_room(BEST, Errno::NOMEM, Err(parent(Errno::NOMEM)), Features::default())]
-#[case::an_unknown_call(BEST, Errno::NOSYS, Ok(CLONE), Features::CLONE3)]
-#[case::an_unknown_flag(CLONE, Errno::INVAL, Ok(BARE), Features::PIDFD)]
+#[case::unknown_call(BEST, Errno::NOSYS, Ok(CLONE), Features::CLONE3)]
+#[case::unknown_flag(CLONE, Errno::INVAL, Ok(BARE), Features::PIDFD)]
 #[case::nothing_else(BARE, Errno::PERM, Err(refusal(Errno::PERM)), Features::PIDFD)]
-fn refusal_leads_to_the_next_way_and_failure_does_not(
+fn refusal_leads_to_the_next_variant_but_failure_does_not(
     #[case] way: CloneVariant,
     #[case] errno: Errno,
     #[case] next: Result<CloneVariant, LaunchError>,
@@ -123,7 +123,7 @@ fn refusal_leads_to_the_next_way_and_failure_does_not(
 #[case::no_room(Err(Failed::Start(Errno::NOMEM)), Err(parent(Errno::NOMEM)), false)]
 #[case::no_memory(Err(Failed::Finally(parent(Errno::NOMEM))), Err(parent(Errno::NOMEM)), false)]
 #[case::refused(Err(Failed::Start(Errno::PERM)), Err(refusal(Errno::PERM)), false)]
-fn refusals_are_noted_only_if_the_next_way_had_a_child(
+fn refusals_are_noted_only_if_the_next_variant_starts(
     #[case] third: Result<i32, Failed>,
     #[case] expected: Result<i32, LaunchError>,
     #[case] noted: bool,
@@ -159,7 +159,7 @@ const fn parent(errno: Errno) -> LaunchError {
 #[case::refused(Stage::UnshareFiles, Errno::NOSYS, true)]
 #[case::failed(Stage::UnshareFiles, Errno::NOMEM, false)]
 #[case::refused_later(Stage::Exec, Errno::PERM, false)]
-fn only_a_table_that_is_refused_is_a_refusal_of_the_method(
+fn method_changes_only_if_the_table_is_refused(
     #[case] stage: Stage,
     #[case] errno: Errno,
     #[case] of_the_method: bool,

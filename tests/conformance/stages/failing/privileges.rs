@@ -10,7 +10,7 @@ use crate::start::{failure, probe};
 
 /// Faults: N49
 #[test]
-fn root_without_privilege() {
+fn chroot_without_privilege_is_reported() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).chroot("/tmp"));
@@ -21,7 +21,7 @@ fn root_without_privilege() {
 
 /// Faults: N47
 #[test]
-fn limit_above_the_hard_one_without_privilege() {
+fn limit_above_the_hard_limit_is_reported() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
@@ -37,7 +37,7 @@ fn limit_above_the_hard_one_without_privilege() {
 }
 
 #[test]
-fn nice_below_the_parents_without_privilege() {
+fn lower_nice_value_without_privilege_is_reported() {
     isolated(|| {
         world::set_limit(libc::RLIMIT_NICE, 0, 0).expect("a limit can be lowered");
         let _unprivileged = without_privileges();
@@ -48,7 +48,7 @@ fn nice_below_the_parents_without_privilege() {
 }
 
 #[test]
-fn groups_without_privilege() {
+fn groups_without_privilege_are_reported() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).groups([7, 8]));
@@ -58,7 +58,7 @@ fn groups_without_privilege() {
 }
 
 #[test]
-fn gid_without_privilege() {
+fn gid_without_privilege_is_reported() {
     isolated(|| {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).gid(1234));
@@ -69,7 +69,7 @@ fn gid_without_privilege() {
 
 /// Faults: N41
 #[test]
-fn uid_without_privilege() {
+fn uid_without_privilege_is_reported() {
     isolated(|| {
         if !changes_ids() {
             return;

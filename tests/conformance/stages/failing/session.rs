@@ -13,7 +13,7 @@ use crate::stages::session::Terminal;
 use crate::start::{failure, memory_file, probe};
 
 #[test]
-fn session_that_is_refused() {
+fn refused_session_is_reported() {
     isolated(|| {
         if !Deny::new().errno(libc::SYS_setsid, libc::EPERM).installed() {
             return;
@@ -26,7 +26,7 @@ fn session_that_is_refused() {
 
 /// Faults: N44, S5
 #[test]
-fn process_group_that_is_not_there() {
+fn missing_process_group_is_reported() {
     isolated(|| {
         let failure = failure(probe(&[]).process_group(i32::MAX));
         let text = "cannot join the process group (2147483647)";
@@ -36,7 +36,7 @@ fn process_group_that_is_not_there() {
 
 /// Faults: N44, S5
 #[test]
-fn process_group_of_another_session() {
+fn process_group_of_another_session_is_reported() {
     isolated(|| {
         let mut leader = probe(&["sleep-on-stdin"]);
         let mut leader = leader.setsid().stdin(Stdio::piped()).spawn().expect("it can be started");
@@ -49,7 +49,7 @@ fn process_group_of_another_session() {
 }
 
 #[test]
-fn terminal_that_is_none() {
+fn fd_that_is_no_terminal_is_reported() {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let failure = failure(probe(&[]).setsid().controlling_terminal(&file));
@@ -59,7 +59,7 @@ fn terminal_that_is_none() {
 }
 
 #[test]
-fn terminal_that_is_none_under_a_target() {
+fn fd_that_is_no_terminal_on_a_target_is_reported() {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let mut command = probe(&[]);
@@ -70,7 +70,7 @@ fn terminal_that_is_none_under_a_target() {
 }
 
 #[test]
-fn terminal_of_another_session() {
+fn terminal_of_another_session_is_reported() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let mut holder = probe(&["sleep-on-stdin"]);
@@ -85,7 +85,7 @@ fn terminal_of_another_session() {
 }
 
 #[test]
-fn foreground_of_a_terminal_that_is_not_the_controlling_one() {
+fn foreground_of_a_non_controlling_terminal_is_reported() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
         let placed = world::place(&terminal.childs, 7);

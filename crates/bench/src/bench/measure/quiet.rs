@@ -64,13 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loud_round_does_not_count() {
+    fn noisy_round_does_not_count() {
         let loudness = BTreeMap::from([(0, 1.0), (1, 1.2), (2, 9.0), (3, 1.1)]);
         assert_eq!(counting(&loudness), BTreeSet::from([0, 1, 3]));
     }
 
     #[test]
-    fn the_least_loud_count_when_all_are_loud() {
+    fn quietest_rounds_count_if_all_are_noisy() {
         let loudness = BTreeMap::from([(0, 30.0), (1, 20.0), (2, 10.0), (3, 40.0), (4, 50.0)]);
         assert_eq!(counting(&loudness), BTreeSet::from([1, 2]));
     }

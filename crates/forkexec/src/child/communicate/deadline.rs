@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_of_two_is_the_one_that_comes() {
+    fn earlier_picks_the_earlier_deadline() {
         let now = Instant::now();
         let soon = Deadline::after(now, Some(Duration::ZERO));
         assert!(

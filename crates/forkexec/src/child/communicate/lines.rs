@@ -115,7 +115,7 @@ mod tests {
     #[case::as_long_as_may_be(&["abcd\n"], &["abcd"])]
     #[case::longer(&["abcde", "fghi\nj"], &["abcd", "efgh", "i", "j"])]
     #[case::longer_with_its_end_at_the_limit(&["abcdefgh\n"], &["abcd", "efgh"])]
-    fn lines_are_told_as_they_become_whole(#[case] pieces: &[&str], #[case] expected: &[&str]) {
+    fn callback_gets_each_line_when_it_is_complete(#[case] pieces: &[&str], #[case] expected: &[&str]) {
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
         let expected: Vec<Vec<u8>> = expected.iter().map(|line| line.as_bytes().to_vec()).collect();
         assert_eq!(told(&pieces, 4), expected);
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_a_text_is_cut_changes_no_line(text in "[ab\n]{0,60}", cuts in prop::collection::vec(1_usize..9, 60)) {
+        fn cuts_in_a_text_change_no_line(text in "[ab\n]{0,60}", cuts in prop::collection::vec(1_usize..9, 60)) {
             let mut pieces = Vec::new();
             let mut rest = text.as_bytes();
             for cut in cuts {

@@ -228,7 +228,7 @@ mod tests {
 
     /// Faults: W13
     #[rstest]
-    #[case::the_child(ROOT)]
+    #[case::child(ROOT)]
     #[case::its_child(101)]
     fn descendants_of_a_reaper_in_the_tree_are_killed(#[case] reaper: i32) {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101), (103, 102)], 0);
@@ -239,7 +239,7 @@ mod tests {
 
     /// Faults: W12
     #[rstest]
-    #[case::the_child(ROOT)]
+    #[case::child(ROOT)]
     #[case::its_child(101)]
     fn process_of_another_user_is_counted_and_not_waited_for(#[case] other: i32) {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101)], 0);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_left_but_the_child_to_be_waited_for_and_other_trees() {
+    fn only_the_child_itself_and_other_trees_are_left() {
         let tree = [(ROOT, REAPER), (101, ROOT), (102, 101), (103, REAPER), (104, 103)];
         let kernel = Kernel::new(&tree, 0);
         assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(3));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_was_waited_for_leaves_orphans_that_are_found() {
+    fn orphans_of_a_reaped_child_are_found() {
         let kernel = Kernel::new(&[(ROOT, REAPER), (101, ROOT), (102, 101)], 0);
         kernel.change(ROOT, |it| it.life = Life::Killed);
         kernel.end(ROOT);

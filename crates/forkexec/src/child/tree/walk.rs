@@ -248,11 +248,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nobody(&[], &[ROOT])]
-    #[case::its_children_and_theirs(&[entry(102, 101, 50, 50), entry(101, ROOT, 50, 50)], &[ROOT, 101, 102])]
-    #[case::an_orphan_of_its_group(&[entry(101, 1, ROOT, 50)], &[ROOT, 101])]
-    #[case::an_orphan_of_a_session_of_its_child(&[entry(101, ROOT, 101, 101), entry(102, 1, 102, 101)], &[ROOT, 101, 102])]
-    #[case::not_its_parent_s_others(&[entry(101, 50, 50, 50), entry(102, 1, 50, 50)], &[ROOT])]
+    #[case::no_other(&[], &[ROOT])]
+    #[case::its_children_and_grandchildren(&[entry(102, 101, 50, 50), entry(101, ROOT, 50, 50)], &[ROOT, 101, 102])]
+    #[case::orphan_of_its_group(&[entry(101, 1, ROOT, 50)], &[ROOT, 101])]
+    #[case::orphan_of_a_session_of_its_child(&[entry(101, ROOT, 101, 101), entry(102, 1, 102, 101)], &[ROOT, 101, 102])]
+    #[case::not_its_siblings(&[entry(101, 50, 50, 50), entry(102, 1, 50, 50)], &[ROOT])]
     #[case::not_an_orphan_that_left(&[entry(101, 1, 101, 101)], &[ROOT])]
     fn descent_is_by_parent_group_or_session(#[case] others: &[Entry], #[case] expected: &[i32]) {
         let mut found = found(others, &[]);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_is_not_to_end_but_still_a_parent() {
+    fn zombie_is_not_killed_but_is_still_a_parent() {
         let zombie = Entry { ended: true, ..entry(101, ROOT, 101, 101) };
         assert_eq!(found(&[zombie, entry(102, 1, 102, 101)], &[]), [ROOT, 102]);
     }

@@ -193,16 +193,16 @@ mod tests {
         |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
         r#"cd "/tmp" && env -u A B="x" "prog" "arg""#
     )]
-    #[case::a_variable(|it: &mut Command<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
-    #[case::a_cleared_environment(|it: &mut Command<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
+    #[case::variable(|it: &mut Command<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
+    #[case::cleared_environment(|it: &mut Command<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
     #[case::no_identifier(|it: &mut Command<'_>| { it.env("1 b", "x"); }, r#"env "1 b"="x" "prog""#)]
     #[case::another_name(|it: &mut Command<'_>| { it.arg0("-sh"); }, r#"env -a "-sh" "prog""#)]
-    #[case::a_directory_like_an_option(|it: &mut Command<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
+    #[case::directory_like_an_option(|it: &mut Command<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
     #[case::what_a_shell_expands(|it: &mut Command<'_>| { it.arg("$HOME `id`"); }, r#""prog" '$HOME `id`'"#)]
     #[case::quotes(|it: &mut Command<'_>| { it.arg(r#"it's "so""#); }, r#""prog" 'it'\''s "so"'"#)]
-    #[case::a_line_end(|it: &mut Command<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
+    #[case::line_end(|it: &mut Command<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
     #[case::no_text(|it: &mut Command<'_>| { it.arg(OsStr::from_bytes(b"\xff1")); }, r#""prog" $'\3771'"#)]
-    fn a_command_is_shown_as_a_shell_takes_it(#[case] ask: Ask, #[case] shown: &str) {
+    fn debug_prints_a_command_line_for_a_shell(#[case] ask: Ask, #[case] shown: &str) {
         let mut command = Command::new("prog");
         ask(&mut command);
         assert_eq!(format!("{command:?}"), shown);
@@ -210,11 +210,11 @@ mod tests {
 
     /// Faults: E19
     #[rstest]
-    #[case::in_std_s_form(|it: &mut process::Command| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
+    #[case::in_the_form_of_std(|it: &mut process::Command| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
         |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); })]
     #[case::cleared(|it: &mut process::Command| { it.env_clear().env("B", "x y"); },
         |it: &mut Command<'_>| { it.env_clear().env("B", "x y"); })]
-    fn a_command_is_shown_as_std_shows_it(#[case] std: fn(&mut process::Command), #[case] ours: Ask) {
+    fn debug_prints_a_command_as_std_does(#[case] std: fn(&mut process::Command), #[case] ours: Ask) {
         let (mut stds, mut command) = (process::Command::new("prog"), Command::new("prog"));
         std(&mut stds);
         ours(&mut command);
@@ -227,7 +227,7 @@ mod tests {
     #[rstest]
     #[case::sh("/bin/sh", " !\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~ \u{e9}".as_bytes().to_vec())]
     #[case::bash("/bin/bash", (1..=255).collect())]
-    fn a_shell_reads_what_was_meant(#[case] shell: &str, #[case] odd: Vec<u8>) {
+    fn shell_reads_the_printed_command_unchanged(#[case] shell: &str, #[case] odd: Vec<u8>) {
         if !std::path::Path::new(shell).exists() {
             eprintln!("skipped: there is no {shell}");
             return;
@@ -247,7 +247,7 @@ mod tests {
 
     /// Faults: E19
     #[test]
-    fn the_long_form_shows_every_setting() {
+    fn alternate_debug_form_prints_every_setting() {
         let mut command = Command::new("prog");
         command.uid(7).groups([8]).stdin(Stdio::null()).chroot("/srv").umask(0o27).die_with_parent(15);
         let shown = format!("{command:#?}");

@@ -119,12 +119,12 @@ mod tests {
     #[case::nothing_named("#!\n", None)]
     #[case::no_script("\x7fELF", None)]
     #[case::empty("", None)]
-    fn the_interpreter_is_the_first_word_of_the_first_line(#[case] head: &str, #[case] path: Option<&str>) {
+    fn interpreter_is_the_first_word_of_the_first_line(#[case] head: &str, #[case] path: Option<&str>) {
         assert_eq!(interpreter(head.as_bytes()), path.map(PathBuf::from));
     }
 
     #[test]
-    fn the_loader_of_this_test_exists_if_it_has_one() {
+    fn loader_of_this_test_exists_if_it_has_one() {
         let mut file = File::open(std::env::current_exe().unwrap()).unwrap();
         let head = head(&mut file).unwrap();
         assert!(loader(&mut file, &head).is_none_or(|loader| loader.exists()));

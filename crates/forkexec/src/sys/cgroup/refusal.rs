@@ -65,7 +65,7 @@ mod tests {
     #[case::domain(&[("cgroup.controllers", ""), ("cgroup.type", "domain\n")], UNSUPPORTED, None)]
     #[case::version_1(&[("cgroup.procs", "")], Errno::PERM, Some(Cause::NotCgroup))]
     #[case::no_group(&[], Errno::NOENT, Some(Cause::NotCgroup))]
-    fn a_cause_is_read_from_the_files_of_the_group(
+    fn cause_is_read_from_the_files_of_the_cgroup(
         #[case] files: &Files,
         #[case] errno: Errno,
         #[case] cause: Option<Cause>,
@@ -79,7 +79,7 @@ mod tests {
 
     /// Faults: E27
     #[test]
-    fn a_path_that_is_no_directory_has_no_cause() {
+    fn path_that_is_no_directory_has_no_cause() {
         assert_eq!(of_cgroup(Path::new("/no/such"), Errno::NOENT), None);
         assert_eq!(of_cgroup(Path::new("/dev/null"), Errno::NOTDIR), None);
     }

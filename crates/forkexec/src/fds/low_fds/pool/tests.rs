@@ -65,7 +65,7 @@ fn slots_are_low_and_closed_by_exec() {
 }
 
 #[test]
-fn a_slot_refers_to_its_source_until_it_is_dropped() {
+fn low_fd_refers_to_its_source_until_dropped() {
     if !is_linux() {
         return;
     }
@@ -80,7 +80,7 @@ fn a_slot_refers_to_its_source_until_it_is_dropped() {
 }
 
 #[test]
-fn a_slot_that_is_not_usable_is_passed_over() {
+fn unusable_low_fd_is_skipped() {
     if !is_linux() {
         return;
     }
@@ -154,7 +154,7 @@ fn slot_that_returns_during_a_close_is_closed() {
 
 /// Without the original a slot cannot be restored, so it is closed.
 #[test]
-fn a_slot_that_cannot_be_restored_is_closed() {
+fn low_fd_that_cannot_be_restored_is_closed() {
     if !is_linux() {
         return;
     }
@@ -171,7 +171,7 @@ fn a_slot_that_cannot_be_restored_is_closed() {
 }
 
 #[test]
-fn a_source_that_is_not_open_costs_no_slot() {
+fn closed_source_uses_up_no_low_fd() {
     if !is_linux() {
         return;
     }
@@ -185,7 +185,7 @@ fn a_source_that_is_not_open_costs_no_slot() {
 }
 
 #[test]
-fn a_slot_that_comes_back_after_the_pool_was_closed_is_closed() {
+fn low_fd_returned_to_a_closed_pool_is_closed() {
     if !is_linux() {
         return;
     }
@@ -226,7 +226,7 @@ fn threads_get_different_slots_and_give_them_back(#[case] slots: usize) {
 }
 
 #[test]
-fn a_pool_has_room_for_so_many_and_no_more() {
+fn pool_grows_no_larger_than_its_limit() {
     if !is_linux() {
         return;
     }
@@ -235,7 +235,7 @@ fn a_pool_has_room_for_so_many_and_no_more() {
 
 /// The pipe has no writer, so a read of a placeholder returns end of file at once.
 #[test]
-fn a_placeholder_is_at_its_end() {
+fn placeholder_is_at_end_of_file() {
     if !is_linux() {
         return;
     }

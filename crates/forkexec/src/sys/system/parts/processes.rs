@@ -120,7 +120,7 @@ mod tests {
     use std::process;
 
     #[test]
-    fn this_process_is_among_them() {
+    fn list_of_processes_has_this_one() {
         let pid = process::id().cast_signed();
         let own = one(pid).expect("it can be read").expect("it runs");
         assert!(Kernel.all().expect("they are listed").iter().any(|entry| entry.is_same(&own)));
