@@ -1,6 +1,6 @@
-//! Prints the tables of `docs/system-calls.md`, from what strace sees of real starts: `ci/system-calls` puts them there.
+//! Prints the tables of `docs/system-calls.md` from a trace of real starts. `ci/system-calls` writes them to the document.
 //!
-//! It traces itself. Where nothing can be traced it says so, and exits with 3.
+//! The program traces itself. If it cannot trace, it says so and exits with 3.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The tables, from what strace sees of this very program.
+//! The tables, from a trace of this program.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -10,7 +10,7 @@ use forkexec_tests::starts::{self, Known, OPERATIONS, Operation, STARTS, Start, 
 const PERFORM: &str = "perform";
 const NOT_TRACED: u8 = 3;
 
-/// Prints them, or starts what is traced.
+/// Prints the tables, or makes the traced starts.
 pub(crate) fn print() -> ExitCode {
     if env::args().nth(1).as_deref() == Some(PERFORM) {
         starts::perform();
@@ -21,7 +21,7 @@ pub(crate) fn print() -> ExitCode {
         STARTS.iter().map(|start| Some((start, starts::trace(start, me.as_os_str(), [PERFORM])?))).collect();
     let Some(traced) = traced else { return NOT_TRACED.into() };
     if let Some((start, _)) = traced.iter().find(|(start, traced)| !is_as_written(start, traced)) {
-        eprintln!("{:?} does not start as it is written down for Linux 5.9 and later on x86_64", start.title);
+        eprintln!("{:?} does not start as expected of Linux 5.9 and later on x86_64", start.title);
         return NOT_TRACED.into();
     }
     print_counts(&traced);
@@ -32,7 +32,7 @@ pub(crate) fn print() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Another kernel or processor has other calls.
+/// Returns false on a kernel or processor with other calls.
 fn is_as_written(start: &Start<'_>, traced: &Traced) -> bool {
     let call = if start.launch == SpawnPolicy::Fork { "fork" } else { "clone3" };
     traced.start.parent.iter().any(|name| name == call) && traced.start.child[0] != "unshare"
@@ -40,7 +40,7 @@ fn is_as_written(start: &Start<'_>, traced: &Traced) -> bool {
 
 fn print_counts(traced: &[(&Start<'_>, Traced)]) {
     println!("## Counts\n");
-    println!("| a start with | parent | child | together | to prepare it | to wait for it |");
+    println!("| start with | parent | child | total | to prepare it | to wait for it |");
     println!("|---|---|---|---|---|---|");
     for (start, Traced { preparing, start: calls, ending, .. }) in traced {
         let (parent, child) = (calls.parent.len(), calls.child.len());
@@ -57,15 +57,15 @@ fn print_counts(traced: &[(&Start<'_>, Traced)]) {
     for call in &start.parent {
         more.iter().position(|first| first == call).map(|index| more.remove(index));
     }
-    println!("\nThe first start of a process makes {} more, once: {}.", more.len(), names(&more));
+    println!("\nThe first start of a process makes {} more calls, once: {}.", more.len(), names(&more));
     println!(
-        "To prepare a command that asks for nothing: {}. To wait for its child: {}.",
+        "Calls to prepare a command without options: {}. Calls to wait for its child: {}.",
         names(preparing),
         names(ending)
     );
 }
 
-/// Names with how often each is there, in the order in which they came first.
+/// Joins the names in the order of their first appearance, each with its count.
 fn names(calls: &[String]) -> String {
     let mut counts = BTreeMap::new();
     let mut order = Vec::new();
@@ -84,8 +84,8 @@ fn names(calls: &[String]) -> String {
 }
 
 fn print_operations() {
-    println!("\n## What each operation adds\n");
-    println!("| asked for by | parent | child |");
+    println!("\n## Operations\n");
+    println!("| operation | parent | child |");
     println!("|---|---|---|");
     for Operation { method, cost, .. } in OPERATIONS {
         let column = |known: &[Known]| {
@@ -102,13 +102,13 @@ fn print_start(start: &Start<'_>, traced: &Traced) {
         let methods: Vec<_> = start.asked.iter().map(|name| Operation::named(name).method).collect();
         println!("{}.\n", methods.join(", "));
     }
-    println!("| | call | for |");
+    println!("| | call | purpose |");
     println!("|---|---|---|");
     let mut known = start.expected();
     let forked = start.launch == SpawnPolicy::Fork;
     let mut order = traced.start.order.clone();
     if forked {
-        // The two run at once.
+        // Parent and child run at the same time.
         order.sort_by_key(|(is_childs, _)| *is_childs);
     }
     let mut looks =
@@ -118,7 +118,7 @@ fn print_start(start: &Start<'_>, traced: &Traced) {
         if forked && is_childs && name == "rt_sigaction" {
             if looks > 0 {
                 println!(
-                    "| {who} | `{name}`, {looks} times | a look at each of 64 signals, and the default for those that are handled or are to have it |"
+                    "| {who} | `{name}`, {looks} times | checks each of 64 signals, and sets the default action for those with a handler and those that get it by policy |"
                 );
             }
             looks = 0;

@@ -1,4 +1,4 @@
-//! What is written down.
+//! The expected calls.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use forkexec::{Command, Resource, SpawnPolicy, Stdio};
 
 use crate::world;
 
-/// A call by its name, and what it is for.
+/// The name of a call, and its purpose.
 pub type Known = (&'static str, &'static str);
 
-/// Calls in the order in which they are made.
+/// Calls in the order in which the processes make them.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// The parent's.
@@ -21,102 +21,99 @@ pub struct Cost {
     pub child: &'static [Known],
 }
 
-/// What a start costs that asks for nothing.
+/// The calls of a start without options.
 pub const BY_CLONE: Cost = Cost {
     parent: &[
-        ("rt_sigprocmask", "blocks all signals: no handler of the parent's runs in the child"),
-        ("clone3", "starts the child, which borrows memory and descriptor table, and gives a pidfd of it"),
-        ("rt_sigprocmask", "sets the mask back"),
-        (
-            "wait4",
-            "`__WCLONE`, without waiting: a child that died in its exec is told from one that runs its program",
-        ),
+        ("rt_sigprocmask", "blocks all signals, so no handler of the parent runs in the child"),
+        ("clone3", "starts the child with shared memory and descriptor table, and returns its pidfd"),
+        ("rt_sigprocmask", "restores the mask"),
+        ("wait4", "`__WCLONE`, without waiting: detects a child that died inside execve"),
     ],
     child: &[
         (
             "close_range",
-            "`CLOSE_RANGE_UNSHARE`: a table of its own, of which what lies above the highest number needed is not even copied",
+            "`CLOSE_RANGE_UNSHARE`: gives the child its own table, without copying numbers above the highest that it needs",
         ),
-        ("rt_sigaction", "`SIGPIPE` is not ignored any more"),
-        ("rt_sigaction", "`SIGCHLD` is not ignored any more"),
-        ("rt_sigaction", "`SIGXFSZ` is not ignored any more"),
+        ("rt_sigaction", "sets the default action of `SIGPIPE`"),
+        ("rt_sigaction", "sets the default action of `SIGCHLD`"),
+        ("rt_sigaction", "sets the default action of `SIGXFSZ`"),
         ("rt_sigprocmask", "sets the program's mask"),
         ("execve", "runs the program"),
     ],
 };
 
-/// What a start by fork(2) costs that asks for nothing, but for what the C library's fork(3) does beside, and for signals:
-/// [`LOOKS`], and one more for each signal that gets another disposition.
+/// The calls of a start by fork(2) without options. Other calls of the C library's fork(3) are not listed, nor are those for
+/// signals: [`LOOKS`], and one more for each signal that gets another disposition.
 pub const BY_FORK: Cost = Cost {
     parent: &[
-        ("mmap", "memory that stays shared: the child reports in it"),
-        ("pipe2", "a pipe whose end says when to look there"),
-        ("fstat", "which file that is: a pre-exec closure may have put another in its place"),
-        ("getpid", "what the child's parent is, for dying with it and for `/proc`"),
-        ("rt_sigprocmask", "blocks all signals: no handler of the parent's runs in the child"),
+        ("mmap", "maps shared memory for the report"),
+        ("pipe2", "creates a pipe that tells when to read the report"),
+        ("fstat", "identifies the pipe, because a pre-exec closure may replace it"),
+        ("getpid", "gets the parent's id, for `die_with_parent` and `/proc`"),
+        ("rt_sigprocmask", "blocks all signals, so no handler of the parent runs in the child"),
         (
             "rt_sigprocmask",
-            "takes part in changes of ids again: who changes them may hold what fork or its handlers wait for",
+            "unblocks the signal for changes of ids: a thread that changes ids may hold a lock that fork or its handlers wait for",
         ),
         ("fork", "starts the child"),
-        ("rt_sigprocmask", "sets the mask back"),
-        ("close", "the pipe's writing end"),
-        ("ppoll", "waits for the child, or for a moment: then the parent looks for itself"),
-        ("read", "the child's byte: it is about to exec"),
+        ("rt_sigprocmask", "restores the mask"),
+        ("close", "closes the pipe's writing end"),
+        ("ppoll", "waits for the child; after a moment the parent checks by itself"),
+        ("read", "reads the child's byte: it is about to exec"),
         ("ppoll", "as above"),
-        ("read", "the end of the pipe: it did, or died"),
-        ("setpgid", "of the child, to a group that cannot be: `EACCES` says that it runs a program"),
-        ("setpgid", "of the parent itself: another answer says that it is not a filter's"),
-        ("close", "the pipe's reading end"),
-        ("munmap", "the shared memory"),
-        ("pidfd_open", "a pidfd of the child"),
+        ("read", "reads end of file: the child executed its program, or died"),
+        ("setpgid", "moves the child to an impossible group: `EACCES` means that it runs a program"),
+        ("setpgid", "the same for the parent: another errno shows that no filter answers"),
+        ("close", "closes the pipe's reading end"),
+        ("munmap", "unmaps the shared memory"),
+        ("pidfd_open", "opens the child's pidfd"),
     ],
     child: &[
         ("rt_sigprocmask", "sets the program's mask"),
-        ("close_range", "what lies below the pipe's number"),
-        ("close_range", "what lies above it"),
-        ("write", "a byte: it is about to exec"),
+        ("close_range", "closes everything below the pipe's number"),
+        ("close_range", "closes everything above it"),
+        ("write", "writes a byte: it is about to exec"),
         ("execve", "runs the program"),
     ],
 };
 
-/// What a child costs that was born with its parent's handlers: a look at each signal.
+/// The signals that a forked child checks, because it inherits its parent's handlers.
 pub const LOOKS: usize = 64;
 
-/// What each gap costs between descriptors that the program gets, below the highest one that the child needs.
-pub const GAP: Known = ("close_range", "a gap between what the program gets");
+/// The call for each gap between descriptors of the program, below the highest one that the child needs.
+pub const GAP: Known = ("close_range", "closes a gap between descriptors of the program");
 
-/// What a child of other ids costs the parent that shares memory with it, once for user and group.
+/// The parent's calls for a child with other ids that shares its memory, once for user and group.
 pub const NEW_IDS: [Known; 3] = [
-    ("getpid", "whether this process was forked since its last start under other ids"),
-    ("prctl", "whether the memory may be traced, which a change of ids takes from it"),
-    ("prctl", "gives that back"),
+    ("getpid", "checks whether this process was forked since its last start with other ids"),
+    ("prctl", "reads whether the memory may be traced, because a change of ids clears that"),
+    ("prctl", "makes the memory as traceable as before"),
 ];
 
-/// Something that may be asked of a command.
+/// An operation of a command.
 pub struct Operation {
-    /// How it is called on a command line.
+    /// Its name on a command line.
     pub name: &'static str,
-    /// How it is asked for, as the document has it.
+    /// Its method, as the document shows it.
     pub method: &'static str,
-    /// What it costs beside the constant.
+    /// Its calls besides the constant.
     pub cost: Cost,
-    /// How many gaps it leaves to be closed, where it is the only one that is asked for.
+    /// The gaps that the child closes if this is the only operation.
     pub gaps: usize,
     /// Whether the child gets other ids: [`NEW_IDS`].
     pub changes_ids: bool,
-    /// Whether only the superuser may have it.
+    /// Whether it needs root.
     pub is_privileged: bool,
-    /// Asks for it.
+    /// Adds it to a command.
     pub ask: for<'a> fn(&'a mut Command<'static>) -> &'a mut Command<'static>,
 }
 
 impl Operation {
-    /// The one of this name.
+    /// Returns the operation of this name.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If no operation has this name.
     pub fn named(name: &str) -> &'static Self {
         let found = OPERATIONS.iter().find(|operation| operation.name == name);
         found.unwrap_or_else(|| panic!("no operation is called {name}"))
@@ -137,52 +134,61 @@ const fn costing(parent: &'static [Known], child: &'static [Known]) -> Operation
 
 const NOBODY: u32 = 65_534;
 
-/// All that is counted.
+/// All operations that the document counts.
 pub const OPERATIONS: &[Operation] = &[
     Operation {
         name: "null",
         method: "`stdin(Stdio::null())`",
         gaps: 1,
         ask: |command| command.stdin(Stdio::null()),
-        ..costing(&[], &[("dup3", "`/dev/null` onto 0")])
+        ..costing(&[], &[("dup3", "moves `/dev/null` to 0")])
     },
     Operation {
         name: "captured",
         method: "`stdout(Stdio::piped())`",
         gaps: 1,
         ask: |command| command.stdout(Stdio::piped()),
-        ..costing(&[("pipe2", "the pipe"), ("close", "the child's end")], &[("dup3", "the pipe onto 1")])
+        ..costing(
+            &[("pipe2", "creates the pipe"), ("close", "closes the child's end")],
+            &[("dup3", "moves the pipe to 1")],
+        )
     },
     Operation {
         name: "kept",
         method: "`keep_fd`, twice",
         gaps: 1,
         ask: |command| command.keep_fd(pipe_at(20)).keep_fd(pipe_at(21)),
-        ..costing(&[], &[("fcntl", "the first survives exec"), ("fcntl", "the second survives exec")])
+        ..costing(
+            &[],
+            &[
+                ("fcntl", "clears close-on-exec of the first"),
+                ("fcntl", "clears close-on-exec of the second"),
+            ],
+        )
     },
     Operation {
         name: "mapped",
         method: "`map_fd`",
         gaps: 1,
         ask: |command| command.map_fd(io::pipe().expect("a pipe can be made").0, 10),
-        ..costing(&[], &[("dup3", "the source onto the target")])
+        ..costing(&[], &[("dup3", "duplicates the source to the target")])
     },
     Operation {
         name: "high",
-        method: "`map_fd` of a number from 64 up, which is lent a low one",
+        method: "`map_fd` of a number from 64 up, which borrows a low number",
         gaps: 2,
         ask: |command| command.map_fd(pipe_at(200), 11),
         ..costing(
             &[
-                ("fstat", "whether the low number still is ours"),
-                ("dup3", "onto the low number"),
-                ("fstat", "which file that is"),
-                ("fstat", "afterwards: whether it is that file still"),
-                ("fstat", "whether the placeholder still is ours"),
-                ("dup3", "the placeholder onto the low number"),
-                ("fstat", "whether it is there"),
+                ("fstat", "checks that the low number is still ours"),
+                ("dup3", "duplicates the source to the low number"),
+                ("fstat", "identifies the file"),
+                ("fstat", "checks afterwards that it is still that file"),
+                ("fstat", "checks that the placeholder is still ours"),
+                ("dup3", "returns the placeholder to the low number"),
+                ("fstat", "checks that it is there"),
             ],
-            &[("dup3", "the low number onto the target")],
+            &[("dup3", "duplicates the low number to the target")],
         )
     },
     Operation {
@@ -190,26 +196,26 @@ pub const OPERATIONS: &[Operation] = &[
         method: "`chroot`",
         is_privileged: true,
         ask: |command| command.chroot("/"),
-        ..costing(&[], &[("chroot", "the new root"), ("chdir", "into it")])
+        ..costing(&[], &[("chroot", "sets the new root"), ("chdir", "enters it")])
     },
     Operation {
         name: "directory",
         method: "`current_dir`",
         ask: |command| command.current_dir("/"),
-        ..costing(&[], &[("chdir", "the working directory")])
+        ..costing(&[], &[("chdir", "enters the working directory")])
     },
     Operation {
         name: "open-directory",
         method: "`current_dir_fd`",
         gaps: 1,
         ask: |command| command.current_dir_fd(File::open("/").expect("there is a root")),
-        ..costing(&[], &[("fchdir", "the working directory")])
+        ..costing(&[], &[("fchdir", "enters the working directory")])
     },
     Operation {
         name: "umask",
         method: "`umask`",
         ask: |command| command.umask(0o027),
-        ..costing(&[], &[("umask", "the mask of modes")])
+        ..costing(&[], &[("umask", "sets the mask")])
     },
     Operation {
         name: "ignored",
@@ -227,29 +233,29 @@ pub const OPERATIONS: &[Operation] = &[
         name: "session",
         method: "`setsid`",
         ask: |command| command.setsid(),
-        ..costing(&[], &[("setsid", "the session")])
+        ..costing(&[], &[("setsid", "starts the session")])
     },
     Operation {
         name: "group",
         method: "`process_group`",
         ask: |command| command.process_group(0),
-        ..costing(&[], &[("setpgid", "the process group")])
+        ..costing(&[], &[("setpgid", "sets the process group")])
     },
     Operation {
         name: "limit",
-        method: "`limit`",
+        method: "`rlimit`",
         ask: |command| command.rlimit(Resource::CORE, Some(0), Some(0)),
-        ..costing(&[], &[("prlimit64", "the limit")])
+        ..costing(&[], &[("prlimit64", "sets the limit")])
     },
     Operation {
         name: "number-limit",
-        method: "`limit` of `Resource::NOFILE`",
+        method: "`rlimit` of `Resource::NOFILE`",
         ask: |command| command.rlimit(Resource::NOFILE, Some(64), Some(64)),
         ..costing(
             &[],
             &[
-                ("prlimit64", "the limit as it was: how far a loop would have to close, if it came to that"),
-                ("prlimit64", "the limit"),
+                ("prlimit64", "reads the old limit, the bound of a loop that closes"),
+                ("prlimit64", "sets the limit"),
             ],
         )
     },
@@ -257,17 +263,14 @@ pub const OPERATIONS: &[Operation] = &[
         name: "nice",
         method: "`nice`",
         ask: |command| command.nice(5),
-        ..costing(&[], &[("setpriority", "the nice value")])
+        ..costing(&[], &[("setpriority", "sets the nice value")])
     },
     Operation {
         name: "groups",
         method: "`groups`",
         is_privileged: true,
         ask: |command| command.groups([]),
-        ..costing(
-            &[],
-            &[("setgroups", "the supplementary groups"), ("getgroups", "whether it has these and no other")],
-        )
+        ..costing(&[], &[("setgroups", "sets the supplementary groups"), ("getgroups", "verifies them")])
     },
     Operation {
         name: "gid",
@@ -275,7 +278,7 @@ pub const OPERATIONS: &[Operation] = &[
         changes_ids: true,
         is_privileged: true,
         ask: |command| command.keep_groups().gid(NOBODY),
-        ..costing(&[], &[("setresgid", "all three group ids"), ("getresgid", "whether it has them")])
+        ..costing(&[], &[("setresgid", "sets all three group ids"), ("getresgid", "verifies them")])
     },
     Operation {
         name: "uid",
@@ -286,9 +289,9 @@ pub const OPERATIONS: &[Operation] = &[
         ..costing(
             &[],
             &[
-                ("setresuid", "all three user ids"),
-                ("getresuid", "whether it has them"),
-                ("capget", "whether a capability may outlive them"),
+                ("setresuid", "sets all three user ids"),
+                ("getresuid", "verifies them"),
+                ("capget", "checks for capabilities that would survive"),
             ],
         )
     },
@@ -296,16 +299,16 @@ pub const OPERATIONS: &[Operation] = &[
         name: "no-new-privs",
         method: "`no_new_privs`",
         ask: |command| command.no_new_privs(),
-        ..costing(&[], &[("prctl", "no new privileges by exec"), ("prctl", "whether that is so")])
+        ..costing(&[], &[("prctl", "sets no-new-privs"), ("prctl", "verifies it")])
     },
     Operation {
         name: "die-with-parent",
         method: "`die_with_parent`",
-        // By the thread whose calls are looked at.
+        // The traced thread starts the child.
         ask: |command| command.die_with_parent(libc::SIGKILL).pdeathsig_thread(false),
         ..costing(
-            &[("getpid", "what the child's parent is")],
-            &[("prctl", "a signal when the parent ends"), ("getppid", "whether it has ended already")],
+            &[("getpid", "gets the parent's id")],
+            &[("prctl", "sets the parent-death signal"), ("getppid", "checks that the parent still runs")],
         )
     },
     Operation {
@@ -318,18 +321,18 @@ pub const OPERATIONS: &[Operation] = &[
 
 /// A start that the document shows.
 pub struct Start<'a> {
-    /// What it is, in words.
+    /// Its title.
     pub title: &'static str,
-    /// The operations that are asked for, by name.
+    /// The names of its operations.
     pub asked: &'a [&'static str],
-    /// How many gaps are closed.
+    /// The gaps that the child closes.
     pub gaps: usize,
-    /// How it is launched.
+    /// The policy of the start.
     pub launch: SpawnPolicy,
 }
 
 impl Start<'_> {
-    /// What it costs, in the order of the operations: the parent's calls and the child's.
+    /// Returns the calls of the parent and of the child, in the order of the operations.
     pub fn expected(&self) -> [Vec<Known>; 2] {
         let constant = if self.launch == SpawnPolicy::Fork { BY_FORK } else { BY_CLONE };
         let operations = self.asked.iter().map(|name| Operation::named(name).cost);
@@ -342,13 +345,13 @@ impl Start<'_> {
     }
 }
 
-/// All that the document shows.
+/// All starts that the document shows.
 pub const STARTS: &[Start<'static>] = &[
-    Start { title: "nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
+    Start { title: "no options", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
     Start { title: "captured output", asked: &["captured"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start { title: "two kept descriptors", asked: &["kept"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start {
-        title: "everything asked",
+        title: "many options",
         asked: &[
             "captured",
             "kept",
@@ -367,10 +370,10 @@ pub const STARTS: &[Start<'static>] = &[
         gaps: 2,
         launch: SpawnPolicy::NoFork,
     },
-    Start { title: "by fork, nothing asked", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
+    Start { title: "by fork, no options", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
 ];
 
-/// A pipe's end under this number.
+/// Creates a pipe and moves its reading end to this number.
 fn pipe_at(number: i32) -> OwnedFd {
     let (reader, _) = io::pipe().expect("a pipe can be made");
     world::place(reader.as_fd(), number)
