@@ -30,7 +30,7 @@ const TABLE: [(&str, &[&str], &str); 10] = [
     ("126", STARTS, "the program was found, but cannot be run"),
     ("127", STARTS, "the program was not found"),
     ("128+n", STARTS, "signal n killed the program"),
-    ("SIGINT", STARTS, "SIGINT killed the program, so it kills forkexec; shells show 130"),
+    ("SIGINT", STARTS, "forkexec ends by SIGINT if that killed the program; shells show 130"),
     ("other", STARTS, "the exit code of the program"),
 ];
 

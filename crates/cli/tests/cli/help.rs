@@ -1,8 +1,10 @@
 //! Help, completions, manual pages, colours.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use rstest::rstest;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::answer;
@@ -22,6 +24,34 @@ fn each_subcommand_has_help_with_examples_and_codes() {
         for heading in ["Usage: forkexec ", "Examples:", "Exit status:", "125  "] {
             assert!(help.contains(heading), "{subcommand}: no {heading} in {help}");
         }
+    }
+}
+
+/// Collects the names of all members of an object.
+fn members(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(object) => {
+            object.iter().flat_map(|(name, value)| members(value).into_iter().chain([name.clone()])).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(members).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[rstest]
+#[case::doctor("doctor", &["--json"])]
+#[case::fds("fds", &["--json"])]
+#[case::run("run", &["--report=json", "true"])]
+#[case::leaks("leaks", &["--json", "--", "true"])]
+fn help_names_each_member_of_the_json_output(#[case] subcommand: &str, #[case] args: &[&str]) {
+    let (_, out, err) = answer(&[&[subcommand], args].concat());
+    let json: Value = serde_json::from_str(&(out + &err)).expect("it is JSON");
+    let (_, help, _) = answer(&[subcommand, "--help"]);
+    let words: BTreeSet<_> = help.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let members = members(&json);
+    assert!(members.len() > 2, "{members:?}");
+    for member in members {
+        assert!(words.contains(member.as_str()), "{member} is not in:\n{help}");
     }
 }
 
