@@ -15,8 +15,8 @@ use crate::{help, stdout};
 /// Tries each method of closing descriptors and of starting a child, each in a separate process. The version of a kernel
 /// does not show which calls a seccomp filter refuses, or whether /proc is real.
 ///
-/// The check fails if no method closes descriptors, if no child can be started, or if a start would kill the calling
-/// program, because a filter traps (SIGSYS) a call that the parent makes.
+/// The check fails if no method closes descriptors, or if no child can be started. It also fails if a start would kill the
+/// calling program, because a filter traps (SIGSYS) a call that the parent makes.
 #[derive(Args)]
 #[command(
     after_help = help::examples(EXAMPLES),
