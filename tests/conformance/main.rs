@@ -7,6 +7,7 @@
 //! - `causes`: what an exec that fails is said to fail by
 //! - `child`: waiting, signalling, talking, and a child that never came to exec
 //! - `closing`: everything that is not handed over is closed, by each link of the chain
+//! - `exec`: exec in the calling process
 //! - `hostile`: namespaces, mounts, limits, filters and parents that nobody would wish for
 //! - `one_process`: how many processes a start makes
 //! - `pipelines`: commands whose output is the next one's input
@@ -32,6 +33,7 @@ mod calls;
 mod causes;
 mod child;
 mod closing;
+mod exec;
 mod hostile;
 mod one_process;
 mod pipelines;

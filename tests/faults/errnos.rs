@@ -129,6 +129,7 @@ const PARENTS: &[(&str, &[Errno])] = &[
             USERS,
         ],
     ),
+    ("run_thread", &[Errno::AGAIN, Errno::INVAL, Errno::NOMEM, Errno::NOSYS, Errno::PERM]),
     ("read", &[Errno::AGAIN, Errno::BADF, Errno::FAULT, Errno::INTR, Errno::INVAL, Errno::IO]),
     ("readable", &[Errno::FAULT, Errno::INTR, Errno::INVAL, Errno::NOMEM]),
     ("wait", &[Errno::CHILD, Errno::INTR, Errno::INVAL]),

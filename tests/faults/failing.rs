@@ -10,7 +10,7 @@ use nix::errno::Errno as ThreadErrno;
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
-use forkexec_linux::{CloneSys, LinuxSys, Release, Start, Started, Top};
+use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started, Top};
 
 use crate::script::{About, Made, Script};
 
@@ -498,6 +498,30 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
             most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
         }
         started
+    }
+
+    unsafe fn run_thread(&self, top: Top, thread: &dyn Fn() -> c_int) -> Result<(), Errno> {
+        let live = || {
+            self.be_child();
+            thread()
+        };
+        // SAFETY: the caller's promise; storing a byte adds nothing to what the thread calls.
+        let ran = self.instead("run_thread", || unsafe { self.inner.run_thread(top, &live) });
+        self.in_child.store(false, Ordering::Relaxed);
+        ran
+    }
+
+    fn action(&self, signal: Signal) -> Result<KernelAction, Errno> {
+        self.inner.action(signal)
+    }
+
+    unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        unsafe { self.inner.set_action(signal, action) }
+    }
+
+    fn lowest_realtime_signal(&self) -> Signal {
+        self.inner.lowest_realtime_signal()
     }
 
     unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {

@@ -3,6 +3,7 @@
 //! - `android`: releases of Android, whose filter traps some calls
 //! - `errnos`: what each call may answer
 //! - `failing`: a wrapper around system calls that lets one of them fail
+//! - `in_place`: exec in the calling process, with each of its calls failing
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
 //! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
 //! - `killed`: a child that shares memory ended from outside before its program runs
@@ -26,6 +27,7 @@ mod denied;
 mod errnos;
 mod failing;
 mod handed_over;
+mod in_place;
 mod killed;
 mod launcher;
 mod refusals;

@@ -75,6 +75,21 @@ pub fn empty_chroot() -> TempDir {
     root
 }
 
+/// What the kernel keeps for the calling thread: umask, ids, groups, capabilities, signals, `no_new_privs`, the nice value.
+///
+/// # Panics
+///
+/// If procfs is not mounted.
+pub fn own_status() -> String {
+    const KEPT: [&str; 10] =
+        ["Umask", "Uid", "Gid", "Groups", "CapEff", "CapAmb", "NoNewPrivs", "SigBlk", "SigIgn", "SigCgt"];
+    let read = |name| fs::read_to_string(format!("/proc/thread-self/{name}")).expect("procfs is mounted");
+    let (status, stat) = (read("status"), read("stat"));
+    let kept = status.lines().filter(|line| KEPT.iter().any(|name| line.starts_with(name)));
+    let nice = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(16));
+    format!("{:?} {nice:?}", kept.collect::<Vec<_>>())
+}
+
 /// Whether the kernel has close_range(2), or a filter says that it has not. It is asked to close what is never open.
 pub fn has_close_range() -> bool {
     sys::close_nothing().is_ok()

@@ -7,7 +7,7 @@ mod execution;
 use crate::child::Child;
 use crate::config::settings::{Directory, Settings};
 use crate::config::stdio::Stdio;
-use crate::error::Error;
+use crate::error::{Error, ExecError};
 use crate::prepare::prepared::{Prepared, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
 use std::ffi::{OsStr, OsString};
@@ -384,6 +384,45 @@ impl Command<'_> {
     /// ```
     pub fn output(&mut self) -> Result<Output, Error> {
         self.spawn_captured()?.wait_with_output()
+    }
+
+    /// Replaces this process by the program, as [`CommandExt::exec`](std::os::unix::process::CommandExt::exec) of std.
+    /// Returns only if that failed.
+    ///
+    /// The program gets exactly what a child would get, and keeps the id and the parent of this process. The other threads
+    /// end without running destructors. Buffered output that was not flushed is lost.
+    ///
+    /// The settings take effect on a thread that has a descriptor table of its own. So a failure before exec changes no
+    /// descriptor, directory, umask, id or priority of this process. Limits, signal dispositions, the process group and the
+    /// foreground group are set back. [`ExecError::changed`] names what could not be set back, such as a new session.
+    ///
+    /// A [`pre_exec`](Self::pre_exec) closure runs in this process. Settings about a child, such as
+    /// [`on_drop`](Self::on_drop), have no effect. Record locks of fcntl(2) do not pass to the program; locks of flock(2) do.
+    ///
+    /// # Errors
+    ///
+    /// The [`ExecError`] holds what [`spawn`](Self::spawn) would return. It holds [`Error::Input`] for a piped stream or a
+    /// [`containment`](Self::containment), and [`Error::Unsupported`] on other systems than Linux and Android.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let failed = forkexec::Command::new("server").arg("--foreground").exec();
+    /// eprintln!("{failed}");
+    /// std::process::exit(127);
+    /// ```
+    ///
+    /// A program that is missing changes nothing:
+    ///
+    /// ```
+    /// let failed = forkexec::Command::new("/no/such/program").umask(0o077).exec();
+    /// assert!(failed.changed().is_empty());
+    /// ```
+    pub fn exec(&mut self) -> ExecError {
+        match self.prepare() {
+            Ok(prepared) => prepared.exec(),
+            Err(error) => ExecError { error, changed: Vec::new() },
+        }
     }
 
     /// Starts the program with the default streams of [`output`](Self::output).

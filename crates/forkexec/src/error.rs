@@ -2,6 +2,7 @@
 
 mod activation;
 mod cause;
+mod exec;
 mod input;
 #[cfg(test)]
 mod messages;
@@ -10,6 +11,7 @@ mod spawn_error;
 
 pub use activation::ActivationError;
 pub use cause::Cause;
+pub use exec::ExecError;
 pub use input::{InputError, PathRole, SignalUse};
 pub use operand::Operand;
 pub use spawn_error::SpawnError;

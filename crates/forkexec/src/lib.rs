@@ -91,7 +91,9 @@ pub use config::search_path::SearchPath;
 pub use config::settings::{EnoexecFallback, IgnoredSignals, OnDrop, SpawnPolicy};
 pub use config::source::FdSource;
 pub use config::stdio::Stdio;
-pub use error::{ActivationError, Cause, Error, InputError, Operand, PathRole, SignalUse, SpawnError};
+pub use error::{
+    ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
+};
 pub use fds::low_fds::{low_fds, reserve_low_fds};
 pub use forkexec_core::{
     Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, Operation, Resource, SpawnMethod, Stage,

@@ -2,11 +2,11 @@
 
 use crate::child::Child;
 use crate::child::tree::TreeHandle;
-use crate::error::Error;
+use crate::error::{Error, ExecError};
 use crate::fds::layout::Layout;
 use crate::prepare::CAPTURED;
 use crate::prepare::prepared::Prepared;
-use crate::spawn::{Spawned, spawn};
+use crate::spawn::{Spawned, in_place, spawn};
 use std::process::{ExitStatus, Output};
 
 impl Prepared<'_> {
@@ -32,6 +32,11 @@ impl Prepared<'_> {
     /// ```
     pub fn spawn(&self) -> Result<Child, Error> {
         self.spawn_in(&self.layout)
+    }
+
+    /// Replaces this process by the program, as [`Command::exec`](crate::Command::exec). Returns only if that failed.
+    pub fn exec(&self) -> ExecError {
+        in_place::exec(self)
     }
 
     /// Starts the program and waits for it to end, as [`Command::status`](crate::Command::status) does.

@@ -2,6 +2,7 @@
 //! start fails, passes sockets or creates a control group.
 
 pub(crate) mod failure;
+pub(crate) mod in_place;
 pub(crate) mod panics;
 mod spawner_thread;
 
@@ -61,6 +62,29 @@ fn start_in(
 ) -> Result<Spawned, Error> {
     let memory = watched(&prepared.settings)?;
     let panicked = memory.as_deref();
+    with_plan(prepared, layout, panicked, |plan, spawn_fds| {
+        let (cgroup, cgroup_fds) = cgroup.unzip();
+        let cgroup_fds = cgroup_fds.map(|fds| cgroup_off_the_targets(fds, plan)).transpose()?;
+        let plan = Plan { cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup), ..*plan };
+        // SAFETY: `with_plan` and `cgroup_fds` own or borrow each descriptor of the plan, and outlive the call. The plan has an
+        // environment of its own.
+        let launched = unsafe { launch(&prepared.settings, &plan) };
+        let launched = launched.map_err(|error| {
+            let error = as_panic(panicked, error);
+            failure::explain(prepared, spawn_fds.as_known(error))
+        })?;
+        Ok(Spawned { launched, pipes: spawn_fds.take_parent_ends(), tree: prepared.trees.means(cgroup) })
+    })
+}
+
+/// Opens what a start needs, and calls `run` with the plan and the descriptors. `prepared`, its layout and the descriptors own
+/// or borrow each descriptor of the plan for that time.
+fn with_plan<T>(
+    prepared: &Prepared<'_>,
+    layout: &Layout,
+    panicked: Option<&Panicked>,
+    run: impl FnOnce(&Plan<'_>, &mut SpawnFds) -> Result<T, Error>,
+) -> Result<T, Error> {
     let hook = || {
         if let Some(panicked) = panicked {
             panicked.watch();
@@ -74,26 +98,17 @@ fn start_in(
     let own_pid = listen_vars::pid_variable(&prepared.settings);
     let announced = own_pid.as_ref().map(|variable| listen_vars::environment(&prepared.env, variable));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
-    let (cgroup, cgroup_fds) = cgroup.unzip();
-    let cgroup_fds = cgroup_fds.map(|fds| cgroup_off_the_targets(fds, &plan)).transpose()?;
+    let numbers = *spawn_fds.numbers();
     let plan = Plan {
-        cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
-        ends: spawn_fds.numbers(),
+        ends: &numbers,
         own_pid: own_pid.as_ref(),
         exec: Exec { env, ..plan.exec },
-        early_directory: open_directory(layout, &spawn_fds),
-        terminal: layout.terminal.map(|terminal| terminal.number(spawn_fds.numbers())),
-        foreground: layout.foreground.map(|terminal| terminal.number(spawn_fds.numbers())),
+        early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),
+        terminal: layout.terminal.map(|terminal| terminal.number(&numbers)),
+        foreground: layout.foreground.map(|terminal| terminal.number(&numbers)),
         ..plan
     };
-    // SAFETY: `prepared`, its layout, `spawn_fds` and `cgroup_fds` own or borrow each descriptor of the plan,
-    // and outlive the call. The plan has an environment of its own.
-    let launched = unsafe { launch(&prepared.settings, &plan) };
-    let launched = launched.map_err(|error| {
-        let error = as_panic(panicked, error);
-        failure::explain(prepared, spawn_fds.as_known(error))
-    })?;
-    Ok(Spawned { launched, pipes: spawn_fds.take_parent_ends(), tree: prepared.trees.means(cgroup) })
+    run(&plan, &mut spawn_fds)
 }
 
 /// Moves the descriptors of the child's control group to numbers that no step of the plan overwrites.
@@ -218,12 +233,6 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
         env: Some(prepared.env.as_array()),
         shell: (!argvs.is_empty()).then_some(ShellFallback { shell: SHELL, argvs }),
     }
-}
-
-/// Returns the working directory that was set by descriptor. The child enters it before it changes its ids,
-/// because the new user may lack permission.
-fn open_directory(layout: &Layout, spawn_fds: &SpawnFds) -> Option<WorkingDirectory<'static>> {
-    layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(spawn_fds.numbers())))
 }
 
 /// Calls `work` with the plan of a command that is not started.

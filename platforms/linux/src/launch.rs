@@ -22,6 +22,7 @@
 mod clone_variant;
 mod dumpable;
 mod first;
+mod in_place;
 mod outcome;
 mod spawn_unreaped;
 mod stack;

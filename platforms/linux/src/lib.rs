@@ -38,7 +38,7 @@ pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
 pub use release::{AndroidCall, Release};
 pub use stat::Stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub use sys::Kernel;
+pub use sys::{Kernel, KernelAction};
 
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
@@ -167,6 +167,25 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs meets
     /// the requirements of [`Sys`]. All signals are blocked.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
+    /// clone(2) with `CLONE_THREAD | CLONE_VFORK`: runs `thread` on a new thread of this process, and returns when that
+    /// thread has ended. The thread has a descriptor table, a working directory, a root and a umask of its own. If it
+    /// executes a program, the kernel ends all other threads, and this call does not return. The thread's errno stays
+    /// what it is.
+    ///
+    /// # Safety
+    ///
+    /// As [`start`](Self::start).
+    unsafe fn run_thread(&self, top: Top, thread: &dyn Fn() -> c_int) -> Result<(), Errno>;
+    /// rt_sigaction(2), asking for the whole action. On the parent's side only.
+    fn action(&self, signal: Signal) -> Result<KernelAction, Errno>;
+    /// rt_sigaction(2), setting an action that [`action`](Self::action) returned. On the parent's side only.
+    ///
+    /// # Safety
+    ///
+    /// If the action has a handler, the handler may run whenever the signal arrives.
+    unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno>;
+    /// The lowest real-time signal that the C library leaves to programs. It keeps those from 32 up to it for itself.
+    fn lowest_realtime_signal(&self) -> Signal;
     /// wait4(2) with `__WCLONE | WNOHANG` for a child that [`start`](Self::start) made: `ECHILD` once it has executed a
     /// program, which makes its termination signal `SIGCHLD` (execve(2)); how it ended, if it has ended without; nothing, if
     /// it is about to. The thread's errno stays what it is.

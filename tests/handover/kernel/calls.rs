@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU32;
 use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
-use forkexec_linux::{CloneSys, LinuxSys, Release, Start, Started, Top};
+use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started, Top};
 
 /// More than the parent's patience, which is a hundred.
 const MOST_PAUSES: usize = 150;
@@ -376,6 +376,27 @@ unsafe impl CloneSys for Kernel {
         }
         state.child_runs = false;
         Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) })
+    }
+
+    /// The model has one thread per process.
+    ///
+    /// Source: clone(2).
+    unsafe fn run_thread(&self, _top: Top, _thread: &dyn Fn() -> c_int) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Source: rt_sigaction(2), which only exec in place calls.
+    fn action(&self, _signal: Signal) -> Result<KernelAction, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Source: as for `action`.
+    unsafe fn set_action(&self, _signal: Signal, _action: &KernelAction) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn lowest_realtime_signal(&self) -> Signal {
+        34
     }
 
     /// Source: `__WCLONE` of waitpid(2), and execve(2): the termination signal becomes SIGCHLD.

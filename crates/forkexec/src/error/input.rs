@@ -67,6 +67,12 @@ pub enum InputError {
         /// The path.
         path: PathBuf,
     },
+    /// [`Command::exec`](crate::Command::exec) has no parent that could use this setting.
+    #[error("cannot replace the calling process with {setting} set: no parent remains to use it")]
+    NotWithExec {
+        /// The setting.
+        setting: &'static str,
+    },
     /// The target of a mapping is outside the range of descriptor numbers.
     #[error("cannot map a descriptor to fd {target}: the descriptor limit allows 0 to {highest}")]
     TargetOutOfRange {

@@ -140,6 +140,9 @@ fn inputs() -> Vec<Example> {
         NulInEnv: InputError::NulInEnv { name: "A".into() },
             "cannot set or remove the environment variable \"A\": it contains a NUL byte",
             "Remove the byte from the name or the value.";
+        NotWithExec: InputError::NotWithExec { setting: "a pipe" },
+            "cannot replace the calling process with a pipe set: no parent remains to use it",
+            "Spawn a child instead, or leave out the setting.";
         NulInSearchPath: InputError::NulInSearchPath { list: "/bin:/a\0b".into() },
             "cannot search \"/bin:/a\\0b\" for the program: the list contains a NUL byte",
             "Correct the search path, or `PATH` if it is the list.";

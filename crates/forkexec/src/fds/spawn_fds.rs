@@ -74,7 +74,7 @@ impl SpawnFds {
     }
 
     /// Returns the `ends` of the plan.
-    pub(crate) fn numbers(&self) -> &[Fd] {
+    pub(crate) fn numbers(&self) -> &[Fd; ROOM] {
         &self.numbers
     }
 

@@ -22,11 +22,11 @@ const GUARD: usize = 1 << 16;
 const KEPT: usize = 16;
 
 /// A stack that one start has for itself: memory that [`map`](Self::map) made, whose only owner this value is.
-pub(super) struct Stack(NonNull<u8>);
+pub(super) struct Stack<const LENGTH: usize = SIZE>(NonNull<u8>);
 
-impl Stack {
-    fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
-        let stack = Self(sys.map_private(GUARD + SIZE)?);
+impl<const LENGTH: usize> Stack<LENGTH> {
+    pub(super) fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
+        let stack = Self(sys.map_private(GUARD + LENGTH)?);
         // SAFETY: the lower part of memory that was mapped just now, so that nothing refers to it; `GUARD` is whole pages.
         let guarded = unsafe { sys.mprotect_none(stack.0, GUARD) };
         match guarded {
@@ -38,16 +38,16 @@ impl Stack {
         }
     }
 
-    fn unmap<S: CloneSys>(self, sys: &S) {
+    pub(super) fn unmap<S: CloneSys>(self, sys: &S) {
         // SAFETY: `map` mapped it with this length. Whoever has the `Stack` has it alone, and gives it up here: the child that
         // ran on it has a program or has ended, or `CloneSys::start` would not have come back.
-        unsafe { sys.unmap(self.0, GUARD + SIZE) }
+        unsafe { sys.unmap(self.0, GUARD + LENGTH) }
     }
 
     /// Where it begins.
     pub(super) fn top(&self) -> Top {
         // SAFETY: `map` mapped so many bytes: this is one past their end.
-        unsafe { self.0.byte_add(GUARD + SIZE) }.cast()
+        unsafe { self.0.byte_add(GUARD + LENGTH) }.cast()
     }
 }
 

@@ -1,11 +1,12 @@
 //! clone3(2) and clone(2) for a child that runs on a stack of its own.
 
 use super::call::{Word, done, errno, int};
+use super::signals::{self, KernelAction};
 use crate::{Call, CloneSys, Kernel, Start, Started, Top};
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Pid, Signal};
+use forkexec_core::{Errno, Fd, Pid, Signal, Sys};
 
 /// Whether anything in this program defines a symbol: it is referred to weakly, so that its address is zero otherwise. (dlsym(3)
 /// finds what a program exports, and what is linked into a Rust program is not.)
@@ -71,6 +72,35 @@ unsafe impl CloneSys for Kernel {
         ::errno::set_errno(before);
         // What knows no CLONE_PIDFD leaves the number as it was.
         Ok(Started { pid: pid?, pidfd: (pidfd >= 0).then_some(pidfd) })
+    }
+
+    unsafe fn run_thread(&self, top: Top, thread: &dyn Fn() -> c_int) -> Result<(), Errno> {
+        let before = ::errno::errno();
+        let argument = (&raw const thread).cast_mut().cast::<c_void>();
+        let flags = libc::CLONE_VM
+            | libc::CLONE_VFORK
+            | libc::CLONE_THREAD
+            | libc::CLONE_SIGHAND
+            | libc::CLONE_SYSVSEM;
+        // SAFETY: stack and signals are the caller's promise. `argument` outlives the call, which returns when the thread does
+        // not use this process's memory any more.
+        let thread = int(unsafe { libc::clone(run, top.as_ptr(), flags, argument) }.word());
+        let ended = thread.map(|thread| wait_for_thread(self.getpid(), thread));
+        ::errno::set_errno(before);
+        ended
+    }
+
+    fn action(&self, signal: Signal) -> Result<KernelAction, Errno> {
+        signals::action(signal)
+    }
+
+    unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        unsafe { signals::set_action(signal, action) }
+    }
+
+    fn lowest_realtime_signal(&self) -> Signal {
+        libc::SIGRTMIN()
     }
 
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
@@ -155,6 +185,36 @@ extern "C" fn live(argument: *mut c_void) -> c_int {
         unsafe { syscall!(libc::SYS_exit_group, status) };
     }
 }
+
+/// As [`live`], for a thread of [`CloneSys::run_thread`].
+extern "C" fn run(argument: *mut c_void) -> c_int {
+    // SAFETY: `CloneSys::run_thread` made it of a reference in its own frame, which stays while the caller is suspended.
+    let thread = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
+    let status = thread();
+    loop {
+        // SAFETY: ends this thread alone.
+        unsafe { syscall!(libc::SYS_exit, status) };
+    }
+}
+
+/// Waits until the kernel has closed the descriptors of a thread whose code has ended.
+///
+/// `CLONE_VFORK` waits for the memory alone. The kernel closes the descriptors next, and then removes the thread
+/// (`do_exit` in kernel/exit.c).
+fn wait_for_thread(process: Pid, thread: Pid) {
+    for _ in 0..MOST_YIELDS {
+        // SAFETY: signal 0 does nothing to the thread.
+        let asked = done(unsafe { syscall!(libc::SYS_tgkill, process, thread, 0_i32) });
+        if asked == Err(Errno::SRCH) {
+            return;
+        }
+        // SAFETY: lets other threads run, and touches no memory.
+        unsafe { syscall!(libc::SYS_sched_yield) };
+    }
+}
+
+/// A bound for a thread whose number another thread of this process got in the meantime.
+const MOST_YIELDS: u32 = 10_000;
 
 /// What clone(2) takes in the lowest byte of its flags.
 fn termination(start: Start) -> c_int {

@@ -9,20 +9,39 @@ use forkexec_core::{Disposition, Errno, Signal, SignalSet};
 const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
 const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
 
-/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask, all zero
-/// for what is done here, so that their order, which differs, does not matter.
-type KernelAction = [usize; 8];
+/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask. Their
+/// order differs, and does not matter: they are zero, or what the kernel returned.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelAction([usize; 8]);
+
+impl KernelAction {
+    const DEFAULT: Self = Self([0; 8]);
+}
+
 const HANDLER: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
 
 /// The highest signal that this architecture has.
 pub(super) const HIGHEST: Signal = if SIGNAL_WORDS == 2 { 127 } else { 64 };
 
-pub(super) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
+pub(super) fn action(signal: Signal) -> Result<KernelAction, Errno> {
     let new: *const KernelAction = ptr::null();
-    let mut old: KernelAction = [0; 8];
+    let mut old = KernelAction::DEFAULT;
     // SAFETY: the buffer is larger than the kernel's structure; the set size is the kernel's own.
     done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
-    Ok(match old[HANDLER] {
+    Ok(old)
+}
+
+/// # Safety
+///
+/// A handler in `new` is a function that may run whenever the signal arrives.
+pub(super) unsafe fn set_action(signal: Signal, new: &KernelAction) -> Result<(), Errno> {
+    let old: *mut KernelAction = ptr::null_mut();
+    // SAFETY: as for `action`; the caller answers for the handler.
+    done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, ptr::from_ref(new), old, SIGNAL_SET_SIZE) })
+}
+
+pub(super) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
+    Ok(match action(signal)?.0[HANDLER] {
         libc::SIG_DFL => Disposition::Default,
         libc::SIG_IGN => Disposition::Ignored,
         _ => Disposition::Handled,
@@ -30,11 +49,10 @@ pub(super) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
 }
 
 pub(super) fn set_disposition(signal: Signal, ignored: bool) -> Result<(), Errno> {
-    let mut new: KernelAction = [0; 8];
-    new[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-    let old: *mut KernelAction = ptr::null_mut();
-    // SAFETY: as for `disposition`; flags, restorer and mask are zero.
-    done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, &raw const new, old, SIGNAL_SET_SIZE) })
+    let mut new = KernelAction::DEFAULT;
+    new.0[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+    // SAFETY: it has no handler; flags, restorer and mask are zero.
+    unsafe { set_action(signal, &new) }
 }
 
 fn kernel_set(set: SignalSet) -> [u64; 2] {

@@ -2,6 +2,8 @@
 
 #[path = "parts/acl.rs"]
 mod acl;
+#[path = "parts/in_place.rs"]
+mod in_place;
 #[path = "parts/linux_limits.rs"]
 mod limits;
 #[path = "parts/mount_statvfs.rs"]
@@ -27,6 +29,7 @@ use forkexec_linux::{AndroidCall, OneMethod, Release};
 
 pub(crate) use acl::has_acl;
 pub(crate) use forkexec_linux::{Kernel, Linux as Selected};
+pub(crate) use in_place::{EXECS_IN_PLACE, exec_in_place};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
 pub(crate) use pidfd as watch;

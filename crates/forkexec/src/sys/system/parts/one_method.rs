@@ -1,9 +1,9 @@
 //! A backend whose launcher has one method.
 
 use crate::sys::system::{BACKEND, LAUNCHER};
-use forkexec_core::Launcher;
+use forkexec_core::{FallbackReason, LaunchError, Launcher, Plan, Stage};
 #[cfg(feature = "raw")]
-use forkexec_core::{FallbackReason, LaunchError, Pid, Plan, Report, Reporter};
+use forkexec_core::{Pid, Report, Reporter};
 
 /// Returns a launcher for each method, in the order of the capabilities.
 ///
@@ -16,6 +16,16 @@ pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> 
 
 pub(crate) fn forking() -> &'static dyn Launcher {
     &LAUNCHER
+}
+
+/// A thread has no descriptor table of its own here, so a plan that fails would change the process.
+pub(crate) const EXECS_IN_PLACE: bool = false;
+
+/// # Safety
+///
+/// None: nothing runs.
+pub(crate) unsafe fn exec_in_place(_plan: &Plan<'_>) -> (LaunchError, Vec<Stage>) {
+    (LaunchError::ForkRequired(FallbackReason::NoSuchMethod), Vec::new())
 }
 
 /// No filter of this system traps calls.

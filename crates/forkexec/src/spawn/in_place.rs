@@ -1,0 +1,40 @@
+//! exec in the calling process.
+
+use crate::error::{Error, ExecError, InputError};
+use crate::prepare::prepared::Prepared;
+use crate::spawn::{failure, with_plan};
+use crate::sys::backend::capabilities;
+use crate::sys::system;
+use forkexec_core::Plan;
+use std::convert::Infallible;
+
+/// Runs the prepared command in this process. Returns only if that failed.
+pub(crate) fn exec(prepared: &Prepared<'_>) -> ExecError {
+    let mut changed = Vec::new();
+    let executed = check(prepared).and_then(|()| {
+        with_plan(prepared, &prepared.layout, None, |plan, ends| -> Result<Infallible, Error> {
+            let error;
+            // SAFETY: `with_plan` owns or borrows each descriptor of the plan. The plan has an environment of its own.
+            (error, changed) =
+                unsafe { system::exec_in_place(&Plan { pidfd: false, timed: false, ..*plan }) };
+            Err(failure::explain(prepared, ends.as_known(error)))
+        })
+    });
+    let Err(error) = executed;
+    ExecError { error, changed }
+}
+
+/// Settings that need a parent.
+fn check(prepared: &Prepared<'_>) -> Result<(), Error> {
+    if !system::EXECS_IN_PLACE {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "replace the calling process", system });
+    }
+    if prepared.layout.piped.contains(&true) {
+        return Err(InputError::NotWithExec { setting: "a pipe" }.into());
+    }
+    if prepared.settings.containment.is_some() {
+        return Err(InputError::NotWithExec { setting: "containment" }.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! exec in the calling process: what the program gets, and what a failure leaves.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::getpgrp;
+use rstest::rstest;
+
+use forkexec::{Command, Containment, Error, ExecError, InputError, Resource, Stage, Stdio};
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::probe::Seen;
+use forkexec_tests::world;
+
+use crate::ground::check;
+use crate::start::{high_memory_file, memory_file, probe};
+
+/// Forks, calls `exec` in the child with the probe's report on its standard output, and parses that.
+fn exec_in_fork(configure: impl FnOnce(&mut Command<'_>)) -> (i32, Seen) {
+    let mut report = memory_file();
+    // SAFETY: this process has one thread beside the one that waits for it, and the C library's locks are handled by fork.
+    let child = check(unsafe { libc::fork() });
+    if child == 0 {
+        let mut command = probe(&["report"]);
+        command.stdout(Stdio::from(report.try_clone().expect("it can be duplicated")));
+        configure(&mut command);
+        eprintln!("{}", command.exec());
+        process::exit(1);
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child that was just forked.
+    assert_eq!(check(unsafe { libc::waitpid(child, &raw mut status, 0) }), child);
+    assert_eq!(status, 0);
+    let mut text = String::new();
+    report.rewind().expect("memory can be read again");
+    report.read_to_string(&mut text).expect("a report is ASCII");
+    (child, Seen::parse(&text))
+}
+
+#[test]
+fn program_keeps_pid_and_parent() {
+    isolated(|| {
+        let (child, seen) = exec_in_fork(|_| {});
+        assert_eq!((seen.pid, seen.ppid), (child, process::id().cast_signed()));
+    });
+}
+
+#[test]
+fn program_gets_exactly_the_named_fds() {
+    isolated(|| {
+        let [inheritable, mapped, kept] = [(); 3].map(|()| high_memory_file());
+        // SAFETY: the test owns the descriptor.
+        check(unsafe { libc::fcntl(inheritable.as_raw_fd(), libc::F_SETFD, 0) });
+        let kept_number = kept.as_raw_fd();
+        let (_, seen) = exec_in_fork(move |command| {
+            command.map_fd(mapped, 5).keep_fd(kept);
+        });
+        assert_eq!(seen.fds, [0, 1, 2, 5, kept_number]);
+    });
+}
+
+#[test]
+fn program_is_what_the_command_says() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("needs root");
+        }
+        let (child, seen) = exec_in_fork(|command| {
+            command.setsid().umask(0o027).current_dir("/dev").uid(4321).gid(4322).groups([4323]);
+            command.rlimit(Resource::CORE, Some(0), Some(0)).ignore_signal(libc::SIGUSR1).no_new_privs();
+        });
+        assert_eq!((seen.sid, seen.pgid, seen.umask), (child, child, 0o027));
+        assert_eq!(seen.cwd.as_deref(), Some(Path::new("/dev")));
+        assert_eq!((seen.uids.real, seen.uids.saved, seen.gids.real), (4321, 4321, 4322));
+        assert_eq!((seen.groups, seen.no_new_privs), (vec![4323], true));
+        // The program inherits what posix_spawn(3) of glibc left ignored: signals of the C library.
+        let ignored: Vec<_> = seen.ignored.into_iter().filter(|&signal| signal < 32).collect();
+        assert_eq!((ignored, seen.handled, seen.blocked), (vec![libc::SIGUSR1], vec![], vec![]));
+    });
+}
+
+/// A thread that is not the first gives its program the process id, and the other threads end.
+#[test]
+fn any_thread_can_exec() {
+    isolated(|| {
+        let (child, seen) = exec_in_fork(|command| {
+            thread::scope(|scope| {
+                scope.spawn(|| thread::sleep(Duration::from_mins(10)));
+                scope.spawn(|| eprintln!("{}", command.exec()));
+            });
+        });
+        assert_eq!(seen.pid, child);
+    });
+}
+
+/// What a process has of its own, as text.
+fn own_state() -> String {
+    let limit = world::limit(libc::RLIMIT_CORE).expect("it is known");
+    let directory = env::current_dir().expect("it exists");
+    format!("{} {} {limit:?} {directory:?}", world::own_status(), getpgrp())
+}
+
+fn missing<'fd>() -> Command<'fd> {
+    Command::new("/no/such/program")
+}
+
+/// The guard of the test compares descriptors, children, mask and handlers.
+#[test]
+fn failed_exec_changes_nothing_that_can_be_set_back() {
+    isolated(|| {
+        let (_, hard) = world::limit(libc::RLIMIT_CORE).expect("it is known");
+        let before = own_state();
+        let file = memory_file();
+        let mut command = missing();
+        command.umask(0o077).current_dir("/dev").process_group(0).nice(7).ignore_signal(libc::SIGUSR1);
+        command.map_fd(&file, 0).map_fd(&file, 9).rlimit(Resource::CORE, Some(0), Some(hard)).no_new_privs();
+        if world::is_root() {
+            command.uid(4321).gid(4322).groups([4323]);
+        }
+        let failed = command.exec();
+        assert_eq!((stage(&failed), failed.changed()), (Some(Stage::Exec), &[][..]), "{failed}");
+        assert_eq!(own_state(), before);
+    });
+}
+
+fn stage(failed: &ExecError) -> Option<Stage> {
+    failed.error().as_spawn().map(forkexec::SpawnError::stage)
+}
+
+#[test]
+fn failed_exec_reports_a_new_session() {
+    isolated(|| {
+        // SAFETY: the child execs or exits.
+        let child = check(unsafe { libc::fork() });
+        if child == 0 {
+            let failed = missing().setsid().exec();
+            let told = failed.to_string();
+            let is_right =
+                failed.changed() == [Stage::Session, Stage::ProcessGroup] && told.contains("session");
+            process::exit(i32::from(!is_right));
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child that was just forked.
+        check(unsafe { libc::waitpid(child, &raw mut status, 0) });
+        assert_eq!(status, 0);
+    });
+}
+
+#[test]
+fn failed_exec_reports_a_lowered_hard_limit() {
+    isolated(|| {
+        if world::is_root() {
+            // SAFETY: changes the ids of this process, which is the test's own.
+            check(unsafe { libc::setuid(4321) });
+        }
+        let (soft, hard) = world::limit(libc::RLIMIT_STACK).expect("it is known");
+        let lower = soft.min(hard - 4096);
+        let failed = missing().rlimit(Resource::STACK, Some(lower / 2), Some(lower)).exec();
+        assert_eq!((stage(&failed), failed.changed()), (Some(Stage::Exec), &[Stage::Limits][..]), "{failed}");
+        assert_eq!(world::limit(libc::RLIMIT_STACK).expect("it is known"), (lower, lower));
+    });
+}
+
+/// A closure runs in this process. Its panic is an error, and its effects stay.
+#[rstest]
+fn failing_closure_is_reported_as_a_change(#[values(false, true)] panics: bool) {
+    isolated(|| {
+        let mut command = missing();
+        let closure =
+            move || if panics { panic!("no") } else { Err(std::io::Error::from_raw_os_error(libc::EBUSY)) };
+        // SAFETY: the closure does nothing but fail, in this process.
+        unsafe { command.pre_exec(closure) };
+        let failed = command.exec();
+        assert_eq!(
+            (stage(&failed), failed.changed()),
+            (Some(Stage::PreExec), &[Stage::PreExec][..]),
+            "{failed}"
+        );
+    });
+}
+
+#[test]
+fn settings_that_need_a_parent_are_refused() {
+    let piped = missing().stdout(Stdio::piped()).exec();
+    let contained = missing().containment(Containment::Group).exec();
+    for failed in [piped, contained] {
+        assert!(matches!(failed.error(), Error::Input(InputError::NotWithExec { .. })), "{failed}");
+        assert!(failed.changed().is_empty());
+    }
+}
+
+/// std's exec and this one give a program without settings the same process.
+#[test]
+fn error_is_the_one_of_std() {
+    let ours = std::io::Error::from(missing().exec());
+    let std = process::Command::new("/no/such/program").exec();
+    assert_eq!(ours.kind(), std.kind());
+}
+
+/// A file that only the failed exec had open would stay locked.
+#[test]
+fn failed_exec_closes_its_copies_before_it_returns() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("it can be made");
+        let path = directory.path().join("lock");
+        for _ in 0..200 {
+            let locked = File::create(&path).expect("there is room");
+            locked.lock().expect("no other process has it");
+            let failed = missing().exec();
+            assert_eq!(stage(&failed), Some(Stage::Exec));
+            drop(locked);
+            let again = File::create(&path).expect("there is room");
+            again.try_lock().expect("the last descriptor was closed");
+        }
+    });
+}
