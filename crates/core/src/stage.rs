@@ -6,8 +6,8 @@
 //!   uid.
 //! - The child enters a working directory that is given by its path with the new ids, as in std and Go. An NFS export or a
 //!   FUSE mount may admit the new user alone, and root must not enter a directory for a user that may not.
-//! - A plan can also enter a directory earlier ([`Stage::EarlyChdir`]): an open directory, because fchdir(2) checks
-//!   permission at the time of the call, or a path in the order of CPython.
+//! - A plan can also enter a directory earlier ([`Stage::EarlyChdir`]). It may be an open directory, because fchdir(2)
+//!   checks permission at the time of the call, or a path in the order of CPython.
 //! - The parent-death signal is set after the ids, because a change of ids clears it.
 //! - The signal mask is restored after the terminal is set. Otherwise `tcsetpgrp` from a background group stops the child
 //!   with `SIGTTOU`.

@@ -7,6 +7,7 @@
 //! - `forwarding`, `job_control`, `namespace`: the contract of `run` as a wrapper (docs/wrapper.md), also run with tini,
 //!   dumb-init and timeout(1) if they promise the same
 //! - `codes`: exit codes
+//! - `denied`: errors of the command's own calls
 //! - `refused`: errors for bad options
 //! - `report`: `run --report`, `--summary` and `--progress`
 //! - `deadline`: `run --timeout`
@@ -28,6 +29,7 @@
 mod bad_inputs;
 mod codes;
 mod deadline;
+mod denied;
 mod descriptors;
 mod doctor;
 mod fds;

@@ -87,7 +87,7 @@ fn duplicate_of_a_closed_output_is_closed(#[case] options: &[&str], #[case] numb
 
 #[rstest]
 #[case::both_ways(&["--stdout", "file:log", "--stderr", "append:soft"], "--stdout, --stderr: cannot open one file both to truncate and to append")]
-#[case::each_other(&["--stdout", "stderr", "--stderr", "stdout"], "each names the other")]
+#[case::each_other(&["--stdout", "stderr", "--stderr", "stdout"], "--stdout stderr, --stderr stdout: cannot open the streams: each names the other")]
 #[case::read_and_truncated(&["--stdin", "file:log", "--stdout", "file:hard"], "--stdin, --stdout: cannot use one file for both: it would be truncated")]
 #[case::read_and_truncated_by_errors(&["--stdin", "file:log", "--stderr", "file:./log"], "--stdin, --stderr: cannot use one file for both")]
 fn contradicting_streams_are_refused(#[case] options: &[&str], #[case] message: &str) {

@@ -48,6 +48,7 @@ fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &st
 // Faults: N47
 #[case::unknown_limit("--limit", "foo=1", "there is no resource \"foo\" on this system; the resources are ")]
 #[case::no_bound("--limit", "nofile", "expected NAME=SOFT[:HARD]")]
+#[case::bound_above_all("--limit", "nofile=18446744073709551615", "18446744073709551615 is too large")]
 #[case::bound_of_text("--limit", "nofile=x", "\"x\" is neither a number nor \"unlimited\"")]
 // Faults: N47
 #[case::soft_above_hard("--limit", "nofile=2:1", "the soft limit is above the hard limit")]

@@ -17,7 +17,7 @@ struct Example {
     error: Error,
     /// The expected text. `{}` stands for the text of the error number.
     text: &'static str,
-    /// What the user can do.
+    /// The advice for the user.
     advice: &'static str,
 }
 

@@ -90,7 +90,7 @@ fn read_at(file: &mut File, at: u64, length: u64) -> Option<Vec<u8>> {
 }
 
 /// Returns whether an ELF header has another machine, word size or byte order than this program. `None` if one of the two
-/// headers is too short: `e_machine` is the last of the three fields (elf(5)).
+/// headers ends before `e_machine`, the last of the three fields (elf(5)).
 pub(super) fn is_foreign(header: &[u8]) -> Option<bool> {
     let own = head(&mut File::open(env::current_exe().ok()?).ok()?).ok()?;
     let kind = |header: &[u8]| Some((*header.first_chunk::<6>()?, half(header, 18)?));
