@@ -4,7 +4,7 @@ use super::Error;
 use forkexec_core::Stage;
 use std::io;
 
-/// Why [`Command::exec`](crate::Command::exec) failed, and what it changed in this process.
+/// The error of [`Command::exec`](crate::Command::exec), and the stages that changed this process.
 ///
 /// It converts into [`Error`] and into [`io::Error`].
 #[derive(Debug)]
@@ -19,8 +19,7 @@ impl ExecError {
         &self.error
     }
 
-    /// Returns the stages whose effect on this process stays, in their order. It is empty if the process is as it was
-    /// before.
+    /// Returns the stages whose effect on this process stays, in their order. The list is empty if nothing has changed.
     ///
     /// [`Stage::PreExec`] is among them if a [`pre_exec`](crate::Command::pre_exec) closure ran: the library cannot know
     /// its effects.

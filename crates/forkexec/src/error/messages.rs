@@ -3,7 +3,9 @@
 //! `ci/errors-page` writes `docs/errors.md` from these lists. A list matches all variants of its type, so that a new variant
 //! without an example does not compile.
 
-use super::{ActivationError, Cause, Error, InputError, Operand, PathRole, SignalUse, SpawnError, failed};
+use super::{
+    ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError, failed,
+};
 use forkexec_core::{Errno, FallbackReason, Stage};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -494,4 +496,13 @@ fn each_message_has_the_same_form() {
         assert!(verb.starts_with(|first: char| first.is_ascii_lowercase()), "{variant}: {text}");
         assert!(!cause.is_empty() && !text.ends_with('.') && !text.contains('\n'), "{variant}: {text}");
     }
+}
+
+#[test]
+fn exec_error_names_what_it_changed() {
+    let error = || InputError::NiceOutOfRange { nice: 20 }.into();
+    let text = "cannot set the nice value (20): the range is -20 to 19";
+    assert_eq!(ExecError { error: error(), changed: vec![] }.to_string(), text);
+    let failed = ExecError { error: error(), changed: vec![Stage::Umask, Stage::Session] };
+    assert_eq!(failed.to_string(), format!("{text} (already changed in this process: umask, session)"));
 }
