@@ -62,6 +62,10 @@ class Installing(unittest.TestCase):
         code = "import sys, forkexec_posixsubprocess as f; sys.version_info = (3, 99); f.install()"
         self.assertIn("RuntimeError: cannot install forkexec_posixsubprocess: it supports CPython", run(code))
 
+    def test_missing_build_is_named(self):
+        shown = run("from forkexec_posixsubprocess import _modules; _modules.load('nosuch', '/tmp')")
+        self.assertIn("ImportError: cannot import nosuch: /tmp has no build for this interpreter", shown)
+
 
 CROWD = ("import os, resource, subprocess\nfrom forkexec_posixsubprocess import install, status\n"
          "resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)\n{}\n"
