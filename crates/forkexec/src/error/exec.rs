@@ -6,7 +6,7 @@ use std::io;
 
 /// The error of [`Command::exec`](crate::Command::exec), and the stages that changed this process.
 ///
-/// It converts into [`Error`] and into [`io::Error`].
+/// It converts into [`enum@Error`] and into [`io::Error`].
 #[derive(Debug)]
 pub struct ExecError {
     pub(crate) error: Error,
