@@ -1,9 +1,9 @@
-//! Compiles the programs that tests start, with no crate beneath them: the probe, a static executable, and an ordinary one.
+//! Compiles the programs that the tests start, without dependencies: the probe, which is a static executable, and an
+//! ordinary program.
 //!
-//! Cargo cannot link one binary of a package statically and the others not, so
-//! rustc is called directly. Where static linking fails (no `libc.a`), the
-//! probe is linked dynamically, and the tests that run it in an empty chroot
-//! cannot work: hence the warning.
+//! Cargo cannot link one binary of a package statically and the others dynamically, so this script calls rustc. If
+//! static linking fails (no `libc.a`), it links the probe dynamically and prints a warning, because the tests that run
+//! the probe in an empty chroot then fail.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -49,8 +49,8 @@ fn compile(source: &str, program: &Path, statically: bool) -> Output {
         .args(["-C", if statically { "target-feature=+crt-static" } else { "prefer-dynamic=no" }])
         .arg("-o")
         .args([program, Path::new(source)]);
-    // The flags of the target, a sysroot among them where its standard library was built here. What the tests start has no
-    // sanitizer in it: it tells what it was born with.
+    // The flags of the target, with a sysroot if the standard library was built here. The programs are built without a
+    // sanitizer, because the probe reports what it inherited.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     if !flags.contains("-Zsanitizer") {
         rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));

@@ -1,6 +1,6 @@
-//! What a start of a prepared command allocates: nothing.
+//! Allocations of a spawn. A prepared command makes none.
 //!
-//! The allocator of this binary counts, for each thread by itself, what is asked of it.
+//! The allocator of this binary counts the requests of each thread.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
@@ -32,7 +32,7 @@ fn count() {
     ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
 }
 
-// SAFETY: everything is `System`'s; counting beside it touches no memory that was handed out.
+// SAFETY: all calls go to `System`. Counting touches no memory that was allocated.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How many allocations this thread makes meanwhile.
+/// Returns how many allocations this thread makes during the work.
 fn allocations(work: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     work();
@@ -69,9 +69,7 @@ fn start_often(prepared: &Prepared<'_>, starts: usize) {
 }
 
 fn command() -> Command<'static> {
-    let mut command = Command::new(probe::path());
-    command.arg("true");
-    command
+    probe::command(&["true"])
 }
 
 fn with_all_that_has_a_list(command: &mut Command<'static>) {
@@ -110,7 +108,7 @@ fn eight_threads_spawn_without_allocating() {
     });
 }
 
-/// What counts must count.
+/// The counter works.
 #[test]
 fn unprepared_command_allocates() {
     isolated(|| {

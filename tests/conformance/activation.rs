@@ -78,7 +78,7 @@ fn concurrent_children_each_see_their_own_listen_pid() {
         let start = || {
             for _ in 0..50 {
                 let output = prepared.output().expect("the probe can be started");
-                let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+                let seen = Seen::of(&output.stdout);
                 assert_eq!(announced(&seen), expected(seen.pid, 1, "shared"));
             }
         };
@@ -86,14 +86,14 @@ fn concurrent_children_each_see_their_own_listen_pid() {
     });
 }
 
-/// What the second process of a test is to do.
+/// Tells the second process of a test what to do.
 const INSIDE: &str = "FORKEXEC_TAKES";
 
 fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// This test, in a process that is handed what the command says.
+/// A command that runs this test again, in a process that receives the sockets of the command.
 fn again(test: &str) -> Command<'static> {
     let mut command = Command::new(env::current_exe().expect("it has a name"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
@@ -158,7 +158,7 @@ fn own_number(number: RawFd) -> OwnedFd {
 #[test]
 fn failed_take_leaves_all_fds_open() {
     if is_inside() {
-        // SAFETY: the test was handed 3 and 4, and nothing has taken them.
+        // SAFETY: the test inherited 3 and 4, and no code has taken them.
         let [third, fourth] = [3, 4].map(|number| unsafe { BorrowedFd::borrow_raw(number) });
         let before = identity(third);
         let is_left = || identity(third) == before && !is_cloexec(&third);

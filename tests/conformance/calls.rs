@@ -1,6 +1,6 @@
-//! How many system calls a start makes: the constant that is written down, and what each operation adds.
+//! The system calls of a spawn: a constant, and what each operation adds.
 //!
-//! What is traced is this binary again, with one test that starts two children.
+//! strace traces this binary, which runs a test that starts two children.
 
 use std::env;
 

@@ -1,9 +1,9 @@
-//! What an exec that fails is said to fail by: the whole text of each error.
+//! The whole text of each exec error.
 //!
-//! - `decoys`: what could not be observed has no cause
+//! - `decoys`: errors whose cause the parent cannot observe
 //! - `denied`: permission bits on the way to a program, its interpreter and its directory
 //! - `limits`: failures by size and number
-//! - `surroundings`: failures that lie beside the program
+//! - `surroundings`: failures outside of the program file
 
 mod decoys;
 mod denied;
@@ -173,7 +173,7 @@ fn scripts_nested_too_deeply_are_reported() {
     });
 }
 
-/// How many scripts the kernel starts through each other. An emulator that it starts is an interpreter, too.
+/// Returns how many nested scripts the kernel runs. An emulator that the kernel starts is an interpreter, too.
 fn deepest_nesting() -> usize {
     if world::emulator().is_some() { 4 } else { 5 }
 }
@@ -221,7 +221,8 @@ fn foreign(at: &Place) -> PathBuf {
 /// The probe's head with one segment, the name of its loader (elf(5)): enough for the kernel to look for that.
 fn dynamic_program(loader: &[u8]) -> Vec<u8> {
     let wide = cfg!(target_pointer_width = "64");
-    // Lengths of the header and of an entry of the segments' table; where the header tells where that lies, and how long it is.
+    // Lengths of the header and of an entry of the segment table, and the offsets of its position and its length in the
+    // header.
     let (header, entry, table_at, count_at) = if wide { (64, 56, 32, 56) } else { (52, 32, 28, 44) };
     let mut program = fs::read(probe::path()).expect("it can be read")[..header].to_vec();
     program[table_at..][..size_of::<usize>()].copy_from_slice(&header.to_ne_bytes());

@@ -1,19 +1,19 @@
-//! Waiting, signalling, talking, and a child that never came to exec.
+//! Waiting, signalling, communicating, and children that never reach exec.
 //!
 //! - `changing_ids`: a thread that changes the ids of the process while another one forks
-//! - `conversing`: limits of size and time, line by line, and what is left when one stops early
-//! - `dropped`: what becomes of a child that nobody holds, at whatever point
-//! - `ending`: how a child ended, and what is said where that cannot be known
-//! - `failing`: starts that fail half-way, and what they leave
-//! - `forked`: what other threads do while one forks, and what a forked process can do
-//! - `kept`: a child that dies with its parent, and not with a thread
-//! - `reused`: a number that is another process's by now
-//! - `siblings`: starts while other children hang on their way to exec
-//! - `stopped`: children that are stopped when they are asked to end
+//! - `conversing`: limits of size and time, line callbacks, and a run that stops early
+//! - `dropped`: children whose handle is dropped at any point
+//! - `ending`: exit statuses, known and lost
+//! - `failing`: spawns that fail half-way, and what they leave
+//! - `forked`: other threads while one forks, and the forked process
+//! - `kept`: a child that dies with its parent, but not with a thread
+//! - `reused`: a PID that another process has reused
+//! - `siblings`: spawns while other children hang before exec
+//! - `stopped`: stopped children that receive SIGTERM
 //! - `talking`: standard input, output and error, through pipes
-//! - `trees`: all that descends from a child, ended as a whole
-//! - `used`: what a child used
-//! - `waiting`: with a limit, and ending by force
+//! - `trees`: all descendants of a child, killed as a whole
+//! - `used`: resource usage of a child
+//! - `waiting`: waits with a limit, and forced termination
 
 #[cfg(not(target_os = "android"))]
 mod changing_ids;
@@ -48,7 +48,7 @@ fn id_is_the_pid_that_the_child_sees() {
         let child = probe(&["report"]).stdout(Stdio::piped()).spawn().expect("it can be started");
         let id = child.id();
         let output = child.wait_with_output().expect("it can be waited for");
-        let seen = forkexec_tests::probe::Seen::parse(&String::from_utf8_lossy(&output.stdout));
+        let seen = forkexec_tests::probe::Seen::of(&output.stdout);
         assert_eq!((seen.pid.cast_unsigned(), seen.ppid.cast_unsigned()), (id, std::process::id()));
     });
 }
@@ -94,7 +94,7 @@ fn children_of_many_threads_each_get_their_own() {
     });
 }
 
-/// How many of a thread's children had another one's pipe, argument or limit, or one pipe too many.
+/// Returns how many children of a thread had the pipe, argument or limit of another one, or one pipe too many.
 fn mixed_up(thread: usize) -> usize {
     let wrong = |index: &usize| {
         let mark = format!("{thread}-{index}");
@@ -159,7 +159,7 @@ fn set_timer(microseconds: i32) {
     #[allow(clippy::useless_conversion)]
     let time = libc::timeval { tv_sec: 0, tv_usec: microseconds.into() };
     let timer = libc::itimerval { it_interval: time, it_value: time };
-    // SAFETY: the timer outlives the call, and the old one is not asked for.
-    // 0 is ITIMER_REAL, which the libc crate lacks on Android.
+    // SAFETY: the timer outlives the call, and no old value is returned. 0 is ITIMER_REAL, which the libc crate lacks
+    // on Android.
     check(unsafe { libc::setitimer(0, &raw const timer, std::ptr::null_mut()) });
 }

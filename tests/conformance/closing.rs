@@ -1,6 +1,6 @@
-//! Everything that is not handed over is closed, by each link of the chain.
+//! Each strategy closes all descriptors that the child is not to inherit.
 //!
-//! `random` has the property that all links leave the same table.
+//! `random` has the property that all strategies leave the same table.
 
 mod random;
 
@@ -17,7 +17,7 @@ use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{bulk_closer, capabilities, check, is_privileged};
+use crate::ground::{as_root, bulk_closer, capabilities, check};
 use crate::start::{
     high_memory_file, identity, is_cloexec, memory_file, path_descriptor, probe, report, seen, set_cloexec,
 };
@@ -164,7 +164,7 @@ fn inherit_all_keeps_each_fd_that_exec_keeps() {
         let child = command.inherit_all().stdout(Stdio::piped()).spawn().expect("it can be started");
         let closer = child.close_method().name();
         let output = child.wait_with_output().expect("it can be waited for");
-        let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+        let seen = Seen::of(&output.stdout);
         assert_eq!((seen.fds, closer), (vec![0, 1, 2, 30, 500], "nothing"));
     });
 }
@@ -244,15 +244,12 @@ fn descriptor_at_the_limit_is_closed(
     });
 }
 
-/// A child without privileges reads its own list through a `/proc` that shows nobody another's.
+/// A child without privileges reads its own list through a `/proc` that hides the processes of other users.
 ///
 /// Faults: F12
 #[test]
 fn child_of_another_user_has_exact_fds_under_hidepid() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let files = place_each(&[50, 60, 500]);
         if let Err(reason) = world::hiding_proc() {
@@ -293,7 +290,7 @@ fn keep_list_of_a_hundred_thousand_entries_is_kept() {
     });
 }
 
-/// What a probe sees that keeps these, and what closed the others.
+/// Starts a probe that keeps these descriptors. Returns its report, and what closed the others.
 fn report_closing<'fd>(
     link: CloseStrategy,
     keep: impl IntoIterator<Item = &'fd OwnedFd>,
@@ -306,7 +303,7 @@ fn report_closing<'fd>(
     let child = command.spawn().expect("the probe can be started");
     let closer = child.close_method().name();
     let output = child.wait_with_output().expect("it can be waited for");
-    (Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII")), closer)
+    (Seen::of(&output.stdout), closer)
 }
 
 /// Opens files that survive exec under these numbers.
@@ -315,7 +312,7 @@ fn place_each(numbers: &[RawFd]) -> Vec<OwnedFd> {
     numbers.iter().map(|&number| world::place(&file, number)).collect()
 }
 
-/// Raises the soft descriptor limit to the hard one, and says what that is.
+/// Raises the soft descriptor limit to the hard one, and returns it.
 fn raise_limit() -> RawFd {
     let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
     let limit = hard.min(1 << 20);
@@ -323,7 +320,7 @@ fn raise_limit() -> RawFd {
     RawFd::try_from(limit).expect("it is at most 2^20")
 }
 
-/// What a chain that begins with this link closes by.
+/// Returns what closes descriptors if the chain begins with this strategy.
 fn closer_of(link: CloseStrategy) -> &'static str {
     match (link, bulk_closer()) {
         (CloseStrategy::Bulk, Some(bulk)) => bulk,
@@ -340,7 +337,7 @@ fn lock(file: &File) {
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const range) });
 }
 
-/// Whether a lock of the process's hinders this open file description.
+/// Returns true if a lock of this process blocks the open file description.
 fn is_locked(file: &File) -> bool {
     // SAFETY: all zeroes are a range of the whole file.
     let mut range: libc::flock = unsafe { std::mem::zeroed() };

@@ -3,15 +3,15 @@
 use std::io;
 use std::ptr;
 
-use forkexec::{Command, SpawnMethod};
+use forkexec::SpawnMethod;
 use forkexec_core::{Capabilities, Operation};
-use forkexec_tests::isolate::skip;
+use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::{android, probe, world};
 
-/// A user and a group that are nobody's.
+/// A user and a group without files and processes.
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// What the backend has that the library was built over.
+/// The capabilities of the backend that the library was built with.
 pub(crate) fn capabilities() -> &'static Capabilities {
     if cfg!(forkexec_backend = "posix") {
         &forkexec_posix::CAPABILITIES
@@ -20,14 +20,14 @@ pub(crate) fn capabilities() -> &'static Capabilities {
     }
 }
 
-/// How a child is started here.
+/// Starts a child, and returns the method.
 pub(crate) fn method() -> SpawnMethod {
-    let mut child = Command::new(probe::path()).arg("true").spawn().expect("it starts");
+    let mut child = probe::command(&["true"]).spawn().expect("it starts");
     child.wait().expect("it ends");
     child.method()
 }
 
-/// Whether the backend has the operation; says aloud if not.
+/// Returns true if the backend has the operation. Skips the test if not.
 pub(crate) fn has(operation: Operation) -> bool {
     let has = capabilities().has(operation);
     if !has {
@@ -36,7 +36,8 @@ pub(crate) fn has(operation: Operation) -> bool {
     has
 }
 
-/// Whether this is the superuser, whose children may change their ids and their root; says aloud if not.
+/// Returns true if this process is the superuser, whose children can change their ids and their root. Skips the test if
+/// not.
 pub(crate) fn is_privileged() -> bool {
     if !world::is_root() {
         skip("needs the superuser");
@@ -45,7 +46,12 @@ pub(crate) fn is_privileged() -> bool {
     changes_ids()
 }
 
-/// Whether the system lets a process ask for other ids; says aloud if not.
+/// Runs a test that needs a privileged process, isolated. Skips it without privileges.
+pub(crate) fn as_root(test: impl FnOnce()) {
+    isolated_if(is_privileged, test);
+}
+
+/// Returns true if the system lets a process change its ids. Skips the test if not.
 pub(crate) fn changes_ids() -> bool {
     let changes = android::lets(libc::SYS_setgroups);
     if !changes {
@@ -54,7 +60,7 @@ pub(crate) fn changes_ids() -> bool {
     changes
 }
 
-/// Whether the descriptor of a process that is no child can be opened; says aloud if not.
+/// Returns true if the pidfd of a process that is no child can be opened. Skips the test if not.
 pub(crate) fn opens_descendants() -> bool {
     let opens = android::lets(libc::SYS_pidfd_open);
     if !opens {
@@ -63,7 +69,7 @@ pub(crate) fn opens_descendants() -> bool {
     opens
 }
 
-/// Whether an emulator runs this program, and does itself what is asked of the kernel; says aloud if so.
+/// Returns true if an emulator runs this program and does the kernel's work itself. Skips the test then.
 pub(crate) fn is_emulated(instead: &str) -> bool {
     let emulator = world::emulator();
     if let Some(emulator) = &emulator {
@@ -72,7 +78,7 @@ pub(crate) fn is_emulated(instead: &str) -> bool {
     emulator.is_some()
 }
 
-/// What closes descriptors here before anything is listed, if the backend has such a call and the kernel, too.
+/// The call that closes descriptors before anything is listed, if the backend and the kernel have one.
 pub(crate) fn bulk_closer() -> Option<&'static str> {
     capabilities().bulk_closer.filter(|_| world::has_close_range())
 }

@@ -1,4 +1,4 @@
-//! What this process does about signals, changed until it is dropped.
+//! Signal settings of this process that are restored on drop.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -28,7 +28,8 @@ impl Drop for Blocked {
     }
 }
 
-/// Gives a signal an action until it is dropped. What was before is as the kernel has it: the C library would add a flag.
+/// Gives a signal an action until it is dropped. The old action is read from the kernel, because the C library would
+/// add a flag.
 pub(crate) struct Acting(i32, [usize; 8]);
 
 impl Acting {
@@ -42,7 +43,7 @@ impl Acting {
         Self::with_flags(signal, nothing as *const () as usize, 0)
     }
 
-    /// Default actions for what whoever started the tests lets them ignore, as shells do in the background.
+    /// Sets default actions for signals that the test runner may ignore, as shells do for background jobs.
     pub(crate) fn by_default() -> Vec<Self> {
         let mut before = [0; 8];
         let is_ignored = |signal: &i32| {
@@ -75,7 +76,7 @@ impl Drop for Acting {
     }
 }
 
-/// Signals that C libraries keep for themselves, and let no one touch.
+/// Signals that C libraries reserve.
 pub(crate) const KEPT: RangeInclusive<i32> = 32..=34;
 
 extern "C" fn nothing(_: i32) {}

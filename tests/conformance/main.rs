@@ -1,30 +1,28 @@
-//! The library on the real kernel: what a child is given, and what the caller is told.
+//! The library on the real kernel: what a child gets, and what the caller gets back.
 //!
-//! What belongs where:
-//!
-//! - `activation`: sockets that are handed over with an announcement
-//! - `calls`: how many system calls a start makes
-//! - `causes`: what an exec that fails is said to fail by
-//! - `child`: waiting, signalling, talking, and a child that never came to exec
-//! - `closing`: everything that is not handed over is closed, by each link of the chain
+//! - `activation`: inherited sockets and their variables
+//! - `calls`: the number of system calls of a spawn
+//! - `causes`: causes of a failed exec
+//! - `child`: waiting, signalling, communicating, and children that never reach exec
+//! - `closing`: each strategy closes all that the child is not to inherit
 //! - `exec`: exec in the calling process
-//! - `hostile`: namespaces, mounts, limits, filters and parents that nobody would wish for
-//! - `one_process`: how many processes a start makes
+//! - `hostile`: hostile namespaces, mounts, limits, filters and parents
+//! - `one_process`: the number of processes of a spawn
 //! - `pipelines`: commands whose output is the next one's input
-//! - `placing`: descriptors under chosen numbers, and the report that none of them can hit
+//! - `placing`: descriptors under chosen numbers, which never hit the report
 //! - `pre_exec`: closures that fail or panic
 //! - `prepared`: one command, started many times
-//! - `refused`: commands that mean nothing, of which nothing starts
-//! - `slots`: parents with many descriptors, and low numbers that are lent for high ones
+//! - `refused`: invalid commands, which start nothing
+//! - `slots`: parents with many descriptors, and low numbers that stand in for high ones
 //! - `stages`: each stage as the child sees it, and as it fails
-//! - `strace`: which system calls a start consists of
+//! - `strace`: the system calls of a spawn
 //!
-//! What they stand on:
+//! Helpers:
 //!
-//! - `ground`: the backend under test, and what this process may do
+//! - `ground`: the backend under test, and the privileges of this process
 //! - `held`: signals blocked, ignored or handled for a while
-//! - `random`: property tests with a seed that is told
-//! - `start`: commands that start the probe, and what came of it
+//! - `random`: property tests that print their seed
+//! - `start`: commands that start the probe, and their results
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 

@@ -1,7 +1,7 @@
-//! A start makes one process, also the first start of a program.
+//! A spawn makes one process, and so does the first spawn of a program.
 //!
-//! strace traces this binary again, with a test that starts one child. Threads (`CLONE_THREAD`) are not processes: the keeper
-//! and the reaper are such, and only exist where a command asks for them.
+//! strace traces this binary, with a test that starts one child. Threads (`CLONE_THREAD`), such as the spawner thread
+//! and the reaper, are not processes. They exist only if a command needs them.
 
 use std::env;
 use std::thread;
@@ -16,7 +16,7 @@ use rstest::rstest;
 use crate::ground::{capabilities, is_emulated};
 use crate::start::probe;
 
-/// Which of the starts below the traced test makes.
+/// Names the spawn below that the traced test makes.
 const START: &str = "FORKEXEC_CONFORMANCE_FIRST_START";
 
 /// A start, with the flags that the call has which makes its process, and those that it lacks.

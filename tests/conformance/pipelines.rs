@@ -1,4 +1,4 @@
-//! Pipelines: who holds which end, how each ends, and what is left of one that could not be started.
+//! Pipelines: the ends of each child, the statuses, and the cleanup of a pipeline that could not start.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -48,8 +48,8 @@ fn megabyte_passes_through_all_commands(#[case] length: usize) {
     });
 }
 
-/// What each of four sees, which writes it to a file of its own: what it inherits, its ends and nothing of the others'.
-/// Whether standard error is a pipe that all share.
+/// Starts four commands, and returns the report of each, which it writes to a file of its own: inherited descriptors,
+/// its own ends, and no others. Also returns true if all share one pipe as standard error.
 fn reports(launch: SpawnPolicy, inherit_all: bool, shares_stderr: bool) -> Vec<Seen> {
     let files: Vec<File> = (0..4).map(|_| high_memory_file()).collect();
     let mut commands = files.iter().map(|file| {
@@ -215,7 +215,7 @@ fn stdout_setting_is_refused_except_on_the_last_command() {
     });
 }
 
-/// However few numbers are free, it starts or says that they are used up, and closes what it opened.
+/// With any count of free numbers, the pipeline starts, or fails because they are used up and closes what it opened.
 ///
 /// Faults: D10
 #[test]
@@ -315,7 +315,7 @@ fn pipeline_communicates_within_limits() {
     });
 }
 
-/// The last one leaves somebody behind who holds its output, and ends before the first.
+/// The last command leaves a process behind that holds its output, and ends before the first command.
 #[rstest]
 fn drain_limit_starts_when_all_have_ended(#[values(true, false)] pidfd: bool) {
     isolated(|| {

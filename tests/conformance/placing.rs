@@ -1,7 +1,7 @@
-//! Descriptors under chosen numbers, and the report that none of them can hit.
+//! Descriptors under chosen numbers, which never hit the report.
 //!
-//! - `channel`: whatever lies where the report goes, a failed exec is no success
-//! - `plan`: a plan as data, its model, and how it is carried out
+//! - `channel`: a failed exec is never a success, whatever has the number of the report pipe
+//! - `plan`: a plan as data, its model, and its execution
 //! - `random`: random plans against the model
 //! - `streams`: 0, 1 and 2, in a parent that lacks some of them
 

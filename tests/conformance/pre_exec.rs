@@ -33,7 +33,7 @@ impl Runs {
         Self(reader)
     }
 
-    /// How often it ran. The command is gone, and with it the closure's end of the pipe.
+    /// Returns how often the closure ran. The command is dropped, and with it the closure's end of the pipe.
     fn count(mut self) -> usize {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).expect("it can be read")

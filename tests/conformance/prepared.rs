@@ -1,4 +1,4 @@
-//! A prepared command: the same child at each start, whatever the parent changed meanwhile.
+//! A prepared command makes the same child at each spawn, whatever the parent changed in between.
 
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use rstest::rstest;
 
 use crate::start::{high_memory_file, identity, is_cloexec, memory_file, probe, set_cloexec, table};
 
-/// What a probe that reports sees.
+/// Starts the probe, and returns its report.
 #[track_caller]
 fn seen(prepared: &Prepared<'_>) -> Seen {
     let output = prepared.output().expect("the probe can be started");
     assert!(output.status.success(), "{output:?}");
-    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+    Seen::of(&output.stdout)
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn prepared_command_uses_the_environment_of_its_preparation() {
     isolated(|| {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $FORKEXEC_PREPARED"]);
-        // SAFETY: no other thread of this process reads or writes the environment meanwhile.
+        // SAFETY: no other thread of this process uses the environment during the call.
         unsafe { env::set_var("FORKEXEC_PREPARED", "before") };
         let prepared = command.prepare().expect("it means something");
         let path = env::var_os("PATH");

@@ -1,6 +1,6 @@
-//! Property tests with a seed that is told.
+//! Property tests that print their seed.
 //!
-//! `FORKEXEC_SEED` repeats a run; without it every run has a seed of its own.
+//! `FORKEXEC_SEED` repeats a run. Without it, every run has a new seed.
 
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};

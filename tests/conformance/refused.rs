@@ -15,15 +15,16 @@ use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
-use crate::ground::{capabilities, is_privileged};
+use crate::ground::{as_root, capabilities};
 use crate::start::{probe, words};
 
-/// What a command says that was to be started, where nothing can start.
+/// The error of a valid command if no process can start.
 fn started() -> String {
     format!("cannot create the child process: {}", words(Errno::from_raw(libc::EXDEV)))
 }
 
-/// From now on nothing can start. Says aloud where that cannot be had; then the error is all that can be seen.
+/// Forbids this process to start others. Returns false, and skips the test, if that is not possible. Then only the
+/// error can be checked.
 fn forbid_starts() -> bool {
     Deny::new().starts(libc::EXDEV).installed()
 }
@@ -70,10 +71,7 @@ fn nul_in_the_search_path_is_reported() {
 #[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
 #[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
 fn superuser_that_changes_the_uid_must_set_a_gid(#[case] ask: Ask) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let mut command = probe(&["true"]);
         ask(&mut command);
         let text =
@@ -176,7 +174,7 @@ fn error_can_be_downcast_from_an_io_error() {
     });
 }
 
-/// What is well-formed is not refused: the filter is met.
+/// A valid command reaches the filter.
 #[test]
 fn spawn_of_a_valid_command_reaches_the_filter() {
     isolated(|| {

@@ -1,6 +1,6 @@
-//! Low numbers that are lent for high ones: a parent with many descriptors, and children that get some of them.
+//! Low numbers that stand in for high ones: a parent with many descriptors, and children that get some of them.
 //!
-//! Whether they are lent or not, the child must see the same, and the parent keep what it has.
+//! With and without low numbers, the child must see the same descriptors, and the parent must keep its own.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -9,14 +9,14 @@ use std::thread;
 use forkexec::{Command, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
 use forkexec_linux::{CloneSys, Kernel};
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::ground::{check, method};
 use crate::start::{Identity, identity, memory_file, probe, report, seen, table};
 
-/// What a parent has open: three pipes with the lowest numbers, so many descriptors, and pipes with the highest.
+/// The parent's descriptors: three pipes with the lowest numbers, many descriptors, and pipes with the highest numbers.
 struct Parent {
     /// The low ones first.
     pipes: Vec<OwnedFd>,
@@ -59,9 +59,9 @@ enum To {
 }
 use To::{Number, NumberOf};
 
-/// Whether children have a use for low slots here; says aloud if not.
+/// Returns true if low numbers help the children here. Skips the test if not.
 fn has_slots() -> bool {
-    // SAFETY: it is asked for nothing but what is linked.
+    // SAFETY: the only call checks what is linked.
     let is_sanitized = unsafe { Kernel::new() }.is_sanitized();
     let has = !cfg!(forkexec_backend = "posix") && !is_sanitized && world::has_close_range();
     if !has {
@@ -135,11 +135,8 @@ fn directory_and_streams_are_right_at_any_fd_number(#[values(0, 16)] slots: usiz
 
 #[test]
 fn first_command_with_inherited_fds_reserves_low_numbers() {
-    isolated(|| {
-        if !has_slots() {
-            return;
-        }
-        // What the first child meets with is known to the second.
+    isolated_if(has_slots, || {
+        // The second child benefits from what the first one found out.
         let [_, method] = [method(), method()];
         assert_eq!(low_fds(), [0; 0]);
         assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
@@ -160,10 +157,7 @@ fn first_command_with_inherited_fds_reserves_low_numbers() {
 /// Descriptors that a program closed although they were not its own, and the numbers are others' by now.
 #[test]
 fn reused_low_numbers_are_left_alone() {
-    isolated(|| {
-        if !has_slots() {
-            return;
-        }
+    isolated_if(has_slots, || {
         reserve_low_fds(4).expect("a pipe can be made");
         let parent = Parent::new();
         let lost = low_fds();
@@ -272,7 +266,7 @@ fn threads_share_the_low_numbers_without_mixing_fds(#[values(1, 4, 16)] slots: u
     });
 }
 
-/// What fork(2) copies has what its parent had, and uses it by itself.
+/// A forked process has a copy of the parent's low numbers, and uses it independently.
 #[test]
 fn forked_process_uses_its_own_low_numbers() {
     isolated(|| {

@@ -1,16 +1,16 @@
 //! Each stage as the child sees it, and as it fails.
 //!
 //! - `cgroup`: control groups
-//! - `directory`: with which ids, and from which root, the working directory is entered
-//! - `failing`: one way for each stage to fail for real, with the whole error
+//! - `directory`: the ids and the root with which the working directory is entered
+//! - `failing`: one real failure for each stage, with the whole error
 //! - `identity`: users, groups, privileges
-//! - `program`: which program runs, with which arguments, environment and closures
+//! - `program`: program, arguments, environment and closures
 //! - `session`: sessions, groups and terminals
-//! - `setting`: directory, root, umask, limits, nice value, death of the parent
+//! - `setting`: directory, root, umask, limits, nice value, death signal
 //! - `signals`: masks and dispositions
 //!
-//! Four stages do not fail on a real kernel, or fail in no child that could be made here: the table, the keeping of
-//! descriptors that were found open, dispositions, and the closing. `faults` makes their calls fail.
+//! Four stages do not fail on a real kernel, or in no child that a test could make here: unsharing the table, keeping
+//! open descriptors, dispositions, and closing. The suite `faults` makes their calls fail.
 
 mod cgroup;
 mod directory;

@@ -7,29 +7,15 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use forkexec::{Command, Errno, Error, SpawnError};
-use forkexec_tests::probe::{self, Seen};
+use forkexec_tests::probe::Seen;
+pub(crate) use forkexec_tests::probe::{command as probe, seen};
 
 use crate::ground::check;
 
-/// A device and an inode: which file it is.
+/// A device and an inode, which identify a file.
 pub(crate) type Identity = (u64, u64);
 
-/// A command that runs the probe.
-pub(crate) fn probe<'fd>(args: &[&str]) -> Command<'fd> {
-    let mut command = Command::new(probe::path());
-    command.args(args);
-    command
-}
-
-/// What a probe that reports says on its standard output.
-#[track_caller]
-pub(crate) fn seen(command: &mut Command<'_>) -> Seen {
-    let output = command.output().expect("the probe can be started");
-    assert!(output.status.success(), "{output:?}");
-    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
-}
-
-/// What a reporting probe sees that is started by this command.
+/// Adds the verb `report` to the command, runs it, and returns the report.
 #[track_caller]
 pub(crate) fn report(command: &mut Command<'_>) -> Seen {
     seen(command.arg("report"))
@@ -55,7 +41,7 @@ pub(crate) fn failure(command: &mut Command<'_>) -> SpawnError {
 pub(crate) fn path_descriptor() -> OwnedFd {
     // SAFETY: the path is a C string.
     let fd = check(unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) });
-    // SAFETY: the descriptor is new, and nobody else has it.
+    // SAFETY: the descriptor is new and has no other owner.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
@@ -63,7 +49,7 @@ pub(crate) fn path_descriptor() -> OwnedFd {
 pub(crate) fn memory_file() -> File {
     // SAFETY: the name is a C string.
     let fd = check(unsafe { libc::memfd_create(c"conformance".as_ptr(), libc::MFD_CLOEXEC) });
-    // SAFETY: the descriptor is new, and nobody else has it.
+    // SAFETY: the descriptor is new and has no other owner.
     unsafe { File::from_raw_fd(fd) }
 }
 
@@ -83,7 +69,7 @@ pub(crate) fn high_pipe() -> (File, File) {
 fn high(low: &impl AsRawFd) -> File {
     // SAFETY: the command takes an int.
     let high = check(unsafe { libc::fcntl(low.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 880) });
-    // SAFETY: the descriptor is new, and nobody else has it.
+    // SAFETY: the descriptor is new and has no other owner.
     unsafe { File::from_raw_fd(high) }
 }
 
@@ -93,10 +79,10 @@ pub(crate) fn written(file: &File) -> Seen {
     let length = file.metadata().expect("it is open").len();
     let mut text = vec![0; usize::try_from(length).expect("a report fits into memory")];
     file.read_exact_at(&mut text, 0).expect("it can be read");
-    Seen::parse(&String::from_utf8(text).expect("a report is ASCII"))
+    Seen::of(&text)
 }
 
-/// Which file a descriptor refers to.
+/// Returns the identity of the file behind a descriptor.
 #[track_caller]
 pub(crate) fn identity(fd: impl AsFd) -> Identity {
     let mut about = MaybeUninit::<libc::stat>::uninit();
@@ -109,12 +95,12 @@ pub(crate) fn identity(fd: impl AsFd) -> Identity {
     (about.st_dev.into(), about.st_ino.into())
 }
 
-/// Which file is open in the child under each number.
+/// Returns the file behind each descriptor of the child.
 pub(crate) fn table(seen: &Seen) -> Vec<(RawFd, Identity)> {
     seen.facts.iter().map(|(&fd, facts)| (fd, (facts.dev, facts.ino))).collect()
 }
 
-/// Whether exec closes a descriptor.
+/// Returns true if exec closes the descriptor.
 pub(crate) fn is_cloexec(fd: &impl AsRawFd) -> bool {
     // SAFETY: the command takes no argument.
     let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) });
@@ -127,5 +113,5 @@ pub(crate) fn set_cloexec(fd: &impl AsRawFd) {
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) });
 }
 
-/// Asks nothing of a command.
+/// Sets nothing on a command.
 pub(crate) fn nothing_said(_: &mut Command<'_>) {}

@@ -1,12 +1,11 @@
-//! Which system calls a start consists of.
+//! The system calls of a spawn.
 //!
-//! What is traced is this binary again, with one test that starts one child.
+//! strace traces this binary, which runs a test that starts one child.
 
 use std::collections::BTreeSet;
 use std::env;
 use std::os::fd::RawFd;
 
-use forkexec::Command;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::trace::{self, Call};
 use forkexec_tests::{android, probe, world};
@@ -97,8 +96,7 @@ fn starts_one_child() {
     });
     let file = high_memory_file();
     let open: Vec<_> = numbers.map(|number| world::place(&file, number)).collect();
-    let mut command = Command::new(probe::path());
-    command.arg("true");
+    let mut command = probe::command(&["true"]);
     for fd in &open {
         command.keep_fd(fd);
     }
@@ -106,7 +104,7 @@ fn starts_one_child() {
     assert!(status.success());
 }
 
-/// What the child that the traced test starts does from its first call to its exec. `None` after a skip.
+/// The calls of the child that the traced test starts, from the first to exec. `None` after a skip.
 fn calls_of_a_child(keep: &str) -> Option<Vec<Call>> {
     if is_emulated("makes calls of its own, which strace sees") {
         return None;

@@ -1,6 +1,6 @@
-//! What every backend has, as JSON, a line each: `ci/platform-table` makes the README's table of it.
+//! Prints the capabilities of every backend as JSON, one line each. `ci/platform-table` makes the README's table of it.
 //!
-//! Backends compile on every host, so one host can tell of all.
+//! Every backend compiles on every host, so one host prints all.
 
 use forkexec_core::{Capabilities, SpawnMethod};
 

@@ -1,5 +1,5 @@
-//! Two threads write one number without asking each other: what a tool that looks for this has to see, so that its silence
-//! elsewhere means something. See `ci/sanitize`.
+//! Two threads write one number without synchronization. A tool that looks for data races must find this one; otherwise
+//! its silence proves nothing. See `ci/sanitize`.
 
 use std::cell::UnsafeCell;
 use std::thread;
@@ -17,7 +17,7 @@ fn main() {
     for thread in threads {
         thread.join().expect("it only counts");
     }
-    // SAFETY: nobody writes any more. A number that nobody looks at would not be written at all.
+    // SAFETY: no thread writes any more. A number that is never read would not be written at all.
     println!("{}", unsafe { *SHARED.0.get() });
 }
 

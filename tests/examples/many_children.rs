@@ -1,6 +1,7 @@
-//! Starts children in every manner, many of them and in several threads, and says how: for tools that look at memory.
+//! Starts children by every method, many of them and from several threads, and prints the methods, for tools that check
+//! memory.
 //!
-//! `ci/sanitize` runs it under Valgrind. What is started comes from the search path; what is wrong ends it.
+//! `ci/sanitize` runs it under Valgrind. The programs come from the search path. It ends at the first error.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// How they were started.
+/// Returns the methods by which the children were started.
 fn many() -> Result<BTreeSet<&'static str>, Error> {
     let mut methods = BTreeSet::new();
     let mut cat = Command::new("cat");

@@ -1,4 +1,4 @@
-//! What the parent's side of a child costs: medians of a start and what comes after it, in microseconds.
+//! The cost of a child for the parent: medians of a spawn and of what follows, in microseconds.
 //!
 //! `cargo run --release -p forkexec-tests --example parent_side`
 

@@ -13,12 +13,12 @@ use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
 
-/// What is open beside the standard streams, all of it inheritable.
+/// The open descriptors besides the standard streams. All are inheritable.
 const OPEN: [i32; 6] = [50, 60, 61, 500, 20, 21];
 
 const KEEPS: [&[i32]; 4] = [&[], &[60], &[60, 61], &[20, 500]];
 
-/// What closes descriptors here, by the first link that is asked.
+/// The names of what closes descriptors here, by the first strategy that is tried.
 struct Closers {
     bulk: &'static str,
     list: &'static str,
@@ -40,7 +40,7 @@ impl Closers {
         self.bulk != self.list
     }
 
-    /// What is left where `link` is the first that is not denied.
+    /// Returns the name for the first strategy that is not denied.
     fn name(&self, link: CloseStrategy) -> &'static str {
         match link {
             CloseStrategy::Bulk if self.has_bulk() => self.bulk,
@@ -50,38 +50,33 @@ impl Closers {
     }
 }
 
-/// How a child is started here while nothing is denied.
+/// Returns the method of a child while nothing is denied.
 fn method() -> SpawnMethod {
-    let mut child = Command::new(probe::path()).arg("true").spawn().expect("it starts");
+    let mut child = probe::command(&["true"]).spawn().expect("it starts");
     child.wait().expect("it ends");
     child.method()
 }
 
-/// Starts the probe with each keep list: what closed, and what it saw beside the standard streams.
+/// Starts the probe with each keep list. Returns what closed the others, and checks what the probe inherited.
 fn closers_with_exactly_the_keeps(fds: &[OwnedFd]) -> Vec<&'static str> {
     KEEPS.map(|keep| closer_with_exactly(fds, keep)).into()
 }
 
 fn closer_with_exactly(fds: &[OwnedFd], keep: &[i32]) -> &'static str {
-    let mut command = Command::new(probe::path());
-    command.arg("report").stdout(forkexec::Stdio::piped());
+    let mut command = probe::command(&["report"]);
+    command.stdout(forkexec::Stdio::piped());
     for fd in fds.iter().filter(|fd| keep.contains(&fd.as_raw_fd())) {
         command.keep_fd(fd);
     }
     let child = command.spawn().expect("what is denied has an answer");
     let closer = child.close_method().name();
     let output = child.wait_with_output().expect("the probe ends");
-    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    let seen = Seen::of(&output.stdout);
     assert_eq!(seen.fds, [&[0, 1, 2], keep].concat());
     closer
 }
 
-fn open() -> Vec<OwnedFd> {
-    let null = std::fs::File::open("/dev/null").expect("it is there");
-    OPEN.map(|number| world::place(&null, number)).into()
-}
-
-/// What is in the place of `/proc`.
+/// The state of `/proc` during a test.
 #[derive(Clone, Copy, Debug)]
 enum Proc {
     True,
@@ -121,7 +116,8 @@ fn denied_call_is_reported_and_leaks_nothing(
     #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
 ) {
     isolated(|| {
-        let (fds, directory) = (open(), tempfile::tempdir().expect("a temporary directory can be made"));
+        let (fds, directory) =
+            (world::open_at(&OPEN), tempfile::tempdir().expect("a temporary directory can be made"));
         let closers = Closers::look();
         if let Err(reason) = proc.put_in_place(directory.path()) {
             return skip(&reason);
@@ -139,11 +135,11 @@ fn denied_call_is_reported_and_leaks_nothing(
 #[case::every_number(CloseStrategy::Loop)]
 fn child_has_exact_fds_with_any_first_close_strategy(#[case] link: CloseStrategy) {
     isolated(|| {
-        let fds = open();
-        let mut command = Command::new(probe::path());
-        command.arg("report").keep_fd(&fds[1]).close_strategy(link);
+        let fds = world::open_at(&OPEN);
+        let mut command = probe::command(&["report"]);
+        command.keep_fd(&fds[1]).close_strategy(link);
         let output = command.output().expect("the probe runs");
-        let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+        let seen = Seen::of(&output.stdout);
         assert_eq!(seen.fds, [0, 1, 2, 60]);
     });
 }
@@ -156,7 +152,7 @@ fn existing_program_is_not_called_missing_without_proc() {
             return skip(&reason);
         }
         Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");
-        assert!(Command::new(probe::path()).arg("true").status().expect("it is there").success());
+        assert!(probe::command(&["true"]).status().expect("it is there").success());
         let error = Command::new("/no/such/program").spawn().expect_err("it is not there");
         assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
     });
@@ -177,7 +173,7 @@ fn refused_fork_is_reported_by_spawn(#[values(libc::EAGAIN, libc::ENOMEM, libc::
 #[test]
 fn limit_below_open_descriptors_hides_none() {
     isolated(|| {
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         world::set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
         let denied = Deny::new().errno(libc::SYS_close_range, libc::EPERM);
@@ -198,7 +194,7 @@ fn limit_below_open_descriptors_hides_none() {
 fn child_killed_before_exec_is_reported_with_its_stage(#[case] call: libc::c_long, #[case] stage: Stage) {
     isolated(|| {
         Deny::new().kill(call).install().expect("a filter is taken");
-        let spawned = Command::new(probe::path()).arg("true").current_dir("/").setsid().nice(1).spawn();
+        let spawned = probe::command(&["true"]).current_dir("/").setsid().nice(1).spawn();
         let Err(Error::Died { stage: told, status: Some(status) }) = spawned else {
             panic!("a child that was killed is {spawned:?}");
         };
@@ -213,7 +209,7 @@ fn child_killed_before_exec_is_reported_with_its_stage(#[case] call: libc::c_lon
 fn child_killed_in_execve_is_an_error() {
     isolated(|| {
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
-        let spawned = Command::new(probe::path()).arg("true").spawn();
+        let spawned = probe::command(&["true"]).spawn();
         if cfg!(forkexec_backend = "posix") {
             let status = spawned.expect("the floor cannot tell").wait().expect("it ends");
             return assert_eq!(status.signal(), Some(libc::SIGSYS));
@@ -238,7 +234,7 @@ fn session_leader_killed_in_execve_is_an_error(
         }
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
         for _ in 0..20 {
-            let spawned = Command::new(probe::path()).arg("true").spawn_policy(launch).setsid().spawn();
+            let spawned = probe::command(&["true"]).spawn_policy(launch).setsid().spawn();
             let Err(Error::Died { stage: Stage::Exec, status: Some(status) }) = spawned else {
                 panic!("a child that was killed is {spawned:?}");
             };
@@ -247,8 +243,8 @@ fn session_leader_killed_in_execve_is_an_error(
     });
 }
 
-/// A child that borrowed memory tells by its termination signal. Of a forked one nobody tells without `/proc`; then the
-/// status does.
+/// The termination signal of a child that shares memory shows its death. A forked child needs `/proc` for that; without
+/// it, the status shows it.
 ///
 /// Faults: E9
 #[rstest]
@@ -262,8 +258,8 @@ fn death_in_execve_without_proc_shows_in_error_or_status(
         }
         let shares_memory = launch == SpawnPolicy::Auto && method() != SpawnMethod::Fork;
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
-        let mut command = Command::new(probe::path());
-        command.arg("true").spawn_policy(launch);
+        let mut command = probe::command(&["true"]);
+        command.spawn_policy(launch);
         if session {
             command.setsid();
         }

@@ -1,4 +1,4 @@
-//! What each call may answer: the ERRORS of its manual page, and what filters and old kernels say instead of it.
+//! The errnos of each call: the ERRORS of its manual page, and those of filters and old kernels.
 
 use forkexec_core::Errno;
 
@@ -8,7 +8,7 @@ const NOSPC: Errno = Errno::from_raw(libc::ENOSPC);
 const USERS: Errno = Errno::from_raw(libc::EUSERS);
 const NODEV: Errno = Errno::from_raw(libc::ENODEV);
 
-/// chroot(2), and chdir(2) where a filter says no.
+/// chroot(2), and chdir(2) under a filter.
 const GO_TO: &[Errno] = &[
     Errno::ACCES,
     Errno::IO,
@@ -99,8 +99,8 @@ const CHILDS: &[(&str, &[Errno])] = &[
     ("parent", &[]),
 ];
 
-/// The calls of the parent's. What both sides call has the same answers, but for the mask: setting one back that was in
-/// force a moment ago cannot fail, or the kernel would break its word.
+/// The calls of the parent. A call that both sides make has the same errnos, except for the mask: restoring a mask that
+/// was in force before cannot fail.
 const PARENTS: &[(&str, &[Errno])] = &[
     ("set_mask", &[]),
     ("pipe", &[Errno::FAULT, Errno::INVAL, Errno::MFILE, Errno::NFILE, Errno::NOMEM]),
@@ -159,10 +159,6 @@ const PARENTS: &[(&str, &[Errno])] = &[
 ];
 
 /// Each errno that a call of this side may answer.
-///
-/// # Panics
-///
-/// If nothing is written down of it.
 pub(crate) fn of(side: Side, name: &str) -> &'static [Errno] {
     row(side, name).unwrap_or_else(|| panic!("{name} has no row"))
 }
@@ -189,10 +185,6 @@ pub(crate) fn number(name: &str) -> u8 {
 }
 
 /// The name that has such a number.
-///
-/// # Panics
-///
-/// If a call has no row.
 pub(crate) fn name(number: u8) -> &'static str {
     names().nth(usize::from(number)).expect("every call has a row")
 }

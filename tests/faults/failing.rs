@@ -1,4 +1,4 @@
-//! System calls of which one fails, or some are never to be had.
+//! System calls of which one fails, or some always fail.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
@@ -14,13 +14,13 @@ use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started, 
 
 use crate::script::{About, Made, Script};
 
-/// Which call fails, and with what.
+/// The call that fails, and its errno.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     pub(crate) side: Side,
     /// Calls of this name only are counted, or all.
     pub(crate) name: Option<&'static str>,
-    /// Which of them, counted from 0.
+    /// The index of the call among those of its name, from 0.
     pub(crate) index: usize,
     pub(crate) errno: Errno,
 }
@@ -31,18 +31,18 @@ impl Fault {
         Self { side: Side::Parent, name: None, index: usize::MAX, errno: Errno::from_raw(0) };
 }
 
-/// Who makes a call.
+/// The process that makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Parent,
     Child,
 }
 
-/// A call that is never to be had: its name, what it answers, and how often it was made.
+/// A call that always fails: its name, its errno, and how often it was made.
 #[derive(Debug)]
 struct Denied(&'static str, Errno, AtomicUsize);
 
-/// How an emulator copies the memory that a child is to share: which of the other flags it honours.
+/// An emulator that copies the memory that a child should share: the other flags that it honours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Copies {
     /// `CLONE_VFORK`: the parent waits all the same, as FEX does.
@@ -76,31 +76,32 @@ impl Copies {
     }
 }
 
-/// What is done before a call, whose, and which.
+/// An action before a call: the side, the call, the action.
 type Act = (Side, &'static str, fn());
 
-/// System calls that are done, but for one.
+/// Makes all system calls except one.
 ///
-/// A forked child has a copy of it, which knows that it is in the child. A child that shares memory says so here.
+/// A forked child has a copy of this value, which knows that it is in the child. A child that shares memory sets a flag
+/// here.
 #[derive(Debug)]
 pub(crate) struct Failing<S> {
     inner: S,
     fault: Fault,
-    /// The hard limit of descriptors that is told instead of the true one.
+    /// The hard limit of descriptors that replaces the real one.
     limit: Option<u64>,
     denied: Vec<Denied>,
-    /// What is done before calls.
+    /// Actions before calls.
     acts: Vec<Act>,
-    /// What a start is answered by that is not made.
+    /// The errno of a start that is not made.
     refuse: fn(Start) -> Option<Errno>,
-    /// Every start that was asked for.
+    /// Every requested start.
     starts: Mutex<Vec<Start>>,
-    /// How a child that is to share memory is started with a copy instead.
+    /// Set if a child that should share memory gets a copy instead.
     copies: Option<Copies>,
     sanitized: bool,
-    /// The system that is told instead of the true one, and whether a filter looks at its calls.
+    /// The release that replaces the real one, and whether a filter applies.
     release: Option<(Release, bool)>,
-    /// Whether exec makes the termination signal of a child `SIGCHLD`.
+    /// True if exec sets the termination signal of a child to `SIGCHLD`.
     announces_exec: bool,
     /// Bytes of a stack above its guard, and how many of them a child used at most, if that is looked at.
     stack: AtomicUsize,
@@ -108,14 +109,14 @@ pub(crate) struct Failing<S> {
     in_child: AtomicBool,
     counted: AtomicUsize,
     failed: OnceLock<&'static str>,
-    /// Notes all calls, and says what happens at some.
+    /// Records all calls, and decides what happens at some.
     script: Option<&'static Script>,
-    /// Where stacks are mapped, and how long they are. What was not unmapped of one stays.
+    /// Address and length of each mapped stack. An unmapped part is removed.
     mapped: Mutex<Vec<(usize, usize)>>,
 }
 
 impl<S> Failing<S> {
-    /// What is not forked is a child.
+    /// A value that was not forked is in the parent. Here it plays a child.
     pub(crate) fn child(inner: S, fault: Fault) -> Self {
         Self { in_child: AtomicBool::new(true), ..Self::parent(inner, fault) }
     }
@@ -148,7 +149,7 @@ impl<S> Failing<S> {
         Self::parent(inner, Fault::NONE)
     }
 
-    /// All calls are noted in a script, which says what happens at some.
+    /// Records all calls in a script, which decides what happens at some.
     pub(crate) fn following(inner: S, script: &'static Script) -> Self {
         Self { script: Some(script), ..Self::nothing(inner) }
     }
@@ -180,8 +181,8 @@ impl<S> Failing<S> {
         Self { release: Some((Release::Android(level), is_filtered)), ..self }
     }
 
-    /// The termination signal of a child stays what it is, as on kernels that are none: who asks for one that was not changed
-    /// by exec finds any, and nothing to take.
+    /// The termination signal of a child does not change at exec, as on kernels that do not report it: a wait for a
+    /// child whose signal exec has not changed finds every child, and reaps none.
     pub(crate) fn announcing_no_exec(self) -> Self {
         Self { announces_exec: false, ..self }
     }
@@ -202,18 +203,18 @@ impl<S> Failing<S> {
         Self { most_used: Some(AtomicUsize::new(0)), ..self }
     }
 
-    /// How many bytes of its stack a child used at most, and how many there are.
+    /// Returns how many bytes of its stack a child used at most, and the size of the stack.
     pub(crate) fn stack_used(&self) -> Option<(usize, usize)> {
         let used = self.most_used.as_ref()?.load(Ordering::Relaxed);
         Some((used, self.stack.load(Ordering::Relaxed)))
     }
 
-    /// How often calls that are denied were made.
+    /// Returns how often denied calls were made.
     pub(crate) fn denials(&self) -> usize {
         self.denied.iter().map(|Denied(_, _, count)| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The starts that were asked for since the last time that this was.
+    /// Returns the starts that were requested since the last call.
     pub(crate) fn take_starts(&self) -> Vec<Start> {
         std::mem::take(&mut self.starts.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -236,7 +237,7 @@ impl<S> Failing<S> {
         std::mem::take(&mut self.mapped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is to be done before this call.
+    /// Runs the actions before this call.
     fn act(&self, side: Side, name: &str) {
         let acts = self.acts.iter().filter(|(who, before, _)| (*who, *before) == (side, name));
         acts.for_each(|(.., act)| act());
@@ -359,7 +360,7 @@ unsafe impl<S: Sys> Sys for Failing<S> {
         self.inner.pause(milliseconds);
     }
 
-    /// A child that is timed asks once at the beginning of each stage.
+    /// A timed child reads the clock once at the beginning of each stage.
     fn now(&self) -> u64 {
         if let Some(script) = self.script.filter(|_| self.in_child.load(Ordering::Relaxed)) {
             script.begin_stage();
@@ -419,7 +420,7 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
         self.inner.has_ended(child)
     }
 
-    /// Interrupted it has done nothing; `ECHILD` means that somebody else was faster (wait(2), ERRORS).
+    /// If interrupted, it has done nothing. `ECHILD` means that other code reaped the child (wait(2), ERRORS).
     fn wait(&self, pid: Pid) -> Result<i32, Errno> {
         match self.fault("wait".into()) {
             Err(Errno::INTR) => Err(Errno::INTR),
@@ -557,11 +558,11 @@ impl Paint {
         unsafe { bottom.write_bytes(Self::COLOUR, self.length) };
     }
 
-    /// How many bytes lie above the lowest one that has another colour.
+    /// Returns how many bytes lie above the lowest changed one.
     ///
     /// # Safety
     ///
-    /// It was painted, and nobody uses it.
+    /// The stack was painted, and no code uses it.
     unsafe fn touched(&self) -> usize {
         // SAFETY: the caller's promise.
         let bottom = unsafe { self.top.byte_sub(self.length) };

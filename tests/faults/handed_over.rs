@@ -1,4 +1,4 @@
-//! Children that are handed over: whoever waits for children finds them, and nothing was waited for by the launcher.
+//! Children that stay unreaped: the launcher has not waited for them, and any other wait finds them.
 
 use rstest::rstest;
 
@@ -43,7 +43,7 @@ fn unreaped_child_is_found_by_a_plain_wait(
     });
 }
 
-/// A child that cannot make the table its own is nobody's but the launcher's.
+/// A child that cannot unshare its table is reaped by the launcher.
 #[test]
 fn refused_method_leaves_no_child() {
     isolated(|| {

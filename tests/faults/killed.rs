@@ -1,5 +1,5 @@
-//! A child that shares memory and is ended from outside before its program runs: told with the stage and the status, and
-//! never taken for a success.
+//! A child that shares memory is killed from outside before its program runs. The error has the stage and the status;
+//! the spawn never counts as a success.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::thread;
@@ -16,7 +16,7 @@ use forkexec_tests::isolate::isolated;
 
 use crate::failing::Failing;
 use crate::held::Acting;
-use crate::launcher::plan;
+use crate::launcher::{busy, plan};
 use crate::shared::{Ran, launch, over};
 
 /// The child that hangs, in memory that it shares.
@@ -24,7 +24,7 @@ static HANGING: AtomicI32 = AtomicI32::new(0);
 
 /// Tells who hangs, and does so until it is ended.
 pub(crate) fn hang() {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     HANGING.store(unsafe { libc::getpid() }, Ordering::Release);
     loop {
         // SAFETY: waits, and changes nothing.
@@ -43,27 +43,14 @@ fn hanging() -> i32 {
 }
 
 fn end(child: i32, signal: i32) {
-    // SAFETY: the child is ours, and nobody has waited for it.
+    // SAFETY: it is a child of this process that was not reaped.
     assert_eq!(unsafe { libc::kill(child, signal) }, 0);
 }
 
 /// A plan with a call in most stages. The kept number, which is not the lowest, leaves a gap that is to be closed.
-fn busy() -> Plan<'static> {
-    Plan {
-        keep: KeepList::new(&[5]).expect("it is sorted"),
-        root: Some(c"/"),
-        directory: Some(WorkingDirectory::Path(c"/")),
-        reset: SignalSet::EMPTY.with(libc::SIGPIPE),
-        session: true,
-        limits: &[Limit { resource: Resource::CORE, soft: 0, hard: 0 }],
-        nice: Some(1),
-        groups: Some(&[1]),
-        gid: Some(0),
-        uid: Some(0),
-        no_new_privs: true,
-        die_with_parent: Some(libc::SIGTERM),
-        ..plan()
-    }
+fn many_stages() -> Plan<'static> {
+    let (keep, reset) = (KeepList::new(&[5]).expect("it is sorted"), SignalSet::EMPTY.with(libc::SIGPIPE));
+    Plan { keep, reset, ignore: SignalSet::EMPTY, umask: None, mask: plan().mask, ..busy(c"true") }
 }
 
 /// The child has the handlers of its parent until it sets them back.
@@ -71,7 +58,7 @@ fn by_clone(start: Start) -> Option<Errno> {
     (start.call == Call::Clone3).then_some(Errno::NOSYS)
 }
 
-/// The child is born without handlers.
+/// The child starts without handlers.
 fn by_clone3(_: Start) -> Option<Errno> {
     None
 }
@@ -105,8 +92,8 @@ fn hanging_child_that_is_killed_is_reported_with_its_stage(
         let killer = thread::spawn(|| (0..3).for_each(|_| end(hanging(), libc::SIGKILL)));
         for _ in 0..3 {
             // With a new root the first chdir(2) leads there.
-            let root = busy().root.filter(|_| stage != Stage::Chdir);
-            let started = launch(backend, &launcher, &Plan { root, ..busy() });
+            let root = many_stages().root.filter(|_| stage != Stage::Chdir);
+            let started = launch(backend, &launcher, &Plan { root, ..many_stages() });
             assert_eq!(started, Err(LaunchError::Died { stage, status: Some(libc::SIGKILL) }));
         }
         killer.join().expect("it does not panic");

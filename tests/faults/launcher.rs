@@ -1,6 +1,6 @@
 //! The launcher over the real kernel: calls of the parent and of the child failing, one after the other.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -25,12 +25,12 @@ use crate::failing::{Failing, Fault, Side};
 use crate::killed::hang;
 use crate::sim::rich::as_hook;
 
-/// The probe with one argument, and a plan of it that asks for nothing else.
+/// A plan that runs the probe with one argument and sets nothing else.
 pub(crate) fn plan() -> Plan<'static> {
     plan_of(c"true")
 }
 
-pub(crate) fn plan_of(verb: &'static std::ffi::CStr) -> Plan<'static> {
+pub(crate) fn plan_of(verb: &'static CStr) -> Plan<'static> {
     static PROBE: LazyLock<CString> =
         LazyLock::new(|| CString::new(probe::path().as_os_str().as_bytes()).expect("a path has no NUL"));
     let argv = [Some(ThinCStr::from(PROBE.as_c_str())), Some(verb.into()), None];
@@ -49,7 +49,7 @@ pub(crate) fn launch(plan: &Plan<'_>, fault: Fault) -> Result<Launched, LaunchEr
     launch_pretending(None, plan, fault)
 }
 
-/// Launches where the hard limit of descriptors is told to be another.
+/// Launches with a false hard limit of descriptors.
 pub(crate) fn launch_pretending(
     limit: Option<u64>,
     plan: &Plan<'_>,
@@ -160,7 +160,7 @@ fn next_pipe() -> RawFd {
     writer.as_raw_fd()
 }
 
-/// It leads to the parent, and to nobody else.
+/// It leads to the parent alone.
 ///
 /// Faults: D5
 #[rstest]
@@ -187,7 +187,7 @@ fn closure_that_changes_the_report_pipe_ends_the_child(#[case] change: fn(RawFd)
     });
 }
 
-/// A child that was robbed of the pipe says how it went all the same.
+/// A child without the pipe still reports its result.
 #[test]
 fn parent_waits_for_a_closure_that_closes_the_report_pipe() {
     isolated(|| {
@@ -233,8 +233,8 @@ fn mapping_for_a_report_is_released() {
     });
 }
 
-/// setpgid(2) says `EACCES` of a child that has a program, and a filter may say it of any. While the exec takes its time the
-/// parent asks, and the exec fails after that.
+/// setpgid(2) fails with `EACCES` for a child that runs a program, but a filter may return that for any process. The
+/// parent asks while the exec is slow, and the exec then fails.
 ///
 /// Faults: E9
 #[test]
@@ -254,7 +254,7 @@ fn answer_of_a_filter_is_not_taken_for_a_running_program() {
     });
 }
 
-/// What a failing call of the parent's comes to.
+/// Returns true if the launch ends as it must after the parent's call failed.
 fn is_expected(name: &str, errno: Errno, launched: &Result<Launched, LaunchError>) -> bool {
     match name {
         "map_shared" | "pipe" | "dup_min" | "file_id" | "block_signals" => {
@@ -304,11 +304,9 @@ fn any_failing_call_of_the_parent_leaks_nothing(
     });
 }
 
-/// A plan that needs a call in as many stages as root may pass through without a terminal.
-fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
-    moves[0] = Move::copy(report_to.as_raw_fd(), 1);
+/// A plan of the probe with a call in as many stages as root can pass through without a terminal and without a closure.
+pub(crate) fn busy(verb: &'static CStr) -> Plan<'static> {
     Plan {
-        moves,
         root: Some(c"/"),
         directory: Some(WorkingDirectory::Path(c"/")),
         umask: Some(0o022),
@@ -323,8 +321,7 @@ fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
         no_new_privs: true,
         die_with_parent: Some(libc::SIGTERM),
         mask: Mask::Set(SignalSet::EMPTY),
-        hook: Some(as_hook(&|| Ok(()))),
-        ..plan_of(c"report")
+        ..plan_of(verb)
     }
 }
 
@@ -332,9 +329,10 @@ fn busy(report_to: &OwnedFd, moves: &'static mut [Move; 3]) -> Plan<'static> {
 fn descriptors_seen(fault: Fault) -> Result<Vec<i32>, LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
-    let moves = Box::leak(Box::new([Move::ClearCloexec(0), Move::ClearCloexec(0), Move::ClearCloexec(2)]));
+    let moves = [Move::copy(writer.as_raw_fd(), 1), Move::ClearCloexec(0), Move::ClearCloexec(2)];
+    let plan = Plan { moves: &moves, hook: Some(as_hook(&|| Ok(()))), ..busy(c"report") };
     let backend = backend(fault);
-    let launched = ForkLauncher::new(&backend).launch(&busy(&writer, moves));
+    let launched = ForkLauncher::new(&backend).launch(&plan);
     drop(writer);
     let mut text = String::new();
     reader.read_to_string(&mut text).expect("a report is ASCII");
@@ -407,7 +405,7 @@ unsafe impl Backend for LookingUp {
 
     fn execve(
         &self,
-        path: &std::ffi::CStr,
+        path: &CStr,
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<<Kernel as Sys>::Executed, Errno> {

@@ -1,24 +1,24 @@
-//! Any call failing: what is told, and that nothing is left behind.
+//! Any call can fail: the error is right, and nothing is left behind.
 //!
 //! - `android`: releases of Android, whose filter traps some calls
-//! - `errnos`: what each call may answer
-//! - `failing`: a wrapper around system calls that lets one of them fail
+//! - `errnos`: the errnos of each call
+//! - `failing`: a wrapper around system calls that makes one of them fail
 //! - `in_place`: exec in the calling process, with each of its calls failing
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
-//! - `launcher`: calls of the parent and of the child failing over the real kernel, one after the other
-//! - `killed`: a child that shares memory ended from outside before its program runs
-//! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public face
-//! - `script`: what happens at which call, and what was called, in memory that all children share
-//! - `shared`: the same for the launcher whose children share memory, and what is never to be had
+//! - `launcher`: failing calls of the parent and of the child over the real kernel, one at a time
+//! - `killed`: a child that shares memory, killed from outside before its program runs
+//! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public API
+//! - `script`: incidents at chosen calls, and a record of the calls, in memory that all children share
+//! - `shared`: as `launcher`, for the launcher whose children share memory, and with calls that always fail
 //! - `stack`: the stack of a child that shares memory, overflown and measured
 //! - `stages`: each stage of a child failing over the real kernel
 //! - `sweep`: each call of many plans failing with each errno of its page, pairs of them, and children that are killed,
 //!   stopped and interrupted at each
-//! - `trapped`: calls of a child that a seccomp filter traps, through the public face
-//! - `traceable`: the attribute of the parent's memory that a child under another id takes away
-//! - `denied`: calls denied by seccomp, through the public face
+//! - `trapped`: calls of a child that a seccomp filter traps, through the public API
+//! - `traceable`: the attribute of the parent's memory that a child with another id clears
+//! - `denied`: calls denied by seccomp, through the public API
 //!
-//! The simulated kernel is that of the `kernels` suite, and what holds signals that of `conformance`.
+//! The simulated kernel is that of the `kernels` suite, and the signal helpers are those of `conformance`.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 

@@ -1,5 +1,5 @@
-//! Every call that the memory-sharing launcher would like to make refused, each alone and all together, through the public
-//! face: the same children, nothing leaked, and the method is told.
+//! Every optional call of the memory-sharing launcher refused, one at a time and all together, through the public API.
+//! The child is the same, nothing leaks, and the method is reported.
 
 use std::env;
 use std::io;
@@ -11,12 +11,12 @@ use rstest::rstest;
 
 use forkexec::{Command, SpawnMethod, Stdio};
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::trace::{self, Call};
 use forkexec_tests::world;
 
-/// What is refused.
+/// The call, or the flag, that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     Clone3,
@@ -63,7 +63,7 @@ fn refuse(refused: &[Refused], errno: i32) {
     deny.install().expect("a filter is taken");
 }
 
-/// What a child is told to be.
+/// The parent's facts about a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Told {
     method: SpawnMethod,
@@ -76,8 +76,8 @@ const KEPT: [i32; 2] = [20, 60];
 
 /// Starts a child that keeps two of what is open and writes into a pipe, and looks at what it has.
 fn start(fds: &[OwnedFd]) -> Told {
-    let mut command = Command::new(probe::path());
-    command.arg("report").stdout(Stdio::piped());
+    let mut command = probe::command(&["report"]);
+    command.stdout(Stdio::piped());
     for fd in fds.iter().filter(|fd| KEPT.contains(&fd.as_raw_fd())) {
         command.keep_fd(fd);
     }
@@ -85,19 +85,14 @@ fn start(fds: &[OwnedFd]) -> Told {
     let told =
         Told { method: child.method(), closer: child.close_method().name(), pidfd: child.pidfd().is_some() };
     let output = child.wait_with_output().expect("the probe ends");
-    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    let seen = Seen::of(&output.stdout);
     assert_eq!(seen.fds, [0, 1, 2, KEPT[0], KEPT[1]]);
     assert_eq!(seen.blocked, [0; 0]);
     told
 }
 
-fn open() -> Vec<OwnedFd> {
-    let null = std::fs::File::open("/dev/null").expect("it is there");
-    OPEN.map(|number| world::place(&null, number)).into()
-}
-
-/// Whether everything is to be had here as long as nothing is refused; says aloud if not. The floor has one method, whatever
-/// is refused.
+/// Returns true if every call works here while nothing is refused. Skips the test if not. The portable floor has one
+/// method, whatever is refused.
 fn all_is_there() -> bool {
     if cfg!(forkexec_backend = "posix") {
         return false;
@@ -117,7 +112,7 @@ fn all_is_there() -> bool {
 const BULK: &str = "close_range";
 const LIST: &str = "/proc/self/fd";
 
-/// What is refused; the method of the first child and of the next ones; what closes; whether there is a pidfd.
+/// The refusals; the method of the first child, and that of later ones; what closes; whether there is a pidfd.
 #[rstest]
 #[case::nothing(&[], SpawnMethod::Shared, SpawnMethod::Shared, BULK, true)]
 // Faults: F8
@@ -151,7 +146,7 @@ fn child_is_the_same_and_spawn_method_is_reported_on_refusal(
     #[values(libc::ENOSYS, libc::EPERM, libc::EACCES, libc::EINVAL)] errno: i32,
 ) {
     isolated(|| {
-        let (fds, knows) = (open(), all_is_there());
+        let (fds, knows) = (world::open_at(&OPEN), all_is_there());
         refuse(refused, errno);
         let told = [start(&fds), start(&fds)];
         if knows {
@@ -161,7 +156,7 @@ fn child_is_the_same_and_spawn_method_is_reported_on_refusal(
     });
 }
 
-/// What worked so far is no reason to insist on it: a program may put itself under a filter after its first child.
+/// A call can be refused later: a program may install a filter after its first child.
 ///
 /// Faults: F8
 #[rstest]
@@ -181,7 +176,7 @@ fn later_refusal_is_noticed(
     #[values(libc::ENOSYS, libc::EPERM)] errno: i32,
 ) {
     isolated(|| {
-        let (fds, knows) = (open(), all_is_there());
+        let (fds, knows) = (world::open_at(&OPEN), all_is_there());
         let before = start(&fds);
         refuse(refused, errno);
         start(&fds);
@@ -216,8 +211,7 @@ fn spawn_result_is_right_without_calls_that_old_kernels_lack() {
         let deny = Deny::new().errno_with(libc::SYS_waitid, 3, libc::__WCLONE, libc::EINVAL);
         deny.install().expect("a filter is taken");
         let start = |round: usize| {
-            let mut command = Command::new(probe::path());
-            command.arg("true");
+            let mut command = probe::command(&["true"]);
             if round.is_multiple_of(2) {
                 command.setsid();
             }
@@ -231,7 +225,7 @@ fn spawn_result_is_right_without_calls_that_old_kernels_lack() {
     });
 }
 
-/// Which of the refusals the traced test is under: a number for each, separated by commas.
+/// The refusals for the traced test: a number for each, separated by commas.
 const UNDER: &str = "FORKEXEC_FAULTS_REFUSED";
 
 #[test]
@@ -242,12 +236,12 @@ fn starts_three_children() {
     let refused: Vec<Refused> = numbers.map(|number| ALL[number]).collect();
     refuse(&refused, libc::EPERM);
     for _ in 0..3 {
-        assert!(Command::new(probe::path()).arg("true").status().expect("it starts").success());
+        assert!(probe::command(&["true"]).status().expect("it starts").success());
     }
 }
 
-/// The calls that start a child and give it a table: how many are refused for the first two children. None is refused for the
-/// third. Before the second child clone(2) does not share the table.
+/// The calls that start a child and unshare its table: how many are refused for the first two children. None is refused
+/// for the third. Before the second child, clone(2) does not share the table.
 #[rstest]
 #[case::nothing(&[], 0)]
 // Faults: F8
@@ -263,10 +257,7 @@ fn starts_three_children() {
 #[case::all_but_memory(&[Clone3, CloseRange, Unsharing, Unshare, Pidfd, Table, Group], 3)]
 #[case::all(&ALL, 4)]
 fn refusals_cost_nothing_after_the_first_child(#[case] refused: &'static [Refused], #[case] refusals: usize) {
-    isolated(|| {
-        if !all_is_there() {
-            return;
-        }
+    isolated_if(all_is_there, || {
         let numbers = ALL.iter().enumerate().filter(|(_, one)| refused.contains(one));
         let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
         let me = env::current_exe().expect("a process knows its program");

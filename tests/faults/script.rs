@@ -1,6 +1,7 @@
-//! What happens at which call of a start, and what was called.
+//! Incidents at the calls of a spawn, and a record of the calls.
 //!
-//! Both are in memory that every child shares, forked or not, so that the parent reads what a child did, however it ended.
+//! Both are in memory that every child shares, forked or not, so that the parent reads what a child did, however it
+//! ended.
 
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ impl From<&'static str> for Made {
     }
 }
 
-/// An argument of a call: what it is about, if that is a number.
+/// The subject of a call, if its argument is a number.
 pub(crate) trait About {
     fn number(&self) -> i32 {
         0
@@ -64,17 +65,17 @@ pub(crate) struct Call {
     /// Of a child.
     pub(crate) stage: Option<Stage>,
     pub(crate) numbers: [i32; 2],
-    /// What it was let fail with.
+    /// The errno of a call that failed on purpose.
     pub(crate) failed: Option<Errno>,
 }
 
-/// What happens at one call.
+/// An incident at one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incident {
     pub(crate) side: Side,
     /// Calls of this name only are counted, or all of the side.
     pub(crate) name: Option<&'static str>,
-    /// Which of them, counted from 0.
+    /// The index of the call among those of its name, from 0.
     pub(crate) index: usize,
     pub(crate) what: What,
 }
@@ -83,13 +84,13 @@ pub(crate) struct Incident {
 pub(crate) enum What {
     /// The call answers this.
     Fails(Errno),
-    /// It answers one of what its page has, by this draw; what has none is done.
+    /// Fails with one of the errnos of its page, chosen by this draw. A call without errnos is made.
     FailsSomehow(usize),
     /// This is done before it. A child may do nothing but what is async-signal-safe.
     Does(fn()),
 }
 
-/// What happens, and what was called. One at a time: it is used by one start after the other.
+/// The incidents, and the recorded calls. One spawn uses it at a time.
 #[derive(Debug)]
 pub(crate) struct Script {
     page: &'static Page,
@@ -104,7 +105,7 @@ const NAMES: usize = 64;
 #[derive(Debug)]
 struct Page {
     sides: [Calls; 2],
-    /// How many stages the child has begun.
+    /// The number of stages that the child has begun.
     stages: AtomicU8,
 }
 
@@ -129,7 +130,7 @@ impl Script {
     pub(crate) fn new() -> &'static Self {
         let (protection, flags) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-        // SAFETY: new memory is asked for, and nothing refers to it.
+        // SAFETY: the memory is new, and nothing refers to it.
         let memory = unsafe { libc::mmap(ptr::null_mut(), size_of::<Page>(), protection, flags, -1, 0) };
         assert_ne!(memory, libc::MAP_FAILED);
         // SAFETY: it is zeroed, aligned to a page, large enough, and stays mapped; all of a `Page` is atomic, for which zeroes
@@ -155,8 +156,8 @@ impl Script {
         self.page.stages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes a call, and says whether it fails. No thread but the one that starts children holds the lock, and only in between:
-    /// a child finds it free.
+    /// Records a call, and returns its errno if it fails. Only the thread that spawns holds the lock, and only between
+    /// spawns: a child finds it free.
     pub(crate) fn follow(&self, side: Side, made: Made) -> Result<(), Errno> {
         let [index, nth] = self.note(side, made);
         self.happen(side, made, [index, nth]).map_or(Ok(()), Err)

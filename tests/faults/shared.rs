@@ -1,5 +1,5 @@
-//! The launcher whose children share memory, over the real kernel: calls of the parent and of the child failing, one after
-//! the other, and what is never to be had.
+//! The launcher whose children share memory, over the real kernel: failing calls of the parent and of the child, one at
+//! a time, and calls that always fail.
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,9 +11,8 @@ use nix::errno::Errno as ThreadErrno;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launched, Launcher, Limit,
-    Mask, Move, ParentSys, Plan, Report, Resource, SignalSet, Source, SpawnMethod, Stage, Sys,
-    WorkingDirectory,
+    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launched, Launcher, Move,
+    ParentSys, Plan, Report, SignalSet, SpawnMethod, Stage, Sys, WorkingDirectory,
 };
 use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, Start};
 use forkexec_tests::guard::Snapshot;
@@ -23,14 +22,14 @@ use forkexec_tests::{deny::Deny, world};
 
 use crate::failing::{Copies, Failing, Fault, Side};
 use crate::handed_over::{LOST, lost};
-use crate::launcher::{plan, plan_of};
+use crate::launcher::{busy, plan};
 use crate::sim::rich::as_hook;
 
 // Android's C library has no cancellation.
 #[cfg(not(target_os = "android"))]
 mod cancelled;
 
-/// What clone(2), clone3(2), mmap(2) and the others may answer, the refusals of old kernels and filters first.
+/// Errnos of clone(2), clone3(2), mmap(2) and others. The refusals of old kernels and filters come first.
 const ERRNOS: [Errno; 13] = [
     Errno::NOSYS,
     Errno::PERM,
@@ -58,7 +57,7 @@ pub(crate) fn over(
     (backend, LinuxLauncher::new(backend))
 }
 
-/// What is told of a child that ran.
+/// The parent's facts about a child that ran.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) method: SpawnMethod,
@@ -86,7 +85,7 @@ pub(crate) fn launch(
     Ok(Ran { method, by: closed.by, pidfd: pidfd.is_some() })
 }
 
-/// What there is of ways to start a child.
+/// The available methods to start a child.
 #[derive(Clone, Copy, Debug)]
 enum World {
     /// Linux 5.5 and later.
@@ -117,7 +116,7 @@ impl World {
     }
 }
 
-/// Whether a start in which one call of the parent's fails ends as it should.
+/// Returns true if a spawn ends as it must after one call of the parent failed.
 fn is_expected(world: World, name: &str, errno: Errno, started: &Result<Ran, LaunchError>) -> bool {
     let is_about_the_pidfd = world.ran().pidfd && matches!(errno, Errno::MFILE | Errno::NFILE);
     match name {
@@ -158,7 +157,7 @@ fn call_of_the_parent_that_fails_once_leaks_and_loses_nothing(
                 }
                 assert!(is_expected(world, name, errno, &started), "{failed:?} {errno}: {started:?}");
                 assert_eq!(before.differences(&Snapshot::take()), [""; 0], "{failed:?} {errno}");
-                // What happened once is no reason to do without for ever.
+                // One failure is no reason to avoid the call for good.
                 let again = launch(backend, &launcher, &plan).expect("nothing fails any more");
                 if name != "start" || !errno.is_refusal() {
                     let expected = if is_known { world.ran() } else { world.first() };
@@ -179,35 +178,7 @@ fn call_of_the_parent_that_fails_once_leaks_and_loses_nothing(
     });
 }
 
-/// A plan that needs a call in as many stages as root may pass through without a terminal and without a closure.
-fn busy(report_to: &OwnedFd, close: CloseStrategy) -> Plan<'static> {
-    let moves = [
-        Move::Copy { from: Source::Fd(report_to.as_raw_fd()), to: 1 },
-        Move::ClearCloexec(0),
-        Move::ClearCloexec(2),
-    ];
-    Plan {
-        moves: Box::leak(Box::new(moves)),
-        root: Some(c"/"),
-        directory: Some(WorkingDirectory::Path(c"/")),
-        umask: Some(0o022),
-        reset: SignalSet::ALL,
-        ignore: SignalSet::EMPTY.with(libc::SIGUSR1),
-        session: true,
-        limits: &[Limit { resource: Resource::CORE, soft: 0, hard: 0 }],
-        nice: Some(1),
-        groups: Some(&[1]),
-        gid: Some(0),
-        uid: Some(0),
-        no_new_privs: true,
-        die_with_parent: Some(libc::SIGTERM),
-        mask: Mask::Set(SignalSet::EMPTY),
-        close: Some(close),
-        ..plan_of(c"report")
-    }
-}
-
-/// Launches a probe that reports: how it was started, and what it saw, if it ran.
+/// Launches a probe that reports. Returns the method and the report, if the probe ran.
 pub(crate) fn reported(
     backend: &Linux<Calls>,
     launcher: &dyn Launcher,
@@ -215,7 +186,9 @@ pub(crate) fn reported(
 ) -> Result<(Ran, Seen), LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
-    let started = launch_reporting(backend, launcher, &busy(&writer, close), writer, &mut reader);
+    let moves = [Move::copy(writer.as_raw_fd(), 1), Move::ClearCloexec(0), Move::ClearCloexec(2)];
+    let plan = Plan { moves: &moves, close: Some(close), ..busy(c"report") };
+    let started = launch_reporting(backend, launcher, &plan, writer, &mut reader);
     started.map(|(ran, text)| (ran, Seen::parse(&text)))
 }
 
@@ -281,7 +254,7 @@ const fn ran(method: SpawnMethod, by: Closer, pidfd: bool) -> Ran {
 
 const LISTED: Closer = Closer::Enumerator(0);
 
-/// Which starts are refused, and how.
+/// The starts that are refused, and the errno.
 type Refusal = (fn(Start) -> bool, Errno);
 
 fn all(_: Start) -> bool {
@@ -308,7 +281,7 @@ fn clone_alone(start: Start) -> bool {
     start.call == Call::Clone
 }
 
-/// The starts and calls that are never to be had; how the first child was started, and the third and later ones; how many
+/// Starts and calls that always fail; the method of the first child, and that of the third and later ones; how many
 /// refusals the first two met. The second child is the first for which clone(2) shares the table.
 #[rstest]
 #[case::nothing(none, &[], ran(SpawnMethod::Shared, Closer::Bulk, true), ran(SpawnMethod::Shared, Closer::Bulk, true), 0)]
@@ -365,7 +338,7 @@ fn refused_clone_falls_back_and_is_not_retried(
         reported(backend, &launcher, CloseStrategy::Bulk).expect("what is refused has a next way");
         let refused_starts =
             || backend.sys().take_starts().into_iter().filter(|start| refused(*start)).count();
-        // A start asks `reap_unexecuted` about each child, whatever it answered before.
+        // A spawn makes `reap_unexecuted` for each child, whatever it returned before.
         let asked_each_time = usize::from(denied.contains(&"reap_unexecuted"));
         let denials = backend.sys().denials();
         assert_eq!(refused_starts() + denials, refusals + asked_each_time);
@@ -546,7 +519,7 @@ fn under_a_sanitizer_children_are_forked() {
     });
 }
 
-/// A child that told of its exec's failure has none, and whoever cannot be asked about it has no say.
+/// A child that reported a failed exec has not executed. No further check is made.
 #[test]
 fn report_of_a_child_needs_no_other_proof() {
     isolated(|| {
@@ -557,7 +530,7 @@ fn report_of_a_child_needs_no_other_proof() {
     });
 }
 
-/// Where the termination signal does not tell, `/proc` does.
+/// If the termination signal does not show it, `/proc` does.
 #[rstest]
 #[case::runs(plan(), Ok(World::Whole.ran()))]
 #[case::fails(lost(), Err(LaunchError::Child(LOST)))]
@@ -584,7 +557,7 @@ fn closure_needs_fork_and_is_an_error_without_it() {
     });
 }
 
-/// That no number is free says nothing of the next child.
+/// A lack of free numbers does not affect the next child.
 #[rstest]
 fn child_without_free_number_has_no_pidfd_and_the_next_has_one(
     #[values(World::Whole, World::WithoutClone3)] world: World,
@@ -624,7 +597,7 @@ fn transient_failure_is_not_remembered(
     });
 }
 
-/// How many pieces of memory this process has.
+/// Returns the number of memory mappings of this process.
 fn mappings() -> usize {
     fs::read_to_string("/proc/self/maps").expect("a process can look at its memory").lines().count()
 }

@@ -1,8 +1,7 @@
-//! Every call of a child that asks for everything, failing with every errno, one at a time.
+//! Every call of a child with all settings, failing with every errno, one at a time.
 //!
-//! Either the child ends with the stage, the errno and the operand of that call, or the failure is of a kind that has an
-//! answer (the next link of the chain, the next candidate, another try), and the program finds exactly what it was
-//! handed and has exactly the ids that were asked for.
+//! Either the child ends with the stage, the errno and the operand of that call, or the failure has an alternative (the
+//! next strategy, the next candidate, another try). Then the program has exactly the planned descriptors and ids.
 
 use rstest::rstest;
 
@@ -81,7 +80,7 @@ fn shared_with_a_closure() -> Scenario {
     Scenario { birth: SHARED, ..session() }
 }
 
-/// What a child ends with if this call fails; `None` if it goes on.
+/// Returns the report of a child that ends because this call fails; `None` if it goes on.
 fn ending(call: &Call, errno: Errno) -> Option<Report> {
     let stage = call.stage.expect("every call belongs to a stage");
     let goes_on = match (stage, call.name) {
@@ -101,7 +100,7 @@ fn is_untouchable(signal: Option<i64>) -> bool {
         .is_some_and(|signal| signal > 31 || [libc::SIGKILL, libc::SIGSTOP].map(i64::from).contains(&signal))
 }
 
-/// What a call is about: a descriptor, a signal, or an index.
+/// The subject of a call: a descriptor, a signal, or an index.
 fn operand(stage: Stage, call: &Call) -> i32 {
     let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
     match (stage, &*call.to_string()) {

@@ -1,4 +1,4 @@
-//! The stack of a child that shares memory: what overflows it dies alone, and nothing comes near its end.
+//! The stack of a child that shares memory: an overflow kills the child alone, and no code comes near its end.
 
 use std::ffi::CStr;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use forkexec_core::{
     WorkingDirectory,
 };
 use forkexec_linux::{Call, Linux, LinuxLauncher, Start};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world;
 
 use crate::failing::Failing;
@@ -60,10 +60,7 @@ fn child_that_overflows_its_stack_dies_alone(
     #[case] refuse: fn(Start) -> Option<Errno>,
     #[values(("chdir", Stage::Chdir), ("execve", Stage::Exec))] (call, stage): (&'static str, Stage),
 ) {
-    isolated(|| {
-        if !dies_alone() {
-            return;
-        }
+    isolated_if(dies_alone, || {
         let (_, hard) = world::limit(libc::RLIMIT_CORE).expect("the limit is known");
         world::set_limit(libc::RLIMIT_CORE, 0, hard).expect("a limit can be lowered");
         let (backend, launcher) =

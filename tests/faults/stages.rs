@@ -1,7 +1,8 @@
-//! Each stage of a child failing over the real kernel: the parent is told which, on what and why, and nothing is left.
+//! Each stage of a child failing over the real kernel. The parent gets the stage, the operand and the errno, and
+//! nothing is left.
 //!
-//! The errno is one that none of the calls gives by itself. Three stages have no row: umask(2) cannot fail, a forked child
-//! has a table of its own (`simulated` has both), and no single failure can keep a child from closing.
+//! No call returns that errno by itself. Three stages have no row: umask(2) cannot fail, a forked child has its own
+//! table (`simulated` has both), and no single failure can keep a child from closing.
 
 use rstest::rstest;
 
@@ -19,7 +20,7 @@ const UNMISTAKABLE: Errno = Errno::from_raw(libc::EXDEV);
 
 type Ask = fn(&mut Plan<'static>);
 
-/// The failing call of each stage, what the plan asks for, and the operand that is told.
+/// The failing call of each stage, the setting of the plan, and the operand in the report.
 #[rstest]
 #[case::keep(Stage::KeepFds, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
 #[case::parent_ends(Stage::ParentEnds, "close", |it: &mut Plan<'_>| it.parent_ends = &[2], 2)]

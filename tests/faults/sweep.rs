@@ -1,16 +1,16 @@
-//! Each call of many plans failing with each errno of its manual page; pairs of failures; children that are killed, stopped and
-//! interrupted at each call.
+//! Each call of many plans failing with each errno of its manual page; pairs of failures; children that are killed,
+//! stopped and interrupted at each call.
 //!
-//! A start without failures says which calls there are. Then it is done again for each call and each errno, and after
-//! every one: the stage, the operand and the errno are that call's, or the start comes to what it does without, because
-//! there is another way; a program that runs has exactly what it was handed, and is otherwise what it was asked to be;
-//! the parent's descriptors, their flags, its mask and handlers are what they were; no child, no stack is left.
+//! A spawn without failures records its calls. It is then repeated for each call and each errno. After each run, the
+//! report has the stage, the operand and the errno of that call, or the spawn succeeds by an alternative. A program
+//! that runs has exactly the planned descriptors and settings. The parent's descriptors with their flags, its mask and
+//! its handlers are unchanged. No child and no stack is left.
 //!
-//! A *triple* is one call, one errno and one plan with its way to start and to close. How many there are is asserted, and
-//! printed: `FORKEXEC_ISOLATED=1 cargo test -p forkexec-tests --test faults sweep::NAME -- --exact --nocapture`.
+//! A *triple* is one call, one errno and one plan with its method and strategy. The tests assert and print their
+//! number: `FORKEXEC_ISOLATED=1 cargo test -p forkexec-tests --test faults sweep::NAME -- --exact --nocapture`.
 //!
-//! `FORKEXEC_PAIR_ROUNDS` in the environment is another number of pairs than 1,500 for each way to start, and
-//! `FORKEXEC_SEED` another choice.
+//! `FORKEXEC_PAIR_ROUNDS` in the environment sets the number of pairs per method (default 1,500), and `FORKEXEC_SEED`
+//! the seed.
 
 mod draw;
 mod ground;
@@ -41,8 +41,8 @@ const LIMIT: Duration = Duration::from_mins(10);
 /// No start takes as long, on however busy a machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// The triples that there are at least for each way to start: without the plan that is the superuser's alone, and a little
-/// less than on a machine with few handlers.
+/// The least number of triples for each method, without the plan that needs the superuser. A machine with few handlers has
+/// a few more.
 const AT_LEAST: [(World, usize); 4] =
     [(World::Clone3, 4_800), (World::Clone, 4_000), (World::Contained, 5_400), (World::Fork, 9_000)];
 
@@ -63,7 +63,7 @@ struct Clean<'g> {
 impl<'g> Clean<'g> {
     fn of(ground: &'g Ground, world: World, row: Row) -> Self {
         let before = Snapshot::take();
-        // What a library does once for a process is done.
+        // The library has done all that it does once per process.
         let Ended { launched, text } = ground.start(world, &row.plan, &[]);
         let seen = launched.is_ok().then(|| Seen::parse(&text));
         if let Some(seen) = &seen {
@@ -79,7 +79,7 @@ impl<'g> Clean<'g> {
         self.calls.iter().flatten()
     }
 
-    /// Starts with these incidents, and looks at all but what is told.
+    /// Spawns with these incidents, and checks all except the error.
     fn start(&self, incidents: &[Incident]) -> Ended {
         let began = Instant::now();
         let ended = self.ground.start(self.world, &self.row.plan, incidents);
@@ -102,13 +102,13 @@ impl<'g> Clean<'g> {
             .into_iter()
             .any(|call| asks(&call) && call.failed.is_some());
         if failed {
-            // Nobody can know then, and the memory stays closed.
+            // The parent cannot know then, and the memory stays closed.
             make_dumpable(self.dumpable);
         }
         assert_eq!(is_dumpable(), self.dumpable, "{}", context());
     }
 
-    /// Whatever failed: what ran had exactly what it was handed.
+    /// A program that ran had exactly the planned state, in spite of any failure.
     fn look_at_the_program(&self, ended: &Ended, context: &dyn Fn() -> String) {
         if ended.launched.is_err() && !self.may_have_run() {
             assert_eq!(ended.text, "", "{}", context());
@@ -123,27 +123,27 @@ impl<'g> Clean<'g> {
         assert_eq!(alike(&seen), alike(clean), "{}", context());
     }
 
-    /// Where the parent could not read what its child said, it ended it, wherever it was.
+    /// True if the parent could not read the report of the child, and killed it at an unknown point.
     fn may_have_run(&self) -> bool {
         let calls = self.ground.script.calls(Side::Parent);
         calls.iter().any(|call| call.failed.is_some_and(|errno| oracle::is_unreadable(call, errno)))
     }
 
-    /// What happens at a call that is made without failures, too. A forked child is asked after as often as it takes time, so
-    /// that a call of the parent's is counted among those of its name.
+    /// An incident at a call that is made without failures, too. The parent of a forked child asks again for as long as
+    /// the child runs, so its calls are counted by name.
     fn at(&self, call: &Call, what: What) -> Incident {
         let earlier = &self.calls[call.side as usize][..call.index];
         let nth = earlier.iter().filter(|it| it.name == call.name).count();
         Incident { side: call.side, name: Some(call.name), index: nth, what }
     }
 
-    /// One call fails. Whether it was made: the parent may have had no reason to ask so often.
+    /// Makes one call fail. Returns false if the call was not made: the parent may have had no reason to ask so often.
     fn fails(&self, call: &Call, errno: Errno) -> bool {
         let ended = self.start(&[self.at(call, What::Fails(errno))]);
         let told = ended.launched.err();
         let is_made = self.ground.script.calls(call.side).iter().any(|it| it.failed.is_some());
         if !is_made {
-            // What a slow child is asked for otherwise may tell that it executes before its pipe ends.
+            // The checks for a slow child can show that it executes before its pipe ends.
             let may_be_missing = call.side == Side::Parent && matches!(call.name, "readable" | "read");
             assert!(may_be_missing && told == self.told, "{} by {:?}: {call:?}", self.row.name, self.world);
             return false;
@@ -164,7 +164,7 @@ impl<'g> Clean<'g> {
     }
 }
 
-/// What two runs of a program have in common: not its number, nor that of the pipe that it reports to.
+/// The parts of a report that two runs have in common: all but the PID and the number of the report pipe.
 fn alike(seen: &Seen) -> Seen {
     let mut seen = seen.clone();
     let relative = |number: i32| if number == seen.pid { 0 } else { number };

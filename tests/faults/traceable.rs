@@ -11,7 +11,7 @@ use rstest::rstest;
 
 use forkexec_core::{Backend as _, Errno, LaunchError, ParentSys, Plan, SpawnMethod, Stage};
 use forkexec_linux::{Kernel, Linux, LinuxLauncher};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::world;
 
 use crate::failing::{Failing, Fault, Side};
@@ -21,18 +21,15 @@ use crate::shared::{launch, over};
 /// Long enough for a thread to come to its next call on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether this process may be traced and dumps core belongs to its memory, and a change of ids takes it away
-/// (PR_SET_DUMPABLE(2const)): that of a child which borrows the memory, too. The last of such children gives it back.
+/// An attribute of a process's memory allows tracing and core dumps. A change of ids clears it (PR_SET_DUMPABLE(2const)),
+/// even in a child that shares the memory. The last such child restores it.
 #[rstest]
 fn process_stays_traceable_after_children_with_other_ids(
     #[values(Some(1), Some(0), None)] gid: Option<u32>,
     #[values(true, false)] was: bool,
     #[values(1, 8)] threads: usize,
 ) {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         make_dumpable(was);
         let (backend, launcher) = over(Failing::nothing);
         thread::scope(|scope| {
@@ -53,10 +50,7 @@ fn process_stays_traceable_after_children_with_other_ids(
 #[case::after_the_change("set_mask", Stage::Mask)]
 #[case::at_the_change("set_gid", Stage::Gid)]
 fn memory_stays_traceable_after_a_failed_child(#[case] call: &'static str, #[case] stage: Stage) {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         let fault =
             Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
         let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
@@ -66,7 +60,7 @@ fn memory_stays_traceable_after_a_failed_child(#[case] call: &'static str, #[cas
     });
 }
 
-/// Says what is missing.
+/// Skips the test if something is missing.
 fn is_possible() -> bool {
     let is_possible = world::is_root() && is_dumpable();
     if !is_possible {
@@ -85,15 +79,15 @@ pub(crate) fn make_dumpable(dumpable: bool) {
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_int::from(dumpable), 0, 0, 0) }, 0);
 }
 
-/// How many threads are at the call at which they meet.
+/// The number of threads that have reached the call at which they meet.
 static AT_THE_CALL: AtomicUsize = AtomicUsize::new(0);
-/// How many times a thread found another one changing the attribute, and slept.
+/// The number of times that a thread slept because another one was changing the attribute.
 static SLEPT: AtomicUsize = AtomicUsize::new(0);
-/// Whether the second child was started.
+/// True after the second child was started.
 static IS_STARTED: AtomicBool = AtomicBool::new(false);
-/// Whether the first child was started.
+/// True after the first child was started.
 static IS_READY: AtomicBool = AtomicBool::new(false);
-/// Whether one waited in vain.
+/// True if a thread waited in vain.
 static HAVE_MISSED: AtomicBool = AtomicBool::new(false);
 
 fn comes_true(what: impl Fn() -> bool) -> bool {
@@ -140,7 +134,8 @@ fn other_group() -> Plan<'static> {
 
 type Backend = Linux<Failing<Kernel>>;
 
-/// Two children under another id: the second comes when the first is at the call. How the second was started.
+/// Starts two children with another id: the second when the first has reached the call. Returns the method of the
+/// second.
 fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failing<Kernel>>) -> SpawnMethod {
     launch(backend, launcher, &plan()).expect("it starts");
     IS_READY.store(true, Ordering::Relaxed);
@@ -155,13 +150,10 @@ fn start_two(backend: &'static Backend, launcher: &LinuxLauncher<'static, Failin
     })
 }
 
-/// The last one gives the attribute back: meanwhile no other child comes or goes.
+/// The last child restores the attribute. During that no other child starts or ends.
 #[test]
 fn spawn_waits_while_the_attribute_is_restored() {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         let (backend, launcher) = over(|kernel| {
             let failing =
                 Failing::nothing(kernel).acting_as(Side::Parent, "make_dumpable", wait_for_who_sleeps);
@@ -173,16 +165,13 @@ fn spawn_waits_while_the_attribute_is_restored() {
     });
 }
 
-/// A thread that asks whether the memory is traceable holds up no other: it asks again.
+/// A thread that stops while it checks the attribute blocks no other thread, because the others check again.
 /// Faults: M13
 #[rstest]
 #[case::asks("is_dumpable", SpawnMethod::Shared)]
 #[case::gives_it_back("make_dumpable", SpawnMethod::Fork)]
 fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: SpawnMethod) {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_the_second_child));
         assert_eq!(start_two(backend, &launcher), method);
@@ -191,18 +180,15 @@ fn stuck_thread_holds_up_no_start(#[case] call: &'static str, #[case] method: Sp
     });
 }
 
-/// A forked process has no thread that would give the attribute back. Its memory stays as it was copied: whether the process
-/// gave the attribute up by itself is not known.
+/// A forked process has no thread that restores the attribute. Its memory keeps the copied state, because the process
+/// may have cleared the attribute itself.
 /// Faults: M13
 #[rstest]
 #[case::asks("is_dumpable")]
 #[case::starts("start")]
 #[case::gives_it_back("make_dumpable")]
 fn forked_process_does_not_wait_for_the_parents_thread(#[case] call: &'static str) {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, call, wait_for_the_second_child));
         launch(backend, &launcher, &plan()).expect("it starts");
@@ -230,10 +216,7 @@ fn forked_process_does_not_wait_for_the_parents_thread(#[case] call: &'static st
 
 #[test]
 fn any_number_of_children_start_at_once() {
-    isolated(|| {
-        if !is_possible() {
-            return;
-        }
+    isolated_if(is_possible, || {
         let (backend, launcher) =
             over(|kernel| Failing::nothing(kernel).acting_as(Side::Parent, "start", wait_for_the_other));
         launch(backend, &launcher, &plan()).expect("it starts");

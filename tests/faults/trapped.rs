@@ -23,7 +23,7 @@ const OPEN: [i32; 4] = [60, 61, 500, 20];
 const KEPT: i32 = 60;
 const CLOSE_RANGE_UNSHARE: i32 = 1 << 1;
 
-/// What is trapped.
+/// The trapped call, or flag.
 #[derive(Clone, Copy, Debug)]
 enum Trapped {
     Nothing,
@@ -62,11 +62,6 @@ impl Trapped {
     }
 }
 
-fn open() -> Vec<OwnedFd> {
-    let null = std::fs::File::open("/dev/null").expect("it is there");
-    OPEN.map(|number| world::place(&null, number)).into()
-}
-
 /// The floor makes none of these calls.
 fn is_the_floor() -> bool {
     cfg!(forkexec_backend = "posix")
@@ -74,13 +69,13 @@ fn is_the_floor() -> bool {
 
 /// Starts a child that keeps one of what is open, and checks what it has.
 fn start(fds: &[OwnedFd], launch: SpawnPolicy) -> (SpawnMethod, &'static str) {
-    let mut command = Command::new(probe::path());
-    command.arg("report").stdout(Stdio::piped()).spawn_policy(launch);
+    let mut command = probe::command(&["report"]);
+    command.stdout(Stdio::piped()).spawn_policy(launch);
     command.keep_fd(fds.iter().find(|fd| fd.as_raw_fd() == KEPT).expect("it is open"));
     let child = command.spawn().expect("a trapped call has a next method");
     let told = (child.method(), child.close_method().name());
     let output = child.wait_with_output().expect("the probe ends");
-    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    let seen = Seen::of(&output.stdout);
     assert_eq!(seen.fds, [0, 1, 2, KEPT]);
     told
 }
@@ -102,7 +97,7 @@ fn trapped_call_falls_back_to_the_next_method(
     #[case] closer: &'static str,
 ) {
     isolated(|| {
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         trapped.install();
         let told = [(); 3].map(|()| start(&fds, SpawnPolicy::Auto));
         if !is_the_floor() {
@@ -117,7 +112,7 @@ fn trapped_call_falls_back_to_the_next_method(
 #[case::unsharing(Unsharing, BULK)]
 fn trapped_call_of_a_forked_child_counts(#[case] trapped: Trapped, #[case] closer: &'static str) {
     isolated(|| {
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         trapped.install();
         let told = [(); 2].map(|()| start(&fds, SpawnPolicy::Fork));
         if !is_the_floor() {
@@ -134,7 +129,7 @@ fn call_that_is_trapped_later_is_noticed(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         start(&fds, launch);
         CloseRange.install();
         start(&fds, launch);
@@ -153,11 +148,11 @@ fn trap_after_a_closure_starts_no_second_child() {
         if is_the_floor() {
             return skip("the floor does not call close_range");
         }
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         let ran = world::place(tempfile::tempfile().expect("a file can be made"), 70);
         CloseRange.install();
-        let mut command = Command::new(probe::path());
-        command.arg("true").keep_fd(&ran);
+        let mut command = probe::command(&["true"]);
+        command.keep_fd(&ran);
         let written = || std::fs::metadata(format!("/proc/self/fd/{}", ran.as_raw_fd())).map(|it| it.len());
         let number = ran.as_raw_fd();
         let closure = move || {
@@ -176,7 +171,7 @@ fn trap_after_a_closure_starts_no_second_child() {
     });
 }
 
-/// A call that the command asks for has no next method: the error names the stage and the signal.
+/// A call that the command needs has no alternative: the error names the stage and the signal.
 ///
 /// Faults: F16
 #[rstest]
@@ -211,12 +206,12 @@ fn trapped_operation_is_an_error_with_its_stage(
 #[test]
 fn chosen_close_strategy_skips_an_earlier_trapped_one() {
     isolated(|| {
-        let fds = open();
+        let fds = world::open_at(&OPEN);
         CloseRange.install();
-        let mut command = Command::new(probe::path());
-        command.arg("report").keep_fd(&fds[0]).close_strategy(CloseStrategy::Enumerate);
+        let mut command = probe::command(&["report"]);
+        command.keep_fd(&fds[0]).close_strategy(CloseStrategy::Enumerate);
         let output = command.output().expect("the list is not trapped");
-        assert_eq!(Seen::parse(&String::from_utf8(output.stdout).expect("ASCII")).fds, [0, 1, 2, OPEN[0]]);
+        assert_eq!(Seen::of(&output.stdout).fds, [0, 1, 2, OPEN[0]]);
     });
 }
 

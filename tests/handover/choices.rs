@@ -4,7 +4,7 @@
 /// another option.
 #[derive(Debug, Default)]
 pub(crate) struct Choices {
-    /// What was chosen, of how many options.
+    /// The choices that were made, and of how many options each.
     taken: Vec<(usize, usize)>,
     next: usize,
 }

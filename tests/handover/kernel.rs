@@ -1,8 +1,8 @@
-//! A kernel with one parent and one child, of which the one makes its steps between those of the other in every way.
+//! A kernel with one parent and one child, whose steps interleave in every order.
 //!
-//! The child's code is the real one: it runs once, alone, and what its parent could see of it is written down
-//! ([`Script`]). The parent's code is the real one, too, and runs once for each interleaving. It sees the child in the answers of
-//! the calls below and in the memory of the slot, so after each such answer it is chosen how far the child goes on.
+//! The child's code is real. It runs once, alone, and the steps that its parent could observe are recorded ([`Script`]).
+//! The parent's code is real, too, and runs once for each interleaving. It observes the child in the results of the calls
+//! below and in the memory of the report, so the kernel chooses the child's progress after each such result.
 
 mod calls;
 
@@ -24,7 +24,7 @@ const READER: Fd = 10;
 pub(crate) const WRITER: Fd = 11;
 const PIDFD: Fd = 12;
 
-/// How the kernel tells whether a child has executed a program.
+/// The means by which the kernel shows that a child has executed a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tells {
     /// setpgid(2) does.
@@ -35,7 +35,7 @@ pub(crate) enum Tells {
     Never,
 }
 
-/// A stranger that was forked meanwhile, and has a copy of the pipe.
+/// A process that another thread forked during the spawn, with a copy of the pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sibling {
     Absent,
@@ -45,7 +45,7 @@ pub(crate) enum Sibling {
     Hanging,
 }
 
-/// What else is so.
+/// Other conditions of a run.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is so or not, whatever the others are")]
 pub(crate) struct World {
@@ -70,15 +70,15 @@ pub(crate) struct Kernel(Mutex<State>);
 pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) choices: Choices,
-    /// What the child does, and how much of it is done.
+    /// The steps of the child, and how many are done.
     pub(crate) script: Script,
     pub(crate) done: usize,
     /// The child's own code runs.
     child_runs: bool,
-    /// It is written down: what the slot held last.
+    /// The last contents of the report, if stores are recorded.
     recording: Option<Vec<u32>>,
     pub(crate) recorded: Script,
-    /// What execve(2) answers, and the other calls that fail.
+    /// The errno of execve(2), and of the other calls that fail.
     pub(crate) fails: Vec<(&'static str, Errno)>,
     /// At which of its calls a child that shares memory is killed, and how many it made.
     pub(crate) killed_at: Option<usize>,
@@ -86,7 +86,7 @@ pub(crate) struct State {
     memory: Option<Memory>,
     executed: bool,
     bytes: usize,
-    /// Who has the writing end: parent, child, sibling.
+    /// True for each holder of the writing end: parent, child, sibling.
     writers: [bool; 3],
     reader: bool,
     replaced: bool,
@@ -100,7 +100,7 @@ pub(crate) struct State {
 
 const INTERRUPTIBLE: [&str; 3] = ["readable", "read", "wait"];
 
-/// Which word of the slot holds the stage that was entered last.
+/// The index of the word that holds the last entered stage.
 const ENTERED: usize = 4;
 
 const PARENTS: usize = 0;
@@ -114,7 +114,7 @@ struct Memory(NonNull<u8>, usize);
 // SAFETY: all access to it is atomic, and to the value itself under the lock of the kernel.
 unsafe impl Send for Memory {}
 
-/// What a child's code is left by that ends or executes a program.
+/// Unwinds the child's code when the child ends or executes a program.
 struct Gone;
 
 impl Kernel {
@@ -201,7 +201,7 @@ impl State {
         (self.ended, self.reaped, self.executed, self.idle) = (None, false, false, 0);
     }
 
-    /// What of the parent's is left over.
+    /// Returns the parent's resources that are left over.
     pub(crate) fn leftovers(&self) -> Vec<&'static str> {
         let all = [
             (self.memory.is_some(), "memory"),
@@ -229,8 +229,8 @@ impl State {
         unsafe { slice::from_raw_parts(memory.cast().as_ptr(), length) }
     }
 
-    /// Writes down which words of the slot have changed: the one that says that a report is there is the first word, and
-    /// written last.
+    /// Records which words of the report have changed. The first word says that the report is complete, and is written
+    /// last.
     fn note_stores(&mut self) {
         let Some(before) = self.recording.take() else { return };
         let now: Vec<u32> = self.words().iter().map(|word| word.load(Ordering::Relaxed)).collect();
@@ -252,8 +252,8 @@ impl State {
         self.push(event);
     }
 
-    /// How many steps the child has still to make. What it stores between two calls is one step, as long as it says nothing of a
-    /// report: the parent looks at the slot only where it has heard something.
+    /// Returns how many steps the child has left. Its stores between two calls are one step, as long as they complete
+    /// no report: the parent reads the report only after it was notified.
     fn remaining(&self) -> usize {
         let rest = &self.script[self.done..];
         rest.len() - rest.windows(2).filter(|two| two.iter().all(|step| step.event.is_silent())).count()
@@ -288,7 +288,7 @@ impl State {
     }
 
     fn let_the_child_go_on(&mut self) {
-        // A parent that polls asks so often that one step at a time is enough.
+        // A parent that polls does so often enough for single steps.
         let most = if self.world.copies.is_some() { 1 } else { usize::MAX };
         let steps = self.choices.choose(self.remaining().min(most) + 1);
         (0..steps).for_each(|_| self.step());
@@ -310,7 +310,7 @@ impl State {
         self.bytes > 0 || self.writers == [false; 3]
     }
 
-    /// The parent's patience is over: the child has made a step meanwhile, if it has any to make.
+    /// The parent's timeout expires: the child has made a step in that time, if it has any left.
     fn time_passes(&mut self) {
         if self.remaining() > 0 {
             return self.step();
@@ -332,7 +332,7 @@ impl State {
         Ok(self.ended)
     }
 
-    /// What the parent gets by waiting.
+    /// Returns the result of the parent's wait.
     fn reap(&mut self) -> Result<c_int, Errno> {
         while self.ended.is_none() {
             assert!(self.remaining() > 0, "the parent waits for a child that never ends");

@@ -1,14 +1,15 @@
-//! The hand-over from child to parent in every interleaving: how a start goes is told truly, and never waited for in vain.
+//! The report from child to parent in every interleaving: the result of the spawn is always right, and the parent never
+//! waits in vain.
 //!
-//! The code of both sides is the crates' own, over a kernel of two processes:
+//! The code of both sides is that of the crates, over a kernel with two processes:
 //!
-//! - `kernel`: lets the child make its steps between the parent's calls, as many as is chosen
+//! - `kernel`: lets the child make a chosen number of steps between the parent's calls
 //! - `choices`: all sequences of choices
 //! - `script`: the steps of a child, also of one that is killed after any of them
 //!
-//! A forked child is combined with whatever else may happen: a stranger's child that has a copy of the pipe, a thread that
-//! takes all statuses, a closure that closes, replaces or forges the pipe, signals, calls that are refused. A child that shares
-//! memory runs while its parent is suspended; so it is killed at each of its calls, and nothing else is chosen.
+//! A forked child is combined with other events: a process of another thread with a copy of the pipe, a thread that
+//! takes all statuses, a closure that closes, replaces or forges the pipe, signals, refused calls. A child that shares
+//! memory runs while its parent is suspended. It is killed at each of its calls, and there are no other choices.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
@@ -27,7 +28,7 @@ use forkexec_linux::{Linux, LinuxLauncher};
 use kernel::{CHILD, Kernel, Sibling, State, Tells, WRITER, World};
 use script::{Event, Script, Step, all_killed, execs};
 
-/// A child: what its closure does, which of its calls fail, and what its parent is to be told.
+/// A child: the action of its closure, its failing calls, and the expected result in the parent.
 struct Case {
     name: &'static str,
     hook: Option<Closure>,
@@ -37,7 +38,7 @@ struct Case {
 
 type Closure = fn(&Kernel) -> Result<(), HookError>;
 
-/// The answer, where nobody kills the child.
+/// The result if the child is not killed.
 #[derive(Clone, Copy)]
 enum Told {
     Runs,
@@ -146,7 +147,7 @@ const CALM: World = World {
     copies: None,
 };
 
-/// What a forked child does that its parent may see.
+/// Returns the steps of a forked child that its parent can observe.
 fn script_of(case: &Case) -> Script {
     let backend = Linux::new(Kernel::new(CALM));
     let kernel = backend.sys();
@@ -161,7 +162,7 @@ fn script_of(case: &Case) -> Script {
     std::mem::take(&mut kernel.state().recorded)
 }
 
-/// How many interleavings there were, and in how many of them an end in execve(2) counts as a start because nobody can tell.
+/// Counts the interleavings, and those in which a death in execve(2) counts as a success because no call can show it.
 #[derive(Default)]
 struct Counted {
     all: usize,
@@ -195,7 +196,7 @@ fn judge(state: &State, launched: &Result<Launched, LaunchError>, told: Told, co
             assert!(world.thief || !state.reaped, "its status is the caller's: {}", context());
             counted.started += 1;
             if !state.has(Event::Exec) {
-                // The mark was written and nobody tells what became of the rest: the status does, if anything.
+                // The mark was written, and no call shows what followed. At most the status shows it.
                 let nobody_tells = world.tells == Tells::Never || world.thief;
                 let ended_in_exec = state.stage() == Stage::Exec && state.has(Event::Write);
                 assert!(nobody_tells && ended_in_exec && !reported(state), "{}", context());
@@ -223,12 +224,12 @@ fn judge(state: &State, launched: &Result<Launched, LaunchError>, told: Told, co
     }
 }
 
-/// Whether the child's report is whole: the word that says so is written last.
+/// Returns true if the child's report is complete: the word that says so is written last.
 fn reported(state: &State) -> bool {
     state.has(Event::Store(0, 1))
 }
 
-/// All that may be so. Where poll(2) is refused the end of the pipe is waited for, whoever has it.
+/// All conditions. If poll(2) is refused, the parent waits for the end of the pipe, whichever process has it.
 fn worlds() -> impl Iterator<Item = World> {
     let tells = [Tells::ByGroup, Tells::ByProc, Tells::Never];
     let siblings = [Sibling::Absent, Sibling::Hanging];
@@ -248,7 +249,7 @@ fn worlds() -> impl Iterator<Item = World> {
     all.chain(more)
 }
 
-/// Whether its parent hears nothing of this child as long as it runs.
+/// Returns true if the parent learns nothing of this child while it runs.
 fn is_silent(script: &[Step], world: World) -> bool {
     world.sibling == Sibling::Hanging && world.tells == Tells::Never && execs(script)
 }
@@ -279,7 +280,7 @@ fn any_interleaving_of_parent_and_child_is_reported_right() {
                 play(&script, case.told, world, &mut counted);
             }
             play(&ending(&script), case.told, world, &mut counted);
-            // Of a long script those who are killed are not combined with strangers.
+            // Killed children of a long script are not combined with other processes.
             if script.len() <= LONG || world.sibling == Sibling::Absent && !world.thief {
                 all_killed(&script).for_each(|script| play(&script, case.told, world, &mut counted));
             }
@@ -304,7 +305,7 @@ fn stage_of(call: &str) -> Stage {
     }
 }
 
-/// Launches a child that shares memory, and kills it at one of its calls: whether it made so many.
+/// Launches a child that shares memory, and kills it at one of its calls. Returns false if it makes fewer calls.
 fn launch_shared(
     fails: &[(&'static str, Errno)],
     tells: Tells,

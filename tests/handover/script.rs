@@ -1,4 +1,4 @@
-//! What a child does that its parent may see: a list of steps, and the same list for a child that is killed on its way.
+//! The steps of a child that its parent can observe, and the same list for a child that is killed on its way.
 
 use std::ffi::c_int;
 
@@ -20,7 +20,7 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    /// Whether it is in the slot, and not the word that says that a report is there.
+    /// Returns true if the step writes to the report, but not the word that completes it.
     pub(crate) fn is_silent(self) -> bool {
         matches!(self, Self::Store(1.., _))
     }
@@ -35,7 +35,7 @@ pub(crate) struct Step {
 
 pub(crate) type Script = Vec<Step>;
 
-/// Whether the child, if it does all of it, executes its program.
+/// Returns true if the child executes its program, provided that it makes all steps.
 pub(crate) fn execs(script: &[Step]) -> bool {
     script.iter().any(|step| step.event == Event::Exec)
 }
@@ -50,7 +50,7 @@ pub(crate) fn killed_after(script: &[Step], count: usize) -> Script {
     killed
 }
 
-/// Every way in which it may be killed, before it ends by itself.
+/// All points at which it can be killed before it ends by itself.
 pub(crate) fn all_killed(script: &[Step]) -> impl Iterator<Item = Script> {
     let before_the_end = script.iter().filter(|step| !matches!(step.event, Event::End(_))).count();
     (0..=before_the_end).map(|count| killed_after(script, count))

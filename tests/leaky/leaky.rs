@@ -1,7 +1,6 @@
-//! A program over std, with threads and children, some of which inherit what they should not.
+//! A program over std, with threads and children, some of which inherit too much.
 //!
-//! It is an ordinary program of its kind: what `forkexec leaks` tells of it is what it tells of others. See [`main`] for its
-//! verbs.
+//! It is an ordinary program: `forkexec leaks` reports the same of others. See [`main`] for its verbs.
 
 use std::env;
 use std::ffi::c_int;
@@ -21,7 +20,7 @@ const F_SETFD: c_int = 2;
 const WUNTRACED: c_int = 2;
 const SIGCONT: c_int = 18;
 
-/// Does what the first argument says.
+/// Runs the verb of the first argument.
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

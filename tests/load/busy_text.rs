@@ -1,10 +1,10 @@
 //! Programs that are written, closed and started at once, while other threads do the same.
 //!
-//! A file that anybody has open for writing cannot be executed (`ETXTBSY`, execve(2)), and between its start and its exec
-//! a child has what its parent had open. So in a process of many threads the file that one of them has just closed is open
-//! in the half-born child of another. So it is for a moment even where the table is shared: `CLOSE_RANGE_UNSHARE` copies it by
-//! whole words of its bitmap (`sane_fdtable_size` of fs/file.c), 64 numbers, before it closes the range in the copy. A child
-//! whose program is busy tries again.
+//! A file that is open for writing cannot be executed (`ETXTBSY`, execve(2)), and between its start and its exec a
+//! child has the open files of its parent. In a process of many threads, a file that one thread has just closed can
+//! thus be open in the child of another. This happens for a moment even if the table is shared: `CLOSE_RANGE_UNSHARE`
+//! copies it by whole words of its bitmap, 64 numbers (`sane_fdtable_size` of fs/file.c), and then closes the range in
+//! the copy. If a program is busy, the child tries again.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -72,7 +72,7 @@ fn write(path: &Path) -> File {
     file
 }
 
-/// Starts it and waits for it. Whether it was busy.
+/// Starts the program and waits for it. Returns true if it was busy.
 type Start = fn(&Path) -> bool;
 
 fn ours(command: &mut Command<'_>) -> bool {
@@ -110,7 +110,7 @@ fn by_std(path: &Path) -> bool {
     }
 }
 
-/// Writes and starts so many programs in many threads: how many were busy.
+/// Writes and starts programs in many threads. Returns how many were busy.
 fn busy(directory: &Path, rounds: usize, start: Start) -> usize {
     in_threads(rounds, |_, numbers: Range<usize>| {
         let is_busy = |number: &usize| {

@@ -1,8 +1,9 @@
-//! Two thousand children with a limit of time each, and one thread that waits for all of them: by their descriptors and
+//! Two thousand children with a time limit each, and one thread that waits for all of them: by their descriptors and
 //! epoll(7), and by runtimes.
 //!
-//! While they sleep nothing is done: the processor time of the whole process, against the time that passes, is measured
-//! and told: `FORKEXEC_ISOLATED=1 cargo test -p forkexec-tests --features tokio --test load crowd -- --nocapture --test-threads 1`.
+//! The process does no work while they sleep. The test measures and prints its processor time and the elapsed time:
+//! `FORKEXEC_ISOLATED=1 cargo test -p forkexec-tests --features tokio --test load crowd -- --nocapture --test-threads
+//! 1`.
 
 #[cfg(feature = "tokio")]
 mod under_tokio;
@@ -20,7 +21,7 @@ use nix::time::{ClockId, clock_gettime};
 
 const CHILDREN: usize = 2_000;
 
-/// How long all of them sleep.
+/// The time that all of them sleep.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// The limits lie so far apart.
@@ -29,7 +30,7 @@ const STEP: Duration = Duration::from_micros(250);
 /// Of the time that passes, what a waiter may take of a processor's.
 const SHARE: f64 = 0.01;
 
-/// What the children read. Those with an even number end with it, the others sleep until they are killed.
+/// The input of the children. A child with an even number ends with it. The others sleep until they are killed.
 struct Inputs {
     ending: PipeReader,
     endless: PipeReader,
@@ -47,8 +48,8 @@ impl Inputs {
 
     fn command(&self, number: usize) -> Command<'static> {
         let input = if ends_by_itself(number) { &self.ending } else { &self.endless };
-        let mut command = Command::new(probe::path());
-        command.arg("sleep-on-stdin").stdin(input.try_clone().expect("there is a number left"));
+        let mut command = probe::command(&["sleep-on-stdin"]);
+        command.stdin(input.try_clone().expect("there is a number left"));
         command.stdout(Stdio::null()).on_drop(OnDrop::KillAndWait);
         command
     }
@@ -58,7 +59,7 @@ fn ends_by_itself(number: usize) -> bool {
     number.is_multiple_of(2)
 }
 
-/// Whether it ended as one with this number does.
+/// Returns true if the child with this number ended as expected.
 fn ended_as_expected(number: usize, status: ExitStatus) -> bool {
     if ends_by_itself(number) { status.success() } else { status.signal() == Some(libc::SIGKILL) }
 }
@@ -130,7 +131,7 @@ impl Crowd {
         Self { running: children.len(), children, epoll }
     }
 
-    /// Sees those that end until then, or until nobody is left. How many did.
+    /// Reaps the children that end until then, or until none is left. Returns their number.
     fn wait_until(&mut self, until: Instant) -> usize {
         let mut events = [EpollEvent::empty(); 64];
         let mut ended = 0;

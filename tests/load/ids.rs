@@ -30,13 +30,13 @@ fn ids_of_threads() -> Vec<String> {
     threads.map(status).collect()
 }
 
-/// Whether a child that was given ids has others.
+/// Returns true if a child with requested ids has other ids.
 fn has_others(probe: &std::path::Path, round: usize) -> bool {
     let id = NOBODY - u32::try_from(round % 100).expect("it is small");
     let mut command = Command::new(probe);
     command.arg("report").uid(id).gid(id - 1).groups([id - 2]).current_dir("/").stdin(Stdio::null());
     let output = command.output().expect("it can be started");
-    let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+    let seen = Seen::of(&output.stdout);
     (seen.uids, seen.gids, &seen.groups[..]) != (Ids::all(id), Ids::all(id - 1), &[id - 2])
 }
 

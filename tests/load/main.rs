@@ -1,18 +1,18 @@
-//! Many starts at once, and while everything else happens, too: what is rare is met with here.
+//! Many spawns at once, combined with other events, to meet rare conditions.
 //!
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
-//! - `crowd`: two thousand children with limits of time, and one thread that waits for them
-//! - `ids`: threads that change the ids of the process meanwhile
-//! - `races`: threads that change descriptors, environment, directory, umask, handlers and ids meanwhile
+//! - `crowd`: two thousand children with time limits, and one thread that waits for them
+//! - `ids`: threads that change the ids of the process
+//! - `races`: threads that change descriptors, environment, directory, umask, handlers and ids
 //! - `soak`: random plans under random refusals and kills
 //! - `storm`: signals every 100 microseconds
-//! - `talking`: children that are fed and read at once, in random pieces, and close early
-//! - `threads`: children of many threads with different descriptors, and in sessions of their own
+//! - `talking`: children that read and write at once, in random pieces, and close early
+//! - `threads`: children of many threads with different descriptors, and in new sessions
 //!
-//! `FORKEXEC_LOAD_ROUNDS` in the environment is another number than 10,000, for who has less time, or more, and
-//! `FORKEXEC_TALK_ROUNDS` another than 300, for `talking`.
+//! `FORKEXEC_LOAD_ROUNDS` in the environment sets the number of rounds (default 10,000), and `FORKEXEC_TALK_ROUNDS`
+//! that of `talking` (default 300).
 //!
-//! Some of what the `conformance` suite stands on is here, too.
+//! Some helpers of the `conformance` suite are included here.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
@@ -42,10 +42,10 @@ use std::env;
 use std::ops::Range;
 use std::thread;
 
-/// How many threads start children at once.
+/// The number of threads that start children at once.
 const THREADS: usize = 8;
 
-/// How many rounds there are in all.
+/// Returns the number of all rounds.
 fn rounds() -> usize {
     env::var("FORKEXEC_LOAD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10_000)
 }

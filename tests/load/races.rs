@@ -1,8 +1,8 @@
-//! Children while other threads change all that a child has from its process: descriptors, environment, working directory,
-//! umask, signal handlers, ids.
+//! Children while other threads change everything that a child has from its process: descriptors, environment, working
+//! directory, umask, signal handlers, ids.
 //!
-//! What is asked for is what a child gets. What is not asked for is the process's own, as it was at one moment; two such things
-//! may be from two moments. The ids are those of the thread that starts the child, all of them from one moment.
+//! A child has its requested settings. Each other setting is that of the process at one moment; two settings can be
+//! from two moments. The ids are those of the thread that starts the child, all from one moment.
 
 use std::env;
 use std::fs::File;
@@ -28,7 +28,7 @@ const NAME: &str = "FORKEXEC_RACE";
 const MASKS: [u32; 2] = [0o022, 0o077];
 const OTHER_MASK: u32 = 0o027;
 
-/// Does this again and again until it is over: how often.
+/// Repeats an action until `over` is set. Returns how often it ran.
 fn again(over: &AtomicBool, meddle: impl Fn(u64)) -> u64 {
     let mut times = 0;
     while !over.load(Ordering::Relaxed) {
@@ -45,7 +45,7 @@ fn again(over: &AtomicBool, meddle: impl Fn(u64)) -> u64 {
 fn duplicate(file: &File, lowest: RawFd) -> OwnedFd {
     // SAFETY: the command takes an int.
     let copy = check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, lowest) });
-    // SAFETY: it is new, and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     unsafe { OwnedFd::from_raw_fd(copy) }
 }
 
@@ -83,17 +83,17 @@ fn change_handler(times: u64) {
     check(unsafe { libc::kill(PARENT.load(Ordering::Relaxed), libc::SIGUSR1) });
 }
 
-/// All that is changed meanwhile.
+/// The changing state of the process.
 struct Changing {
     directories: [PathBuf; 2],
     values: [String; 2],
     files: Vec<OwnedFd>,
-    /// What a child ignores while nothing changes.
+    /// The signals that a child ignores while nothing changes.
     ignored: Vec<i32>,
 }
 
 impl Changing {
-    /// Lets threads change everything while something is done: how often each did.
+    /// Runs the work while threads change everything. Returns how often each did.
     fn during<T>(&self, work: impl FnOnce() -> T) -> (T, [u64; 6]) {
         let null = File::open("/dev/null").expect("it is there");
         let (over, null) = (AtomicBool::new(false), &null);
@@ -128,7 +128,7 @@ impl Changing {
         })
     }
 
-    /// Starts a child that asks for some of it: what it has that it may not have.
+    /// Starts a child with some settings. Returns what is wrong with it.
     fn wrong(&self, program: &Path, round: usize) -> Vec<String> {
         let is_asked = |bit: usize| round >> bit & 1 == 1;
         let kept = &self.files[round % self.files.len()];
@@ -147,7 +147,7 @@ impl Changing {
             command.output()
         };
         let output = output.expect("it can be started");
-        let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+        let seen = Seen::of(&output.stdout);
         let directories = if is_asked(1) {
             vec![Path::new("/")]
         } else {
@@ -199,7 +199,7 @@ fn child_state_is_whole_whatever_other_threads_change() {
         let homes = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory can be made"));
         let probe = forkexec_tests::probe::path();
         let usual = Command::new(probe).arg("report").output().expect("it can be started").stdout;
-        let usual = Seen::parse(&String::from_utf8(usual).expect("a report is ASCII"));
+        let usual = Seen::of(&usual);
         let changing = Changing {
             ignored: usual.ignored,
             directories: homes.each_ref().map(|it| it.path().canonicalize().expect("it is there")),
@@ -255,14 +255,14 @@ fn child_has_the_ids_of_its_thread_at_one_moment() {
             command.arg("report").current_dir("/").stdin(Stdio::null());
             command.spawn_policy(if round.is_multiple_of(2) { SpawnPolicy::Auto } else { SpawnPolicy::Fork });
             let output = command.output().expect("it can be started");
-            let seen = Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"));
+            let seen = Seen::of(&output.stdout);
             (!may_be.contains(&seen.uids) || !may_be.contains(&seen.gids), seen.uids.effective == NOBODY)
         };
         let (mixed, changes) = thread::scope(|scope| {
             let changing = scope.spawn(|| {
                 again(&over, |times| {
                     let effective = if times.is_multiple_of(2) { NOBODY } else { 0 };
-                    // Who may change its group is the superuser.
+                    // Only the superuser can change its group.
                     if effective == 0 {
                         // SAFETY: changes the calling process alone, which is the test's own.
                         check(unsafe { libc::seteuid(effective) });

@@ -46,7 +46,7 @@ fn random_spawns_under_refusals_and_kills_lose_nothing() {
     }
 }
 
-/// Runs one batch. What it counted.
+/// Runs one batch, and returns its counts.
 fn outcome_of(batch: u64) -> String {
     let this = env::current_exe().expect("a process knows its program");
     let mut command = Command::new(this);

@@ -23,7 +23,8 @@ use crate::rounds;
 const LIMIT: Duration = Duration::from_mins(10);
 const EVERY: Duration = Duration::from_micros(100);
 
-/// Whose handler it is, where it writes, how often it ran, and how often it ran in another process that shares its memory.
+/// The process of the handler, the pipe that it writes to, how often it ran, and how often it ran in another process
+/// with the same memory.
 static PARENT: AtomicI32 = AtomicI32::new(0);
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
@@ -32,7 +33,7 @@ static ASTRAY: AtomicUsize = AtomicUsize::new(0);
 /// Counts, and writes in which process it ran: a forked child has a copy of what is counted, but not of the pipe.
 extern "C" fn handler(_: i32) {
     let before = nix::errno::Errno::last();
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     let process = unsafe { libc::getpid() };
     HANDLED.fetch_add(1, Ordering::Relaxed);
     if process != PARENT.load(Ordering::Relaxed) {
@@ -54,7 +55,7 @@ impl Witness {
         let mut ends = [0; 2];
         // SAFETY: the kernel writes two descriptors.
         check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) });
-        // SAFETY: they are new, and nobody else has them.
+        // SAFETY: the descriptors are new and have no other owner.
         let [reader, writer] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let process = std::process::id().cast_signed();
         PARENT.store(process, Ordering::Relaxed);
@@ -74,7 +75,7 @@ impl Witness {
         Self { writer: Some(writer), reader: Some(thread::spawn(count)) }
     }
 
-    /// Whether the handler ran at all, and nowhere but here.
+    /// Checks that the handler ran, and only in this process.
     fn judge(mut self, what: &str) {
         drop(self.writer.take());
         let reader = self.reader.take().expect("it was started");
@@ -95,7 +96,7 @@ impl Timer {
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_signo = signal;
         event.sigev_notify = libc::SIGEV_THREAD_ID;
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: the call reads about the calling thread and changes nothing.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let mut timer = ptr::null_mut();
         // SAFETY: both outlive the call.
@@ -119,7 +120,7 @@ impl Drop for Timer {
 fn blocked() -> u64 {
     let mut set = 0_u64;
     let none: *const u64 = ptr::null();
-    // SAFETY: no new mask is given, and the kernel writes as many bytes as it is told.
+    // SAFETY: no new mask is given, and the kernel writes as many bytes as requested.
     let result = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, none, &raw mut set, 8) };
     assert_eq!(result, 0);
     set
@@ -142,12 +143,12 @@ fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn
         let output = child.wait_with_output().expect("it ends");
         assert!(output.status.success(), "round {round}: {}", output.status);
         if reports {
-            look(&Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII")), round);
+            look(&Seen::of(&output.stdout), round);
         }
     }
 }
 
-/// This thread blocks one signal, which says whether its mask is touched; the children have none, one or two.
+/// This thread blocks one signal, which shows if its mask changes. The children have none, one or two.
 ///
 /// Faults: E12
 #[rstest]

@@ -1,5 +1,5 @@
-//! Children that are fed and read at once, a megabyte each way, in random pieces, and close early: nobody waits for the other
-//! for ever, and every byte is accounted for.
+//! Children that read and write at once, a megabyte each way, in random pieces, and close early. No pipe deadlocks, and
+//! every byte is accounted for.
 //!
 //! `FORKEXEC_SEED` repeats a run.
 
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_mins(30);
 const WHOLE: usize = 1_000_000;
 /// No pipe of a child holds more.
 const PIPE: usize = 1 << 16;
-/// Who has not ended by then is stuck.
+/// A round that takes longer is stuck.
 const STUCK: Duration = Duration::from_mins(1);
 
 fn rounds() -> usize {
@@ -46,10 +46,10 @@ impl Random {
     }
 }
 
-/// What is said and heard in a round.
+/// The bytes of a round.
 struct Round {
     seed: u64,
-    /// How many bytes the child reads, and writes to its output and error, before it closes each.
+    /// The number of bytes that the child reads, and writes to its output and error, before it closes each stream.
     closes_after: [usize; 3],
 }
 
@@ -71,12 +71,12 @@ impl Round {
     }
 }
 
-/// What all runs of a conversation came to, put together.
+/// The sum of all runs of a communication.
 struct Sum {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     last: CommunicateOutput,
-    /// How often a limit and the time stopped it.
+    /// The number of stops by a limit, and by the time.
     stops: [usize; 2],
 }
 
@@ -128,7 +128,7 @@ fn say_in_pieces<'c>(talk: &mut Communicator<'c>, mut input: &'c [u8], random: &
     }
 }
 
-/// What is wrong with the accounts of a round.
+/// Returns the errors in the accounts of a round.
 fn check(round: &Round, sum: &Sum, report: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut hold = |is_so: bool, what: &str| {

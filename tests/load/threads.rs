@@ -1,4 +1,4 @@
-//! Children of many threads at once: each has its own descriptors, and each that runs is said to.
+//! Children of many threads at once: each has its own descriptors, and each that runs is reported as running.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,14 +14,14 @@ use crate::{THREADS, in_threads, rounds};
 
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// The numbers that a round maps its pipe to, and those that it keeps beside it.
+/// The numbers to which a round maps its pipe, and those that it keeps.
 fn targets(round: usize) -> Vec<i32> {
     let spread = [3, 7, 64, 20, 333, 9, 4, 512];
     let first = spread[round % spread.len()];
     (0..=i32::try_from(round % 4).expect("it is small")).map(|step| first + step * 2).collect()
 }
 
-/// Starts a child that has one pipe under some numbers and some inherited ones. Whether it had anything else.
+/// Starts a child that has one pipe under some numbers and some inherited ones. Returns true if it had anything else.
 fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
     const REPORTING: usize = 10;
     let mark = format!("mark-{round}");
@@ -73,15 +73,15 @@ fn children_of_many_threads_have_separate_descriptors() {
     });
 }
 
-/// A child in a session of its own is asked for in `/proc`, at a moment at which it may not count as one that has executed a
-/// program yet. It is never said to have died.
+/// The parent looks up a child in a new session in `/proc`, possibly at a moment before it counts as having executed a
+/// program. The parent must never report its death.
 #[test]
 fn child_in_its_own_session_is_never_taken_for_dead() {
     isolated_for(LIMIT, || {
         let rounds = rounds() / 5;
         let count = |_, numbers: Range<usize>| {
             let fails = |_: &usize| {
-                let status = Command::new(probe::path()).arg("true").setsid().status();
+                let status = probe::command(&["true"]).setsid().status();
                 !status.is_ok_and(|status| status.success())
             };
             numbers.filter(fails).count()
@@ -90,7 +90,7 @@ fn child_in_its_own_session_is_never_taken_for_dead() {
     });
 }
 
-/// Those that end at once are zombies when they are asked for.
+/// Children that end at once are zombies when the parent looks them up.
 #[test]
 fn each_thread_gets_its_own_failures() {
     isolated(|| {

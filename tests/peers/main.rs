@@ -1,5 +1,5 @@
-//! Each test holds a row of docs/what-others-get-wrong.md: std, and forkexec with the same command. If one fails, std has changed,
-//! and the page has to follow.
+//! A test for each row of docs/what-others-get-wrong.md: std, and forkexec with the same command. If one fails, std has
+//! changed, and the page must change.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process;
 
 fn seen(report: &[u8]) -> Seen {
-    Seen::parse(&String::from_utf8_lossy(report))
+    Seen::of(report)
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn std_child_inherits_every_inheritable_descriptor() {
         let _leaked = world::place(File::open("/dev/null").unwrap(), 50);
         let std = process::Command::new(probe::path()).arg("report").output().unwrap();
         assert_eq!(seen(&std.stdout).fds, [0, 1, 2, 50]);
-        let ours = Command::new(probe::path()).arg("report").output().unwrap();
+        let ours = probe::command(&["report"]).output().unwrap();
         assert_eq!(seen(&ours.stdout).fds, [0, 1, 2]);
     });
 }
@@ -136,7 +136,7 @@ fn std_child_inherits_the_blocked_signals_of_its_thread() {
         let term = SigSet::from(Signal::SIGTERM);
         term.thread_block().unwrap();
         let std = process::Command::new(probe::path()).arg("report").output().unwrap();
-        let ours = Command::new(probe::path()).arg("report").output().unwrap();
+        let ours = probe::command(&["report"]).output().unwrap();
         term.thread_unblock().unwrap();
         assert_eq!(seen(&std.stdout).blocked, [libc::SIGTERM]);
         assert!(seen(&ours.stdout).blocked.is_empty());

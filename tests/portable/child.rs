@@ -1,4 +1,4 @@
-//! The child's side: this program again, which says what it was born with, a line a fact.
+//! The child's side: this program again, which reports what it inherited, one fact per line.
 
 use forkexec::{Command, Stdio};
 use std::collections::BTreeMap;
@@ -17,19 +17,19 @@ pub(crate) const FLAG: &str = "--as-child";
 const FLOOR: u64 = 65_536;
 const CEILING: u64 = 1 << 20;
 
-/// Where this program is.
+/// Returns the path of this program.
 pub(crate) fn program() -> PathBuf {
     env::current_exe().expect("the system knows which program this is")
 }
 
-/// A command that starts this program as a child which does what the verb says.
+/// A command that starts this program as a child with a verb.
 pub(crate) fn command<'fd>(verb: &str) -> Command<'fd> {
     let mut command = Command::new(program());
     command.args([FLAG, verb]);
     command
 }
 
-/// What the child says that the command starts.
+/// Starts the child, and returns its report.
 pub(crate) fn seen(command: &mut Command<'_>) -> Seen {
     let child = command.stdout(Stdio::piped()).spawn().expect("the child starts");
     let output = child.wait_with_output().expect("the child can be read");
@@ -37,7 +37,7 @@ pub(crate) fn seen(command: &mut Command<'_>) -> Seen {
     Seen::parse(&String::from_utf8(output.stdout).expect("a report is text"))
 }
 
-/// What a child said.
+/// The report of a child.
 #[derive(Debug)]
 pub(crate) struct Seen(BTreeMap<String, String>);
 
@@ -62,7 +62,7 @@ impl Seen {
 pub(crate) fn open_descriptors() -> Vec<i32> {
     let [_, hard] = descriptor_limit();
     let end = i32::try_from(if hard > CEILING { FLOOR } else { hard.max(FLOOR) }).unwrap_or(i32::MAX);
-    // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
+    // SAFETY: the call reads a flag of the descriptor and changes nothing, whichever code owns it.
     (0..end).filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1).collect()
 }
 
@@ -79,7 +79,7 @@ fn descriptor_limit() -> [u64; 2] {
     [limit.rlim_cur, limit.rlim_max].map(|limit| u64::try_from(limit).unwrap_or(u64::MAX))
 }
 
-/// Does what the first argument says.
+/// Runs the verb of the first argument.
 pub(crate) fn run(arguments: &[String]) -> i32 {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -109,7 +109,7 @@ fn report(arguments: &[&str]) -> String {
     line(&mut text, "umask", format!("{:03o}", unsafe { libc::umask(0) }));
     ids(&mut text);
     signals(&mut text);
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     line(&mut text, "nice", unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) });
     let [soft, hard] = descriptor_limit();
     line(&mut text, "nofile", format!("{soft} {hard}"));
@@ -117,7 +117,7 @@ fn report(arguments: &[&str]) -> String {
 }
 
 fn ids(text: &mut String) {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     let pid = unsafe { libc::getpid() };
     // SAFETY: as above.
     let group = unsafe { libc::getpgrp() };
@@ -133,9 +133,9 @@ fn ids(text: &mut String) {
     line(text, "more groups", more_groups().iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
 }
 
-/// What getgroups(2) returns, sorted.
+/// The result of getgroups(2), sorted.
 fn more_groups() -> Vec<libc::gid_t> {
-    // SAFETY: a length of 0 asks for the number of groups, and writes nothing.
+    // SAFETY: a length of 0 returns the number of groups, and writes nothing.
     let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
     let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
     // SAFETY: the vector has room for so many groups.
@@ -165,7 +165,7 @@ fn is_ignored(signal: i32) -> bool {
     unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-/// Which file a descriptor refers to.
+/// Identifies the file behind a descriptor.
 pub(crate) fn file(fd: i32) -> String {
     let mut about = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: a `stat` is written, unless the descriptor is closed.

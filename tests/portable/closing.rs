@@ -1,4 +1,4 @@
-//! Everything that is not handed over is closed, by each link of the chain.
+//! Each strategy closes all that the child is not to inherit.
 
 use crate::child::{command, file, open_descriptors, seen, text_of};
 use crate::harness::skip;
@@ -21,7 +21,7 @@ fn try_inheritable(lowest: i32) -> io::Result<OwnedFd> {
     // SAFETY: the test owns the descriptor.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, lowest) } {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: it was just made, and nobody else has it.
+        // SAFETY: the descriptor is new and has no other owner.
         fd => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
     }
 }
@@ -139,9 +139,9 @@ pub(crate) fn the_floor_closes_everything_by_each_of_its_links() {
     }
 }
 
-/// What a question is answered with in a child. The harness's other thread only sleeps, so that no lock is held.
+/// Returns the answer to a question in a forked child. The harness's other thread only sleeps, so that no lock is held.
 fn in_a_child(question: impl FnOnce() -> bool) -> Option<bool> {
-    // SAFETY: the child asks, allocates at most, and ends.
+    // SAFETY: the child at most allocates, and ends.
     match unsafe { libc::fork() } {
         -1 => None,
         // SAFETY: ends the process.

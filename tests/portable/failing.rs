@@ -1,4 +1,4 @@
-//! What is told about a child that did not start.
+//! Errors of children that did not start.
 
 use crate::child::{command, program};
 use forkexec::{Command, Errno, Error, Operation, Stage, capabilities, supports};
@@ -69,7 +69,7 @@ pub(crate) fn nothing_starts_of_a_command_that_means_nothing() {
     assert!(refused(command("report").umask(0o1000)));
 }
 
-/// A group that is not there fails where it is looked for, and says no more than that groups are known.
+/// Entering a missing group fails at its stage. The test checks only that groups are known.
 fn in_no_cgroup() -> Result<std::process::Output, Error> {
     match command("report").cgroup("/no/such").output() {
         Err(Error::Spawn(failure)) if failure.stage() == Stage::Cgroup => command("report").output(),

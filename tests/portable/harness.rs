@@ -28,7 +28,7 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 static SKIPPED: AtomicBool = AtomicBool::new(false);
 
-/// Says aloud that a case proves nothing here, and why. The caller returns after it.
+/// Prints that a case proves nothing here, and the reason. The caller returns afterwards.
 pub(crate) fn skip(reason: &str) {
     SKIPPED.store(true, Relaxed);
     say(&format!("SKIPPED {reason}"));
@@ -74,7 +74,7 @@ pub(crate) fn run(cases: &[&[Case]], filters: &[String]) -> i32 {
     if failed == 0 { 0 } else { 101 }
 }
 
-/// The names, for runners that start each case by itself. None is marked as one to ignore.
+/// Lists the names, for runners that start each case by itself. No case is ignored.
 fn list(cases: &[&[Case]], ignored: bool) -> i32 {
     for (name, _) in cases.iter().copied().flatten().filter(|_| !ignored) {
         say(&format!("{name}: test"));
@@ -108,24 +108,24 @@ fn outcome(&(name, case): &Case) -> Outcome {
     outcome
 }
 
-/// What is open, without what the library reserves by itself for later starts.
+/// The open descriptors, without those that the library reserves.
 fn descriptors() -> Vec<i32> {
     let reserved = forkexec::low_fds();
     child::open_descriptors().into_iter().filter(|fd| !reserved.contains(fd)).collect()
 }
 
-/// What a case left in this process that was not there before it.
+/// Returns what a case left in this process.
 fn left_behind(before: &[i32]) -> Option<String> {
     let after = descriptors();
     if after != before {
         return Some(format!("descriptors {before:?} became {after:?}"));
     }
-    // SAFETY: all children are the test's own, and the status is not asked for.
+    // SAFETY: all children belong to the test, and the status is not requested.
     let child = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
     (child != -1).then(|| "a child is left".to_owned())
 }
 
-/// A skipped case is counted by whoever runs all suites.
+/// The script that runs all suites counts the skipped cases.
 fn log(name: &str) {
     if let Some(path) = env::var_os(SKIPPED_LOG) {
         let file = File::options().append(true).create(true).open(path);

@@ -1,20 +1,18 @@
-//! The library on whatever kernel is underneath: the part of the conformance suite that needs nothing of Linux's.
+//! The library on any kernel: the portable part of the conformance suite.
 //!
-//! One executable that can be copied to another machine and run there. It starts itself again as the child that says
-//! what it was born with, so it needs no other program, no `/proc` and no test harness. It takes names of cases, or parts of
-//! them, as arguments.
+//! It is one executable that can be copied to another machine and run there. It starts itself again as the child that
+//! reports what it inherited, so it needs no other program, no `/proc` and no test harness. Its arguments are names of
+//! cases, or parts of them.
 //!
-//! What belongs where:
-//!
-//! - `child`: the child's side: what it says of itself
-//! - `closing`: everything that is not handed over is closed, by each link of the chain
-//! - `failing`: what is told about a child that did not start
-//! - `harness`: runs cases, one after the other, and holds each to leaving its process as it was
+//! - `child`: the child's side, and its report
+//! - `closing`: each strategy closes all that the child is not to inherit
+//! - `failing`: errors of children that did not start
+//! - `harness`: runs the cases one by one, and checks that each leaves its process unchanged
 //! - `placing`: descriptors under chosen numbers
 //! - `state`: directory, session, signals, limits, streams, as the child sees them
-//! - `surroundings`: a host's own limits and closed streams, made the same for all cases
-//! - `surveying`: what this kernel, or whoever stands before it, refuses
-//! - `talking`: conversations and pipelines
+//! - `surroundings`: the host's own limits and closed streams, made the same for all cases
+//! - `surveying`: calls that this kernel, or a filter in front of it, refuses
+//! - `talking`: communication and pipelines
 
 #![no_main]
 

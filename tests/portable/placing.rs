@@ -65,7 +65,7 @@ pub(crate) fn a_closed_stream_stays_closed() {
 pub(crate) fn the_parents_flags_stay() {
     let (shared, private) = (inheritable(3), unique());
     let flags = || {
-        // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
+        // SAFETY: the call reads a flag of the descriptor and changes nothing, whichever code owns it.
         [shared.as_raw_fd(), private.as_raw_fd()].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) })
     };
     let before = flags();

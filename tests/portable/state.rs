@@ -60,7 +60,7 @@ pub(crate) fn a_signal_is_ignored() {
         let seen = seen(&mut command);
         seen.get("ignored").split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>()
     };
-    // Whoever runs this may ignore some: a shell does so for what it puts in the background.
+    // The test runner may ignore some signals: a shell does so for background jobs.
     let mut expected = ignored(&[]);
     expected.extend(["2", "15"].map(str::to_owned));
     assert_eq!(ignored(&[libc::SIGINT, libc::SIGTERM]), expected);
@@ -106,7 +106,7 @@ pub(crate) fn a_command_starts_more_than_once() {
 
 /// Starts this program with other IDs.
 fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     if unsafe { libc::geteuid() } != 0 {
         skip("only the superuser may change ids");
         return None;
@@ -127,7 +127,7 @@ fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
     Some(seen(&mut command))
 }
 
-/// The groups that a child has beside the effective one. Some systems list that one among them.
+/// Returns the groups of a child besides the effective one. Some systems list the effective group among them.
 fn other_groups(seen: &Seen) -> Vec<&str> {
     let effective = seen.get("groups").split(' ').nth(1);
     seen.get("more groups").split_whitespace().filter(|group| Some(*group) != effective).collect()

@@ -1,4 +1,4 @@
-//! What this kernel, or whoever stands before it, refuses: found by the library, and said aloud.
+//! Calls that this kernel, or a filter in front of it, refuses. The library finds and prints them.
 
 use crate::child::command;
 use crate::harness::say;

@@ -1,6 +1,7 @@
-//! What a program may still do after its user was changed: its ids and capabilities, and what comes of each try to get back.
+//! A program after a change of its user: its ids and capabilities, and the result of each attempt to regain privileges.
 //!
-//! By calls alone: there may be no `/proc`. The C library's `set*id` are the program's own, which has one thread.
+//! It uses only system calls, because `/proc` may be missing. The C library's `set*id` apply to the whole program,
+//! which has one thread.
 
 use std::ffi::{c_char, c_int, c_uint, c_ulong};
 use std::fmt::Write as _;
@@ -107,7 +108,7 @@ const ATTEMPTS: [(&str, Attempt); 19] = [
 
 static ROOT: c_uint = 0;
 
-/// These say no error: they answer what was before.
+/// These return the old value, and no error.
 fn took(set: extern "C" fn(c_uint) -> c_int, id: c_uint) -> c_int {
     set(id);
     if set(UNCHANGED) == id.cast_signed() { 0 } else { -1 }
@@ -123,7 +124,7 @@ fn take_all_capabilities() -> c_int {
 
 fn of_prctl(operation: c_int, [second, third]: [c_ulong; 2]) -> c_int {
     let none: c_ulong = 0;
-    // SAFETY: the operations that are asked for take numbers alone.
+    // SAFETY: the requested operations take only numbers.
     unsafe { prctl(operation, second, third, none, none) }
 }
 

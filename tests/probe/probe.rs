@@ -1,13 +1,11 @@
-//! The program that the tests start: it says what it was born with.
+//! The program that the tests start: it reports what it inherited.
 //!
-//! `report [--to N]` writes one line per fact to descriptor N (default 1), or
-//! with `--below N` looks at descriptors below N alone, and minds no further arguments, other than reporting them. The other verbs do
-//! one thing each, see [`main`]. It is linked statically, and needs neither
-//! `/proc` nor any file, so that it runs in an empty chroot.
+//! `report [--to N]` writes one line per fact to descriptor N (default 1). With `--below N` it checks only descriptors
+//! below N. It ignores further arguments, but reports them. The other verbs do one thing each, see [`main`]. The
+//! program is linked statically, and needs neither `/proc` nor any file, so that it runs in an empty chroot.
 //!
-//! There is no Rust `main`: the runtime before it opens `/dev/null` where
-//! 0, 1 or 2 is closed, and ignores SIGPIPE, which would falsify the report.
-//! For the same reason the report opens nothing while it looks.
+//! There is no Rust `main`: the runtime opens `/dev/null` if 0, 1 or 2 is closed, and ignores SIGPIPE, which would
+//! falsify the report. For the same reason the report opens nothing.
 //!
 //! Bytes outside printable ASCII are written as `\xNN`, `\` as `\\`.
 
@@ -68,8 +66,8 @@ const PR_GET_PDEATHSIG: c_int = 2;
 const PR_SET_NAME: c_int = 15;
 const PR_GET_NO_NEW_PRIVS: c_int = 39;
 const SIG_IGN: usize = 1;
-/// rt_sigaction and prlimit64: C libraries keep signals 32 and 33 to themselves, and those of 32 bits ask for limits of
-/// 32. So the kernel is asked, by the numbers of its `unistd.h` for each processor.
+/// The numbers of rt_sigaction and prlimit64, from the `unistd.h` of each processor. C libraries hide signals 32 and
+/// 33, and 32-bit ones have 32-bit limits, so the probe calls the kernel.
 const NUMBERS: [c_long; 2] = if cfg!(target_arch = "x86_64") {
     [13, 302]
 } else if cfg!(target_arch = "x86") {
@@ -110,7 +108,7 @@ const NOFILE: c_int = 7;
 type Text = String;
 type Words = [&'static [u8]];
 
-/// Does what the first argument says.
+/// Runs the verb of the first argument.
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
     let (given, environment) = (words(argv), words(envp));
@@ -160,10 +158,10 @@ fn report(args: &Words, environment: &Words, below: Option<c_int>) -> Text {
     text
 }
 
-/// Asks every number that can be open: no cap, and no trust in a listing.
+/// Checks every number that can be open, without a cap and without a listing.
 ///
-/// A descriptor may lie above a limit lowered later, hence at least 65,536. Who knows all that can be open says below
-/// which number that is.
+/// A descriptor can lie above a limit that was lowered later, hence at least 65,536. A caller that knows an upper bound
+/// passes it as `below`.
 fn report_descriptors(text: &mut Text, below: Option<c_int>) {
     let all = || c_int::try_from(limit(NOFILE).hard.max(65_536)).unwrap_or(c_int::MAX);
     let highest = below.map_or_else(all, |end| end - 1);
@@ -220,7 +218,7 @@ fn report_ids(text: &mut Text) {
         }
     }
     let mut groups = vec![0; 65_536]; // NGROUPS_MAX
-    // SAFETY: the list has room for as many as it says.
+    // SAFETY: the list has the stated length.
     let count = unsafe { getgroups(65_536, groups.as_mut_ptr()) };
     groups.truncate(usize::try_from(count).unwrap_or(0));
     put_line(text, "groups", list(&groups));
@@ -302,8 +300,8 @@ fn spew(mut out: usize, mut err: usize) {
     }
 }
 
-/// Reads and writes so many bytes, in blocks and an order that follow from the seed, and closes each stream after its last.
-/// Says on 3 how many it read, and how many of them were others than [`byte`] says.
+/// Reads and writes the given numbers of bytes, in blocks and an order that follow from the seed, and closes each
+/// stream after its last byte. Reports on 3 how many bytes it read, and how many of them differ from [`byte`].
 fn exchange(seed: u64, mut left: [usize; 3]) {
     let mut random = seed | 1;
     let mut done = [0_usize; 3];
@@ -350,7 +348,7 @@ fn say(seed: u64, stream: usize, at: usize, block: &mut [u8]) -> usize {
     block.len()
 }
 
-/// What comes at a place of a stream. The tests know it, too.
+/// Returns the byte at a place of a stream. The tests have the same function.
 fn byte(seed: u64, stream: usize, at: usize) -> u8 {
     let mixed = (seed ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(8);
     mixed.to_le_bytes()[stream]
@@ -388,7 +386,7 @@ fn family() {
     settle();
 }
 
-/// Starts a child of this kind; by a child that ends, if `middle` says what that does first.
+/// Starts a child of this kind. If `middle` is given, a child that ends starts it, after this action.
 fn bear(kind: &str, middle: Option<fn()>, end: fn()) -> c_int {
     // SAFETY: the probe has one thread.
     let child = unsafe { fork() };

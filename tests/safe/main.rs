@@ -1,7 +1,8 @@
-//! Programs of safe code alone that try to use what they do not own: the compiler refuses each.
+//! Programs of safe code that try to use resources of others: the compiler refuses each.
 //!
-//! `programs` has one file for each attempt. It says which fault it tries, and the errors that it must get. Without `unsafe`
-//! there is no other way to a descriptor, a process or a child's code, so that an accepted program is a hole.
+//! `programs` has one file for each attempt, with the fault that it tries and the errors that it must get. Without
+//! `unsafe` there is no other access to a descriptor, a process or a child's code, so that an accepted program is a
+//! hole.
 
 #![cfg(target_os = "linux")]
 
@@ -28,7 +29,7 @@ const CRATES: [(&str, &str); 10] = [
     ("forkexec-unix", "crates/unix"),
 ];
 
-/// A program, and what its head says of it.
+/// A program, and the keys in its head.
 struct Program {
     name: String,
     path: PathBuf,
@@ -47,7 +48,7 @@ impl Program {
         entries.map(|entry| program(entry.expect("it is listed").path())).collect()
     }
 
-    /// What its head says under a key.
+    /// Returns the values of a key in its head.
     fn says(&self, key: &str) -> BTreeSet<&str> {
         let key = format!("//! {key}: ");
         self.text.lines().filter_map(|line| line.strip_prefix(&key)).collect()
@@ -58,7 +59,7 @@ impl Program {
     }
 }
 
-/// What the compiler said of a program: how often each error.
+/// The compiler's errors for a program: how often each occurs.
 type Errors = BTreeMap<String, usize>;
 
 /// The errors of all programs, by their names.

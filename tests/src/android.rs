@@ -27,7 +27,7 @@ const JUMP: u32 = 0x05;
 const JUMP_IF_NOT_LESS: u32 = 0x35;
 const JUMP_IF_ABOVE: u32 = 0x25;
 
-/// Where the address of the call lies in `struct seccomp_data`: both architectures of the list are little-endian.
+/// The offset of the call's address in `struct seccomp_data`. Both architectures of the list are little-endian.
 const ADDRESS_LOW: u32 = 8;
 const ADDRESS_HIGH: u32 = 12;
 
@@ -50,18 +50,14 @@ pub(crate) fn level() -> Option<u32> {
     Some(level.parse().expect("an API level"))
 }
 
-/// Whether the filter of the API level that the environment tells lets this call (`libc::SYS_*`) through. Without such a
-/// level, it does.
+/// Returns true if the filter of the API level in the environment allows this call (`libc::SYS_*`), or if there is no
+/// such level.
 pub fn lets(call: c_long) -> bool {
     let calls = level().and_then(allowed);
     calls.is_none_or(|calls| calls.iter().any(|&number| c_long::from(number) == call))
 }
 
 /// Installs the filter of the API level that the environment tells.
-///
-/// # Panics
-///
-/// If it is not taken.
 pub fn install_if_told() {
     if let Some(level) = level() {
         install(level).expect("the filter is taken");

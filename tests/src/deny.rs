@@ -1,9 +1,7 @@
-//! System calls that fail, or kill, in this process and all it starts.
+//! System calls that fail, or kill, in this process and all its children.
 //!
-//! A seccomp filter written by hand. It is inherited by children and survives
-//! exec, so what is denied to the launcher is denied to the program it
-//! launches, and it cannot be taken back: install it in an isolated test, and
-//! deny nothing that the test harness needs to end.
+//! The module writes a seccomp filter. Children inherit it, also across exec, so it applies to the launched program, too. It
+//! cannot be removed: install it in an isolated test, and deny nothing that the test harness needs to end.
 //!
 //! Man page: [seccomp(2)](https://man7.org/linux/man-pages/man2/seccomp.2.html).
 
@@ -39,7 +37,8 @@ pub(crate) const JUMP_IF_EQUAL: u32 = 0x15;
 const JUMP_IF_ANY_SET: u32 = 0x45;
 pub(crate) const RETURN: u32 = 0x06;
 
-/// Where the call's number and the architecture lie in `struct seccomp_data`, and the lower half of the first argument.
+/// The offsets of the call's number, of the architecture, and of the lower half of the first argument in `struct
+/// seccomp_data`.
 pub(crate) const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const ARGUMENTS: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
@@ -87,19 +86,11 @@ impl Deny {
     }
 
     /// Lets a call fail with an error number if its argument `index`, counted from 0, has one of these flags.
-    ///
-    /// # Panics
-    ///
-    /// As [`errno`](Self::errno).
     pub fn errno_with(self, call: c_long, index: u32, flags: c_int, errno: c_int) -> Self {
         self.rule(call, Some((index, flags.cast_unsigned())), failing(errno))
     }
 
     /// Lets every call that makes a process fail with an error number.
-    ///
-    /// # Panics
-    ///
-    /// As [`errno`](Self::errno).
     pub fn starts(self, errno: c_int) -> Self {
         STARTS.iter().fold(self, |deny, &call| deny.errno(call, errno))
     }
@@ -127,22 +118,16 @@ impl Deny {
 
     /// Denies the calls to every thread of this process from now on.
     ///
-    /// `no_new_privs` is set only for a process without `CAP_SYS_ADMIN`, which
-    /// may not filter without it; children inherit it.
+    /// `no_new_privs` is set only for a process without `CAP_SYS_ADMIN`, which cannot filter without it. Children inherit it.
     ///
     /// # Errors
     ///
-    /// The kernel's, if it takes no filter, and `Other` if another thread
-    /// could not be made to follow.
+    /// Returns the kernel's error if it rejects the filter, and `Other` if a thread cannot get it.
     pub fn install(self) -> io::Result<()> {
         install(&self.program())
     }
 
-    /// Like [`install`](Self::install). `false`, after a [`skip`], where there are no filters: an emulator has none.
-    ///
-    /// # Panics
-    ///
-    /// If there are filters, and this one is refused.
+    /// Like [`install`](Self::install). Returns false, after a [`skip`], if there are no filters, as in an emulator.
     pub fn installed(self) -> bool {
         match self.install() {
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
@@ -156,7 +141,7 @@ impl Deny {
         }
     }
 
-    /// A call by another architecture's numbers is killed, not misjudged.
+    /// A call by another architecture's numbers kills.
     fn program(&self) -> Vec<sock_filter> {
         let mut program = of_this_architecture();
         program.push(instruction(LOAD, NUMBER, 0));
@@ -177,7 +162,7 @@ impl Deny {
     }
 }
 
-/// Lets a filter judge every thread's calls from now on, as [`Deny::install`] does.
+/// Applies a filter to all threads, as [`Deny::install`] does.
 pub(crate) fn install(program: &[sock_filter]) -> io::Result<()> {
     match sys::filter_calls(program) {
         Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
@@ -188,7 +173,7 @@ pub(crate) fn install(program: &[sock_filter]) -> io::Result<()> {
     }
 }
 
-/// The begin of a filter, which kills at a call by another architecture's numbers.
+/// The start of a filter, which kills at a call by another architecture's numbers.
 pub(crate) fn of_this_architecture() -> Vec<sock_filter> {
     let mut program = vec![
         instruction(LOAD, ARCH, 0),
@@ -204,7 +189,7 @@ fn failing(errno: c_int) -> u32 {
     libc::SECCOMP_RET_ERRNO | errno.expect("an error number the kernel can report")
 }
 
-/// `skip`: how many instructions to pass over if a comparison fails.
+/// `skip`: the number of instructions to skip if a comparison fails.
 pub(crate) fn instruction(code: u32, operand: u32, skip: u8) -> sock_filter {
     let code = u16::try_from(code).expect("an instruction's code");
     sock_filter { code, jt: 0, jf: skip, k: operand }

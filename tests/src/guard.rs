@@ -1,12 +1,11 @@
-//! Proof that a test left its process as it found it.
+//! A check that a test leaves its process unchanged.
 //!
-//! A library that starts children must give back what it touches meanwhile:
-//! descriptors and their flags, the signal mask, handlers, umask, working
-//! directory, and no zombie. [`isolated`](crate::isolate::isolated) guards
-//! every test with this.
+//! A library that starts children must restore what it changes: descriptors and their flags, the signal mask, handlers,
+//! umask, working directory. It must leave no zombie. [`isolated`](crate::isolate::isolated) guards every test with
+//! this check.
 //!
-//! The view is the process's own: no test elsewhere may run in it meanwhile.
-//! The mask is the calling thread's.
+//! It covers the whole process, so no other test may run in it at the same time. The mask is that of the calling
+//! thread.
 
 mod descriptors;
 
@@ -18,7 +17,7 @@ use std::path::PathBuf;
 use crate::sys;
 use descriptors::Descriptor;
 
-/// What a process has and a test may not change.
+/// The state of a process that a test may not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     descriptors: BTreeMap<i32, Descriptor>,
@@ -29,7 +28,7 @@ pub struct Snapshot {
     children: Children,
 }
 
-/// What a signal does.
+/// The action of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Action {
     handler: usize,
@@ -45,11 +44,7 @@ enum Children {
 }
 
 impl Snapshot {
-    /// Looks at this process.
-    ///
-    /// # Panics
-    ///
-    /// If the process may not look at itself.
+    /// Reads the state of this process.
     pub fn take() -> Self {
         let blocked = sys::blocked_signals().expect("a thread can read its mask");
         Self {
@@ -62,7 +57,7 @@ impl Snapshot {
         }
     }
 
-    /// What is different later, a line each; nothing if nothing is.
+    /// Returns a line for each difference to a later state.
     pub fn differences(&self, later: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         compare_each(&mut lines, "descriptor", &self.descriptors, &later.descriptors);
@@ -75,12 +70,11 @@ impl Snapshot {
     }
 }
 
-/// Runs a test, and holds it to leave the process as it was.
+/// Runs a test, and checks that it leaves the process unchanged.
 ///
 /// # Panics
 ///
-/// With every difference, if there is one. A panic of the test itself passes
-/// through, and nothing is compared.
+/// With all differences, if there are any. A panic of the test passes through, and nothing is compared.
 pub fn guarded(test: impl FnOnce()) {
     let before = Snapshot::take();
     test();

@@ -1,21 +1,17 @@
 //! A process for each test.
 //!
-//! libtest runs tests as threads of one process. Ours look at all descriptors
-//! of their process, at its zombies, its mask, and put it into worlds that it
-//! cannot leave. So [`isolated`] runs the test binary again for one test, and
-//! under [`guarded`] there.
+//! libtest runs tests as threads of one process. These tests check all descriptors, zombies and the mask of their process,
+//! and change it for good. So [`isolated`] runs the test binary again for one test, under [`guarded`].
 //!
-//! That process starts with descriptors 0 (`/dev/null`), 1 and 2 (one file) and
-//! no others, and leads a process group, which is killed after it. Its soft
-//! descriptor limit is 1,024, whatever the host's is.
+//! That process starts with descriptors 0 (`/dev/null`), 1 and 2 (one file) and no others. It leads a process group, which is
+//! killed afterwards. Its soft descriptor limit is 1,024, whatever the host's is.
 //!
-//! The test body runs on a thread of libtest's in that process, too: it has
-//! two threads, and what belongs to a thread (mount namespace, root, working
-//! directory after an unshare, signal mask) belongs to the test's alone.
+//! libtest runs the test body on a second thread there, too. Mount namespace, root, working directory after an unshare and
+//! signal mask belong to that thread alone.
 //!
-//! Set in the environment:
+//! Variables:
 //!
-//! - `FORKEXEC_ISOLATED` or `NEXTEST`: the process is the test's own already;
+//! - `FORKEXEC_ISOLATED` or `NEXTEST`: the process belongs to the test already;
 //! - `FORKEXEC_ANDROID_API`: see [`android`];
 //! - `FORKEXEC_SKIPPED_LOG`: a file to which each [`skip`] adds a line.
 
@@ -36,28 +32,22 @@ const SKIPPED: &str = "SKIPPED ";
 const LIMIT: Duration = Duration::from_mins(2);
 /// The customary soft descriptor limit. A test that needs another one sets it.
 const DESCRIPTORS: u64 = 1_024;
-/// How much longer a test may take where an emulator runs it, on a machine that has other things to do.
+/// The factor by which a test may take longer under an emulator, on a busy machine.
 const EMULATED: u32 = 5;
 
-/// Runs a test in a process of its own, guarded, for at most two minutes, or ten where it is emulated.
+/// Runs a test in a process of its own, guarded, for at most two minutes, or ten under an emulator.
 ///
-/// It must be all that the test function does, since all of that is done in
-/// both processes, and it must be called on the test's own thread, whose name
-/// is the test's: do without rstest's `#[timeout]`, which starts another.
+/// It must be the whole body of the test function, because both processes run that. It must be called on the test's own
+/// thread, whose name is the test's, so `#[timeout]` of rstest, which starts another thread, cannot be used.
 ///
 /// # Panics
 ///
-/// If the test failed there, with what it printed; if it did not end in time;
-/// if no test of the thread's name was run.
+/// If the test failed there, with its output; if it did not end in time; if there is no test with the thread's name.
 pub fn isolated(test: impl FnOnce()) {
     isolated_for(LIMIT, test);
 }
 
-/// Like [`isolated`], for at most so long on a processor of its own.
-///
-/// # Panics
-///
-/// As [`isolated`].
+/// Like [`isolated`], with another time limit.
 pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
     if is_inside() || thread::current().name() == Some("main") {
         if let Err(reason) = set_descriptor_limit() {
@@ -73,6 +63,15 @@ pub fn isolated_for(limit: Duration, test: impl FnOnce()) {
     }
 }
 
+/// Like [`isolated`], if `has_needs` returns true in that process. Otherwise it calls [`skip`].
+pub fn isolated_if(has_needs: impl FnOnce() -> bool, test: impl FnOnce()) {
+    isolated(|| {
+        if has_needs() {
+            test();
+        }
+    });
+}
+
 /// The host's soft limit may be lower, or so high that a loop over all numbers takes minutes.
 fn set_descriptor_limit() -> Result<(), String> {
     let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
@@ -84,23 +83,22 @@ fn set_descriptor_limit() -> Result<(), String> {
     Ok(())
 }
 
-/// Whether this process is one test's own.
+/// Returns true if this process belongs to one test.
 pub fn is_inside() -> bool {
     env::var_os(INSIDE).is_some() || env::var_os("NEXTEST").is_some()
 }
 
-/// Says aloud, past libtest's capture, that the test proves nothing here.
+/// Prints, past libtest's capture, that the test proves nothing here.
 ///
-/// The caller returns after it: `return skip("needs root")`. It is not heard
-/// where standard error is closed.
+/// The caller returns after it: `return skip("needs root")`. Nothing is printed if standard error is closed.
 pub fn skip(reason: &str) {
     let reason = reason.replace('\n', " ");
     announce(&format!("{SKIPPED}{}: {reason}", name()));
 }
 
-/// libtest captures what the print macros write, and nothing else.
+/// libtest captures the output of the print macros, and no other.
 ///
-/// The line starts on a line of its own: libtest may have begun one.
+/// The text starts with a line break: libtest may have begun a line.
 fn announce(line: &str) {
     let _ = io::stderr().write_all(format!("\n{line}\n").as_bytes());
     if let Some(path) = env::var_os(SKIPPED_LOG) {

@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-/// Where it is.
+/// Returns its path.
 pub fn path() -> &'static Path {
     Path::new(env!("FORKEXEC_LEAKY"))
 }

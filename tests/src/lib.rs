@@ -1,21 +1,21 @@
-//! What the integration suites of forkexec stand on.
+//! Helpers of the integration suites of forkexec.
 //!
-//! | room        | for                                                             |
+//! | module      | for                                                             |
 //! |-------------|-----------------------------------------------------------------|
-//! | [`probe`]   | the program that tests start, and what it says it was born with |
-//! | [`leaky`]   | an ordinary program, which has children that inherit too much   |
+//! | [`probe`]   | the program that tests start, and its report                    |
+//! | [`leaky`]   | an ordinary program, with children that inherit too much        |
 //! | [`isolate`] | a process for each test                                         |
-//! | [`guard`]   | proof that a test left its process as it found it               |
+//! | [`guard`]   | the check that a test leaves its process unchanged              |
 //! | [`deny`]    | system calls that fail, or kill                                 |
 //! | [`world`]   | hostile surroundings: many descriptors, no stdio, no `/proc`    |
-//! | [`android`] | the seccomp filter that Android puts before apps                 |
-//! | [`trace`]   | the system calls a program makes                                |
-//! | [`starts`]  | which of them a start consists of, as it is written down        |
+//! | [`android`] | the seccomp filter that Android applies to apps                 |
+//! | [`trace`]   | the system calls that a program makes                           |
+//! | [`starts`]  | the system calls that a spawn should make                       |
 //!
-//! The helpers are for tests: where their own footing fails, they panic.
-//! On systems without Linux's interfaces the library is empty.
+//! A helper panics if it cannot do its work. On systems without Linux's interfaces the library is empty.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
+#![expect(clippy::missing_panics_doc, reason = "a helper panics if it cannot do its work")]
 
 pub mod android;
 pub mod deny;

@@ -1,7 +1,7 @@
-//! Which system calls a start consists of: what is written down, and what strace sees.
+//! The system calls of a spawn: a written list, and a parser for strace.
 //!
-//! A start costs a constant, [`BY_CLONE`] or [`BY_FORK`], and what each [`Operation`] says. The conformance suite holds real starts
-//! to that, and the example `system_calls` makes the tables of `docs/system-calls.md` of it.
+//! A spawn costs a constant, [`BY_CLONE`] or [`BY_FORK`], and the cost of each [`Operation`]. The conformance suite
+//! compares real spawns with that, and the example `system_calls` makes the tables of `docs/system-calls.md` from it.
 
 mod expected;
 mod traced;

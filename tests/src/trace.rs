@@ -17,20 +17,16 @@ pub struct Call {
 }
 
 impl Call {
-    /// The name of the call: what stands before the parenthesis.
+    /// Returns the name of the call: the text before the parenthesis.
     pub fn name(&self) -> &str {
         self.text.split('(').next().unwrap_or_default()
     }
 }
 
-/// Runs a program, and all that it starts, under strace.
+/// Runs a program, with its descendants, under strace.
 ///
-/// The program reads nothing; what it writes goes where this process writes.
-/// `None`, after a [`skip`], if there is no strace or it may not trace.
-///
-/// # Panics
-///
-/// If strace's list cannot be read.
+/// The program reads nothing. Its outputs are those of this process. `None`, after a [`skip`], if there is no strace or
+/// it may not trace.
 pub fn syscalls_of<S: AsRef<OsStr>>(
     program: impl AsRef<OsStr>,
     args: impl IntoIterator<Item = S>,

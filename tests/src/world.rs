@@ -30,6 +30,12 @@ pub fn open_many(count: usize) -> Vec<OwnedFd> {
     (0..count).map(|_| sys::open_null().expect("the descriptor limit allows as many")).collect()
 }
 
+/// Opens `/dev/null` under these numbers; the descriptors survive exec.
+pub fn open_at(numbers: &[RawFd]) -> Vec<OwnedFd> {
+    let null = fs::File::open("/dev/null").expect("every system has it");
+    numbers.iter().map(|&number| place(&null, number)).collect()
+}
+
 /// Duplicates a descriptor to a number; the duplicate survives exec.
 ///
 /// # Panics
@@ -61,13 +67,9 @@ pub fn set_limit(resource: impl Into<i64>, soft: u64, hard: u64) -> io::Result<(
     sys::set_limit(resource.into(), soft, hard)
 }
 
-/// A directory, open to everybody, that holds the probe as `/probe` and nothing else.
+/// Makes a directory, open to all users, that holds the probe as `/probe` and nothing else.
 ///
-/// It is removed when dropped.
-///
-/// # Panics
-///
-/// If it cannot be made.
+/// It is removed on drop.
 pub fn empty_chroot() -> TempDir {
     let root = TempDir::new().expect("a temporary directory can be made");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("the directory is ours");
@@ -75,11 +77,8 @@ pub fn empty_chroot() -> TempDir {
     root
 }
 
-/// What the kernel keeps for the calling thread: umask, ids, groups, capabilities, signals, `no_new_privs`, the nice value.
-///
-/// # Panics
-///
-/// If procfs is not mounted.
+/// Returns the state of the calling thread in the kernel, as text: umask, ids, groups, capabilities, signals, `no_new_privs`,
+/// the nice value.
 pub fn own_status() -> String {
     const KEPT: [&str; 10] =
         ["Umask", "Uid", "Gid", "Groups", "CapEff", "CapAmb", "NoNewPrivs", "SigBlk", "SigIgn", "SigCgt"];
@@ -90,20 +89,20 @@ pub fn own_status() -> String {
     format!("{:?} {nice:?}", kept.collect::<Vec<_>>())
 }
 
-/// Whether the kernel has close_range(2), or a filter says that it has not. It is asked to close what is never open.
+/// Returns true if the kernel has close_range(2) and no filter hides it. The call closes numbers that are never open.
 pub fn has_close_range() -> bool {
     sys::close_nothing().is_ok()
 }
 
-/// What runs this program, if it is not the kernel itself.
+/// Returns the emulator that runs this program, if any.
 ///
-/// qemu-user hides itself from a program that looks at its own process by its usual names, and by no others.
+/// qemu-user hides itself only under the usual names of the own process.
 pub fn emulator() -> Option<PathBuf> {
     let said = fs::read_link("/proc/self/exe").ok()?;
     fs::read_link("/proc/thread-self/exe").ok().filter(|true_one| *true_one != said)
 }
 
-/// Whether this process has the superuser's effective id.
+/// Returns true if the effective user of this process is the superuser.
 pub fn is_root() -> bool {
     sys::effective_user() == 0
 }

@@ -8,7 +8,7 @@ use forkexec_tests::android::{self, LEVELS};
 use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
 
-/// Makes a call in a forked child: how that ended.
+/// Makes a call in a forked child, and returns its status.
 fn call(number: libc::c_long) -> ExitStatus {
     // SAFETY: the child makes two system calls.
     let child = unsafe { libc::fork() };

@@ -77,7 +77,7 @@ fn block_signal() {
     let mut set: libc::sigset_t = unsafe { mem::zeroed() };
     // SAFETY: the set is initialised.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR1) };
-    // SAFETY: the set outlives the call, and the old mask is not asked for.
+    // SAFETY: the set outlives the call, and the old mask is not returned.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
 }
 

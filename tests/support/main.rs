@@ -1,11 +1,11 @@
-//! The support library under test, most of all that its guards can fail.
+//! Tests of the support library, above all that its guards can fail.
 //!
 //! - `android`: the filter of apps
 //! - `deny`: refused system calls
-//! - `guard`: each thing that a test may not leave behind
-//! - `isolate`: tests that fail, hang, are skipped or are not there
-//! - `probe`: what the probe says, and does
-//! - `trace`: strace's list
+//! - `guard`: each change that a test may not leave behind
+//! - `isolate`: tests that fail, hang, are skipped or do not exist
+//! - `probe`: the report of the probe, and its verbs
+//! - `trace`: the log of strace
 //! - `world`: each hostile surrounding
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
@@ -24,10 +24,9 @@ use std::process::Command;
 
 use forkexec_tests::probe::Seen;
 
-/// What `test`, which has to fail, panics with.
+/// Returns the panic message of `test`, which has to fail.
 ///
-/// Where it runs in the isolated process the panic goes on, for the outer
-/// process to complain of.
+/// In the isolated process the panic goes on, so that the outer process reports it.
 fn complaint_of(test: impl FnOnce()) -> String {
     if env::var_os("FORKEXEC_ISOLATED").is_some() {
         test();
@@ -48,9 +47,9 @@ fn probe(args: &[&str]) -> Command {
     command
 }
 
-/// What a reporting probe says on its output.
+/// Returns the report of a probe on its output.
 fn seen(command: &mut Command) -> Seen {
     let output = command.output().expect("the probe can be started");
     assert!(output.status.success(), "{output:?}");
-    Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+    Seen::of(&output.stdout)
 }

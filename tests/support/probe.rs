@@ -1,4 +1,4 @@
-//! What the probe says, and does.
+//! The report of the probe, and its verbs.
 
 use std::ffi::OsString;
 use std::io;
@@ -107,7 +107,7 @@ fn change_everything() -> io::Result<()> {
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is initialised.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR2) };
-    // SAFETY: the set outlives the call, and the old mask is not asked for.
+    // SAFETY: the set outlives the call, and the old mask is not returned.
     unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     Ok(())
 }

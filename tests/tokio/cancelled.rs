@@ -1,7 +1,7 @@
-//! Futures that are dropped at each of their awaits: what becomes of the child is what its policy says, and no descriptor
-//! and no zombie is left.
+//! Futures that are dropped at each of their awaits. The child follows its policy, and no descriptor and no zombie is
+//! left.
 //!
-//! A future is polled so many times and then dropped, for each number until it ends before that.
+//! A future is polled a number of times and then dropped, for each number until it ends.
 
 use std::future::poll_fn;
 use std::io::{self, PipeReader};
@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// A future that owns a child.
 type Owning = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is done to a child that is given away.
+/// The operation on a child that another task owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     Wait,
@@ -59,7 +59,7 @@ impl Doing {
     }
 }
 
-/// Polls it so often at most. Whether it ended.
+/// Polls a future at most so often. Returns true if it ended.
 async fn polled(times: usize, future: impl Future) -> bool {
     let mut future = pin!(future);
     let mut left = times;
@@ -82,7 +82,7 @@ fn started(policy: OnDrop, pidfd: bool) -> Child {
     talking(probe(&["echo"]), policy, pidfd)
 }
 
-/// The same, which says so at its end, unless it was killed.
+/// A child that also reports its end, unless it was killed.
 fn witness(policy: OnDrop, pidfd: bool) -> (Child, PipeReader) {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = Command::new("sh");

@@ -11,7 +11,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use tokio::runtime::{Builder, Runtime};
 
-/// Which runtime.
+/// The kind of runtime.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Threads {
     One,
@@ -47,17 +47,17 @@ pub(crate) fn probe(args: &[&str]) -> Command<'static> {
     command
 }
 
-/// Whether this process has no children, running or not.
+/// Returns true if this process has no children, running or zombie.
 pub(crate) fn has_no_children() -> bool {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: nothing is asked for.
+    // SAFETY: no result is requested.
     let answer = unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), options) };
     answer < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
 }
 
-/// How many threads this process has.
+/// Returns the number of threads of this process.
 pub(crate) fn threads() -> usize {
-    // A list of them may end early where one ends meanwhile.
+    // The list of threads can end early if one of them ends.
     let status = fs::read_to_string("/proc/self/status").expect("it is there");
     let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("it is said");
     count.trim().parse().expect("it is a number")

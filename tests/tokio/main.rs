@@ -3,9 +3,9 @@
 //! - `cancelled`: futures that are dropped at each of their awaits, and runtimes that are shut down
 //! - `starting`: children that cannot be started, or cannot be watched
 //! - `talking`: input and output
-//! - `waiting`: how a child ended, and signals
+//! - `waiting`: exit statuses, and signals
 //!
-//! What they stand on: `ground`, a runtime and a process for each test.
+//! `ground` has the helpers: a runtime and a process for each test.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 

@@ -93,7 +93,7 @@ fn child_takes_its_pipes_back_from_a_communicator(#[values(Threads::One, Threads
     in_runtime(threads, async {
         let mut conversation = talker(&["echo"]).communicator(bytes(2 * MEGABYTE));
         let mut child = {
-            // One step: a pipe holds less than there is to say.
+            // One step: a pipe holds less than the whole input.
             assert!(timeout(Duration::ZERO, conversation.finish()).await.is_err());
             assert!(conversation.written() > 0);
             let (written, mut read) = (conversation.written(), conversation.stdout().to_vec());
@@ -121,7 +121,7 @@ fn output_before_an_error_is_returned_when_resumed(
     in_runtime(threads, async move {
         let (mut parents, mut childs) = (-1, -1);
         let none = ptr::null_mut();
-        // SAFETY: two descriptors are written, and nothing else is asked for.
+        // SAFETY: two descriptors are written, and the other results are not requested.
         let made =
             unsafe { libc::openpty(&raw mut parents, &raw mut childs, none, ptr::null(), ptr::null()) };
         if made != 0 {

@@ -1,4 +1,4 @@
-//! How a child ended, by its descriptor and by a thread that waits for it.
+//! Exit statuses, by the pidfd and by a thread that waits.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

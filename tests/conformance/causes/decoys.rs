@@ -1,4 +1,4 @@
-//! A cause is told only if it was observed: each of these looks like another one.
+//! An error names a cause only if the parent observed it. Each case here looks like another one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use forkexec_tests::probe;
 use rstest::rstest;
 
 use super::{Place, dynamic_program};
-use crate::ground::{check, is_emulated, is_privileged, without_privileges};
+use crate::ground::{as_root, check, is_emulated, is_privileged, without_privileges};
 use crate::start::failure;
 
 /// Faults: E18
@@ -44,10 +44,7 @@ fn searched(place: &Place) -> Command<'static> {
 /// Faults: E18
 #[test]
 fn unsearchable_interpreter_is_not_reported_missing() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let place = Place::new();
         fs::create_dir(place.path("private")).expect("it can be made");
         let interpreter = place.path("private").join("sh");
@@ -79,10 +76,7 @@ fn error_names_the_interpreter_of_an_interpreter() {
 /// Faults: E18
 #[test]
 fn symlink_in_a_new_root_resolves_below_it() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let place = Place::new();
         place.file("script", "#!/interpreter\n");
         symlink("/bin/sh", place.path("interpreter")).expect("it can be made");
@@ -97,10 +91,7 @@ fn symlink_in_a_new_root_resolves_below_it() {
 /// Faults: E18
 #[test]
 fn no_cause_is_sought_after_a_closure() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let place = Place::new();
         place.file("only-there", "#!/no/such/interpreter\n");
         let root =

@@ -9,10 +9,10 @@ use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
 use super::{Place, dynamic_program};
-use crate::ground::{NOBODY, is_emulated, is_privileged};
+use crate::ground::{NOBODY, as_root, is_emulated, is_privileged};
 use crate::start::{failure, words};
 
-/// What a program of another user's fails by.
+/// Starts a program of another user, and returns the error.
 fn denied(
     ask: impl FnOnce(&mut Command<'_>, &Place),
     program: fn(&Place) -> PathBuf,
@@ -109,10 +109,7 @@ fn permission_bits_of_one_class_decide(
     #[case] mode: u32,
     #[case] groups: &[u32],
 ) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let place = Place::new();
         let path = place.file("program", "#!/bin/sh\n");
         chown(&path, owner.or(Some(0)), group.or(Some(0))).expect("root may");
@@ -162,7 +159,8 @@ fn access_control_list_leaves_the_cause_unknown() {
     });
 }
 
-/// Adds an entry for one user, in the form of `linux/posix_acl_xattr.h`: whether that is possible here.
+/// Adds an entry for one user, in the form of `linux/posix_acl_xattr.h`. Returns false if the file system has no such
+/// lists.
 fn admit(path: &Path, user: u32) -> bool {
     const NONE: u32 = u32::MAX;
     // Owner, this user, the group, the mask, the others.

@@ -6,7 +6,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{NOBODY, is_emulated, is_privileged};
+use crate::ground::{NOBODY, as_root, is_emulated, is_privileged};
 use crate::start::{failure, probe, words};
 
 #[expect(clippy::allow_attributes, reason = "the constant's type differs by C library")]
@@ -98,7 +98,7 @@ fn error_names_no_limit_that_is_not_exceeded() {
     });
 }
 
-/// A filter answers what the kernel says of too many processes.
+/// A filter returns the errno that the kernel has for too many processes.
 ///
 /// Faults: E18
 #[rstest]
@@ -145,10 +145,7 @@ fn small<'fd>(args: &[&str]) -> Command<'fd> {
 /// Faults: S11
 #[test]
 fn error_names_the_process_limit_of_the_user() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let program = root.path().join("probe");
         let of_a_user = || {

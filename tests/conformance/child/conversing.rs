@@ -112,7 +112,7 @@ fn communicate_sleeps_while_it_waits() {
 /// getrusage(2), which the libc crate has incompletely for Android.
 const RUSAGE_THREAD: i32 = 1;
 
-/// How often this thread gave up the processor.
+/// Returns how often this thread gave up the processor.
 fn switches() -> i64 {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: the structure is written.
@@ -188,7 +188,7 @@ fn unread_output_stays_in_the_pipe() {
     });
 }
 
-/// What the child itself wrote is heard whole: the pipes are full when it ends.
+/// The output of the child itself is read completely: the pipes are full when it ends.
 ///
 /// Faults: W4
 #[rstest]
@@ -422,12 +422,12 @@ fn input_error_is_reported_once() {
     });
 }
 
-/// Both ends of a pseudoterminal; says aloud if there is none to be had.
+/// Opens both ends of a pseudoterminal. Skips the test if there is none.
 fn terminal() -> Option<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     let [parents, childs] = &mut ends;
     let none = ptr::null_mut();
-    // SAFETY: two descriptors are written, and nothing else is asked for.
+    // SAFETY: two descriptors are written, and the other results are not requested.
     if unsafe { libc::openpty(parents, childs, none, ptr::null(), ptr::null()) } != 0 {
         skip(&format!("no pseudoterminal is to be had: {}", io::Error::last_os_error()));
         return None;

@@ -1,4 +1,4 @@
-//! What becomes of a child whose handle is dropped, or lost to a panic, between any two steps of its life.
+//! Children whose handle is dropped, or lost to a panic, between any two steps.
 
 use std::fs;
 use std::io;
@@ -25,7 +25,7 @@ pub(super) struct Threads(usize);
 
 impl Threads {
     pub(super) fn now() -> Self {
-        // A list of them may end early where one ends meanwhile.
+        // The list of threads can end early if one of them ends.
         let status = fs::read_to_string("/proc/self/status").expect("it is there");
         let count = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("it is said");
         Self(count.trim().parse().expect("it is a number"))
@@ -36,7 +36,7 @@ impl Threads {
         self.await_no_more_than(0);
     }
 
-    /// Waits until there are no more than so many more. A thread tells nobody that it is gone, so they are counted.
+    /// Waits until at most `more` additional threads are left. Threads end without notice, so the test counts them.
     pub(super) fn await_no_more_than(&self, more: usize) {
         let end = Instant::now() + LONG;
         while Self::now().0 > self.0 + more {
@@ -46,14 +46,14 @@ impl Threads {
     }
 }
 
-/// Whether this process has a child, a zombie or not.
+/// Returns true if this process has a child, running or zombie.
 fn has_child() -> bool {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: nothing is written.
     unsafe { libc::waitid(libc::P_ALL, 0, ptr::null_mut(), options) == 0 }
 }
 
-/// Waits for the end of a child that is this process's or nobody's any more.
+/// Waits for the end of a child, which may have been reaped.
 fn await_end(pidfd: &impl AsFd) {
     let mut polled = libc::pollfd { fd: pidfd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry is read and written.
@@ -183,7 +183,7 @@ fn drop_with_ignored_sigchld_leaves_nothing_and_never_hangs() {
     });
 }
 
-/// Where no descriptor is to be had for the thread, each child has one of its own.
+/// Without a free descriptor for the shared thread, each child has its own thread.
 #[test]
 fn dropped_child_leaves_no_zombie_without_free_descriptors() {
     isolated(|| {
@@ -200,10 +200,10 @@ fn dropped_child_leaves_no_zombie_without_free_descriptors() {
     });
 }
 
-/// What may be done with a child, step by step; each is dropped before, between and after all of them.
+/// The steps of a child's life, in order. Each child is dropped before, between and after all of them.
 type Step = (&'static str, fn(&mut Child, &mut Held));
 
-/// What was taken from it, and is dropped before it or after it.
+/// Parts that the steps took from the child. It is dropped before or after the child.
 #[derive(Default)]
 struct Held {
     streams: Vec<OwnedFd>,
@@ -258,7 +258,7 @@ const STEPS: [Step; 9] = [
     ("look again", look),
 ];
 
-/// How it ends between two steps.
+/// The loss of the child between two steps.
 #[derive(Clone, Copy, Debug)]
 enum CloneVariant {
     Drop,
@@ -294,8 +294,8 @@ fn lose_after(count: usize, command: &mut Command<'_>, way: CloneVariant) {
     }
 }
 
-/// Whatever was done until then: no zombie, no descriptor, nobody left who was to be killed, nobody killed who was to be left.
-/// That nothing else changed is what `isolated` looks at.
+/// After each step: no zombie, no descriptor, and only the children are killed that the policy kills. `isolated` checks
+/// that nothing else has changed.
 #[rstest]
 #[case::leave(OnDrop::Leave)]
 #[case::kill(OnDrop::Kill)]
@@ -322,7 +322,7 @@ fn child_can_be_lost_between_any_two_steps(
                 drop(command);
                 let was_killed = STEPS[..count].iter().any(|(name, _)| *name == "kill");
                 let policy_kills = matches!(policy, OnDrop::Kill | OnDrop::KillAndWait);
-                // It holds the pipe: nobody else does.
+                // The child alone holds the pipe.
                 let runs = !is_at_its_end(&ended, was_killed || policy_kills);
                 assert_eq!(runs, !was_killed && !policy_kills, "{}", said());
                 if runs {
@@ -340,7 +340,7 @@ fn child_can_be_lost_between_any_two_steps(
     });
 }
 
-/// Whether nobody has the pipe's other end; it is waited for if it is to come.
+/// Returns true if no process has the other end of the pipe. Waits for that if `is_to_come`.
 fn is_at_its_end(pipe: &impl AsRawFd, is_to_come: bool) -> bool {
     let mut polled = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one entry is read and written.
@@ -353,8 +353,7 @@ fn end_all_that_run() {
     let tasks = fs::read_dir("/proc/self/task").expect("it is there").flatten();
     let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     for child in children.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
-        // SAFETY: it is a child of this process that nobody waits for but the library's thread, after
-        // this.
+        // SAFETY: it is a child of this process, and only the library's thread waits for it afterwards.
         check(unsafe { libc::kill(child.parse().expect("it is a number"), libc::SIGKILL) });
     }
 }

@@ -1,4 +1,4 @@
-//! How a child ended, and what is said where that cannot be known.
+//! Exit statuses, and the errors if a status is lost.
 
 use std::fs;
 use std::io;
@@ -201,7 +201,7 @@ fn sleeper() -> Child {
 /// Waits for the end of a child, and leaves its status.
 fn await_end(child: &Child) {
     let options = libc::WEXITED | libc::WNOWAIT;
-    // SAFETY: nothing is asked for.
+    // SAFETY: no result is requested.
     check(unsafe { libc::waitid(libc::P_PID, child.id(), ptr::null_mut(), options) });
 }
 
@@ -213,7 +213,7 @@ fn take_status(child: &Child) -> ExitStatus {
     ExitStatus::from_raw(status)
 }
 
-/// Another child with the number of one that is gone. Says aloud if there is none to be had.
+/// Starts another child with the PID of one that is gone. Skips the test if that fails.
 fn stranger_with(id: u32) -> Option<Child> {
     if !is_privileged() {
         return None;

@@ -123,7 +123,7 @@ fn abort() {
     unsafe { libc::raise(libc::SIGABRT) };
 }
 
-/// What a process does at its end, and what it has not written yet, is its own: a child that ends early does neither.
+/// Exit handlers and unwritten buffers belong to the parent: a child that ends early runs and writes none of them.
 ///
 /// Faults: M9
 #[rstest]
@@ -153,7 +153,7 @@ fn failed_child_runs_no_exit_handler_of_its_parent(
         }
         AT_EXIT.store(-1, Ordering::Relaxed);
         drop(writer);
-        // SAFETY: nobody uses it afterwards. Now the parent writes it.
+        // SAFETY: the file is not used afterwards. Now the parent writes it.
         assert_eq!(unsafe { libc::fclose(file) }, 0);
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("it is ASCII");

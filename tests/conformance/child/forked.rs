@@ -1,4 +1,4 @@
-//! What other threads do while one forks, and what the forked process can do.
+//! Other threads while one forks, and the forked process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,8 @@ use crate::child::dropped::Threads;
 use crate::ground::check;
 use crate::start::probe;
 
-/// What goes on in all threads, and in each process that is forked meanwhile: it takes each lock, has each thread at work.
+/// The work of all threads, and of each process that is forked during it: it takes each lock and uses each thread of
+/// the library.
 fn exercise(capturing: &Prepared<'_>) {
     let mut command = probe(&["true"]);
     if supports(Operation::DieWithParent) {
@@ -30,7 +31,8 @@ fn exercise(capturing: &Prepared<'_>) {
     assert_eq!(tree.wait().expect("it ends").signal(), Some(libc::SIGKILL));
 }
 
-/// What a forked process does: not on the only thread that it has, which would start all by itself.
+/// The work of a forked process. It runs on a second thread: a process with one thread spawns everything on that
+/// thread.
 fn forked(capturing: &Prepared<'_>) -> bool {
     let work = || {
         exercise(capturing);
@@ -66,7 +68,7 @@ fn process_forked_from_a_threaded_program_starts_children() {
     });
 }
 
-/// How a process ends in which this is done. It is killed if it takes too long.
+/// Runs the work in a forked process and returns its status. The process is killed if it takes too long.
 fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
     // SAFETY: the C library's functions work in the child of a threaded program, and those of this library are what is tested.
     match check(unsafe { libc::fork() }) {

@@ -28,7 +28,7 @@ const SAYS: i32 = 23;
 const LIVES: i32 = 24;
 
 fn inherited(number: i32) -> OwnedFd {
-    // SAFETY: it was handed over for this alone, and is taken once.
+    // SAFETY: the descriptor was inherited for this purpose, and is taken once.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
@@ -75,7 +75,7 @@ fn child_outlives_its_thread_and_not_its_parent_process(#[case] by_spawner: bool
         let mut parent = command.spawn().expect("it starts");
         drop(command);
         hears.read_exact(&mut [0]).expect("the thread ended");
-        // What was killed answers nothing.
+        // A killed child does not answer.
         let answered = input.write_all(b"?").and_then(|()| output.read_exact(&mut [0])).is_ok();
         assert_eq!(answered, by_spawner);
         drop(ends);

@@ -50,7 +50,7 @@ fn make_numbers_few() {
     while short_lived() <= FIRST {}
 }
 
-/// What is in `RESERVED_PIDS` of the kernel.
+/// `RESERVED_PIDS` of the kernel.
 const FIRST: u32 = 300;
 
 /// The number of a process that has ended.
@@ -68,7 +68,7 @@ fn take_status(pid: u32) {
     check(unsafe { libc::waitpid(pid.cast_signed(), ptr::null_mut(), 0) });
 }
 
-/// Starts strangers until one has this number.
+/// Starts other processes until one has this PID.
 fn stranger_with(pid: u32) -> process::Child {
     for _ in 0..40_000 {
         let mut stranger = process::Command::new("sleep").arg("600").spawn().expect("it starts");
@@ -104,7 +104,7 @@ fn std_kills_another_process_with_a_reused_pid() {
     });
 }
 
-/// Whatever is done with the child.
+/// No operation on the child signals the other process.
 ///
 /// Faults: W1
 #[rstest]

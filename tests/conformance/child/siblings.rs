@@ -1,5 +1,5 @@
-//! Children that hang between fork and exec, each with a copy of all that was open when it was forked: among it the pipe
-//! through which another start is told how its own child goes.
+//! Children that hang between fork and exec. Each has a copy of all descriptors that were open at the fork, such as the
+//! report pipe of another spawn.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::AsRawFd;
@@ -34,14 +34,14 @@ impl Gate {
         Self { opened, opens: Some(opens), hangs, counted }
     }
 
-    /// A command whose child says that it hangs, and does.
+    /// A command whose child reports that it hangs, and hangs.
     fn hanging(&self) -> Command<'static> {
         let (says, waits) = (self.hangs.as_raw_fd(), self.opened.as_raw_fd());
         let opens = self.opens.as_ref().expect("it is shut").as_raw_fd();
         let mut command = probe(&["true"]);
         let hang = move || {
             let mut byte = [0_u8];
-            // SAFETY: its own copy of the end that nobody reads until the gate is opened.
+            // SAFETY: the child's own copy of the end, which is not read until the gate opens.
             unsafe { libc::close(opens) };
             // SAFETY: one byte is read from memory that is there.
             unsafe { libc::write(says, byte.as_ptr().cast(), 1) };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use forkexec::{Child, Command, Containment, Coverage, Errno, Pipeline, Stdio};
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, isolated_if};
 use rstest::rstest;
 
 use crate::ground::opens_descendants;
@@ -17,7 +17,7 @@ use crate::ground::opens_descendants;
 /// More than a child takes that notices the signal.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Says its number, and stops.
+/// Prints its PID, and stops.
 const STOPS: &str = "trap 'exit 7' TERM; echo $$; kill -STOP $$; while :; do sleep 0.01; done";
 
 fn stopping(script: &str) -> Command<'static> {
@@ -92,10 +92,7 @@ fn stopped_family(tree: Containment) -> Child {
 #[case::of_a_session(Containment::Session)]
 #[case::of_the_best(Containment::Auto)]
 fn stopped_descendants_notice_sigterm(#[case] tree: Containment) {
-    isolated(|| {
-        if !opens_descendants() {
-            return;
-        }
+    isolated_if(opens_descendants, || {
         let mut child = stopped_family(tree);
         let mut killed = None;
         let status = ended(|| {
@@ -113,7 +110,7 @@ fn stopped_descendants_notice_sigterm(#[case] tree: Containment) {
     });
 }
 
-/// Without pidfd_open(2) no process can be told from a successor that has its number, and the group alone is signalled.
+/// Without pidfd_open(2), a process cannot be told from a successor with the same PID, so only the group is signalled.
 ///
 /// Faults: W15, W17
 #[rstest]

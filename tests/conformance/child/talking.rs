@@ -62,7 +62,7 @@ fn child_that_does_not_read_causes_no_error_and_no_sigpipe(#[case] action: usize
     });
 }
 
-/// `O_NONBLOCK` belongs to the open file description: what a child does to its ends is not to reach ours.
+/// `O_NONBLOCK` belongs to the open file description. A child that sets it must not affect the parent's ends.
 ///
 /// Faults: D20
 #[test]

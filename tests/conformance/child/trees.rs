@@ -13,23 +13,23 @@ use std::time::Duration;
 
 use forkexec::{Child, Command, Containment, Coverage, Errno, Error, InputError, OnDrop, Stage, Stdio};
 use forkexec_core::Operation;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world::{Cgroup, limit, set_limit};
 use rstest::rstest;
 
 use crate::child::dropped::Threads;
-use crate::ground::{capabilities, check, has, is_emulated, is_privileged, opens_descendants};
+use crate::ground::{as_root, capabilities, check, has, is_emulated, opens_descendants};
 use crate::start::{failure, probe};
 
 /// Those that the probe starts, and its own name.
 const FAMILY: [&str; 7] = ["daemon", "hopper", "orphan", "probe", "rover", "stays", "strayed"];
 
-/// How many bytes the family writes: one each.
+/// The number of bytes that the family writes: one for each member.
 const BYTES: usize = FAMILY.len();
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// A group, or the reason aloud why there is none. Orphans fall to this process, which is to wait for them.
+/// Makes a control group, or skips the test. This process becomes the parent of orphans, and must reap them.
 fn world() -> Option<Cgroup> {
     if !has(Operation::Cgroup) || is_emulated("makes nobody the parent of orphans") {
         return None;
@@ -83,10 +83,7 @@ fn survivors_of_a_tree_match_its_coverage(
     #[case] guarantee: Coverage,
     #[case] left: &[&str],
 ) {
-    isolated(|| {
-        if !opens_descendants() {
-            return;
-        }
+    isolated_if(opens_descendants, || {
         let Some(world) = world() else { return };
         let mut child = family(&world, tree);
         let killed = child.kill_tree().expect("they are ours");
@@ -140,10 +137,7 @@ fn coverage_says_if_a_child_can_leave_its_cgroup(
     #[case] owner: Option<u32>,
     #[case] guarantee: Coverage,
 ) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let Some(world) = world() else { return };
         let above = world.path().join("cgroup.procs");
         let mount = world.path().parent().expect("it is below the mount");
@@ -185,10 +179,7 @@ fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
     #[case] free: usize,
     #[case] failure: Option<i32>,
 ) {
-    isolated(|| {
-        if !opens_descendants() {
-            return;
-        }
+    isolated_if(opens_descendants, || {
         let Some(world) = world() else { return };
         let mut child = family(&world, Some(Containment::Group));
         let mut held = Vec::new();
@@ -210,7 +201,7 @@ fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
     });
 }
 
-/// How many children of this process are stopped: orphans fall to it.
+/// Returns how many children of this process are stopped. Orphans count, too.
 fn stopped_children() -> usize {
     let is_stopped = format!(") T {} ", std::process::id());
     let all = fs::read_dir("/proc").expect("it is there").flatten();
@@ -246,10 +237,7 @@ fn tree_can_be_killed_twice(
 #[case::of_a_group(Containment::Group)]
 #[case::of_a_control_group(Containment::Cgroup)]
 fn tree_is_terminated_then_killed(#[case] tree: Containment, #[values(true, false)] all_will: bool) {
-    isolated(|| {
-        if !opens_descendants() {
-            return;
-        }
+    isolated_if(opens_descendants, || {
         let Some(world) = world() else { return };
         let refuses = if all_will { "" } else { "trap '' TERM" };
         let script = format!(
@@ -298,7 +286,7 @@ fn drop_of_a_child_kills_its_tree(
             stdout.read_exact(&mut [0]).expect("it says that it is there");
         }
         drop(child);
-        // Ends when nobody has it any more.
+        // Ends when no process has the pipe any more.
         stdout.read_to_end(&mut Vec::new()).expect("it can be read");
         await_no_child();
         threads.await_no_more();

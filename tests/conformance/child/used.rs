@@ -1,4 +1,4 @@
-//! What a child used of the machine.
+//! Resource usage of a child.
 
 use std::time::Duration;
 

@@ -85,7 +85,7 @@ fn wait_timeout_reports_a_lost_status(#[values(true, false)] pidfd: bool) {
     });
 }
 
-/// Other code takes the status, and the number is free for a stranger: nothing is sent to it, and nothing is waited for.
+/// Other code takes the status, so the PID can be reused: no signal is sent to it, and no wait is made for it.
 #[rstest]
 fn child_whose_status_was_taken_has_no_process(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -105,7 +105,7 @@ fn child_whose_status_was_taken_has_no_process(
     });
 }
 
-/// What a reactor does with a descriptor that it is given (smol's `Async::new`): then a wait by it does not block
+/// A reactor makes a descriptor that it gets nonblocking (smol's `Async::new`). A wait by it then does not block
 /// (`PIDFD_NONBLOCK` of pidfd_open(2)).
 #[test]
 fn child_with_a_nonblocking_pidfd_can_be_awaited() {

@@ -1,7 +1,7 @@
-//! All links of the chain, over all backends of this system, leave the same table.
+//! All strategies, over all backends of this system, leave the same table.
 //!
-//! The chain runs in a forked child, and is asked there what is left: no program is needed, and none of the library's
-//! other parts.
+//! The chain runs in a forked child, which then lists its descriptors. No program and no other part of the library is
+//! involved.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, RawFd};
@@ -53,9 +53,9 @@ fn numbers(limit: RawFd, count: usize) -> impl Strategy<Value = BTreeSet<RawFd>>
     btree_set(number, 0..count)
 }
 
-/// Which of the numbers are open in a child that closed all from `first` up but the list.
+/// Returns the numbers that are open in a child that closed all from `first` up except the list.
 ///
-/// What was closed before is asked about at the low end alone, where a new descriptor of the chain's own would be.
+/// Of the closed numbers only the low ones are checked, where a new descriptor of the chain itself would be.
 fn left<B: Backend>(
     backend: &B,
     first: RawFd,
@@ -80,7 +80,7 @@ fn left<B: Backend>(
     answers.take(asked)
 }
 
-/// Which numbers are open, in memory that a child writes to.
+/// The open numbers, in memory that a child writes to.
 struct Answers {
     memory: *mut u8,
     length: usize,

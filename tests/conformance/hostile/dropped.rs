@@ -1,4 +1,4 @@
-//! What a program can still do whose user was changed, asked from inside: nothing brings it back.
+//! A program whose user was changed tries from inside to regain privileges, and fails.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use forkexec_tests::world;
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
-use crate::ground::{capabilities, is_emulated, is_privileged};
+use crate::ground::{as_root, capabilities, is_emulated, is_privileged};
 use crate::stages::identity::capabilities as made;
 use crate::start::{probe, report};
 
@@ -21,7 +21,7 @@ const GROUPS: [u32; 2] = [7, 8];
 /// `CAP_NET_BIND_SERVICE` of `linux/capability.h`.
 const BIND_LOW_PORTS: u32 = 10;
 
-/// What a superuser that starts the child has made of itself.
+/// A superuser that starts the child with changed capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parent {
     Plain,
@@ -35,7 +35,7 @@ enum Parent {
     OfItsNamespace,
 }
 
-/// What the child is to be.
+/// The identity that the child is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     All,
@@ -64,7 +64,7 @@ impl Asked {
         };
     }
 
-    /// What the probe has to say, started by a parent who is like this.
+    /// Checks the report of the probe that this parent started.
     fn judge(self, escape: &Escape, parent: &Escape) {
         let Escape { seen, before, after, .. } = escape;
         let gid = if self == Self::UserAlone { parent.before.fsgid } else { GROUP };
@@ -74,7 +74,7 @@ impl Asked {
             return assert_eq!((before.fsuid, before.permitted), (0, parent.before.permitted), "it is root");
         }
         assert_eq!((seen.uids, seen.gids), (Ids::all(USER), Ids::all(gid)), "after all tries");
-        // What is inheritable, or bounds, gives nothing by itself (capabilities(7)).
+        // Inheritable and bounding sets grant nothing by themselves (capabilities(7)).
         let Left { inheritable, bounding, .. } = parent.before;
         let nothing =
             Left { permitted: 0, effective: 0, inheritable, ambient: 0, bounding, fsuid: USER, fsgid: gid };
@@ -165,12 +165,10 @@ fn child_of_another_user_cannot_regain_privilege(
 /// Those up to 256 are compared one by one, the number of more.
 #[rstest]
 fn child_has_the_requested_groups_at_any_count(#[values(255, 256, 257, 4_000)] count: u32) {
-    isolated(|| {
-        if is_privileged() {
-            let groups: Vec<_> = (0..count).rev().map(|group| 3 * group).collect();
-            let mut sorted = groups.clone();
-            sorted.sort_unstable();
-            assert_eq!(report(probe(&[]).groups(groups)).groups, sorted);
-        }
+    as_root(|| {
+        let groups: Vec<_> = (0..count).rev().map(|group| 3 * group).collect();
+        let mut sorted = groups.clone();
+        sorted.sort_unstable();
+        assert_eq!(report(probe(&[]).groups(groups)).groups, sorted);
     });
 }

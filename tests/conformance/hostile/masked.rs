@@ -6,15 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use forkexec::{Command, Error, SpawnMethod, SpawnPolicy, Stage};
+use forkexec::{Error, SpawnMethod, SpawnPolicy, Stage};
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::skip;
 use forkexec_tests::{probe, world};
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
 use super::ordinary::{Ordinary, anything, nothing};
-use crate::ground::{check, is_privileged, without_privileges};
+use crate::ground::{as_root, check, without_privileges};
 
 /// Puts something in the place of `/proc`.
 type Mask = fn(&Path) -> Result<(), String>;
@@ -55,10 +55,7 @@ fn child_has_exact_fds_whatever_is_mounted_on_proc(
     #[case] mask: Mask,
     #[values(false, true)] privileged: bool,
 ) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let (root, directory) = (world::empty_chroot(), world::empty_chroot());
         let ordinary = Ordinary::new(&root.path().join("probe"));
         if let Err(reason) = mask(directory.path()) {
@@ -72,10 +69,7 @@ fn child_has_exact_fds_whatever_is_mounted_on_proc(
 /// Faults: F3
 #[test]
 fn child_spawned_in_an_empty_root_is_the_same() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let done = inside(Namespaces::NONE, || {
             let ordinary = Ordinary::new(Path::new("/probe"));
@@ -87,7 +81,7 @@ fn child_spawned_in_an_empty_root_is_the_same() {
     });
 }
 
-/// What a forged `/proc/PID/stat` says of every process: that it has executed a program, or that it only forked.
+/// The flags of a forged `/proc/PID/stat`: every process has executed a program, or has only forked.
 const EXECUTED: u32 = 0;
 const FORKED: u32 = 0x40;
 
@@ -103,7 +97,7 @@ fn forge(at: &Path, flags: u32) {
 
 const OWN_PIDS: Namespaces = Namespaces { flags: libc::CLONE_NEWPID, setgroups_denied: false };
 
-/// Runs a test as the first process of its namespace, where `/proc` says of each process what it is told to say.
+/// Runs a test as the first process of its namespace, with a forged `/proc`.
 fn with_forged_proc(forge: impl FnOnce(&Path), test: impl FnOnce()) {
     let directory = world::empty_chroot();
     forge(directory.path());
@@ -121,23 +115,20 @@ fn with_forged_proc(forge: impl FnOnce(&Path), test: impl FnOnce()) {
 /// Faults: E9, F4
 #[rstest]
 fn forged_proc_hides_no_death_in_execve(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         with_forged_proc(
             |at| forge(at, EXECUTED),
             || {
                 if !Deny::new().kill(libc::SYS_execve).installed() {
                     return;
                 }
-                let spawned = Command::new(probe::path()).arg("true").spawn_policy(launch).spawn();
+                let spawned = probe::command(&["true"]).spawn_policy(launch).spawn();
                 if cfg!(forkexec_backend = "posix") {
                     return assert!(
                         !spawned.expect("the floor cannot tell").wait().expect("it ends").success()
                     );
                 }
-                // Its group cannot be asked for, and a forged file is no answer: then the status is.
+                // The group cannot be queried, and a forged file proves nothing: the status decides.
                 match spawned {
                     Err(Error::Died { stage: Stage::Exec, .. }) => {}
                     Ok(mut child) => {
@@ -167,13 +158,10 @@ fn forged_proc_does_not_delay_a_successful_spawn(
     #[case] forge: fn(&Path),
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         with_forged_proc(forge, || {
-            let mut command = Command::new(probe::path());
-            command.arg("sleep-on-stdin").stdin(forkexec::Stdio::piped()).spawn_policy(launch).setsid();
+            let mut command = probe::command(&["sleep-on-stdin"]);
+            command.stdin(forkexec::Stdio::piped()).spawn_policy(launch).setsid();
             let mut child = command.spawn().expect("it runs");
             drop(child.stdin.take());
             assert!(child.wait().expect("its input ends").success());

@@ -9,16 +9,16 @@ use std::path::Path;
 use std::ptr;
 
 use forkexec::{Command, Errno, SpawnPolicy};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::skip;
 use forkexec_tests::world;
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
 use super::ordinary::{Ordinary, nothing};
-use crate::ground::is_privileged;
+use crate::ground::as_root;
 use crate::start::{failure, words};
 
-/// A mount of a directory onto itself, with flags (mount(2), «bind mount» and «remount»).
+/// Mounts a directory onto itself, with flags (mount(2): bind mount and remount).
 fn restrict(directory: &Path, flags: libc::c_ulong) -> io::Result<()> {
     let path = CString::new(directory.as_os_str().as_bytes())?;
     let nothing = ptr::null();
@@ -36,12 +36,9 @@ fn restrict(directory: &Path, flags: libc::c_ulong) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a test beside a directory, with the probe, that is mounted with these flags.
+/// Runs a test in a directory with the probe that is mounted with these flags.
 fn run_on(flags: libc::c_ulong, prepare: impl FnOnce(&Path), test: impl FnOnce(&Path)) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         prepare(root.path());
         let own = Namespaces { flags: libc::CLONE_NEWNS, setgroups_denied: false };

@@ -8,15 +8,12 @@ use rstest::rstest;
 
 use super::namespaces::{MAPPED, Namespaces, inside};
 use super::ordinary::{Ordinary, anything, nothing};
-use crate::ground::{check, has, is_privileged};
+use crate::ground::{as_root, check, has, is_privileged};
 use crate::start::{failure, probe, seen, words};
 
-/// Runs a test in these namespaces with a program that everybody may run.
+/// Runs a test in these namespaces, with a program that all users can run.
 fn run_inside(namespaces: Namespaces, test: impl FnOnce(&std::path::Path)) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let program = root.path().join("probe");
         if let Err(reason) = inside(namespaces, || test(&program)) {
@@ -29,7 +26,7 @@ const fn with(flags: libc::c_int) -> Namespaces {
     Namespaces { flags, setgroups_denied: false }
 }
 
-/// `/proc` is that of the namespace outside, where the same numbers are strangers.
+/// `/proc` belongs to the outer namespace, where the same PIDs are other processes.
 ///
 /// Faults: F12
 #[rstest]
@@ -99,10 +96,7 @@ fn unmapped_id_is_reported(#[case] ask: fn(&mut Command<'_>), #[case] stage: Sta
     unsafe { it.pre_exec(|| Ok(())) };
 })]
 fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'_>)) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         // SAFETY: no memory is passed; the test has this process for itself.
         check(unsafe { libc::unshare(libc::CLONE_NEWPID) });
         let mut init = probe(&["echo"]);

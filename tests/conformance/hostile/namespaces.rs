@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::ground::check;
 
-/// Which namespaces.
+/// The namespaces that a process gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Namespaces {
     /// Flags of unshare(2).
     pub(crate) flags: libc::c_int,
-    /// With a user namespace: whether setgroups(2) is denied there for good (user_namespaces(7)).
+    /// In a user namespace: setgroups(2) is denied for good (user_namespaces(7)).
     pub(crate) setgroups_denied: bool,
 }
 
@@ -26,15 +26,11 @@ impl Namespaces {
 /// So many ids are mapped, each to itself.
 pub(crate) const MAPPED: u32 = 60_000;
 
-/// Runs the test in a process that has them. With a pid namespace it is the first process there.
+/// Runs the test in a process that has the namespaces. In a pid namespace it is the first process.
 ///
 /// # Errors
 ///
-/// The reason to skip the test, where the namespaces are not to be had.
-///
-/// # Panics
-///
-/// If the test failed there.
+/// Returns the reason to skip the test if the namespaces cannot be made.
 pub(crate) fn inside(namespaces: Namespaces, test: impl FnOnce()) -> Result<(), String> {
     let (mut is_there, there) = io::pipe().expect("a pipe can be made");
     let (mapped, mut maps) = io::pipe().expect("a pipe can be made");

@@ -1,4 +1,5 @@
-//! What is so in any surroundings: every child has exactly what it was given, and a missing program is told.
+//! The checks that hold in all surroundings: every child has exactly what it was given, and a missing program is an
+//! error.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -16,10 +17,10 @@ pub(super) struct Ordinary {
     files: [OwnedFd; 3],
 }
 
-/// Asks for something more.
+/// Sets an additional option.
 type Ask = fn(&mut Command<'_>);
 
-/// Whether a child has it.
+/// Returns true if a child has the option.
 type Has = fn(&Seen) -> bool;
 
 const OPEN: [i32; 3] = [60, 61, 500];
@@ -30,7 +31,7 @@ impl Ordinary {
         Self { program: program.to_owned(), files: OPEN.map(|number| world::place(&null, number)) }
     }
 
-    /// Starts children in each way, and holds each to what it is to be. Those that are asked for something more have that.
+    /// Starts children by each method, and checks each. Those with the additional option must have it.
     pub(super) fn check(&self, ask: Ask, has: Has) {
         for launch in [SpawnPolicy::Auto, SpawnPolicy::Fork] {
             for link in [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop] {
@@ -62,10 +63,10 @@ impl Ordinary {
     }
 }
 
-/// Nothing more is asked for.
+/// Sets no additional option.
 pub(super) fn nothing(_: &mut Command<'_>) {}
 
-/// Nothing more is to be had.
+/// Accepts any child.
 pub(super) fn anything(_: &Seen) -> bool {
     true
 }

@@ -22,7 +22,7 @@ const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups, libc::SYS_setresgid, libc
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 const CALLS: [libc::c_long; 3] = [libc::SYS_setgroups32, libc::SYS_setresgid32, libc::SYS_setresuid32];
 
-/// What tells whether it was done.
+/// The calls that verify the change.
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
 const LOOKS: [libc::c_long; 3] = [libc::SYS_getgroups, libc::SYS_getresgid, libc::SYS_getresuid];
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
@@ -37,7 +37,7 @@ fn all(command: &mut Command<'_>) {
     command.groups([7, 8]).gid(1234).uid(4321);
 }
 
-/// What a start comes to whose program would say so in a file.
+/// Starts a program that would leave a file, and returns the error. No file may appear.
 fn refusal(launch: SpawnPolicy, ask: Ask) -> (Stage, i32) {
     refusal_in(&world::empty_chroot(), launch, ask)
 }
@@ -55,7 +55,7 @@ fn refusal_in(root: &TempDir, launch: SpawnPolicy, ask: Ask) -> (Stage, i32) {
     (failure.stage(), failure.errno().raw())
 }
 
-/// Whether this backend looks at what the kernel says that it did.
+/// Returns true if this backend verifies the change of ids.
 fn verifies() -> bool {
     if cfg!(forkexec_backend = "posix") {
         skip("the floor believes what the system says");
@@ -132,7 +132,7 @@ fn all_three_ids_are_verified(
     });
 }
 
-/// Who may not look whether it is another user now does not go on as if it were.
+/// If the ids cannot be verified, the program does not run.
 ///
 /// Faults: S14
 #[rstest]
@@ -171,7 +171,7 @@ fn child_ends_if_it_cannot_drop_a_capability(
             return;
         }
         if (call, errno) == (libc::SYS_capget, PRETENDED) {
-            // What nobody tells is taken for all, and given up.
+            // If the capability sets cannot be read, the child gives up all of them.
             let root = world::empty_chroot();
             let mut command = Command::new(root.path().join("probe"));
             command.args(["true"]).spawn_policy(launch);

@@ -1,7 +1,7 @@
-//! Each call beside those of the launcher and the closers refused, by each errno: a child with exactly what it was given, or
-//! an error that names the errno. (What the launcher and the closers do without is in the suite `faults`.)
+//! Each call except those of the launcher and the closers, refused with each errno. The child has exactly what it was
+//! given, or the error has the errno. (The suite `faults` refuses the calls of the launcher and the closers.)
 //!
-//! Each filter is in a process of its own, which is forked for it.
+//! Each filter is in a forked process of its own.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -17,12 +17,12 @@ use super::namespaces::{Namespaces, inside};
 use crate::ground::check;
 use crate::start::{high_memory_file, written};
 
-/// Who asks for what.
+/// Asks for an operation.
 type Ask = fn(&mut Command<'_>);
 
 const NOTHING: Ask = |_| ();
 
-/// A call, whether a start that asks for nothing does without it, and who needs it.
+/// A call, whether a plain spawn works without it, and the operation that needs it.
 struct Refusal {
     name: &'static str,
     call: libc::c_long,
@@ -64,7 +64,7 @@ const REFUSALS: [Refusal; 16] = [
     refusal("rt_sigaction", libc::SYS_rt_sigaction, false, NOTHING),
 ];
 
-/// How a start went.
+/// The result of a spawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Went {
     Exactly,
@@ -100,7 +100,7 @@ fn start(kept: &OwnedFd, (output, to): Output, launch: SpawnPolicy, ask: Ask, er
     };
     match child.wait() {
         Ok(status) => assert!(status.success(), "{status}"),
-        // Whose status may not be asked for is waited for here, or would be left.
+        // If the status cannot be read, the test reaps the child itself.
         Err(error) => {
             assert_eq!(told(&error), Some(errno), "{error}");
             let mut status = 0;
@@ -121,7 +121,7 @@ fn refused_call_leaves_exact_fds_or_a_clear_error(
     isolated(|| {
         let null = File::open("/dev/null").expect("it is there");
         let files = [60, 61, 500].map(|number| world::place(&null, number));
-        // What an Android release traps is never called there.
+        // An Android release never makes a call that its filter traps.
         let made = REFUSALS.into_iter().filter(|refusal| android::lets(refusal.call));
         for Refusal { name, call, dispensable, ask } in made {
             let mut outputs = [(); 6].map(|()| output()).into_iter();

@@ -1,4 +1,4 @@
-//! Too few processes, too little address space, too little memory: a start goes well, or says what lacked.
+//! Too few processes, too little address space, too little memory: a spawn succeeds, or names what is missing.
 
 use std::fs;
 use std::io::Write;
@@ -11,24 +11,21 @@ use forkexec_tests::{probe, world};
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
-use crate::ground::{NOBODY, check, is_emulated, is_privileged};
+use crate::ground::{NOBODY, as_root, check, is_emulated, is_privileged};
 
 /// The stage and the errno of a start that came to nothing.
 fn told(error: &Error) -> Option<(Stage, Errno)> {
     error.as_spawn().map(|error| (error.stage(), error.errno()))
 }
 
-/// A user who has as many processes as it may: no child is to be had, until one is.
+/// The user has as many processes as the limit allows, so that no child can start until one ends.
 ///
 /// Faults: E16
 #[rstest]
 fn spawn_at_the_process_limit_of_the_user_fails_clearly(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let mut command = Command::new(root.path().join("probe"));
         command.arg("true").spawn_policy(launch).current_dir("/");
@@ -53,7 +50,7 @@ fn address_space() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").expect("a process can be read");
     let pages: u64 =
         text.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number comes first");
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     pages * u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("a page has a size")
 }
 
@@ -62,8 +59,8 @@ fn start_with_room(launch: SpawnPolicy, room: u64) -> bool {
     let mut started = false;
     let (mut reader, mut writer) = std::io::pipe().expect("a pipe can be made");
     let done = inside(Namespaces::NONE, || {
-        let mut command = Command::new(probe::path());
-        command.arg("true").spawn_policy(launch);
+        let mut command = probe::command(&["true"]);
+        command.spawn_policy(launch);
         let prepared = command.prepare().expect("it means something");
         let (_, hard) = world::limit(libc::RLIMIT_AS).expect("the limit is known");
         world::set_limit(libc::RLIMIT_AS, address_space() + room, hard).expect("a limit can be lowered");

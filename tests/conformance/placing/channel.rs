@@ -1,4 +1,4 @@
-//! Whatever lies where the report goes, a failed exec is no success.
+//! A failed exec is never a success, whatever has the number of the report pipe.
 
 use std::io;
 use std::ops::{Range, RangeInclusive};
@@ -11,7 +11,7 @@ use rstest::rstest;
 
 use crate::start::{failure, high_memory_file, words};
 
-/// Where new descriptors land in a process that has few.
+/// The numbers that new descriptors get in a process that has few.
 const NUMBERS: RangeInclusive<RawFd> = 3..=40;
 
 const MISSING: &str = "/no/such/program";
@@ -95,7 +95,7 @@ fn closure_is_an_error_only_if_it_hits_the_report_pipe(#[case] hit: fn(RawFd)) {
             (failure.stage(), failure.cause().cloned())
         });
         let replaced = (Stage::PreExec, Some(Cause::ChannelReplaced));
-        // Where a closure ran, the parent does not know what the child sees.
+        // After a closure, the parent does not know what the child sees.
         let missing = (Stage::Exec, None);
         let (hits, misses): (Vec<_>, Vec<_>) = causes.partition(|cause| *cause == replaced);
         assert_eq!((hits.len(), misses), (1, vec![missing; NUMBERS.count() - 1]));
@@ -123,7 +123,7 @@ fn closure_that_writes_to_the_report_pipe_forges_no_success() {
     });
 }
 
-/// It was killed after it forged the mark that says «about to exec».
+/// The child is killed after it forges the mark that says "about to exec".
 ///
 /// Faults: E8
 #[test]

@@ -1,4 +1,4 @@
-//! A plan of descriptors as data: what the parent has open, what the child is to get, and what it gets.
+//! A plan of descriptors as data: the parent's table, the requested table of the child, and the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use forkexec_tests::world::{self, Reopen};
 
 use crate::start::{Identity, high_memory_file, high_pipe, identity, set_cloexec, written};
 
-/// What is open in the parent, and what the child is told to get.
+/// The parent's table, and the requested table of the child.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// Each is a file of its own. Of 0, 1 and 2 those that are not here are closed.
@@ -24,7 +24,7 @@ pub(super) struct Plan {
     pub(super) keep: Vec<RawFd>,
     pub(super) streams: [Option<Stream>; 3],
     pub(super) inherit_all: bool,
-    /// Where the child writes its report.
+    /// The descriptor to which the child writes its report.
     pub(super) report: RawFd,
 }
 
@@ -34,11 +34,11 @@ pub(super) enum Stream {
     Null,
     Piped,
     Closed,
-    /// What the parent has open under this number.
+    /// The parent's descriptor with this number.
     Own(RawFd),
 }
 
-/// What a descriptor of the child's is.
+/// The file behind a descriptor of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Is {
     /// The file that the parent has under this number.
@@ -61,7 +61,7 @@ impl Plan {
         Self { open: [0, 1, 2].into_iter().chain(numbers).collect(), report: REPORT, ..Self::default() }
     }
 
-    /// What the child has to get.
+    /// Returns the table that the child must get.
     pub(super) fn expected(&self) -> Table {
         let mut table = Table::new();
         if self.inherit_all {
@@ -83,9 +83,9 @@ impl Plan {
         table
     }
 
-    /// What the child gets, and what is different in the parent afterwards.
+    /// Starts the child. Returns its table, and the differences in the parent afterwards.
     ///
-    /// While 0, 1 and 2 are the plan's nothing can be said: failures come back as text.
+    /// A panic cannot be printed while 0, 1 and 2 belong to the plan, so failures are returned as text.
     pub(super) fn carry_out(&self) -> Result<(Table, Vec<String>), String> {
         let mut files = Files::open(self);
         let before = Snapshot::take();
@@ -104,8 +104,8 @@ impl Plan {
         Ok((table, files.differences(&before)))
     }
 
-    /// How the same start fails where there is no program, and what is different in the parent afterwards. `None` if
-    /// it does not fail.
+    /// Makes the same spawn fail for lack of a program. Returns the error, and the differences in the parent
+    /// afterwards. `None` if it does not fail.
     pub(super) fn miss(&self) -> Option<(Stage, Errno, Vec<String>)> {
         let mut files = Files::open(self);
         let before = Snapshot::take();
@@ -157,7 +157,8 @@ struct Files {
     open: BTreeMap<RawFd, OwnedFd>,
     identities: BTreeMap<RawFd, Identity>,
     report: File,
-    /// Where the report is read, if it is a pipe: that may be lent a low number, a regular file may not.
+    /// The reading end of the report, if it is a pipe. A pipe can get a low number for the spawn, a regular file
+    /// cannot.
     reader: Option<File>,
     _stdio: Reopen,
 }
@@ -185,16 +186,16 @@ impl Files {
         Self { open, identities, report, reader, _stdio: stdio }
     }
 
-    /// What the probe reported, which has ended.
+    /// Returns the report of the probe, which has ended.
     fn seen(&mut self) -> Seen {
         let Some(reader) = &mut self.reader else { return written(&self.report) };
         let mut text = Vec::new();
         let end = reader.read_to_end(&mut text).expect_err("the parent has the writing end");
         assert_eq!(end.kind(), io::ErrorKind::WouldBlock);
-        Seen::parse(&String::from_utf8(text).expect("a report is ASCII"))
+        Seen::of(&text)
     }
 
-    /// The file with this number; a copy if it was lent already.
+    /// Returns the file with this number, or a copy if the command owns it already.
     fn lend(&mut self, fd: RawFd) -> OwnedFd {
         let lent = self.open.remove(&fd);
         lent.unwrap_or_else(|| borrow(fd).try_clone_to_owned().expect("it is open"))
@@ -213,7 +214,7 @@ impl Files {
         pipe.or(fd).unwrap_or(Is::Unknown)
     }
 
-    /// A command closes what it was lent when it is dropped, and nothing else.
+    /// On drop, a command closes the descriptors that it owns, and no others.
     fn differences(&self, before: &Snapshot) -> Vec<String> {
         let is_lent = |line: &String| line.starts_with("descriptor ") && line.contains(": is gone");
         let lent = self.identities.len() - self.open.len();

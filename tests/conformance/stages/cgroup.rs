@@ -1,4 +1,4 @@
-//! Control groups: a child that is born in one, one that enters it, and one that cannot.
+//! Control groups: a child that starts in one, one that enters it, and one that cannot.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use rstest::rstest;
 use crate::ground::{capabilities, has};
 use crate::start::{failure, memory_file};
 
-/// A group, or the reason aloud why there is none.
+/// Makes a control group, or skips the test.
 fn group() -> Option<Cgroup> {
     if !has(Operation::Cgroup) {
         return None;
@@ -132,7 +132,7 @@ fn cgroup_that_takes_no_processes_is_reported(
     });
 }
 
-/// A group that takes no process, and what is told of it.
+/// A group that takes no process, and the expected error.
 type Unfit = (PathBuf, Errno, Cause);
 
 /// A threaded group takes whole processes, and the groups below it none before they are threaded, too.

@@ -5,13 +5,13 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
 use forkexec::{Command, Errno, Operand, Stage};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::skip;
 use forkexec_tests::probe::Ids;
 use forkexec_tests::world;
 use tempfile::TempDir;
 
 use super::identity::capabilities;
-use crate::ground::{NOBODY, is_privileged};
+use crate::ground::{NOBODY, as_root};
 use crate::start::{failure, report};
 
 /// A directory that one user alone may enter.
@@ -34,10 +34,7 @@ fn probe_of(user: u32, root: &TempDir) -> Command<'static> {
 /// Faults: S16
 #[test]
 fn new_user_enters_its_private_directory() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let (root, home) = (world::empty_chroot(), private(NOBODY));
         if let Err(error) = capabilities::obey_permission_bits() {
             return skip(&format!("capabilities cannot be given up: {error}"));
@@ -54,10 +51,7 @@ fn new_user_enters_its_private_directory() {
 /// Faults: S16
 #[test]
 fn root_only_directory_refuses_the_new_user() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let (root, roots) = (world::empty_chroot(), private(0));
         let failure = failure(probe_of(NOBODY, &root).current_dir(roots.path()));
         let operand = Operand::Path(roots.path().to_owned());
@@ -68,15 +62,12 @@ fn root_only_directory_refuses_the_new_user() {
     });
 }
 
-/// fchdir(2) asks for search permission at the time of the call, so it comes before the ids.
+/// fchdir(2) checks search permission at the time of the call, so it precedes the change of ids.
 ///
 /// Faults: S16
 #[test]
 fn root_opens_a_directory_for_the_new_user() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let (root, roots) = (world::empty_chroot(), private(0));
         let open = File::open(roots.path()).expect("root may");
         let seen = report(probe_of(NOBODY, &root).current_dir_fd(&open));
@@ -92,10 +83,7 @@ fn root_opens_a_directory_for_the_new_user() {
 /// Faults: S16
 #[test]
 fn relative_directory_resolves_below_the_new_root() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let (root, elsewhere) = (world::empty_chroot(), tempfile::tempdir().expect("it can be made"));
         fs::create_dir(root.path().join("below")).expect("it can be made");
         fs::create_dir(elsewhere.path().join("below")).expect("it can be made");
@@ -110,10 +98,7 @@ fn relative_directory_resolves_below_the_new_root() {
 /// Faults: S16
 #[test]
 fn new_root_is_entered_before_the_ids_change() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         fs::create_dir(root.path().join("home")).expect("it can be made");
         chown(root.path().join("home"), Some(NOBODY), Some(NOBODY)).expect("root may");

@@ -1,7 +1,7 @@
-//! One way for each stage to fail for real, with the whole error.
+//! One real failure for each stage, with the whole error.
 //!
-//! - `privileges`: what an unprivileged user may not do
-//! - `session`: sessions, groups and terminals that are not to be had
+//! - `privileges`: operations that need privileges
+//! - `session`: impossible sessions, groups and terminals
 
 mod privileges;
 mod session;
@@ -17,7 +17,7 @@ use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{has, is_privileged, method, without_privileges};
+use crate::ground::{as_root, has, method, without_privileges};
 use crate::start::{failure, memory_file, probe, words};
 
 /// The whole error: stage, operand, errno, and the text of what was refused, to which the errno's words are added.
@@ -41,7 +41,7 @@ fn refused_clone_is_reported(#[case] errno: Errno) {
     });
 }
 
-/// A ring needs one number more than there are. Where memory is not shared, the report takes two.
+/// The ring needs one more number than there is. If memory is not shared, the report takes two.
 #[test]
 fn ring_without_a_free_number_is_reported() {
     isolated(|| {
@@ -57,7 +57,7 @@ fn ring_without_a_free_number_is_reported() {
 
 /// The effective user of this process.
 fn own_user() -> u32 {
-    // SAFETY: the call asks for a number and touches no memory of this program.
+    // SAFETY: the call returns a number and touches no memory of this program.
     unsafe { libc::geteuid() }
 }
 
@@ -102,10 +102,7 @@ fn bad_directory_is_reported(
 /// Faults: N49
 #[test]
 fn directory_missing_in_the_new_root_is_reported() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let failure = failure(probe(&[]).chroot(root.path()).current_dir("/tmp"));
         let text = r#"cannot enter the working directory "/tmp""#;

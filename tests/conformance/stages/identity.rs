@@ -13,7 +13,7 @@ use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{NOBODY, check, has, is_emulated, is_privileged, without_privileges};
+use crate::ground::{NOBODY, as_root, check, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{probe, report};
 
 /// Faults: S7
@@ -21,10 +21,8 @@ use crate::start::{probe, report};
 #[case::user_last(|it: &mut Command<'_>| { it.groups([7, 8]).gid(1234).uid(4321); })]
 #[case::user_first(|it: &mut Command<'_>| { it.uid(4321).gid(1234).groups([7, 8]); })]
 fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut Command<'_>)) {
-    isolated(|| {
-        if is_privileged() {
-            assert_eq!(ids(&everybodys(ask)), (Ids::all(4321), Ids::all(1234), vec![7, 8]));
-        }
+    as_root(|| {
+        assert_eq!(ids(&everybodys(ask)), (Ids::all(4321), Ids::all(1234), vec![7, 8]));
     });
 }
 
@@ -73,10 +71,7 @@ const SYSLOG: u32 = 34;
 #[case::user_and_group(|it: &mut Command<'_>| { it.uid(4321).gid(1234); })]
 #[case::user_alone(|it: &mut Command<'_>| { it.uid(4321); })]
 fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Command<'_>)) {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let mut command = Command::new(root.path().join("probe"));
         ask(command.arg("report").current_dir("/"));
@@ -93,7 +88,7 @@ fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Comma
             Err(Error::Input(_)) => {}
             output => {
                 let report = output.expect("it starts").stdout;
-                let seen = Seen::parse(&String::from_utf8(report).expect("a report is ASCII"));
+                let seen = Seen::of(&report);
                 assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
             }
         }
@@ -102,30 +97,25 @@ fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Comma
 
 #[test]
 fn empty_group_list_leaves_no_groups() {
-    isolated(|| {
-        if is_privileged() {
-            let seen = everybodys(|command| {
-                command.groups([]).gid(1234).uid(4321);
-            });
-            assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
-        }
+    as_root(|| {
+        let seen = everybodys(|command| {
+            command.groups([]).gid(1234).uid(4321);
+        });
+        assert_eq!(ids(&seen), (Ids::all(4321), Ids::all(1234), vec![]));
     });
 }
 
 /// Faults: S17
 #[test]
 fn user_with_a_gid_drops_the_groups_as_in_std() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         // SAFETY: the list has one element.
         check(unsafe { libc::setgroups(1, [77].as_ptr()) });
         let of_std = {
             let root = world::empty_chroot();
             let mut command = std::process::Command::new(root.path().join("probe"));
             let output = command.arg("report").uid(NOBODY).gid(NOBODY).output().expect("it starts");
-            Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII"))
+            Seen::of(&output.stdout)
         };
         let seen = everybodys(|command| {
             command.uid(NOBODY).gid(NOBODY);
@@ -144,10 +134,7 @@ fn user_with_a_gid_drops_the_groups_as_in_std() {
 /// Faults: S17
 #[test]
 fn effective_user_decides_if_groups_are_dropped() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         // SAFETY: the list has one element.
         check(unsafe { libc::setgroups(1, [77].as_ptr()) });
         // As in a set-user-id program: the real user is another.
@@ -171,19 +158,14 @@ fn effective_user_decides_if_groups_are_dropped() {
 /// Faults: N42
 #[test]
 fn group_can_be_listed_twice() {
-    isolated(|| {
-        if is_privileged() {
-            assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);
-        }
+    as_root(|| {
+        assert_eq!(report(probe(&[]).groups([9, 7, 9])).groups, [7, 9, 9]);
     });
 }
 
 #[test]
 fn keep_groups_keeps_the_groups_of_the_parent() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let parent = report(&mut probe(&[]));
         let seen = everybodys(|command| {
             command.uid(4321).keep_groups();
@@ -194,11 +176,9 @@ fn keep_groups_keeps_the_groups_of_the_parent() {
 
 #[test]
 fn gid_alone_can_be_changed() {
-    isolated(|| {
-        if is_privileged() {
-            let seen = report(probe(&[]).gid(1234));
-            assert_eq!((seen.uids, seen.gids), (Ids::all(0), Ids::all(1234)));
-        }
+    as_root(|| {
+        let seen = report(probe(&[]).gid(1234));
+        assert_eq!((seen.uids, seen.gids), (Ids::all(0), Ids::all(1234)));
     });
 }
 
@@ -207,7 +187,7 @@ fn user_can_become_itself_without_setting_groups() {
     isolated(|| {
         let root = world::empty_chroot();
         let _unprivileged = without_privileges();
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: the call reads about the calling process and changes nothing.
         let me = unsafe { libc::geteuid() };
         assert_eq!(report(Command::new(root.path().join("probe")).uid(me)).uids, Ids::all(me));
     });
@@ -216,13 +196,11 @@ fn user_can_become_itself_without_setting_groups() {
 /// Faults: S13
 #[test]
 fn nice_value_is_set_before_privilege_is_dropped() {
-    isolated(|| {
-        if is_privileged() {
-            let seen = everybodys(|command| {
-                command.uid(NOBODY).gid(NOBODY).groups([]).nice(-5);
-            });
-            assert_eq!((seen.uids, seen.nice), (Ids::all(NOBODY), -5));
-        }
+    as_root(|| {
+        let seen = everybodys(|command| {
+            command.uid(NOBODY).gid(NOBODY).groups([]).nice(-5);
+        });
+        assert_eq!((seen.uids, seen.nice), (Ids::all(NOBODY), -5));
     });
 }
 
@@ -235,7 +213,7 @@ fn no_new_privs_is_set() {
     });
 }
 
-/// What a probe sees that every user may run.
+/// Returns the report of a probe that every user can run.
 fn everybodys(ask: impl FnOnce(&mut Command<'_>)) -> Seen {
     let root = world::empty_chroot();
     let mut command = Command::new(root.path().join("probe"));

@@ -1,4 +1,4 @@
-//! Which program runs, with which arguments, environment and closures.
+//! The program that runs, its arguments, environment and closures.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -54,7 +54,7 @@ fn zeroth_argument_can_be_anything(#[case] name: &str) {
 #[case::leading_equals_sign_removed(|it: &mut Command<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
 fn environment_is_the_parents_with_the_changes(#[case] ask: fn(&mut Command<'_>), #[case] expected: &[&str]) {
     isolated(|| {
-        // The environment may say where the program is, and the Android release, which the first start asks for.
+        // The environment can name the probe, and the Android release that the first spawn looks up.
         report(&mut probe(&[]));
         let names: Vec<_> = env::vars_os().map(|(name, _)| name).collect();
         // SAFETY: no other thread of this process reads the environment.

@@ -127,18 +127,18 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// A new one; says aloud if there is none to be had.
+    /// Opens a new terminal. Skips the test if there is none.
     pub(super) fn open() -> Option<Self> {
         let (mut parents, mut childs) = (-1, -1);
         let nothing = ptr::null_mut();
-        // SAFETY: two descriptors are written, and nothing else is asked for.
+        // SAFETY: two descriptors are written, and the other results are not requested.
         let result =
             unsafe { libc::openpty(&raw mut parents, &raw mut childs, nothing, ptr::null(), ptr::null()) };
         if result != 0 {
             skip(&format!("no pseudoterminal is to be had: {}", io::Error::last_os_error()));
             return None;
         }
-        // SAFETY: the descriptor is new, and nobody else has it.
+        // SAFETY: the descriptor is new and has no other owner.
         let ends = [parents, childs].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         ends.iter().for_each(set_cloexec);
         let [parents, childs] = ends;

@@ -10,7 +10,7 @@ use forkexec_core::Operation;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 
-use crate::ground::{has, is_emulated, is_privileged};
+use crate::ground::{as_root, has, is_emulated, is_privileged};
 use crate::start::{probe, report};
 
 #[test]
@@ -43,10 +43,7 @@ fn relative_program_resolves_in_the_childs_directory() {
 
 #[test]
 fn new_root_becomes_the_directory() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         let seen = report(Command::new("/probe").chroot(root.path()));
         assert_eq!((seen.root, seen.cwd), (Some(place_of(root.path())), Some(PathBuf::from("/"))));
@@ -56,10 +53,7 @@ fn new_root_becomes_the_directory() {
 /// Faults: N49
 #[test]
 fn directory_is_resolved_in_the_new_root() {
-    isolated(|| {
-        if !is_privileged() {
-            return;
-        }
+    as_root(|| {
         let root = world::empty_chroot();
         fs::create_dir(root.path().join("below")).expect("it can be made");
         let seen = report(Command::new("../probe").chroot(root.path()).current_dir("/below"));
@@ -134,10 +128,8 @@ fn nice_value_is_as_requested() {
 
 #[test]
 fn privileged_child_can_lower_its_nice_value() {
-    isolated(|| {
-        if is_privileged() {
-            assert_eq!(report(probe(&[]).nice(-20)).nice, -20);
-        }
+    as_root(|| {
+        assert_eq!(report(probe(&[]).nice(-20)).nice, -20);
     });
 }
 

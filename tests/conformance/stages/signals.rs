@@ -70,7 +70,7 @@ fn ignored_of(command: &mut Command<'_>) -> Vec<i32> {
     usual(Seen::parse(&text).ignored)
 }
 
-/// Without those that nobody can restore.
+/// Removes the signals that a C library does not let a process restore.
 fn usual(signals: Vec<i32>) -> Vec<i32> {
     signals.into_iter().filter(|signal| !KEPT.contains(signal)).collect()
 }

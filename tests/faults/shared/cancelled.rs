@@ -29,7 +29,7 @@ fn spawn_is_no_cancellation_point(
         let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
         let is_started = thread::scope(|scope| {
             let starting = scope.spawn(|| {
-                // SAFETY: asks about the calling process, and changes nothing.
+                // SAFETY: the call reads about the calling thread and changes nothing.
                 assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
                 while !asked.load(Ordering::Acquire) {
                     std::hint::spin_loop();

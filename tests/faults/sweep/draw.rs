@@ -1,4 +1,4 @@
-//! Choices by a seed that is told.
+//! Random choices with a printed seed.
 
 use std::env;
 

@@ -1,4 +1,4 @@
-//! What is open in the parent, what can be started, and one start after the other.
+//! The parent's descriptors, the programs, and one spawn at a time.
 
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
@@ -18,9 +18,9 @@ use tempfile::TempDir;
 use crate::failing::Failing;
 use crate::script::{Incident, Script};
 
-/// Where the program's report goes to.
+/// The descriptor to which the program writes its report.
 pub(super) const REPORT: i32 = 30;
-/// What only the parent needs.
+/// A descriptor that only the parent needs.
 pub(super) const PARENTS: i32 = 31;
 /// Kept ones: inheritable, and closed by exec.
 pub(super) const KEPT: [i32; 2] = [40, 41];
@@ -28,14 +28,14 @@ pub(super) const KEPT: [i32; 2] = [40, 41];
 pub(super) const RING: [i32; 2] = [50, 51];
 /// The root directory.
 pub(super) const DIRECTORY: i32 = 60;
-/// What takes whatever is written to it, in the place of a control group.
+/// A file that accepts all writes, in place of a control group.
 pub(super) const PROCS: i32 = 61;
-/// What nobody is handed. All of it is inheritable.
+/// Descriptors that no child gets. All are inheritable.
 pub(super) const SECRETS: [i32; 4] = [9, 20, 21, 500];
 /// Nothing has a higher number.
 const BELOW: &CStr = c"1024";
 
-/// How a child is to be started.
+/// The method of a spawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum World {
     /// clone3(2), without the parent's handlers.
@@ -66,7 +66,7 @@ impl World {
     }
 }
 
-/// What became of a start, and what the program said, if one ran.
+/// The result of a spawn, and the report of the program, if it ran.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) launched: Result<SpawnMethod, LaunchError>,
@@ -77,7 +77,7 @@ pub(super) struct Ended {
 pub(super) struct Ground {
     pub(super) script: &'static Script,
     pub(super) probe: &'static CStr,
-    /// What no system recognises as a program.
+    /// A file that no system recognises as a program.
     pub(super) script_file: &'static CStr,
     pub(super) argv: CStrArray<'static>,
     _open: Vec<OwnedFd>,
@@ -129,8 +129,8 @@ impl Ground {
     }
 }
 
-/// The C library's posix_spawn(3) leaves the signals that it keeps for itself ignored in what it starts, and so in all that this
-/// starts. A child makes them the default; where a filter answers `EINVAL` to that, it is believed.
+/// The C library's posix_spawn(3) leaves its reserved signals ignored in the programs that it starts, and so in their
+/// children. A child resets them; if a filter returns `EINVAL` for that, the child skips the signal.
 fn forget_who_started_the_tests() {
     // SAFETY: no other thread of this process cares for these signals.
     let sys = unsafe { Kernel::new() };
@@ -179,7 +179,7 @@ fn open() -> Vec<OwnedFd> {
     open
 }
 
-/// The program reports. What comes behind that is for it to report, too.
+/// The program reports, and repeats the arguments after that.
 pub(super) fn reporting(probe: &'static CStr, more: &[&'static CStr]) -> CStrArray<'static> {
     let words = [probe, c"report", c"--below", BELOW].into_iter().chain(more.iter().copied());
     let pointers: Vec<_> = words.map(|word| Some(ThinCStr::from(word))).chain([None]).collect();

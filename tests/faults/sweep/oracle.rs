@@ -1,4 +1,4 @@
-//! What a start comes to if a call fails: what is told, or `None` where it comes to what it does without.
+//! The expected result of a spawn if a call fails: the error, or `None` if it succeeds by an alternative.
 
 use forkexec_core::{CHANNEL_REPLACED, Errno, Fd, LaunchError, Move, Report, Source, Stage};
 
@@ -6,7 +6,7 @@ use super::plans::Row;
 use crate::failing::Side;
 use crate::script::Call;
 
-/// What is told if this call, of those of a start without failures, answers this.
+/// Returns the expected error if this call of a spawn fails with this errno.
 pub(super) fn told(row: &Row, calls: &[Call], call: &Call, errno: Errno) -> Option<LaunchError> {
     if call.side == Side::Parent {
         return told_of_the_parent(call, errno);
@@ -37,7 +37,7 @@ fn told_of_the_parent(call: &Call, errno: Errno) -> Option<LaunchError> {
     Some(LaunchError::Parent { stage, errno })
 }
 
-/// A pipe that cannot be read tells nothing: the child is ended, if it has not told why it ends.
+/// If the pipe cannot be read, the parent kills the child, unless the child has reported already.
 pub(super) fn is_unreadable(call: &Call, errno: Errno) -> bool {
     call.side == Side::Parent && call.name == "read" && errno != Errno::INTR
 }
@@ -90,7 +90,7 @@ fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
     }
 }
 
-/// A saved copy that has to leave its number is told by what it is a copy of; one that was restored, by its own.
+/// The report names a saved copy that has to move by its source, and a restored one by its own number.
 fn number_on_the_way(calls: &[Call], call: &Call) -> Fd {
     let before = &calls[..call.index];
     let is_restored = before.iter().any(|it| it.name == "dup2" && it.numbers[0] == call.numbers[0]);
@@ -105,7 +105,7 @@ fn is_between(before: &[Call], saved: &Call) -> bool {
     before.last().is_some_and(|last| last.index == saved.index)
 }
 
-/// Tries the candidates as the documentation says, with one attempt answered otherwise.
+/// Tries the candidates as documented, with one attempt that fails.
 fn told_of_exec(row: &Row, calls: &[Call], failing: &Call, errno: Errno) -> Option<Report> {
     let attempts = calls.iter().filter(|call| call.name == "execve" && call.index < failing.index);
     let (failing, mut attempt) = (attempts.count(), 0);

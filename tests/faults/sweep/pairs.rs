@@ -53,7 +53,7 @@ impl Clean<'_> {
         failed.len() == 2
     }
 
-    /// Whether what is told is of one of the calls that failed, or what is told without.
+    /// Returns true if the error belongs to one of the calls that failed, or also occurs without failures.
     fn explains(&self, failed: &[Call], told: Option<LaunchError>) -> bool {
         let has_errno = |call: &Call, errno| {
             call.failed == Some(errno) || (call.failed == Some(Errno::INVAL) && errno == Errno::MFILE)

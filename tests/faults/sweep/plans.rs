@@ -18,21 +18,21 @@ pub(super) struct Row {
     pub(super) plan: Plan<'static>,
     /// The descriptors that the program is to have.
     pub(super) granted: Vec<Fd>,
-    /// What each candidate's execve answers.
+    /// The errno of execve for each candidate.
     pub(super) answers: &'static [Option<Errno>],
-    /// What else the program is to find.
+    /// Returns true if the program has the other settings.
     pub(super) is_as_asked: fn(&Seen) -> bool,
 }
 
 const STREAMS: &[Move] = &[Move::copy(REPORT, 1), Move::ClearCloexec(0), Move::ClearCloexec(2)];
 const LOWERED: Limit = Limit { resource: Resource::NOFILE, soft: 400, hard: 600 };
 const NO_CORE: Limit = Limit { resource: Resource::CORE, soft: 0, hard: 0 };
-/// An unprivileged user and two groups. Nobody needs to know them.
+/// An unprivileged user and two groups. They need no entry in any database.
 const USER: u32 = 65_123;
 const GROUP: u32 = 65_124;
 const OTHERS: &[u32] = &[65_125, 65_126];
 
-/// All that this process may ask for: the superuser's alone are left out for anybody else.
+/// All settings that this process can use. Settings for the superuser are left out without privileges.
 pub(super) fn rows(ground: &Ground) -> Vec<Row> {
     let mut rows = vec![
         plain(ground),
@@ -228,7 +228,7 @@ fn closure(ground: &Ground) -> Row {
     Row { name: "closure", plan: Plan { hook: Some(as_hook(&succeed)), ..row.plan }, ..row }
 }
 
-/// Where no child is born, because it is none: each enters by itself.
+/// Without clone3, each child enters the group itself.
 fn control_group(ground: &Ground) -> Row {
     let row = plain(ground);
     let cgroup = Some(Cgroup { directory: DIRECTORY, procs: PROCS });

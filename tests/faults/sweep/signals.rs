@@ -1,4 +1,5 @@
-//! A child that is killed, stopped or sent a signal at each of its calls, and a parent that is interrupted meanwhile.
+//! A child that is killed, stopped or sent a signal at each of its calls, and a parent that is interrupted at each
+//! call.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -17,14 +18,14 @@ use crate::failing::Side;
 use crate::held::Acting;
 use crate::script::{Call, What};
 
-/// What children write, too, forked or not.
+/// State that children write, too, forked or not.
 #[derive(Debug)]
 struct Shared {
     /// The child that is about to stop.
     stopping: AtomicI32,
     /// The thread that starts children, and its process.
     parent: [AtomicI32; 2],
-    /// How often the parent's handler ran there, and anywhere else.
+    /// The runs of the parent's handler in the parent, and elsewhere.
     handled: AtomicUsize,
     astray: AtomicUsize,
 }
@@ -35,7 +36,7 @@ fn shared() -> &'static Shared {
     let address = SHARED.get_or_init(|| {
         let (protection, flags) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-        // SAFETY: new memory is asked for, and nothing refers to it.
+        // SAFETY: the memory is new, and nothing refers to it.
         let memory = unsafe { libc::mmap(ptr::null_mut(), size_of::<Shared>(), protection, flags, -1, 0) };
         assert_ne!(memory, libc::MAP_FAILED);
         memory.expose_provenance()
@@ -47,7 +48,7 @@ fn shared() -> &'static Shared {
 
 /// To the process that calls it.
 fn send(signal: i32) {
-    // SAFETY: asks about the calling process, and is async-signal-safe.
+    // SAFETY: the call reads about the calling process, and is async-signal-safe.
     let process = unsafe { libc::getpid() };
     // SAFETY: as above.
     unsafe { libc::kill(process, signal) };
@@ -58,12 +59,12 @@ fn kill() {
 }
 
 fn stop() {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     shared().stopping.store(unsafe { libc::getpid() }, Ordering::Release);
     send(libc::SIGSTOP);
 }
 
-/// The parent handles it, and nobody else.
+/// Sends a signal that only the parent handles.
 fn send_what_the_parent_handles() {
     send(libc::SIGUSR1);
 }
@@ -73,7 +74,7 @@ fn send_what_does_nothing() {
     send(libc::SIGWINCH);
 }
 
-/// Sent to the very thread that starts children, by itself or its child.
+/// Sends a signal to the spawning thread, from itself or from its child.
 fn interrupt_the_parent() {
     let [thread, process] = [&shared().parent[0], &shared().parent[1]].map(|it| it.load(Ordering::Relaxed));
     // SAFETY: the thread is one of the test's own process, and the call is async-signal-safe.
@@ -81,13 +82,13 @@ fn interrupt_the_parent() {
 }
 
 extern "C" fn count(_: i32) {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: the call reads about the calling process and changes nothing.
     let is_the_parent = unsafe { libc::getpid() } == shared().parent[1].load(Ordering::Relaxed);
     let counter = if is_the_parent { &shared().handled } else { &shared().astray };
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Lets whoever stops go on, until it is told that nobody will any more.
+/// Continues each stopped process until `done` is set.
 fn continue_who_stops(done: &AtomicBool) -> usize {
     let (mut continued, mut stopped) = (0, 0);
     while !done.load(Ordering::Relaxed) {
@@ -97,7 +98,7 @@ fn continue_who_stops(done: &AtomicBool) -> usize {
             child => child,
         };
         if stopped != 0 && is_stopped(stopped) {
-            // SAFETY: it is a child of this process, which nobody has waited for.
+            // SAFETY: it is a child of this process that was not reaped.
             assert_eq!(unsafe { libc::kill(stopped, libc::SIGCONT) }, 0);
             (stopped, continued) = (0, continued + 1);
         }
@@ -123,13 +124,14 @@ impl Clean<'_> {
         calls.filter(move |call| is_swept(&self.row, call) && !is_one_of_many(call))
     }
 
-    /// What is told if the child, or the parent, does this before a call.
+    /// Returns the error of a spawn in which the child, or the parent, does this before a call.
     fn does(&self, call: &Call, act: fn()) -> Option<LaunchError> {
         self.start(&[self.at(call, What::Does(act))]).launched.err()
     }
 }
 
-/// Where a child dies of a signal that was sent at a call. It is held back until the mask is the program's.
+/// Returns the stage in which a child dies of a signal that was sent at a call. The signal is blocked until the
+/// program's mask is set.
 fn dies_at(row: &Row, call: &Call) -> Option<Stage> {
     let stage = call.stage.expect("every call of a child belongs to a stage");
     let is_blocked = matches!(row.plan.mask, forkexec_core::Mask::Set(mask) if mask.contains(libc::SIGUSR1));
@@ -221,7 +223,8 @@ fn signal_to_a_child_at_any_call_has_its_default_effect(
     });
 }
 
-/// By its child, at each of the child's calls, and by itself before each of its own. The handler interrupts what it can.
+/// The child sends the signal at each of its calls, and the parent before each of its own. The handler interrupts what
+/// it can.
 ///
 /// Faults: E12
 #[rstest]
@@ -230,7 +233,7 @@ fn parent_interrupted_at_any_call_gets_the_same_result(
 ) {
     isolated_for(LIMIT, || {
         let ground = Ground::new();
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: the call reads about the calling thread and changes nothing.
         shared().parent[0].store(unsafe { libc::gettid() }, Ordering::Relaxed);
         shared().parent[1].store(std::process::id().cast_signed(), Ordering::Relaxed);
         let handled = Acting::with_flags(libc::SIGUSR1, count as *const () as usize, 0);

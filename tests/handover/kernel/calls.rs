@@ -1,4 +1,4 @@
-//! The calls of both sides: what each does to the two processes, and what it answers.
+//! The calls of both sides: the effect on the two processes, and the result.
 
 use std::ffi::{CStr, c_int};
 use std::panic::resume_unwind;
@@ -50,7 +50,7 @@ unsafe impl Sys for Kernel {
         set_uid(uid: u32);
     }
 
-    /// Source: close(2): what one process closes stays open in the others.
+    /// Source: close(2): a descriptor that one process closes stays open in the others.
     fn close(&self, fd: Fd) -> Result<(), Errno> {
         let mut state = self.state();
         match fd {
@@ -164,7 +164,7 @@ unsafe impl Sys for Kernel {
         1
     }
 
-    /// The parent polls. As long as a child with a copy of the memory runs, it makes a step meanwhile.
+    /// The parent polls. A child with a copy of the memory makes a step in that time, as long as it runs.
     fn pause(&self, _milliseconds: u8) {
         let mut state = self.state();
         if state.remaining() > 0 {
@@ -233,7 +233,7 @@ unsafe impl LinuxSys for Kernel {
 // SAFETY: as above. `fork` answers `None` while it records the child's code, and `map_shared` leaks its memory for `unmap`
 // to free.
 unsafe impl ParentSys for Kernel {
-    /// Source: fork(2): the child and whatever is forked meanwhile have copies of the descriptors.
+    /// Source: fork(2): the child, and any process forked during the spawn, have copies of the descriptors.
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         let mut state = self.state();
         if state.recording.is_some() {
@@ -337,13 +337,13 @@ unsafe impl ParentSys for Kernel {
         self.state().memory = None;
         let words =
             std::ptr::slice_from_raw_parts_mut(memory.cast::<AtomicU32>().as_ptr(), length.div_ceil(4));
-        // SAFETY: `map_shared` leaked it, with this length, and nobody refers to it any more.
+        // SAFETY: `map_shared` leaked it with this length, and nothing refers to it any more.
         drop(unsafe { Box::from_raw(words) });
     }
 }
 
-/// A child that shares memory runs while its parent is suspended: nothing is chosen here. A child with a copy runs beside its
-/// parent, as after fork(2).
+/// A child that shares memory runs while its parent is suspended, without any choice. A child with a copy runs beside
+/// its parent, as after fork(2).
 // SAFETY: as above. `start` returns after the child's code has ended, or runs none. No child runs on the memory of
 // `map_private`, which is never freed.
 unsafe impl CloneSys for Kernel {

@@ -1,4 +1,4 @@
-//! One process: what is refused in it, and what it may not lose.
+//! One process: its refused calls, and the checks for losses.
 
 use std::fs;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::start::{Ground, Outcome};
 use crate::draw::Draw;
 use crate::in_threads;
 
-/// How the line begins that says what was counted.
+/// The start of the line with the counts.
 pub(super) const COUNTED: &str = "batch ";
 
 const ERRNOS: [i32; 4] = [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL];
@@ -23,11 +23,11 @@ const ERRNOS: [i32; 4] = [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL]
 const HAVE_ANOTHER_WAY: [libc::c_long; 4] =
     [libc::SYS_close_range, libc::SYS_getdents64, libc::SYS_unshare, libc::SYS_pidfd_open];
 
-/// Calls that a plan asks for by name: it fails there if they are refused.
+/// Calls that a plan needs: it fails at them if they are refused.
 pub(super) const ASKED_FOR: [libc::c_long; 4] =
     [libc::SYS_setsid, libc::SYS_setpriority, libc::SYS_setpgid, libc::SYS_chdir];
 
-/// What this process may not do.
+/// The calls that this process cannot make.
 pub(super) struct Refused(Vec<libc::c_long>);
 
 impl Refused {
@@ -35,7 +35,7 @@ impl Refused {
     fn drawn(draw: &mut Draw) -> Self {
         let mut deny = Deny::new();
         let mut refused = Vec::new();
-        // The C library makes its threads by another call if it hears that this one is not there, and only then.
+        // The C library creates its threads by another call only if this one is missing.
         if draw.below(4) == 0 {
             deny = deny.errno(libc::SYS_clone3, libc::ENOSYS);
         }
@@ -54,7 +54,7 @@ impl Refused {
     }
 }
 
-/// What was counted of all starts.
+/// The counts of all spawns.
 #[derive(Debug, Default)]
 struct Counts {
     ended: AtomicUsize,
@@ -79,7 +79,7 @@ impl Counts {
     }
 }
 
-/// So many starts. Memory is looked at when some of them are through: what is kept for later starts is there then.
+/// Makes this many spawns. Memory is measured after some of them, when the library's caches exist.
 pub(super) fn run(seed: u64, starts: usize) {
     let mut draw = Draw::of(seed);
     let ground = Ground::new();
@@ -108,7 +108,7 @@ pub(super) fn run(seed: u64, starts: usize) {
     println!("{COUNTED}{seed}: {counts:?}, kills: {kills}, refused: {:?}", refused.0);
 }
 
-/// Who waits for children that nobody holds needs a moment for the last of them.
+/// The thread that reaps dropped children needs a moment for the last of them.
 fn nothing_is_left(before: &Snapshot) {
     const PATIENCE: Duration = Duration::from_mins(1);
     let began = Instant::now();
@@ -122,7 +122,7 @@ fn nothing_is_left(before: &Snapshot) {
     }
 }
 
-/// What this process has of memory: pieces, and kilobytes.
+/// The memory of this process: mappings, and kilobytes.
 #[derive(Debug)]
 struct Memory(usize, usize);
 

@@ -1,4 +1,4 @@
-//! Who ends children at random, half-born ones among them.
+//! Kills children at random, also between fork and exec.
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -43,12 +43,12 @@ fn kill_one() {
         list.split_whitespace().next_back()?.parse::<i32>().ok()
     });
     if let Some(child) = children.next() {
-        // It may have ended meanwhile, and its number be another process's.
+        // The child may have ended, and its PID may be reused.
         kill_child(child, own);
     }
 }
 
-/// What is open of `/proc/PID` refers to that process alone, whoever has its number later.
+/// An open `/proc/PID` refers to that process alone, even if its PID is reused.
 fn kill_child(child: i32, parent: u32) {
     let Ok(process) = File::open(Path::new("/proc").join(child.to_string())) else { return };
     let Some(stat) = read_in(&process, c"stat") else { return };
@@ -65,6 +65,6 @@ fn read_in(directory: &File, name: &std::ffi::CStr) -> Option<String> {
     if fd < 0 {
         return None;
     }
-    // SAFETY: it is new, and nobody else has it.
+    // SAFETY: the descriptor is new and has no other owner.
     std::io::read_to_string(File::from(unsafe { OwnedFd::from_raw_fd(fd) })).ok()
 }

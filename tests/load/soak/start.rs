@@ -15,13 +15,13 @@ use forkexec_tests::world;
 use super::batch::{ASKED_FOR, Refused};
 use crate::draw::Draw;
 
-/// What is open in the parent for all threads.
+/// The parent's descriptors, for all threads.
 pub(super) struct Ground {
     kept: Vec<OwnedFd>,
     _secrets: Vec<OwnedFd>,
 }
 
-/// What came of a start.
+/// The result of a spawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Ended,
@@ -34,7 +34,7 @@ pub(super) enum Outcome {
     Left,
 }
 
-/// Where the stages of [`ASKED_FOR`] are.
+/// The stages of [`ASKED_FOR`].
 const STAGES: [Stage; 4] = [Stage::Session, Stage::Nice, Stage::ProcessGroup, Stage::Chdir];
 
 /// A plan that was drawn.
@@ -42,7 +42,7 @@ struct Drawn<'g> {
     command: Command<'g>,
     /// The program's descriptors.
     fds: Vec<i32>,
-    /// Which of the calls are asked for that may be refused.
+    /// The calls of [`ASKED_FOR`] that the plan needs.
     asks: [bool; 4],
     is_missing: bool,
     reports: bool,
@@ -58,10 +58,6 @@ impl Ground {
     }
 
     /// Starts once.
-    ///
-    /// # Panics
-    ///
-    /// If something else comes of it than must.
     pub(super) fn start(&self, draw: &mut Draw, refused: &Refused, kills: bool) -> Outcome {
         let Drawn { mut command, fds, asks, is_missing, reports } = self.draw(draw);
         let is_refused = |place: usize| asks[place] && refused.has(ASKED_FOR[place]);
@@ -100,7 +96,7 @@ impl Ground {
         Drawn { command, fds, asks, is_missing, reports }
     }
 
-    /// Some are kept, and some come to numbers that may be anybody's.
+    /// Keeps some descriptors, and maps some to numbers that may be in use.
     fn spawn_unreaped<'g>(&'g self, command: &mut Command<'g>, draw: &mut Draw) -> Vec<i32> {
         const TARGETS: [i32; 8] = [3, 4, 5, 9, 20, 64, 333, 512];
         let mut fds = vec![0, 1, 2];
@@ -121,7 +117,7 @@ impl Ground {
     }
 }
 
-/// Which of [`ASKED_FOR`] there are.
+/// Sets attributes, and returns which of [`ASKED_FOR`] they need.
 fn attributes(command: &mut Command<'_>, draw: &mut Draw) -> [bool; 4] {
     let mut asks = [false; 4].map(|_| draw.below(5) == 0);
     // The leader of a session can join no group.

@@ -1,4 +1,4 @@
-//! Starts a child with a borrowed and an owned descriptor: what safe code may do compiles.
+//! Starts a child with a borrowed and an owned descriptor: this safe code compiles.
 #![forbid(unsafe_code)]
 
 use forkexec::Command;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::sys;
 
-/// What must not change of a descriptor.
+/// The attributes of a descriptor that must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Descriptor {
     closed_by_exec: bool,
@@ -17,8 +17,8 @@ pub(super) struct Descriptor {
     ino: u64,
 }
 
-/// All but what the library holds for itself, and says so: its low slots. It names those only that it recognises and that
-/// no start has at this moment, so nothing that a start forgot is hidden here.
+/// All descriptors except the low numbers that the library reserves. The library lists only those that it recognises
+/// and that no spawn uses at this moment, so no leak of a spawn is hidden here.
 pub(super) fn all() -> BTreeMap<RawFd, Descriptor> {
     let numbers = listed().unwrap_or_else(|_| (0..=highest()).collect());
     let slots = forkexec::low_fds();
@@ -34,8 +34,7 @@ fn descriptor(fd: RawFd) -> Option<Descriptor> {
     Some(Descriptor { closed_by_exec: flags & libc::FD_CLOEXEC != 0, status, dev, ino })
 }
 
-/// What the kernel lists, if it is the kernel that does: a test may have put
-/// something else in the place of `/proc`, or nothing.
+/// Returns the kernel's list, if it is real: a test may have replaced or removed `/proc`.
 fn listed() -> io::Result<Vec<RawFd>> {
     let list = Path::new("/proc/self/fd");
     if !sys::is_proc(list)? {

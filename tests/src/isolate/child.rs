@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{INSIDE, SKIPPED_LOG};
 use crate::sys;
 
-/// What the test printed, or how it failed.
+/// Returns what the test printed, or how it failed.
 pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
     let mut output = tempfile::tempfile().map_err(|error| format!("no file for the output: {error}"))?;
     let child = start(test, &output).map_err(|error| format!("{test} cannot be isolated: {error}"))?;
@@ -28,8 +28,8 @@ pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
     Err(format!("{test}, in a process of its own, {failure}. It said:\n{said}"))
 }
 
-/// Both outputs go to a file: a pipe would have to be read meanwhile, and a
-/// forgotten grandchild could keep it open for ever.
+/// Both outputs go to a file. A pipe would have to be read during the test, and a forgotten grandchild could keep it
+/// open for good.
 fn start(test: &str, output: &File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     // SAFETY: the calls are async-signal-safe, and allocate nothing.
@@ -45,9 +45,10 @@ fn start(test: &str, output: &File) -> io::Result<Child> {
         .spawn()
 }
 
-/// What cargo or a CI runner left open or ignores (`nohup`) would be seen by the test.
+/// Closes descriptors and resets signals that cargo or a CI runner left open or ignored (`nohup`), because the test
+/// would see them.
 ///
-/// Kernels before 5.11 refuse the first; then it is.
+/// Kernels before 5.11 refuse to close; then the test sees the descriptors.
 #[expect(clippy::unnecessary_wraps, reason = "the signature that std wants")]
 fn inherit_nothing() -> io::Result<()> {
     sys::reset_signals();
@@ -55,7 +56,7 @@ fn inherit_nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// `None` if the child had to be killed. What it leaves of its group is killed.
+/// Returns `None` if the child had to be killed. Kills the rest of its group.
 fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let (sender, receiver) = mpsc::channel();
     let id = child.id();

@@ -1,18 +1,18 @@
-//! What a probe said that tried to get back what was taken from it.
+//! The report of a probe that tried to regain privileges.
 
 use std::collections::BTreeMap;
 
 use super::report::{Report, number};
 use super::seen::Seen;
 
-/// What the verb `escape` tells.
+/// The report of the verb `escape`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escape {
-    /// What it was born with; its ids are those after the tries.
+    /// The inherited state. Its ids are those after the attempts.
     pub seen: Seen,
-    /// What it had before the tries.
+    /// Its privileges before the attempts.
     pub before: Left,
-    /// What it had after them.
+    /// Its privileges after the attempts.
     pub after: Left,
     /// The errno of each try, 0 where it succeeded.
     pub tries: BTreeMap<String, i32>,

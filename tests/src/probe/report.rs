@@ -71,7 +71,7 @@ pub(super) fn unescaped(text: &str) -> OsString {
             bytes.push(u8::from_str_radix(byte, 16).expect("two hexadecimal digits"));
             bytes.extend(rest.bytes());
         } else {
-            // A double backslash: what follows it is literal.
+            // A double backslash: the rest is literal.
             bytes.push(b'\\');
             bytes.extend(pieces.next().unwrap_or_default().bytes());
         }

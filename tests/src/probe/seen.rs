@@ -1,4 +1,4 @@
-//! What a probe reported, read back.
+//! The parsed report of a probe.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use super::report::{Report, number, pair, unescaped};
 
-/// What a probe saw of itself.
+/// The state that a probe reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The open descriptors, ascending.
     pub fds: Vec<RawFd>,
-    /// What each open descriptor is.
+    /// The file of each open descriptor.
     pub facts: BTreeMap<RawFd, FdFacts>,
-    /// The highest number that the probe asked for.
+    /// The highest number that the probe checked.
     pub scanned: RawFd,
     /// Its process id.
     pub pid: i32,
@@ -39,9 +39,9 @@ pub struct Seen {
     pub root: Option<(u64, u64)>,
     /// Its file mode creation mask.
     pub umask: u32,
-    /// The signals it was born blocking.
+    /// The blocked signals that it inherited.
     pub blocked: Vec<i32>,
-    /// The signals it was born ignoring.
+    /// The ignored signals that it inherited.
     pub ignored: Vec<i32>,
     /// The signals with a handler: none, as exec resets them.
     pub handled: Vec<i32>,
@@ -49,7 +49,7 @@ pub struct Seen {
     pub pdeathsig: i32,
     /// Its niceness.
     pub nice: i32,
-    /// Whether exec can give it no privileges.
+    /// True if exec grants it no privileges.
     pub no_new_privs: bool,
     /// Soft and hard limits, by the lower-case end of the `RLIMIT_*` name.
     ///
@@ -61,14 +61,14 @@ pub struct Seen {
     pub env: Vec<OsString>,
 }
 
-/// What a descriptor is.
+/// Facts about a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdFacts {
     /// The device that holds it.
     pub dev: u64,
     /// Its inode.
     pub ino: u64,
-    /// What kind of file it is.
+    /// The kind of the file.
     pub kind: Kind,
     /// The answer of `F_GETFL`.
     pub flags: i32,
@@ -105,6 +105,11 @@ impl Ids {
 }
 
 impl Seen {
+    /// Reads the bytes of a report.
+    pub fn of(report: &[u8]) -> Self {
+        Self::parse(str::from_utf8(report).expect("a report is ASCII"))
+    }
+
     /// Reads a report.
     ///
     /// # Panics

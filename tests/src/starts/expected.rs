@@ -100,7 +100,7 @@ pub struct Operation {
     pub cost: Cost,
     /// The gaps that the child closes if this is the only operation.
     pub gaps: usize,
-    /// Whether the child gets other ids: [`NEW_IDS`].
+    /// True if the child gets other ids: [`NEW_IDS`].
     pub changes_ids: bool,
     /// Whether it needs root.
     pub is_privileged: bool,

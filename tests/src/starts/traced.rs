@@ -1,4 +1,4 @@
-//! What strace sees.
+//! The calls in a strace log.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,18 +13,18 @@ use super::{Operation, Start};
 use crate::trace::{self, Call};
 use crate::{probe, world};
 
-/// What the traced process is to start: operations, separated by commas.
+/// The spawn of the traced process: operations, separated by commas.
 const ASKED: &str = "FORKEXEC_STARTS_ASKED";
 /// Set where it is to start it by fork(2).
 const BY_FORK: &str = "FORKEXEC_STARTS_BY_FORK";
 
-/// What a traced process did, by the names of the calls. Names differ by C library and processor: these are those of Linux on
-/// x86_64, without the widths that others add to them.
+/// The calls of a traced process, by name. Names differ by C library and processor: these are those of Linux on x86_64,
+/// without the widths that others add.
 #[derive(Debug, Default)]
 pub struct Traced {
     /// The first start of the process.
     pub first: Side,
-    /// What was done to prepare the second command.
+    /// The calls that prepare the second command.
     pub preparing: Vec<String>,
     /// A start of it.
     pub start: Side,
@@ -39,18 +39,14 @@ pub struct Side {
     pub parent: Vec<String>,
     /// The child's, its exec among them.
     pub child: Vec<String>,
-    /// Whose they are, in the order in which they began: `true` for the child's.
+    /// The calls in the order in which they began: `true` for the child's.
     pub order: Vec<(bool, String)>,
 }
 
 const MARKS: [&str; 6] =
     ["mark: first", "mark: is there", "mark: prepare", "mark: start", "mark: runs", "mark: end"];
 
-/// Starts what the environment says, twice: what [`trace()`] has traced.
-///
-/// # Panics
-///
-/// If it cannot be started.
+/// Spawns what the environment names, twice, under [`trace()`].
 pub fn perform() {
     let list = env::var(ASKED).unwrap_or_default();
     let asked: Vec<_> = list.split(',').filter(|name| !name.is_empty()).map(Operation::named).collect();
@@ -98,13 +94,9 @@ fn mark(word: &str) {
     let _ = Path::new(word).symlink_metadata();
 }
 
-/// Traces a program that calls [`perform`], asking for what this start asks for.
+/// Traces a program that calls [`perform`] with the operations of this spawn.
 ///
 /// `None`, after a [`skip`](crate::isolate::skip), if nothing can be traced.
-///
-/// # Panics
-///
-/// If the traced program does not do what it is to do.
 pub fn trace<S: AsRef<OsStr>>(
     start: &Start<'_>,
     program: &OsStr,
@@ -123,7 +115,7 @@ pub fn trace<S: AsRef<OsStr>>(
     Some(Traced { first, preparing: side(preparing).parent, start: side(start), ending: side(ending).parent })
 }
 
-/// What is between a mark and the next.
+/// Returns the calls between each mark and the next.
 fn parts(calls: &[Call]) -> impl Iterator<Item = &[Call]> {
     let positions = MARKS.map(|word| calls.iter().position(|call| call.text.contains(word)));
     let pairs = positions.into_iter().zip(positions.into_iter().skip(1)).collect::<Vec<_>>();
@@ -155,8 +147,8 @@ fn side(calls: &[Call]) -> Side {
     side
 }
 
-/// What others do: std looks at a descriptor before it closes it, in a debug build; fork(3) of the C library tells the kernel
-/// of the thread that there is now. And what the parent of a forked child does because strace makes it wait.
+/// Returns true for calls of other code. std checks a descriptor before it closes it, in a debug build. fork(3) of the
+/// C library registers the thread. The parent of a forked child makes more calls because strace delays it.
 fn is_not_ours(call: &Call, parents: &[&Call]) -> bool {
     if call.name() == "waitid" || call.text.contains("= 0 (Timeout)") {
         return true;

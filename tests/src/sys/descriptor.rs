@@ -30,7 +30,7 @@ pub(crate) fn identity(fd: RawFd) -> io::Result<(u64, u64)> {
 pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the command takes an int.
     let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) })?;
-    // SAFETY: fcntl just made it, so nobody else owns it.
+    // SAFETY: fcntl just made it, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn close_nothing() -> io::Result<()> {
     check_long(unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) }).map(drop)
 }
 
-/// Waits until the kernel says that what a file of its own tells has changed since it was read.
+/// Waits until a kernel file has changed since it was last read.
 pub(crate) fn await_change(file: &impl AsRawFd) -> io::Result<()> {
     let mut polled = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
     // SAFETY: one entry is read and written.
@@ -79,6 +79,6 @@ pub(crate) fn await_change(file: &impl AsRawFd) -> io::Result<()> {
 pub(crate) fn open_null() -> io::Result<OwnedFd> {
     // SAFETY: the path is a C string, and no mode is needed without O_CREAT.
     let fd = check(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) })?;
-    // SAFETY: open just made it, so nobody else owns it.
+    // SAFETY: open just made it, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -11,7 +11,7 @@ use libc::c_ulong;
 
 use super::check;
 
-/// Whether the path lies on a file system of the kernel's processes.
+/// Returns true if the path is on procfs.
 pub(crate) fn is_proc(path: &Path) -> io::Result<bool> {
     let mut about = MaybeUninit::<libc::statfs>::uninit();
     let path = c_string(path)?;

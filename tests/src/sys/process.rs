@@ -43,7 +43,7 @@ pub(crate) fn effective_user() -> libc::uid_t {
     unsafe { libc::geteuid() }
 }
 
-/// The id of an ended child that nobody waited for; 0 if all children run.
+/// Returns the PID of an ended child that was not reaped; 0 if all children run.
 pub(crate) fn ended_child() -> io::Result<libc::pid_t> {
     let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;

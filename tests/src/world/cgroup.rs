@@ -39,10 +39,6 @@ impl Cgroup {
     }
 
     /// The names of all processes in it and in the groups below it, at one moment: they are frozen for it.
-    ///
-    /// # Panics
-    ///
-    /// If the group cannot be frozen or read.
     pub fn names(&self) -> BTreeSet<String> {
         fs::write(self.path.join("cgroup.freeze"), "1").expect("the group can be frozen");
         self.wait_for("frozen 1");
@@ -50,11 +46,7 @@ impl Cgroup {
         self.members().into_iter().filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
-    /// Kills all that are in it, and waits until nobody is.
-    ///
-    /// # Panics
-    ///
-    /// If the group cannot be killed.
+    /// Kills all its processes, and waits until it is empty.
     pub fn kill(&self) {
         fs::write(self.path.join("cgroup.kill"), "1").expect("the group can be killed");
         self.wait_for("populated 0");
@@ -87,7 +79,7 @@ impl Cgroup {
         }
     }
 
-    /// What a process in it reads in its `/proc/self/cgroup`.
+    /// Returns the line that a process in it reads from its `/proc/self/cgroup`.
     pub fn line(&self) -> String {
         format!("0::/{}", self.path.file_name().unwrap_or_default().display())
     }

@@ -1,4 +1,4 @@
-//! A process born without some of its standard descriptors.
+//! A process without some of its standard descriptors.
 
 use std::os::fd::{OwnedFd, RawFd};
 
@@ -14,12 +14,11 @@ pub struct Reopen {
     parked: Vec<(RawFd, OwnedFd)>,
 }
 
-/// Closes some of 0, 1 and 2 until the answer is dropped.
+/// Closes some of 0, 1 and 2 until the returned value is dropped.
 ///
-/// What was open waits at numbers from 900 up, where exec closes it. What the
-/// test harness prints meanwhile is lost, or ends up in whatever takes the
-/// numbers: keep the answer no longer than needed. Numbers that a test opens
-/// there are its own to close, before the answer is dropped.
+/// The open ones are kept at numbers from 900 up, as close-on-exec. Output of the test harness is lost in that time, or
+/// goes to the new owner of the number, so drop the value soon. A test must close what it opens under these numbers
+/// before that.
 ///
 /// # Panics
 ///
@@ -38,8 +37,8 @@ pub fn close_stdio(numbers: &[RawFd]) -> Reopen {
 impl Drop for Reopen {
     fn drop(&mut self) {
         for (fd, copy) in &self.parked {
-            // Refused only below a limit that ends at 0: then nothing can be said, either.
-            // SAFETY: as above. What the test opened under the number it has closed.
+            // Fails only if the limit ends at 0. Then no message can be printed, either.
+            // SAFETY: as above. The test has closed what it opened under the number.
             let _ = unsafe { sys::duplicate_to(copy, *fd) };
         }
     }

@@ -1,7 +1,7 @@
 //! Stages that an unprivileged user may not go through.
 
 use forkexec::{Errno, Operand, Resource, Stage};
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, isolated_if};
 use forkexec_tests::world;
 
 use super::assert_failure;
@@ -70,10 +70,7 @@ fn gid_without_privilege_is_reported() {
 /// Faults: N41
 #[test]
 fn uid_without_privilege_is_reported() {
-    isolated(|| {
-        if !changes_ids() {
-            return;
-        }
+    isolated_if(changes_ids, || {
         let _unprivileged = without_privileges();
         let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));
         let text = "cannot set the user id (4294967294)";

@@ -1,4 +1,4 @@
-//! Sessions, groups and terminals that are not to be had.
+//! Impossible sessions, groups and terminals.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
