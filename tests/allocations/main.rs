@@ -15,7 +15,7 @@ use forkexec_tests::probe;
 use rstest::rstest;
 
 thread_local! {
-    /// It needs no memory and no destructor of its own, so that the allocator may use it.
+    /// It needs no memory and no destructor, so that the allocator can use it.
     #[cfg_attr(
         target_os = "android",
         expect(clippy::missing_const_for_thread_local, reason = "clippy does not see it through Android's macro")

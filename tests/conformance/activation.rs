@@ -108,7 +108,7 @@ fn passes(command: &mut Command<'_>) {
     assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{all}");
 }
 
-/// Takes what the variables announce.
+/// Takes the announced sockets.
 fn take() -> Result<Vec<ListenFd>, Error> {
     // SAFETY: nothing in a test's own process opens a descriptor by the numbers that are announced to it.
     unsafe { forkexec::listen_fds() }

@@ -42,7 +42,7 @@ fn all_operations_together_make_the_sum_of_their_calls(#[case] index: usize) {
             return;
         }
         let Some(mut seen) = traced(start) else { return };
-        // A parent whose forked child takes long to exec looks after it, which is more calls. An undisturbed start makes none.
+        // A parent makes more calls if its forked child takes long to exec. An undisturbed spawn makes none of them.
         for _ in 0..5 {
             if start.launch != SpawnPolicy::Fork || !seen.start.parent.iter().any(|name| name == "fstatfs") {
                 break;
@@ -83,7 +83,7 @@ fn assert_start(traced: &Traced, start: &Start<'_>) {
     let is_forked = start.launch == SpawnPolicy::Fork;
     let looked = traced.start.child.iter().filter(|name| *name == "rt_sigaction").count();
     assert!(!is_forked || (LOOKS..=2 * LOOKS).contains(&looked), "{looked} times a signal's disposition");
-    // Around fork a C library may block signals of its own.
+    // A C library may block signals around fork.
     let counts = |name: &&str| !is_forked || !matches!(*name, "rt_sigprocmask" | "rt_sigaction");
     let sorted = |names: Vec<&str>| {
         let mut names: Vec<_> = names.into_iter().filter(counts).map(str::to_owned).collect();

@@ -99,7 +99,7 @@ fn any_thread_can_exec() {
     });
 }
 
-/// What a process has of its own, as text.
+/// Returns the process-specific state as text.
 fn own_state() -> String {
     let limit = world::limit(libc::RLIMIT_CORE).expect("it is known");
     let directory = env::current_dir().expect("it exists");

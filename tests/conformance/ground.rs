@@ -1,4 +1,4 @@
-//! The backend under test, and what this process may do.
+//! The backend under test, and the privileges of this process.
 
 use std::io;
 use std::ptr;
@@ -83,9 +83,9 @@ pub(crate) fn bulk_closer() -> Option<&'static str> {
     capabilities().bulk_closer.filter(|_| world::has_close_range())
 }
 
-/// Makes this process, all its threads, an unprivileged user's until the answer is dropped.
+/// Makes all threads of this process unprivileged until the returned value is dropped.
 ///
-/// The superuser's ids are saved, so what is refused must not be about these.
+/// The superuser's ids are saved, so a refusal must not be about these.
 pub(crate) fn without_privileges() -> Option<Unprivileged> {
     world::is_root().then(|| {
         // SAFETY: an empty list is not read.

@@ -19,7 +19,7 @@ use crate::start::probe;
 /// Names the spawn below that the traced test makes.
 const START: &str = "FORKEXEC_CONFORMANCE_FIRST_START";
 
-/// A start, with the flags that the call has which makes its process, and those that it lacks.
+/// A spawn, with flags that the call for its process must have, and flags that it must lack.
 struct Start {
     name: &'static str,
     deny: fn(Deny) -> Deny,

@@ -28,7 +28,7 @@ impl Runs {
             (&writer).write_all(b".")?;
             answer.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
         };
-        // SAFETY: the closure writes a byte to a descriptor of its own.
+        // SAFETY: the closure writes a byte to its own descriptor.
         unsafe { command.pre_exec(closure) };
         Self(reader)
     }

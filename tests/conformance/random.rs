@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
-/// Holds a property to so many random cases.
+/// Checks a property with this many random cases.
 ///
 /// # Panics
 ///
-/// With the smallest case found that fails, and the seed.
+/// With the smallest failing case, and the seed.
 pub(crate) fn hold<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> TestCaseResult) {
     let seed = seed();
     let mut bytes = [0; 32];

@@ -127,7 +127,7 @@ fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>
 #[case::no_new_privs(Operation::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); }, "set no_new_privs")]
 #[case::death_signal(
     Operation::DieWithParent,
-    // The keeper would be another start, which C libraries make by different calls.
+    // The spawner thread would be another start, by a call that differs between C libraries.
     |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
     "set the parent-death signal",
 )]

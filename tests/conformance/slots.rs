@@ -144,7 +144,7 @@ fn first_command_with_inherited_fds_reserves_low_numbers() {
             // No table is shared here, so no low number is needed.
             return assert_eq!(low_fds(), [0; 0]);
         }
-        // Four, and what they are duplicates of.
+        // Four, and the files that they duplicate.
         assert_eq!(low_fds(), [48, 49, 50, 51, 64]);
         assert_eq!((reserve_low_fds(2).ok(), reserve_low_fds(99).ok()), (Some(4), Some(16)));
         assert_eq!((reserve_low_fds(0).ok(), low_fds()), (Some(0), vec![]));
@@ -162,7 +162,7 @@ fn reused_low_numbers_are_left_alone() {
         let parent = Parent::new();
         let lost = low_fds();
         for &fd in &lost {
-            // SAFETY: the library knows its own, whatever became of the number.
+            // SAFETY: the library recognises its own descriptors, even if the number is reused.
             check(unsafe { libc::close(fd) });
         }
         let file = memory_file();
@@ -223,7 +223,7 @@ fn reserved_numbers_are_released_when_descriptors_run_out() {
     });
 }
 
-/// Nothing can be put under a number above the limit; a kept descriptor is there already.
+/// No descriptor can be placed above the limit, but a kept one is there already.
 #[test]
 fn kept_fd_above_the_limit_stays_in_place() {
     isolated(|| {

@@ -1,4 +1,4 @@
-//! Commands that start the probe, and what came of it.
+//! Commands that start the probe, and their results.
 
 use std::fs::File;
 use std::io;
@@ -53,7 +53,7 @@ pub(crate) fn memory_file() -> File {
     unsafe { File::from_raw_fd(fd) }
 }
 
-/// A file in memory, closed by exec, whose number is above those that tests choose.
+/// A file in memory, close-on-exec, with a number above those that tests choose.
 pub(crate) fn high_memory_file() -> File {
     high(&memory_file())
 }

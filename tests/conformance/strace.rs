@@ -42,8 +42,8 @@ fn closing_makes_one_close_range_per_gap_or_one_close_per_fd(#[case] keep: &str)
     });
 }
 
-/// The next link of the chain: a refusal costs one call for each use of it, and then only what is open is closed. A release
-/// of Android that traps the call is not asked.
+/// Checks the next strategy: a refusal costs one call for each use, and then only open descriptors are closed. On an
+/// Android release that traps the call, no such call is made.
 fn assert_closed_one_by_one(closing: &[&Call]) {
     let (refused, closed): (Vec<&Call>, Vec<&Call>) =
         closing.iter().copied().partition(|call| call.name() == "close_range");

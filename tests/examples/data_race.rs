@@ -7,7 +7,7 @@ use std::time::Duration;
 
 struct Shared(UnsafeCell<u64>);
 
-// SAFETY: it is not: that is what this is for.
+// SAFETY: it is unsound on purpose.
 unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared(UnsafeCell::new(0));
@@ -25,7 +25,7 @@ fn count() {
     for _ in 0..100 {
         // SAFETY: it is not, but any number will do.
         unsafe { *SHARED.0.get() += 1 };
-        // Both are there at once, however few processors there are.
+        // Both threads run at once, even on one processor.
         thread::sleep(Duration::from_millis(1));
     }
 }

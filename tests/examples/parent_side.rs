@@ -26,7 +26,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// Starts and then ends: the time of the start, and that of the end.
+/// Spawns, and then ends the child. Returns the times of both.
 fn measure(
     what: impl Display,
     command: &Prepared<'_>,
@@ -67,7 +67,7 @@ fn main() -> Result<(), Error> {
         command.on_drop(policy);
         measure(what, &command.into_prepared()?, drop_it)?;
     }
-    // The thread is there as long as this one is.
+    // The thread lives as long as this value.
     let mut held = long();
     held.containment(Containment::Group);
     let mut held = held.spawn()?;

@@ -34,7 +34,7 @@ fn android(level: u32, is_filtered: bool) -> (&'static Linux<Calls>, LinuxLaunch
     over(|kernel| Failing::nothing(kernel).on_android(level, is_filtered).denying(&trapped, Errno::IO))
 }
 
-/// A number that is kept leaves a gap below it, which is to be closed.
+/// A kept number with a gap below it that must be closed.
 fn closing() -> Plan<'static> {
     Plan { keep: KeepList::new(&[60]).expect("the list is sorted"), pidfd: true, ..plan() }
 }

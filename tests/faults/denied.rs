@@ -1,6 +1,6 @@
-//! Calls that seccomp denies, and a `/proc` that is away or false, through the public face.
+//! Calls that seccomp denies, and a missing or false `/proc`, through the public API.
 //!
-//! A filter stays for good, so each world is a process of its own, and all keep lists are tried in it.
+//! A filter cannot be removed, so each case has its own process, and tries all keep lists in it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;

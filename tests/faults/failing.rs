@@ -54,7 +54,7 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// clone(2) without `CLONE_VM`, and without a new stack: the child goes on in a copy of this frame.
+    /// clone(2) without `CLONE_VM`, and without a new stack: the child continues in a copy of this frame.
     ///
     /// # Safety
     ///
@@ -170,8 +170,8 @@ impl<S> Failing<S> {
         Self { copies: Some(copies), ..self }
     }
 
-    /// A sanitizer is part of the program. Without this there is none, even where there is: the tests look at what the
-    /// launcher does.
+    /// A sanitizer is part of the program. Without this call the launcher sees none, even in a sanitized build, so that
+    /// the tests cover all of it.
     pub(crate) fn sanitized(self) -> Self {
         Self { sanitized: true, ..self }
     }
@@ -470,7 +470,7 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         Ok(memory)
     }
 
-    /// The child shares this value, too, and is on its side only until the parent goes on.
+    /// The child shares this value, which is on the child's side until the parent continues.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         note(&self.starts, |starts| starts.push(start));
         let live = || {
@@ -486,7 +486,7 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
             unsafe { stack.paint() };
         }
         let made = Made::new("start", &[i32::from(start.pidfd), i32::from(start.cgroup.is_some())]);
-        // SAFETY: the caller's promise; storing a byte adds nothing to what the child calls.
+        // SAFETY: the caller's promise. Storing a byte adds nothing to the child's calls.
         let started = self.instead(made, || match self.copies {
             // SAFETY: as above.
             Some(copies) => unsafe { copies.start(start, &live) },

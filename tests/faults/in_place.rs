@@ -60,7 +60,7 @@ fn calls(plan: &Plan<'_>) -> Vec<(Side, usize, &'static str)> {
     of(Side::Parent).chain(of(Side::Child)).collect()
 }
 
-/// What the kernel keeps for each thread, besides what the snapshot holds.
+/// The kernel state of each thread that the snapshot lacks.
 fn own_state() -> String {
     let status = world::own_status();
     format!("{status} {} {:?}", is_dumpable(), env::current_dir().expect("it exists"))

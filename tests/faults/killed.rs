@@ -22,7 +22,7 @@ use crate::shared::{Ran, launch, over};
 /// The child that hangs, in memory that it shares.
 static HANGING: AtomicI32 = AtomicI32::new(0);
 
-/// Tells who hangs, and does so until it is ended.
+/// Announces the hanging child, and hangs until it is killed.
 pub(crate) fn hang() {
     // SAFETY: the call reads about the calling process and changes nothing.
     HANGING.store(unsafe { libc::getpid() }, Ordering::Release);
@@ -47,7 +47,7 @@ fn end(child: i32, signal: i32) {
     assert_eq!(unsafe { libc::kill(child, signal) }, 0);
 }
 
-/// A plan with a call in most stages. The kept number, which is not the lowest, leaves a gap that is to be closed.
+/// A plan with a call in most stages. The kept number is not the lowest, so that there is a gap to close.
 fn many_stages() -> Plan<'static> {
     let (keep, reset) = (KeepList::new(&[5]).expect("it is sorted"), SignalSet::EMPTY.with(libc::SIGPIPE));
     Plan { keep, reset, ignore: SignalSet::EMPTY, umask: None, mask: plan().mask, ..busy(c"true") }

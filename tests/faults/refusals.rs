@@ -74,7 +74,7 @@ struct Told {
 const OPEN: [i32; 5] = [60, 61, 500, 20, 21];
 const KEPT: [i32; 2] = [20, 60];
 
-/// Starts a child that keeps two of what is open and writes into a pipe, and looks at what it has.
+/// Starts a child that keeps two of the open descriptors and writes into a pipe, and checks what it has.
 fn start(fds: &[OwnedFd]) -> Told {
     let mut command = probe::command(&["report"]);
     command.stdout(Stdio::piped());
@@ -97,7 +97,7 @@ fn all_is_there() -> bool {
     if cfg!(forkexec_backend = "posix") {
         return false;
     }
-    // SAFETY: nothing is there to be closed.
+    // SAFETY: the range has no open descriptors.
     let has_range = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) } == 0;
     let nothing: *const u8 = std::ptr::null();
     // SAFETY: arguments of no length are refused before they are read.

@@ -86,7 +86,7 @@ pub(crate) enum What {
     Fails(Errno),
     /// Fails with one of the errnos of its page, chosen by this draw. A call without errnos is made.
     FailsSomehow(usize),
-    /// This is done before it. A child may do nothing but what is async-signal-safe.
+    /// Runs this before the call. A child may only make async-signal-safe calls.
     Does(fn()),
 }
 

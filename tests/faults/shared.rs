@@ -90,7 +90,7 @@ pub(crate) fn launch(
 enum World {
     /// Linux 5.5 and later.
     Whole,
-    /// Linux 5.2, or a container whose filter does not know clone3(2).
+    /// Linux 5.2, or a container whose filter lacks clone3(2).
     WithoutClone3,
     /// Linux 2.6.
     CloneAlone,
@@ -322,7 +322,7 @@ fn refused_clone_falls_back_and_is_not_retried(
     #[case] refusals: usize,
     #[values(Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL)] errno: Errno,
 ) {
-    /// The refusal needs a function without surroundings; each test has a process of its own.
+    /// The refusal is a function without captures, so it is static. Each test has its own process.
     static REFUSED: OnceLock<Refusal> = OnceLock::new();
     fn refuse(start: Start) -> Option<Errno> {
         REFUSED.get().and_then(|&(refused, errno)| refused(start).then_some(errno))
@@ -503,7 +503,7 @@ fn first_child_with_copied_memory_is_known_by_any_answer(
     });
 }
 
-/// Nor is anything shared where a sanitizer would be misled, and no child is started to find that out.
+/// In a sanitized program nothing is shared, and no child is started to find that out.
 #[test]
 fn under_a_sanitizer_children_are_forked() {
     isolated(|| {
@@ -580,7 +580,7 @@ fn child_without_free_number_has_no_pidfd_and_the_next_has_one(
     });
 }
 
-/// A start that fails for want of something is tried again for the next child, whatever else is refused.
+/// If a spawn fails for lack of a resource, the next child tries the same call, whatever else is refused.
 #[rstest]
 fn transient_failure_is_not_remembered(
     #[values(Errno::AGAIN, Errno::NOMEM)] errno: Errno,

@@ -26,7 +26,7 @@ const ERRNOS: [Errno; 11] = [
     Errno::MFILE,
 ];
 
-/// A child whose table is its parent's at first.
+/// A child that shares its parent's table at first.
 const SHARED: ChildContext = ChildContext { shares_table: true, ..BIRTH };
 
 struct Scenario {

@@ -48,7 +48,7 @@ const AT_LEAST: [(World, usize); 4] =
 
 const _: () = assert!(AT_LEAST[0].1 + AT_LEAST[1].1 + AT_LEAST[2].1 + AT_LEAST[3].1 >= 20_000);
 
-/// A plan in one world, what it comes to without failures, and the calls of that.
+/// A plan with one method, its result without failures, and its calls.
 struct Clean<'g> {
     ground: &'g Ground,
     world: World,
@@ -113,7 +113,7 @@ impl<'g> Clean<'g> {
         if ended.launched.is_err() && !self.may_have_run() {
             assert_eq!(ended.text, "", "{}", context());
         }
-        // One that was ended while it wrote has said something, but not all.
+        // A program that was killed while it wrote has printed a part.
         if ended.text.is_empty() || (ended.launched.is_err() && !ended.text.contains("\nargv ")) {
             assert!(ended.launched.is_err(), "{}", context());
             return;
@@ -178,8 +178,8 @@ fn alike(seen: &Seen) -> Seen {
     seen
 }
 
-/// Each plan with each way to close. Those that close by every number are few: each makes 65,536 calls. In a container the
-/// first way is refused, so that the second is the same, and by clone(2) it is what it is by clone3(2).
+/// Each plan with each strategy. Few plans close by number, because that takes 65,536 calls each. In a container the
+/// first strategy is refused, so that it equals the second, and by clone(2) it is the same as by clone3(2).
 fn cleans(ground: &Ground, world: World) -> Vec<Clean<'_>> {
     let rows = plans::rows(ground);
     let closing = |link| rows.iter().filter_map(move |row| plans::closing(row, link));

@@ -1,7 +1,6 @@
-//! The parent's memory stays as traceable as it was, while children that borrow it change their ids.
+//! The parent's memory stays traceable while children that share it change their ids.
 //!
-//! Threads meet here at a call: one waits before it until another one is where the test wants it, and not longer than
-//! [`PATIENCE`].
+//! Threads meet at a call: one waits before it, at most [`PATIENCE`], until another one reaches the point of the test.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -18,7 +17,7 @@ use crate::failing::{Failing, Fault, Side};
 use crate::launcher::plan;
 use crate::shared::{launch, over};
 
-/// Long enough for a thread to come to its next call on however busy a machine.
+/// Long enough for a thread to reach its next call on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An attribute of a process's memory allows tracing and core dumps. A change of ids clears it (PR_SET_DUMPABLE(2const)),

@@ -67,7 +67,7 @@ fn is_the_floor() -> bool {
     cfg!(forkexec_backend = "posix")
 }
 
-/// Starts a child that keeps one of what is open, and checks what it has.
+/// Starts a child that keeps one of the open descriptors, and checks what it has.
 fn start(fds: &[OwnedFd], launch: SpawnPolicy) -> (SpawnMethod, &'static str) {
     let mut command = probe::command(&["report"]);
     command.stdout(Stdio::piped()).spawn_policy(launch);
@@ -200,7 +200,7 @@ fn trapped_operation_is_an_error_with_its_stage(
     });
 }
 
-/// A link that the caller chose is where the chain begins, also where what comes before it is trapped.
+/// The chain starts with the chosen strategy, even if an earlier one would be trapped.
 ///
 /// Faults: F16
 #[test]

@@ -1,7 +1,6 @@
 //! All sequences of choices, one after the other.
 
-/// One sequence, which is played from its beginning. Those that are to come differ from it in the last choice that has
-/// another option.
+/// One sequence, played from its beginning. The next one differs in the last choice that has another option.
 #[derive(Debug, Default)]
 pub(crate) struct Choices {
     /// The choices that were made, and of how many options each.

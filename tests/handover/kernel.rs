@@ -29,7 +29,7 @@ const PIDFD: Fd = 12;
 pub(crate) enum Tells {
     /// setpgid(2) does.
     ByGroup,
-    /// The child is in a session of its own, so that only `/proc` does.
+    /// The child is in a new session, so that only `/proc` shows it.
     ByProc,
     /// Nothing does, as on the floor.
     Never,
@@ -166,7 +166,7 @@ impl Kernel {
         state.fails.iter().find(|(fails, _)| *fails == name).map_or(Ok(()), |(_, errno)| Err(*errno))
     }
 
-    /// A call of the parent's in whose answer it may see the child: after it the child goes on, as is chosen.
+    /// A call of the parent whose result can depend on the child. The child then makes the chosen steps.
     fn parents<T>(
         &self,
         name: &'static str,
@@ -191,7 +191,7 @@ fn leave(mut state: MutexGuard<'_, State>) -> ! {
 }
 
 impl State {
-    /// Makes the kernel as it was before a start, for the next interleaving.
+    /// Resets the kernel for the next interleaving.
     pub(crate) fn reset(&mut self, script: &Script) {
         self.script.clone_from(script);
         self.done = 0;

@@ -40,7 +40,7 @@ pub(crate) fn execs(script: &[Step]) -> bool {
     script.iter().any(|step| step.event == Event::Exec)
 }
 
-/// The same child, killed after so many steps: the kernel closes what it has open, and then it is a zombie.
+/// The same child, killed after this many steps: the kernel closes its descriptors, and it becomes a zombie.
 pub(crate) fn killed_after(script: &[Step], count: usize) -> Script {
     let mut killed = script[..count].to_vec();
     let stage = killed.last().map_or(Stage::Start, |step| step.stage);

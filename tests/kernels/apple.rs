@@ -550,9 +550,9 @@ const ERRNOS: [Errno; 14] = [
 fn may_fail(call: &Call, errno: Errno, by_loop: bool) -> bool {
     match (call.name, call.stage, call.numbers[0]) {
         ("set_umask" | "parent", ..) => false,
-        // It is open, so that it cannot be said not to be.
+        // It is open, so EBADF is impossible.
         ("close", Some(Stage::DupFds), Some(2)) => errno != Errno::BADF,
-        // Closed from a list, it is closed again if it still is there. The loop ends it for good (close(2)).
+        // A descriptor that stays open is closed again from a list. The loop closes each number once (close(2)).
         ("close", Some(Stage::Exec), Some(fd)) => !by_loop && fd <= 300,
         _ => true,
     }

@@ -214,7 +214,7 @@ fn bulk_close_refused_half_way_leaks_nothing(
     assert_eq!(backend.sys().open_fds(), [0, 1, 2, 60, 70]);
 }
 
-/// Two honest records and what follows.
+/// Two honest records, and more bytes.
 pub(crate) fn garbage(dirent: fn(&[u8]) -> Vec<u8>, rest: &[u8]) -> Listing {
     Listing::Raw(vec![[dirent(b"46"), dirent(b"45"), rest.to_vec()].concat()])
 }
@@ -469,7 +469,7 @@ fn limited(hard: u64) -> SimKernel {
     SimKernel::new().with_limit(hard)
 }
 
-/// A kernel that gives no highest descriptor, and no limit but that of the system.
+/// A kernel without a highest descriptor, and with no limit except the system's.
 fn system_limited(open_max: u64) -> SimKernel {
     limited(u64::MAX).with_open_max(open_max).refusing("max_fd", NO_ERRNO)
 }

@@ -54,7 +54,7 @@ fn listing(kernel: SimKernel, listing: &Listing) -> SimKernel {
     unbulk(kernel, Errno::PERM).with_listing(listing)
 }
 
-/// The calls that no kernel, list or refusal excuses: a range that is empty or holds a kept descriptor, a close of a kept one.
+/// The calls that are always wrong: an empty range, a range with a kept descriptor, a close of a kept one.
 fn inexcusable(log: &[Call], keep: KeepList<'_>) -> Vec<String> {
     let is_kept = |first: i64, last: i64| {
         let below = Fd::try_from(first).ok().and_then(|first| keep.gaps(first).next());

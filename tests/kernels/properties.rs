@@ -102,7 +102,7 @@ fn parallel(mappings: &BTreeMap<Fd, Fd>) -> Vec<Move> {
     parked.chain(placed).collect()
 }
 
-/// A ring in which each number gets what the next one had.
+/// A ring in which each number gets the descriptor of the next one.
 fn ring(numbers: &[Fd]) -> Vec<Move> {
     let Some((&first, _)) = numbers.split_first() else { return Vec::new() };
     let turned = numbers.windows(2).map(|pair| Move::copy(pair[1], pair[0]));

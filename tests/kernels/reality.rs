@@ -68,7 +68,7 @@ fn perform<S: LinuxSys>(sys: &S, files: &Files, op: Op) -> Answer {
     }
 }
 
-/// Number, file and close-on-exec of what is open in the tested range.
+/// Number, file and flag of the open descriptors in the tested range.
 fn table<S: LinuxSys>(sys: &S, files: &Files) -> Vec<(Fd, Fd, bool)> {
     let entry = |fd| Some((fd, file(files, sys.file_id(fd).ok()?), sys.is_cloexec(fd).ok()?));
     (FIRST..LIMIT + 20).filter_map(entry).collect()

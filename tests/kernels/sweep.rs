@@ -166,7 +166,8 @@ fn sweep<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) -> usize
     triples
 }
 
-/// Whole plans, and once each call of each stage but the closing, which has errnos of its own.
+/// Runs whole plans without failures, and once for each call of each stage. Closing has its own errnos, and is left
+/// out.
 ///
 /// The kernel refuses the signals that the backend names as reserved.
 pub(crate) fn runs_whole_plans<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) {

@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// The limits lie so far apart.
 const STEP: Duration = Duration::from_micros(250);
 
-/// Of the time that passes, what a waiter may take of a processor's.
+/// The share of a processor that a waiting thread may use.
 const SHARE: f64 = 0.01;
 
 /// The input of the children. A child with an even number ends with it. The others sleep until they are killed.
@@ -39,7 +39,7 @@ struct Inputs {
 }
 
 impl Inputs {
-    /// And what ends the one that ends, when it is dropped.
+    /// Also returns the pipe end that ends the even children when it is dropped.
     fn new() -> (Self, PipeWriter) {
         let (ending, ends) = io::pipe().expect("a pipe can be made");
         let (endless, writer) = io::pipe().expect("a pipe can be made");
@@ -64,7 +64,7 @@ fn ended_as_expected(number: usize, status: ExitStatus) -> bool {
     if ends_by_itself(number) { status.success() } else { status.signal() == Some(libc::SIGKILL) }
 }
 
-/// When the child with this number is late: those that end by themselves have long enough.
+/// The time limit of the child with this number. Those that end by themselves get enough.
 fn limit_of(number: usize, quiet: Instant) -> Instant {
     let after = if ends_by_itself(number) {
         Duration::from_mins(1)
@@ -114,7 +114,7 @@ fn epoll_waits_for_many_children_without_cpu_time() {
     });
 }
 
-/// Children that run, and what tells of their ends.
+/// Running children, and the descriptors that show their ends.
 struct Crowd {
     children: Vec<Child>,
     running: usize,

@@ -50,7 +50,7 @@ fn rounds() -> usize {
     env::var("FORKEXEC_LOAD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10_000)
 }
 
-/// Deals so many rounds out to the threads, and adds up what they count.
+/// Distributes the rounds to the threads, and adds up their counts.
 fn in_threads(rounds: usize, count: impl Fn(usize, Range<usize>) -> usize + Sync) -> usize {
     let (count, each) = (&count, rounds.div_ceil(THREADS));
     thread::scope(|scope| {

@@ -62,7 +62,7 @@ fn grow(null: &File, times: u64) {
 }
 
 static PARENT: AtomicI32 = AtomicI32::new(0);
-/// Handlers that ran, and those that ran in a process that shares this memory.
+/// Runs of the handlers, and those in another process that shares this memory.
 static HANDLED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 extern "C" fn handle(_: libc::c_int) {
@@ -77,7 +77,7 @@ fn change_handler(times: u64) {
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_flags = libc::SA_RESTART;
     action.sa_sigaction = if times.is_multiple_of(2) { handle as *const () as usize } else { libc::SIG_IGN };
-    // SAFETY: the handler does what one may do; the action is borrowed for the call.
+    // SAFETY: the handler is async-signal-safe, and the action is borrowed for the call.
     check(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) });
     // SAFETY: the signal is handled or ignored.
     check(unsafe { libc::kill(PARENT.load(Ordering::Relaxed), libc::SIGUSR1) });
@@ -206,7 +206,7 @@ fn child_state_is_whole_whatever_other_threads_change() {
             values: ["a", "b"].map(|letter| letter.repeat(3_000)),
             files: (700..706).map(|number| world::place(&null, number)).collect(),
         };
-        // SAFETY: no other thread is there yet that reads it.
+        // SAFETY: no other thread reads it yet.
         unsafe { env::set_var(NAME, &changing.values[0]) };
         env::set_current_dir(&changing.directories[0]).expect("it is there");
         // SAFETY: it touches no memory.

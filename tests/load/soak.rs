@@ -1,9 +1,9 @@
 //! Random plans from eight threads, under random refusals and while children are killed: nothing is lost.
 //!
-//! A filter of system calls stays for good, and so does what the library learns of a refusal. So the starts are dealt out to
-//! batches, each a process of its own with its own seed, whose refusals are drawn first.
+//! A filter cannot be removed, and the library remembers refusals. So the spawns are distributed to batches, each with
+//! its own process, seed and refusals.
 //!
-//! `FORKEXEC_SOAK_SPAWNS` in the environment is another number of starts than 2,000, and `FORKEXEC_SEED` another choice.
+//! `FORKEXEC_SOAK_SPAWNS` in the environment sets the number of spawns (default 2,000), and `FORKEXEC_SEED` the seed.
 //! `FORKEXEC_SOAK_BATCH` repeats one batch by its seed.
 
 mod batch;

@@ -1,6 +1,6 @@
-//! Signals that come every 100 microseconds, with handlers that write, while children are started.
+//! Signals every 100 microseconds, with handlers that write, while children are started.
 //!
-//! Nothing of that may be seen in a child, nor change what the parent blocks.
+//! The children must not show any of that, and the parent's mask must not change.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,7 +30,7 @@ static PIPE: AtomicI32 = AtomicI32::new(-1);
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 static ASTRAY: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts, and writes in which process it ran: a forked child has a copy of what is counted, but not of the pipe.
+/// Counts, and writes the process in which it ran: a forked child has a copy of the counter, but shares the pipe.
 extern "C" fn handler(_: i32) {
     let before = nix::errno::Errno::last();
     // SAFETY: the call reads about the calling process and changes nothing.
@@ -44,7 +44,7 @@ extern "C" fn handler(_: i32) {
     before.set();
 }
 
-/// The pipe that the handler writes to, and a thread that counts what did not come from this process.
+/// The pipe that the handler writes to, and a thread that counts the bytes of other processes.
 struct Witness {
     writer: Option<OwnedFd>,
     reader: Option<JoinHandle<usize>>,
@@ -87,7 +87,7 @@ impl Witness {
     }
 }
 
-/// A timer whose signals go to this very thread, until it is dropped.
+/// A timer that sends its signals to this thread until it is dropped.
 struct Timer(libc::timer_t);
 
 impl Timer {
@@ -181,7 +181,7 @@ fn timer_signals_change_nothing(#[case] flags: i32) {
     });
 }
 
-/// A closure makes it fork(2), whose child has the parent's handlers, too.
+/// A closure forces fork(2), whose child has the parent's handlers.
 #[test]
 fn timer_signals_change_nothing_if_children_are_forked() {
     isolated_for(LIMIT, || {
@@ -227,7 +227,7 @@ fn signals_to_the_group_reach_no_handler_in_a_child() {
                             command.signal_mask([libc::SIGUSR1]);
                         }
                     },
-                    // Those that report are of even rounds.
+                    // The reporting children are those of even rounds.
                     |seen, _| assert!(seen.ignored.contains(&libc::SIGUSR1)),
                 );
                 ending.store(true, Ordering::Relaxed);

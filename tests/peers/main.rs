@@ -123,7 +123,7 @@ fn std_runs_a_script_without_first_line_depending_on_a_closure() {
                 unsafe { command.pre_exec(|| Ok(())) };
             }
             let error = command.spawn().unwrap_err();
-            // A closure may change what the paths mean, so no cause is looked for after one.
+            // A closure can change the meaning of paths, so no cause is sought after one.
             let end = if closure { "(os error 8)" } else { "a script starts with a line such as #!/bin/sh" };
             assert!(error.to_string().ends_with(end), "{error}");
         }

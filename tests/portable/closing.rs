@@ -26,17 +26,17 @@ fn try_inheritable(lowest: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// One end of a pipe whose other end is closed: a file like no other.
+/// One end of a pipe whose other end is closed: a unique file.
 pub(crate) fn unique() -> PipeReader {
     io::pipe().expect("a pipe can be made").0
 }
 
-pub(crate) fn a_child_gets_its_streams_and_nothing_else() {
+pub(crate) fn child_gets_only_its_streams() {
     let _open = [inheritable(3), inheritable(10), inheritable(50)];
     assert_eq!(seen(&mut command("report")).descriptors(), [0, 1, 2]);
 }
 
-pub(crate) fn each_link_closes_what_is_not_handed_over() {
+pub(crate) fn each_strategy_closes_all_other_descriptors() {
     let _open: Vec<_> = (3..60).map(inheritable).collect();
     let kept = inheritable(20);
     for link in LINKS {
@@ -59,7 +59,7 @@ pub(crate) fn adjacent_and_scattered_descriptors_stay() {
     }
 }
 
-pub(crate) fn a_thousand_descriptors_are_closed() {
+pub(crate) fn thousand_descriptors_are_closed() {
     let open: Vec<_> = (0..1_000).map_while(|_| try_inheritable(3).ok()).collect();
     if open.len() < 900 {
         return skip(&format!("the hard limit allows {} descriptors only", open.len()));
@@ -70,7 +70,7 @@ pub(crate) fn a_thousand_descriptors_are_closed() {
     }
 }
 
-pub(crate) fn a_high_descriptor_is_closed() {
+pub(crate) fn high_descriptor_is_closed() {
     let highest = [60_000, 15_000, 4_000, 900].into_iter().find_map(|number| try_inheritable(number).ok());
     let Some(_open) = highest else {
         return skip("the hard limit allows no descriptor above 900");
@@ -81,7 +81,7 @@ pub(crate) fn a_high_descriptor_is_closed() {
     }
 }
 
-pub(crate) fn a_descriptor_above_a_lowered_limit_is_closed() {
+pub(crate) fn descriptor_above_a_lowered_limit_is_closed() {
     let Ok(_open) = try_inheritable(200) else {
         return skip("the hard limit allows no descriptor above 200");
     };
@@ -91,13 +91,13 @@ pub(crate) fn a_descriptor_above_a_lowered_limit_is_closed() {
     }
 }
 
-pub(crate) fn all_are_inherited_if_that_is_asked_for() {
+pub(crate) fn inherit_all_passes_on_all_descriptors() {
     let open = inheritable(30);
     let seen = seen(command("report").inherit_all());
     assert!(seen.descriptors().contains(&open.as_raw_fd()), "{seen:?}");
 }
 
-pub(crate) fn threads_that_start_children_at_once_hand_nothing_over() {
+pub(crate) fn children_of_concurrent_threads_share_no_descriptors() {
     let start = || {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut command = command("report-to");
@@ -115,15 +115,15 @@ pub(crate) fn threads_that_start_children_at_once_hand_nothing_over() {
     });
 }
 
-/// The closing chain of core, over the backend for systems that have none of their own, which is there on every one.
-pub(crate) fn the_floor_closes_everything_by_each_of_its_links() {
+/// The closing chain of core, over the portable backend, which exists on every system.
+pub(crate) fn floor_closes_all_by_each_strategy() {
     let _open: Vec<_> = (3..60).map(inheritable).collect();
     let kept = unique();
     let identity = file(kept.as_raw_fd());
     let streams: Vec<_> = open_descriptors().into_iter().filter(|&fd| fd < 3).collect();
     for link in LINKS {
         let closes = || {
-            // SAFETY: this is a child of its own.
+            // SAFETY: this is a forked child.
             let backend = forkexec_posix::Posix::new(unsafe { forkexec_posix::Kernel::new() });
             let numbers = [kept.as_raw_fd()];
             let keep = KeepList::new(&numbers).expect("one number is sorted");

@@ -14,18 +14,18 @@ fn failure(command: &mut Command<'_>) -> (Stage, Errno, String) {
     (spawn.stage(), spawn.errno(), text)
 }
 
-pub(crate) fn a_missing_program_is_told() {
+pub(crate) fn missing_program_is_reported() {
     let (stage, errno, _) = failure(&mut Command::new("/no/such/program"));
     assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
 }
 
-pub(crate) fn a_missing_directory_is_told() {
+pub(crate) fn missing_directory_is_reported() {
     let (stage, errno, text) = failure(command("report").current_dir("/no/such/directory"));
     assert_eq!((stage, errno), (Stage::Chdir, Errno::NOENT));
     assert!(text.contains("/no/such/directory"), "{text}");
 }
 
-pub(crate) fn a_missing_interpreter_is_told() {
+pub(crate) fn missing_interpreter_is_reported() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let script = directory.path().join("script");
     fs::write(&script, "#!/no/such/interpreter\n").expect("a script can be written");
@@ -35,12 +35,12 @@ pub(crate) fn a_missing_interpreter_is_told() {
     assert!(text.contains("interpreter") && text.contains("/no/such/interpreter"), "{text}");
 }
 
-pub(crate) fn a_directory_is_no_program() {
+pub(crate) fn directory_is_no_program() {
     let (stage, errno, _) = failure(&mut Command::new("/"));
     assert_eq!((stage, errno), (Stage::Exec, Errno::ACCES));
 }
 
-/// std reports success here, if the number is that of its channel.
+/// std reports success if the number is that of its channel.
 pub(crate) fn no_target_hits_the_report() {
     let file = File::open("/dev/null").expect("there is a null device");
     let mut command = Command::new("/no/such/program");
@@ -51,7 +51,7 @@ pub(crate) fn no_target_hits_the_report() {
     assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
 }
 
-pub(crate) fn a_failing_closure_is_told() {
+pub(crate) fn failing_closure_is_reported() {
     let mut command = Command::new(program());
     // SAFETY: the closure makes an error of a number, which allocates nothing.
     unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::EDOM))) };
@@ -59,7 +59,7 @@ pub(crate) fn a_failing_closure_is_told() {
     assert_eq!((stage, errno.raw()), (Stage::PreExec, libc::EDOM));
 }
 
-pub(crate) fn nothing_starts_of_a_command_that_means_nothing() {
+pub(crate) fn invalid_command_starts_nothing() {
     let refused = |command: &mut Command<'_>| matches!(command.spawn(), Err(Error::Input(_)));
     let file = File::open("/dev/null").expect("there is a null device");
     assert!(refused(&mut Command::new("")));
@@ -77,7 +77,7 @@ fn in_no_cgroup() -> Result<std::process::Output, Error> {
     }
 }
 
-pub(crate) fn an_operation_that_the_system_lacks_is_named() {
+pub(crate) fn missing_operation_is_named() {
     let has = capabilities();
     for (operation, result) in [
         (Operation::Cgroup, in_no_cgroup()),

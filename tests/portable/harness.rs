@@ -1,4 +1,4 @@
-//! Runs cases one after the other in this process, and holds each to leaving it as it was.
+//! Runs cases one by one in this process, and checks that each leaves it unchanged.
 
 use std::env;
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::{child, surroundings};
 
-/// A claim, and what shows it.
+/// A name, and the case.
 pub(crate) type Case = (&'static str, fn());
 
 /// The cases of a module, by name.
@@ -39,7 +39,7 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Runs the cases whose names contain one of the filters, or all, and prints what cargo's own harness would.
+/// Runs the cases whose names contain one of the filters, or all, with the output of cargo's own harness.
 pub(crate) fn run(cases: &[&[Case]], filters: &[String]) -> i32 {
     if filters.iter().any(|option| option == "--list") {
         return list(cases, filters.iter().any(|option| option == "--ignored"));

@@ -10,7 +10,7 @@ fn identity(pipe: &PipeReader) -> String {
     file(pipe.as_raw_fd())
 }
 
-pub(crate) fn a_descriptor_comes_under_the_number_that_was_chosen() {
+pub(crate) fn descriptor_gets_the_chosen_number() {
     let pipe = unique();
     for target in [3, 4, 9, 63] {
         let seen = seen(command("report").map_fd(&pipe, target));
@@ -29,7 +29,7 @@ pub(crate) fn two_descriptors_swap_their_numbers() {
     assert_eq!(seen.descriptors().len(), 5);
 }
 
-pub(crate) fn three_descriptors_go_round() {
+pub(crate) fn three_descriptors_rotate() {
     let pipes = [unique(), unique(), unique()];
     let mut command = command("report");
     for (source, target) in [(0, 1), (1, 2), (2, 0)] {
@@ -51,18 +51,18 @@ pub(crate) fn one_source_has_many_targets() {
     assert!([5, 6, 40].iter().all(|fd| seen.get(&format!("file {fd}")) == identity(&pipe)), "{seen:?}");
 }
 
-pub(crate) fn a_target_may_be_a_stream() {
+pub(crate) fn target_can_be_a_stream() {
     let pipe = unique();
     let seen = seen(command("report").map_fd(&pipe, 0));
     assert_eq!((seen.descriptors(), seen.get("file 0")), (vec![0, 1, 2], identity(&pipe).as_str()));
 }
 
-pub(crate) fn a_closed_stream_stays_closed() {
+pub(crate) fn closed_stream_stays_closed() {
     let seen = seen(command("report").stdin(Stdio::closed()).stderr(Stdio::null()));
     assert_eq!(seen.descriptors(), [1, 2]);
 }
 
-pub(crate) fn the_parents_flags_stay() {
+pub(crate) fn parents_flags_stay() {
     let (shared, private) = (inheritable(3), unique());
     let flags = || {
         // SAFETY: the call reads a flag of the descriptor and changes nothing, whichever code owns it.

@@ -17,28 +17,28 @@ pub(crate) fn arguments_and_environment_arrive() {
     assert_eq!((seen.get("arguments"), seen.get("variable")), ("|a b|=|ä", "here it is"));
 }
 
-pub(crate) fn the_directory_is_the_one_that_was_set() {
+pub(crate) fn child_starts_in_the_set_directory() {
     assert_eq!(seen(command("report").current_dir("/")).get("directory"), "/");
 }
 
-pub(crate) fn the_directory_may_be_a_descriptor() {
+pub(crate) fn directory_can_be_a_descriptor() {
     let root = File::open("/").expect("there is a root");
     let seen = seen(command("report").current_dir_fd(&root));
     assert_eq!((seen.get("directory"), seen.descriptors()), ("/", vec![0, 1, 2]));
 }
 
-pub(crate) fn the_umask_is_set() {
+pub(crate) fn umask_is_set() {
     for (mask, text) in [(0, "000"), (0o27, "027"), (0o777, "777")] {
         assert_eq!(seen(command("report").umask(mask)).get("umask"), text);
     }
 }
 
-pub(crate) fn a_session_is_started() {
+pub(crate) fn session_is_started() {
     assert_eq!(seen(command("report").setsid()).get("leads"), "group=true session=true");
     assert_eq!(seen(&mut command("report")).get("leads"), "group=false session=false");
 }
 
-pub(crate) fn a_process_group_is_joined() {
+pub(crate) fn process_group_is_joined() {
     assert_eq!(seen(command("report").process_group(0)).get("leads"), "group=true session=false");
 }
 
@@ -46,12 +46,12 @@ pub(crate) fn no_signal_is_blocked() {
     assert_eq!(seen(&mut command("report")).get("blocked"), "");
 }
 
-pub(crate) fn a_mask_is_set() {
+pub(crate) fn mask_is_set() {
     let signals = [libc::SIGHUP, libc::SIGTERM];
     assert_eq!(seen(command("report").signal_mask(signals)).get("blocked"), "1 15");
 }
 
-pub(crate) fn a_signal_is_ignored() {
+pub(crate) fn signal_is_ignored() {
     let ignored = |signals: &[i32]| {
         let mut command = command("report");
         for &signal in signals {
@@ -66,11 +66,11 @@ pub(crate) fn a_signal_is_ignored() {
     assert_eq!(ignored(&[libc::SIGINT, libc::SIGTERM]), expected);
 }
 
-pub(crate) fn a_limit_is_lowered() {
+pub(crate) fn limit_is_lowered() {
     assert_eq!(seen(command("report").rlimit(Resource::NOFILE, Some(50), Some(60))).get("nofile"), "50 60");
 }
 
-pub(crate) fn the_nice_value_is_set() {
+pub(crate) fn nice_value_is_set() {
     assert_eq!(seen(command("report").nice(19)).get("nice"), "19");
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn codes_and_signals_come_back() {
     assert_eq!((status.code(), status.signal()), (None, Some(9)));
 }
 
-pub(crate) fn a_command_starts_more_than_once() {
+pub(crate) fn command_starts_more_than_once() {
     let mut command = command("exit");
     command.arg("7");
     for _ in 0..3 {
@@ -133,7 +133,7 @@ fn other_groups(seen: &Seen) -> Vec<&str> {
     seen.get("more groups").split_whitespace().filter(|group| Some(*group) != effective).collect()
 }
 
-pub(crate) fn the_superuser_gives_up_all_ids() {
+pub(crate) fn superuser_gives_up_all_ids() {
     let Some(seen) = with_ids(|command| {
         command.uid(NOBODY).gid(NOBODY).groups([]);
     }) else {

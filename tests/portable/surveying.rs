@@ -4,7 +4,7 @@ use crate::child::command;
 use crate::harness::say;
 use forkexec::{CloseStrategy, Outcome, ProbeKind, Stage, capabilities, probe};
 
-pub(crate) fn every_means_is_tried_and_none_lies() {
+pub(crate) fn every_mechanism_is_tried_and_none_lies() {
     let has = capabilities();
     let report = probe();
     for name in has.enumerators.iter().copied().chain(["loop"]) {
@@ -21,7 +21,7 @@ pub(crate) fn every_means_is_tried_and_none_lies() {
     assert!(report.starts() && report.first_link().is_some(), "{report:?}");
 }
 
-pub(crate) fn the_launcher_is_one_that_the_backend_names() {
+pub(crate) fn launcher_is_one_of_the_backends() {
     let mut child = command("exit").arg("0").spawn().expect("the child starts");
     assert!(capabilities().launchers.contains(&child.method()), "{:?}", child.method());
     let by = child.close_method().name();

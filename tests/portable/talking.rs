@@ -5,7 +5,7 @@ use forkexec::{Command, Error, Pipeline, Stdio, StopReason};
 use std::time::Duration;
 
 /// Both limits are reached, and the rest is neither lost nor read twice.
-pub(crate) fn a_conversation_goes_on_after_a_limit() {
+pub(crate) fn communication_resumes_after_a_limit() {
     let mut command = command("spew");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the child starts");
     let mut talk = child.communicator();
@@ -24,7 +24,7 @@ pub(crate) fn a_conversation_goes_on_after_a_limit() {
     assert_eq!((out, err), (1 << 17, 1 << 17));
 }
 
-pub(crate) fn a_conversation_goes_on_when_its_time_was_up() {
+pub(crate) fn communication_resumes_after_a_timeout() {
     let mut command = command("echo");
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.expect("the child starts");
@@ -36,15 +36,15 @@ pub(crate) fn a_conversation_goes_on_when_its_time_was_up() {
     assert!(heard.status.is_some_and(|status| status.success()));
 }
 
-/// The child's end is waited for together with its pipes, by whatever means there are.
-pub(crate) fn who_holds_no_pipe_is_not_waited_for() {
+/// The parent waits for the child's exit and for its pipes at once.
+pub(crate) fn drain_limit_costs_no_time_if_the_pipe_is_closed() {
     let mut command = command("spew");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the child starts");
     let heard = child.communicator().drain_limit(Duration::from_mins(9)).run().expect("the two talk");
     assert_eq!((heard.stopped, heard.stdout.len()), (StopReason::Ended, 1 << 17));
 }
 
-pub(crate) fn a_pipeline_passes_on_what_it_gets() {
+pub(crate) fn pipeline_passes_on_its_input() {
     let input = vec![b'x'; 1 << 20];
     let pipeline = Pipeline::new(command("echo")).pipe(command("echo")).pipe(command("echo"));
     let children = pipeline.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("they start");
@@ -54,7 +54,7 @@ pub(crate) fn a_pipeline_passes_on_what_it_gets() {
 }
 
 /// The harness sees whether a child or a descriptor is left.
-pub(crate) fn a_pipeline_that_cannot_be_started_leaves_nothing() {
+pub(crate) fn failed_pipeline_leaves_nothing() {
     let pipeline = Pipeline::new(command("echo")).pipe(command("echo")).pipe(Command::new("/no/such"));
     let error = pipeline.stdin(Stdio::piped()).spawn().expect_err("one is missing");
     assert!(matches!(error, Error::InPipeline { index: 2, .. }), "{error:?}");

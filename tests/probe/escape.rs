@@ -62,7 +62,7 @@ const CAPABILITIES: u64 = 64;
 /// `CAP_SETUID`.
 const SETUID: c_ulong = 7;
 
-/// Writes what is left before the tries, tries, and writes what is left after them.
+/// Writes the privileges before the attempts, makes them, and writes the privileges after them.
 pub(super) fn escape(text: &mut Text) {
     put_left(text, "before");
     for (name, attempt) in ATTEMPTS {

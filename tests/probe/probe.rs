@@ -368,8 +368,8 @@ fn touch(mib: usize) {
     std::hint::black_box(&memory);
 }
 
-/// Starts descendants that get away from it, each in another way, and stays. Each has its kind for a name, and writes a byte
-/// to standard output when it is what it is to be.
+/// Starts descendants that escape from it, each by another method, and stays. Each has its kind as its name, and writes
+/// a byte to standard output when it has escaped.
 fn family() {
     bear("stays", None, settle);
     for (kind, middle, end) in [

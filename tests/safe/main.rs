@@ -145,7 +145,7 @@ fn each_program_forbids_unsafe_code() {
     }
 }
 
-/// The others are refused for what they do, and not for how they are compiled.
+/// The other programs are refused for their code, not for the way they are compiled.
 #[test]
 fn program_that_owns_its_fds_compiles() {
     assert_eq!(FOUND["control"], Errors::new());

@@ -64,11 +64,12 @@ pub fn install_if_told() {
     }
 }
 
-/// Traps what an app of this API level may not call, in every thread of this process and in its children before exec.
+/// Traps the calls that an app of this API level may not make, in every thread of this process and in its children
+/// before exec.
 ///
 /// # Errors
 ///
-/// As [`deny::Deny::install`], and `Unsupported` where the list has no numbers.
+/// As [`deny::Deny::install`], and `Unsupported` if the list has no numbers for this architecture.
 pub fn install(level: u32) -> io::Result<()> {
     let calls = allowed(level).ok_or(io::ErrorKind::Unsupported)?;
     deny::install(&program(&calls, &judged()?))

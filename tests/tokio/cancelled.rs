@@ -180,7 +180,7 @@ async fn poll_to_end(conversation: &mut forkexec::tokio::Communicator<'_>) -> Re
     conversation.finish().await.map(drop)
 }
 
-/// The future of a status, and that of an output, own the child from the moment that they are made.
+/// The futures of a status and of an output own the child from the start.
 #[rstest]
 fn cancelled_output_or_status_future_leaves_no_child(
     #[values(Threads::One, Threads::Many)] threads: Threads,

@@ -63,8 +63,8 @@ pub(crate) fn threads() -> usize {
     count.trim().parse().expect("it is a number")
 }
 
-/// Waits until there are no more than so many: those of the library leave when nothing is to be done. None tells that it is
-/// gone, so they are counted.
+/// Waits until at most `count` threads are left. The library's threads end without notice when they have no work, so
+/// the test counts them.
 pub(crate) fn await_threads(count: usize) {
     let end = Instant::now() + Duration::from_mins(1);
     while threads() > count {

@@ -20,7 +20,7 @@ fn spawn_outside_of_a_runtime_starts_nothing() {
         let errors = [prepared, command.spawn_tokio().err()];
         for error in errors {
             let Some(Error::Child { what, .. }) = error else { panic!("{error:?}") };
-            assert_eq!(what, "have tokio watch the child");
+            assert_eq!(what, "register the child with tokio");
         }
         assert!(has_no_children());
     });
@@ -48,7 +48,7 @@ fn failure_to_watch_leaves_no_child(#[values(Stdio::inherit, Stdio::piped)] stre
         }
         let mut command = Command::new("sleep");
         let started = command.arg("600").stdout(stream()).spawn_tokio();
-        let Err(Error::Child { what: "have tokio watch the child", error: source }) = started else {
+        let Err(Error::Child { what: "register the child with tokio", error: source }) = started else {
             panic!("{started:?}")
         };
         assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));

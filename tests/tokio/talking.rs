@@ -1,4 +1,4 @@
-//! Input and output, in whatever amounts.
+//! Input and output of any size.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;

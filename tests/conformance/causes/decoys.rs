@@ -28,7 +28,7 @@ fn unreadable_program_is_not_reported_missing(#[case] make: fn(&Place) -> std::p
         let _unprivileged = without_privileges();
         for mut command in [Command::new(&path), searched(&place)] {
             let failure = failure(&mut command);
-            // The kernel cannot read a script that its user cannot read: the interpreter may, if it is there.
+            // The kernel cannot read a script that its user cannot read. The interpreter reports it, if there is one.
             assert_eq!((failure.errno(), failure.cause()), (Errno::NOENT, Some(&Cause::PartMissing)));
             assert!(failure.to_string().contains(path.to_str().unwrap_or_default()), "{failure}");
         }

@@ -168,7 +168,7 @@ fn other_mount_options_do_not_count_as_noexec(
     });
 }
 
-/// A filesystem of its own on a directory, for this thread and its children alone.
+/// Mounts a new filesystem on a directory, for this thread and its children alone.
 fn mount(directory: &Path, flags: libc::c_ulong) -> Result<(), String> {
     let failed = |what: &str| Err(format!("{what}: {}", io::Error::last_os_error()));
     // SAFETY: changes the calling process alone, which is the test's own.

@@ -30,8 +30,8 @@ extern "C" fn wait_for_the_change() {
     }
 }
 
-/// The C library has all threads change their ids, and waits for each (nptl(7)). One that forked with that signal blocked, and
-/// whose handlers waited for who waits for the change, waited for ever.
+/// The C library makes all threads change their ids, and waits for each (nptl(7)). A thread that forks with that signal
+/// blocked, and whose handlers wait for the waiting thread, would deadlock.
 ///
 /// Faults: M5
 #[test]

@@ -1,4 +1,4 @@
-//! Conversations: limits of size and time, line by line, and what is left when one ends early.
+//! Communication: limits of size and time, line callbacks, and a run that stops early.
 
 use std::cell::RefCell;
 use std::fs::File;

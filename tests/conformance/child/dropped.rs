@@ -19,8 +19,7 @@ use crate::start::probe;
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// The threads that this process has, to find out whether it has as many again: those of the library leave when there is
-/// nothing to be done.
+/// The threads of this process at one moment, to compare with later. The library's threads end when they have no work.
 pub(super) struct Threads(usize);
 
 impl Threads {

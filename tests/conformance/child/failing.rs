@@ -1,4 +1,4 @@
-//! Starts that fail half-way, and what they leave: nothing.
+//! Spawns that fail half-way leave nothing.
 
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -147,7 +147,7 @@ fn failed_child_runs_no_exit_handler_of_its_parent(
         assert!(unsafe { libc::fputs(c"unwritten".as_ptr(), file) } >= 0);
         for _ in 0..3 {
             let mut command = Command::new(program);
-            // Nothing is closed before exec, so that the pipe is there for who writes at the end.
+            // Nothing is closed before exec, so that the exit handler could write to the pipe.
             ask(command.spawn_policy(launch).inherit_all());
             command.spawn().expect_err("it cannot be started");
         }
@@ -164,7 +164,7 @@ fn failed_child_runs_no_exit_handler_of_its_parent(
 static AT_EXIT: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn say_at_exit() {
-    // SAFETY: one byte is read from memory that is there.
+    // SAFETY: one byte is read from valid memory.
     unsafe { libc::write(AT_EXIT.load(Ordering::Relaxed), b"!".as_ptr().cast(), 1) };
 }
 

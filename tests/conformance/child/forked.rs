@@ -70,10 +70,11 @@ fn process_forked_from_a_threaded_program_starts_children() {
 
 /// Runs the work in a forked process and returns its status. The process is killed if it takes too long.
 fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
-    // SAFETY: the C library's functions work in the child of a threaded program, and those of this library are what is tested.
+    // SAFETY: the C library's functions work in the child of a threaded program, and the test is about those of this
+    // library.
     match check(unsafe { libc::fork() }) {
         0 => {
-            // SAFETY: ends the forked process alone, if it waits for ever.
+            // SAFETY: ends the forked process alone, if it hangs.
             unsafe { libc::alarm(20) };
             let code = catch_unwind(AssertUnwindSafe(work)).map_or(1, |done| i32::from(!done));
             // SAFETY: the process ends.

@@ -20,7 +20,7 @@ use crate::start::{probe, seen};
 
 const ROLE: &str = "FORKEXEC_TEST_PARENT";
 
-/// The parent's descriptors of the child's input and output, of its own, and of what only the child has for long.
+/// The parent's descriptors: the child's input and output, its own ends, and one that only the child keeps.
 const INPUT: i32 = 20;
 const OUTPUT: i32 = 21;
 const END: i32 = 22;

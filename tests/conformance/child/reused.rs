@@ -39,7 +39,7 @@ fn with_few_numbers(test: impl FnOnce()) {
     });
 }
 
-/// Since Linux 6.14 each namespace has a highest number of its own; before, this would be the whole system's.
+/// Since Linux 6.14 each namespace has its own highest PID. Before, this would change the whole system.
 fn make_numbers_few() {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("it can be read");
     let mut parts = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());

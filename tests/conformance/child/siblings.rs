@@ -43,9 +43,9 @@ impl Gate {
             let mut byte = [0_u8];
             // SAFETY: the child's own copy of the end, which is not read until the gate opens.
             unsafe { libc::close(opens) };
-            // SAFETY: one byte is read from memory that is there.
+            // SAFETY: one byte is read from valid memory.
             unsafe { libc::write(says, byte.as_ptr().cast(), 1) };
-            // SAFETY: one byte is written to memory that is there. It ends with the pipe.
+            // SAFETY: one byte is written to valid memory. The call ends with the pipe.
             unsafe { libc::read(waits, byte.as_mut_ptr().cast(), 1) };
             Ok(())
         };

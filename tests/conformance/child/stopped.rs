@@ -26,7 +26,7 @@ fn stopping(script: &str) -> Command<'static> {
     command
 }
 
-/// Waits until as many processes have said their numbers, and are stopped.
+/// Waits until the processes have printed their PIDs, and are stopped.
 fn await_stop(said: impl std::io::Read, count: usize) {
     let end = Instant::now() + GRACE;
     for pid in BufReader::new(said).lines().take(count) {
@@ -80,7 +80,7 @@ fn each_stopped_child_of_a_pipeline_notices_sigterm() {
     });
 }
 
-/// A child that is stopped, and one of its own.
+/// Starts a child that is stopped, and has a stopped child itself.
 fn stopped_family(tree: Containment) -> Child {
     let script = format!("sh -c '{}' & {STOPS}", STOPS.replace('\'', "\""));
     stopped(stopping(&script).containment(tree), 2)

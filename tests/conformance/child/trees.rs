@@ -21,7 +21,7 @@ use crate::child::dropped::Threads;
 use crate::ground::{as_root, capabilities, check, has, is_emulated, opens_descendants};
 use crate::start::{failure, probe};
 
-/// Those that the probe starts, and its own name.
+/// The names of the processes that the probe starts, and its own.
 const FAMILY: [&str; 7] = ["daemon", "hopper", "orphan", "probe", "rover", "stays", "strayed"];
 
 /// The number of bytes that the family writes: one for each member.
@@ -88,7 +88,7 @@ fn survivors_of_a_tree_match_its_coverage(
         let mut child = family(&world, tree);
         let killed = child.kill_tree().expect("they are ours");
         assert_eq!((killed.coverage(), killed.refused()), (guarantee, 0), "{killed:?}");
-        // A hopper may be two at the moment of the count, or none that is listed.
+        // At the moment of the count, a hopper can be two processes, or none in the list.
         assert!((BYTES - left.len() - 1..=BYTES + 4).contains(&killed.found()), "{killed:?}");
         let seen = world.names();
         world.kill();
@@ -251,7 +251,7 @@ fn tree_is_terminated_then_killed(#[case] tree: Containment, #[values(true, fals
         let mut child = command.spawn().expect("it starts");
         let mut stdout = child.stdout.take().expect("it was piped");
         stdout.read_exact(&mut [0; 18]).expect("each says that it is there");
-        let grace = if all_will { LONG } else { Duration::from_millis(300) };
+        let grace = if all_will { LONG } else { Duration::from_secs(2) };
         let (status, killed) = child.terminate_tree_then_kill(grace).expect("they are ours");
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).expect("nobody has the pipe");

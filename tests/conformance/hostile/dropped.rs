@@ -29,7 +29,7 @@ enum Parent {
     KeepsCapabilities,
     /// `SECBIT_NO_SETUID_FIXUP`.
     WithoutFixup,
-    /// The same, and a capability that is inherited by whatever it executes.
+    /// The same, with a capability that each executed program inherits.
     Ambient,
     /// The superuser of a user namespace.
     OfItsNamespace,
@@ -162,7 +162,7 @@ fn child_of_another_user_cannot_regain_privilege(
     });
 }
 
-/// Those up to 256 are compared one by one, the number of more.
+/// Up to 256 groups are compared one by one, more only by their number.
 #[rstest]
 fn child_has_the_requested_groups_at_any_count(#[values(255, 256, 257, 4_000)] count: u32) {
     as_root(|| {

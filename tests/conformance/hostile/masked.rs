@@ -143,7 +143,7 @@ fn forged_proc_hides_no_death_in_execve(#[values(SpawnPolicy::Auto, SpawnPolicy:
     });
 }
 
-/// A child in a session of its own, of which nothing but `/proc` tells.
+/// Only `/proc` shows the state of a child in a new session.
 ///
 /// Faults: E13, F4
 #[rstest]

@@ -1,4 +1,4 @@
-//! A caller in namespaces of its own: the first process of its numbers, the superuser of few users.
+//! A caller in new namespaces: the first process of a pid namespace, the superuser of a user namespace.
 
 use forkexec::{Command, Errno, Operation, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
@@ -85,7 +85,7 @@ fn unmapped_id_is_reported(#[case] ask: fn(&mut Command<'_>), #[case] stage: Sta
     });
 }
 
-/// A pid namespace that has no process yet: its first process becomes its init, whose end closes the namespace.
+/// In a pid namespace without processes, the first one becomes its init, whose end closes the namespace.
 /// Faults: F15
 #[rstest]
 #[case::auto(nothing)]
@@ -129,7 +129,7 @@ fn child_of_a_new_pid_namespace_dies_with_its_parent(#[case] launch: SpawnPolicy
         check(unsafe { libc::unshare(libc::CLONE_NEWPID) });
         let tied = |verb: &'static str| {
             let mut command = probe(&[verb]);
-            // The namespace is that of this thread, which the spawner thread does not have.
+            // The namespace belongs to this thread. The spawner thread does not have it.
             command.spawn_policy(launch).die_with_parent(libc::SIGKILL).pdeathsig_thread(false);
             command
         };

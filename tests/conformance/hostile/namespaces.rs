@@ -1,7 +1,7 @@
-//! A process in namespaces of its own, for a test.
+//! A process in new namespaces, for a test.
 //!
-//! A process with several threads cannot have a user namespace, and the first child after unshare(2) is the first process
-//! of a pid namespace. So the test runs in a forked child, and its parent writes the maps of ids.
+//! A process with several threads cannot get a user namespace, and the first child after unshare(2) is the first
+//! process of a pid namespace. So the test runs in a forked child, and its parent writes the id maps.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ pub(crate) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Those of the test: nothing but a process of its own.
+    /// No namespaces, only a new process.
     pub(crate) const NONE: Self = Self { flags: 0, setgroups_denied: false };
 }
 
@@ -34,8 +34,8 @@ pub(crate) const MAPPED: u32 = 60_000;
 pub(crate) fn inside(namespaces: Namespaces, test: impl FnOnce()) -> Result<(), String> {
     let (mut is_there, there) = io::pipe().expect("a pipe can be made");
     let (mapped, mut maps) = io::pipe().expect("a pipe can be made");
-    // SAFETY: the other thread of an isolated test waits for this one and holds no lock, so that the copy may do whatever a
-    // process may.
+    // SAFETY: the other thread of an isolated test waits for this one and holds no lock, so that the copy can do
+    // anything.
     let child = check(unsafe { libc::fork() });
     if child == 0 {
         drop((is_there, maps));
@@ -82,7 +82,7 @@ fn be_inside(
 fn end_with(run: impl FnOnce()) -> ! {
     let failed = catch_unwind(AssertUnwindSafe(run)).is_err();
     let _ = io::stderr().flush();
-    // SAFETY: ends the process, without what the test harness would do at its own end.
+    // SAFETY: ends the process, without the exit handlers of the test harness.
     unsafe { libc::_exit(i32::from(failed)) }
 }
 

@@ -1,7 +1,7 @@
-//! A filter that refuses a change of identity, or answers that it was made and does nothing: no program runs.
+//! A filter refuses a change of identity, or reports success without a change: no program runs.
 //!
-//! The second is what emulators of the superuser do in containers: they let package managers believe that they changed
-//! their user.
+//! Emulators of the superuser in containers do the latter, so that package managers believe that they changed their
+//! user.
 
 use std::os::fd::AsRawFd;
 
@@ -151,7 +151,7 @@ fn program_does_not_run_if_ids_cannot_be_verified(
     });
 }
 
-/// A capability that is inherited by whatever is executed, and a filter that does not let it be given up.
+/// A capability that executed programs inherit, and a filter that prevents dropping it.
 ///
 /// Faults: S9, S14
 #[rstest]

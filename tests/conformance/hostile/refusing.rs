@@ -34,7 +34,8 @@ const fn refusal(name: &'static str, call: libc::c_long, dispensable: bool, ask:
     Refusal { name, call, dispensable, ask }
 }
 
-/// The signal mask is not among them: without it a parent could not even be as it was. Nor is prctl(2), which the probe needs.
+/// The signal mask is not among them: without it, the parent could not even be restored. Nor is prctl(2), which the
+/// probe needs.
 const REFUSALS: [Refusal; 16] = [
     refusal("clone3", libc::SYS_clone3, true, NOTHING),
     refusal("close_range", libc::SYS_close_range, true, NOTHING),

@@ -54,7 +54,8 @@ fn address_space() -> u64 {
     pages * u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("a page has a size")
 }
 
-/// A limit of so many bytes above what there is, in a process that has not started anything: its stack is not there yet.
+/// Limits the address space to this many bytes above its present size, in a process that has not spawned yet: the stack
+/// for children is not mapped yet.
 fn start_with_room(launch: SpawnPolicy, room: u64) -> bool {
     let mut started = false;
     let (mut reader, mut writer) = std::io::pipe().expect("a pipe can be made");
@@ -158,7 +159,7 @@ fn child_out_of_memory_is_reported_by_error_or_status() {
                 fs::File::options().write(true).open(group.path.join("cgroup.procs")).expect("it is there");
             let mut command = Command::new(probe::path());
             command.args(["touch", "1"]).stderr(Stdio::null());
-            // SAFETY: one write of bytes that are there.
+            // SAFETY: one write from valid memory.
             unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
             match command.spawn() {
                 Ok(mut child) => ran.push((kib, child.wait().expect("it ends").success())),

@@ -57,24 +57,14 @@ fn missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<C
 #[rstest]
 #[case::of_a_missing_program(MISSING)]
 #[case::of_a_program_that_is_there(probe_path())]
-fn closure_that_closes_all_numbers_is_an_error(#[case] program: &str) {
+fn closure_that_hits_all_numbers_is_an_error(
+    #[case] program: &str,
+    #[values(close, replace)] hit: fn(RawFd),
+) {
     isolated(|| {
         let mut command = Command::new(program);
-        // SAFETY: close is async-signal-safe, and the child uses nothing from 3 up.
-        unsafe { command.pre_exec(to_each(3..1000, close)) };
-        assert_replaced(&failure(&mut command));
-    });
-}
-
-/// Faults: D5
-#[rstest]
-#[case::of_a_missing_program(MISSING)]
-#[case::of_a_program_that_is_there(probe_path())]
-fn closure_that_replaces_all_numbers_is_an_error(#[case] program: &str) {
-    isolated(|| {
-        let mut command = Command::new(program);
-        // SAFETY: dup2 is async-signal-safe, and the child uses nothing from 3 up.
-        unsafe { command.pre_exec(to_each(3..1000, replace)) };
+        // SAFETY: close and dup2 are async-signal-safe, and the child uses nothing from 3 up.
+        unsafe { command.pre_exec(to_each(3..1000, hit)) };
         assert_replaced(&failure(&mut command));
     });
 }

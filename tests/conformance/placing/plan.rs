@@ -16,7 +16,7 @@ use crate::start::{Identity, high_memory_file, high_pipe, identity, set_cloexec,
 /// The parent's table, and the requested table of the child.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// Each is a file of its own. Of 0, 1 and 2 those that are not here are closed.
+    /// Each is a different file. Those of 0, 1 and 2 that are not here are closed.
     pub(super) open: BTreeSet<RawFd>,
     pub(super) cloexec: BTreeSet<RawFd>,
     /// From an open number to a target.
@@ -172,7 +172,7 @@ impl Files {
             (None, high_memory_file())
         };
         let stdio = world::close_stdio(&[0, 1, 2]);
-        // The plan's numbers may be those that the library has reserved: then it takes others.
+        // The plan's numbers may be reserved by the library, which then takes others.
         let is_reserved = forkexec::low_fds().iter().any(|fd| plan.open.contains(fd));
         if is_reserved {
             forkexec::reserve_low_fds(0).expect("closing cannot fail");

@@ -82,7 +82,7 @@ fn target() -> impl Strategy<Value = Target> {
     prop_oneof![1 => fresh, 1 => any::<Index>().prop_map(Target::Open)]
 }
 
-/// A stream before it is known what is open.
+/// A stream before the open descriptors are chosen.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Plain(Stream),

@@ -1,4 +1,4 @@
-//! Every input that is refused, and what is said of it.
+//! Every refused input, and its error.
 
 use std::fs::File;
 use std::io::ErrorKind;

@@ -78,7 +78,7 @@ fn root_opens_a_directory_for_the_new_user() {
     });
 }
 
-/// chroot(2) leaves the working directory outside of the root, and a relative path would be seen from there.
+/// chroot(2) leaves the working directory outside of the root, and a relative path would start there.
 ///
 /// Faults: S16
 #[test]

@@ -20,7 +20,7 @@ use rstest::rstest;
 use crate::ground::{as_root, has, method, without_privileges};
 use crate::start::{failure, memory_file, probe, words};
 
-/// The whole error: stage, operand, errno, and the text of what was refused, to which the errno's words are added.
+/// Checks the whole error: stage, operand, errno, and the text, to which the errno's words are added.
 #[track_caller]
 fn assert_failure(failure: &SpawnError, stage: Stage, operand: &Operand, errno: Errno, refused: &str) {
     let whole = (failure.stage(), failure.operand(), failure.errno(), failure.to_string());
@@ -127,21 +127,13 @@ fn unsearchable_directory_is_reported() {
 }
 
 /// Faults: N37
-#[test]
-fn file_as_open_directory_is_reported() {
-    isolated(|| {
-        let file = world::place(memory_file(), 7);
-        let failure = failure(probe(&[]).current_dir_fd(&file));
-        let text = "cannot enter the open working directory (fd 7)";
-        assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
-    });
-}
-
-#[test]
-fn file_as_open_directory_on_a_target_is_reported() {
+#[rstest]
+#[case::on_a_free_number(8)]
+#[case::on_a_target(7)]
+fn file_as_open_directory_is_reported(#[case] target: i32) {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
-        let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, 7));
+        let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, target));
         let text = "cannot enter the open working directory (fd 7)";
         assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });

@@ -26,7 +26,7 @@ fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut Com
     });
 }
 
-/// In a parent whose capabilities outlive a change of its user, and exec. The kernel keeps each set in two words of 32.
+/// The parent has capabilities that outlive a change of user, and exec. The kernel keeps each set in two 32-bit words.
 ///
 /// Faults: S9
 #[rstest]

@@ -46,7 +46,7 @@ fn spawn_is_no_cancellation_point(
                     None => std::hint::spin_loop(),
                 }
             };
-            // SAFETY: the thread waits for what is stored below.
+            // SAFETY: the thread waits until its id is stored below.
             assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
             asked.store(true, Ordering::Release);
             starting.join().expect("it comes to its end")

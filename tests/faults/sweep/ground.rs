@@ -150,7 +150,7 @@ fn give_back_stacks(backend: &Linux<Failing<Kernel>>) {
     }
 }
 
-/// A pipe whose writing end has the number of the report.
+/// A pipe whose writing end has the report's number.
 fn report_pipe() -> (io::PipeReader, OwnedFd) {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     let placed = world::place(&writer, REPORT);

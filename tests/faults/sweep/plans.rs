@@ -11,7 +11,7 @@ use crate::sim::rich::as_hook;
 
 use super::ground::{DIRECTORY, Ground, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
 
-/// A plan, and what comes of it where nothing fails.
+/// A plan, and its result without failures.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -145,7 +145,7 @@ fn ring(ground: &Ground) -> Row {
     let row = plain(ground);
     let plan = Plan { keep: keep(&RING), placed: &RING, moves: MOVES, ..row.plan };
     let granted = vec![0, 1, 2, RING[0], RING[1]];
-    // Standard input is what the first of the two was at first.
+    // Standard input is the file that the first of the two had before.
     let is_as_asked = |seen: &Seen| seen.facts[&RING[1]].ino == seen.facts[&0].ino && differ(seen, RING);
     Row { name: "ring", plan, granted, is_as_asked, ..row }
 }

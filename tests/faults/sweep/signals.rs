@@ -117,7 +117,7 @@ fn cleans(ground: &Ground, world: World) -> Vec<Clean<'_>> {
 }
 
 impl Clean<'_> {
-    /// The child's calls. Of those that ask about one signal after the other the first few are enough.
+    /// The child's calls. Of a series of calls for each signal, the first few are enough.
     fn calls_of_the_child(&self) -> impl Iterator<Item = &Call> {
         let is_one_of_many = |call: &Call| call.name == "disposition" && call.numbers[0] > 3;
         let calls = self.calls[Side::Child as usize].iter();
@@ -247,7 +247,7 @@ fn parent_interrupted_at_any_call_gets_the_same_result(
         }
         let handlers = shared().handled.load(Ordering::Relaxed);
         println!("{world:?}: {sent} signals sent to the parent, {handlers} handled");
-        // Not every poll of one start is there in the next.
+        // The number of polls differs between spawns.
         assert!(sent >= 200 && handlers * 10 >= sent * 9, "{handlers} of {sent}");
         assert_eq!(shared().astray.load(Ordering::Relaxed), 0, "the handler ran in a child");
         drop(handled);

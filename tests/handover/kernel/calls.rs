@@ -104,7 +104,7 @@ unsafe impl Sys for Kernel {
         Ok(FileId { device: 1, inode: if state.replaced { 2 } else { 1 } })
     }
 
-    /// Source: open(2): ENOENT for what is not there.
+    /// Source: open(2): ENOENT for a missing path.
     fn open_directory(&self, _path: &CStr) -> Result<Fd, Errno> {
         Err(Errno::NOENT)
     }
@@ -125,7 +125,7 @@ unsafe impl Sys for Kernel {
         Ok(Disposition::Default)
     }
 
-    /// Of the parent's side, too: it sets back what it was.
+    /// The parent calls it, too, to restore its mask.
     ///
     /// Source: sigprocmask(2).
     fn set_mask(&self, _mask: SignalSet) -> Result<(), Errno> {

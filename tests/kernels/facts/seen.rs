@@ -8,7 +8,7 @@ pub(crate) struct Facts {
     pub(crate) vfork: Vfork,
     /// System call numbers are masked by this before they are looked up.
     pub(crate) call_mask: u32,
-    /// A synchronous fault whose signal is blocked ends the process. If it does not, the instruction faults for ever.
+    /// A synchronous fault whose signal is blocked ends the process. Otherwise the instruction faults endlessly.
     pub(crate) blocked_fault_ends: bool,
     /// The result of kevent(2) with `NOTE_EXIT` for a child that has ended and was not reaped.
     pub(crate) watch_of_ended: Result<(), Errno>,
@@ -72,7 +72,7 @@ pub(crate) enum Unknown {
     Fails {
         pending: bool,
     },
-    /// The number is masked, and the call with what is left of it runs.
+    /// The number is masked, and the call with the remaining bits runs.
     OtherCall(u32),
 }
 

@@ -1,4 +1,4 @@
-//! A system call as it was made.
+//! A recorded system call.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -68,7 +68,7 @@ pub(crate) const NAMES: &[&str] = &[
 /// The one call of the traits that has no errno and is noted all the same.
 pub(super) const CANNOT_FAIL: &str = "pause";
 
-/// A call, with what it was about.
+/// A call, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) name: &'static str,

@@ -9,8 +9,8 @@ use super::table::Table;
 pub(crate) enum Listing {
     /// On procfs; its positions are descriptor numbers, so that closing while reading skips nothing (proc(5)).
     Live,
-    /// On procfs, but its positions are places in the list, so that what is behind a closed descriptor moves up. Some
-    /// systems' directories are so; glibc's closefrom(3) begins again after each batch because of them.
+    /// On procfs, but positions are places in the list, so that later entries move up when a descriptor is closed. Some
+    /// systems have such directories; glibc's closefrom(3) starts again after each batch because of them.
     Moving,
     /// The descriptors that were open when the directory was opened, on procfs.
     TakenAtOpen,
@@ -40,7 +40,7 @@ pub(super) struct OpenDirectory {
 }
 
 impl OpenDirectory {
-    /// A directory as it is when it is opened, its own descriptor among what is open.
+    /// A directory that is being opened, with its own descriptor in the list.
     pub(super) fn new(listing: &Listing, table: &Table) -> Self {
         let listing = match listing {
             Listing::TakenAtOpen => Listing::Static { names: names(table), on_procfs: true },
@@ -53,7 +53,7 @@ impl OpenDirectory {
         self.listing.is_on_procfs()
     }
 
-    /// getdents(2): whole records, as many as there is room for; EINVAL if there is none for one; 0 at the end.
+    /// getdents(2): whole records that fit into the buffer; EINVAL if none fits; 0 at the end.
     pub(super) fn read(&mut self, table: &Table, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.read_as(record, table, buffer)
     }

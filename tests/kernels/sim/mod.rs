@@ -224,8 +224,8 @@ impl SimKernel {
         self.with(|state| state.refusals.push(Refusal { name, which, errno, seen: 0 }))
     }
 
-    /// Lets one call fail, whatever it is, if it can: the one with this number, counted from 0. A number is free whatever close(2) answers
-    /// (NOTES), so that one is done.
+    /// Makes one call fail, if it can fail: the one with this index among all calls. close(2) frees the number even if
+    /// it fails (NOTES), so it is made.
     pub(crate) fn failing_at(self, index: usize, errno: Errno) -> Self {
         self.with(|state| state.failing.push((index, errno)))
     }
@@ -246,7 +246,7 @@ impl SimKernel {
         state.parents.as_ref().unwrap_or(&state.table).clone()
     }
 
-    /// Opens again what was closed: the table of the next child.
+    /// Reopens all closed descriptors: the table of the next child.
     pub(crate) fn restore(&self, table: &Table) {
         self.state().table = table.clone();
     }

@@ -125,8 +125,8 @@ impl Process {
         Ok(())
     }
 
-    /// sigaction(2): EINVAL for what is no signal, for a change of SIGKILL or SIGSTOP, and for what the C library keeps
-    /// (lib/libc/sys/w_sigaction.c of OpenBSD).
+    /// sigaction(2): EINVAL for an invalid signal, for a change of SIGKILL or SIGSTOP, and for the C library's own
+    /// signals (lib/libc/sys/w_sigaction.c of OpenBSD).
     pub(super) fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
         is_signal(signal)?;
         if self.untouchable.contains(&signal) {
@@ -171,8 +171,7 @@ impl Process {
         Ok(())
     }
 
-    /// `TIOCSCTTY` of ioctl_tty(2): ENOTTY for what is no terminal, EPERM unless the caller leads a session without
-    /// one.
+    /// `TIOCSCTTY` of ioctl_tty(2): ENOTTY if it is no terminal, EPERM unless the caller leads a session without one.
     pub(super) fn set_controlling_tty(&mut self, entry: Entry) -> Result<(), Errno> {
         if entry.kind != File::Terminal {
             return Err(Errno::NOTTY);
@@ -254,14 +253,14 @@ impl Process {
         Ok(())
     }
 
-    /// `PR_SET_PDEATHSIG` of prctl(2): EINVAL for what is no signal.
+    /// `PR_SET_PDEATHSIG` of prctl(2): EINVAL for an invalid signal.
     pub(super) fn set_death_signal(&mut self, signal: Signal) -> Result<(), Errno> {
         is_signal(signal)?;
         self.death_signal = signal;
         Ok(())
     }
 
-    /// execve(2): handlers are gone, what is ignored stays ignored.
+    /// execve(2): removes handlers. Ignored signals stay ignored.
     pub(super) fn after_exec(&self) -> Self {
         let mut process = self.clone();
         process.dispositions.retain(|_, disposition| *disposition == Disposition::Ignored);

@@ -115,7 +115,7 @@ pub(crate) fn portable_plan() -> Plan<'static> {
     Plan { no_new_privs: false, die_with_parent: None, ..session_plan() }
 }
 
-/// The second candidate is the one that is there.
+/// Only the second candidate exists.
 pub(crate) fn exec() -> Exec<'static> {
     Exec { candidates: &[c"/missing/prog", c"/bin/prog"], argv: argv(), env: None, shell: None }
 }

@@ -16,7 +16,7 @@ unsafe impl SolarisSys for SimKernel {
         })
     }
 
-    /// getdents(2): EBADF, and ENOTDIR for what is no directory.
+    /// getdents(2): EBADF, and ENOTDIR if it is no directory.
     fn getdents(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::on("getdents", directory), |state| {
             let file = state.table.get(directory)?.file;

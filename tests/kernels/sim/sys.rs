@@ -11,12 +11,12 @@ use super::process::HIGHEST_SIGNAL;
 use super::{Call, Executed, File, Outcome, SimKernel, State, strings};
 
 impl State {
-    /// The soft limit rules what numbers may be given (getrlimit(2)).
+    /// The soft limit bounds new numbers (getrlimit(2)).
     fn limit(&self) -> u64 {
         self.process.descriptor_limit().0
     }
 
-    /// path_resolution(7): ENOENT for what is not there.
+    /// path_resolution(7): ENOENT for a missing path.
     pub(super) fn outcome(&self, path: &CStr) -> Result<Outcome, Errno> {
         match self.files.get(path) {
             Some(Outcome::Fails(errno)) => Err(*errno),
@@ -25,9 +25,9 @@ impl State {
         }
     }
 
-    /// chdir(2), chroot(2): ENOTDIR for what is no directory, EACCES without search permission for the effective user.
-    /// The superuser has that by CAP_DAC_READ_SEARCH (capabilities(7)), which no process has here: an NFS server that
-    /// squashes root refuses it, too (exports(5)).
+    /// chdir(2), chroot(2): ENOTDIR if it is no directory, EACCES without search permission for the effective user. The
+    /// superuser has that permission by CAP_DAC_READ_SEARCH (capabilities(7)), which no process has here: an NFS server
+    /// that squashes root refuses it, too (exports(5)).
     fn directory(&self, path: &CStr) -> Result<(), Errno> {
         match self.outcome(path)? {
             Outcome::Directory => Ok(()),
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// open(2): ENOENT for what is not there.
+    /// open(2): ENOENT for a missing path.
     fn open_directory(&mut self, path: &CStr) -> Result<Fd, Errno> {
         let listing = self.listings.get(path).ok_or(Errno::NOENT)?.clone();
         let limit = self.limit();
@@ -46,14 +46,14 @@ impl State {
         Ok(fd)
     }
 
-    /// getdents(2): ENOTDIR for what is no directory.
+    /// getdents(2): ENOTDIR if it is no directory.
     fn read_directory(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
         let file = self.table.get(fd)?.file;
         let directory = self.positions.get_mut(&file).ok_or(Errno::NOTDIR)?;
         directory.read(&self.table, buffer)
     }
 
-    /// unshare(2): the parent keeps what it had.
+    /// unshare(2): the parent keeps its table.
     fn own_table(&mut self) {
         self.parents.get_or_insert_with(|| self.table.clone());
     }
@@ -132,7 +132,7 @@ unsafe impl Sys for SimKernel {
         })
     }
 
-    /// fchdir(2): ENOTDIR for what is no directory. The descriptor stands for its path here.
+    /// fchdir(2): ENOTDIR if it is no directory. The descriptor stands for its path here.
     fn fchdir(&self, directory: Fd) -> Result<(), Errno> {
         self.call(Call::on("fchdir", directory), |state| match state.table.get(directory)?.kind {
             File::Directory => {
@@ -220,7 +220,7 @@ unsafe impl Sys for SimKernel {
         self.call(Call::on("set_uid", uid), |state| state.process.set_uid(uid))
     }
 
-    /// execve(2): EACCES for what is no regular file.
+    /// execve(2): EACCES if it is no regular file.
     fn execve(
         &self,
         path: &CStr,

@@ -19,7 +19,7 @@ pub(super) const COUNTED: &str = "batch ";
 
 const ERRNOS: [i32; 4] = [libc::EPERM, libc::ENOSYS, libc::EACCES, libc::EINVAL];
 
-/// Calls for which there is another way, and whatever they answer the child starts.
+/// Calls with an alternative: the child starts whatever they return.
 const HAVE_ANOTHER_WAY: [libc::c_long; 4] =
     [libc::SYS_close_range, libc::SYS_getdents64, libc::SYS_unshare, libc::SYS_pidfd_open];
 
@@ -135,7 +135,7 @@ impl Memory {
         Self(read("/proc/self/maps").lines().count(), kilobytes)
     }
 
-    /// Threads keep stacks and arenas, as many as there are at once; a piece for each start would be hundreds.
+    /// Threads keep stacks and arenas, as many as run at once. A leaked mapping for each spawn would be hundreds.
     fn has_not_grown(&self) {
         const PIECES: usize = 100;
         const KILOBYTES: usize = 16 << 10;

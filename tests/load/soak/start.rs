@@ -1,4 +1,4 @@
-//! One start of a random plan, and what must come of it.
+//! One spawn of a random plan, and its expected result.
 
 use std::fs::File;
 use std::io::Read;
@@ -173,7 +173,7 @@ fn ends(mut child: Child, draw: &mut Draw, expected: Option<&[i32]>, kills: bool
             child.kill().expect("it is ours");
         }
         1 => {
-            // One that would run for ever is not left to itself.
+            // A child that would run endlessly is killed.
             child.kill().expect("it is ours");
             return Outcome::Left;
         }

@@ -1,4 +1,4 @@
-//! Has a closure of its own run in a child between fork and exec.
+//! Runs its own closure in a child between fork and exec.
 //!
 //! Fault: U1
 //! Error: E0133

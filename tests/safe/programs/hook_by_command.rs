@@ -1,4 +1,4 @@
-//! Has a closure of its own run in a child of a command.
+//! Runs its own closure in a child of a command.
 //!
 //! Fault: U1
 //! Error: E0133

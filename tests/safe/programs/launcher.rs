@@ -1,4 +1,4 @@
-//! Implements a launcher, whose descriptors the library owns unseen.
+//! Implements a launcher, whose descriptors the library would own unchecked.
 //!
 //! Fault: U2
 //! Error: E0200

@@ -1,4 +1,4 @@
-//! Starts a command of std's whose closure would be lost.
+//! Starts a std command whose closure would be lost.
 //!
 //! Fault: U6
 //! Error: E0432

@@ -102,7 +102,7 @@ pub struct Operation {
     pub gaps: usize,
     /// True if the child gets other ids: [`NEW_IDS`].
     pub changes_ids: bool,
-    /// Whether it needs root.
+    /// True if it needs root.
     pub is_privileged: bool,
     /// Adds it to a command.
     pub ask: for<'a> fn(&'a mut Command<'static>) -> &'a mut Command<'static>,

@@ -38,7 +38,7 @@ pub(crate) fn duplicate_above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
 ///
 /// # Safety
 ///
-/// The caller owns what is open as `number`, or nothing is.
+/// The caller owns the descriptor `number`, or it is closed.
 pub(crate) unsafe fn duplicate_to(fd: &impl AsRawFd, number: RawFd) -> io::Result<()> {
     // SAFETY: the caller promises as much.
     check(unsafe { libc::dup2(fd.as_raw_fd(), number) }).map(drop)

@@ -55,7 +55,7 @@ pub(crate) fn ended_child() -> io::Result<libc::pid_t> {
     Ok(unsafe { about.si_pid() })
 }
 
-/// Waits until the child has ended, and leaves it to be waited for.
+/// Waits until the child has ended, without reaping it.
 pub(crate) fn await_end(child: u32) -> io::Result<()> {
     let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
     let options = libc::WEXITED | libc::WNOWAIT;

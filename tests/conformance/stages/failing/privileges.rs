@@ -1,79 +1,58 @@
-//! Stages that an unprivileged user may not go through.
+//! Stages that fail without privileges.
 
-use forkexec::{Errno, Operand, Resource, Stage};
-use forkexec_tests::isolate::{isolated, isolated_if};
+use forkexec::{Command, Errno, Operand, Resource, Stage};
+use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
+use rstest::rstest;
 
 use super::assert_failure;
 use crate::ground::{changes_ids, without_privileges};
 use crate::start::{failure, probe};
 
-/// Faults: N49
-#[test]
-fn chroot_without_privilege_is_reported() {
-    isolated(|| {
-        let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).chroot("/tmp"));
-        let text = r#"cannot enter the root directory "/tmp""#;
-        assert_failure(&failure, Stage::Chroot, &Operand::Path("/tmp".into()), Errno::PERM, text);
-    });
-}
+type Ask = fn(&mut Command<'_>);
 
-/// Faults: N47
-#[test]
-fn limit_above_the_hard_limit_is_reported() {
+#[rstest]
+// Faults: N49
+#[case::chroot(
+    |it: &mut Command<'_>| { it.chroot("/tmp"); },
+    Stage::Chroot, Operand::Path("/tmp".into()), Errno::PERM, r#"cannot enter the root directory "/tmp""#)]
+// Faults: N47
+#[case::limit_above_the_hard_limit(
+    |it: &mut Command<'_>| {
+        it.rlimit(Resource::NOFILE, Some(50), Some(60)).rlimit(Resource::CORE, Some(0), None);
+    },
+    Stage::Limits, Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX }, Errno::PERM,
+    "cannot set the resource limit (core=0:unlimited)")]
+#[case::lower_nice_value(
+    |it: &mut Command<'_>| { it.nice(-5); },
+    Stage::Nice, Operand::Number(-5), Errno::ACCES, "cannot set the nice value (-5)")]
+#[case::groups(
+    |it: &mut Command<'_>| { it.groups([7, 8]); },
+    Stage::Groups, Operand::Groups(vec![7, 8]), Errno::PERM, "cannot set the supplementary groups (7, 8)")]
+#[case::gid(
+    |it: &mut Command<'_>| { it.gid(1234); },
+    Stage::Gid, Operand::Number(1234), Errno::PERM, "cannot set the group id (1234)")]
+// Faults: N41
+#[case::uid(
+    |it: &mut Command<'_>| { it.uid(u32::MAX - 1).gid(65_534); },
+    Stage::Uid, Operand::Number(4_294_967_294), Errno::PERM, "cannot set the user id (4294967294)")]
+fn operation_without_privilege_is_reported(
+    #[case] ask: Ask,
+    #[case] stage: Stage,
+    #[case] operand: Operand,
+    #[case] errno: Errno,
+    #[case] text: &str,
+) {
     isolated(|| {
-        world::set_limit(libc::RLIMIT_CORE, 0, 0).expect("a limit can be lowered");
+        if stage == Stage::Uid && !changes_ids() {
+            return;
+        }
+        for resource in [i64::from(libc::RLIMIT_CORE), i64::from(libc::RLIMIT_NICE)] {
+            world::set_limit(resource, 0, 0).expect("a limit can be lowered");
+        }
         let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).rlimit(Resource::NOFILE, Some(50), Some(60)).rlimit(
-            Resource::CORE,
-            Some(0),
-            None,
-        ));
-        let operand = Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX };
-        let text = "cannot set the resource limit (core=0:unlimited)";
-        assert_failure(&failure, Stage::Limits, &operand, Errno::PERM, text);
-    });
-}
-
-#[test]
-fn lower_nice_value_without_privilege_is_reported() {
-    isolated(|| {
-        world::set_limit(libc::RLIMIT_NICE, 0, 0).expect("a limit can be lowered");
-        let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).nice(-5));
-        let text = "cannot set the nice value (-5)";
-        assert_failure(&failure, Stage::Nice, &Operand::Number(-5), Errno::ACCES, text);
-    });
-}
-
-#[test]
-fn groups_without_privilege_are_reported() {
-    isolated(|| {
-        let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).groups([7, 8]));
-        let text = "cannot set the supplementary groups (7, 8)";
-        assert_failure(&failure, Stage::Groups, &Operand::Groups(vec![7, 8]), Errno::PERM, text);
-    });
-}
-
-#[test]
-fn gid_without_privilege_is_reported() {
-    isolated(|| {
-        let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).gid(1234));
-        let text = "cannot set the group id (1234)";
-        assert_failure(&failure, Stage::Gid, &Operand::Number(1234), Errno::PERM, text);
-    });
-}
-
-/// Faults: N41
-#[test]
-fn uid_without_privilege_is_reported() {
-    isolated_if(changes_ids, || {
-        let _unprivileged = without_privileges();
-        let failure = failure(probe(&[]).uid(u32::MAX - 1).gid(65_534));
-        let text = "cannot set the user id (4294967294)";
-        assert_failure(&failure, Stage::Uid, &Operand::Number(4_294_967_294), Errno::PERM, text);
+        let mut command = probe(&[]);
+        ask(&mut command);
+        assert_failure(&failure(&mut command), stage, &operand, errno, text);
     });
 }

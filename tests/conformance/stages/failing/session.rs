@@ -7,6 +7,7 @@ use forkexec::{Errno, Operand, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
+use rstest::rstest;
 
 use super::assert_failure;
 use crate::stages::session::Terminal;
@@ -48,22 +49,14 @@ fn process_group_of_another_session_is_reported() {
     });
 }
 
-#[test]
-fn fd_that_is_no_terminal_is_reported() {
-    isolated(|| {
-        let file = world::place(File::open("/dev/null").expect("it is there"), 7);
-        let failure = failure(probe(&[]).setsid().controlling_terminal(&file));
-        let text = "cannot set the controlling terminal (fd 7)";
-        assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
-    });
-}
-
-#[test]
-fn fd_that_is_no_terminal_on_a_target_is_reported() {
+#[rstest]
+#[case::on_a_free_number(8)]
+#[case::on_a_target(7)]
+fn fd_that_is_no_terminal_is_reported(#[case] target: i32) {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let mut command = probe(&[]);
-        let failure = failure(command.setsid().controlling_terminal(&file).map_fd(memory_file(), 7));
+        let failure = failure(command.setsid().controlling_terminal(&file).map_fd(memory_file(), target));
         let text = "cannot set the controlling terminal (fd 7)";
         assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
     });

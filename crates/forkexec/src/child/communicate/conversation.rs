@@ -319,10 +319,7 @@ mod tests {
     #[rstest]
     #[case::after_the_drain_limit(Some(LONG), StopReason::DrainLimit)]
     #[case::before_the_drain_limit(Some(SHORT), StopReason::Timeout)]
-    fn the_earlier_of_both_deadlines_stops_a_run(
-        #[case] timeout: Option<Duration>,
-        #[case] stop: StopReason,
-    ) {
+    fn earlier_deadline_stops_a_run(#[case] timeout: Option<Duration>, #[case] stop: StopReason) {
         let (mut talk, _pipes) = talk();
         let start = Instant::now();
         (talk.timeout, talk.drain_limit) = (timeout, Some(2 * SHORT));
