@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, Parser, ValueEnum};
 
 use crate::exit::{Code, Failure};
-use crate::{completions, doctor, fds, help, leaks, man, run, stdout};
+use crate::{completions, doctor, exec, fds, help, leaks, man, run, stdout};
 
 /// Start programs with exactly the file descriptors that you name
 ///
@@ -40,6 +40,7 @@ pub(crate) struct Cli {
 #[derive(clap::Subcommand)]
 pub(crate) enum Subcommand {
     Run(Box<run::Options>),
+    Exec(Box<exec::Options>),
     Doctor(doctor::Options),
     Fds(fds::Options),
     Leaks(leaks::Options),

@@ -29,13 +29,14 @@ const TABLE: [(&str, &[&str], &str); 10] = [
     ("125", &["forkexec", "doctor"], "doctor: children cannot be started with exactly their descriptors"),
     ("126", STARTS, "the program was found, but cannot be run"),
     ("127", STARTS, "the program was not found"),
-    ("128+n", STARTS, "signal n killed the program"),
-    ("SIGINT", STARTS, "forkexec ends by SIGINT if that killed the program; shells show 130"),
-    ("other", STARTS, "the exit code of the program"),
+    ("128+n", WAITS, "signal n killed the program"),
+    ("SIGINT", WAITS, "forkexec ends by SIGINT if that killed the program; shells show 130"),
+    ("other", WAITS, "the exit code of the program"),
 ];
 
-const ALL: &[&str] = &["forkexec", "run", "doctor", "fds", "leaks", "completions", "man"];
-const STARTS: &[&str] = &["forkexec", "run", "leaks"];
+const ALL: &[&str] = &["forkexec", "run", "exec", "doctor", "fds", "leaks", "completions", "man"];
+const STARTS: &[&str] = &["forkexec", "run", "exec", "leaks"];
+const WAITS: &[&str] = &["forkexec", "run", "leaks"];
 
 /// The section of `--help` that lists the codes of one command.
 pub(crate) fn help(command: &str) -> String {

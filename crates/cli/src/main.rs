@@ -7,6 +7,7 @@ mod cli;
 mod completions;
 mod doctor;
 mod duration;
+mod exec;
 mod exit;
 mod fds;
 mod help;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 fn dispatch(subcommand: &Subcommand) -> (&'static str, Result<ExitCode, Failure>) {
     match subcommand {
         Subcommand::Run(options) => ("run", run::run(options)),
+        Subcommand::Exec(options) => ("exec", exec::run(options)),
         Subcommand::Doctor(options) => ("doctor", doctor::run(options)),
         Subcommand::Fds(options) => ("fds", fds::run(options)),
         Subcommand::Leaks(options) => ("leaks", leaks::run(options)),

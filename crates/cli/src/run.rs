@@ -11,6 +11,7 @@ mod identity;
 mod manual;
 mod orphans;
 pub(crate) mod outcome;
+pub(crate) mod program;
 mod progress;
 mod report;
 mod signals;
@@ -21,12 +22,10 @@ mod terminal;
 mod usage;
 mod watch;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, ValueHint};
-use forkexec::Command;
+use clap::Args;
 
 use crate::exit::Failure;
 use crate::fds::printable;
@@ -50,10 +49,6 @@ use summary::When;
     after_long_help = manual::sections() + "\n\n" + &help::sections("run", EXAMPLES, SEE_ALSO),
 )]
 pub(crate) struct Options {
-    /// The program and its arguments; options after PROGRAM belong to the program
-    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM", value_hint = ValueHint::CommandWithArguments)]
-    command: Vec<OsString>,
-
     /// Report on standard error how the program starts and ends
     ///
     /// The text report has the method that started the program, the method that closed the other descriptors, the time at
@@ -79,19 +74,9 @@ pub(crate) struct Options {
     #[command(flatten)]
     deadline: deadline::Options,
     #[command(flatten)]
-    descriptors: descriptors::Options,
-    #[command(flatten)]
-    streams: streams::Options,
-    #[command(flatten)]
-    environment: environment::Options,
-    #[command(flatten)]
-    surroundings: surroundings::Options,
-    #[command(flatten)]
-    signals: signals::Options,
+    program: program::Options,
     #[command(flatten)]
     orphans: orphans::Options,
-    #[command(flatten)]
-    identity: identity::Options,
 }
 
 const EXAMPLES: help::Examples = &[
@@ -112,14 +97,16 @@ const SEE_ALSO: help::Pages = &[
 
 /// Starts the program, waits for it, and returns its exit code.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let program = printable(&options.command.first().map(|name| name.to_string_lossy()).unwrap_or_default());
-    let mut command = command(options)?;
+    let program =
+        printable(&options.program.command.first().map(|name| name.to_string_lossy()).unwrap_or_default());
+    let mut command = options.program.command()?;
+    options.deadline.apply(&mut command);
     if options.report.is_some() {
         command.time_stages();
     }
     let started = Instant::now();
     let (mut child, mut watch) =
-        watch::spawn(&mut command, plan(options)?, |error| outcome::failure(options, error))?;
+        watch::spawn(&mut command, plan(options)?, |error| outcome::failure(&options.program, error))?;
     drop(command); // closes this process's copies of the child's descriptors
     report::started(options.report, &child);
     let mut progress = Progress::new(options.progress, &program, started);
@@ -140,28 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 /// Returns the settings of the watch over the program.
 fn plan(options: &Options) -> Result<watch::Plan, Failure> {
     options.orphans.apply()?;
-    let to_group = options.deadline.holds_tree() && options.surroundings.leads_group();
-    let terminal = options.surroundings.terminal(to_group)?;
-    Ok(watch::Plan { terminal, to_group, keeps_ignored: options.signals.keeps_ignored() })
-}
-
-/// Converts the options to a command of the library.
-///
-/// Numbers are converted to descriptors before this command opens anything: otherwise a number could be one that it opened
-/// itself.
-fn command(options: &Options) -> Result<Command<'static>, Failure> {
-    let (program, args) = options
-        .command
-        .split_first()
-        .ok_or_else(|| Failure::refused("cannot start the program: no program is given"))?;
-    let mut command = Command::new(program);
-    command.args(args);
-    options.descriptors.apply(&mut command)?;
-    options.surroundings.apply(&mut command)?;
-    options.deadline.apply(&mut command);
-    options.signals.apply(&mut command);
-    options.environment.apply(&mut command);
-    options.identity.apply(&mut command)?;
-    options.streams.apply(&mut command, &options.descriptors)?;
-    Ok(command)
+    let to_group = options.deadline.holds_tree() && options.program.surroundings.leads_group();
+    let terminal = options.program.surroundings.terminal(to_group)?;
+    Ok(watch::Plan { terminal, to_group, keeps_ignored: options.program.signals.keeps_ignored() })
 }

@@ -6,7 +6,7 @@ use std::process::{ExitCode, ExitStatus};
 use forkexec::{Cause, Errno, Error, InputError, PathRole, SignalUse, SpawnError, Stage};
 
 use super::deadline::Overdue;
-use super::{Options, arrivals, watch};
+use super::{Options, arrivals, program, watch};
 use crate::exit::{Code, Failure};
 use crate::{signal, started};
 
@@ -50,7 +50,7 @@ pub(crate) fn interrupt(group: bool) {
 }
 
 /// Converts the error of a failed start to a message that names the options.
-pub(super) fn failure(options: &Options, error: &Error) -> Failure {
+pub(crate) fn failure(options: &program::Options, error: &Error) -> Failure {
     let text = match error {
         Error::Input(input) => blame(options, input),
         error => error.to_string(),
@@ -74,7 +74,7 @@ fn code_of_exec(error: &SpawnError) -> Code {
 }
 
 /// Names the options that caused the error.
-fn blame(options: &Options, error: &InputError) -> String {
+fn blame(options: &program::Options, error: &InputError) -> String {
     let option = match error {
         InputError::ClaimedTwice { target } => {
             let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::answer;
 
-const SUBCOMMANDS: [&str; 6] = ["run", "doctor", "fds", "leaks", "completions", "man"];
+const SUBCOMMANDS: [&str; 7] = ["run", "exec", "doctor", "fds", "leaks", "completions", "man"];
 const ESCAPE: char = '\u{1b}';
 
 /// Options of `run`, one of each group.

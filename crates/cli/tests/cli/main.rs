@@ -13,6 +13,7 @@
 //! - `deadline`: `run --timeout`
 //! - `bad_inputs`: bad programs and values that no other module covers
 //! - `doctor`: its results, also if system calls are denied
+//! - `exec`: the program takes the place of forkexec
 //! - `fds`: the descriptors of this process and of others
 //! - `leaks`: programs with and without leaks
 //! - `tracing`: a traced program behaves as without tracing
@@ -32,6 +33,7 @@ mod deadline;
 mod denied;
 mod descriptors;
 mod doctor;
+mod exec;
 mod fds;
 mod forwarding;
 mod help;
