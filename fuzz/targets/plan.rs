@@ -67,7 +67,6 @@ fuzz_target!(|input: Input| {
     let plan = Plan {
         keep: KeepList::new(&targets).expect("keys of a map are sorted"),
         inherit: &[],
-        parent_ends: &[],
         moves: &moves,
         placed: &targets,
         terminal: None,

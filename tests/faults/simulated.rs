@@ -106,9 +106,7 @@ fn operand(stage: Stage, call: &Call) -> i32 {
     match (stage, &*call.to_string()) {
         (Stage::DupFds, "dup2(3, 11)") => 11, // the saved copy has no number that anybody knows
         (Stage::Limits, "set_limit(4)") | (Stage::Exec, "execve(/bin/prog)") => 1,
-        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => {
-            number()
-        }
+        (Stage::KeepFds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => number(),
         _ => 0,
     }
 }

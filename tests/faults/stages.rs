@@ -23,12 +23,12 @@ type Ask = fn(&mut Plan<'static>);
 /// The failing call of each stage, the setting of the plan, and the operand in the report.
 #[rstest]
 #[case::keep(Stage::KeepFds, "set_cloexec", |it: &mut Plan<'_>| it.inherit = &[2], 2)]
-#[case::parent_ends(Stage::ParentEnds, "close", |it: &mut Plan<'_>| it.parent_ends = &[2], 2)]
 #[case::place(
     Stage::DupFds, "dup2", |it: &mut Plan<'_>| it.moves = const { &[Move::copy(1, 0)] }, 1)]
 #[case::place_by_saving(Stage::DupFds, "dup_min", |it: &mut Plan<'_>| it.moves = const { &[Move::save(2)] }, 2)]
 #[case::place_by_sharing(Stage::DupFds, "set_cloexec", |it: &mut Plan<'_>| it.moves = &[Move::ClearCloexec(1)], 1)]
 #[case::place_by_closing(Stage::DupFds, "close", |it: &mut Plan<'_>| it.moves = &[Move::Close(2)], 2)]
+#[case::parent_ends(Stage::DupFds, "close", |it: &mut Plan<'_>| it.moves = &[Move::CloseOpen(2)], 2)]
 #[case::cgroup(Stage::Cgroup, "write", |it: &mut Plan<'_>| it.cgroup = Some(Cgroup { directory: 2, procs: 2 }), 0)]
 #[case::root(Stage::Chroot, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
 #[case::directory(

@@ -404,7 +404,7 @@ fn placed_standard_stream_is_open_whatever_the_parent_has(#[case] kernel: SimKer
 
 #[test]
 fn standard_stream_of_the_parent_alone_is_closed() {
-    let child = Child::of(usual(), &Plan { parent_ends: &[1], ..keeping(&[60]) });
+    let child = Child::of(usual(), &Plan { moves: &[Move::CloseOpen(1)], ..keeping(&[60]) });
     assert_eq!((child.fds(), child.by()), (Ok(vec![0, 2, 60]), Some(Closer::Bulk)));
 }
 

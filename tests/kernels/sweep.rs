@@ -115,9 +115,7 @@ fn operand(stage: Stage, call: &Call) -> i32 {
     match (stage, &*call.to_string()) {
         (Stage::DupFds, "dup2(3, 11)") => 11, // the saved copy has no number that anybody knows
         (Stage::Limits, text) => i32::from(!text.ends_with(&format!("({})", Resource::NOFILE.0))),
-        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => {
-            number()
-        }
+        (Stage::KeepFds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => number(),
         _ => 0,
     }
 }

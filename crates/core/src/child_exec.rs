@@ -100,7 +100,6 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         match stage {
             Stage::UnshareFiles => self.own_table(),
             Stage::KeepFds => self.inherit(),
-            Stage::ParentEnds => self.close_parent_ends(),
             Stage::DupFds => self.place(),
             Stage::Cgroup => self.enter_cgroup(),
             Stage::Chroot => ask(plan.root, |path| self.change_root(path)),
@@ -154,20 +153,15 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         };
         let directories = [directory(plan.early_directory), directory(plan.directory)];
         let kept = plan.highest_unmoved().into_iter();
-        let closed = plan.parent_ends.iter().copied();
         let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
         let procs = plan.cgroup.filter(|_| !self.birth.in_cgroup).map(|cgroup| cgroup.procs);
         let tools = [self.reporter.channel(), procs, plan.terminal, plan.foreground];
         let tools = tools.into_iter().chain(directories).flatten();
-        kept.chain(closed).chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
+        kept.chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
     }
 
     fn inherit(&self) -> Done {
         self.plan.inherit.iter().try_for_each(|&fd| self.sys.set_cloexec(fd, false).map_err(on(fd)))
-    }
-
-    fn close_parent_ends(&self) -> Done {
-        self.plan.parent_ends.iter().try_for_each(|&fd| self.sys.close(fd).map_err(on(fd)))
     }
 
     fn place(&self) -> Done {
@@ -193,6 +187,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 dup2(sys, from, to).map_err(on(to))?;
                 sys.close(from).map_err(on(from))
             }
+            Move::CloseOpen(fd) => sys.close(fd).map_err(on(fd)),
             Move::Close(fd) => match sys.close(fd) {
                 Ok(()) | Err(Errno::BADF) => Ok(()),
                 Err(errno) => Err(on(fd)(errno)),

@@ -18,8 +18,6 @@ pub struct Plan<'a> {
     pub keep: KeepList<'a>,
     /// The kept ones among them, which lose close-on-exec. A mapping's target has none.
     pub inherit: &'a [Fd],
-    /// Descriptors that only the parent needs.
-    pub parent_ends: &'a [Fd],
     /// How descriptors come to their places, solved by the parent.
     pub moves: &'a [Move],
     /// The descriptors that are other ones at each start: what [`Source::SpawnFd`] counts in.
@@ -86,7 +84,6 @@ impl<'a> Plan<'a> {
         Self {
             keep: KeepList::EMPTY,
             inherit: &[],
-            parent_ends: &[],
             moves: &[],
             ends: &[],
             placed: &[],
@@ -154,6 +151,8 @@ pub enum Move {
     RestoreTemp(Fd),
     /// Closes a number that the program is to find closed, if it is open.
     Close(Fd),
+    /// Closes a descriptor that must be open.
+    CloseOpen(Fd),
 }
 
 impl Move {
@@ -171,7 +170,7 @@ impl Move {
     pub const fn source(self) -> Option<Source> {
         match self {
             Self::Copy { from, .. } | Self::SaveTemp(from) => Some(from),
-            Self::ClearCloexec(fd) => Some(Source::Fd(fd)),
+            Self::ClearCloexec(fd) | Self::CloseOpen(fd) => Some(Source::Fd(fd)),
             Self::RestoreTemp(_) | Self::Close(_) => None,
         }
     }
@@ -300,6 +299,7 @@ mod tests {
     #[case::shared(Move::ClearCloexec(3), Some(Source::Fd(3)))]
     #[case::restored(Move::RestoreTemp(3), None)]
     #[case::vacated(Move::Close(3), None)]
+    #[case::closed(Move::CloseOpen(3), Some(Source::Fd(3)))]
     fn move_reads_from_a_descriptor_of_the_parent_or_none(
         #[case] step: Move,
         #[case] source: Option<Source>,

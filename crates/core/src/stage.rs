@@ -26,8 +26,6 @@ pub enum Stage {
     UnshareFiles,
     /// The child clears close-on-exec of the kept descriptors.
     KeepFds,
-    /// The child closes the parent's ends of the pipes.
-    ParentEnds,
     /// The child places descriptors 0, 1, 2 and the mapped ones (dup2(2)).
     DupFds,
     /// The child enters its cgroup, unless it was created there.
@@ -76,10 +74,9 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 25] = [
+    pub const ORDER: [Self; 24] = [
         Self::UnshareFiles,
         Self::KeepFds,
-        Self::ParentEnds,
         Self::DupFds,
         Self::Cgroup,
         Self::Chroot,
@@ -114,7 +111,6 @@ impl Stage {
             Self::Start => "start",
             Self::UnshareFiles => "unshare-files",
             Self::KeepFds => "keep-fds",
-            Self::ParentEnds => "parent-ends",
             Self::DupFds => "dup-fds",
             Self::Cgroup => "cgroup",
             Self::Chroot => "chroot",
@@ -147,7 +143,6 @@ impl Stage {
             Self::Start => "create the child process",
             Self::UnshareFiles => "unshare the descriptor table",
             Self::KeepFds => "make the kept descriptor inheritable",
-            Self::ParentEnds => "close the parent's end of a pipe",
             Self::DupFds => "place the descriptor",
             Self::Cgroup => "enter the cgroup",
             Self::Chroot => "enter the root directory",
@@ -179,7 +174,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=26 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=25 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

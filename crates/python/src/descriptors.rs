@@ -13,7 +13,6 @@ pub(crate) struct Descriptors {
     /// The descriptors from 3 up that are open in the program.
     pub(crate) keep: Vec<Fd>,
     pub(crate) inherit: Vec<Fd>,
-    pub(crate) parent_ends: Vec<Fd>,
     pub(crate) moves: Vec<Move>,
     pub(crate) placed: Vec<Fd>,
     /// Low numbers that are in use until the child has started.
@@ -33,8 +32,7 @@ impl Descriptors {
         let inherited = keep.iter().copied().filter(|&fd| fd != pipes.errpipe_write);
         Ok(Self {
             inherit: gather(keep.len(), inherited)?,
-            parent_ends: parent_ends(pipes),
-            moves: moves(&sources),
+            moves: parent_ends(pipes).map(Move::CloseOpen).chain(moves(&sources)).collect(),
             placed: Vec::new(),
             lent: Vec::new(),
             keep: gather(keep.len(), keep.iter().copied())?,
@@ -47,10 +45,10 @@ impl Descriptors {
     pub(crate) fn for_sharing(pipes: Pipes, keep: &[Fd]) -> Result<Self, NoMemory> {
         let mut this = Self::for_fork(pipes, keep)?;
         let sources = sources(pipes);
-        if !this.ends_have_no_other_use(&sources) {
+        if !this.have_no_other_use(parent_ends(pipes), &sources) {
             return Ok(this);
         }
-        this.parent_ends.clear();
+        this.moves = moves(&sources);
         if ends_at_exec(pipes.errpipe_write) {
             this.keep.retain(|&fd| fd != pipes.errpipe_write);
         }
@@ -60,13 +58,12 @@ impl Descriptors {
 
     /// Returns true if each of the parent's ends is open, is passed once, and has no other use in the child. Then the child
     /// can close it with all others.
-    fn ends_have_no_other_use(&self, sources: &BTreeMap<Fd, Fd>) -> bool {
+    fn have_no_other_use(&self, mut ends: impl Iterator<Item = Fd>, sources: &BTreeMap<Fd, Fd>) -> bool {
         let sys = sys();
-        let distinct: BTreeSet<Fd> = self.parent_ends.iter().copied().collect();
+        let mut distinct = BTreeSet::new();
         let is_used =
             |fd: &Fd| self.keep.binary_search(fd).is_ok() || sources.values().any(|from| from == fd);
-        distinct.len() == self.parent_ends.len()
-            && distinct.iter().all(|fd| *fd > 2 && !is_used(fd) && sys.is_cloexec(*fd).is_ok())
+        ends.all(|fd| distinct.insert(fd) && fd > 2 && !is_used(&fd) && sys.is_cloexec(fd).is_ok())
     }
 
     /// Moves high descriptors to low numbers until the child has started. In the child, kept descriptors get their own
@@ -121,9 +118,9 @@ fn sources(pipes: Pipes) -> BTreeMap<Fd, Fd> {
     streams.into_iter().filter(|(_, from)| *from != -1).collect()
 }
 
-fn parent_ends(pipes: Pipes) -> Vec<Fd> {
+fn parent_ends(pipes: Pipes) -> impl Iterator<Item = Fd> {
     let streams = [pipes.p2cwrite, pipes.c2pread, pipes.errread];
-    streams.into_iter().filter(|&fd| fd != -1).chain([pipes.errpipe_read]).collect()
+    streams.into_iter().filter(|&fd| fd != -1).chain([pipes.errpipe_read])
 }
 
 /// Returns the system calls, to read the flags of descriptors.

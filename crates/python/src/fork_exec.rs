@@ -138,7 +138,6 @@ fn plan<'a>(
     Plan {
         keep: descriptors.keep(),
         inherit: &descriptors.inherit,
-        parent_ends: &descriptors.parent_ends,
         moves: &descriptors.moves,
         placed: &descriptors.placed,
         // CPython changes the directory before the ids.

@@ -95,12 +95,12 @@ const MOST_NAMED: usize = 256;
 /// parent has.
 fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
     let untouched = match sys.is_cloexec(fd) {
-        Ok(cloexec) => (!cloexec || plan.inherit.contains(&fd)) && !plan.parent_ends.contains(&fd),
+        Ok(cloexec) => !cloexec || plan.inherit.contains(&fd),
         Err(_) => false,
     };
     plan.moves.iter().fold(untouched, |open, step| match *step {
         Move::Copy { to, .. } | Move::ClearCloexec(to) | Move::RestoreTemp(to) if to == fd => true,
-        Move::Close(closed) if closed == fd => false,
+        Move::Close(closed) | Move::CloseOpen(closed) if closed == fd => false,
         _ => open,
     })
 }

@@ -80,7 +80,7 @@ fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
             if is_copy { first } else { second }
         }
         (Stage::DupFds, "close") => number_on_the_way(calls, call),
-        (Stage::KeepFds | Stage::ParentEnds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir") => first,
+        (Stage::KeepFds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir") => first,
         (Stage::Limits, _) => {
             let earlier = calls.iter().filter(|it| it.name == "set_limit" && it.index < call.index);
             i32::try_from(earlier.count()).expect("there are few")

@@ -172,9 +172,9 @@ fn differ(seen: &Seen, fds: [Fd; 2]) -> bool {
 }
 
 fn ends(ground: &Ground) -> Row {
-    const MOVES: &[Move] = &[Move::Close(0), Move::copy(REPORT, 1), Move::Close(2)];
+    const MOVES: &[Move] = &[Move::CloseOpen(PARENTS), Move::Close(0), Move::copy(REPORT, 1), Move::Close(2)];
     let row = plain(ground);
-    let plan = Plan { parent_ends: &[PARENTS], moves: MOVES, ..row.plan };
+    let plan = Plan { moves: MOVES, ..row.plan };
     Row { name: "ends", plan, granted: vec![1], ..row }
 }
 

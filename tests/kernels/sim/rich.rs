@@ -31,7 +31,8 @@ pub(crate) const BIRTH: ChildContext = ChildContext {
 
 const KEPT: [Fd; 5] = [7, 8, 10, 11, 12];
 
-const MOVES: [Move; 6] = [
+const MOVES: [Move; 7] = [
+    Move::CloseOpen(5),
     Move::copy(9, 0),
     Move::save(10),
     Move::copy(11, 10),
@@ -74,7 +75,6 @@ pub(crate) fn session_plan() -> Plan<'static> {
     Plan {
         keep: KeepList::new(&KEPT).expect("the list is sorted"),
         inherit: &[7],
-        parent_ends: &[5],
         moves: &MOVES,
         root: Some(c"/srv"),
         directory: Some(WorkingDirectory::Path(c"/work")),

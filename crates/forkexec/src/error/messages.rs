@@ -270,8 +270,6 @@ fn stages() -> Vec<Example> {
             "Free kernel memory, or allow unshare(2) in the seccomp filter.";
         KeepFds(Operand::Fd(3), Errno::BADF): "cannot make the kept descriptor inheritable (fd 3): {}",
             "Do not close a kept descriptor while the child starts.";
-        ParentEnds(Operand::Fd(5), Errno::IO): "cannot close the parent's end of a pipe (fd 5): {}",
-            "See the error number.";
         DupFds(Operand::Fd(3), Errno::MFILE): "cannot place the descriptor (fd 3): {}",
             "Raise the limit of open files: the child may need one spare number.";
         Cgroup(path("/sys/fs/cgroup/job"), Errno::ACCES): "cannot enter the cgroup \"/sys/fs/cgroup/job\": {}",

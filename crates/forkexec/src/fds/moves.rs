@@ -112,7 +112,7 @@ mod tests {
                 Move::SaveTemp(from) => (from.number(spawn_fds), SAVED),
                 Move::RestoreTemp(to) => (SAVED, to),
                 Move::ClearCloexec(fd) => (fd, fd),
-                Move::Close(_) => continue,
+                Move::Close(_) | Move::CloseOpen(_) => continue,
             };
             table.insert(to, table[&from]);
         }
