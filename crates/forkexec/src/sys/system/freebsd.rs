@@ -1,21 +1,9 @@
 //! FreeBSD.
 
-#[path = "parts/bsd.rs"]
-mod bsd;
-#[path = "parts/mount_statfs.rs"]
-mod mount;
+#[path = "parts/freebsd.rs"]
+mod common;
 
 #[path = "parts/procctl_reaper.rs"]
 pub(crate) mod reaper;
 
-pub(crate) use bsd::*;
-pub(crate) use forkexec_freebsd::{Freebsd as Selected, Kernel};
-pub(crate) use mount::is_noexec;
-
-pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
-
-/// The number of bytes of a script's first line that the kernel reads: at least a page.
-pub(crate) const INTERPRETER_LINE: usize = 4096;
-
-/// The unit of `ru_maxrss`, in bytes: getrusage(2).
-pub(crate) const RSS_UNIT: u64 = 1024;
+pub(crate) use common::*;

@@ -1,0 +1,18 @@
+//! The parts that FreeBSD and DragonFly share.
+
+#[path = "bsd.rs"]
+mod bsd;
+#[path = "mount_statfs.rs"]
+mod mount;
+
+pub(crate) use bsd::*;
+pub(crate) use forkexec_freebsd::{Freebsd as Selected, Kernel};
+pub(crate) use mount::is_noexec;
+
+pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
+
+/// The number of bytes of a script's first line that the kernel reads: at least a page.
+pub(crate) const INTERPRETER_LINE: usize = 4096;
+
+/// The unit of `ru_maxrss`, in bytes: getrusage(2).
+pub(crate) const RSS_UNIT: u64 = 1024;
