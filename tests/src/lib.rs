@@ -3,6 +3,7 @@
 //! | module      | for                                                             |
 //! |-------------|-----------------------------------------------------------------|
 //! | [`probe`]   | the program that tests start, and its report                    |
+//! | [`process`] | the state of another process                                    |
 //! | [`leaky`]   | an ordinary program, with children that inherit too much        |
 //! | [`isolate`] | a process for each test                                         |
 //! | [`guard`]   | the check that a test leaves its process unchanged              |
@@ -23,6 +24,7 @@ pub mod guard;
 pub mod isolate;
 pub mod leaky;
 pub mod probe;
+pub mod process;
 pub mod starts;
 mod sys;
 pub mod trace;

@@ -1,6 +1,5 @@
 //! Exit statuses, by the pidfd and by a thread that waits.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread;
@@ -10,6 +9,7 @@ use forkexec::tokio::Child;
 use forkexec::{Command, Error, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
+use forkexec_tests::process::state;
 use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -210,8 +210,7 @@ fn stopped_child_notices_sigterm(
         let mut command = Command::new("sh");
         let script = "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.01; done";
         let mut child = command.args(["-c", script]).create_pidfd(pidfd).spawn_tokio().expect("it starts");
-        let stat = format!("/proc/{}/stat", child.id());
-        while !fs::read_to_string(&stat).expect("it is not waited for").contains(") T ") {
+        while state(child.id()).expect("it is not waited for") != 'T' {
             tokio::time::sleep(SHORT).await;
         }
         let ended = timeout(LONG, child.terminate_then_kill(2 * LONG)).await;

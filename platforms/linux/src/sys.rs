@@ -71,6 +71,16 @@ macro_rules! same_type {
     }};
 }
 
+/// waitid(2) that leaves the status of a child. All zeroes if the child has not ended.
+fn look_at(child: Pid) -> Result<libc::siginfo_t, Errno> {
+    let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
+    // SAFETY: the kernel fills the structure, and the usage is not asked for.
+    done(unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) })?;
+    // SAFETY: all zeroes are a `siginfo_t`, too.
+    Ok(unsafe { about.assume_init() })
+}
+
 /// # Safety
 ///
 /// No thread changes the environment while the pointer is in use.
@@ -308,16 +318,9 @@ unsafe impl ParentSys for Kernel {
     }
 
     fn has_ended(&self, child: Pid) -> bool {
-        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
-        // SAFETY: the kernel fills the structure, and the usage is not asked for.
-        let asked =
-            unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) };
-        // SAFETY: all zeroes are one, too.
-        let about = unsafe { about.assume_init() };
-        match done(asked) {
+        match look_at(child) {
             // A tracer is told of stops, too, whatever it waits for.
-            Ok(()) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
+            Ok(about) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
             Err(errno) => errno == Errno::CHILD,
         }
     }

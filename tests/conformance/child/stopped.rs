@@ -1,6 +1,5 @@
 //! Children that are stopped when they are asked to end.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use forkexec::{Child, Command, Containment, Coverage, Errno, Pipeline, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, isolated_if};
+use forkexec_tests::process::state;
 use rstest::rstest;
 
 use crate::ground::opens_descendants;
@@ -31,9 +31,7 @@ fn await_stop(said: impl std::io::Read, count: usize) {
     let end = Instant::now() + GRACE;
     for pid in BufReader::new(said).lines().take(count) {
         let pid = pid.expect("it is text");
-        let is_stopped =
-            || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| it.contains(") T "));
-        while !is_stopped() {
+        while state(&pid) != Some('T') {
             assert!(Instant::now() < end, "{pid} does not stop");
             thread::sleep(Duration::from_millis(1));
         }

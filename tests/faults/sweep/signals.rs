@@ -10,6 +10,7 @@ use rstest::rstest;
 
 use forkexec_core::{LaunchError, Stage};
 use forkexec_tests::isolate::isolated_for;
+use forkexec_tests::process::state;
 
 use super::ground::{Ground, World};
 use super::plans::Row;
@@ -97,18 +98,13 @@ fn continue_who_stops(done: &AtomicBool) -> usize {
             0 => stopped,
             child => child,
         };
-        if stopped != 0 && is_stopped(stopped) {
+        if stopped != 0 && state(stopped) == Some('T') {
             // SAFETY: it is a child of this process that was not reaped.
             assert_eq!(unsafe { libc::kill(stopped, libc::SIGCONT) }, 0);
             (stopped, continued) = (0, continued + 1);
         }
     }
     continued
-}
-
-fn is_stopped(child: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
-    stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
 }
 
 /// Each plan with its usual way to close.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use forkexec_tests::isolate::{isolated_for, skip};
+use forkexec_tests::process::state;
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
@@ -44,11 +45,7 @@ fn send(pid: u32, signal: i32) {
 
 /// Waits until a process sleeps. A signal that arrives before timeout(1) returns from fork would end it.
 fn await_sleep(pid: u32) {
-    let is_asleep = || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it was not waited for");
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
-    };
-    while !is_asleep() {
+    while state(pid).expect("it was not waited for") != 'S' {
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -4,7 +4,6 @@ use super::call::{Word, done, errno, int};
 use super::signals::{self, KernelAction};
 use crate::{Call, CloneSys, Kernel, Start, Started, Top};
 use core::ffi::{c_int, c_void};
-use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid, Signal, Sys};
 
@@ -121,14 +120,7 @@ unsafe impl CloneSys for Kernel {
     }
 
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
-        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
-        let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
-        // SAFETY: the kernel fills the structure, and the usage is not asked for.
-        let asked =
-            unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) };
-        done(asked).ok()?;
-        // SAFETY: all zeroes are one, too.
-        let about = unsafe { about.assume_init() };
+        let about = super::look_at(child).ok()?;
         let is_killed = matches!(about.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
         // SAFETY: of a child that a signal ended, waitid fills the status.
         is_killed.then(|| unsafe { about.si_status() })

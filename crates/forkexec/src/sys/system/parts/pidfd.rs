@@ -4,11 +4,11 @@ use crate::sys::poll::is_readable_until;
 use crate::sys::system::BACKEND;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::waitid::{Ending, is_child};
-use forkexec_core::Errno;
-use forkexec_linux::AndroidCall;
+use forkexec_core::{Backend, Errno};
+use forkexec_linux::{AndroidCall, CloneSys};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
@@ -21,12 +21,8 @@ pub(crate) const LEAVES_STATUS: bool = true;
 /// that may trap the call.
 pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
     permit(AndroidCall::PidfdOpen)?;
-    // SAFETY: pidfd_open(2) takes two numbers, and only opens a descriptor.
-    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let number = RawFd::try_from(opened).map_err(io::Error::other)?;
-    if number < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let opened = BACKEND.sys().open_pidfd(pid);
+    let number = opened.map_err(|errno| io::Error::from_raw_os_error(errno.raw()))?;
     // SAFETY: the kernel just opened the descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
