@@ -128,7 +128,7 @@ fn close_leaves_exactly_the_kept_fds(
     let keep = with_channel(keep, channel);
     let apple = Apple::new(kernel);
     let before = apple.sys().open_fds();
-    let closed = close_except(&apple, 3, keep, apple.first_link());
+    let closed = close_except(&apple, 3, keep, apple.first_strategy());
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
     assert_eq!(apple.sys().open_fds(), left_open(&before, keep));
     let is_kept =

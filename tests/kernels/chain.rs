@@ -111,10 +111,10 @@ fn only_permanent_refusals_are_remembered(
     #[case] next: CloseStrategy,
 ) {
     let backend = system(SimKernel::new());
-    assert_eq!(backend.first_link(), CloseStrategy::Bulk);
+    assert_eq!(backend.first_strategy(), CloseStrategy::Bulk);
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
-    assert_eq!(backend.first_link(), next);
+    assert_eq!(backend.first_strategy(), next);
 }
 
 #[rstest]

@@ -115,7 +115,7 @@ fn closes_exactly<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: C
     let table = backend.sys().table();
     for _ in 0..2 {
         backend.sys().restore(&table);
-        closes_once(backend, keep, link.max(backend.first_link()));
+        closes_once(backend, keep, link.max(backend.first_strategy()));
     }
 }
 
@@ -157,15 +157,15 @@ fn lists_truly<B: Backend<Sys = SimKernel>>(backend: &B) {
 
 /// What was refused for good is not asked for again.
 fn remembers<B: Backend>(backend: &B) {
-    let first = backend.first_link();
+    let first = backend.first_strategy();
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: None });
-    assert_eq!(backend.first_link(), first, "nothing was refused");
+    assert_eq!(backend.first_strategy(), first, "nothing was refused");
     for errno in OF_ONE_LAUNCH {
         backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(errno) });
-        assert_eq!(backend.first_link(), first, "{errno} is no refusal for good");
+        assert_eq!(backend.first_strategy(), first, "{errno} is no refusal for good");
     }
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
-    assert!(backend.first_link() > CloseStrategy::Bulk, "a refusal is forgotten");
+    assert!(backend.first_strategy() > CloseStrategy::Bulk, "a refusal is forgotten");
 }
 
 #[test]

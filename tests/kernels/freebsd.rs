@@ -302,7 +302,7 @@ fn parent_reads_the_release_once_before_a_launch() {
         backend.before_launch();
         assert_eq!(backend.sys().calls().first().map(String::as_str), Some("release()"));
         let closed =
-            close_except(&backend, 3, KeepList::EMPTY, backend.first_link()).expect("nothing is refused");
+            close_except(&backend, 3, KeepList::EMPTY, backend.first_strategy()).expect("nothing is refused");
         backend.learn(&closed);
     }
     assert_eq!(backend.sys().calls_of("release"), ["release()"]);

@@ -55,9 +55,9 @@ fn close_leaves_exactly_the_kept_fds(
 #[case::android_13(33, Closer::Bulk)]
 fn no_trapped_call_closes_on_android(#[case] level: u32, #[case] by: Closer) {
     // The second child tries the bulk call in any case, as the probe of a system does.
-    for first_link in [Linux::first_link, |_: &Linux<SimKernel>| CloseStrategy::Bulk] {
+    for first_strategy in [Linux::first_strategy, |_: &Linux<SimKernel>| CloseStrategy::Bulk] {
         let backend = Linux::new(crowded().with_release(Release::Android(level)));
-        let closed = close_over(&backend, keep_list(&[60]), first_link(&backend));
+        let closed = close_over(&backend, keep_list(&[60]), first_strategy(&backend));
         assert_eq!(closed, (Ok(by), vec![0, 1, 2, 60]));
         assert_eq!(backend.sys().calls_of("close_range").is_empty(), by != Closer::Bulk);
     }
@@ -103,7 +103,7 @@ fn learned_refusal_outlives_a_child_that_did_not_ask() {
     let backend = Linux::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::PERM) });
     backend.learn(&Closed { by: Closer::Enumerator(0), bulk_refused: None });
-    assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
+    assert_eq!(backend.first_strategy(), CloseStrategy::Enumerate);
 }
 
 /// Faults: D17

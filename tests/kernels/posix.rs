@@ -31,7 +31,7 @@ fn close_leaves_exactly_the_kept_fds(
 ) {
     let backend = Posix::new(world(crowded()));
     let before = backend.sys().open_fds();
-    let closed = close_except(&backend, 3, keep_list(keep), backend.first_link());
+    let closed = close_except(&backend, 3, keep_list(keep), backend.first_strategy());
     assert_eq!(closed, Ok(Closed { by, bulk_refused: None }));
     assert_eq!(backend.sys().open_fds(), left_open(&before, keep_list(keep)));
 }
@@ -56,7 +56,7 @@ fn list_is_believed_if_it_has_its_own_descriptor(
 fn posix_backend_has_nothing_to_learn() {
     let backend = Posix::new(SimKernel::new());
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: Some(Errno::NOSYS) });
-    assert_eq!(backend.first_link(), CloseStrategy::Enumerate);
+    assert_eq!(backend.first_strategy(), CloseStrategy::Enumerate);
 }
 
 #[test]

@@ -90,7 +90,7 @@ where
     B: Backend<Sys = SimKernel>,
 {
     let before = backend.sys().open_fds();
-    let (closed, after) = close_over(backend, keep, link.max(backend.first_link()));
+    let (closed, after) = close_over(backend, keep, link.max(backend.first_strategy()));
     prop_assert_eq!((closed.is_ok(), after), (true, left_open(&before, keep)));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The child's code over one backend, chosen by a feature, with nothing else in the object.
+//! The code of the child over one backend, selected by a feature, and no other code.
 //!
 //! There is no allocator here: code that allocates would not link. The panic handler calls an undefined
 //! function: if the code can reach a panic, the name is among the undefined symbols.
@@ -8,7 +8,7 @@
 #[cfg(any(feature = "linux", feature = "posix"))]
 use forkexec_core::ForkedChild;
 
-/// The whole life of a forked child on Linux before exec.
+/// A forked child on Linux, before exec.
 ///
 /// # Safety
 ///
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn forkexec_child_linux(
     child.run()
 }
 
-/// The whole life of a child on Linux that borrows its parent's memory.
+/// A child on Linux that shares the memory of its parent.
 ///
 /// # Safety
 ///
@@ -34,30 +34,30 @@ pub unsafe extern "C" fn forkexec_child_linux_shared(
     child.run()
 }
 
-/// The reporter of CPython's drop-in.
+/// The reporter of the drop-in for CPython.
 #[cfg(feature = "python")]
 #[path = "../../../crates/python/src/error_pipe.rs"]
-#[expect(dead_code, reason = "one method is the parent's")]
+#[expect(dead_code, reason = "the parent calls one method")]
 mod error_pipe;
 
-/// The whole life of a child that CPython's drop-in forks without a closure. One that shares memory is like any other.
+/// A child that the drop-in for CPython forks without a closure. One that shares memory is like any other.
 ///
 /// # Safety
 ///
 /// It is never called: `ci/child-symbols` reads its object code.
 #[cfg(feature = "python")]
 #[unsafe(no_mangle)]
-#[expect(private_interfaces, reason = "nobody but the linker sees it")]
+#[expect(private_interfaces, reason = "only the linker uses it")]
 pub unsafe extern "C" fn forkexec_child_python(
     plan: &forkexec_core::Plan<'_>,
-    birth: &forkexec_core::ChildContext,
+    context: &forkexec_core::ChildContext,
     backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
     reporter: &error_pipe::ErrorPipe<'_, forkexec_linux::Kernel>,
 ) -> ! {
-    forkexec_core::run_forked(backend, plan, birth, reporter)
+    forkexec_core::run_forked(backend, plan, context, reporter)
 }
 
-/// The same over the portable floor.
+/// A forked child over the portable backend.
 ///
 /// # Safety
 ///
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn forkexec_child_posix(
     child.run()
 }
 
-/// A function that can panic, to prove that the check would see it.
+/// A function that can panic, to test the check.
 #[cfg(feature = "panics")]
 #[unsafe(no_mangle)]
 pub extern "C" fn forkexec_child_panics(numbers: &[u8; 4], index: usize) -> u8 {

@@ -1,11 +1,11 @@
-//! C's arrays of strings, with the terminating null that exec needs as part of the type.
+//! Arrays of C strings. The terminating null that exec needs is part of the type.
 
 use crate::PidVariable;
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-/// A borrowed C string as one thin pointer: what `char *` is in an `argv`.
+/// A borrowed C string as one thin pointer, like a `char *` in an `argv`.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct ThinCStr<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
@@ -22,19 +22,20 @@ impl<'a> From<&'a CStr> for ThinCStr<'a> {
 }
 
 impl<'a> ThinCStr<'a> {
-    /// The variable as it is for exec.
+    /// Borrows the variable for exec.
     ///
     /// # Safety
     ///
-    /// Nobody asks for [`as_c_str`](Self::as_c_str), which promises bytes that do not change, while a child may write them.
+    /// No code calls [`as_c_str`](Self::as_c_str) while a child may write the variable, because the bytes of a `CStr` do not
+    /// change.
     pub const unsafe fn of_pid(variable: &'a PidVariable) -> Self {
         Self(NonNull::from_ref(variable.first()).cast(), PhantomData)
     }
 
-    /// The string, with its length looked up.
+    /// The string. Finds its length.
     pub fn as_c_str(self) -> &'a CStr {
-        // SAFETY: `From` made it of a `CStr` that is borrowed for `'a`, and has its NUL as long. Who made it by `of_pid`
-        // has seen to it that no child writes there, and the NUL of such a variable is never overwritten.
+        // SAFETY: `From` made it of a `CStr` that is borrowed for `'a`. The caller of `of_pid` promises that no child writes
+        // the variable meanwhile, and nothing overwrites the NUL of such a variable.
         unsafe { CStr::from_ptr(self.0.as_ptr()) }
     }
 }
@@ -44,17 +45,17 @@ impl<'a> ThinCStr<'a> {
 pub struct CStrArray<'a>(&'a [Option<ThinCStr<'a>>]);
 
 impl<'a> CStrArray<'a> {
-    /// No string: only the terminating null.
+    /// An array with only the terminating null.
     pub const EMPTY: CStrArray<'static> = CStrArray(&[None]);
 
-    /// Takes the array, unless its last element is missing or not the terminating `None`.
+    /// Wraps the array. Returns `None` if its last element is not the terminating `None`, or is missing.
     pub fn new(pointers: &'a [Option<ThinCStr<'a>>]) -> Option<Self> {
         matches!(pointers.last(), Some(None)).then_some(Self(pointers))
     }
 
-    /// The pointer for execve(2). Whatever the array holds, a null comes before its end.
+    /// The pointer for execve(2). The array has a null before its end.
     pub const fn as_ptr(self) -> *const *const c_char {
-        // `Option<ThinCStr>` is `Option<NonNull<c_char>>`, whose layout is that of a nullable pointer.
+        // `Option<ThinCStr>` is `Option<NonNull<c_char>>`, which has the layout of a nullable pointer.
         self.0.as_ptr().cast()
     }
 }

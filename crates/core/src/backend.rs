@@ -1,4 +1,4 @@
-//! What one operating system offers, beyond the calls that all have in common.
+//! The interface to one operating system, beyond the common calls.
 
 use crate::loop_bound;
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
 };
 use core::ffi::CStr;
 
-/// One operating system: its way of closing many descriptors, of listing them, and the operations only some have.
+/// One operating system: how it closes many descriptors, how it lists them, and the operations that only some systems have.
 ///
-/// A backend is a decision-maker over its own system-call trait, so that a simulated kernel can stand in for the real
-/// one. The closing chain asks [`close_gap`](Self::close_gap) first, then the [`enumerators`](Self::enumerators) in
-/// their order, then closes every number below [`loop_bound`](Self::loop_bound).
+/// A backend makes its decisions over a system-call trait of its own, which a simulated kernel can implement, too. The closing
+/// chain calls [`close_gap`](Self::close_gap) first, then the [`enumerators`](Self::enumerators) in their order. Then it
+/// closes every number below [`loop_bound`](Self::loop_bound).
 ///
 /// # Safety
 ///
@@ -25,20 +25,20 @@ pub unsafe trait Backend: Sync {
     /// The system calls.
     fn sys(&self) -> &Self::Sys;
 
-    /// What is here, as data.
+    /// The capabilities, as data.
     fn capabilities(&self) -> &'static Capabilities;
 
-    /// In the parent, before each launch, while nothing forbids to allocate or to lock. A backend looks up here what a child may
-    /// not look up, such as the address of a function (dlsym(3)) or the release, and remembers it.
+    /// Prepares a launch. Runs in the parent, before each launch, and may allocate and take locks. A backend finds out here
+    /// what a child may not, such as the address of a function (dlsym(3)) or the release, and remembers it.
     fn before_launch(&self) {}
 
-    /// In the parent, before a launch: whether the running release has the operation. A backend overrides this if a release
-    /// that it supports lacks an operation of [`Capabilities::operations`]. Asking starts nothing and changes nothing.
+    /// Returns whether the running release has the operation. Runs in the parent, before a launch. A backend overrides this
+    /// if a supported release lacks an operation of [`Capabilities::operations`]. It starts and changes nothing.
     fn has(&self, operation: Operation) -> bool {
         self.capabilities().has(operation)
     }
 
-    /// In the parent: the name of the call that [`close_gap`](Self::close_gap) makes on the running release.
+    /// The name of the call that [`close_gap`](Self::close_gap) makes on the running release. Runs in the parent.
     fn bulk_closer(&self) -> Option<&'static str> {
         self.capabilities().bulk_closer
     }
@@ -47,34 +47,35 @@ pub unsafe trait Backend: Sync {
     ///
     /// # Errors
     ///
-    /// Any errno sends the chain to its next link; nothing need have been closed. `ENOSYS` if the system has no such call.
+    /// Returns any errno, and the chain continues with its next step. The gap may still be open. `ENOSYS` if the system has no
+    /// such call.
     fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 
-    /// The memory of a refusal of that call. `None` if the system has no such call.
+    /// The record of refusals of that call. `None` if the system has no such call.
     fn bulk_refusal(&self) -> Option<&BulkRefusal> {
         None
     }
 
-    /// The ways of listing the open descriptors, best first.
+    /// The lists of open descriptors, best first.
     fn enumerators(&self) -> &[&dyn FdEnumerator<Self::Sys>];
 
     /// One more than the highest number that an open descriptor may have.
     ///
     /// # Errors
     ///
-    /// `EOVERFLOW` where so many numbers cannot be closed one by one in bounded time.
+    /// Returns `EOVERFLOW` if there are too many numbers to close one by one in bounded time.
     fn loop_bound(&self) -> Result<Fd, Errno> {
         loop_bound(self.sys())
     }
 
-    /// Makes a descriptor table that is shared with the parent the caller's own. What lies above `highest` need not be
-    /// copied; the answer says whether all of that is closed now.
+    /// Replaces a descriptor table that the child shares with its parent by one of its own. Descriptors above `highest` need
+    /// not be copied. Returns whether all of them are closed now.
     ///
     /// # Errors
     ///
-    /// The errno, `ENOSYS` where no launcher of this system shares the table.
+    /// Returns the errno, `ENOSYS` if no launcher of this system shares the table.
     fn own_table(&self, _highest: Fd) -> Result<bool, Errno> {
         Err(Errno::NOSYS)
     }
@@ -83,7 +84,7 @@ pub unsafe trait Backend: Sync {
     ///
     /// # Errors
     ///
-    /// The errno of execve(2): nothing was executed.
+    /// Returns the errno of execve(2).
     fn execve(
         &self,
         path: &CStr,
@@ -93,20 +94,20 @@ pub unsafe trait Backend: Sync {
         self.sys().execve(path, argv, env)
     }
 
-    /// Whether descriptors that [`close_gap`](Self::close_gap) answered for are still open, because only
-    /// [`execve`](Self::execve) was to close them, and that answered `errno` for a reason that may lie in the closing.
+    /// Returns whether descriptors are still open for which [`close_gap`](Self::close_gap) returned `Ok`. That is so if
+    /// [`execve`](Self::execve) was to close them, and failed with `errno` for a reason that may lie in the closing.
     ///
-    /// It is asked after each failed `execve`. Where it says so the chain goes on with its next link, and the program is
-    /// tried once more: this time by an `execve` that closes nothing by itself.
+    /// The child calls this after each failed `execve`. If it returns true, the chain continues with its next step. Then the
+    /// child calls `execve` once more, which now closes nothing.
     fn owes_closing(&self, _errno: Errno) -> bool {
         false
     }
 
-    /// Asks for `signal` when the parent dies.
+    /// Requests `signal` for the death of the parent.
     ///
     /// # Errors
     ///
-    /// The errno, `ENOSYS` where the system has no such thing.
+    /// Returns the errno, `ENOSYS` if the system has no such call.
     fn die_with_parent(&self, _signal: Signal) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
@@ -115,27 +116,27 @@ pub unsafe trait Backend: Sync {
     ///
     /// # Errors
     ///
-    /// The errno, `ENOSYS` where the system has no such thing.
+    /// Returns the errno, `ENOSYS` if the system has no such call.
     fn no_new_privs(&self) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 
-    /// In the parent, when the report channel has ended as it does at exec: whether `child` has executed a program or was
-    /// ended in the very call, `None` where the system does not tell.
+    /// Returns whether `child` has executed a program, or ended within execve(2). `None` if the system does not tell. Runs in
+    /// the parent, after the report channel ended as it does at exec.
     fn has_execed(&self, _child: Pid, _parent: Pid) -> Option<bool> {
         None
     }
 
-    /// In the parent, after a launch: what closing met with, so that a refusal costs only once per process.
+    /// Remembers a refusal of the bulk call, so that it costs one call per process. Runs in the parent, after a launch.
     fn learn(&self, closed: &Closed) {
         if let Some(refusal) = self.bulk_refusal() {
             refusal.learn(closed);
         }
     }
 
-    /// Where the chain begins, by what was learned.
-    fn first_link(&self) -> CloseStrategy {
-        self.bulk_refusal().map_or(CloseStrategy::Enumerate, BulkRefusal::first_link)
+    /// The step with which the chain begins, by what is remembered.
+    fn first_strategy(&self) -> CloseStrategy {
+        self.bulk_refusal().map_or(CloseStrategy::Enumerate, BulkRefusal::first_strategy)
     }
 }
 
@@ -143,7 +144,7 @@ pub unsafe trait Backend: Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// A signal when the parent dies.
+    /// A signal at the death of the parent.
     DieWithParent,
     /// Control groups, version 2 (cgroups(7)).
     Cgroup,
@@ -151,22 +152,22 @@ pub enum Operation {
     NoNewPrivs,
 }
 
-/// What a backend has, as data: for `prepare`, which refuses what is not here, and for people.
+/// The capabilities of a backend, as data. `prepare` refuses an operation that is not among them.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities {
-    /// The system's name: `Linux`.
+    /// The name of the system, such as `Linux`.
     pub system: &'static str,
-    /// The call that closes many descriptors at once: `close_range`. The one of the latest release, if releases differ.
+    /// The call that closes many descriptors at once, such as `close_range`. If releases differ, that of the latest.
     pub bulk_closer: Option<&'static str>,
     /// The enumerators in the order of [`Backend::enumerators`].
     pub enumerators: &'static [&'static str],
     /// The launchers, best first.
     pub launchers: &'static [crate::SpawnMethod],
-    /// The operations beyond what every system has. An older release may lack one: [`Backend::has`].
+    /// The operations that not every system has. An older release may lack one: see [`Backend::has`].
     pub operations: &'static [Operation],
-    /// The resources that can be limited, by the names that people know (`nofile`).
+    /// The resources that can be limited, by their usual names (`nofile`).
     pub resources: &'static [(&'static str, Resource)],
-    /// Signals that sigaction(2) refuses beside `SIGKILL` and `SIGSTOP`, because the kernel or the C library keeps them.
+    /// The signals that sigaction(2) refuses besides `SIGKILL` and `SIGSTOP`, because the kernel or the C library reserves them.
     pub reserved_signals: &'static [Signal],
     /// The list that setgroups(2) takes.
     pub group_list: GroupList,
@@ -182,8 +183,7 @@ pub enum GroupList {
 }
 
 impl GroupList {
-    /// The list for setgroups(2) that gives a process these supplementary groups and leaves its effective group ID at
-    /// `effective`.
+    /// The list for setgroups(2) that sets these supplementary groups and leaves the effective group ID at `effective`.
     pub fn arrange(self, groups: &[u32], effective: u32) -> impl Iterator<Item = u32> {
         let first = (self == Self::EffectiveFirst).then_some(effective);
         first.into_iter().chain(groups.iter().copied().filter(move |&group| first != Some(group)))
@@ -191,7 +191,7 @@ impl GroupList {
 }
 
 impl Capabilities {
-    /// Whether the system has the operation.
+    /// Returns whether the system has the operation.
     pub fn has(&self, operation: Operation) -> bool {
         self.operations.contains(&operation)
     }

@@ -1,8 +1,7 @@
 //! The state machine between the start of a child and exec.
 //!
-//! It walks [`Stage::ORDER`] and does for each stage what the plan asks. The first call that fails ends it, with the
-//! stage, the operand and the errno. It allocates nothing, takes no lock and cannot panic; `ci/child-symbols` holds it to
-//! that.
+//! It walks [`Stage::ORDER`] and does for each stage what the plan requests. The first call that fails ends it, with the
+//! stage, the operand and the errno. It does not allocate, takes no lock and cannot panic; `ci/child-symbols` checks that.
 
 use core::cell::Cell;
 
@@ -13,32 +12,32 @@ use crate::{
 };
 use core::ffi::CStr;
 
-/// What a child knows of its birth.
+/// The circumstances in which a child was started.
 #[derive(Clone, Copy, Debug)]
 pub struct ChildContext {
-    /// The process that started it.
+    /// The process that started the child.
     pub parent: Pid,
     /// The signal mask of the thread that started it. All signals are blocked until [`Stage::Mask`].
     pub mask: SignalSet,
-    /// Whether it shares the descriptor table with its parent. Then nothing touches a descriptor, not even its flags,
-    /// before the table is its own.
+    /// True if the child shares the descriptor table with its parent. Then it touches no descriptor, not even its flags,
+    /// before it has a table of its own.
     pub shares_table: bool,
-    /// Whether it was born without the parent's signal handlers, so that only ignored signals are to be looked at.
+    /// True if the kernel has reset the signal handlers of the parent. Then only ignored signals are left to reset.
     pub handlers_cleared: bool,
-    /// Whether it was born in the control group of the plan.
+    /// True if the child was created in the control group of the plan.
     pub in_cgroup: bool,
 }
 
-/// Runs the plan and execs. Comes back only with the report of what failed (or, in a simulated kernel, with what it
-/// calls a successful exec).
+/// Executes the plan and the program. On a real kernel it returns only if a call fails. A simulated kernel returns its result
+/// of a successful exec.
 ///
 /// # Errors
 ///
-/// The [`Report`] of the first call that failed. It has not been handed to the reporter.
+/// Returns the [`Report`] of the first call that failed. The reporter has not got it yet.
 pub fn child_exec<B, R>(
     backend: &B,
     plan: &Plan<'_>,
-    birth: &ChildContext,
+    context: &ChildContext,
     reporter: &R,
 ) -> Result<<B::Sys as Sys>::Executed, Report>
 where
@@ -49,7 +48,7 @@ where
         backend,
         sys: backend.sys(),
         plan,
-        birth,
+        context,
         reporter,
         loop_bound: Cell::new(None),
         emptied: Cell::new(None),
@@ -75,7 +74,7 @@ impl From<Errno> for Failure {
     }
 }
 
-/// Names the operand of a failed call.
+/// Adds the operand to a failed call.
 fn on(operand: i32) -> impl Fn(Errno) -> Failure {
     move |errno| Failure { errno, operand }
 }
@@ -86,11 +85,11 @@ struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
     backend: &'a B,
     sys: &'a B::Sys,
     plan: &'a Plan<'a>,
-    birth: &'a ChildContext,
+    context: &'a ChildContext,
     reporter: &'a R,
-    /// How far the closing loop would have gone before the plan lowered the limit: that closes nothing.
+    /// The bound of the closing loop before the plan lowered the limit, which closes nothing.
     loop_bound: Cell<Option<Result<Fd, Errno>>>,
-    /// From which number on nothing but what the plan put there is open since the table is the child's own.
+    /// From this number on, only descriptors of the plan are open, since the child got its own table.
     emptied: Cell<Option<Fd>>,
 }
 
@@ -100,37 +99,39 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         match stage {
             Stage::UnshareFiles => self.own_table(),
             Stage::KeepFds => self.inherit(),
-            Stage::DupFds => self.place(),
+            Stage::DupFds => self.put_in_place(),
             Stage::Cgroup => self.enter_cgroup(),
-            Stage::Chroot => ask(plan.root, |path| self.change_root(path)),
+            Stage::Chroot => if_requested(plan.root, |path| self.change_root(path)),
             Stage::EarlyChdir => self.change_directory(plan.early_directory),
-            Stage::Umask => ask(plan.umask, |mask| {
+            Stage::Umask => if_requested(plan.umask, |mask| {
                 sys.set_umask(mask);
                 Ok(())
             }),
             Stage::Signals => self.set_dispositions(),
-            Stage::Session => ask(plan.session.then_some(()), |()| sys.setsid()),
-            Stage::ProcessGroup => ask(plan.process_group, |group| sys.set_process_group(group)),
-            Stage::Terminal => ask(plan.terminal, |terminal| sys.set_controlling_tty(terminal)),
-            Stage::Foreground => ask(plan.foreground, |terminal| sys.tcsetpgrp(terminal)),
+            Stage::Session => if_requested(plan.session.then_some(()), |()| sys.setsid()),
+            Stage::ProcessGroup => if_requested(plan.process_group, |group| sys.set_process_group(group)),
+            Stage::Terminal => if_requested(plan.terminal, |terminal| sys.set_controlling_tty(terminal)),
+            Stage::Foreground => if_requested(plan.foreground, |terminal| sys.tcsetpgrp(terminal)),
             Stage::Limits => self.set_limits(),
-            Stage::Nice => ask(plan.nice, |nice| sys.set_nice(nice)),
-            Stage::Groups => ask(plan.groups, |groups| sys.set_groups(groups)),
-            Stage::Gid => ask(plan.gid, |gid| sys.set_gid(gid)),
-            Stage::Uid => ask(plan.uid, |uid| sys.set_uid(uid)),
+            Stage::Nice => if_requested(plan.nice, |nice| sys.set_nice(nice)),
+            Stage::Groups => if_requested(plan.groups, |groups| sys.set_groups(groups)),
+            Stage::Gid => if_requested(plan.gid, |gid| sys.set_gid(gid)),
+            Stage::Uid => if_requested(plan.uid, |uid| sys.set_uid(uid)),
             Stage::Chdir => self.change_directory(plan.directory),
-            Stage::NoNewPrivs => ask(plan.no_new_privs.then_some(()), |()| self.backend.no_new_privs()),
+            Stage::NoNewPrivs => {
+                if_requested(plan.no_new_privs.then_some(()), |()| self.backend.no_new_privs())
+            }
             Stage::DieWithParent => self.die_with_parent(),
             Stage::Mask => Ok(sys.set_mask(self.mask())?),
             Stage::PreExec => self.run_hook(),
             Stage::Close => self.close_others(),
-            // The parent's own stages, and the last one, which has a result of its own.
+            // The stages of the parent, and the last one, which `exec` performs.
             Stage::Setup | Stage::Start | Stage::Exec => Ok(()),
         }
     }
 
     fn own_table(&self) -> Done {
-        if !self.birth.shares_table {
+        if !self.context.shares_table {
             return Ok(());
         }
         let highest = self.highest_needed();
@@ -140,8 +141,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         Ok(())
     }
 
-    /// The highest descriptor that a later stage or the program needs: the highest possible one, if nothing is to be
-    /// closed or a closure runs, which may use any.
+    /// The highest descriptor that a later stage or the program needs. It is the highest possible one if the plan closes
+    /// nothing, or if a closure runs, which may use any.
     fn highest_needed(&self) -> Fd {
         let plan = self.plan;
         if plan.close.is_none() || plan.hook.is_some() {
@@ -154,7 +155,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let directories = [directory(plan.early_directory), directory(plan.directory)];
         let kept = plan.highest_unmoved().into_iter();
         let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
-        let procs = plan.cgroup.filter(|_| !self.birth.in_cgroup).map(|cgroup| cgroup.procs);
+        let procs = plan.cgroup.filter(|_| !self.context.in_cgroup).map(|cgroup| cgroup.procs);
         let tools = [self.reporter.channel(), procs, plan.terminal, plan.foreground];
         let tools = tools.into_iter().chain(directories).flatten();
         kept.chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
@@ -164,7 +165,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         self.plan.inherit.iter().try_for_each(|&fd| self.sys.set_cloexec(fd, false).map_err(on(fd)))
     }
 
-    fn place(&self) -> Done {
+    fn put_in_place(&self) -> Done {
         let mut saved = None;
         for step in self.plan.moves {
             self.take_step(*step, &mut saved)?;
@@ -195,33 +196,33 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// dup2(2) of a number onto itself would leave close-on-exec as it is.
+    /// dup2(2) of a number onto itself would not change close-on-exec.
     fn copy(&self, from: Fd, to: Fd) -> Done {
         let copied = if from == to { self.sys.set_cloexec(to, false) } else { dup2(self.sys, from, to) };
         copied.map_err(on(from))
     }
 
-    /// A copy under a number that no later step writes to: where the table was emptied, a target may be free.
+    /// Copies the descriptor to a number that no later step writes to. After the table was emptied, a target may be free.
     fn save(&self, from: Fd) -> Result<Fd, Errno> {
         let mut copy = self.sys.dup_min(from, 0)?;
         while self.plan.claims(copy) {
             let next = self.sys.dup_min(from, copy.saturating_add(1));
             self.sys.close(copy)?;
-            // At the descriptor limit the answer is about the number that was asked for.
+            // At the descriptor limit, `EINVAL` is about the requested number.
             copy = next.map_err(|errno| if errno == Errno::INVAL { Errno::MFILE } else { errno })?;
         }
         Ok(copy)
     }
 
-    /// cgroups(7): a process that writes 0 moves itself.
+    /// A process that writes 0 moves itself (cgroups(7)).
     fn enter_cgroup(&self) -> Done {
         match self.plan.cgroup {
-            Some(cgroup) if !self.birth.in_cgroup => Ok(self.sys.write(cgroup.procs, b"0").map(drop)?),
+            Some(cgroup) if !self.context.in_cgroup => Ok(self.sys.write(cgroup.procs, b"0").map(drop)?),
             _ => Ok(()),
         }
     }
 
-    /// chroot(2) leaves the working directory where it is: outside of the new root, and a relative path would lead there.
+    /// chroot(2) does not change the working directory, so a relative path would lead outside of the new root.
     fn change_root(&self, path: &CStr) -> Result<(), Errno> {
         self.sys.chroot(path)?;
         self.sys.chdir(c"/")
@@ -235,10 +236,10 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// A handler of the parent's must not run in the child: it would act on the parent's descriptors, or under shared
-    /// memory on its data. Exec makes handlers the default anyway.
+    /// A handler of the parent must not run in the child: it would act on the descriptors of the parent, or on its data if
+    /// memory is shared. Exec resets handlers anyway.
     fn set_dispositions(&self) -> Done {
-        if self.birth.handlers_cleared {
+        if self.context.handlers_cleared {
             self.plan.reset.iter().try_for_each(|signal| self.make_default(signal))?;
         } else {
             (1..=self.sys.highest_signal()).try_for_each(|signal| self.look_at(signal))?;
@@ -258,7 +259,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if becomes_default { self.sys.set_disposition(signal, false).map_err(on(signal)) } else { Ok(()) }
     }
 
-    /// What cannot be set is not ignored either.
+    /// A signal whose disposition cannot be set is not ignored either.
     fn make_default(&self, signal: Signal) -> Done {
         match self.sys.set_disposition(signal, false) {
             Ok(()) => Ok(()),
@@ -267,8 +268,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// Whether sigaction(2) may refuse this signal for good. The backend knows those that the system or the C library keeps. A
-    /// number from 32 up may be no signal. Of any other an `EINVAL` is a filter's, and would leave the signal ignored.
+    /// Returns whether sigaction(2) may always refuse this signal. The backend knows the signals that the system or the C library
+    /// reserves, and a number from 32 up may be no signal. For any other, an `EINVAL` comes from a filter, and would leave the
+    /// signal ignored.
     fn may_be_untouchable(&self, signal: Signal) -> bool {
         matches!(signal, libc::SIGKILL | libc::SIGSTOP)
             || signal > HIGHEST_OF_THE_CLASSIC
@@ -287,23 +289,23 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         Ok(())
     }
 
-    /// The parent may have died before the signal was asked for; then it does not come any more. The child has another parent
-    /// by then, so getppid(2) tells.
+    /// If the parent died before the request, the signal never comes. getppid(2) detects that, because the child then has
+    /// another parent.
     ///
-    /// A parent outside of the child's pid namespace is 0 (pid_namespaces(7)), and a later child of that namespace gets its
-    /// init as parent. The init itself falls to a process outside, which is 0, too: if its parent dies between the start
-    /// and this stage, nothing tells.
+    /// For a parent outside of the child's pid namespace, getppid(2) returns 0 (pid_namespaces(7)). If such a parent dies, a
+    /// later child of that namespace gets its init as parent. The init itself gets a parent outside, which is 0 again. So if
+    /// the parent of an init dies between the start and this stage, the child cannot detect it.
     fn die_with_parent(&self) -> Done {
         let Some(signal) = self.plan.die_with_parent else { return Ok(()) };
         self.backend.die_with_parent(signal)?;
         let parent = self.sys.getppid();
-        let is_alive = parent == self.birth.parent || parent == OUTSIDE_OF_THE_NAMESPACE;
+        let is_alive = parent == self.context.parent || parent == OUTSIDE_OF_THE_NAMESPACE;
         if is_alive { Ok(()) } else { Err(Errno::SRCH.into()) }
     }
 
     fn mask(&self) -> SignalSet {
         match self.plan.mask {
-            Mask::Inherit => self.birth.mask,
+            Mask::Inherit => self.context.mask,
             Mask::Set(mask) => mask,
         }
     }
@@ -319,22 +321,22 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     }
 
     fn close_others(&self) -> Done {
-        let Some(link) = self.plan.close else { return Ok(()) };
-        let closed = self.close_from(link.max(self.backend.first_link()))?;
+        let Some(strategy) = self.plan.close else { return Ok(()) };
+        let closed = self.close_from(strategy.max(self.backend.first_strategy()))?;
         self.reporter.closed(closed);
         Ok(())
     }
 
-    /// Closes what exec was to close and did not, for this reason.
-    fn close_owed(&self, refusal: Errno) -> Result<(), Errno> {
+    /// Closes the descriptors that exec was to close and did not, for this reason.
+    fn close_before_retry(&self, refusal: Errno) -> Result<(), Errno> {
         let closed = self.close_from(CloseStrategy::Enumerate)?;
         self.reporter.closed(Closed { bulk_refused: Some(refusal), ..closed });
         Ok(())
     }
 
-    fn close_from(&self, link: CloseStrategy) -> Result<Closed, Errno> {
+    fn close_from(&self, strategy: CloseStrategy) -> Result<Closed, Errno> {
         let known = Known { emptied: self.emptied.get(), loop_bound: self.loop_bound.get() };
-        close_except_knowing(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), link, known)
+        close_except_knowing(self.backend, FIRST_TO_CLOSE, self.open_until_exec(), strategy, known)
     }
 
     fn open_until_exec(&self) -> KeepList<'_> {
@@ -344,8 +346,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// Tries the candidates in order. The first error that is neither `ENOENT` nor `ENOTDIR` is the one to report,
-    /// else the last: a program that was found but may not be run must not look like one that is missing.
+    /// Tries the candidates in order. Reports the first error that is neither `ENOENT` nor `ENOTDIR`, else the last, so that a
+    /// program without permission is not reported as missing.
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
         if let Some(variable) = self.plan.own_pid {
             variable.write(self.sys.getpid());
@@ -380,23 +382,24 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// Executes one program. Its refusal is an answer; a report ends everything, because what is to be closed is open.
+    /// Executes one program. A failed execve(2) is an `Ok` with its errno. A [`Report`] means that the descriptors could not
+    /// be closed, and ends the child.
     fn execute(&self, path: &CStr, argv: CStrArray<'_>) -> Attempt<B> {
         let execve = || self.backend.execve(path, argv, self.plan.exec.env);
         match execve() {
             Err(errno) if self.backend.owes_closing(errno) => {
                 let fail = |errno| Report { stage: Stage::Close, errno, operand: 0 };
-                self.close_owed(errno).map_err(fail)?;
+                self.close_before_retry(errno).map_err(fail)?;
                 Ok(execve())
             }
-            Err(Errno::TXTBSY) => Ok(self.try_again(execve)),
+            Err(Errno::TXTBSY) => Ok(self.retry_busy(execve)),
             answer => Ok(answer),
         }
     }
 
-    /// A program that was just written is busy as long as a half-born child of another thread has a copy of the descriptor
-    /// that wrote it: until that child's exec. So it is tried again, for 15 milliseconds in all.
-    fn try_again<T>(&self, execve: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+    /// A program that was just written may be busy: another thread may have forked a child, which has a copy of the writing
+    /// descriptor until its exec. So execve(2) is retried, for 15 milliseconds in all.
+    fn retry_busy<T>(&self, execve: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
         const PAUSES: [u8; 4] = [1, 2, 4, 8];
         for milliseconds in PAUSES {
             self.sys.pause(milliseconds);
@@ -411,24 +414,24 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
 type Attempt<B> = Result<Result<<<B as Backend>::Sys as Sys>::Executed, Errno>, Report>;
 
-/// The operand of a [`Stage::PreExec`] report that says the closure panicked.
+/// The operand of a [`Stage::PreExec`] report if the closure panicked.
 pub const HOOK_PANICKED: i32 = 1;
 
-/// The operand of a [`Stage::PreExec`] report that says the closure closed or replaced the way to the parent.
+/// The operand of a [`Stage::PreExec`] report if the closure closed or replaced the channel to the parent.
 pub const CHANNEL_REPLACED: i32 = 2;
 
-/// The operand of a [`Stage::PreExec`] report that says the closure's error had no errno. The errno is `EINVAL`, as in std.
+/// The operand of a [`Stage::PreExec`] report if the error of the closure had no errno. The errno is `EINVAL`, as in std.
 pub const HOOK_WITHOUT_ERRNO: i32 = 3;
 
-/// The answer of getppid(2) if the parent is not in the caller's pid namespace.
+/// The result of getppid(2) if the parent is not in the pid namespace of the caller.
 const OUTSIDE_OF_THE_NAMESPACE: Pid = 0;
 
-/// 0, 1 and 2 are placed, never closed.
+/// 0, 1 and 2 are put in place, and never closed.
 const FIRST_TO_CLOSE: Fd = 3;
 const HIGHEST_OF_THE_STANDARD: Fd = 2;
 
-/// Does what an operation of the plan asks, if it asks.
-fn ask<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {
+/// Performs an operation of the plan, if the plan requests it.
+fn if_requested<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>) -> Done {
     operand.map_or(Ok(()), |operand| Ok(call(operand)?))
 }
 
@@ -438,7 +441,7 @@ fn is_missing(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NOTDIR)
 }
 
-/// dup2(2) may be interrupted, and on Linux answers `EBUSY` while another thread's open is half-way on that number
+/// Retries dup2(2) on `EINTR`, and on `EBUSY`, with which Linux fails while another thread opens a file under that number
 /// (dup(2), ERRORS).
 fn dup2<S: Sys>(sys: &S, from: Fd, to: Fd) -> Result<(), Errno> {
     loop {

@@ -1,29 +1,29 @@
-//! Closing every descriptor that is not kept: a chain of ways, each of which may be refused.
+//! Closes every descriptor that is not kept, by a chain of steps, each of which the kernel may refuse.
 //!
-//! Bulk call over the gaps, else the open descriptors as listed, else every number up to the highest possible one. A link
-//! that fails, at once or half-way, is no reason to stop: the next one does the whole range again, and closing what is
-//! closed already is harmless. Nothing here is ever silently left open.
+//! The first step is the bulk call over the gaps, the second closes the listed descriptors, and the third closes every number
+//! up to the highest possible one. If a step fails, at once or half-way, the next one does the whole range again; closing a
+//! closed number is harmless. The child never leaves a descriptor open without an error.
 
 use crate::{Backend, Errno, Fd, FdEnumerator, Gap, KeepList, Sys, Unlisted};
 
-/// A link of the chain.
+/// A step of the closing chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CloseStrategy {
     /// One call for each gap between kept descriptors.
     Bulk,
-    /// The open descriptors, as the system lists them.
+    /// A close for each descriptor that the system lists.
     Enumerate,
-    /// Every possible number.
+    /// A close for every possible number.
     Loop,
 }
 
-/// What closed the descriptors.
+/// The means by which the descriptors were closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closer {
-    /// Nothing was to be closed.
+    /// None: the plan closes nothing.
     #[default]
     Nothing,
-    /// The system's bulk call.
+    /// The bulk call of the system.
     Bulk,
     /// The enumerator with this index in [`Backend::enumerators`].
     Enumerator(u8),
@@ -31,60 +31,60 @@ pub enum Closer {
     Loop,
 }
 
-/// How closing went.
+/// The result of closing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closed {
-    /// The link that closed everything.
+    /// The means that closed everything.
     pub by: Closer,
-    /// What the bulk call answered, if it was asked and refused.
+    /// The errno of the bulk call, if the child made it and it failed.
     pub bulk_refused: Option<Errno>,
 }
 
-/// The loop goes at least this far: a limit that was lowered below open descriptors has not closed them.
+/// The loop closes at least so many numbers, because a limit that was lowered below open descriptors does not close them.
 pub const LOOP_FLOOR: Fd = 1 << 16;
 
-/// The loop goes no farther than this: 2^30 numbers, a usual hard limit in containers, take some 100 seconds.
+/// The loop closes at most so many numbers. 2^30, a usual hard limit in containers, would take some 100 seconds.
 pub const LOOP_CEILING: Fd = 1 << 20;
 
-/// Closes the descriptors at or above `first` that are not kept, beginning with `link`.
+/// Closes the descriptors at or above `first` that are not kept, beginning with `strategy`.
 ///
 /// # Errors
 ///
-/// The errno for which not even the loop can promise to close all: see [`Backend::loop_bound`].
+/// Returns the errno of [`Backend::loop_bound`] if not even the loop can close all.
 pub fn close_except<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,
     keep: KeepList<'_>,
-    link: CloseStrategy,
+    strategy: CloseStrategy,
 ) -> Result<Closed, Errno> {
-    close_except_knowing(backend, first, keep, link, Known::default())
+    close_except_knowing(backend, first, keep, strategy, Known::default())
 }
 
-/// What a child knows already when it begins to close.
+/// The facts that a child knows when it begins to close.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Known {
-    /// From here on only kept descriptors are open.
+    /// From this number on, only kept descriptors are open.
     pub(crate) emptied: Option<Fd>,
-    /// How far the loop goes at least: the bound as it was before the plan lowered the limit.
+    /// The least bound of the loop: that before the plan lowered the limit.
     pub(crate) loop_bound: Option<Result<Fd, Errno>>,
 }
 
-/// The same as [`close_except`], with what is known already.
+/// Does the same as [`close_except`], with some facts known.
 pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
     backend: &B,
     first: Fd,
     keep: KeepList<'_>,
-    link: CloseStrategy,
+    strategy: CloseStrategy,
     known: Known,
 ) -> Result<Closed, Errno> {
     let mut bulk_refused = None;
-    if link <= CloseStrategy::Bulk {
+    if strategy <= CloseStrategy::Bulk {
         match close_gaps(backend, first, keep, known.emptied) {
             Ok(()) => return Ok(Closed { by: Closer::Bulk, bulk_refused }),
             Err(errno) => bulk_refused = Some(errno),
         }
     }
-    if link <= CloseStrategy::Enumerate
+    if strategy <= CloseStrategy::Enumerate
         && let Some(by) = close_listed(backend, first, keep)
     {
         return Ok(Closed { by, bulk_refused });
@@ -93,11 +93,11 @@ pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
     Ok(Closed { by: Closer::Loop, bulk_refused })
 }
 
-/// Closes the descriptors at or above `first` that are not kept, by one means and no other.
+/// Closes the descriptors at or above `first` that are not kept, by one means, without a fallback.
 ///
 /// # Errors
 ///
-/// [`Unlisted`] if a descriptor may still be open.
+/// Returns [`Unlisted`] if a descriptor may still be open.
 pub fn close_by<B: Backend + ?Sized>(
     backend: &B,
     by: Closer,
@@ -125,7 +125,7 @@ fn close_gaps<B: Backend + ?Sized>(
     keep.gaps(first).filter_map(|gap| below(gap, emptied)).try_for_each(|gap| backend.close_gap(gap))
 }
 
-/// The part of a gap in which something may be open. A call for 19,000 numbers of which none is takes 120 µs.
+/// The part of a gap in which a descriptor may be open. A call for 19,000 numbers takes 120 µs even if none is open.
 fn below(gap: Gap, emptied: Option<Fd>) -> Option<Gap> {
     match emptied {
         Some(from) => Gap::new(gap.first(), gap.last().min(from.saturating_sub(1))),
@@ -144,8 +144,8 @@ fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>)
     None
 }
 
-/// Where what is behind a closed descriptor moves up in the list, a pass skips some: every other one at worst, so that each
-/// pass leaves at most half. One that has nothing to close has skipped nothing.
+/// If the entries after a closed descriptor move up in the list, a pass skips some. At worst it skips every other one, so each
+/// pass leaves at most half. A pass that closes nothing has skipped nothing.
 fn close_until_none_is_listed<S: Sys>(
     sys: &S,
     enumerator: &dyn FdEnumerator<S>,
@@ -166,7 +166,7 @@ fn close_until_none_is_listed<S: Sys>(
     Err(Unlisted::Untrusted)
 }
 
-/// Twice the passes that halving all possible numbers takes. A list that never ends is no list.
+/// Twice the passes that halving all possible numbers takes. A list that is still not empty then cannot be trusted.
 const MOST_PASSES: u32 = 2 * Fd::BITS;
 
 fn close_each<B: Backend + ?Sized>(
@@ -190,19 +190,20 @@ pub fn close_numbers<S: Sys + ?Sized>(sys: &S, gap: Gap, bound: Fd) {
     }
 }
 
-/// A number that is not open is closed already, and what Linux and the BSDs answer with `EINTR` or `EIO` has left the
-/// table, too (close(2), NOTES).
+/// Ignores errors: a number that is not open is closed, and after `EINTR` or `EIO` Linux and the BSDs have removed the
+/// descriptor, too (close(2), NOTES).
 fn close_quietly<S: Sys + ?Sized>(sys: &S, fd: Fd) {
     let _ = sys.close(fd);
 }
 
-/// One more than the highest number that an open descriptor may have, for a system without a better answer: the hard
-/// limit, else `_SC_OPEN_MAX`, and never below [`LOOP_FLOOR`]; where neither can be asked, or there is none,
-/// [`LOOP_CEILING`], which is as high as Linux lets a limit be unless it is told otherwise.
+/// One more than the highest number that an open descriptor may have, for a system without a better answer.
+///
+/// It is the hard limit, else `_SC_OPEN_MAX`, and never below [`LOOP_FLOOR`]. If both are unknown or infinite, it is
+/// [`LOOP_CEILING`], which is the highest limit that Linux allows by default.
 ///
 /// # Errors
 ///
-/// `EOVERFLOW` above [`LOOP_CEILING`].
+/// Returns `EOVERFLOW` above [`LOOP_CEILING`].
 pub fn loop_bound<S: Sys>(sys: &S) -> Result<Fd, Errno> {
     let hard = sys.descriptor_limit().ok().filter(|&limit| limit != u64::MAX);
     let Some(bound) = hard.or_else(|| sys.open_max()) else { return Ok(LOOP_CEILING) };

@@ -1,63 +1,63 @@
-//! Listing the open descriptors of this process: the core trait of the project.
+//! Lists the open descriptors of this process.
 //!
-//! A system offers a directory that lists them, or a call, or nothing. What they have in common is that they can lie:
-//! a static `/dev/fd` lists 0, 1 and 2 whatever is open; a `/proc` may be masked by plain files; reading may be refused
-//! half-way. Believing such a list leaks every descriptor that it does not name, so an enumerator says when it cannot
-//! be believed, and the caller falls back.
+//! A system has a directory that lists them, or a call, or neither. All of these can be wrong: a static `/dev/fd` lists 0, 1
+//! and 2, whatever is open; plain files may hide `/proc`; a read may fail half-way. A child that trusts such a list leaks
+//! every descriptor that the list lacks. So an enumerator returns an error if its list cannot be trusted, and the child falls
+//! back to the loop.
 
 use crate::records::RecordBuffer;
 use crate::{Errno, Fd, RecordLayout, Sys};
 use core::ffi::CStr;
 
-/// One way of listing the open descriptors of the calling process.
+/// A list of the open descriptors of the calling process.
 ///
 /// # Safety
 ///
 /// `visit` runs in the child and meets the requirements of [`Sys`]: no allocation, no lock, no panic, and only
 /// async-signal-safe calls.
 ///
-/// The visitor may close each descriptor that it is called for. `visit` calls it at least once for each descriptor at or
-/// above `from` that was open at the beginning and still is. It never passes a descriptor of its own, and closes that
-/// before it returns. If it may have missed a descriptor, it returns [`Unlisted`]. It may pass numbers that are not open.
+/// The visitor may close each descriptor that it is called for. `visit` calls it at least once for each descriptor from
+/// `from` up that is open during the whole visit. It never passes a descriptor of its own, and closes that before it
+/// returns. If it may have missed a descriptor, it returns [`Unlisted`]. It may pass numbers that are not open.
 pub unsafe trait FdEnumerator<S: ?Sized>: Sync {
-    /// What it reads, for people: `/proc/self/fd`.
+    /// The name of the list, for people: `/proc/self/fd`.
     fn name(&self) -> &'static str;
 
     /// Calls `visitor` for the open descriptors at or above `from`.
     ///
     /// # Errors
     ///
-    /// [`Unlisted`] if some may have been missed. Those that were visited, were.
+    /// Returns [`Unlisted`] if it may have missed some. Visits that were made count.
     fn visit(&self, sys: &S, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Result<(), Unlisted>;
 }
 
-/// Why an enumeration does not hold.
+/// The reason why a list cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlisted {
-    /// A system call answered with this errno, at the start or half-way.
+    /// A system call failed with this errno, at the start or half-way.
     Refused(Errno),
-    /// The list cannot be the live one: it lacks the very descriptor it was read from, or is not of the right kind.
+    /// The list is not that of the open descriptors: it lacks the descriptor that it was read from, or is of another kind.
     Untrusted,
 }
 
-/// A directory whose entries are named by the open descriptors.
+/// A directory whose entries have the numbers of the open descriptors as names.
 #[derive(Clone, Copy, Debug)]
 pub struct Directory {
-    /// Its path.
+    /// The path.
     pub path: &'static CStr,
-    /// How the system lays out its records.
+    /// The layout of the directory records.
     pub records: RecordLayout,
 }
 
 impl Directory {
-    /// Opens the directory and visits the descriptors that it lists, except the one it is read through.
+    /// Opens the directory and visits the descriptors that it lists, except the one that it is read through.
     ///
-    /// `read` reads records from an open directory and says how many bytes, 0 at the end. The directory is believed only
-    /// if it is `genuine` and lists the descriptor that it is read through.
+    /// `read` reads records from an open directory and returns how many bytes, 0 at the end. The list counts only if the
+    /// directory is `genuine` and lists the descriptor that it is read through.
     ///
     /// # Errors
     ///
-    /// [`Unlisted`] if the directory cannot be opened, read to its end, or believed.
+    /// Returns [`Unlisted`] if the directory cannot be opened, read to its end, or trusted.
     pub fn visit<S: Sys + ?Sized>(
         self,
         sys: &S,
@@ -90,7 +90,7 @@ impl Directory {
         if lists_itself { Ok(()) } else { Err(Unlisted::Untrusted) }
     }
 
-    /// Calls `each` for the names of one batch, and says whether there may be more.
+    /// Calls `each` for the names of one batch, and returns whether there may be more.
     fn next_names(
         self,
         buffer: &mut RecordBuffer,
@@ -103,7 +103,7 @@ impl Directory {
     }
 }
 
-/// The descriptor that a directory entry names: decimal digits only, no larger than a descriptor can be.
+/// Returns the descriptor that a directory entry names: decimal digits only, and at most `Fd::MAX`.
 pub fn parse_fd(name: &[u8]) -> Option<Fd> {
     if name.is_empty() {
         return None;

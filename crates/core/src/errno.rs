@@ -1,12 +1,11 @@
-//! The error number of a refused system call.
+//! The error number of a failed system call.
 //!
-//! A newtype with constants and not an enum: a number that we have no name for stays a value. The texts belong to
-//! the C library and are looked up in the parent, never in the child: `strerror` is not async-signal-safe
-//! (signal-safety(7)).
+//! [`Errno`] is a newtype with constants, not an enum, so that a number without a constant is a value, too. The texts belong to
+//! the C library. Only the parent looks them up, because `strerror` is not async-signal-safe (signal-safety(7)).
 
 use core::fmt;
 
-/// The `errno` of a refused system call, as in errno(3).
+/// The `errno` of a failed system call, as in errno(3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Errno(i32);
@@ -16,7 +15,7 @@ macro_rules! errnos {
         impl Errno {
             $(#[doc = $meaning] pub const $name: Self = Self(libc::$value);)*
 
-            /// The symbolic name, such as `ENOENT`, of the numbers that this crate names.
+            /// The symbolic name, such as `ENOENT`, if this crate has a constant for the number.
             pub const fn name(self) -> Option<&'static str> {
                 $(if self.0 == libc::$value { return Some(stringify!($value)); })*
                 None
@@ -50,10 +49,10 @@ errnos! {
     NOTTY = ENOTTY: "Not a terminal.",
     OVERFLOW = EOVERFLOW: "Value too large.",
     PERM = EPERM: "Operation not permitted.",
-    PIPE = EPIPE: "Nobody reads this pipe.",
+    PIPE = EPIPE: "The pipe has no reader.",
     SRCH = ESRCH: "No such process.",
     TOOBIG = E2BIG: "Argument list too long.",
-    TXTBSY = ETXTBSY: "Text file busy: somebody has the program open for writing.",
+    TXTBSY = ETXTBSY: "Text file busy: the program is open for writing.",
 }
 
 impl Errno {
@@ -67,10 +66,10 @@ impl Errno {
         self.0
     }
 
-    /// Whether a bulk call answering this is not to be had in this process, now or later.
+    /// Returns whether a call that fails with this errno will fail with it in this process again.
     ///
-    /// An old kernel says `ENOSYS` (or `EINVAL` to a flag it does not know); a seccomp filter of a container says
-    /// `EPERM` or `EACCES`. None of them means that the work was done.
+    /// An old kernel answers `ENOSYS`, or `EINVAL` for an unknown flag. A seccomp filter of a container answers `EPERM` or
+    /// `EACCES`. None of them means that the kernel did the work.
     pub const fn is_refusal(self) -> bool {
         matches!(self, Self::NOSYS | Self::PERM | Self::ACCES | Self::INVAL)
     }

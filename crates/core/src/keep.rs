@@ -1,8 +1,7 @@
 //! The descriptors that stay open: sorted, unique and not negative by construction.
 //!
-//! Everything that closes asks here, and only here, what lies between the kept ones. An empty gap does not exist in
-//! the answer: two adjacent keeps must never turn into a request for the range `keep + 1 ..= keep`, which
-//! close_range(2) answers with `EINVAL`.
+//! All code that closes descriptors takes the gaps between kept ones from here. There is no empty gap: for two adjacent kept
+//! descriptors, the range `keep + 1 ..= keep` would make close_range(2) fail with `EINVAL`.
 
 use crate::Fd;
 
@@ -16,7 +15,7 @@ pub struct KeepList<'a> {
 /// The list is not sorted, names a descriptor twice, or holds a negative number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadKeepList {
-    /// Where in the list.
+    /// The index in the list.
     pub index: usize,
 }
 
@@ -45,14 +44,14 @@ impl Gap {
 }
 
 impl<'a> KeepList<'a> {
-    /// Keeps nothing.
+    /// A list that keeps nothing.
     pub const EMPTY: KeepList<'static> = KeepList { fds: &[], also: None };
 
     /// Checks the list.
     ///
     /// # Errors
     ///
-    /// [`BadKeepList`] with the first entry that is negative or not above the one before it.
+    /// Returns [`BadKeepList`] with the first entry that is negative or not above the one before it.
     pub fn new(fds: &'a [Fd]) -> Result<Self, BadKeepList> {
         let mut previous = -1;
         for (index, &fd) in fds.iter().enumerate() {
@@ -64,7 +63,7 @@ impl<'a> KeepList<'a> {
         Ok(Self { fds, also: None })
     }
 
-    /// The same list and one more: the report channel of this one launch.
+    /// Adds one more descriptor: the report channel of this launch.
     #[must_use]
     pub const fn and(self, fd: Fd) -> Self {
         Self { fds: self.fds, also: Some(fd) }
@@ -75,7 +74,7 @@ impl<'a> KeepList<'a> {
         self.fds
     }
 
-    /// Whether `fd` is kept.
+    /// Returns whether `fd` is kept.
     pub fn contains(self, fd: Fd) -> bool {
         self.also == Some(fd) || self.fds.binary_search(&fd).is_ok()
     }

@@ -1,4 +1,4 @@
-//! How a child starts: the contract that every launcher keeps.
+//! The contract of a launcher, which starts children.
 
 use crate::{Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
 
@@ -11,51 +11,51 @@ use crate::{Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
 /// - It returns `Ok` only if the child reached exec. Then [`Launched::pid`] is that child, not yet reaped, and
 ///   [`Launched::pidfd`] is an open descriptor that the caller owns.
 /// - Otherwise it has reaped the child.
-/// - It leaves the parent's descriptors, signal mask and dispositions as they were, also if it fails.
+/// - It does not change the descriptors, the signal mask and the dispositions of the parent, also if it fails.
 /// - It holds no lock while a child is between its start and exec, and many threads may call it at once.
 pub unsafe trait Launcher: Sync {
-    /// How it starts children, as far as it knows by now.
+    /// The method by which it starts children, as far as it knows.
     fn method(&self) -> SpawnMethod;
 
     /// Starts a child that runs the plan.
     ///
     /// # Errors
     ///
-    /// [`LaunchError`]: nothing runs, and nothing is left to be waited for.
+    /// Returns a [`LaunchError`]. Then no program runs, and there is no child to reap.
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError>;
 
-    /// Starts a child that runs the plan, but not by a method that copies the parent's memory. If an emulator copies the memory
-    /// of the first child all the same, that child counts as started, by [`SpawnMethod::Fork`].
+    /// Starts a child that runs the plan, by a method that does not copy the memory of the parent. If an emulator copies the
+    /// memory of the first child all the same, the start succeeds with [`SpawnMethod::Fork`].
     ///
     /// # Errors
     ///
-    /// As [`launch`](Self::launch), and [`LaunchError::ForkRequired`].
+    /// Returns the errors of [`launch`](Self::launch), and [`LaunchError::ForkRequired`].
     fn launch_fast(&self, _plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         Err(LaunchError::ForkRequired(FallbackReason::NoSuchMethod))
     }
 
-    /// What keeps this launcher from its best method, as far as it knows by now.
+    /// The reason why this launcher does not use its best method, as far as it knows.
     fn fallback_reason(&self) -> Option<FallbackReason> {
         None
     }
 }
 
-/// How a child is started.
+/// A method to start a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SpawnMethod {
-    /// It borrows the parent's memory and its descriptor table until it has a table of its own: nothing is copied that
-    /// it does not need, whatever the parent has open or mapped.
+    /// The child shares the memory of the parent, and its descriptor table until it has a table of its own. The cost does not
+    /// depend on what the parent has open or mapped.
     Shared,
-    /// It borrows the parent's memory, as after vfork(2). The descriptor table is copied, which takes time in proportion
-    /// to it.
+    /// The child shares the memory of the parent, as after vfork(2). The kernel copies the descriptor table, which takes time
+    /// in proportion to its size.
     Vfork,
-    /// fork(2): the parent's memory is marked for copying, which takes time in proportion to it.
+    /// fork(2). The kernel marks the memory of the parent for copying, which takes time in proportion to its size.
     Fork,
 }
 
 impl SpawnMethod {
-    /// Its name, for people.
+    /// The name, for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -88,39 +88,38 @@ pub enum FallbackReason {
 #[derive(Debug)]
 #[must_use]
 pub struct Launched {
-    /// Its process id.
+    /// The process ID.
     pub pid: Pid,
-    /// A descriptor that refers to it, close-on-exec, where the system gives one with the child. It is the caller's to
-    /// close.
+    /// A descriptor of the child, close-on-exec, if the system returns one with the child. The caller owns it.
     pub pidfd: Option<Fd>,
-    /// How it was started.
+    /// The method that started it.
     pub method: SpawnMethod,
-    /// How the other descriptors were closed.
+    /// The result of closing the other descriptors.
     pub closed: Closed,
-    /// When each stage began, if the plan was timed.
+    /// The time of each stage, if the plan is timed.
     pub timeline: Option<Timeline>,
 }
 
-/// When each stage of a child began, in nanoseconds of a monotonic clock.
+/// The time at which each stage of a child began, in nanoseconds of a monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline([Option<u64>; Stage::COUNT]);
 
 impl Timeline {
-    /// Reads the times of a slot.
-    pub fn of(slot: &SharedReport) -> Self {
+    /// Reads the times of a report.
+    pub fn of(shared: &SharedReport) -> Self {
         let mut times = [None; Stage::COUNT];
         for (time, stage) in times.iter_mut().skip(Stage::ORDER[0] as usize).zip(Stage::ORDER) {
-            *time = slot.time(stage);
+            *time = shared.time(stage);
         }
         Self(times)
     }
 
-    /// When `stage` began.
+    /// Returns the time at which `stage` began.
     pub fn began(&self, stage: Stage) -> Option<u64> {
         self.0.get(stage as usize).copied().flatten()
     }
 
-    /// Notes when a stage of the parent's own began.
+    /// Adds the time of a stage of the parent.
     #[must_use]
     pub fn with(mut self, stage: Stage, at: u64) -> Self {
         if let Some(time) = self.0.get_mut(stage as usize) {
@@ -130,25 +129,25 @@ impl Timeline {
     }
 }
 
-/// Why no program runs.
+/// The reason why no program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaunchError {
-    /// A call of the parent's failed, at [`Stage::Setup`] or [`Stage::Start`].
+    /// A call in the parent failed, at [`Stage::Setup`] or [`Stage::Start`].
     Parent {
-        /// Which of the two.
+        /// The stage.
         stage: Stage,
-        /// What the kernel said.
+        /// The errno of the call.
         errno: Errno,
     },
-    /// No method was to be had that does not copy the parent's memory.
+    /// The child cannot share the memory of the parent.
     ForkRequired(FallbackReason),
     /// The child reported a failure, and was reaped.
     Child(Report),
     /// The child ended before exec without a report, and was reaped.
     Died {
-        /// The stage that it had begun.
+        /// The stage that the child had begun.
         stage: Stage,
-        /// How it ended, as waitpid(2) encodes it; `None` if somebody else reaped it.
+        /// The status as waitpid(2) encodes it. `None` if other code reaped the child.
         status: Option<i32>,
     },
 }
@@ -165,11 +164,11 @@ mod tests {
 
     #[test]
     fn timeline_has_exactly_the_noted_times() {
-        let slot = SharedReport::new();
-        slot.enter(Stage::ORDER[0], Some(5));
-        slot.enter(Stage::Exec, Some(1 << 40));
-        slot.enter(Stage::Close, None);
-        let timeline = Timeline::of(&slot).with(Stage::Start, 3);
+        let shared = SharedReport::new();
+        shared.enter(Stage::ORDER[0], Some(5));
+        shared.enter(Stage::Exec, Some(1 << 40));
+        shared.enter(Stage::Close, None);
+        let timeline = Timeline::of(&shared).with(Stage::Start, 3);
         let began = [Stage::Setup, Stage::Start, Stage::ORDER[0], Stage::Close, Stage::Exec];
         assert_eq!(began.map(|stage| timeline.began(stage)), [None, Some(3), Some(5), None, Some(1 << 40)]);
     }

@@ -1,23 +1,24 @@
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! The part of forkexec that runs in the child, and the words that parent and child share.
+//! The code that runs in the child, and the types that parent and child share. This crate is an implementation detail of
+//! `forkexec`.
 //!
-//! Between the start of a child and exec there is no allocator, no lock that anybody could release, and under shared
-//! memory not even a stack of one's own making. So this crate is `no_std` without `alloc`, and everything that can be
-//! decided earlier is decided in the parent and arrives as a [`Plan`]: flat, borrowed, all pointers ready.
+//! Between the start of a child and exec, the child must not allocate, and must not take a lock that another thread of the
+//! parent may hold. If it shares memory, even its stack belongs to the parent. So this crate is `no_std` without `alloc`. The
+//! parent makes all decisions that it can, and passes them as a [`Plan`]: flat, borrowed, with all pointers ready.
 //!
-//! It knows no operating system. A backend crate brings
-//! - the system calls ([`Sys`], and [`ParentSys`] for the launcher's side),
-//! - the ways in which that system lists and closes descriptors ([`Backend`], [`FdEnumerator`]),
-//! - how a child starts ([`Launcher`]).
+//! This crate names no operating system. A backend crate provides:
 //!
-//! Simulated kernels implement the same traits, so that every decision made here and in a backend runs as a test on
-//! any host.
+//! - the system calls ([`Sys`], and [`ParentSys`] for the launcher),
+//! - the means to list and close descriptors ([`Backend`], [`FdEnumerator`]),
+//! - the start of a child ([`Launcher`]).
 //!
-//! # What the child's code keeps to
+//! Simulated kernels implement the same traits, so tests can run each decision of this crate and of a backend on any host.
 //!
-//! Everything reachable from [`child_exec`] and [`close_except`] allocates nothing, takes no lock, cannot panic, and
-//! calls nothing but the methods of [`Sys`] and [`Backend`]. `ci/child-symbols` proves it from the built object.
+//! # Rules for the child's code
+//!
+//! The code reachable from [`child_exec`] and [`close_except`] does not allocate, takes no lock, cannot panic, and calls only
+//! methods of [`Sys`] and [`Backend`]. `ci/child-symbols` checks that in the object code.
 
 #[cfg(test)]
 extern crate std;
@@ -63,8 +64,8 @@ pub use signals::{Disposition, Signal, SignalSet};
 pub use stage::Stage;
 pub use sys::{FileId, Limit, ParentSys, Resource, Sys};
 
-/// A descriptor's number.
+/// The number of a file descriptor.
 pub type Fd = core::ffi::c_int;
 
-/// A process id.
+/// A process ID.
 pub type Pid = i32;

@@ -1,4 +1,4 @@
-//! A variable of the environment whose value is the program's own process id: only the child can write it.
+//! An environment variable whose value is the process ID of the program. Only the child can write it.
 
 use crate::Pid;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -9,17 +9,17 @@ const DIGITS_AND_NUL: usize = 11;
 
 /// `NAME=`, after which the child writes its process id before exec.
 ///
-/// One belongs to one start: a child that shares memory writes into the parent's.
+/// Each start needs one of its own, because a child that shares memory writes into that of the parent.
 #[derive(Debug)]
 pub struct PidVariable {
-    /// All NUL behind what was written.
+    /// The name, the equals sign and the digits. The rest is NUL.
     bytes: [AtomicU8; LENGTH],
-    /// Where the digits begin.
+    /// The index of the first digit.
     value: usize,
 }
 
 impl PidVariable {
-    /// A variable of this name, unless it has more than 20 bytes, none, or holds `=` or a NUL byte.
+    /// Creates a variable. Returns `None` if the name is empty, is longer than 20 bytes, or contains `=` or a NUL byte.
     pub fn new(name: &str) -> Option<Self> {
         let value = name.len() + 1;
         if name.is_empty() || value + DIGITS_AND_NUL > LENGTH || name.contains(['=', '\0']) {
@@ -32,7 +32,7 @@ impl PidVariable {
         Some(Self { bytes, value })
     }
 
-    /// Writes the process id, without leading zeros.
+    /// Writes the process ID, without leading zeros.
     pub(crate) fn write(&self, pid: Pid) {
         let pid = pid.unsigned_abs();
         let mut unit = 1_u32;

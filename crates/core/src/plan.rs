@@ -1,52 +1,52 @@
-//! What a child is to do, flat and ready: the parent's `prepare` makes it, [`child_exec`](crate::child_exec) walks it.
+//! The plan of a child, flat and ready. `prepare` makes it in the parent, and [`child_exec`](crate::child_exec) executes it.
 //!
-//! A plan holds no order: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not asked for is `None`,
-//! `false` or an empty slice.
+//! A plan has no order of its own: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not requested is
+//! `None`, `false` or an empty slice.
 
 use crate::{CStrArray, CloseStrategy, Errno, Fd, KeepList, Limit, Pid, PidVariable, Signal, SignalSet};
 use core::ffi::CStr;
 
-/// Everything a child does between its start and exec.
+/// All that a child does between its start and exec.
 ///
 /// A plan names descriptors by number and owns none of them. Before the child touches one, it has a descriptor table of its
-/// own, so that a plan closes and replaces nothing in the parent. A launcher over a real kernel hands the named
-/// descriptors to the child: the promise of that kernel's constructor covers them.
-#[expect(clippy::struct_excessive_bools, reason = "each is an operation that is asked for or not")]
+/// own, so a plan closes and replaces nothing in the parent. The child of a launcher over a real kernel uses the named
+/// descriptors, which the caller of that kernel's constructor answers for.
+#[expect(clippy::struct_excessive_bools, reason = "each is an operation that is requested or not")]
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
     /// The descriptors from 3 up that the program gets: kept ones and the targets of mappings.
     pub keep: KeepList<'a>,
-    /// The kept ones among them, which lose close-on-exec. A mapping's target has none.
+    /// The kept ones among them, which lose close-on-exec. The target of a mapping has no close-on-exec.
     pub inherit: &'a [Fd],
-    /// How descriptors come to their places, solved by the parent.
+    /// The steps that put descriptors in place, in an order that the parent found.
     pub moves: &'a [Move],
-    /// The descriptors that are other ones at each start: what [`Source::SpawnFd`] counts in.
+    /// The descriptors that differ at each start. [`Source::SpawnFd`] is an index into them.
     pub ends: &'a [Fd],
-    /// The targets of moves among `keep`, sorted. What the parent has open there is not needed, unless a move reads it.
-    /// One that is missing here costs time, and nothing else.
+    /// The targets of moves among `keep`, sorted. The child does not need the parent's descriptor of that number, unless a move
+    /// reads it. A missing entry costs time only.
     pub placed: &'a [Fd],
     /// A control group to enter.
     pub cgroup: Option<Cgroup>,
     /// A new root directory.
     pub root: Option<&'a CStr>,
-    /// A new working directory, entered with the parent's ids. A path is seen from the new root.
+    /// A new working directory, entered with the IDs of the parent. A path is relative to the new root.
     pub early_directory: Option<WorkingDirectory<'a>>,
-    /// A new working directory, entered with the child's ids. A path is seen from the new root, a relative one from
+    /// A new working directory, entered with the IDs of the child. An absolute path starts at the new root, a relative one at
     /// `early_directory`.
     pub directory: Option<WorkingDirectory<'a>>,
     /// A new file mode creation mask.
     pub umask: Option<u32>,
-    /// Signals that get their default action, if they are ignored now. Handled ones always do.
+    /// Ignored signals that get their default action. Handled ones always do.
     pub reset: SignalSet,
-    /// Signals to be ignored.
+    /// The signals to ignore.
     pub ignore: SignalSet,
-    /// Whether to start a session.
+    /// Starts a session.
     pub session: bool,
     /// The process group to join; 0 is a new one.
     pub process_group: Option<Pid>,
-    /// The terminal that becomes the controlling one.
+    /// The new controlling terminal.
     pub terminal: Option<Fd>,
-    /// The terminal whose foreground group the child's becomes.
+    /// The terminal whose foreground process group becomes that of the child.
     pub foreground: Option<Fd>,
     /// Resource limits, set in this order.
     pub limits: &'a [Limit],
@@ -54,32 +54,32 @@ pub struct Plan<'a> {
     pub nice: Option<i32>,
     /// The supplementary groups.
     pub groups: Option<&'a [u32]>,
-    /// The group id.
+    /// The group ID.
     pub gid: Option<u32>,
-    /// The user id.
+    /// The user ID.
     pub uid: Option<u32>,
-    /// Whether to give up the privileges that an exec could grant.
+    /// Gives up the privileges that an exec could grant.
     pub no_new_privs: bool,
-    /// The signal to get when the parent dies.
+    /// The signal to request for the death of the parent.
     pub die_with_parent: Option<Signal>,
     /// The signal mask of the program.
     pub mask: Mask,
     /// The caller's own code.
     pub hook: Option<Hook<'a>>,
-    /// From which link on the other descriptors are closed; `None` leaves them open.
+    /// The step with which closing of the other descriptors begins. `None` leaves them open.
     pub close: Option<CloseStrategy>,
-    /// Whether the parent is to have a descriptor of the child from its birth, where the system can give one.
+    /// Returns a descriptor of the child, if the system can create one with the child.
     pub pidfd: bool,
-    /// Whether the time of each stage is recorded.
+    /// Records the time of each stage.
     pub timed: bool,
-    /// A variable among the environment of `exec` that gets the program's own process id.
+    /// A variable in the environment of `exec` that gets the process ID of the program.
     pub own_pid: Option<&'a PidVariable>,
-    /// What to exec.
+    /// The program.
     pub exec: Exec<'a>,
 }
 
 impl<'a> Plan<'a> {
-    /// A plan that closes everything from 3 up and execs.
+    /// A plan that closes everything from 3 up and executes a program.
     pub const fn new(exec: Exec<'a>) -> Self {
         Self {
             keep: KeepList::EMPTY,
@@ -115,14 +115,14 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether the program is to find `fd` open, or the plan writes to that number on the way: nothing private may
-    /// have it.
+    /// Returns whether the program gets `fd`, or the plan uses that number on the way. No descriptor of the launcher may have
+    /// such a number.
     pub fn claims(&self, fd: Fd) -> bool {
         (0..=2).contains(&fd) || self.keep.contains(fd)
     }
 
-    /// The highest descriptor that the program gets under the number that it has in the parent. Two sorted lists are
-    /// walked from their ends.
+    /// Returns the highest descriptor that the program gets under the number that it has in the parent. The search walks two
+    /// sorted lists from their ends.
     pub fn highest_unmoved(&self) -> Option<Fd> {
         let mut placed = self.placed.iter().rev().copied().peekable();
         self.keep.as_slice().iter().rev().copied().find(|&kept| {
@@ -132,24 +132,24 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// One step of putting descriptors in place. The parent orders them so that no source is overwritten before its last
-/// use; a cycle is broken by the one saved copy.
+/// One step that puts a descriptor in place. The parent orders the steps so that no step overwrites a source before its last
+/// use. One saved copy breaks each cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Duplicates `from` onto `to`. One that has this number already is given under it.
+    /// Duplicates `from` onto `to`. If they have the same number, clears close-on-exec.
     Copy {
-        /// The source, still open under its own number.
+        /// The source, still open under its number.
         from: Source,
         /// The target.
         to: Fd,
     },
-    /// Gives the program the descriptor under its own number.
+    /// Clears close-on-exec, so that the program gets the descriptor under its number.
     ClearCloexec(Fd),
-    /// Saves a copy of the descriptor under some free number that the plan does not claim.
+    /// Saves a copy of the descriptor under a free number that the plan does not claim.
     SaveTemp(Source),
     /// Duplicates the saved copy onto the target, and closes it.
     RestoreTemp(Fd),
-    /// Closes a number that the program is to find closed, if it is open.
+    /// Closes the number, if it is open.
     Close(Fd),
     /// Closes a descriptor that must be open.
     CloseOpen(Fd),
@@ -166,7 +166,7 @@ impl Move {
         Self::SaveTemp(Source::Fd(from))
     }
 
-    /// Where the step reads from a descriptor of the parent's.
+    /// The descriptor that the step reads, if any.
     pub const fn source(self) -> Option<Source> {
         match self {
             Self::Copy { from, .. } | Self::SaveTemp(from) => Some(from),
@@ -176,17 +176,17 @@ impl Move {
     }
 }
 
-/// What a [`Move`] reads.
+/// The source of a [`Move`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// This descriptor.
+    /// The descriptor with this number.
     Fd(Fd),
-    /// The descriptor at this place among the plan's [`ends`](Plan::ends).
+    /// The descriptor with this index in [`Plan::ends`].
     SpawnFd(u8),
 }
 
 impl Source {
-    /// The descriptor. A place beyond the end is a number that nothing has.
+    /// Returns the number. For an index beyond the end it is -1, which no descriptor has.
     pub fn number(self, ends: &[Fd]) -> Fd {
         match self {
             Self::Fd(fd) => fd,
@@ -200,13 +200,13 @@ const NO_FD: Fd = -1;
 /// A control group of Linux, version 2 (cgroups(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cgroup {
-    /// Its directory, for a child that is born in it.
+    /// Its directory, for a child that is created in it.
     pub directory: Fd,
-    /// Its `cgroup.procs`, open for writing, for one that enters it.
+    /// Its `cgroup.procs`, open for writing, for a child that enters it.
     pub procs: Fd,
 }
 
-/// Where the program starts.
+/// The working directory of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkingDirectory<'a> {
     /// A path.
@@ -218,9 +218,9 @@ pub enum WorkingDirectory<'a> {
 /// The signal mask that the program starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
-    /// The one of the thread that starts it.
+    /// The mask of the thread that starts the program.
     Inherit,
-    /// This one.
+    /// This mask.
     Set(SignalSet),
 }
 
@@ -245,36 +245,36 @@ impl<'a> Hook<'a> {
     }
 }
 
-/// How a [`Hook`] failed.
+/// The failure of a [`Hook`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookError {
-    /// It returned an error.
+    /// It returned an error with this errno.
     Errno(Errno),
-    /// It returned an error that has no errno.
+    /// It returned an error without an errno.
     NoErrno,
     /// It panicked.
     Panicked,
 }
 
-/// What to exec: the candidates are tried in order.
+/// The program to execute. The candidates are tried in order.
 #[derive(Clone, Copy)]
 pub struct Exec<'a> {
     /// The paths to try.
     pub candidates: &'a [&'a CStr],
-    /// The arguments, the zeroth among them.
+    /// The arguments, including the zeroth.
     pub argv: CStrArray<'a>,
-    /// The environment, or that of the process.
+    /// The environment, or `None` for that of the process.
     pub env: Option<CStrArray<'a>>,
-    /// Who runs a file that the kernel does not recognise.
+    /// The shell for a file that the kernel does not recognise.
     pub shell: Option<ShellFallback<'a>>,
 }
 
-/// Runs a candidate that the kernel answers with `ENOEXEC` through a shell, as execvp(3) does.
+/// Runs a candidate through a shell if execve(2) fails with `ENOEXEC`, as execvp(3) does.
 #[derive(Clone, Copy)]
 pub struct ShellFallback<'a> {
-    /// The shell's path.
+    /// The path of the shell.
     pub shell: &'a CStr,
-    /// For each candidate the shell's arguments: its own name, the candidate, and the program's arguments.
+    /// The arguments of the shell for each candidate: its name, the candidate, and the arguments of the program.
     pub argvs: &'a [CStrArray<'a>],
 }
 

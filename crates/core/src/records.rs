@@ -1,25 +1,25 @@
 //! The records that a raw directory read returns.
 //!
-//! A record has a length and a name that a NUL ends. Where they lie differs from system to system, and is data here.
-//! What is read is not trusted: a record that does not fit is an error, never a silent end of the list.
+//! A record has a length, and a name that ends with a NUL. Their positions differ by system, and are data here. A record
+//! that does not fit into the buffer is an error, never the end of the list.
 
 use crate::Errno;
 
-/// Where the fields of a directory record lie, in bytes from its start.
+/// The positions of the fields of a directory record, in bytes from its start.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordLayout {
-    /// How long the record is.
+    /// The length of the record.
     pub length: RecordLength,
     /// The name.
     pub name_at: usize,
 }
 
-/// How a record says its length.
+/// The encoding of the length of a record.
 #[derive(Clone, Copy, Debug)]
 pub enum RecordLength {
     /// In a field of 16 bits, in the machine's byte order.
     At(usize),
-    /// Only the name's length without its NUL is in such a field; the record goes on to the next multiple of 8.
+    /// The field holds the length of the name without its NUL. The record extends to the next multiple of 8.
     OfNameAt(usize),
 }
 
@@ -28,7 +28,7 @@ impl RecordLayout {
     ///
     /// # Errors
     ///
-    /// `EIO` if a record does not fit into what was read.
+    /// Returns `EIO` if a record does not fit into the bytes that were read.
     pub fn names(self, mut records: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
         while !records.is_empty() {
             let (name, length) = self.first(records).ok_or(Errno::IO)?;
@@ -38,7 +38,7 @@ impl RecordLayout {
         Ok(())
     }
 
-    /// The name in the first record, and the record's length.
+    /// The name in the first record, and the length of the record.
     fn first(self, records: &[u8]) -> Option<(&[u8], usize)> {
         let length = match self.length {
             RecordLength::At(at) => half(records, at)?,
@@ -63,7 +63,7 @@ fn half(record: &[u8], at: usize) -> Option<usize> {
 pub(crate) struct RecordBuffer([u8; Self::LENGTH]);
 
 impl RecordBuffer {
-    /// Some 170 records a call on Linux, and small enough for any child's stack.
+    /// Room for some 170 records of Linux, and small enough for the stack of any child.
     pub(crate) const LENGTH: usize = 4096;
 
     /// An empty buffer.
@@ -71,7 +71,7 @@ impl RecordBuffer {
         Self([0; Self::LENGTH])
     }
 
-    /// All of it, to be read into.
+    /// The whole buffer, for a read.
     pub(crate) const fn space(&mut self) -> &mut [u8] {
         &mut self.0
     }
@@ -80,7 +80,7 @@ impl RecordBuffer {
     ///
     /// # Errors
     ///
-    /// `EIO` if the kernel claims to have read more than there is room for.
+    /// Returns `EIO` if the kernel claims to have read more than the buffer holds.
     pub(crate) fn filled(&self, length: usize) -> Result<&[u8], Errno> {
         self.0.get(..length).ok_or(Errno::IO)
     }

@@ -1,4 +1,4 @@
-//! How a child tells its parent how far it came, and what failed.
+//! The report of a child to its parent: how far it came, and what failed.
 
 use crate::{Closed, Closer, Errno, Fd, Shared, SharedU64, Stage};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
@@ -6,50 +6,50 @@ use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 /// The failure of a child before exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Where it failed.
+    /// The stage that failed.
     pub stage: Stage,
-    /// What the kernel said.
+    /// The errno of the call.
     pub errno: Errno,
-    /// On what: a descriptor's number, or an index into the plan's list of limits or candidates. 0 where the stage
-    /// has no operand, or the plan only one.
+    /// The operand: the number of a descriptor, or an index into the limits or candidates of the plan. 0 if the stage has no
+    /// operand, or the plan only one.
     pub operand: i32,
 }
 
-/// The child's end of the way to its parent.
+/// The channel from the child to its parent.
 ///
 /// # Safety
 ///
 /// Its methods run in the child and meet the requirements of [`Sys`](crate::Sys): no allocation, no lock, no panic, and
 /// only async-signal-safe calls.
 pub unsafe trait Reporter {
-    /// Says that the child is about to begin `stage`, at a time in nanoseconds if the plan is timed.
+    /// Reports that the child is about to begin `stage`, with the time in nanoseconds if the plan is timed.
     ///
     /// # Errors
     ///
-    /// The errno for which the parent could not be told: the child must not go on.
+    /// Returns the errno if the report failed. Then the child must not continue.
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno>;
 
-    /// Says how the other descriptors were closed.
+    /// Reports how the other descriptors were closed.
     fn closed(&self, closed: Closed);
 
-    /// Whether the way to the parent is still what it was, after foreign code ran.
+    /// Checks that the channel is still the same, after a pre-exec closure ran.
     ///
     /// # Errors
     ///
-    /// The errno that says it is not.
+    /// Returns an errno if it is not.
     fn intact(&self) -> Result<(), Errno>;
 
     /// Reports a failure. The child exits next.
     fn fail(&self, report: Report);
 
-    /// The descriptor that must survive until exec, if there is one.
+    /// The descriptor that must stay open until exec, if there is one.
     fn channel(&self) -> Option<Fd>;
 }
 
 /// A report in memory that parent and child share.
 ///
-/// All-zero memory is an empty slot. Only 32-bit atomics, which every target has; that the parent reads after the
-/// child has written is ordered by a system call of the launcher's, not by these.
+/// All-zero memory is an empty report. The fields are 32-bit atomics, which every target has. A system call of the launcher
+/// makes sure that the parent reads after the child has written.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SharedReport {
@@ -67,12 +67,12 @@ pub struct SharedReport {
 unsafe impl Shared for SharedReport {}
 
 impl SharedReport {
-    /// An empty slot.
+    /// Creates an empty report.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes that the child begins `stage`.
+    /// Records that the child begins `stage`.
     pub fn enter(&self, stage: Stage, at: Option<u64>) {
         if let (Some(at), Some(time)) = (at, self.times.get(stage as usize)) {
             time.store(at);
@@ -80,13 +80,13 @@ impl SharedReport {
         self.entered.store(u32::from(stage as u8), Ordering::Release);
     }
 
-    /// Notes how descriptors were closed.
+    /// Records how descriptors were closed.
     pub fn closed(&self, closed: Closed) {
         self.bulk_refused.store(closed.bulk_refused.map_or(0, Errno::raw), Ordering::Relaxed);
         self.closer.store(encode(closed.by), Ordering::Release);
     }
 
-    /// Notes a failure.
+    /// Records a failure.
     pub fn fail(&self, report: Report) {
         self.stage.store(u32::from(report.stage as u8), Ordering::Relaxed);
         self.errno.store(report.errno.raw(), Ordering::Relaxed);
@@ -111,7 +111,7 @@ impl SharedReport {
         stage(self.entered.load(Ordering::Acquire))
     }
 
-    /// How descriptors were closed.
+    /// The result of closing.
     pub fn how_closed(&self) -> Closed {
         let refused = self.bulk_refused.load(Ordering::Relaxed);
         Closed {
@@ -120,7 +120,7 @@ impl SharedReport {
         }
     }
 
-    /// When the child began `stage`, in a timed plan.
+    /// The time at which the child began `stage`, in a timed plan.
     pub fn time(&self, stage: Stage) -> Option<u64> {
         self.times.get(stage as usize).map(SharedU64::load).filter(|&at| at != 0)
     }
@@ -159,23 +159,23 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn zeroed_memory_is_an_empty_slot() {
-        let slot = SharedReport::new();
-        assert_eq!(slot.failure(), None);
-        assert_eq!(slot.entered(), Stage::Start);
-        assert_eq!(slot.how_closed(), Closed::default());
-        assert_eq!(slot.time(Stage::Exec), None);
+    fn zeroed_memory_is_an_empty_report() {
+        let shared = SharedReport::new();
+        assert_eq!(shared.failure(), None);
+        assert_eq!(shared.entered(), Stage::Start);
+        assert_eq!(shared.how_closed(), Closed::default());
+        assert_eq!(shared.time(Stage::Exec), None);
     }
 
     #[test]
     fn parent_reads_the_report_that_the_child_wrote() {
-        let slot = SharedReport::new();
+        let shared = SharedReport::new();
         let report = Report { stage: Stage::DupFds, errno: Errno::BADF, operand: -7 };
-        slot.enter(Stage::DupFds, Some(u64::MAX - 5));
-        slot.fail(report);
-        assert_eq!(slot.failure(), Some(report));
-        assert_eq!(slot.entered(), Stage::DupFds);
-        assert_eq!(slot.time(Stage::DupFds), Some(u64::MAX - 5));
+        shared.enter(Stage::DupFds, Some(u64::MAX - 5));
+        shared.fail(report);
+        assert_eq!(shared.failure(), Some(report));
+        assert_eq!(shared.entered(), Stage::DupFds);
+        assert_eq!(shared.time(Stage::DupFds), Some(u64::MAX - 5));
     }
 
     #[rstest]
@@ -183,9 +183,9 @@ mod tests {
     #[case::upper_half(7 << 32)]
     #[case::lower_half(7)]
     fn time_written_in_halves_is_read_whole(#[case] at: u64) {
-        let slot = SharedReport::new();
-        slot.enter(Stage::Close, Some(at));
-        assert_eq!(slot.time(Stage::Close), Some(at));
+        let shared = SharedReport::new();
+        shared.enter(Stage::Close, Some(at));
+        assert_eq!(shared.time(Stage::Close), Some(at));
     }
 
     #[rstest]
@@ -200,8 +200,8 @@ mod tests {
         by: Closer,
         #[values(None, Some(Errno::PERM))] bulk_refused: Option<Errno>,
     ) {
-        let slot = SharedReport::new();
-        slot.closed(Closed { by, bulk_refused });
-        assert_eq!(slot.how_closed(), Closed { by, bulk_refused });
+        let shared = SharedReport::new();
+        shared.closed(Closed { by, bulk_refused });
+        assert_eq!(shared.how_closed(), Closed { by, bulk_refused });
     }
 }

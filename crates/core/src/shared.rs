@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// page, and it has no destructor.
 pub unsafe trait Shared: Sync {}
 
-/// A value in memory of its own that each child shares, whatever happens to its descriptors.
+/// A value in a mapping of its own, which each child shares. No operation on descriptors affects it.
 pub struct SharedMemory<'s, S: ParentSys, T: Shared> {
     sys: &'s S,
     memory: NonNull<u8>,
@@ -22,11 +22,11 @@ pub struct SharedMemory<'s, S: ParentSys, T: Shared> {
 }
 
 impl<'s, S: ParentSys, T: Shared> SharedMemory<'s, S, T> {
-    /// Maps memory for a value, which is all zeroes at first.
+    /// Maps memory for a value, which is zeroed at first.
     ///
     /// # Errors
     ///
-    /// Those of mmap(2).
+    /// Returns the errno of mmap(2).
     pub fn new(sys: &'s S) -> Result<Self, Errno> {
         Ok(Self { sys, memory: sys.map_shared(size_of::<T>())?, value: PhantomData })
     }
@@ -51,7 +51,7 @@ impl<S: ParentSys, T: Shared> Drop for SharedMemory<'_, S, T> {
 
 /// A 64-bit number in two halves, because some targets lack 64-bit atomics.
 ///
-/// A store is not atomic as a whole. The reader must come after the writer by other means, such as the end of the child.
+/// A store is not atomic as a whole. Other means, such as the end of the child, must order the reader after the writer.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SharedU64 {

@@ -1,9 +1,9 @@
 //! Sets of signals, as plain data.
 //!
-//! libc's `sigset_t` differs in size and layout from system to system, and so do the kernels'. Here bit `n - 1` is
-//! signal `n`, up to 128 (MIPS has that many); a backend converts at its system calls.
+//! The `sigset_t` of the C libraries and of the kernels differs in size and layout. Here bit `n - 1` is signal `n`, up to 128,
+//! which MIPS has. A backend converts sets at its system calls.
 
-/// A signal's number, such as `libc::SIGTERM`.
+/// The number of a signal, such as `libc::SIGTERM`.
 pub type Signal = i32;
 
 /// A set of signals.
@@ -13,34 +13,34 @@ pub struct SignalSet(u128);
 impl SignalSet {
     /// No signal.
     pub const EMPTY: Self = Self(0);
-    /// Every signal there may be.
+    /// All signals.
     pub const ALL: Self = Self(u128::MAX);
     /// The highest number that a set can hold.
     pub const MAX: Signal = 128;
 
-    /// The set whose bit `n - 1` says whether signal `n` is in it.
+    /// Creates a set from bits: bit `n - 1` is signal `n`.
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
-    /// Bit `n - 1` is signal `n`.
+    /// The set as bits: bit `n - 1` is signal `n`.
     pub const fn bits(self) -> u128 {
         self.0
     }
 
-    /// The set with `signal` in it. A number outside `1 ..= 128` changes nothing.
+    /// Adds `signal`. A number outside `1 ..= 128` changes nothing.
     #[must_use]
     pub const fn with(self, signal: Signal) -> Self {
         Self(self.0 | Self::bit(signal))
     }
 
-    /// The set without `signal`.
+    /// Removes `signal`.
     #[must_use]
     pub const fn without(self, signal: Signal) -> Self {
         Self(self.0 & !Self::bit(signal))
     }
 
-    /// Whether `signal` is in the set.
+    /// Returns whether `signal` is in the set.
     pub const fn contains(self, signal: Signal) -> bool {
         self.0 & Self::bit(signal) != 0
     }
@@ -70,14 +70,14 @@ impl FromIterator<Signal> for SignalSet {
     }
 }
 
-/// What becomes of a signal.
+/// The disposition of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The default action (`SIG_DFL`).
     Default,
-    /// Nothing happens (`SIG_IGN`).
+    /// The signal is ignored (`SIG_IGN`).
     Ignored,
-    /// A function of the process runs. Exec turns it into the default.
+    /// A handler of the process runs. Exec restores the default action.
     Handled,
 }
 

@@ -1,13 +1,13 @@
 //! The system calls that a child, an enumerator and a launcher need.
 //!
-//! One method is one call and its errno, without a decision: what an errno means is decided by the caller, where a
-//! simulated kernel can reach it. Names say what is done; the man page of the usual call stands in each doc line.
+//! Each method makes one call and returns its errno. The caller decides what the errno means, so that tests over a simulated
+//! kernel cover the decision. Each doc line names the usual call.
 
 use crate::{CStrArray, Disposition, Errno, Fd, Pid, Signal, SignalSet};
 use core::ffi::{CStr, c_int};
 use core::ptr::NonNull;
 
-/// Which file a descriptor refers to: the device and the inode of fstat(2).
+/// The identity of the file that a descriptor refers to: the device and the inode of fstat(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     /// `st_dev`.
@@ -16,7 +16,7 @@ pub struct FileId {
     pub inode: u64,
 }
 
-/// A resource whose use can be limited, by the system's own number (`RLIMIT_NOFILE` and so on).
+/// A resource of setrlimit(2), by the number that the system has for it (`RLIMIT_NOFILE` and so on).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resource(pub c_int);
 
@@ -37,14 +37,14 @@ impl Resource {
     pub const STACK: Self = Self(libc::RLIMIT_STACK as c_int);
 }
 
-/// A limit as in getrlimit(2). `u64::MAX` means «no limit» on every system.
+/// A limit as in getrlimit(2). `u64::MAX` means no limit on every system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What is limited.
+    /// The limited resource.
     pub resource: Resource,
-    /// The limit in force.
+    /// The limit in effect.
     pub soft: u64,
-    /// How far an unprivileged process may raise it.
+    /// The highest value to which an unprivileged process may raise `soft`.
     pub hard: u64,
 }
 
@@ -61,23 +61,23 @@ pub struct Limit {
 ///
 /// - calls only async-signal-safe functions (signal-safety(7)) or raw system calls;
 /// - does not allocate, lock or panic;
-/// - does not use the C library's `set*id` where memory is shared with the parent: those signal the parent's other
-///   threads.
+/// - does not use `set*id` of the C library if the child shares memory with the parent, because these functions signal the
+///   other threads of the parent.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait Sys {
-    /// What a successful exec gives: nothing can, on a real kernel ([`core::convert::Infallible`]).
+    /// The result of a successful exec. A real kernel returns none ([`core::convert::Infallible`]).
     type Executed;
 
     /// close(2).
     fn close(&self, fd: Fd) -> Result<(), Errno>;
-    /// dup2(2), for two different numbers: `to` is open afterwards, without close-on-exec.
+    /// dup2(2), for two different numbers. Afterwards `to` is open, without close-on-exec.
     fn dup2(&self, from: Fd, to: Fd) -> Result<(), Errno>;
-    /// `F_DUPFD_CLOEXEC` of fcntl(2): the lowest free number at or above `lowest`.
+    /// `F_DUPFD_CLOEXEC` of fcntl(2). Uses the lowest free number at or above `lowest`.
     fn dup_min(&self, fd: Fd, lowest: Fd) -> Result<Fd, Errno>;
-    /// `F_GETFD` of fcntl(2): whether the descriptor is closed by exec.
+    /// `F_GETFD` of fcntl(2). Returns whether exec closes the descriptor.
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno>;
     /// `F_SETFD` of fcntl(2).
     fn set_cloexec(&self, fd: Fd, cloexec: bool) -> Result<(), Errno>;
@@ -90,9 +90,9 @@ pub unsafe trait Sys {
 
     /// setrlimit(2).
     fn set_limit(&self, limit: Limit) -> Result<(), Errno>;
-    /// The hard `RLIMIT_NOFILE` of getrlimit(2), `u64::MAX` if there is none.
+    /// getrlimit(2). Returns the hard `RLIMIT_NOFILE`, `u64::MAX` if there is none.
     fn descriptor_limit(&self) -> Result<u64, Errno>;
-    /// `_SC_OPEN_MAX` of sysconf(3), where that may be asked in a child.
+    /// `_SC_OPEN_MAX` of sysconf(3), if a child may call that.
     fn open_max(&self) -> Option<u64>;
 
     /// chroot(2).
@@ -104,9 +104,9 @@ pub unsafe trait Sys {
     /// umask(2), which cannot fail.
     fn set_umask(&self, mask: u32);
 
-    /// sigaction(2), asking.
+    /// sigaction(2), as a query.
     fn disposition(&self, signal: Signal) -> Result<Disposition, Errno>;
-    /// sigaction(2), setting the default action or none.
+    /// sigaction(2). Sets the default action, or ignores the signal.
     fn set_disposition(&self, signal: Signal, ignored: bool) -> Result<(), Errno>;
     /// sigprocmask(2) with `SIG_SETMASK`.
     fn set_mask(&self, mask: SignalSet) -> Result<(), Errno>;
@@ -119,71 +119,71 @@ pub unsafe trait Sys {
     fn getppid(&self) -> Pid;
     /// setsid(2).
     fn setsid(&self) -> Result<(), Errno>;
-    /// setpgid(2) of the calling process; group 0 is a new one with the caller's own number.
+    /// setpgid(2) of the calling process. Group 0 is a new group with the ID of the caller.
     fn set_process_group(&self, group: Pid) -> Result<(), Errno>;
     /// `TIOCSCTTY` of ioctl(2).
     fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno>;
-    /// tcsetpgrp(3) to the caller's own group.
+    /// tcsetpgrp(3) to the process group of the caller.
     fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno>;
     /// setpriority(2) of the calling process.
     fn set_nice(&self, nice: i32) -> Result<(), Errno>;
     /// setgroups(2), of the calling process alone.
     fn set_groups(&self, groups: &[u32]) -> Result<(), Errno>;
-    /// setresgid(2) with three times the same id, of the calling process alone.
+    /// setresgid(2) with the same ID three times, of the calling process alone.
     fn set_gid(&self, gid: u32) -> Result<(), Errno>;
-    /// setresuid(2) with three times the same id, of the calling process alone.
+    /// setresuid(2) with the same ID three times, of the calling process alone.
     fn set_uid(&self, uid: u32) -> Result<(), Errno>;
 
-    /// execve(2). Without `env`, the process's own environment.
+    /// execve(2). Without `env` it passes the environment of the process.
     fn execve(
         &self,
         path: &CStr,
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Self::Executed, Errno>;
-    /// Nanoseconds of a monotonic clock.
+    /// Returns the nanoseconds of a monotonic clock.
     fn now(&self) -> u64;
-    /// poll(2) of nothing: waits so many milliseconds, or less if a signal interrupts it.
+    /// poll(2) of no descriptor. Waits for that many milliseconds, or less if a signal interrupts it.
     fn pause(&self, milliseconds: u8);
 }
 
-/// The calls that a launcher makes on the parent's side.
+/// The calls that a launcher makes in the parent.
 ///
 /// # Safety
 ///
 /// Unsafe code relies on an implementation:
 ///
-/// - [`fork`](Self::fork) returns `None` in the child alone.
-/// - [`map_shared`](Self::map_shared) returns zeroed, writable memory of at least the length that was asked for, aligned for
-///   a [`SharedReport`](crate::SharedReport). It stays valid until [`unmap`](Self::unmap), and nothing else refers to it.
+/// - [`fork`](Self::fork) returns `None` only in the child.
+/// - [`map_shared`](Self::map_shared) returns zeroed, writable memory of at least the requested length, aligned for a
+///   [`SharedReport`](crate::SharedReport). It stays valid until [`unmap`](Self::unmap), and nothing else refers to it.
 /// - A descriptor that a method returns is open, and nothing else owns it.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait ParentSys: Sys {
-    /// fork(2): `None` in the child.
+    /// fork(2). Returns `None` in the child.
     ///
     /// # Safety
     ///
-    /// The child is a copy with one thread: until it execs or exits, the caller runs nothing in it but code that
-    /// keeps to the contract of [`Sys`], and never returns from it.
+    /// The child is a copy with one thread. Until it execs or exits, the caller runs only code in it that meets the
+    /// requirements of [`Sys`], and never returns from it.
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno>;
     /// `_exit(2)`.
     fn exit(&self, status: c_int) -> !;
-    /// pipe2(2) with `O_CLOEXEC`: the reading and the writing end.
+    /// pipe2(2) with `O_CLOEXEC`. Returns the reading and the writing end.
     fn pipe(&self) -> Result<(Fd, Fd), Errno>;
     /// read(2).
     fn read(&self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno>;
-    /// poll(2): whether there is something to read, or the end, before so many milliseconds are over.
+    /// poll(2). Returns whether there is data to read, or the end of the pipe, within that many milliseconds.
     fn readable(&self, fd: Fd, milliseconds: u8) -> Result<bool, Errno>;
-    /// waitid(2) with `WNOHANG | WNOWAIT`: whether a child has ended, which leaves its status to be waited for. `false` where
-    /// that cannot be asked.
+    /// waitid(2) with `WNOHANG | WNOWAIT`. Returns whether a child has ended, and does not reap it. `false` if the system
+    /// has no such call.
     fn has_ended(&self, child: Pid) -> bool;
-    /// waitpid(2) without options: the status as the system encodes it.
+    /// waitpid(2) without options. Returns the status as the system encodes it.
     fn wait(&self, pid: Pid) -> Result<c_int, Errno>;
-    /// Waits for a child, however often a signal interrupts that: its status, unless somebody else took it or the system
-    /// did.
+    /// Waits for a child and retries on `EINTR`. Returns its status, or `None` if other code or the system has already
+    /// reaped it.
     fn reap(&self, pid: Pid) -> Option<c_int> {
         loop {
             match self.wait(pid) {
@@ -195,14 +195,14 @@ pub unsafe trait ParentSys: Sys {
     }
     /// kill(2).
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
-    /// Blocks every signal in the calling thread and gives the former mask.
+    /// Blocks all signals in the calling thread and returns the previous mask.
     fn block_signals(&self) -> Result<SignalSet, Errno>;
-    /// mmap(2), anonymous and shared with children: zeroed, aligned to a page.
+    /// mmap(2), anonymous and shared with children. The memory is zeroed and aligned to a page.
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno>;
     /// munmap(2).
     ///
     /// # Safety
     ///
-    /// `memory` came from [`map_shared`](Self::map_shared) with the same length, and nothing refers to it any more.
+    /// `memory` is from [`map_shared`](Self::map_shared) with the same length, and nothing refers to it.
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize);
 }

@@ -1,9 +1,11 @@
 #![no_std]
-//! The system calls that all backends have in common, by their POSIX names: one call, one errno check, no decision.
+//! The system calls that backends have in common, by their POSIX names. This crate is an implementation detail of `forkexec`.
 //!
-//! Linux has bindings of its own. Beyond POSIX's list of async-signal-safe functions it calls `setgroups`, `setregid`,
-//! `setreuid`, `setpriority`, `setrlimit`, `getrlimit`, `chroot` and `ioctl`, which are bare system calls on the systems that
-//! this serves, and `sysconf(_SC_OPEN_MAX)`, which is a getrlimit(2).
+//! Each method makes one call and checks its errno. Linux has bindings of its own.
+//!
+//! Most functions are on the async-signal-safe list of POSIX. `setgroups`, `setregid`, `setreuid`, `setpriority`, `setrlimit`,
+//! `getrlimit`, `chroot` and `ioctl` are not, but are plain system calls on the supported systems.
+//! `sysconf(_SC_OPEN_MAX)` is a getrlimit(2) there.
 
 mod system;
 
@@ -18,7 +20,7 @@ use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
 
-/// The system that this program runs on, as far as it is POSIX. `T` states in what it differs from others.
+/// The system calls of the system that this program runs on. `T` states how the system differs from others.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel<T>(PhantomData<T>);
 
@@ -28,9 +30,9 @@ impl<T> Kernel<T> {
     /// # Safety
     ///
     /// The value is the right to close, replace and use every descriptor of the process by its number, to signal other
-    /// processes, and to change the process itself. A backend or launcher that is made of it carries that right, and
-    /// [`Backend::sys`](forkexec_core::Backend::sys) gives it out again. As long as the value exists, the caller answers
-    /// for all code that can reach it:
+    /// processes, and to change the process itself. A backend or launcher made of it has that right, too, and
+    /// [`Backend::sys`](forkexec_core::Backend::sys) returns the value. As long as it exists, the caller is responsible for
+    /// all code that can reach it:
     ///
     /// - Methods are called in a child before exec, or on descriptors and processes that the calling code owns.
     /// - Each descriptor that a launched plan names is owned or borrowed by the launching code until the launch returns.
@@ -52,7 +54,7 @@ fn length(result: isize) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| Errno::from_raw(errno::errno().0))
 }
 
-/// The highest signal that is asked about. A system that has fewer answers `EINVAL` above its own.
+/// The highest signal number that is passed to sigaction(2). A system with fewer signals answers `EINVAL`.
 const HIGHEST_SIGNAL: Signal = SignalSet::MAX;
 
 fn sigset(set: SignalSet) -> libc::sigset_t {
@@ -80,7 +82,7 @@ fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
         0 => {}
         error => return Err(Errno::from_raw(error)),
     }
-    // SAFETY: the set is initialised; a number that is no signal is not in it.
+    // SAFETY: the set is initialised. For a number that is no signal the call returns an error.
     let blocked = |signal: &Signal| unsafe { libc::sigismember(&raw const old, *signal) } == 1;
     Ok((1..=HIGHEST_SIGNAL).filter(blocked).collect())
 }
@@ -95,13 +97,13 @@ fn action(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction
 
 #[expect(clippy::allow_attributes, reason = "which conversions do nothing differs by system")]
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast, clippy::cast_sign_loss, clippy::cast_lossless)]
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl<T: System> Sys for Kernel<T> {
     type Executed = Infallible;
 
     fn close(&self, fd: Fd) -> Result<(), Errno> {
-        // SAFETY: that the descriptor is the caller's is the promise of `Kernel::new`.
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptor.
         done(unsafe { libc::close(fd) })
     }
 
@@ -116,7 +118,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
-        // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
+        // SAFETY: reads a flag of the descriptor, whichever code owns it, and changes nothing.
         int(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
     }
 
@@ -160,7 +162,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn open_max(&self) -> Option<u64> {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         u64::try_from(unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }).ok()
     }
 
@@ -180,7 +182,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn set_umask(&self, mask: u32) {
-        // SAFETY: changes the calling process alone, which `Kernel::new` allows. `mode_t` has 16 bits on some systems, a mask at most 9.
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows. A mask has 9 bits, `mode_t` at least 16.
         let _ = unsafe { libc::umask((mask & 0o777) as libc::mode_t) };
     }
 
@@ -208,12 +210,12 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn getpid(&self) -> Pid {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         unsafe { libc::getpid() }
     }
 
     fn getppid(&self) -> Pid {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         unsafe { libc::getppid() }
     }
 
@@ -228,12 +230,12 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
+        // SAFETY: `TIOCSCTTY` takes a number. 0 means not to take the terminal of another session.
         done(unsafe { libc::ioctl(terminal, libc::TIOCSCTTY as _, 0_usize) })
     }
 
     fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         let group = unsafe { libc::getpgrp() };
         // SAFETY: `Kernel::new` promises that the caller owns or borrows the descriptor.
         done(unsafe { libc::tcsetpgrp(terminal, group) })
@@ -246,7 +248,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
 
     fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
         let count = groups.len().try_into().map_err(|_| Errno::INVAL)?;
-        // SAFETY: `gid_t` is 32 bits wide wherever Rust runs; the slice is borrowed for the call.
+        // SAFETY: `gid_t` has 32 bits on each target of Rust. The slice is borrowed for the call.
         done(unsafe { libc::setgroups(count, groups.as_ptr()) })
     }
 
@@ -283,7 +285,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn pause(&self, milliseconds: u8) {
-        // SAFETY: no descriptor is looked at.
+        // SAFETY: no descriptor is passed.
         let _ = unsafe { libc::poll(ptr::null_mut(), 0, milliseconds.into()) };
     }
 
@@ -304,11 +306,11 @@ fn native_limit(limit: u64) -> libc::rlim_t {
     libc::rlim_t::try_from(limit).unwrap_or(libc::RLIM_INFINITY)
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. `fork` returns
-// `None` in the child alone, and `map_shared` returns a mapping that stays until `unmap`.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments. `fork`
+// returns `None` only in the child. The mapping of `map_shared` stays until `unmap`.
 unsafe impl<T: System> ParentSys for Kernel<T> {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
-        // SAFETY: what runs in the child is the caller's promise.
+        // SAFETY: the caller promises what runs in the child.
         let pid = int(unsafe { libc::fork() })?;
         Ok((pid != 0).then_some(pid))
     }
@@ -343,7 +345,7 @@ unsafe impl<T: System> ParentSys for Kernel<T> {
 
     fn readable(&self, fd: Fd, milliseconds: u8) -> Result<bool, Errno> {
         let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one descriptor is looked at.
+        // SAFETY: one structure is passed, which is borrowed for the call.
         let ready = int(unsafe { libc::poll(&raw mut asked, 1, milliseconds.into()) })?;
         Ok(ready > 0)
     }
@@ -360,7 +362,7 @@ unsafe impl<T: System> ParentSys for Kernel<T> {
     }
 
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
-        // SAFETY: `Kernel::new` promises that the process is the caller's: a child that was not waited for.
+        // SAFETY: `Kernel::new` promises that the process is a child of the caller that is not yet reaped.
         done(unsafe { libc::kill(pid, signal) })
     }
 
@@ -371,7 +373,7 @@ unsafe impl<T: System> ParentSys for Kernel<T> {
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_SHARED | libc::MAP_ANON;
-        // SAFETY: a new mapping, anywhere.
+        // SAFETY: a new mapping, at an address that the kernel chooses.
         let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
         if memory == libc::MAP_FAILED {
             return Err(Errno::from_raw(errno::errno().0));

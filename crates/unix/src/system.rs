@@ -1,30 +1,31 @@
-//! The facts in which POSIX systems differ. Each backend states those of its own system.
+//! The facts by which POSIX systems differ. Each backend states those of its system.
 
 use core::ffi::{c_char, c_int};
 use core::fmt::Debug;
 use forkexec_core::Pid;
 
-/// What one system has. [`Kernel`](crate::Kernel) makes its calls accordingly.
+/// The facts of one system. [`Kernel`](crate::Kernel) makes its calls accordingly.
 ///
 /// # Safety
 ///
-/// [`PIPE2`](Self::PIPE2) is the call of that name. [`has_ended`](Self::has_ended) leaves the child to be waited for, and keeps to
-/// the contract of [`Sys`](forkexec_core::Sys), as [`environment`](Self::environment) does.
+/// [`PIPE2`](Self::PIPE2) is the call of that name. [`has_ended`](Self::has_ended) does not reap the child. It and
+/// [`environment`](Self::environment) meet the requirements of [`Sys`](forkexec_core::Sys).
 pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
-    /// pipe2(2), if all releases have it. Without it another thread may fork before the ends are close-on-exec.
+    /// pipe2(2), if all releases have it. Without it, another thread may fork before the ends are close-on-exec.
     const PIPE2: Option<Pipe2>;
 
-    /// Whether setreuid(2) and setregid(2) set the saved ID, even if they change no other. exec keeps a saved ID.
+    /// True if setreuid(2) and setregid(2) set the saved ID, even if they change no other ID. exec may keep a saved ID.
     ///
-    /// If they do not, setuid(2) and setgid(2) precede them. These set all three IDs of a privileged process.
+    /// If false, setuid(2) and setgid(2) precede them, because these set all three IDs of a privileged process. On Haiku no
+    /// call sets the saved ID of an unprivileged process whose real ID stays.
     const SETS_SAVED_IDS: bool;
 
-    /// Whether a child has ended. `false` if the system does not tell.
+    /// Returns whether a child has ended. `false` if the system does not tell.
     ///
     /// [`has_ended_by_waitid!`](crate::has_ended_by_waitid) makes this function of waitid(2).
     fn has_ended(child: Pid) -> bool;
 
-    /// The process's own environment.
+    /// The environment of the process.
     ///
     /// # Safety
     ///
@@ -41,7 +42,7 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
 /// The type of pipe2(2).
 pub type Pipe2 = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
 
-/// [`System::has_ended`] by waitid(2), with the constants of the system that the calling crate is built for.
+/// Defines [`System::has_ended`] by waitid(2), with the constants of the system that the calling crate is built for.
 #[macro_export]
 macro_rules! has_ended_by_waitid {
     () => {
@@ -53,12 +54,12 @@ macro_rules! has_ended_by_waitid {
             let child = child as ::libc::id_t;
             // SAFETY: the system fills the structure.
             let asked = unsafe { ::libc::waitid(::libc::P_PID, child, about.as_mut_ptr(), options) };
-            // SAFETY: all zeroes are one, too.
+            // SAFETY: an all-zero `siginfo_t` is valid, too.
             let about = unsafe { about.assume_init() };
             match asked {
-                // If a child was reaped, there is none to ask about.
+                // A reaped child is no child any more.
                 -1 => ::errno::errno().0 == ::libc::ECHILD,
-                // A tracer may be told of stops, too.
+                // A tracer may get stops, too.
                 _ => matches!(about.si_code, ::libc::CLD_EXITED | ::libc::CLD_KILLED | ::libc::CLD_DUMPED),
             }
         }

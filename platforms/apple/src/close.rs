@@ -1,4 +1,4 @@
-//! The backend itself, without an exec that closes: that one is made for each launch ([`ClosingExec`](crate::ClosingExec)).
+//! The backend. The exec that closes descriptors is a backend of its own, for one launch: [`ClosingExec`](crate::ClosingExec).
 
 use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::{AppleSys, CAPABILITIES};
@@ -6,9 +6,9 @@ use forkexec_core::{
     Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR,
 };
 
-/// macOS and its kin, over their real system calls or a simulated kernel's.
+/// macOS and the other systems of Apple, over their real system calls or a simulated kernel.
 ///
-/// By itself it closes from a list. It remembers whether the exec that closes was refused for good.
+/// It closes from a list. It also remembers whether the exec that closes is refused.
 #[derive(Debug)]
 pub struct Apple<S> {
     sys: S,
@@ -16,18 +16,18 @@ pub struct Apple<S> {
 }
 
 impl<S> Apple<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self { sys, spawn: BulkRefusal::new(false) }
     }
 
-    /// Whether to try the exec that closes.
+    /// Returns whether to try the exec that closes.
     pub(crate) fn may_spawn(&self) -> bool {
         !self.spawn.is_known()
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
     type Sys = S;
 
@@ -43,9 +43,9 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
         &[&ProcPidInfo, &DevFd]
     }
 
-    /// The hard limit is often none. What the kernel gives out is below both it and `kern.maxfilesperproc`
+    /// The hard limit is often infinite. A new descriptor is below both it and `kern.maxfilesperproc`
     /// (`proc_limitgetcur_nofile` of `bsd/kern/kern_resource.c`). `_SC_OPEN_MAX` is no bound: it is the soft limit, which
-    /// may lie below what is open.
+    /// may be below an open descriptor.
     fn loop_bound(&self) -> Result<Fd, Errno> {
         let hard = self.sys.descriptor_limit().unwrap_or(u64::MAX);
         let most = self.sys.files_per_process().unwrap_or(u64::MAX);
@@ -56,7 +56,7 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
         }
     }
 
-    /// Other answers, such as `EINVAL` for more descriptors than the child's limit allows, are one launch's own.
+    /// Other errors concern one launch, such as `EINVAL` for more descriptors than the limit of the child allows.
     fn learn(&self, closed: &Closed) {
         if closed.bulk_refused.is_some_and(is_for_good) {
             self.spawn.note();
@@ -67,7 +67,7 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
 const OPEN_MAX: u64 = 10_240;
 
-/// posix_spawn(2) has `ENOTSUP` for what it does not do; a sandbox says `EPERM`.
+/// posix_spawn(2) fails with `ENOTSUP` if it does not support the attributes. A sandbox answers `EPERM`.
 fn is_for_good(errno: Errno) -> bool {
     errno.raw() == libc::ENOTSUP || matches!(errno, Errno::NOSYS | Errno::PERM)
 }

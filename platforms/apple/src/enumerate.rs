@@ -1,24 +1,24 @@
-//! The two lists of open descriptors: what proc_pidinfo says, and `/dev/fd`.
+//! The two lists of open descriptors: that of proc_pidinfo, and `/dev/fd`.
 
 use crate::AppleSys;
 use forkexec_core::{Directory, Errno, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
-/// What the first one asks.
+/// The name of the first list.
 pub(crate) const PROC_PIDINFO: &str = "proc_pidinfo";
 
-/// What the second one reads.
+/// The name of the second list.
 pub(crate) const DEV_FD: &str = "/dev/fd";
 
 /// The enumerator over `PROC_PIDLISTFDS`.
 ///
-/// One answer holds all, or none is believed. The kernel fills as much as there is room for and does not say that it left
-/// something out (`proc_pidfdlist` of `bsd/kern/proc_info.c`); that of macOS 10.13 looks only at numbers below the count of
-/// entries the buffer holds, so that even an answer with room to spare may lack descriptors. A table that has room for more
-/// numbers than the buffer is left to the next enumerator.
+/// One call must return all descriptors. If the buffer is too small, the kernel fills it and does not report the rest
+/// (`proc_pidfdlist` of `bsd/kern/proc_info.c`). The kernel of macOS 10.13 checks only numbers below the number of entries in the
+/// buffer, so even a buffer that is not full may lack descriptors. If the table has room for more numbers than the buffer, the
+/// next enumerator is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProcPidInfo;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
     fn name(&self) -> &'static str {
         PROC_PIDINFO
@@ -37,21 +37,21 @@ unsafe impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
     }
 }
 
-/// `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the kind, 32 bits each.
+/// `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the type, 32 bits each.
 type Entry = [u8; 8];
 
 fn number(entry: Entry) -> Option<Fd> {
     entry.first_chunk().map(|number| Fd::from_ne_bytes(*number))
 }
 
-/// Room for 2,048 entries, which is little on the stack of any thread (512 KiB or more).
+/// Room for 2,048 entries. That is little for the stack of a thread, which has 512 KiB or more.
 #[repr(C, align(8))]
 struct List([u8; Self::LENGTH]);
 
 impl List {
     const LENGTH: usize = 2_048 * size_of::<Entry>();
 
-    /// The entries in the first `length` bytes, unless that is more than was asked for, or part of one.
+    /// The entries in the first `length` bytes. `None` if there are fewer bytes, or if the last entry is not complete.
     fn entries(&self, length: usize) -> Option<&[Entry]> {
         match self.0.get(..length)?.as_chunks() {
             (entries, []) => Some(entries),
@@ -62,8 +62,8 @@ impl List {
 
 /// The enumerator over `/dev/fd`.
 ///
-/// A position in the directory is a descriptor's number (`devfs_devfd_readdir` of
-/// `bsd/miscfs/devfs/devfs_fdesc_support.c`), so closing what was listed makes it skip nothing.
+/// A position in the directory is a descriptor number (`devfs_devfd_readdir` of
+/// `bsd/miscfs/devfs/devfs_fdesc_support.c`), so closing while reading skips nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DevFd;
 
@@ -73,7 +73,7 @@ const DIRECTORY: Directory = Directory { path: c"/dev/fd", records: DIRENT };
 /// name (2), type (1), name.
 const DIRENT: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 21 };
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: AppleSys> FdEnumerator<S> for DevFd {
     fn name(&self) -> &'static str {
         DEV_FD

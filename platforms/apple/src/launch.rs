@@ -1,14 +1,14 @@
-//! fork(2), and an exec that closes: posix_spawn(2) in the child's own place.
+//! fork(2), and an exec that closes descriptors: posix_spawn(2) in place of execve(2).
 //!
-//! `POSIX_SPAWN_SETEXEC` makes it an execve(2) with additions, `POSIX_SPAWN_CLOEXEC_DEFAULT` closes everything but what an
-//! action names, and `posix_spawn_file_actions_addinherit_np` names something without doing anything to it. So the child
-//! goes through all its stages, and only its last call is another one.
+//! `POSIX_SPAWN_SETEXEC` makes posix_spawn(2) replace the calling process, like execve(2). `POSIX_SPAWN_CLOEXEC_DEFAULT` closes
+//! each descriptor that no file action names, and `posix_spawn_file_actions_addinherit_np` names a descriptor without a change
+//! to it. So the child performs all its stages, and only its last call differs.
 //!
-//! The kernel makes a second process with a copy of the table, without what is close-on-exec (`fdt_fork` of
-//! `bsd/kern/kern_descrip.c`), applies the actions to that (`exec_handle_file_actions` of `bsd/kern/kern_exec.c`), and puts
-//! it in the place of the caller only when the program is loaded. A failure leaves the caller's table as it was. An action
-//! on what is not in the copy is `EBADF`. Hence the two rules here: the parent writes down what will be open, and the child
-//! compares before it relies on that.
+//! The kernel makes a second process with a copy of the table, without close-on-exec descriptors (`fdt_fork` of
+//! `bsd/kern/kern_descrip.c`). It applies the actions to that copy (`exec_handle_file_actions` of `bsd/kern/kern_exec.c`). Only
+//! after the program is loaded does the second process replace the caller. A failure does not change the table of the caller.
+//! An action on a descriptor that is not in the copy fails with `EBADF`. So the parent records which descriptors will be open,
+//! and the child checks that before it relies on it.
 
 use crate::{Apple, AppleSys};
 use core::ffi::CStr;
@@ -18,7 +18,7 @@ use forkexec_core::{
     KeepList, LaunchError, Launched, Launcher, Move, ParentSys, Plan, SpawnMethod, Sys,
 };
 
-/// Starts children by fork(2), with an exec that closes where it can be had.
+/// Starts children by fork(2), with an exec that closes descriptors if that is possible.
 #[derive(Clone, Copy, Debug)]
 pub struct AppleLauncher<'b, S> {
     backend: &'b Apple<S>,
@@ -31,7 +31,7 @@ impl<'b, S> AppleLauncher<'b, S> {
     }
 }
 
-// SAFETY: it is `ForkLauncher`, with another backend for the child.
+// SAFETY: it starts children as `ForkLauncher` does, with another backend for the child.
 unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
     fn method(&self) -> SpawnMethod {
         SpawnMethod::Fork
@@ -45,23 +45,23 @@ unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
     }
 }
 
-/// The backend of one launch, whose exec closes what is not kept.
+/// The backend of one launch, whose exec closes the descriptors that are not kept.
 ///
-/// [`close_gap`](Backend::close_gap) only promises; [`execve`](Backend::execve) keeps the promise, or
-/// [`owes_closing`](Backend::owes_closing) says that it did not.
+/// [`close_gap`](Backend::close_gap) only defers closing to [`execve`](Backend::execve). If that fails,
+/// [`owes_closing`](Backend::owes_closing) returns that the descriptors are still open.
 pub struct ClosingExec<'l, S: AppleSys> {
     backend: &'l Apple<S>,
     keep: KeepList<'l>,
-    /// Which of 0, 1 and 2 the program is to find open.
+    /// For 0, 1 and 2: true if the program is to get it.
     standard: [bool; 3],
     spawn: S::Spawn,
-    promised: AtomicBool,
+    deferred: AtomicBool,
 }
 
 impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
-    /// Writes down, in the parent, what the plan's program is to find open. `None` if it is to be closed in another way:
-    /// because the plan says so, because it was refused before, or because a number is too high to be named
-    /// (`EBADF` from `OPEN_MAX` on, `libsyscall/wrappers/spawn/posix_spawn.c`).
+    /// Records, in the parent, which descriptors the program is to get. Returns `None` if exec is not to close the others. The
+    /// plan may request another strategy, the exec may be refused, or a number may be too high for an action (`EBADF` from
+    /// `OPEN_MAX` on, `libsyscall/wrappers/spawn/posix_spawn.c`).
     pub fn prepare(backend: &'l Apple<S>, plan: &Plan<'l>) -> Option<Self> {
         let kept = plan.keep.as_slice();
         if plan.close != Some(CloseStrategy::Bulk) || !backend.may_spawn() || kept.len() > MOST_NAMED {
@@ -74,10 +74,10 @@ impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
         for fd in open.chain(kept.iter().copied()) {
             sys.inherit(&mut spawn, fd).ok()?;
         }
-        Some(Self { backend, keep: plan.keep, standard, spawn, promised: AtomicBool::new(false) })
+        Some(Self { backend, keep: plan.keep, standard, spawn, deferred: AtomicBool::new(false) })
     }
 
-    /// Whether the child has open what was written down, and so that it survives an exec. A closure may have changed it.
+    /// Returns whether the recorded descriptors are open and not close-on-exec in the child. A closure may have changed that.
     fn is_as_prepared(&self) -> bool {
         let survives = |fd| self.backend.sys().is_cloexec(fd) == Ok(false);
         let standard = STANDARD.into_iter().zip(self.standard).all(|(fd, open)| survives(fd) == open);
@@ -87,12 +87,12 @@ impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
 
 const STANDARD: [Fd; 3] = [0, 1, 2];
 
-/// An action takes a kibibyte, whatever it does (`psfaa_openargs` of `bsd/sys/spawn_internal.h`), and the kernel copies
-/// them all for each candidate. With many, closing from a list is less work.
+/// Each action takes a kibibyte (`psfaa_openargs` of `bsd/sys/spawn_internal.h`), and the kernel copies all of them for each
+/// candidate. With more actions than this, closing from a list is faster.
 const MOST_NAMED: usize = 256;
 
-/// Whether the program is to find this one of 0, 1 and 2 open: what the last stage that touches it leaves, else what the
-/// parent has.
+/// Returns whether this one of 0, 1 and 2 will be open in the program. The last stage that changes it decides, else the
+/// parent.
 fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
     let untouched = match sys.is_cloexec(fd) {
         Ok(cloexec) => !cloexec || plan.inherit.contains(&fd),
@@ -105,7 +105,7 @@ fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
     })
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
     type Sys = S;
 
@@ -121,13 +121,13 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
         self.backend.before_launch();
     }
 
-    /// Promises that exec will close. `EBADF` says that it would not keep what it should.
+    /// Defers closing to exec. Fails with `EBADF` if exec would not keep each recorded descriptor.
     fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
-        if !self.promised.load(Ordering::Relaxed) {
+        if !self.deferred.load(Ordering::Relaxed) {
             if !self.is_as_prepared() {
                 return Err(Errno::BADF);
             }
-            self.promised.store(true, Ordering::Relaxed);
+            self.deferred.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -146,25 +146,25 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<S::Executed, Errno> {
-        if self.promised.load(Ordering::Relaxed) {
+        if self.deferred.load(Ordering::Relaxed) {
             self.sys().exec_spawn(&self.spawn, path, argv, env)
         } else {
             self.sys().execve(path, argv, env)
         }
     }
 
-    /// A program that is missing is missing, and the next one is tried in the same way. Of everything else only
-    /// execve(2) itself says whether the program is to blame or the additions.
+    /// If the program is missing, the next candidate is tried in the same way. After any other error, only execve(2) itself
+    /// can tell whether the cause is the program or an attribute of posix_spawn(2).
     fn owes_closing(&self, errno: Errno) -> bool {
         let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
-        !is_missing && self.promised.swap(false, Ordering::Relaxed)
+        !is_missing && self.deferred.swap(false, Ordering::Relaxed)
     }
 
     fn learn(&self, closed: &Closed) {
         self.backend.learn(closed);
     }
 
-    fn first_link(&self) -> CloseStrategy {
+    fn first_strategy(&self) -> CloseStrategy {
         CloseStrategy::Bulk
     }
 }

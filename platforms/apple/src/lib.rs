@@ -1,35 +1,39 @@
 #![no_std]
-//! The backend for macOS, iOS and their kin.
+//! The macOS and iOS backend. This crate is an implementation detail of `forkexec`.
 //!
-//! Source files named here are those of github.com/apple-oss-distributions/xnu: `kern_exec.c`, `spawn_internal.h` and
-//! `posix_spawn.c` at 1031c58, `proc_info.c` at 0f4c859, `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later); for macOS
-//! 10.13 those of github.com/apple/darwin-xnu at 0a798f6.
+//! The source files named here are those of github.com/apple-oss-distributions/xnu. `kern_exec.c`, `spawn_internal.h`,
+//! `posix_spawn.c`, `kern_prot.c`, `kern_resource.c` and `kern_sig.c` are at 1031c58, `proc_info.c` at 0f4c859, and
+//! `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later). For macOS 10.13 they are those of github.com/apple/darwin-xnu at
+//! 0a798f6.
 //!
-//! 1. *Systems*: macOS from 10.7 (`POSIX_SPAWN_CLOEXEC_DEFAULT`); tvOS, watchOS, visionOS and iOS as far as they let a
-//!    program fork at all: an app gets `EPERM`, which is what [`LaunchError`](forkexec_core::LaunchError) then says.
-//! 2. *Listing*: `PROC_PIDLISTFDS` of proc_pidinfo. Given too small a buffer it says nothing of it, and in macOS 10.13 it
-//!    leaves out all numbers above the buffer's own count, so it is asked first how many the table has room for. Else
-//!    getdirentries64(2) on `/dev/fd`, which must be on devfs and list the very descriptor it is read through. Neither is
-//!    in any SDK but that of macOS; elsewhere both are `ENOSYS`.
-//! 3. *Closing*: there is no call for it, but exec can do it: posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and
-//!    `POSIX_SPAWN_CLOEXEC_DEFAULT` keeps what it was told to. Descriptors from `OPEN_MAX` (10,240) up it cannot keep, and
-//!    of closed ones it says `EBADF`; then the chain goes on. Any answer but «missing» is asked again of execve(2), after
-//!    closing by list. The loop ends at the hard limit or `kern.maxfilesperproc`, whichever is lower.
-//! 4. *Starting*: fork(2), nothing shared but the report slot. What posix_spawn is to keep is written down before, because
-//!    it allocates. There is no pipe2(2): a child that another thread forks at the wrong moment, and that closes nothing,
-//!    holds the pipe of the report, and the launch waits for its end. The cure is to wait by kqueue(2) (`NOTE_EXEC`)
-//!    instead, whose descriptor no child inherits.
-//! 5. *Async-signal-safety*: what `forkexec-unix` says of its calls, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl`
-//!    and `syscall`: wrappers that fill a structure on the stack (`libsyscall/wrappers`). No signal is touched by the
-//!    exec, as neither `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set.
-//! 6. *Proven*: type-checked and run over the simulated kernel only.
-//! 7. *Signals*: none beside `SIGKILL` and `SIGSTOP` (sigaction(2)).
+//! 1. *Systems*: macOS from 10.7 (`POSIX_SPAWN_CLOEXEC_DEFAULT`). tvOS, watchOS, visionOS and iOS, if they allow a program to
+//!    fork. An app gets `EPERM` there, which the [`LaunchError`](forkexec_core::LaunchError) reports.
+//! 2. *Listing*: `PROC_PIDLISTFDS` of proc_pidinfo. If the buffer is too small, the call returns what fits and reports no
+//!    error. macOS 10.13 also leaves out each number above the buffer's count of entries. So the backend first asks for
+//!    the size of the table. The second list is getdirentries64(2) on `/dev/fd`, which must be on devfs and list the
+//!    descriptor that it is read through. Only the SDK of macOS has these calls; on the other systems both return `ENOSYS`.
+//! 3. *Closing*: no call closes many descriptors, but exec can: posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and
+//!    `POSIX_SPAWN_CLOEXEC_DEFAULT` keeps only what a file action names. It cannot keep a descriptor from `OPEN_MAX` (10,240)
+//!    up, and fails with `EBADF` for a closed one. Then the chain continues. If posix_spawn(2) fails for another reason than
+//!    a missing program, the child closes from a list and calls execve(2), whose error counts. The loop ends at the hard
+//!    limit or at `kern.maxfilesperproc`, whichever is lower.
+//! 4. *Starting*: fork(2). Only the report is shared. The file actions are prepared before, because that allocates. There is
+//!    no pipe2(2): a child that another thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child
+//!    closes nothing, the start lasts until it or the started program ends. kqueue(2) with `NOTE_EXEC` would avoid that,
+//!    because no child inherits its descriptor.
+//! 5. *Async-signal-safety*: the calls of `forkexec-unix`, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl` and `syscall`.
+//!    These wrappers fill a structure on the stack (`libsyscall/wrappers`). The exec changes no signal, because neither
+//!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set.
+//! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP`, which sigaction(2) refuses also as a question (`sigaction` of
+//!    `bsd/kern/kern_sig.c`).
 //! 8. *Errnos*: positive (`bsd/sys/errno.h`).
-//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
 //!    (`bsd/sys/wait.h`).
-//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (`setreuid` of `bsd/kern/kern_prot.c`).
-//! 11. *Limits*: a limit below an open number closes nothing. An infinite soft limit of descriptors is `EINVAL`
-//!     (setrlimit(2), COMPATIBILITY).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved ID to the new effective one, unless it is one of the two that
+//!     are given (`setreuid` and `setregid` of `bsd/kern/kern_prot.c`). With the same ID twice, all three are that ID.
+//! 11. *Limits*: a limit below an open number is accepted and closes nothing (`dosetrlimit` of `bsd/kern/kern_resource.c`).
+//!     Older kernels answer `EINVAL` to an infinite soft limit of descriptors (setrlimit(2), COMPATIBILITY).
 
 mod close;
 mod enumerate;
@@ -45,11 +49,11 @@ use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Resource, Spa
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
 
-/// What macOS has of the calls that all systems share.
+/// The facts by which macOS differs from other systems.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-/// What this backend has.
+/// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "macOS",
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
@@ -63,7 +67,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     group_list: GroupList::EffectiveFirst,
 };
 
-/// getrlimit(2) of macOS, with the numbers of `bsd/sys/resource.h`: this crate is tested on other hosts, too.
+/// The resources of getrlimit(2) on macOS. The numbers are those of `bsd/sys/resource.h`, because the C library of another
+/// host lacks some of the constants.
 const RESOURCES: [(&str, Resource); 9] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),
@@ -76,28 +81,28 @@ const RESOURCES: [(&str, Resource); 9] = [
     ("nofile", Resource(8)),
 ];
 
-/// The system calls that Apple's systems have beyond those that all systems have.
+/// The system calls of Apple's systems beyond the common ones.
 ///
 /// # Safety
 ///
-/// The requirements are those of [`Sys`], except for [`spawn`](Self::spawn) and [`inherit`](Self::inherit), which allocate
-/// and run in the parent.
+/// The requirements are those of [`Sys`]. [`spawn`](Self::spawn) and [`inherit`](Self::inherit) run in the parent and may
+/// allocate.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait AppleSys: Sys {
-    /// What posix_spawn(2) is to do beside executing.
+    /// The attributes and file actions of posix_spawn(2).
     type Spawn: Sync;
 
-    /// `PROC_PIDLISTFDS` of proc_pidinfo without a buffer: the bytes that hold all numbers the table has room for, and
+    /// `PROC_PIDLISTFDS` of proc_pidinfo without a buffer. Returns the bytes for all numbers that the table has room for, and
     /// some more.
     fn descriptor_list_room(&self) -> Result<usize, Errno>;
-    /// `PROC_PIDLISTFDS` of proc_pidinfo: how many bytes of `proc_fdinfo` were written.
+    /// `PROC_PIDLISTFDS` of proc_pidinfo. Returns how many bytes of `proc_fdinfo` it wrote.
     fn descriptor_list(&self, list: &mut [u8]) -> Result<usize, Errno>;
-    /// getdirentries64(2): how many bytes of records were read, 0 at the end.
+    /// getdirentries64(2). Returns how many bytes of records it read, 0 at the end.
     fn getdirentries64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
-    /// fstatfs(2): whether the file is on devfs.
+    /// fstatfs(2). Returns whether the file is on devfs.
     fn is_on_devfs(&self, fd: Fd) -> Result<bool, Errno>;
     /// `kern.maxfilesperproc` of sysctl(3).
     fn files_per_process(&self) -> Result<u64, Errno>;
@@ -107,7 +112,7 @@ pub unsafe trait AppleSys: Sys {
     fn spawn(&self) -> Result<Self::Spawn, Errno>;
     /// posix_spawn_file_actions_addinherit_np(3).
     fn inherit(&self, spawn: &mut Self::Spawn, fd: Fd) -> Result<(), Errno>;
-    /// posix_spawn(2). Without `env`, the process's own environment.
+    /// posix_spawn(2). Without `env` it passes the environment of the process.
     fn exec_spawn(
         &self,
         spawn: &Self::Spawn,

@@ -1,4 +1,4 @@
-//! The real system calls beyond the common ones: one call, one errno check, no decision.
+//! The real system calls beyond the common ones: each method makes one call and checks its errno.
 #![cfg(target_vendor = "apple")]
 
 use crate::{AppleSys, Facts, Kernel};
@@ -12,7 +12,7 @@ use forkexec_core::{CStrArray, Errno, Fd};
 use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
 unsafe extern "C" {
-    /// Not in the libc crate. <spawn.h>, macOS 10.7.
+    /// `spawn.h`, macOS 10.7. The libc crate lacks it.
     fn posix_spawn_file_actions_addinherit_np(
         actions: *mut libc::posix_spawn_file_actions_t,
         fd: c_int,
@@ -23,7 +23,7 @@ fn errno() -> Errno {
     Errno::from_raw(errno::errno().0)
 }
 
-/// posix_spawn(2) and all that belongs to it give the error as their result.
+/// posix_spawn(2) and its related functions return the error as their result.
 fn code(result: c_int) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(Errno::from_raw(result)) }
 }
@@ -34,14 +34,14 @@ pub struct Spawn {
     actions: libc::posix_spawn_file_actions_t,
 }
 
-// SAFETY: both are pointers to memory of the structure's own, from malloc(3): any thread may use and free it.
+// SAFETY: both are pointers to memory that the structure owns. It is from malloc(3), so any thread may use and free it.
 unsafe impl Send for Spawn {}
-// SAFETY: nothing is written through a shared reference; posix_spawn only reads.
+// SAFETY: no method writes through a shared reference, and posix_spawn only reads.
 unsafe impl Sync for Spawn {}
 
 impl Drop for Spawn {
     fn drop(&mut self) {
-        // SAFETY: they are initialised, and not used any more. What is null was not, and is `EINVAL`.
+        // SAFETY: they are initialised, and not used afterwards. A null one was never initialised, and gives `EINVAL`.
         unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.actions) };
         // SAFETY: as above.
         unsafe { libc::posix_spawnattr_destroy(&raw mut self.attributes) };
@@ -54,14 +54,14 @@ const FLAGS: c_short = (libc::POSIX_SPAWN_SETEXEC | libc::POSIX_SPAWN_CLOEXEC_DE
 // SAFETY: waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
 unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = None;
-    // `setreuid` of bsd/kern/kern_prot.c.
+    // `setreuid` of bsd/kern/kern_prot.c: unless the saved ID is one of the two that are given.
     const SETS_SAVED_IDS: bool = true;
 
     has_ended_by_waitid!();
 
-    /// The variable itself is no part of what a shared library can link (environ(7)).
+    /// A shared library cannot link the variable itself (environ(7)).
     unsafe fn environment() -> *const *const c_char {
-        // SAFETY: it gives the address of that variable.
+        // SAFETY: it returns the address of that variable.
         let environ = unsafe { libc::_NSGetEnviron() };
         // SAFETY: a read of the variable, which the caller promises not to race with a change.
         unsafe { environ.read() }.cast_const().cast()
@@ -76,7 +76,7 @@ unsafe impl AppleSys for Kernel {
     #[cfg(target_os = "macos")]
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         let (all, none) = (0, ptr::null_mut());
-        // SAFETY: without a buffer nothing is written.
+        // SAFETY: there is no buffer, so the call writes nothing.
         let room = unsafe { libc::proc_pidinfo(self.getpid(), libc::PROC_PIDLISTFDS, all, none, 0) };
         listed(room)
     }
@@ -131,7 +131,7 @@ unsafe impl AppleSys for Kernel {
         let mut name = [libc::CTL_KERN, libc::KERN_MAXFILESPERPROC];
         let mut most: c_int = 0;
         let mut size = size_of::<c_int>();
-        // SAFETY: a name of two numbers; one int is written, and nothing is set.
+        // SAFETY: the name has two numbers. The call writes one int and sets nothing.
         let asked = unsafe {
             libc::sysctl(name.as_mut_ptr(), 2, (&raw mut most).cast(), &raw mut size, ptr::null_mut(), 0)
         };
@@ -143,7 +143,7 @@ unsafe impl AppleSys for Kernel {
 
     fn spawn(&self) -> Result<Spawn, Errno> {
         let mut spawn = Spawn { attributes: ptr::null_mut(), actions: ptr::null_mut() };
-        // SAFETY: the pointer is written, and freed when `spawn` is dropped.
+        // SAFETY: the call writes the pointer, and dropping `spawn` frees it.
         code(unsafe { libc::posix_spawnattr_init(&raw mut spawn.attributes) })?;
         // SAFETY: the attributes are initialised.
         code(unsafe { libc::posix_spawnattr_setflags(&raw mut spawn.attributes, FLAGS) })?;
@@ -153,7 +153,7 @@ unsafe impl AppleSys for Kernel {
     }
 
     fn inherit(&self, spawn: &mut Spawn, fd: Fd) -> Result<(), Errno> {
-        // SAFETY: the actions are initialised: `spawn` gives no others out.
+        // SAFETY: the actions are initialised, because `spawn` returns no others.
         code(unsafe { posix_spawn_file_actions_addinherit_np(&raw mut spawn.actions, fd) })
     }
 
@@ -168,7 +168,7 @@ unsafe impl AppleSys for Kernel {
         let env = env.map_or_else(|| unsafe { Facts::environment() }, CStrArray::as_ptr);
         let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
         // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none
-        // of them. Nobody asks for the process id.
+        // of them. The pointer for the process ID is null.
         let refusal = unsafe {
             libc::posix_spawn(
                 ptr::null_mut(),
@@ -183,13 +183,13 @@ unsafe impl AppleSys for Kernel {
     }
 }
 
-/// `bsd/kern/syscalls.master`. The C library's own name for it is private: a program that links it is not admitted to the
-/// App Store (golang/go#28984).
+/// `bsd/kern/syscalls.master`. The function of the C library is private: the App Store rejects a program that links it
+/// (golang/go#28984).
 #[cfg(target_os = "macos")]
 const GETDIRENTRIES64: c_int = 344;
 
-/// libproc gives 0 for a failure (`libsyscall/wrappers/libproc/libproc.c`). An empty list it cannot be: a child has at
-/// least the descriptor that leads to its parent.
+/// libproc returns 0 for a failure (`libsyscall/wrappers/libproc/libproc.c`). The list is never empty, because a child has at
+/// least the report pipe.
 #[cfg(target_os = "macos")]
 fn listed(length: c_int) -> Result<usize, Errno> {
     match usize::try_from(length) {

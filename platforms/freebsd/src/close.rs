@@ -1,4 +1,4 @@
-//! The backend itself: which call closes many at once, what its answers mean, and where the loop may stop.
+//! The backend: which call closes a gap, what its errors mean, and where the loop ends.
 
 use crate::{DevFd, FreebsdSys, System};
 use core::sync::atomic::{AtomicI32, Ordering};
@@ -7,22 +7,22 @@ use forkexec_core::{
     Signal, close_gap_by_number, loop_bound,
 };
 
-/// FreeBSD or DragonFly, over its real system calls or a simulated kernel's.
+/// FreeBSD or DragonFly, over its real system calls or a simulated kernel.
 ///
-/// It probes nothing: an unknown system call kills the process that makes it. The release is asked once in the parent, before
-/// the first launch.
+/// It probes no call, because an unknown system call kills the process that makes it. The parent finds out the release once,
+/// before the first launch.
 #[derive(Debug)]
 pub struct Freebsd<S> {
     sys: S,
     /// `kern.osreldate`, or [`NOT_ASKED`].
     release: AtomicI32,
     bulk: BulkRefusal,
-    /// Whether procctl(2) knows `no_new_privs`: [`NOT_ASKED`], [`KNOWN`] or [`UNKNOWN`].
+    /// [`NOT_ASKED`], or if procctl(2) supports `no_new_privs`, [`KNOWN`], else [`UNKNOWN`].
     no_new_privs: AtomicI32,
 }
 
 impl<S> Freebsd<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self {
             sys,
@@ -34,7 +34,7 @@ impl<S> Freebsd<S> {
 }
 
 impl<S: FreebsdSys> Freebsd<S> {
-    /// Two threads that ask at once get the same answer, so no lock is needed.
+    /// Two threads that call it at once get the same result, so no lock is needed.
     fn release(&self) -> Result<i32, Errno> {
         let known = self.release.load(Ordering::Relaxed);
         if known != NOT_ASKED {
@@ -45,8 +45,8 @@ impl<S: FreebsdSys> Freebsd<S> {
         Ok(release)
     }
 
-    /// `EINVAL` means that procctl(2) does not know the command: the arguments are right (procctl(2), ERRORS). Any other
-    /// answer leaves it to the child to find out.
+    /// `EINVAL` means that procctl(2) does not know the command, because the arguments are valid (procctl(2), ERRORS). After any
+    /// other result, the child finds out.
     fn knows_no_new_privs(&self) -> bool {
         let known = match self.no_new_privs.load(Ordering::Relaxed) {
             NOT_ASKED if self.sys.no_new_privs() == Err(Errno::INVAL) => UNKNOWN,
@@ -65,7 +65,7 @@ impl<S: FreebsdSys> Freebsd<S> {
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
     type Sys = S;
 
@@ -77,7 +77,7 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         self.sys.system().capabilities()
     }
 
-    /// A release that cannot be known now is asked for again by the child.
+    /// If the release is still unknown, the child asks again.
     fn before_launch(&self) {
         if self.sys.system() == System::FreeBsd {
             let _ = self.release();
@@ -105,7 +105,7 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         &[&DevFd]
     }
 
-    /// Where the system counts, the limit does not matter: it may be huge, or may have been lowered below open descriptors.
+    /// If the system counts open descriptors, the limit does not matter. It may be huge, or lower than an open descriptor.
     fn loop_bound(&self) -> Result<Fd, Errno> {
         match self.sys.open_count() {
             Ok(count) => above_the_highest(&self.sys, count),
@@ -113,13 +113,13 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         }
     }
 
-    /// A child does not inherit it, and executing a set-id program clears it; a change of identity does not
+    /// A child does not inherit the signal, and executing a set-id program clears it. A change of IDs does not
     /// (procctl(2)).
     fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {
         self.sys.set_parent_death_signal(signal)
     }
 
-    /// The arguments are right, so `EINVAL` says that the command is unknown, as it is before FreeBSD 14.0 (procctl(2), ERRORS).
+    /// The arguments are valid, so `EINVAL` means that the command is unknown, as before FreeBSD 14.0 (procctl(2), ERRORS).
     fn no_new_privs(&self) -> Result<(), Errno> {
         match self.sys.set_no_new_privs() {
             Err(Errno::INVAL) => Err(Errno::NOSYS),
@@ -145,8 +145,8 @@ const NOT_ASKED: i32 = 0;
 const KNOWN: i32 = 1;
 const UNKNOWN: i32 = 2;
 
-/// `ECAPMODE` of FreeBSD's intro(2): a process does not leave capability mode again. DragonFly has no such mode, and another
-/// error with this number.
+/// `ECAPMODE` of intro(2) of FreeBSD. A process cannot leave capability mode. DragonFly has no such mode, and another error with
+/// this number.
 const CAPABILITY_MODE: Errno = Errno::from_raw(93);
 
 /// The system call that closes many descriptors.
@@ -164,8 +164,8 @@ impl BulkCall {
         }
     }
 
-    /// The best call that FreeBSD of this release has for sure: close_range(2) from 12.2 and from 13.0 on, closefrom(2) from
-    /// 8.0 on. Snapshots of 13 before its release go by closefrom(2), which newer kernels keep for older programs
+    /// The best call that this release of FreeBSD has: close_range(2) from 12.2 and from 13.0 on, closefrom(2) from 8.0 on. For
+    /// snapshots of 13 before its release it is closefrom(2), which newer kernels keep for older programs
     /// (`COMPAT_FREEBSD12`).
     fn since(release: i32) -> Option<Self> {
         match release {
@@ -182,12 +182,12 @@ const RELEASE_12_2: i32 = 1_202_000;
 const BRANCH_13: i32 = 1_300_000;
 const RELEASE_13_0: i32 = 1_300_139;
 
-/// The kernel takes unsigned numbers, and the open end of a range as `~0U`.
+/// The kernel takes unsigned numbers, and `~0U` as the open end of a range.
 const fn number(fd: Fd) -> u32 {
     if fd == Fd::MAX { u32::MAX } else { fd.unsigned_abs() }
 }
 
-/// One more than the highest of `count` open descriptors: all below it were asked for, and so many are open.
+/// Returns one more than the highest of `count` open descriptors. It checks each number until it has found that many.
 fn above_the_highest<S: FreebsdSys>(sys: &S, count: u32) -> Result<Fd, Errno> {
     let mut unseen = count;
     for fd in 0..LOOP_CEILING {

@@ -1,19 +1,19 @@
-//! `/dev/fd`, read with raw getdirentries(2) into a buffer on the stack, where fdescfs is mounted on it.
+//! `/dev/fd`, if fdescfs is mounted on it, read with raw getdirentries(2) into a buffer on the stack.
 
 use crate::FreebsdSys;
 use forkexec_core::{Directory, Fd, FdEnumerator, Unlisted};
 
-/// What is read.
+/// The name of the list.
 pub(crate) const NAME: &str = "/dev/fd";
 
 /// The enumerator over `/dev/fd`.
 ///
-/// Another file system at that path has a `st_dev` of its own, too, and may hold plain files with any names; so it is the
-/// type of the file system that is asked for, not whether something is mounted.
+/// The check is for the type of the file system. It does not suffice that another file system is mounted there: that may have
+/// plain files with any names.
 #[derive(Clone, Copy, Debug)]
 pub struct DevFd;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: FreebsdSys> FdEnumerator<S> for DevFd {
     fn name(&self) -> &'static str {
         NAME

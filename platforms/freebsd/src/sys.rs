@@ -1,8 +1,8 @@
 #![cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-//! The real system calls: one call, one errno check, no decision.
+//! The real system calls: each method makes one call and checks its errno.
 //!
-//! The numbers are those of `sys/kern/syscalls.master` of either system; the C library's functions of these names hide the
-//! errno, are not there in each version, or convert the records.
+//! The numbers are those of `sys/kern/syscalls.master` of each system. The functions of the C library with these names hide the
+//! errno, are missing in some versions, or convert the records.
 
 use crate::{Facts, FreebsdSys, Kernel, System};
 use core::ffi::{c_int, c_uint, c_void};
@@ -17,7 +17,7 @@ mod numbers {
 
     /// FreeBSD 12.2, 13.0.
     pub(super) const CLOSE_RANGE: c_int = 575;
-    /// FreeBSD 8.0; from 12.2 on a call for older programs.
+    /// FreeBSD 8.0. From 12.2 on it is a call for older programs.
     pub(super) const CLOSEFROM: c_int = 509;
     /// FreeBSD 12.0.
     pub(super) const GETDIRENTRIES: c_int = 554;
@@ -48,23 +48,23 @@ fn sysctl<const LENGTH: usize>(mut name: [c_int; LENGTH]) -> Result<c_int, Errno
     let length = c_uint::try_from(LENGTH).map_err(|_| Errno::INVAL)?;
     let mut value: c_int = 0;
     let mut size = size_of_val(&value);
-    // SAFETY: the name is borrowed for the call; the value is written, no more than `size` bytes; nothing is set.
+    // SAFETY: the name is borrowed for the call, which writes at most `size` bytes to `value` and sets nothing.
     done(unsafe {
         libc::sysctl(name.as_mut_ptr(), length, (&raw mut value).cast(), &raw mut size, ptr::null_mut(), 0)
     })?;
     if size == size_of_val(&value) { Ok(value) } else { Err(Errno::IO) }
 }
 
-/// procctl(2) of the calling process, with an argument of one int: its value afterwards.
+/// procctl(2) of the calling process, with an argument of one int. Returns the argument afterwards.
 fn control(command: c_int, mut argument: c_int) -> Result<c_int, Errno> {
-    // SAFETY: asks about the calling process, and changes nothing.
+    // SAFETY: reads an attribute of the calling process, and changes nothing.
     let own = unsafe { libc::getpid() };
     // SAFETY: the commands used here read or write one int, `argument`, which outlives the call.
     done(unsafe { libc::procctl(libc::P_PID, own.into(), command, (&raw mut argument).cast::<c_void>()) })?;
     Ok(argument)
 }
 
-// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+// SAFETY: the constant is the call of its name. waitid(2) does not reap the child, because its options include `WNOWAIT`.
 unsafe impl forkexec_unix::System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
     // `sys_setreuid` of sys/kern/kern_prot.c of either system.
@@ -73,8 +73,8 @@ unsafe impl forkexec_unix::System for Facts {
     has_ended_by_waitid!();
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl FreebsdSys for Kernel {
     fn system(&self) -> System {
         if cfg!(target_os = "freebsd") { System::FreeBsd } else { System::DragonFly }
@@ -114,7 +114,7 @@ unsafe impl FreebsdSys for Kernel {
     #[cfg(target_os = "freebsd")]
     fn getdirentries(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         let position: *mut libc::off_t = ptr::null_mut();
-        // SAFETY: the buffer is borrowed for the call; the position is not asked for. `Kernel::new` promises that the descriptor is, too.
+        // SAFETY: the buffer is borrowed for the call, and the position is null. `Kernel::new` promises that the descriptor is borrowed, too.
         length(unsafe {
             libc::syscall(numbers::GETDIRENTRIES, directory, records.as_mut_ptr(), records.len(), position)
         })

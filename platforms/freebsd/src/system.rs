@@ -1,4 +1,4 @@
-//! What parts FreeBSD from DragonFly, as data.
+//! The differences between FreeBSD and DragonFly, as data.
 
 use crate::enumerate;
 use forkexec_core::{Capabilities, GroupList, Operation, RecordLayout, RecordLength, Resource, SpawnMethod};
@@ -20,8 +20,8 @@ impl System {
         }
     }
 
-    /// The type of the file system that lists descriptors, with the NUL that ends it: the name that `VFS_SET` gives it in
-    /// `sys/fs/fdescfs/fdesc_vfsops.c` and in DragonFly's `sys/vfs/fdesc/fdesc_vfsops.c`.
+    /// The type of the file system that lists descriptors, with its terminating NUL. It is the name in `VFS_SET` in
+    /// `sys/fs/fdescfs/fdesc_vfsops.c`, and in `sys/vfs/fdesc/fdesc_vfsops.c` of DragonFly.
     pub(crate) const fn fdescfs(self) -> &'static [u8] {
         match self {
             Self::FreeBsd => b"fdescfs\0",
@@ -40,9 +40,9 @@ impl System {
     }
 }
 
-/// What this backend has on FreeBSD.
+/// The capabilities of this backend on FreeBSD.
 ///
-/// `NoNewPrivs` is there from FreeBSD 14.0 on at the latest. The parent asks before it starts a child with it
+/// FreeBSD has `NoNewPrivs` from 14.0 on at the latest. The parent checks before it starts a child with it
 /// ([`Backend::has`](forkexec_core::Backend::has)).
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "FreeBSD",
@@ -52,12 +52,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &FREEBSD_RESOURCES,
     reserved_signals: RESERVED_SIGNALS,
-    // setgroups(2) of FreeBSD before 15.0, and of programs linked for it. From 15.0 on the list has supplementary groups only,
-    // and the effective one among them changes nothing. DragonFly: `sys_setgroups` of `sys/kern/kern_prot.c`.
+    // setgroups(2) of FreeBSD before 15.0, and of programs that are linked for it. From 15.0 on the list has only supplementary
+    // groups, and the effective one in it changes nothing. DragonFly: `sys_setgroups` of `sys/kern/kern_prot.c`.
     group_list: GroupList::EffectiveFirst,
 };
 
-/// What this backend has on DragonFly.
+/// The capabilities of this backend on DragonFly.
 pub const DRAGONFLY: Capabilities = Capabilities {
     system: "DragonFly",
     bulk_closer: Some("closefrom"),
@@ -66,11 +66,11 @@ pub const DRAGONFLY: Capabilities = Capabilities {
     ..CAPABILITIES
 };
 
-/// `SIGTHR`, by which the thread libraries of both cancel threads: their sigaction answers `EINVAL` to it.
+/// `SIGTHR`, with which the thread libraries of both cancel threads. Their sigaction answers `EINVAL`.
 const RESERVED_SIGNALS: &[forkexec_core::Signal] = &[32];
 
-/// getrlimit(2) of FreeBSD, with the numbers of `sys/resource.h`: the constants of the C libraries are not there on every
-/// host that this crate is tested on.
+/// The resources of getrlimit(2) on FreeBSD. The numbers are those of `sys/resource.h`, because the C library of another host
+/// lacks some of the constants.
 const FREEBSD_RESOURCES: [(&str, Resource); 15] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),
@@ -89,7 +89,7 @@ const FREEBSD_RESOURCES: [(&str, Resource); 15] = [
     ("umtxp", Resource(14)),
 ];
 
-/// getrlimit(2) of DragonFly: the same up to the eleventh.
+/// The resources of getrlimit(2) on DragonFly. The first eleven are the same.
 const DRAGONFLY_RESOURCES: [(&str, Resource); 12] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),

@@ -1,4 +1,4 @@
-//! The backend itself: what an answer of Linux's means for closing, and what is remembered of it.
+//! The backend: which call closes a gap, what its errors mean, and what is remembered of them.
 
 use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -6,28 +6,28 @@ use forkexec_core::{
     Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid, Signal, Stage,
 };
 
-/// Linux, over its real system calls or a simulated kernel's.
+/// Linux, over its real system calls or a simulated kernel.
 ///
-/// It probes nothing: a seccomp filter that answers a call with `SIGSYS` would kill the process that asks. The first
-/// child that meets with a refusal of close_range(2) says so in its report, or dies of the trap, and later children begin
-/// with the next link. On Android the release decides, and no call is made that its filter may trap.
+/// It probes no call, because a seccomp filter that answers with `SIGSYS` would kill the calling process. If close_range(2) is
+/// refused, the first child reports that or dies of `SIGSYS`, and later children begin with the next step of the chain. On
+/// Android the release decides, and no call is made that its filter may trap.
 #[derive(Debug)]
 pub struct Linux<S> {
     sys: S,
     close_range: BulkRefusal,
     unshare_refused: AtomicBool,
     listing_trapped: AtomicBool,
-    /// The release as far as it is known: see [`Linux::release`].
+    /// The release, if it is known: see [`Linux::release`].
     release: AtomicU32,
 }
 
-/// No release was asked for so far.
+/// The release is unknown.
 const NOT_ASKED: u32 = u32::MAX;
 /// The release is Linux. Any other number is an API level of Android.
 const LINUX: u32 = u32::MAX - 1;
 
 impl<S> Linux<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self {
             sys,
@@ -40,7 +40,7 @@ impl<S> Linux<S> {
 }
 
 impl<S: LinuxSys> Linux<S> {
-    /// The system. It is asked once, in the parent, before the first launch.
+    /// The system. The parent finds it out once, before the first launch.
     pub fn release(&self) -> Release {
         match self.release.load(Ordering::Relaxed) {
             NOT_ASKED => {
@@ -54,35 +54,35 @@ impl<S: LinuxSys> Linux<S> {
         }
     }
 
-    /// Whether the release lets a process make the call.
+    /// Returns whether the release lets a process make the call.
     pub fn allows(&self, call: AndroidCall) -> bool {
         self.release().allows(call)
     }
 
-    /// Whether close_range(2) was not refused so far, and is not known to be trapped.
+    /// Returns whether close_range(2) is neither refused nor trapped, as far as is known.
     fn has_close_range(&self) -> bool {
         !self.close_range.is_known() && self.allows(AndroidCall::CloseRange)
     }
 
-    /// Whether `CLOSE_RANGE_UNSHARE` was not refused so far.
+    /// Returns whether `CLOSE_RANGE_UNSHARE` is not refused, as far as is known.
     pub(crate) fn unshares_range(&self) -> bool {
         !self.unshare_refused.load(Ordering::Relaxed) && self.has_close_range()
     }
 
-    /// The first link that a child asks whose plan asks for `chosen`.
+    /// The first step of the chain in a child whose plan requests `chosen`.
     pub(crate) fn first_asked(&self, chosen: CloseStrategy) -> CloseStrategy {
         let skips_list = self.listing_trapped.load(Ordering::Relaxed);
         match chosen.max(self.begins_with()) {
             CloseStrategy::Enumerate if skips_list => CloseStrategy::Loop,
-            link => link,
+            strategy => strategy,
         }
     }
 
-    /// In the parent, when SIGSYS ended a child in this stage: takes the call that the stage begins with for refused. Whether
-    /// another child would do without that call. `asked` is what [`first_asked`](Self::first_asked) was before the start.
+    /// Records that the first call of this stage is refused, because SIGSYS killed a child in it. Runs in the parent. Returns
+    /// whether the next child will not make that call. `asked` is [`first_asked`](Self::first_asked) from before the start.
     pub(crate) fn learn_trap(&self, stage: Stage, asked: CloseStrategy) -> bool {
         match (stage, asked) {
-            // Of unshare(2), if the child noted that the other call fails.
+            // The child recorded that close_range(2) fails, so unshare(2) was trapped.
             (Stage::UnshareFiles, _) if !self.unshares_range() => {}
             (Stage::UnshareFiles, _) | (Stage::Close, CloseStrategy::Bulk) => self.close_range.note(),
             (Stage::Close, CloseStrategy::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
@@ -96,7 +96,7 @@ impl<S: LinuxSys> Linux<S> {
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
     type Sys = S;
 
@@ -123,12 +123,12 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         if self.listing_trapped.load(Ordering::Relaxed) { &[] } else { &[&ProcSelfFd] }
     }
 
-    /// `CLOSE_RANGE_UNSHARE` copies nothing of what it closes. Where it is refused, unshare(2) copies all.
+    /// `CLOSE_RANGE_UNSHARE` copies no descriptor that it closes. If it is refused, unshare(2) copies all.
     fn own_table(&self, highest: Fd) -> Result<bool, Errno> {
         if let Some(first) = highest.checked_add(1).filter(|_| self.unshares_range()) {
             match self.sys.close_range_unshare(number(first), u32::MAX) {
                 Ok(()) => return Ok(true),
-                // The child of a launcher that shares the table shares this memory, too: the next one will know.
+                // A child that shares the table also shares this memory, so later children see the value.
                 Err(errno) if errno.is_refusal() => self.unshare_refused.store(true, Ordering::Relaxed),
                 Err(_) => {}
             }
@@ -152,12 +152,12 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         Some(&self.close_range)
     }
 
-    fn first_link(&self) -> CloseStrategy {
+    fn first_strategy(&self) -> CloseStrategy {
         self.begins_with()
     }
 }
 
-/// The kernel takes unsigned numbers, and the open end of a range as `~0U`.
+/// The kernel takes unsigned numbers, and `~0U` as the open end of a range.
 const fn number(fd: Fd) -> u32 {
     if fd == Fd::MAX { u32::MAX } else { fd.unsigned_abs() }
 }

@@ -3,12 +3,12 @@
 use crate::LinuxSys;
 use forkexec_core::{Directory, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
-/// What is read.
+/// The name of the list.
 pub(crate) const NAME: &str = "/proc/self/fd";
 
 const DIRECTORY: Directory = Directory { path: c"/proc/self/fd", records: DIRENT64 };
 
-/// `struct linux_dirent64` of getdents(2): inode (8 bytes), offset (8), record length (2), type (1), name. The same on
+/// `struct linux_dirent64` of getdents(2): inode (8 bytes), offset (8), record length (2), type (1), name. It is the same on
 /// every architecture, and on Android.
 const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name_at: 19 };
 
@@ -16,7 +16,7 @@ const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name
 #[derive(Clone, Copy, Debug)]
 pub struct ProcSelfFd;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: LinuxSys> FdEnumerator<S> for ProcSelfFd {
     fn name(&self) -> &'static str {
         NAME

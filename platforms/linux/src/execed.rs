@@ -1,25 +1,25 @@
-//! Whether a child of this process has executed a program: the kernel's flag `PF_FORKNOEXEC`.
+//! Finds out whether a child of this process has executed a program, by the kernel flag `PF_FORKNOEXEC`.
 //!
-//! Fork sets the flag. Exec clears it, past the point of no return and before it closes close-on-exec descriptors
-//! (`begin_new_exec` of fs/exec.c), and a zombie keeps it. So once the report channel has ended, the flag tells a child
-//! that execs from one that a seccomp filter, or the out-of-memory killer, ended in execve(2).
+//! Fork sets the flag. Exec clears it after the point of no return and before it closes close-on-exec descriptors
+//! (`begin_new_exec` of fs/exec.c). A zombie keeps it. So after the report channel has ended, the flag distinguishes a child
+//! that executed a program from one that a seccomp filter or the out-of-memory killer ended in execve(2).
 //!
-//! One call shows it: setpgid(2) refuses a child that has executed a program with `EACCES`. It is asked for a group that
-//! cannot be, so that it changes nothing. A filter may answer `EACCES` to whoever asks; then it does so of the asking process,
-//! too, which the kernel refuses with `EPERM`, and tells nothing. A child in a session of its own is refused for that first; then the flags in
-//! `/proc/PID/stat` (proc(5)) tell, at ten times the cost.
+//! setpgid(2) reveals the flag: it fails with `EACCES` for a child that has executed a program. The group is an impossible one,
+//! so the call changes nothing. A filter may answer `EACCES` to every call. Then it also does for the calling process, for
+//! which the kernel answers `EPERM`, and the result means nothing. For a child in a session of its own, setpgid(2) fails
+//! before it checks the flag. Then the flags in `/proc/PID/stat` (proc(5)) are read, at ten times the cost.
 
 use crate::{LinuxSys, Stat};
 use forkexec_core::{Errno, Pid};
 
-/// `include/linux/sched.h`: forked, but did not exec. The value has not changed since Linux 1.3.
+/// `include/linux/sched.h`: forked, but not executed. The value is the same since Linux 1.3.
 const PF_FORKNOEXEC: u32 = 0x40;
 
 /// The fields of proc_pid_stat(5).
 const PARENT: usize = 4;
 const FLAGS: usize = 9;
 
-/// Whether child `pid` of process `parent` has executed a program, `None` if that cannot be told.
+/// Returns whether child `pid` of process `parent` has executed a program. `None` if that is unknown.
 pub(crate) fn has_execed<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<bool> {
     match sys.join_no_group(pid) {
         Err(Errno::ACCES) if sys.join_no_group(parent) != Err(Errno::ACCES) => Some(true),
@@ -27,8 +27,8 @@ pub(crate) fn has_execed<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<
     }
 }
 
-/// The same by `/proc` alone: `None` if there is none, or if it is that of another pid namespace, where the number is a
-/// stranger's.
+/// Does the same by `/proc` alone. Returns `None` if there is none, or if it belongs to another pid namespace, where the number
+/// is that of another process.
 pub(crate) fn by_procfs<S: LinuxSys>(sys: &S, pid: Pid, parent: Pid) -> Option<bool> {
     let stat = Stat::read(sys, pid).ok()?;
     let flags = u32::try_from(stat.field(FLAGS)?).ok()?;

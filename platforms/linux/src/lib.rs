@@ -1,24 +1,25 @@
 #![no_std]
-//! The Linux and Android backend of forkexec.
+//! The Linux and Android backend. This crate is an implementation detail of `forkexec`.
 //!
 //! 1. *Systems*: Linux from 2.6.27 (`pipe2`, `dup3`), Android.
-//! 2. *Listing*: getdents64(2) on `/proc/self/fd`, read raw: `opendir` allocates. It lies where something else is mounted
-//!    over `/proc`; so the directory must be on procfs (fstatfs(2)) and list the very descriptor it is read through.
-//! 3. *Closing*: close_range(2), Linux 5.9. Older kernels answer `ENOSYS`, seccomp filters of containers `EPERM`,
-//!    `EACCES` or `ENOSYS`; each means «next in the chain». An empty range is `EINVAL` and is never asked for.
-//! 4. *Starting*: clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK | CLONE_FILES` on a stack of its own; fork(2) where a
-//!    pre-exec closure is to run, where memory is not really shared, and where the call is refused.
-//! 5. *Async-signal-safety*: every call is made through syscall(2), which is a bare wrapper in glibc, musl and bionic:
-//!    no lock, no cancellation point. What the libc would do on top of `set*id` (tell all threads) is not done.
+//! 2. *Listing*: raw getdents64(2) on `/proc/self/fd`, because `opendir` allocates. Something else may be mounted over
+//!    `/proc`. So the directory must be on procfs (fstatfs(2)) and list the descriptor that it is read through.
+//! 3. *Closing*: close_range(2), Linux 5.9. Older kernels answer `ENOSYS`; seccomp filters of containers answer `EPERM`,
+//!    `EACCES` or `ENOSYS`. Each leads to the next step of the chain. An empty range is `EINVAL` and is never passed.
+//! 4. *Starting*: clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK | CLONE_FILES`, on a stack of its own. fork(2) if a
+//!    pre-exec closure is to run, if memory turns out not to be shared, and if the call is refused.
+//! 5. *Async-signal-safety*: every call is made through syscall(2), which is a plain wrapper in glibc, musl and bionic. It
+//!    takes no lock and is no cancellation point. So `set*id` acts on the calling thread alone, where the C library would
+//!    signal all threads.
 //! 6. *Proven*: on real kernels, x86_64; see the platform table of the README.
-//! 7. *Signals*: signals that the C library keeps: 32 and 33 (glibc, bionic), and 34 (musl). The kernel itself
-//!    refuses `SIGKILL` and `SIGSTOP` alone (sigaction(2)).
+//! 7. *Signals*: the C libraries reserve 32 and 33 (glibc, bionic), and 34 (musl). The kernel itself refuses only
+//!    `SIGKILL` and `SIGSTOP` (sigaction(2)).
 //! 8. *Errnos*: positive, in each C library.
-//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
 //!    (waitid(2), wait(2)).
 //! 10. *Saved IDs*: setresuid(2) and setresgid(2) are called with all three IDs. execve(2) copies the effective ID to
 //!     the saved one.
-//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (getrlimit(2)).
+//! 11. *Limits*: a limit below an open number is accepted and closes nothing (getrlimit(2)).
 
 #[cfg(test)]
 extern crate std;
@@ -46,7 +47,7 @@ use forkexec_core::{
     Capabilities, Errno, Fd, GroupList, Operation, ParentSys, Pid, Resource, Signal, SpawnMethod, Sys,
 };
 
-/// What this backend has.
+/// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "Linux",
     bulk_closer: Some("close_range"),
@@ -54,7 +55,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     launchers: &[SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork],
     operations: &[Operation::Cgroup, Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &RESOURCES,
-    // Cancellation and set*id broadcasts; musl has one more.
+    // For cancellation and for `set*id` in all threads. musl reserves one more.
     reserved_signals: if cfg!(target_env = "musl") { &[32, 33, 34] } else { &[32, 33] },
     group_list: GroupList::Supplementary,
 };
@@ -62,8 +63,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 const MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64"));
 const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
 
-/// getrlimit(2) of Linux, with the numbers of `asm-generic/resource.h`: the constants of the C libraries are not there on
-/// every host that this crate is tested on. MIPS and SPARC number five of them differently.
+/// The resources of getrlimit(2) on Linux. The numbers are those of `asm-generic/resource.h`, because the C library of
+/// another host lacks some of the constants. MIPS and SPARC number five of them differently.
 const RESOURCES: [(&str, Resource); 16] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),
@@ -101,7 +102,7 @@ const RESOURCES: [(&str, Resource); 16] = [
     ("rttime", Resource(15)),
 ];
 
-/// The system calls that Linux has beyond those that all systems have.
+/// The system calls of Linux beyond the common ones.
 ///
 /// # Safety
 ///
@@ -117,91 +118,91 @@ pub unsafe trait LinuxSys: Sys {
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno>;
     /// unshare(2) with `CLONE_FILES`.
     fn unshare_files(&self) -> Result<(), Errno>;
-    /// getdents64(2): how many bytes of records were read, 0 at the end.
+    /// getdents64(2). Returns how many bytes of records it read, 0 at the end.
     fn getdents64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
-    /// fstatfs(2): whether the file is on procfs (`PROC_SUPER_MAGIC`).
+    /// fstatfs(2). Returns whether the file is on procfs (`PROC_SUPER_MAGIC`).
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno>;
-    /// open(2), read(2) and close(2): the first bytes of a file on procfs, `ENOENT` if it is on another filesystem. On the
-    /// parent's side only.
+    /// open(2), read(2) and close(2). Reads the first bytes of a file on procfs. `ENOENT` if the file is on another
+    /// filesystem. For the parent only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
-    /// setpgid(2) of a child to a group that cannot be: `EACCES` if it has executed a program, `EPERM` if it has not or is
-    /// in another session. On the parent's side only. The thread's errno stays what it is.
+    /// setpgid(2) of a child to an impossible group. `EACCES` if the child has executed a program, `EPERM` if it has not or
+    /// is in another session. For the parent only. The errno of the thread does not change.
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_PDEATHSIG`.
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
-    /// The system: on Android the property `ro.build.version.sdk`, elsewhere no call. On the parent's side only.
+    /// Returns the system, on Android from the property `ro.build.version.sdk`. For the parent only.
     fn release(&self) -> Release;
-    /// prctl(2) with `PR_GET_SECCOMP`: whether a filter looks at the calls of this thread. On the parent's side only, and only
-    /// on Android, whose filters let prctl(2) through.
+    /// prctl(2) with `PR_GET_SECCOMP`. Returns whether a filter checks the calls of this thread. For the parent only, and only
+    /// on Android, whose filters allow prctl(2).
     fn is_filtered(&self) -> Result<bool, Errno>;
 }
 
-/// The system calls of the launcher whose children borrow their parent's memory.
+/// The system calls of the launcher whose children share the memory of their parent.
 ///
-/// All are made on the parent's side.
+/// The parent makes them.
 ///
 /// # Safety
 ///
 /// Unsafe code relies on an implementation, beyond the requirements of [`ParentSys`]:
 ///
-/// - [`start`](Self::start) calls `child` in the child alone, and returns in the parent alone, when the child uses no
-///   memory of the parent any more. [`Started::pid`] is the child, and [`Started::pidfd`] is open and owned by the caller.
-/// - [`map_private`](Self::map_private) returns zeroed, writable memory of at least the length that was asked for. It stays
-///   valid until it is unmapped, and nothing else refers to it.
+/// - [`start`](Self::start) calls `child` only in the child. It returns only in the parent, when the child no longer uses
+///   memory of the parent. [`Started::pid`] is the child, and [`Started::pidfd`] is open and owned by the caller.
+/// - [`map_private`](Self::map_private) returns zeroed, writable memory of at least the requested length. It stays valid
+///   until it is unmapped, and nothing else refers to it.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait CloneSys: LinuxSys + ParentSys {
-    /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`: comes back when the child has executed a program or ended, or at
-    /// once if the child has a copy of the memory, as under an emulator. The
-    /// child runs `child` on the stack that begins at `top`, and ends with its result. The thread's errno stays what it is.
+    /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`. Returns when the child has executed a program or ended, or at
+    /// once if the child has a copy of the memory, as under an emulator. The child runs `child` on the stack that begins at
+    /// `top`, and exits with its result. The errno of the thread does not change.
     ///
-    /// Unless [`Start::exit_signal`] says otherwise the child has no termination signal before exec: of one that fails nobody
-    /// hears but who started it, and nobody else's waitpid(2) takes its status.
+    /// Unless [`Start::exit_signal`] is set, the child has no termination signal before exec. If it fails, no waitpid(2) of
+    /// other code can reap it.
     ///
     /// # Safety
     ///
-    /// The stack has nothing on it and room for what `child` calls. The child shares all memory: what `child` runs meets
+    /// The stack is empty and has room for the calls of `child`. The child shares all memory, so the code of `child` meets
     /// the requirements of [`Sys`]. All signals are blocked.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno>;
     /// clone(2) with `CLONE_THREAD | CLONE_VFORK`: runs `thread` on a new thread of this process, and returns when that
-    /// thread has ended. The thread has a descriptor table, a working directory, a root and a umask of its own. If it
-    /// executes a program, the kernel ends all other threads, and this call does not return. The thread's errno stays
-    /// what it is.
+    /// thread has ended. The thread has its own descriptor table, working directory, root and umask. If it executes a
+    /// program, the kernel ends all other threads, and this call does not return. The errno of the calling thread does not
+    /// change.
     ///
     /// # Safety
     ///
     /// As [`start`](Self::start).
     unsafe fn run_thread(&self, top: Top, thread: &dyn Fn() -> c_int) -> Result<(), Errno>;
-    /// rt_sigaction(2), asking for the whole action. On the parent's side only.
+    /// rt_sigaction(2), which returns the whole action. For the parent only.
     fn action(&self, signal: Signal) -> Result<KernelAction, Errno>;
-    /// rt_sigaction(2), setting an action that [`action`](Self::action) returned. On the parent's side only.
+    /// rt_sigaction(2), which sets an action that [`action`](Self::action) returned. For the parent only.
     ///
     /// # Safety
     ///
     /// If the action has a handler, the handler may run whenever the signal arrives.
     unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno>;
-    /// The lowest real-time signal that the C library leaves to programs. It keeps those from 32 up to it for itself.
+    /// The lowest real-time signal that the C library leaves to programs. It reserves those from 32 up to this one.
     fn lowest_realtime_signal(&self) -> Signal;
-    /// wait4(2) with `__WCLONE | WNOHANG` for a child that [`start`](Self::start) made: `ECHILD` once it has executed a
-    /// program, which makes its termination signal `SIGCHLD` (execve(2)); how it ended, if it has ended without; nothing, if
-    /// it is about to. The thread's errno stays what it is.
+    /// wait4(2) with `__WCLONE | WNOHANG` for a child of [`start`](Self::start). `ECHILD` once the child has executed a
+    /// program, because its termination signal is then `SIGCHLD` (execve(2)). Returns the status if the child ended before,
+    /// and `None` if it is about to end. The errno of the thread does not change.
     ///
-    /// waitid(2), which could leave it to be waited for, knows `__WCLONE` since Linux 4.7 only.
+    /// waitid(2) could leave the child unreaped, but knows `__WCLONE` since Linux 4.7 only.
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
     /// pidfd_open(2), Linux 5.3.
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno>;
-    /// waitid(2) with `WNOHANG | WNOWAIT`: the signal that ended a child with the termination signal `SIGCHLD`. Its status is
-    /// still to be waited for. `None` if it has not ended, ended otherwise, or cannot be asked.
+    /// waitid(2) with `WNOHANG | WNOWAIT`. Returns the signal that ended a child whose termination signal is `SIGCHLD`, and
+    /// does not reap it. `None` if the child has not ended or ended otherwise, and if the call fails.
     fn signal_that_ended(&self, child: Pid) -> Option<Signal>;
-    /// prctl(2) with `PR_GET_DUMPABLE`: whether the memory may be dumped and traced.
+    /// prctl(2) with `PR_GET_DUMPABLE`. Returns whether the memory may be dumped and traced.
     fn is_dumpable(&self) -> Result<bool, Errno>;
     /// prctl(2) with `PR_SET_DUMPABLE`.
     fn make_dumpable(&self) -> Result<(), Errno>;
-    /// Whether a sanitizer is part of this program. No system call.
+    /// Returns whether a sanitizer is part of this program. Makes no system call.
     fn is_sanitized(&self) -> bool;
     /// mmap(2), anonymous and private: zeroed, aligned to a page.
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
@@ -209,25 +210,25 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     ///
     /// # Safety
     ///
-    /// The memory is whole pages of the caller's, and nothing refers to it.
+    /// The memory is whole pages that the caller owns, and nothing refers to it.
     unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
 }
 
-/// The end of a stack at which it begins, the highest address: aligned to 16 bytes.
+/// The highest address of a stack, where it begins. It is aligned to 16 bytes.
 pub type Top = NonNull<c_void>;
 
-/// How a child that borrows memory is to be started.
+/// The options of one start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// By which call.
+    /// The system call.
     pub call: Call,
-    /// Whether a descriptor of the child is asked for (`CLONE_PIDFD`).
+    /// Requests a descriptor of the child (`CLONE_PIDFD`).
     pub pidfd: bool,
-    /// Whether it shares the descriptor table (`CLONE_FILES`).
+    /// Shares the descriptor table (`CLONE_FILES`).
     pub shares_table: bool,
-    /// Whether its end is announced by `SIGCHLD` from its birth, as that of any child: whoever waits for it finds it.
+    /// Sets the termination signal to `SIGCHLD` from the start, so that any waitpid(2) can reap the child.
     pub exit_signal: bool,
-    /// The directory of the control group in which it is born (`CLONE_INTO_CGROUP`, Linux 5.7), by clone3(2) alone.
+    /// The directory of the control group of the child (`CLONE_INTO_CGROUP`, Linux 5.7), for clone3(2) only.
     pub cgroup: Option<Fd>,
 }
 
@@ -236,15 +237,15 @@ pub struct Start {
 pub enum Call {
     /// clone3(2) with `CLONE_CLEAR_SIGHAND` (Linux 5.5).
     Clone3,
-    /// clone(2), by the C library.
+    /// clone(2), through the C library.
     Clone,
 }
 
 /// A child that was started.
 #[derive(Debug)]
 pub struct Started {
-    /// Its process id.
+    /// The process ID.
     pub pid: Pid,
-    /// A descriptor of it, if one was asked for and the kernel knows such.
+    /// A descriptor of the child, if it was requested and the kernel supports it.
     pub pidfd: Option<Fd>,
 }

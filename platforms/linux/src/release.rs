@@ -1,17 +1,17 @@
-//! The system under this backend: Linux, or a release of Android whose filter traps some calls of apps.
+//! The system: Linux, or a release of Android whose filter traps some calls of apps.
 //!
-//! Android's zygote puts a seccomp filter before every app since Android 8. It answers a call that it does not know by
-//! SIGSYS (`SECCOMP_RET_TRAP`), which ends the process. So no call may be tried there: the release tells which calls it lets
-//! through. `docs/android.md` lists the releases and the sources.
+//! Since Android 8, the zygote installs a seccomp filter in every app. It answers an unknown call with SIGSYS
+//! (`SECCOMP_RET_TRAP`), which kills the process. So the launcher cannot try a call there; the release decides which calls
+//! it makes. `docs/android.md` lists the releases and the sources.
 
 use core::ops::RangeInclusive;
 
-/// The system that the calls go to.
+/// The system that answers the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// Linux: no call is known to be trapped.
+    /// Linux. No call is known to be trapped.
     Linux,
-    /// Android, by its API level; 0 if that is not known.
+    /// Android, by its API level. 0 means unknown.
     Android(u32),
 }
 
@@ -34,13 +34,13 @@ pub enum AndroidCall {
     SetGid,
 }
 
-/// Before this API level (Android 8.0) apps have no filter.
+/// The first API level whose apps have a filter: Android 8.0.
 const FIRST_WITH_FILTER: u32 = 26;
 /// The last API level whose filter lets an app change its groups and its root: Android 8.1.
 const LAST_WITH_IDS: u32 = 27;
 
 impl AndroidCall {
-    /// All of them.
+    /// All calls.
     pub const ALL: [Self; 7] = [
         Self::CloseRange,
         Self::Clone3,
@@ -51,7 +51,7 @@ impl AndroidCall {
         Self::SetGid,
     ];
 
-    /// The name that the kernel has for it.
+    /// The name of the system call.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CloseRange => "close_range",
@@ -64,7 +64,7 @@ impl AndroidCall {
         }
     }
 
-    /// The API levels whose filter lets it through, in every tag of the release. Some tags of Android 14 allow clone3.
+    /// The API levels whose filter allows the call, in every tag of the release. Some tags of Android 14 allow clone3.
     const fn levels(self) -> RangeInclusive<u32> {
         match self {
             Self::CloseRange => 33..=u32::MAX,
@@ -77,7 +77,7 @@ impl AndroidCall {
 }
 
 impl Release {
-    /// Whether an app may make the call. On Linux the kernel answers it.
+    /// Returns whether an app may make the call. On Linux it always may, and the kernel answers.
     pub fn allows(self, call: AndroidCall) -> bool {
         match self {
             Self::Linux => true,

@@ -1,23 +1,23 @@
-//! The one reader of `/proc/PID/stat`: proc_pid_stat(5).
+//! Reads `/proc/PID/stat` (proc_pid_stat(5)).
 //!
-//! It allocates nothing. It runs on the parent's side only.
+//! It does not allocate, and runs in the parent only.
 
 use crate::LinuxSys;
 use core::ffi::CStr;
 use forkexec_core::{Errno, Pid};
 
-/// What the kernel says of one process in one line.
+/// The line of the kernel about one process.
 #[derive(Clone, Debug)]
 pub struct Stat {
     line: [u8; LONGEST],
-    /// Where field 1, the process id, ends.
+    /// The end of field 1, the process ID.
     pid: usize,
-    /// Where field 3, the state, begins.
+    /// The start of field 3, the state.
     state: usize,
     end: usize,
 }
 
-/// More than 52 fields of 20 digits, and a name of 64 bytes in parentheses: `proc_task_name` and `do_task_stat` of Linux.
+/// Room for 52 fields of 20 digits, and a name of 64 bytes in parentheses (`proc_task_name` and `do_task_stat` of Linux).
 const LONGEST: usize = 1280;
 
 /// `/proc/2147483647/stat` and its NUL.
@@ -28,7 +28,8 @@ impl Stat {
     ///
     /// # Errors
     ///
-    /// `ENOENT` or `ESRCH` if there is no such process, and where `/proc` is not on procfs. `EIO` for a line that is none.
+    /// Returns `ENOENT` or `ESRCH` if there is no such process, or if `/proc` is not on procfs. Returns `EIO` for an invalid
+    /// line.
     pub fn read<S: LinuxSys>(sys: &S, pid: Pid) -> Result<Self, Errno> {
         let mut path = [0; PATH];
         let path = path_of(pid, &mut path).ok_or(Errno::INVAL)?;
@@ -37,7 +38,7 @@ impl Stat {
         Self::new(&line, end).ok_or(Errno::IO)
     }
 
-    /// The name in parentheses may hold anything, parentheses and blanks, too. So the last parenthesis counts.
+    /// The name in parentheses may contain any byte, also parentheses and blanks. So it ends at the last parenthesis.
     fn new(line: &[u8; LONGEST], end: usize) -> Option<Self> {
         let filled = line.get(..end)?;
         let pid = filled.iter().position(|&byte| byte == b' ')?;
@@ -45,7 +46,7 @@ impl Stat {
         (pid < name).then_some(Self { line: *line, pid, state: name.checked_add(2)?, end })
     }
 
-    /// Field 1, the process id.
+    /// Field 1, the process ID.
     pub fn pid(&self) -> Option<Pid> {
         text(self.line.get(..self.pid)?)?.parse().ok()
     }
@@ -55,7 +56,7 @@ impl Stat {
         self.fields()?.next()?.chars().next()
     }
 
-    /// A field from 4 on, all of which are numbers, as proc_pid_stat(5) counts them.
+    /// A field from 4 on, as proc_pid_stat(5) counts them. All of these are numbers.
     pub fn field(&self, number: usize) -> Option<i64> {
         self.fields()?.nth(number.checked_sub(3)?)?.parse().ok()
     }

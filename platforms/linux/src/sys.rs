@@ -1,7 +1,7 @@
-//! The real system calls: one call, one errno check, no decision.
+//! The real system calls: each method makes one call and checks its errno.
 //!
-//! All go through syscall(2), with these exceptions on the parent's side: fork(3), whose handlers a pre-exec closure
-//! may rely on, and mmap(2), munmap(2), whose raw numbers differ by architecture.
+//! All calls use syscall(2), with these exceptions in the parent: fork(3), on whose handlers a pre-exec closure may rely, and
+//! mmap(2) and munmap(2), whose raw numbers differ by architecture.
 
 #[macro_use]
 mod call;
@@ -30,7 +30,7 @@ use forkexec_core::{
     CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
 
-/// The kernel that this program runs on.
+/// The system calls of the kernel that this program runs on.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel(());
 
@@ -40,9 +40,9 @@ impl Kernel {
     /// # Safety
     ///
     /// The value is the right to close, replace and use every descriptor of the process by its number, to signal other
-    /// processes, and to change the process itself. A backend or launcher that is made of it carries that right, and
-    /// [`Backend::sys`](forkexec_core::Backend::sys) gives it out again. As long as the value exists, the caller answers
-    /// for all code that can reach it:
+    /// processes, and to change the process itself. A backend or launcher made of it has that right, too, and
+    /// [`Backend::sys`](forkexec_core::Backend::sys) returns the value. As long as it exists, the caller is responsible for
+    /// all code that can reach it:
     ///
     /// - Methods are called in a child before exec, or on descriptors and processes that the calling code owns.
     /// - Each descriptor that a launched plan names is owned or borrowed by the launching code until the launch returns.
@@ -54,14 +54,14 @@ impl Kernel {
 
 fn status(fd: Fd) -> Result<libc::stat, Errno> {
     let mut status = MaybeUninit::uninit();
-    // SAFETY: fstat fills a `stat`. It is not a cancellation point, and the raw call's layout differs by architecture.
+    // SAFETY: fstat fills a `stat`. It is no cancellation point. The layout of the raw call differs by architecture.
     let result = unsafe { libc::fstat(fd, status.as_mut_ptr()) };
     done(result.word())?;
     // SAFETY: fstat succeeded, so the structure is filled.
     Ok(unsafe { status.assume_init() })
 }
 
-/// Whether two types of file systems are the same: the C libraries differ in the width and the sign of both.
+/// Compares two types of file systems. The C libraries differ in the width and the sign of both.
 macro_rules! same_type {
     ($one:expr, $other:expr) => {{
         #[expect(clippy::allow_attributes, reason = "which of the casts does nothing differs by C library")]
@@ -92,8 +92,8 @@ unsafe fn environment() -> *const *const c_char {
     unsafe { environ }
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl Sys for Kernel {
     type Executed = Infallible;
 
@@ -113,7 +113,7 @@ unsafe impl Sys for Kernel {
     }
 
     fn is_cloexec(&self, fd: Fd) -> Result<bool, Errno> {
-        // SAFETY: asks for a flag of the descriptor, and changes nothing, whichever code owns it.
+        // SAFETY: reads a flag of the descriptor, whichever code owns it, and changes nothing.
         int(unsafe { syscall!(FCNTL, fd, libc::F_GETFD) }).map(|flags| flags & libc::FD_CLOEXEC != 0)
     }
 
@@ -144,14 +144,14 @@ unsafe impl Sys for Kernel {
     fn set_limit(&self, limit: Limit) -> Result<(), Errno> {
         let new = [limit.soft, limit.hard];
         let old: *mut u64 = ptr::null_mut();
-        // SAFETY: the kernel's `rlimit64` is two 64-bit numbers, on every architecture; the old one is not asked for.
+        // SAFETY: `rlimit64` of the kernel is two 64-bit numbers, on every architecture. The pointer for the old one is null.
         done(unsafe { syscall!(libc::SYS_prlimit64, 0_i32, limit.resource.0, &raw const new, old) })
     }
 
     fn descriptor_limit(&self) -> Result<u64, Errno> {
         let new: *const u64 = ptr::null();
         let mut old = [0_u64; 2];
-        // SAFETY: as for `set_limit`, the other way round.
+        // SAFETY: as for `set_limit`. The pointer for the new one is null.
         done(unsafe { syscall!(libc::SYS_prlimit64, 0_i32, libc::RLIMIT_NOFILE, new, &raw mut old) })?;
         Ok(old[1])
     }
@@ -198,12 +198,12 @@ unsafe impl Sys for Kernel {
     }
 
     fn getpid(&self) -> Pid {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getpid) }).unwrap_or(0)
     }
 
     fn getppid(&self) -> Pid {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_getppid) }).unwrap_or(0)
     }
 
@@ -218,12 +218,12 @@ unsafe impl Sys for Kernel {
     }
 
     fn set_controlling_tty(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: `TIOCSCTTY` takes a number: 0, never steal another session's terminal.
+        // SAFETY: `TIOCSCTTY` takes a number. 0 means not to take the terminal of another session.
         done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0_i32) })
     }
 
     fn tcsetpgrp(&self, terminal: Fd) -> Result<(), Errno> {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         let group = int(unsafe { syscall!(libc::SYS_getpgid, 0_i32) })?;
         // SAFETY: `TIOCSPGRP` reads one pid from the pointer.
         done(unsafe { syscall!(libc::SYS_ioctl, terminal, libc::TIOCSPGRP, &raw const group) })
@@ -259,11 +259,11 @@ unsafe impl Sys for Kernel {
         Err(errno())
     }
 
-    /// By ppoll(2), which every architecture has. Its time is two words, the C library's may be longer ones.
+    /// Uses ppoll(2), which every architecture has. Its time is two words; those of the C library may be longer.
     fn pause(&self, milliseconds: u8) {
         let time = [0, c_long::from(milliseconds) * 1_000_000];
         let nothing: *const u8 = ptr::null();
-        // SAFETY: no descriptor is looked at, the mask stays what it is, and the time is borrowed for the call.
+        // SAFETY: no descriptor and no mask is passed, and the time is borrowed for the call.
         let _ = unsafe { syscall!(libc::SYS_ppoll, nothing, 0_i32, time.as_ptr(), nothing, 0_i32) };
     }
 
@@ -278,15 +278,15 @@ unsafe impl Sys for Kernel {
     }
 }
 
-/// 32-bit architectures have `fcntl64`, which differs only in file locks.
+/// `fcntl64` of 32-bit architectures differs only in file locks.
 const FCNTL: c_long = libc::SYS_fcntl;
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. `fork` returns
-// `None` in the child alone, and `map_shared` returns a mapping that stays until `unmap`.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments. `fork`
+// returns `None` only in the child. The mapping of `map_shared` stays until `unmap`.
 unsafe impl ParentSys for Kernel {
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         signals::let_ids_change();
-        // SAFETY: what runs in the child is the caller's promise.
+        // SAFETY: the caller promises what runs in the child.
         let pid = unsafe { libc::fork() };
         int(pid.word()).map(|pid| (pid != 0).then_some(pid))
     }
@@ -312,14 +312,14 @@ unsafe impl ParentSys for Kernel {
         let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let time = [0, c_long::from(milliseconds) * 1_000_000];
         let mask: *const u8 = ptr::null();
-        // SAFETY: one descriptor is looked at, the mask stays what it is, and both are borrowed for the call.
+        // SAFETY: one structure and a time are passed, which are borrowed for the call. No mask is passed.
         let ready = unsafe { syscall!(libc::SYS_ppoll, &raw mut asked, 1_i32, time.as_ptr(), mask, 0_i32) };
         int(ready).map(|ready| ready > 0)
     }
 
     fn has_ended(&self, child: Pid) -> bool {
         match look_at(child) {
-            // A tracer is told of stops, too, whatever it waits for.
+            // A tracer gets stops, too, whatever the options are.
             Ok(about) => matches!(about.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED),
             Err(errno) => errno == Errno::CHILD,
         }
@@ -328,13 +328,13 @@ unsafe impl ParentSys for Kernel {
     fn wait(&self, pid: Pid) -> Result<c_int, Errno> {
         let mut status: c_int = 0;
         let usage: *mut u8 = ptr::null_mut();
-        // SAFETY: the kernel writes one int; the usage is not asked for.
+        // SAFETY: the kernel writes one int. The pointer for the usage is null.
         done(unsafe { syscall!(libc::SYS_wait4, pid, &raw mut status, WAIT_FOR_ANY_CHILD, usage) })?;
         Ok(status)
     }
 
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
-        // SAFETY: `Kernel::new` promises that the process is the caller's: a child that was not waited for.
+        // SAFETY: `Kernel::new` promises that the process is a child of the caller that is not yet reaped.
         done(unsafe { syscall!(libc::SYS_kill, pid, signal) })
     }
 
@@ -345,7 +345,7 @@ unsafe impl ParentSys for Kernel {
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        // SAFETY: a new mapping, anywhere.
+        // SAFETY: a new mapping, at an address that the kernel chooses.
         let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
         if memory == libc::MAP_FAILED {
             return Err(errno());
@@ -354,12 +354,12 @@ unsafe impl ParentSys for Kernel {
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the conditions.
         let _ = unsafe { libc::munmap(memory.as_ptr().cast(), length) };
     }
 }
 
-/// `linux/close_range.h`; the libc crate does not have it for every C library.
+/// `linux/close_range.h`. The libc crate lacks it for some C libraries.
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 
 /// Above every `pid_max` (at most 2^22, proc(5)).
@@ -367,8 +367,8 @@ const NO_GROUP: Pid = Pid::MAX;
 
 const WAIT_FOR_ANY_CHILD: c_int = libc::__WALL;
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl LinuxSys for Kernel {
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno> {
         // SAFETY: as for `close`.
@@ -376,7 +376,7 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
-        // SAFETY: as for `close`; the table that loses the range is the caller's own copy.
+        // SAFETY: as for `close`. The call closes the range in a copy of the table that belongs to the caller alone.
         done(unsafe { syscall!(libc::SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) })
     }
 
@@ -392,7 +392,7 @@ unsafe impl LinuxSys for Kernel {
 
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
         let mut status = MaybeUninit::uninit();
-        // SAFETY: fstatfs fills a `statfs`; the raw call's layout differs by architecture.
+        // SAFETY: fstatfs fills a `statfs`. The layout of the raw call differs by architecture.
         let result = unsafe { libc::fstatfs(fd, status.as_mut_ptr()) };
         done(result.word())?;
         // SAFETY: fstatfs succeeded, so the structure is filled.
@@ -401,7 +401,7 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno> {
-        // What lies in the place of `/proc` may be a pipe, on which open(2) would wait.
+        // Without procfs the path may be a pipe, on which open(2) would block.
         let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
         // SAFETY: the path is a C string borrowed for the call.
         let file = int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0_i32) })?;
@@ -413,9 +413,9 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn join_no_group(&self, child: Pid) -> Result<(), Errno> {
-        // Its refusal is the good news, so a start that succeeds would leave it behind.
+        // The usual result is an error, so a successful start must restore errno.
         let before = ::errno::errno();
-        // SAFETY: no process can join the group, so that the call changes nothing.
+        // SAFETY: no process can join the group, so the call changes nothing.
         let answer = done(unsafe { syscall!(libc::SYS_setpgid, child, NO_GROUP) });
         ::errno::set_errno(before);
         answer
@@ -435,7 +435,7 @@ unsafe impl LinuxSys for Kernel {
     }
 
     fn is_filtered(&self) -> Result<bool, Errno> {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         let mode =
             int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_SECCOMP, 0_i32, 0_i32, 0_i32, 0_i32) })?;
         Ok(mode != 0)

@@ -1,4 +1,4 @@
-//! The backend itself: what an answer of NetBSD's means for closing, and what is remembered of it.
+//! The backend: which call closes a gap, and what its errors mean.
 
 use crate::{CAPABILITIES, MaxFd, NetbsdSys};
 use forkexec_core::{
@@ -6,7 +6,7 @@ use forkexec_core::{
     loop_bound,
 };
 
-/// NetBSD, over its real system calls or a simulated kernel's.
+/// NetBSD, over its real system calls or a simulated kernel.
 #[derive(Debug)]
 pub struct Netbsd<S> {
     sys: S,
@@ -14,13 +14,13 @@ pub struct Netbsd<S> {
 }
 
 impl<S> Netbsd<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self { sys, closem: BulkRefusal::new(false) }
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
     type Sys = S;
 
@@ -32,13 +32,13 @@ unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
         &CAPABILITIES
     }
 
-    /// `F_CLOSEM` keeps nothing: it is for the open-ended gap above the last kept descriptor. The others are closed by
+    /// Uses `F_CLOSEM`, which keeps nothing, for the open-ended gap above the last kept descriptor. Closes other gaps by
     /// number.
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
         if gap.last() == Fd::MAX {
             return self.sys.closem(gap.first());
         }
-        // Nothing is open above `F_MAXFD`, so the kept descriptor need not be.
+        // The kept descriptor above the gap may be closed: nothing is open above `F_MAXFD`.
         close_gap_by_number(&self.sys, gap, self.sys.max_fd().unwrap_or(Fd::MAX))
     }
 
@@ -46,7 +46,7 @@ unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
         &[&MaxFd]
     }
 
-    /// One more than `F_MAXFD`, which a lowered limit does not change; else what any system has.
+    /// One more than `F_MAXFD`, which a lowered limit does not change. Without it, the bound of any system.
     fn loop_bound(&self) -> Result<Fd, Errno> {
         match self.sys.max_fd() {
             Ok(highest) if highest >= LOOP_CEILING => Err(Errno::OVERFLOW),

@@ -1,19 +1,19 @@
-//! `F_MAXFD` of fcntl(2), asked again after each close.
+//! `F_MAXFD` of fcntl(2), called again after each close.
 
 use crate::NetbsdSys;
 use forkexec_core::{Fd, FdEnumerator, LOOP_CEILING, Unlisted};
 
-/// What is asked.
+/// The name of the list.
 pub(crate) const NAME: &str = "F_MAXFD";
 
 /// The enumerator from the highest open descriptor down.
 ///
-/// While the visitor closes what it is handed, the next answer jumps over all that is not open. The first one that it
-/// keeps stays the highest; below it every number is handed over, open or not.
+/// While the visitor closes each descriptor, the next `F_MAXFD` skips all closed numbers. The first descriptor that the visitor
+/// keeps stays the highest. Below it, `visit` passes every number, open or not.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxFd;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: NetbsdSys> FdEnumerator<S> for MaxFd {
     fn name(&self) -> &'static str {
         NAME
@@ -30,8 +30,7 @@ unsafe impl<S: NetbsdSys> FdEnumerator<S> for MaxFd {
     }
 }
 
-/// Visits the highest open descriptor as long as there is a lower one afterwards. The answer is the number below which
-/// others may be open.
+/// Visits the highest open descriptor as long as the next one is lower. Returns the number below which others may be open.
 fn visit_while_falling<S: NetbsdSys>(sys: &S, mut highest: Fd, from: Fd, visitor: &mut dyn FnMut(Fd)) -> Fd {
     while highest >= from {
         visitor(highest);

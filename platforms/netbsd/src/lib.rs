@@ -1,32 +1,31 @@
 #![no_std]
-//! The NetBSD backend of forkexec.
+//! The NetBSD backend. This crate is an implementation detail of `forkexec`.
 //!
-//! 1. *Systems*: NetBSD from 8.0. The common calls need `waitid`, which the C library has since 2016-04-03 (lib/libc/gen/waitid.c
-//!    1.1) and so since 8.0; a program for 7.0 does not link (`undefined symbol: waitid`, seen on NetBSD 7.0 amd64). The other
-//!    calls are older: `pipe2`, `F_DUPFD_CLOEXEC` and `O_CLOEXEC` are in 6.0.
-//! 2. *Listing*: `F_MAXFD` of fcntl(2), the highest open descriptor, asked again after each close; what lies below the
-//!    highest kept one is visited by number. In a forked child it is exact: the table is a copy from which kqueues and
-//!    half-open descriptors are left out, and its end is counted anew (`fd_copy` in sys/kern/kern_descrip.c, 1.229). It
-//!    says -1 without an errno where nothing is open, and that is no answer here. No directory is read: `/dev/fd` is a
-//!    static one unless mount_fdesc(8) was asked for, and procfs need not be mounted.
-//! 3. *Closing*: `F_CLOSEM` of fcntl(2) from a number up; it can keep none, so it is asked for the numbers above the last
-//!    kept one only. The kernel closes from the highest down, ignores what each close answers, and succeeds where there
-//!    is nothing to close; its one error is `EBADF` for a negative number (`sys_fcntl` in sys/kern/sys_descrip.c, 1.48).
-//!    The close_range(2) of NetBSD 11 is not called: a kernel without it answers with `SIGSYS` (`sys_nosys` in
-//!    sys/kern/kern_sig.c).
-//! 4. *Starting*: fork(2), nothing shared but the report slot. With a shared table `F_CLOSEM` would spin for as long as
-//!    another thread has a descriptor half-open.
-//! 5. *Async-signal-safety*: fcntl(2) is, whatever the command; in a threaded program it is a cancellation point, as
-//!    close(2) is (lib/libpthread/pthread_cancelstub.c). The rest is what `forkexec-unix` says of its calls.
-//! 6. *Proven*: type-checked and run over the simulated kernel only.
-//! 7. *Signals*: none beside `SIGKILL` and `SIGSTOP` (sigaction(2)).
+//! 1. *Systems*: NetBSD from 8.0. The common calls need `waitid`, which the C library has since 2016-04-03
+//!    (lib/libc/gen/waitid.c 1.1). A program for 7.0 does not link (`undefined symbol: waitid`, seen on NetBSD 7.0 amd64).
+//!    The other calls are older: `pipe2`, `F_DUPFD_CLOEXEC` and `O_CLOEXEC` are in 6.0.
+//! 2. *Listing*: `F_MAXFD` of fcntl(2) returns the highest open descriptor. It is called again after each close. Below the
+//!    highest kept descriptor, each number is visited. In a forked child the value is exact: the table is a copy without
+//!    kqueues and half-open descriptors, and its end is counted anew (`fd_copy` in sys/kern/kern_descrip.c, 1.229). If
+//!    nothing is open it returns -1 without an errno, which is an error here. No directory is read: `/dev/fd` is static
+//!    unless mount_fdesc(8) was called, and procfs need not be mounted.
+//! 3. *Closing*: `F_CLOSEM` of fcntl(2) closes from a number up and keeps nothing, so it is used only above the last kept
+//!    descriptor. The kernel closes from the highest down, ignores the result of each close, and succeeds if there is
+//!    nothing to close. Its only error is `EBADF` for a negative number (`sys_fcntl` in sys/kern/sys_descrip.c, 1.48). The
+//!    close_range(2) of NetBSD 11 is not called: a kernel without it raises `SIGSYS` (`sys_nosys` in sys/kern/kern_sig.c).
+//! 4. *Starting*: fork(2). Only the report is shared. In a shared table `F_CLOSEM` would spin while another thread has a
+//!    descriptor half-open.
+//! 5. *Async-signal-safety*: fcntl(2) is safe for each command. In a threaded program it is a cancellation point, as close(2)
+//!    is (lib/libpthread/pthread_cancelstub.c). The other calls are those of `forkexec-unix`.
+//! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP` (`sigaction1` of sys/kern/sys_sig.c: `SA_CANTMASK`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
-//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
 //!    (`sys/wait.h`).
-//! 10. *Saved IDs*: setreuid(2) sets the saved ID only if the real one changes (`sys_setreuid` of sys/kern/kern_prot.c), so
-//!     setuid(2) comes first. The same is true for groups.
-//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`dosetrlimit` of
-//!     sys/kern/kern_resource.c).
+//! 10. *Saved IDs*: setreuid(2) sets the saved ID only if the real one changes, and setregid(2) likewise (`sys_setreuid` and
+//!     `sys_setregid` of sys/kern/kern_prot.c, 1.111). So setuid(2) and setgid(2) precede them. These set all three IDs,
+//!     also without privilege if the ID is the real one.
+//! 11. *Limits*: a limit below an open number is accepted and closes nothing (`dosetrlimit` of sys/kern/kern_resource.c).
 
 mod close;
 mod enumerate;
@@ -40,11 +39,11 @@ use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, S
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
 
-/// What NetBSD has of the calls that all systems share.
+/// The facts by which NetBSD differs from other systems.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-/// What this backend has.
+/// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "NetBSD",
     bulk_closer: Some("F_CLOSEM"),
@@ -56,8 +55,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     group_list: GroupList::Supplementary,
 };
 
-/// getrlimit(2) of NetBSD, with the numbers of `sys/resource.h`: the constants of the C library are not there on every
-/// host that this crate is tested on.
+/// The resources of getrlimit(2) on NetBSD. The numbers are those of `sys/resource.h`, because the C library of another host
+/// lacks some of the constants.
 const RESOURCES: [(&str, Resource); 12] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),
@@ -73,7 +72,7 @@ const RESOURCES: [(&str, Resource); 12] = [
     ("nthr", Resource(11)),
 ];
 
-/// The system calls that NetBSD has beyond those that all systems have.
+/// The system calls of NetBSD beyond the common ones.
 ///
 /// # Safety
 ///
@@ -85,7 +84,7 @@ const RESOURCES: [(&str, Resource); 12] = [
 pub unsafe trait NetbsdSys: Sys {
     /// `F_CLOSEM` of fcntl(2): closes every descriptor at or above `lowest`.
     fn closem(&self, lowest: Fd) -> Result<(), Errno>;
-    /// `F_MAXFD` of fcntl(2): the highest open descriptor. Where none is open the kernel says -1 and sets no errno: that
-    /// is an [`Errno`] of 0 here.
+    /// `F_MAXFD` of fcntl(2). Returns the highest open descriptor. If none is open, the kernel returns -1 and sets no errno.
+    /// This is an [`Errno`] of 0 here.
     fn max_fd(&self) -> Result<Fd, Errno>;
 }

@@ -1,4 +1,4 @@
-//! The calls that only NetBSD has: one call, one errno check, no decision.
+//! The calls that only NetBSD has: each method makes one call and checks its errno.
 #![cfg(target_os = "netbsd")]
 
 use crate::{Facts, Kernel, NetbsdSys};
@@ -7,7 +7,7 @@ use errno::{Errno as Native, errno, set_errno};
 use forkexec_core::{Errno, Fd};
 use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
-/// The kernel looks at no third argument of these two commands, and `F_MAXFD` at no descriptor.
+/// The kernel ignores the third argument of these two commands, and `F_MAXFD` the descriptor.
 fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
     // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
     match unsafe { libc::fcntl(fd, command, 0) } {
@@ -16,17 +16,17 @@ fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
     }
 }
 
-// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+// SAFETY: the constant is the call of its name. waitid(2) does not reap the child, because its options include `WNOWAIT`.
 unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
-    // `sys_setreuid` of sys/kern/kern_prot.c: only if the real ID changes.
+    // `sys_setreuid` of sys/kern/kern_prot.c sets the saved ID only if the real ID changes.
     const SETS_SAVED_IDS: bool = false;
 
     has_ended_by_waitid!();
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl NetbsdSys for Kernel {
     fn closem(&self, lowest: Fd) -> Result<(), Errno> {
         fcntl(lowest, libc::F_CLOSEM).map(drop)

@@ -1,9 +1,9 @@
-//! The backend itself: what an answer of OpenBSD's means for closing, and what is remembered of it.
+//! The backend: which call closes a gap, and what its errors mean.
 
 use crate::{CAPABILITIES, CountedWalk, OpenbsdSys};
 use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_gap_by_number};
 
-/// OpenBSD, over its real system calls or a simulated kernel's.
+/// OpenBSD, over its real system calls or a simulated kernel.
 #[derive(Debug)]
 pub struct Openbsd<S> {
     sys: S,
@@ -11,13 +11,13 @@ pub struct Openbsd<S> {
 }
 
 impl<S> Openbsd<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self { sys, closefrom: BulkRefusal::new(false) }
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
     type Sys = S;
 
@@ -29,7 +29,7 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
         &CAPABILITIES
     }
 
-    /// closefrom(2) keeps nothing: it is for the open-ended gap above the last kept descriptor. The others are closed by
+    /// Calls closefrom(2), which keeps nothing, for the open-ended gap above the last kept descriptor. Closes other gaps by
     /// number.
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
         if gap.last() == Fd::MAX {
@@ -48,7 +48,7 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
     }
 }
 
-/// `EBADF` means that no open descriptor is at or above the lowest (closefrom(2), ERRORS): there was nothing to do.
+/// `EBADF` means that no descriptor at or above `lowest` is open (closefrom(2), ERRORS).
 fn close_above<S: OpenbsdSys>(sys: &S, lowest: Fd) -> Result<(), Errno> {
     match sys.closefrom(lowest) {
         Err(Errno::BADF) => Ok(()),

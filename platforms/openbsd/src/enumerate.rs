@@ -1,20 +1,20 @@
-//! A walk over the numbers that ends when as many open descriptors were met as getdtablecount(2) counts.
+//! A walk over the numbers, which ends after as many open descriptors as getdtablecount(2) counts.
 
 use crate::OpenbsdSys;
 use forkexec_core::{Errno, Fd, FdEnumerator, LOOP_CEILING, Sys, Unlisted};
 
-/// What is asked.
+/// The name of the list.
 pub(crate) const NAME: &str = "getdtablecount";
 
 /// The enumerator from the lowest number up.
 ///
-/// The count is of the whole table, so what is open below the first number that is visited is looked at, too: a walk that
-/// forgot it would go on for ever, one that took it for granted would end early where 0, 1 or 2 is closed. A descriptor
-/// that the visitor keeps was met like any other.
+/// The count covers the whole table. So the walk also checks the numbers below the first visited one. Without that it would
+/// end late, and if it assumed them open, it would end early when 0, 1 or 2 is closed. A descriptor that the visitor keeps
+/// counts like any other.
 #[derive(Clone, Copy, Debug)]
 pub struct CountedWalk;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: OpenbsdSys> FdEnumerator<S> for CountedWalk {
     fn name(&self) -> &'static str {
         NAME
@@ -36,7 +36,7 @@ unsafe impl<S: OpenbsdSys> FdEnumerator<S> for CountedWalk {
                 visitor(fd);
             }
         }
-        // Fewer than were met below the first, or more than there are numbers: no count of this table.
+        // Otherwise more were open below `from` than the count, or fewer in all: it is no count of this table.
         if unmet == 0 { Ok(()) } else { Err(Unlisted::Untrusted) }
     }
 }

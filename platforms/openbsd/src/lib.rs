@@ -1,35 +1,36 @@
 #![no_std]
-//! The OpenBSD backend of forkexec.
+//! The OpenBSD backend. This crate is an implementation detail of `forkexec`.
 //!
 //! 1. *Systems*: OpenBSD from 7.3. The common calls need `waitid`, which the C library has since December 2022
-//!    (lib/libc/sys/waitid.2, 1.2) and so since 7.3. The other calls are older: `pipe2` is in 5.7, `F_DUPFD_CLOEXEC` and
-//!    `O_CLOEXEC` before it.
-//! 2. *Listing*: no directory does. `/dev/fd` has the numbers 0 to 63 whatever is open, so even the one it is read through
-//!    (etc/MAKEDEV.common, 1.124), and there is no `/proc`. getdtablecount(2), OpenBSD 5.1, says how many descriptors are
-//!    open, so every number is asked about (`F_GETFD`) until as many open ones were met. In a forked child the count is
-//!    exact: `fdcopy` counts anew what it copies (sys/kern/kern_descrip.c, 1.212). In a shared table it is too high where
-//!    another thread has a descriptor half-open, and then the walk ends unbelieved, not early. The sysctl(2) that lists
-//!    files (`KERN_FILE_BYPID`) cannot be read piece by piece.
-//! 3. *Closing*: closefrom(2), OpenBSD 3.5, from a number up; it can keep none, so it is asked for the numbers above the
-//!    last kept one only, and those below are closed one by one. `EBADF` says that no open descriptor is so high: all is
-//!    done (closefrom(2), ERRORS). `EINTR` is on the page, but the kernel ignores what each close answers.
-//! 4. *Starting*: fork(2), nothing shared but the report slot. kqueues, and descriptors with `FD_CLOFORK`, are not in the
-//!    child: keeping one fails. The C library's posix_spawn(3) is not used: a program that cannot be executed is a child
-//!    that exits with 127 there, not an error.
-//! 5. *Async-signal-safety*: closefrom(2), getdtablecount(2) and fcntl(2) with `F_GETFD` are system calls to which the C
-//!    library adds nothing but that closefrom(2) is a cancellation point, as close(2) is (lib/libc/hidden/unistd.h). All
-//!    closing is in the promise `stdio` of pledge(2); fork(2) needs `proc`, execve(2) `exec`, and other stages what the page
-//!    says; chroot(2) is in none. A call that was not promised kills the child with `SIGABRT`, which the parent is told, or
-//!    answers `ENOSYS` under the promise `error` (`pledge_fail` in sys/kern/kern_pledge.c, 1.333). unveil(2) hides programs
-//!    and directories from the child as from its parent: `ENOENT`. The rest is what `forkexec-unix` says of its calls.
-//! 6. *Proven*: type-checked and run over the simulated kernel only.
+//!    (lib/libc/sys/waitid.2, 1.2). The other calls are older: `pipe2` is in 5.7, `F_DUPFD_CLOEXEC` and `O_CLOEXEC` came
+//!    before it.
+//! 2. *Listing*: no directory lists open descriptors. `/dev/fd` has the numbers 0 to 63, whatever is open
+//!    (etc/MAKEDEV.common, 1.124), and there is no `/proc`. getdtablecount(2), OpenBSD 5.1, returns how many descriptors are
+//!    open. So the backend calls `F_GETFD` on each number until it has seen that many. In a forked child the count is exact:
+//!    `fdcopy` counts what it copies (sys/kern/kern_descrip.c, 1.212). In a shared table the count is too high while another
+//!    thread has a descriptor half-open; the walk then ends without a result, not early. The sysctl(2) that lists files
+//!    (`KERN_FILE_BYPID`) cannot be read piece by piece.
+//! 3. *Closing*: closefrom(2), OpenBSD 3.5, closes from a number up and keeps nothing. So it is used only above the last
+//!    kept descriptor, and the numbers below are closed one by one. `EBADF` means that no open descriptor is so high, and
+//!    counts as success (closefrom(2), ERRORS). The page lists `EINTR`, but the kernel ignores the result of each close.
+//! 4. *Starting*: fork(2). Only the report is shared. The child has no kqueues and no descriptors with `FD_CLOFORK`, so a
+//!    plan that keeps one fails. posix_spawn(3) of the C library is not used: if a program cannot be executed, the child
+//!    exits with 127 and the call reports no error.
+//! 5. *Async-signal-safety*: the C library adds nothing to closefrom(2), getdtablecount(2) and fcntl(2) with `F_GETFD`, except
+//!    that closefrom(2) is a cancellation point, as close(2) is (lib/libc/hidden/unistd.h). The promise `stdio` of pledge(2)
+//!    covers all closing. fork(2) needs `proc`, execve(2) needs `exec`, and other stages need what the page says; no promise
+//!    covers chroot(2). A call without its promise kills the child with `SIGABRT`, which the parent returns as an error.
+//!    Under the promise `error` it fails with `ENOSYS` (`pledge_fail` in sys/kern/kern_pledge.c, 1.333). unveil(2) hides
+//!    programs and directories from the child as from its parent: `ENOENT`. The other calls are those of `forkexec-unix`.
+//! 6. *Proven*: type-checked, and run over the simulated kernel only.
 //! 7. *Signals*: `SIGTHR`, 32 (lib/libc/sys/w_sigaction.c).
 //! 8. *Errnos*: positive (`sys/errno.h`).
-//! 9. *Ends*: the constants are `libc`'s. An exit code is in bits 8 to 15 of the status, a signal in the low 7
+//! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
 //!    (`sys/wait.h`).
-//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved IDs (sys/kern/kern_prot.c).
-//! 11. *Limits*: a limit below an open number closes nothing, and is not refused (`dosetrlimit` of
-//!     sys/kern/kern_resource.c).
+//! 10. *Saved IDs*: setreuid(2) and setregid(2) set the saved ID to the new real one, unless it is that already
+//!     (`sys_setreuid` and `sys_setregid` of sys/kern/kern_prot.c at 96ad53f).
+//! 11. *Limits*: a limit below an open number is accepted and closes nothing (`dosetrlimit` of sys/kern/kern_resource.c at
+//!     012cf97).
 
 mod close;
 mod enumerate;
@@ -43,11 +44,11 @@ use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, S
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
 
-/// What OpenBSD has of the calls that all systems share.
+/// The facts by which OpenBSD differs from other systems.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-/// What this backend has.
+/// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "OpenBSD",
     bulk_closer: Some("closefrom"),
@@ -60,8 +61,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     group_list: GroupList::Supplementary,
 };
 
-/// getrlimit(2) of OpenBSD, with the numbers of `sys/resource.h`: the constants of the C library are not there on every
-/// host that this crate is tested on.
+/// The resources of getrlimit(2) on OpenBSD. The numbers are those of `sys/resource.h`, because the C library of another host
+/// lacks some of the constants.
 const RESOURCES: [(&str, Resource); 9] = [
     ("cpu", Resource(0)),
     ("fsize", Resource(1)),
@@ -74,7 +75,7 @@ const RESOURCES: [(&str, Resource); 9] = [
     ("nofile", Resource(8)),
 ];
 
-/// The system calls that OpenBSD has beyond those that all systems have.
+/// The system calls of OpenBSD beyond the common ones.
 ///
 /// # Safety
 ///
@@ -86,6 +87,6 @@ const RESOURCES: [(&str, Resource); 9] = [
 pub unsafe trait OpenbsdSys: Sys {
     /// closefrom(2): closes every descriptor at or above `lowest`.
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno>;
-    /// getdtablecount(2): how many descriptors are open.
+    /// getdtablecount(2). Returns how many descriptors are open.
     fn open_count(&self) -> Result<Fd, Errno>;
 }

@@ -1,4 +1,4 @@
-//! The calls that only OpenBSD has: one call, one errno check, no decision.
+//! The calls that only OpenBSD has: each method makes one call and checks its errno.
 #![cfg(target_os = "openbsd")]
 
 use crate::{Facts, Kernel, OpenbsdSys};
@@ -8,7 +8,7 @@ use forkexec_core::{Errno, Fd};
 use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
 unsafe extern "C" {
-    /// `unistd.h`; the libc crate does not have it.
+    /// `unistd.h`. The libc crate lacks it.
     safe fn getdtablecount() -> c_int;
 }
 
@@ -16,17 +16,17 @@ fn int(result: c_int) -> Result<c_int, Errno> {
     if result == -1 { Err(Errno::from_raw(errno().0)) } else { Ok(result) }
 }
 
-// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+// SAFETY: the constant is the call of its name. waitid(2) does not reap the child, because its options include `WNOWAIT`.
 unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
-    // setreuid(2) is setresuid(2) with the saved ID set to the new effective one (sys/kern/kern_prot.c).
+    // `sys_setreuid` of sys/kern/kern_prot.c: if the real ID changes, or the effective one differs from the saved one.
     const SETS_SAVED_IDS: bool = true;
 
     has_ended_by_waitid!();
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl OpenbsdSys for Kernel {
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {
         // SAFETY: `Kernel::new` promises that the caller owns the descriptors.

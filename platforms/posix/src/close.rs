@@ -1,22 +1,22 @@
-//! The backend itself: there is little to decide.
+//! The backend.
 
 use crate::{CAPABILITIES, DevFd, PosixSys};
 use forkexec_core::{Backend, Capabilities, FdEnumerator};
 
-/// Any POSIX system, over its real system calls or a simulated kernel's.
+/// Any POSIX system, over its real system calls or a simulated kernel.
 #[derive(Debug)]
 pub struct Posix<S> {
     sys: S,
 }
 
 impl<S> Posix<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self { sys }
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: PosixSys + Sync> Backend for Posix<S> {
     type Sys = S;
 

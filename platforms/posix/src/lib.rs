@@ -1,24 +1,24 @@
 #![no_std]
-//! The floor: a backend for any POSIX system.
+//! The portable backend, for any POSIX system. This crate is an implementation detail of `forkexec`.
 //!
 //! 1. *Systems*: those without a backend of their own.
-//! 2. *Listing*: `/dev/fd`. Many systems have it as a static directory that lists 0, 1 and 2 whatever is open, so it must
-//!    list the very descriptor it is read through. And it must be readable without allocation, which `opendir` is not; the
-//!    C libraries of today offer that on Linux only (posix_getdents(3) of POSIX.1-2024 will everywhere).
-//! 3. *Closing*: no bulk call. Without a list, every number below the hard limit, else `_SC_OPEN_MAX`, else 256, and never
-//!    fewer than 65,536.
+//! 2. *Listing*: `/dev/fd`. On many systems it is a static directory with the entries 0, 1 and 2, whatever is open. So it must
+//!    list the descriptor that it is read through. It must also be readable without allocation, which `opendir` is not. The C
+//!    libraries of today offer that on Linux only; posix_getdents(3) of POSIX.1-2024 will offer it everywhere.
+//! 3. *Closing*: no bulk call. Without a list, the loop closes every number below the hard limit, else below `_SC_OPEN_MAX`,
+//!    else below 2^20, and never fewer than 65,536.
 //! 4. *Starting*: fork(2).
-//! 5. *Async-signal-safety*: what `forkexec-unix` says of its calls.
-//! 6. *Proven*: on Linux, where the conformance suite runs over it, too.
-//! 7. *Signals*: those from 32 up may be the C library's, and are let alone if sigaction(2) refuses them.
-//!    `SIGKILLTHR` of Haiku is 21.
-//! 8. *Errnos*: `Errno` keeps the number as it is. Haiku's are negative.
-//! 9. *Ends*: the constants are `libc`'s, and no layout of the status is assumed. has_ended asks on Linux and Android
-//!    alone.
-//! 10. *Saved IDs*: setuid(2) and setgid(2) come first, except on Linux and Android, where setreuid(2) sets the saved
-//!     IDs.
-//! 11. *Limits*: as the system says. Limits are set before the descriptors are closed, so that one that refuses a
-//!     limit below an open number refuses the start.
+//! 5. *Async-signal-safety*: the calls of `forkexec-unix`.
+//! 6. *Proven*: on Linux, where the conformance suite also runs over it.
+//! 7. *Signals*: the C library may reserve numbers from 32 up. They are left alone if sigaction(2) refuses them. On Haiku it
+//!    also refuses 21, `SIGKILLTHR` (headers/posix/signal.h).
+//! 8. *Errnos*: `Errno` keeps the number as it is. Those of Haiku are negative.
+//! 9. *Ends*: the constants are those of `libc`, and no layout of the status is assumed. `has_ended` is implemented on Linux
+//!    and Android only.
+//! 10. *Saved IDs*: setuid(2) and setgid(2) precede setreuid(2) and setregid(2), except on Linux and Android, where the
+//!     latter set the saved ID.
+//! 11. *Limits*: the rules of the system apply. Limits are set before the descriptors are closed. So the start fails on a
+//!     system that refuses a limit below an open number.
 
 mod close;
 mod enumerate;
@@ -32,11 +32,11 @@ use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, S
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
 
-/// What a POSIX system has of the calls that all systems share.
+/// The facts by which the system differs from others.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-/// What this backend has.
+/// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "POSIX",
     bulk_closer: None,
@@ -55,16 +55,16 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     group_list: GroupList::Supplementary,
 };
 
-/// The one call beyond those that all systems have.
+/// The one system call beyond the common ones.
 ///
 /// # Safety
 ///
 /// The requirements are those of [`Sys`].
 pub unsafe trait PosixSys: Sys {
-    /// Reads directory records with the layout of [`DevFd`]: how many bytes, 0 at the end.
+    /// Reads directory records with the layout of [`DevFd`]. Returns how many bytes, 0 at the end.
     ///
     /// # Errors
     ///
-    /// The errno, `ENOSYS` where the C library has no such call.
+    /// Returns the errno, `ENOSYS` if the C library has no such call.
     fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
 }

@@ -1,20 +1,20 @@
-//! The one call that is not the same everywhere.
+//! The facts of the system, and the one call that differs by system.
 
 use crate::{Facts, Kernel, PosixSys};
 use forkexec_core::{Errno, Fd, Signal};
 use forkexec_unix::{Pipe2, System};
 
-/// `SIGKILLTHR` of Haiku: its sigaction(2) answers `EINVAL`.
+/// `SIGKILLTHR` of Haiku, for which sigaction(2) answers `EINVAL`.
 pub(crate) const RESERVED_SIGNALS: &[Signal] = if cfg!(target_os = "haiku") { &[21] } else { &[] };
 
-// SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+// SAFETY: the constant is the call of its name. waitid(2) does not reap the child, because its options include `WNOWAIT`.
 unsafe impl System for Facts {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "hurd"))]
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "hurd")))]
     const PIPE2: Option<Pipe2> = None;
 
-    // setreuid(2) of Linux. Haiku's leaves the saved ID if the real one does not change; the Hurd and others are not known.
+    // setreuid(2) of Linux does. That of Haiku does not set the saved ID if the real one stays. Others are not known.
     const SETS_SAVED_IDS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -26,8 +26,8 @@ unsafe impl System for Facts {
     }
 }
 
-// SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// allocates, locks or panics.
+// SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+// None allocates, locks or panics.
 unsafe impl PosixSys for Kernel {
     #[cfg(target_os = "linux")]
     fn read_directory(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {

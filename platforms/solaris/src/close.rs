@@ -1,11 +1,11 @@
-//! The backend itself: what an answer means for closing, and what is remembered of it.
+//! The backend: which call closes a gap, and what its errors mean.
 
 use crate::{CAPABILITIES, ProcSelfFd, SolarisSys};
 use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_numbers};
 
-/// Solaris or illumos, over the real system calls or a simulated kernel's.
+/// Solaris or illumos, over the real system calls or a simulated kernel.
 ///
-/// illumos has no `F_CLOSEFROM`: all children begin with the list there.
+/// illumos has no `F_CLOSEFROM`, so all children begin with the list there.
 #[derive(Debug)]
 pub struct Solaris<S> {
     sys: S,
@@ -13,13 +13,13 @@ pub struct Solaris<S> {
 }
 
 impl<S> Solaris<S> {
-    /// The backend over these system calls.
+    /// Creates a backend over these system calls.
     pub const fn new(sys: S) -> Self {
         Self { sys, close_from: BulkRefusal::new(CAPABILITIES.bulk_closer.is_none()) }
     }
 }
 
-// SAFETY: each method decides by its own data and calls `S` alone, which meets the requirements of `Sys`.
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
 unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
     type Sys = S;
 
@@ -31,8 +31,8 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
         &CAPABILITIES
     }
 
-    /// `F_CLOSEFROM` has no upper end, so that it serves only the gap above the last kept descriptor. Below that the
-    /// numbers are closed one by one, unless there are so many that the list of what is open is shorter.
+    /// Uses `F_CLOSEFROM`, which has no upper end, for the gap above the last kept descriptor. Closes other gaps by number,
+    /// unless they are so wide that the list of open descriptors is shorter.
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {
         if gap.last() == Fd::MAX {
             return self.sys.close_from(gap.first());
@@ -53,9 +53,8 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
     }
 }
 
-/// How many numbers of a gap below a kept descriptor are closed one by one, so that the calls are at most in proportion to
-/// what is kept.
+/// The widest gap that is closed by number. So the number of calls is at most in proportion to that of kept descriptors.
 const WIDEST_GAP: Fd = 64;
 
-/// What is said of a gap that is left to the list. It is no refusal, and not remembered: the next plan keeps others.
+/// The error for a gap that is left to the list. It is no refusal, so it is not remembered: the next plan keeps others.
 const TOO_WIDE: Errno = Errno::TOOBIG;

@@ -1,17 +1,17 @@
 //! `/proc/self/fd`, read with raw getdents(2) into a buffer on the stack.
 //!
-//! A position in this directory is a descriptor's number, and the kernel looks for the next open one from there
-//! (`pr_readdir_fdlist` in `uts/common/fs/proc/prvnops.c` of illumos-gate), so that closing while reading skips nothing.
-//! Solaris's own source is not to be had since 2010; should a position there be a place in the list, the chain in core
+//! A position in this directory is a descriptor number, and the kernel searches the next open one from there
+//! (`pr_readdir_fdlist` in `uts/common/fs/proc/prvnops.c` of illumos-gate). So closing while reading skips nothing. The source
+//! of Solaris has not been public since 2010. If a position there is an index, the chain in core still closes all, because it
 //! reads until a pass closes nothing.
 //!
-//! The 32-bit form of readdir(3C) fails on inodes that are too large for it (`EOVERFLOW` of getdents(2), and Sun's bug
-//! 6395699 on Solaris 9). The form that is called here has 64 bits for them.
+//! The 32-bit form of readdir(3C) fails for large inodes (`EOVERFLOW` of getdents(2), and Sun's bug 6395699 on Solaris 9). The
+//! form that is called here has 64 bits for them.
 
 use crate::SolarisSys;
 use forkexec_core::{Directory, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
-/// What is read.
+/// The name of the list.
 pub(crate) const NAME: &str = "/proc/self/fd";
 
 const DIRECTORY: Directory = Directory { path: c"/proc/self/fd", records: DIRENT64 };
@@ -24,7 +24,7 @@ const DIRENT64: RecordLayout = RecordLayout { length: RecordLength::At(16), name
 #[derive(Clone, Copy, Debug)]
 pub struct ProcSelfFd;
 
-// SAFETY: it calls `S` alone, which meets the requirements of `Sys`, and its buffer is on the stack.
+// SAFETY: it makes only calls of `S`, which meets the requirements of `Sys`. Its buffer is on the stack.
 unsafe impl<S: SolarisSys> FdEnumerator<S> for ProcSelfFd {
     fn name(&self) -> &'static str {
         NAME

@@ -1,6 +1,6 @@
-//! The calls that only these two systems have: one call, one errno check, no decision.
+//! The calls that only Solaris and illumos have: each method makes one call and checks its errno.
 
-/// Which of the two this is built for; Solaris on hosts that are neither.
+/// True if this is built for illumos. On a host that is neither, the backend is that of Solaris.
 pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
@@ -12,12 +12,12 @@ mod calls {
     use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
 
     unsafe extern "C" {
-        /// `libc` does not have it. In 64-bit programs it is the large-file form; in others that has a name of its own.
+        /// The libc crate lacks it. In 64-bit programs it is the large-file form; in others that has another name.
         #[cfg_attr(target_pointer_width = "32", link_name = "getdents64")]
         fn getdents(directory: c_int, records: *mut u8, length: usize) -> c_int;
     }
 
-    /// `sys/fcntl.h` of Solaris 11.4, in hexadecimal 36, as truss(1) shows closefrom(3C) to call it:
+    /// `sys/fcntl.h` of Solaris 11.4. truss(1) of a program that calls closefrom(3C) shows it as hexadecimal 36:
     /// <https://gist.github.com/alanc/977ee7cc8a7aa81cd5f52b71644edc45>. On illumos it is `F_FLOCKW`.
     #[cfg(target_os = "solaris")]
     const F_CLOSEFROM: c_int = 54;
@@ -26,7 +26,7 @@ mod calls {
         usize::try_from(result).map_err(|_| Errno::from_raw(errno::errno().0))
     }
 
-    // SAFETY: the constant is the call of its name. waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
+    // SAFETY: the constant is the call of its name. waitid(2) does not reap the child, because its options include `WNOWAIT`.
     unsafe impl System for Facts {
         const PIPE2: Option<Pipe2> = Some(libc::pipe2);
         // `setreuid` of uts/common/syscall/uid.c of illumos-gate.
@@ -35,12 +35,12 @@ mod calls {
         has_ended_by_waitid!();
     }
 
-    // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-    // allocates, locks or panics.
+    // SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
+    // None allocates, locks or panics.
     unsafe impl SolarisSys for Kernel {
         #[cfg(target_os = "solaris")]
         fn close_from(&self, lowest: Fd) -> Result<(), Errno> {
-            // SAFETY: that the descriptors are the caller's is the promise of `Kernel::new`.
+            // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
             length(unsafe { libc::fcntl(lowest, F_CLOSEFROM, 0) }).map(drop)
         }
 

@@ -112,8 +112,8 @@ unsafe impl Backend for Port {
         }
     }
 
-    fn first_link(&self) -> CloseStrategy {
-        self.closefrom.first_link()
+    fn first_strategy(&self) -> CloseStrategy {
+        self.closefrom.first_strategy()
     }
 }
 

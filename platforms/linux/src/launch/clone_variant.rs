@@ -1,30 +1,30 @@
-//! The ways of starting a child that shares memory, best first, and what is known of them in this process.
+//! The variants of clone for a child that shares memory, best first, and the refusals that this process knows.
 
 use crate::Call;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 use forkexec_core::{Errno, FallbackReason};
 
-/// One way of starting a child.
+/// One variant of the call that starts a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CloneVariant {
     /// The system call.
     pub(super) call: Call,
-    /// Whether a descriptor of the child is asked for (`CLONE_PIDFD`, Linux 5.2; before, it is ignored).
+    /// Requests a descriptor of the child (`CLONE_PIDFD`, Linux 5.2, ignored before).
     pub(super) pidfd: bool,
-    /// Whether the child shares the descriptor table.
+    /// Shares the descriptor table.
     pub(super) shares_table: bool,
-    /// Whether it may be born in a control group.
+    /// May create the child in a control group.
     pub(super) into_cgroup: bool,
 }
 
 impl CloneVariant {
-    /// clone3(2) takes `CLONE_CLEAR_SIGHAND` since Linux 5.5, and is refused with it before.
+    /// clone3(2) is always called with `CLONE_CLEAR_SIGHAND` (Linux 5.5). An older kernel refuses it.
     pub(super) fn clears_handlers(self) -> bool {
         self.call == Call::Clone3
     }
 
-    /// The way to try after the kernel refused this one. Valgrind ends a program that calls clone(2) with `CLONE_FILES`,
-    /// so that flag waits until memory is known to be shared.
+    /// The variant to try after the kernel refused this one. Valgrind ends a program that calls clone(2) with `CLONE_FILES`, so
+    /// that flag is not used before memory is known to be shared.
     pub(super) fn next(self, memory_is_shared: bool) -> Option<Self> {
         match self {
             Self { call: Call::Clone3, .. } => {
@@ -44,16 +44,16 @@ impl CloneVariant {
     }
 }
 
-/// What this process knows about the ways. Several threads may learn the same fact at once.
+/// The refusals that this process knows. Several threads may record the same fact at once.
 #[derive(Debug)]
 pub(super) struct KnownRefusals {
-    /// Whether a child was seen to share memory.
+    /// True if a child has shared memory.
     memory_is_shared: AtomicBool,
-    /// Why no way works: 0 if one may, -1 if memory is not shared, else the errno of the refusal.
+    /// The reason why no variant works: -1 if memory is not shared, else the errno of the refusal. 0 if one may work.
     fallback_reason: AtomicI32,
-    /// The errno of a refusal that becomes the obstacle if fork(2) works.
+    /// The errno of a refusal, which becomes the reason if fork(2) works.
     suspected: AtomicI32,
-    /// The refused features: a sum of the constants below.
+    /// The refused features, as a sum of the constants below.
     refused: AtomicU8,
 }
 
@@ -69,7 +69,7 @@ impl Features {
     pub(super) const CLONE3: Self = Self(1);
     /// `CLONE_PIDFD`.
     pub(super) const PIDFD: Self = Self(2);
-    /// A shared table, or the call that makes it private.
+    /// A shared table, or the call that replaces it.
     pub(super) const TABLE: Self = Self(4);
     /// `CLONE_INTO_CGROUP`.
     pub(super) const CGROUP: Self = Self(8);
@@ -89,12 +89,12 @@ impl KnownRefusals {
         }
     }
 
-    /// Whether a child was seen to share memory.
+    /// Returns whether a child has shared memory.
     pub(super) fn memory_is_shared(&self) -> bool {
         self.memory_is_shared.load(Ordering::Acquire)
     }
 
-    /// Notes whether a child shared memory.
+    /// Records whether a child shared memory.
     pub(super) fn note_memory(&self, is_shared: bool) {
         if is_shared {
             self.memory_is_shared.store(true, Ordering::Release);
@@ -103,12 +103,12 @@ impl KnownRefusals {
         }
     }
 
-    /// Notes that the kernel refused all ways. It counts as an obstacle once fork(2) started a child.
+    /// Records that the kernel refused all variants. It counts as the reason once fork(2) has started a child.
     pub(super) fn suspect(&self, errno: Errno) {
         self.suspected.store(errno.raw(), Ordering::Relaxed);
     }
 
-    /// Notes that fork(2) started a child.
+    /// Records that fork(2) started a child.
     pub(super) fn note_fork(&self) {
         let suspected = self.suspected.swap(NO_REASON, Ordering::Relaxed);
         if suspected != NO_REASON {
@@ -124,7 +124,7 @@ impl KnownRefusals {
         }
     }
 
-    /// The best way that was not refused.
+    /// The best variant that is not refused.
     pub(super) fn best(&self) -> CloneVariant {
         let refused = self.refused.load(Ordering::Relaxed);
         let offered = |feature: Features| refused & feature.0 == 0;
@@ -136,7 +136,7 @@ impl KnownRefusals {
         }
     }
 
-    /// Notes that the kernel refused these features, and a child was started without them.
+    /// Records that the kernel refused these features, and that a child was started without them.
     pub(super) fn refuse(&self, features: Features) {
         self.refused.fetch_or(features.0, Ordering::Relaxed);
     }
@@ -159,29 +159,29 @@ mod tests {
     #[case::table(&[Features::TABLE], CloneVariant { shares_table: false, ..BEST })]
     #[case::cgroup(&[Features::CGROUP], CloneVariant { into_cgroup: false, ..BEST })]
     fn best_variant_lacks_only_refused_features(#[case] refused: &[Features], #[case] best: CloneVariant) {
-        let (ways, mut at_once) = (KnownRefusals::new(), Features::default());
+        let (known, mut at_once) = (KnownRefusals::new(), Features::default());
         for &feature in refused {
-            ways.refuse(feature);
+            known.refuse(feature);
         }
-        assert_eq!((ways.best(), ways.fallback_reason()), (best, None));
-        let ways = KnownRefusals::new();
+        assert_eq!((known.best(), known.fallback_reason()), (best, None));
+        let known = KnownRefusals::new();
         for &feature in refused {
             at_once.insert(feature);
         }
-        ways.refuse(at_once);
-        assert_eq!(ways.best(), best);
+        known.refuse(at_once);
+        assert_eq!(known.best(), best);
     }
 
     #[test]
     fn memory_is_shared_once_a_child_showed_it() {
-        let ways = KnownRefusals::new();
-        assert!(!ways.memory_is_shared());
-        ways.note_memory(true);
-        assert_eq!((ways.memory_is_shared(), ways.fallback_reason()), (true, None));
-        let ways = KnownRefusals::new();
-        ways.note_memory(false);
+        let known = KnownRefusals::new();
+        assert!(!known.memory_is_shared());
+        known.note_memory(true);
+        assert_eq!((known.memory_is_shared(), known.fallback_reason()), (true, None));
+        let known = KnownRefusals::new();
+        known.note_memory(false);
         assert_eq!(
-            (ways.memory_is_shared(), ways.fallback_reason()),
+            (known.memory_is_shared(), known.fallback_reason()),
             (false, Some(FallbackReason::NotShared))
         );
     }
@@ -189,14 +189,14 @@ mod tests {
     #[test]
     fn refusal_becomes_the_reason_only_after_a_fork() {
         for errno in [Errno::from_raw(1), Errno::NOSYS] {
-            let ways = KnownRefusals::new();
-            ways.note_fork();
-            ways.suspect(errno);
-            assert_eq!(ways.fallback_reason(), None);
-            ways.note_fork();
-            assert_eq!(ways.fallback_reason(), Some(FallbackReason::Refused(errno)));
-            ways.note_fork();
-            assert_eq!(ways.fallback_reason(), Some(FallbackReason::Refused(errno)));
+            let known = KnownRefusals::new();
+            known.note_fork();
+            known.suspect(errno);
+            assert_eq!(known.fallback_reason(), None);
+            known.note_fork();
+            assert_eq!(known.fallback_reason(), Some(FallbackReason::Refused(errno)));
+            known.note_fork();
+            assert_eq!(known.fallback_reason(), Some(FallbackReason::Refused(errno)));
         }
     }
 

@@ -1,37 +1,37 @@
-//! The parent's memory stays as traceable as it was.
+//! Restores the "dumpable" attribute of the parent's memory (PR_SET_DUMPABLE(2const)).
 //!
-//! A process that changes its user or group loses the "dumpable" attribute of its memory (PR_SET_DUMPABLE(2const)), and a
-//! child that shares memory takes it from the parent's. As long as such a child is on its way that is right: no other
-//! process of its new user may look into the memory. The start of the last one gives the attribute back.
+//! The kernel clears the attribute of the memory if a process changes its user or group. A child that shares memory clears it
+//! for the parent, too. While such a child runs, that is right: no other process of the new user may read the memory. After
+//! the last such child has executed its program, the launcher restores the attribute.
 //!
-//! All that is known stands in one word, together with the process that it is about: a forked process inherits the word,
-//! but not the threads that would change it, and begins anew. If it was forked while the attribute was away, its memory stays
-//! untraceable, which is the safe side. No thread spins: while another one gives the attribute back,
-//! a start sleeps a few times, and is then made by fork(2), which shares no memory.
+//! The whole state is in one word, with the ID of its process. A forked process inherits the word, but not the threads that
+//! would change it, so it starts with an empty state. If it was forked while the attribute was cleared, its memory stays
+//! untraceable, which is the safe side. No thread spins: while another thread restores the attribute, a start sleeps a few
+//! times. Then it falls back to fork(2), which shares no memory.
 //!
-//! A program that takes the attribute from itself in the very moment in which another thread starts a child under another
-//! id may find it given back.
+//! There is one race. If the program clears the attribute itself while another thread starts a child with other IDs, the
+//! attribute may be restored.
 
 use crate::CloneSys;
 use core::sync::atomic::Ordering;
 use forkexec_core::Pid;
 
-/// How many children that change their ids are on their way in this process.
+/// Counts the children of this process that change their IDs and have not executed a program yet.
 #[derive(Debug)]
 pub(super) struct Dumpable(Word);
 
-/// What is known.
+/// The state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
-    /// The process whose threads wrote it.
+    /// The process that the state is about.
     process: Pid,
-    /// Raised at each end of a phase with children, so that a state never comes back.
+    /// Incremented after the last child of each phase, so that no state repeats.
     generation: u16,
-    /// The children on their way.
+    /// The children that have not executed a program yet.
     children: u16,
-    /// Whether the memory was dumpable before the first of them.
+    /// True if the memory was dumpable before the first of them.
     was: bool,
-    /// Whether a thread gives the attribute back.
+    /// True while a thread restores the attribute.
     restoring: bool,
 }
 
@@ -69,23 +69,23 @@ impl Dumpable {
         Self(Word::new())
     }
 
-    /// Counts a child that changes its ids until the answer is dropped. `None` if that cannot be had soon.
-    pub(super) fn child<'d, S: CloneSys>(&'d self, sys: &'d S) -> Option<OnItsWay<'d, S>> {
+    /// Counts a child that changes its IDs until the returned value is dropped. Returns `None` if another thread takes too long.
+    pub(super) fn child<'d, S: CloneSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
         let process = sys.getpid();
-        let mut patience = PATIENCE;
+        let mut retries = RETRIES;
         loop {
             let word = self.0.load()?;
             let state = State::unpack(word);
             let state = if state.process == process { state } else { State::new(process) };
             if state.restoring || state.children == CHILDREN {
-                patience = patience.checked_sub(1)?;
+                retries = retries.checked_sub(1)?;
                 sys.pause(1);
                 continue;
             }
             let was = if state.children == 0 { sys.is_dumpable() == Ok(true) } else { state.was };
             let next = State { children: state.children.saturating_add(1), was, ..state };
             if self.0.exchange(word, next.pack()) {
-                return Some(OnItsWay { dumpable: self, sys });
+                return Some(IdChange { dumpable: self, sys });
             }
         }
     }
@@ -100,11 +100,11 @@ impl Dumpable {
             }
             if is_last {
                 if state.was {
-                    // It was so a moment ago, and every process may set it.
+                    // This cannot fail: every process may set it.
                     let _ = sys.make_dumpable();
                 }
                 let generation = state.generation.wrapping_add(1);
-                // Nothing else changes the word meanwhile.
+                // No other thread changes the word while `restoring` is set.
                 self.0.exchange(next.pack(), State { generation, restoring: false, ..next }.pack());
             }
             return;
@@ -112,22 +112,22 @@ impl Dumpable {
     }
 }
 
-/// How many milliseconds a start waits for the thread that gives the attribute back.
-const PATIENCE: u8 = 20;
+/// The number of milliseconds that a start waits for the thread that restores the attribute.
+const RETRIES: u8 = 20;
 
-/// One child.
-pub(super) struct OnItsWay<'d, S: CloneSys> {
+/// One child that changes its IDs.
+pub(super) struct IdChange<'d, S: CloneSys> {
     dumpable: &'d Dumpable,
     sys: &'d S,
 }
 
-impl<S: CloneSys> Drop for OnItsWay<'_, S> {
+impl<S: CloneSys> Drop for IdChange<'_, S> {
     fn drop(&mut self) {
         self.dumpable.leave(self.sys);
     }
 }
 
-/// The word of a processor that exchanges 64 bits at once.
+/// The word, on a processor that can exchange 64 bits atomically.
 #[cfg(target_has_atomic = "64")]
 #[derive(Debug)]
 struct Word(core::sync::atomic::AtomicU64);
@@ -148,7 +148,7 @@ impl Word {
     }
 }
 
-/// Another processor has none: there, a child that changes its ids is forked.
+/// Another processor has no such word. There a child that changes its IDs is forked.
 #[cfg(not(target_has_atomic = "64"))]
 #[derive(Debug)]
 struct Word;

@@ -16,7 +16,7 @@ use forkexec_core::{
     Signal, SignalSet, Stage,
 };
 
-/// Bytes of the stack. A closure of the caller may run on it, which wants more than a plan.
+/// The size of the stack in bytes. A closure of the caller may run on it, and may need more than a plan.
 const STACK: usize = 1 << 20;
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
@@ -34,13 +34,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         // A change of ids makes the memory of the whole process untraceable.
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let busy = LaunchError::ForkRequired(FallbackReason::Busy);
-        let on_its_way = changes_ids.then(|| self.dumpable.child(sys).ok_or(busy)).transpose()?;
+        let id_change = changes_ids.then(|| self.dumpable.child(sys).ok_or(busy)).transpose()?;
         let stack = Stack::<STACK>::map(sys).map_err(setup)?;
-        let slot = SharedReport::new();
+        let shared = SharedReport::new();
         let mask = sys.block_signals();
         let ran = mask.map(|mask| {
             let handlers = Handlers::remove(sys, plan);
-            let birth = ChildContext {
+            let context = ChildContext {
                 parent: sys.getppid(),
                 mask,
                 shares_table: false,
@@ -49,20 +49,20 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             };
             let plan = Plan { reset: ignored(sys, plan.reset), ..*plan };
             let thread =
-                BorrowingChild { backend: self.backend, plan: &plan, birth, slot: &slot, trace: None };
-            // SAFETY: nothing else uses the stack, and a plan has no depth. The code on it keeps to the contract of `Sys`,
-            // and all signals are blocked. The call returns when the thread is done with `thread`, plan and slot.
+                BorrowingChild { backend: self.backend, plan: &plan, context, shared: &shared, trace: None };
+            // SAFETY: nothing else uses the stack, and a plan has no depth. The code on it meets the requirements of `Sys`,
+            // and all signals are blocked. The call returns when the thread no longer uses `thread`, `plan` and `shared`.
             let ran = unsafe { sys.run_thread(stack.top(), &|| thread.run()) };
             handlers.restore(sys);
-            // Setting back a mask that was in force a moment ago cannot fail: the set is valid.
+            // The set is valid, so setting it cannot fail.
             let _ = sys.set_mask(mask);
             ran
         });
-        drop(on_its_way);
+        drop(id_change);
         stack.unmap(sys);
         ran.map_err(setup)?.map_err(|errno| LaunchError::Parent { stage: Stage::Start, errno })?;
-        let died = LaunchError::Died { stage: slot.entered(), status: None };
-        slot.failure().ok_or(died)
+        let died = LaunchError::Died { stage: shared.entered(), status: None };
+        shared.failure().ok_or(died)
     }
 }
 

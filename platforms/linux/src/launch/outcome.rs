@@ -1,11 +1,11 @@
-//! What became of a child that shared memory, now that its parent goes on.
+//! The outcome of a child that shared memory, after its parent continues.
 
 use super::first::Memory;
 use crate::{CloneSys, Linux, Started, execed};
 use core::ffi::c_int;
 use forkexec_core::{Backend, Closed, Pid, Report, SharedReport, Stage};
 
-/// What became of it.
+/// The outcome of a start.
 pub(super) enum Outcome {
     /// It runs its program.
     Runs(Closed),
@@ -13,29 +13,29 @@ pub(super) enum Outcome {
     Failed(Report),
     /// It ended before its program ran, and was reaped.
     Died {
-        /// The stage that it had begun.
+        /// The stage that the child had begun.
         stage: Stage,
-        /// How it ended, if nobody else took that.
+        /// The status, unless other code reaped the child.
         status: Option<i32>,
     },
 }
 
-/// What became of the child that `slot` belongs to.
+/// Returns the outcome of the child that reported to `shared`.
 pub(super) fn outcome<S: CloneSys + Sync>(
     backend: &Linux<S>,
-    slot: &SharedReport,
+    shared: &SharedReport,
     child: &Started,
     memory: Memory,
 ) -> Outcome {
     let sys = backend.sys();
-    let stage = slot.entered();
+    let stage = shared.entered();
     let end = match memory {
         Memory::Copied(end) => end,
-        Memory::Shared if slot.failure().is_none() && stage == Stage::Exec => end_of(sys, child.pid),
+        Memory::Shared if shared.failure().is_none() && stage == Stage::Exec => end_of(sys, child.pid),
         Memory::Shared => End::Near,
     };
     if end == End::None {
-        let closed = slot.how_closed();
+        let closed = shared.how_closed();
         backend.learn(&closed);
         return Outcome::Runs(closed);
     }
@@ -43,26 +43,26 @@ pub(super) fn outcome<S: CloneSys + Sync>(
         let _ = sys.close(pidfd);
     }
     let status = if let End::With(status) = end { Some(status) } else { sys.reap(child.pid) };
-    slot.failure().map_or(Outcome::Died { stage, status }, Outcome::Failed)
+    shared.failure().map_or(Outcome::Died { stage, status }, Outcome::Failed)
 }
 
-/// The end of a child without a program.
+/// The end of a child that executed no program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// There is none: it has a program.
+    /// The child has executed a program.
     None,
-    /// It is to be waited for.
+    /// The child has ended or is about to, and is not reaped.
     Near,
-    /// It was waited for.
+    /// The child has ended with this status, and is reaped.
     With(c_int),
 }
 
-/// The end of a child that began its exec: it may have been ended in the very call.
+/// Returns the end of a child that began its exec. It may have ended within execve(2).
 ///
-/// A kernel that does not make its termination signal `SIGCHLD` at exec has the last word in `/proc`.
+/// If a kernel does not set the termination signal to `SIGCHLD` at exec, `/proc` decides.
 fn end_of<S: CloneSys>(sys: &S, child: Pid) -> End {
     match sys.reap_unexecuted(child) {
-        // `ECHILD`. Where anything else could be answered, nothing would tell, and the child be believed.
+        // `ECHILD`. After any other error nothing could tell, and the child counts as started.
         Err(_) => End::None,
         Ok(Some(status)) => End::With(status),
         Ok(None) if execed::by_procfs(sys, child, sys.getpid()) == Some(true) => End::None,

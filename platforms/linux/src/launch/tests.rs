@@ -1,4 +1,4 @@
-//! What a launcher does next, without a child: over the real system calls, of which none is made.
+//! The decisions of the launcher without a child, over the real system calls, of which none is made.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 use super::Failed;
@@ -18,7 +18,7 @@ const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
 const BARE: CloneVariant = CloneVariant { pidfd: false, ..CLONE };
 
 fn backend() -> Linux<Kernel> {
-    // SAFETY: no call that changes anything is made over it: no child is started here.
+    // SAFETY: no test here starts a child or makes a call that changes anything.
     Linux::new(unsafe { Kernel::new() })
 }
 
@@ -51,7 +51,7 @@ fn sharing_is_skipped_if_the_whole_table_is_copied_anyway(
     assert!(!LinuxLauncher::new(&backend).gains_by_sharing(&plan(close)));
 }
 
-/// What is tried first, of what the plan asks for, where this was refused before.
+/// The first variant for a plan, after a refusal.
 #[rstest]
 #[case::nothing_asked(SpawnMethod::Shared, false, false, None, BEST.without_pidfd())]
 #[case::everything(SpawnMethod::Shared, true, true, None, IN_CGROUP)]
@@ -69,8 +69,8 @@ fn first_variant_is_the_best_for_the_plan(
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.ways.note_memory(true);
-    refused.inspect(|features| launcher.ways.refuse(*features));
+    launcher.known.note_memory(true);
+    refused.inspect(|features| launcher.known.refuse(*features));
     let cgroup = cgroup.then_some(Cgroup { directory: 9, procs: 10 });
     assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(CloseStrategy::Bulk)) }), first);
 }
@@ -84,13 +84,13 @@ fn clone_shares_no_table_before_memory_is_shared() {
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), BEST);
     let next = launcher.next(BEST, Errno::NOSYS, &mut Features::default());
     assert_eq!(next, Ok(CloneVariant { shares_table: false, ..CLONE }));
-    launcher.ways.refuse(Features::CLONE3);
+    launcher.known.refuse(Features::CLONE3);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CloneVariant { shares_table: false, ..CLONE });
-    launcher.ways.note_memory(true);
+    launcher.known.note_memory(true);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CLONE);
 }
 
-/// The next way, and the features that count as refused once it started a child.
+/// The next variant, and the features that count as refused once it has started a child.
 #[rstest]
 #[case::group_that_is_unknown(IN_CGROUP, Errno::INVAL, Ok(BEST), Features::CGROUP)]
 #[case::arguments_that_are_unknown(IN_CGROUP, Errno::TOOBIG, Ok(BEST), Features::CGROUP)]
@@ -103,20 +103,20 @@ fn clone_shares_no_table_before_memory_is_shared() {
 #[case::unknown_flag(CLONE, Errno::INVAL, Ok(BARE), Features::PIDFD)]
 #[case::nothing_else(BARE, Errno::PERM, Err(refusal(Errno::PERM)), Features::PIDFD)]
 fn refusal_leads_to_the_next_variant_but_failure_does_not(
-    #[case] way: CloneVariant,
+    #[case] variant: CloneVariant,
     #[case] errno: Errno,
     #[case] next: Result<CloneVariant, LaunchError>,
     #[case] refused: Features,
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.ways.note_memory(true);
+    launcher.known.note_memory(true);
     let mut found = Features::default();
-    assert_eq!((launcher.next(way, errno, &mut found), found), (next, refused));
-    assert_eq!(launcher.ways.best(), IN_CGROUP, "nothing is noted before a child was started");
+    assert_eq!((launcher.next(variant, errno, &mut found), found), (next, refused));
+    assert_eq!(launcher.known.best(), IN_CGROUP, "nothing is recorded before a child was started");
 }
 
-/// Two refusals lead to a third way. They are noted only if that one had a child.
+/// Two refusals lead to a third variant. They are recorded only if that one had a child.
 #[rstest]
 #[case::runs(Ok(1), Ok(1), true)]
 #[case::child_failed(Err(Failed::Finally(DIED)), Err(DIED), true)]
@@ -130,7 +130,7 @@ fn refusals_are_noted_only_if_the_next_variant_starts(
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.ways.note_memory(true);
+    launcher.known.note_memory(true);
     if backend.sys().is_sanitized() {
         return;
     }
@@ -140,7 +140,7 @@ fn refusals_are_noted_only_if_the_next_variant_starts(
         if calls.get() < 3 { Err(Failed::Start(Errno::PERM)) } else { third.take().expect("it is the last") }
     };
     assert_eq!(launcher.by(SpawnMethod::Vfork, &plan(None), &attempt), expected);
-    let best = launcher.ways.best();
+    let best = launcher.known.best();
     assert_eq!((best.call == Call::Clone, best.pidfd), (noted, !noted));
     assert_eq!(launcher.fallback_reason(), None);
 }

@@ -1,4 +1,4 @@
-//! Calls that a seccomp filter traps: a child that died of SIGSYS, and operations that the release of Android forbids.
+//! Calls that a seccomp filter traps: a child that died of SIGSYS, and operations that a release of Android forbids.
 
 use super::LinuxLauncher;
 use crate::{AndroidCall, CloneSys};
@@ -6,10 +6,10 @@ use core::ffi::c_int;
 use forkexec_core::{Backend, Errno, LaunchError, Plan, Report, Stage};
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
-    /// Starts a child, and another one as long as each dies of a call that the next one does without.
+    /// Starts a child, and retries as long as a child dies of a call that the next one does not make.
     ///
-    /// A closure may have run in the first child, and its terminal is hung up with its session: then there is no second
-    /// child, and the error tells of the first. Later starts do without the call in any case.
+    /// There is no retry if a closure may have run in the child, or if its session had the terminal, which was then hung up. In
+    /// that case the error is that of the first child. Later starts do not make the call in any case.
     pub(super) fn start_untrapped<T>(
         &self,
         plan: &Plan<'_>,
@@ -17,7 +17,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ) -> Result<T, LaunchError> {
         self.backend.before_launch();
         loop {
-            let asked = plan.close.map(|link| self.backend.first_asked(link));
+            let asked = plan.close.map(|strategy| self.backend.first_asked(strategy));
             let started = start();
             let Some(stage) = trapped_at(&started) else { return started };
             let learned = asked.is_some_and(|asked| self.backend.learn_trap(stage, asked));
@@ -28,7 +28,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         }
     }
 
-    /// Fails as the kernel would without the filter of apps: no app has the capability for these calls.
+    /// Fails as the kernel would without the filter of apps, because no app has the capability for these calls.
     ///
     /// A process of Android that is no app has no filter, and may make them.
     pub(super) fn permit(&self, plan: &Plan<'_>) -> Result<(), LaunchError> {
@@ -47,7 +47,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 }
 
-/// The stage in which SIGSYS ended a child, with a core dump or without.
+/// The stage in which SIGSYS killed a child, with a core dump or without.
 fn trapped_at<T>(started: &Result<T, LaunchError>) -> Option<Stage> {
     match *started {
         Err(LaunchError::Died { stage, status: Some(status) }) if status & TERMINATION == libc::SIGSYS => {
@@ -57,5 +57,5 @@ fn trapped_at<T>(started: &Result<T, LaunchError>) -> Option<Stage> {
     }
 }
 
-/// The bits of a status, as waitpid(2) encodes it, that hold a signal.
+/// The bits of a status of waitpid(2) that hold the signal.
 const TERMINATION: c_int = 0x7f;

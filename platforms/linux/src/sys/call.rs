@@ -1,4 +1,4 @@
-//! One raw system call: its arguments as registers, its answer as a result.
+//! One raw system call: its arguments as registers, and its result as a `Result`.
 
 use core::ffi::{c_int, c_long, c_void};
 use forkexec_core::Errno;
@@ -7,8 +7,8 @@ pub(super) fn errno() -> Errno {
     Errno::from_raw(errno::errno().0)
 }
 
-/// An argument of a system call, as a whole register: a variadic function leaves the upper half of a shorter one undefined,
-/// and some calls read all of it. A pointer stays a pointer, so that it keeps its provenance.
+/// An argument of a system call, as a whole register. A variadic function leaves the upper half of a shorter one undefined, and
+/// some calls read all of it. A pointer stays a pointer, so that it keeps its provenance.
 pub(super) trait Word {
     type Register;
 

@@ -7,13 +7,13 @@ use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid, Signal, Sys};
 
-/// Whether anything in this program defines a symbol: it is referred to weakly, so that its address is zero otherwise. (dlsym(3)
-/// finds what a program exports, and what is linked into a Rust program is not.)
+/// Returns whether the program defines a symbol. The reference is weak, so the address is zero otherwise. dlsym(3) would find
+/// only exported symbols, and a Rust program exports none of those linked into it.
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 macro_rules! is_linked {
     ($name:literal) => {{
         let address: usize;
-        // SAFETY: reads an entry of the table of addresses, which the linker makes for this.
+        // SAFETY: reads an entry of the global offset table, which the linker creates for this.
         unsafe {
             core::arch::asm!(
                 concat!(".weak ", $name),
@@ -26,7 +26,7 @@ macro_rules! is_linked {
     }};
 }
 
-/// The same for AArch64.
+/// Does the same for AArch64.
 #[cfg(target_arch = "aarch64")]
 macro_rules! is_linked {
     ($name:literal) => {{
@@ -45,7 +45,7 @@ macro_rules! is_linked {
     }};
 }
 
-/// Rust has no sanitizers for other processors of Linux but s390x, which is not told.
+/// Rust has no sanitizers for other processors of Linux, except for s390x, where they are not detected.
 #[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
 macro_rules! is_linked {
     ($name:literal) => {
@@ -53,23 +53,23 @@ macro_rules! is_linked {
     };
 }
 
-// SAFETY: each method makes the call that the trait names. `start` comes back in the parent alone, after the child has
-// executed a program or ended, and `map_private` returns a mapping that stays until `unmap`.
+// SAFETY: each method makes the call that the trait names. `start` returns only in the parent, after the child has executed a
+// program or ended. The mapping of `map_private` stays until `unmap`.
 unsafe impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
-        // The child has no thread-local memory of its own: the errno of its calls is that of this thread.
+        // The child has no thread-local memory of its own, so its calls change the errno of this thread.
         let before = ::errno::errno();
         let mut pidfd: Fd = -1;
         let argument = (&raw const child).cast_mut().cast::<c_void>();
         let pid = match start.call {
-            // SAFETY: the caller's promise; `argument` outlives the call, from which the parent comes back only when
-            // the child does not share its memory any more.
+            // SAFETY: the caller promises it. `argument` outlives the call: the parent returns from it only when the child
+            // no longer shares its memory.
             Call::Clone3 => unsafe { clone3(start, top, &mut pidfd, argument) },
             // SAFETY: as above.
             Call::Clone => unsafe { clone(start, top, &mut pidfd, argument) },
         };
         ::errno::set_errno(before);
-        // What knows no CLONE_PIDFD leaves the number as it was.
+        // A kernel without CLONE_PIDFD does not write the number.
         Ok(Started { pid: pid?, pidfd: (pidfd >= 0).then_some(pidfd) })
     }
 
@@ -81,7 +81,7 @@ unsafe impl CloneSys for Kernel {
             | libc::CLONE_THREAD
             | libc::CLONE_SIGHAND
             | libc::CLONE_SYSVSEM;
-        // SAFETY: stack and signals are the caller's promise. `argument` outlives the call, which returns when the thread does
+        // SAFETY: the caller guarantees the state of stack and signals. `argument` outlives the call, which returns when the thread does
         // not use this process's memory any more.
         let thread = int(unsafe { libc::clone(run, top.as_ptr(), flags, argument) }.word());
         let ended = thread.map(|thread| wait_for_thread(self.getpid(), thread));
@@ -94,7 +94,7 @@ unsafe impl CloneSys for Kernel {
     }
 
     unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the conditions.
         unsafe { signals::set_action(signal, action) }
     }
 
@@ -103,12 +103,12 @@ unsafe impl CloneSys for Kernel {
     }
 
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
-        // Its refusal is the good news, so a start that succeeds would leave it behind.
+        // The usual result is an error, so a successful start must restore errno.
         let before = ::errno::errno();
         let mut status: c_int = 0;
         let usage: *mut u8 = ptr::null_mut();
         let options = libc::WNOHANG | libc::__WCLONE;
-        // SAFETY: the kernel writes one int; the usage is not asked for. The C library's function is a point of cancellation.
+        // SAFETY: the kernel writes one int. The pointer for the usage is null. The C library's wait4 is a cancellation point.
         let reaped = int(unsafe { syscall!(libc::SYS_wait4, child, &raw mut status, options, usage) });
         ::errno::set_errno(before);
         Ok((reaped? != 0).then_some(status))
@@ -122,12 +122,12 @@ unsafe impl CloneSys for Kernel {
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
         let about = super::look_at(child).ok()?;
         let is_killed = matches!(about.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
-        // SAFETY: of a child that a signal ended, waitid fills the status.
+        // SAFETY: waitid fills the status of a child that a signal ended.
         is_killed.then(|| unsafe { about.si_status() })
     }
 
     fn is_dumpable(&self) -> Result<bool, Errno> {
-        // SAFETY: asks about the calling process, and changes nothing.
+        // SAFETY: reads an attribute of the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0_i32, 0_i32, 0_i32, 0_i32) })
             .map(|how| how == 1)
     }
@@ -137,7 +137,7 @@ unsafe impl CloneSys for Kernel {
         done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1_i32, 0_i32, 0_i32, 0_i32) })
     }
 
-    /// By the functions with which their run-time libraries start.
+    /// Looks for the initialisers of the run-time libraries.
     fn is_sanitized(&self) -> bool {
         let linked = [
             is_linked!("__asan_init"),
@@ -151,7 +151,7 @@ unsafe impl CloneSys for Kernel {
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping, anywhere.
+        // SAFETY: a new mapping, at an address that the kernel chooses.
         let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
         if memory == libc::MAP_FAILED {
             return Err(errno());
@@ -160,27 +160,27 @@ unsafe impl CloneSys for Kernel {
     }
 
     unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the conditions.
         done(unsafe { syscall!(libc::SYS_mprotect, memory.as_ptr(), length, libc::PROT_NONE) })
     }
 }
 
-/// The life of the child: `argument` points to the `&dyn Fn` of [`CloneSys::start`].
-extern "C" fn live(argument: *mut c_void) -> c_int {
-    // SAFETY: `CloneSys::start` made it of a reference in its own frame, which stays while the parent is suspended in the call;
-    // where the kernel does not suspend it, this process has a copy of that memory.
+/// The main function of the child. `argument` points to the `&dyn Fn` of [`CloneSys::start`].
+extern "C" fn child_main(argument: *mut c_void) -> c_int {
+    // SAFETY: `CloneSys::start` made it of a reference in its own frame, which exists while the parent is suspended in the
+    // call. If the parent is not suspended, this process has a copy of that memory.
     let child = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = child();
     loop {
-        // SAFETY: ends the child, and not the thread that it borrowed its memory from. A call of the C library's `_exit`
-        // would be known not to return, and AddressSanitizer cleans the stack of the thread before such a call.
+        // SAFETY: ends the child, and not the thread whose memory it shares. `_exit` of the C library does not return, and
+        // AddressSanitizer cleans the stack of the thread before a call of such a function.
         unsafe { syscall!(libc::SYS_exit_group, status) };
     }
 }
 
-/// As [`live`], for a thread of [`CloneSys::run_thread`].
+/// As [`child_main`], for a thread of [`CloneSys::run_thread`].
 extern "C" fn run(argument: *mut c_void) -> c_int {
-    // SAFETY: `CloneSys::run_thread` made it of a reference in its own frame, which stays while the caller is suspended.
+    // SAFETY: `CloneSys::run_thread` made it from a reference in its own frame, which stays while the caller is suspended.
     let thread = unsafe { *argument.cast::<&dyn Fn() -> c_int>() };
     let status = thread();
     loop {
@@ -191,13 +191,13 @@ extern "C" fn run(argument: *mut c_void) -> c_int {
 
 /// Waits until the kernel has closed the descriptors of a thread whose code has ended.
 ///
-/// `CLONE_VFORK` waits for the memory alone. The kernel closes the descriptors next, and then removes the thread
+/// `CLONE_VFORK` waits only for the memory. The kernel closes the descriptors next, and then removes the thread
 /// (`do_exit` in kernel/exit.c).
 fn wait_for_thread(process: Pid, thread: Pid) {
     for _ in 0..MOST_YIELDS {
         // SAFETY: signal 0 does nothing to the thread.
-        let asked = done(unsafe { syscall!(libc::SYS_tgkill, process, thread, 0_i32) });
-        if asked == Err(Errno::SRCH) {
+        let found = done(unsafe { syscall!(libc::SYS_tgkill, process, thread, 0_i32) });
+        if found == Err(Errno::SRCH) {
             return;
         }
         // SAFETY: lets other threads run, and touches no memory.
@@ -205,10 +205,10 @@ fn wait_for_thread(process: Pid, thread: Pid) {
     }
 }
 
-/// A bound for a thread whose number another thread of this process got in the meantime.
+/// A bound, because another thread of this process may get the same number in the meantime.
 const MOST_YIELDS: u32 = 10_000;
 
-/// What clone(2) takes in the lowest byte of its flags.
+/// The termination signal, which clone(2) takes in the lowest byte of its flags.
 fn termination(start: Start) -> c_int {
     if start.exit_signal { libc::SIGCHLD } else { 0 }
 }
@@ -221,21 +221,21 @@ fn flags(start: Start) -> c_int {
 
 /// # Safety
 ///
-/// As [`CloneSys::start`], and `argument` is what [`live`] wants.
+/// As [`CloneSys::start`], and `argument` is that of [`child_main`].
 unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
     let flags = flags(start) | termination(start);
-    // SAFETY: stack and signals are the caller's promise, and `live` gets the argument that it wants. The kernel writes the
-    // descriptor to `pidfd`, before the parent comes back from the call, for which it is borrowed.
-    let pid = unsafe { libc::clone(live, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
+    // SAFETY: the caller promises the stack and blocked signals, and `child_main` gets its argument. The kernel writes the
+    // descriptor to `pidfd`, which is borrowed for the call.
+    let pid = unsafe { libc::clone(child_main, top.as_ptr(), flags, argument, ptr::from_mut(pidfd)) };
     int(pid.word())
 }
 
-/// `linux/sched.h`: all handled signals get their default action. It is beyond the 32 bits of clone(2).
+/// `linux/sched.h`: handled signals get their default action. The flag does not fit into the 32 bits of clone(2).
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
-/// `linux/sched.h`: the child is born in a control group.
+/// `linux/sched.h`: the child is created in a control group.
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
-/// `struct clone_args` of clone3(2). What a kernel does not know must be zero or left out.
+/// `struct clone_args` of clone3(2). A field that a kernel does not know must be zero or left out.
 #[repr(C, align(8))]
 struct CloneArgs {
     flags: u64,
@@ -246,14 +246,14 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
-    /// From here on since Linux 5.5 and 5.7.
+    /// This and the following fields are from Linux 5.5 and 5.7.
     set_tid: u64,
     set_tid_size: u64,
     cgroup: u64,
 }
 
 impl CloneArgs {
-    /// The size of the first version, which is left after nothing of the others is asked for.
+    /// The size of the first version, which suffices without a control group.
     const FIRST: usize = 64;
 
     fn size(&self) -> usize {
@@ -263,9 +263,9 @@ impl CloneArgs {
 
 /// # Safety
 ///
-/// As [`CloneSys::start`], and `argument` is what [`live`] wants.
+/// As [`CloneSys::start`], and `argument` is that of [`child_main`].
 unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
-    /// The kernel adds it to the address of the stack, and asks that it is not zero.
+    /// The kernel adds it to the address of the stack, and requires that it is not zero.
     const STACK_SIZE: usize = 16;
     let into_cgroup = if start.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let args = CloneArgs {
@@ -281,8 +281,8 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
         set_tid_size: 0,
         cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
     };
-    // SAFETY: stack and signals are the caller's promise. The structure is as long as it says, and what it points to is
-    // borrowed for the call.
+    // SAFETY: the caller promises the stack and blocked signals. The structure has this size, and the memory that it points to
+    // is borrowed for the call.
     let result = unsafe { clone3_call(&args, args.size(), argument) };
     match c_int::try_from(result) {
         Ok(pid) if pid >= 0 => Ok(pid),
@@ -291,12 +291,12 @@ unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) 
     }
 }
 
-/// The kernel makes a pointer of it again: it writes a descriptor there, or the child uses it as its stack.
+/// The kernel uses the address as a pointer: it writes a descriptor there, or the child uses it as its stack.
 fn address<T>(pointer: *mut T) -> u64 {
     pointer.expose_provenance() as u64
 }
 
-/// Makes the call. The child goes on with [`live`] on its own stack, and never comes back to this frame.
+/// Makes the call. The child continues with [`child_main`] on its own stack, and never returns to this frame.
 ///
 /// # Safety
 ///
@@ -304,9 +304,9 @@ fn address<T>(pointer: *mut T) -> u64 {
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: the parent's side is a system call like any other: it changes rax, rcx and r11. The child has the same registers
-    // but for rax and its stack, which is aligned to 16 bytes with nothing on it, as the caller promises. It leaves this
-    // block by calling `live`, which does not return; rbp is zero in its outermost frame, where unwinding ends.
+    // SAFETY: in the parent this is a system call like any other, which changes rax, rcx and r11. The child has the same
+    // registers except for rax and its stack, which is empty and aligned to 16 bytes, as the caller promises. It leaves this
+    // block by calling `child_main`, which does not return. rbp is zero in its outermost frame, where unwinding ends.
     unsafe {
         core::arch::asm!(
             "syscall",
@@ -321,7 +321,7 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
             in("rdi") ptr::from_ref(args),
             in("rsi") size,
             in("r12") argument,
-            in("r13") live as extern "C" fn(*mut c_void) -> c_int,
+            in("r13") child_main as extern "C" fn(*mut c_void) -> c_int,
             lateout("rcx") _,
             lateout("r11") _,
         );
@@ -329,7 +329,7 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
     result
 }
 
-/// The same for AArch64: x29 and x30 are the frame and the return address.
+/// Does the same for AArch64. x29 and x30 are the frame and the return address.
 ///
 /// # Safety
 ///
@@ -337,7 +337,7 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
 #[cfg(target_arch = "aarch64")]
 unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as for x86_64. The call changes x0 alone; the child finds `live` and its argument in x21 and x20.
+    // SAFETY: as for x86_64. The call changes x0 alone. The child has `child_main` and its argument in x21 and x20.
     unsafe {
         core::arch::asm!(
             "svc #0",
@@ -352,13 +352,13 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
             inlateout("x0") ptr::from_ref(args) => result,
             in("x1") size,
             in("x20") argument,
-            in("x21") live as extern "C" fn(*mut c_void) -> c_int,
+            in("x21") child_main as extern "C" fn(*mut c_void) -> c_int,
         );
     }
     result
 }
 
-/// The same for RISC-V: ra is the return address.
+/// Does the same for RISC-V. ra is the return address.
 ///
 /// # Safety
 ///
@@ -366,7 +366,7 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
 #[cfg(target_arch = "riscv64")]
 unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as for x86_64. The call changes a0 alone; the child finds `live` and its argument in s3 and s2.
+    // SAFETY: as for x86_64. The call changes a0 alone. The child has `child_main` and its argument in s3 and s2.
     unsafe {
         core::arch::asm!(
             "ecall",
@@ -380,13 +380,13 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
             inlateout("a0") ptr::from_ref(args) => result,
             in("a1") size,
             in("s2") argument,
-            in("s3") live as extern "C" fn(*mut c_void) -> c_int,
+            in("s3") child_main as extern "C" fn(*mut c_void) -> c_int,
         );
     }
     result
 }
 
-/// Other architectures have clone(2) alone.
+/// On other architectures the launcher uses clone(2) alone.
 ///
 /// # Safety
 ///

@@ -1,14 +1,14 @@
-//! Users, groups, privileges: each is given up, and then looked at.
+//! Changes users, groups and privileges, and verifies each change.
 //!
-//! A filter of system calls may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)). Those that emulate the
-//! superuser in a container do so for just these calls. A program that believes it would run as who it was.
+//! A seccomp filter may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)). Filters that emulate the superuser in
+//! a container do so for just these calls. Without the check, the program would run with the IDs of its parent.
 
 use super::call::{check, done};
 use core::ffi::c_long;
 use core::ptr;
 use forkexec_core::Errno;
 
-/// The 32-bit architectures have a second set of calls for ids of more than 16 bits (setresuid(2), NOTES).
+/// The 32-bit architectures have a second set of calls for IDs of more than 16 bits (setresuid(2), NOTES).
 #[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "sparc", target_arch = "m68k"))]
 mod calls {
     pub(super) use libc::{
@@ -24,11 +24,11 @@ mod calls {
     };
 }
 
-/// So many groups are compared one by one. Of more, which would not fit on the stack, their number is.
+/// Up to so many groups are compared one by one. More would not fit on the stack, so only their number is compared.
 const COMPARED: usize = 256;
 
 pub(super) fn set_groups(groups: &[u32]) -> Result<(), Errno> {
-    // SAFETY: the kernel reads `len` ids of 32 bits from the slice.
+    // SAFETY: the kernel reads `len` IDs of 32 bits from the slice.
     done(unsafe { syscall!(calls::SETGROUPS, groups.len(), groups.as_ptr()) })?;
     verify(has_groups(groups)?)
 }
@@ -51,14 +51,14 @@ pub(super) fn set_uid(uid: u32) -> Result<(), Errno> {
 pub(super) fn set_no_new_privs() -> Result<(), Errno> {
     // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1_i32, 0_i32, 0_i32, 0_i32) })?;
-    // SAFETY: asks about the calling process.
+    // SAFETY: reads an attribute of the calling process.
     verify(
         check(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS, 0_i32, 0_i32, 0_i32, 0_i32) })?
             == 1,
     )
 }
 
-/// The real, the effective and the saved id.
+/// Returns the real, the effective and the saved ID.
 ///
 /// # Safety
 ///
@@ -66,23 +66,23 @@ pub(super) fn set_no_new_privs() -> Result<(), Errno> {
 unsafe fn three_ids(call: c_long) -> Result<[u32; 3], Errno> {
     let mut ids = [0; 3];
     let [real, effective, saved] = ids.each_mut().map(ptr::from_mut::<u32>);
-    // SAFETY: the kernel writes three ids of 32 bits, each to its place. That the call does so is the caller's promise.
+    // SAFETY: the kernel writes three IDs of 32 bits, each to its place. The caller promises that the call does so.
     done(unsafe { syscall!(call, real, effective, saved) })?;
     Ok(ids)
 }
 
-/// What was answered and not done may not be done: there is no better errno.
+/// Returns `EPERM` if a call succeeded and changed nothing, because no errno fits better.
 fn verify(is_so: bool) -> Result<(), Errno> {
     if is_so { Ok(()) } else { Err(Errno::PERM) }
 }
 
-/// The kernel keeps a group twice that was named twice, and sorts.
+/// The kernel keeps duplicates, and sorts the groups.
 fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
     let mut found = [0_u32; COMPARED];
     let room = if groups.len() <= COMPARED { COMPARED } else { 0 };
-    // SAFETY: the kernel writes as many ids of 32 bits as there is room for; without room it counts.
+    // SAFETY: the kernel writes at most `room` IDs of 32 bits. If `room` is 0, it only counts.
     let count = match check(unsafe { syscall!(calls::GETGROUPS, room, found.as_mut_ptr()) }) {
-        // There are more than there is room for.
+        // There are more groups than there is room for.
         Err(Errno::INVAL) => return Ok(false),
         count => usize::try_from(count?).map_err(|_| Errno::IO)?,
     };
@@ -90,11 +90,11 @@ fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
     Ok(count == groups.len() && found.all(|group| groups.contains(group)))
 }
 
-/// Ambient capabilities are kept across exec. The kernel takes them from who was the superuser and is no longer, but not from
-/// a service that was given the capability to change its user, nor where `SECBIT_NO_SETUID_FIXUP` is set
-/// (capabilities(7)). All of them are permitted and inheritable, so that mostly nothing is left to be done.
+/// exec keeps ambient capabilities. The kernel clears them if a superuser changes to another user. It does not if a service has
+/// the capability to change its user, and if `SECBIT_NO_SETUID_FIXUP` is set (capabilities(7)). An ambient capability is also
+/// permitted and inheritable, so usually there is nothing to clear.
 ///
-/// Before Linux 4.3 there are none, and the answer is `EINVAL`. A filter may give that, too, so it is no good news.
+/// Before Linux 4.3 there are none, and the call fails with `EINVAL`. A filter may answer that, too, so it counts as an error.
 fn give_up_ambient_capabilities() -> Result<(), Errno> {
     let possible = permitted_and_inheritable()?;
     if possible == 0 {
@@ -107,7 +107,7 @@ fn give_up_ambient_capabilities() -> Result<(), Errno> {
     for capability in (0..u64::BITS).filter(|capability| possible >> capability & 1 == 1) {
         verify(is_ambient(capability) != Ok(true))?;
     }
-    // Who answers 0 to everything does so for a capability that no kernel has.
+    // A filter that answers 0 to everything also does for a capability that no kernel has.
     verify(is_ambient(NO_CAPABILITY) == Err(Errno::INVAL))
 }
 
@@ -125,7 +125,7 @@ const VERSION: u32 = 0x2008_0522;
 
 fn permitted_and_inheritable() -> Result<u64, Errno> {
     let header = [VERSION, 0];
-    // Effective, permitted, inheritable. What nobody writes looks as if there were all.
+    // Effective, permitted, inheritable. If the kernel writes nothing, all capabilities seem present.
     let mut sets = [u32::MAX; 6];
     // SAFETY: the kernel reads a header of two words, and writes two times three words.
     done(unsafe { syscall!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;

@@ -10,7 +10,7 @@ const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mip
 const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
 
 /// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask. Their
-/// order differs, and does not matter: they are zero, or what the kernel returned.
+/// order differs, and does not matter: they are zero, or as the kernel returned them.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelAction([usize; 8]);
 
@@ -26,7 +26,7 @@ pub(super) const HIGHEST: Signal = if SIGNAL_WORDS == 2 { 127 } else { 64 };
 pub(super) fn action(signal: Signal) -> Result<KernelAction, Errno> {
     let new: *const KernelAction = ptr::null();
     let mut old = KernelAction::DEFAULT;
-    // SAFETY: the buffer is larger than the kernel's structure; the set size is the kernel's own.
+    // SAFETY: the buffer is larger than the structure of the kernel, and the set size is that of the kernel.
     done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
     Ok(old)
 }
@@ -36,7 +36,7 @@ pub(super) fn action(signal: Signal) -> Result<KernelAction, Errno> {
 /// A handler in `new` is a function that may run whenever the signal arrives.
 pub(super) unsafe fn set_action(signal: Signal, new: &KernelAction) -> Result<(), Errno> {
     let old: *mut KernelAction = ptr::null_mut();
-    // SAFETY: as for `action`; the caller answers for the handler.
+    // SAFETY: as for `action`. The caller guarantees the handler.
     done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, ptr::from_ref(new), old, SIGNAL_SET_SIZE) })
 }
 
@@ -77,8 +77,8 @@ fn change_mask(how: c_int, set: SignalSet) -> Result<SignalSet, Errno> {
     Ok(signal_set(old))
 }
 
-/// By which the C library asks each thread to change its ids: glibc's and uClibc's `SIGSETXID`, musl's `SIGSYNCCALL`. Others
-/// leave ids to each thread.
+/// The signal by which the C library changes the IDs of each thread: `SIGSETXID` of glibc and uClibc, `SIGSYNCCALL` of musl.
+/// Other libraries change only those of the calling thread.
 const ID_CHANGE: Option<Signal> = if cfg!(any(target_env = "gnu", target_env = "uclibc")) {
     Some(33)
 } else if cfg!(target_env = "musl") {
@@ -87,14 +87,14 @@ const ID_CHANGE: Option<Signal> = if cfg!(any(target_env = "gnu", target_env = "
     None
 };
 
-/// Takes part in changes of ids again, with all other signals blocked as they are.
+/// Unblocks the signal of the C library for changes of IDs. All other signals stay blocked.
 ///
-/// A thread that changes ids waits for all others, and holds meanwhile what fork(3) itself may wait for (musl), or one of its
-/// handlers, by a thread that is about to make another one (glibc). Its handler is the C library's own and minds nobody else's
-/// signal, so that it may run in the child, too.
+/// A thread that changes IDs waits for all other threads. Meanwhile it holds a lock that fork(3) itself may wait for (musl), or
+/// that a fork handler may wait for through a thread that creates another one (glibc). The handler belongs to the C library
+/// and ignores signals from other senders, so it may run in the child, too.
 pub(super) fn let_ids_change() {
     if let Some(signal) = ID_CHANGE {
-        // The set is valid, and the launcher has just changed the mask by the same call.
+        // This cannot fail: the set is valid, and the launcher has just changed the mask by the same call.
         let _ = change_mask(libc::SIG_UNBLOCK, SignalSet::EMPTY.with(signal));
     }
 }

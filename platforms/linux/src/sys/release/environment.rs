@@ -1,4 +1,4 @@
-//! The release of Android that the suites say this is. `ci/android` builds and runs them so; nothing else does.
+//! The release of Android that a test chooses. Only `ci/android` builds this module.
 
 use crate::Release;
 use core::ffi::CStr;
@@ -10,6 +10,6 @@ pub(super) fn release() -> Release {
     if value.is_null() {
         return Release::Linux;
     }
-    // SAFETY: the C library returns a C string, which stays as long as the environment.
+    // SAFETY: the C library returns a C string, which is valid as long as the environment does not change.
     Release::from_property(unsafe { CStr::from_ptr(value) }.to_bytes())
 }
