@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, LOOP_FLOOR, Operation, close_except};
 
-use crate::sim::{Listing, NAMES, SimKernel};
+use crate::sim::{Call, Listing, NAMES, SimKernel};
 use crate::sweep::runs_whole_plans;
 use crate::{keep_list, left_open};
 
@@ -65,8 +65,12 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
             }
         }
     }
+    let of_closing = calls_of_closing(&backend(sparse()));
+    let sparse = || sparse().with_calls(of_closing.clone());
     // A number that cannot be closed stays open whatever the backend does.
-    for &name in NAMES.iter().filter(|&&name| name != "close") {
+    let names: BTreeSet<_> =
+        NAMES.iter().chain(&of_closing).copied().filter(|&name| name != "close").collect();
+    for name in names {
         for errno in ERRNOS {
             for which in [0..usize::MAX, 0..1, 1..2] {
                 let kernel = sparse().refusing_some(name, which, errno);
@@ -74,7 +78,7 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
             }
         }
     }
-    for name in calls_of_closing(&backend(sparse())) {
+    for &name in &of_closing {
         closes_exactly(
             &backend(sparse().without_listings().refusing(name, Errno::NOSYS)),
             &[9, 60],
@@ -85,14 +89,18 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
         let kernel = SimKernel::new().with_open(&[3, highest]).with_limit(limit.unsigned_abs().into());
         closes_exactly(&backend(kernel.without_listings()), &[], CloseStrategy::Loop);
     }
+    makes_its_bulk_call(&backend(sparse()));
+    remembers(&backend(sparse()));
+    calls_again_what_failed_once(backend);
     runs_whole_plans(backend);
     lists_truly(&backend(sparse()));
-    remembers(&backend(sparse()));
 }
 
-/// The calls by which the backend closes, but for close(2) itself.
+/// The calls by which the backend closes, without close(2) itself.
 fn calls_of_closing<B: Backend<Sys = SimKernel>>(backend: &B) -> BTreeSet<&'static str> {
-    closes_exactly(backend, &[], CloseStrategy::Bulk);
+    for strategy in LINKS {
+        closes_exactly(backend, &[], strategy);
+    }
     backend.sys().log().iter().map(|call| call.name).filter(|&name| name != "close").collect()
 }
 
@@ -131,7 +139,7 @@ fn closes_once<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: Clos
                 backend.sys().open_fds(),
                 left,
                 "{closed:?} from {link:?}, {:?}",
-                backend.sys().calls()
+                backend.sys().calls().iter().filter(|call| !call.starts_with("close(")).collect::<Vec<_>>()
             );
             backend.learn(&closed);
         }
@@ -139,6 +147,39 @@ fn closes_once<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: Clos
             assert_eq!(errno, Errno::OVERFLOW, "from {link:?}");
             let open = backend.sys().open_fds();
             assert!(kept.iter().all(|fd| open.contains(fd)), "{kept:?} became {open:?}");
+        }
+    }
+}
+
+/// A good kernel has the call that the backend names. The call has no upper end in the last gap: no number, or the
+/// kernel's own word for it.
+fn makes_its_bulk_call<B: Backend<Sys = SimKernel>>(backend: &B) {
+    let closed = close_except(backend, 3, keep_list(&[9]), CloseStrategy::Bulk).map(|closed| closed.by);
+    let named = backend.bulk_closer();
+    assert_eq!(closed == Ok(Closer::Bulk), named.is_some(), "{closed:?} closes, and not {named:?}");
+    let ends_at = |call: &Call| call.name.starts_with("close_range").then_some(call.numbers[1]).flatten();
+    let open_end = i64::from(Fd::MAX);
+    let log = backend.sys().log();
+    assert!(log.iter().all(|call| ends_at(call) != Some(open_end)), "an open end is given as a number");
+}
+
+/// A call that fails once, for a reason of that moment, is made for the next child again.
+fn calls_again_what_failed_once<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B) {
+    let second_child = |kernel| {
+        let backend = backend(kernel);
+        let table = backend.sys().table();
+        let close = || close_except(&backend, 3, keep_list(&[9, 60]), backend.first_strategy());
+        if let Ok(closed) = close() {
+            backend.learn(&closed);
+        }
+        backend.sys().restore(&table);
+        close().map(|closed| closed.by)
+    };
+    let usual = second_child(sparse());
+    for name in calls_of_closing(&backend(sparse())) {
+        for errno in [Errno::INTR, Errno::IO] {
+            let closer = second_child(sparse().with_calls([name]).refusing_some(name, 0..1, errno));
+            assert_eq!(closer, usual, "{name} failed once with {errno}, and is not called again");
         }
     }
 }

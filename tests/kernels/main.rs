@@ -3,19 +3,14 @@
 //! Each decision of a backend (which list to believe, what an errno means) is a case here, and runs on any host.
 //!
 //! - `sim`: the simulated kernel, a reporter that records everything, and a plan with all settings
-//! - `apple`: the decisions of the macOS and iOS backend
+//! - a module for each backend, such as `apple`: its decisions
 //! - `chain`: the closing chain, a case for each backend
 //! - `facts`: behaviour of real kernels that no backend relies on yet
-//! - `freebsd`: the decisions of the FreeBSD and DragonFly backend
 //! - `groups`: the group IDs that a program gets, on every system
-//! - `linux`: the decisions of the Linux backend
-//! - `netbsd`: the decisions of the NetBSD backend
-//! - `openbsd`: the decisions of the OpenBSD backend
-//! - `posix`: the decisions of the portable floor
-//! - `solaris`: the decisions of the Solaris and illumos backend
+//! - `ids`: the user IDs after a change of user, on systems whose setreuid(2) differs
 //! - `conformance`: the rules for any backend, a line for each
 //! - `child_exec`: whole plans, call by call
-//! - `sweep`: whole plans over every backend, each call failing with each errno, and pairs of them
+//! - `sweep`: whole plans over every backend, each call failing with each errno, and pairs of calls
 //! - `properties`: random tables, keep lists, refusals and mappings against a model of one line
 //! - `reality`: random programs of calls, on the simulated kernel and on the real one
 
@@ -28,6 +23,7 @@ mod conformance;
 mod facts;
 mod freebsd;
 mod groups;
+mod ids;
 mod linux;
 mod netbsd;
 mod openbsd;

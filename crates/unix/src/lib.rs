@@ -7,8 +7,10 @@
 //! `getrlimit`, `chroot` and `ioctl` are not, but are plain system calls on the supported systems.
 //! `sysconf(_SC_OPEN_MAX)` is a getrlimit(2) there.
 
+mod ids;
 mod system;
 
+pub use ids::set_all_ids;
 pub use system::{Pipe2, System};
 
 use core::convert::Infallible;
@@ -253,22 +255,19 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn set_gid(&self, gid: u32) -> Result<(), Errno> {
-        if !T::SETS_SAVED_IDS {
-            // It may be refused without privilege. What follows decides.
-            // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-            let _ = unsafe { libc::setgid(gid) };
-        }
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
+        let set = || done(unsafe { libc::setgid(gid) });
         // SAFETY: as above.
-        done(unsafe { libc::setregid(gid, gid) })
+        let set_both = || done(unsafe { libc::setregid(gid, gid) });
+        set_all_ids(T::SETS_SAVED_IDS, set, set_both)
     }
 
     fn set_uid(&self, uid: u32) -> Result<(), Errno> {
-        if !T::SETS_SAVED_IDS {
-            // SAFETY: as for `set_gid`.
-            let _ = unsafe { libc::setuid(uid) };
-        }
         // SAFETY: as for `set_gid`.
-        done(unsafe { libc::setreuid(uid, uid) })
+        let set = || done(unsafe { libc::setuid(uid) });
+        // SAFETY: as for `set_gid`.
+        let set_both = || done(unsafe { libc::setreuid(uid, uid) });
+        set_all_ids(T::SETS_SAVED_IDS, set, set_both)
     }
 
     fn execve(

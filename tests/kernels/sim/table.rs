@@ -103,7 +103,7 @@ impl Table {
     }
 
     /// close_range(2): EINVAL for an empty range; numbers that are not open are passed over.
-    pub(super) fn close_range(&mut self, first: u32, last: u32) -> Result<(), Errno> {
+    pub(crate) fn close_range(&mut self, first: u32, last: u32) -> Result<(), Errno> {
         if first > last {
             return Err(Errno::INVAL);
         }
