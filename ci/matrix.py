@@ -5,20 +5,20 @@ usage: ci/matrix.py list [--everyday] [--taken HOW,...] [TRIPLE...]
        ci/matrix.py field TRIPLE NAME
        ci/matrix.py check
 
-`list` prints the triples, `field` one field of a target (nothing if it has none), `check` says what is wrong.
+`list` prints the triples, `field` prints one field of a target (nothing if it has none), and `check` prints the errors.
 
 The fields of a target:
 
 triple    as rustc names it
-system    as people name it: a row of the README's table
+system    the usual name: a row of the table in the README
 backend   the crate under platforms/ that serves it
-taken     how far it is taken without a machine of its kind: `run` (the suites run natively), `emulated` (they run under
-          qemu-user), `linked` (executables for it are made, and their symbols are in its C library), `checked` (clippy)
-linker    what links for it: a command, or `zig:TARGET`
-qemu      the processor as qemu names it
-when      `everyday`: by every run of .ci/run; `nightly`: by .ci/nightly
-hosted    how a hosted runner takes it: `native` (runner, packages), `cross` (by the tool of that name), `ndk` (built
-          with Android's), `vm` (action; prepare: what installs Rust there, else executables are brought along), `none`
+taken     the level of proof on this machine: `run` (the suites run natively), `emulated` (they run under qemu-user), `linked`
+          (executables are linked, and their symbols are in the C library), `checked` (clippy)
+linker    the linker: a command, or `zig:TARGET`
+qemu      the processor, as qemu names it
+when      `everyday`: in every run of .ci/run; `nightly`: in .ci/nightly
+hosted    the job on a hosted runner: `native` (runner, packages), `cross` (the tool of that name), `ndk` (built with that of
+          Android), `vm` (action; prepare installs Rust there, else executables are copied), `none`
 """
 
 import pathlib

@@ -3,7 +3,7 @@
 
 usage: ci/refusing.py CALL=ERRNO[,CALL=ERRNO...] COMMAND [ARGUMENT...]
 
-The calls are those that the suites need refused: close_range, pidfd_open, clone3. `ci/refusing.py close_range=ENOSYS sh`
+The script supports the calls that the suites need refused: close_range, pidfd_open, clone3. `ci/refusing.py close_range=ENOSYS sh`
 """
 
 import ctypes

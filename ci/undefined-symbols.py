@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks that what an executable does not define is in the libraries of its system.
+"""Checks that the libraries of a system define the undefined symbols of an executable.
 
 usage: ci/undefined-symbols.py EXECUTABLE LIBRARY...
 
-A library is a shared one (ELF), of which its exported symbols count, or the text that stands for one on Apple's systems
-(.tbd). Prints how many symbols were looked for, and each that is in none of the libraries.
+A library is a shared one (ELF), by its exported symbols, or the text file that describes one on Apple's systems (.tbd). Prints the
+number of symbols, and each that no library defines.
 """
 
 import pathlib
@@ -23,7 +23,7 @@ def string(table, offset):
 
 
 def elf_symbols(data):
-    """The dynamic symbols of a little-endian 64-bit ELF file: name, whether it is defined, whether it must be."""
+    """The dynamic symbols of a little-endian 64-bit ELF file: the name, if it is defined, and if it must be."""
     (offset,) = struct.unpack_from("<Q", data, 0x28)
     size, count = struct.unpack_from("<HH", data, 0x3A)
     sections = [struct.unpack_from("<IIQQQQIIQQ", data, offset + index * size) for index in range(count)]
@@ -64,7 +64,7 @@ def symbols(path):
 
 
 def exported(path):
-    """What a library offers."""
+    """The symbols that a library defines."""
     if pathlib.Path(path).suffix == ".tbd":
         lists = re.findall(r"symbols:\s*\[(.*?)\]", pathlib.Path(path).read_text(), re.DOTALL)
         return {name.strip(" '\n") for names in lists for name in names.split(",")}
@@ -72,7 +72,7 @@ def exported(path):
 
 
 def main(arguments):
-    """Compares."""
+    """Compares the symbols."""
     if arguments == ["--help"] or len(arguments) < 2:
         print(__doc__)
         sys.exit(0 if arguments == ["--help"] else 2)
