@@ -75,9 +75,9 @@ macro_rules! same_type {
 fn look_at(child: Pid) -> Result<libc::siginfo_t, Errno> {
     let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
     let (options, usage) = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, ptr::null_mut::<u8>());
-    // SAFETY: the kernel fills the structure, and the usage is not asked for.
+    // SAFETY: the kernel fills the structure, and the pointer for the usage is null.
     done(unsafe { syscall!(libc::SYS_waitid, libc::P_PID, child, about.as_mut_ptr(), options, usage) })?;
-    // SAFETY: all zeroes are a `siginfo_t`, too.
+    // SAFETY: an all-zero `siginfo_t` is valid, too.
     Ok(unsafe { about.assume_init() })
 }
 
