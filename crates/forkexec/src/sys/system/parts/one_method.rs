@@ -1,6 +1,8 @@
 //! A backend whose launcher has one method.
 
-use crate::sys::system::{BACKEND, LAUNCHER};
+#[cfg(feature = "raw")]
+use crate::sys::system::BACKEND;
+use crate::sys::system::LAUNCHER;
 use forkexec_core::{FallbackReason, LaunchError, Launcher, Plan, Stage};
 #[cfg(feature = "raw")]
 use forkexec_core::{Pid, Report, Reporter};
