@@ -33,10 +33,7 @@ fn exec_in_fork(configure: impl FnOnce(&mut Command<'_>)) -> (i32, Seen) {
         eprintln!("{}", command.exec());
         process::exit(1);
     }
-    let mut status = 0;
-    // SAFETY: waits for the child that was just forked.
-    assert_eq!(check(unsafe { libc::waitpid(child, &raw mut status, 0) }), child);
-    assert_eq!(status, 0);
+    assert!(world::wait_for(child).success());
     let mut text = String::new();
     report.rewind().expect("memory can be read again");
     report.read_to_string(&mut text).expect("a report is ASCII");

@@ -1,4 +1,4 @@
-//! The state of a process, as Linux tells it.
+//! The state of a process from `/proc`.
 
 use std::fmt::Display;
 use std::fs;

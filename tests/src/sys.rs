@@ -16,7 +16,9 @@ pub(crate) use descriptor::{
 };
 pub(crate) use filter::{filter_calls, set_no_new_privs};
 pub(crate) use mount::{detach, is_proc, mount, mount_cgroups, mount_hiding_proc, unshare_mounts};
-pub(crate) use process::{await_end, effective_user, ended_child, kill_group, limit, set_limit, umask};
+pub(crate) use process::{
+    await_end, effective_user, ended_child, kill_group, limit, set_limit, umask, wait_for,
+};
 pub(crate) use signal::{blocked_signals, reset_signals, signal_action};
 
 fn check(result: c_int) -> io::Result<c_int> {

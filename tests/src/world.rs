@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use tempfile::TempDir;
 
@@ -100,6 +101,11 @@ pub fn has_close_range() -> bool {
 pub fn emulator() -> Option<PathBuf> {
     let said = fs::read_link("/proc/self/exe").ok()?;
     fs::read_link("/proc/thread-self/exe").ok().filter(|true_one| *true_one != said)
+}
+
+/// Waits for a child of this process, or for any if `child` is -1, and returns its status.
+pub fn wait_for(child: i32) -> ExitStatus {
+    sys::wait_for(child).expect("it is a child of this process")
 }
 
 /// Returns true if the effective user of this process is the superuser.

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use forkexec_tests::android::{self, LEVELS};
 use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
 use rstest::rstest;
 
 /// Makes a call in a forked child, and returns its status.
@@ -18,10 +19,7 @@ fn call(number: libc::c_long) -> ExitStatus {
         // SAFETY: ends the child.
         unsafe { libc::_exit(3) };
     }
-    let mut status = 0;
-    // SAFETY: one int is written.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    ExitStatus::from_raw(status)
+    world::wait_for(child)
 }
 
 #[rstest]

@@ -10,6 +10,7 @@ use forkexec::{Command, Error, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::process::state;
+use forkexec_tests::world;
 use rstest::rstest;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -218,10 +219,7 @@ fn stopped_child_notices_sigterm(
     });
 }
 
-/// Waits for a child behind its back.
+/// Reaps a child behind the library's back.
 fn take_status(id: u32) -> ExitStatus {
-    let mut status = 0;
-    // SAFETY: one int is written.
-    assert_eq!(unsafe { libc::waitpid(id.cast_signed(), &raw mut status, 0) }, id.cast_signed());
-    ExitStatus::from_raw(status)
+    world::wait_for(id.cast_signed())
 }

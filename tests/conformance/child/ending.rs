@@ -8,6 +8,7 @@ use std::ptr;
 
 use forkexec::{Child, Command, Errno, Error, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::ground::{check, is_emulated, is_privileged};
@@ -205,12 +206,9 @@ fn await_end(child: &Child) {
     check(unsafe { libc::waitid(libc::P_PID, child.id(), ptr::null_mut(), options) });
 }
 
-/// Waits for a child behind its back.
+/// Reaps a child behind the library's back.
 fn take_status(child: &Child) -> ExitStatus {
-    let mut status = 0;
-    // SAFETY: one int is written.
-    check(unsafe { libc::waitpid(child.id().cast_signed(), &raw mut status, 0) });
-    ExitStatus::from_raw(status)
+    world::wait_for(child.id().cast_signed())
 }
 
 /// Starts another child with the PID of one that is gone. Skips the test if that fails.

@@ -8,6 +8,7 @@ use std::thread;
 
 use forkexec::{Command, Containment, OnDrop, Operation, Prepared, Stdio, reserve_low_fds, supports};
 use forkexec_tests::isolate::isolated;
+use forkexec_tests::world;
 
 use crate::child::dropped::Threads;
 use crate::ground::check;
@@ -80,11 +81,6 @@ fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
             // SAFETY: the process ends.
             unsafe { libc::_exit(code) }
         }
-        pid => {
-            let mut status = 0;
-            // SAFETY: one int is written.
-            check(unsafe { libc::waitpid(pid, &raw mut status, 0) });
-            ExitStatus::from_raw(status)
-        }
+        pid => world::wait_for(pid),
     }
 }

@@ -73,10 +73,7 @@ fn left<B: Backend>(
         // SAFETY: ends the child.
         unsafe { libc::_exit(i32::from(!closed)) }
     }
-    let mut status = 0;
-    // SAFETY: one int is written.
-    check(unsafe { libc::waitpid(child, &raw mut status, 0) });
-    assert_eq!(status, 0, "the chain does not come to its end");
+    assert!(world::wait_for(child).success(), "the chain does not come to its end");
     answers.take(asked)
 }
 

@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use forkexec_tests::world;
+
 use crate::ground::check;
 
 /// The namespaces that a process gets.
@@ -48,12 +50,12 @@ pub(crate) fn inside(namespaces: Namespaces, test: impl FnOnce()) -> Result<(), 
         maps.write_all(b".").expect("the child reads it");
     }
     drop(maps);
-    let status = wait(child);
+    let status = world::wait_for(child);
     written.map_err(|error| format!("no ids can be mapped: {error}"))?;
     if !is_there {
-        return Err("namespaces are not to be had".to_owned());
+        return Err("namespaces are not available".to_owned());
     }
-    assert_eq!(status, 0, "the test failed in its namespaces: its end is status {status:#x}");
+    assert!(status.success(), "the test failed in its namespaces: {status}");
     Ok(())
 }
 
@@ -75,7 +77,7 @@ fn be_inside(
     if first == 0 {
         end_with(test);
     }
-    assert_eq!(wait(first), 0);
+    assert!(world::wait_for(first).success());
 }
 
 /// Ends this process, with 0 unless it panics.
@@ -96,11 +98,4 @@ fn write_maps(child: libc::pid_t, namespaces: Namespaces) -> io::Result<()> {
     }
     let map = format!("0 0 {MAPPED}\n");
     write("uid_map", &map).and_then(|()| write("gid_map", &map))
-}
-
-fn wait(child: libc::pid_t) -> i32 {
-    let mut status = 0;
-    // SAFETY: one int is written.
-    assert_eq!(check(unsafe { libc::waitpid(child, &raw mut status, 0) }), child);
-    status
 }

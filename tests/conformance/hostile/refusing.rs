@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 
 use forkexec::{Command, Error, SpawnPolicy, Stdio};
 use forkexec_tests::deny::Deny;
@@ -14,7 +13,6 @@ use forkexec_tests::{android, probe, world};
 use rstest::rstest;
 
 use super::namespaces::{Namespaces, inside};
-use crate::ground::check;
 use crate::start::{high_memory_file, written};
 
 /// Asks for an operation.
@@ -104,10 +102,7 @@ fn start(kept: &OwnedFd, (output, to): Output, launch: SpawnPolicy, ask: Ask, er
         // If the status cannot be read, the test reaps the child itself.
         Err(error) => {
             assert_eq!(told(&error), Some(errno), "{error}");
-            let mut status = 0;
-            // SAFETY: one int is written.
-            check(unsafe { libc::waitpid(-1, &raw mut status, 0) });
-            assert!(std::process::ExitStatus::from_raw(status).success());
+            assert!(world::wait_for(-1).success());
         }
     }
     assert_eq!(written(&output).fds, [0, 1, 2, 61]);

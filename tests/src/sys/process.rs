@@ -2,6 +2,8 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::ptr;
 
 use libc::c_int;
@@ -61,6 +63,14 @@ pub(crate) fn await_end(child: u32) -> io::Result<()> {
     let options = libc::WEXITED | libc::WNOWAIT;
     // SAFETY: `about` has room for the answer.
     check(unsafe { libc::waitid(libc::P_PID, child, about.as_mut_ptr(), options) }).map(drop)
+}
+
+/// Waits for a child, and returns its status.
+pub(crate) fn wait_for(child: libc::pid_t) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    // SAFETY: one int is written.
+    check(unsafe { libc::waitpid(child, &raw mut status, 0) })?;
+    Ok(ExitStatus::from_raw(status))
 }
 
 /// Kills every process of the group.

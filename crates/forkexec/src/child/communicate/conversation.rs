@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_child_left_is_read_whatever_the_drain_limit() {
+    fn output_left_by_the_child_is_read_despite_the_drain_limit() {
         let (mut talk, _pipes) = talk();
         let start = Instant::now();
         talk.drain_limit = Some(Duration::ZERO);
