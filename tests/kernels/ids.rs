@@ -99,7 +99,7 @@ impl Ids {
 #[case::openbsd(Rule::Differs, true)]
 #[case::macos(Rule::IsNeither, true)]
 #[case::any_system_that_is_not_known(Rule::RealIsGiven, false)]
-fn a_change_of_user_leaves_no_other_id(
+fn change_of_user_leaves_no_other_id(
     #[case] rule: Rule,
     #[case] sets_saved: bool,
     #[values(SET_UID_ROOT, ROOT, UNPRIVILEGED)] parent: Ids,
@@ -117,6 +117,6 @@ fn setreuid_alone_keeps_the_saved_id_of_root_on_haiku() {
 }
 
 #[rstest]
-fn a_change_of_user_without_privilege_is_an_error(#[values(false, true)] sets_saved: bool) {
+fn change_of_user_without_privilege_is_an_error(#[values(false, true)] sets_saved: bool) {
     assert_eq!(OTHER.become_user(Rule::RealChanges, sets_saved), (Err(Errno::PERM), OTHER));
 }

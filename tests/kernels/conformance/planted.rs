@@ -147,7 +147,7 @@ unsafe impl Backend for Port {
 #[case::open_end_is_a_number(Fault::OpenEndIsANumber, Some("an open end is given as a number"))]
 #[case::open_end_by_number(Fault::OpenEndByNumber, Some("closes, and not Some"))]
 #[case::signal_not_reserved(Fault::SignalNotReserved, Some("does not come to its program"))]
-fn a_port_conforms_only_without_a_fault(#[case] fault: Fault, #[case] reason: Option<&str>) {
+fn port_conforms_only_without_a_fault(#[case] fault: Fault, #[case] reason: Option<&str>) {
     let port = |sys: SimKernel| Port {
         sys: sys.with_untouchable(&[UNTOUCHABLE]),
         closefrom: BulkRefusal::new(false),
