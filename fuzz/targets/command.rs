@@ -103,7 +103,7 @@ fn stdio(kind: u8) -> Stdio {
     }
 }
 
-/// How many descriptors are open, the one of the listing among them.
+/// Returns the number of open descriptors, with that of the listing.
 fn open() -> usize {
     fs::read_dir("/proc/self/fd").expect("there is a /proc").count()
 }

@@ -1,4 +1,4 @@
-//! What a parent reads of a report, whatever a child left in the memory that they share.
+//! The parent reads a report from shared memory that holds arbitrary bytes.
 
 #![no_main]
 

@@ -8,7 +8,7 @@
 //! - `exec`: exec in the calling process
 //! - `hostile`: hostile namespaces, mounts, limits, filters and parents
 //! - `one_process`: the number of processes of a spawn
-//! - `pipelines`: commands whose output is the next one's input
+//! - `pipelines`: commands that pass their output to the next command
 //! - `placing`: descriptors under chosen numbers, which never hit the report
 //! - `pre_exec`: closures that fail or panic
 //! - `prepared`: one command, started many times

@@ -1,8 +1,8 @@
-//! What any backend has to do, whatever its system offers: one call for each backend, and for each that is to come.
+//! The requirements that every backend meets: one call per backend.
 //!
-//! The kernel underneath is good, without lists, and with lists that lie; and each of its calls fails, always or once,
-//! with each errno. Every world has two children, and the backend learns from the first. Whole plans run, too: each call of each
-//! stage fails. A backend whose exec closes descriptors has no table to look at before it: its own cases do.
+//! The kernel works, has no lists, or has lists that lie. Each of its calls fails, always or once, with each errno. Every
+//! world has two children, and the backend learns from the first. Whole plans run, too, and each call of each stage fails. If exec
+//! closes the descriptors, no table can be compared before it: such a backend has its own cases.
 
 mod planted;
 
@@ -196,7 +196,7 @@ fn lists_truly<B: Backend<Sys = SimKernel>>(backend: &B) {
     }
 }
 
-/// What was refused for good is not asked for again.
+/// A means that the kernel refused for good is not tried again.
 fn remembers<B: Backend>(backend: &B) {
     let first = backend.first_strategy();
     backend.learn(&Closed { by: Closer::Loop, bulk_refused: None });

@@ -29,7 +29,7 @@ fn supervise() -> Result<ExitCode, Box<dyn Error>> {
 
     let mut worker = Command::new(env::current_exe()?);
     worker.listen_fd(&http, "http").listen_fd(&admin, "admin");
-    // Where the system supports it, the worker dies with its supervisor.
+    // If the system supports it, the worker dies with its supervisor.
     if forkexec::supports(forkexec::Operation::DieWithParent) {
         worker.die_with_parent(15);
     }

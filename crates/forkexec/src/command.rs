@@ -406,10 +406,12 @@ impl Command<'_> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// let failed = forkexec::Command::new("server").arg("--foreground").exec();
+    /// ```
+    /// # if forkexec::capabilities().system == "Linux" {
+    /// let failed = forkexec::Command::new("true").exec();
     /// eprintln!("{failed}");
     /// std::process::exit(127);
+    /// # }
     /// ```
     ///
     /// A program that is missing changes nothing:

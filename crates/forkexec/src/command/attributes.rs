@@ -48,11 +48,14 @@ impl<'fd> Command<'fd> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use forkexec::Command;
+    /// ```
+    /// use forkexec::{Command, Stage};
     ///
-    /// let status = Command::new("/bin/server").chroot("/srv/jail").uid(1000).gid(1000).status()?;
-    /// # Ok::<(), forkexec::Error>(())
+    /// match Command::new("true").chroot("/").status() {
+    ///     Ok(status) => assert!(status.success()),
+    ///     // The process is not privileged.
+    ///     Err(error) => assert_eq!(error.as_spawn().map(|failed| failed.stage()), Some(Stage::Chroot)),
+    /// }
     /// ```
     ///
     /// The example program `sandbox` of this crate fills such a directory and starts a program in it.
@@ -329,11 +332,14 @@ impl<'fd> Command<'fd> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use forkexec::Command;
+    /// ```
+    /// use forkexec::{Command, Stage};
     ///
-    /// let status = Command::new("server").uid(1000).gid(1000).groups([]).status()?;
-    /// # Ok::<(), forkexec::Error>(())
+    /// match Command::new("true").uid(1000).gid(1000).groups([]).status() {
+    ///     Ok(status) => assert!(status.success()),
+    ///     // The process is not privileged. The groups are set first.
+    ///     Err(error) => assert_eq!(error.as_spawn().map(|failed| failed.stage()), Some(Stage::Groups)),
+    /// }
     /// ```
     pub fn uid(&mut self, uid: u32) -> &mut Self {
         self.settings.uid = Some(uid);
@@ -382,11 +388,14 @@ impl<'fd> Command<'fd> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use forkexec::Command;
+    /// ```
+    /// use forkexec::{Command, Stage};
     ///
-    /// let status = Command::new("server").uid(1000).keep_groups().status()?;
-    /// # Ok::<(), forkexec::Error>(())
+    /// match Command::new("true").uid(1000).keep_groups().status() {
+    ///     Ok(status) => assert!(status.success()),
+    ///     // The process is not privileged.
+    ///     Err(error) => assert_eq!(error.as_spawn().map(|failed| failed.stage()), Some(Stage::Uid)),
+    /// }
     /// ```
     pub fn keep_groups(&mut self) -> &mut Self {
         self.settings.keep_groups = true;
@@ -437,11 +446,14 @@ impl<'fd> Command<'fd> {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// use forkexec::Command;
     ///
-    /// let status = Command::new("job").cgroup("/sys/fs/cgroup/jobs").status()?;
-    /// # Ok::<(), forkexec::Error>(())
+    /// match Command::new("true").cgroup("/sys/fs/cgroup/jobs").status() {
+    ///     Ok(status) => assert!(status.success()),
+    ///     // The control group does not exist, or the system has none.
+    ///     Err(error) => println!("{error}"),
+    /// }
     /// ```
     pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         self.settings.cgroup = Some(directory.as_ref().to_owned());
