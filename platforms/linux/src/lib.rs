@@ -39,7 +39,7 @@ pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
 pub use release::{AndroidCall, Release};
 pub use stat::Stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub use sys::{Kernel, KernelAction};
+pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
@@ -240,6 +240,17 @@ pub enum Call {
     /// clone(2), through the C library.
     Clone,
 }
+
+/// A signal action of the kernel, as rt_sigaction(2) returned it.
+///
+/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask. Their
+/// order differs, and does not matter: they are zero, or as the kernel returned them.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "only Linux reads it")
+)]
+pub struct KernelAction([usize; 8]);
 
 /// A child that was started.
 #[derive(Debug)]

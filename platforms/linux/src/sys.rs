@@ -18,8 +18,6 @@ mod release;
 mod release;
 mod signals;
 
-pub use signals::KernelAction;
-
 use crate::{LinuxSys, Release};
 use call::{Word, done, errno, int, length};
 use core::convert::Infallible;

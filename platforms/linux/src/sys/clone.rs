@@ -1,8 +1,8 @@
 //! clone3(2) and clone(2) for a child that runs on a stack of its own.
 
 use super::call::{Word, done, errno, int};
-use super::signals::{self, KernelAction};
-use crate::{Call, CloneSys, Kernel, Start, Started, Top};
+use super::signals;
+use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started, Top};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid, Signal, Sys};

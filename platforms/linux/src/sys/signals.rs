@@ -1,6 +1,7 @@
 //! Signals as the kernel has them: sets, dispositions, the mask.
 
 use super::call::done;
+use crate::KernelAction;
 use core::ffi::c_int;
 use core::ptr;
 use forkexec_core::{Disposition, Errno, Signal, SignalSet};
@@ -9,14 +10,7 @@ use forkexec_core::{Disposition, Errno, Signal, SignalSet};
 const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
 const SIGNAL_SET_SIZE: usize = SIGNAL_WORDS * 8;
 
-/// The kernel's `struct sigaction` has its handler first, on MIPS second. The rest is flags, restorer and mask. Their
-/// order differs, and does not matter: they are zero, or as the kernel returned them.
-#[derive(Clone, Copy, Debug)]
-pub struct KernelAction([usize; 8]);
-
-impl KernelAction {
-    const DEFAULT: Self = Self([0; 8]);
-}
+const DEFAULT: KernelAction = KernelAction([0; 8]);
 
 const HANDLER: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
 
@@ -25,7 +19,7 @@ pub(super) const HIGHEST: Signal = if SIGNAL_WORDS == 2 { 127 } else { 64 };
 
 pub(super) fn action(signal: Signal) -> Result<KernelAction, Errno> {
     let new: *const KernelAction = ptr::null();
-    let mut old = KernelAction::DEFAULT;
+    let mut old = DEFAULT;
     // SAFETY: the buffer is larger than the structure of the kernel, and the set size is that of the kernel.
     done(unsafe { syscall!(libc::SYS_rt_sigaction, signal, new, &raw mut old, SIGNAL_SET_SIZE) })?;
     Ok(old)
@@ -49,7 +43,7 @@ pub(super) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
 }
 
 pub(super) fn set_disposition(signal: Signal, ignored: bool) -> Result<(), Errno> {
-    let mut new = KernelAction::DEFAULT;
+    let mut new = DEFAULT;
     new.0[HANDLER] = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
     // SAFETY: it has no handler; flags, restorer and mask are zero.
     unsafe { set_action(signal, &new) }
