@@ -3,7 +3,7 @@
 use std::env;
 
 use forkexec_core::{
-    Errno, Exec, KeepList, LaunchError, Mask, Move, Plan, Report, SignalSet, Stage, WorkingDirectory,
+    Backend, Errno, Exec, KeepList, LaunchError, Mask, Move, Plan, Report, SignalSet, Stage, WorkingDirectory,
 };
 use forkexec_linux::{Kernel, Linux, LinuxLauncher};
 use forkexec_tests::guard::Snapshot;
@@ -45,7 +45,9 @@ fn plan() -> Plan<'static> {
 fn run(plan: &Plan<'_>, fault: Fault) -> LaunchError {
     // SAFETY: the plan names descriptors of the test's own, and nothing else uses the backend.
     let backend = Linux::new(Failing::parent(unsafe { Kernel::new() }, fault));
-    LinuxLauncher::new(&backend).exec_in_place(plan)
+    let error = LinuxLauncher::new(&backend).exec_in_place(plan);
+    assert_eq!(backend.sys().take_mapped(), [], "the stack stays mapped");
+    error
 }
 
 /// The calls that a run makes if none fails: the side, the place among the calls of that side, and the name.
