@@ -14,12 +14,28 @@ use nix::unistd::getpgrp;
 use rstest::rstest;
 
 use forkexec::{Command, Containment, Error, ExecError, InputError, Resource, Stage, Stdio};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 
 use crate::ground::check;
 use crate::start::{high_memory_file, memory_file, probe};
+
+/// exec in place needs a thread with a descriptor table of its own, which only Linux itself makes.
+fn has_thread() -> bool {
+    if is_refused() {
+        skip("the backend refuses exec in place");
+    } else if world::emulator().is_some() {
+        skip("the emulator makes no such thread");
+    } else {
+        return true;
+    }
+    false
+}
+
+fn is_refused() -> bool {
+    cfg!(forkexec_backend = "posix")
+}
 
 /// Forks, calls `exec` in the child with the probe's report on its standard output, and parses that.
 fn exec_in_fork(configure: impl FnOnce(&mut Command<'_>)) -> (i32, Seen) {
@@ -42,7 +58,7 @@ fn exec_in_fork(configure: impl FnOnce(&mut Command<'_>)) -> (i32, Seen) {
 
 #[test]
 fn program_keeps_pid_and_parent() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let (child, seen) = exec_in_fork(|_| {});
         assert_eq!((seen.pid, seen.ppid), (child, process::id().cast_signed()));
     });
@@ -50,7 +66,7 @@ fn program_keeps_pid_and_parent() {
 
 #[test]
 fn program_gets_exactly_the_named_fds() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let [inheritable, mapped, kept] = [(); 3].map(|()| high_memory_file());
         // SAFETY: the test owns the descriptor.
         check(unsafe { libc::fcntl(inheritable.as_raw_fd(), libc::F_SETFD, 0) });
@@ -64,7 +80,7 @@ fn program_gets_exactly_the_named_fds() {
 
 #[test]
 fn program_is_what_the_command_says() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         if !world::is_root() {
             return skip("needs root");
         }
@@ -85,7 +101,7 @@ fn program_is_what_the_command_says() {
 /// A thread that is not the first gives its program the process id, and the other threads end.
 #[test]
 fn any_thread_can_exec() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let (child, seen) = exec_in_fork(|command| {
             thread::scope(|scope| {
                 scope.spawn(|| thread::sleep(Duration::from_mins(10)));
@@ -110,7 +126,7 @@ fn missing<'fd>() -> Command<'fd> {
 /// The guard of the test compares descriptors, children, mask and handlers.
 #[test]
 fn failed_exec_changes_nothing_that_can_be_set_back() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let (_, hard) = world::limit(libc::RLIMIT_CORE).expect("it is known");
         let before = own_state();
         let file = memory_file();
@@ -132,7 +148,7 @@ fn stage(failed: &ExecError) -> Option<Stage> {
 
 #[test]
 fn failed_exec_reports_a_new_session() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         // SAFETY: the child execs or exits.
         let child = check(unsafe { libc::fork() });
         if child == 0 {
@@ -151,7 +167,7 @@ fn failed_exec_reports_a_new_session() {
 
 #[test]
 fn failed_exec_reports_a_lowered_hard_limit() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         if world::is_root() {
             // SAFETY: changes the ids of this process, which is the test's own.
             check(unsafe { libc::setuid(4321) });
@@ -167,7 +183,7 @@ fn failed_exec_reports_a_lowered_hard_limit() {
 /// A closure runs in this process. Its panic is an error, and its effects stay.
 #[rstest]
 fn failing_closure_is_reported_as_a_change(#[values(false, true)] panics: bool) {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let mut command = missing();
         let closure =
             move || if panics { panic!("no") } else { Err(std::io::Error::from_raw_os_error(libc::EBUSY)) };
@@ -192,18 +208,26 @@ fn settings_that_need_a_parent_are_refused() {
     }
 }
 
-/// std's exec and this one give a program without settings the same process.
 #[test]
 fn error_is_the_one_of_std() {
-    let ours = std::io::Error::from(missing().exec());
-    let std = process::Command::new("/no/such/program").exec();
-    assert_eq!(ours.kind(), std.kind());
+    isolated_if(has_thread, || {
+        let ours = std::io::Error::from(missing().exec());
+        let std = process::Command::new("/no/such/program").exec();
+        assert_eq!(ours.kind(), std.kind());
+    });
+}
+
+#[cfg(forkexec_backend = "posix")]
+#[test]
+fn exec_is_refused_by_a_backend_without_such_threads() {
+    let failed = missing().exec();
+    assert!(matches!(failed.error(), Error::Unsupported { .. }), "{failed}");
 }
 
 /// A file that only the failed exec had open would stay locked.
 #[test]
 fn failed_exec_closes_its_copies_before_it_returns() {
-    isolated(|| {
+    isolated_if(has_thread, || {
         let directory = tempfile::tempdir().expect("it can be made");
         let path = directory.path().join("lock");
         for _ in 0..200 {

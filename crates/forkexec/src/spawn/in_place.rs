@@ -26,15 +26,15 @@ pub(crate) fn exec(prepared: &Prepared<'_>) -> ExecError {
 
 /// Settings that need a parent.
 fn check(prepared: &Prepared<'_>) -> Result<(), Error> {
-    if !system::EXECS_IN_PLACE {
-        let system = capabilities().system;
-        return Err(Error::Unsupported { operation: "replace the calling process", system });
-    }
     if prepared.layout.piped.contains(&true) {
         return Err(InputError::NotWithExec { setting: "a pipe" }.into());
     }
     if prepared.settings.containment.is_some() {
         return Err(InputError::NotWithExec { setting: "containment" }.into());
+    }
+    if !system::EXECS_IN_PLACE {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "replace the calling process", system });
     }
     Ok(())
 }
