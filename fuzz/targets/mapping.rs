@@ -24,7 +24,7 @@ fuzz_target!(|mappings: BTreeMap<u8, u8>| {
                 table.insert(to, saved);
             }
             Move::ClearCloexec(fd) => shared.push(fd),
-            Move::Close(fd) | Move::CloseOpen(fd) => panic!("{fd} is closed, which nobody asked for"),
+            Move::Close(fd) | Move::CloseOpen(fd) => panic!("{fd} is closed, and no mapping closes it"),
         }
     }
     assert!(!table.contains_key(&SAVED), "a copy is left over: {steps:?}");

@@ -22,7 +22,7 @@ use crate::start::{high_memory_file, memory_file, probe};
 
 /// exec in place needs a thread with a descriptor table of its own, which only Linux itself makes.
 fn has_thread() -> bool {
-    if is_refused() {
+    if cfg!(forkexec_backend = "posix") {
         skip("the backend refuses exec in place");
     } else if world::emulator().is_some() {
         skip("the emulator makes no such thread");
@@ -30,10 +30,6 @@ fn has_thread() -> bool {
         return true;
     }
     false
-}
-
-fn is_refused() -> bool {
-    cfg!(forkexec_backend = "posix")
 }
 
 /// Forks, calls `exec` in the child with the probe's report on its standard output, and parses that.

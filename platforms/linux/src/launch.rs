@@ -35,7 +35,7 @@ use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started, Top};
 use clone_variant::{CloneVariant, Features, KnownRefusals};
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
-use dumpable::Dumpable;
+use dumpable::{Dumpable, IdChange};
 use first::Memory;
 use forkexec_core::{
     Backend, ChildContext, CloseStrategy, Closed, Errno, Exec, FallbackReason, Fd, ForkLauncher, LaunchError,
@@ -312,13 +312,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
-        let id_change = if changes_ids {
-            let busy = LaunchError::ForkRequired(FallbackReason::Busy);
-            Some(self.dumpable.child(sys).ok_or(Failed::Finally(busy))?)
-        } else {
-            None
-        };
+        let id_change = self.id_change(plan).map_err(Failed::Finally)?;
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
         let context = ChildContext {
             parent: if plan.die_with_parent.is_some() { sys.getpid() } else { 0 },
@@ -342,6 +336,14 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         // This cannot fail: the mask was in effect before, so the set is valid.
         let _ = sys.set_mask(mask);
         started.map_err(|errno| Failed::Finally(setup(errno)))?.map_err(Failed::Start)
+    }
+
+    /// A change of ids makes the memory that the plan shares with this process untraceable. Dropping the answer restores the
+    /// attribute.
+    fn id_change(&self, plan: &Plan<'_>) -> Result<Option<IdChange<'_, S>>, LaunchError> {
+        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
+        let busy = LaunchError::ForkRequired(FallbackReason::Busy);
+        changes_ids.then(|| self.dumpable.child(self.backend.sys()).ok_or(busy)).transpose()
     }
 
     /// Provides a stack for the time of a start.

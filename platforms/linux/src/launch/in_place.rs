@@ -12,8 +12,8 @@ use super::stack::Stack;
 use super::{BorrowingChild, LinuxLauncher, setup};
 use crate::{CloneSys, KernelAction};
 use forkexec_core::{
-    Backend, ChildContext, Disposition, Errno, FallbackReason, LaunchError, Plan, Report, SharedReport,
-    Signal, SignalSet, Stage,
+    Backend, ChildContext, Disposition, Errno, LaunchError, Plan, Report, SharedReport, Signal, SignalSet,
+    Stage,
 };
 
 /// The size of the stack in bytes. A closure of the caller may run on it, and may need more than a plan.
@@ -31,10 +31,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     fn run_in_place(&self, plan: &Plan<'_>) -> Result<Report, LaunchError> {
         self.permit(plan)?;
         let sys = self.backend.sys();
-        // A change of ids makes the memory of the whole process untraceable.
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
-        let busy = LaunchError::ForkRequired(FallbackReason::Busy);
-        let id_change = changes_ids.then(|| self.dumpable.child(sys).ok_or(busy)).transpose()?;
+        let id_change = self.id_change(plan)?;
         let stack = Stack::<STACK>::map(sys).map_err(setup)?;
         let shared = SharedReport::new();
         let mask = sys.block_signals();
@@ -76,15 +73,13 @@ fn ignored<S: CloneSys>(sys: &S, signals: SignalSet) -> SignalSet {
 ///
 /// The thread unblocks signals before exec. A handler would run on it with another descriptor table than it expects, so
 /// handled signals get their default action. A signal that arrives between this and exec acts as on the new program.
-struct Handlers([Option<KernelAction>; HIGHEST as usize + 1]);
-
-/// The highest signal of all architectures.
-const HIGHEST: Signal = 127;
+/// The first place is that of signal 1.
+struct Handlers([Option<KernelAction>; SignalSet::MAX as usize]);
 
 impl Handlers {
     fn remove<S: CloneSys>(sys: &S, plan: &Plan<'_>) -> Self {
-        let mut before = Self([None; HIGHEST as usize + 1]);
-        for (signal, action) in (0..).zip(&mut before.0).skip(1) {
+        let mut before = Self([None; SignalSet::MAX as usize]);
+        for (signal, action) in (1..=sys.highest_signal()).zip(&mut before.0) {
             let disposition = sys.disposition(signal);
             let is_handled = disposition == Ok(Disposition::Handled) && !is_the_c_librarys(sys, signal);
             let is_changed = plan.ignore.contains(signal) || plan.reset.contains(signal);
@@ -99,7 +94,7 @@ impl Handlers {
     }
 
     fn restore<S: CloneSys>(&self, sys: &S) {
-        for (signal, action) in (0..).zip(&self.0) {
+        for (signal, action) in (1..).zip(&self.0) {
             if let Some(action) = action {
                 // The same action was in force before, so the kernel takes it.
                 // SAFETY: the program itself had set this action.

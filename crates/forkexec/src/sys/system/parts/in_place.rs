@@ -51,15 +51,15 @@ impl State {
 
     /// Undoes what can be undone, and returns the stages whose effect stays.
     fn restore(&self, plan: &Plan<'_>) -> Vec<Stage> {
-        let changed = Self::of(plan);
         // While this process is still in the foreground group, so that the terminal sends no SIGTTOU.
         if let (Some(terminal), Some(group)) = (plan.foreground, self.foreground)
-            && changed.foreground != self.foreground
+            && foreground_of(terminal) != self.foreground
         {
             // SAFETY: the descriptor is the plan's.
             unsafe { libc::tcsetpgrp(terminal, group) };
         }
-        if changed.group != self.group {
+        // SAFETY: asks about this process.
+        if unsafe { libc::getpgrp() } != self.group {
             // SAFETY: moves this process to the group that it was in.
             unsafe { libc::setpgid(0, self.group) };
         }
