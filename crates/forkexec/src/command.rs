@@ -3,6 +3,7 @@
 mod attributes;
 mod descriptors;
 mod execution;
+mod terminal;
 
 use crate::child::Child;
 use crate::config::settings::{Directory, Settings};

@@ -2,6 +2,7 @@
 
 pub(crate) mod containment;
 pub(crate) mod environment;
+pub(crate) mod pty;
 pub(crate) mod search_path;
 pub(crate) mod settings;
 pub(crate) mod source;

@@ -89,6 +89,15 @@ pub enum Error {
         error: Box<Error>,
     },
 
+    /// A call on a terminal failed.
+    #[error("cannot {what}: {error}")]
+    Terminal {
+        /// The action that failed, such as "open a pseudo-terminal".
+        what: &'static str,
+        /// The error.
+        error: io::Error,
+    },
+
     /// A call on a child failed.
     #[error("cannot {what}: {error}")]
     Child {
@@ -146,7 +155,7 @@ impl Error {
             Self::Spawn(error) => Some(error.errno().raw()),
             Self::ForkRequired { reason: FallbackReason::Refused(errno) } => Some(errno.raw()),
             Self::InPipeline { error, .. } => error.raw_os_error(),
-            Self::Child { error, .. } => error.raw_os_error(),
+            Self::Child { error, .. } | Self::Terminal { error, .. } => error.raw_os_error(),
             _ => None,
         }
     }
@@ -160,7 +169,7 @@ impl Error {
             Self::Activation(_) => io::ErrorKind::InvalidData,
             Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,
             Self::InPipeline { error, .. } => error.io_kind(),
-            Self::Child { error, .. } => error.kind(),
+            Self::Child { error, .. } | Self::Terminal { error, .. } => error.kind(),
         }
     }
 }

@@ -32,6 +32,8 @@
 //! | Start the same program many times | [`Command::prepare`] and [`Prepared`] |
 //! | Pass descriptors under chosen numbers | [`Command::map_fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
+//! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
+//! | Set a terminal to raw mode, or lend its foreground, for a while | [`RawMode`], [`Foreground`] |
 //! | Wait with a time limit, signal, kill | [`Child`] |
 //! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
 //! | Run `a \| b \| c` | [`Pipeline`] |
@@ -76,6 +78,7 @@ mod listen_fds;
 mod pipeline;
 mod prepared;
 mod probe;
+mod pty;
 #[cfg(feature = "raw")]
 pub mod raw;
 #[cfg(feature = "tokio")]
@@ -102,6 +105,10 @@ pub use listen_fds::{ListenFd, listen_fds};
 pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};
 pub use prepare::prepared::Prepared;
 pub use probe::{Outcome, Probe, ProbeKind, ProbeReport, capabilities, probe, supports};
+pub use pty::Pty;
+pub use pty::foreground::Foreground;
+pub use pty::raw_mode::RawMode;
+pub use pty::window_size::WindowSize;
 pub use sys::android::Android;
 pub use sys::exit_fd::ExitFd;
 pub use sys::usage::ResourceUsage;

@@ -112,6 +112,7 @@ fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], 
         match (set, mapped) {
             (Some(_), true) => Err(InputError::ClaimedTwice { target: fd }),
             (None, true) => Ok(Stream::Mapped),
+            (None, false) if settings.pty.is_some() => Ok(Stream::Pty),
             (set, false) => Ok(match set.unwrap_or(&defaults[index]) {
                 Kind::Inherit => inherited(fd),
                 Kind::Null => Stream::Null,

@@ -3,6 +3,7 @@
 //! - `system`: selects the module of this system, and is the only place that names a system
 //! - `backend`: questions of the parent to the backend
 //! - `fd`, `exit_fd`, `poll`: descriptors
+//! - `pty`, `terminal`: pseudo-terminals, and attributes of terminals
 //! - `waitid`, `wait`, `usage`: the end of a child
 //! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
 //! - `per_process`, `worker`: state and threads of this library
@@ -17,7 +18,9 @@ pub(crate) mod orphans;
 pub(crate) mod per_process;
 pub(crate) mod poll;
 pub(crate) mod process_list;
+pub(crate) mod pty;
 pub(crate) mod system;
+pub(crate) mod terminal;
 pub(crate) mod tree_means;
 pub(crate) mod usage;
 pub(crate) mod wait;

@@ -70,8 +70,10 @@ mod by_thread;
 mod child;
 mod command;
 mod conversation;
+mod pty;
 mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};
 pub use child::Child;
 pub use conversation::Communicator;
+pub use pty::Pty;

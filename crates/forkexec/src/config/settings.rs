@@ -5,6 +5,7 @@ mod debug;
 
 use crate::config::containment::Containment;
 use crate::config::environment::Environment;
+use crate::config::pty::PtyEnds;
 use crate::config::search_path::SearchPath;
 use crate::config::source::FdSource;
 use crate::config::stdio::Stdio;
@@ -12,6 +13,7 @@ use forkexec_core::CloseStrategy;
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Weak;
 
 /// A closure of the user.
 pub(crate) type PreExec<'fd> = Box<dyn Fn() -> Result<(), HookError> + Send + Sync + 'fd>;
@@ -42,6 +44,9 @@ pub(crate) struct Settings<'fd> {
     pub(crate) process_group: Option<i32>,
     pub(crate) terminal: Option<FdSource<'fd>>,
     pub(crate) foreground: Option<FdSource<'fd>>,
+    /// The pseudo-terminal of the child. It belongs to its handle alone: the terminal hangs up if that is
+    /// dropped.
+    pub(crate) pty: Option<Weak<PtyEnds>>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) nice: Option<i32>,
     pub(crate) uid: Option<u32>,
@@ -76,9 +81,10 @@ impl<'fd> Settings<'fd> {
         }
     }
 
-    /// Returns true if the child leads a session, whether `setsid` or its containment asks for it.
+    /// Returns true if the child leads a session, whether `setsid`, its pseudo-terminal or its containment
+    /// asks for it.
     pub(crate) fn starts_session(&self) -> bool {
-        self.session || self.containment == Some(Containment::Session)
+        self.session || self.pty.is_some() || self.containment == Some(Containment::Session)
     }
 
     /// The process group that the child joins; 0 is a new one. The leader of a session already leads a group,
@@ -111,6 +117,7 @@ impl<'fd> Settings<'fd> {
             process_group: None,
             terminal: None,
             foreground: None,
+            pty: None,
             limits: Vec::new(),
             nice: None,
             uid: None,

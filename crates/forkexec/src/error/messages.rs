@@ -90,6 +90,13 @@ fn errors() -> Vec<Example> {
             },
             "cannot start command 2 of the pipeline (\"prog\"): cannot execute \"prog\": {}",
             "Correct that command, as its error says.";
+        Terminal: Error::Terminal {
+                what: "open a pseudo-terminal",
+                error: io::Error::from_raw_os_error(libc::ENOSPC),
+            },
+            "cannot open a pseudo-terminal: {}",
+            "See the error number. With `ENOSPC`, the system has as many as it allows (`/proc/sys/kernel/pty/max` on Linux). With \
+             `ENOENT`, `/dev/ptmx` or `/dev/pts` is missing, as in some containers.";
         Child: Error::Child { what: "signal the child", error: perm() },
             "cannot signal the child: {}",
             "See the error number. A signal fails with `EPERM` if the child changed its user.";

@@ -8,12 +8,14 @@
 
 mod relocation;
 
+use crate::config::pty::PtyEnds;
 use crate::config::settings::Settings;
 use crate::config::source::FdSource;
 use crate::error::{SpawnError, failed};
 use crate::fds::moves::{self, Mappings};
 use crate::sys::cgroup::cgroup_failed;
 use crate::sys::fd::duplicate;
+use crate::sys::pty::{OPEN_USER, open_user};
 use crate::sys::system;
 use forkexec_core::{Cgroup, Fd, Move, Source};
 pub(crate) use relocation::Relocation;
@@ -21,6 +23,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Weak;
 
 /// The source of one of 0, 1 and 2.
 pub(crate) enum Stream {
@@ -34,6 +37,8 @@ pub(crate) enum Stream {
     Mapped,
     Null,
     Piped,
+    /// The user end of the command's pseudo-terminal.
+    Pty,
     From(Fd),
 }
 
@@ -83,11 +88,12 @@ impl Layout {
         streams: &[Stream; 3],
     ) -> Result<Self, SpawnError> {
         let mut draft = Draft::new(settings, descriptors);
+        draft.open_pty(settings.pty.as_ref())?;
         for (index, stream) in (0..).zip(streams) {
             draft.place_stream(index, stream)?;
         }
         let directory = draft.setup_fd(settings.directory_fd())?;
-        let terminal = draft.setup_fd(settings.terminal.as_ref())?;
+        let terminal = draft.setup_fd(settings.terminal.as_ref())?.or(draft.pty);
         let foreground = draft.setup_fd(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
         let may_relocate = system::shares_table() && settings.needs_only_named_fds();
@@ -108,6 +114,7 @@ struct Draft<'d> {
     vacated: Vec<Fd>,
     piped: [bool; 3],
     null: Option<Fd>,
+    pty: Option<Fd>,
     cgroup: Option<Cgroup>,
     held: Vec<OwnedFd>,
 }
@@ -122,6 +129,7 @@ impl<'d> Draft<'d> {
             vacated: Vec::new(),
             piped: [false; 3],
             null: None,
+            pty: None,
             cgroup: None,
             held: Vec::new(),
         }
@@ -137,6 +145,7 @@ impl<'d> Draft<'d> {
             }
             Stream::Share => Source::Fd(fd),
             Stream::Null => Source::Fd(self.null()?),
+            Stream::Pty => self.pty.map_or(Source::Fd(fd), Source::Fd),
             Stream::Piped => {
                 self.piped[usize::from(index)] = true;
                 Source::SpawnFd(index)
@@ -186,6 +195,19 @@ impl<'d> Draft<'d> {
             fd = duplicate(&fd, fd.as_raw_fd() + 1)?;
         }
         Ok(self.hold(fd))
+    }
+
+    /// Opens the user end of a pseudo-terminal, for the streams and as the controlling terminal.
+    fn open_pty(&mut self, pty: Option<&Weak<PtyEnds>>) -> Result<(), SpawnError> {
+        let Some(pty) = pty else { return Ok(()) };
+        let cannot_open = |error: io::Error| failed(OPEN_USER, &error);
+        // The kernel reports a closed controller by the same error.
+        let closed = || io::Error::from_raw_os_error(libc::EIO);
+        let ends = pty.upgrade().ok_or_else(closed).map_err(cannot_open)?;
+        let user = ends.take_user().map_or_else(|| open_user(&ends.controller, ends.path.as_deref()), Ok);
+        let user = user.map_err(cannot_open)?;
+        self.pty = Some(self.hold_off_the_targets(user)?);
+        Ok(())
     }
 
     /// Opens the control group, and the file by which a child enters it. The child uses both after it puts

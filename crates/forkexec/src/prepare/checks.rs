@@ -61,7 +61,8 @@ fn is_open(source: &FdSource<'_>) -> Result<(), InputError> {
 /// to inherit.
 fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     let stream = usize::try_from(fd).ok().and_then(|index| settings.streams.get(index)?.as_ref());
-    stream.is_some_and(|stdio| !matches!(stdio.0, crate::config::stdio::Kind::Inherit))
+    let is_of_pty = || settings.pty.is_some() && (0..=2).contains(&fd);
+    stream.map_or_else(is_of_pty, |stdio| !matches!(stdio.0, crate::config::stdio::Kind::Inherit))
 }
 
 /// Checks all settings that are numbers, and whether the system supports them.

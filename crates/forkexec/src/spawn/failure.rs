@@ -20,11 +20,12 @@ use forkexec_core::{
     CHANNEL_REPLACED, Errno, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, LaunchError, Limit, Report, Stage,
 };
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Weak;
 
 /// Converts a launcher's error into the error of this command.
 pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
@@ -178,7 +179,10 @@ fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
         (Stage::Cgroup, errno) => of_cgroup(settings.cgroup.as_deref()?, errno),
         (Stage::Chdir, Errno::ACCES) => of_directory(prepared, &path_buf(prepared.directory.as_deref()?)),
         (Stage::Terminal, Errno::PERM) => {
-            session_of(settings.terminal.as_ref()?).map(Cause::TerminalOfSession)
+            let pty = settings.pty.as_ref().and_then(Weak::upgrade);
+            let terminal = settings.terminal.as_ref().map(AsFd::as_fd);
+            session_of(terminal.or(pty.as_ref().map(|ends| ends.controller.as_fd()))?)
+                .map(Cause::TerminalOfSession)
         }
         (Stage::PreExec, _) => of_hook(report),
         _ => None,
@@ -186,8 +190,8 @@ fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
 }
 
 /// Returns the session whose controlling terminal this is. Linux reports it only for the caller's own terminal.
-fn session_of(terminal: &FdSource<'_>) -> Option<i32> {
-    // SAFETY: the descriptor is the command's, or borrowed for as long as the command lives.
+fn session_of(terminal: BorrowedFd<'_>) -> Option<i32> {
+    // SAFETY: the call takes a number, and the descriptor is borrowed.
     let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
     Some(session).filter(|&session| session > 0)
 }

@@ -66,6 +66,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         process_group,
         terminal,
         foreground,
+        pty,
         limits,
         nice,
         uid,
@@ -106,6 +107,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("process_group", process_group)
         .field("controlling_terminal", terminal)
         .field("foreground", foreground)
+        .field("pty", &pty.as_ref().map(|pty| pty.upgrade().and_then(|ends| ends.path.clone())))
         .field("limits", limits)
         .field("nice", nice)
         .field("uid", uid)

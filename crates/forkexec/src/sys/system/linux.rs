@@ -17,6 +17,8 @@ mod table;
 pub(crate) mod pidfd;
 #[path = "parts/processes.rs"]
 pub(crate) mod processes;
+#[path = "parts/pty_peer.rs"]
+pub(crate) mod pty;
 #[path = "parts/thread.rs"]
 pub(crate) mod thread;
 

@@ -12,6 +12,8 @@ mod unix;
 #[path = "parts/wait4.rs"]
 mod wait;
 
+#[path = "parts/pty_peer.rs"]
+pub(crate) mod pty;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
 #[path = "parts/no_watch.rs"]

@@ -3,6 +3,9 @@
 #[path = "parts/bare.rs"]
 mod bare;
 
+#[path = "parts/pty_pair.rs"]
+pub(crate) mod pty;
+
 pub(crate) use bare::*;
 pub(crate) use forkexec_posix::{Kernel, Posix as Selected};
 

@@ -3,6 +3,9 @@
 #[path = "parts/bare.rs"]
 mod bare;
 
+#[path = "parts/pty_streams.rs"]
+pub(crate) mod pty;
+
 pub(crate) use bare::*;
 pub(crate) use forkexec_solaris::{Kernel, Solaris as Selected};
 

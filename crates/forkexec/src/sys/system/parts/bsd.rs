@@ -5,6 +5,8 @@ mod posix;
 #[path = "wait4.rs"]
 mod wait;
 
+#[path = "pty_pair.rs"]
+pub(crate) mod pty;
 #[path = "kqueue.rs"]
 pub(crate) mod watch;
 

@@ -1,0 +1,55 @@
+//! The foreground process group of a terminal, for a while.
+
+use crate::error::Error;
+use crate::sys::terminal;
+use forkexec_core::Pid;
+use std::os::fd::AsFd;
+
+/// A guard that gives the foreground of a terminal back when it is dropped.
+///
+/// It keeps the foreground process group of the moment when it was created. A child that is then started with
+/// [`Command::foreground`](crate::Command::foreground) takes the place of that group. When the guard is
+/// dropped, the group gets its place back, if the foreground has a process group with children of this
+/// process, or one whose processes have all ended. If another group has the foreground, the shell of the
+/// session has put it there, and it stays.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Foreground};
+/// use std::fs::File;
+///
+/// // A process without a terminal has none to lend.
+/// if let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") {
+///     let lent = Foreground::save(&terminal)?;
+///     let status = Command::new("true").process_group(0).foreground(&terminal).status();
+///     drop(lent); // also if the start failed
+///     assert!(status?.success());
+/// }
+/// # Ok::<(), forkexec::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "the guard gives the foreground back when it is dropped"]
+pub struct Foreground<T: AsFd> {
+    terminal: T,
+    before: Pid,
+}
+
+impl<T: AsFd> Foreground<T> {
+    /// Keeps the foreground process group of the controlling terminal of this process.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Terminal`] if the descriptor is not the controlling terminal (`ENOTTY`).
+    pub fn save(terminal: T) -> Result<Self, Error> {
+        let before = terminal::foreground(terminal.as_fd())
+            .map_err(|error| Error::Terminal { what: "get the foreground process group", error })?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl<T: AsFd> Drop for Foreground<T> {
+    fn drop(&mut self) {
+        terminal::restore_foreground(self.terminal.as_fd(), self.before);
+    }
+}
