@@ -16,6 +16,7 @@
 //! - `slots`: parents with many descriptors, and low numbers that stand in for high ones
 //! - `stages`: each stage as the child sees it, and as it fails
 //! - `strace`: the system calls of a spawn
+//! - `terminals`: pseudo-terminals, raw mode, the foreground
 //!
 //! Helpers:
 //!
@@ -42,6 +43,7 @@ mod refused;
 mod slots;
 mod stages;
 mod strace;
+mod terminals;
 
 mod ground;
 mod held;
