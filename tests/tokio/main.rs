@@ -3,6 +3,7 @@
 //! - `cancelled`: futures that are dropped at each of their awaits, and runtimes that are shut down
 //! - `starting`: children that cannot be started, or cannot be watched
 //! - `talking`: input and output
+//! - `terminals`: pseudo-terminals
 //! - `waiting`: exit statuses, and signals
 //!
 //! `ground` has the helpers: a runtime and a process for each test.
@@ -12,6 +13,7 @@
 mod cancelled;
 mod starting;
 mod talking;
+mod terminals;
 mod waiting;
 
 mod ground;

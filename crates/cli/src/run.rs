@@ -13,6 +13,7 @@ mod orphans;
 pub(crate) mod outcome;
 pub(crate) mod program;
 mod progress;
+mod pty;
 mod report;
 mod signals;
 mod streams;
@@ -74,6 +75,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     deadline: deadline::Options,
     #[command(flatten)]
+    pty: pty::Options,
+    #[command(flatten)]
     program: program::Options,
     #[command(flatten)]
     orphans: orphans::Options,
@@ -88,6 +91,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --timeout 5m --kill-after 10 job", "end it after 5 minutes"),
     ("forkexec run --timeout 1h --kill-tree make", "end its descendants, too"),
     ("forkexec run --stderr stdout job | less", "both outputs to the pipe"),
+    ("forkexec run --pty --stdin null ls --color | less -R", "colours in a pipe"),
 ];
 
 const SEE_ALSO: help::Pages = &[
@@ -99,16 +103,18 @@ const SEE_ALSO: help::Pages = &[
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let program =
         printable(&options.program.command.first().map(|name| name.to_string_lossy()).unwrap_or_default());
-    let mut command = options.program.command()?;
+    let relay = options.pty.open(&options.program)?;
+    let mut command = options.program.command_on(relay.as_ref().and_then(pty::Relay::pty))?;
     options.deadline.apply(&mut command);
     if options.report.is_some() {
         command.time_stages();
     }
     let started = Instant::now();
     let (mut child, mut watch) =
-        watch::spawn(&mut command, plan(options)?, |error| outcome::failure(&options.program, error))?;
+        watch::spawn(&mut command, plan(options, relay)?, |error| outcome::failure(&options.program, error))?;
     drop(command); // closes this process's copies of the child's descriptors
     report::started(options.report, &child);
+    watch.begin_relay()?;
     let mut progress = Progress::new(options.progress, &program, started);
     let waited = options.deadline.wait(&mut child, &mut watch, &mut progress);
     watch.ended();
@@ -125,9 +131,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 /// Returns the settings of the watch over the program.
-fn plan(options: &Options) -> Result<watch::Plan, Failure> {
+fn plan(options: &Options, relay: Option<pty::Relay>) -> Result<watch::Plan, Failure> {
     options.orphans.apply()?;
     let to_group = options.deadline.holds_tree() && options.program.surroundings.leads_group();
-    let terminal = options.program.surroundings.terminal(to_group)?;
-    Ok(watch::Plan { terminal, to_group, keeps_ignored: options.program.signals.keeps_ignored() })
+    let terminal = options.program.surroundings.terminal(to_group && !options.pty.is_given())?;
+    Ok(watch::Plan { terminal, relay, to_group, keeps_ignored: options.program.signals.keeps_ignored() })
 }

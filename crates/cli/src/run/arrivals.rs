@@ -144,6 +144,11 @@ fn set(signal: i32, action: libc::sighandler_t, flags: c_int) {
     unsafe { libc::sigaction(signal, &raw const new, ptr::null_mut()) };
 }
 
+/// Wakes the main loop, as the end of a child does.
+pub(super) fn wake() {
+    write(&[libc::SIGCHLD, 0, 0]);
+}
+
 extern "C" fn note(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let interrupted = Errno::last_raw();
     if signal == libc::SIGCONT {
@@ -153,7 +158,11 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let info = unsafe { &*info };
     // SAFETY: the field is an integer, for which any bytes are valid.
     let record: Record = [signal, info.si_code, unsafe { info.si_pid() }];
+    write(&record);
+    Errno::set_raw(interrupted);
+}
+
+fn write(record: &Record) {
     // SAFETY: write(2) is async-signal-safe and reads the record. `begin` opened the descriptor, and nothing closes it.
     unsafe { libc::write(WRITER.load(SeqCst), record.as_ptr().cast(), size_of::<Record>()) };
-    Errno::set_raw(interrupted);
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
-use forkexec::Command;
+use forkexec::{Command, Pty};
 
 use super::{descriptors, environment, identity, signals, streams, surroundings};
 use crate::exit::Failure;
@@ -36,6 +36,11 @@ impl Options {
     /// Numbers are converted to descriptors before this command opens anything: otherwise a number could be one that it
     /// opened itself.
     pub(crate) fn command(&self) -> Result<Command<'static>, Failure> {
+        self.command_on(None)
+    }
+
+    /// Does the same for a program on this terminal, if there is one.
+    pub(super) fn command_on(&self, pty: Option<&Pty>) -> Result<Command<'static>, Failure> {
         let (program, args) = self
             .command
             .split_first()
@@ -47,7 +52,15 @@ impl Options {
         self.signals.apply(&mut command);
         self.environment.apply(&mut command);
         self.identity.apply(&mut command)?;
-        self.streams.apply(&mut command, &self.descriptors)?;
+        self.streams.apply(&mut command, &self.descriptors, pty.is_some())?;
+        if let Some(pty) = pty {
+            command.pty(pty);
+        }
         Ok(command)
+    }
+
+    /// Returns true if an option sets this standard stream.
+    pub(super) fn sets_stream(&self, fd: usize) -> bool {
+        self.streams.is_set(fd, &self.descriptors)
     }
 }

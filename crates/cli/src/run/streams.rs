@@ -103,7 +103,8 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 }
 
 impl Options {
-    /// Opens the files and sets the streams of the command.
+    /// Opens the files and sets the streams of the command. With a terminal of its own (`has_pty`), a stream that no option
+    /// sets is left to the command.
     ///
     /// # Errors
     ///
@@ -112,6 +113,7 @@ impl Options {
         &self,
         command: &mut Command<'_>,
         descriptors: &descriptors::Options,
+        has_pty: bool,
     ) -> Result<(), Failure> {
         let input = match &self.stdin {
             Some(Stream::File(path)) => Some(open(0, File::options().read(true), path)?),
@@ -125,6 +127,9 @@ impl Options {
         let [stdout, stderr] = outputs;
         let files = [input.map(|file| Opened { file, appends: false }), stdout, stderr];
         for fd in 0..3 {
+            if has_pty && !self.is_set(fd, descriptors) {
+                continue;
+            }
             let Some(stdio) = self.stdio(fd, &files, descriptors)? else { continue };
             match fd {
                 0 => command.stdin(stdio),
@@ -215,6 +220,16 @@ impl Options {
             return Ok(Stdio::closed());
         }
         share(fd, source).map(Into::into)
+    }
+
+    /// Returns true if an option says what a stream is. A stream that is the same as another, which no option sets, counts as
+    /// not set: with --pty, both are the terminal.
+    pub(super) fn is_set(&self, fd: usize, descriptors: &descriptors::Options) -> bool {
+        let is_named = |fd: usize| {
+            let mapped = i32::try_from(fd).is_ok_and(|fd| descriptors.source_of(fd).is_some());
+            mapped || self.stream(fd).is_some()
+        };
+        if self.stream(fd) == Some(&Stream::Twin) { is_named(3 - fd) } else { is_named(fd) }
     }
 
     /// Returns the option that sets this descriptor.

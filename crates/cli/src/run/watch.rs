@@ -14,6 +14,7 @@ use super::arrivals::{self, Arrival, Arrivals};
 use super::forward::{self, Parties, STOPS};
 use super::orphans;
 use super::progress::Progress;
+use super::pty::Relay;
 use super::terminal::Terminal;
 use crate::exit::{Code, Failure};
 use crate::started;
@@ -24,6 +25,7 @@ use crate::system::Sender;
 pub(super) struct Watch {
     arrivals: Arrivals,
     terminal: Option<Terminal>,
+    relay: Option<Relay>,
     program: Pid,
     /// The process group in which the program started.
     group: Pid,
@@ -39,6 +41,8 @@ pub(super) struct Watch {
 pub(super) struct Plan {
     /// The terminal, unless the program has another session.
     pub(super) terminal: Option<Terminal>,
+    /// The terminal of the program's own session, with `--pty`.
+    pub(super) relay: Option<Relay>,
     /// True if signals are forwarded to the process group that the program leads.
     pub(super) to_group: bool,
     /// True if the program ignores all signals that were ignored when this process started.
@@ -57,7 +61,7 @@ pub(super) fn spawn(
     plan: Plan,
     failure: impl FnOnce(&Error) -> Failure,
 ) -> Result<(Child, Watch), Failure> {
-    let Plan { terminal, to_group, keeps_ignored } = plan;
+    let Plan { terminal, relay, to_group, keeps_ignored } = plan;
     // This process replaces an ignored SIGCHLD by a handler, to wait for the program. So it is ignored in the program
     // explicitly.
     if keeps_ignored && started::ignores(libc::SIGCHLD) {
@@ -86,6 +90,7 @@ pub(super) fn spawn(
     let watch = Watch {
         arrivals,
         terminal,
+        relay,
         program,
         group,
         to_group,
@@ -96,6 +101,15 @@ pub(super) fn spawn(
 }
 
 impl Watch {
+    /// Begins to copy between the program's terminal and the standard streams, with `--pty`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no thread can be started. The program then runs on a terminal that hangs up when this process ends.
+    pub(super) fn begin_relay(&mut self) -> Result<(), Failure> {
+        self.relay.as_mut().map_or(Ok(()), Relay::begin)
+    }
+
     /// Waits until the program has ended. Returns `None` at the instant `end`.
     ///
     /// # Errors
@@ -111,6 +125,9 @@ impl Watch {
             if let Some(status) = child.try_wait().map_err(|error| lost(&error))? {
                 return Ok(Some(status));
             }
+            if let Some(relay) = &mut self.relay {
+                relay.hang_up_if_lost();
+            }
             orphans::reap(self.program.as_raw());
             if let Some(signal) = orphans::stopped(self.program.as_raw()) {
                 progress.clear();
@@ -120,17 +137,26 @@ impl Watch {
             if rest.is_some_and(|rest| rest.is_zero()) {
                 return Ok(None);
             }
-            let step = rest.into_iter().chain(progress.period()).min();
+            let relay = self.relay.as_ref().and_then(Relay::period);
+            let step = rest.into_iter().chain(progress.period()).chain(relay).min();
             let arrived = self.arrivals.next(step);
             match arrived.map_err(|error| Failure::refused("cannot wait for signals").because(error))? {
-                Some(arrival) => self.handle(child, arrival),
-                None => progress.draw(),
+                Some(arrival) => self.handle(child, arrival, end),
+                None => {
+                    if let Some(relay) = &mut self.relay {
+                        relay.resume();
+                    }
+                    progress.draw();
+                }
             }
         }
     }
 
-    /// Restores the foreground group after the program has ended.
-    pub(super) fn ended(&self) {
+    /// Copies the rest of the output, and restores the terminal and its foreground group, after the program has ended.
+    pub(super) fn ended(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.finish(&self.arrivals);
+        }
         if let Some(terminal) = &self.terminal {
             terminal.restore(self.group);
         }
@@ -139,10 +165,25 @@ impl Watch {
     /// Returns true if a key at the terminal interrupted the program, but not the group of this process.
     pub(super) fn missed_interrupt(&self) -> bool {
         let in_foreground = self.terminal.as_ref().is_some_and(Terminal::starts_in_foreground);
-        in_foreground && self.group != getpgrp() && !self.forwarded_interrupt
+        let keeps_keys = self.relay.as_ref().is_some_and(Relay::keeps_keys);
+        (in_foreground || keeps_keys) && self.group != getpgrp() && !self.forwarded_interrupt
     }
 
-    fn handle(&mut self, child: &mut Child, Arrival { signal, sender }: Arrival) {
+    fn handle(&mut self, child: &mut Child, Arrival { signal, sender }: Arrival, end: Option<Instant>) {
+        if let Some(relay) = &mut self.relay {
+            match signal {
+                // The new size sends the signal. A process that sends it may mean the program itself.
+                libc::SIGWINCH => relay.resize(),
+                libc::SIGCONT => {
+                    relay.pause();
+                    relay.resume();
+                }
+                _ => {}
+            }
+            if signal == libc::SIGWINCH && sender == Sender::Kernel {
+                return;
+            }
+        }
         self.has_terminal_signal |= sender == Sender::Kernel && STOPS.contains(&signal);
         let parties = Parties {
             own: getpid().as_raw(),
@@ -160,6 +201,10 @@ impl Watch {
         }
         self.forwarded_interrupt |= signal == libc::SIGINT;
         self.send(child, signal);
+        if self.relay.is_some() && STOPS.contains(&signal) {
+            // The program has another terminal, whose keys stop it. So this process alone is a job of the shell.
+            self.stop(signal, end);
+        }
     }
 
     /// Sends a signal to the program, which was not reaped. The kernel may refuse if the program has changed its user.
@@ -187,8 +232,7 @@ impl Watch {
             terminal.restore(self.group);
         }
         // In an orphaned process group, the kernel discards these signals, but not SIGSTOP.
-        let own = if is_of_terminal { signal } else { libc::SIGTSTP };
-        let has_stopped = system::stop_until(end, || arrivals::stop(own));
+        let has_stopped = self.stop(if is_of_terminal { signal } else { libc::SIGTSTP }, end);
         if !has_stopped && signal == libc::SIGTSTP && self.group != getpgrp() {
             // In the group of this process, the kernel would have discarded the signal for the program, too.
             if let Some(terminal) = &self.terminal {
@@ -196,6 +240,18 @@ impl Watch {
             }
             self.send(child, libc::SIGCONT);
         }
+    }
+
+    /// Stops this process until it is continued, with the calling terminal as it was. Returns false if it did not stop.
+    fn stop(&mut self, signal: i32, end: Option<Instant>) -> bool {
+        if let Some(relay) = &mut self.relay {
+            relay.pause();
+        }
+        let has_stopped = system::stop_until(end, || arrivals::stop(signal));
+        if let Some(relay) = &mut self.relay {
+            relay.resume();
+        }
+        has_stopped
     }
 }
 

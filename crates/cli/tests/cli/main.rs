@@ -41,6 +41,7 @@ mod job_control;
 mod leaks;
 mod namespace;
 mod outputs;
+mod own_terminal;
 mod places;
 mod pty;
 mod refused;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -64,6 +64,14 @@ impl Session {
     pub(crate) fn press(&mut self, keys: &str) {
         let master = self.master.as_mut().expect("the terminal was not hung up");
         master.write_all(keys.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// Changes the size of the window.
+    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
+        let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let master = self.master.as_ref().expect("the terminal was not hung up");
+        // SAFETY: the call reads the size.
+        assert_eq!(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
     }
 
     /// Reads until this text is on the screen, after the text of the previous call.
