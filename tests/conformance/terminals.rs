@@ -451,27 +451,44 @@ fn lends_its_foreground() {
     assert_eq!(own, getpgrp());
 
     // A job that ends, one that does not start, and one that still runs.
-    let lent = Foreground::save(&tty).expect("it is ours");
+    let saved = Foreground::save(&tty).expect("it is ours");
     let mut job = Command::new("sleep");
     job.arg("0.05").process_group(0).foreground(&tty);
     assert!(job.status().expect("it starts").success());
     assert_ne!(foreground(), own);
-    drop(lent);
+    drop(saved);
     assert_eq!(foreground(), own);
 
-    let lent = Foreground::save(&tty).expect("it is ours");
+    let saved = Foreground::save(&tty).expect("it is ours");
     Command::new("/no/such").process_group(0).foreground(&tty).spawn().expect_err("there is no program");
-    drop(lent);
+    drop(saved);
     assert_eq!(foreground(), own);
 
-    let lent = Foreground::save(&tty).expect("it is ours");
+    let saved = Foreground::save(&tty).expect("it is ours");
     let mut job = Command::new("sleep");
     let mut running = job.arg("600").process_group(0).foreground(&tty).spawn().expect("it starts");
     assert_eq!(foreground(), Pid::from_raw(running.id().cast_signed()));
-    drop(lent);
+    drop(saved);
     assert_eq!(foreground(), own);
     running.kill().expect("it runs");
     running.wait().expect("it ends");
+
+    // A job that leaves a process behind, which is no child of this one.
+    let mut saved = Foreground::save(&tty).expect("it is ours");
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut job = shell("sleep 600 & echo $! >&3");
+    let mut job = job.process_group(0).map_fd(writer, 3).spawn().expect("it starts");
+    saved.set(job.id().cast_signed()).expect("it is in this session");
+    job.wait().expect("it ends");
+    let mut orphan = String::new();
+    BufReader::new(&mut reader).read_line(&mut orphan).expect("it is said");
+    let orphan = Pid::from_raw(orphan.trim().parse().expect("it is a number"));
+    assert_eq!(Some(foreground()), getpgid(Some(orphan)).ok());
+    drop(saved);
+    assert_eq!(foreground(), own);
+    nix::sys::signal::kill(orphan, Signal::SIGKILL).expect("it runs");
+    let error = Foreground::save(&tty).expect("it is ours").set(orphan.as_raw() + 1_000_000);
+    assert!(error.is_err(), "there is no such group");
 }
 
 #[test]
@@ -496,13 +513,13 @@ fn leaves_the_foreground_of_others() {
         thread::yield_now();
     }
 
-    let lent = Foreground::save(&tty).expect("it is ours");
+    let saved = Foreground::save(&tty).expect("it is ours");
     let raw = RawMode::enter(&tty).expect("it is ours");
     let changed = modes(&tty);
     assert_ne!(changed, before);
     tcsetpgrp(&tty, other).expect("it is in this session");
     drop(raw);
-    drop(lent);
+    drop(saved);
     assert_eq!(tcgetpgrp(&tty), Ok(other));
     assert_eq!(modes(&tty), changed);
 

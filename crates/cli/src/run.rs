@@ -91,7 +91,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --timeout 5m --kill-after 10 job", "end it after 5 minutes"),
     ("forkexec run --timeout 1h --kill-tree make", "end its descendants, too"),
     ("forkexec run --stderr stdout job | less", "both outputs to the pipe"),
-    ("forkexec run --pty --stdin null ls --color | less -R", "colours in a pipe"),
+    ("forkexec run --pty --stdin null job | less", "colours in a pipe"),
 ];
 
 const SEE_ALSO: help::Pages = &[

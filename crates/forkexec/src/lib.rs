@@ -33,7 +33,7 @@
 //! | Pass descriptors under chosen numbers | [`Command::map_fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
-//! | Set a terminal to raw mode, or lend its foreground, for a while | [`RawMode`], [`Foreground`] |
+//! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
 //! | Wait with a time limit, signal, kill | [`Child`] |
 //! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
 //! | Run `a \| b \| c` | [`Pipeline`] |

@@ -38,6 +38,24 @@ const JOB_CONTROL: &[&str] = &[
     "on Linux. On other systems it does so when it is continued.",
 ];
 
+const TERMINAL: &[&str] = &[
+    "With --pty, the program has a terminal and a session of its own. If a user is",
+    "at standard input and output, the calling terminal is in raw mode while the",
+    "program runs, and is restored when the program ends or forkexec stops. Keys",
+    "act in the program's terminal. The kernel discards its suspend key for a",
+    "program that leads the session, but not for the jobs of a shell.",
+    "",
+    "If one of the two is not a terminal, the calling terminal keeps its modes and",
+    "its keys. A key that stops the job stops forkexec, and with it the copying.",
+    "The program's terminal then has no echo and writes a line end as one newline.",
+    "The end of the input becomes one key for end of file. A line of the input is",
+    "at most as long as a terminal takes (4095 bytes on Linux).",
+    "",
+    "In the background, forkexec does not read the calling terminal, and the",
+    "program runs on. If the output takes no more (EPIPE), and when the program",
+    "ends, the terminal hangs up: processes that are still there get SIGHUP.",
+];
+
 const ORPHANS: &[&str] = &[
     "As PID 1 and with --reap, orphaned descendants of the program become children",
     "of forkexec, which reaps them. forkexec does not wait for orphans: it exits",
@@ -46,7 +64,12 @@ const ORPHANS: &[&str] = &[
 
 /// Returns the sections.
 pub(super) fn sections() -> String {
-    let sections = [("Signals", SIGNALS), ("Job control", JOB_CONTROL), ("Orphans", ORPHANS)];
+    let sections = [
+        ("Signals", SIGNALS),
+        ("Job control", JOB_CONTROL),
+        ("Own terminal", TERMINAL),
+        ("Orphans", ORPHANS),
+    ];
     let text = |(heading, rows): (&str, &[&str])| {
         section(heading, &rows.iter().map(ToString::to_string).collect::<Vec<_>>())
     };

@@ -79,11 +79,11 @@ pub(super) struct Relay {
 #[derive(Default)]
 struct Output {
     /// True when the thread has copied everything, or has given up.
-    is_over: AtomicBool,
+    over: AtomicBool,
     /// True if the output of this process takes no more.
-    is_lost: AtomicBool,
+    lost: AtomicBool,
     /// True while the thread has output that it has not written.
-    is_busy: AtomicBool,
+    busy: AtomicBool,
 }
 
 /// The time between two looks at the foreground, while this process is in the background and does not read its terminal.
@@ -144,9 +144,9 @@ impl Relay {
         }
         let (pty, output) = (Arc::clone(pty), Arc::clone(&self.output));
         thread::Builder::new().spawn(move || {
-            output.is_lost.store(copy_output(&pty, &stopped, &output.is_busy).is_err(), SeqCst);
+            output.lost.store(copy_output(&pty, &stopped, &output.busy).is_err(), SeqCst);
             drop(pty);
-            output.is_over.store(true, SeqCst);
+            output.over.store(true, SeqCst);
             arrivals::wake();
         })?;
         Ok(())
@@ -180,12 +180,12 @@ impl Relay {
 
     /// Returns true if there is output that was not copied.
     fn has_output(&self) -> bool {
-        let Some(pty) = self.pty.as_deref().filter(|_| !self.output.is_over.load(SeqCst)) else {
+        let Some(pty) = self.pty.as_deref().filter(|_| !self.output.over.load(SeqCst)) else {
             return false;
         };
         let mut fds = [PollFd::new(pty.as_fd(), PollFlags::POLLIN)];
         // In this order: the thread is busy before it reads.
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) || self.output.is_busy.load(SeqCst)
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) || self.output.busy.load(SeqCst)
     }
 
     /// Passes on the size of the calling terminal.
@@ -203,7 +203,7 @@ impl Relay {
 
     /// Hangs the terminal up if the output of this process takes no more, as if the user had closed it.
     pub(super) fn hang_up_if_lost(&mut self) {
-        if self.output.is_lost.load(SeqCst) && self.pty.is_some() {
+        if self.output.lost.load(SeqCst) && self.pty.is_some() {
             self.stop = None;
             self.pty = None;
         }
@@ -213,7 +213,7 @@ impl Relay {
     /// this process ends the copying: the reader of the output may not read on.
     pub(super) fn finish(&mut self, arrivals: &Arrivals) {
         let is_running = self.stop.take().is_some();
-        while is_running && !self.output.is_over.load(SeqCst) {
+        while is_running && !self.output.over.load(SeqCst) {
             match arrivals.next(None) {
                 Ok(Some(arrival)) if arrival.signal != libc::SIGCHLD && arrival.signal != libc::SIGWINCH => {
                     break;
@@ -256,21 +256,16 @@ struct Ready {
 }
 
 /// Waits until the first descriptor has one of the events, or until this process ends the copying.
-fn wait(
-    first: Option<(impl AsFd, PollFlags)>,
-    stopped: &PipeReader,
-    limit: Option<Duration>,
-) -> io::Result<Ready> {
-    let stop = PollFd::new(stopped.as_fd(), PollFlags::POLLIN);
-    let mut fds = vec![stop];
-    fds.extend(first.as_ref().map(|(fd, events)| PollFd::new(fd.as_fd(), *events)));
+fn wait(first: Option<PollFd<'_>>, stopped: &PipeReader, limit: Option<Duration>) -> io::Result<Ready> {
+    let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
+    fds.extend(first);
     let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok()).unwrap_or(PollTimeout::NONE);
     match poll(&mut fds, limit) {
         Err(Errno::EINTR) => Ok(Ready { first: false, is_stopped: false }),
         Err(errno) => Err(errno.into()),
         Ok(_) => {
-            let has_any = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any).unwrap_or(false);
-            Ok(Ready { first: has_any(fds.get(1)), is_stopped: has_any(fds.first()) })
+            let has_any = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
+            Ok(Ready { first: has_any(1), is_stopped: has_any(0) })
         }
     }
 }
@@ -285,12 +280,12 @@ fn copy_input(pty: &Weak<Pty>, stopped: &PipeReader) -> Option<()> {
     let mut is_in_line = false;
     loop {
         if !is_in_foreground() {
-            if wait(None::<(Stdin, PollFlags)>, stopped, Some(LOOK_AGAIN)).ok()?.is_stopped {
+            if wait(None, stopped, Some(LOOK_AGAIN)).ok()?.is_stopped {
                 return None;
             }
             continue;
         }
-        let ready = wait(Some((&stdin, PollFlags::POLLIN)), stopped, None).ok()?;
+        let ready = wait(Some(PollFd::new(stdin.as_fd(), PollFlags::POLLIN)), stopped, None).ok()?;
         if ready.is_stopped {
             return None;
         }
@@ -321,7 +316,7 @@ fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &PipeReader) -> Option<
         match (&*pty).write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if wait(Some((&*pty, PollFlags::POLLOUT)), stopped, None).ok()?.is_stopped {
+                if wait(Some(PollFd::new(pty.as_fd(), PollFlags::POLLOUT)), stopped, None).ok()?.is_stopped {
                     return None;
                 }
             }
@@ -338,19 +333,19 @@ fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &PipeReader) -> Option<
 /// # Errors
 ///
 /// Fails if the output of this process takes no more.
-fn copy_output(pty: &Pty, stopped: &PipeReader, is_busy: &AtomicBool) -> io::Result<()> {
+fn copy_output(pty: &Pty, stopped: &PipeReader, busy: &AtomicBool) -> io::Result<()> {
     let stdout = io::stdout();
     let mut buffer = [0; 16_384];
     loop {
-        is_busy.store(false, SeqCst);
-        let ready = wait(Some((pty, PollFlags::POLLIN)), stopped, None)?;
+        busy.store(false, SeqCst);
+        let ready = wait(Some(PollFd::new(pty.as_fd(), PollFlags::POLLIN)), stopped, None)?;
         if !ready.first && ready.is_stopped {
             return Ok(());
         }
         if !ready.first {
             continue;
         }
-        is_busy.store(true, SeqCst);
+        busy.store(true, SeqCst);
         let mut source = pty;
         let count = match source.read(&mut buffer) {
             Ok(0) => return Ok(()),

@@ -140,14 +140,13 @@ impl Watch {
             let relay = self.relay.as_ref().and_then(Relay::period);
             let step = rest.into_iter().chain(progress.period()).chain(relay).min();
             let arrived = self.arrivals.next(step);
-            match arrived.map_err(|error| Failure::refused("cannot wait for signals").because(error))? {
-                Some(arrival) => self.handle(child, arrival, end),
-                None => {
-                    if let Some(relay) = &mut self.relay {
-                        relay.resume();
-                    }
-                    progress.draw();
-                }
+            let arrived =
+                arrived.map_err(|error| Failure::refused("cannot wait for signals").because(error))?;
+            if let Some(arrival) = arrived {
+                self.handle(child, arrival, end);
+            } else {
+                self.relay.iter_mut().for_each(Relay::resume);
+                progress.draw();
             }
         }
     }

@@ -13,6 +13,7 @@
 //! - `deadline`: `run --timeout`
 //! - `bad_inputs`: bad programs and values that no other module covers
 //! - `doctor`: its results, also if system calls are denied
+//! - `own_terminal`: `run --pty`
 //! - `exec`: the program takes the place of forkexec
 //! - `fds`: the descriptors of this process and of others
 //! - `leaks`: programs with and without leaks

@@ -68,14 +68,14 @@ fn program_that_does_not_start_is_an_error() {
 #[case::nothing("")]
 fn end_of_input_reaches_the_program(#[case] input: &str) {
     isolated_for(LIMIT, || {
-        assert_eq!(run(&[], "cat; echo end", input.as_bytes()), (0, input.to_owned() + "end\n"))
+        assert_eq!(run(&[], "cat; echo end", input.as_bytes()), (0, input.to_owned() + "end\n"));
     });
 }
 
 #[test]
 fn input_and_output_of_any_size_are_copied() {
     isolated_for(LIMIT, || {
-        let input: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+        let input: String = (0..100_000).flat_map(|number| [number.to_string(), "\n".into()]).collect();
         let (code, output) = run(&[], "cat", input.as_bytes());
         assert_eq!(code, 0);
         assert!(output == input, "{} of {} bytes", output.len(), input.len());

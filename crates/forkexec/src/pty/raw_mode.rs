@@ -66,7 +66,7 @@ impl<T: AsFd> Drop for RawMode<T> {
         let terminal = self.terminal.as_fd();
         terminal::restore_modes(terminal, self.foreground, &self.modes);
         if let Some(before) = self.foreground {
-            terminal::restore_foreground(terminal, before);
+            terminal::restore_foreground(terminal, before, None);
         }
     }
 }

@@ -31,7 +31,7 @@ enum Owner {
     /// The process group that is to have the foreground, or that of this process.
     Own,
     /// A process group of children of this process, or one that has no process.
-    Lent,
+    Children,
     /// Another process group.
     Other,
 }
@@ -41,12 +41,18 @@ pub(crate) fn foreground(terminal: BorrowedFd<'_>) -> io::Result<Pid> {
     Ok(tcgetpgrp(terminal)?.as_raw())
 }
 
+/// Sets the foreground process group, also from the background.
+pub(crate) fn set_foreground(terminal: BorrowedFd<'_>, group: Pid) -> io::Result<()> {
+    Ok(undisturbed(|| tcsetpgrp(terminal, nix::unistd::Pid::from_raw(group)))?)
+}
+
 /// Makes `before` the foreground process group again, unless a group has the foreground that neither belongs
-/// to this process nor consists of children of it.
-pub(crate) fn restore_foreground(terminal: BorrowedFd<'_>, before: Pid) {
-    if owner(terminal, before) == Owner::Lent {
+/// to this process, nor is `set`, nor has children of this process.
+pub(crate) fn restore_foreground(terminal: BorrowedFd<'_>, before: Pid, set: Option<Pid>) {
+    let is_set = || set.is_some() && foreground(terminal).ok() == set;
+    if owner(terminal, before) == Owner::Children || is_set() {
         // This fails if the terminal or the group is gone. Then no foreground is to be restored.
-        undisturbed(|| tcsetpgrp(terminal, nix::unistd::Pid::from_raw(before)));
+        let _ = set_foreground(terminal, before);
     }
 }
 
@@ -55,7 +61,7 @@ pub(crate) fn restore_foreground(terminal: BorrowedFd<'_>, before: Pid) {
 pub(crate) fn restore_modes(terminal: BorrowedFd<'_>, before: Option<Pid>, modes: &Termios) {
     if owner(terminal, before.unwrap_or(-1)) != Owner::Other {
         // This fails if the terminal is gone, and its modes with it.
-        undisturbed(|| tcsetattr(terminal, SetArg::TCSADRAIN, modes));
+        let _ = undisturbed(|| tcsetattr(terminal, SetArg::TCSADRAIN, modes));
     }
 }
 
@@ -64,20 +70,21 @@ fn owner(terminal: BorrowedFd<'_>, before: Pid) -> Owner {
         Err(_) => Owner::Unknown,
         Ok(group) if group.as_raw() == before => Owner::Own,
         Ok(group) if group == getpgrp() => Owner::Own,
-        Ok(group) if is_empty(group) || has_child(group.as_raw()) => Owner::Lent,
+        Ok(group) if is_empty(group) || has_child(group.as_raw()) => Owner::Children,
         Ok(_) => Owner::Other,
     }
 }
 
 /// Runs `change` with `SIGTTOU` blocked, which would stop a process in the background.
-fn undisturbed(change: impl FnOnce() -> nix::Result<()>) {
+fn undisturbed(change: impl FnOnce() -> nix::Result<()>) -> nix::Result<()> {
     let stop = SigSet::from(Signal::SIGTTOU);
     let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
-    let _ = change();
+    let changed = change();
     if let Ok(before) = before {
         // This cannot fail: the mask is one that the thread had.
         let _ = before.thread_set_mask();
     }
+    changed
 }
 
 fn is_empty(group: nix::unistd::Pid) -> bool {
