@@ -1,0 +1,97 @@
+//! An example on a pseudo-terminal, with a user at it.
+
+use std::env;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use forkexec::{Child, Command, OnDrop, Pty, WindowSize};
+use nix::sys::termios::{Termios, tcgetattr};
+
+/// The time limit for expected output.
+const LIMIT: Duration = Duration::from_mins(1);
+
+pub(crate) struct Screen {
+    pub(crate) pty: Pty,
+    pub(crate) child: Child,
+    output: Receiver<Vec<u8>>,
+    heard: String,
+    /// The position at which the next search begins.
+    from: usize,
+}
+
+/// Builds an example, unless it is built, and returns its path. cargo builds no examples for a single suite of tests.
+fn built(name: &str) -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "forkexec",
+        "--message-format",
+        "json",
+        "--example",
+        name,
+    ]);
+    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).expect("it is text");
+    let mut paths =
+        messages.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split_once('"'));
+    paths.next_back().expect("cargo names the executable").0.into()
+}
+
+impl Screen {
+    pub(crate) fn start(example: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(built(example));
+        command.args(args).env("PS1", "$ ").env("TERM", "dumb").on_drop(OnDrop::KillAndWait);
+        let pty = Pty::open(WindowSize::new(30, 100)).expect("there is a pseudo-terminal");
+        let child = command.pty(&pty).spawn().expect("it starts");
+        let (sender, output) = channel();
+        let mut reader = pty.clone();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { pty, child, output, heard: String::new(), from: 0 }
+    }
+
+    /// Types keys.
+    pub(crate) fn press(&self, keys: &str) {
+        (&self.pty).write_all(keys.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// Reads until this text is on the screen, after the text of the previous call. Returns the text in between.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.heard[self.from..].find(text) {
+                let between = self.heard[self.from..self.from + at].to_owned();
+                self.from += at + text.len();
+                return between;
+            }
+            let read = self.output.recv_timeout(LIMIT);
+            let bytes = read.unwrap_or_else(|error| panic!("no {text:?} in {:?}: {error}", self.heard));
+            self.heard += &String::from_utf8_lossy(&bytes);
+        }
+    }
+
+    /// Waits for the end of the example.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let status = self.child.wait_timeout(LIMIT).expect("it can be waited for");
+        status.unwrap_or_else(|| panic!("it does not end: {:?}", self.heard))
+    }
+
+    /// Returns the modes of the terminal.
+    pub(crate) fn modes(&self) -> Termios {
+        tcgetattr(self.pty.open_user().expect("it can be opened")).expect("it is a terminal")
+    }
+}
