@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use forkexec::{Command, IgnoredSignals, Resource, SearchPath, Stdio};
+use forkexec::{BorrowingCommand, Command, IgnoredSignals, Resource, SearchPath, Stdio};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -59,7 +59,7 @@ fuzz_target!(
 }
 );
 
-fn say<'fd>(command: &mut Command<'fd>, step: Step, file: &'fd File) {
+fn say<'fd>(command: &mut BorrowingCommand<'fd>, step: Step, file: &'fd File) {
     let word = OsString::from_vec;
     match step {
         Step::Arg(text) => command.arg(word(text)),
@@ -70,7 +70,7 @@ fn say<'fd>(command: &mut Command<'fd>, step: Step, file: &'fd File) {
         Step::SearchPath(list) => command.search_path(SearchPath::Given(word(list))),
         Step::CurrentDir(path) => command.current_dir(word(path)),
         Step::Chroot(path) => command.chroot(word(path)),
-        Step::Map(target) => command.map_fd(file, target),
+        Step::Map(target) => command.fd(target, file),
         Step::Keep => command.keep_fd(file),
         Step::Listen(name) => command.listen_fd(file, name),
         Step::Stream(0, kind) => command.stdin(stdio(kind)),

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::thread;
 
-use forkexec::{Command, Prepared, Stdio};
+use forkexec::{BorrowingCommand, Command, Prepared, Stdio};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use rstest::rstest;
@@ -68,22 +68,22 @@ fn start_often(prepared: &Prepared<'_>, starts: usize) {
     }
 }
 
-fn command() -> Command<'static> {
+fn command() -> Command {
     probe::command(&["true"])
 }
 
-fn with_all_that_has_a_list(command: &mut Command<'static>) {
+fn with_all_that_has_a_list(command: &mut BorrowingCommand<'_>) {
     let file = || File::open("/").expect("it is there");
-    command.keep_fd(file()).map_fd(file(), 20).map_fd(file(), 21).current_dir_fd(file());
+    command.keep_fd(file()).fd(20, file()).fd(21, file()).current_dir_fd(file());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.rlimit(forkexec::Resource::CORE, Some(0), Some(0)).umask(0o022).time_stages();
 }
 
 #[rstest]
-#[case::nothing_passed(|_: &mut Command<'static>| ())]
-#[case::piped_output(|it: &mut Command<'static>| { it.stdout(Stdio::piped()); })]
+#[case::nothing_passed(|_: &mut BorrowingCommand<'_>| ())]
+#[case::piped_output(|it: &mut BorrowingCommand<'_>| { it.stdout(Stdio::piped()); })]
 #[case::all_that_has_a_list(with_all_that_has_a_list)]
-fn prepared_command_spawns_without_allocating(#[case] ask: fn(&mut Command<'static>)) {
+fn prepared_command_spawns_without_allocating(#[case] ask: fn(&mut BorrowingCommand<'_>)) {
     isolated(|| {
         let mut command = command();
         ask(&mut command);

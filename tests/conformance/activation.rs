@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use forkexec::{ActivationError, Command, Error, ListenFd, SpawnPolicy};
+use forkexec::{ActivationError, BorrowingCommand, Command, Error, ListenFd, SpawnPolicy};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use rstest::rstest;
@@ -94,14 +94,14 @@ fn is_inside() -> bool {
 }
 
 /// A command that runs this test again, in a process that receives the sockets of the command.
-fn again(test: &str) -> Command<'static> {
+fn again(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("it has a name"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
     command
 }
 
 #[track_caller]
-fn passes(command: &mut Command<'_>) {
+fn passes(command: &mut BorrowingCommand<'_>) {
     let output = command.output().expect("the tests can be started");
     let said = String::from_utf8_lossy(&output.stdout);
     let all = format!("{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -193,7 +193,7 @@ fn program_without_sockets_takes_none() {
         let test = "activation::program_without_sockets_takes_none";
         passes(&mut again(test));
         let file = high_memory_file();
-        passes(again(test).env("LISTEN_PID", "1").env("LISTEN_FDS", "1").map_fd(&file, 3));
-        passes(again(test).env("LISTEN_FDS", "1").map_fd(&file, 3));
+        passes(again(test).env("LISTEN_PID", "1").env("LISTEN_FDS", "1").fd(3, &file));
+        passes(again(test).env("LISTEN_FDS", "1").fd(3, &file));
     });
 }

@@ -100,7 +100,7 @@ fn mixed_up(thread: usize) -> usize {
         let mark = format!("{thread}-{index}");
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut command = probe(&["report", "--to", "9", &mark]);
-        let mut child = command.map_fd(writer, 9).stdin(Stdio::null()).spawn().expect("it can be started");
+        let mut child = command.fd(9, writer).stdin(Stdio::null()).spawn().expect("it can be started");
         drop(command);
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("a report is ASCII");

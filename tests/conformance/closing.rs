@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{CloseStrategy, Command, Errno, Operand, Resource, Stage, Stdio};
+use forkexec::{BorrowingCommand, CloseStrategy, Errno, Operand, Resource, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Seen;
@@ -204,8 +204,8 @@ fn record_lock_of_the_parent_outlives_its_children() {
 fn command_gives_each_child_the_same_fds() {
     isolated(|| {
         let file = memory_file();
-        let mut command: Command<'_> = probe(&["report"]);
-        command.keep_fd(&file).map_fd(&file, 60);
+        let mut command: BorrowingCommand<'_> = probe(&["report"]);
+        command.keep_fd(&file).fd(60, &file);
         let tables = [(); 3].map(|()| seen(&mut command).fds);
         assert_eq!(tables, [(); 3].map(|()| vec![0, 1, 2, file.as_raw_fd(), 60]));
     });
@@ -258,7 +258,7 @@ fn child_of_another_user_has_exact_fds_under_hidepid() {
         if !Deny::new().errno(libc::SYS_close_range, libc::EPERM).installed() {
             return;
         }
-        let mut command = Command::new(root.path().join("probe"));
+        let mut command = BorrowingCommand::new(root.path().join("probe"));
         command.uid(1234).gid(1234).groups([]).keep_fd(&files[1]);
         let seen = report(&mut command);
         assert_eq!((seen.fds, seen.uids.effective), (vec![0, 1, 2, 60], 1234));

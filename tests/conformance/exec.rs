@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::unistd::getpgrp;
 use rstest::rstest;
 
-use forkexec::{Command, Containment, Error, ExecError, InputError, Resource, Stage, Stdio};
+use forkexec::{BorrowingCommand, Containment, Error, ExecError, InputError, Resource, Stage, Stdio};
 use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
@@ -33,7 +33,7 @@ fn has_thread() -> bool {
 }
 
 /// Forks, calls `exec` in the child with the probe's report on its standard output, and parses that.
-fn exec_in_fork(configure: impl FnOnce(&mut Command<'_>)) -> (i32, Seen) {
+fn exec_in_fork(configure: impl FnOnce(&mut BorrowingCommand<'_>)) -> (i32, Seen) {
     let mut report = memory_file();
     // SAFETY: this process has one thread beside the one that waits for it, and the C library's locks are handled by fork.
     let child = check(unsafe { libc::fork() });
@@ -67,7 +67,7 @@ fn program_gets_exactly_the_named_fds() {
         check(unsafe { libc::fcntl(inheritable.as_raw_fd(), libc::F_SETFD, 0) });
         let kept_number = kept.as_raw_fd();
         let (_, seen) = exec_in_fork(move |command| {
-            command.map_fd(mapped, 5).keep_fd(kept);
+            command.fd(5, mapped).keep_fd(kept);
         });
         assert_eq!(seen.fds, [0, 1, 2, 5, kept_number]);
     });
@@ -114,8 +114,8 @@ fn own_state() -> String {
     format!("{} {} {limit:?} {directory:?}", world::own_status(), getpgrp())
 }
 
-fn missing<'fd>() -> Command<'fd> {
-    Command::new("/no/such/program")
+fn missing<'fd>() -> BorrowingCommand<'fd> {
+    BorrowingCommand::new("/no/such/program")
 }
 
 /// The guard of the test compares descriptors, children, mask and handlers.
@@ -127,7 +127,7 @@ fn failed_exec_changes_nothing_that_can_be_set_back() {
         let file = memory_file();
         let mut command = missing();
         command.umask(0o077).current_dir("/dev").process_group(0).nice(7).ignore_signal(libc::SIGUSR1);
-        command.map_fd(&file, 0).map_fd(&file, 9).rlimit(Resource::CORE, Some(0), Some(hard)).no_new_privs();
+        command.fd(0, &file).fd(9, &file).rlimit(Resource::CORE, Some(0), Some(hard)).no_new_privs();
         if world::is_root() {
             command.uid(4321).gid(4322).groups([4323]);
         }

@@ -5,6 +5,7 @@
 //! - `causes`: causes of a failed exec
 //! - `child`: waiting, signalling, communicating, and children that never reach exec
 //! - `closing`: each strategy closes all that the child is not to inherit
+//! - `copies`: copies of commands, and the ways to hand over a descriptor
 //! - `exec`: exec in the calling process
 //! - `hostile`: hostile namespaces, mounts, limits, filters and parents
 //! - `one_process`: the number of processes of a spawn
@@ -32,6 +33,7 @@ mod calls;
 mod causes;
 mod child;
 mod closing;
+mod copies;
 mod exec;
 mod hostile;
 mod one_process;

@@ -6,7 +6,7 @@
 use std::env;
 use std::thread;
 
-use forkexec::{CloseStrategy, Command, SpawnPolicy};
+use forkexec::{BorrowingCommand, CloseStrategy, SpawnPolicy};
 use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -23,7 +23,7 @@ const START: &str = "FORKEXEC_CONFORMANCE_FIRST_START";
 struct Start {
     name: &'static str,
     deny: fn(Deny) -> Deny,
-    ask: fn(&mut Command<'_>),
+    ask: fn(&mut BorrowingCommand<'_>),
     has: &'static [&'static str],
     lacks: &'static [&'static str],
 }

@@ -7,7 +7,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use forkexec::{Children, Command, Error, InputError, Pipeline, SpawnPolicy, Stage, Stdio, StopReason};
+use forkexec::{
+    BorrowingCommand, BorrowingPipeline, Children, Command, Error, InputError, Pipeline, SpawnPolicy, Stage,
+    Stdio, StopReason,
+};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
@@ -19,7 +22,7 @@ use crate::start::{high_memory_file, identity, probe, table, written};
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_mins(1);
 
-fn sleeping() -> Pipeline<'static> {
+fn sleeping() -> Pipeline {
     let sleep = || {
         let mut sleep = Command::new("sleep");
         sleep.arg("600");
@@ -54,14 +57,15 @@ fn reports(launch: SpawnPolicy, inherit_all: bool, shares_stderr: bool) -> Vec<S
     let files: Vec<File> = (0..4).map(|_| high_memory_file()).collect();
     let mut commands = files.iter().map(|file| {
         let mut command = probe(&["report", "--to", "9"]);
-        command.map_fd(file, 9).spawn_policy(launch);
+        command.fd(9, file).spawn_policy(launch);
         if inherit_all {
             command.inherit_all();
         }
         command
     });
-    let first = Pipeline::new(commands.next().expect("there are four"));
-    let pipeline = commands.by_ref().fold(first, Pipeline::pipe).stdin(Stdio::null()).stdout(Stdio::null());
+    let first = BorrowingPipeline::new(commands.next().expect("there are four"));
+    let pipeline =
+        commands.by_ref().fold(first, BorrowingPipeline::pipe).stdin(Stdio::null()).stdout(Stdio::null());
     let pipeline = if shares_stderr { pipeline.stderr(Stdio::piped()) } else { pipeline };
     let mut children = pipeline.spawn().expect("they start");
     let status = children.wait().expect("they can be waited for");
@@ -181,15 +185,15 @@ fn failed_pipeline_leaves_nothing(#[case] missing: usize) {
 }
 
 #[rstest]
-#[case::what_means_nothing(|it: &mut Command<'_>| { it.arg("a\0b"); })]
-#[case::missing_directory(|it: &mut Command<'_>| { it.current_dir("/no/such"); })]
-#[case::input_of_its_own(|it: &mut Command<'_>| { it.stdin(Stdio::null()); })]
-#[case::input_that_is_mapped(|it: &mut Command<'_>| { it.map_fd(high_memory_file(), 0); })]
-fn invalid_pipeline_is_refused_before_anything_starts(#[case] change: fn(&mut Command<'_>)) {
+#[case::what_means_nothing(|it: &mut BorrowingCommand<'_>| { it.arg("a\0b"); })]
+#[case::missing_directory(|it: &mut BorrowingCommand<'_>| { it.current_dir("/no/such"); })]
+#[case::input_of_its_own(|it: &mut BorrowingCommand<'_>| { it.stdin(Stdio::null()); })]
+#[case::input_that_is_mapped(|it: &mut BorrowingCommand<'_>| { it.fd(0, high_memory_file()); })]
+fn invalid_pipeline_is_refused_before_anything_starts(#[case] change: fn(&mut BorrowingCommand<'_>)) {
     isolated(|| {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut first = probe(&["write", "9", "started"]);
-        first.map_fd(writer, 9);
+        first.fd(9, writer);
         let mut last = Command::new("true");
         change(&mut last);
         let pipeline = Pipeline::new(first).pipe(last);

@@ -64,7 +64,7 @@ fn fd_mapped_to_itself_loses_cloexec_in_the_child_alone() {
     isolated(|| {
         let file = memory_file();
         let fd = file.as_raw_fd();
-        let seen = report(probe(&[]).map_fd(&file, fd));
+        let seen = report(probe(&[]).fd(fd, &file));
         assert_eq!((seen.fds, is_cloexec(&file)), (vec![0, 1, 2, fd], true));
     });
 }
@@ -75,7 +75,7 @@ fn source_above_the_limit_can_be_mapped_below_it() {
     isolated(|| {
         let file = high_memory_file();
         world::set_limit(libc::RLIMIT_NOFILE, 64, 64).expect("a limit can be lowered");
-        let seen = report(probe(&[]).map_fd(&file, 63));
+        let seen = report(probe(&[]).fd(63, &file));
         assert_eq!(table(&seen)[3..], [(63, identity(&file))]);
     });
 }
@@ -85,7 +85,7 @@ fn source_above_the_limit_can_be_mapped_below_it() {
 fn target_above_the_limit_of_the_child_is_possible() {
     isolated(|| {
         let file = memory_file();
-        let seen = report(probe(&[]).map_fd(&file, 100).rlimit(Resource::NOFILE, Some(64), Some(64)));
+        let seen = report(probe(&[]).fd(100, &file).rlimit(Resource::NOFILE, Some(64), Some(64)));
         assert_eq!((seen.fds, seen.limits["nofile"]), (vec![0, 1, 2, 100], (64, 64)));
     });
 }
@@ -95,7 +95,7 @@ fn target_above_the_limit_of_the_child_is_possible() {
 fn path_descriptor_can_be_mapped() {
     isolated(|| {
         let root = path_descriptor();
-        let seen = report(probe(&[]).map_fd(&root, 33));
+        let seen = report(probe(&[]).fd(33, &root));
         assert_eq!(table(&seen)[3..], [(33, identity(&root))]);
     });
 }
@@ -106,7 +106,7 @@ fn command_holds_its_owned_source_until_dropped() {
         let file = memory_file();
         let it = identity(&file);
         let mut command = probe(&["report"]);
-        command.map_fd(file, 33);
+        command.fd(33, file);
         assert_eq!([(); 2].map(|()| table(&seen(&mut command))[3]), [(33, it); 2]);
     });
 }
@@ -119,7 +119,7 @@ fn directory_fd_on_a_target_number_works_for_chdir() {
         let open = world::place(File::open(&path).expect("it can be opened"), 7);
         let file = memory_file();
         let mut command = probe(&[]);
-        command.current_dir_fd(&open).map_fd(&file, 7);
+        command.current_dir_fd(&open).fd(7, &file);
         let seen = report(&mut command);
         assert_eq!((table(&seen)[3..].to_vec(), seen.cwd), (vec![(7, identity(&file))], Some(path)));
     });
@@ -155,7 +155,7 @@ fn directory_fd_is_not_inherited() {
 fn source_without_cloexec_is_not_inherited_under_its_number() {
     isolated(|| {
         let file = world::place(high_memory_file(), 30);
-        assert_eq!(report(probe(&[]).map_fd(&file, 31)).fds, [0, 1, 2, 31]);
+        assert_eq!(report(probe(&[]).fd(31, &file)).fds, [0, 1, 2, 31]);
     });
 }
 
@@ -164,7 +164,7 @@ fn inherit_all_and_mappings_combine() {
     isolated(|| {
         let files = [30, 31, 32].map(|number| world::place(high_memory_file(), number));
         set_cloexec(&files[2]);
-        let seen = report(probe(&[]).inherit_all().map_fd(&files[0], 31));
+        let seen = report(probe(&[]).inherit_all().fd(31, &files[0]));
         let file = identity(&files[0]);
         assert_eq!(table(&seen)[3..], [(30, file), (31, file)]);
     });

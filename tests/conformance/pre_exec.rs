@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use forkexec::{Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, low_fds, reserve_low_fds};
+use forkexec::{
+    BorrowingCommand, Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, low_fds, reserve_low_fds,
+};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 use rstest::rstest;
@@ -22,7 +24,7 @@ struct Runs(io::PipeReader);
 
 impl Runs {
     /// Adds a closure that answers with this errno, or succeeds.
-    fn of(command: &mut Command<'_>, answer: Option<i32>) -> Self {
+    fn of(command: &mut BorrowingCommand<'_>, answer: Option<i32>) -> Self {
         let (reader, writer) = io::pipe().expect("a pipe can be made");
         let closure = move || {
             (&writer).write_all(b".")?;
@@ -103,7 +105,7 @@ fn closure_runs_once_before_a_program_that_is_tried_again(#[case] name: &str, #[
     });
 }
 
-fn panicking<'fd>() -> Command<'fd> {
+fn panicking<'fd>() -> BorrowingCommand<'fd> {
     let mut command = probe(&["true"]);
     // SAFETY: a panic ends the child, and nothing else happens.
     unsafe { command.pre_exec(|| panic!("on purpose")) };
@@ -111,7 +113,7 @@ fn panicking<'fd>() -> Command<'fd> {
 }
 
 #[track_caller]
-fn assert_panics(command: &mut Command<'_>) {
+fn assert_panics(command: &mut BorrowingCommand<'_>) {
     let failure = failure(command);
     assert_eq!((failure.stage(), failure.cause()), (Stage::PreExec, Some(&Cause::Panicked)));
 }

@@ -26,7 +26,7 @@ fn every_spawn_is_the_same_and_consumes_nothing() {
     isolated(|| {
         let files = [3, 4, 70].map(|number| world::place(high_memory_file(), number));
         let mut command = probe(&["report"]);
-        command.map_fd(&files[0], 4).map_fd(&files[1], 3).keep_fd(&files[2]).map_fd(&files[2], 71);
+        command.fd(4, &files[0]).fd(3, &files[1]).keep_fd(&files[2]).fd(71, &files[2]);
         let prepared = command.prepare().expect("it means something");
         let expected = [(3, &files[1]), (4, &files[0]), (70, &files[2]), (71, &files[2])];
         let expected = expected.map(|(number, file)| (number, identity(file)));
@@ -45,7 +45,7 @@ fn new_pipe_on_a_target_number_is_moved_away() {
         let file = high_memory_file();
         let mut command = probe(&["report"]);
         for target in 3..12 {
-            command.map_fd(&file, target);
+            command.fd(target, &file);
         }
         let prepared = command.prepare().expect("it means something");
         let expected: Vec<_> = (3..12).map(|target| (target, identity(&file))).collect();
@@ -124,7 +124,7 @@ fn dropped_prepared_command_closes_the_fds_it_owns() {
         let (directory, file) = (std::fs::File::open("/").expect("it is there"), memory_file());
         let it = identity(&file);
         let mut command = probe(&["report"]);
-        command.map_fd(file, 33).current_dir_fd(directory).stdin(Stdio::null()).keep_fd(memory_file());
+        command.fd(33, file).current_dir_fd(directory).stdin(Stdio::null()).keep_fd(memory_file());
         let prepared = command.into_prepared().expect("it means something");
         let [first, second] = [(); 2].map(|()| seen(&prepared));
         assert_eq!((table(&first).last(), &first.cwd), (Some(&(33, it)), &Some("/".into())));
@@ -158,7 +158,7 @@ fn threads_spawn_one_prepared_command_with_separate_pipes() {
 fn meaningless_setting_is_refused_when_prepared() {
     isolated(|| {
         let mut command = probe(&[]);
-        command.map_fd(memory_file(), 33).map_fd(memory_file(), 33);
+        command.fd(33, memory_file()).fd(33, memory_file());
         let refused = command.prepare().expect_err("a number cannot be had twice");
         assert!(matches!(refused, forkexec::Error::Input(InputError::ClaimedTwice { target: 33 })));
     });
@@ -171,7 +171,7 @@ fn prepared_command_occupies_no_standard_stream() {
         let report = high_memory_file();
         let reopen = world::close_stdio(&[0, 1, 2]);
         let mut command = probe(&["report", "--to", "60"]);
-        command.stdin(Stdio::null()).map_fd(&report, 60);
+        command.stdin(Stdio::null()).fd(60, &report);
         let prepared = command.prepare();
         // SAFETY: the command takes no argument.
         let open = [0, 1, 2].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0);

@@ -9,7 +9,7 @@ mod inputs;
 
 use std::io::{self, ErrorKind};
 
-use forkexec::{Command, Errno, Error, InputError, SearchPath, SpawnMethod, SpawnPolicy};
+use forkexec::{BorrowingCommand, Command, Errno, Error, InputError, SearchPath, SpawnMethod, SpawnPolicy};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
@@ -29,18 +29,18 @@ fn forbid_starts() -> bool {
     Deny::new().starts(libc::EXDEV).installed()
 }
 
-fn refusal(command: &mut Command<'_>) -> (ErrorKind, String) {
+fn refusal(command: &mut BorrowingCommand<'_>) -> (ErrorKind, String) {
     let error = io::Error::from(command.spawn().expect_err("it is refused"));
     (error.kind(), error.to_string())
 }
 
 #[track_caller]
-fn assert_refused(command: &mut Command<'_>, kind: ErrorKind, text: &str) {
+fn assert_refused(command: &mut BorrowingCommand<'_>, kind: ErrorKind, text: &str) {
     forbid_starts();
     assert_eq!(refusal(command), (kind, text.to_owned()));
 }
 
-type Ask = fn(&mut Command<'_>);
+type Ask = fn(&mut BorrowingCommand<'_>);
 
 #[rstest]
 // Faults: N16
@@ -68,8 +68,8 @@ fn nul_in_the_search_path_is_reported() {
 
 #[rstest]
 // Faults: N40, S8
-#[case::alone(|it: &mut Command<'_>| { it.uid(1000); })]
-#[case::with_supplementary_groups_alone(|it: &mut Command<'_>| { it.uid(1000).groups([]); })]
+#[case::alone(|it: &mut BorrowingCommand<'_>| { it.uid(1000); })]
+#[case::with_supplementary_groups_alone(|it: &mut BorrowingCommand<'_>| { it.uid(1000).groups([]); })]
 fn superuser_that_changes_the_uid_must_set_a_gid(#[case] ask: Ask) {
     as_root(|| {
         let mut command = probe(&["true"]);
@@ -112,9 +112,12 @@ const KEPT: i32 = 32;
 
 /// Faults: N48
 #[rstest]
-#[case::blocked(|it: &mut Command<'_>, signal| { it.signal_mask([signal]); }, "block")]
-#[case::ignored(|it: &mut Command<'_>, signal| { it.ignore_signal(signal); }, "ignore")]
-fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>, i32), #[case] verb: &str) {
+#[case::blocked(|it: &mut BorrowingCommand<'_>, signal| { it.signal_mask([signal]); }, "block")]
+#[case::ignored(|it: &mut BorrowingCommand<'_>, signal| { it.ignore_signal(signal); }, "ignore")]
+fn internal_signal_of_the_c_library_is_reported(
+    #[case] ask: fn(&mut BorrowingCommand<'_>, i32),
+    #[case] verb: &str,
+) {
     isolated(|| {
         let mut command = probe(&["true"]);
         ask(&mut command, KEPT);
@@ -124,11 +127,11 @@ fn internal_signal_of_the_c_library_is_reported(#[case] ask: fn(&mut Command<'_>
 }
 
 #[rstest]
-#[case::no_new_privs(Operation::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); }, "set no_new_privs")]
+#[case::no_new_privs(Operation::NoNewPrivs, |it: &mut BorrowingCommand<'_>| { it.no_new_privs(); }, "set no_new_privs")]
 #[case::death_signal(
     Operation::DieWithParent,
     // The spawner thread would be another start, by a call that differs between C libraries.
-    |it: &mut Command<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
+    |it: &mut BorrowingCommand<'_>| { it.die_with_parent(15).pdeathsig_thread(false); },
     "set the parent-death signal",
 )]
 fn missing_feature_of_the_system_is_reported(

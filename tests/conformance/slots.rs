@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::thread;
 
-use forkexec::{Command, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
+use forkexec::{BorrowingCommand, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
 use forkexec_linux::{CloneSys, Kernel};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
@@ -104,7 +104,7 @@ fn child_gets_exactly_the_kept_and_mapped_fds(
             expected.push((parent.number(NumberOf(index)), identity(&parent.pipes[index])));
         }
         for &(source, to) in mappings {
-            command.map_fd(&parent.pipes[source], parent.number(to));
+            command.fd(parent.number(to), &parent.pipes[source]);
             expected.push((parent.number(to), identity(&parent.pipes[source])));
         }
         expected.sort_unstable();
@@ -191,7 +191,7 @@ fn spawn_drops_no_record_lock_of_the_parent() {
         // SAFETY: the lock outlives the call.
         check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) });
         let mut command = probe(&["report"]);
-        command.keep_fd(&file).map_fd(&file, 5);
+        command.keep_fd(&file).fd(5, &file);
         assert_eq!(seen(&mut command).fds, [0, 1, 2, 5, file.as_raw_fd()]);
         // A lock of an open file description conflicts with the process's own.
         // SAFETY: the lock outlives the call, which writes it.
@@ -255,7 +255,7 @@ fn threads_share_the_low_numbers_without_mixing_fds(#[values(1, 4, 16)] slots: u
                 scope.spawn(move || {
                     let expected = [(7, identity(pipe)), (pipe.as_raw_fd(), identity(pipe))];
                     let mut command = probe(&["report"]);
-                    command.keep_fd(pipe).map_fd(pipe, 7);
+                    command.keep_fd(pipe).fd(7, pipe);
                     for _ in 0..ROUNDS {
                         assert_eq!(table(&seen(&mut command))[3..], expected);
                     }
@@ -273,7 +273,7 @@ fn forked_process_uses_its_own_low_numbers() {
         reserve_low_fds(4).expect("a pipe can be made");
         let parent = Parent::new();
         let start = || {
-            let mut command = Command::new(forkexec_tests::probe::path());
+            let mut command = BorrowingCommand::new(forkexec_tests::probe::path());
             let status = command.arg("true").keep_fd(&parent.pipes[5]).stdout(Stdio::piped()).status();
             status.is_ok_and(|status| status.success())
         };

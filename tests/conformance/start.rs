@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
-use forkexec::{Command, Errno, Error, SpawnError};
+use forkexec::{BorrowingCommand, Errno, Error, SpawnError};
 use forkexec_tests::probe::Seen;
 pub(crate) use forkexec_tests::probe::{command as probe, seen};
 
@@ -17,7 +17,7 @@ pub(crate) type Identity = (u64, u64);
 
 /// Adds the verb `report` to the command, runs it, and returns the report.
 #[track_caller]
-pub(crate) fn report(command: &mut Command<'_>) -> Seen {
+pub(crate) fn report(command: &mut BorrowingCommand<'_>) -> Seen {
     seen(command.arg("report"))
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn words(errno: Errno) -> String {
 
 /// The failed call of a command that cannot be started.
 #[track_caller]
-pub(crate) fn failure(command: &mut Command<'_>) -> SpawnError {
+pub(crate) fn failure(command: &mut BorrowingCommand<'_>) -> SpawnError {
     match command.spawn() {
         Err(Error::Spawn(failure)) => failure,
         Err(other) => panic!("it failed otherwise: {other}"),
@@ -114,4 +114,4 @@ pub(crate) fn set_cloexec(fd: &impl AsRawFd) {
 }
 
 /// Sets nothing on a command.
-pub(crate) fn nothing_said(_: &mut Command<'_>) {}
+pub(crate) fn nothing_said(_: &mut BorrowingCommand<'_>) {}

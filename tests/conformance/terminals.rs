@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use forkexec::{Cause, Command, Error, Foreground, InputError, Pty, RawMode, Stage, Stdio, WindowSize};
+use forkexec::{
+    BorrowingCommand, Cause, Command, Error, Foreground, InputError, Pty, RawMode, Stage, Stdio, WindowSize,
+};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -34,14 +36,14 @@ fn open() -> Option<Pty> {
     }
 }
 
-fn shell(script: &str) -> Command<'static> {
+fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]);
     command
 }
 
 /// Starts a command on the terminal and returns all its output.
-fn output(mut pty: &Pty, command: &mut Command<'_>) -> String {
+fn output(mut pty: &Pty, command: &mut Command) -> String {
     let mut child = command.pty(pty).spawn().expect("it starts");
     let mut text = String::new();
     pty.read_to_string(&mut text).expect("it is text");
@@ -125,7 +127,7 @@ fn user_end_avoids_the_numbers_that_the_child_gets() {
         let Some(pty) = open() else { return };
         let mut command = probe(&[]);
         for target in 3..40 {
-            command.map_fd(memory_file(), target);
+            command.fd(target, memory_file());
         }
         let seen = report(command.pty(&pty).stdout(Stdio::piped()));
         assert_eq!((seen.fds, seen.tpgid), ((0..40).collect(), Some(seen.pid)));
@@ -244,7 +246,7 @@ fn prepared_command_starts_again_and_again_on_a_pty() {
         let Some(pty) = open() else { return };
         let file = memory_file();
         let mut command = shell("tty >&3; test -t 1");
-        command.pty(&pty).map_fd(&file, 3);
+        command.pty(&pty).fd(3, &file);
         let prepared = command.prepare().expect("it means something");
         for _ in 0..5 {
             assert!(prepared.status().expect("it starts").success());
@@ -267,7 +269,7 @@ fn stream_that_a_command_sets_is_not_on_its_pty() {
         assert_eq!(line, "on\r\n");
         let mapped = memory_file();
         let mut command = shell("test -t 0 && echo mapped");
-        assert!(command.map_fd(&mapped, 1).pty(&pty).status().expect("it starts").success());
+        assert!(command.fd(1, &mapped).pty(&pty).status().expect("it starts").success());
         assert_eq!(mapped.metadata().expect("it is open").len(), 7);
     });
 }
@@ -452,7 +454,7 @@ fn lends_its_foreground() {
 
     // A job that ends, one that does not start, and one that still runs.
     let saved = Foreground::save(&tty).expect("it is ours");
-    let mut job = Command::new("sleep");
+    let mut job = BorrowingCommand::new("sleep");
     job.arg("0.05").process_group(0).foreground(&tty);
     assert!(job.status().expect("it starts").success());
     assert_ne!(foreground(), own);
@@ -460,12 +462,16 @@ fn lends_its_foreground() {
     assert_eq!(foreground(), own);
 
     let saved = Foreground::save(&tty).expect("it is ours");
-    Command::new("/no/such").process_group(0).foreground(&tty).spawn().expect_err("there is no program");
+    BorrowingCommand::new("/no/such")
+        .process_group(0)
+        .foreground(&tty)
+        .spawn()
+        .expect_err("there is no program");
     drop(saved);
     assert_eq!(foreground(), own);
 
     let saved = Foreground::save(&tty).expect("it is ours");
-    let mut job = Command::new("sleep");
+    let mut job = BorrowingCommand::new("sleep");
     let mut running = job.arg("600").process_group(0).foreground(&tty).spawn().expect("it starts");
     assert_eq!(foreground(), Pid::from_raw(running.id().cast_signed()));
     drop(saved);
@@ -477,7 +483,7 @@ fn lends_its_foreground() {
     let mut saved = Foreground::save(&tty).expect("it is ours");
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let mut job = shell("sleep 600 & echo $! >&3");
-    let mut job = job.process_group(0).map_fd(writer, 3).spawn().expect("it starts");
+    let mut job = job.process_group(0).fd(3, writer).spawn().expect("it starts");
     saved.set(job.id().cast_signed()).expect("it is in this session");
     job.wait().expect("it ends");
     let mut orphan = String::new();
@@ -505,7 +511,7 @@ fn leaves_the_foreground_of_others() {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     // timeout(1) makes a process group of its own.
     let mut shell = shell("timeout 600 sleep 600 & echo $! >&3; read line");
-    let mut shell = shell.stdin(Stdio::piped()).map_fd(writer, 3).spawn().expect("it starts");
+    let mut shell = shell.stdin(Stdio::piped()).fd(3, writer).spawn().expect("it starts");
     let mut pid = String::new();
     BufReader::new(&mut reader).read_line(&mut pid).expect("it is said");
     let other = Pid::from_raw(pid.trim().parse().expect("it is a number"));
@@ -545,7 +551,7 @@ fn is_raw_around_a_job() {
     let tty = tty();
     let before = modes(&tty);
     let raw = RawMode::enter(&tty).expect("it is ours");
-    let mut job = Command::new("true");
+    let mut job = BorrowingCommand::new("true");
     assert!(job.process_group(0).foreground(&tty).status().expect("it starts").success());
     assert_ne!(tcgetpgrp(&tty), Ok(getpgrp()));
     drop(raw);

@@ -47,7 +47,7 @@ fn many() -> Result<BTreeSet<&'static str>, Error> {
 
         let (mut reader, writer) = std::io::pipe().expect("a pipe can be made");
         let mut echo = Command::new("sh");
-        echo.args(["-c", "echo said >&7"]).map_fd(writer, 7);
+        echo.args(["-c", "echo said >&7"]).fd(7, writer);
         assert!(echo.status()?.success());
         drop(echo);
         let mut said = String::new();

@@ -11,11 +11,11 @@ use forkexec::{Child, Command, Containment, Error, OnDrop, Prepared};
 const ROUNDS: usize = 500;
 
 /// A program that ends at once, and one that does not.
-fn short() -> Command<'static> {
+fn short() -> Command {
     Command::new("true")
 }
 
-fn long() -> Command<'static> {
+fn long() -> Command {
     let mut command = Command::new("sleep");
     command.arg("600");
     command

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use rstest::rstest;
 
-use forkexec::{CloseStrategy, Command, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
+use forkexec::{BorrowingCommand, CloseStrategy, Command, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
 use forkexec_core::{Backend, KeepList, Plan};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -175,14 +175,14 @@ fn trap_after_a_closure_starts_no_second_child() {
 ///
 /// Faults: F16
 #[rstest]
-#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
-#[case::session(libc::SYS_setsid, Stage::Session, |it: &mut Command<'_>| { it.setsid(); })]
-#[case::root(libc::SYS_chroot, Stage::Chroot, |it: &mut Command<'_>| { it.chroot("/"); })]
-#[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut Command<'_>| { it.nice(5); })]
+#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut BorrowingCommand<'_>| { it.no_new_privs(); })]
+#[case::session(libc::SYS_setsid, Stage::Session, |it: &mut BorrowingCommand<'_>| { it.setsid(); })]
+#[case::root(libc::SYS_chroot, Stage::Chroot, |it: &mut BorrowingCommand<'_>| { it.chroot("/"); })]
+#[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut BorrowingCommand<'_>| { it.nice(5); })]
 fn trapped_operation_is_an_error_with_its_stage(
     #[case] call: libc::c_long,
     #[case] expected: Stage,
-    #[case] ask: fn(&mut Command<'_>),
+    #[case] ask: fn(&mut BorrowingCommand<'_>),
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {
     isolated(|| {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use forkexec::{Command, Errno, SpawnMethod, Stdio};
+use forkexec::{BorrowingCommand, Command, Errno, SpawnMethod, Stdio};
 use forkexec_tests::isolate::{isolated_for, skip};
 use forkexec_tests::probe;
 
@@ -75,7 +75,7 @@ fn write(path: &Path) -> File {
 /// Starts the program and waits for it. Returns true if it was busy.
 type Start = fn(&Path) -> bool;
 
-fn ours(command: &mut Command<'_>) -> bool {
+fn ours(command: &mut BorrowingCommand<'_>) -> bool {
     match command.status() {
         Ok(status) => {
             assert!(status.success(), "{status}");

@@ -46,7 +46,7 @@ impl Inputs {
         (Self { ending, endless, _writer: writer }, ends)
     }
 
-    fn command(&self, number: usize) -> Command<'static> {
+    fn command(&self, number: usize) -> Command {
         let input = if ends_by_itself(number) { &self.ending } else { &self.endless };
         let mut command = probe::command(&["sleep-on-stdin"]);
         command.stdin(input.try_clone().expect("there is a number left"));

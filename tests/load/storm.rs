@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use forkexec::{Command, Stdio};
+use forkexec::{BorrowingCommand, Command, Stdio};
 use forkexec_tests::isolate::isolated_for;
 use forkexec_tests::probe::{self, Seen};
 
@@ -127,7 +127,7 @@ fn blocked() -> u64 {
 }
 
 /// Starts so many children by such commands, one after the other. Some of them report.
-fn start(rounds: usize, prepare: impl Fn(&mut Command<'_>, usize), look: impl Fn(&Seen, usize)) {
+fn start(rounds: usize, prepare: impl Fn(&mut BorrowingCommand<'_>, usize), look: impl Fn(&Seen, usize)) {
     const REPORTING: usize = 100;
     let before = blocked();
     for round in 0..rounds {
@@ -189,7 +189,7 @@ fn timer_signals_change_nothing_if_children_are_forked() {
         {
             let _handled = Acting::with_flags(libc::SIGALRM, handler as *const () as usize, libc::SA_RESTART);
             let _timer = Timer::new(libc::SIGALRM);
-            let prepare = |command: &mut Command<'_>, _| {
+            let prepare = |command: &mut BorrowingCommand<'_>, _| {
                 // SAFETY: it does nothing.
                 unsafe { command.pre_exec(|| Ok(())) };
             };

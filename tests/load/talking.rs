@@ -66,7 +66,7 @@ impl Round {
         let mut command = Command::new(probe::path());
         command.args(["exchange", &self.seed.to_string()]);
         command.args(self.closes_after.map(|count| count.to_string()));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).map_fd(report, 3);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).fd(3, report);
         command.spawn().expect("it can be started")
     }
 }

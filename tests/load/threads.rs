@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use forkexec::{Command, Stdio};
+use forkexec::{BorrowingCommand, Command, Stdio};
 use forkexec_tests::isolate::{isolated, isolated_for};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
@@ -31,7 +31,7 @@ fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
     let kept: Vec<&OwnedFd> = kept.iter().skip(round % 3).step_by(2).collect();
     let reports = round.is_multiple_of(REPORTING);
 
-    let mut command = Command::new(probe::path());
+    let mut command = BorrowingCommand::new(probe::path());
     if reports {
         command.args(["report", "--to", &to, &mark]);
     } else {
@@ -39,7 +39,7 @@ fn is_mixed_up(kept: &[OwnedFd], round: usize) -> bool {
     }
     command.stdin(Stdio::null());
     for &target in &targets {
-        command.map_fd(&writer, target);
+        command.fd(target, &writer);
     }
     for fd in &kept {
         command.keep_fd(*fd);

@@ -3,7 +3,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
-use forkexec::{Command, Error, Stage};
+use forkexec::{BorrowingCommand, Command, Error, Stage};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
@@ -54,7 +54,7 @@ fn std_reports_success_if_a_mapping_hits_its_error_pipe() {
         assert!(lost.count() > 0, "std's channel was not hit by any target");
 
         for target in 3..=12 {
-            let error = Command::new("/no/such/program").map_fd(&null, target).spawn().unwrap_err();
+            let error = BorrowingCommand::new("/no/such/program").fd(target, &null).spawn().unwrap_err();
             assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
         }
     });

@@ -1,6 +1,6 @@
 //! The child's side: this program again, which reports what it inherited, one fact per line.
 
-use forkexec::{Command, Stdio};
+use forkexec::{BorrowingCommand, Stdio};
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::{Display, Write as _};
@@ -23,14 +23,14 @@ pub(crate) fn program() -> PathBuf {
 }
 
 /// A command that starts this program as a child with a verb.
-pub(crate) fn command<'fd>(verb: &str) -> Command<'fd> {
-    let mut command = Command::new(program());
+pub(crate) fn command<'fd>(verb: &str) -> BorrowingCommand<'fd> {
+    let mut command = BorrowingCommand::new(program());
     command.args([FLAG, verb]);
     command
 }
 
 /// Starts the child, and returns its report.
-pub(crate) fn seen(command: &mut Command<'_>) -> Seen {
+pub(crate) fn seen(command: &mut BorrowingCommand<'_>) -> Seen {
     let child = command.stdout(Stdio::piped()).spawn().expect("the child starts");
     let output = child.wait_with_output().expect("the child can be read");
     assert!(output.status.success(), "{output:?}");

@@ -101,7 +101,7 @@ pub(crate) fn children_of_concurrent_threads_share_no_descriptors() {
     let start = || {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let mut command = command("report-to");
-        command.arg("9").map_fd(writer, 9);
+        command.arg("9").fd(9, writer);
         let mut child = command.spawn().expect("the child starts");
         drop(command);
         let report = text_of(&mut reader);

@@ -1,13 +1,13 @@
 //! Errors of children that did not start.
 
 use crate::child::{command, program};
-use forkexec::{Command, Errno, Error, Operation, Stage, capabilities, supports};
+use forkexec::{BorrowingCommand, Command, Errno, Error, Operation, Stage, capabilities, supports};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 /// The stage and the errno of a start that has to fail.
-fn failure(command: &mut Command<'_>) -> (Stage, Errno, String) {
+fn failure(command: &mut BorrowingCommand<'_>) -> (Stage, Errno, String) {
     let error = command.spawn().expect_err("nothing starts");
     let text = error.to_string();
     let spawn = error.as_spawn().unwrap_or_else(|| panic!("another error: {text}"));
@@ -43,9 +43,9 @@ pub(crate) fn directory_is_no_program() {
 /// std reports success if the number is that of its channel.
 pub(crate) fn no_target_hits_the_report() {
     let file = File::open("/dev/null").expect("there is a null device");
-    let mut command = Command::new("/no/such/program");
+    let mut command = BorrowingCommand::new("/no/such/program");
     for target in 3..40 {
-        command.map_fd(&file, target);
+        command.fd(target, &file);
     }
     let (stage, errno, _) = failure(&mut command);
     assert_eq!((stage, errno), (Stage::Exec, Errno::NOENT));
@@ -60,12 +60,12 @@ pub(crate) fn failing_closure_is_reported() {
 }
 
 pub(crate) fn invalid_command_starts_nothing() {
-    let refused = |command: &mut Command<'_>| matches!(command.spawn(), Err(Error::Input(_)));
+    let refused = |command: &mut BorrowingCommand<'_>| matches!(command.spawn(), Err(Error::Input(_)));
     let file = File::open("/dev/null").expect("there is a null device");
-    assert!(refused(&mut Command::new("")));
+    assert!(refused(&mut BorrowingCommand::new("")));
     assert!(refused(command("report").arg("a\0b")));
-    assert!(refused(command("report").map_fd(&file, -1)));
-    assert!(refused(command("report").map_fd(&file, 7).map_fd(&file, 7)));
+    assert!(refused(command("report").fd(-1, &file)));
+    assert!(refused(command("report").fd(7, &file).fd(7, &file)));
     assert!(refused(command("report").umask(0o1000)));
 }
 

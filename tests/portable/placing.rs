@@ -13,7 +13,7 @@ fn identity(pipe: &PipeReader) -> String {
 pub(crate) fn descriptor_gets_the_chosen_number() {
     let pipe = unique();
     for target in [3, 4, 9, 63] {
-        let seen = seen(command("report").map_fd(&pipe, target));
+        let seen = seen(command("report").fd(target, &pipe));
         assert_eq!(seen.descriptors(), [0, 1, 2, target]);
         assert_eq!(seen.get(&format!("file {target}")), identity(&pipe));
     }
@@ -22,7 +22,7 @@ pub(crate) fn descriptor_gets_the_chosen_number() {
 pub(crate) fn two_descriptors_swap_their_numbers() {
     let [left, right] = [unique(), unique()];
     let mut command = command("report");
-    command.map_fd(&left, right.as_raw_fd()).map_fd(&right, left.as_raw_fd());
+    command.fd(right.as_raw_fd(), &left).fd(left.as_raw_fd(), &right);
     let seen = seen(&mut command);
     assert_eq!(seen.get(&format!("file {}", right.as_raw_fd())), identity(&left));
     assert_eq!(seen.get(&format!("file {}", left.as_raw_fd())), identity(&right));
@@ -33,7 +33,7 @@ pub(crate) fn three_descriptors_rotate() {
     let pipes = [unique(), unique(), unique()];
     let mut command = command("report");
     for (source, target) in [(0, 1), (1, 2), (2, 0)] {
-        command.map_fd(&pipes[source], pipes[target].as_raw_fd());
+        command.fd(pipes[target].as_raw_fd(), &pipes[source]);
     }
     let seen = seen(&mut command);
     for (source, target) in [(0, 1), (1, 2), (2, 0)] {
@@ -43,7 +43,7 @@ pub(crate) fn three_descriptors_rotate() {
 
 pub(crate) fn one_source_has_many_targets() {
     let pipe = unique();
-    let seen = seen(command("report").map_fd(&pipe, 5).map_fd(&pipe, 6).map_fd(&pipe, 40).keep_fd(&pipe));
+    let seen = seen(command("report").fd(5, &pipe).fd(6, &pipe).fd(40, &pipe).keep_fd(&pipe));
     let mut expected = vec![0, 1, 2, 5, 6, 40, pipe.as_raw_fd()];
     expected.sort_unstable();
     expected.dedup();
@@ -53,7 +53,7 @@ pub(crate) fn one_source_has_many_targets() {
 
 pub(crate) fn target_can_be_a_stream() {
     let pipe = unique();
-    let seen = seen(command("report").map_fd(&pipe, 0));
+    let seen = seen(command("report").fd(0, &pipe));
     assert_eq!((seen.descriptors(), seen.get("file 0")), (vec![0, 1, 2], identity(&pipe).as_str()));
 }
 
@@ -69,6 +69,6 @@ pub(crate) fn parents_flags_stay() {
         [shared.as_raw_fd(), private.as_raw_fd()].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) })
     };
     let before = flags();
-    seen(command("report").keep_fd(&private).map_fd(&shared, 30));
+    seen(command("report").keep_fd(&private).fd(30, &shared));
     assert_eq!(flags(), before);
 }

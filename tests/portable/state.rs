@@ -105,7 +105,7 @@ pub(crate) fn command_starts_more_than_once() {
 }
 
 /// Starts this program with other IDs.
-fn with_ids(set: impl FnOnce(&mut forkexec::Command<'_>)) -> Option<Seen> {
+fn with_ids(set: impl FnOnce(&mut forkexec::BorrowingCommand<'_>)) -> Option<Seen> {
     // SAFETY: the call reads about the calling process and changes nothing.
     if unsafe { libc::geteuid() } != 0 {
         skip("only the superuser may change ids");

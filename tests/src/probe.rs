@@ -27,7 +27,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use forkexec::Command;
+use forkexec::BorrowingCommand;
 
 pub use escape::{Escape, Left};
 pub use seen::{FdFacts, Ids, Kind, Seen};
@@ -43,15 +43,15 @@ pub fn path() -> &'static Path {
 }
 
 /// A command that runs the probe.
-pub fn command<'fd>(args: &[&str]) -> Command<'fd> {
-    let mut command = Command::new(path());
+pub fn command<'fd>(args: &[&str]) -> BorrowingCommand<'fd> {
+    let mut command = BorrowingCommand::new(path());
     command.args(args);
     command
 }
 
 /// Runs a command whose probe reports on standard output, and returns the report.
 #[track_caller]
-pub fn seen(command: &mut Command<'_>) -> Seen {
+pub fn seen(command: &mut BorrowingCommand<'_>) -> Seen {
     let output = command.output().expect("the probe can be started");
     assert!(output.status.success(), "{output:?}");
     Seen::of(&output.stdout)

@@ -9,8 +9,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use forkexec::tokio::Child;
-use forkexec::{Command, Error, OnDrop, Stdio};
+use forkexec::tokio::{Child, Command};
+use forkexec::{Error, OnDrop, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
@@ -86,13 +86,13 @@ fn started(policy: OnDrop, pidfd: bool) -> Child {
 fn witness(policy: OnDrop, pidfd: bool) -> (Child, PipeReader) {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = Command::new("sh");
-    command.args(["-c", "cat; echo alive >&3"]).ignore_signal(libc::SIGTERM).map_fd(writer, 3);
+    command.args(["-c", "cat; echo alive >&3"]).ignore_signal(libc::SIGTERM).fd(3, writer);
     (talking(command, policy, pidfd), reader)
 }
 
-fn talking(mut command: Command<'static>, policy: OnDrop, pidfd: bool) -> Child {
+fn talking(mut command: Command, policy: OnDrop, pidfd: bool) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.on_drop(policy).create_pidfd(pidfd).spawn_tokio().expect("it starts")
+    command.on_drop(policy).create_pidfd(pidfd).spawn().expect("it starts")
 }
 
 #[rstest]
@@ -142,7 +142,7 @@ fn status_is_not_lost_wherever_a_wait_is_cancelled(
     in_runtime(threads, async move {
         for times in 0..MOST {
             let mut command = probe(&["exit", "3"]);
-            let mut child = command.create_pidfd(pidfd).spawn_tokio().expect("it starts");
+            let mut child = command.create_pidfd(pidfd).spawn().expect("it starts");
             let ended = polled(times, child.wait()).await;
             let status = timeout(LONG, child.wait()).await.expect("it has ended").expect("it is ours");
             assert_eq!(status.code(), Some(3), "after {times} polls");
@@ -189,7 +189,7 @@ fn cancelled_output_or_status_future_leaves_no_child(
     in_runtime(threads, async move {
         for times in 0..MOST {
             let mut command = probe(&["spew", "200000", "200000"]);
-            let ended = polled(times, command.create_pidfd(pidfd).output_tokio()).await;
+            let ended = polled(times, command.create_pidfd(pidfd).output()).await;
             assert!(has_no_children(), "after {times} polls");
             if ended {
                 break;
@@ -197,7 +197,7 @@ fn cancelled_output_or_status_future_leaves_no_child(
         }
         for times in 0..MOST {
             let mut command = probe(&["true"]);
-            let ended = polled(times, command.create_pidfd(pidfd).status_tokio()).await;
+            let ended = polled(times, command.create_pidfd(pidfd).status()).await;
             assert!(has_no_children(), "after {times} polls");
             if ended {
                 return;

@@ -6,7 +6,8 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Command, OnDrop};
+use forkexec::OnDrop;
+use forkexec::tokio::Command;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use tokio::runtime::{Builder, Runtime};
@@ -41,7 +42,7 @@ pub(crate) fn in_runtime(threads: Threads, test: impl Future<Output = ()> + Send
 }
 
 /// A command that runs the probe. Its child does not outlive its handle.
-pub(crate) fn probe(args: &[&str]) -> Command<'static> {
+pub(crate) fn probe(args: &[&str]) -> Command {
     let mut command = Command::new(probe::path());
     command.args(args).on_drop(OnDrop::KillAndWait);
     command

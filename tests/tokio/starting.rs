@@ -3,8 +3,8 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use forkexec::tokio::{Child, Communicator};
-use forkexec::{Command, Error, OnDrop, Stage, Stdio};
+use forkexec::tokio::{Child, Command, Communicator};
+use forkexec::{Error, OnDrop, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
@@ -16,8 +16,8 @@ use crate::ground::{Threads, has_no_children, in_runtime, probe};
 fn spawn_outside_of_a_runtime_starts_nothing() {
     isolated(|| {
         let mut command = probe(&["true"]);
-        let prepared = command.prepare().expect("it means something").spawn_tokio().err();
-        let errors = [prepared, command.spawn_tokio().err()];
+        let prepared = command.prepare().expect("it means something").spawn().err();
+        let errors = [prepared, command.spawn().err()];
         for error in errors {
             let Some(Error::Child { what, .. }) = error else { panic!("{error:?}") };
             assert_eq!(what, "register the child with tokio");
@@ -33,7 +33,7 @@ fn runtime_without_io_leaves_no_child() {
         let _entered = runtime.enter();
         let mut command = probe(&["sleep-on-stdin"]);
         command.stdin(Stdio::piped()).on_drop(OnDrop::Leave);
-        let caught = catch_unwind(AssertUnwindSafe(|| command.spawn_tokio()));
+        let caught = catch_unwind(AssertUnwindSafe(|| command.spawn()));
         assert!(caught.is_err() && has_no_children());
     });
 }
@@ -47,7 +47,7 @@ fn failure_to_watch_leaves_no_child(#[values(Stdio::inherit, Stdio::piped)] stre
             return;
         }
         let mut command = Command::new("sleep");
-        let started = command.arg("600").stdout(stream()).spawn_tokio();
+        let started = command.arg("600").stdout(stream()).spawn();
         let Err(Error::Child { what: "register the child with tokio", error: source }) = started else {
             panic!("{started:?}")
         };
@@ -65,7 +65,7 @@ fn child_with_a_pidfd_that_cannot_be_watched_is_awaited() {
         if !Deny::new().errno(libc::SYS_epoll_ctl, libc::EPERM).installed() {
             return;
         }
-        let child = probe(&["exit", "3"]).spawn_tokio();
+        let child = probe(&["exit", "3"]).spawn();
         drop(entered);
         let status = runtime.block_on(async { child?.wait().await });
         assert_eq!(status.expect("it ends").code(), Some(3));
@@ -75,9 +75,9 @@ fn child_with_a_pidfd_that_cannot_be_watched_is_awaited() {
 #[rstest]
 fn failed_spawn_is_reported_as_usual(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
-        let error = Command::new("/no/such/program").spawn_tokio().expect_err("there is none");
+        let error = Command::new("/no/such/program").spawn().expect_err("there is none");
         assert_eq!(error.as_spawn().map(forkexec::SpawnError::stage), Some(Stage::Exec));
-        let error = Command::new("/no/such/program").output_tokio().await.expect_err("there is none");
+        let error = Command::new("/no/such/program").output().await.expect_err("there is none");
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::NotFound);
         assert!(has_no_children());
     });
@@ -87,7 +87,7 @@ fn failed_spawn_is_reported_as_usual(#[values(Threads::One, Threads::Many)] thre
 #[rstest]
 fn unawaited_status_still_starts_a_child(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
-        let status = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).status_tokio();
+        let status = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).status();
         assert!(!has_no_children());
         drop(status);
         assert!(has_no_children());
@@ -98,11 +98,11 @@ fn unawaited_status_still_starts_a_child(#[values(Threads::One, Threads::Many)] 
 fn prepared_command_can_spawn_repeatedly(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let command = probe(&["write", "1", "hello"]).into_prepared().expect("it means something");
-        let outputs = [command.output_tokio(), command.output_tokio()];
+        let outputs = [command.output(), command.output()];
         for output in outputs {
             assert_eq!(output.await.expect("it ends").stdout, b"hello");
         }
-        assert!(command.status_tokio().await.expect("it ends").success());
+        assert!(command.status().await.expect("it ends").success());
     });
 }
 
@@ -111,12 +111,12 @@ fn prepared_command_can_spawn_repeatedly(#[values(Threads::One, Threads::Many)] 
 fn runtime_can_adopt_a_child_of_another_thread(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let started = tokio::task::spawn_blocking(|| {
-            probe(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+            forkexec_tests::probe::command(&["echo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
         });
         let child = started.await.expect("it does not panic").expect("it starts");
         let id = child.id();
         let child = Child::new(child).expect("it can be watched");
-        assert_eq!((child.id(), child.get_ref().id()), (id, id));
+        assert_eq!((child.id(), child.get_ref().id()), (Some(id), id));
         assert_eq!(child.communicate(b"hello").await.expect("it ends").stdout, b"hello");
     });
 }
@@ -132,8 +132,8 @@ fn children_and_their_futures_can_move_to_other_threads() {
         goes(&conversation.finish());
         goes(&first.wait_with_output());
         goes(&second.communicate(&[]));
-        goes(&probe(&[]).status_tokio());
-        goes(&probe(&[]).output_tokio());
+        goes(&probe(&[]).status());
+        goes(&probe(&[]).output());
     }
     is_shared::<Child>();
     is_shared::<Communicator<'_>>();

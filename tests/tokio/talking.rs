@@ -4,8 +4,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use forkexec::tokio::Child;
-use forkexec::{Command, Error, Stdio};
+use forkexec::tokio::{Child, Command};
+use forkexec::{Error, Stdio};
 use forkexec_tests::isolate::skip;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ const MEGABYTE: usize = 1_000_000;
 fn talker(args: &[&str]) -> Child {
     let mut command = probe(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn_tokio().expect("it starts")
+    command.spawn().expect("it starts")
 }
 
 fn bytes(count: usize) -> Vec<u8> {
@@ -73,7 +73,7 @@ fn cancelled_communication_can_be_resumed(#[values(Threads::One, Threads::Many)]
         let mut command = Command::new("sh");
         command.args(["-c", "head -c 5; read line; printf %s \"$line\"; cat"]);
         let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
-        let child = command.stdin(reader).stdout(Stdio::piped()).spawn_tokio().expect("it starts");
+        let child = command.stdin(reader).stdout(Stdio::piped()).spawn().expect("it starts");
         drop(command);
         let mut conversation = child.communicator(&[]);
         std::io::Write::write_all(&mut writer, b"first").expect("it fits");
@@ -142,7 +142,7 @@ fn output_before_an_error_is_returned_when_resumed(
         } else {
             command.stderr(childs)
         };
-        let mut child = command.spawn_tokio().expect("it starts");
+        let mut child = command.spawn().expect("it starts");
         drop(command);
         let reader = Receiver::from_owned_fd_unchecked(parents).expect("a terminal can be watched");
         if of_stdout {

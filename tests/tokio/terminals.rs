@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forkexec::tokio::Pty;
-use forkexec::{Command, Error, OnDrop, WindowSize};
+use forkexec::tokio::{Command, Pty};
+use forkexec::{Error, OnDrop, WindowSize};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
 use rstest::rstest;
@@ -24,7 +24,7 @@ fn open() -> Option<Pty> {
     }
 }
 
-fn shell(script: &str) -> Command<'static> {
+fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]).on_drop(OnDrop::KillAndWait);
     command
@@ -34,7 +34,7 @@ fn shell(script: &str) -> Command<'static> {
 fn program_on_a_pty_is_read_to_its_end(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let Some(mut pty) = open() else { return };
-        let mut child = shell("stty size; sleep 0.1; tty").pty(&pty).spawn_tokio().expect("it starts");
+        let mut child = shell("stty size; sleep 0.1; tty").pty(&pty).spawn().expect("it starts");
         let mut text = String::new();
         pty.read_to_string(&mut text).await.expect("the end is no error");
         let path = pty.get_ref().path().expect("it has one").display();
@@ -49,10 +49,8 @@ fn program_on_a_pty_is_read_to_its_end(#[values(Threads::One, Threads::Many)] th
 fn pty_is_read_and_written_by_reference(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let Some(pty) = open() else { return };
-        let mut child = shell("stty raw -echo; echo ready; exec head -c 1000000")
-            .pty(&pty)
-            .spawn_tokio()
-            .expect("it starts");
+        let mut child =
+            shell("stty raw -echo; echo ready; exec head -c 1000000").pty(&pty).spawn().expect("it starts");
         let pty = Arc::new(pty);
         let mut reader = BufReader::new(&*pty);
         let mut line = String::new();
@@ -73,7 +71,7 @@ fn pty_is_read_and_written_by_reference(#[values(Threads::One, Threads::Many)] t
 fn cancelled_read_of_a_pty_loses_nothing(#[values(Threads::One, Threads::Many)] threads: Threads) {
     in_runtime(threads, async {
         let Some(pty) = open() else { return };
-        let mut child = shell("read line; echo got $line").pty(&pty).spawn_tokio().expect("it starts");
+        let mut child = shell("read line; echo got $line").pty(&pty).spawn().expect("it starts");
         let mut bytes = [0; 100];
         let late = timeout(Duration::from_millis(50), (&mut &pty).read(&mut bytes)).await;
         assert!(late.is_err(), "there is no output");
@@ -90,7 +88,7 @@ fn resize_reaches_a_program_under_a_runtime(#[values(Threads::One, Threads::Many
     in_runtime(threads, async {
         let Some(pty) = open() else { return };
         let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done";
-        let mut child = shell(script).pty(&pty).spawn_tokio().expect("it starts");
+        let mut child = shell(script).pty(&pty).spawn().expect("it starts");
         let mut lines = BufReader::new(&pty).lines();
         assert_eq!(lines.next_line().await.expect("it is text").as_deref(), Some("ready"));
         pty.get_ref().resize(WindowSize::new(50, 132)).expect("it takes it");

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
-use forkexec::tokio::Child;
-use forkexec::{Command, Error, Stdio};
+use forkexec::tokio::{Child, Command};
+use forkexec::{Error, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::process::state;
@@ -23,7 +23,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// A child that ends with its input.
 fn sleeper(pidfd: bool) -> Child {
     let mut command = probe(&["sleep-on-stdin"]);
-    let child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn_tokio().expect("it starts");
+    let child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn().expect("it starts");
     assert!(pidfd || child.exit_fd().is_none());
     child
 }
@@ -90,7 +90,7 @@ fn child_is_terminated_then_killed(
     in_runtime(threads, async move {
         let mut command = Command::new("sh");
         command.args(script).stdout(Stdio::piped()).create_pidfd(pidfd);
-        let mut child = command.spawn_tokio().expect("it starts");
+        let mut child = command.spawn().expect("it starts");
         if signal == libc::SIGKILL {
             child.stdout.as_ref().expect("it is piped").readable().await.expect("it is ready");
         }
@@ -113,7 +113,7 @@ fn status_taken_by_other_code_is_lost_and_wait_returns(
             assert!(timeout(SHORT, child.wait()).await.is_err());
         }
         drop(stdin);
-        take_status(child.id());
+        take_status(child.get_ref().id());
         for _ in 0..2 {
             let answer = timeout(LONG, child.wait()).await.expect("it has ended");
             assert!(matches!(answer, Err(Error::StatusLost { .. })), "{answer:?}");
@@ -210,8 +210,8 @@ fn stopped_child_notices_sigterm(
     in_runtime(threads, async move {
         let mut command = Command::new("sh");
         let script = "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.01; done";
-        let mut child = command.args(["-c", script]).create_pidfd(pidfd).spawn_tokio().expect("it starts");
-        while state(child.id()).expect("it is not waited for") != 'T' {
+        let mut child = command.args(["-c", script]).create_pidfd(pidfd).spawn().expect("it starts");
+        while state(child.get_ref().id()).expect("it is not waited for") != 'T' {
             tokio::time::sleep(SHORT).await;
         }
         let ended = timeout(LONG, child.terminate_then_kill(2 * LONG)).await;

@@ -2,7 +2,7 @@
 //!
 //! Run it with `cargo run --example exact`.
 
-use forkexec::{Command, Error};
+use forkexec::{BorrowingCommand, Error};
 use std::fs::File;
 use std::net::TcpListener;
 
@@ -10,8 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let _log = File::create("/dev/null")?; // the server's own
 
-    let mut worker = Command::new("sh");
-    worker.args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"]).map_fd(&listener, 3);
+    let mut worker = BorrowingCommand::new("sh");
+    worker.args(["-c", "echo \"worker $$ has:\"; ls -l /dev/fd/ | sed 1d"]).fd(3, &listener);
 
     let mut child = worker.spawn().map_err(explain)?;
     println!("started by {}, descriptors closed by {}", child.method().name(), child.close_method().name());

@@ -4,7 +4,7 @@
 //! Run it with `cargo run --example supervisor`. The example starts itself as its worker, which serves one
 //! connection and exits with an error. After three such exits the supervisor stops.
 
-use forkexec::{Command, listen_fds};
+use forkexec::{BorrowingCommand, listen_fds};
 use std::env;
 use std::error::Error;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ fn supervise() -> Result<ExitCode, Box<dyn Error>> {
     let address = http.local_addr()?;
     let client = thread::spawn(move || (0..CRASHES).try_for_each(|_| ask(address)));
 
-    let mut worker = Command::new(env::current_exe()?);
+    let mut worker = BorrowingCommand::new(env::current_exe()?);
     worker.listen_fd(&http, "http").listen_fd(&admin, "admin");
     // If the system supports it, the worker dies with its supervisor.
     if forkexec::supports(forkexec::Operation::DieWithParent) {

@@ -3,7 +3,8 @@
 //!
 //! Run it with `cargo run --features tokio --example tokio`.
 
-use forkexec::{Command, Error, OnDrop};
+use forkexec::tokio::Command;
+use forkexec::{Error, OnDrop};
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -34,7 +35,7 @@ async fn main() -> Result<(), Error> {
 
 /// Runs one job. If the task is aborted, its child is killed.
 async fn job(seconds: &'static str) -> Result<(&'static str, ExitStatus), Error> {
-    let mut child = Command::new("sleep").arg(seconds).on_drop(OnDrop::KillAndWait).spawn_tokio()?;
+    let mut child = Command::new("sleep").arg(seconds).on_drop(OnDrop::KillAndWait).spawn()?;
     let status = match timeout(LIMIT, child.wait()).await {
         Ok(ended) => ended?,
         Err(_) => child.terminate_then_kill(GRACE).await?,

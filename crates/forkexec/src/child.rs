@@ -147,6 +147,12 @@ impl Child {
         self.process.handle().fd.as_ref()
     }
 
+    /// Returns true if a wait has returned the status of the child.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn was_waited_for(&self) -> bool {
+        self.process.was_waited_for()
+    }
+
     /// Sets the policy for a dropped child, and returns the previous one.
     #[cfg(feature = "tokio")]
     pub(crate) fn replace_on_drop(&mut self, policy: crate::OnDrop) -> crate::OnDrop {

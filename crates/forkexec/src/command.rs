@@ -3,18 +3,24 @@
 mod attributes;
 mod descriptors;
 mod execution;
+mod iter;
 mod terminal;
 
 use crate::child::Child;
 use crate::config::settings::{Directory, Settings};
 use crate::config::stdio::Stdio;
 use crate::error::{Error, ExecError};
-use crate::prepare::prepared::{Prepared, SettingsRef};
+use crate::mode::Blocking;
+use crate::prepare::checked::{CheckedCommand, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
-use std::ffi::{OsStr, OsString};
+use crate::prepared::{self, Prepared};
+use std::ffi::OsStr;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
+
+pub use iter::{CommandArgs, CommandEnvs};
 
 /// A process builder in the style of [`std::process::Command`]. The child inherits only the descriptors that
 /// the command passes.
@@ -25,7 +31,7 @@ use std::process::{ExitStatus, Output};
 ///
 /// | | `std::process` | `forkexec` |
 /// |---|---|---|
-/// | Descriptors | the child inherits every descriptor that is not close-on-exec | the child inherits 0, 1, 2 and the descriptors passed by [`keep_fd`], [`map_fd`] and [`listen_fd`]; all others are closed. [`inherit_all`] restores std's behavior |
+/// | Descriptors | the child inherits every descriptor that is not close-on-exec | the child inherits 0, 1, 2 and the descriptors passed by [`keep_fd`], [`fd`] and [`listen_fd`]; all others are closed. [`inherit_all`] restores std's behavior |
 /// | Blocked signals | the child inherits the mask of the calling thread | no signal is blocked. [`inherit_signal_mask`] restores std's behavior, [`signal_mask`] sets a mask |
 /// | Ignored signals | `SIGPIPE` is reset to its default action | `SIGPIPE`, `SIGXFSZ` and `SIGCHLD` are reset ([`ignored_signals`]) |
 /// | Program without a slash | searched in an OS-defined way | searched in the child's `PATH`; an empty element of the list is skipped ([`search_path`]) |
@@ -34,11 +40,10 @@ use std::process::{ExitStatus, Output};
 /// | [`uid`] without [`gid`] in a privileged parent | the child keeps the parent's group | the command is refused, unless [`keep_groups`] is set |
 /// | Dropped [`Child`] | a zombie until the parent exits | reaped in the background ([`on_drop`]) |
 /// | Unix settings | the trait `CommandExt` | methods of this type, all of which work without a closure; a [`pre_exec`] closure is still possible |
-/// | `exec` without fork | `CommandExt::exec` | not available |
-/// | Lifetime | owned | `Command<'fd>` borrows the descriptors that are passed by reference; it is `'static` if it borrows none |
+/// | Copies | none | a command is [`Clone`]. The copies share the open files that it owns, and its closures |
 ///
 /// [`keep_fd`]: Self::keep_fd
-/// [`map_fd`]: Self::map_fd
+/// [`fd`]: Self::fd
 /// [`listen_fd`]: Self::listen_fd
 /// [`inherit_all`]: Self::inherit_all
 /// [`inherit_signal_mask`]: Self::inherit_signal_mask
@@ -77,11 +82,59 @@ use std::process::{ExitStatus, Output};
 /// assert_ne!(root.stdout, devices.stdout);
 /// # Ok::<(), forkexec::Error>(())
 /// ```
-pub struct Command<'fd> {
+///
+/// # The names of this type
+///
+/// | | owns the descriptors that it passes | may also borrow them for `'fd` |
+/// |---|---|---|
+/// | blocks the calling thread | [`Command`] | [`BorrowingCommand`] |
+/// | a tokio runtime waits (feature `tokio`) | `forkexec::tokio::Command` | `forkexec::tokio::BorrowingCommand` |
+pub struct CommandBuilder<'fd, M> {
     settings: Settings<'fd>,
+    mode: PhantomData<fn() -> M>,
 }
 
-impl Command<'_> {
+/// A command that owns the descriptors that it passes. It has all methods of [`CommandBuilder`].
+///
+/// A reference to a descriptor does not live long enough for it. Pass a duplicate (`try_clone`) or an
+/// [`Arc`](std::sync::Arc), or use [`BorrowingCommand`].
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::Command;
+/// use std::fs::File;
+///
+/// fn checker(list: File) -> Command {
+///     let mut command = Command::new("sh");
+///     command.args(["-c", "grep -q root <&7"]).fd(7, list);
+///     command
+/// }
+/// assert!(checker(File::open("/etc/passwd")?).status()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Command = CommandBuilder<'static, Blocking>;
+
+/// A command that may borrow the descriptors that it passes. It has all methods of [`CommandBuilder`].
+///
+/// A reference to a file or a socket must live as long as the command. No descriptor is duplicated, and none can be
+/// used after it was closed.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::BorrowingCommand;
+/// use std::net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut command = BorrowingCommand::new("sh");
+/// command.args(["-c", "test -S /dev/fd/7"]).fd(7, &listener);
+/// assert!(command.status()?.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type BorrowingCommand<'fd> = CommandBuilder<'fd, Blocking>;
+
+impl<M> CommandBuilder<'_, M> {
     /// Creates a command for `program`, without arguments, with the environment and the working directory of
     /// the parent.
     ///
@@ -97,8 +150,8 @@ impl Command<'_> {
     /// assert!(status.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn new(program: impl AsRef<OsStr>) -> Self {
-        Self { settings: Settings::new(program.as_ref().to_owned()) }
+    pub fn new<S: AsRef<OsStr>>(program: S) -> Self {
+        Self::of(Settings::new(program.as_ref().to_owned()))
     }
 
     /// Adds an argument to pass to the program.
@@ -114,7 +167,7 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"$HOME");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+    pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
         self.settings.args.push(arg.as_ref().to_owned());
         self
     }
@@ -130,7 +183,7 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"a-b");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Self {
+    pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&mut self, args: I) -> &mut Self {
         self.settings.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
@@ -146,7 +199,7 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"greeter\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Self {
         arg.as_ref().clone_into(&mut self.settings.args[0]);
         self
     }
@@ -165,7 +218,7 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"test\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+    pub fn env<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, name: K, value: V) -> &mut Self {
         self.settings.env.set(name.as_ref(), value.as_ref());
         self
     }
@@ -181,10 +234,12 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"12\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
-        &mut self,
-        variables: impl IntoIterator<Item = (N, V)>,
-    ) -> &mut Self {
+    pub fn envs<I, K, V>(&mut self, variables: I) -> &mut Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
         for (name, value) in variables {
             self.env(name, value);
         }
@@ -203,7 +258,7 @@ impl Command<'_> {
     /// assert!(command.status()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+    pub fn env_remove<K: AsRef<OsStr>>(&mut self, name: K) -> &mut Self {
         self.settings.env.remove(name.as_ref());
         self
     }
@@ -249,7 +304,7 @@ impl Command<'_> {
     /// assert_eq!(output.stdout, b"/\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+    pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Self {
         self.settings.directory = Some(Directory::Path(directory.as_ref().to_owned()));
         self
     }
@@ -268,7 +323,7 @@ impl Command<'_> {
     /// assert!(output.stdout.is_empty());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
+    pub fn stdin<T: Into<Stdio>>(&mut self, stdin: T) -> &mut Self {
         self.settings.streams[0] = Some(stdin.into());
         self
     }
@@ -287,7 +342,7 @@ impl Command<'_> {
     /// assert_eq!(child.wait_with_output()?.stdout, b"hello\n");
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
+    pub fn stdout<T: Into<Stdio>>(&mut self, stdout: T) -> &mut Self {
         self.settings.streams[1] = Some(stdout.into());
         self
     }
@@ -306,85 +361,9 @@ impl Command<'_> {
     /// assert!(!status.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
+    pub fn stderr<T: Into<Stdio>>(&mut self, stderr: T) -> &mut Self {
         self.settings.streams[2] = Some(stderr.into());
         self
-    }
-
-    /// Starts the program and returns a handle to the child. A command can be started many times.
-    ///
-    /// The call returns when the child executes the program, or with an error if it cannot.
-    ///
-    /// # Errors
-    ///
-    /// After each of these errors no program runs, and nothing is left behind: no descriptor, no zombie, no
-    /// changed signal mask.
-    ///
-    /// - Returns [`Error::Input`] if a setting is not valid, before a child is started.
-    /// - Returns [`Error::Unsupported`] if this system lacks an operation that the command asks for, before a
-    ///   child is started.
-    /// - Returns [`Error::Spawn`] if a system call fails in the parent, or in the child before or in exec.
-    /// - Returns [`Error::Died`] if the child ends before it executes the program.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use forkexec::{Command, Stage};
-    /// use std::path::Path;
-    ///
-    /// let error = Command::new("/no/such/program").spawn().unwrap_err();
-    /// let failed = error.as_spawn().ok_or("another error")?;
-    /// assert_eq!(failed.stage(), Stage::Exec);
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "cannot execute \"/no/such/program\": No such file or directory (os error 2), because the program does not exist"
-    /// );
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn spawn(&mut self) -> Result<Child, Error> {
-        self.start(&INHERITED)
-    }
-
-    /// Starts the program, waits for it to end and returns its exit status.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use forkexec::Command;
-    ///
-    /// let status = Command::new("sh").args(["-c", "exit 3"]).status()?;
-    /// assert_eq!(status.code(), Some(3));
-    /// # Ok::<(), forkexec::Error>(())
-    /// ```
-    pub fn status(&mut self) -> Result<ExitStatus, Error> {
-        self.spawn()?.wait()
-    }
-
-    /// Starts the program, waits for it to end, and returns its exit status and what it wrote to standard
-    /// output and standard error.
-    ///
-    /// The output is held in memory without a limit. [`Communicator`](crate::Communicator) has limits of size
-    /// and time.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use forkexec::Command;
-    ///
-    /// let output = Command::new("sh").args(["-c", "echo out; echo err >&2"]).output()?;
-    /// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
-    /// # Ok::<(), forkexec::Error>(())
-    /// ```
-    pub fn output(&mut self) -> Result<Output, Error> {
-        self.spawn_captured()?.wait_with_output()
     }
 
     /// Replaces this process by the program, as [`CommandExt::exec`](std::os::unix::process::CommandExt::exec) of std.
@@ -429,12 +408,18 @@ impl Command<'_> {
     }
 
     /// Starts the program with the default streams of [`output`](Self::output).
-    pub(crate) fn spawn_captured(&mut self) -> Result<Child, Error> {
-        self.start(&CAPTURED)
+    pub(crate) fn start_captured(&self) -> Result<Child, Error> {
+        self.start_with(&CAPTURED)
     }
 
-    fn start(&self, defaults: &Defaults) -> Result<Child, Error> {
-        Prepared::new(SettingsRef::Borrowed(&self.settings), defaults)?.spawn()
+    /// Starts the program with the default streams of [`spawn`](Self::spawn).
+    pub(crate) fn start(&self) -> Result<Child, Error> {
+        self.start_with(&INHERITED)
+    }
+
+    fn start_with(&self, defaults: &Defaults) -> Result<Child, Error> {
+        let checked = CheckedCommand::new(SettingsRef::Borrowed(&self.settings), defaults)?;
+        prepared::start(&checked, &checked.layout)
     }
 
     /// Checks the command, resolves what a start needs, and returns a form that can be started many times
@@ -458,8 +443,8 @@ impl Command<'_> {
     /// assert!(prepared.status()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn prepare(&self) -> Result<Prepared<'_>, Error> {
-        Prepared::new(SettingsRef::Borrowed(&self.settings), &INHERITED)
+    pub fn prepare(&self) -> Result<Prepared<'_, M>, Error> {
+        CheckedCommand::new(SettingsRef::Borrowed(&self.settings), &INHERITED).map(Prepared::of)
     }
 
     /// Returns the program that was passed to [`new`](Self::new).
@@ -482,8 +467,8 @@ impl Command<'_> {
     /// command.args(["-l", "/"]);
     /// assert!(command.get_args().eq(["-l", "/"]));
     /// ```
-    pub fn get_args(&self) -> impl ExactSizeIterator<Item = &OsStr> {
-        self.settings.args[1..].iter().map(OsString::as_os_str)
+    pub fn get_args(&self) -> CommandArgs<'_> {
+        CommandArgs(self.settings.args[1..].iter())
     }
 
     /// Returns the changes to the environment. The value is `None` if the variable is removed.
@@ -498,8 +483,8 @@ impl Command<'_> {
     /// let changes: Vec<_> = command.get_envs().collect();
     /// assert_eq!(changes, [(OsStr::new("LANG"), Some(OsStr::new("C"))), (OsStr::new("TZ"), None)]);
     /// ```
-    pub fn get_envs(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
-        self.settings.env.changes()
+    pub fn get_envs(&self) -> CommandEnvs<'_> {
+        CommandEnvs(self.settings.env.entries())
     }
 
     /// Returns the working directory set by [`current_dir`](Self::current_dir). Returns `None` if none was set, or if it was
@@ -522,7 +507,90 @@ impl Command<'_> {
     }
 }
 
-impl<'fd> Command<'fd> {
+/// Starting a child, and blocking the thread while it runs.
+impl BorrowingCommand<'_> {
+    /// Starts the program and returns a handle to the child. A command can be started many times.
+    ///
+    /// The call returns when the child executes the program, or with an error if it cannot.
+    ///
+    /// # Errors
+    ///
+    /// After each of these errors no program runs, and nothing is left behind: no descriptor, no zombie, no
+    /// changed signal mask.
+    ///
+    /// - Returns [`Error::Input`] if a setting is not valid, before a child is started.
+    /// - Returns [`Error::Unsupported`] if this system lacks an operation that the command asks for, before a
+    ///   child is started.
+    /// - Returns [`Error::Spawn`] if a system call fails in the parent, or in the child before or in exec.
+    /// - Returns [`Error::Died`] if the child ends before it executes the program.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    /// use std::path::Path;
+    ///
+    /// let error = Command::new("/no/such/program").spawn().unwrap_err();
+    /// let failed = error.as_spawn().ok_or("another error")?;
+    /// assert_eq!(failed.stage(), Stage::Exec);
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "cannot execute \"/no/such/program\": No such file or directory (os error 2), because the program does not exist"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(&mut self) -> Result<Child, Error> {
+        self.start()
+    }
+
+    /// Starts the program, waits for it to end and returns its exit status.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let status = Command::new("sh").args(["-c", "exit 3"]).status()?;
+    /// assert_eq!(status.code(), Some(3));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn status(&mut self) -> Result<ExitStatus, Error> {
+        self.spawn()?.wait()
+    }
+
+    /// Starts the program, waits for it to end, and returns its exit status and what it wrote to standard
+    /// output and standard error.
+    ///
+    /// The output is held in memory without a limit. [`Communicator`](crate::Communicator) has limits of size
+    /// and time.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let output = Command::new("sh").args(["-c", "echo out; echo err >&2"]).output()?;
+    /// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn output(&mut self) -> Result<Output, Error> {
+        self.start_captured()?.wait_with_output()
+    }
+}
+
+impl<'fd, M> CommandBuilder<'fd, M> {
+    pub(crate) fn of(settings: Settings<'fd>) -> Self {
+        Self { settings, mode: PhantomData }
+    }
+
     pub(crate) fn settings(&self) -> &Settings<'fd> {
         &self.settings
     }
@@ -542,15 +610,22 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// See [`Prepared`].
-    pub fn into_prepared(self) -> Result<Prepared<'fd>, Error> {
-        Prepared::new(SettingsRef::Owned(Box::new(self.settings)), &INHERITED)
+    pub fn into_prepared(self) -> Result<Prepared<'fd, M>, Error> {
+        CheckedCommand::new(SettingsRef::Owned(Box::new(self.settings)), &INHERITED).map(Prepared::of)
     }
 }
 
 /// Formats the command as a line that can be pasted into a shell, in std's form: `cd "/tmp" && env -u A B="x"
 /// "prog" "arg"`. The alternate form `{:#?}` shows every setting.
-impl fmt::Debug for Command<'_> {
+impl<M> fmt::Debug for CommandBuilder<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)
+    }
+}
+
+/// Copies all settings. The copies share the open files that the command owns, and its closures.
+impl<M> Clone for CommandBuilder<'_, M> {
+    fn clone(&self) -> Self {
+        Self::of(self.settings.clone())
     }
 }

@@ -26,10 +26,33 @@ use thiserror::Error;
 
 /// The error of a start, or of a call on a child.
 ///
-/// The text contains all that is known, including the text of the underlying error. So
-/// [`source`](std::error::Error::source) returns nothing that the text already says.
+/// The text contains all that is known. [`kind`](Self::kind) and [`raw_os_error`](Self::raw_os_error) are those of
+/// [`io::Error`]. If a system call failed, [`source`](std::error::Error::source) is its errno as an [`io::Error`], whose
+/// text the text of this error already contains.
 ///
-/// It converts into an [`io::Error`] of the matching [`io::ErrorKind`]. [`io::Error::get_ref`] returns the original.
+/// # Conversion into `io::Error`
+///
+/// `?` converts it into an [`io::Error`] of the same [kind](io::Error::kind) and text. [`io::Error::raw_os_error`] then
+/// returns `None`. The original is still there: [`io::Error::downcast`] returns it, and the
+/// [`source`](std::error::Error::source) of both is the same.
+///
+/// ```
+/// use std::error::Error as _;
+/// use std::io;
+///
+/// fn run() -> io::Result<()> {
+///     forkexec::Command::new("/missing").status()?;
+///     Ok(())
+/// }
+/// let error = run().unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::NotFound);
+/// assert_eq!(error.raw_os_error(), None);
+/// let errno = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+/// assert_eq!(errno.and_then(io::Error::raw_os_error), Some(libc::ENOENT));
+/// let original = error.downcast::<forkexec::Error>()?;
+/// assert_eq!(original.raw_os_error(), Some(libc::ENOENT));
+/// # Ok::<(), io::Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -86,6 +109,7 @@ pub enum Error {
         /// The program, as the caller gave it.
         program: OsString,
         /// The error of the command.
+        #[source]
         error: Box<Error>,
     },
 
@@ -95,6 +119,7 @@ pub enum Error {
         /// The action that failed, such as "open a pseudo-terminal".
         what: &'static str,
         /// The error.
+        #[source]
         error: io::Error,
     },
 
@@ -104,6 +129,7 @@ pub enum Error {
         /// The action that failed, such as "wait for the child".
         what: &'static str,
         /// The error.
+        #[source]
         error: io::Error,
     },
 }
@@ -127,7 +153,7 @@ fn ending(status: Option<ExitStatus>) -> String {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        Self::new(error.io_kind(), error)
+        Self::new(error.kind(), error)
     }
 }
 
@@ -160,7 +186,15 @@ impl Error {
         }
     }
 
-    fn io_kind(&self) -> io::ErrorKind {
+    /// Returns the kind of the error, as [`io::Error::kind`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = forkexec::Command::new("/missing").spawn().unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    /// ```
+    pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Input(InputError::EmptyProgram) => io::ErrorKind::NotFound,
             Self::Input(_) => io::ErrorKind::InvalidInput,
@@ -168,7 +202,7 @@ impl Error {
             Self::Spawn(spawn) => spawn.kind(),
             Self::Activation(_) => io::ErrorKind::InvalidData,
             Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,
-            Self::InPipeline { error, .. } => error.io_kind(),
+            Self::InPipeline { error, .. } => error.kind(),
             Self::Child { error, .. } | Self::Terminal { error, .. } => error.kind(),
         }
     }
@@ -176,38 +210,51 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::Error;
+    use super::{Error, ExecError};
     use crate::command::Command;
     use crate::pipeline::Pipeline;
     use std::error::Error as _;
     use std::io;
 
-    /// Returns the text of each error of the chain, as a reporter prints them.
-    fn chain(error: &Error) -> Vec<String> {
-        let mut all = vec![error.to_string()];
+    /// Returns the texts of the sources of an error, and the errno of the last one.
+    fn chain(error: &dyn std::error::Error) -> (Vec<String>, Option<i32>) {
+        let mut texts = Vec::new();
         let mut next = error.source();
+        let mut errno = None;
         while let Some(error) = next {
-            all.push(error.to_string());
+            texts.push(error.to_string());
+            errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
             next = error.source();
         }
-        all
+        (texts, errno)
     }
 
     /// Faults: E20
     #[test]
-    fn each_part_of_an_error_is_printed_once() {
-        let in_pipeline = Pipeline::new(Command::new("true")).pipe(Command::new("/no/such/program")).spawn();
+    fn each_chain_ends_in_the_errno_that_the_text_contains() {
+        let missing = || Command::new("/no/such/program");
+        let in_pipeline = Pipeline::new(Command::new("true")).pipe(missing()).spawn().err();
         let about_child =
             Error::Child { what: "wait for the child", error: io::Error::from_raw_os_error(libc::EPERM) };
-        let spawn = Command::new("/no/such/program").spawn();
-        for (error, part) in [
-            (in_pipeline.err(), "/no/such/program"),
-            (Some(about_child), "(os error"),
-            (spawn.err(), "(os error"),
-        ] {
-            let error = error.expect("nothing was started");
-            let printed = chain(&error).concat();
-            assert_eq!(printed.matches(part).count(), error.to_string().matches(part).count(), "{printed}");
+        let exec = ExecError { error: missing().spawn().expect_err("it is missing"), changed: Vec::new() };
+        let converted = io::Error::from(missing().spawn().expect_err("it is missing"));
+        let all: [(&dyn std::error::Error, i32); 5] = [
+            (&in_pipeline.expect("it is missing"), libc::ENOENT),
+            (&about_child, libc::EPERM),
+            (&missing().spawn().expect_err("it is missing"), libc::ENOENT),
+            (&exec, libc::ENOENT),
+            (&converted, libc::ENOENT),
+        ];
+        for (error, errno) in all {
+            let (texts, found) = chain(error);
+            assert_eq!(found, Some(errno), "{error}");
+            assert!(texts.iter().all(|text| error.to_string().contains(text)), "{error}: {texts:?}");
         }
+    }
+
+    #[test]
+    fn error_without_a_failed_call_has_no_source() {
+        let error = Command::new("").spawn().expect_err("it has no name");
+        assert!(error.source().is_none() && error.raw_os_error().is_none());
     }
 }

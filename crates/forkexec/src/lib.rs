@@ -19,7 +19,7 @@
 //! let mut command = Command::new("sh");
 //! command.args(["-c", "test -e /dev/fd/7 && ! test -e /dev/fd/$0"]);
 //! command.arg(secret.as_raw_fd().to_string());
-//! command.map_fd(&config, 7);
+//! command.fd(7, config);
 //! assert!(command.status()?.success());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -30,7 +30,7 @@
 //! |---|---|
 //! | Start a program | [`Command`], which lists its differences from `std::process` |
 //! | Start the same program many times | [`Command::prepare`] and [`Prepared`] |
-//! | Pass descriptors under chosen numbers | [`Command::map_fd`], [`Command::keep_fd`] |
+//! | Pass descriptors under chosen numbers | [`Command::fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
 //! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
@@ -45,13 +45,14 @@
 //! # Event loops
 //!
 //! [`Child::exit_fd`] returns a descriptor that any event loop can watch. With the feature `tokio`,
-//! `Command::spawn_tokio` starts a child in the style of `tokio::process`.
+//! `forkexec::tokio::Command` has the methods of `tokio::process::Command`.
 //!
 //! # Features
 //!
 //! | Feature | Effect |
 //! |---|---|
-//! | `tokio` | the module `tokio`, and `Command::spawn_tokio` |
+//! | `tokio` | the module `tokio`, with a `Command` whose children a runtime waits for |
+//! | `os_pipe` | `Stdio` and [`FdSource`] from the pipe ends of the crate `os_pipe` |
 //! | `raw` | the module `raw`, for programs that build their own plans; its functions are unsafe and its API is unstable |
 //!
 //! # Limits
@@ -75,6 +76,7 @@ mod command;
 #[doc(hidden)]
 pub mod fuzzing;
 mod listen_fds;
+mod mode;
 mod pipeline;
 mod prepared;
 mod probe;
@@ -88,7 +90,7 @@ pub use child::Child;
 pub use child::close_method::CloseMethod;
 pub use child::communicate::{Communicate, CommunicateOutput, Communicator, StopReason};
 pub use child::tree::{Coverage, KillReport};
-pub use command::Command;
+pub use command::{BorrowingCommand, Command, CommandArgs, CommandBuilder, CommandEnvs};
 pub use config::containment::Containment;
 pub use config::search_path::SearchPath;
 pub use config::settings::{EnoexecFallback, IgnoredSignals, OnDrop, SpawnPolicy};
@@ -102,8 +104,9 @@ pub use forkexec_core::{
     Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, Operation, Resource, SpawnMethod, Stage,
 };
 pub use listen_fds::{ListenFd, listen_fds};
-pub use pipeline::{Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};
-pub use prepare::prepared::Prepared;
+pub use mode::Blocking;
+pub use pipeline::{BorrowingPipeline, Children, Pipeline, PipelineCommand, PipelineOutput, PipelineStatus};
+pub use prepared::Prepared;
 pub use probe::{Outcome, Probe, ProbeKind, ProbeReport, capabilities, probe, supports};
 pub use pty::Pty;
 pub use pty::foreground::Foreground;

@@ -9,12 +9,15 @@ mod plumbing;
 mod status;
 
 use crate::child::Child;
+use crate::command::BorrowingCommand;
+#[cfg(doc)]
 use crate::command::Command;
 use crate::config::settings::Settings;
 use crate::config::stdio::Stdio;
 use crate::error::Error;
-use crate::prepare::prepared::{Prepared, SettingsRef};
+use crate::prepare::checked::{CheckedCommand, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
+use crate::prepared;
 pub use children::Children;
 use plumbing::Plumbing;
 pub use status::{PipelineOutput, PipelineStatus};
@@ -42,7 +45,7 @@ use std::fmt;
 /// # Ok::<(), forkexec::Error>(())
 /// ```
 ///
-/// Commands may be borrowed, so that a pipeline can be written as one expression:
+/// A reference to a command copies it, so that a pipeline can be written as one expression:
 ///
 /// ```
 /// use forkexec::{Command, Pipeline};
@@ -54,14 +57,19 @@ use std::fmt;
 /// assert_eq!(output.stdout, b"A\nB\nC\n");
 /// # Ok::<(), forkexec::Error>(())
 /// ```
+///
+/// Commands that borrow descriptors ([`BorrowingCommand`](crate::BorrowingCommand)) make a `BorrowingPipeline`.
 #[must_use = "nothing is started before `spawn`, `status` or `output`"]
-pub struct Pipeline<'a> {
-    commands: Vec<SettingsRef<'a>>,
+pub struct BorrowingPipeline<'fd> {
+    commands: Vec<Settings<'fd>>,
     /// Standard input of the first command, output of the last one, error of all.
     streams: [Option<Stdio>; 3],
 }
 
-/// A command of a pipeline, owned or borrowed. It is created with `From` from a [`Command`] or a reference to
+/// A [`BorrowingPipeline`] whose commands own their descriptors.
+pub type Pipeline = BorrowingPipeline<'static>;
+
+/// A command of a pipeline. It is created with `From` from a [`Command`] or a reference to
 /// one.
 ///
 /// # Examples
@@ -76,33 +84,33 @@ pub struct Pipeline<'a> {
 /// assert_eq!(pipeline.output()?.stdout, b"\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct PipelineCommand<'a>(SettingsRef<'a>);
+pub struct PipelineCommand<'fd>(Settings<'fd>);
 
-impl<'a> From<Command<'a>> for PipelineCommand<'a> {
-    fn from(command: Command<'a>) -> Self {
-        Self(SettingsRef::Owned(Box::new(command.into_settings())))
+impl<'fd> From<BorrowingCommand<'fd>> for PipelineCommand<'fd> {
+    fn from(command: BorrowingCommand<'fd>) -> Self {
+        Self(command.into_settings())
     }
 }
 
-impl<'a, 'fd: 'a> From<&'a Command<'fd>> for PipelineCommand<'a> {
-    fn from(command: &'a Command<'fd>) -> Self {
-        Self(SettingsRef::Borrowed(command.settings()))
+impl<'fd> From<&BorrowingCommand<'fd>> for PipelineCommand<'fd> {
+    fn from(command: &BorrowingCommand<'fd>) -> Self {
+        Self(command.settings().clone())
     }
 }
 
-impl<'a, 'fd: 'a> From<&'a mut Command<'fd>> for PipelineCommand<'a> {
-    fn from(command: &'a mut Command<'fd>) -> Self {
+impl<'fd> From<&mut BorrowingCommand<'fd>> for PipelineCommand<'fd> {
+    fn from(command: &mut BorrowingCommand<'fd>) -> Self {
         Self::from(&*command)
     }
 }
 
-impl<'a> Pipeline<'a> {
+impl<'fd> BorrowingPipeline<'fd> {
     /// Creates a pipeline with its first command.
     ///
     /// # Examples
     ///
     /// See [`Pipeline`].
-    pub fn new(first: impl Into<PipelineCommand<'a>>) -> Self {
+    pub fn new(first: impl Into<PipelineCommand<'fd>>) -> Self {
         Self { commands: vec![first.into().0], streams: [None, None, None] }
     }
 
@@ -111,7 +119,7 @@ impl<'a> Pipeline<'a> {
     /// # Examples
     ///
     /// See [`Pipeline`].
-    pub fn pipe(mut self, next: impl Into<PipelineCommand<'a>>) -> Self {
+    pub fn pipe(mut self, next: impl Into<PipelineCommand<'fd>>) -> Self {
         self.commands.push(next.into().0);
         self
     }
@@ -228,26 +236,26 @@ impl<'a> Pipeline<'a> {
     }
 
     fn start(&self, defaults: &Defaults) -> Result<Children, Error> {
-        let settings: Vec<&Settings<'_>> = self.commands.iter().map(|command| &**command).collect();
-        for (index, &command) in settings.iter().enumerate() {
+        let settings = &self.commands;
+        for (index, command) in settings.iter().enumerate() {
             let (is_first, is_last) = (index == 0, index + 1 == settings.len());
             plumbing::refuse_streams(command, is_first, is_last)
                 .map_err(|error| in_pipeline(index, command, error.into()))?;
         }
         let Plumbing { streams, stderr } = Plumbing::build(settings.len(), &self.streams, defaults)?;
-        let mut prepared = Vec::with_capacity(settings.len());
-        for (index, (&command, streams)) in settings.iter().zip(&streams).enumerate() {
-            let checked = Prepared::new(SettingsRef::Borrowed(command), streams);
-            prepared.push(checked.map_err(|error| in_pipeline(index, command, error))?);
+        let mut checked = Vec::with_capacity(settings.len());
+        for (index, (command, streams)) in settings.iter().zip(&streams).enumerate() {
+            let of_command = CheckedCommand::new(SettingsRef::Borrowed(command), streams);
+            checked.push(of_command.map_err(|error| in_pipeline(index, command, error))?);
         }
         let mut started: Vec<Child> = Vec::with_capacity(settings.len());
         // The parent closes the ends of each command as soon as the command is started.
-        for (prepared, _ends) in prepared.into_iter().zip(streams) {
-            match prepared.spawn() {
+        for (checked, _ends) in checked.into_iter().zip(streams) {
+            match prepared::start(&checked, &checked.layout) {
                 Ok(child) => started.push(child),
                 Err(error) => {
                     children::end(&mut started);
-                    return Err(in_pipeline(started.len(), settings[started.len()], error));
+                    return Err(in_pipeline(started.len(), &settings[started.len()], error));
                 }
             }
         }
@@ -260,7 +268,7 @@ fn in_pipeline(index: usize, command: &Settings<'_>, error: Error) -> Error {
 }
 
 /// Formats the pipeline as a line for a shell.
-impl fmt::Debug for Pipeline<'_> {
+impl fmt::Debug for BorrowingPipeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, command) in self.commands.iter().enumerate() {
             if index > 0 {

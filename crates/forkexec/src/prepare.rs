@@ -1,8 +1,8 @@
 //! From settings to what a plan needs: everything that allocates, searches or can be refused.
 
+pub(crate) mod checked;
 pub(crate) mod checks;
 mod groups;
-pub(crate) mod prepared;
 pub(crate) mod tree_setup;
 
 use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
@@ -14,7 +14,7 @@ use crate::exec::listen_vars::announce;
 use crate::exec::search;
 use crate::fds::layout::{Descriptors, Layout, Stream};
 use crate::fds::low_fds;
-use crate::prepare::prepared::{Prepared, SettingsRef};
+use crate::prepare::checked::{CheckedCommand, SettingsRef};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::backend::capabilities;
 use crate::sys::fd;
@@ -37,7 +37,7 @@ pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped, Kind::Piped];
 /// The shell that runs a file which the kernel does not recognize.
 pub(crate) const SHELL: &CStr = c"/bin/sh";
 
-impl<'a> Prepared<'a> {
+impl<'a> CheckedCommand<'a> {
     /// Checks the settings, and lays out the descriptors. `defaults` are the standard streams that were not
     /// set.
     pub(crate) fn new(settings: SettingsRef<'a>, defaults: &Defaults) -> Result<Self, Error> {

@@ -4,11 +4,63 @@ use crate::child::Child;
 use crate::child::tree::TreeHandle;
 use crate::error::{Error, ExecError};
 use crate::fds::layout::Layout;
+use crate::mode::Blocking;
 use crate::prepare::CAPTURED;
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::spawn::{Spawned, in_place, spawn};
+use std::fmt;
+use std::marker::PhantomData;
 use std::process::{ExitStatus, Output};
 
+/// A command that is checked, resolved and laid out, so that only system calls are left for a start.
+///
+/// [`Command::prepare`](crate::Command::prepare) returns one that borrows the command,
+/// [`Command::into_prepared`](crate::Command::into_prepared) one that owns its settings. It can be started
+/// many times, and by many threads at once. A start allocates no memory unless it fails, passes sockets with
+/// [`listen_fd`](crate::Command::listen_fd), or creates a control group for
+/// [`containment`](crate::Command::containment).
+///
+/// These are resolved when the command is prepared, and do not change afterwards:
+///
+/// - The environment, and the `PATH` in which the program is searched. The program itself is looked up at
+///   each start, in the directories of that `PATH`.
+/// - For streams that the child inherits: whether 0, 1 and 2 are open in the parent, and close-on-exec.
+/// - `/dev/null` for a stream that uses it, and a duplicate of a directory or a terminal whose number the
+///   child uses for something else. These descriptors stay open, close-on-exec, as long as the value lives.
+/// - The soft descriptor limit, below which targets must lie.
+/// - On FreeBSD, DragonFly and macOS, the effective group id of the parent, if the command sets supplementary
+///   groups and no group id.
+///
+/// A relative working directory or program is resolved from the parent's working directory at each start.
+/// Descriptors that the command borrows stay borrowed, and those that it owns stay open.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::{Command, Prepared, Stdio};
+/// use std::io::Read;
+/// use std::thread;
+///
+/// let mut command = Command::new("echo");
+/// command.arg("hello").stdout(Stdio::piped());
+/// let prepared: Prepared<'static> = command.into_prepared()?;
+///
+/// thread::scope(|scope| {
+///     for _ in 0..2 {
+///         scope.spawn(|| {
+///             let child = prepared.spawn().expect("echo can be started");
+///             assert_eq!(child.wait_with_output().expect("it ends").stdout, b"hello\n");
+///         });
+///     }
+/// });
+/// # Ok::<(), forkexec::Error>(())
+/// ```
+pub struct Prepared<'fd, M = Blocking> {
+    pub(crate) checked: CheckedCommand<'fd>,
+    mode: PhantomData<fn() -> M>,
+}
+
+/// Starting a child, and blocking the thread while it runs.
 impl Prepared<'_> {
     /// Starts the program, as [`Command::spawn`](crate::Command::spawn) does.
     ///
@@ -31,12 +83,7 @@ impl Prepared<'_> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn spawn(&self) -> Result<Child, Error> {
-        self.spawn_in(&self.layout)
-    }
-
-    /// Replaces this process by the program, as [`Command::exec`](crate::Command::exec). Returns only if that failed.
-    pub fn exec(&self) -> ExecError {
-        in_place::exec(self)
+        self.start()
     }
 
     /// Starts the program and waits for it to end, as [`Command::status`](crate::Command::status) does.
@@ -72,22 +119,57 @@ impl Prepared<'_> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn output(&self) -> Result<Output, Error> {
-        self.spawn_captured()?.wait_with_output()
+        self.start_captured()?.wait_with_output()
+    }
+}
+
+impl<'fd, M> Prepared<'fd, M> {
+    pub(crate) fn of(checked: CheckedCommand<'fd>) -> Self {
+        Self { checked, mode: PhantomData }
     }
 
-    /// Starts the program with the default streams of [`output`](Self::output).
-    pub(crate) fn spawn_captured(&self) -> Result<Child, Error> {
-        let layout = if let Some(layout) = self.capturing.get() {
+    /// Replaces this process by the program, as [`Command::exec`](crate::Command::exec). Returns only if that failed.
+    pub fn exec(&self) -> ExecError {
+        in_place::exec(&self.checked)
+    }
+
+    /// Starts the program with the default streams of [`spawn`](Prepared::spawn).
+    pub(crate) fn start(&self) -> Result<Child, Error> {
+        start(&self.checked, &self.checked.layout)
+    }
+
+    /// Starts the program with the default streams of [`output`](Prepared::output).
+    pub(crate) fn start_captured(&self) -> Result<Child, Error> {
+        let layout = if let Some(layout) = self.checked.capturing.get() {
             layout
         } else {
-            let layout = self.layout_with(&CAPTURED)?;
-            self.capturing.set(layout)
+            let layout = self.checked.layout_with(&CAPTURED)?;
+            self.checked.capturing.set(layout)
         };
-        self.spawn_in(layout)
+        start(&self.checked, layout)
     }
+}
 
-    fn spawn_in(&self, layout: &Layout) -> Result<Child, Error> {
-        let Spawned { launched, pipes, tree } = spawn(self, layout)?;
-        Ok(Child::new(launched, pipes, &self.settings, TreeHandle(tree)))
+/// Starts a checked command.
+pub(crate) fn start(checked: &CheckedCommand<'_>, layout: &Layout) -> Result<Child, Error> {
+    let Spawned { launched, pipes, tree } = spawn(checked, layout)?;
+    Ok(Child::new(launched, pipes, &checked.settings, TreeHandle(tree)))
+}
+
+/// Formats the command as [`Command`](crate::Command) does.
+impl<M> fmt::Debug for Prepared<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.checked.settings.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Prepared;
+
+    #[test]
+    fn prepared_command_can_be_shared_by_threads() {
+        fn is_shared<T: Send + Sync>() {}
+        is_shared::<Prepared<'_>>();
     }
 }

@@ -13,7 +13,7 @@ use crate::fds::layout::Layout;
 use crate::fds::low_fds;
 use crate::fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::prepare::SHELL;
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::spawn::panics::Panicked;
 use crate::sys::backend;
 use crate::sys::cgroup::{CgroupFds, ChildCgroup, cgroup_failed};
@@ -36,11 +36,11 @@ pub(crate) struct Spawned {
 }
 
 /// Starts a child.
-pub(crate) fn spawn(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
+pub(crate) fn spawn(prepared: &CheckedCommand<'_>, layout: &Layout) -> Result<Spawned, Error> {
     low_fds::or_give_up(|| start(prepared, layout))
 }
 
-fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
+fn start(prepared: &CheckedCommand<'_>, layout: &Layout) -> Result<Spawned, Error> {
     let trees = &prepared.trees;
     trees.prepare_process().map_err(|error| failed("become the reaper of descendants", &error))?;
     let cgroup = trees.create_cgroup().map_err(|(base, error)| cgroup_failed(base, &error))?;
@@ -56,7 +56,7 @@ fn start(prepared: &Prepared<'_>, layout: &Layout) -> Result<Spawned, Error> {
 
 /// Starts a child, in its own control group if there is one.
 fn start_in(
-    prepared: &Prepared<'_>,
+    prepared: &CheckedCommand<'_>,
     layout: &Layout,
     cgroup: Option<(ChildCgroup, CgroupFds)>,
 ) -> Result<Spawned, Error> {
@@ -80,7 +80,7 @@ fn start_in(
 /// Opens what a start needs, and calls `run` with the plan and the descriptors. `prepared`, its layout and the descriptors own
 /// or borrow each descriptor of the plan for that time.
 fn with_plan<T>(
-    prepared: &Prepared<'_>,
+    prepared: &CheckedCommand<'_>,
     layout: &Layout,
     panicked: Option<&Panicked>,
     run: impl FnOnce(&Plan<'_>, &mut SpawnFds) -> Result<T, Error>,
@@ -193,7 +193,7 @@ fn in_parent(errno: Errno) -> LaunchError {
 }
 
 /// Builds the plan, without the parts that differ between starts.
-fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> Plan<'a> {
+fn plan<'a>(prepared: &'a CheckedCommand<'_>, layout: &'a Layout, hook: Hook<'a>) -> Plan<'a> {
     let settings = &*prepared.settings;
     Plan {
         keep: KeepList::new(&prepared.descriptors.open)
@@ -225,7 +225,7 @@ fn plan<'a>(prepared: &'a Prepared<'_>, layout: &'a Layout, hook: Hook<'a>) -> P
     }
 }
 
-fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
+fn exec<'a>(prepared: &'a CheckedCommand<'_>) -> Exec<'a> {
     let argvs = prepared.shell_argvs.as_arrays();
     Exec {
         candidates: prepared.candidates.as_refs(),
@@ -237,7 +237,7 @@ fn exec<'a>(prepared: &'a Prepared<'_>) -> Exec<'a> {
 
 /// Calls `work` with the plan of a command that is not started.
 #[cfg(test)]
-pub(crate) fn planned<T>(prepared: &Prepared<'_>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
+pub(crate) fn planned<T>(prepared: &CheckedCommand<'_>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
     // SAFETY: the closure does nothing.
     let hook = unsafe { Hook::new(&|| Ok(())) };
     work(&plan(prepared, &prepared.layout, hook))

@@ -1,13 +1,14 @@
 //! Child processes under a tokio runtime, in the style of `tokio::process` (feature `tokio`).
 //!
-//! [`Command::spawn_tokio`](crate::Command::spawn_tokio) starts a [`Child`]. The runtime waits for its end,
+//! [`Command`] has the settings of [`crate::Command`] and the methods of `tokio::process::Command`. It starts a [`Child`]. The runtime waits for its end,
 //! and reads and writes its pipes. The start is that of [`Command::spawn`](crate::Command::spawn), with the
 //! same guarantees.
 //!
 //! # Examples
 //!
 //! ```
-//! use forkexec::{Command, OnDrop, Stdio};
+//! use forkexec::tokio::Command;
+//! use forkexec::{OnDrop, Stdio};
 //! use std::time::Duration;
 //! use tokio::io::AsyncReadExt;
 //!
@@ -15,7 +16,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut command = Command::new("sh");
 //! command.args(["-c", "echo ready; exec sleep 60"]).stdout(Stdio::piped()).on_drop(OnDrop::KillAndWait);
-//! let mut child = command.spawn_tokio()?;
+//! let mut child = command.spawn()?;
 //!
 //! let mut line = [0; 6];
 //! child.stdout.as_mut().ok_or("it is piped")?.read_exact(&mut line).await?;
@@ -75,5 +76,6 @@ mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};
 pub use child::Child;
+pub use command::{BorrowingCommand, Command, Tokio};
 pub use conversation::Communicator;
 pub use pty::Pty;

@@ -6,7 +6,7 @@
 
 use command_fds::{CommandFdExt, FdMapping};
 use duct::cmd;
-use forkexec::{Command, Error, InputError, Pipeline, PipelineStatus, Stdio};
+use forkexec::{BorrowingCommand, Command, Error, InputError, Pipeline, PipelineStatus, Stdio};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -194,7 +194,7 @@ fn subprocess_reports_a_timeout_as_an_error() {
 
 /// Swaps two descriptors in the child.
 #[test]
-fn command_fds_mappings_are_map_fd() {
+fn command_fds_mappings_become_calls_of_fd() {
     let directory = tempfile::tempdir().unwrap();
     let files = ["a", "b"].map(|name| {
         fs::write(directory.path().join(name), name).unwrap();
@@ -204,7 +204,7 @@ fn command_fds_mappings_are_map_fd() {
     let script = format!("readlink /proc/self/fd/{first} /proc/self/fd/{second}");
     let expected = format!("{0}/b\n{0}/a", directory.path().display());
 
-    let ours = shell!(&script).map_fd(&files[0], second).map_fd(&files[1], first).output().unwrap();
+    let ours = shell!(&script).fd(second, &files[0]).fd(first, &files[1]).output().unwrap();
     assert_eq!(text(ours.stdout), expected);
 
     let [a, b] = files;
@@ -220,9 +220,9 @@ fn command_fds_collision_is_claimed_twice() {
     let mapping = |child_fd| FdMapping { parent_fd: null().into(), child_fd };
     assert!(process::Command::new("true").fd_mappings(vec![mapping(5), mapping(5)]).is_err());
     let twice = [null(), null(), null()];
-    let error = Command::new("true").map_fd(&twice[0], 5).map_fd(&twice[1], 5).spawn().unwrap_err();
+    let error = BorrowingCommand::new("true").fd(5, &twice[0]).fd(5, &twice[1]).spawn().unwrap_err();
     assert!(matches!(error, Error::Input(InputError::ClaimedTwice { target: 5 })));
-    let error = Command::new("true").stdout(Stdio::null()).map_fd(&twice[2], 1).spawn().unwrap_err();
+    let error = BorrowingCommand::new("true").stdout(Stdio::null()).fd(1, &twice[2]).spawn().unwrap_err();
     assert!(matches!(error, Error::Input(InputError::ClaimedTwice { target: 1 })));
 }
 
@@ -270,7 +270,8 @@ fn an_empty_element_of_path_is_no_directory() {
 #[cfg(feature = "tokio")]
 mod tokio {
     use super::runs;
-    use forkexec::{Command, OnDrop, Stdio};
+    use forkexec::Stdio;
+    use forkexec::tokio::Command;
     use std::os::unix::process::ExitStatusExt;
     use std::time::{Duration, Instant};
     use tokio::io::AsyncReadExt;
@@ -289,8 +290,8 @@ mod tokio {
 
     #[tokio::test]
     async fn tokio_kill_on_drop_is_on_drop() {
-        let ours = Command::new("sleep").arg("60").on_drop(OnDrop::Kill).spawn_tokio().unwrap();
-        let pid = ours.id();
+        let ours = Command::new("sleep").arg("60").kill_on_drop(true).spawn().unwrap();
+        let pid = ours.id().unwrap();
         drop(ours);
         assert!(ends(pid));
 
@@ -313,24 +314,23 @@ mod tokio {
         theirs.wait().await.unwrap();
         assert_eq!(theirs.id(), None);
 
-        let mut ours = Command::new("true").spawn_tokio().unwrap();
-        let id = ours.id();
+        let mut ours = Command::new("true").spawn().unwrap();
         ours.wait().await.unwrap();
-        assert_eq!(ours.id(), id);
+        assert_eq!(ours.id(), None);
     }
 
     #[tokio::test]
     async fn tokio_kill_returns_the_status() {
-        let mut ours = Command::new("sleep").arg("60").spawn_tokio().unwrap();
+        let mut ours = Command::new("sleep").arg("60").spawn().unwrap();
         assert_eq!(ours.kill().await.unwrap().signal(), Some(9));
     }
 
     #[tokio::test]
     async fn tokio_output_of_a_child_can_be_input_of_another() {
-        let mut first = Command::new("echo").arg("a").stdout(Stdio::piped()).spawn_tokio().unwrap();
+        let mut first = Command::new("echo").arg("a").stdout(Stdio::piped()).spawn().unwrap();
         let stdout = first.stdout.take().unwrap().into_blocking_fd().unwrap();
         let mut second = Command::new("cat");
-        let mut second = second.stdin(stdout).stdout(Stdio::piped()).spawn_tokio().unwrap();
+        let mut second = second.stdin(stdout).stdout(Stdio::piped()).spawn().unwrap();
         let mut text = String::new();
         second.stdout.take().unwrap().read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "a\n");

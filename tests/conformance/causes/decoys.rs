@@ -35,7 +35,7 @@ fn unreadable_program_is_not_reported_missing(#[case] make: fn(&Place) -> std::p
     });
 }
 
-fn searched(place: &Place) -> Command<'static> {
+fn searched(place: &Place) -> Command {
     let mut command = Command::new("program");
     command.env("PATH", format!("/no/such:{}", place.0.path().display()));
     command

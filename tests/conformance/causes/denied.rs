@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use forkexec::{Cause, Command, Errno, SpawnError, Stage};
+use forkexec::{BorrowingCommand, Cause, Command, Errno, SpawnError, Stage};
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
@@ -14,7 +14,7 @@ use crate::start::{failure, words};
 
 /// Starts a program of another user, and returns the error.
 fn denied(
-    ask: impl FnOnce(&mut Command<'_>, &Place),
+    ask: impl FnOnce(&mut BorrowingCommand<'_>, &Place),
     program: fn(&Place) -> PathBuf,
 ) -> Option<(Place, SpawnError)> {
     if !is_privileged() {
@@ -125,7 +125,7 @@ fn permission_bits_of_one_class_decide(
 #[test]
 fn error_names_the_working_directory_that_denies_search() {
     isolated(|| {
-        let ask = |it: &mut Command<'_>, at: &Place| {
+        let ask = |it: &mut BorrowingCommand<'_>, at: &Place| {
             private(at, "");
             fs::create_dir(at.path("private/below")).expect("it can be made");
             it.current_dir(at.path("private/below"));
@@ -141,7 +141,7 @@ fn error_names_the_working_directory_that_denies_search() {
 #[test]
 fn access_control_list_leaves_the_cause_unknown() {
     isolated(|| {
-        let ask = |it: &mut Command<'_>, at: &Place| {
+        let ask = |it: &mut BorrowingCommand<'_>, at: &Place| {
             private(at, "");
             if !admit(&at.path("private"), NOBODY) {
                 eprintln!("there are no access control lists here");

@@ -1,6 +1,6 @@
 //! Failures by size and number: arguments that are too large, users with too many processes.
 
-use forkexec::{Cause, Command, Errno, Resource, SpawnError, Stdio};
+use forkexec::{BorrowingCommand, Cause, Command, Errno, Resource, SpawnError, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
@@ -28,22 +28,25 @@ fn longest_argument_of_exec_is_accepted() {
 /// Faults: E24, N27, E5
 #[rstest]
 #[case::argument(
-    |it: &mut Command<'_>| { it.arg("x".repeat(LONGEST + 1)); },
+    |it: &mut BorrowingCommand<'_>| { it.arg("x".repeat(LONGEST + 1)); },
     format!("argument 2 has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 1),
 )]
 #[case::second_of_two(
-    |it: &mut Command<'_>| { it.args([&*"x".repeat(LONGEST), &*"y".repeat(LONGEST + 9)]); },
+    |it: &mut BorrowingCommand<'_>| { it.args([&*"x".repeat(LONGEST), &*"y".repeat(LONGEST + 9)]); },
     format!("argument 3 has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 9),
 )]
 #[case::variable(
-    |it: &mut Command<'_>| { it.env("A", "x").env("V", "x".repeat(LONGEST - 1)); },
+    |it: &mut BorrowingCommand<'_>| { it.env("A", "x").env("V", "x".repeat(LONGEST - 1)); },
     format!("the environment variable \"V\" has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 1),
 )]
 #[case::odd_variable(
-    |it: &mut Command<'_>| { it.env("=V", "x".repeat(LONGEST)); },
+    |it: &mut BorrowingCommand<'_>| { it.env("=V", "x".repeat(LONGEST)); },
     format!("the environment variable \"=V\" has {} bytes, and the limit for one string is {LONGEST}", LONGEST + 3),
 )]
-fn error_names_the_string_that_is_too_long(#[case] add: fn(&mut Command<'_>), #[case] cause: String) {
+fn error_names_the_string_that_is_too_long(
+    #[case] add: fn(&mut BorrowingCommand<'_>),
+    #[case] cause: String,
+) {
     isolated(|| {
         let mut command = small(&["true"]);
         add(&mut command);
@@ -57,10 +60,10 @@ fn error_names_the_string_that_is_too_long(#[case] add: fn(&mut Command<'_>), #[
 ///
 /// Faults: E24, N27, E5
 #[rstest]
-#[case::large_ones(|it: &mut Command<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
-#[case::many_small_ones(|it: &mut Command<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
+#[case::large_ones(|it: &mut BorrowingCommand<'_>| { it.args(vec!["x".repeat(100_000); 80]); }, 80, 100_000)]
+#[case::many_small_ones(|it: &mut BorrowingCommand<'_>| { it.args(vec!["x"; 700_000]); }, 700_000, 0)]
 fn error_for_too_large_arguments_gives_the_limit(
-    #[case] add: fn(&mut Command<'_>),
+    #[case] add: fn(&mut BorrowingCommand<'_>),
     #[case] count: usize,
     #[case] length: usize,
 ) {
@@ -102,9 +105,9 @@ fn error_names_no_limit_that_is_not_exceeded() {
 ///
 /// Faults: E18
 #[rstest]
-#[case::without_another_user(|_: &mut Command<'_>| ())]
-#[case::with_another_user(|it: &mut Command<'_>| { it.uid(NOBODY - 18).gid(NOBODY).rlimit(NPROC, Some(1000), Some(1000)); })]
-fn eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut Command<'_>)) {
+#[case::without_another_user(|_: &mut BorrowingCommand<'_>| ())]
+#[case::with_another_user(|it: &mut BorrowingCommand<'_>| { it.uid(NOBODY - 18).gid(NOBODY).rlimit(NPROC, Some(1000), Some(1000)); })]
+fn eagain_below_the_process_limit_has_no_cause(#[case] ask: fn(&mut BorrowingCommand<'_>)) {
     isolated(|| {
         if !is_privileged() || !Deny::new().errno(libc::SYS_execve, libc::EAGAIN).installed() {
             return;
@@ -136,7 +139,7 @@ fn stack_limit_of_the_child_bounds_its_arguments() {
 }
 
 /// A probe without an environment.
-fn small<'fd>(args: &[&str]) -> Command<'fd> {
+fn small<'fd>(args: &[&str]) -> BorrowingCommand<'fd> {
     let mut command = probe(args);
     command.env_clear();
     command

@@ -10,7 +10,7 @@ use std::ptr;
 
 use rstest::rstest;
 
-use forkexec::{Cause, Command, Errno, Stage, Stdio};
+use forkexec::{BorrowingCommand, Cause, Command, Errno, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 
@@ -91,7 +91,7 @@ fn error_names_the_directory_of_a_relative_program() {
         let cause = format!("the program does not exist, relative to {directory:?}");
         assert_eq!(by_path, format!(r#"cannot execute "./here.sh": {words}, because {cause}"#));
         let open = File::open(directory).expect("it is there");
-        let by_fd = failure(Command::new("./here.sh").current_dir_fd(&open)).to_string();
+        let by_fd = failure(BorrowingCommand::new("./here.sh").current_dir_fd(&open)).to_string();
         let cause = format!("the program does not exist, relative to fd {}", open.as_raw_fd());
         assert_eq!(by_fd, format!(r#"cannot execute "./here.sh": {words}, because {cause}"#));
         let mut command = Command::new("here.sh");
@@ -112,7 +112,7 @@ fn relative_interpreter_resolves_from_the_open_directory() {
         place.file("no-such-interpreter", "");
         fs::create_dir(place.path("below")).expect("it can be made");
         let below = File::open(place.path("below")).expect("it is there");
-        let failure = failure(Command::new(&script).current_dir_fd(&below));
+        let failure = failure(BorrowingCommand::new(&script).current_dir_fd(&below));
         let missing = Cause::InterpreterMissing("./no-such-interpreter".into());
         assert_eq!(failure.cause(), Some(&missing));
     });

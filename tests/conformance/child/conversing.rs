@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
-use forkexec::{Child, Command, CommunicateOutput, Communicator, Error, OnDrop, Stdio, StopReason};
+use forkexec::{BorrowingCommand, Child, CommunicateOutput, Communicator, Error, OnDrop, Stdio, StopReason};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 use rstest::rstest;
@@ -20,8 +20,8 @@ use crate::held::Acting;
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_mins(1);
 
-fn command<'fd>(program: &str, args: &[&str]) -> Command<'fd> {
-    let mut command = Command::new(program);
+fn command<'fd>(program: &str, args: &[&str]) -> BorrowingCommand<'fd> {
+    let mut command = BorrowingCommand::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -9,7 +9,7 @@ use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Containment, OnDrop, Stdio};
+use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio};
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
 use rstest::rstest;
 
@@ -267,7 +267,7 @@ enum CloneVariant {
 }
 
 /// Does the first steps, and then loses the child.
-fn lose_after(count: usize, command: &mut Command<'_>, way: CloneVariant) {
+fn lose_after(count: usize, command: &mut BorrowingCommand<'_>, way: CloneVariant) {
     let mut held = Held::default();
     let steps = |child: &mut Child, held: &mut Held| {
         STEPS[..count].iter().for_each(|(_, step)| step(child, held));
@@ -312,7 +312,7 @@ fn child_can_be_lost_between_any_two_steps(
                 let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));
                 let (mut ended, writer) = io::pipe().expect("a pipe can be made");
                 let mut command = probe(&["pause"]);
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).map_fd(writer, 3);
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).fd(3, writer);
                 command.on_drop(policy).create_pidfd(pidfd);
                 if let Some(tree) = tree {
                     command.containment(tree);

@@ -4,7 +4,9 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use forkexec::{CloseStrategy, Command, Errno, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
+use forkexec::{
+    BorrowingCommand, CloseStrategy, Command, Errno, Error, SpawnMethod, SpawnPolicy, Stage, Stdio,
+};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -67,7 +69,7 @@ fn copy_of_a_directory_needs_a_descriptor() {
         world::set_limit(libc::RLIMIT_NOFILE, 4, 1000).expect("a limit can be lowered");
         let stderr = io::stderr();
         let mut command = probe(&["true"]);
-        let answer = command.current_dir_fd(&root).map_fd(&stderr, 3).status();
+        let answer = command.current_dir_fd(&root).fd(3, &stderr).status();
         let text = format!("cannot duplicate a descriptor: {}", words(Errno::MFILE));
         assert_eq!(answer.expect_err("there is none").to_string(), text);
     });
@@ -127,10 +129,10 @@ fn abort() {
 ///
 /// Faults: M9
 #[rstest]
-#[case::missing_program(|it: &mut Command<'_>| { it.current_dir("/"); }, "/no/such/program")]
-#[case::refused_stage(|it: &mut Command<'_>| { it.process_group(i32::MAX); }, "/bin/true")]
+#[case::missing_program(|it: &mut BorrowingCommand<'_>| { it.current_dir("/"); }, "/no/such/program")]
+#[case::refused_stage(|it: &mut BorrowingCommand<'_>| { it.process_group(i32::MAX); }, "/bin/true")]
 fn failed_child_runs_no_exit_handler_of_its_parent(
-    #[case] ask: fn(&mut Command<'_>),
+    #[case] ask: fn(&mut BorrowingCommand<'_>),
     #[case] program: &str,
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
 ) {

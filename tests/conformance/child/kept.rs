@@ -9,7 +9,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::process;
 use std::thread;
 
-use forkexec::{Command, Error, Stdio};
+use forkexec::{BorrowingCommand, Command, Error, Stdio};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
@@ -37,7 +37,7 @@ fn be_the_parent(by_spawner: bool) -> ! {
     let threads = Threads::now();
     let start = move || {
         let mut command = probe(&["echo"]);
-        command.stdin(inherited(INPUT)).stdout(inherited(OUTPUT)).map_fd(inherited(LIVES), 3);
+        command.stdin(inherited(INPUT)).stdout(inherited(OUTPUT)).fd(3, inherited(LIVES));
         command.die_with_parent(libc::SIGKILL).pdeathsig_thread(by_spawner).spawn().expect("it starts")
     };
     let _child = thread::spawn(start).join().expect("it does not panic");
@@ -70,8 +70,8 @@ fn child_outlives_its_thread_and_not_its_parent_process(#[case] by_spawner: bool
         let name = thread::current().name().expect("a test's thread has the test's name").to_owned();
         let mut command = Command::new(env::current_exe().expect("the system knows"));
         command.args([&name, "--exact", "--nocapture", "--test-threads=1"]).env(ROLE, "1");
-        command.map_fd(child_in, INPUT).map_fd(child_out, OUTPUT).map_fd(end, END);
-        command.map_fd(says, SAYS).map_fd(life, LIVES).stdout(Stdio::null());
+        command.fd(INPUT, child_in).fd(OUTPUT, child_out).fd(END, end);
+        command.fd(SAYS, says).fd(LIVES, life).stdout(Stdio::null());
         let mut parent = command.spawn().expect("it starts");
         drop(command);
         hears.read_exact(&mut [0]).expect("the thread ended");
@@ -93,7 +93,7 @@ fn signals_blocked_by_the_spawner_thread_are_not_inherited() {
         if !has(Operation::DieWithParent) {
             return;
         }
-        let of = |ask: fn(&mut Command<'_>)| {
+        let of = |ask: fn(&mut BorrowingCommand<'_>)| {
             let mut command = probe(&["report"]);
             ask(command.die_with_parent(libc::SIGKILL));
             seen(&mut command).blocked

@@ -35,7 +35,7 @@ impl Gate {
     }
 
     /// A command whose child reports that it hangs, and hangs.
-    fn hanging(&self) -> Command<'static> {
+    fn hanging(&self) -> Command {
         let (says, waits) = (self.hangs.as_raw_fd(), self.opened.as_raw_fd());
         let opens = self.opens.as_ref().expect("it is shut").as_raw_fd();
         let mut command = probe(&["true"]);

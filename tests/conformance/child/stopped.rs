@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, Containment, Coverage, Errno, Pipeline, Stdio};
+use forkexec::{BorrowingCommand, Child, Command, Containment, Coverage, Errno, Pipeline, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, isolated_if};
 use forkexec_tests::process::state;
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Prints its PID, and stops.
 const STOPS: &str = "trap 'exit 7' TERM; echo $$; kill -STOP $$; while :; do sleep 0.01; done";
 
-fn stopping(script: &str) -> Command<'static> {
+fn stopping(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]);
     command
@@ -38,7 +38,7 @@ fn await_stop(said: impl std::io::Read, count: usize) {
     }
 }
 
-fn stopped(command: &mut Command<'_>, count: usize) -> Child {
+fn stopped(command: &mut BorrowingCommand<'_>, count: usize) -> Child {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
     await_stop(child.stdout.take().expect("it was piped"), count);
     child

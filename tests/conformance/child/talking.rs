@@ -127,7 +127,7 @@ fn spawn_lets_the_child_inherit_all_three() {
     isolated(|| {
         let (reader, writer) = std::io::pipe().expect("a pipe can be made");
         let mut command = probe(&["report", "--to", "5"]);
-        let mut child = command.map_fd(writer, 5).spawn().expect("it can be started");
+        let mut child = command.fd(5, writer).spawn().expect("it can be started");
         drop(command);
         let mut text = String::new();
         { reader }.read_to_string(&mut text).expect("a report is ASCII");

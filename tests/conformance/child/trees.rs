@@ -11,7 +11,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::time::Duration;
 
-use forkexec::{Child, Command, Containment, Coverage, Errno, Error, InputError, OnDrop, Stage, Stdio};
+use forkexec::{
+    BorrowingCommand, Child, Command, Containment, Coverage, Errno, Error, InputError, OnDrop, Stage, Stdio,
+};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world::{Cgroup, limit, set_limit};
@@ -346,7 +348,7 @@ fn tree_falls_back_to_process_group_without_cgroups() {
     });
 }
 
-fn is_ended_by_its_group(command: &mut Command<'_>) {
+fn is_ended_by_its_group(command: &mut BorrowingCommand<'_>) {
     let mut child = command.spawn().expect("it starts");
     assert_eq!(child.kill_tree().expect("it is ours").coverage(), Coverage::Group);
     assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));

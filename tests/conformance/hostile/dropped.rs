@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forkexec::{Command, SpawnPolicy};
+use forkexec::{BorrowingCommand, Command, SpawnPolicy};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{Escape, Ids, Left};
@@ -56,7 +56,7 @@ impl Parent {
 }
 
 impl Asked {
-    fn of(self, command: &mut Command<'_>) {
+    fn of(self, command: &mut BorrowingCommand<'_>) {
         match self {
             Self::All => command.groups(GROUPS).gid(GROUP).uid(USER),
             Self::UserAlone => command.keep_groups().uid(USER),

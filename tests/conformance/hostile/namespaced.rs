@@ -1,6 +1,6 @@
 //! A caller in new namespaces: the first process of a pid namespace, the superuser of a user namespace.
 
-use forkexec::{Command, Errno, Operation, SpawnPolicy, Stage, Stdio};
+use forkexec::{BorrowingCommand, Command, Errno, Operation, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Ids;
 use forkexec_tests::world;
@@ -47,7 +47,7 @@ fn first_process_of_a_pid_namespace_spawns_as_usual(#[case] flags: libc::c_int, 
 #[test]
 fn child_in_a_user_namespace_has_the_mapped_ids() {
     run_inside(with(libc::CLONE_NEWUSER), |program| {
-        let ask = |command: &mut Command<'_>| {
+        let ask = |command: &mut BorrowingCommand<'_>| {
             command.groups([7]).gid(1234).uid(4321);
         };
         let ordinary = Ordinary::new(program);
@@ -63,7 +63,7 @@ fn denied_setgroups_is_reported_unless_groups_are_kept() {
     let denied = Namespaces { flags: libc::CLONE_NEWUSER, setgroups_denied: true };
     run_inside(denied, |program| {
         let ordinary = Ordinary::new(program);
-        let ask = |command: &mut Command<'_>| {
+        let ask = |command: &mut BorrowingCommand<'_>| {
             command.keep_groups().gid(1234).uid(4321);
         };
         ordinary.check(ask, |seen| (seen.uids, seen.gids) == (Ids::all(4321), Ids::all(1234)));
@@ -73,10 +73,10 @@ fn denied_setgroups_is_reported_unless_groups_are_kept() {
 }
 
 #[rstest]
-#[case::user(|it: &mut Command<'_>| { it.keep_groups().uid(MAPPED + 1); }, Stage::Uid)]
-#[case::group(|it: &mut Command<'_>| { it.keep_groups().gid(MAPPED + 1); }, Stage::Gid)]
-#[case::groups(|it: &mut Command<'_>| { it.groups([MAPPED + 1]); }, Stage::Groups)]
-fn unmapped_id_is_reported(#[case] ask: fn(&mut Command<'_>), #[case] stage: Stage) {
+#[case::user(|it: &mut BorrowingCommand<'_>| { it.keep_groups().uid(MAPPED + 1); }, Stage::Uid)]
+#[case::group(|it: &mut BorrowingCommand<'_>| { it.keep_groups().gid(MAPPED + 1); }, Stage::Gid)]
+#[case::groups(|it: &mut BorrowingCommand<'_>| { it.groups([MAPPED + 1]); }, Stage::Groups)]
+fn unmapped_id_is_reported(#[case] ask: fn(&mut BorrowingCommand<'_>), #[case] stage: Stage) {
     run_inside(with(libc::CLONE_NEWUSER), |program| {
         let mut command = Command::new(program);
         ask(&mut command);
@@ -89,13 +89,13 @@ fn unmapped_id_is_reported(#[case] ask: fn(&mut Command<'_>), #[case] stage: Sta
 /// Faults: F15
 #[rstest]
 #[case::auto(nothing)]
-#[case::own_table(|it: &mut Command<'_>| { it.inherit_all(); })]
-#[case::by_fork(|it: &mut Command<'_>| { it.spawn_policy(SpawnPolicy::Fork); })]
-#[case::with_a_closure(|it: &mut Command<'_>| {
+#[case::own_table(|it: &mut BorrowingCommand<'_>| { it.inherit_all(); })]
+#[case::by_fork(|it: &mut BorrowingCommand<'_>| { it.spawn_policy(SpawnPolicy::Fork); })]
+#[case::with_a_closure(|it: &mut BorrowingCommand<'_>| {
     // SAFETY: the closure does nothing.
     unsafe { it.pre_exec(|| Ok(())) };
 })]
-fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut Command<'_>)) {
+fn first_child_is_the_init_of_a_new_pid_namespace(#[case] ask: fn(&mut BorrowingCommand<'_>)) {
     as_root(|| {
         // SAFETY: no memory is passed; the test has this process for itself.
         check(unsafe { libc::unshare(libc::CLONE_NEWPID) });

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use forkexec::{CloseStrategy, Command, Errno, SpawnPolicy, Stage, Stdio};
+use forkexec::{BorrowingCommand, CloseStrategy, Errno, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 
@@ -18,7 +18,7 @@ pub(super) struct Ordinary {
 }
 
 /// Sets an additional option.
-type Ask = fn(&mut Command<'_>);
+type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Returns true if a child has the option.
 type Has = fn(&Seen) -> bool;
@@ -44,7 +44,7 @@ impl Ordinary {
 
     fn check_one(&self, launch: SpawnPolicy, link: CloseStrategy, session: bool, (ask, has): (Ask, Has)) {
         let command = |program: &Path| {
-            let mut command = Command::new(program);
+            let mut command = BorrowingCommand::new(program);
             command.arg("report").spawn_policy(launch).close_strategy(link).keep_fd(&self.files[1]);
             // There may be no `/dev/null`.
             command.stdin(Stdio::inherit());
@@ -64,7 +64,7 @@ impl Ordinary {
 }
 
 /// Sets no additional option.
-pub(super) fn nothing(_: &mut Command<'_>) {}
+pub(super) fn nothing(_: &mut BorrowingCommand<'_>) {}
 
 /// Accepts any child.
 pub(super) fn anything(_: &Seen) -> bool {

@@ -5,7 +5,7 @@
 
 use std::os::fd::AsRawFd;
 
-use forkexec::{Command, SpawnPolicy, Stage, Stdio};
+use forkexec::{BorrowingCommand, Command, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -31,9 +31,9 @@ const LOOKS: [libc::c_long; 3] = [libc::SYS_getgroups32, libc::SYS_getresgid32, 
 /// Answers 0 and does nothing.
 const PRETENDED: i32 = 0;
 
-type Ask = fn(&mut Command<'_>);
+type Ask = fn(&mut BorrowingCommand<'_>);
 
-fn all(command: &mut Command<'_>) {
+fn all(command: &mut BorrowingCommand<'_>) {
     command.groups([7, 8]).gid(1234).uid(4321);
 }
 
@@ -66,15 +66,15 @@ fn verifies() -> bool {
 /// Faults: S14
 #[rstest]
 #[case::groups(CALLS[0], Stage::Groups, all)]
-#[case::groups_as_many_as_the_parents(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([9, 11]); })]
-#[case::groups_whose_first_is_the_parents(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([5, 11]); })]
-#[case::no_groups(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups([]); })]
-#[case::more_groups_than_are_compared(CALLS[0], Stage::Groups, |it: &mut Command<'_>| { it.groups(0..300); })]
+#[case::groups_as_many_as_the_parents(CALLS[0], Stage::Groups, |it: &mut BorrowingCommand<'_>| { it.groups([9, 11]); })]
+#[case::groups_whose_first_is_the_parents(CALLS[0], Stage::Groups, |it: &mut BorrowingCommand<'_>| { it.groups([5, 11]); })]
+#[case::no_groups(CALLS[0], Stage::Groups, |it: &mut BorrowingCommand<'_>| { it.groups([]); })]
+#[case::more_groups_than_are_compared(CALLS[0], Stage::Groups, |it: &mut BorrowingCommand<'_>| { it.groups(0..300); })]
 #[case::gid(CALLS[1], Stage::Gid, all)]
-#[case::gid_alone(CALLS[1], Stage::Gid, |it: &mut Command<'_>| { it.keep_groups().gid(1234); })]
+#[case::gid_alone(CALLS[1], Stage::Gid, |it: &mut BorrowingCommand<'_>| { it.keep_groups().gid(1234); })]
 #[case::uid(CALLS[2], Stage::Uid, all)]
-#[case::uid_alone(CALLS[2], Stage::Uid, |it: &mut Command<'_>| { it.keep_groups().uid(4321); })]
-#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut Command<'_>| { it.no_new_privs(); })]
+#[case::uid_alone(CALLS[2], Stage::Uid, |it: &mut BorrowingCommand<'_>| { it.keep_groups().uid(4321); })]
+#[case::no_new_privs(libc::SYS_prctl, Stage::NoNewPrivs, |it: &mut BorrowingCommand<'_>| { it.no_new_privs(); })]
 fn failed_or_pretended_change_of_ids_never_execs(
     #[case] call: libc::c_long,
     #[case] stage: Stage,

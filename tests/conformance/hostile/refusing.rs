@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use forkexec::{Command, Error, SpawnPolicy, Stdio};
+use forkexec::{BorrowingCommand, Error, SpawnPolicy, Stdio};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::{android, probe, world};
@@ -16,7 +16,7 @@ use super::namespaces::{Namespaces, inside};
 use crate::start::{high_memory_file, written};
 
 /// Asks for an operation.
-type Ask = fn(&mut Command<'_>);
+type Ask = fn(&mut BorrowingCommand<'_>);
 
 const NOTHING: Ask = |_| ();
 
@@ -81,7 +81,7 @@ fn output() -> Output {
 }
 
 fn start(kept: &OwnedFd, (output, to): Output, launch: SpawnPolicy, ask: Ask, errno: i32) -> Went {
-    let mut command = Command::new(probe::path());
+    let mut command = BorrowingCommand::new(probe::path());
     command.args(["report"]).spawn_policy(launch).keep_fd(kept).stdout(Stdio::from(to));
     ask(&mut command);
     let told = |error: &Error| match error {

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::{Range, RangeInclusive};
 use std::os::fd::RawFd;
 
-use forkexec::{Cause, CloseStrategy, Command, Errno, SpawnError, Stage, Stdio};
+use forkexec::{BorrowingCommand, Cause, CloseStrategy, Command, Errno, SpawnError, Stage, Stdio};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use rstest::rstest;
@@ -26,8 +26,8 @@ fn missing_program_is_an_error_with_any_mapping(#[case] stdio: fn() -> Stdio) {
     isolated(|| {
         let file = high_memory_file();
         let errors = NUMBERS.map(|number| {
-            let mut command = Command::new(MISSING);
-            command.stdin(stdio()).stdout(stdio()).stderr(stdio()).map_fd(&file, number);
+            let mut command = BorrowingCommand::new(MISSING);
+            command.stdin(stdio()).stdout(stdio()).stderr(stdio()).fd(number, &file);
             stage_and_errno(&failure(&mut command))
         });
         assert_eq!(errors.collect::<Vec<_>>(), vec![(Stage::Exec, Errno::NOENT); NUMBERS.count()]);
@@ -41,13 +41,13 @@ fn missing_program_is_an_error_with_any_mapping(#[case] stdio: fn() -> Stdio) {
 fn missing_program_is_an_error_if_all_numbers_are_mapped(#[case] close: Option<CloseStrategy>) {
     isolated(|| {
         let file = high_memory_file();
-        let mut command = Command::new(MISSING);
+        let mut command = BorrowingCommand::new(MISSING);
         let command = match close {
             Some(link) => command.close_strategy(link),
             None => command.inherit_all(),
         };
         for number in NUMBERS {
-            command.map_fd(&file, number);
+            command.fd(number, &file);
         }
         assert_eq!(stage_and_errno(&failure(command)), (Stage::Exec, Errno::NOENT));
     });

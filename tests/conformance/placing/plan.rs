@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
-use forkexec::{Child, Command, Errno, Error, Stage, Stdio};
+use forkexec::{BorrowingCommand, Child, Command, Errno, Error, Stage, Stdio};
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world::{self, Reopen};
@@ -121,7 +121,7 @@ impl Plan {
         }
     }
 
-    fn apply(&self, command: &mut Command<'_>, files: &mut Files) {
+    fn apply(&self, command: &mut BorrowingCommand<'_>, files: &mut Files) {
         for (index, stream) in self.streams.iter().enumerate() {
             let stdio = stream.map(|stream| match stream {
                 Stream::Inherit => Stdio::inherit(),
@@ -141,9 +141,9 @@ impl Plan {
             command.keep_fd(borrow(fd));
         }
         for &(source, target) in &self.mappings {
-            command.map_fd(borrow(source), target);
+            command.fd(target, borrow(source));
         }
-        command.map_fd(borrow(files.report.as_raw_fd()), self.report);
+        command.fd(self.report, borrow(files.report.as_raw_fd()));
         if self.inherit_all {
             command.inherit_all();
         }

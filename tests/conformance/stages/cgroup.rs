@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use forkexec::{Cause, Command, Errno, Error, Operand, SpawnPolicy, Stage};
+use forkexec::{BorrowingCommand, Cause, Command, Errno, Error, Operand, SpawnPolicy, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -21,11 +21,11 @@ fn group() -> Option<Cgroup> {
     Cgroup::new().map_err(|reason| skip(&reason)).ok()
 }
 
-fn groups_of(command: &mut Command<'_>) -> String {
+fn groups_of(command: &mut BorrowingCommand<'_>) -> String {
     String::from_utf8(command.output().expect("it starts").stdout).expect("it is text")
 }
 
-fn cat(group: &Cgroup) -> Command<'static> {
+fn cat(group: &Cgroup) -> Command {
     let mut command = Command::new("cat");
     command.arg("/proc/self/cgroup").cgroup(group.path());
     command
@@ -61,7 +61,7 @@ fn mapping_onto_the_cgroup_fd_number_is_harmless() {
         let file = memory_file();
         let mut command = cat(&group);
         for target in 3..40 {
-            command.map_fd(&file, target);
+            command.fd(target, &file);
         }
         let seen = groups_of(command.spawn_policy(SpawnPolicy::Fork));
         assert!(seen.lines().any(|line| line == group.line()), "{seen}");

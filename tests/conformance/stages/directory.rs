@@ -23,7 +23,7 @@ fn private(user: u32) -> TempDir {
 }
 
 /// The probe, run by a user other than the superuser.
-fn probe_of(user: u32, root: &TempDir) -> Command<'static> {
+fn probe_of(user: u32, root: &TempDir) -> Command {
     let mut command = Command::new(root.path().join("probe"));
     command.uid(user).gid(user).groups([]);
     command

@@ -49,7 +49,7 @@ fn ring_without_a_free_number_is_reported() {
         let report = if method() == SpawnMethod::Fork { 2 } else { 0 };
         world::set_limit(libc::RLIMIT_NOFILE, 5 + report, 20).expect("a limit can be lowered");
         let mut command = probe(&["true"]);
-        let failure = failure(command.map_fd(&one, 4).map_fd(&other, 3));
+        let failure = failure(command.fd(4, &one).fd(3, &other));
         let text = "cannot place the descriptor (fd 3)";
         assert_failure(&failure, Stage::DupFds, &Operand::Fd(3), Errno::MFILE, text);
     });
@@ -133,7 +133,7 @@ fn unsearchable_directory_is_reported() {
 fn file_as_open_directory_is_reported(#[case] target: i32) {
     isolated(|| {
         let (file, other) = (world::place(memory_file(), 7), memory_file());
-        let failure = failure(probe(&[]).current_dir_fd(&file).map_fd(&other, target));
+        let failure = failure(probe(&[]).current_dir_fd(&file).fd(target, &other));
         let text = "cannot enter the open working directory (fd 7)";
         assert_failure(&failure, Stage::EarlyChdir, &Operand::Fd(7), Errno::NOTDIR, text);
     });

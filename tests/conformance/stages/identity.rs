@@ -6,7 +6,7 @@ pub(crate) mod capabilities;
 
 use std::os::unix::process::CommandExt;
 
-use forkexec::{Command, Error, InputError};
+use forkexec::{BorrowingCommand, Command, Error, InputError};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::{Ids, Seen};
@@ -18,9 +18,9 @@ use crate::start::{probe, report};
 
 /// Faults: S7
 #[rstest]
-#[case::user_last(|it: &mut Command<'_>| { it.groups([7, 8]).gid(1234).uid(4321); })]
-#[case::user_first(|it: &mut Command<'_>| { it.uid(4321).gid(1234).groups([7, 8]); })]
-fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut Command<'_>)) {
+#[case::user_last(|it: &mut BorrowingCommand<'_>| { it.groups([7, 8]).gid(1234).uid(4321); })]
+#[case::user_first(|it: &mut BorrowingCommand<'_>| { it.uid(4321).gid(1234).groups([7, 8]); })]
+fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut BorrowingCommand<'_>)) {
     as_root(|| {
         assert_eq!(ids(&everybodys(ask)), (Ids::all(4321), Ids::all(1234), vec![7, 8]));
     });
@@ -43,7 +43,7 @@ fn no_capability_outlives_a_change_of_user(#[case] capability: u32) {
         if let Err(error) = capabilities::make_ambient(capability) {
             return skip(&format!("capabilities cannot be made ambient: {error}"));
         }
-        let held = |ask: fn(&mut Command<'_>)| {
+        let held = |ask: fn(&mut BorrowingCommand<'_>)| {
             let mut command = Command::new("/bin/cat");
             ask(command.arg("/proc/self/status").current_dir("/"));
             let status = String::from_utf8(command.output().expect("it starts").stdout).expect("it is ASCII");
@@ -68,9 +68,9 @@ const SYSLOG: u32 = 34;
 
 /// A set-user-id program of the superuser's: its real user is another. It may change users, and has groups to give up.
 #[rstest]
-#[case::user_and_group(|it: &mut Command<'_>| { it.uid(4321).gid(1234); })]
-#[case::user_alone(|it: &mut Command<'_>| { it.uid(4321); })]
-fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut Command<'_>)) {
+#[case::user_and_group(|it: &mut BorrowingCommand<'_>| { it.uid(4321).gid(1234); })]
+#[case::user_alone(|it: &mut BorrowingCommand<'_>| { it.uid(4321); })]
+fn child_of_a_set_uid_parent_keeps_none_of_its_groups(#[case] ask: fn(&mut BorrowingCommand<'_>)) {
     as_root(|| {
         let root = world::empty_chroot();
         let mut command = Command::new(root.path().join("probe"));
@@ -214,7 +214,7 @@ fn no_new_privs_is_set() {
 }
 
 /// Returns the report of a probe that every user can run.
-fn everybodys(ask: impl FnOnce(&mut Command<'_>)) -> Seen {
+fn everybodys(ask: impl FnOnce(&mut BorrowingCommand<'_>)) -> Seen {
     let root = world::empty_chroot();
     let mut command = Command::new(root.path().join("probe"));
     ask(&mut command);

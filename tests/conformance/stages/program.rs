@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use forkexec::{Cause, Command, EnoexecFallback, Errno, SearchPath, Stage};
+use forkexec::{BorrowingCommand, Cause, Command, EnoexecFallback, Errno, SearchPath, Stage};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::{probe as program, world};
 use rstest::rstest;
@@ -38,21 +38,24 @@ fn zeroth_argument_can_be_anything(#[case] name: &str) {
 
 #[rstest]
 #[case::nothing(nothing_said, &["KEPT=1", "REMOVED=2"])]
-#[case::one_more(|it: &mut Command<'_>| { it.env("NEW", "3"); }, &["KEPT=1", "NEW=3", "REMOVED=2"])]
-#[case::one_replaced(|it: &mut Command<'_>| { it.env("KEPT", ""); }, &["KEPT=", "REMOVED=2"])]
-#[case::one_removed(|it: &mut Command<'_>| { it.env_remove("REMOVED"); }, &["KEPT=1"])]
-#[case::one_removed_and_set(|it: &mut Command<'_>| { it.env_remove("REMOVED").env("REMOVED", "4"); }, &["KEPT=1", "REMOVED=4"])]
+#[case::one_more(|it: &mut BorrowingCommand<'_>| { it.env("NEW", "3"); }, &["KEPT=1", "NEW=3", "REMOVED=2"])]
+#[case::one_replaced(|it: &mut BorrowingCommand<'_>| { it.env("KEPT", ""); }, &["KEPT=", "REMOVED=2"])]
+#[case::one_removed(|it: &mut BorrowingCommand<'_>| { it.env_remove("REMOVED"); }, &["KEPT=1"])]
+#[case::one_removed_and_set(|it: &mut BorrowingCommand<'_>| { it.env_remove("REMOVED").env("REMOVED", "4"); }, &["KEPT=1", "REMOVED=4"])]
 // Faults: N33
-#[case::one_set_twice(|it: &mut Command<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
-#[case::all_cleared(|it: &mut Command<'_>| { it.env("NEW", "3").env_clear(); }, &[])]
-#[case::all_cleared_and_one_set(|it: &mut Command<'_>| { it.env_clear().env("NEW", "3"); }, &["NEW=3"])]
+#[case::one_set_twice(|it: &mut BorrowingCommand<'_>| { it.env("KEPT", "5").env("KEPT", "6"); }, &["KEPT=6", "REMOVED=2"])]
+#[case::all_cleared(|it: &mut BorrowingCommand<'_>| { it.env("NEW", "3").env_clear(); }, &[])]
+#[case::all_cleared_and_one_set(|it: &mut BorrowingCommand<'_>| { it.env_clear().env("NEW", "3"); }, &["NEW=3"])]
 // Faults: N34
-#[case::odd_names(|it: &mut Command<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
+#[case::odd_names(|it: &mut BorrowingCommand<'_>| { it.env_clear().envs([("1 x", "a=b"), ("é", "\n")]); }, &["1 x=a=b", "é=\n"])]
 // Faults: E21
-#[case::leading_equals_sign(|it: &mut Command<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
+#[case::leading_equals_sign(|it: &mut BorrowingCommand<'_>| { it.env_clear().envs([("=A", "x"), ("=", "y")]); }, &["==y", "=A=x"])]
 // Faults: E21
-#[case::leading_equals_sign_removed(|it: &mut Command<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
-fn environment_is_the_parents_with_the_changes(#[case] ask: fn(&mut Command<'_>), #[case] expected: &[&str]) {
+#[case::leading_equals_sign_removed(|it: &mut BorrowingCommand<'_>| { it.env("=A", "x").env_remove("=A"); }, &["KEPT=1", "REMOVED=2"])]
+fn environment_is_the_parents_with_the_changes(
+    #[case] ask: fn(&mut BorrowingCommand<'_>),
+    #[case] expected: &[&str],
+) {
     isolated(|| {
         // The environment can name the probe, and the Android release that the first spawn looks up.
         report(&mut probe(&[]));

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-use forkexec::{Command, Stdio};
+use forkexec::{BorrowingCommand, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 
@@ -77,7 +77,7 @@ fn terminal_on_a_target_number_still_becomes_controlling() {
         let placed = world::place(&terminal.childs, 7);
         let mut command = probe(&[]);
         command.setsid().controlling_terminal(&placed).foreground(&placed).stdin(terminal.copy());
-        let seen = report(command.map_fd(memory_file(), 7));
+        let seen = report(command.fd(7, memory_file()));
         assert_eq!((seen.fds, seen.tpgid), (vec![0, 1, 2, 7], Some(seen.pid)));
     });
 }
@@ -98,7 +98,7 @@ fn terminal_fd_is_not_inherited() {
 fn background_child_comes_to_the_foreground() {
     isolated(|| {
         let Some(terminal) = Terminal::open() else { return };
-        let mut leader = Command::new(env::current_exe().expect("a process knows its program"));
+        let mut leader = BorrowingCommand::new(env::current_exe().expect("a process knows its program"));
         leader.args(["stages::session::starts_a_child_in_the_foreground", "--exact", "--ignored"]);
         leader.setsid().controlling_terminal(&terminal.childs).stdin(terminal.copy());
         let output = leader.output().expect("it can be started");

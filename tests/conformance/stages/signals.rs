@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 use std::thread;
 
-use forkexec::{Command, Error, IgnoredSignals, Stage, Stdio};
+use forkexec::{BorrowingCommand, Error, IgnoredSignals, Stage, Stdio};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::Seen;
 use libc::{SIGCHLD, SIGHUP, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
@@ -17,14 +17,17 @@ use crate::start::{nothing_said, probe, report};
 /// Faults: S1
 #[rstest]
 #[case::none_by_default(nothing_said, &[])]
-#[case::those_of_the_starting_thread_on_request(|it: &mut Command<'_>| { it.inherit_signal_mask(); }, &[SIGTERM])]
-#[case::those_that_are_named(|it: &mut Command<'_>| { it.signal_mask([SIGUSR1, SIGHUP]); }, &[SIGHUP, SIGUSR1])]
-#[case::none_if_none_is_named(|it: &mut Command<'_>| { it.signal_mask([]); }, &[])]
+#[case::those_of_the_starting_thread_on_request(|it: &mut BorrowingCommand<'_>| { it.inherit_signal_mask(); }, &[SIGTERM])]
+#[case::those_that_are_named(|it: &mut BorrowingCommand<'_>| { it.signal_mask([SIGUSR1, SIGHUP]); }, &[SIGHUP, SIGUSR1])]
+#[case::none_if_none_is_named(|it: &mut BorrowingCommand<'_>| { it.signal_mask([]); }, &[])]
 #[case::last_setting_wins(
-    |it: &mut Command<'_>| { it.inherit_signal_mask().signal_mask([SIGHUP]); },
+    |it: &mut BorrowingCommand<'_>| { it.inherit_signal_mask().signal_mask([SIGHUP]); },
     &[SIGHUP],
 )]
-fn child_blocks_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>), #[case] blocked: &[i32]) {
+fn child_blocks_only_the_signals_of_its_policy(
+    #[case] ask: fn(&mut BorrowingCommand<'_>),
+    #[case] blocked: &[i32],
+) {
     isolated(|| {
         let _blocked = Blocked::new(SIGTERM);
         let mut command = probe(&[]);
@@ -36,21 +39,24 @@ fn child_blocks_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>)
 /// Faults: S2
 #[rstest]
 #[case::by_default(nothing_said, &[SIGUSR1])]
-#[case::if_all_are_restored(|it: &mut Command<'_>| { it.ignored_signals(IgnoredSignals::RestoreAll); }, &[])]
+#[case::if_all_are_restored(|it: &mut BorrowingCommand<'_>| { it.ignored_signals(IgnoredSignals::RestoreAll); }, &[])]
 #[case::if_they_are_kept(
-    |it: &mut Command<'_>| { it.ignored_signals(IgnoredSignals::Keep); },
+    |it: &mut BorrowingCommand<'_>| { it.ignored_signals(IgnoredSignals::Keep); },
     &[SIGUSR1, SIGPIPE, SIGCHLD, SIGXFSZ],
 )]
-#[case::if_one_more_is_named(|it: &mut Command<'_>| { it.ignore_signal(SIGHUP); }, &[SIGHUP, SIGUSR1])]
+#[case::if_one_more_is_named(|it: &mut BorrowingCommand<'_>| { it.ignore_signal(SIGHUP); }, &[SIGHUP, SIGUSR1])]
 #[case::if_one_that_is_restored_is_named(
-    |it: &mut Command<'_>| { it.ignore_signal(SIGPIPE); },
+    |it: &mut BorrowingCommand<'_>| { it.ignore_signal(SIGPIPE); },
     &[SIGUSR1, SIGPIPE],
 )]
 #[case::if_one_is_named_and_all_others_restored(
-    |it: &mut Command<'_>| { it.ignore_signal(SIGHUP).ignored_signals(IgnoredSignals::RestoreAll); },
+    |it: &mut BorrowingCommand<'_>| { it.ignore_signal(SIGHUP).ignored_signals(IgnoredSignals::RestoreAll); },
     &[SIGHUP],
 )]
-fn child_ignores_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>), #[case] ignored: &[i32]) {
+fn child_ignores_only_the_signals_of_its_policy(
+    #[case] ask: fn(&mut BorrowingCommand<'_>),
+    #[case] ignored: &[i32],
+) {
     isolated(|| {
         let _default = Acting::by_default();
         let _ignored = [SIGUSR1, SIGPIPE, SIGXFSZ, SIGCHLD].map(|signal| Acting::new(signal, libc::SIG_IGN));
@@ -61,7 +67,7 @@ fn child_ignores_only_the_signals_of_its_policy(#[case] ask: fn(&mut Command<'_>
 }
 
 /// The child's status is lost where `SIGCHLD` is ignored, so its report is read to the end instead.
-fn ignored_of(command: &mut Command<'_>) -> Vec<i32> {
+fn ignored_of(command: &mut BorrowingCommand<'_>) -> Vec<i32> {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the probe can be started");
     let mut text = String::new();
     let mut stdout = child.stdout.take().expect("it is a pipe");

@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use forkexec::tokio::Child;
+use forkexec::tokio::{Child, Command};
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 use tokio::runtime::Builder;
@@ -28,7 +28,7 @@ fn runtime_waits_for_many_children_without_cpu_time(#[case] mut builder: Builder
 
 async fn wait_for_a_crowd() {
     let (inputs, ends) = Inputs::new();
-    let start = |number| (number, inputs.command(number).spawn_tokio().expect("it can be started"));
+    let start = |number| (number, Command::from(inputs.command(number)).spawn().expect("it can be started"));
     let children: Vec<(usize, Child)> = (0..CHILDREN).map(start).collect();
     let quiet = Instant::now() + SETTLING + QUIET;
     let mut tasks = JoinSet::new();

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
-use forkexec::{Child, CloseStrategy, Command, Error, OnDrop, SpawnPolicy, Stage, Stdio};
+use forkexec::{BorrowingCommand, Child, CloseStrategy, Command, Error, OnDrop, SpawnPolicy, Stage, Stdio};
 use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world;
 
@@ -39,7 +39,7 @@ const STAGES: [Stage; 4] = [Stage::Session, Stage::Nice, Stage::ProcessGroup, St
 
 /// A plan that was drawn.
 struct Drawn<'g> {
-    command: Command<'g>,
+    command: BorrowingCommand<'g>,
     /// The program's descriptors.
     fds: Vec<i32>,
     /// The calls of [`ASKED_FOR`] that the plan needs.
@@ -97,7 +97,7 @@ impl Ground {
     }
 
     /// Keeps some descriptors, and maps some to numbers that may be in use.
-    fn spawn_unreaped<'g>(&'g self, command: &mut Command<'g>, draw: &mut Draw) -> Vec<i32> {
+    fn spawn_unreaped<'g>(&'g self, command: &mut BorrowingCommand<'g>, draw: &mut Draw) -> Vec<i32> {
         const TARGETS: [i32; 8] = [3, 4, 5, 9, 20, 64, 333, 512];
         let mut fds = vec![0, 1, 2];
         for fd in &self.kept {
@@ -108,7 +108,7 @@ impl Ground {
         }
         for target in TARGETS {
             if draw.below(4) == 0 {
-                command.map_fd(&self.kept[draw.below(self.kept.len())], target);
+                command.fd(target, &self.kept[draw.below(self.kept.len())]);
                 fds.push(target);
             }
         }
@@ -118,7 +118,7 @@ impl Ground {
 }
 
 /// Sets attributes, and returns which of [`ASKED_FOR`] they need.
-fn attributes(command: &mut Command<'_>, draw: &mut Draw) -> [bool; 4] {
+fn attributes(command: &mut BorrowingCommand<'_>, draw: &mut Draw) -> [bool; 4] {
     let mut asks = [false; 4].map(|_| draw.below(5) == 0);
     // The leader of a session can join no group.
     asks[2] &= !asks[0];
@@ -143,7 +143,7 @@ fn attributes(command: &mut Command<'_>, draw: &mut Draw) -> [bool; 4] {
     asks
 }
 
-fn how_to_start(command: &mut Command<'_>, draw: &mut Draw) {
+fn how_to_start(command: &mut BorrowingCommand<'_>, draw: &mut Draw) {
     match draw.below(100) {
         0..20 => drop(command.spawn_policy(SpawnPolicy::Fork)),
         20..30 => drop(command.close_strategy(CloseStrategy::Enumerate)),

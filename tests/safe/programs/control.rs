@@ -1,14 +1,14 @@
 //! Starts a child with a borrowed and an owned descriptor: this safe code compiles.
 #![forbid(unsafe_code)]
 
-use forkexec::Command;
+use forkexec::BorrowingCommand;
 use std::fs::File;
 use std::io;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (reader, writer) = io::pipe()?;
-    let mut command = Command::new("true");
-    command.map_fd(&reader, 3).keep_fd(&writer).map_fd(File::open("/dev/null")?, 4);
+    let mut command = BorrowingCommand::new("true");
+    command.fd(3, &reader).keep_fd(&writer).fd(4, File::open("/dev/null")?);
     command.status()?;
     Ok(())
 }

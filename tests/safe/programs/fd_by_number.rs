@@ -5,5 +5,5 @@
 #![forbid(unsafe_code)]
 
 fn main() {
-    let _ = forkexec::Command::new("true").map_fd(7, 3).spawn();
+    let _ = forkexec::Command::new("true").fd(3, 7).spawn();
 }

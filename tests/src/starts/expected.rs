@@ -105,7 +105,7 @@ pub struct Operation {
     /// True if it needs root.
     pub is_privileged: bool,
     /// Adds it to a command.
-    pub ask: for<'a> fn(&'a mut Command<'static>) -> &'a mut Command<'static>,
+    pub ask: for<'a> fn(&'a mut Command) -> &'a mut Command,
 }
 
 impl Operation {
@@ -168,16 +168,16 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "mapped",
-        method: "`map_fd`",
+        method: "`fd`",
         gaps: 1,
-        ask: |command| command.map_fd(io::pipe().expect("a pipe can be made").0, 10),
+        ask: |command| command.fd(10, io::pipe().expect("a pipe can be made").0),
         ..costing(&[], &[("dup3", "duplicates the source to the target")])
     },
     Operation {
         name: "high",
-        method: "`map_fd` of a number from 64 up, which borrows a low number",
+        method: "`fd` of a number from 64 up, which borrows a low number",
         gaps: 2,
-        ask: |command| command.map_fd(pipe_at(200), 11),
+        ask: |command| command.fd(11, pipe_at(200)),
         ..costing(
             &[
                 ("fstat", "checks that the low number is still ours"),

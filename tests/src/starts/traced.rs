@@ -78,7 +78,7 @@ fn prepared(program: &Path, asked: &[&Operation]) -> Prepared<'static> {
     command(program, asked).into_prepared().expect("it means something")
 }
 
-fn command(program: &Path, asked: &[&Operation]) -> Command<'static> {
+fn command(program: &Path, asked: &[&Operation]) -> Command {
     let mut command = Command::new(program);
     command.arg("true");
     let forked = env::var_os(BY_FORK).is_some();

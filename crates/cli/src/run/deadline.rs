@@ -63,7 +63,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl Options {
     /// Contains the descendants of the program, if `--kill-tree` is given.
-    pub(super) fn apply(&self, command: &mut Command<'_>) {
+    pub(super) fn apply(&self, command: &mut Command) {
         if self.kill_tree {
             command.containment(Containment::Auto);
         }

@@ -57,14 +57,14 @@ impl Options {
     /// # Errors
     ///
     /// Fails if a descriptor is not open.
-    pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
+    pub(super) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
         for range in &self.keep {
             for fd in range.clone() {
                 command.keep_fd(inherited_fds::borrow(&format!("--keep {}", typed(range)), fd)?);
             }
         }
         for &(source, target) in &self.map {
-            command.map_fd(inherited_fds::borrow(&format!("--map {source}:{target}"), source)?, target);
+            command.fd(target, inherited_fds::borrow(&format!("--map {source}:{target}"), source)?);
         }
         if self.inherit_all {
             command.inherit_all();

@@ -67,7 +67,7 @@ fn search_parser() -> impl TypedValueParser<Value = SearchPath> {
 
 impl Options {
     /// Applies the options to the command.
-    pub(super) fn apply(&self, command: &mut Command<'_>) {
+    pub(super) fn apply(&self, command: &mut Command) {
         if self.clear_env {
             command.env_clear();
         }

@@ -114,7 +114,7 @@ impl Options {
     /// # Errors
     ///
     /// Fails if there is no such user or group.
-    pub(super) fn apply(&self, command: &mut Command<'_>) -> Result<(), Failure> {
+    pub(super) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
         if let Some(user) = &self.user {
             command.uid(user.user("--user")?);
         }

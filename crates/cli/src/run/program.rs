@@ -35,12 +35,12 @@ impl Options {
     ///
     /// Numbers are converted to descriptors before this command opens anything: otherwise a number could be one that it
     /// opened itself.
-    pub(crate) fn command(&self) -> Result<Command<'static>, Failure> {
+    pub(crate) fn command(&self) -> Result<Command, Failure> {
         self.command_on(None)
     }
 
     /// Does the same for a program on this terminal, if there is one.
-    pub(super) fn command_on(&self, pty: Option<&Pty>) -> Result<Command<'static>, Failure> {
+    pub(super) fn command_on(&self, pty: Option<&Pty>) -> Result<Command, Failure> {
         let (program, args) = self
             .command
             .split_first()

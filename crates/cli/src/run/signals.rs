@@ -54,7 +54,7 @@ fn mask(text: &str) -> Result<Mask, String> {
 
 impl Options {
     /// Applies the options to the command.
-    pub(super) fn apply(&self, command: &mut Command<'_>) {
+    pub(super) fn apply(&self, command: &mut Command) {
         if let Some(policy) = self.ignored_signals {
             command.ignored_signals(match policy {
                 Ignored::Restore => IgnoredSignals::Restore,

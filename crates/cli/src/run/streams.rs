@@ -111,7 +111,7 @@ impl Options {
     /// Fails if a file cannot be opened, or if the options contradict each other.
     pub(super) fn apply(
         &self,
-        command: &mut Command<'_>,
+        command: &mut Command,
         descriptors: &descriptors::Options,
         has_pty: bool,
     ) -> Result<(), Failure> {

@@ -117,7 +117,7 @@ impl Options {
     /// # Errors
     ///
     /// Fails if a descriptor is not open.
-    pub(super) fn apply(&self, command: &mut Command<'static>) -> Result<(), Failure> {
+    pub(super) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
         let borrow = |option: &str, fd: i32| inherited_fds::borrow(&format!("{option} {fd}"), fd);
         if let Some(fd) = self.chdir_fd {
             command.current_dir_fd(borrow("--chdir-fd", fd)?);
@@ -141,7 +141,7 @@ impl Options {
         Ok(())
     }
 
-    fn apply_numbers(&self, command: &mut Command<'_>) {
+    fn apply_numbers(&self, command: &mut Command) {
         if let Some(mask) = self.umask {
             command.umask(mask);
         }

@@ -57,7 +57,7 @@ pub(super) struct Plan {
 ///
 /// Returns the errors of [`Command::spawn`].
 pub(super) fn spawn(
-    command: &mut Command<'_>,
+    command: &mut Command,
     plan: Plan,
     failure: impl FnOnce(&Error) -> Failure,
 ) -> Result<(Child, Watch), Failure> {

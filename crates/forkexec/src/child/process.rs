@@ -42,6 +42,11 @@ impl Process {
 
     /// Sets the policy for a dropped child, and returns the previous one.
     #[cfg(feature = "tokio")]
+    pub(crate) fn was_waited_for(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    #[cfg(feature = "tokio")]
     pub(crate) fn replace_on_drop(&mut self, policy: OnDrop) -> OnDrop {
         std::mem::replace(&mut self.on_drop, policy)
     }

@@ -1,13 +1,13 @@
 //! Attributes of the child: directory, session, signals, limits and identity.
 
-use super::Command;
+use super::CommandBuilder;
 use crate::config::settings::{Directory, IgnoredSignals};
 use crate::config::source::FdSource;
 use forkexec_core::Limit;
 use forkexec_core::Resource;
 use std::path::Path;
 
-impl<'fd> Command<'fd> {
+impl<'fd, M> CommandBuilder<'fd, M> {
     /// Sets the working directory to an open directory (fchdir(2)). The child does not inherit the descriptor
     /// itself.
     ///
@@ -22,11 +22,11 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::Command;
+    /// use forkexec::BorrowingCommand;
     /// use std::fs::File;
     ///
     /// let root = File::open("/")?;
-    /// let output = Command::new("pwd").current_dir_fd(&root).output()?;
+    /// let output = BorrowingCommand::new("pwd").current_dir_fd(&root).output()?;
     /// assert_eq!(output.stdout, b"/\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -151,11 +151,11 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Stage};
+    /// use forkexec::{BorrowingCommand, Stage};
     /// use std::fs::File;
     ///
     /// let not_a_terminal = File::open("/dev/null")?;
-    /// let error = Command::new("true").setsid().controlling_terminal(&not_a_terminal).spawn().unwrap_err();
+    /// let error = BorrowingCommand::new("true").setsid().controlling_terminal(&not_a_terminal).spawn().unwrap_err();
     /// assert_eq!(error.as_spawn().map(|error| error.stage()), Some(Stage::Terminal));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

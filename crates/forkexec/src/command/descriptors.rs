@@ -1,12 +1,12 @@
 //! The descriptors that a child inherits besides 0, 1 and 2.
 
-use super::Command;
+use super::CommandBuilder;
 use crate::config::source::FdSource;
 use crate::exec::listen_vars::FIRST;
 use forkexec_core::CloseStrategy;
 use std::os::fd::RawFd;
 
-impl<'fd> Command<'fd> {
+impl<'fd, M> CommandBuilder<'fd, M> {
     /// Passes a descriptor to the child under its number in the parent.
     ///
     /// The child's copy survives exec, and the parent's descriptor keeps its flags. The same descriptor can
@@ -24,22 +24,23 @@ impl<'fd> Command<'fd> {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::Command;
+    /// use forkexec::BorrowingCommand;
     /// use std::net::TcpListener;
     /// use std::os::fd::AsRawFd;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let script = format!("test -S /dev/fd/{}", listener.as_raw_fd());
-    /// let status = Command::new("sh").args(["-c", &script]).keep_fd(&listener).status()?;
+    /// let status = BorrowingCommand::new("sh").args(["-c", &script]).keep_fd(&listener).status()?;
     /// assert!(status.success());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn keep_fd(&mut self, fd: impl Into<FdSource<'fd>>) -> &mut Self {
+    pub fn keep_fd<F: Into<FdSource<'fd>>>(&mut self, fd: F) -> &mut Self {
         self.settings.keep.push(fd.into());
         self
     }
 
-    /// Passes `source` to the child under the descriptor number `target`.
+    /// Passes `old_fd` to the child under the number `new_fd`. Name and order are those of the method that std has
+    /// [accepted](https://github.com/rust-lang/rust/issues/144989).
     ///
     /// All mappings of a command take effect at once. Two mappings can swap their numbers, a source can have
     /// several targets, and a target does not overwrite a number that another mapping still reads. The
@@ -50,10 +51,10 @@ impl<'fd> Command<'fd> {
     ///
     /// - The start returns [`InputError::ClaimedTwice`](crate::InputError::ClaimedTwice) if another mapping,
     ///   a kept descriptor or a standard stream that was set claims the same number.
-    /// - The start returns [`InputError::TargetOutOfRange`](crate::InputError::TargetOutOfRange) if `target`
+    /// - The start returns [`InputError::TargetOutOfRange`](crate::InputError::TargetOutOfRange) if `new_fd`
     ///   is negative, or not below the soft descriptor limit of the parent, which holds while the child puts
     ///   descriptors in place.
-    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if `source` is not open.
+    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if `old_fd` is not open.
     ///
     /// # Examples
     ///
@@ -63,7 +64,7 @@ impl<'fd> Command<'fd> {
     ///
     /// let (mut reader, writer) = std::io::pipe()?;
     /// let mut command = Command::new("sh");
-    /// command.args(["-c", "echo ready >&7"]).map_fd(writer, 7);
+    /// command.args(["-c", "echo ready >&7"]).fd(7, writer);
     /// command.status()?;
     ///
     /// drop(command); // held the last writer
@@ -72,8 +73,8 @@ impl<'fd> Command<'fd> {
     /// assert_eq!(said, "ready\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn map_fd(&mut self, source: impl Into<FdSource<'fd>>, target: RawFd) -> &mut Self {
-        self.settings.mappings.push((source.into(), target));
+    pub fn fd<F: Into<FdSource<'fd>>>(&mut self, new_fd: RawFd, old_fd: F) -> &mut Self {
+        self.settings.mappings.push((old_fd.into(), new_fd));
         self
     }
 
@@ -85,22 +86,22 @@ impl<'fd> Command<'fd> {
     ///
     /// The receiving side is [`listen_fds`](crate::listen_fds), or its counterpart in the program's language.
     /// Connected sockets, FIFOs and other files can be passed in the same way. Each socket is a mapping as
-    /// with [`map_fd`](Self::map_fd), with the same rules.
+    /// with [`fd`](Self::fd), with the same rules.
     ///
     /// # Errors
     ///
-    /// - Returns the errors of [`map_fd`](Self::map_fd) when the command is started.
+    /// - Returns the errors of [`fd`](Self::fd) when the command is started.
     /// - The start returns [`InputError::BadSocketName`](crate::InputError::BadSocketName) if the name is
     ///   longer than 255 bytes, or contains a colon or anything but printable ASCII.
     ///
     /// # Examples
     ///
     /// ```
-    /// use forkexec::Command;
+    /// use forkexec::BorrowingCommand;
     /// use std::net::TcpListener;
     ///
     /// let http = TcpListener::bind("127.0.0.1:0")?;
-    /// let mut command = Command::new("sh");
+    /// let mut command = BorrowingCommand::new("sh");
     /// command.args(["-c", "test $LISTEN_PID = $$ && echo $LISTEN_FDS:$LISTEN_FDNAMES"]).listen_fd(&http, "http");
     /// assert_eq!(command.output()?.stdout, b"1:http\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,6 +1,6 @@
 //! Settings for finding, starting and executing the program, and for the child afterwards.
 
-use super::Command;
+use super::CommandBuilder;
 use crate::config::containment::Containment;
 use crate::config::search_path::SearchPath;
 use crate::config::settings::{EnoexecFallback, OnDrop, SpawnPolicy};
@@ -8,8 +8,9 @@ use crate::spawn::panics;
 use forkexec_core::{Errno, HookError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-impl<'fd> Command<'fd> {
+impl<'fd, M> CommandBuilder<'fd, M> {
     /// Sets the list of directories in which a program without a slash is searched.
     ///
     /// # Examples
@@ -147,6 +148,8 @@ impl<'fd> Command<'fd> {
     /// wraps the panic hook of the process. If the program sets another hook later, that hook runs in the
     /// child, where it may wait forever for a lock that another thread held.
     ///
+    /// The closure is `Fn` and not `FnMut`, because several threads may start the same command at once.
+    ///
     /// # Safety
     ///
     /// The closure runs in a copy of the process that has only one thread. Locks that other threads held at
@@ -171,9 +174,12 @@ impl<'fd> Command<'fd> {
     /// assert!(command.status()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub unsafe fn pre_exec(&mut self, closure: impl Fn() -> io::Result<()> + Send + Sync + 'fd) -> &mut Self {
+    pub unsafe fn pre_exec<F>(&mut self, closure: F) -> &mut Self
+    where
+        F: Fn() -> io::Result<()> + Send + Sync + 'fd,
+    {
         panics::wrap_hook();
-        self.settings.hooks.push(Box::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
+        self.settings.hooks.push(Arc::new(move || match catch_unwind(AssertUnwindSafe(&closure)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error.raw_os_error().map_or(HookError::NoErrno, of_errno)),
             Err(_) => Err(HookError::Panicked),

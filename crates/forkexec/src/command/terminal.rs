@@ -1,10 +1,10 @@
 //! The pseudo-terminal of a child.
 
-use super::Command;
+use super::CommandBuilder;
 use crate::pty::Pty;
 use std::sync::Arc;
 
-impl Command<'_> {
+impl<M> CommandBuilder<'_, M> {
     /// Starts the child in a new session on this pseudo-terminal: it is the controlling terminal of the child,
     /// and its standard input, output and error.
     ///

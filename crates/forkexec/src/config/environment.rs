@@ -1,7 +1,7 @@
 //! The environment of a child: that of the parent with changes, or an empty one with additions.
 
 use crate::error::InputError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +38,12 @@ impl Environment {
 
     /// The variables that were set (`Some`) or removed (`None`).
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
-        self.changes.iter().map(|(name, value)| (name.as_os_str(), value.as_deref()))
+        self.entries().map(|(name, value)| (name.as_os_str(), value.as_deref()))
+    }
+
+    /// The changes as they are stored.
+    pub(crate) fn entries(&self) -> btree_map::Iter<'_, OsString, Option<OsString>> {
+        self.changes.iter()
     }
 
     /// Resolves the variables of the child. Without changes they keep the order of the parent. With any

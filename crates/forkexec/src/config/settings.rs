@@ -13,11 +13,12 @@ use forkexec_core::CloseStrategy;
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 /// A closure of the user.
-pub(crate) type PreExec<'fd> = Box<dyn Fn() -> Result<(), HookError> + Send + Sync + 'fd>;
+pub(crate) type PreExec<'fd> = Arc<dyn Fn() -> Result<(), HookError> + Send + Sync + 'fd>;
 
+#[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option that was given or not")]
 pub(crate) struct Settings<'fd> {
     pub(crate) program: OsString,
@@ -138,7 +139,7 @@ impl<'fd> Settings<'fd> {
 }
 
 /// A working directory, as the caller set it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Directory<'fd> {
     Path(PathBuf),
     Fd(FdSource<'fd>),

@@ -1,6 +1,7 @@
 //! A descriptor to pass to a child: borrowed, or owned by the command.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 /// A descriptor to pass to a child: borrowed for as long as the command lives, or owned by it.
 ///
@@ -10,25 +11,25 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, FdSource};
+/// use forkexec::{BorrowingCommand, FdSource};
 /// use std::fs::File;
 ///
 /// let hosts = File::open("/etc/hosts")?;
 /// let borrowed = FdSource::from(&hosts);
 /// let owned = FdSource::from(File::open("/etc/passwd")?);
 ///
-/// let mut command = Command::new("sh");
-/// command.args(["-c", "cat <&7 >/dev/null && cat <&8 >/dev/null"]).map_fd(borrowed, 7).map_fd(owned, 8);
+/// let mut command = BorrowingCommand::new("sh");
+/// command.args(["-c", "cat <&7 >/dev/null && cat <&8 >/dev/null"]).fd(7, borrowed).fd(8, owned);
 /// assert!(command.status()?.success());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FdSource<'fd>(Inner<'fd>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Inner<'fd> {
     Borrowed(BorrowedFd<'fd>),
-    Owned(OwnedFd),
+    Owned(Arc<OwnedFd>),
 }
 
 impl AsFd for FdSource<'_> {
@@ -58,11 +59,18 @@ impl<'fd, T: AsFd> From<&'fd T> for FdSource<'fd> {
     }
 }
 
+/// Shares a descriptor with other owners.
+impl From<Arc<OwnedFd>> for FdSource<'_> {
+    fn from(fd: Arc<OwnedFd>) -> Self {
+        Self(Inner::Owned(fd))
+    }
+}
+
 macro_rules! owners {
     ($($owner:ty),* $(,)?) => {$(
         impl From<$owner> for FdSource<'_> {
             fn from(owner: $owner) -> Self {
-                Self(Inner::Owned(owner.into()))
+                Self(Inner::Owned(Arc::new(owner.into())))
             }
         }
     )*};
@@ -83,3 +91,6 @@ owners![
     std::process::ChildStdout,
     std::process::ChildStderr,
 ];
+
+#[cfg(feature = "os_pipe")]
+owners![os_pipe::PipeReader, os_pipe::PipeWriter];

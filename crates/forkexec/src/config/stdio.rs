@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Stderr, Stdout};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
 
 /// The source of one of a child's standard streams, as [`std::process::Stdio`].
 ///
@@ -22,16 +23,17 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 /// assert!(status.success());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+/// A copy shares the open file.
+#[derive(Clone, Debug)]
 pub struct Stdio(pub(crate) Kind);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Inherit,
     Null,
     Piped,
     Closed,
-    Fd(OwnedFd),
+    Fd(Arc<OwnedFd>),
     /// A standard stream of the parent, by its number in the parent.
     Parent(RawFd),
 }
@@ -107,7 +109,7 @@ macro_rules! owners {
     ($($owner:ty),* $(,)?) => {$(
         impl From<$owner> for Stdio {
             fn from(owner: $owner) -> Self {
-                Self(Kind::Fd(owner.into()))
+                Self(Kind::Fd(Arc::new(owner.into())))
             }
         }
     )*};
@@ -128,6 +130,23 @@ owners![
     ChildStdout,
     ChildStderr,
 ];
+
+#[cfg(feature = "os_pipe")]
+owners![os_pipe::PipeReader, os_pipe::PipeWriter];
+
+/// Shares a descriptor with other owners.
+impl From<Arc<OwnedFd>> for Stdio {
+    fn from(fd: Arc<OwnedFd>) -> Self {
+        Self(Kind::Fd(fd))
+    }
+}
+
+impl FromRawFd for Stdio {
+    unsafe fn from_raw_fd(fd: RawFd) -> Self {
+        // SAFETY: the caller passes the ownership of the descriptor, by the contract of this trait.
+        Self::from(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
 
 /// Makes the child's stream a duplicate of the parent's standard output.
 ///

@@ -52,7 +52,7 @@ macro_rules! stage_examples {
 }
 
 fn call(stage: Stage, operand: Operand, errno: Errno, cause: Option<Cause>) -> SpawnError {
-    SpawnError { stage, operand, errno, cause }
+    SpawnError::new(stage, operand, errno, cause)
 }
 
 fn script() -> Operand {

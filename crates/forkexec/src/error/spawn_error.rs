@@ -8,13 +8,16 @@ use thiserror::Error;
 
 /// The failure of one call before exec: the stage, the operand, the errno, and the cause if it is known.
 ///
+/// [`source`](std::error::Error::source) is the errno as [`io::Error`].
+///
 /// The text is `cannot VERB OPERAND: ERROR (os error N), because CAUSE; ADVICE`. The last two parts are there only if they
 /// are known.
 #[derive(Debug, Error)]
 pub struct SpawnError {
     pub(crate) stage: Stage,
     pub(crate) operand: Operand,
-    pub(crate) errno: Errno,
+    #[source]
+    error: io::Error,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -28,18 +31,22 @@ impl fmt::Display for SpawnError {
             Operand::Path(_) => write!(f, "cannot {action} {operand}"),
             _ => write!(f, "cannot {action} ({operand})"),
         }?;
-        write!(f, ": {}", io::Error::from(self))?;
+        write!(f, ": {}", self.error)?;
         cause.as_ref().map_or(Ok(()), |cause| write!(f, ", because {cause}"))
     }
 }
 
 impl From<&SpawnError> for io::Error {
     fn from(error: &SpawnError) -> Self {
-        Self::from_raw_os_error(error.errno.raw())
+        Self::from_raw_os_error(error.errno().raw())
     }
 }
 
 impl SpawnError {
+    pub(crate) fn new(stage: Stage, operand: Operand, errno: Errno, cause: Option<Cause>) -> Self {
+        Self { stage, operand, error: io::Error::from_raw_os_error(errno.raw()), cause }
+    }
+
     /// Returns the stage that failed.
     pub fn stage(&self) -> Stage {
         self.stage
@@ -52,7 +59,7 @@ impl SpawnError {
 
     /// Returns the error number of the call that failed.
     pub fn errno(&self) -> Errno {
-        self.errno
+        errno_of(&self.error)
     }
 
     /// Returns the cause of the failure.
@@ -66,13 +73,13 @@ impl SpawnError {
 
     /// Returns the kind of the error number, as std classifies it.
     pub fn kind(&self) -> io::ErrorKind {
-        io::Error::from(self).kind()
+        self.error.kind()
     }
 }
 
 /// Returns the error of a step that failed in the parent.
 pub(crate) fn failed(step: &'static str, error: &io::Error) -> SpawnError {
-    SpawnError { stage: Stage::Setup, operand: Operand::Setup(step), errno: errno_of(error), cause: None }
+    SpawnError::new(Stage::Setup, Operand::Setup(step), errno_of(error), None)
 }
 
 pub(crate) fn errno_of(error: &io::Error) -> Errno {

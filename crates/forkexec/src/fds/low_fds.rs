@@ -122,7 +122,7 @@ pub(crate) fn or_give_up<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Er
 /// descriptors in place. A closure may return `EMFILE` as well, and so may the closing after it; then nothing
 /// is repeated.
 fn is_for_want_of_a_number(failure: &SpawnError) -> bool {
-    failure.errno == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::DupFds)
+    failure.errno() == Errno::MFILE && matches!(failure.stage(), Stage::Setup | Stage::Start | Stage::DupFds)
 }
 
 /// Duplicates `source` to a low number that is `usable`, if one is free.

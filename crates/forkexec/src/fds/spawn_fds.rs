@@ -118,14 +118,14 @@ mod tests {
     use crate::config::settings::SpawnPolicy;
     use crate::config::stdio::Stdio;
     use crate::fds::low_fds::{HIGH, LOW_NUMBERS, reserve_low_fds};
-    use crate::prepare::prepared::Prepared;
+    use crate::prepare::checked::CheckedCommand;
     use crate::spawn::planned;
     use forkexec_core::Fd;
     use std::io::PipeReader;
     use std::os::fd::AsRawFd;
 
     /// Returns the numbers of the descriptors of one start.
-    fn spawn_fds(prepared: &Prepared<'_>) -> Vec<Fd> {
+    fn spawn_fds(prepared: &CheckedCommand<'_>) -> Vec<Fd> {
         let spawn_fds =
             planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
         spawn_fds.numbers.into_iter().filter(|&number| number >= 0).collect()
@@ -163,11 +163,11 @@ mod tests {
             let kept = crowd.last().expect("there are some");
             let mut command = Command::new("true");
             command.keep_fd(kept).stdout(Stdio::piped());
-            let relocated = spawn_fds(&command.prepare().expect("it means something"));
+            let relocated = spawn_fds(&command.prepare().expect("it means something").checked);
             command.inherit_all();
-            let inherited = spawn_fds(&command.prepare().expect("it means something"));
+            let inherited = spawn_fds(&command.prepare().expect("it means something").checked);
             command.close_strategy(crate::CloseStrategy::Bulk).spawn_policy(SpawnPolicy::Fork);
-            let forked = spawn_fds(&command.prepare().expect("it means something"));
+            let forked = spawn_fds(&command.prepare().expect("it means something").checked);
             let low = relocated.iter().all(|&fd| fd < HIGH) == crate::sys::system::shares_table();
             // A kept descriptor is not in `spawn_fds` if the table is inherited whole or copied.
             let high =
@@ -188,8 +188,8 @@ mod tests {
             // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
             let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
             let mut command = Command::new("true");
-            command.keep_fd(kept).map_fd(&file, 5).stdout(Stdio::piped());
-            let spawn_fds = spawn_fds(&command.prepare().expect("it means something"));
+            command.keep_fd(kept).fd(5, &file).stdout(Stdio::piped());
+            let spawn_fds = spawn_fds(&command.prepare().expect("it means something").checked);
             let high = spawn_fds.iter().all(|&fd| fd >= HIGH)
                 && (spawn_fds.len() == 1 || spawn_fds[1] == kept.as_raw_fd());
             high.then_some(()).ok_or(format!("{spawn_fds:?}"))

@@ -8,6 +8,7 @@ use crate::sys::fd::duplicate;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ChildStderr;
+use std::sync::Arc;
 
 /// The ends for all commands, and the parent's end of their shared standard error.
 pub(super) struct Plumbing {
@@ -27,14 +28,14 @@ impl Plumbing {
         let [first, last, all] =
             [0, 1, 2].map(|index| set[index].as_ref().map_or(&defaults[index], |stdio| &stdio.0));
         let (errors, stderr) = errors(all)?;
-        let mut input = duplicated(first)?;
+        let mut input = first.clone();
         let mut streams = Vec::with_capacity(count);
         for _ in 1..count {
             let (reader, writer) = pipe()?;
-            streams.push([input, Kind::Fd(writer), duplicated(&errors)?]);
-            input = Kind::Fd(reader);
+            streams.push([input, Kind::Fd(writer), errors.clone()]);
+            input = Kind::Fd(Arc::new(reader));
         }
-        streams.push([input, duplicated(last)?, errors]);
+        streams.push([input, last.clone(), errors]);
         Ok(Self { streams, stderr })
     }
 }
@@ -42,30 +43,18 @@ impl Plumbing {
 /// Returns the source of standard error of all commands. For a pipe it is the shared writing end; the other
 /// end is the parent's.
 fn errors(all: &Kind) -> Result<(Kind, Option<ChildStderr>), SpawnError> {
-    let Kind::Piped = all else { return Ok((duplicated(all)?, None)) };
+    let Kind::Piped = all else { return Ok((all.clone(), None)) };
     let (reader, writer) = pipe()?;
     Ok((Kind::Fd(writer), Some(reader.into())))
-}
-
-/// Duplicates a source for another command.
-fn duplicated(kind: &Kind) -> Result<Kind, SpawnError> {
-    Ok(match kind {
-        Kind::Inherit => Kind::Inherit,
-        Kind::Null => Kind::Null,
-        Kind::Piped => Kind::Piped,
-        Kind::Closed => Kind::Closed,
-        Kind::Parent(fd) => Kind::Parent(*fd),
-        Kind::Fd(fd) => Kind::Fd(duplicate(fd, FIRST)?),
-    })
 }
 
 /// An end must not have the number of a closed stream of the parent: a command that inherits that stream
 /// would get it.
 const FIRST: i32 = 3;
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), SpawnError> {
+fn pipe() -> Result<(OwnedFd, Arc<OwnedFd>), SpawnError> {
     let (reader, writer) = io::pipe().map_err(|error| failed("create a pipe of the pipeline", &error))?;
-    Ok((above_standard(reader.into())?, above_standard(writer.into())?))
+    Ok((above_standard(reader.into())?, Arc::new(above_standard(writer.into())?)))
 }
 
 fn above_standard(fd: OwnedFd) -> Result<OwnedFd, SpawnError> {

@@ -215,5 +215,5 @@ fn is_directory(stage: Stage, path: &Path) -> Result<(), SpawnError> {
         // The child may have permissions that this process lacks.
         Err(_) => return Ok(()),
     };
-    Err(SpawnError { stage, operand: Operand::Path(path.to_owned()), errno, cause: None })
+    Err(SpawnError::new(stage, Operand::Path(path.to_owned()), errno, None))
 }

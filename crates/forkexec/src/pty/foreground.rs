@@ -16,13 +16,13 @@ use std::os::fd::AsFd;
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, Foreground};
+/// use forkexec::{BorrowingCommand, Foreground};
 /// use std::fs::File;
 ///
 /// // A process may have no terminal.
 /// if let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") {
 ///     let saved = Foreground::save(&terminal)?;
-///     let status = Command::new("true").process_group(0).foreground(&terminal).status();
+///     let status = BorrowingCommand::new("true").process_group(0).foreground(&terminal).status();
 ///     drop(saved); // also if the start failed
 ///     assert!(status?.success());
 /// }

@@ -9,7 +9,7 @@ mod view;
 use crate::config::settings::{Directory, Settings};
 use crate::config::source::FdSource;
 use crate::error::{Cause, Error, Operand, SpawnError};
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::spawn::failure::exec::Sight;
 use crate::spawn::failure::permission::{Person, of_directory};
 use crate::spawn::failure::size::of_size;
@@ -28,7 +28,7 @@ use std::process::ExitStatus;
 use std::sync::Weak;
 
 /// Converts a launcher's error into the error of this command.
-pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
+pub(crate) fn explain(prepared: &CheckedCommand<'_>, error: LaunchError) -> Error {
     match error {
         LaunchError::Parent { stage, errno } => {
             let operand = if stage == Stage::Setup {
@@ -36,7 +36,7 @@ pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
             } else {
                 Operand::None
             };
-            SpawnError { stage, operand, errno, cause: None }.into()
+            SpawnError::new(stage, operand, errno, None).into()
         }
         LaunchError::ForkRequired(reason) => Error::ForkRequired { reason },
         LaunchError::Child(report) => of_report(prepared, report).into(),
@@ -46,16 +46,11 @@ pub(crate) fn explain(prepared: &Prepared<'_>, error: LaunchError) -> Error {
     }
 }
 
-fn of_report(prepared: &Prepared<'_>, report: Report) -> SpawnError {
+fn of_report(prepared: &CheckedCommand<'_>, report: Report) -> SpawnError {
     let Report { stage, errno, .. } = report;
     match stage {
         Stage::Exec => of_exec(prepared, report),
-        _ => SpawnError {
-            stage,
-            operand: of_stage(prepared, report),
-            errno,
-            cause: of_earlier(prepared, report),
-        },
+        _ => SpawnError::new(stage, of_stage(prepared, report), errno, of_earlier(prepared, report)),
     }
 }
 
@@ -68,7 +63,7 @@ fn of_hook(report: Report) -> Option<Cause> {
     }
 }
 
-fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
+fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
     let settings = &prepared.settings;
     let number = |id: Option<u32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
     let signed = |id: Option<i32>| id.map_or(Operand::None, |id| Operand::Number(id.into()));
@@ -94,7 +89,7 @@ fn of_stage(prepared: &Prepared<'_>, report: Report) -> Operand {
     }
 }
 
-fn limit(prepared: &Prepared<'_>, index: i32) -> Operand {
+fn limit(prepared: &CheckedCommand<'_>, index: i32) -> Operand {
     let limit = usize::try_from(index).ok().and_then(|index| prepared.settings.limits.get(index));
     limit.map_or(Operand::None, |limit| Operand::Limit {
         name: backend::resource_name(limit.resource),
@@ -111,7 +106,7 @@ fn path_buf(path: &CStr) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
-fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
+fn of_exec(prepared: &CheckedCommand<'_>, report: Report) -> SpawnError {
     let Report { errno, .. } = report;
     let settings = &prepared.settings;
     if errno == Errno::NOENT {
@@ -126,19 +121,14 @@ fn of_exec(prepared: &Prepared<'_>, report: Report) -> SpawnError {
         errno => View::of_exec(settings)
             .and_then(|view| exec::of_other(&view, Person::of_child(prepared).as_ref(), &path, errno)),
     };
-    SpawnError { stage: Stage::Exec, operand: Operand::Path(path), errno, cause }
+    SpawnError::new(Stage::Exec, Operand::Path(path), errno, cause)
 }
 
 /// Names the first candidate that exists but lacks something. If all candidates are missing, the program is.
-fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
+fn of_missing(prepared: &CheckedCommand<'_>) -> SpawnError {
     let settings = &prepared.settings;
     let view = View::of_exec(settings);
-    let failed = |path, cause| SpawnError {
-        stage: Stage::Exec,
-        operand: Operand::Path(path),
-        errno: Errno::NOENT,
-        cause,
-    };
+    let failed = |path, cause| SpawnError::new(Stage::Exec, Operand::Path(path), Errno::NOENT, cause);
     let mut all_missing = true;
     for path in prepared.candidates.strings().iter().map(|candidate| path_buf(candidate)) {
         match view.as_ref().map_or(Sight::Unseen, |view| exec::of_missing(view, &path)) {
@@ -152,7 +142,7 @@ fn of_missing(prepared: &Prepared<'_>) -> SpawnError {
 }
 
 /// Returns the directory that a relative candidate starts at. `None` for the parent's working directory.
-fn seen_from(prepared: &Prepared<'_>) -> Option<Operand> {
+fn seen_from(prepared: &CheckedCommand<'_>) -> Option<Operand> {
     let is_relative = |path: &CString| !path.to_bytes().starts_with(b"/");
     if !prepared.candidates.strings().iter().any(is_relative) {
         return None;
@@ -173,7 +163,7 @@ fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
 }
 
 /// Returns the cause of a failure before exec.
-fn of_earlier(prepared: &Prepared<'_>, report: Report) -> Option<Cause> {
+fn of_earlier(prepared: &CheckedCommand<'_>, report: Report) -> Option<Cause> {
     let settings = &prepared.settings;
     match (report.stage, report.errno) {
         (Stage::Cgroup, errno) => of_cgroup(settings.cgroup.as_deref()?, errno),

@@ -1,7 +1,7 @@
 //! exec in the calling process.
 
 use crate::error::{Error, ExecError, InputError};
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::spawn::{failure, with_plan};
 use crate::sys::backend::capabilities;
 use crate::sys::system;
@@ -9,7 +9,7 @@ use forkexec_core::Plan;
 use std::convert::Infallible;
 
 /// Runs the prepared command in this process. Returns only if that failed.
-pub(crate) fn exec(prepared: &Prepared<'_>) -> ExecError {
+pub(crate) fn exec(prepared: &CheckedCommand<'_>) -> ExecError {
     let mut changed = Vec::new();
     let executed = check(prepared).and_then(|()| {
         with_plan(prepared, &prepared.layout, None, |plan, ends| -> Result<Infallible, Error> {
@@ -25,7 +25,7 @@ pub(crate) fn exec(prepared: &Prepared<'_>) -> ExecError {
 }
 
 /// Settings that need a parent.
-fn check(prepared: &Prepared<'_>) -> Result<(), Error> {
+fn check(prepared: &CheckedCommand<'_>) -> Result<(), Error> {
     if prepared.layout.piped.contains(&true) {
         return Err(InputError::NotWithExec { setting: "a pipe" }.into());
     }

@@ -80,9 +80,10 @@ impl Child {
         })
     }
 
-    /// Returns the process id of the child, as [`crate::Child::id`].
-    pub fn id(&self) -> u32 {
-        self.get_ref().id()
+    /// Returns the process id of the child, or `None` if the child was waited for, as in tokio: the id may then belong
+    /// to another process.
+    pub fn id(&self) -> Option<u32> {
+        (!self.get_ref().was_waited_for()).then(|| self.get_ref().id())
     }
 
     /// Returns a descriptor that refers to the child, as [`crate::Child::pidfd`].
@@ -103,7 +104,7 @@ impl Child {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let mut child = forkexec::Command::new("true").spawn_tokio()?;
+    /// let mut child = forkexec::tokio::Command::new("true").spawn()?;
     /// println!("started by {}", child.get_ref().method().name());
     /// child.wait().await?;
     /// # Ok(())
@@ -140,7 +141,7 @@ impl Child {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let mut child = forkexec::Command::new("sh").args(["-c", "exit 3"]).spawn_tokio()?;
+    /// let mut child = forkexec::tokio::Command::new("sh").args(["-c", "exit 3"]).spawn()?;
     /// assert_eq!(child.wait().await?.code(), Some(3));
     /// # Ok(())
     /// # }
@@ -165,7 +166,7 @@ impl Child {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let mut child = forkexec::Command::new("true").spawn_tokio()?;
+    /// let mut child = forkexec::tokio::Command::new("true").spawn()?;
     /// let (status, usage) = child.wait_usage().await?;
     /// println!("{status}, {:?} in user mode", usage.user_time());
     /// # Ok(())
@@ -231,7 +232,7 @@ impl Child {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let mut child = forkexec::Command::new("sleep").arg("60").spawn_tokio()?;
+    /// let mut child = forkexec::tokio::Command::new("sleep").arg("60").spawn()?;
     /// assert_eq!(child.kill().await?.signal(), Some(9));
     /// # Ok(())
     /// # }
@@ -296,11 +297,12 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Stdio};
+    /// use forkexec::tokio::Command;
+    /// use forkexec::Stdio;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn_tokio()?;
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
     /// assert_eq!(child.wait_with_output().await?.stdout, b"hello\n");
     /// # Ok(())
     /// # }
@@ -327,13 +329,14 @@ impl Child {
     /// # Examples
     ///
     /// ```
-    /// use forkexec::{Command, Stdio};
+    /// use forkexec::tokio::Command;
+    /// use forkexec::Stdio;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
     /// let mut tr = Command::new("tr");
     /// tr.args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    /// assert_eq!(tr.spawn_tokio()?.communicate(b"hello").await?.stdout, b"HELLO");
+    /// assert_eq!(tr.spawn()?.communicate(b"hello").await?.stdout, b"HELLO");
     /// # Ok(())
     /// # }
     /// ```

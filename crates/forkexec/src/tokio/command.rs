@@ -1,20 +1,70 @@
 //! Starting children in a runtime.
 
 use super::child::{Child, enter};
-use crate::command::Command;
+use crate::command::{self, CommandBuilder};
+use crate::config::settings::OnDrop;
 use crate::error::Error;
-use crate::prepare::prepared::Prepared;
+use crate::prepared::Prepared;
 use std::process::{ExitStatus, Output};
 
-impl Command<'_> {
-    /// Starts the program in the current tokio runtime, as [`spawn`](Self::spawn) does without one (feature
-    /// `tokio`).
+/// The mode of a command whose children a tokio runtime waits for.
+#[derive(Debug)]
+pub enum Tokio {}
+
+/// A [`crate::Command`] with the methods of `tokio::process::Command`: a tokio runtime waits for the child.
+///
+/// It has all methods of [`CommandBuilder`]. A [`crate::Command`] converts into this type.
+///
+/// # Examples
+///
+/// ```
+/// use forkexec::tokio::Command;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), forkexec::Error> {
+/// let output = Command::new("echo").arg("hello").output().await?;
+/// assert_eq!(output.stdout, b"hello\n");
+/// # Ok(())
+/// # }
+/// ```
+pub type Command = CommandBuilder<'static, Tokio>;
+
+/// A [`Command`] that may borrow the descriptors that it passes, as [`crate::BorrowingCommand`].
+pub type BorrowingCommand<'fd> = CommandBuilder<'fd, Tokio>;
+
+impl<'fd> From<command::BorrowingCommand<'fd>> for CommandBuilder<'fd, Tokio> {
+    fn from(command: command::BorrowingCommand<'fd>) -> Self {
+        Self::of(command.into_settings())
+    }
+}
+
+/// Starting a child that a tokio runtime waits for.
+impl CommandBuilder<'_, Tokio> {
+    /// Sets whether the child is killed with `SIGKILL` when its [`Child`] is dropped, as tokio's method of this name.
+    ///
+    /// It is [`on_drop`](Self::on_drop) with [`OnDrop::Kill`] or [`OnDrop::Leave`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), forkexec::Error> {
+    /// let child = forkexec::tokio::Command::new("sleep").arg("600").kill_on_drop(true).spawn()?;
+    /// drop(child); // kills it
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn kill_on_drop(&mut self, kill: bool) -> &mut Self {
+        self.on_drop(if kill { OnDrop::Kill } else { OnDrop::Leave })
+    }
+
+    /// Starts the program in the current tokio runtime, as [`crate::Command::spawn`] does without one.
     ///
     /// The call blocks until the child executes the program: see [`forkexec::tokio`](crate::tokio#blocking).
     ///
     /// # Errors
     ///
-    /// - Returns the errors of [`spawn`](Self::spawn).
+    /// - Returns the errors of [`crate::Command::spawn`].
     /// - Returns [`Error::Child`] if the caller is not in a runtime. No child is started then.
     /// - Returns [`Error::Child`] if the runtime cannot watch another descriptor. The child is then killed
     ///   and waited for.
@@ -26,12 +76,12 @@ impl Command<'_> {
     /// # Examples
     ///
     /// See [`forkexec::tokio`](crate::tokio).
-    pub fn spawn_tokio(&mut self) -> Result<Child, Error> {
+    pub fn spawn(&mut self) -> Result<Child, Error> {
         enter()?;
-        Child::new(self.spawn()?)
+        Child::new(self.start()?)
     }
 
-    /// Starts the program at once, and returns a future that waits for the child (feature `tokio`).
+    /// Starts the program at once, and returns a future that waits for the child.
     ///
     /// # Cancel safety
     ///
@@ -39,28 +89,28 @@ impl Command<'_> {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait`].
     ///
     /// # Panics
     ///
-    /// Panics as [`spawn_tokio`](Self::spawn_tokio) does.
+    /// Panics as [`spawn`](Self::spawn) does.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let status = forkexec::Command::new("true").status_tokio().await?;
+    /// let status = forkexec::tokio::Command::new("true").status().await?;
     /// assert!(status.success());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn status_tokio(&mut self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
-        status(self.spawn_tokio())
+    pub fn status(&mut self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
+        status(self.spawn())
     }
 
     /// Starts the program at once, and returns a future that waits for the child and collects its standard
-    /// output and standard error (feature `tokio`).
+    /// output and standard error.
     ///
     /// # Cancel safety
     ///
@@ -69,89 +119,90 @@ impl Command<'_> {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`spawn_tokio`](Self::spawn_tokio) and of [`Child::wait_with_output`].
+    /// Returns the errors of [`spawn`](Self::spawn) and of [`Child::wait_with_output`].
     ///
     /// # Panics
     ///
-    /// Panics as [`spawn_tokio`](Self::spawn_tokio) does.
+    /// Panics as [`spawn`](Self::spawn) does.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let output = forkexec::Command::new("echo").arg("hello").output_tokio().await?;
+    /// let output = forkexec::tokio::Command::new("echo").arg("hello").output().await?;
     /// assert_eq!(output.stdout, b"hello\n");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn output_tokio(&mut self) -> impl Future<Output = Result<Output, Error>> + use<> {
-        output(enter().and_then(|()| Child::new(self.spawn_captured()?)))
+    pub fn output(&mut self) -> impl Future<Output = Result<Output, Error>> + use<> {
+        output(enter().and_then(|()| Child::new(self.start_captured()?)))
     }
 }
 
-impl Prepared<'_> {
-    /// Starts the program in the current tokio runtime, as [`Command::spawn_tokio`] does (feature `tokio`).
+/// Starting a child that a tokio runtime waits for.
+impl Prepared<'_, Tokio> {
+    /// Starts the program in the current tokio runtime, as [`Command::spawn`] does.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Command::spawn_tokio`].
+    /// Returns the errors of [`Command::spawn`].
     ///
     /// # Panics
     ///
-    /// Panics as [`Command::spawn_tokio`] does.
+    /// Panics as [`Command::spawn`] does.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), forkexec::Error> {
-    /// let prepared = forkexec::Command::new("echo").into_prepared()?;
-    /// assert!(prepared.spawn_tokio()?.wait().await?.success());
-    /// assert!(prepared.status_tokio().await?.success());
-    /// assert_eq!(prepared.output_tokio().await?.stdout, b"\n");
+    /// let prepared = forkexec::tokio::Command::new("echo").into_prepared()?;
+    /// assert!(prepared.spawn()?.wait().await?.success());
+    /// assert!(prepared.status().await?.success());
+    /// assert_eq!(prepared.output().await?.stdout, b"\n");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn spawn_tokio(&self) -> Result<Child, Error> {
+    pub fn spawn(&self) -> Result<Child, Error> {
         enter()?;
-        Child::new(self.spawn()?)
+        Child::new(self.start()?)
     }
 
     /// Starts the program at once, and returns a future that waits for the child, as
-    /// [`Command::status_tokio`] does (feature `tokio`).
+    /// [`Command::status`] does.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Command::status_tokio`].
+    /// Returns the errors of [`Command::status`].
     ///
     /// # Panics
     ///
-    /// Panics as [`Command::spawn_tokio`] does.
+    /// Panics as [`Command::spawn`] does.
     ///
     /// # Examples
     ///
-    /// See [`spawn_tokio`](Self::spawn_tokio).
-    pub fn status_tokio(&self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
-        status(self.spawn_tokio())
+    /// See [`spawn`](Self::spawn).
+    pub fn status(&self) -> impl Future<Output = Result<ExitStatus, Error>> + use<> {
+        status(self.spawn())
     }
 
     /// Starts the program at once, and returns a future that waits for the child and collects its output, as
-    /// [`Command::output_tokio`] does (feature `tokio`).
+    /// [`Command::output`] does.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Command::output_tokio`].
+    /// Returns the errors of [`Command::output`].
     ///
     /// # Panics
     ///
-    /// Panics as [`Command::spawn_tokio`] does.
+    /// Panics as [`Command::spawn`] does.
     ///
     /// # Examples
     ///
-    /// See [`spawn_tokio`](Self::spawn_tokio).
-    pub fn output_tokio(&self) -> impl Future<Output = Result<Output, Error>> + use<> {
-        output(enter().and_then(|()| Child::new(self.spawn_captured()?)))
+    /// See [`spawn`](Self::spawn).
+    pub fn output(&self) -> impl Future<Output = Result<Output, Error>> + use<> {
+        output(enter().and_then(|()| Child::new(self.start_captured()?)))
     }
 }
 

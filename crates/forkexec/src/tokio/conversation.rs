@@ -19,14 +19,15 @@ use std::time::Instant;
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, OnDrop, Stdio};
+/// use forkexec::tokio::Command;
+/// use forkexec::{OnDrop, Stdio};
 /// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), forkexec::Error> {
 /// let mut command = Command::new("sh");
 /// command.args(["-c", "cat; exec sleep 60"]).on_drop(OnDrop::KillAndWait);
-/// let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn_tokio()?;
+/// let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
 ///
 /// let mut conversation = child.communicator(b"so far".as_slice());
 /// assert!(tokio::time::timeout(Duration::from_millis(300), conversation.finish()).await.is_err());

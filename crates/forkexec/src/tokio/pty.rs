@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut pty = Pty::new(forkexec::Pty::open(WindowSize::default())?)?;
-/// let mut child = Command::new("sh").args(["-c", "read line && echo \"got $line\""]).pty(&pty).spawn_tokio()?;
+/// let mut child = Command::new("sh").args(["-c", "read line && echo \"got $line\""]).pty(&pty).spawn()?;
 ///
 /// pty.write_all(b"hello\n").await?;
 /// let mut text = String::new();

@@ -56,7 +56,7 @@ fn fd_that_is_no_terminal_is_reported(#[case] target: i32) {
     isolated(|| {
         let file = world::place(File::open("/dev/null").expect("it is there"), 7);
         let mut command = probe(&[]);
-        let failure = failure(command.setsid().controlling_terminal(&file).map_fd(memory_file(), target));
+        let failure = failure(command.setsid().controlling_terminal(&file).fd(target, memory_file()));
         let text = "cannot set the controlling terminal (fd 7)";
         assert_failure(&failure, Stage::Terminal, &Operand::Fd(7), Errno::NOTTY, text);
     });
@@ -83,7 +83,7 @@ fn foreground_of_a_non_controlling_terminal_is_reported() {
         let Some(terminal) = Terminal::open() else { return };
         let placed = world::place(&terminal.childs, 7);
         let mut command = probe(&[]);
-        let failure = failure(command.setsid().foreground(&placed).map_fd(memory_file(), 7));
+        let failure = failure(command.setsid().foreground(&placed).fd(7, memory_file()));
         let text = "cannot make the process group the foreground group of the terminal (fd 7)";
         assert_failure(&failure, Stage::Foreground, &Operand::Fd(7), Errno::NOTTY, text);
     });

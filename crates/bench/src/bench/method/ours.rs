@@ -49,7 +49,7 @@ impl From<Error> for Refusal {
     }
 }
 
-fn command(job: &Job) -> Command<'static> {
+fn command(job: &Job) -> Command {
     let mut command = Command::new(&job.program);
     command.args(&job.arguments);
     match job.task {
@@ -61,11 +61,11 @@ fn command(job: &Job) -> Command<'static> {
             command.keep_fd(borrowed(job.kept[0])).keep_fd(borrowed(job.kept[1]));
         }
         Task::Mapped => {
-            command.map_fd(borrowed(job.kept[0]), TARGET).map_fd(borrowed(job.kept[1]), TARGET + 1);
+            command.fd(TARGET, borrowed(job.kept[0])).fd(TARGET + 1, borrowed(job.kept[1]));
         }
         Task::Full => {
             command.uid(ID).gid(ID).groups([]).current_dir("/").setsid();
-            command.map_fd(borrowed(job.source), TARGET);
+            command.fd(TARGET, borrowed(job.source));
         }
     }
     command

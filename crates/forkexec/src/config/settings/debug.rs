@@ -93,7 +93,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("stdout", stdout)
         .field("stderr", stderr)
         .field("keep_fd", keep)
-        .field("map_fd", mappings)
+        .field("fd", mappings)
         .field("listen_fd", sockets)
         .field("close_strategy", close)
         .field("current_dir", directory)
@@ -178,32 +178,32 @@ fn escaped(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::Command;
+    use crate::command::{BorrowingCommand, Command};
     use crate::config::stdio::Stdio;
     use rstest::rstest;
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     use std::process;
 
-    type Ask = fn(&mut Command<'_>);
+    type Ask = fn(&mut BorrowingCommand<'_>);
 
     /// Faults: E19
     #[rstest]
-    #[case::nothing(|_: &mut Command<'_>| (), r#""prog""#)]
-    #[case::arguments(|it: &mut Command<'_>| { it.args(["arg", "two words", ""]); }, r#""prog" "arg" "two words" """#)]
+    #[case::nothing(|_: &mut BorrowingCommand<'_>| (), r#""prog""#)]
+    #[case::arguments(|it: &mut BorrowingCommand<'_>| { it.args(["arg", "two words", ""]); }, r#""prog" "arg" "two words" """#)]
     #[case::everything(
-        |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
+        |it: &mut BorrowingCommand<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
         r#"cd "/tmp" && env -u A B="x" "prog" "arg""#
     )]
-    #[case::variable(|it: &mut Command<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
-    #[case::cleared_environment(|it: &mut Command<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
-    #[case::no_identifier(|it: &mut Command<'_>| { it.env("1 b", "x"); }, r#"env "1 b"="x" "prog""#)]
-    #[case::another_name(|it: &mut Command<'_>| { it.arg0("-sh"); }, r#"env -a "-sh" "prog""#)]
-    #[case::directory_like_an_option(|it: &mut Command<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
-    #[case::what_a_shell_expands(|it: &mut Command<'_>| { it.arg("$HOME `id`"); }, r#""prog" '$HOME `id`'"#)]
-    #[case::quotes(|it: &mut Command<'_>| { it.arg(r#"it's "so""#); }, r#""prog" 'it'\''s "so"'"#)]
-    #[case::line_end(|it: &mut Command<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
-    #[case::no_text(|it: &mut Command<'_>| { it.arg(OsStr::from_bytes(b"\xff1")); }, r#""prog" $'\3771'"#)]
+    #[case::variable(|it: &mut BorrowingCommand<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
+    #[case::cleared_environment(|it: &mut BorrowingCommand<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
+    #[case::no_identifier(|it: &mut BorrowingCommand<'_>| { it.env("1 b", "x"); }, r#"env "1 b"="x" "prog""#)]
+    #[case::another_name(|it: &mut BorrowingCommand<'_>| { it.arg0("-sh"); }, r#"env -a "-sh" "prog""#)]
+    #[case::directory_like_an_option(|it: &mut BorrowingCommand<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
+    #[case::what_a_shell_expands(|it: &mut BorrowingCommand<'_>| { it.arg("$HOME `id`"); }, r#""prog" '$HOME `id`'"#)]
+    #[case::quotes(|it: &mut BorrowingCommand<'_>| { it.arg(r#"it's "so""#); }, r#""prog" 'it'\''s "so"'"#)]
+    #[case::line_end(|it: &mut BorrowingCommand<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
+    #[case::no_text(|it: &mut BorrowingCommand<'_>| { it.arg(OsStr::from_bytes(b"\xff1")); }, r#""prog" $'\3771'"#)]
     fn debug_prints_a_command_line_for_a_shell(#[case] ask: Ask, #[case] shown: &str) {
         let mut command = Command::new("prog");
         ask(&mut command);
@@ -213,9 +213,9 @@ mod tests {
     /// Faults: E19
     #[rstest]
     #[case::in_the_form_of_std(|it: &mut process::Command| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); },
-        |it: &mut Command<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); })]
+        |it: &mut BorrowingCommand<'_>| { it.current_dir("/tmp").env("B", "x").env_remove("A").arg("arg"); })]
     #[case::cleared(|it: &mut process::Command| { it.env_clear().env("B", "x y"); },
-        |it: &mut Command<'_>| { it.env_clear().env("B", "x y"); })]
+        |it: &mut BorrowingCommand<'_>| { it.env_clear().env("B", "x y"); })]
     fn debug_prints_a_command_as_std_does(#[case] std: fn(&mut process::Command), #[case] ours: Ask) {
         let (mut stds, mut command) = (process::Command::new("prog"), Command::new("prog"));
         std(&mut stds);

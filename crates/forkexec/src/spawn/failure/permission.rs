@@ -2,7 +2,7 @@
 
 use super::Cause;
 use super::view::View;
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::sys::system;
 use nix::unistd::{getegid, geteuid};
 use std::fs::{self, Metadata};
@@ -22,7 +22,7 @@ const EXECUTE: u32 = 0o1;
 
 impl Person {
     /// Returns the user of the child. `None` for the superuser, because capabilities override the bits.
-    pub(crate) fn of_child(prepared: &Prepared<'_>) -> Option<Self> {
+    pub(crate) fn of_child(prepared: &CheckedCommand<'_>) -> Option<Self> {
         let settings = &prepared.settings;
         let user = settings.uid.unwrap_or_else(|| geteuid().as_raw());
         let group = settings.gid.unwrap_or_else(|| getegid().as_raw());
@@ -73,7 +73,7 @@ impl Person {
 }
 
 /// Returns the directory that keeps the child from entering its working directory.
-pub(crate) fn of_directory(prepared: &Prepared<'_>, path: &Path) -> Option<Cause> {
+pub(crate) fn of_directory(prepared: &CheckedCommand<'_>, path: &Path) -> Option<Cause> {
     let person = Person::of_child(prepared)?;
     match person.search(&View::of_directory(&prepared.settings), path) {
         Err(cause) => Some(cause),

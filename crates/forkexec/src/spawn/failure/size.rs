@@ -1,14 +1,14 @@
 //! Finds the cause of `E2BIG`: one string, or the total of all.
 
 use super::Cause;
-use crate::prepare::prepared::Prepared;
+use crate::prepare::checked::CheckedCommand;
 use crate::sys::{backend, system};
 use forkexec_core::Resource;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 /// Returns what is too large in the arguments and the environment of exec.
-pub(crate) fn of_size(prepared: &Prepared<'_>) -> Cause {
+pub(crate) fn of_size(prepared: &CheckedCommand<'_>) -> Cause {
     let longest = system::longest_string();
     let is_too_long = |string: &CStr| longest.is_some_and(|limit| string.count_bytes() > limit);
     let limit = longest.unwrap_or(usize::MAX);
@@ -33,7 +33,7 @@ fn name(variable: &[u8]) -> &OsStr {
 }
 
 /// Returns the soft stack limit of the child. `None` if a closure may have set it.
-fn stack_limit(prepared: &Prepared<'_>) -> Option<u64> {
+fn stack_limit(prepared: &CheckedCommand<'_>) -> Option<u64> {
     let settings = &prepared.settings;
     if !settings.hooks.is_empty() {
         return None;

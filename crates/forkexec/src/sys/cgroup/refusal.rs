@@ -34,7 +34,7 @@ pub(crate) fn of_cgroup(path: &Path, errno: Errno) -> Option<Cause> {
 pub(crate) fn cgroup_failed(path: PathBuf, error: &io::Error) -> SpawnError {
     let errno = errno_of(error);
     let cause = of_cgroup(&path, errno);
-    SpawnError { stage: Stage::Cgroup, operand: Operand::Path(path), errno, cause }
+    SpawnError::new(Stage::Cgroup, Operand::Path(path), errno, cause)
 }
 
 #[cfg(test)]

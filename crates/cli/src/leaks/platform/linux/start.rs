@@ -86,7 +86,7 @@ impl Starting {
 }
 
 /// Returns the command for the program, with 0, 1, 2 and the descriptors to keep.
-fn command(settings: &Settings) -> Result<Command<'static>, Failure> {
+fn command(settings: &Settings) -> Result<Command, Failure> {
     let (program, args) = settings
         .command
         .split_first()
