@@ -89,19 +89,19 @@ fn concurrent_children_each_see_their_own_listen_pid() {
 /// Tells the second process of a test what to do.
 const INSIDE: &str = "FORKEXEC_TAKES";
 
-fn is_inside() -> bool {
+pub(crate) fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
 /// A command that runs this test again, in a process that receives the sockets of the command.
-fn again(test: &str) -> Command {
+pub(crate) fn again(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("it has a name"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
     command
 }
 
 #[track_caller]
-fn passes(command: &mut BorrowingCommand<'_>) {
+pub(crate) fn passes(command: &mut BorrowingCommand<'_>) {
     let output = command.output().expect("the tests can be started");
     let said = String::from_utf8_lossy(&output.stdout);
     let all = format!("{said}{}", String::from_utf8_lossy(&output.stderr));

@@ -8,6 +8,8 @@
 //! - `copies`: copies of commands, and the ways to hand over a descriptor
 //! - `exec`: exec in the calling process
 //! - `hostile`: hostile namespaces, mounts, limits, filters and parents
+//! - `jobserver`: make's jobserver, with a real make
+//! - `notify`: children that announce that they are ready or alive
 //! - `one_process`: the number of processes of a spawn
 //! - `pipelines`: commands that pass their output to the next command
 //! - `placing`: descriptors under chosen numbers, which never hit the report
@@ -36,6 +38,8 @@ mod closing;
 mod copies;
 mod exec;
 mod hostile;
+mod jobserver;
+mod notify;
 mod one_process;
 mod pipelines;
 mod placing;

@@ -209,14 +209,14 @@ fn plan_decides_with_which_ids_chdir_runs(
 }
 
 #[test]
-fn pid_variable_holds_the_pid_of_the_child() {
-    let variable = PidVariable::new("LISTEN_PID").unwrap();
-    let ran = run(SimKernel::new(), &Plan { own_pid: Some(&variable), ..plain() });
+fn pid_variables_hold_the_pid_of_the_child() {
+    let variables = ["LISTEN_PID", "WATCHDOG_PID"].map(|name| PidVariable::new(name).unwrap());
+    let ran = run(SimKernel::new(), &Plan { own_pids: &variables, ..plain() });
     let calls = ran.calls();
     assert_eq!(calls[calls.len() - 2..], strings(&["process()", "execve(/bin/prog)"]));
     // SAFETY: the only child of this plan has run.
-    let written = unsafe { ThinCStr::of_pid(&variable) };
-    assert_eq!(written.as_c_str(), c"LISTEN_PID=101");
+    let written = variables.each_ref().map(|variable| unsafe { ThinCStr::of_pid(variable) });
+    assert_eq!(written.map(ThinCStr::as_c_str), [c"LISTEN_PID=101", c"WATCHDOG_PID=101"]);
 }
 
 /// The directory, and the file that a process enters by.

@@ -121,9 +121,9 @@ fn manifest(programs: &[Program], raw: bool) -> String {
     text
 }
 
-/// Faults: U1, U2, U4, U5, U6
+/// Faults: U1, U2, U4, U5, U6, U7
 #[rstest]
-fn safe_program_is_refused(#[values("U1", "U2", "U4", "U5", "U6")] fault: &str) {
+fn safe_program_is_refused(#[values("U1", "U2", "U4", "U5", "U6", "U7")] fault: &str) {
     let programs: Vec<Program> =
         Program::all().into_iter().filter(|program| program.says("Fault").contains(fault)).collect();
     assert!(!programs.is_empty());

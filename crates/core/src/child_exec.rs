@@ -349,8 +349,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     /// Tries the candidates in order. Reports the first error that is neither `ENOENT` nor `ENOTDIR`, else the last, so that a
     /// program without permission is not reported as missing.
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
-        if let Some(variable) = self.plan.own_pid {
-            variable.write(self.sys.getpid());
+        if !self.plan.own_pids.is_empty() {
+            let pid = self.sys.getpid();
+            self.plan.own_pids.iter().for_each(|variable| variable.write(pid));
         }
         let mut reported: Option<Failure> = None;
         let mut index = 0_i32;

@@ -72,8 +72,8 @@ pub struct Plan<'a> {
     pub pidfd: bool,
     /// Records the time of each stage.
     pub timed: bool,
-    /// A variable in the environment of `exec` that gets the process ID of the program.
-    pub own_pid: Option<&'a PidVariable>,
+    /// Variables in the environment of `exec` that get the process ID of the program.
+    pub own_pids: &'a [PidVariable],
     /// The program.
     pub exec: Exec<'a>,
 }
@@ -110,7 +110,7 @@ impl<'a> Plan<'a> {
             close: Some(CloseStrategy::Bulk),
             pidfd: true,
             timed: false,
-            own_pid: None,
+            own_pids: &[],
             exec,
         }
     }

@@ -1,5 +1,6 @@
 //! The command builder: which program to start, and how.
 
+mod announced;
 mod attributes;
 mod descriptors;
 mod execution;

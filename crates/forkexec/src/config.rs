@@ -7,3 +7,4 @@ pub(crate) mod search_path;
 pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod stdio;
+pub(crate) mod supervision;

@@ -97,9 +97,19 @@ pub enum Error {
         pid: u32,
     },
 
-    /// The sockets that were passed to this program cannot be taken ([`listen_fds`](crate::listen_fds)).
+    /// This program cannot use what its environment announces, such as the sockets of [`listen_fds`](crate::listen_fds).
     #[error(transparent)]
     Activation(#[from] ActivationError),
+
+    /// A call failed that sends or receives notifications.
+    #[error("cannot {what}: {error}")]
+    Notify {
+        /// The action that failed, such as "send the notification".
+        what: &'static str,
+        /// The error.
+        #[source]
+        error: io::Error,
+    },
 
     /// A command of a pipeline did not start. No command of the pipeline runs.
     #[error("cannot start command {} of the pipeline ({program:?}): {error}", index + 1)]
@@ -181,7 +191,9 @@ impl Error {
             Self::Spawn(error) => Some(error.errno().raw()),
             Self::ForkRequired { reason: FallbackReason::Refused(errno) } => Some(errno.raw()),
             Self::InPipeline { error, .. } => error.raw_os_error(),
-            Self::Child { error, .. } | Self::Terminal { error, .. } => error.raw_os_error(),
+            Self::Child { error, .. } | Self::Terminal { error, .. } | Self::Notify { error, .. } => {
+                error.raw_os_error()
+            }
             _ => None,
         }
     }
@@ -203,7 +215,9 @@ impl Error {
             Self::Activation(_) => io::ErrorKind::InvalidData,
             Self::Died { .. } | Self::StatusLost { .. } => io::ErrorKind::Other,
             Self::InPipeline { error, .. } => error.kind(),
-            Self::Child { error, .. } | Self::Terminal { error, .. } => error.kind(),
+            Self::Child { error, .. } | Self::Terminal { error, .. } | Self::Notify { error, .. } => {
+                error.kind()
+            }
         }
     }
 }

@@ -39,6 +39,9 @@
 //! | Run `a \| b \| c` | [`Pipeline`] |
 //! | Kill a child together with its descendants | [`Command::containment`], [`Child::kill_tree`] |
 //! | Pass sockets by socket activation, or receive them | [`Command::listen_fd`], [`listen_fds`] |
+//! | Wait until a service is ready, and notice that it hangs | [`NotifySocket`], [`Command::notify_socket`], [`Command::watchdog`] |
+//! | Announce that this service is ready and works | [`notify()`], [`watchdog_enabled`] |
+//! | Pass make's jobserver on | [`Jobserver`], [`Command::keep_jobserver`] |
 //! | Distinguish a missing program, a missing interpreter and a missing directory | [`SpawnError`], [`Cause`] |
 //! | Find out what this kernel or container permits | [`probe`](fn@probe), [`supports`], [`capabilities`] |
 //!
@@ -71,6 +74,7 @@ mod prepare;
 mod spawn;
 mod sys;
 
+mod announced;
 mod command;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -86,6 +90,11 @@ pub mod raw;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use announced::jobserver::Jobserver;
+pub use announced::notification::Notification;
+pub use announced::notify::notify;
+pub use announced::notify_socket::{NotifyOutcome, NotifySocket};
+pub use announced::watchdog::watchdog_enabled;
 pub use child::Child;
 pub use child::close_method::CloseMethod;
 pub use child::communicate::{Communicate, CommunicateOutput, Communicator, StopReason};

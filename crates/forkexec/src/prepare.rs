@@ -10,8 +10,7 @@ use crate::config::stdio::Kind;
 use crate::error::{Error, InputError, PathRole, SignalUse};
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::exec::envp::envp;
-use crate::exec::listen_vars::announce;
-use crate::exec::search;
+use crate::exec::{listen_vars, notify_vars, search};
 use crate::fds::layout::{Descriptors, Layout, Stream};
 use crate::fds::low_fds;
 use crate::prepare::checked::{CheckedCommand, SettingsRef};
@@ -45,7 +44,8 @@ impl<'a> CheckedCommand<'a> {
         let descriptors = checks::descriptors(&settings)?;
         settings.env.check()?;
         let mut variables = settings.env.resolve();
-        announce(&settings, &mut variables);
+        listen_vars::announce(&settings, &mut variables);
+        notify_vars::announce(&settings.supervision, &mut variables);
         let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
         let argv = arguments(&settings.args)?;
         let shell_argvs = match settings.enoexec_fallback {

@@ -17,8 +17,8 @@ use std::process::{ExitStatus, Output};
 /// [`Command::prepare`](crate::Command::prepare) returns one that borrows the command,
 /// [`Command::into_prepared`](crate::Command::into_prepared) one that owns its settings. It can be started
 /// many times, and by many threads at once. A start allocates no memory unless it fails, passes sockets with
-/// [`listen_fd`](crate::Command::listen_fd), or creates a control group for
-/// [`containment`](crate::Command::containment).
+/// [`listen_fd`](crate::Command::listen_fd), sets a [`watchdog`](crate::Command::watchdog), or creates a
+/// control group for [`containment`](crate::Command::containment).
 ///
 /// These are resolved when the command is prepared, and do not change afterwards:
 ///

@@ -1,5 +1,5 @@
 //! From a prepared command to a running child: the plan and the launch. Nothing here allocates unless the
-//! start fails, passes sockets or creates a control group.
+//! start fails, passes sockets, sets a watchdog or creates a control group.
 
 pub(crate) mod failure;
 pub(crate) mod in_place;
@@ -8,7 +8,7 @@ mod spawner_thread;
 
 use crate::config::settings::{Settings, SpawnPolicy};
 use crate::error::{Error, SpawnError, errno_of, failed};
-use crate::exec::listen_vars;
+use crate::exec::own_pids;
 use crate::fds::layout::Layout;
 use crate::fds::low_fds;
 use crate::fds::spawn_fds::{SpawnFds, off_the_targets};
@@ -95,13 +95,13 @@ fn with_plan<T>(
     let hook = unsafe { Hook::new(&hook) };
     let plan = plan(prepared, layout, hook);
     let mut spawn_fds = SpawnFds::open(layout, &plan)?;
-    let own_pid = listen_vars::pid_variable(&prepared.settings);
-    let announced = own_pid.as_ref().map(|variable| listen_vars::environment(&prepared.env, variable));
+    let own_pids = own_pids::variables(&prepared.settings);
+    let announced = (!own_pids.is_empty()).then(|| own_pids::environment(&prepared.env, &own_pids));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
     let numbers = *spawn_fds.numbers();
     let plan = Plan {
         ends: &numbers,
-        own_pid: own_pid.as_ref(),
+        own_pids: &own_pids,
         exec: Exec { env, ..plan.exec },
         early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),
         terminal: layout.terminal.map(|terminal| terminal.number(&numbers)),

@@ -4,6 +4,7 @@
 //! - `backend`: questions of the parent to the backend
 //! - `fd`, `exit_fd`, `poll`: descriptors
 //! - `pty`, `terminal`: pseudo-terminals, and attributes of terminals
+//! - `datagram`: messages with descriptors and credentials
 //! - `waitid`, `wait`, `usage`: the end of a child
 //! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
 //! - `per_process`, `worker`: state and threads of this library
@@ -12,6 +13,7 @@
 pub(crate) mod android;
 pub(crate) mod backend;
 pub(crate) mod cgroup;
+pub(crate) mod datagram;
 pub(crate) mod exit_fd;
 pub(crate) mod fd;
 pub(crate) mod orphans;

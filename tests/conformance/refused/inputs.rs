@@ -154,6 +154,10 @@ fn open() -> File {
 #[case::sigstop_ignored(|it: &mut BorrowingCommand<'_>| { it.ignore_signal(libc::SIGSTOP); }, "cannot ignore signal 19: it is not a signal that a process can ignore")]
 #[case::death_signal_0(|it: &mut BorrowingCommand<'_>| { it.die_with_parent(0); }, "cannot send signal 0: it is not a signal that a process can send")]
 #[case::death_signal_65(|it: &mut BorrowingCommand<'_>| { it.die_with_parent(65); }, "cannot send signal 65: it is not a signal that a process can send")]
+#[case::watchdog_without_time(
+    |it: &mut BorrowingCommand<'_>| { it.watchdog(std::time::Duration::from_nanos(999)); },
+    "cannot set the watchdog interval (999ns): the minimum is 1 microsecond",
+)]
 // Faults: N11
 #[case::target_minus_1(
     |it: &mut BorrowingCommand<'_>| { it.fd(-1, open()); },

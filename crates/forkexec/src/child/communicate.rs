@@ -10,9 +10,9 @@
 //! - `peer`: the partners of a conversation, `output`: its result
 
 pub(crate) mod conversation;
-mod deadline;
+pub(crate) mod deadline;
 mod drain;
-mod exit_watch;
+pub(crate) mod exit_watch;
 mod feed;
 mod lines;
 mod output;

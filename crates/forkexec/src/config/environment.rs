@@ -84,9 +84,9 @@ pub(crate) struct Variables(Vec<(OsString, OsString)>);
 
 impl Variables {
     /// Sets a variable.
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
         self.remove(name);
-        self.0.push((name.into(), value.into()));
+        self.0.push((name.into(), value.as_ref().to_owned()));
     }
 
     /// Removes a variable.

@@ -9,6 +9,7 @@ use crate::config::pty::PtyEnds;
 use crate::config::search_path::SearchPath;
 use crate::config::source::FdSource;
 use crate::config::stdio::Stdio;
+use crate::config::supervision::Supervision;
 use forkexec_core::CloseStrategy;
 use forkexec_core::{Fd, HookError, Limit};
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ pub(crate) struct Settings<'fd> {
     /// The names of the sockets of `listen_fd`, in the order of their numbers. Each socket is also in
     /// `mappings`.
     pub(crate) sockets: Vec<String>,
+    pub(crate) supervision: Supervision,
     pub(crate) close: Option<CloseStrategy>,
     pub(crate) directory: Option<Directory<'fd>>,
     pub(crate) root: Option<PathBuf>,
@@ -106,6 +108,7 @@ impl<'fd> Settings<'fd> {
             keep: Vec::new(),
             mappings: Vec::new(),
             sockets: Vec::new(),
+            supervision: Supervision::default(),
             close: Some(CloseStrategy::Bulk),
             directory: None,
             root: None,

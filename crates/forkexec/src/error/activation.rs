@@ -1,17 +1,19 @@
-//! Errors of socket activation.
+//! Errors of what the environment announces.
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use thiserror::Error;
 
-/// The reason why [`listen_fds`](crate::listen_fds) returns no sockets.
+/// The reason why a program cannot use what its environment announces: the sockets of
+/// [`listen_fds`](crate::listen_fds), the [`Jobserver`](crate::Jobserver), the supervisor of [`notify`](crate::notify), or the
+/// watchdog of [`watchdog_enabled`](crate::watchdog_enabled).
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActivationError {
     /// A variable has an invalid value.
     #[error("cannot use {name}: its value {value:?} is invalid")]
     Variable {
-        /// `LISTEN_PID`, `LISTEN_FDS` or `LISTEN_FDNAMES`.
+        /// The name, such as `LISTEN_FDS`.
         name: &'static str,
         /// The value.
         value: OsString,
@@ -35,6 +37,18 @@ pub enum ActivationError {
         "cannot take the passed socket (fd {fd}): it is close-on-exec, so it was already taken or is another file"
     )]
     Taken {
+        /// The number.
+        fd: RawFd,
+    },
+    /// A descriptor of make's jobserver is not open: the make that started this process does not share it.
+    #[error("cannot use make's jobserver (fd {fd}): it is not open; begin the rule with + or call $(MAKE)")]
+    JobserverClosed {
+        /// The number.
+        fd: RawFd,
+    },
+    /// A descriptor of make's jobserver is another file.
+    #[error("cannot use make's jobserver (fd {fd}): it is not an inherited end of a pipe")]
+    NotJobserver {
         /// The number.
         fd: RawFd,
     },

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 
 /// A command that asks for something invalid. Nothing was started.
@@ -175,6 +176,12 @@ pub enum InputError {
     BadSocketName {
         /// The name.
         name: String,
+    },
+    /// The interval of the watchdog is shorter than the unit in which it is announced.
+    #[error("cannot set the watchdog interval ({interval:?}): the minimum is 1 microsecond")]
+    WatchdogTooShort {
+        /// The interval.
+        interval: Duration,
     },
     /// A command of a pipeline sets the stream that is the pipe to its neighbor.
     #[error("cannot set standard {stream}: the pipeline connects it to the adjacent command")]

@@ -10,6 +10,7 @@ use forkexec_core::{Errno, FallbackReason, Stage};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 use std::{env, fs};
 
 /// An example of a message.
@@ -83,6 +84,9 @@ fn errors() -> Vec<Example> {
         Activation: ActivationError::TakenBefore.into(),
             "cannot take the passed sockets: an earlier call took them",
             "See [`ActivationError`](#activationerror).";
+        Notify: Error::Notify { what: "send the notification", error: io::Error::from_raw_os_error(libc::ECONNREFUSED) },
+            "cannot send the notification: {}",
+            "See the error number. `ECONNREFUSED` means that the supervisor closed its socket.";
         InPipeline: Error::InPipeline {
                 index: 1,
                 program: "prog".into(),
@@ -203,6 +207,9 @@ fn inputs() -> Vec<Example> {
         ClosureNeedsFork: InputError::ClosureNeedsFork,
             "cannot run the pre-exec closure: it needs fork, and the spawn policy excludes fork",
             "Replace the closure by methods of `Command`, or set another `SpawnPolicy`.";
+        WatchdogTooShort: InputError::WatchdogTooShort { interval: Duration::ZERO },
+            "cannot set the watchdog interval (0ns): the minimum is 1 microsecond",
+            "Pass a longer interval.";
         BadSocketName: InputError::BadSocketName { name: "a:b".to_owned() },
             "cannot name the socket \"a:b\": a name is printable ASCII without a colon, at most 255 bytes",
             "Choose another name.";
@@ -219,7 +226,7 @@ fn activations() -> Vec<Example> {
     examples! { ActivationError, |error: ActivationError| error;
         Variable: ActivationError::Variable { name: "LISTEN_FDS", value: "two".into() },
             "cannot use LISTEN_FDS: its value \"two\" is invalid",
-            "Correct the program that starts this one: see sd_listen_fds(3).";
+            "Correct the program that starts this one: see sd_listen_fds(3), sd_notify(3), or the manual of make.";
         Names: ActivationError::Names { count: 2, names: 1 },
             "cannot use LISTEN_FDNAMES: the number of names is 1, and LISTEN_FDS is 2",
             "Correct the program that starts this one: it sets one name for each descriptor, or none.";
@@ -229,6 +236,12 @@ fn activations() -> Vec<Example> {
         Taken: ActivationError::Taken { fd: 3 },
             "cannot take the passed socket (fd 3): it is close-on-exec, so it was already taken or is another file",
             "Call `listen_fds` before anything else opens or takes descriptors.";
+        JobserverClosed: ActivationError::JobserverClosed { fd: 3 },
+            "cannot use make's jobserver (fd 3): it is not open; begin the rule with + or call $(MAKE)",
+            "Begin the rule with `+`, so that make shares its jobs, or do without the jobserver.";
+        NotJobserver: ActivationError::NotJobserver { fd: 3 },
+            "cannot use make's jobserver (fd 3): it is not an inherited end of a pipe",
+            "Call `Jobserver::from_env` before anything else opens descriptors.";
         TakenBefore: ActivationError::TakenBefore,
             "cannot take the passed sockets: an earlier call took them",
             "Call `listen_fds` once, and pass its result on.";

@@ -1,11 +1,9 @@
 //! Socket activation, the starting side, as in systemd (`sd_listen_fds(3)`). Sockets start at descriptor 3,
 //! and three variables hold their count, their names and the process that they are for. Count and names are
-//! known when a command is prepared. The child writes its process id.
+//! known when a command is prepared. The child writes its process id (`own_pids`).
 
-use super::c_array::CStringArray;
 use crate::config::environment::Variables;
 use crate::config::settings::Settings;
-use forkexec_core::{PidVariable, ThinCStr};
 
 /// The number of descriptors.
 pub(crate) const COUNT: &str = "LISTEN_FDS";
@@ -30,20 +28,8 @@ pub(crate) fn announce(settings: &Settings<'_>, variables: &mut Variables) {
         return;
     }
     variables.remove(PID);
-    variables.set(COUNT, &settings.sockets.len().to_string());
-    variables.set(NAMES, &settings.sockets.join(":"));
-}
-
-/// Returns the variable that the child writes, if it gets sockets.
-pub(crate) fn pid_variable(settings: &Settings<'_>) -> Option<PidVariable> {
-    PidVariable::new(PID).filter(|_| !settings.sockets.is_empty())
-}
-
-/// Returns the environment of one start: that of the command, and the variable that the child writes.
-pub(crate) fn environment<'a>(env: &'a CStringArray, pid: &'a PidVariable) -> Vec<Option<ThinCStr<'a>>> {
-    // SAFETY: the array goes into the plan of one start, and only exec in that child reads it.
-    let pid = unsafe { ThinCStr::of_pid(pid) };
-    env.strings().map(ThinCStr::from).chain([pid]).map(Some).chain([None]).collect()
+    variables.set(COUNT, settings.sockets.len().to_string());
+    variables.set(NAMES, settings.sockets.join(":"));
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// Checks kept descriptors and mappings, and collects the numbers from 3 up that the program will have open.
 pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputError> {
@@ -75,6 +76,10 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     }
     if let Some(nice) = settings.nice.filter(|nice| !(-20..=19).contains(nice)) {
         return Err(InputError::NiceOutOfRange { nice }.into());
+    }
+    let too_short = |interval: &Duration| interval.as_micros() == 0;
+    if let Some(interval) = settings.supervision.watchdog.filter(too_short) {
+        return Err(InputError::WatchdogTooShort { interval }.into());
     }
     for limit in &settings.limits {
         if limit.soft > limit.hard {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of each child, in their order.
 #[derive(Default)]
-pub(super) struct ExitWatch(Vec<End>);
+pub(crate) struct ExitWatch(Vec<End>);
 
 enum End {
     Seen,
@@ -23,7 +23,7 @@ enum End {
 
 impl ExitWatch {
     /// Watches these children. A child that is watched already keeps its watch.
-    pub(super) fn watch(&mut self, children: &mut [Child]) -> io::Result<()> {
+    pub(crate) fn watch(&mut self, children: &mut [Child]) -> io::Result<()> {
         for (index, child) in children.iter_mut().enumerate() {
             let has_ended = !matches!(child.try_wait(), Ok(None));
             match self.0.get_mut(index) {
@@ -35,12 +35,12 @@ impl ExitWatch {
         Ok(())
     }
 
-    pub(super) fn are_all_seen(&self) -> bool {
+    pub(crate) fn are_all_seen(&self) -> bool {
         self.0.iter().all(|end| matches!(end, End::Seen))
     }
 
     /// The descriptors that become readable at the exits that were not seen yet.
-    pub(super) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
+    pub(crate) fn wanted<'a>(&'a self, children: &'a [Child]) -> impl Iterator<Item = BorrowedFd<'a>> {
         self.0.iter().zip(children).filter_map(|(end, child)| match end {
             End::Seen => None,
             End::ByDescriptor => child.exit_fd().map(AsFd::as_fd),
@@ -49,7 +49,7 @@ impl ExitWatch {
     }
 
     /// Notes which of the wanted descriptors are readable.
-    pub(super) fn note(&mut self, ended: &[bool]) {
+    pub(crate) fn note(&mut self, ended: &[bool]) {
         let unseen = self.0.iter_mut().filter(|end| !matches!(end, End::Seen));
         for (end, _) in unseen.zip(ended).filter(|(_, ended)| **ended) {
             *end = End::Seen;

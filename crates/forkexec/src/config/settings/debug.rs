@@ -1,6 +1,7 @@
 //! The `Debug` forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
 
 use super::{Directory, Settings};
+use crate::config::supervision::Supervision;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -54,6 +55,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         keep,
         mappings,
         sockets,
+        supervision: Supervision { notify_socket, watchdog },
         close,
         directory,
         root,
@@ -95,6 +97,8 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("keep_fd", keep)
         .field("fd", mappings)
         .field("listen_fd", sockets)
+        .field("notify_socket", notify_socket)
+        .field("watchdog", watchdog)
         .field("close_strategy", close)
         .field("current_dir", directory)
         .field("chroot", root)

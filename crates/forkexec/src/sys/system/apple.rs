@@ -20,3 +20,6 @@ pub(crate) const INTERPRETER_LINE: usize = 512;
 
 /// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1;
+
+/// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start; this system has none.
+pub(crate) const CMSG_CLOEXEC: libc::c_int = 0;

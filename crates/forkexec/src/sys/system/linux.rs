@@ -10,6 +10,8 @@ mod limits;
 mod mount;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
+#[path = "parts/linux_senders.rs"]
+pub(crate) mod senders;
 #[path = "parts/shared_table.rs"]
 mod table;
 
@@ -40,6 +42,9 @@ pub(crate) use table::{is_never_locked, replace, shares_table};
 pub(crate) type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;
 
 pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+
+/// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
+pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;
 
 static METHODS: [OneMethod<'static, Kernel>; 3] = [
     OneMethod::new(&LAUNCHER, SpawnMethod::Shared),

@@ -16,6 +16,8 @@ mod wait;
 pub(crate) mod pty;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
+#[path = "parts/linux_senders.rs"]
+pub(crate) mod senders;
 #[path = "parts/no_watch.rs"]
 pub(crate) mod watch;
 
@@ -32,3 +34,6 @@ pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected
 pub(crate) const RSS_UNIT: u64 = 1024;
 
 pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
+
+/// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
+pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;

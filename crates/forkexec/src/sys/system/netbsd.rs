@@ -24,3 +24,6 @@ pub(crate) const RSS_UNIT: u64 = 1024;
 #[expect(clippy::allow_attributes, reason = "a c_ulong has the width of an int on some processors")]
 #[allow(clippy::cast_sign_loss, clippy::cast_lossless, clippy::unnecessary_cast)]
 pub(crate) const NOEXEC: libc::c_ulong = libc::MNT_NOEXEC as libc::c_ulong;
+
+/// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
+pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;

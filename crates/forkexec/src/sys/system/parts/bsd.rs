@@ -7,6 +7,8 @@ mod wait;
 
 #[path = "pty_pair.rs"]
 pub(crate) mod pty;
+#[path = "no_senders.rs"]
+pub(crate) mod senders;
 #[path = "kqueue.rs"]
 pub(crate) mod watch;
 

@@ -16,3 +16,6 @@ pub(crate) const INTERPRETER_LINE: usize = 4096;
 
 /// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1024;
+
+/// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
+pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;
