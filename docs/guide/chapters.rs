@@ -25,6 +25,7 @@ chapters! {
     sandboxes: "sandboxes.md";
     terminals: "terminals.md";
     socket_activation: "socket-activation.md";
+    build_tools: "build-tools.md";
     leaks: "leaks.md";
     performance: "performance.md";
 }

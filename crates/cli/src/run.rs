@@ -2,6 +2,7 @@
 //!
 //! Each group of options has one file, which parses the options and applies them to the command.
 
+mod announced;
 mod arrivals;
 mod deadline;
 mod descriptors;
@@ -85,6 +86,7 @@ pub(crate) struct Options {
 const EXAMPLES: help::Examples = &[
     ("forkexec run make -j4", "make gets only 0, 1 and 2"),
     ("forkexec run --map 5:3 server", "give it descriptor 5 as its 3"),
+    ("forkexec run --keep-announced cargo build", "in a makefile, after +"),
     ("forkexec run --stdin null --setsid daemon", "no input and no terminal"),
     ("forkexec run --keep-groups --user nobody id", "run as another user"),
     ("forkexec run --limit nofile=64 --report sh", "report how it starts"),

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use clap::{Args, ValueEnum};
 use forkexec::{CloseStrategy, Command};
 
+use super::announced;
 use crate::exit::Failure;
 use crate::inherited_fds::{self, range, typed};
 
@@ -24,6 +25,16 @@ pub(super) struct Options {
     /// All mappings take effect at once, so two of them can swap numbers.
     #[arg(long, value_name = "SOURCE:TARGET", value_parser = mapping, allow_hyphen_values = true)]
     map: Vec<(i32, i32)>,
+
+    /// Keep what the environment announces: make's jobserver, and systemd's sockets and watchdog
+    ///
+    /// MAKEFLAGS or CARGO_MAKEFLAGS announces the two descriptors of a jobserver, LISTEN_FDS and LISTEN_PID the sockets
+    /// of sd_listen_fds(3), WATCHDOG_USEC and WATCHDOG_PID the watchdog of sd_watchdog_enabled(3). The program gets the
+    /// descriptors under the announced numbers, and LISTEN_PID and WATCHDOG_PID are its own. Each announced descriptor
+    /// must be open. make opens its jobserver only for a rule that begins with + or calls $(MAKE). A jobserver with a
+    /// name (fifo:) and NOTIFY_SOCKET need no descriptor.
+    #[arg(long)]
+    pub(super) keep_announced: bool,
 
     /// Close no descriptors: the program inherits all that are not close-on-exec
     #[arg(long, conflicts_with = "close_strategy")]
@@ -91,6 +102,14 @@ impl Options {
         keeps
             .map(|range| format!("--keep {}", typed(range)))
             .chain(maps.map(|(source, target)| format!("--map {source}:{target}")))
+    }
+
+    /// Adds `--keep-announced` to the options that claim a number, if it was given and the claim of another is missing.
+    pub(super) fn with_announced(&self, mut claims: Vec<String>, expected: usize) -> String {
+        if self.keep_announced && claims.len() < expected {
+            claims.push(announced::OPTION.to_owned());
+        }
+        claims.join(" and ")
     }
 }
 

@@ -78,7 +78,7 @@ fn blame(options: &program::Options, error: &InputError) -> String {
     let option = match error {
         InputError::ClaimedTwice { target } => {
             let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));
-            return format!("{error}, by {}", claims.collect::<Vec<_>>().join(" and "));
+            return format!("{error}, by {}", options.descriptors.with_announced(claims.collect(), 2));
         }
         InputError::UserWithoutGroup { .. } => {
             let user = options.identity.typed_user();
@@ -87,8 +87,8 @@ fn blame(options: &program::Options, error: &InputError) -> String {
             );
         }
         InputError::TargetOutOfRange { target, .. } => {
-            let claims = options.descriptors.claims(*target).collect::<Vec<_>>();
-            return format!("{}: {error}", claims.join(" and "));
+            let claims = options.descriptors.claims(*target).collect();
+            return format!("{}: {error}", options.descriptors.with_announced(claims, 1));
         }
         InputError::BadSignal { signal, verb } => {
             let option = match verb {

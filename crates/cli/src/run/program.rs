@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueHint};
 use forkexec::{Command, Pty};
 
-use super::{descriptors, environment, identity, signals, streams, surroundings};
+use super::{announced, descriptors, environment, identity, signals, streams, surroundings};
 use crate::exit::Failure;
 
 // Not a doc comment: clap would use it as the description of the subcommand.
@@ -55,6 +55,9 @@ impl Options {
         self.streams.apply(&mut command, &self.descriptors, pty.is_some())?;
         if let Some(pty) = pty {
             command.pty(pty);
+        }
+        if self.descriptors.keep_announced {
+            announced::apply(&mut command)?;
         }
         Ok(command)
     }

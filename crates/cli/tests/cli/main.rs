@@ -1,5 +1,6 @@
 //! Tests of the command as a user or a script runs it.
 //!
+//! - `announced`: descriptors that the environment announces, with a real make
 //! - `descriptors`: the descriptors that a program gets
 //! - `settings`: the effects of the other options of `run`
 //! - `signals`: ignored, blocked and forwarded signals
@@ -28,6 +29,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod announced;
 mod bad_inputs;
 mod codes;
 mod deadline;
