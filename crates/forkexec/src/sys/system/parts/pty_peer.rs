@@ -28,9 +28,11 @@ pub(crate) fn open_user(controller: BorrowedFd<'_>, path: Option<&Path>) -> io::
 }
 
 fn open_peer(controller: i32) -> io::Result<OwnedFd> {
+    // TIOCGPTPEER of asm-generic/ioctls.h. libc has no such constant for Android.
+    let operation = nix::request_code_none!(b'T', 0x41);
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: the operation takes flags, and the caller has the controller open.
-    let user = unsafe { libc::ioctl(controller, libc::TIOCGPTPEER, flags) };
+    let user = unsafe { libc::ioctl(controller, operation, flags) };
     if user < 0 {
         return Err(io::Error::last_os_error());
     }
