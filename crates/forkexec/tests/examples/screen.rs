@@ -10,6 +10,12 @@ use std::time::Duration;
 
 use forkexec::{Child, Command, OnDrop, Pty, WindowSize};
 use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::tcgetpgrp;
+
+/// Ctrl-C, Ctrl-D and Ctrl-Z.
+pub(crate) const INTERRUPT: &str = "\u{3}";
+pub(crate) const END: &str = "\u{4}";
+pub(crate) const SUSPEND: &str = "\u{1a}";
 
 /// The time limit for expected output.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -88,6 +94,11 @@ impl Screen {
     pub(crate) fn end(mut self) -> ExitStatus {
         let status = self.child.wait_timeout(LIMIT).expect("it can be waited for");
         status.unwrap_or_else(|| panic!("it does not end: {:?}", self.heard))
+    }
+
+    /// Returns the foreground process group of the terminal.
+    pub(crate) fn foreground(&self) -> i32 {
+        tcgetpgrp(&self.pty).expect("the terminal has a session").as_raw()
     }
 
     /// Returns the modes of the terminal.
