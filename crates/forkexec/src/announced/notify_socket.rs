@@ -32,8 +32,9 @@ const MOST_DISCARDED: usize = 1000;
 ///
 /// The socket is close-on-exec. It is readable when there is a message, so an event loop can watch it.
 ///
-/// A child that calls `sd_notify_barrier(3)`, such as systemd-notify(1), waits until the supervisor has received its
-/// messages. So receive messages as long as the child runs, or drop the socket.
+/// Receive messages as long as the child runs, or drop the socket. The kernel queues only a few messages, and then a
+/// child that sends another one waits. A child that calls `sd_notify_barrier(3)`, such as systemd-notify(1), waits until the
+/// supervisor has received its messages.
 ///
 /// # Platform-specific behavior
 ///
