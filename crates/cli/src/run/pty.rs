@@ -122,6 +122,8 @@ impl Relay {
     ///
     /// Fails if no thread can be started.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        // In raw mode first: otherwise the calling terminal would change the line ends of the first output.
+        self.resume();
         let Some(pty) = &self.pty else { return Ok(()) };
         let cannot = |error| Failure::refused("--pty: cannot copy the output").because(error);
         let (stopped, stop) = io::pipe().map_err(cannot)?;
@@ -133,7 +135,6 @@ impl Relay {
         }
         begun.map_err(cannot)?;
         self.stop = Some(stop);
-        self.resume();
         Ok(())
     }
 

@@ -188,7 +188,7 @@ fn before(session: &mut Session) -> String {
 fn keys_reach_the_program_through_its_terminal() {
     isolated_for(LIMIT, || {
         let program = "stty -a | grep -q onlcr && echo as-outside; trap \"echo hit\" INT; echo ready; \
-            read x; read x; echo got=$x; stty raw; echo; echo off; exit 4";
+            until read x; do :; done; echo got=$x; stty raw; echo; echo off; exit 4";
         let mut session = around("", program);
         let modes = before(&mut session);
         session.until("as-outside\r\n");
