@@ -10,6 +10,7 @@
 //! - `hostile`: hostile namespaces, mounts, limits, filters and parents
 //! - `jobserver`: make's jobserver, with a real make
 //! - `notify`: children that announce that they are ready or alive
+//! - `names`: the names of `std::process`, with the same results
 //! - `one_process`: the number of processes of a spawn
 //! - `pipelines`: commands that pass their output to the next command
 //! - `placing`: descriptors under chosen numbers, which never hit the report
@@ -40,6 +41,7 @@ mod exec;
 mod hostile;
 mod jobserver;
 mod notify;
+mod names;
 mod one_process;
 mod pipelines;
 mod placing;

@@ -5,6 +5,7 @@ mod attributes;
 mod descriptors;
 mod execution;
 mod iter;
+mod plural;
 mod terminal;
 
 use crate::child::Child;

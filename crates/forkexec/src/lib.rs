@@ -30,6 +30,7 @@
 //! |---|---|
 //! | Start a program | [`Command`], which lists its differences from `std::process` |
 //! | Start the same program many times | [`Command::prepare`] and [`Prepared`] |
+//! | Move a program over from `std::process` or `tokio::process` by its imports | [`process`], `tokio::process` |
 //! | Pass descriptors under chosen numbers | [`Command::fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
@@ -84,6 +85,7 @@ mod mode;
 mod pipeline;
 mod prepared;
 mod probe;
+pub mod process;
 mod pty;
 #[cfg(feature = "raw")]
 pub mod raw;

@@ -71,6 +71,7 @@ mod by_thread;
 mod child;
 mod command;
 mod conversation;
+pub mod process;
 mod pty;
 mod watch;
 
