@@ -9,8 +9,8 @@
 //! - `exec`: exec in the calling process
 //! - `hostile`: hostile namespaces, mounts, limits, filters and parents
 //! - `jobserver`: make's jobserver, with a real make
-//! - `notify`: children that announce that they are ready or alive
 //! - `names`: the names of `std::process`, with the same results
+//! - `notify`: children that announce that they are ready or alive
 //! - `one_process`: the number of processes of a spawn
 //! - `pipelines`: commands that pass their output to the next command
 //! - `placing`: descriptors under chosen numbers, which never hit the report
@@ -40,8 +40,8 @@ mod copies;
 mod exec;
 mod hostile;
 mod jobserver;
-mod notify;
 mod names;
+mod notify;
 mod one_process;
 mod pipelines;
 mod placing;

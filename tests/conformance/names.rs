@@ -2,7 +2,7 @@
 
 use forkexec_tests::isolate::isolated;
 
-/// What the source observed: exit codes, outputs and error kinds, in order.
+/// The exit codes, outputs and error kinds that the source observed, in order.
 type Observed = Vec<String>;
 
 macro_rules! over {
