@@ -20,6 +20,7 @@
 //! - `slots`: parents with many descriptors, and low numbers that stand in for high ones
 //! - `stages`: each stage as the child sees it, and as it fails
 //! - `strace`: the system calls of a spawn
+//! - `streams`: merged streams, capacities, non-blocking mode
 //! - `terminals`: pseudo-terminals, raw mode, the foreground
 //!
 //! Helpers:
@@ -51,6 +52,7 @@ mod refused;
 mod slots;
 mod stages;
 mod strace;
+mod streams;
 mod terminals;
 
 mod ground;

@@ -3,6 +3,7 @@
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `crowd`: two thousand children with time limits, and one thread that waits for them
 //! - `ids`: threads that change the ids of the process
+//! - `order`: the order of merged streams, alone and in pipelines
 //! - `races`: threads that change descriptors, environment, directory, umask, handlers and ids
 //! - `soak`: random plans under random refusals and kills
 //! - `storm`: signals every 100 microseconds
@@ -10,7 +11,7 @@
 //! - `threads`: children of many threads with different descriptors, and in new sessions
 //!
 //! `FORKEXEC_LOAD_ROUNDS` in the environment sets the number of rounds (default 10,000), and `FORKEXEC_TALK_ROUNDS`
-//! that of `talking` (default 300).
+//! that of `talking` and `order` (default 300).
 //!
 //! Some helpers of the `conformance` suite are included here.
 
@@ -19,6 +20,7 @@
 mod busy_text;
 mod crowd;
 mod ids;
+mod order;
 mod races;
 mod soak;
 mod storm;

@@ -24,15 +24,15 @@ const PIPE: usize = 1 << 16;
 /// A round that takes longer is stuck.
 const STUCK: Duration = Duration::from_mins(1);
 
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     env::var("FORKEXEC_TALK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300)
 }
 
 /// Numbers that follow from a seed: splitmix64.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -10,7 +10,7 @@ mod terminal;
 
 use crate::child::Child;
 use crate::config::settings::{Directory, Settings};
-use crate::config::stdio::Stdio;
+use crate::config::stdio::{Kind, Stdio};
 use crate::error::{Error, ExecError};
 use crate::mode::Blocking;
 use crate::prepare::checked::{CheckedCommand, SettingsRef};
@@ -365,6 +365,29 @@ impl<M> CommandBuilder<'_, M> {
     /// ```
     pub fn stderr<T: Into<Stdio>>(&mut self, stderr: T) -> &mut Self {
         self.settings.streams[2] = Some(stderr.into());
+        self
+    }
+
+    /// Makes the child's standard error the same open file as its standard output, as `2>&1` in a shell.
+    ///
+    /// It follows standard output wherever that goes: to a pipe, a file, a mapping to 1, or the parent's stream. Both
+    /// share one pipe or one file offset, so the text is in the order in which the child wrote it. Two pipes cannot keep
+    /// that order. The child has no [`Child::stderr`] then, and [`Output::stderr`](std::process::Output::stderr) is empty.
+    ///
+    /// A later call of [`stderr`](Self::stderr) replaces this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let mut command = Command::new("sh");
+    /// let output = command.args(["-c", "echo 1; echo 2 >&2; echo 3"]).stderr_to_stdout().output()?;
+    /// assert_eq!(output.stdout, b"1\n2\n3\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn stderr_to_stdout(&mut self) -> &mut Self {
+        self.settings.streams[2] = Some(Stdio(Kind::Merged));
         self
     }
 

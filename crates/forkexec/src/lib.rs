@@ -37,6 +37,8 @@
 //! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
 //! | Wait with a time limit, signal, kill | [`Child`] |
 //! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
+//! | Merge standard error into standard output | [`Command::stderr_to_stdout`], [`Pipeline::stderr_to_stdout`](BorrowingPipeline::stderr_to_stdout) |
+//! | Pass output on as it arrives, by chunk or line | [`Communicator::on_stdout`], [`Communicator::on_stdout_line`] |
 //! | Run `a \| b \| c` | [`Pipeline`] |
 //! | Kill a child together with its descendants | [`Command::containment`], [`Child::kill_tree`] |
 //! | Pass sockets by socket activation, or receive them | [`Command::listen_fd`], [`listen_fds`] |

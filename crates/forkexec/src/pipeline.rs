@@ -13,7 +13,7 @@ use crate::command::BorrowingCommand;
 #[cfg(doc)]
 use crate::command::Command;
 use crate::config::settings::Settings;
-use crate::config::stdio::Stdio;
+use crate::config::stdio::{Kind, Stdio};
 use crate::error::Error;
 use crate::prepare::checked::{CheckedCommand, SettingsRef};
 use crate::prepare::{CAPTURED, Defaults, INHERITED};
@@ -174,6 +174,29 @@ impl<'fd> BorrowingPipeline<'fd> {
         self
     }
 
+    /// Makes standard error of all commands that do not set it themselves the same open file as standard output of the
+    /// pipeline, as `{ a | b; } 2>&1` in a shell. The text is in the order in which the commands wrote it.
+    ///
+    /// For `a |& b`, where standard error of `a` is input of `b`, use [`Command::stderr_to_stdout`] of `a`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Pipeline};
+    ///
+    /// let mut first = Command::new("sh");
+    /// let mut second = Command::new("sh");
+    /// let pipeline = Pipeline::new(first.args(["-c", "echo one >&2; echo two"]))
+    ///     .pipe(second.args(["-c", "cat; echo three >&2"]))
+    ///     .stderr_to_stdout();
+    /// assert_eq!(pipeline.output()?.stdout, b"one\ntwo\nthree\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn stderr_to_stdout(mut self) -> Self {
+        self.streams[2] = Some(Stdio(Kind::Merged));
+        self
+    }
+
     /// Starts all commands. A pipeline can be started many times.
     ///
     /// # Errors
@@ -239,10 +262,10 @@ impl<'fd> BorrowingPipeline<'fd> {
         let settings = &self.commands;
         for (index, command) in settings.iter().enumerate() {
             let (is_first, is_last) = (index == 0, index + 1 == settings.len());
-            plumbing::refuse_streams(command, is_first, is_last)
+            plumbing::refuse_streams(command, is_first, is_last, self.streams[2].as_ref())
                 .map_err(|error| in_pipeline(index, command, error.into()))?;
         }
-        let Plumbing { streams, stderr } = Plumbing::build(settings.len(), &self.streams, defaults)?;
+        let Plumbing { streams, stdout, stderr } = Plumbing::build(settings.len(), &self.streams, defaults)?;
         let mut checked = Vec::with_capacity(settings.len());
         for (index, (command, streams)) in settings.iter().zip(&streams).enumerate() {
             let of_command = CheckedCommand::new(SettingsRef::Borrowed(command), streams);
@@ -259,7 +282,7 @@ impl<'fd> BorrowingPipeline<'fd> {
                 }
             }
         }
-        Ok(Children::new(started, stderr))
+        Ok(Children::new(started, stdout, stderr))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod checked;
 pub(crate) mod checks;
 mod groups;
+pub(crate) mod nonblocking;
 pub(crate) mod tree_setup;
 
 use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
@@ -31,7 +32,7 @@ pub(crate) type Defaults = [Kind; 3];
 pub(crate) static INHERITED: Defaults = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
 
 /// The defaults of `output`.
-pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped, Kind::Piped];
+pub(crate) static CAPTURED: Defaults = [Kind::Null, Kind::Piped(None), Kind::Piped(None)];
 
 /// The shell that runs a file which the kernel does not recognize.
 pub(crate) const SHELL: &CStr = c"/bin/sh";
@@ -61,6 +62,7 @@ impl<'a> CheckedCommand<'a> {
             settings.mask.as_ref().map(|mask| checks::signals(mask, SignalUse::Blocked)).transpose()?;
         let streams = streams(&settings, defaults)?;
         checks::directories(&settings)?;
+        nonblocking::clear(&settings, defaults)?;
         Ok(Self {
             layout: lay_out(&settings, &descriptors, &streams)?,
             capturing: Published::new(),
@@ -116,7 +118,8 @@ fn streams(settings: &Settings<'_>, defaults: &Defaults) -> Result<[Stream; 3], 
             (set, false) => Ok(match set.unwrap_or(&defaults[index]) {
                 Kind::Inherit => inherited(fd),
                 Kind::Null => Stream::Null,
-                Kind::Piped => Stream::Piped,
+                Kind::Piped(capacity) => Stream::Piped(*capacity),
+                Kind::Merged => Stream::Merged,
                 Kind::Closed => Stream::Vacate,
                 Kind::Fd(source) => Stream::From(source.as_raw_fd()),
                 Kind::Parent(source) if fd::cloexec(*source).is_none() => {

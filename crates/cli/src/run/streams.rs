@@ -38,6 +38,13 @@ pub(super) struct Options {
     /// Set standard error: inherit (the default), null, closed, stdout, file:PATH or append:PATH
     #[arg(long, value_name = "WHAT", value_parser = parser(2))]
     stderr: Option<Stream>,
+
+    /// Take the standard streams and all passed descriptors out of non-blocking mode (O_NONBLOCK)
+    ///
+    /// Few programs expect EAGAIN from a standard stream. The mode belongs to the open file, so it changes for all processes
+    /// that share it. Without this option, forkexec warns if 0, 1 or 2 is in this mode and the program inherits it.
+    #[arg(long)]
+    clear_nonblock: bool,
 }
 
 /// The source of a standard stream.
@@ -136,6 +143,11 @@ impl Options {
                 1 => command.stdout(stdio),
                 _ => command.stderr(stdio),
             };
+        }
+        if self.clear_nonblock {
+            command.clear_nonblocking();
+        } else {
+            warn_of(&command.nonblocking_fds());
         }
         Ok(())
     }
@@ -240,6 +252,16 @@ impl Options {
 
     fn stream(&self, fd: usize) -> Option<&Stream> {
         [&self.stdin, &self.stdout, &self.stderr][fd].as_ref()
+    }
+}
+
+/// Warns of standard streams in non-blocking mode. A mapped or kept descriptor is often meant to be in it.
+fn warn_of(nonblocking: &[i32]) {
+    for fd in nonblocking.iter().filter(|&&fd| fd <= 2) {
+        eprintln!(
+            "forkexec: warning: descriptor {fd} is in non-blocking mode (O_NONBLOCK), which few programs expect; \
+             --clear-nonblock clears it"
+        );
     }
 }
 

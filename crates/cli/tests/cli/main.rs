@@ -4,6 +4,7 @@
 //! - `descriptors`: the descriptors that a program gets
 //! - `settings`: the effects of the other options of `run`
 //! - `signals`: ignored, blocked and forwarded signals
+//! - `nonblocking`: standard streams in non-blocking mode
 //! - `outputs`: standard output and standard error in one file
 //! - `forwarding`, `job_control`, `namespace`: the contract of `run` as a wrapper (docs/wrapper.md), also run with tini,
 //!   dumb-init and timeout(1) if they promise the same
@@ -43,6 +44,7 @@ mod help;
 mod job_control;
 mod leaks;
 mod namespace;
+mod nonblocking;
 mod outputs;
 mod own_terminal;
 mod places;

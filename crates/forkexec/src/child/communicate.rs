@@ -321,6 +321,65 @@ impl<'c, P: Communicate> Communicator<'c, P> {
         })
     }
 
+    /// Calls `tell` with each piece of standard output as soon as it is read, for example to copy it to a terminal or a
+    /// log, as tee(1) does. A piece has at most 64 KiB, and can end anywhere in a line or a character.
+    ///
+    /// The output is collected as well, or passed on as lines.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    /// use std::io::Write;
+    ///
+    /// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let mut log = Vec::new();
+    /// let output = child.communicator().on_stdout(|piece| log.extend_from_slice(piece)).run()?;
+    /// assert_eq!((output.stdout, log), (b"hello\n".to_vec(), b"hello\n".to_vec()));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn on_stdout(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.talk.outputs[STDOUT].tell_chunks(Box::new(move |piece| {
+            tell(piece);
+            false
+        }));
+        self
+    }
+
+    /// Calls `tell` with each piece of standard error, as [`on_stdout`](Self::on_stdout) does for standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`on_stdout`](Self::on_stdout).
+    pub fn on_stderr(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.talk.outputs[STDERR].tell_chunks(Box::new(move |piece| {
+            tell(piece);
+            false
+        }));
+        self
+    }
+
+    /// Chooses whether a carriage return ends a line, as in the output of a program that draws its progress over and over.
+    /// A carriage return with a newline after it is one end. The default is `false`: then it is part of the line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let mut child = Command::new("printf").arg("1%%\\r2%%\\rdone\\r\\n").stdout(Stdio::piped()).spawn()?;
+    /// let mut lines = Vec::new();
+    /// let mut talk = child.communicator();
+    /// talk.carriage_return_ends_line(true).on_stdout_line(|line| lines.push(line.to_vec())).run()?;
+    /// drop(talk);
+    /// assert_eq!(lines, [&b"1%"[..], b"2%", b"done"]);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn carriage_return_ends_line(&mut self, ends: bool) -> &mut Self {
+        self.talk.outputs.iter_mut().for_each(|output| output.carriage_return_ends_line = ends);
+        self
+    }
+
     /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line) does for
     /// standard output.
     ///

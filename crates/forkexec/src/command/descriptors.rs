@@ -3,6 +3,8 @@
 use super::CommandBuilder;
 use crate::config::source::FdSource;
 use crate::exec::listen_vars::FIRST;
+use crate::prepare::INHERITED;
+use crate::prepare::nonblocking::nonblocking;
 use forkexec_core::CloseStrategy;
 use std::os::fd::RawFd;
 
@@ -111,6 +113,47 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self.settings.mappings.push((socket.into(), target.unwrap_or(RawFd::MAX)));
         self.settings.sockets.push(name.into());
         self
+    }
+
+    /// Takes every descriptor that the child gets out of non-blocking mode (`O_NONBLOCK`), in the parent, when the
+    /// command is prepared or started: standard streams, kept and mapped descriptors.
+    ///
+    /// Few programs expect `EAGAIN` from a standard stream. The mode belongs to the open file, not to the descriptor. So
+    /// it also changes for the parent, and for all other processes that share the open file.
+    ///
+    /// # Errors
+    ///
+    /// The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Setup`](crate::Stage::Setup) if fcntl(2) fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// theirs.set_nonblocking(true)?;
+    /// let mut command = Command::new("true");
+    /// command.fd(7, theirs);
+    /// assert_eq!(command.nonblocking_fds().len(), 1);
+    /// command.clear_nonblocking().status()?;
+    /// assert!(command.nonblocking_fds().is_empty());
+    /// # drop(ours);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clear_nonblocking(&mut self) -> &mut Self {
+        self.settings.clear_nonblocking = true;
+        self
+    }
+
+    /// Returns the parent's descriptors that the child gets from [`spawn`](crate::Command::spawn) and that are in
+    /// non-blocking mode, so that a program can warn of them.
+    ///
+    /// # Examples
+    ///
+    /// See [`clear_nonblocking`](Self::clear_nonblocking).
+    pub fn nonblocking_fds(&self) -> Vec<RawFd> {
+        nonblocking(&self.settings, &INHERITED)
     }
 
     /// Lets the child inherit every descriptor of the parent that is not close-on-exec, as std does.

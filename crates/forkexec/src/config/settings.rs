@@ -35,6 +35,7 @@ pub(crate) struct Settings<'fd> {
     /// `mappings`.
     pub(crate) sockets: Vec<String>,
     pub(crate) supervision: Supervision,
+    pub(crate) clear_nonblocking: bool,
     pub(crate) close: Option<CloseStrategy>,
     pub(crate) directory: Option<Directory<'fd>>,
     pub(crate) root: Option<PathBuf>,
@@ -109,6 +110,7 @@ impl<'fd> Settings<'fd> {
             mappings: Vec::new(),
             sockets: Vec::new(),
             supervision: Supervision::default(),
+            clear_nonblocking: false,
             close: Some(CloseStrategy::Bulk),
             directory: None,
             root: None,

@@ -1,10 +1,11 @@
 //! The source of a child's standard input, output and error.
 
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Stderr, Stdout};
+use std::io::{self, PipeReader, PipeWriter, Stderr, Stdout};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 
@@ -31,11 +32,14 @@ pub struct Stdio(pub(crate) Kind);
 pub(crate) enum Kind {
     Inherit,
     Null,
-    Piped,
+    /// A new pipe, of this capacity in bytes if it is set.
+    Piped(Option<usize>),
     Closed,
     Fd(Arc<OwnedFd>),
     /// A standard stream of the parent, by its number in the parent.
     Parent(RawFd),
+    /// The same as the child's standard output. Only standard error can be that.
+    Merged,
 }
 
 impl Stdio {
@@ -84,7 +88,64 @@ impl Stdio {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn piped() -> Self {
-        Self(Kind::Piped)
+        Self(Kind::Piped(None))
+    }
+
+    /// Creates a pipe as [`piped`](Self::piped), with room for at least this many bytes.
+    ///
+    /// A larger pipe lets the child write more before the parent reads. The kernel rounds up to a power of two, and to one
+    /// page at least. It refuses a capacity above `/proc/sys/fs/pipe-max-size` to an unprivileged process.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems than Linux and Android.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Setup`](crate::Stage::Setup) if the kernel
+    ///   refuses the capacity (`F_SETPIPE_SZ` of fcntl(2)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # if forkexec::capabilities().system == "Linux" {
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let mut command = Command::new("head");
+    /// // The child ends although nothing reads its output before.
+    /// command.args(["-c", "200000", "/dev/zero"]).stdout(Stdio::piped_with_capacity(1 << 18));
+    /// let mut child = command.spawn()?;
+    /// assert!(child.wait()?.success());
+    /// # }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn piped_with_capacity(bytes: usize) -> Self {
+        Self(Kind::Piped(Some(bytes)))
+    }
+
+    /// Opens a file to append to, as `>>` in a shell: each write goes to its end, also if other processes write to it. The
+    /// file is created if it is missing, with the permissions 666 without those of the umask.
+    ///
+    /// A copy shares the open file, so two streams can lead to a file that is opened once.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of open(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stdio};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let log = Stdio::append(directory.path().join("log"))?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo out; echo err >&2"]).stdout(log.clone()).stderr(log);
+    /// command.status()?;
+    /// command.status()?;
+    /// let text = std::fs::read_to_string(directory.path().join("log"))?;
+    /// assert_eq!(text, "out\nerr\nout\nerr\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn append<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+        File::options().append(true).create(true).open(path).map(Self::from)
     }
 
     /// Closes the stream: its number is not open in the child.

@@ -36,7 +36,10 @@ pub(crate) enum Stream {
     /// A mapping has this target.
     Mapped,
     Null,
-    Piped,
+    /// A new pipe, of this capacity if it is set.
+    Piped(Option<usize>),
+    /// The same as standard output.
+    Merged,
     /// The user end of the command's pseudo-terminal.
     Pty,
     From(Fd),
@@ -74,6 +77,8 @@ pub(crate) struct Layout {
     pub(crate) cgroup: Option<Cgroup>,
     /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
+    /// The capacities of these pipes, in bytes, if they are set.
+    pub(crate) capacities: [Option<usize>; 3],
     /// The sources to relocate to low numbers, if a start may do that.
     pub(crate) relocation: Option<Relocation>,
     /// Descriptors that must stay open for the sources.
@@ -113,6 +118,7 @@ struct Draft<'d> {
     mappings: Mappings,
     vacated: Vec<Fd>,
     piped: [bool; 3],
+    capacities: [Option<usize>; 3],
     null: Option<Fd>,
     pty: Option<Fd>,
     cgroup: Option<Cgroup>,
@@ -128,6 +134,7 @@ impl<'d> Draft<'d> {
             mappings: mappings.collect(),
             vacated: Vec::new(),
             piped: [false; 3],
+            capacities: [None; 3],
             null: None,
             pty: None,
             cgroup: None,
@@ -139,6 +146,11 @@ impl<'d> Draft<'d> {
         let fd = Fd::from(index);
         let source = match stream {
             Stream::Stay | Stream::Mapped => return Ok(()),
+            Stream::Merged if self.vacated.contains(&1) => {
+                self.vacated.push(fd);
+                return Ok(());
+            }
+            Stream::Merged => self.mappings.get(&1).copied().unwrap_or(Source::Fd(1)),
             Stream::Vacate => {
                 self.vacated.push(fd);
                 return Ok(());
@@ -146,8 +158,9 @@ impl<'d> Draft<'d> {
             Stream::Share => Source::Fd(fd),
             Stream::Null => Source::Fd(self.null()?),
             Stream::Pty => self.pty.map_or(Source::Fd(fd), Source::Fd),
-            Stream::Piped => {
+            Stream::Piped(capacity) => {
                 self.piped[usize::from(index)] = true;
+                self.capacities[usize::from(index)] = *capacity;
                 Source::SpawnFd(index)
             }
             Stream::From(source) => Source::Fd(*source),
@@ -251,6 +264,7 @@ impl<'d> Draft<'d> {
             foreground,
             cgroup: self.cgroup,
             piped: self.piped,
+            capacities: self.capacities,
             relocation,
             _held: self.held,
         }

@@ -7,8 +7,8 @@ use crate::fds::low_fds::{self, LowFd};
 use crate::sys::fd::{self, duplicate};
 use crate::sys::system;
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, PipeWriter};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The descriptors of one start. The drop closes, in the parent, those that only the child needs.
 pub(crate) struct SpawnFds {
@@ -40,7 +40,7 @@ impl SpawnFds {
             low_fds: [const { None }; ROOM],
         };
         for index in (0..FIRST_SOURCE).filter(|&index| layout.piped[index]) {
-            let (child_ends, parent_ends) = pipe(index)?;
+            let (child_ends, parent_ends) = pipe(index, layout.capacities[index])?;
             let child_ends = off_the_targets(child_ends, plan)?;
             spawn_fds.before[index] = child_ends.as_raw_fd();
             spawn_fds.child_ends[index] = Some(child_ends);
@@ -96,10 +96,19 @@ impl SpawnFds {
     }
 }
 
+/// Sets the capacity of a pipe.
+pub(crate) fn set_capacity(pipe: &PipeWriter, bytes: usize) -> Result<(), SpawnError> {
+    system::set_pipe_capacity(pipe.as_fd(), bytes)
+        .map_err(|error| failed("set the capacity of a pipe", &error))
+}
+
 /// Opens a pipe, and returns the child's end and the parent's end. The child reads standard input and writes
 /// the others.
-fn pipe(index: usize) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+fn pipe(index: usize, capacity: Option<usize>) -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let (reader, writer) = io::pipe().map_err(|error| failed(PIPES[index], &error))?;
+    if let Some(bytes) = capacity {
+        set_capacity(&writer, bytes)?;
+    }
     Ok(if index == 0 { (reader.into(), writer.into()) } else { (writer.into(), reader.into()) })
 }
 

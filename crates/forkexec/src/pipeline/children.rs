@@ -35,9 +35,13 @@ pub struct Children {
 
 impl Children {
     /// Takes at least one child.
-    pub(super) fn new(mut children: Vec<Child>, stderr: Option<ChildStderr>) -> Self {
+    pub(super) fn new(
+        mut children: Vec<Child>,
+        stdout: Option<ChildStdout>,
+        stderr: Option<ChildStderr>,
+    ) -> Self {
         let stdin = children.first_mut().and_then(|first| first.stdin.take());
-        let stdout = children.last_mut().and_then(|last| last.stdout.take());
+        let stdout = stdout.or_else(|| children.last_mut().and_then(|last| last.stdout.take()));
         Self { stdin, stdout, stderr, all: children }
     }
 

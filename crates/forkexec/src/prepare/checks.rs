@@ -3,6 +3,7 @@
 use crate::config::containment::Containment;
 use crate::config::settings::{Directory, Settings, SpawnPolicy};
 use crate::config::source::FdSource;
+use crate::config::stdio::{Kind, Stdio};
 use crate::error::{Error, InputError, Operand, SignalUse, SpawnError};
 use crate::exec::listen_vars::is_name;
 use crate::fds::layout::Descriptors;
@@ -63,7 +64,7 @@ fn is_open(source: &FdSource<'_>) -> Result<(), InputError> {
 fn stream_is_set(settings: &Settings<'_>, fd: Fd) -> bool {
     let stream = usize::try_from(fd).ok().and_then(|index| settings.streams.get(index)?.as_ref());
     let is_of_pty = || settings.pty.is_some() && (0..=2).contains(&fd);
-    stream.map_or_else(is_of_pty, |stdio| !matches!(stdio.0, crate::config::stdio::Kind::Inherit))
+    stream.map_or_else(is_of_pty, |stdio| !matches!(stdio.0, Kind::Inherit))
 }
 
 /// Checks all settings that are numbers, and whether the system supports them.
@@ -71,6 +72,11 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     launch(settings)?;
     identity(settings)?;
     session(settings)?;
+    let sets_capacity = |stream: &Option<Stdio>| matches!(stream, Some(Stdio(Kind::Piped(Some(_)))));
+    if !system::SETS_PIPE_CAPACITY && settings.streams.iter().any(sets_capacity) {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "set the capacity of a pipe", system });
+    }
     if let Some(mask) = settings.umask.filter(|&mask| mask > 0o777) {
         return Err(InputError::UmaskOutOfRange { mask }.into());
     }

@@ -4,6 +4,7 @@ use crate::error::{SpawnError, failed};
 use crate::sys::backend;
 use forkexec_core::{Errno, Fd};
 use nix::fcntl::{FcntlArg, fcntl};
+use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 /// Returns whether a descriptor is close-on-exec, or `None` if it is not open. If fcntl(2) refuses to tell,
@@ -31,4 +32,29 @@ pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError
         .map_err(|errno| failed("duplicate a descriptor", &errno.into()))?;
     // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Returns true if a descriptor is open and in non-blocking mode.
+pub(crate) fn is_nonblocking(fd: Fd) -> bool {
+    flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
+}
+
+/// Takes an open file out of non-blocking mode. The caller has been given the descriptor.
+pub(crate) fn clear_nonblocking(fd: Fd) -> io::Result<()> {
+    let flags = flags(fd)? & !libc::O_NONBLOCK;
+    // SAFETY: fcntl(2) with a number and flags touches no memory. The command owns or borrows the descriptor, or the
+    // child inherits it as a standard stream.
+    if unsafe { libc::fcntl(fd, libc::F_SETFL, flags) } == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+fn flags(fd: Fd) -> io::Result<libc::c_int> {
+    // SAFETY: fcntl(2) only reads the flags, and fails if the descriptor is not open.
+    match unsafe { libc::fcntl(fd, libc::F_GETFL) } {
+        -1 => Err(io::Error::last_os_error()),
+        flags => Ok(flags),
+    }
 }

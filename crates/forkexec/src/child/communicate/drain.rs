@@ -13,8 +13,12 @@ pub(crate) struct Drain<P, T> {
     stream: Stream<P>,
     pub(crate) read: Vec<u8>,
     lines: Option<Lines<T>>,
+    /// The callback for each piece that is read.
+    chunks: Option<T>,
     pub(crate) longest_line: usize,
     pub(crate) collects_lines: bool,
+    /// True if a carriage return ends a line, too.
+    pub(crate) carriage_return_ends_line: bool,
     /// The most bytes that a run reads.
     pub(crate) limit: Option<usize>,
     /// The number of bytes that are left of this limit.
@@ -29,6 +33,8 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
             stream: Stream::new(pipe),
             read: Vec::new(),
             lines: None,
+            chunks: None,
+            carriage_return_ends_line: false,
             longest_line: LONGEST_LINE,
             collects_lines: false,
             limit: None,
@@ -41,6 +47,11 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
     pub(crate) fn tell(&mut self, tell: T) {
         let text = self.lines.take().map(Lines::into_text).unwrap_or_default();
         self.lines = Some(Lines::new(tell, text));
+    }
+
+    /// Sets the callback for each piece that is read. What it returns has no effect.
+    pub(crate) fn tell_chunks(&mut self, tell: T) {
+        self.chunks = Some(tell);
     }
 
     pub(super) fn begin(&mut self) {
@@ -94,6 +105,9 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
     }
 
     fn collect(&mut self, bytes: &[u8]) {
+        if let Some(tell) = &mut self.chunks {
+            tell(bytes);
+        }
         if let Some(lines) = &mut self.lines {
             lines.add(bytes);
         }
@@ -108,12 +122,16 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
         if !self.is_open() {
             return self.tell_rest();
         }
-        self.lines.as_mut().is_some_and(|lines| lines.tell_whole(self.longest_line))
+        self.lines
+            .as_mut()
+            .is_some_and(|lines| lines.tell_whole(self.longest_line, self.carriage_return_ends_line))
     }
 
     /// Calls back for all lines, also for a partial last one.
     pub(super) fn tell_rest(&mut self) -> bool {
-        self.lines.as_mut().is_some_and(|lines| lines.tell_all(self.longest_line))
+        self.lines
+            .as_mut()
+            .is_some_and(|lines| lines.tell_all(self.longest_line, self.carriage_return_ends_line))
     }
 
     pub(crate) fn take_pipe(&mut self) -> Option<P> {

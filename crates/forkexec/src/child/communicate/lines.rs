@@ -9,13 +9,15 @@ pub(super) struct Lines<T> {
     text: Vec<u8>,
     /// The callback got the text before this index.
     told: usize,
-    /// There is no newline between `told` and this index.
+    /// There is no end of a line between `told` and this index.
     searched: usize,
+    /// The last line ended with a carriage return: a newline right after it belongs to the same end.
+    after_return: bool,
 }
 
 impl<T: FnMut(&[u8]) -> bool> Lines<T> {
     pub(super) fn new(tell: T, text: Vec<u8>) -> Self {
-        Self { tell, text, told: 0, searched: 0 }
+        Self { tell, text, told: 0, searched: 0, after_return: false }
     }
 
     /// The text that the callback did not get.
@@ -29,9 +31,10 @@ impl<T: FnMut(&[u8]) -> bool> Lines<T> {
     }
 
     /// Calls back for each complete line, and for pieces of length `longest` of a longer one. Returns true if
-    /// the callback asked to stop.
-    pub(super) fn tell_whole(&mut self, longest: usize) -> bool {
-        while let Some((end, next)) = self.next(longest) {
+    /// the callback asked to stop. With `returns`, a carriage return ends a line, too, and so does one with a newline
+    /// after it.
+    pub(super) fn tell_whole(&mut self, longest: usize, returns: bool) -> bool {
+        while let Some((end, next)) = self.next(longest, returns) {
             if self.tell_until(end, next) {
                 return true;
             }
@@ -41,8 +44,8 @@ impl<T: FnMut(&[u8]) -> bool> Lines<T> {
     }
 
     /// Calls back for all text that is left, also for a last line without a newline.
-    pub(super) fn tell_all(&mut self, longest: usize) -> bool {
-        if self.tell_whole(longest) {
+    pub(super) fn tell_all(&mut self, longest: usize, returns: bool) -> bool {
+        if self.tell_whole(longest, returns) {
             return true;
         }
         let end = self.text.len();
@@ -50,16 +53,32 @@ impl<T: FnMut(&[u8]) -> bool> Lines<T> {
     }
 
     /// The end of the next line or piece, and the start of the one after it.
-    fn next(&mut self, longest: usize) -> Option<(usize, usize)> {
+    fn next(&mut self, longest: usize, returns: bool) -> Option<(usize, usize)> {
+        self.skip_second_half();
         let end = self.text.len().min(self.told.saturating_add(longest).saturating_add(1));
         // The limit may have been higher when the text was searched.
         let from = self.searched.min(end);
-        if let Some(length) = self.text[from..end].iter().position(|&byte| byte == b'\n') {
-            return Some((from + length, from + length + 1));
+        if let Some(length) =
+            self.text[from..end].iter().position(|&byte| byte == b'\n' || (returns && byte == b'\r'))
+        {
+            let end = from + length;
+            self.after_return = self.text[end] == b'\r';
+            return Some((end, end + 1));
         }
         self.searched = end;
         let cut = self.told.saturating_add(longest);
         (end > cut).then_some((cut, cut))
+    }
+
+    /// Skips the newline of a carriage return with a newline.
+    fn skip_second_half(&mut self) {
+        if self.after_return && self.told < self.text.len() {
+            self.after_return = false;
+            if self.text[self.told] == b'\n' {
+                self.told += 1;
+                self.searched = self.searched.max(self.told);
+            }
+        }
     }
 
     /// The line counts as told before the call, so that a callback that panics does not get it again.
@@ -90,7 +109,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     /// The lines of a text that comes in these pieces.
-    fn told(pieces: &[&[u8]], longest: usize) -> Vec<Vec<u8>> {
+    fn told(pieces: &[&[u8]], longest: usize, returns: bool) -> Vec<Vec<u8>> {
         let mut told = Vec::new();
         let tell = |line: &[u8]| {
             told.push(line.to_vec());
@@ -99,9 +118,9 @@ mod tests {
         let mut lines = Lines::new(tell, Vec::new());
         for piece in pieces {
             lines.add(piece);
-            assert!(!lines.tell_whole(longest));
+            assert!(!lines.tell_whole(longest, returns));
         }
-        assert!(!lines.tell_all(longest));
+        assert!(!lines.tell_all(longest, returns));
         drop(lines);
         told
     }
@@ -118,7 +137,18 @@ mod tests {
     fn callback_gets_each_line_when_it_is_complete(#[case] pieces: &[&str], #[case] expected: &[&str]) {
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
         let expected: Vec<Vec<u8>> = expected.iter().map(|line| line.as_bytes().to_vec()).collect();
-        assert_eq!(told(&pieces, 4), expected);
+        assert_eq!(told(&pieces, 4, false), expected);
+    }
+
+    #[rstest]
+    #[case::progress(&["1%\r2%\r", "done\n"], &["1%", "2%", "done"])]
+    #[case::both_are_one_end(&["a\r\nb\r", "\nc\r\r\n"], &["a", "b", "c", ""])]
+    #[case::newline_after_a_line(&["a\r", "b\n\n"], &["a", "b", ""])]
+    #[case::last_without_an_end(&["a\r", "\n", "b"], &["a", "b"])]
+    fn carriage_return_ends_a_line_if_asked(#[case] pieces: &[&str], #[case] expected: &[&str]) {
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+        let expected: Vec<Vec<u8>> = expected.iter().map(|line| line.as_bytes().to_vec()).collect();
+        assert_eq!(told(&pieces, 100, true), expected);
     }
 
     #[test]
@@ -129,9 +159,9 @@ mod tests {
             line == b"b"
         };
         let mut lines = Lines::new(tell, b"a\nb\nc\nd".to_vec());
-        assert!(lines.tell_whole(9));
+        assert!(lines.tell_whole(9, false));
         assert_eq!(told.take(), [b"a", b"b"]);
-        assert!(!lines.tell_whole(9));
+        assert!(!lines.tell_whole(9, false));
         assert_eq!(told.take(), [b"c"]);
         assert_eq!(lines.into_text(), b"d");
     }
@@ -145,9 +175,9 @@ mod tests {
             false
         };
         let mut lines = Lines::new(tell, b"a\nb\n".to_vec());
-        assert!(catch_unwind(AssertUnwindSafe(|| lines.tell_whole(9))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| lines.tell_whole(9, false))).is_err());
         lines.add(b"c\n");
-        assert!(!lines.tell_whole(9));
+        assert!(!lines.tell_whole(9, false));
         drop(lines);
         assert_eq!(seen, [b"a", b"b", b"c"]);
     }
@@ -168,7 +198,7 @@ mod tests {
             if text.is_empty() {
                 expected.clear();
             }
-            prop_assert_eq!(told(&pieces, 100), expected);
+            prop_assert_eq!(told(&pieces, 100, false), expected);
         }
     }
 }

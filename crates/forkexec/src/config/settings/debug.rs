@@ -56,6 +56,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         mappings,
         sockets,
         supervision: Supervision { notify_socket, watchdog },
+        clear_nonblocking,
         close,
         directory,
         root,
@@ -99,6 +100,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("listen_fd", sockets)
         .field("notify_socket", notify_socket)
         .field("watchdog", watchdog)
+        .field("clear_nonblocking", clear_nonblocking)
         .field("close_strategy", close)
         .field("current_dir", directory)
         .field("chroot", root)

@@ -8,6 +8,8 @@ mod in_place;
 mod limits;
 #[path = "parts/mount_statvfs.rs"]
 mod mount;
+#[path = "parts/pipe_capacity.rs"]
+mod pipe_capacity;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
 #[path = "parts/linux_senders.rs"]
@@ -37,6 +39,7 @@ pub(crate) use in_place::{EXECS_IN_PLACE, exec_in_place};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
 pub(crate) use pidfd as watch;
+pub(crate) use pipe_capacity::{SETS_PIPE_CAPACITY, set_pipe_capacity};
 pub(crate) use table::{is_never_locked, replace, shares_table};
 
 pub(crate) type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;

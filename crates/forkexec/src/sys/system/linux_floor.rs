@@ -7,6 +7,8 @@ mod acl;
 mod limits;
 #[path = "parts/mount_statvfs.rs"]
 mod mount;
+#[path = "parts/pipe_capacity.rs"]
+mod pipe_capacity;
 #[path = "parts/unix.rs"]
 mod unix;
 #[path = "parts/wait4.rs"]
@@ -25,6 +27,7 @@ pub(crate) use acl::has_acl;
 pub(crate) use forkexec_posix::{Kernel, Posix as Selected};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
+pub(crate) use pipe_capacity::{SETS_PIPE_CAPACITY, set_pipe_capacity};
 pub(crate) use unix::*;
 pub(crate) use wait::{ending_by_number, inherited_peak};
 
