@@ -19,7 +19,7 @@ fn piece(stream: usize, number: usize, length: usize) -> String {
     format!("<{stream}{number:03}{}>", "x".repeat(length))
 }
 
-/// What one child writes, and to which stream.
+/// The pieces that one child writes, each with its stream.
 struct Script {
     pieces: Vec<(usize, String)>,
 }

@@ -49,7 +49,7 @@ impl<P, T: FnMut(&[u8]) -> bool> Drain<P, T> {
         self.lines = Some(Lines::new(tell, text));
     }
 
-    /// Sets the callback for each piece that is read. What it returns has no effect.
+    /// Sets the callback for each piece that is read. Its return value has no effect.
     pub(crate) fn tell_chunks(&mut self, tell: T) {
         self.chunks = Some(tell);
     }
