@@ -1,6 +1,7 @@
 //! Waiting, signalling, communicating, and children that never reach exec.
 //!
 //! - `changing_ids`: a thread that changes the ids of the process while another one forks
+//! - `changes`: children that are stopped and continued, or traced
 //! - `conversing`: limits of size and time, line callbacks, and a run that stops early
 //! - `dropped`: children whose handle is dropped at any point
 //! - `ending`: exit statuses, known and lost
@@ -9,12 +10,15 @@
 //! - `kept`: a child that dies with its parent, but not with a thread
 //! - `reused`: a PID that another process has reused
 //! - `siblings`: spawns while other children hang before exec
+//! - `signalling`: signals of other threads while one waits
+//! - `several`: waits for any or all of several children
 //! - `stopped`: stopped children that receive SIGTERM
 //! - `talking`: standard input, output and error, through pipes
 //! - `trees`: all descendants of a child, killed as a whole
 //! - `used`: resource usage of a child
 //! - `waiting`: waits with a limit, and forced termination
 
+mod changes;
 #[cfg(not(target_os = "android"))]
 mod changing_ids;
 mod conversing;
@@ -24,7 +28,9 @@ mod failing;
 mod forked;
 mod kept;
 mod reused;
+mod several;
 mod siblings;
+mod signalling;
 mod stopped;
 mod talking;
 mod trees;

@@ -25,6 +25,7 @@
 //!
 //! Helpers:
 //!
+//! - `few_numbers`: a pid namespace in which pids are soon reused
 //! - `ground`: the backend under test, and the privileges of this process
 //! - `held`: signals blocked, ignored or handled for a while
 //! - `random`: property tests that print their seed
@@ -55,6 +56,7 @@ mod strace;
 mod streams;
 mod terminals;
 
+mod few_numbers;
 mod ground;
 mod held;
 mod random;

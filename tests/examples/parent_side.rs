@@ -59,23 +59,26 @@ fn main() -> Result<(), Error> {
     measure("wait", &plain, wait)?;
     measure("wait_usage", &plain, |mut child| child.wait_usage().map(drop))?;
 
-    for (what, policy) in [
-        ("dropped: killed and waited for", OnDrop::KillAndWait),
-        ("dropped: killed, reaped by the thread", OnDrop::Kill),
+    for (what, policy, by_thread) in [
+        ("dropped: killed and waited for", OnDrop::KillAndWait, false),
+        ("dropped: killed, reaped by the next calls", OnDrop::Kill, false),
+        ("dropped: killed, reaped by the thread", OnDrop::Kill, true),
     ] {
         let mut command = long();
-        command.on_drop(policy);
+        command.on_drop(policy).reaper_thread(by_thread);
         measure(what, &command.into_prepared()?, drop_it)?;
     }
-    // The thread lives as long as this value.
-    let mut held = long();
-    held.containment(Containment::Group);
-    let mut held = held.spawn()?;
-    let mut other = long();
-    drop(other.die_with_parent(libc::SIGKILL).spawn()?);
-    measure("dropped: left, the thread runs", &plain, drop_it)?;
-    held.kill_tree()?;
-    held.wait()?;
+    measure("dropped: left", &plain, drop_it)?;
+    measure("wait, while no dropped child is left", &plain, wait)?;
+    let left = |_| long().die_with_parent(libc::SIGKILL).spawn().map(drop);
+    (0..1_000).try_for_each(left)?;
+    measure("wait, while 1,000 dropped children run", &plain, wait)?;
+    let mut by_thread = short();
+    let by_thread = by_thread.reaper_thread(true).prepare()?;
+    let mut kept = long();
+    // The thread lives as long as this child.
+    drop(kept.die_with_parent(libc::SIGKILL).reaper_thread(true).spawn()?);
+    measure("dropped: left, the thread runs", &by_thread, drop_it)?;
 
     for tree in [Containment::Group, Containment::Session, Containment::Auto] {
         let mut command = long();

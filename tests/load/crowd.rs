@@ -1,5 +1,5 @@
 //! Two thousand children with a time limit each, and one thread that waits for all of them: by their descriptors and
-//! epoll(7), and by runtimes.
+//! epoll(7), by `wait_any`, and by runtimes.
 //!
 //! The process does no work while they sleep. The test measures and prints its processor time and the elapsed time:
 //! `FORKEXEC_ISOLATED=1 cargo test -p forkexec-tests --features tokio --test load crowd -- --nocapture --test-threads
@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, OnDrop, Stdio};
+use forkexec::{Child, Command, OnDrop, Stdio, wait_any};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::{probe, world};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -111,6 +111,30 @@ fn epoll_waits_for_many_children_without_cpu_time() {
 
         drop(ends);
         crowd.wait_with_limits(quiet);
+    });
+}
+
+#[test]
+fn wait_any_waits_for_many_children_without_cpu_time() {
+    isolated(|| {
+        make_room();
+        let (inputs, ends) = Inputs::new();
+        // Even numbers only: they end with their input.
+        let start = |number| inputs.command(2 * number).spawn().expect("it can be started");
+        let mut children: Vec<Child> = (0..CHILDREN / 2).map(start).collect();
+
+        let (began, before) = (Instant::now(), processor_time());
+        assert_eq!(wait_any(&mut children, Some(QUIET)).expect("they are ours"), None);
+        judge("wait_any", before, began);
+
+        drop(ends);
+        let began = Instant::now();
+        while let Some((index, status)) = wait_any(&mut children, None).expect("they are ours") {
+            assert!(status.success(), "{status}");
+            drop(children.swap_remove(index));
+        }
+        println!("wait_any: {} children reaped in {:.2?}", CHILDREN / 2, began.elapsed());
+        assert!(children.is_empty());
     });
 }
 

@@ -83,10 +83,11 @@ fn started(policy: OnDrop, pidfd: bool) -> Child {
 }
 
 /// A child that also reports its end, unless it was killed.
-fn witness(policy: OnDrop, pidfd: bool) -> (Child, PipeReader) {
+fn witness(policy: OnDrop, pidfd: bool, by_thread: bool) -> (Child, PipeReader) {
     let (reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = Command::new("sh");
     command.args(["-c", "cat; echo alive >&3"]).ignore_signal(libc::SIGTERM).fd(3, writer);
+    command.reaper_thread(by_thread);
     (talking(command, policy, pidfd), reader)
 }
 
@@ -100,6 +101,7 @@ fn child_follows_its_policy_wherever_its_owner_is_cancelled(
     #[values(Threads::One, Threads::Many)] kind: Threads,
     #[values(OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] pidfd: bool,
+    #[values(true, false)] by_thread: bool,
     #[values(
         Doing::Wait,
         Doing::WaitWithOutput,
@@ -114,7 +116,7 @@ fn child_follows_its_policy_wherever_its_owner_is_cancelled(
     in_runtime(kind, async move {
         for times in 0..MOST {
             let (before, count) = (Snapshot::take(), threads());
-            let (child, says) = witness(policy, pidfd);
+            let (child, says) = witness(policy, pidfd, by_thread);
             let ended = polled(times, doing.with(child)).await;
             // Neither of these is an await of a task's that this thread has to run.
             let lived = io::read_to_string(says).expect("it is text") == "alive\n";

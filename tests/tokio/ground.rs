@@ -6,8 +6,8 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::OnDrop;
 use forkexec::tokio::Command;
+use forkexec::{OnDrop, reap_dropped};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
 use tokio::runtime::{Builder, Runtime};
@@ -64,12 +64,12 @@ pub(crate) fn threads() -> usize {
     count.trim().parse().expect("it is a number")
 }
 
-/// Waits until at most `count` threads are left. The library's threads end without notice when they have no work, so
-/// the test counts them.
+/// Waits until all dropped children are reaped and at most `count` threads are left. The library's threads end without
+/// notice when they have no work, so the test counts them.
 pub(crate) fn await_threads(count: usize) {
     let end = Instant::now() + Duration::from_mins(1);
-    while threads() > count {
-        assert!(Instant::now() < end, "a thread of the library's is left");
+    while reap_dropped() > 0 || threads() > count {
+        assert!(Instant::now() < end, "a child or a thread of the library's is left");
         thread::yield_now();
     }
 }

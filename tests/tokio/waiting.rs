@@ -61,6 +61,51 @@ fn cancelled_wait_can_be_resumed(
     });
 }
 
+/// Faults: W20
+#[rstest]
+fn another_task_kills_a_child_that_is_waited_for(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+    #[values(true, false)] pidfd: bool,
+) {
+    in_runtime(threads, async move {
+        let mut child = sleeper(pidfd);
+        let (signaler, _stdin) = (child.signaler(), child.stdin.take());
+        let killer = tokio::spawn(async move {
+            tokio::time::sleep(SHORT).await;
+            signaler.kill()
+        });
+        let status = timeout(LONG, child.wait()).await.expect("it was killed").expect("it is ours");
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
+        killer.await.expect("it does not panic").expect("it is ours");
+    });
+}
+
+/// A thread for each child would cost more than a descriptor.
+#[rstest]
+fn child_is_watched_by_its_descriptor_if_few_are_left(
+    #[values(Threads::One, Threads::Many)] threads: Threads,
+) {
+    in_runtime(threads, async move {
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("it is known");
+        world::set_limit(libc::RLIMIT_NOFILE, 256, hard).expect("it is lower");
+        let _many = world::open_many(200);
+        let has_descriptor = probe(&["true"]).spawn().expect("it starts").exit_fd().is_some();
+        let blocking = |pidfd: Option<bool>| {
+            let mut command = forkexec_tests::probe::command(&["true"]);
+            if let Some(pidfd) = pidfd {
+                command.create_pidfd(pidfd);
+            }
+            let mut child = command.spawn().expect("it starts");
+            child.wait().expect("it ends");
+            child.exit_fd().is_some()
+        };
+        // On a system without such descriptors, a thread waits for each child anyway.
+        assert_eq!((has_descriptor, blocking(None)), (blocking(Some(true)), false));
+        let mut child = probe(&["exit", "3"]).spawn().expect("it starts");
+        assert_eq!(child.wait().await.expect("it ends").code(), Some(3));
+    });
+}
+
 #[rstest]
 fn child_is_signalled_and_killed(
     #[values(Threads::One, Threads::Many)] threads: Threads,

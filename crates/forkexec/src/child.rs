@@ -2,8 +2,11 @@
 
 pub(crate) mod close_method;
 pub(crate) mod communicate;
+pub(crate) mod dropped;
+pub(crate) mod many;
 pub(crate) mod process;
-pub(crate) mod reaper;
+mod reaper;
+pub(crate) mod signaler;
 pub(crate) mod tree;
 
 use crate::child::close_method::CloseMethod;
@@ -11,7 +14,9 @@ use crate::child::process::Process;
 use crate::child::tree::{KillReport, TreeHandle};
 use crate::config::settings::Settings;
 use crate::error::Error;
+use crate::sys::change::ChildChange;
 use crate::sys::exit_fd::ExitFd;
+use crate::sys::fd::is_scarce;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::wait::Handle;
 use crate::sys::{backend, system};
@@ -23,9 +28,9 @@ use std::time::Duration;
 
 /// A running or ended child process, as [`std::process::Child`].
 ///
-/// By default, dropping a `Child` neither kills the child nor waits for it. A child that was dropped leaves
-/// no zombie when it ends. [`Command::on_drop`](crate::Command::on_drop) sets another policy: see
-/// [`OnDrop`](crate::OnDrop).
+/// By default, dropping a `Child` neither kills the child nor waits for it. A child that was dropped is
+/// reaped after it has ended, at the next start, wait or drop. [`Command::on_drop`](crate::Command::on_drop)
+/// sets another policy: see [`OnDrop`](crate::OnDrop).
 ///
 /// # Examples
 ///
@@ -56,6 +61,9 @@ pub struct Child {
     method: SpawnMethod,
     closer: Closer,
     timeline: Option<Timeline>,
+    /// The child has no `exit_fd`, because descriptors are scarce.
+    #[cfg(feature = "tokio")]
+    is_spared: bool,
 }
 
 impl Child {
@@ -71,16 +79,32 @@ impl Child {
         // consumed here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
-        let fd = pidfd.or_else(|| settings.pidfd.then(|| system::watch::at_spawn(pid)).flatten());
-        let handle = Handle { pid, fd: fd.map(ExitFd::new), is_pidfd };
+        let wants_fd = settings.pidfd != Some(false);
+        let mut fd = pidfd.or_else(|| wants_fd.then(|| system::watch::at_spawn(pid)).flatten());
+        let is_needed = settings.pidfd == Some(true) || held.needs_number();
+        let is_spared = !is_needed && fd.as_ref().is_some_and(is_scarce);
+        if is_spared {
+            fd = None;
+        }
+        let handle = Handle::new(pid, fd, is_pidfd && !is_spared);
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            process: Process::new(handle, held, settings.on_drop),
+            process: Process::new(handle, held, settings.on_drop, settings.reaper_thread),
             method,
             closer: closed.by,
             timeline,
+            #[cfg(feature = "tokio")]
+            is_spared,
+        }
+    }
+
+    /// Opens the descriptor that the child does not have because descriptors are scarce.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn open_spared(&mut self) {
+        if self.is_spared {
+            self.process.open_descriptor();
         }
     }
 
@@ -109,8 +133,8 @@ impl Child {
     /// # Platform-specific behavior
     ///
     /// Linux 5.2 and later: the kernel creates the descriptor together with the child. If the child is
-    /// started by fork(2), the parent opens it right after the fork (Linux 5.3). Elsewhere, and with
-    /// [`create_pidfd(false)`](crate::Command::create_pidfd), this is `None`.
+    /// started by fork(2), the parent opens it right after the fork (Linux 5.3). Elsewhere, with
+    /// [`create_pidfd(false)`](crate::Command::create_pidfd), and if few descriptors are left, this is `None`.
     ///
     /// # Examples
     ///
@@ -125,7 +149,7 @@ impl Child {
     /// # Platform-specific behavior
     ///
     /// On Linux this is the [`pidfd`](Self::pidfd), on the BSDs and macOS a kqueue(2) descriptor. It is
-    /// `None` on Solaris and illumos, if the system cannot open another descriptor, and with
+    /// `None` on Solaris and illumos, if the system cannot open another descriptor or few are left, and with
     /// [`create_pidfd(false)`](crate::Command::create_pidfd).
     ///
     /// # Examples
@@ -323,6 +347,96 @@ impl Child {
         self.process.wait_timeout(timeout)
     }
 
+    /// Returns true if the child has ended or does so within `timeout`. The status stays in place, and
+    /// standard input stays open.
+    ///
+    /// Unlike the other waits, this method takes `&self`, so that several threads can wait for the child.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`wait_timeout`](Self::wait_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    /// use std::thread;
+    /// use std::time::Duration;
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// assert!(!child.ends_within(Duration::ZERO)?);
+    /// thread::scope(|scope| {
+    ///     let threads = [(); 2].map(|()| scope.spawn(|| child.ends_within(Duration::MAX)));
+    ///     child.kill()?;
+    ///     for thread in threads {
+    ///         assert!(thread.join().expect("it does not panic")?);
+    ///     }
+    ///     Ok::<(), forkexec::Error>(())
+    /// })?;
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn ends_within(&self, timeout: Duration) -> Result<bool, Error> {
+        self.process.ends_within(timeout)
+    }
+
+    /// Closes standard input and waits until the child is stopped, is continued or has ended, for shells and
+    /// supervisors with job control. A later [`wait`](Self::wait) still returns the exit status.
+    ///
+    /// Each stop is returned once. If several changes happened since the last call, the call returns the last
+    /// one. If this process traces the child (ptrace(2)), the stops of the trace are among them; a stop that
+    /// another tracer holds is not.
+    ///
+    /// There is no time limit, because no descriptor shows that a child has stopped. A program that waits for
+    /// other events as well calls [`try_wait_change`](Self::try_wait_change) on `SIGCHLD`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{ChildChange, Command};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.send_signal(libc::SIGSTOP)?;
+    /// assert_eq!(child.wait_change()?, ChildChange::Stopped(libc::SIGSTOP));
+    /// child.send_signal(libc::SIGCONT)?;
+    /// assert_eq!(child.wait_change()?, ChildChange::Continued);
+    /// child.kill()?;
+    /// let status = child.wait()?;
+    /// assert_eq!(child.wait_change()?, ChildChange::Exited(status));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn wait_change(&mut self) -> Result<ChildChange, Error> {
+        drop(self.stdin.take());
+        self.process.wait_change()
+    }
+
+    /// Returns the last change of the child's state without blocking, or `None` if there is none since the
+    /// last call. The end of the child is returned by each call, as by [`try_wait`](Self::try_wait).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{ChildChange, Command};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait_change()?, None);
+    /// child.kill()?;
+    /// let status = child.wait()?;
+    /// assert_eq!(child.try_wait_change()?, Some(ChildChange::Exited(status)));
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn try_wait_change(&mut self) -> Result<Option<ChildChange>, Error> {
+        self.process.try_wait_change()
+    }
+
     /// Sends `SIGTERM`, waits for the child to end, and sends `SIGKILL` if it still runs after `grace`.
     /// Returns its exit status.
     ///
@@ -420,6 +534,9 @@ impl Child {
     /// Sends `SIGKILL` to the child. If the child was waited for, nothing is sent, because another process
     /// may have its id.
     ///
+    /// Unlike std's, this method takes `&self`, so that several threads can call it. To send a signal while
+    /// another thread waits, use a [`signaler`](Self::signaler).
+    ///
     /// # Errors
     ///
     /// - Returns [`Error::Child`] if the signal is not permitted, because the child changed its user.
@@ -437,7 +554,7 @@ impl Child {
     /// child.kill()?; // no effect
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn kill(&mut self) -> Result<(), Error> {
+    pub fn kill(&self) -> Result<(), Error> {
         self.send_signal(libc::SIGKILL)
     }
 
@@ -460,7 +577,7 @@ impl Child {
     /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
+    pub fn send_signal(&self, signal: i32) -> Result<(), Error> {
         self.process.signal(signal)
     }
 }

@@ -36,6 +36,10 @@
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
 //! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
 //! | Wait with a time limit, signal, kill | [`Child`] |
+//! | Wait for any or all of several children | [`wait_any`], [`wait_all`] |
+//! | Signal a child while another thread waits for it | [`Child::signaler`] |
+//! | See that a child was stopped or continued | [`Child::wait_change`] |
+//! | Drop a child that still runs | [`Command::on_drop`], [`Command::reaper_thread`], [`reap_dropped`] |
 //! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
 //! | Merge standard error into standard output | [`Command::stderr_to_stdout`], [`Pipeline::stderr_to_stdout`](BorrowingPipeline::stderr_to_stdout) |
 //! | Pass output on as it arrives, by chunk or line | [`Communicator::on_stdout`], [`Communicator::on_stdout_line`] |
@@ -102,6 +106,9 @@ pub use announced::watchdog::watchdog_enabled;
 pub use child::Child;
 pub use child::close_method::CloseMethod;
 pub use child::communicate::{Communicate, CommunicateOutput, Communicator, StopReason};
+pub use child::dropped::reap_dropped;
+pub use child::many::{wait_all, wait_any};
+pub use child::signaler::Signaler;
 pub use child::tree::{Coverage, KillReport};
 pub use command::{BorrowingCommand, Command, CommandArgs, CommandBuilder, CommandEnvs};
 pub use config::containment::Containment;
@@ -126,6 +133,7 @@ pub use pty::foreground::Foreground;
 pub use pty::raw_mode::RawMode;
 pub use pty::window_size::WindowSize;
 pub use sys::android::Android;
+pub use sys::change::ChildChange;
 pub use sys::exit_fd::ExitFd;
 pub use sys::usage::ResourceUsage;
 

@@ -1,6 +1,7 @@
 //! Starting a prepared command.
 
 use crate::child::Child;
+use crate::child::dropped;
 use crate::child::tree::TreeHandle;
 use crate::error::{Error, ExecError};
 use crate::fds::layout::Layout;
@@ -152,8 +153,17 @@ impl<'fd, M> Prepared<'fd, M> {
 
 /// Starts a checked command.
 pub(crate) fn start(checked: &CheckedCommand<'_>, layout: &Layout) -> Result<Child, Error> {
-    let Spawned { launched, pipes, tree } = spawn(checked, layout)?;
+    dropped::reap_some();
+    let Spawned { launched, pipes, tree } = match spawn(checked, layout) {
+        Err(error) if is_shortage(&error) && dropped::reap_all() => spawn(checked, layout)?,
+        started => started?,
+    };
     Ok(Child::new(launched, pipes, &checked.settings, TreeHandle(tree)))
+}
+
+/// Returns true if the start failed for lack of descriptors or processes, which dropped children may hold.
+fn is_shortage(error: &Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN))
 }
 
 /// Formats the command as [`Command`](crate::Command) does.

@@ -219,7 +219,7 @@ fn plan<'a>(prepared: &'a CheckedCommand<'_>, layout: &'a Layout, hook: Hook<'a>
         mask: prepared.mask.map_or(Mask::Inherit, Mask::Set),
         hook: (!settings.hooks.is_empty()).then_some(hook),
         close: settings.close,
-        pidfd: settings.pidfd,
+        pidfd: settings.pidfd != Some(false),
         timed: settings.timed,
         ..Plan::new(exec(prepared))
     }

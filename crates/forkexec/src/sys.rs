@@ -5,7 +5,9 @@
 //! - `fd`, `exit_fd`, `poll`: descriptors
 //! - `pty`, `terminal`: pseudo-terminals, and attributes of terminals
 //! - `datagram`: messages with descriptors and credentials
-//! - `waitid`, `wait`, `usage`: the end of a child
+//! - `waitid`, `wait`, `change`, `usage`: the end of a child, and its stops
+//! - `owner`, `gate`: the one that reaps a child, and threads that signal it meanwhile
+//! - `end_thread`: waiting for children without a descriptor
 //! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
 //! - `per_process`, `worker`: state and threads of this library
 //! - `android`: the release of Android
@@ -13,10 +15,14 @@
 pub(crate) mod android;
 pub(crate) mod backend;
 pub(crate) mod cgroup;
+pub(crate) mod change;
 pub(crate) mod datagram;
+pub(crate) mod end_thread;
 pub(crate) mod exit_fd;
 pub(crate) mod fd;
+mod gate;
 pub(crate) mod orphans;
+pub(crate) mod owner;
 pub(crate) mod per_process;
 pub(crate) mod poll;
 pub(crate) mod process_list;

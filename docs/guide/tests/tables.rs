@@ -280,6 +280,7 @@ mod tokio {
     fn ends(pid: u32) -> bool {
         let end = Instant::now() + Duration::from_secs(20);
         while Instant::now() < end {
+            forkexec::reap_dropped();
             if !runs(pid) {
                 return true;
             }

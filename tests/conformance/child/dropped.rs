@@ -9,10 +9,12 @@ use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio};
+use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio, reap_dropped};
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
+use forkexec_tests::process::state;
 use rstest::rstest;
 
+use crate::child::forked::in_a_forked_process;
 use crate::ground::check;
 use crate::held::Acting;
 use crate::start::probe;
@@ -38,10 +40,27 @@ impl Threads {
     /// Waits until at most `more` additional threads are left. Threads end without notice, so the test counts them.
     pub(super) fn await_no_more_than(&self, more: usize) {
         let end = Instant::now() + LONG;
-        while Self::now().0 > self.0 + more {
+        while self.more() > more {
             assert!(Instant::now() < end, "a thread of the library's is left");
             thread::yield_now();
         }
+    }
+
+    /// Returns how many threads there are in addition to those of then.
+    pub(super) fn more(&self) -> usize {
+        Self::now().0.saturating_sub(self.0)
+    }
+
+    /// Waits until all dropped children are reaped. Without the library's thread, this thread reaps them, and there has
+    /// been no other.
+    pub(super) fn await_reaped(&self, by_thread: bool) {
+        assert!(by_thread || self.more() == 0, "a thread was started");
+        let end = Instant::now() + LONG;
+        while reap_dropped() > 0 {
+            assert!(Instant::now() < end, "a dropped child does not end");
+            thread::yield_now();
+        }
+        self.await_no_more();
     }
 }
 
@@ -76,17 +95,21 @@ fn waiting(policy: OnDrop) -> Child {
 
 /// Faults: W10
 #[rstest]
-fn detached_child_runs_on_and_leaves_no_zombie(#[values(true, false)] pidfd: bool) {
+fn detached_child_runs_on_and_leaves_no_zombie(
+    #[values(true, false)] pidfd: bool,
+    #[values(true, false)] by_thread: bool,
+) {
     isolated(|| {
         let threads = Threads::now();
         let mut command = probe(&["sleep-on-stdin"]);
-        let mut child = command.stdin(Stdio::piped()).create_pidfd(pidfd).spawn().expect("it starts");
+        command.stdin(Stdio::piped()).create_pidfd(pidfd).reaper_thread(by_thread);
+        let mut child = command.spawn().expect("it starts");
         let (pid, stdin) = (child.id().cast_signed(), child.stdin.take());
         drop(child);
         // SAFETY: the process is the test's own, and was not waited for.
         assert_eq!(unsafe { libc::kill(pid, 0) }, 0, "it runs");
         drop(stdin);
-        threads.await_no_more();
+        threads.await_reaped(by_thread);
         assert!(!has_child());
     });
 }
@@ -112,15 +135,17 @@ fn abandoned_child_stays_a_zombie_as_with_std() {
 fn child_killed_on_drop_leaves_no_zombie(
     #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] pidfd: bool,
+    #[values(true, false)] by_thread: bool,
 ) {
     isolated(|| {
         let threads = Threads::now();
         let mut command = Command::new("sleep");
-        drop(command.arg("600").on_drop(policy).create_pidfd(pidfd).spawn().expect("it starts"));
+        command.arg("600").on_drop(policy).create_pidfd(pidfd).reaper_thread(by_thread);
+        drop(command.spawn().expect("it starts"));
         if policy == OnDrop::KillAndWait {
             assert!(!has_child());
         }
-        threads.await_no_more();
+        threads.await_reaped(by_thread);
         assert!(!has_child());
     });
 }
@@ -143,14 +168,163 @@ fn one_thread_reaps_many_dropped_children() {
         let threads = Threads::now();
         let mut inputs = Vec::new();
         for _ in 0..200 {
-            let mut child = waiting(OnDrop::Leave);
+            let mut command = probe(&["sleep-on-stdin"]);
+            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
             inputs.push(child.stdin.take());
         }
-        let more = Threads::now().0 - threads.0;
+        let more = threads.more();
         assert!(more <= 1 || !has_pidfds(), "{more} threads");
         drop(inputs);
         threads.await_no_more();
         assert!(!has_child());
+    });
+}
+
+/// Starts children that end with the returned input, and drops them.
+fn dropped_with_one_input(count: usize) -> (io::PipeWriter, Vec<OwnedFd>) {
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    let start = |_| {
+        let mut command = probe(&["sleep-on-stdin"]);
+        let child = command.stdin(reader.try_clone().expect("a number is free")).spawn().expect("it starts");
+        own(&child)
+    };
+    let pidfds = (0..count).filter_map(start).collect();
+    (writer, pidfds)
+}
+
+/// The number of children of this process that have ended and are not reaped.
+fn zombies() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("it is there").flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let all: Vec<String> =
+        children.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    all.iter().filter(|pid| state(pid) == Some('Z')).count()
+}
+
+/// An action of the library that also reaps dropped children.
+type Action = fn(&mut Child);
+
+const ACTIONS: [(&str, Action); 4] = [
+    ("start", |_| {
+        probe(&["true"]).status().expect("it starts");
+    }),
+    ("try_wait", |child| assert_eq!(child.try_wait().expect("it is ours"), None)),
+    ("wait_timeout", |child| assert_eq!(child.wait_timeout(Duration::ZERO).expect("it is ours"), None)),
+    ("drop", |_| {
+        let mut command = probe(&["true"]);
+        drop(command.on_drop(OnDrop::KillAndWait).spawn().expect("it starts"));
+    }),
+];
+
+/// Each action looks at a few of many dropped children. All have been looked at after as many as it takes, and no thread
+/// was started.
+#[test]
+fn many_dropped_children_are_reaped_step_by_step() {
+    const CHILDREN: usize = 100;
+    isolated(|| {
+        if !has_pidfds() {
+            return skip("a child has no descriptor here");
+        }
+        let mut other = waiting(OnDrop::KillAndWait);
+        let _input = other.stdin.take();
+        for (name, act) in ACTIONS {
+            let threads = Threads::now();
+            let (input, pidfds) = dropped_with_one_input(CHILDREN);
+            drop(input);
+            pidfds.iter().for_each(await_end);
+            drop(pidfds);
+            assert!(zombies() > CHILDREN / 2, "{name}");
+            // A start, its wait and its drop look at eight children each.
+            act(&mut other);
+            assert!(zombies() > CHILDREN / 4, "{name} looks at all of them");
+            (0..CHILDREN / 8).for_each(|_| act(&mut other));
+            assert_eq!(zombies(), 0, "{name}");
+            assert_eq!(threads.more(), 0, "{name}");
+        }
+    });
+}
+
+/// A start that lacks descriptors reaps all dropped children first, however many still run.
+#[test]
+fn start_without_free_descriptors_reaps_dropped_children() {
+    isolated(|| {
+        if !has_pidfds() {
+            return skip("a child has no descriptor here");
+        }
+        let (running, _) = dropped_with_one_input(40);
+        let (input, pidfds) = dropped_with_one_input(20);
+        drop(input);
+        pidfds.iter().for_each(await_end);
+        drop(pidfds);
+        // All numbers below the limit are taken, those of the dropped children among them.
+        let _many = fill_numbers();
+        let output = probe(&["echo"]).stdin(Stdio::null()).output().expect("numbers are free again");
+        assert!(output.status.success());
+        drop(running);
+        Threads::now().await_reaped(false);
+    });
+}
+
+/// Opens descriptors until no number is free.
+fn fill_numbers() -> Vec<fs::File> {
+    let opened: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    assert!(!opened.is_empty());
+    opened
+}
+
+/// A process with a second thread may not enter a user namespace.
+#[rstest]
+fn dropped_child_lets_its_parent_enter_a_user_namespace(#[values(true, false)] by_thread: bool) {
+    isolated(|| {
+        // A forked process has one thread.
+        let enters = |drops: bool| {
+            in_a_forked_process(|| {
+                let mut command = Command::new("sleep");
+                command.arg("600").on_drop(OnDrop::Leave).reaper_thread(by_thread);
+                let pid = drops.then(|| command.spawn().expect("it starts").id());
+                // SAFETY: the call takes flags only.
+                let entered = unsafe { libc::unshare(libc::CLONE_NEWUSER) } == 0;
+                if let Some(pid) = pid {
+                    // SAFETY: the child was not waited for: it still runs.
+                    check(unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) });
+                }
+                entered
+            })
+            .success()
+        };
+        if !enters(false) {
+            return skip("no user namespace is to be had");
+        }
+        assert_eq!(enters(true), !by_thread);
+    });
+}
+
+/// A child has no pidfd if few numbers are left, unless it must have one.
+#[rstest]
+#[case::low_number(10, |_: &mut Command| {}, true)]
+#[case::number_of_the_last_quarter(190, |_: &mut Command| {}, false)]
+#[case::number_before_it(180, |_: &mut Command| {}, true)]
+#[case::pidfd_asked_for(190, |command: &mut Command| { command.create_pidfd(true); }, true)]
+#[case::containment_that_needs_it(190, |command: &mut Command| { command.containment(Containment::Group); }, true)]
+#[case::containment_that_does_not(190, |command: &mut Command| { command.setsid(); }, false)]
+fn pidfd_leaves_the_last_numbers_free(
+    #[case] taken: usize,
+    #[case] ask: fn(&mut Command),
+    #[case] has_pidfd: bool,
+) {
+    isolated(|| {
+        if !has_pidfds() {
+            return skip("a child has no descriptor here");
+        }
+        let (_, hard) = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
+        forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, 256, hard).expect("it is lower");
+        let _many: Vec<_> =
+            (0..taken).map(|_| fs::File::open("/dev/null").expect("a number is free")).collect();
+        let mut command = probe(&["sleep-on-stdin"]);
+        ask(command.stdin(Stdio::piped()));
+        let mut child = command.spawn().expect("it starts");
+        assert_eq!((child.pidfd().is_some(), child.exit_fd().is_some()), (has_pidfd, has_pidfd));
+        assert_eq!(child.wait_timeout(LONG).expect("it is ours").and_then(|status| status.code()), Some(0));
     });
 }
 
@@ -167,8 +341,11 @@ fn drop_with_ignored_sigchld_leaves_nothing_and_never_hangs() {
         let acting = Acting::new(libc::SIGCHLD, libc::SIG_IGN);
         for policy in [OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait, OnDrop::Abandon] {
             drop(waiting(policy));
+            let mut command = probe(&["sleep-on-stdin"]);
+            command.stdin(Stdio::piped()).on_drop(policy).reaper_thread(true);
+            drop(command.spawn().expect("it starts"));
         }
-        threads.await_no_more();
+        threads.await_reaped(true);
         let mut child = waiting(OnDrop::Leave);
         drop(child.stdin.take());
         if let Some(pidfd) = child.exit_fd() {
@@ -187,7 +364,8 @@ fn drop_with_ignored_sigchld_leaves_nothing_and_never_hangs() {
 fn dropped_child_leaves_no_zombie_without_free_descriptors() {
     isolated(|| {
         let threads = Threads::now();
-        let mut child = waiting(OnDrop::Leave);
+        let mut command = probe(&["sleep-on-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
         let stdin = child.stdin.take();
         let before = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
         forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, 3, before.1).expect("it is lower");
@@ -304,16 +482,19 @@ fn child_can_be_lost_between_any_two_steps(
     #[case] policy: OnDrop,
     #[values(None, Some(Containment::Group), Some(Containment::Auto))] tree: Option<Containment>,
     #[values(true, false)] pidfd: bool,
+    #[values(true, false)] by_thread: bool,
 ) {
     isolated_for(Duration::from_mins(5), || {
         let threads = Threads::now();
+        // Without a descriptor, a thread waits with a time limit, and ends with the child.
+        let by_thread = by_thread || !has_pidfds();
         for way in [CloneVariant::Drop, CloneVariant::Panic, CloneVariant::Elsewhere] {
             for count in 0..=STEPS.len() {
                 let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));
                 let (mut ended, writer) = io::pipe().expect("a pipe can be made");
                 let mut command = probe(&["pause"]);
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).fd(3, writer);
-                command.on_drop(policy).create_pidfd(pidfd);
+                command.on_drop(policy).create_pidfd(pidfd).reaper_thread(by_thread);
                 if let Some(tree) = tree {
                     command.containment(tree);
                 }
@@ -328,7 +509,7 @@ fn child_can_be_lost_between_any_two_steps(
                     end_all_that_run();
                 }
                 io::copy(&mut ended, &mut io::sink()).expect("it can be read");
-                threads.await_no_more();
+                threads.await_reaped(by_thread);
                 if policy == OnDrop::Abandon {
                     // SAFETY: nothing is written.
                     while unsafe { libc::waitpid(-1, ptr::null_mut(), 0) } > 0 {}

@@ -6,7 +6,9 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forkexec::{Command, Containment, OnDrop, Operation, Prepared, Stdio, reserve_low_fds, supports};
+use forkexec::{
+    Command, Containment, OnDrop, Operation, Prepared, Stdio, reap_dropped, reserve_low_fds, supports,
+};
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 
@@ -64,13 +66,16 @@ fn process_forked_from_a_threaded_program_starts_children() {
             is_over.store(true, Ordering::Release);
             assert!(ended.iter().all(ExitStatus::success), "{ended:?}");
         });
+        while reap_dropped() > 0 {
+            thread::yield_now();
+        }
         // The one that starts children which die with the process stays.
         threads.await_no_more_than(1);
     });
 }
 
 /// Runs the work in a forked process and returns its status. The process is killed if it takes too long.
-fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
+pub(super) fn in_a_forked_process(work: impl FnOnce() -> bool) -> ExitStatus {
     // SAFETY: the C library's functions work in the child of a threaded program, and the test is about those of this
     // library.
     match check(unsafe { libc::fork() }) {

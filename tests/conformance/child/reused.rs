@@ -1,64 +1,14 @@
 //! A number that is another process's by now: in a pid namespace of the test's own, where numbers are few.
 
-use std::env;
-use std::fs;
 use std::process;
 use std::ptr;
-use std::thread;
 
-use forkexec::{Child, Command, Coverage, OnDrop};
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec::{Child, Command, Coverage, Error, OnDrop, reap_dropped};
+use forkexec_tests::isolate::skip;
 use rstest::rstest;
 
-use crate::ground::{check, is_emulated, is_privileged};
-
-const INSIDE: &str = "FORKEXEC_TEST_OWN_NUMBERS";
-
-/// Runs the test as the first process of a pid namespace, where a number comes round after a few hundred others.
-fn with_few_numbers(test: impl FnOnce()) {
-    isolated(|| {
-        if env::var_os(INSIDE).is_some() {
-            make_numbers_few();
-            return test();
-        }
-        if !is_privileged() || is_emulated("gives out numbers of its own") {
-            return;
-        }
-        // SAFETY: the test's thread starts no other after this.
-        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
-            return skip("no pid namespace is to be had");
-        }
-        let thread = thread::current();
-        let name = thread.name().expect("a test's thread has the test's name");
-        let program = env::current_exe().expect("the system knows which program this is");
-        let again = process::Command::new(program)
-            .args([name, "--exact", "--nocapture", "--test-threads=1"])
-            .env(INSIDE, "1")
-            .status();
-        assert!(again.expect("it starts").success());
-    });
-}
-
-/// Since Linux 6.14 each namespace has its own highest PID. Before, this would change the whole system.
-fn make_numbers_few() {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("it can be read");
-    let mut parts = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    if (parts.next(), parts.next()) >= (Some(6), Some(14)) {
-        fs::write("/proc/sys/kernel/pid_max", "400").expect("it is this namespace's own");
-    }
-    // The first numbers, up to 299, are given once and never again.
-    while short_lived() <= FIRST {}
-}
-
-/// `RESERVED_PIDS` of the kernel.
-const FIRST: u32 = 300;
-
-/// The number of a process that has ended.
-fn short_lived() -> u32 {
-    let mut process = process::Command::new("true").spawn().expect("it starts");
-    process.wait().expect("it is ours");
-    process.id()
-}
+use crate::few_numbers::with_few_numbers;
+use crate::ground::check;
 
 /// Takes the status of a child as other code does that waits for all children.
 fn take_status(pid: u32) {
@@ -108,8 +58,8 @@ fn std_kills_another_process_with_a_reused_pid() {
 ///
 /// Faults: W1
 #[rstest]
-#[case::kill(|mut child: Child| drop(child.kill()))]
-#[case::signal(|mut child: Child| drop(child.send_signal(libc::SIGTERM)))]
+#[case::kill(|child: Child| drop(child.kill()))]
+#[case::signal(|child: Child| drop(child.send_signal(libc::SIGTERM)))]
 #[case::terminate(|mut child: Child| drop(child.terminate_then_kill(std::time::Duration::ZERO)))]
 #[case::drop(|child: Child| drop(child))]
 #[case::kill_tree(|mut child: Child| {
@@ -129,6 +79,54 @@ fn no_signal_reaches_another_process_with_a_reused_pid(#[case] end_it: fn(Child)
         }
         let mut stranger = stranger_with(child.id());
         end_it(child);
+        assert!(runs(&mut stranger));
+        end(stranger);
+    });
+}
+
+/// A signaler of a child that was reaped, without a pidfd: it does not signal the other process either.
+///
+/// Faults: W1
+#[rstest]
+#[case::waited_for(|mut child: Child| assert!(!child.wait().expect("it was killed").success()))]
+#[case::dropped(|child: Child| {
+    drop(child);
+    while reap_dropped() > 0 {}
+})]
+fn signaler_of_a_reaped_child_signals_no_other_process(
+    #[case] reap: fn(Child),
+    #[values(OnDrop::Leave, OnDrop::KillAndWait)] policy: OnDrop,
+    #[values(true, false)] pidfd: bool,
+) {
+    with_few_numbers(|| {
+        let mut command = Command::new("sleep");
+        let mut child = command.arg("600").on_drop(policy).create_pidfd(pidfd).spawn().expect("it starts");
+        let (signaler, pid) = (child.signaler(), child.id());
+        signaler.kill().expect("it is ours");
+        reap(child);
+        let mut stranger = stranger_with(pid);
+        signaler.kill().expect("a signal to a reaped child is no error");
+        signaler.clone().send_signal(libc::SIGTERM).expect("a signal to a reaped child is no error");
+        assert!(runs(&mut stranger));
+        end(stranger);
+    });
+}
+
+/// Other code may reap an abandoned child at any time, so its pid gets no signal.
+///
+/// Faults: W1
+#[test]
+fn signaler_of_an_abandoned_child_signals_no_other_process() {
+    with_few_numbers(|| {
+        let mut command = Command::new("sleep");
+        command.arg("600").on_drop(OnDrop::Abandon).create_pidfd(false);
+        let mut child = command.spawn().expect("it starts");
+        let (signaler, pid) = (child.signaler(), child.id());
+        drop(child);
+        assert!(matches!(signaler.kill(), Err(Error::StatusLost { .. })));
+        take_status(pid);
+        let mut stranger = stranger_with(pid);
+        signaler.kill().expect_err("the child may be reaped");
         assert!(runs(&mut stranger));
         end(stranger);
     });

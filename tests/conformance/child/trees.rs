@@ -273,6 +273,7 @@ fn drop_of_a_child_kills_its_tree(
     #[case] tree: Containment,
     #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
     #[values(true, false)] was_waited_for: bool,
+    #[values(true, false)] by_thread: bool,
 ) {
     isolated(|| {
         let threads = Threads::now();
@@ -280,7 +281,7 @@ fn drop_of_a_child_kills_its_tree(
         let script = if was_waited_for { "sleep 600 &" } else { "sleep 600 & echo; sleep 600" };
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdout(Stdio::piped()).cgroup(world.path()).containment(tree);
-        let mut child = command.on_drop(policy).spawn().expect("it starts");
+        let mut child = command.on_drop(policy).reaper_thread(by_thread).spawn().expect("it starts");
         let mut stdout = child.stdout.take().expect("it was piped");
         if was_waited_for {
             child.wait().expect("it ends");
@@ -290,28 +291,28 @@ fn drop_of_a_child_kills_its_tree(
         drop(child);
         // Ends when no process has the pipe any more.
         stdout.read_to_end(&mut Vec::new()).expect("it can be read");
+        threads.await_reaped(by_thread);
         await_no_child();
-        threads.await_no_more();
         assert_eq!(world.names(), names(&[]));
     });
 }
 
 /// A group that outlives its `Child` is removed with the last process in it.
-#[test]
-fn released_tree_leaves_no_cgroup() {
+#[rstest]
+fn released_tree_leaves_no_cgroup(#[values(true, false)] by_thread: bool) {
     isolated(|| {
         let threads = Threads::now();
         let Some(world) = world() else { return };
         let mut command = probe(&["sleep-on-stdin"]);
         command.stdin(Stdio::piped()).cgroup(world.path()).containment(Containment::Cgroup);
-        let mut child = command.spawn().expect("it starts");
+        let mut child = command.reaper_thread(by_thread).spawn().expect("it starts");
         let stdin = child.stdin.take();
         drop(child);
         assert_eq!((world.below().len(), world.names().len()), (1, 1));
         fs::write(world.path().join("cgroup.freeze"), "0").expect("it can be thawed");
         drop(stdin);
+        threads.await_reaped(by_thread);
         await_no_child();
-        threads.await_no_more();
         assert_eq!(world.below().len(), 0);
     });
 }

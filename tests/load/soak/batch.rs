@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use forkexec::reap_dropped;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 
@@ -108,11 +109,12 @@ pub(super) fn run(seed: u64, starts: usize) {
     println!("{COUNTED}{seed}: {counts:?}, kills: {kills}, refused: {:?}", refused.0);
 }
 
-/// The thread that reaps dropped children needs a moment for the last of them.
+/// Dropped children need a moment to end and to be reaped, by this thread or by the library's.
 fn nothing_is_left(before: &Snapshot) {
     const PATIENCE: Duration = Duration::from_mins(1);
     let began = Instant::now();
     loop {
+        reap_dropped();
         let differences = before.differences(&Snapshot::take());
         if differences.is_empty() {
             return;

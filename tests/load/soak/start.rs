@@ -160,6 +160,7 @@ fn how_to_start(command: &mut BorrowingCommand<'_>, draw: &mut Draw) {
         _ => {}
     }
     command.on_drop([OnDrop::Leave, OnDrop::Kill, OnDrop::KillAndWait][draw.below(3)]);
+    command.reaper_thread(draw.below(2) == 0);
 }
 
 /// A child that runs is waited for, killed, or dropped.

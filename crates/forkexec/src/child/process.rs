@@ -1,26 +1,32 @@
 //! The process of a child: its state, its tree, and the policy that applies when it is dropped.
 
-use crate::child::reaper::{self, Unreaped};
+use crate::child::dropped::{self, Unreaped};
+use crate::child::reaper;
 use crate::child::tree::{Coverage, KillReport, TreeHandle};
 use crate::config::settings::OnDrop;
 use crate::error::Error;
+use crate::sys::change::{Change, ChildChange};
+use crate::sys::owner::{Owner, SharedHandle};
 use crate::sys::usage::ResourceUsage;
 use crate::sys::wait::{Handle, Status};
 use crate::sys::waitid::Ending;
 use std::io;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A child that runs, or has ended.
 #[derive(Debug)]
 pub(crate) struct Process {
     /// `Some` until the drop.
-    handle: Option<Handle>,
+    owner: Option<Owner>,
     ended: Option<Ended>,
     /// The status was left in place (`WNOWAIT`), so that the pid is not reused.
     is_kept: bool,
     held: TreeHandle,
     on_drop: OnDrop,
+    /// A thread reaps the child if it is dropped.
+    by_thread: bool,
 }
 
 /// The end of a child.
@@ -32,12 +38,36 @@ enum Ended {
 }
 
 impl Process {
-    pub(crate) fn new(handle: Handle, held: TreeHandle, on_drop: OnDrop) -> Self {
-        Self { handle: Some(handle), ended: None, is_kept: false, held, on_drop }
+    pub(crate) fn new(handle: Handle, held: TreeHandle, on_drop: OnDrop, by_thread: bool) -> Self {
+        Self { owner: Some(Owner::Alone(handle)), ended: None, is_kept: false, held, on_drop, by_thread }
     }
 
     pub(crate) fn handle(&self) -> &Handle {
-        self.handle.as_ref().expect("it is there until it is dropped")
+        self.owner().handle()
+    }
+
+    fn owner(&self) -> &Owner {
+        self.owner.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// Opens a descriptor that is readable when the child has ended, unless there is one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn open_descriptor(&mut self) {
+        if let (Some(owner), None) = (&mut self.owner, self.ended) {
+            owner.open_descriptor();
+        }
+    }
+
+    /// Shares the handle, for signals of other threads.
+    pub(crate) fn share(&mut self) -> Arc<SharedHandle> {
+        let (owner, shared) = self.owner.take().expect("it is there until it is dropped").share();
+        if let Some(Ended::Unseen) = self.ended {
+            shared.give_up();
+        } else if self.ended.is_some() && !self.is_kept {
+            shared.close();
+        }
+        self.owner = Some(owner);
+        shared
     }
 
     /// Sets the policy for a dropped child, and returns the previous one.
@@ -76,15 +106,17 @@ impl Process {
         if let Some(ended) = self.ended {
             return self.ending_of(ended);
         }
-        let waited = self.handle().wait(self.status());
+        let waited = self.owner().wait(self.status());
+        dropped::reap_some();
         self.note(waited)
     }
 
     /// Returns the status if the child has ended.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        dropped::reap_some();
         let ending = match self.ended {
             Some(ended) => Some(self.ending_of(ended)?),
-            None => match self.handle().try_wait(self.status()).transpose() {
+            None => match self.owner().try_wait(self.status()).transpose() {
                 Some(waited) => Some(self.note(waited)?),
                 None => None,
             },
@@ -98,6 +130,44 @@ impl Process {
             return Ok(Some(status));
         }
         if self.handle().ends_within(timeout)? { self.wait().map(Some) } else { Ok(None) }
+    }
+
+    /// Returns true if the end of the child was seen.
+    pub(crate) fn has_seen_end(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Waits until the state of the child changes.
+    pub(crate) fn wait_change(&mut self) -> Result<ChildChange, Error> {
+        loop {
+            if let Some(change) = self.try_wait_change()? {
+                return Ok(change);
+            }
+            self.handle().await_change()?;
+        }
+    }
+
+    /// Returns the last change of the child's state. The end stays the last one.
+    pub(crate) fn try_wait_change(&mut self) -> Result<Option<ChildChange>, Error> {
+        let ending = match self.ended {
+            Some(ended) => self.ending_of(ended)?,
+            None => match self.owner().try_change(self.status()) {
+                Ok(None) => return Ok(None),
+                Ok(Some(Change::Stopped(signal))) => return Ok(Some(ChildChange::Stopped(signal))),
+                Ok(Some(Change::Continued)) => return Ok(Some(ChildChange::Continued)),
+                Ok(Some(Change::Ended(ending))) => self.note(Ok(ending))?,
+                Err(error) => self.note(Err(error))?,
+            },
+        };
+        Ok(Some(ChildChange::Exited(ending.status)))
+    }
+
+    /// Returns true if the child has ended or does so within this time. Its status stays in place.
+    pub(crate) fn ends_within(&self, timeout: Duration) -> Result<bool, Error> {
+        match self.ended {
+            Some(ended) => self.ending_of(ended).map(|_| true),
+            None => self.handle().ends_within(timeout),
+        }
     }
 
     /// Sends a signal, unless the child was waited for.
@@ -212,17 +282,22 @@ impl Drop for Process {
             OnDrop::Kill => self.end(false),
             OnDrop::KillAndWait => self.end(true),
         }
-        let Some(handle) = self.handle.take() else { return };
+        let Some(owner) = self.owner.take() else { return };
         let held = std::mem::take(&mut self.held);
         if self.is_kept {
-            let _ = handle.try_wait(Status::Take);
+            let _ = owner.try_wait(Status::Take);
         }
-        held.collect_orphans(handle.pid);
-        if self.ended.is_none() && self.on_drop != OnDrop::Abandon {
-            reaper::enqueue(Unreaped::Child(handle));
+        held.collect_orphans(owner.handle().pid);
+        let leave = if self.by_thread { reaper::enqueue } else { dropped::push };
+        let mut left = Unreaped { child: None, group: held.into_cgroup() };
+        if self.ended.is_none() && self.on_drop == OnDrop::Abandon {
+            owner.abandon();
+        } else if self.ended.is_none() {
+            left.child = Some(owner);
         }
-        if let Some(cgroup) = held.into_cgroup() {
-            reaper::enqueue(Unreaped::Group(cgroup));
+        if let Some(left) = left.try_reap() {
+            leave(left);
         }
+        dropped::reap_some();
     }
 }

@@ -1,33 +1,32 @@
-//! A thread that reaps dropped children, so that none stays a zombie.
+//! A thread that reaps the dropped children of commands that asked for it
+//! ([`Command::reaper_thread`](crate::Command::reaper_thread)).
 //!
 //! The thread and the two descriptors of its pipe exist only as long as there are such children. The thread
 //! waits on descriptors with poll(2). It installs no handler for `SIGCHLD` and touches no child of other
 //! code. A child without a descriptor gets a thread of its own.
 
-use crate::error::Error;
+use crate::child::dropped::{self, Unreaped, has_ended};
 use crate::sys::cgroup::{ChildCgroup, has_line};
+use crate::sys::owner::Owner;
 use crate::sys::per_process::PerProcess;
-use crate::sys::wait::{Handle, Status};
+use crate::sys::wait::Status;
 use crate::sys::worker::start_thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The remains of a dropped handle.
-#[derive(Debug)]
-pub(crate) enum Unreaped {
-    /// A child to reap when it ends.
-    Child(Handle),
-    /// A control group to remove when it is empty.
+/// The child or the control group of a dropped handle.
+enum Waiting {
+    Child(Owner),
     Group(ChildCgroup),
 }
 
 /// The queue of the thread, and the pipe that wakes it.
 struct Queue {
     wake_writer: Option<PipeWriter>,
-    waiting: Vec<Unreaped>,
+    waiting: Vec<Waiting>,
 }
 
 static QUEUE: PerProcess<Mutex<Queue>> =
@@ -37,12 +36,12 @@ fn queue() -> MutexGuard<'static, Queue> {
     QUEUE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reaps a child or removes a group: at once if it has ended, or else when it does.
+/// Reaps a child that still runs, or removes a group, when it has ended.
 pub(crate) fn enqueue(left: Unreaped) {
-    let Some(left) = left.try_reap() else { return };
     let mut queue = queue();
-    queue.waiting.push(left);
-    let is_first = queue.waiting.len() == 1;
+    let is_first = queue.waiting.is_empty();
+    queue.waiting.extend(left.child.map(Waiting::Child));
+    queue.waiting.extend(left.group.map(Waiting::Group));
     match &mut queue.wake_writer {
         // The thread takes all waiting entries at once. The pipe cannot fill up, because only the first entry
         // writes to it.
@@ -56,16 +55,16 @@ pub(crate) fn enqueue(left: Unreaped) {
 fn open(queue: &mut Queue) {
     let Ok((wake_reader, wake_writer)) = io::pipe() else {
         // No descriptor is free.
-        return queue.waiting.drain(..).for_each(Unreaped::wait_on_own_thread);
+        return queue.waiting.drain(..).for_each(wait_elsewhere);
     };
-    // If no thread can be started, the entries stay in the queue until the next attempt.
-    if start_thread("forkexec-reaper", move || run(wake_reader)).is_ok() {
-        queue.wake_writer = Some(wake_writer);
+    match start_thread("forkexec-reaper", move || run(wake_reader)) {
+        Ok(_) => queue.wake_writer = Some(wake_writer),
+        Err(_) => queue.waiting.drain(..).for_each(push_back),
     }
 }
 
 /// Takes the waiting entries, or closes the queue if there is nothing to do.
-fn take_waiting(is_idle: bool) -> Option<Vec<Unreaped>> {
+fn take_waiting(is_idle: bool) -> Option<Vec<Waiting>> {
     let mut queue = queue();
     if is_idle && queue.waiting.is_empty() {
         queue.wake_writer = None;
@@ -110,50 +109,25 @@ fn wait_for_any(wake_reader: &PipeReader, watched: &[Watched]) -> io::Result<Vec
     Ok(polled.iter().map(|polled| polled.any() != Some(false)).collect())
 }
 
-impl Unreaped {
-    /// Reaps the child or removes the group. Returns `None` if that is done.
-    fn try_reap(self) -> Option<Self> {
-        let is_done = match &self {
-            Self::Child(child) => has_ended(child),
-            Self::Group(cgroup) => cgroup.remove(),
-        };
-        (!is_done).then_some(self)
-    }
-
-    /// Moves a child to a thread of its own. A group stays where it is.
-    fn wait_on_own_thread(self) {
-        if let Self::Child(child) = self {
-            wait_on_own_thread(child);
-        }
-    }
-}
-
-/// Reaps a child that has ended. Returns true if it is reaped, by this or other code.
-fn has_ended(child: &Handle) -> bool {
-    match child.try_wait(Status::Take) {
-        Ok(ending) => ending.is_some(),
-        Err(error) => matches!(error, Error::StatusLost { .. }),
-    }
-}
-
 /// An entry with a descriptor to poll.
 enum Watched {
-    Child(Handle),
+    Child(Owner),
     Group(ChildCgroup, File),
 }
 
 impl Watched {
-    /// Returns `None` if the entry is done, or if a thread of its own waits for it.
-    fn new(left: Unreaped) -> Option<Self> {
-        match left.try_reap()? {
-            Unreaped::Child(mut child) => {
+    /// Returns `None` if the entry is done, or if it is waited for elsewhere.
+    fn new(left: Waiting) -> Option<Self> {
+        match left {
+            Waiting::Child(child) if has_ended(&child) => None,
+            Waiting::Child(mut child) => {
                 if child.open_descriptor() {
                     return Some(Self::Child(child));
                 }
                 wait_on_own_thread(child);
                 None
             }
-            Unreaped::Group(cgroup) => {
+            Waiting::Group(cgroup) => {
                 let events = cgroup.events().ok()?;
                 Self::Group(cgroup, events).try_reap()
             }
@@ -162,7 +136,7 @@ impl Watched {
 
     fn fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Child(child) => child.fd.as_ref().expect("it was opened").as_fd(),
+            Self::Child(child) => child.handle().fd.as_ref().expect("it was opened").as_fd(),
             Self::Group(_, events) => events.as_fd(),
         }
     }
@@ -205,31 +179,35 @@ impl Watched {
     }
 }
 
-/// Waits for a child on a new thread. If no thread can be started, the child stays a zombie.
-fn wait_on_own_thread(child: Handle) {
-    let _ = start_thread("forkexec-wait", move || drop(child.wait(Status::Take)));
+/// Waits for an entry without a descriptor for this thread: a child on a thread of its own.
+fn wait_elsewhere(left: Waiting) {
+    match left {
+        Waiting::Child(child) => wait_on_own_thread(child),
+        Waiting::Group(_) => push_back(left),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::queue;
-    use crate::command::Command;
-    use crate::config::settings::OnDrop;
-    use crate::sys::per_process::is_done_in_a_forked_process;
-
-    /// Faults: M13
-    #[test]
-    fn forked_process_reaps_its_dropped_children() {
-        let work = || {
-            let mut command = Command::new("sleep");
-            drop(command.arg("600").on_drop(OnDrop::Kill).spawn().expect("it starts"));
-            // SAFETY: the null pointer makes waitid(2) write nothing. The loop ends when no child is left.
-            while unsafe { libc::waitid(libc::P_ALL, 0, std::ptr::null_mut(), libc::WEXITED | libc::WNOWAIT) }
-                == 0
-            {
-                std::thread::yield_now();
-            }
-        };
-        assert!(is_done_in_a_forked_process(queue(), work));
+/// Waits for a child on a new thread. If no thread can be started, the child goes to the queue without one.
+fn wait_on_own_thread(child: Owner) {
+    let shared = Arc::new(Mutex::new(Some(child)));
+    let own = Arc::clone(&shared);
+    let take = |shared: &Mutex<Option<Owner>>| shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let started = start_thread("forkexec-wait", move || {
+        if let Some(child) = take(&own) {
+            drop(child.wait(Status::Take));
+        }
+    });
+    if started.is_err()
+        && let Some(child) = take(&shared)
+    {
+        push_back(Waiting::Child(child));
     }
+}
+
+/// Leaves an entry to the queue that needs no thread.
+fn push_back(left: Waiting) {
+    dropped::push(match left {
+        Waiting::Child(child) => Unreaped { child: Some(child), group: None },
+        Waiting::Group(group) => Unreaped { child: None, group: Some(group) },
+    });
 }

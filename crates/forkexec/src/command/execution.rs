@@ -70,6 +70,28 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self
     }
 
+    /// Chooses whether a thread of this library reaps the child as soon as it ends, if it was dropped while it
+    /// ran. The default is `false`: see [`OnDrop::Leave`].
+    ///
+    /// One thread waits for all such children, and lives as long as there are any. It has a pipe, holds the
+    /// [`exit_fd`](crate::Child::exit_fd) of each child and blocks all signals. A child without such a
+    /// descriptor gets a thread of its own. A process with a second thread cannot enter a user namespace
+    /// (`CLONE_NEWUSER` of unshare(2)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// // The program starts nothing else for a long time, and leaves no zombie.
+    /// drop(Command::new("sleep").arg("1").reaper_thread(true).spawn()?);
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn reaper_thread(&mut self, enabled: bool) -> &mut Self {
+        self.settings.reaper_thread = enabled;
+        self
+    }
+
     /// Sets how the child and its descendants are kept together, so that
     /// [`Child::kill_tree`](crate::Child::kill_tree) can kill all of them.
     ///
@@ -101,10 +123,18 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     }
 
     /// Chooses whether the child has an [`exit_fd`](crate::Child::exit_fd) and a
-    /// [`pidfd`](crate::Child::pidfd), if the system supports them. The default is `true`.
+    /// [`pidfd`](crate::Child::pidfd), if the system supports them.
     ///
     /// A pidfd refers to this child only, even if other code reaps the child and its pid is reused. It costs
-    /// one descriptor in the parent, and about 4 µs per start.
+    /// one descriptor in the parent, and about 4 µs per start. With `true`, a child has one as long as a
+    /// number is free.
+    ///
+    /// By default, a child has one unless descriptors are scarce: if its number is 24 or more and among the
+    /// last quarter of those that the soft limit (`RLIMIT_NOFILE`) allows, it is closed, and that quarter is
+    /// left to the program. The child is then waited for and signalled by its pid, as by std. A child whose
+    /// [`containment`](Self::containment) needs the descriptor keeps it, and a child of the module `tokio`
+    /// gets it again, because a thread would wait for it otherwise. The limit is read only for numbers from
+    /// 24 up, at 0.1 µs.
     ///
     /// # Examples
     ///
@@ -117,7 +147,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn create_pidfd(&mut self, create: bool) -> &mut Self {
-        self.settings.pidfd = create;
+        self.settings.pidfd = Some(create);
         self
     }
 

@@ -61,8 +61,10 @@ pub(crate) struct Settings<'fd> {
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) pdeathsig_thread: bool,
     pub(crate) hooks: Vec<PreExec<'fd>>,
-    pub(crate) pidfd: bool,
+    /// `None`: unless descriptors are scarce.
+    pub(crate) pidfd: Option<bool>,
     pub(crate) on_drop: OnDrop,
+    pub(crate) reaper_thread: bool,
     pub(crate) containment: Option<Containment>,
     pub(crate) timed: bool,
     pub(crate) spawn_policy: SpawnPolicy,
@@ -134,8 +136,9 @@ impl<'fd> Settings<'fd> {
             die_with_parent: None,
             pdeathsig_thread: true,
             hooks: Vec::new(),
-            pidfd: true,
+            pidfd: None,
             on_drop: OnDrop::default(),
+            reaper_thread: false,
             containment: None,
             timed: false,
             spawn_policy: SpawnPolicy::default(),
@@ -230,15 +233,18 @@ pub enum EnoexecFallback {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDrop {
-    /// The child continues to run. When it ends, a thread of this library reaps it, so that no zombie stays.
+    /// The child continues to run. After it has ended, the library reaps it when this process starts, waits
+    /// for or drops another child, or calls [`reap_dropped`](crate::reap_dropped).
     ///
-    /// The thread lives only as long as there are such children. It holds the
-    /// [`exit_fd`](crate::Child::exit_fd) of each and a pipe, and blocks all signals. If the child has
-    /// already ended when it is dropped, it is reaped without the thread.
+    /// No thread is started for that, and no handler is installed. Until the next of these calls, a child
+    /// that has ended stays a zombie, and its control group stays in place. Each call looks at a few of the
+    /// dropped children, so that it takes no longer if there are many. The library keeps the
+    /// [`exit_fd`](crate::Child::exit_fd) of each. With
+    /// [`reaper_thread(true)`](crate::Command::reaper_thread), a thread reaps the child as soon as it ends.
     #[default]
     Leave,
-    /// The child is killed with `SIGKILL`. The drop does not wait; as with [`Leave`](Self::Leave), a thread
-    /// reaps the child.
+    /// The child is killed with `SIGKILL`. The drop does not wait: the child is reaped as with
+    /// [`Leave`](Self::Leave).
     Kill,
     /// The child is killed with `SIGKILL` and waited for. The drop blocks until the child is dead, and
     /// nothing is left of it.

@@ -3,9 +3,11 @@
 use super::{PipelineOutput, PipelineStatus};
 use crate::child::Child;
 use crate::child::communicate::{Communicate, Communicator, Places, Talking};
+use crate::child::many::wait_all;
+use crate::child::signaler::Signaler;
 use crate::error::Error;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The children of a running [`Pipeline`](crate::Pipeline).
 ///
@@ -131,19 +133,7 @@ impl Children {
     /// ```
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<PipelineStatus>, Error> {
         drop(self.stdin.take());
-        let end = Instant::now().checked_add(timeout);
-        let mut lost = None;
-        for child in &mut self.all {
-            let rest = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
-            match child.wait_timeout(rest) {
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(None),
-                // The call still waits for the others.
-                Err(error @ Error::StatusLost { .. }) => lost = lost.or(Some(error)),
-                Err(error) => return Err(error),
-            }
-        }
-        lost.map_or_else(|| self.try_wait(), Err)
+        Ok(wait_all(&mut self.all, Some(timeout))?.map(PipelineStatus::new))
     }
 
     /// Sends `SIGKILL` to all children.
@@ -156,7 +146,7 @@ impl Children {
     /// # Examples
     ///
     /// See [`try_wait`](Self::try_wait).
-    pub fn kill(&mut self) -> Result<(), Error> {
+    pub fn kill(&self) -> Result<(), Error> {
         self.send_signal(libc::SIGKILL)
     }
 
@@ -177,9 +167,27 @@ impl Children {
     /// assert!(!children.wait()?.success());
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
-        let sent: Vec<_> = self.all.iter_mut().map(|child| child.send_signal(signal)).collect();
+    pub fn send_signal(&self, signal: i32) -> Result<(), Error> {
+        let sent: Vec<_> = self.all.iter().map(|child| child.send_signal(signal)).collect();
         sent.into_iter().collect()
+    }
+
+    /// Returns a handle by which other threads can send signals to all children while this one waits, as
+    /// [`Child::signaler`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Pipeline};
+    ///
+    /// let mut children = Pipeline::new(Command::new("sleep").arg("60")).pipe(Command::new("cat")).spawn()?;
+    /// let signaler = children.signaler();
+    /// std::thread::spawn(move || signaler.kill());
+    /// assert!(!children.wait()?.success());
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn signaler(&mut self) -> Signaler {
+        Signaler::new(self.all.iter_mut())
     }
 
     /// Sends `SIGTERM` to all children, waits for them to end, and sends `SIGKILL` if any still runs after
@@ -290,7 +298,7 @@ impl Children {
 
 /// Kills children and waits for them. Errors are ignored, because the caller already has one to return.
 pub(super) fn end(children: &mut [Child]) {
-    for child in &mut *children {
+    for child in &*children {
         let _ = child.kill();
     }
     for child in children {

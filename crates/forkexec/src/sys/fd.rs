@@ -5,7 +5,7 @@ use crate::sys::backend;
 use forkexec_core::{Errno, Fd};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 /// Returns whether a descriptor is close-on-exec, or `None` if it is not open. If fcntl(2) refuses to tell,
 /// the descriptor counts as close-on-exec: the child then clears the flag, or reports that it cannot.
@@ -24,6 +24,15 @@ pub(crate) fn highest_target() -> Fd {
     let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     let soft = if answer == 0 { Fd::try_from(limit.rlim_cur).unwrap_or(Fd::MAX) } else { Fd::MAX };
     soft.saturating_sub(1)
+}
+
+/// Returns true if the descriptor has one of the last numbers below this process's limit: the last quarter.
+/// The limit is read only if the number is not low, so that most starts make no call for this.
+pub(crate) fn is_scarce(fd: &OwnedFd) -> bool {
+    /// Three quarters of 32.
+    const LOW: Fd = 24;
+    let number = fd.as_raw_fd();
+    number >= LOW && number >= (highest_target() / 4 + 1) * 3
 }
 
 /// Duplicates a descriptor to the lowest free number from `lowest` up, close-on-exec.

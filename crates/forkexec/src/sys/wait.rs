@@ -4,15 +4,18 @@
 //! reaps the child and its pid is reused. Otherwise they go by the pid, which is the child's until the child
 //! is waited for.
 
+use super::change::Change;
+use super::end_thread::{EndThread, wait_for_any};
 use super::poll::is_readable_until;
-use super::waitid::{Ending, await_end, is_child};
-use super::worker::start_thread;
+use super::waitid::{Ending, await_change, await_end, is_child};
 use crate::error::Error;
 use crate::sys::exit_fd::ExitFd;
 use crate::sys::system::{pidfd, watch};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::mpsc;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The identifiers of a child.
@@ -23,6 +26,8 @@ pub(crate) struct Handle {
     pub(crate) fd: Option<ExitFd>,
     /// True if `fd` refers to the child itself, so that the child can be waited for and signalled by it.
     pub(crate) is_pidfd: bool,
+    /// Waits for the child, if it has no descriptor.
+    thread: OnceLock<EndThread>,
 }
 
 /// The effect of a wait on the status.
@@ -40,7 +45,14 @@ impl Status {
     }
 }
 
+/// Options of a wait for children that were stopped or continued, as well as for those that have ended.
+const CHANGES: i32 = libc::WUNTRACED | libc::WCONTINUED;
+
 impl Handle {
+    pub(crate) fn new(pid: i32, fd: Option<OwnedFd>, is_pidfd: bool) -> Self {
+        Self { pid, fd: fd.map(ExitFd::new), is_pidfd, thread: OnceLock::new() }
+    }
+
     /// Returns the descriptor, if it is a pidfd.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.fd.as_ref().filter(|_| self.is_pidfd).map(AsFd::as_fd)
@@ -74,15 +86,66 @@ impl Handle {
     /// Waits for the child to end.
     pub(crate) fn wait(&self, status: Status) -> Result<Ending, Error> {
         loop {
-            if let Some(ending) = self.ending(status.options())? {
+            if let Some(ending) = self.try_wait_with(status.options())? {
                 return Ok(ending);
+            }
+            // The child stopped, and this process traces it. The report of the stop stays in place as well.
+            if status == Status::Leave {
+                thread::sleep(TRACE_STOP);
             }
         }
     }
 
     /// Returns how the child ended, if it has.
     pub(crate) fn try_wait(&self, status: Status) -> Result<Option<Ending>, Error> {
-        self.ending(libc::WNOHANG | status.options())
+        self.try_wait_with(libc::WNOHANG | status.options())
+    }
+
+    /// A tracer is told of stops although it does not ask for them. They are not the end.
+    fn try_wait_with(&self, options: i32) -> Result<Option<Ending>, Error> {
+        let ending = self.ending(options)?;
+        Ok(ending.filter(|ending| ending.status.stopped_signal().is_none()))
+    }
+
+    /// Waits for the child to end, and leaves its status in place.
+    pub(crate) fn await_end(&self) -> Result<(), Error> {
+        if self.leaves_status() {
+            return self.wait(Status::Leave).map(drop);
+        }
+        // If other code reaped the child, it has ended, too. The caller finds that when it takes the status.
+        await_end(self.pid).map_err(unwaited)
+    }
+
+    /// Waits until the child is stopped, is continued or has ended, and leaves the report in place.
+    pub(crate) fn await_change(&self) -> Result<(), Error> {
+        match self.pidfd().map(|child| pidfd::ending(child, CHANGES | libc::WNOWAIT)) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) if error.raw_os_error() == Some(libc::ECHILD) => Err(self.lost()),
+            // `EINVAL` and `EAGAIN` are those of `ending`. After `EINTR` the call is repeated as well.
+            Some(Err(_)) | None => match await_change(self.pid) {
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Err(self.lost()),
+                seen => seen.map_err(unwaited),
+            },
+        }
+    }
+
+    /// Returns the last change of the child's state, if it was not returned before.
+    pub(crate) fn try_change(&self, status: Status) -> Result<Option<Change>, Error> {
+        let options = libc::WNOHANG | CHANGES;
+        loop {
+            let seen = self.ending(options | status.options())?.map(Change::from);
+            match seen {
+                Some(Change::Stopped(_) | Change::Continued) if status == Status::Leave => {}
+                seen => return Ok(seen),
+            }
+            // The report of a stop was left in place. If the child has ended since, there is none any more.
+            match pidfd::change(self.pid, options) {
+                Ok(None) => {}
+                Ok(taken) => return Ok(taken.map(Change::from)),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ECHILD | libc::EINTR)) => {}
+                Err(error) => return Err(unwaited(error)),
+            }
+        }
     }
 
     /// Waits for the child to end, at most for `timeout`, and returns whether it has ended. Its status stays
@@ -94,10 +157,23 @@ impl Handle {
             // The child was not waited for yet, so the pid is its own.
             None => match watch::open(self.pid) {
                 Ok(fd) => is_readable_until(fd.as_fd(), end),
-                Err(_) => ends_within(self.pid, timeout),
+                Err(_) => self.thread().and_then(|thread| Ok(wait_for_any(&[thread], end)?.is_some())),
             },
         };
-        ends.map_err(|error| Error::Child { what: "wait for the child", error })
+        ends.map_err(unwaited)
+    }
+
+    /// Returns the thread that waits for the child. The first call starts it.
+    pub(crate) fn thread(&self) -> io::Result<&EndThread> {
+        if let Some(thread) = self.thread.get() {
+            return Ok(thread);
+        }
+        let started = EndThread::start(self.pid)?;
+        Ok(self.thread.get_or_init(|| started))
+    }
+
+    fn lost(&self) -> Error {
+        Error::StatusLost { pid: self.pid.unsigned_abs() }
     }
 
     fn ending(&self, options: i32) -> Result<Option<Ending>, Error> {
@@ -108,11 +184,11 @@ impl Handle {
             };
             match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                Some(libc::ECHILD) => return Err(Error::StatusLost { pid: self.pid.unsigned_abs() }),
+                Some(libc::ECHILD) => return Err(self.lost()),
                 // A reactor made the descriptor non-blocking, which waitid(2) with `P_PIDFD` reports.
                 Some(libc::EAGAIN) if options & libc::WNOHANG == 0 => drop(self.ends_within(Duration::MAX)?),
                 Some(libc::EAGAIN) => return Ok(None),
-                _ => return Err(Error::Child { what: "wait for the child", error }),
+                _ => return Err(unwaited(error)),
             }
         }
     }
@@ -159,13 +235,9 @@ fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits without a descriptor: a thread waits for the child's end and leaves its status in place (`WNOWAIT`
-/// of waitid(2)). The thread ends with the child.
-fn ends_within(pid: i32, timeout: Duration) -> io::Result<bool> {
-    let (sender, receiver) = mpsc::channel();
-    start_thread("forkexec-wait", move || drop(sender.send(await_end(pid))))?;
-    match receiver.recv_timeout(timeout) {
-        Ok(ended) => ended.map(|()| true),
-        Err(_) => Ok(false),
-    }
+/// The time between two looks at a traced child.
+const TRACE_STOP: Duration = Duration::from_millis(10);
+
+fn unwaited(error: io::Error) -> Error {
+    Error::Child { what: "wait for the child", error }
 }

@@ -18,6 +18,11 @@ pub(crate) fn await_end(pid: i32) -> io::Result<()> {
         .or_else(|error| if error.raw_os_error() == Some(libc::ECHILD) { Ok(()) } else { Err(error) })
 }
 
+/// Waits until a child is stopped, is continued or has ended, and leaves the report in place.
+pub(crate) fn await_change(pid: i32) -> io::Result<()> {
+    look_at(pid, libc::WSTOPPED | libc::WCONTINUED)
+}
+
 /// Returns true if this process has a child with this pid that was not waited for.
 pub(crate) fn is_child(pid: i32) -> bool {
     look_at(pid, libc::WNOHANG).is_ok()

@@ -2,6 +2,7 @@
 
 use super::watch::Watch;
 use super::{ChildStderr, ChildStdin, ChildStdout, Communicator};
+use crate::child::signaler::Signaler;
 use crate::child::tree::KillReport;
 use crate::config::settings::OnDrop;
 use crate::error::Error;
@@ -192,8 +193,14 @@ impl Child {
     /// # Errors
     ///
     /// Returns the errors of [`crate::Child::send_signal`].
-    pub fn send_signal(&mut self, signal: i32) -> Result<(), Error> {
-        self.watch.child_mut().send_signal(signal)
+    pub fn send_signal(&self, signal: i32) -> Result<(), Error> {
+        self.get_ref().send_signal(signal)
+    }
+
+    /// Returns a handle by which other tasks and threads can send signals to the child while this one waits,
+    /// as [`crate::Child::signaler`].
+    pub fn signaler(&mut self) -> Signaler {
+        self.watch.child_mut().signaler()
     }
 
     /// Sends `SIGKILL`, and does not wait for the child, as [`crate::Child::kill`].
@@ -201,8 +208,8 @@ impl Child {
     /// # Errors
     ///
     /// Returns the errors of [`crate::Child::kill`].
-    pub fn start_kill(&mut self) -> Result<(), Error> {
-        self.watch.child_mut().kill()
+    pub fn start_kill(&self) -> Result<(), Error> {
+        self.get_ref().kill()
     }
 
     /// Kills the child and its descendants with `SIGKILL`, as [`crate::Child::kill_tree`], and does not wait

@@ -47,7 +47,8 @@ impl By {
 
 impl Watch {
     /// Watches a child. If it cannot be watched, it is dropped.
-    pub(super) fn new(child: crate::Child) -> io::Result<Self> {
+    pub(super) fn new(mut child: crate::Child) -> io::Result<Self> {
+        child.open_spared();
         // SAFETY: `Watch` owns both, drops the child last, and never moves it out.
         let by = unsafe { By::of(&child) }?;
         Ok(Self { by, child })

@@ -82,6 +82,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         hooks,
         pidfd,
         on_drop,
+        reaper_thread,
         containment,
         timed,
         spawn_policy,
@@ -126,6 +127,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("pre_exec", &format_args!("{} closures", hooks.len()))
         .field("create_pidfd", pidfd)
         .field("on_drop", on_drop)
+        .field("reaper_thread", reaper_thread)
         .field("containment", containment)
         .field("time_stages", timed)
         .field("spawn_policy", spawn_policy)

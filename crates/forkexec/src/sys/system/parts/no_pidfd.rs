@@ -20,3 +20,8 @@ pub(crate) fn signal(_process: BorrowedFd<'_>, _pid: i32, _signal: i32) -> io::R
 pub(crate) fn ending(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option<Ending>> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+/// Not used, because no status is left in place.
+pub(crate) fn change(_pid: i32, _options: i32) -> io::Result<Option<Ending>> {
+    Err(io::ErrorKind::Unsupported.into())
+}

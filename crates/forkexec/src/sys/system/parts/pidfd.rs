@@ -69,11 +69,16 @@ fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
 /// waitid(2) with `P_PIDFD`, Linux 5.4. Returns `None` if the child has not ended and `options` has
 /// `WNOHANG`.
 pub(crate) fn ending(child: BorrowedFd<'_>, options: i32) -> io::Result<Option<Ending>> {
-    waitid(libc::P_PIDFD, child.as_raw_fd(), options)
+    waitid(libc::P_PIDFD, child.as_raw_fd(), libc::WEXITED | options)
 }
 
 /// waitid(2) by pid.
 pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Ending>> {
+    waitid(libc::P_PID, pid, libc::WEXITED | options)
+}
+
+/// waitid(2) by pid for the changes that `options` names. The end of the child stays in place.
+pub(crate) fn change(pid: i32, options: i32) -> io::Result<Option<Ending>> {
     waitid(libc::P_PID, pid, options)
 }
 
@@ -81,7 +86,6 @@ pub(crate) fn ending_by_number(pid: i32, options: i32) -> io::Result<Option<Endi
 fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Ending>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut used = Used::UNTOUCHED;
-    let options = libc::WEXITED | options;
     // SAFETY: the kernel writes a `siginfo_t` and a `struct rusage`, for which there is room. A descriptor is
     // borrowed for the call.
     let waited =
@@ -102,9 +106,13 @@ fn waitid(kind: libc::idtype_t, id: i32, options: i32) -> io::Result<Option<Endi
 /// Encodes a status as waitpid(2) does.
 fn encoded(code: i32, status: i32) -> i32 {
     const DUMPED: i32 = 0x80;
+    const STOPPED: i32 = 0x7f;
+    const CONTINUED: i32 = 0xffff;
     match code {
         libc::CLD_EXITED => (status & 0xff) << 8,
         libc::CLD_DUMPED => status | DUMPED,
+        libc::CLD_STOPPED | libc::CLD_TRAPPED => ((status & 0xff) << 8) | STOPPED,
+        libc::CLD_CONTINUED => CONTINUED,
         _ => status,
     }
 }
@@ -184,5 +192,20 @@ mod tests {
     ) {
         let status = ExitStatus::from_raw(encoded(code, raw));
         assert_eq!((status.code(), status.signal(), status.core_dumped()), expected);
+    }
+
+    #[rstest]
+    #[case::stopped(libc::CLD_STOPPED, libc::SIGTSTP, Some(libc::SIGTSTP), false)]
+    #[case::trapped(libc::CLD_TRAPPED, (4 << 8) | libc::SIGTRAP, Some(libc::SIGTRAP), false)]
+    #[case::continued(libc::CLD_CONTINUED, libc::SIGCONT, None, true)]
+    fn change_is_encoded_as_waitpid_does(
+        #[case] code: i32,
+        #[case] raw: i32,
+        #[case] stopped: Option<i32>,
+        #[case] continued: bool,
+    ) {
+        let status = ExitStatus::from_raw(encoded(code, raw));
+        assert_eq!((status.stopped_signal(), status.continued()), (stopped, continued));
+        assert_eq!((status.code(), status.signal()), (None, None));
     }
 }
