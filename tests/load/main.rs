@@ -3,6 +3,7 @@
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `crowd`: two thousand children with time limits, and one thread that waits for them
 //! - `ids`: threads that change the ids of the process
+//! - `killing`: one thread waits and another kills, while pids are reused
 //! - `order`: the order of merged streams, alone and in pipelines
 //! - `races`: threads that change descriptors, environment, directory, umask, handlers and ids
 //! - `soak`: random plans under random refusals and kills
@@ -10,8 +11,8 @@
 //! - `talking`: children that read and write at once, in random pieces, and close early
 //! - `threads`: children of many threads with different descriptors, and in new sessions
 //!
-//! `FORKEXEC_LOAD_ROUNDS` in the environment sets the number of rounds (default 10,000), and `FORKEXEC_TALK_ROUNDS`
-//! that of `talking` and `order` (default 300).
+//! `FORKEXEC_LOAD_ROUNDS` in the environment sets the number of rounds (default 10,000), `FORKEXEC_TALK_ROUNDS`
+//! that of `talking` and `order` (default 300), and `FORKEXEC_KILL_ROUNDS` that of `killing` (default 1,000).
 //!
 //! Some helpers of the `conformance` suite are included here.
 
@@ -20,6 +21,7 @@
 mod busy_text;
 mod crowd;
 mod ids;
+mod killing;
 mod order;
 mod races;
 mod soak;
@@ -27,6 +29,9 @@ mod storm;
 mod talking;
 mod threads;
 
+#[expect(dead_code, reason = "the conformance suite uses all of it")]
+#[path = "../conformance/few_numbers.rs"]
+mod few_numbers;
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/ground.rs"]
 mod ground;
