@@ -101,6 +101,16 @@ impl Screen {
         tcgetpgrp(&self.pty).expect("the terminal has a session").as_raw()
     }
 
+    /// Waits for the end of the example, and returns all its output as well.
+    pub(crate) fn end_with_output(mut self) -> (String, ExitStatus) {
+        // It ends when no process has the terminal open.
+        while let Ok(bytes) = self.output.recv_timeout(LIMIT) {
+            self.heard += &String::from_utf8_lossy(&bytes);
+        }
+        let said = std::mem::take(&mut self.heard);
+        (said, self.end())
+    }
+
     /// Returns the modes of the terminal.
     pub(crate) fn modes(&self) -> Termios {
         tcgetattr(self.pty.open_user().expect("it can be opened")).expect("it is a terminal")
