@@ -2,8 +2,8 @@
 
 #![expect(missing_docs, reason = "each is documented where it is made")]
 
+use crate::child_fds::moves;
 use crate::exec::search;
-use crate::fds::moves;
 use crate::spawn::failure::program;
 use forkexec_core::{Fd, Move, Source};
 use std::collections::BTreeMap;

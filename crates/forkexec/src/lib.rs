@@ -70,13 +70,13 @@
 //! This crate does not run a shell, does not install a handler for `SIGCHLD`, does not support Windows, and
 //! does not protect from what a closure passed to [`Command::pre_exec`] does.
 
-// Layers, each in its folder: error, sys, config, exec, fds, prepare, spawn, child. The other modules are the
+// Layers, each in its folder: error, sys, config, exec, child_fds, prepare, spawn, child. The other modules are the
 // facade. ARCHITECTURE.md has a table of what each layer may import, and `ci/import-graph` checks it.
 mod child;
+mod child_fds;
 mod config;
 mod error;
 mod exec;
-mod fds;
 mod prepare;
 mod spawn;
 mod sys;
@@ -110,6 +110,7 @@ pub use child::dropped::reap_dropped;
 pub use child::many::{wait_all, wait_any};
 pub use child::signaler::Signaler;
 pub use child::tree::{Coverage, KillReport};
+pub use child_fds::low_fds::{low_fds, reserve_low_fds};
 pub use command::{BorrowingCommand, Command, CommandArgs, CommandBuilder, CommandEnvs};
 pub use config::containment::Containment;
 pub use config::search_path::SearchPath;
@@ -119,7 +120,6 @@ pub use config::stdio::Stdio;
 pub use error::{
     ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
 };
-pub use fds::low_fds::{low_fds, reserve_low_fds};
 pub use forkexec_core::{
     Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, Operation, Resource, SpawnMethod, Stage,
 };

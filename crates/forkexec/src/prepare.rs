@@ -6,14 +6,14 @@ mod groups;
 pub(crate) mod nonblocking;
 pub(crate) mod tree_setup;
 
+use crate::child_fds::layout::{Descriptors, Layout, Stream};
+use crate::child_fds::low_fds;
 use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
 use crate::config::stdio::Kind;
 use crate::error::{Error, InputError, PathRole, SignalUse};
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings, Strings};
 use crate::exec::envp::envp;
 use crate::exec::{listen_vars, notify_vars, search};
-use crate::fds::layout::{Descriptors, Layout, Stream};
-use crate::fds::low_fds;
 use crate::prepare::checked::{CheckedCommand, SettingsRef};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::backend::capabilities;

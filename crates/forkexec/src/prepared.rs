@@ -3,8 +3,8 @@
 use crate::child::Child;
 use crate::child::dropped;
 use crate::child::tree::TreeHandle;
+use crate::child_fds::layout::Layout;
 use crate::error::{Error, ExecError};
-use crate::fds::layout::Layout;
 use crate::mode::Blocking;
 use crate::prepare::CAPTURED;
 use crate::prepare::checked::CheckedCommand;

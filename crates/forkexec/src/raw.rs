@@ -5,8 +5,8 @@
 //! responsible for each number. This module and `forkexec_core` can change without a new major version.
 //! Applications use [`Command`](crate::Command).
 
-use crate::fds::low_fds::{self, LowFd};
-use crate::fds::moves;
+use crate::child_fds::low_fds::{self, LowFd};
+use crate::child_fds::moves;
 use crate::sys::{backend, fd, system};
 use forkexec_core::{Backend, Fd, LaunchError, Move, ParentSys, Pid, Plan, Report, Reporter, Source};
 use std::collections::BTreeMap;

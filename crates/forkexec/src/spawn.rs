@@ -6,12 +6,12 @@ pub(crate) mod in_place;
 pub(crate) mod panics;
 mod spawner_thread;
 
+use crate::child_fds::layout::Layout;
+use crate::child_fds::low_fds;
+use crate::child_fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::config::settings::{Settings, SpawnPolicy};
 use crate::error::{Error, SpawnError, errno_of, failed};
 use crate::exec::own_pids;
-use crate::fds::layout::Layout;
-use crate::fds::low_fds;
-use crate::fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::prepare::SHELL;
 use crate::prepare::checked::CheckedCommand;
 use crate::spawn::panics::Panicked;

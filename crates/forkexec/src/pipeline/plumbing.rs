@@ -1,9 +1,9 @@
 //! The pipes of a pipeline, and the ends that each command gets.
 
+use crate::child_fds::spawn_fds::set_capacity;
 use crate::config::settings::Settings;
 use crate::config::stdio::{Kind, Stdio};
 use crate::error::{InputError, SpawnError, failed};
-use crate::fds::spawn_fds::set_capacity;
 use crate::prepare::Defaults;
 use crate::sys::fd::{cloexec, duplicate};
 use std::io;

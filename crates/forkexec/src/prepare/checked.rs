@@ -1,8 +1,8 @@
 //! A command that was checked once and can be started many times.
 
+use crate::child_fds::layout::{Descriptors, Layout};
 use crate::config::settings::Settings;
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings};
-use crate::fds::layout::{Descriptors, Layout};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::per_process::Published;
 use forkexec_core::SignalSet;

@@ -1,12 +1,12 @@
 //! The checks that refuse a command before a child is started.
 
+use crate::child_fds::layout::Descriptors;
 use crate::config::containment::Containment;
 use crate::config::settings::{Directory, Settings, SpawnPolicy};
 use crate::config::source::FdSource;
 use crate::config::stdio::{Kind, Stdio};
 use crate::error::{Error, InputError, Operand, SignalUse, SpawnError};
 use crate::exec::listen_vars::is_name;
-use crate::fds::layout::Descriptors;
 use crate::sys::backend::{self, capabilities};
 use crate::sys::fd::{cloexec, highest_target};
 use crate::sys::system::{self, MOST_GROUPS};

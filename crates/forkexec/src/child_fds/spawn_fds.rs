@@ -1,9 +1,9 @@
 //! The descriptors that differ between starts: the pipes of the standard streams, and the low numbers that
 //! high descriptors are relocated to.
 
+use crate::child_fds::layout::{FIRST_SOURCE, Layout, ROOM, Relocation};
+use crate::child_fds::low_fds::{self, LowFd};
 use crate::error::{SpawnError, failed};
-use crate::fds::layout::{FIRST_SOURCE, Layout, ROOM, Relocation};
-use crate::fds::low_fds::{self, LowFd};
 use crate::sys::fd::{self, duplicate};
 use crate::sys::system;
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
@@ -123,10 +123,10 @@ pub(crate) fn off_the_targets(mut fd: OwnedFd, plan: &Plan<'_>) -> Result<OwnedF
 #[cfg(test)]
 mod tests {
     use super::SpawnFds;
+    use crate::child_fds::low_fds::{HIGH, LOW_NUMBERS, reserve_low_fds};
     use crate::command::Command;
     use crate::config::settings::SpawnPolicy;
     use crate::config::stdio::Stdio;
-    use crate::fds::low_fds::{HIGH, LOW_NUMBERS, reserve_low_fds};
     use crate::prepare::checked::CheckedCommand;
     use crate::spawn::planned;
     use forkexec_core::Fd;

@@ -2,7 +2,7 @@
 
 use super::Draft;
 use super::{FIRST_SOURCE, NO_ENDS, ROOM, ROOM_FOR_SOURCES};
-use crate::fds::low_fds::{self, HIGH};
+use crate::child_fds::low_fds::{self, HIGH};
 use crate::sys::{fd, system};
 use forkexec_core::{Fd, Source};
 use std::cell::LazyCell;

@@ -8,11 +8,11 @@
 
 mod relocation;
 
+use crate::child_fds::moves::{self, Mappings};
 use crate::config::pty::PtyEnds;
 use crate::config::settings::Settings;
 use crate::config::source::FdSource;
 use crate::error::{SpawnError, failed};
-use crate::fds::moves::{self, Mappings};
 use crate::sys::cgroup::cgroup_failed;
 use crate::sys::fd::duplicate;
 use crate::sys::pty::{OPEN_USER, open_user};

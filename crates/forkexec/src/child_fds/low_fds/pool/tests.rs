@@ -1,5 +1,5 @@
 use super::{Fd, HIGH, MOST, Pool};
-use crate::fds::low_fds::LOW_NUMBERS;
+use crate::child_fds::low_fds::LOW_NUMBERS;
 use crate::sys::backend::{file_id, is_cloexec};
 use crate::sys::system;
 use forkexec_core::FileId;
