@@ -374,6 +374,7 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
     calls! {
         instead: close_range(first: u32, last: u32) -> ();
         instead: close_range_unshare(first: u32, last: u32) -> ();
+        instead: close_range_cloexec(first: u32, last: u32) -> ();
         instead: unshare_files() -> ();
         instead: getdents64(directory: Fd, records: &mut [u8]) -> usize;
         instead: is_on_procfs(fd: Fd) -> bool;

@@ -8,7 +8,10 @@ mod planted;
 
 use std::collections::BTreeSet;
 
-use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, LOOP_FLOOR, Operation, close_except};
+use forkexec_core::{
+    Backend, CloseStrategy, Closed, Closer, Errno, Fd, LOOP_FLOOR, Operation, close_except,
+    set_cloexec_except,
+};
 
 use crate::sim::{Call, Listing, NAMES, SimKernel};
 use crate::sweep::runs_whole_plans;
@@ -29,6 +32,13 @@ const OF_ONE_LAUNCH: [Errno; 8] = [
 ];
 const KEPT: [&[Fd]; 5] = [&[], &[3], &[9, 60], &[60, 61], &[300]];
 const LINKS: [CloseStrategy; 3] = [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop];
+
+const CHANGES: [(&[Fd], CloseStrategy, bool); 4] = [
+    (&[9, 60], CloseStrategy::Bulk, true),
+    (&[60, 61], CloseStrategy::Enumerate, false),
+    (&[], CloseStrategy::Bulk, false),
+    (&[9, 60], CloseStrategy::Loop, true),
+];
 
 type World = fn(SimKernel) -> SimKernel;
 const WORLDS: [World; 5] = [
@@ -64,6 +74,9 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
                 closes_exactly(&backend(world(sparse())), keep, link);
             }
         }
+        for (keep, link, cloexec) in CHANGES {
+            changes_exactly(&backend(world(sparse())), keep, cloexec, link, Errno::OVERFLOW);
+        }
     }
     let of_closing = calls_of_closing(&backend(sparse()));
     let sparse = || sparse().with_calls(of_closing.clone());
@@ -76,6 +89,13 @@ pub(crate) fn conforms<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) 
                 let kernel = sparse().refusing_some(name, which, errno);
                 closes_exactly(&backend(kernel), &[9, 60], CloseStrategy::Bulk);
             }
+        }
+    }
+    for &name in of_closing.iter().chain(&["close_range_cloexec", "set_cloexec"]) {
+        for which in [0..usize::MAX, 0..1, 1..2] {
+            let kernel = sparse().refusing_some(name, which, Errno::PERM);
+            let refusal = if name == "set_cloexec" { Errno::PERM } else { Errno::OVERFLOW };
+            changes_exactly(&backend(kernel), &[9, 60], true, CloseStrategy::Bulk, refusal);
         }
     }
     for &name in &of_closing {
@@ -147,6 +167,26 @@ fn closes_once<B: Backend<Sys = SimKernel>>(backend: &B, keep: &[Fd], link: Clos
             assert_eq!(errno, Errno::OVERFLOW, "from {link:?}");
             let open = backend.sys().open_fds();
             assert!(kept.iter().all(|fd| open.contains(fd)), "{kept:?} became {open:?}");
+        }
+    }
+}
+
+/// The flag is changed of all that is not kept, and nothing else is; or the answer is this error, and nothing is closed.
+fn changes_exactly<B: Backend<Sys = SimKernel>>(
+    backend: &B,
+    keep: &[Fd],
+    cloexec: bool,
+    link: CloseStrategy,
+    refusal: Errno,
+) {
+    let before = backend.sys().table();
+    let changed = set_cloexec_except(backend, 3, keep_list(keep), cloexec, link);
+    let expected = before.with_cloexec_except(3, keep, cloexec);
+    match changed {
+        Ok(by) => assert_eq!(backend.sys().table().entries(), &expected, "{by:?} from {link:?}"),
+        Err(errno) => {
+            assert_eq!(errno, refusal, "from {link:?}");
+            assert_eq!(backend.sys().open_fds(), before.fds(), "from {link:?}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - `sim`: the simulated kernel, a reporter that records everything, and a plan with all settings
 //! - a module for each backend, such as `apple`: its decisions
 //! - `chain`: the closing chain, a case for each backend
+//! - `cloexec`: the chain that sets and clears close-on-exec, a case for each backend
 //! - `facts`: behaviour of real kernels that no backend relies on yet
 //! - `groups`: the group IDs that a program gets, on every system
 //! - `ids`: the user IDs after a change of user, on systems whose setreuid(2) differs
@@ -19,6 +20,7 @@
 mod apple;
 mod chain;
 mod child_exec;
+mod cloexec;
 mod conformance;
 mod facts;
 mod freebsd;

@@ -6,7 +6,9 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use forkexec_core::{Backend, CloseStrategy, Errno, Exec, Fd, KeepList, Move, Plan, child_exec};
+use forkexec_core::{
+    Backend, CloseStrategy, Errno, Exec, Fd, KeepList, Move, Plan, child_exec, set_cloexec_except,
+};
 use forkexec_linux::Linux;
 use forkexec_netbsd::Netbsd;
 use forkexec_openbsd::Openbsd;
@@ -24,6 +26,7 @@ type Errnos = &'static [(&'static str, &'static [Errno])];
 const ANY: &[Errno] = &[Errno::NOSYS, Errno::PERM, Errno::ACCES, Errno::INVAL, Errno::IO, Errno::MFILE];
 const LISTED: Errnos = &[
     ("close_range", ANY),
+    ("close_range_cloexec", ANY),
     ("open_directory", ANY),
     ("is_on_procfs", ANY),
     ("getdents64", ANY),
@@ -142,6 +145,18 @@ proptest! {
         let log = backend.sys().log();
         let is_empty = |call: &Call| call.name == "close_range" && call.numbers[0] > call.numbers[1];
         prop_assert!(!log.iter().any(is_empty));
+    }
+
+    #[test]
+    fn linux_flags_change_of_all_but_kept_fds_whatever_is_refused(
+        kernel in kernel(65_000, listing(70), LISTED), keep in fds(65_000, 30), cloexec in any::<bool>(), link in link()
+    ) {
+        let backend = Linux::new(kernel);
+        let expected = backend.sys().table().with_cloexec_except(3, &keep, cloexec);
+        let changed = set_cloexec_except(&backend, 3, keep_list(&keep), cloexec, link);
+        prop_assert!(changed.is_ok());
+        prop_assert!(backend.sys().table().entries() == &expected);
+        prop_assert_eq!(backend.sys().calls_of("close_range"), Vec::<String>::new());
     }
 
     #[test]

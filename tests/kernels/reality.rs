@@ -32,6 +32,7 @@ enum Op {
     SetCloexec(Fd, bool),
     FileId(Fd),
     CloseRange(u32, u32),
+    MarkRange(u32, u32),
     List(Fd),
 }
 
@@ -60,6 +61,7 @@ fn perform<S: LinuxSys>(sys: &S, files: &Files, op: Op) -> Answer {
         Op::SetCloexec(fd, cloexec) => Answer::Done(sys.set_cloexec(fd, cloexec)),
         Op::FileId(fd) => Answer::File(sys.file_id(fd).map(|id| file(files, id))),
         Op::CloseRange(first, last) => Answer::Done(sys.close_range(first, last)),
+        Op::MarkRange(first, last) => Answer::Done(sys.close_range_cloexec(first, last)),
         Op::List(from) => {
             let mut listed = Vec::new();
             ProcSelfFd.visit(sys, from, &mut |fd| listed.push(fd)).expect("a live list is believed");
@@ -92,6 +94,7 @@ fn op() -> impl Strategy<Value = Op> {
         (fd(), any::<bool>()).prop_map(|(fd, cloexec)| Op::SetCloexec(fd, cloexec)),
         fd().prop_map(Op::FileId),
         (FIRST.cast_unsigned()..120, end()).prop_map(|(first, last)| Op::CloseRange(first, last)),
+        (FIRST.cast_unsigned()..120, end()).prop_map(|(first, last)| Op::MarkRange(first, last)),
         (FIRST..LIMIT).prop_map(Op::List),
     ]
 }

@@ -70,6 +70,60 @@ pub unsafe extern "C" fn forkexec_child_posix(
     child.run()
 }
 
+/// The closure of `InheritOnly`, which std runs in a child, and `AllFds::set_cloexec` in one that the program forked.
+///
+/// # Safety
+///
+/// It is never called: `ci/child-symbols` reads its object code.
+#[cfg(feature = "linux_marking")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_linux_marking(
+    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+    keep: &forkexec_core::KeepList<'_>,
+) -> bool {
+    marks(backend, keep)
+}
+
+/// The same over the portable backend.
+///
+/// # Safety
+///
+/// It is never called: `ci/child-symbols` reads its object code.
+#[cfg(feature = "posix_marking")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_posix_marking(
+    backend: &forkexec_posix::Posix<forkexec_posix::Kernel>,
+    keep: &forkexec_core::KeepList<'_>,
+) -> bool {
+    marks(backend, keep)
+}
+
+#[cfg(any(feature = "linux_marking", feature = "posix_marking"))]
+fn marks(backend: &impl forkexec_core::Backend, keep: &forkexec_core::KeepList<'_>) -> bool {
+    use forkexec_core::{inherit_only, set_cloexec_except};
+
+    let strategy = backend.first_strategy();
+    let inherits = inherit_only(backend, 3, *keep, strategy).is_ok();
+    inherits && set_cloexec_except(backend, 3, *keep, false, strategy).is_ok()
+}
+
+/// `AllFds::close` in a child that the program forked.
+///
+/// # Safety
+///
+/// It is never called: `ci/child-symbols` reads its object code.
+#[cfg(feature = "linux_closing")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_linux_closing(
+    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+    keep: &forkexec_core::KeepList<'_>,
+) -> bool {
+    use forkexec_core::{Backend as _, close_except};
+
+    let closed = close_except(backend, 3, *keep, backend.first_strategy());
+    closed.map(|closed| backend.learn(&closed)).is_ok()
+}
+
 /// A function that can panic, to test the check.
 #[cfg(feature = "panics")]
 #[unsafe(no_mangle)]

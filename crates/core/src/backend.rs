@@ -16,8 +16,8 @@ use core::ffi::CStr;
 ///
 /// All methods but [`before_launch`](Self::before_launch), [`has_execed`](Self::has_execed), [`learn`](Self::learn),
 /// [`has`](Self::has) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
-/// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) closes no
-/// descriptor outside the gap.
+/// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) and
+/// [`set_gap_cloexec`](Self::set_gap_cloexec) change no descriptor outside the gap.
 pub unsafe trait Backend: Sync {
     /// The system calls.
     type Sys: Sys;
@@ -50,6 +50,16 @@ pub unsafe trait Backend: Sync {
     /// Returns any errno, and the chain continues with its next step. The gap may still be open. `ENOSYS` if the system has no
     /// such call.
     fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Sets close-on-exec on all descriptors of one gap with one call. Closes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns any errno, and the chain continues with its next step. Some flags may have changed. `ENOSYS` if the system has
+    /// no such call.
+    fn set_gap_cloexec(&self, _gap: Gap) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 

@@ -17,7 +17,7 @@
 //!
 //! # Rules for the child's code
 //!
-//! The code reachable from [`child_exec`] and [`close_except`] does not allocate, takes no lock, cannot panic, and calls only
+//! The code reachable from [`child_exec`], [`close_except`] and [`inherit_only`] does not allocate, takes no lock, cannot panic, and calls only
 //! methods of [`Sys`] and [`Backend`]. `ci/child-symbols` checks that in the object code.
 
 #[cfg(test)]
@@ -27,6 +27,7 @@ mod arrays;
 mod backend;
 mod bulk;
 mod child_exec;
+mod cloexec;
 mod close;
 mod enumerate;
 mod errno;
@@ -46,6 +47,7 @@ pub use arrays::{CStrArray, ThinCStr};
 pub use backend::{Backend, Capabilities, GroupList, Operation};
 pub use bulk::{BulkRefusal, close_gap_by_number};
 pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
+pub use cloexec::{inherit_only, set_cloexec_except};
 pub use close::{
     CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_by, close_except, close_numbers,
     loop_bound,

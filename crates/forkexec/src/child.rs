@@ -17,9 +17,9 @@ use crate::error::Error;
 use crate::sys::change::ChildChange;
 use crate::sys::exit_fd::ExitFd;
 use crate::sys::fd::is_scarce;
+use crate::sys::system;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::wait::Handle;
-use crate::sys::{backend, system};
 use forkexec_core::Stage;
 use forkexec_core::{Closer, Launched, SpawnMethod, Timeline};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
@@ -213,15 +213,7 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn close_method(&self) -> CloseMethod {
-        let enumerators = backend::capabilities().enumerators;
-        match self.closer {
-            Closer::Nothing => CloseMethod::None,
-            Closer::Bulk => CloseMethod::Bulk(backend::bulk_closer().unwrap_or("bulk")),
-            Closer::Enumerator(index) => {
-                CloseMethod::Enumerate(enumerators.get(usize::from(index)).copied().unwrap_or("enumerator"))
-            }
-            Closer::Loop => CloseMethod::Loop,
-        }
+        CloseMethod::of(self.closer)
     }
 
     /// Returns when each stage of the child began, counted from the start of the child. It is `None` unless

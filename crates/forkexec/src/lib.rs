@@ -50,6 +50,7 @@
 //! | Announce that this service is ready and works | [`notify()`], [`watchdog_enabled`] |
 //! | Pass make's jobserver on | [`Jobserver`], [`Command::keep_jobserver`] |
 //! | Distinguish a missing program, a missing interpreter and a missing directory | [`SpawnError`], [`Cause`] |
+//! | List, close or mark the descriptors of this process; make the start of std's or tokio's `Command` exact | [`fds`] |
 //! | Find out what this kernel or container permits | [`probe`](fn@probe), [`supports`], [`capabilities`] |
 //!
 //! # Event loops
@@ -83,6 +84,7 @@ mod sys;
 
 mod announced;
 mod command;
+pub mod fds;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -101,6 +101,16 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
         }
     }
 
+    /// `CLOSE_RANGE_CLOEXEC` came with FreeBSD 14.0 (closefrom(2) of that release). An older close_range(2) answers `EINVAL`.
+    fn set_gap_cloexec(&self, gap: Gap) -> Result<(), Errno> {
+        match self.bulk_call()? {
+            BulkCall::CloseRange if !self.bulk.is_known() => {
+                self.sys.close_range_cloexec(number(gap.first()), number(gap.last()))
+            }
+            _ => Err(Errno::NOSYS),
+        }
+    }
+
     fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
         &[&DevFd]
     }

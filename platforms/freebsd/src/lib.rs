@@ -64,6 +64,8 @@ pub unsafe trait FreebsdSys: Sys {
     fn open_count(&self) -> Result<u32, Errno>;
     /// close_range(2) without flags. `ENOSYS` on DragonFly.
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno>;
+    /// close_range(2) with `CLOSE_RANGE_CLOEXEC` (FreeBSD 14.0). `ENOSYS` on DragonFly.
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno>;
     /// closefrom(2), as a system call, because the C library of FreeBSD hides the errno.
     fn closefrom(&self, first: Fd) -> Result<(), Errno>;
     /// getdirentries(2), on DragonFly getdents(2). Returns how many bytes of records it read, 0 at the end.

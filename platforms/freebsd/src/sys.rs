@@ -17,6 +17,8 @@ mod numbers {
 
     /// FreeBSD 12.2, 13.0.
     pub(super) const CLOSE_RANGE: c_int = 575;
+    /// `sys/unistd.h`. FreeBSD 14.0.
+    pub(super) const CLOSE_RANGE_CLOEXEC: c_int = 1 << 2;
     /// FreeBSD 8.0. From 12.2 on it is a call for older programs.
     pub(super) const CLOSEFROM: c_int = 509;
     /// FreeBSD 12.0.
@@ -103,6 +105,17 @@ unsafe impl FreebsdSys for Kernel {
 
     #[cfg(target_os = "dragonfly")]
     fn close_range(&self, _first: u32, _last: u32) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno> {
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptors. None is closed.
+        done(unsafe { libc::syscall(numbers::CLOSE_RANGE, first, last, numbers::CLOSE_RANGE_CLOEXEC) })
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn close_range_cloexec(&self, _first: u32, _last: u32) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 

@@ -116,6 +116,8 @@ pub unsafe trait LinuxSys: Sys {
     fn close_range(&self, first: u32, last: u32) -> Result<(), Errno>;
     /// close_range(2) with `CLOSE_RANGE_UNSHARE` (Linux 5.9).
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno>;
+    /// close_range(2) with `CLOSE_RANGE_CLOEXEC` (Linux 5.11).
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno>;
     /// unshare(2) with `CLONE_FILES`.
     fn unshare_files(&self) -> Result<(), Errno>;
     /// getdents64(2). Returns how many bytes of records it read, 0 at the end.

@@ -359,6 +359,7 @@ unsafe impl ParentSys for Kernel {
 
 /// `linux/close_range.h`. The libc crate lacks it for some C libraries.
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
+const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
 /// Above every `pid_max` (at most 2^22, proc(5)).
 const NO_GROUP: Pid = Pid::MAX;
@@ -376,6 +377,11 @@ unsafe impl LinuxSys for Kernel {
     fn close_range_unshare(&self, first: u32, last: u32) -> Result<(), Errno> {
         // SAFETY: as for `close`. The call closes the range in a copy of the table that belongs to the caller alone.
         done(unsafe { syscall!(libc::SYS_close_range, first, last, CLOSE_RANGE_UNSHARE) })
+    }
+
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno> {
+        // SAFETY: `Kernel::new` promises that the caller owns the descriptors. None is closed.
+        done(unsafe { syscall!(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) })
     }
 
     fn unshare_files(&self) -> Result<(), Errno> {

@@ -180,6 +180,7 @@ unsafe impl LinuxSys for Kernel {
     nothing! {
         close_range(first: u32, last: u32);
         close_range_unshare(first: u32, last: u32);
+        close_range_cloexec(first: u32, last: u32);
         unshare_files();
         set_parent_death_signal(signal: Signal);
         set_no_new_privs();

@@ -12,6 +12,7 @@ pub(crate) const NAMES: &[&str] = &[
     "close",
     "close_from",
     "close_range",
+    "close_range_cloexec",
     "close_range_unshare",
     "closefrom",
     "closem",

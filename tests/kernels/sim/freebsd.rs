@@ -15,7 +15,7 @@ pub(crate) const WITH_CLOSE_RANGE: i32 = 1_202_000;
 /// Source: setgroups(2) of FreeBSD 15.0, HISTORY; commit 9da2fe96ff2e.
 pub(crate) const RELEASE_15_0: i32 = 1_500_000;
 
-/// `kern.osreldate` of 14.0, the first release that is known to have `no_new_privs`.
+/// `kern.osreldate` of 14.0, the first release that is known to have `no_new_privs` and `CLOSE_RANGE_CLOEXEC`.
 const RELEASE_14_0: i32 = 1_400_097;
 
 /// The system and its release.
@@ -45,6 +45,13 @@ impl Machine {
             System::FreeBsd if self.release < RELEASE_14_0 => Err(Errno::INVAL),
             System::FreeBsd => Ok(()),
         }
+    }
+
+    /// EINVAL before FreeBSD 14.0, whose manual names the flag.
+    ///
+    /// Source: closefrom(2) of FreeBSD 14.0, ERRORS.
+    fn knows_cloexec_flag(&self) -> Result<(), Errno> {
+        if self.release < RELEASE_14_0 { Err(Errno::INVAL) } else { Ok(()) }
     }
 
     /// intro(2): SIGSYS for a system call that is not there, which kills.
@@ -125,6 +132,15 @@ unsafe impl FreebsdSys for SimKernel {
         self.call(Call::on_two("close_range", first, last), |state| {
             state.freebsd.knows("close_range");
             state.table.close_range(first, last)
+        })
+    }
+
+    /// `CLOSE_RANGE_CLOEXEC` of closefrom(2) of FreeBSD 14.0: EINVAL for a flag that the release does not know.
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno> {
+        self.call(Call::on_two("close_range_cloexec", first, last), |state| {
+            state.freebsd.knows("close_range");
+            state.freebsd.knows_cloexec_flag()?;
+            state.table.mark_range(first, last)
         })
     }
 

@@ -268,6 +268,12 @@ unsafe impl LinuxSys for SimKernel {
         })
     }
 
+    fn close_range_cloexec(&self, first: u32, last: u32) -> Result<(), Errno> {
+        self.call(Call::on_two("close_range_cloexec", first, last), |state| {
+            state.table.mark_range(first, last)
+        })
+    }
+
     fn unshare_files(&self) -> Result<(), Errno> {
         self.call(Call::new("unshare_files"), |state| {
             state.own_table();

@@ -45,6 +45,14 @@ impl Table {
         self.entries.keys().copied().collect()
     }
 
+    /// The entries after close-on-exec was set or cleared from a number up, except under these.
+    pub(crate) fn with_cloexec_except(&self, first: Fd, keep: &[Fd], cloexec: bool) -> BTreeMap<Fd, Entry> {
+        let mut entries = self.entries.clone();
+        let others = entries.iter_mut().filter(|(fd, _)| **fd >= first && !keep.contains(fd));
+        others.for_each(|(_, entry)| entry.cloexec = cloexec);
+        entries
+    }
+
     /// The open descriptors from a number up.
     pub(super) fn fds_from(&self, first: Fd) -> impl Iterator<Item = Fd> {
         self.entries.range(first..).map(|(&fd, _)| fd)
@@ -108,6 +116,16 @@ impl Table {
             return Err(Errno::INVAL);
         }
         self.entries.retain(|&fd, _| !(first..=last).contains(&fd.cast_unsigned()));
+        Ok(())
+    }
+
+    /// close_range(2), `CLOSE_RANGE_CLOEXEC`: EINVAL for an empty range; sets the flag instead of closing.
+    pub(crate) fn mark_range(&mut self, first: u32, last: u32) -> Result<(), Errno> {
+        if first > last {
+            return Err(Errno::INVAL);
+        }
+        let in_range = |fd: &Fd| (first..=last).contains(&fd.cast_unsigned());
+        self.entries.iter_mut().filter(|(fd, _)| in_range(fd)).for_each(|(_, entry)| entry.cloexec = true);
         Ok(())
     }
 

@@ -1,12 +1,9 @@
-//! Starts a std command whose closure would be lost.
+//! Converts a std command, whose closures would be lost.
 //!
 //! Fault: U6
-//! Error: E0432
-//! Error: E0599
+//! Error: E0308
 #![forbid(unsafe_code)]
 
-use forkexec::StdCommandExt;
-
 fn main() {
-    let _ = std::process::Command::new("true").spawn_exact();
+    let _ = forkexec::Command::from(std::process::Command::new("true"));
 }

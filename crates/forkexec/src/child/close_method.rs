@@ -1,9 +1,12 @@
 //! The method by which a child closed descriptors.
 
+use crate::sys::backend;
+use forkexec_core::Closer;
 use std::fmt;
 
 /// The method by which a child closed the descriptors that it does not inherit
-/// ([`Child::close_method`](crate::Child::close_method)).
+/// ([`Child::close_method`](crate::Child::close_method)), or by which [`AllFds`](crate::fds::AllFds) changed
+/// those of this process.
 ///
 /// # Examples
 ///
@@ -24,6 +27,19 @@ pub enum CloseMethod {
 }
 
 impl CloseMethod {
+    /// Names the means on the running release. Async-signal-safe.
+    pub(crate) fn of(by: Closer) -> Self {
+        match by {
+            Closer::Nothing => Self::None,
+            Closer::Bulk => Self::Bulk(backend::bulk_closer().unwrap_or("bulk")),
+            Closer::Enumerator(index) => {
+                let names = backend::capabilities().enumerators;
+                Self::Enumerate(names.get(usize::from(index)).copied().unwrap_or("enumerator"))
+            }
+            Closer::Loop => Self::Loop,
+        }
+    }
+
     /// Returns the name of the call or of the list, `loop`, or `nothing`.
     ///
     /// # Examples

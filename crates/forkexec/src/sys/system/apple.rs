@@ -2,6 +2,8 @@
 
 #[path = "parts/bsd.rs"]
 mod bsd;
+#[path = "parts/fd_getpath.rs"]
+mod fd_getpath;
 #[path = "parts/mount_statfs.rs"]
 mod mount;
 
@@ -9,6 +11,7 @@ mod mount;
 pub(crate) mod reaper;
 
 pub(crate) use bsd::*;
+pub(crate) use fd_getpath::fd_target;
 pub(crate) use forkexec_apple::{Apple as Selected, Kernel};
 pub(crate) use mount::is_noexec;
 

@@ -2,8 +2,11 @@
 
 #[path = "parts/freebsd.rs"]
 mod common;
+#[path = "parts/fd_getpath.rs"]
+mod fd_getpath;
 
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
 
 pub(crate) use common::*;
+pub(crate) use fd_getpath::fd_target;

@@ -2,6 +2,8 @@
 
 #[path = "parts/acl.rs"]
 mod acl;
+#[path = "parts/fd_link.rs"]
+mod fd_link;
 #[path = "parts/in_place.rs"]
 mod in_place;
 #[path = "parts/linux_limits.rs"]
@@ -34,6 +36,7 @@ use forkexec_core::{Launcher, SpawnMethod};
 use forkexec_linux::{AndroidCall, OneMethod, Release};
 
 pub(crate) use acl::has_acl;
+pub(crate) use fd_link::fd_target;
 pub(crate) use forkexec_linux::{Kernel, Linux as Selected};
 pub(crate) use in_place::{EXECS_IN_PLACE, exec_in_place};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
@@ -48,6 +51,9 @@ pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
 
 /// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
 pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;
+
+/// The links to what the descriptors of this process refer to: proc_pid_fd(5).
+pub(crate) const FD_LINKS: &str = "/proc/self/fd";
 
 static METHODS: [OneMethod<'static, Kernel>; 3] = [
     OneMethod::new(&LAUNCHER, SpawnMethod::Shared),

@@ -3,6 +3,8 @@
 
 #[path = "parts/acl.rs"]
 mod acl;
+#[path = "parts/fd_link.rs"]
+mod fd_link;
 #[path = "parts/linux_limits.rs"]
 mod limits;
 #[path = "parts/mount_statvfs.rs"]
@@ -24,6 +26,7 @@ pub(crate) mod senders;
 pub(crate) mod watch;
 
 pub(crate) use acl::has_acl;
+pub(crate) use fd_link::fd_target;
 pub(crate) use forkexec_posix::{Kernel, Posix as Selected};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
@@ -40,3 +43,6 @@ pub(crate) const NOEXEC: libc::c_ulong = libc::ST_NOEXEC;
 
 /// The flag of recvmsg(2) by which a received descriptor is close-on-exec from the start.
 pub(crate) const CMSG_CLOEXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;
+
+/// The links to what the descriptors of this process refer to: proc_pid_fd(5).
+pub(crate) const FD_LINKS: &str = "/proc/self/fd";

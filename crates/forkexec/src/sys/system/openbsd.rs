@@ -2,6 +2,8 @@
 
 #[path = "parts/bsd.rs"]
 mod bsd;
+#[path = "parts/fd_untold.rs"]
+mod fd_untold;
 #[path = "parts/mount_statfs.rs"]
 mod mount;
 
@@ -9,6 +11,7 @@ mod mount;
 pub(crate) mod reaper;
 
 pub(crate) use bsd::*;
+pub(crate) use fd_untold::fd_target;
 pub(crate) use forkexec_openbsd::{Kernel, Openbsd as Selected};
 pub(crate) use mount::is_noexec;
 

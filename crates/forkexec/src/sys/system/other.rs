@@ -2,11 +2,14 @@
 
 #[path = "parts/bare.rs"]
 mod bare;
+#[path = "parts/fd_untold.rs"]
+mod fd_untold;
 
 #[path = "parts/pty_pair.rs"]
 pub(crate) mod pty;
 
 pub(crate) use bare::*;
+pub(crate) use fd_untold::fd_target;
 pub(crate) use forkexec_posix::{Kernel, Posix as Selected};
 
 pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
