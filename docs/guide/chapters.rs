@@ -20,12 +20,14 @@ chapters! {
     from_duct: "from-duct.md";
     from_subprocess: "from-subprocess.md";
     from_command_fds: "from-command-fds.md";
+    from_close_fds: "from-close-fds.md";
     from_cpython: "from-cpython.md";
     supervisors: "supervisors.md";
     sandboxes: "sandboxes.md";
     terminals: "terminals.md";
     socket_activation: "socket-activation.md";
     build_tools: "build-tools.md";
+    daemons: "daemons.md";
     leaks: "leaks.md";
     performance: "performance.md";
 }

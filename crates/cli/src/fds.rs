@@ -1,7 +1,7 @@
 //! `forkexec fds`: the open descriptors of this process, or of another one.
 //!
-//! fcntl(2) and fstat(2) inspect this process on all systems, and `/proc` adds the targets. Another process can be
-//! inspected only through `/proc/PID`. The parts of `/proc` that exist are found at run time.
+//! The library lists those of this process, on all systems. Another process can be inspected only through `/proc/PID`. The
+//! parts of `/proc` that exist are found at run time.
 
 pub(crate) mod other;
 mod own;
@@ -66,7 +66,7 @@ struct Listing {
 
 /// Lists the descriptors and prints them.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let listing = options.pid.map_or_else(|| Ok(own::list()), other::list)?;
+    let listing = options.pid.map_or_else(own::list, other::list)?;
     if let Some(note) = &listing.note {
         stdout::note(&format!("fds: note: {note}"));
     }

@@ -28,12 +28,10 @@
 //! # Examples
 //!
 //! ```
-//! use forkexec::fds::{self, FdKind};
-//!
-//! let leaked = fds::list()?.into_iter().filter(|fd| fd.number() > 2 && fd.is_cloexec() == Some(false));
-//! for fd in leaked {
-//!     println!("a child of std::process would inherit: {fd}");
-//!     assert_ne!(fd.kind(), &FdKind::Directory);
+//! for fd in forkexec::fds::list()? {
+//!     if fd.number() > 2 && fd.is_cloexec() == Some(false) {
+//!         println!("a child of std::process would inherit: {fd}");
+//!     }
 //! }
 //! # Ok::<(), std::io::Error>(())
 //! ```

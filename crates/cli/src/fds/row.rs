@@ -1,5 +1,6 @@
 //! One open descriptor, independent of the source of the data.
 
+use forkexec::fds::{FdKind, OpenFd};
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag};
 use serde::Serialize;
@@ -72,6 +73,32 @@ impl Row {
             flags: flags.map(words).unwrap_or_default(),
             kind: Kind::of(target.as_deref(), stat),
             target,
+        }
+    }
+}
+
+impl From<&OpenFd> for Row {
+    fn from(fd: &OpenFd) -> Self {
+        let flags = fd.status_flags().map(OFlag::from_bits_retain);
+        let target = fd.target().map(|target| target.to_string_lossy().into_owned());
+        let row = Self::new(fd.number(), fd.is_cloexec(), flags, target, None);
+        Self { kind: Kind::from(fd.kind()), ..row }
+    }
+}
+
+/// A terminal is a character device in the command's output.
+impl From<&FdKind> for Kind {
+    fn from(kind: &FdKind) -> Self {
+        match kind {
+            FdKind::File => Self::File,
+            FdKind::Directory => Self::Dir,
+            FdKind::Pipe => Self::Pipe,
+            FdKind::Socket => Self::Socket,
+            FdKind::Terminal | FdKind::CharDevice => Self::Char,
+            FdKind::BlockDevice => Self::Block,
+            FdKind::Symlink => Self::Link,
+            FdKind::Anonymous(name) => Self::Anon { name: name.clone() },
+            _ => Self::Other,
         }
     }
 }
