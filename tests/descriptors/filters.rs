@@ -25,7 +25,7 @@ use crate::child::{Outcome, in_child, own_table, table_of};
 const CALLS: [libc::c_long; 4] =
     [libc::SYS_close_range, libc::SYS_openat, libc::SYS_getdents64, libc::SYS_fcntl];
 
-/// What the filter does to a call.
+/// The filter's answer to a call.
 #[derive(Clone, Copy, Debug)]
 enum How {
     Errno(i32),

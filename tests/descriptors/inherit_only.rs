@@ -144,13 +144,13 @@ fn closure_after_it_can_pass_another_fd() {
         let number = file.as_raw_fd();
         let mut command = reporter();
         command.inherit_only(KeptFds::new());
+        // SAFETY: the call changes the flag of a descriptor of this test, in the child.
+        let clear = move || match unsafe { libc::fcntl(number, libc::F_SETFD, 0) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
         // SAFETY: the closure makes one system call.
-        unsafe {
-            command.pre_exec(move || match libc::fcntl(number, libc::F_SETFD, 0) {
-                -1 => Err(io::Error::last_os_error()),
-                _ => Ok(()),
-            });
-        }
+        unsafe { command.pre_exec(clear) };
         assert_eq!(inherited(&mut command), [0, 1, 2, number]);
         drop(file);
     });

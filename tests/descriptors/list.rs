@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use rstest::rstest;
@@ -37,17 +38,26 @@ fn kind_of_each_fd_is_listed() {
     isolated(|| {
         let (reader, writer) = io::pipe().expect("a pipe can be made");
         let (one, other) = UnixStream::pair().expect("a pair can be made");
-        // SAFETY: each call only makes a descriptor.
-        let made = unsafe {
-            [
-                (libc::eventfd(0, libc::EFD_CLOEXEC), anonymous("eventfd")),
-                (libc::epoll_create1(libc::EPOLL_CLOEXEC), anonymous("eventpoll")),
-                (libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC), anonymous("timerfd")),
-                (libc::inotify_init1(libc::IN_CLOEXEC), anonymous("inotify")),
-                (libc::memfd_create(c"text".as_ptr(), libc::MFD_CLOEXEC), FdKind::File),
-                (libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC), FdKind::Terminal),
-            ]
-        };
+        // SAFETY: it only makes a descriptor, as do the calls below.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        // SAFETY: as above.
+        let poll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        // SAFETY: as above.
+        let timer = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) };
+        // SAFETY: as above.
+        let inotify = unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
+        // SAFETY: as above. The name is a C string.
+        let memory = unsafe { libc::memfd_create(c"text".as_ptr(), libc::MFD_CLOEXEC) };
+        // SAFETY: as above.
+        let terminal = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) };
+        let made = [
+            (event, anonymous("eventfd")),
+            (poll, anonymous("eventpoll")),
+            (timer, anonymous("timerfd")),
+            (inotify, anonymous("inotify")),
+            (memory, FdKind::File),
+            (terminal, FdKind::Terminal),
+        ];
         let made = made.map(|(fd, kind)| (owned(fd), kind));
         let files = ["/etc/passwd", "/dev/null", "/"].map(|path| File::open(path).expect("it is there"));
         let kinds = [FdKind::File, FdKind::CharDevice, FdKind::Directory];
@@ -76,7 +86,6 @@ fn facts_of_a_file_are_listed() {
         let flags = fd.status_flags().expect("fcntl(2) tells");
         assert_eq!(flags & (libc::O_ACCMODE | libc::O_APPEND), libc::O_WRONLY | libc::O_APPEND);
         let about = fs::metadata(&path).expect("it is there");
-        use std::os::unix::fs::MetadataExt;
         assert_eq!((fd.device(), fd.inode()), (Some(about.dev()), Some(about.ino())));
         assert_eq!(fd.to_string(), format!("{} file {:?} (close-on-exec)", file.as_raw_fd(), path));
         fs::remove_file(&path).expect("it is there");
@@ -103,7 +112,7 @@ fn addresses_of_sockets_are_listed() {
         let listener = UnixListener::bind(&path).expect("a path can be bound");
         let stream = UnixStream::connect(&path).expect("it listens");
         let name = |address: Option<&SocketAddress>| match address {
-            Some(SocketAddress::Unix(address)) => address.as_pathname().map(|path| path.to_owned()),
+            Some(SocketAddress::Unix(address)) => address.as_pathname().map(ToOwned::to_owned),
             other => panic!("{other:?}"),
         };
         assert_eq!(name(listed(&listener).local_address()), Some(path.clone()));
@@ -126,7 +135,6 @@ fn path_descriptor_is_listed() {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink("/nowhere", &link).expect("a link can be made");
-        use std::os::unix::fs::OpenOptionsExt;
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let file = File::options().read(true).custom_flags(flags).open(&link).expect("it is there");
         let fd = listed(&file);
@@ -180,7 +188,7 @@ fn list_needs_no_proc(#[values(false, true)] is_false: bool) {
     });
 }
 
-/// Other threads open and close all the time. What stays open is in every list.
+/// Other threads open and close all the time. Descriptors that stay open are in every list.
 #[test]
 fn list_has_what_stays_open_while_others_change() {
     isolated(|| {

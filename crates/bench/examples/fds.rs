@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release -p forkexec-bench --example fds [ROUNDS]`
 //!
-//! Each call runs in a forked child of its own, which measures it and reports through a pipe. In each round both libraries
-//! have a turn, in alternating order. Building the list of kept descriptors is part of the time. Needs a hard limit of
-//! 19,100 descriptors.
+//! Each call runs in a forked child of its own, which measures it and reports through a pipe. Before that, the child makes the
+//! same call for numbers that are not open, so that the code of both is in memory. In each round both libraries have a turn,
+//! in alternating order. Needs a hard limit of 19,100 descriptors.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -34,83 +34,57 @@ mod linux {
         name: &'static str,
         /// The calls that fail with `EPERM`.
         refused: &'static [libc::c_long],
-        ours: fn(),
-        theirs: fn(),
+        keep: &'static [i32],
+        ours: fn(&AllFds),
+        /// The first number, and the kept ones.
+        theirs: fn(i32, &[i32]),
     }
 
     const BULK: libc::c_long = libc::SYS_close_range;
     const LIST: libc::c_long = libc::SYS_openat;
 
-    const TASKS: [Task; 8] = [
-        Task {
-            name: "close all from 3 up",
-            refused: &[],
-            ours: || close(&[]),
-            // SAFETY: a forked child runs this, and exits.
-            theirs: || unsafe { close_fds::close_open_fds(3, &[]) },
-        },
-        Task {
-            name: "close all but three, in order",
-            refused: &[],
-            ours: || close(&SORTED),
-            // SAFETY: as above.
-            theirs: || unsafe { close_fds::close_open_fds(3, &SORTED) },
-        },
-        Task {
-            name: "close all but three, in any order",
-            refused: &[],
-            ours: || close(&KEEP),
-            // SAFETY: as above.
-            theirs: || unsafe { close_fds::close_open_fds(3, &KEEP) },
-        },
-        Task {
-            name: "mark all but three close-on-exec, in order",
-            refused: &[],
-            ours: || mark(&SORTED),
-            theirs: || close_fds::set_fds_cloexec(3, &SORTED),
-        },
-        Task {
-            name: "mark all but three close-on-exec, in any order",
-            refused: &[],
-            ours: || mark(&KEEP),
-            theirs: || close_fds::set_fds_cloexec(3, &KEEP),
-        },
-        Task {
-            name: "close all but three, close_range refused",
-            refused: &[BULK],
-            ours: || close(&SORTED),
-            // SAFETY: as above.
-            theirs: || unsafe { close_fds::close_open_fds(3, &SORTED) },
-        },
+    const CLOSE: Task = Task {
+        name: "close all from 3 up",
+        refused: &[],
+        keep: &[],
+        // SAFETY: a forked child runs this, and exits.
+        ours: |fds| assert!(unsafe { fds.close() }.is_ok()),
+        // SAFETY: as above.
+        theirs: |first, keep| unsafe { close_fds::close_open_fds(first, keep) },
+    };
+
+    const MARK: Task = Task {
+        name: "mark all from 3 up close-on-exec",
+        // SAFETY: as above.
+        ours: |fds| assert!(unsafe { fds.set_cloexec(true) }.is_ok()),
+        theirs: close_fds::set_fds_cloexec,
+        ..CLOSE
+    };
+
+    const TASKS: [Task; 9] = [
+        CLOSE,
+        Task { name: "close all but three, in order", keep: &SORTED, ..CLOSE },
+        Task { name: "close all but three, in any order", keep: &KEEP, ..CLOSE },
+        MARK,
+        Task { name: "mark all but three, in order", keep: &SORTED, ..MARK },
+        Task { name: "mark all but three, in any order", keep: &KEEP, ..MARK },
+        Task { name: "close all but three, close_range refused", keep: &SORTED, refused: &[BULK], ..CLOSE },
         Task {
             name: "close all but three, /proc refused, too",
+            keep: &SORTED,
             refused: &[BULK, LIST],
-            ours: || close(&SORTED),
-            // SAFETY: as above.
-            theirs: || unsafe { close_fds::close_open_fds(3, &SORTED) },
+            ..CLOSE
         },
         Task {
-            name: "list (ours with kind, path and flags)",
-            refused: &[],
-            ours: || {
-                black_box(fds::list().expect("they can be listed"));
-            },
-            theirs: || {
-                black_box(close_fds::iter_open_fds(0).collect::<Vec<_>>());
-            },
+            name: "list, ours with kind, path and flags",
+            ours: |_| drop(black_box(fds::list().expect("they can be listed"))),
+            theirs: |first, _| drop(black_box(close_fds::iter_open_fds(first).collect::<Vec<_>>())),
+            ..CLOSE
         },
     ];
 
-    fn close(keep: &[i32]) {
-        // SAFETY: a forked child runs this, and exits.
-        unsafe { AllFds::starting_at(3).except(keep.iter().copied()).close() }.expect("a step closes");
-    }
-
-    fn mark(keep: &[i32]) {
-        // SAFETY: as above.
-        unsafe { AllFds::starting_at(3).except(keep.iter().copied()).set_cloexec(true) }
-            .expect("a step marks");
-    }
+    /// No descriptor has so high a number, and no loop goes so far.
+    const FAR: i32 = 1 << 20;
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
         let rounds = std::env::args().nth(1).map_or(Ok(100), |rounds| rounds.parse())?;
@@ -130,13 +104,16 @@ mod linux {
 
     fn measure(task: &Task, rounds: usize) -> io::Result<[f64; 3]> {
         let mut all = [Vec::new(), Vec::new(), Vec::new()];
+        let [near, far] = [3, FAR].map(|first| AllFds::starting_at(first).except(task.keep.iter().copied()));
+        let ours = |is_warm: bool| (task.ours)(if is_warm { &near } else { &far });
+        let theirs = |is_warm: bool| (task.theirs)(if is_warm { 3 } else { FAR }, task.keep);
         for round in 0..rounds {
             let (ours, theirs) = if round % 2 == 0 {
-                let ours = timed(task.refused, task.ours)?;
-                (ours, timed(task.refused, task.theirs)?)
+                let ours = timed(task.refused, &ours)?;
+                (ours, timed(task.refused, &theirs)?)
             } else {
-                let theirs = timed(task.refused, task.theirs)?;
-                (timed(task.refused, task.ours)?, theirs)
+                let theirs = timed(task.refused, &theirs)?;
+                (timed(task.refused, &ours)?, theirs)
             };
             for (values, value) in all.iter_mut().zip([ours, theirs, ours / theirs]) {
                 values.push(value);
@@ -148,8 +125,8 @@ mod linux {
         }))
     }
 
-    /// Runs a call in a child, and returns its time in µs.
-    fn timed(refused: &[libc::c_long], call: fn()) -> io::Result<f64> {
+    /// Runs a call in a child, and returns its time in µs. The first call warms the code up.
+    fn timed(refused: &[libc::c_long], call: &dyn Fn(bool)) -> io::Result<f64> {
         let (mut reader, mut writer) = io::pipe()?;
         // A number that closing does not reach: the report goes there.
         let report = 1;
@@ -159,14 +136,14 @@ mod linux {
             // SAFETY: standard output of this child becomes the pipe.
             unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&writer), report) };
             refuse(refused);
+            call(false);
             let began = Instant::now();
-            call();
+            call(true);
             let time = began.elapsed().as_nanos().to_ne_bytes();
-            // SAFETY: the buffer is borrowed for the call, and the child ends.
-            unsafe {
-                libc::write(report, time.as_ptr().cast(), time.len());
-                libc::_exit(0)
-            }
+            // SAFETY: the buffer is borrowed for the call.
+            let written = unsafe { libc::write(report, time.as_ptr().cast(), time.len()) };
+            // SAFETY: ends the child, without destructors.
+            unsafe { libc::_exit(i32::from(written < 0)) }
         }
         writer.flush()?;
         drop(writer);
@@ -199,22 +176,23 @@ mod linux {
         program.push(instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0));
         let length = u16::try_from(program.len()).expect("it is short");
         let filter = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
-        // SAFETY: the kernel reads the program. Both calls change this child alone.
-        let done = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter)
-        };
+        // SAFETY: the call changes this child alone.
+        let given_up = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        assert_eq!(given_up, 0, "privileges cannot be given up");
+        // SAFETY: the kernel reads the program, which is borrowed for the call.
+        let done =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) };
         assert_eq!(done, 0, "no filter can be installed");
     }
 
     fn raise_limit() -> io::Result<()> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the structure is written, then read.
-        let done = unsafe {
-            libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
-        };
+        // SAFETY: the structure is written.
+        let told = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+        assert_eq!(told, 0, "the limit is known");
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: the structure is read.
+        let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }

@@ -46,7 +46,7 @@ impl KeptFds {
 /// This is for programs that cannot move to [`Command`](crate::Command) yet. `Command` starts faster, reports errors in
 /// more detail, and can pass a descriptor under another number.
 ///
-/// # How it works
+/// # Mechanism
 ///
 /// The method registers a closure with the command ([`pre_exec`](CommandExt::pre_exec)). In the child, the closure sets
 /// close-on-exec on every descriptor from 3 up that is not kept, and clears it on the kept ones. It closes nothing, so the
@@ -93,22 +93,20 @@ pub trait InheritOnly {
 
 impl InheritOnly for std::process::Command {
     fn inherit_only(&mut self, fds: KeptFds) -> &mut Self {
-        let mut closure = closure(fds);
         // SAFETY: the closure makes only system calls: `KeptInChild::apply`.
-        unsafe { self.pre_exec(move || closure()) }
+        unsafe { self.pre_exec(closure(fds)) }
     }
 }
 
 #[cfg(feature = "tokio")]
 impl InheritOnly for ::tokio::process::Command {
     fn inherit_only(&mut self, fds: KeptFds) -> &mut Self {
-        let mut closure = closure(fds);
         // SAFETY: as for the command of std.
-        unsafe { self.pre_exec(move || closure()) }
+        unsafe { self.pre_exec(closure(fds)) }
     }
 }
 
-/// What the closure owns: the descriptors, and their numbers in order.
+/// The data of the closure: the descriptors, and their numbers in order.
 struct KeptInChild {
     _open: Vec<FdSource<'static>>,
     numbers: Vec<RawFd>,
