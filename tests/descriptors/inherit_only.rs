@@ -184,25 +184,31 @@ fn any_owner_of_an_fd_can_be_kept() {
 mod under_tokio {
     use super::{KeptFds, null_at};
     use crate::all_fds::open;
+    use crate::child::{Outcome, in_child};
     use forkexec::fds::InheritOnly;
     use forkexec_tests::isolate::isolated;
     use forkexec_tests::probe::{self, Seen};
-    use std::io::ErrorKind;
+    use std::io::{Error, ErrorKind};
     use tokio::process::Command;
 
+    /// tokio keeps a handler and a pipe for `SIGCHLD`, so the runtime is in a child.
     #[test]
     fn tokio_child_has_only_the_kept_fds() {
         isolated(|| {
             let _open = open(&[(50, false), (61, true), (1_000, false)].into());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime can be made").block_on(async {
-                let mut command = Command::new(probe::path());
-                command.arg("report").inherit_only(KeptFds::new().keep(null_at(70)));
-                let output = command.output().await.expect("it starts");
-                assert_eq!(Seen::of(&output.stdout).fds, [0, 1, 2, 70]);
-                let spawned = Command::new("/no/such/program").inherit_only(KeptFds::new()).spawn();
-                assert_eq!(spawned.expect_err("it is not there").kind(), ErrorKind::NotFound);
+            let outcome = in_child(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(async {
+                    let mut command = Command::new(probe::path());
+                    command.arg("report").inherit_only(KeptFds::new().keep(null_at(70)));
+                    let output = command.output().await?;
+                    let spawned = Command::new("/no/such/program").inherit_only(KeptFds::new()).spawn();
+                    let is_reported = spawned.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+                    let is_exact = Seen::of(&output.stdout).fds == [0, 1, 2, 70];
+                    if is_exact && is_reported { Ok(()) } else { Err(Error::from_raw_os_error(libc::EDOM)) }
+                })
             });
+            assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
         });
     }
 }

@@ -27,8 +27,8 @@ impl KeptFds {
 
     /// Adds a descriptor. The child gets it under the same number, without close-on-exec.
     ///
-    /// The list owns it, so its number cannot be closed and reused before a start. To keep using the descriptor, pass a
-    /// duplicate (`try_clone`). In this process nothing changes, not even its close-on-exec flag.
+    /// The list owns it, so its number cannot be closed and reused before a start. To keep using the descriptor, pass an
+    /// `Arc<OwnedFd>` or a duplicate (`try_clone`). In this process nothing changes, not even its close-on-exec flag.
     ///
     /// # Examples
     ///
@@ -60,7 +60,7 @@ impl KeptFds {
 /// - *Errors*: if a flag cannot be changed, `spawn` returns the errno, and no program runs. If a descriptor with number
 ///   0, 1 or 2 is kept, it returns `EINVAL`, because std has put a stream there.
 /// - *Numbers*: a kept descriptor keeps its number. A mapping could hit the number of std's own pipe, which no closure
-///   can know, and would then hide a failed exec. [`Command::map_fd`](crate::Command::map_fd) has no such pipe.
+///   can know, and would then hide a failed exec. [`Command::fd`](crate::Command::fd) has no such pipe.
 /// - *`exec`*: [`CommandExt::exec`] runs closures in this process itself. If it failed, the flags of descriptors that
 ///   belong to other code would have changed. So the closure refuses that with `ENOTSUP`. Use
 ///   [`Command::exec`](crate::Command::exec).
