@@ -4,9 +4,8 @@
 //! `<`, `>`, `>>`, `2>`, `2>>` and `2>&1`. Quotes keep blanks, and `$?` is the last exit status. `cd`, `exit`,
 //! `jobs`, `fg` and `bg` are built in. Ctrl-C interrupts a job, and Ctrl-Z stops it.
 
-use forkexec::{BorrowingCommand, Child, Foreground, IgnoredSignals, Stdio};
+use forkexec::{BorrowingCommand, Child, ChildChange, Foreground, IgnoredSignals, Stdio};
 use nix::sys::signal::{SigHandler, Signal, killpg, signal};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
@@ -110,8 +109,7 @@ impl Shell {
             }
             _ => start(words, self.terminal.as_ref().filter(|_| !in_background))?,
         };
-        let pid = |child: &Child| Pid::from_raw(child.id().cast_signed());
-        let group = pid(&job.children[0]);
+        let group = Pid::from_raw(job.children[0].id().cast_signed());
         let waits = !in_background && name != "bg";
         if let Some(foreground) = foreground.as_mut().filter(|_| waits) {
             let _ = foreground.set(group.as_raw()); // fails if the job has ended
@@ -122,10 +120,8 @@ impl Shell {
         }
         for child in job.children.iter_mut().filter(|_| waits) {
             while !job.is_stopped && child.try_wait()?.is_none() {
-                // The status of a child that has ended stays for `try_wait`.
-                let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
-                if let WaitStatus::Stopped(_, signal) = waitid(Id::Pid(pid(child)), flags)? {
-                    (job.is_stopped, job.status) = (true, 128 + signal as i32);
+                if let ChildChange::Stopped(signal) = child.wait_change()? {
+                    (job.is_stopped, job.status) = (true, 128 + signal);
                 }
             }
             if let Some(status) = child.try_wait()?.filter(|_| !job.is_stopped) {
