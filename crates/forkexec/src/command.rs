@@ -91,6 +91,7 @@ pub use iter::{CommandArgs, CommandEnvs};
 /// |---|---|---|
 /// | blocks the calling thread | [`Command`] | [`BorrowingCommand`] |
 /// | a tokio runtime waits (feature `tokio`) | `forkexec::tokio::Command` | `forkexec::tokio::BorrowingCommand` |
+/// | blocks, and has std's errors | [`process::Command`](crate::process::Command) | [`process::BorrowingCommand`](crate::process::BorrowingCommand) |
 pub struct CommandBuilder<'fd, M> {
     settings: Settings<'fd>,
     mode: PhantomData<fn() -> M>,
