@@ -73,6 +73,7 @@ mod command;
 mod conversation;
 pub mod process;
 mod pty;
+mod register;
 mod watch;
 
 pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStdout, Sender as ChildStdin};

@@ -1,6 +1,7 @@
 //! A pseudo-terminal whose controller end a runtime reads and writes.
 
 use super::child::enter;
+use super::register::register;
 use crate::error::Error;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -54,11 +55,10 @@ impl Pty {
         pty.set_nonblocking(true)?;
         // SAFETY: the value owns the descriptor, and neither closes nor replaces it before its drop. It is
         // dropped after its registration.
-        let watched =
-            unsafe { AsyncFd::register_with_interest(pty, Interest::READABLE | Interest::WRITABLE) };
+        let watched = unsafe { register(pty, Interest::READABLE | Interest::WRITABLE) };
         watched.map(Self).map_err(|failed| Error::Terminal {
             what: "register the pseudo-terminal with tokio",
-            error: failed.into_parts().1,
+            error: failed.1,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The end of a child, as a future.
 
 use super::by_thread::Waiter;
+use super::register::register;
 use crate::config::settings::OnDrop;
 use crate::error::Error;
 use std::io;
@@ -35,8 +36,8 @@ impl By {
         let Some(handle) = child.exit_fd() else { return Ok(Self::Thread(None)) };
         // SAFETY: the child owns the descriptor and keeps it open, and the caller promises that it outlives
         // this value.
-        let watched = unsafe { AsyncFd::register_with_interest(handle.as_raw_fd(), Interest::READABLE) };
-        match watched.map_err(tokio::io::unix::AsyncFdRegisterError::into_parts) {
+        let watched = unsafe { register(handle.as_raw_fd(), Interest::READABLE) };
+        match watched {
             Ok(watched) => Ok(Self::Descriptor(watched)),
             // Linux 5.2 has pidfds, but epoll(7) cannot watch them.
             Err((_, error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Self::Thread(None)),
