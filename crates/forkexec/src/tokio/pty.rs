@@ -20,7 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 /// # Examples
 ///
 /// ```
-/// use forkexec::{Command, WindowSize, tokio::Pty};
+/// use forkexec::WindowSize;
+/// use forkexec::tokio::{Command, Pty};
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
