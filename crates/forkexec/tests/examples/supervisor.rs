@@ -35,9 +35,9 @@ fn await_end(pid: &str) {
 
 #[test]
 fn failing_service_is_restarted_after_a_growing_pause() {
+    let began = Instant::now();
     let (mut screen, _file) = supervising("# a comment\nflaky: test $RESTARTS -eq 2\nquick: true\n");
     screen.until("next start in 100ms");
-    let began = Instant::now();
     screen.until("next start in 200ms");
     screen.until("flaky: done");
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
@@ -65,11 +65,10 @@ fn interrupt_key_stops_each_service_once() {
 #[test]
 fn service_that_does_not_stop_is_killed_with_its_descendants() {
     let service =
-        "stubborn: trap '' TERM; setsid sleep 600 & echo descendant $!; while :; do sleep 1; done\n";
+        "stubborn: trap '' TERM; setsid sleep 600 & echo it: $$, descendant: $!; while :; do sleep 1; done\n";
     let (mut screen, _file) = supervising(service);
-    screen.until("stubborn: started as ");
-    let pid = screen.until("\r\n");
-    screen.until("descendant ");
+    screen.until("it: ");
+    let pid = screen.until(", descendant: ");
     let descendant = screen.until("\r\n");
     screen.child.send_signal(libc::SIGTERM).expect("it is ours");
     screen.until("SIGTERM");
