@@ -180,7 +180,7 @@ fn any_owner_of_an_fd_can_be_kept() {
     });
 }
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "tokio-process")]
 mod under_tokio {
     use super::{KeptFds, null_at};
     use crate::all_fds::open;

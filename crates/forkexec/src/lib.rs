@@ -63,6 +63,7 @@
 //! | Feature | Effect |
 //! |---|---|
 //! | `tokio` | the module `tokio`, with a `Command` whose children a runtime waits for; any tokio from 1.37 |
+//! | `tokio-process` | [`fds::InheritOnly`] for `tokio::process::Command`; tokio then opens two descriptors for signals in every runtime |
 //! | `os_pipe` | `Stdio` and [`FdSource`] from the pipe ends of the crate `os_pipe` |
 //! | `raw` | the module `raw`, for programs that build their own plans; its functions are unsafe and its API is unstable |
 //!

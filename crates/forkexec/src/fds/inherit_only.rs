@@ -40,7 +40,7 @@ impl KeptFds {
     }
 }
 
-/// Makes the start of a command of std exact, or of tokio (feature `tokio`): its children inherit 0, 1, 2 and the
+/// Makes the start of a command of std exact, or of tokio (feature `tokio-process`): its children inherit 0, 1, 2 and the
 /// descriptors that the caller names, and no others.
 ///
 /// This is for programs that cannot move to [`Command`](crate::Command) yet. `Command` starts faster, reports errors in
@@ -98,7 +98,7 @@ impl InheritOnly for std::process::Command {
     }
 }
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "tokio-process")]
 impl InheritOnly for ::tokio::process::Command {
     fn inherit_only(&mut self, fds: KeptFds) -> &mut Self {
         // SAFETY: as for the command of std.
