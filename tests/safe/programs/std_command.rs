@@ -1,7 +1,7 @@
 //! Converts a std command, whose closures would be lost.
 //!
 //! Fault: U6
-//! Error: E0308
+//! Error: E0277
 #![forbid(unsafe_code)]
 
 fn main() {
