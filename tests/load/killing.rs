@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// The pids that the long-lived bystanders leave to the children, the others and the threads.
 const FREE: u32 = 12;
 
-fn rounds() -> u32 {
+pub(crate) fn rounds() -> u32 {
     env::var("FORKEXEC_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1_000)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - `busy_text`: programs that are written and started at once, in many threads (`ETXTBSY`)
 //! - `crowd`: two thousand children with time limits, and one thread that waits for them
+//! - `forkers`: trees that fork without a pause while they are killed
 //! - `ids`: threads that change the ids of the process
 //! - `killing`: one thread waits and another kills, while pids are reused
 //! - `order`: the order of merged streams, alone and in pipelines
@@ -12,7 +13,8 @@
 //! - `threads`: children of many threads with different descriptors, and in new sessions
 //!
 //! `FORKEXEC_LOAD_ROUNDS` in the environment sets the number of rounds (default 10,000), `FORKEXEC_TALK_ROUNDS`
-//! that of `talking` and `order` (default 300), and `FORKEXEC_KILL_ROUNDS` that of `killing` (default 1,000).
+//! that of `talking` and `order` (default 300), and `FORKEXEC_KILL_ROUNDS` that of `killing` (default 1,000) and
+//! `forkers` (a tenth of it).
 //!
 //! Some helpers of the `conformance` suite are included here.
 
@@ -20,6 +22,7 @@
 
 mod busy_text;
 mod crowd;
+mod forkers;
 mod ids;
 mod killing;
 mod order;

@@ -134,9 +134,10 @@ extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_c
         }
         ["touch", mib] => touch(number(mib)),
         ["family"] => family(),
+        ["forkers", count] => forkers(number(count)),
         ["pause"] => drop(pause()),
         ["true"] => {}
-        _ => die("usage: probe report|escape|exit|kill|echo|sleep-on-stdin|write|spew|exchange|touch|family|pause|true"),
+        _ => die("usage: probe report|escape|exit|kill|echo|sleep-on-stdin|write|spew|exchange|touch|family|forkers|pause|true"),
     }
     0
 }
@@ -420,6 +421,10 @@ fn start_session() {
 /// Stays, but not longer than any test: a suite may have been killed.
 fn settle() {
     put(1, b".");
+    settle_silently();
+}
+
+fn settle_silently() {
     alarm(600);
     loop {
         pause();
@@ -431,16 +436,37 @@ fn stray() {
     settle();
 }
 
-/// Is another process every millisecond, but not longer than any test: a suite may have been killed.
+/// Is another process every millisecond, and stays after so many: a test that hangs may not fill the table of processes
+/// with zombies.
 fn hop() {
     put(1, b".");
-    for _ in 0..200_000 {
-        usleep(1_000);
+    hop_with_pauses(10_000, 1_000);
+    settle_silently();
+}
+
+/// Is another process so many times.
+fn hop_with_pauses(times: u32, micros: u32) {
+    for _ in 0..times {
+        if micros > 0 {
+            usleep(micros);
+        }
         // SAFETY: the probe has one thread.
         if unsafe { fork() } > 0 {
             _exit(0);
         }
     }
+}
+
+/// Starts processes that fork without a pause, and stays.
+fn forkers(count: usize) {
+    for _ in 0..count {
+        bear("forker", None, || {
+            put(1, b".");
+            hop_with_pauses(2_000, 0);
+            settle_silently();
+        });
+    }
+    settle_silently();
 }
 
 fn put(fd: c_int, bytes: &[u8]) {

@@ -16,6 +16,7 @@
 //! - `FORKEXEC_SKIPPED_LOG`: a file to which each [`skip`] adds a line.
 
 mod child;
+mod hanging;
 
 use std::env;
 use std::fs::File;

@@ -86,6 +86,8 @@ fn hanging_test_is_killed_and_reported() {
         });
     });
     assert!(complaint.contains("did not end within 500ms, and was killed"), "{complaint}");
+    let hung = complaint.lines().find(|line| line.contains("(support-")).expect("it is listed");
+    assert!(hung.contains(" S "), "{hung}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::ptr;
 use std::thread;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio, reap_dropped};
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
 use forkexec_tests::process::state;
+use nix::unistd::gettid;
 use rstest::rstest;
 
 use crate::child::forked::in_a_forked_process;
@@ -437,7 +439,7 @@ const STEPS: [Step; 9] = [
 
 /// The loss of the child between two steps.
 #[derive(Clone, Copy, Debug)]
-enum CloneVariant {
+enum Loss {
     Drop,
     Panic,
     /// It is dropped by another thread.
@@ -445,18 +447,18 @@ enum CloneVariant {
 }
 
 /// Does the first steps, and then loses the child.
-fn lose_after(count: usize, command: &mut BorrowingCommand<'_>, way: CloneVariant) {
+fn lose_after(count: usize, command: &mut BorrowingCommand<'_>, way: Loss) {
     let mut held = Held::default();
     let steps = |child: &mut Child, held: &mut Held| {
         STEPS[..count].iter().for_each(|(_, step)| step(child, held));
     };
     let mut child = command.spawn().expect("it starts");
     match way {
-        CloneVariant::Drop => {
+        Loss::Drop => {
             steps(&mut child, &mut held);
             drop(child);
         }
-        CloneVariant::Panic => {
+        Loss::Panic => {
             let lost = catch_unwind(AssertUnwindSafe(|| {
                 let mut child = child;
                 steps(&mut child, &mut held);
@@ -464,9 +466,17 @@ fn lose_after(count: usize, command: &mut BorrowingCommand<'_>, way: CloneVarian
             }));
             assert_eq!(lost.unwrap_err().downcast_ref(), Some(&"somebody goes early"));
         }
-        CloneVariant::Elsewhere => {
+        Loss::Elsewhere => {
             steps(&mut child, &mut held);
-            thread::spawn(move || drop(child)).join().expect("dropping does not panic");
+            let dropping = thread::spawn(move || {
+                drop(child);
+                gettid()
+            });
+            let thread = dropping.join().expect("dropping does not panic");
+            // The kernel lists a thread for a moment after its end.
+            while Path::new("/proc/self/task").join(thread.to_string()).exists() {
+                thread::yield_now();
+            }
         }
     }
 }
@@ -488,7 +498,7 @@ fn child_can_be_lost_between_any_two_steps(
         let threads = Threads::now();
         // Without a descriptor, a thread waits with a time limit, and ends with the child.
         let by_thread = by_thread || !has_pidfds();
-        for way in [CloneVariant::Drop, CloneVariant::Panic, CloneVariant::Elsewhere] {
+        for way in [Loss::Drop, Loss::Panic, Loss::Elsewhere] {
             for count in 0..=STEPS.len() {
                 let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));
                 let (mut ended, writer) = io::pipe().expect("a pipe can be made");

@@ -58,17 +58,22 @@ fn child_usage_is_that_of_getrusage(#[values(true, false)] pidfd: bool) {
         let (_, usage) = child.wait_usage().expect("it ends");
         let all = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is always told");
         let time = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
-        assert_eq!(
-            (usage.user_time(), usage.system_time()),
-            (time(all.user_time()), time(all.system_time()))
-        );
-        let counts = [
+        let times =
+            [(usage.user_time(), time(all.user_time())), (usage.system_time(), time(all.system_time()))];
+        // The kernel adds a child to the sum before it tells its usage (`wait_task_zombie` of kernel/exit.c). In between, the
+        // child can be switched out for the last time.
+        let last = Duration::from_millis(1);
+        assert!(times.iter().all(|(own, all)| own.abs_diff(*all) <= last), "{times:?}");
+        let faults = [
             (usage.minor_faults(), all.minor_page_faults()),
             (usage.major_faults(), all.major_page_faults()),
+        ];
+        assert!(faults.iter().all(|(own, all)| *own == all.unsigned_abs()), "{faults:?}");
+        let switches = [
             (usage.voluntary_switches(), all.voluntary_context_switches()),
             (usage.involuntary_switches(), all.involuntary_context_switches()),
         ];
-        assert!(counts.iter().all(|(own, all)| *own == all.unsigned_abs()), "{counts:?}");
+        assert!(switches.iter().all(|(own, all)| own.abs_diff(all.unsigned_abs()) <= 1), "{switches:?}");
     });
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{INSIDE, SKIPPED_LOG};
+use super::{INSIDE, SKIPPED_LOG, hanging};
 use crate::sys;
 
 /// Returns what the test printed, or how it failed.
@@ -20,10 +20,10 @@ pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
     let said = read(&mut output).map_err(|error| format!("the output of {test} is lost: {error}"))?;
     let failure = match ended {
         Err(error) => format!("cannot be waited for: {error}"),
-        Ok(None) => format!("did not end within {limit:?}, and was killed"),
-        Ok(Some(status)) if !status.success() => format!("failed ({status})"),
-        Ok(Some(_)) if said.contains("\ntest result: ok. 1 passed") => return Ok(said),
-        Ok(Some(_)) => "did not pass: no test has this name, or it ended its process".to_owned(),
+        Ok(Ended::Killed(hung)) => format!("did not end within {limit:?}, and was killed. {hung}"),
+        Ok(Ended::With(status)) if !status.success() => format!("failed ({status})"),
+        Ok(Ended::With(_)) if said.contains("\ntest result: ok. 1 passed") => return Ok(said),
+        Ok(Ended::With(_)) => "did not pass: no test has this name, or it ended its process".to_owned(),
     };
     Err(format!("{test}, in a process of its own, {failure}. It said:\n{said}"))
 }
@@ -56,16 +56,24 @@ fn inherit_nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns `None` if the child had to be killed. Kills the rest of its group.
-fn wait(mut child: Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+/// How the process of a test ended.
+enum Ended {
+    With(ExitStatus),
+    /// It had to be killed. The text tells what it waited for.
+    Killed(String),
+}
+
+/// Kills the rest of the child's group, too.
+fn wait(mut child: Child, limit: Duration) -> io::Result<Ended> {
     let (sender, receiver) = mpsc::channel();
     let id = child.id();
     thread::spawn(move || sender.send(sys::await_end(id)));
     let ended = receiver.recv_timeout(limit).ok().transpose()?;
+    let hung = ended.is_none().then(|| hanging::describe(id));
     // The child is not reaped yet, so the group's number is still its own.
     sys::kill_group(id.cast_signed())?;
     let status = child.wait()?;
-    Ok(ended.map(|()| status))
+    Ok(hung.map_or(Ended::With(status), Ended::Killed))
 }
 
 fn read(output: &mut File) -> io::Result<String> {

@@ -5,14 +5,15 @@ use std::fs;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
 
 use tempfile::TempDir;
 
 use super::proc::private_mounts;
 use crate::sys;
 
-/// A control group, version 2, below the root of a hierarchy that is mounted for this process alone. It is removed when
-/// dropped, if no process is left in it.
+/// A control group, version 2, below the root of a hierarchy that is mounted for this process alone. The drop removes it,
+/// and kills what a failed test left in it.
 pub struct Cgroup {
     path: PathBuf,
     _mount: TempDir,
@@ -40,14 +41,21 @@ impl Cgroup {
 
     /// The names of all processes in it and in the groups below it, at one moment: they are frozen for it.
     pub fn names(&self) -> BTreeSet<String> {
-        fs::write(self.path.join("cgroup.freeze"), "1").expect("the group can be frozen");
-        self.wait_for("frozen 1");
+        self.freeze();
         let name = |pid: String| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
         self.members().into_iter().filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
-    /// Kills all its processes, and waits until it is empty.
+    /// Stops all its processes, and waits until none runs.
+    fn freeze(&self) {
+        fs::write(self.path.join("cgroup.freeze"), "1").expect("the group can be frozen");
+        self.wait_for("frozen 1");
+    }
+
+    /// Kills all its processes, and waits until it is empty. Without the freeze, the kernel can miss one that is being
+    /// created.
     pub fn kill(&self) {
+        self.freeze();
         fs::write(self.path.join("cgroup.kill"), "1").expect("the group can be killed");
         self.wait_for("populated 0");
     }
@@ -63,6 +71,12 @@ impl Cgroup {
         let groups = std::iter::once(self.path.clone()).chain(self.below());
         let listed = groups.filter_map(|group| fs::read_to_string(group.join("cgroup.procs")).ok());
         listed.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Returns true if no process is in it or in a group below it.
+    pub fn is_empty(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("cgroup.events")).expect("it is there");
+        events.lines().any(|line| line == "populated 0")
     }
 
     /// Waits for a line of `cgroup.events`.
@@ -87,6 +101,9 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
+        if thread::panicking() {
+            self.kill();
+        }
         let _ = fs::remove_dir(&self.path);
     }
 }

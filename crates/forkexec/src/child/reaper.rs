@@ -156,8 +156,8 @@ impl Watched {
             // Polling again would spin.
             Self::Child(_) => {}
             Self::Group(cgroup, events) => {
-                let is_empty = has_line(events, "populated 0");
-                let is_gone = is_empty.is_err() || is_empty.is_ok_and(|is_empty| is_empty && cgroup.remove());
+                // poll(2) reports changes since this read.
+                let is_gone = has_line(events, "populated 0").is_err() || cgroup.remove();
                 return (!is_gone).then_some(self);
             }
         }
@@ -172,7 +172,7 @@ impl Watched {
         match self {
             Self::Child(child) => drop(child.wait(Status::Take)),
             Self::Group(cgroup, _) => {
-                let _ = cgroup.is_empty_by(None);
+                let _ = cgroup.await_empty();
                 cgroup.remove();
             }
         }

@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 /// Returns the directory of this process's own group, if the hierarchy of version 2 is mounted.
 pub(crate) fn own() -> Option<PathBuf> {
@@ -51,6 +51,8 @@ pub(crate) struct ChildCgroup {
     path: PathBuf,
     /// The child could not leave when it started.
     is_sealed: bool,
+    /// It was killed, and no process of it may live on.
+    is_killed: AtomicBool,
 }
 
 /// The ids with which a child opens files.
@@ -110,7 +112,7 @@ impl ChildCgroup {
             }
         };
         let is_sealed = identity.is_some_and(|identity| !identity.may_leave_for(base));
-        let cgroup = Self { path, is_sealed };
+        let cgroup = Self { path, is_sealed, is_killed: AtomicBool::new(false) };
         let directory = File::open(&cgroup.path)?.into();
         let procs = File::options().write(true).open(cgroup.path.join("cgroup.procs"))?.into();
         Ok((cgroup, CgroupFds { directory, procs }))
@@ -135,33 +137,38 @@ impl ChildCgroup {
         let remain = self.members()?;
         let are_theirs = members.iter().all(|pid| remain.contains(pid));
         let found = self.kill(members.len())?;
+        let end = Instant::now() + PAUSE;
         for process in own.iter().filter(|_| are_theirs) {
-            is_readable_until(process.as_fd(), None)?;
+            is_readable_until(process.as_fd(), Some(end))?;
         }
-        self.is_empty_by(None)?;
+        self.await_empty()?;
         Ok(found)
     }
 
+    /// Kills all processes in the group and below it.
+    ///
+    /// One write to `cgroup.kill` can miss a process that is being created at this moment: its parent gets the
+    /// signal too late to cancel fork(2), and the process joins the group behind the kernel's walk through it
+    /// (seen on Linux 6.18). So the group is frozen first. Such a process never runs, and
+    /// [`await_empty`](Self::await_empty) and [`remove`](Self::remove) kill it. `SIGKILL` also ends frozen
+    /// processes.
     fn kill(&self, count: usize) -> io::Result<usize> {
+        let freeze = |state| fs::write(self.path.join("cgroup.freeze"), state);
+        let frozen = freeze("1");
         let written = File::options().write(true).open(self.path.join("cgroup.kill"));
-        match written.and_then(|mut file| file.write_all(b"1")) {
+        let killed = match written.and_then(|mut file| file.write_all(b"1")) {
             Ok(()) => Ok(count),
             // `cgroup.kill` exists since Linux 5.14.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => self.kill_each(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => {
+                frozen.and_then(|()| self.wait_for("frozen 1", None)).and_then(|_| self.signal(libc::SIGKILL))
+            }
             Err(error) => Err(error),
-        }
-    }
-
-    /// If the group cannot be killed as a whole, it is frozen, so that no process starts in it meanwhile.
-    /// `SIGKILL` also ends frozen processes.
-    fn kill_each(&self) -> io::Result<usize> {
-        let freeze = |state| fs::write(self.path.join("cgroup.freeze"), state);
-        freeze("1")?;
-        let killed = self.wait_for("frozen 1", None).and_then(|_| self.signal(libc::SIGKILL));
+        };
         if killed.is_err() {
             // The processes that could not be killed run on, and the caller gets the error.
-            freeze("0")?;
+            let _ = freeze("0");
         }
+        self.is_killed.store(killed.is_ok(), Relaxed);
         killed
     }
 
@@ -197,6 +204,15 @@ impl ChildCgroup {
         self.wait_for("populated 0", end)
     }
 
+    /// Waits until the group is empty. Kills it again meanwhile if it was killed.
+    pub(crate) fn await_empty(&self) -> io::Result<()> {
+        let end = || self.is_killed.load(Relaxed).then(|| Instant::now() + PAUSE);
+        while !self.is_empty_by(end())? {
+            self.kill(0)?;
+        }
+        Ok(())
+    }
+
     /// Opens the file that reports when the group is empty: see [`wait_for`](Self::wait_for).
     pub(crate) fn events(&self) -> io::Result<File> {
         File::open(self.path.join("cgroup.events"))
@@ -229,8 +245,16 @@ impl ChildCgroup {
         Ok(members)
     }
 
-    /// Removes the group if it is empty, and returns true if it is gone.
+    /// Removes the group if it is empty, and returns true if it is gone. Kills it again if it was killed and is
+    /// not empty.
     pub(crate) fn remove(&self) -> bool {
+        let is_empty = self.events().and_then(|mut events| has_line(&mut events, "populated 0"));
+        if is_empty.is_ok_and(|is_empty| !is_empty) {
+            if self.is_killed.load(Relaxed) {
+                let _ = self.kill(0);
+            }
+            return false;
+        }
         if let Ok(groups) = groups(&self.path) {
             // The list has each group before those below it.
             groups.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
@@ -248,6 +272,9 @@ impl Drop for ChildCgroup {
 
 /// The maximum number of pidfds that are opened to wait for the end of processes.
 const FEW: usize = 16;
+
+/// The time until a killed group that is not empty yet is killed again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads an open file from its start, and returns true if it has this line.
 pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
@@ -291,18 +318,73 @@ fn is_removed(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChildCgroup, place_of};
+    use super::{AtomicBool, ChildCgroup, place_of};
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
     use rstest::rstest;
-    use std::fs;
-    use std::path::Path;
+    use std::fs::{self, File};
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::{Path, PathBuf};
+    use std::thread;
+
+    fn child_cgroup(path: PathBuf) -> ChildCgroup {
+        ChildCgroup { path, is_sealed: true, is_killed: AtomicBool::new(false) }
+    }
 
     /// rmdir(2) removes an empty directory as it removes an empty group.
     #[test]
     fn nested_groups_are_removed_from_the_bottom_up() {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let cgroup = ChildCgroup { path: above.path().join("cgroup"), is_sealed: true };
+        let cgroup = child_cgroup(above.path().join("cgroup"));
         fs::create_dir_all(cgroup.path.join("a/b")).expect("they can be made");
         assert!(cgroup.remove());
+    }
+
+    /// A simulated group of a process that survives the first kill, because it was being created.
+    ///
+    /// Faults: W21
+    #[rstest]
+    fn process_that_a_kill_missed_is_frozen_and_killed_again(#[values(true, false)] waits: bool) {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let cgroup = child_cgroup(above.path().to_owned());
+        let file = |name: &str| above.path().join(name);
+        fs::write(file("cgroup.procs"), "").expect("it can be written");
+        fs::write(file("cgroup.events"), "populated 1\nfrozen 0\n").expect("it can be written");
+        let [mut freezes, mut kills] = [("freeze", libc::O_NONBLOCK), ("kill", 0)].map(|(name, flags)| {
+            let path = file(&format!("cgroup.{name}"));
+            mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).expect("it can be made");
+            // A FIFO that is open for both never blocks its writers and never ends.
+            File::options().read(true).write(true).custom_flags(flags).open(path).expect("it is there")
+        });
+        let was_frozen = thread::scope(|scope| {
+            let kernel = scope.spawn(|| {
+                let was_frozen = [(); 2].map(|()| {
+                    kills.read_exact(&mut [0]).expect("it is killed");
+                    freezes.read_exact(&mut [0]).is_ok()
+                });
+                fs::write(file("cgroup.events"), "populated 0\nfrozen 0\n").expect("it can be written");
+                was_frozen
+            });
+            assert_eq!(cgroup.end(waits).expect("it is killed"), 0);
+            while !kernel.is_finished() {
+                cgroup.remove();
+                thread::yield_now();
+            }
+            kernel.join().expect("it has both")
+        });
+        assert_eq!(was_frozen, [true; 2]);
+    }
+
+    /// Faults: W21
+    #[test]
+    fn group_that_was_not_killed_is_left_alone_while_it_has_members() {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        fs::write(above.path().join("cgroup.events"), "populated 1\nfrozen 0\n").expect("it can be written");
+        fs::create_dir(above.path().join("below")).expect("it can be made");
+        assert!(!child_cgroup(above.path().to_owned()).remove());
+        let left = fs::read_dir(above.path()).expect("it is there");
+        assert_eq!(left.count(), 2, "neither a group is removed nor a file is made");
     }
 
     #[rstest]
