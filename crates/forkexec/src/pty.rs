@@ -7,7 +7,7 @@ pub(crate) mod window_size;
 use crate::config::pty::PtyEnds;
 use crate::error::Error;
 use crate::pty::window_size::WindowSize;
-use crate::sys::{pty, terminal};
+use crate::sys::{fd, pty, terminal};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -164,7 +164,8 @@ impl Pty {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn set_nonblocking(&self, nonblocking: bool) -> Result<(), Error> {
-        pty::set_nonblocking(self.as_fd(), nonblocking)
+        fd::set_nonblocking(self, nonblocking)
+            .map(drop)
             .map_err(|error| Error::Terminal { what: "set the mode of the pseudo-terminal", error })
     }
 }

@@ -6,7 +6,7 @@ use crate::exec::listen_vars::FIRST;
 use crate::prepare::INHERITED;
 use crate::prepare::nonblocking::nonblocking;
 use forkexec_core::CloseStrategy;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 impl<'fd, M> CommandBuilder<'fd, M> {
     /// Passes a descriptor to the child under its number in the parent.
@@ -153,7 +153,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     ///
     /// See [`clear_nonblocking`](Self::clear_nonblocking).
     pub fn nonblocking_fds(&self) -> Vec<RawFd> {
-        nonblocking(&self.settings, &INHERITED)
+        nonblocking(&self.settings, &INHERITED).iter().map(AsRawFd::as_raw_fd).collect()
     }
 
     /// Lets the child inherit every descriptor of the parent that is not close-on-exec, as std does.

@@ -4,12 +4,12 @@ use super::Defaults;
 use crate::config::settings::Settings;
 use crate::config::stdio::Kind;
 use crate::error::{SpawnError, failed};
-use crate::sys::fd::{clear_nonblocking, is_nonblocking};
+use crate::sys::fd::{is_nonblocking, set_nonblocking};
 use forkexec_core::Fd;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Returns the descriptors of the parent that the child gets and that are in non-blocking mode, sorted.
-pub(crate) fn nonblocking(settings: &Settings<'_>, defaults: &Defaults) -> Vec<Fd> {
+pub(crate) fn nonblocking<'s>(settings: &'s Settings<'_>, defaults: &'s Defaults) -> Vec<BorrowedFd<'s>> {
     let set = settings.streams.iter().zip(defaults).zip(0..).filter_map(|((set, default), fd)| {
         let is_elsewhere =
             settings.pty.is_some() || settings.mappings.iter().any(|(_, target)| *target == fd);
@@ -19,20 +19,27 @@ pub(crate) fn nonblocking(settings: &Settings<'_>, defaults: &Defaults) -> Vec<F
         }
     });
     let named = settings.mappings.iter().map(|(source, _)| source).chain(&settings.keep);
-    let mut all: Vec<Fd> =
-        set.chain(named.map(AsRawFd::as_raw_fd)).filter(|&fd| is_nonblocking(fd)).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+    let all = set.chain(named.map(AsFd::as_fd));
+    let mut found: Vec<_> = all.filter(|fd| is_nonblocking(fd).unwrap_or(false)).collect();
+    found.sort_unstable_by_key(AsRawFd::as_raw_fd);
+    found.dedup_by_key(|fd| fd.as_raw_fd());
+    found
 }
 
-fn of_stream(kind: &Kind, fd: Fd) -> Option<Fd> {
+fn of_stream(kind: &Kind, fd: Fd) -> Option<BorrowedFd<'_>> {
     match kind {
-        Kind::Inherit => Some(fd),
-        Kind::Fd(source) => Some(source.as_raw_fd()),
-        Kind::Parent(source) => Some(*source),
+        Kind::Inherit => Some(of_parent(fd)),
+        Kind::Fd(source) => Some(source.as_fd()),
+        Kind::Parent(source) => Some(of_parent(*source)),
         Kind::Null | Kind::Piped(_) | Kind::Closed | Kind::Merged => None,
     }
+}
+
+/// Borrows a standard stream of this process, for calls that fail if it is closed.
+fn of_parent(fd: Fd) -> BorrowedFd<'static> {
+    // SAFETY: the number is 0, 1 or 2. These belong to the whole process, and std borrows them in the same way
+    // (`Stdin::as_fd`). If the number is closed, fcntl(2) fails with EBADF.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// Clears the flag of all of them, if the command asks for it.
@@ -41,5 +48,6 @@ pub(super) fn clear(settings: &Settings<'_>, defaults: &Defaults) -> Result<(), 
         return Ok(());
     }
     let failed = |error| failed("clear O_NONBLOCK", &error);
-    nonblocking(settings, defaults).into_iter().try_for_each(|fd| clear_nonblocking(fd).map_err(failed))
+    let found = nonblocking(settings, defaults);
+    found.into_iter().try_for_each(|fd| set_nonblocking(fd, false).map(drop).map_err(failed))
 }

@@ -1,9 +1,9 @@
-//! Descriptors of this process, by number.
+//! Descriptors of this process.
 
 use crate::error::{SpawnError, failed};
 use crate::sys::backend;
 use forkexec_core::{Errno, Fd};
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -43,27 +43,21 @@ pub(crate) fn duplicate(fd: impl AsFd, lowest: Fd) -> Result<OwnedFd, SpawnError
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Returns true if a descriptor is open and in non-blocking mode.
-pub(crate) fn is_nonblocking(fd: Fd) -> bool {
-    flags(fd).is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
+/// Returns true if an open file is in non-blocking mode.
+pub(crate) fn is_nonblocking(fd: impl AsFd) -> io::Result<bool> {
+    Ok(status_flags(fd)?.contains(OFlag::O_NONBLOCK))
 }
 
-/// Takes an open file out of non-blocking mode. The caller has been given the descriptor.
-pub(crate) fn clear_nonblocking(fd: Fd) -> io::Result<()> {
-    let flags = flags(fd)? & !libc::O_NONBLOCK;
-    // SAFETY: fcntl(2) with a number and flags touches no memory. The command owns or borrows the descriptor, or the
-    // child inherits it as a standard stream.
-    if unsafe { libc::fcntl(fd, libc::F_SETFL, flags) } == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+/// Sets the mode of an open file. Returns whether it changed.
+pub(crate) fn set_nonblocking(fd: impl AsFd, nonblocking: bool) -> io::Result<bool> {
+    let flags = status_flags(&fd)?;
+    if flags.contains(OFlag::O_NONBLOCK) == nonblocking {
+        return Ok(false);
     }
+    fcntl(fd, FcntlArg::F_SETFL(flags ^ OFlag::O_NONBLOCK))?;
+    Ok(true)
 }
 
-fn flags(fd: Fd) -> io::Result<libc::c_int> {
-    // SAFETY: fcntl(2) only reads the flags, and fails if the descriptor is not open.
-    match unsafe { libc::fcntl(fd, libc::F_GETFL) } {
-        -1 => Err(io::Error::last_os_error()),
-        flags => Ok(flags),
-    }
+fn status_flags(fd: impl AsFd) -> io::Result<OFlag> {
+    Ok(OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?))
 }

@@ -2,10 +2,9 @@
 
 use crate::error::Error;
 use crate::sys::system::pty;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::ttyname;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The step that opens the user end, for error messages.
@@ -22,15 +21,4 @@ pub(crate) fn open() -> Result<(OwnedFd, OwnedFd, Option<PathBuf>), Error> {
 /// Opens the user end again, close-on-exec.
 pub(crate) fn open_user(controller: impl AsFd, path: Option<&Path>) -> io::Result<OwnedFd> {
     pty::open_user(controller.as_fd(), path)
-}
-
-/// Sets the mode of the open file description.
-pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-    let mut changed = flags;
-    changed.set(OFlag::O_NONBLOCK, nonblocking);
-    if changed != flags {
-        fcntl(fd, FcntlArg::F_SETFL(changed))?;
-    }
-    Ok(())
 }

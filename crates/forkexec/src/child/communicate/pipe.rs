@@ -3,7 +3,7 @@
 //! The end is an open file description of its own, so that its mode is no concern of the child. The
 //! conversation gives it back in the mode that it had.
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use crate::sys::fd::set_nonblocking;
 use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
 use std::io;
@@ -22,13 +22,8 @@ impl Pipe {
     }
 
     pub(super) fn unblock(&mut self) -> io::Result<()> {
-        if self.changed {
-            return Ok(());
-        }
-        let flags = self.flags()?;
-        if !flags.contains(OFlag::O_NONBLOCK) {
-            self.set_flags(flags | OFlag::O_NONBLOCK)?;
-            self.changed = true;
+        if !self.changed {
+            self.changed = set_nonblocking(&self.end, true)?;
         }
         Ok(())
     }
@@ -50,17 +45,8 @@ impl Pipe {
     pub(super) fn into_end<T: From<OwnedFd>>(self) -> T {
         if self.changed {
             // The call cannot fail: it read and changed these flags before.
-            let _ = self.flags().and_then(|flags| self.set_flags(flags - OFlag::O_NONBLOCK));
+            let _ = set_nonblocking(&self.end, false);
         }
         OwnedFd::from(self.end).into()
-    }
-
-    fn flags(&self) -> io::Result<OFlag> {
-        Ok(OFlag::from_bits_retain(fcntl(&self.end, FcntlArg::F_GETFL)?))
-    }
-
-    fn set_flags(&self, flags: OFlag) -> io::Result<()> {
-        fcntl(&self.end, FcntlArg::F_SETFL(flags))?;
-        Ok(())
     }
 }
