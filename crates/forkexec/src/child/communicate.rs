@@ -183,6 +183,14 @@ pub struct Communicator<'c, P: Communicate = Child> {
 /// A callback for lines. It returns true if the run stops there.
 type Tell<'c> = Box<dyn FnMut(&[u8]) -> bool + 'c>;
 
+/// Makes a callback that never stops the run.
+fn never_stop<'c>(mut tell: impl FnMut(&[u8]) + 'c) -> impl FnMut(&[u8]) -> bool + 'c {
+    move |bytes| {
+        tell(bytes);
+        false
+    }
+}
+
 const STDOUT: usize = 0;
 const STDERR: usize = 1;
 
@@ -314,11 +322,18 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     /// # Examples
     ///
     /// See [`Communicator`].
-    pub fn on_stdout_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
-        self.until_stdout_line(move |line| {
-            tell(line);
-            false
-        })
+    pub fn on_stdout_line(&mut self, tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.until_stdout_line(never_stop(tell))
+    }
+
+    /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line) does for
+    /// standard output.
+    ///
+    /// # Examples
+    ///
+    /// See [`Communicator`].
+    pub fn on_stderr_line(&mut self, tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.until_stderr_line(never_stop(tell))
     }
 
     /// Calls `tell` with each piece of standard output as soon as it is read, for example to copy it to a terminal or a
@@ -338,11 +353,8 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     /// assert_eq!((output.stdout, log), (b"hello\n".to_vec(), b"hello\n".to_vec()));
     /// # Ok::<(), forkexec::Error>(())
     /// ```
-    pub fn on_stdout(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
-        self.talk.outputs[STDOUT].tell_chunks(Box::new(move |piece| {
-            tell(piece);
-            false
-        }));
+    pub fn on_stdout(&mut self, tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.talk.outputs[STDOUT].tell_chunks(Box::new(never_stop(tell)));
         self
     }
 
@@ -351,11 +363,8 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     /// # Examples
     ///
     /// See [`on_stdout`](Self::on_stdout).
-    pub fn on_stderr(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
-        self.talk.outputs[STDERR].tell_chunks(Box::new(move |piece| {
-            tell(piece);
-            false
-        }));
+    pub fn on_stderr(&mut self, tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
+        self.talk.outputs[STDERR].tell_chunks(Box::new(never_stop(tell)));
         self
     }
 
@@ -378,19 +387,6 @@ impl<'c, P: Communicate> Communicator<'c, P> {
     pub fn carriage_return_ends_line(&mut self, ends: bool) -> &mut Self {
         self.talk.outputs.iter_mut().for_each(|output| output.carriage_return_ends_line = ends);
         self
-    }
-
-    /// Calls `tell` with each line of standard error, as [`on_stdout_line`](Self::on_stdout_line) does for
-    /// standard output.
-    ///
-    /// # Examples
-    ///
-    /// See [`Communicator`].
-    pub fn on_stderr_line(&mut self, mut tell: impl FnMut(&[u8]) + 'c) -> &mut Self {
-        self.until_stderr_line(move |line| {
-            tell(line);
-            false
-        })
     }
 
     /// Calls `tell` with each line of standard output, as [`on_stdout_line`](Self::on_stdout_line). The
