@@ -47,18 +47,14 @@ pub fn wait_any<'child>(
     children: impl IntoIterator<Item = &'child mut Child>,
     timeout: Option<Duration>,
 ) -> Result<Option<(usize, ExitStatus)>, Error> {
-    let end = timeout.map(|timeout| Instant::now().checked_add(timeout));
-    let mut children: Vec<_> = children.into_iter().collect();
-    for child in &mut children {
-        drop(child.stdin.take());
-    }
+    let (mut children, end) = begin(children, timeout);
     if let Some(index) = children.iter().position(|child| child.process.has_seen_end()) {
         return status_of(&mut children, index);
     }
     if children.is_empty() {
         return Ok(None);
     }
-    Any::new(children).wait(end.flatten())
+    Any::new(children).wait(end)
 }
 
 /// Waits for all children, as [`Child::wait`] does, at most for `timeout`. Returns their exit statuses in
@@ -86,12 +82,8 @@ pub fn wait_all<'child>(
     children: impl IntoIterator<Item = &'child mut Child>,
     timeout: Option<Duration>,
 ) -> Result<Option<Vec<ExitStatus>>, Error> {
-    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (children, end) = begin(children, timeout);
     let (mut statuses, mut lost) = (Vec::new(), None);
-    let mut children: Vec<_> = children.into_iter().collect();
-    for child in &mut children {
-        drop(child.stdin.take());
-    }
     for child in children {
         let waited = match end {
             Some(end) => child.wait_timeout(end.saturating_duration_since(Instant::now())),
@@ -106,6 +98,19 @@ pub fn wait_all<'child>(
         }
     }
     lost.map_or(Ok(Some(statuses)), Err)
+}
+
+/// Closes the standard input of the children. Returns them, and the end of the wait, if it has one.
+fn begin<'child>(
+    children: impl IntoIterator<Item = &'child mut Child>,
+    timeout: Option<Duration>,
+) -> (Vec<&'child mut Child>, Option<Instant>) {
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut children: Vec<_> = children.into_iter().collect();
+    for child in &mut children {
+        drop(child.stdin.take());
+    }
+    (children, end)
 }
 
 fn status_of(children: &mut [&mut Child], index: usize) -> Result<Option<(usize, ExitStatus)>, Error> {
