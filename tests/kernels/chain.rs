@@ -4,17 +4,10 @@
 
 use rstest::rstest;
 
-use forkexec_apple::Apple;
 use forkexec_core::{
-    Backend, CloseStrategy, Closed, Closer, Errno, Fd, Gap, KeepList, LOOP_CEILING, Stage, Sys, Unlisted,
-    child_exec, close_except,
+    CloseStrategy, Closed, Closer, Errno, Fd, Gap, KeepList, LOOP_CEILING, Stage, Sys, Unlisted, child_exec,
+    close_except,
 };
-use forkexec_freebsd::Freebsd;
-use forkexec_linux::Linux;
-use forkexec_netbsd::Netbsd;
-use forkexec_openbsd::Openbsd;
-use forkexec_posix::Posix;
-use forkexec_solaris::Solaris;
 
 use crate::freebsd::{CAPMODE, INTEGRITY, dragonfly, new, old};
 use crate::netbsd::NO_ERRNO;
@@ -23,18 +16,8 @@ use crate::sim::rich;
 use crate::sim::solaris::dirent64;
 use crate::sim::{Call, File, Listing, Recorder, SimKernel};
 use crate::solaris::{loop_only, without_bulk};
+use crate::systems::{APPLE, FREEBSD, LINUX, NETBSD, OPENBSD, POSIX, SOLARIS, System};
 use crate::{apple, close_over, crowded, keep_list, left_open, netbsd, openbsd, strings, with_channel};
-
-/// Makes a backend.
-type System = fn(SimKernel) -> Box<dyn Backend<Sys = SimKernel>>;
-
-const APPLE: System = |kernel| Box::new(Apple::new(kernel));
-const FREEBSD: System = |kernel| Box::new(Freebsd::new(kernel));
-const LINUX: System = |kernel| Box::new(Linux::new(kernel));
-const NETBSD: System = |kernel| Box::new(Netbsd::new(kernel));
-const OPENBSD: System = |kernel| Box::new(Openbsd::new(kernel));
-const POSIX: System = |kernel| Box::new(Posix::new(kernel));
-const SOLARIS: System = |kernel| Box::new(Solaris::new(kernel));
 
 #[rstest]
 #[case::apple(APPLE, "macOS")]

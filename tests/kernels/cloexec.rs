@@ -2,28 +2,13 @@
 
 use rstest::rstest;
 
-use forkexec_apple::Apple;
 use forkexec_core::{Backend, CloseStrategy, Closed, Closer, Errno, Fd, inherit_only, set_cloexec_except};
-use forkexec_freebsd::Freebsd;
 use forkexec_linux::{Linux, Release};
-use forkexec_netbsd::Netbsd;
-use forkexec_openbsd::Openbsd;
-use forkexec_posix::Posix;
-use forkexec_solaris::Solaris;
 
 use crate::sim::freebsd::WITH_CLOSE_RANGE;
 use crate::sim::{Listing, SimKernel};
+use crate::systems::{APPLE, FREEBSD, LINUX, NETBSD, OPENBSD, POSIX, SOLARIS, System};
 use crate::{HIGHEST, RUN, World, crowd, crowded, keep_list, strings};
-
-type System = fn(SimKernel) -> Box<dyn Backend<Sys = SimKernel>>;
-
-const APPLE: System = |kernel| Box::new(Apple::new(kernel));
-const FREEBSD: System = |kernel| Box::new(Freebsd::new(kernel));
-const LINUX: System = |kernel| Box::new(Linux::new(kernel));
-const NETBSD: System = |kernel| Box::new(Netbsd::new(kernel));
-const OPENBSD: System = |kernel| Box::new(Openbsd::new(kernel));
-const POSIX: System = |kernel| Box::new(Posix::new(kernel));
-const SOLARIS: System = |kernel| Box::new(Solaris::new(kernel));
 
 /// Changes the flag of all from 3 up but `keep`. Returns the means, after a check that the table is as it should be.
 fn changed(backend: &dyn Backend<Sys = SimKernel>, keep: &[Fd], cloexec: bool) -> Closer {

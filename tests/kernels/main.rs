@@ -3,6 +3,7 @@
 //! Each decision of a backend (which list to believe, what an errno means) is a case here, and runs on any host.
 //!
 //! - `sim`: the simulated kernel, a reporter that records everything, and a plan with all settings
+//! - `systems`: the backend of each system over a simulated kernel, for the tests of several backends
 //! - a module for each backend, such as `apple`: its decisions
 //! - `chain`: the closing chain, a case for each backend
 //! - `cloexec`: the chain that sets and clears close-on-exec, a case for each backend
@@ -35,6 +36,7 @@ mod reality;
 mod sim;
 mod solaris;
 mod sweep;
+mod systems;
 
 #[path = "../faults/sweep/draw.rs"]
 mod draw;
