@@ -4,6 +4,7 @@
 //! for setting alone, and only on some systems. The second changes the listed descriptors, and the third every possible
 //! number. If a step fails, at once or half-way, the next one does the whole range again.
 
+use crate::close::by_enumerator;
 use crate::{Backend, CloseStrategy, Closer, Errno, Fd, Gap, KeepList, Sys};
 
 /// Sets or clears close-on-exec on the descriptors at or above `first` that are not kept, beginning with `strategy`. Returns
@@ -57,20 +58,15 @@ fn change_listed<B: Backend + ?Sized>(
     keep: KeepList<'_>,
     cloexec: bool,
 ) -> Option<Closer> {
-    let mut index = 0_u8;
-    for enumerator in backend.enumerators() {
+    by_enumerator(backend, |list| {
         let mut changed_all = true;
-        let visited = enumerator.visit(backend.sys(), first, &mut |fd| {
+        let visited = list.visit(backend.sys(), first, &mut |fd| {
             if !keep.contains(fd) {
                 changed_all &= change(backend.sys(), fd, cloexec).is_ok();
             }
         });
-        if visited.is_ok() && changed_all {
-            return Some(Closer::Enumerator(index));
-        }
-        index = index.saturating_add(1);
-    }
-    None
+        visited.is_ok() && changed_all
+    })
 }
 
 fn change_numbers<S: Sys + ?Sized>(sys: &S, gap: Gap, bound: Fd, cloexec: bool) -> Result<(), Errno> {

@@ -134,9 +134,17 @@ fn below(gap: Gap, emptied: Option<Fd>) -> Option<Gap> {
 }
 
 fn close_listed<B: Backend + ?Sized>(backend: &B, first: Fd, keep: KeepList<'_>) -> Option<Closer> {
+    by_enumerator(backend, |list| close_until_none_is_listed(backend.sys(), list, first, keep).is_ok())
+}
+
+/// Tries the lists of a system in their order. Returns the first for which `walk` returns true.
+pub(crate) fn by_enumerator<B: Backend + ?Sized>(
+    backend: &B,
+    walk: impl Fn(&dyn FdEnumerator<B::Sys>) -> bool,
+) -> Option<Closer> {
     let mut index = 0_u8;
     for enumerator in backend.enumerators() {
-        if close_until_none_is_listed(backend.sys(), *enumerator, first, keep).is_ok() {
+        if walk(*enumerator) {
             return Some(Closer::Enumerator(index));
         }
         index = index.saturating_add(1);
