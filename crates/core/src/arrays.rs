@@ -28,8 +28,8 @@ impl<'a> ThinCStr<'a> {
     ///
     /// No code calls [`as_c_str`](Self::as_c_str) while a child may write the variable, because the bytes of a `CStr` do not
     /// change.
-    pub const unsafe fn of_pid(variable: &'a PidVariable) -> Self {
-        Self(NonNull::from_ref(variable.first()).cast(), PhantomData)
+    pub unsafe fn of_pid(variable: &'a PidVariable) -> Self {
+        Self(NonNull::from(variable.first()).cast(), PhantomData)
     }
 
     /// The string. Finds its length.

@@ -360,10 +360,10 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 Ok(executed) => return Ok(executed),
                 Err(errno) => errno,
             };
-            if errno == Errno::NOEXEC
-                && let Some(executed) = self.exec_shell(index)?
-            {
-                return Ok(executed);
+            if errno == Errno::NOEXEC {
+                if let Some(executed) = self.exec_shell(index)? {
+                    return Ok(executed);
+                }
             }
             if reported.as_ref().is_none_or(|earlier| is_missing(earlier.errno)) {
                 reported = Some(on(index)(errno));

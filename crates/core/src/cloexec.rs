@@ -25,10 +25,10 @@ pub fn set_cloexec_except<B: Backend + ?Sized>(
     if may_call && keep.gaps(first).try_for_each(|gap| backend.set_gap_cloexec(gap)).is_ok() {
         return Ok(Closer::Bulk);
     }
-    if strategy <= CloseStrategy::Enumerate
-        && let Some(by) = change_listed(backend, first, keep, cloexec)
-    {
-        return Ok(by);
+    if strategy <= CloseStrategy::Enumerate {
+        if let Some(by) = change_listed(backend, first, keep, cloexec) {
+            return Ok(by);
+        }
     }
     let bound = backend.loop_bound()?;
     keep.gaps(first).try_for_each(|gap| change_numbers(backend.sys(), gap, bound, cloexec))?;

@@ -84,10 +84,10 @@ pub(crate) fn close_except_knowing<B: Backend + ?Sized>(
             Err(errno) => bulk_refused = Some(errno),
         }
     }
-    if strategy <= CloseStrategy::Enumerate
-        && let Some(by) = close_listed(backend, first, keep)
-    {
-        return Ok(Closed { by, bulk_refused });
+    if strategy <= CloseStrategy::Enumerate {
+        if let Some(by) = close_listed(backend, first, keep) {
+            return Ok(Closed { by, bulk_refused });
+        }
     }
     close_each(backend, first, keep, known.loop_bound.unwrap_or(Ok(0))?)?;
     Ok(Closed { by: Closer::Loop, bulk_refused })

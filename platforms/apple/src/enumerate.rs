@@ -1,6 +1,7 @@
 //! The two lists of open descriptors: that of proc_pidinfo, and `/dev/fd`.
 
 use crate::AppleSys;
+use core::slice::ChunksExact;
 use forkexec_core::{Directory, Errno, Fd, FdEnumerator, RecordLayout, RecordLength, Unlisted};
 
 /// The name of the first list.
@@ -32,15 +33,15 @@ unsafe impl<S: AppleSys> FdEnumerator<S> for ProcPidInfo {
         let mut list = List([0; List::LENGTH]);
         let length = sys.descriptor_list(&mut list.0).map_err(Unlisted::Refused)?;
         let entries = list.entries(length).ok_or(Unlisted::Refused(Errno::IO))?;
-        entries.iter().copied().filter_map(number).filter(|&fd| fd >= from).for_each(visitor);
+        entries.filter_map(number).filter(|&fd| fd >= from).for_each(visitor);
         Ok(())
     }
 }
 
-/// `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the type, 32 bits each.
-type Entry = [u8; 8];
+/// The size of `struct proc_fdinfo` of `bsd/sys/proc_info.h`: the number and the type, 32 bits each.
+const ENTRY: usize = 8;
 
-fn number(entry: Entry) -> Option<Fd> {
+fn number(entry: &[u8]) -> Option<Fd> {
     entry.first_chunk().map(|number| Fd::from_ne_bytes(*number))
 }
 
@@ -49,14 +50,12 @@ fn number(entry: Entry) -> Option<Fd> {
 struct List([u8; Self::LENGTH]);
 
 impl List {
-    const LENGTH: usize = 2_048 * size_of::<Entry>();
+    const LENGTH: usize = 2_048 * ENTRY;
 
     /// The entries in the first `length` bytes. `None` if there are fewer bytes, or if the last entry is not complete.
-    fn entries(&self, length: usize) -> Option<&[Entry]> {
-        match self.0.get(..length)?.as_chunks() {
-            (entries, []) => Some(entries),
-            _ => None,
-        }
+    fn entries(&self, length: usize) -> Option<ChunksExact<'_, u8>> {
+        let entries = self.0.get(..length)?.chunks_exact(ENTRY);
+        entries.remainder().is_empty().then_some(entries)
     }
 }
 

@@ -123,7 +123,7 @@ unsafe impl AppleSys for Kernel {
         }
         // SAFETY: fstatfs succeeded, so the structure is filled.
         let status = unsafe { status.assume_init() };
-        let name = status.f_fstypename.iter().map(|&byte| byte.cast_unsigned());
+        let name = status.f_fstypename.iter().map(|&byte| byte.to_ne_bytes()[0]);
         Ok(name.take_while(|&byte| byte != 0).eq(*b"devfs"))
     }
 

@@ -48,14 +48,14 @@ impl State {
         let was = if self.was { WAS } else { 0 };
         let restoring = if self.restoring { RESTORING } else { 0 };
         let low = self.children & CHILDREN | was | restoring;
-        u64::from(self.process.cast_unsigned()) << 32 | u64::from(self.generation) << 16 | u64::from(low)
+        u64::from(self.process.unsigned_abs()) << 32 | u64::from(self.generation) << 16 | u64::from(low)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "parts of the word")]
     const fn unpack(word: u64) -> Self {
         let low = word as u16;
         Self {
-            process: ((word >> 32) as u32).cast_signed(),
+            process: (word >> 32) as Pid,
             generation: (word >> 16) as u16,
             children: low & CHILDREN,
             was: low & WAS != 0,
