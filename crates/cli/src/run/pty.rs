@@ -3,8 +3,9 @@
 //! Two threads copy, one for each direction. They block all signals, so that each signal arrives at the main thread. The main
 //! thread sets the modes of the calling terminal, and passes on its size.
 
-use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Stdin, Write};
+use std::io::{self, IsTerminal, Read, Stdin, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -72,7 +73,7 @@ pub(super) struct Relay {
     raw: Option<RawMode<Stdin>>,
     output: Arc<Output>,
     /// Ends the threads when it is dropped.
-    stop: Option<PipeWriter>,
+    stop: Option<UnixStream>,
 }
 
 /// The state of the thread that copies the output.
@@ -126,7 +127,7 @@ impl Relay {
         self.resume();
         let Some(pty) = &self.pty else { return Ok(()) };
         let cannot = |error| Failure::refused("--pty: cannot copy the output").because(error);
-        let (stopped, stop) = io::pipe().map_err(cannot)?;
+        let (stopped, stop) = UnixStream::pair().map_err(cannot)?;
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
         let begun = self.start_threads(pty, stopped);
         if let Ok(before) = before {
@@ -138,7 +139,7 @@ impl Relay {
         Ok(())
     }
 
-    fn start_threads(&self, pty: &Arc<Pty>, stopped: PipeReader) -> io::Result<()> {
+    fn start_threads(&self, pty: &Arc<Pty>, stopped: UnixStream) -> io::Result<()> {
         if self.has_input {
             let (pty, stopped) = (Arc::downgrade(pty), stopped.try_clone()?);
             thread::Builder::new().spawn(move || copy_input(&pty, &stopped))?;
@@ -257,7 +258,7 @@ struct Ready {
 }
 
 /// Waits until the first descriptor has one of the events, or until this process ends the copying.
-fn wait(first: Option<PollFd<'_>>, stopped: &PipeReader, limit: Option<Duration>) -> io::Result<Ready> {
+fn wait(first: Option<PollFd<'_>>, stopped: &UnixStream, limit: Option<Duration>) -> io::Result<Ready> {
     let mut fds = vec![PollFd::new(stopped.as_fd(), PollFlags::POLLIN)];
     fds.extend(first);
     let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok()).unwrap_or(PollTimeout::NONE);
@@ -275,7 +276,7 @@ fn wait(first: Option<PollFd<'_>>, stopped: &PipeReader, limit: Option<Duration>
 /// file, once for a line that has not ended and once for the end.
 ///
 /// While this process is in the background, it does not read its terminal: that would stop it.
-fn copy_input(pty: &Weak<Pty>, stopped: &PipeReader) -> Option<()> {
+fn copy_input(pty: &Weak<Pty>, stopped: &UnixStream) -> Option<()> {
     let stdin = io::stdin();
     let mut buffer = [0; 4096];
     let mut is_in_line = false;
@@ -311,7 +312,7 @@ fn copy_input(pty: &Weak<Pty>, stopped: &PipeReader) -> Option<()> {
 }
 
 /// Writes to the program. Returns `None` if it reads no more, or the copying is ended.
-fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &PipeReader) -> Option<()> {
+fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &UnixStream) -> Option<()> {
     while !bytes.is_empty() {
         let pty = pty.upgrade()?;
         match (&*pty).write(bytes) {
@@ -334,7 +335,7 @@ fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &PipeReader) -> Option<
 /// # Errors
 ///
 /// Fails if the output of this process takes no more.
-fn copy_output(pty: &Pty, stopped: &PipeReader, busy: &AtomicBool) -> io::Result<()> {
+fn copy_output(pty: &Pty, stopped: &UnixStream, busy: &AtomicBool) -> io::Result<()> {
     let stdout = io::stdout();
     let mut buffer = [0; 16_384];
     loop {

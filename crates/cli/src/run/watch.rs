@@ -84,7 +84,7 @@ pub(super) fn spawn(
             return Err(failure(&error));
         }
     };
-    let program = Pid::from_raw(child.id().cast_signed());
+    let program = Pid::from_raw(child.id().try_into().expect("a pid"));
     // Other systems than Linux fail if the program has ended. Then the group does not matter.
     let group = getpgid(Some(program)).unwrap_or(program);
     let watch = Watch {
@@ -193,9 +193,8 @@ impl Watch {
         if signal == libc::SIGCHLD || !forward::is_forwarded(signal, sender, parties) {
             return;
         }
-        if signal == libc::SIGCONT
-            && let Some(terminal) = &self.terminal
-        {
+        let continued = self.terminal.as_ref().filter(|_| signal == libc::SIGCONT);
+        if let Some(terminal) = continued {
             terminal.move_to(self.group);
         }
         self.forwarded_interrupt |= signal == libc::SIGINT;

@@ -29,6 +29,7 @@
 //! The tests are in this package because cargo builds a binary only for the integration tests of its own package.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
+#![allow(clippy::incompatible_msrv, reason = "like the helpers of the suites, they are not published")]
 
 mod announced;
 mod bad_inputs;

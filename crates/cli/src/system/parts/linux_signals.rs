@@ -1,6 +1,7 @@
 //! The sender of a signal and the adoption of orphans on Linux.
 
 use crate::system::Sender;
+use nix::unistd::getpid;
 use std::io;
 
 /// Returns the sender of a signal, from its `si_code` and `si_pid`.
@@ -9,7 +10,7 @@ use std::io;
 /// outside of this pid namespace, and not a pid for a timer.
 pub(crate) fn sender(code: i32, pid: i32) -> Sender {
     match code {
-        libc::SI_TIMER => Sender::Process(std::process::id().cast_signed()),
+        libc::SI_TIMER => Sender::Process(getpid().as_raw()),
         code if code > 0 => Sender::Kernel,
         _ => Sender::Process(pid),
     }

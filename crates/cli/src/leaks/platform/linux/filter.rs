@@ -31,7 +31,7 @@ pub(super) fn program() -> Vec<sock_filter> {
     for call in calls::all() {
         let number = u32::try_from(call.number).expect("a call's number");
         match call.does {
-            Does::Controls => program.extend(by_second_argument(number, &COMMANDS.map(i32::cast_unsigned))),
+            Does::Controls => program.extend(by_second_argument(number, &COMMANDS.map(i32::unsigned_abs))),
             Does::Marks => program.extend(by_second_argument(number, &REQUESTS.map(lower_half))),
             Does::Filters => {}
             _ => program.extend([skip_unless(number, 1), stop()]),
@@ -105,9 +105,9 @@ mod tests {
             (libc::SYS_fsmount, 0, true),
             (libc::SYS_dup3, 0, true),
             (libc::SYS_unshare, 0, true),
-            (libc::SYS_fcntl, libc::F_SETFD.cast_unsigned(), true),
-            (libc::SYS_fcntl, libc::F_DUPFD_CLOEXEC.cast_unsigned(), true),
-            (libc::SYS_fcntl, libc::F_GETFL.cast_unsigned(), false),
+            (libc::SYS_fcntl, libc::F_SETFD.unsigned_abs(), true),
+            (libc::SYS_fcntl, libc::F_DUPFD_CLOEXEC.unsigned_abs(), true),
+            (libc::SYS_fcntl, libc::F_GETFL.unsigned_abs(), false),
             (libc::SYS_ioctl, lower_half(REQUESTS[1]), true),
             (libc::SYS_ioctl, 0x5401, false),
             (libc::SYS_read, 0, false),

@@ -56,7 +56,7 @@ pub(super) enum Syscall {
     None,
 }
 
-/// `struct ptrace_syscall_info` of linux/ptrace.h, with words for its union: the number and the arguments, or the result.
+/// `struct ptrace_syscall_info` of linux/ptrace.h, with its union: the number and the arguments, or the result.
 #[repr(C)]
 #[derive(Default)]
 struct SyscallInfo {
@@ -65,7 +65,8 @@ struct SyscallInfo {
     arch: u32,
     instruction_pointer: u64,
     stack_pointer: u64,
-    words: [u64; 8],
+    number_or_result: i64,
+    words: [u64; 7],
 }
 
 /// `PTRACE_SYSCALL_INFO_*`.
@@ -114,10 +115,10 @@ pub(super) fn syscall(tid: pid_t) -> io::Result<Syscall> {
     let mut info = SyscallInfo::default();
     // SAFETY: the call writes at most `size_of::<SyscallInfo>()` bytes.
     check(unsafe { libc::ptrace(GET_SYSCALL_INFO, tid, size_of::<SyscallInfo>(), &raw mut info) })?;
-    let [number, args @ .., _] = info.words;
+    let [args @ .., _] = info.words;
     Ok(match info.op {
-        OP_ENTRY | OP_SECCOMP => Syscall::Begins { number: number.cast_signed(), args },
-        OP_EXIT => Syscall::Ends { result: number.cast_signed() },
+        OP_ENTRY | OP_SECCOMP => Syscall::Begins { number: info.number_or_result, args },
+        OP_EXIT => Syscall::Ends { result: info.number_or_result },
         _ => Syscall::None,
     })
 }

@@ -173,13 +173,13 @@ impl<'a> Tracees<'a> {
     /// A task leaves its call.
     pub(super) fn ends(&mut self, tid: i32, result: i64) {
         let call = self.tasks.get_mut(&tid).and_then(|task| task.call.take());
-        if let Some(call) = call.filter(|_| result >= 0) {
+        if let (Some(call), Ok(result)) = (call, u64::try_from(result)) {
             self.did(tid, call, result);
         }
     }
 
-    fn did(&mut self, tid: i32, Call { name, does, args }: Call, result: i64) {
-        let (new, first) = (number(result.cast_unsigned()), number(args[0]));
+    fn did(&mut self, tid: i32, Call { name, does, args }: Call, result: u64) {
+        let (new, first) = (number(result), number(args[0]));
         match does {
             Does::Opens => self.opened(tid, name, new),
             Does::OpensTwo(argument) => {
@@ -433,5 +433,5 @@ fn copy(table: &Table) -> Table {
 /// Returns the descriptor in a register. The upper half of the register has no meaning.
 #[expect(clippy::cast_possible_truncation, reason = "the function truncates")]
 fn number(register: u64) -> i32 {
-    (register as u32).cast_signed()
+    register as i32
 }
