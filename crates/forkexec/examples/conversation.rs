@@ -22,7 +22,7 @@ fn main() -> Result<(), Error> {
     let mut child = command.spawn()?;
 
     let mut talk = child.communicator();
-    talk.keep_stdin_open(true).timeout(Duration::from_mins(1));
+    talk.keep_stdin_open(true).timeout(Duration::from_secs(60));
     talk.on_stderr_line(|line| println!("log: {}", String::from_utf8_lossy(line)));
 
     let answer = talk.until_stdout_line(|line| line == b"ready").run()?;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Error> {
     talk.partner().kill()?;
 
     // A process that the child started still holds its pipes. `drain_limit` ends the wait for it.
-    let end = talk.drain_limit(Duration::ZERO).timeout(Duration::from_mins(1)).run()?;
+    let end = talk.drain_limit(Duration::ZERO).timeout(Duration::from_secs(60)).run()?;
     println!("{:?}, {:?}", end.stopped, end.status);
     assert!(end.status.is_some_and(|status| !status.success()));
     Ok(())

@@ -8,7 +8,7 @@ use forkexec::{BorrowingCommand, Child, ChildChange, Foreground, IgnoredSignals,
 use nix::sys::signal::{SigHandler, Signal, killpg, signal};
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, Write, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
@@ -109,7 +109,7 @@ impl Shell {
             }
             _ => start(words, self.terminal.as_ref().filter(|_| !in_background))?,
         };
-        let group = Pid::from_raw(job.children[0].id().cast_signed());
+        let group = Pid::from_raw(job.children[0].id().try_into()?);
         let waits = !in_background && name != "bg";
         if let Some(foreground) = foreground.as_mut().filter(|_| waits) {
             let _ = foreground.set(group.as_raw()); // fails if the job has ended
@@ -153,9 +153,9 @@ fn start(words: &[String], terminal: Option<&Arc<File>>) -> Result<Job> {
     let mut input = None;
     let mut commands = words.split(|word| word == "|").peekable();
     while let Some(words) = commands.next() {
-        let (reader, writer) = commands.peek().map(|_| io::pipe()).transpose()?.unzip();
+        let (reader, writer) = commands.peek().map(|_| os_pipe::pipe()).transpose()?.unzip();
         let mut command = command(words, [input.take(), writer.map(OwnedFd::from), None])?;
-        command.process_group(job.children.first().map_or(0, |leader| leader.id().cast_signed()));
+        command.process_group(job.children.first().map_or(Ok(0), |leader| leader.id().try_into())?);
         if let Some(terminal) = terminal {
             command.foreground(terminal);
         }

@@ -12,12 +12,12 @@ use forkexec::{Child, Command, Containment, OnDrop, Stdio, wait_any};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::error::Error;
-use std::io::{PipeReader, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, IntoRawFd};
 use std::process::{ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, fs, io};
+use std::{env, fs};
 
 /// The pause before the first restart, and the longest one.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(30)];
@@ -85,7 +85,7 @@ fn parse(config: &str) -> Result<Vec<Service>, String> {
 }
 
 /// Waits for a signal, the end of a service, the next restart or the end of the grace period. Returns true after a signal.
-fn wait(signals: &PipeReader, services: &[Service], deadline: Option<Instant>) -> nix::Result<bool> {
+fn wait(signals: &os_pipe::PipeReader, services: &[Service], deadline: Option<Instant>) -> nix::Result<bool> {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let mut next: Vec<Instant> = deadline.into_iter().collect();
     for service in services {
@@ -187,8 +187,8 @@ extern "C" fn note_signal(signal: i32) {
     unsafe { libc::write(WRITER.load(Ordering::Relaxed), number.as_ptr().cast(), number.len()) };
 }
 
-fn receive_signals() -> Result<PipeReader, Box<dyn Error>> {
-    let (reader, writer) = io::pipe()?;
+fn receive_signals() -> Result<os_pipe::PipeReader, Box<dyn Error>> {
+    let (reader, writer) = os_pipe::pipe()?;
     WRITER.store(writer.into_raw_fd(), Ordering::Relaxed);
     let action = SigAction::new(SigHandler::Handler(note_signal), SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGTERM, Signal::SIGINT] {

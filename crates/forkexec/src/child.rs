@@ -124,7 +124,12 @@ impl Child {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn id(&self) -> u32 {
-        self.process.handle().pid.unsigned_abs()
+        self.pid().unsigned_abs()
+    }
+
+    /// Returns the process id as the system's type.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.handle().pid
     }
 
     /// Returns a descriptor that refers to the child (pidfd_open(2)). It is readable when the child has

@@ -2,6 +2,7 @@
 
 pub(crate) mod containment;
 pub(crate) mod environment;
+mod owners;
 pub(crate) mod pty;
 pub(crate) mod search_path;
 pub(crate) mod settings;

@@ -166,10 +166,10 @@ fn is_writer(mode: OFlag) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Auth, announced, is_pipe, is_reader, is_writer};
+    use crate::sys::fd::pipe;
     use proptest::prelude::*;
     use rstest::rstest;
     use std::fs::File;
-    use std::io;
     use std::os::fd::AsFd;
 
     fn answer(variables: &[(&str, &str)]) -> Result<Option<Auth>, String> {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn only_the_right_end_of_a_pipe_is_taken() {
-        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        let (reader, writer) = pipe().expect("a pipe can be made");
         let file = File::open("/dev/null").expect("every system has it");
         let ends = |fd: &dyn AsFd| (is_pipe(fd.as_fd(), is_reader), is_pipe(fd.as_fd(), is_writer));
         assert_eq!(

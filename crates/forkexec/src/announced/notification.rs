@@ -131,11 +131,12 @@ fn decimal(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::{Datagram, Notification};
+    use crate::sys::fd::pipe;
     use proptest::prelude::*;
     use rstest::rstest;
 
     fn datagram(length: usize, is_cut: bool, fds: usize) -> Datagram {
-        let fds = (0..fds).map(|_| std::io::pipe().expect("a pipe can be made").0.into()).collect();
+        let fds = (0..fds).map(|_| pipe().expect("a pipe can be made").0.into()).collect();
         Datagram { length, is_cut, fds, sender: None }
     }
 

@@ -7,13 +7,14 @@
 
 use crate::child::dropped::{self, Unreaped, has_ended};
 use crate::sys::cgroup::{ChildCgroup, has_line};
+use crate::sys::fd::pipe;
 use crate::sys::owner::Owner;
 use crate::sys::per_process::PerProcess;
 use crate::sys::wait::Status;
 use crate::sys::worker::start_thread;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +26,7 @@ enum Waiting {
 
 /// The queue of the thread, and the pipe that wakes it.
 struct Queue {
-    wake_writer: Option<PipeWriter>,
+    wake_writer: Option<File>,
     waiting: Vec<Waiting>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) fn enqueue(left: Unreaped) {
 
 /// Starts the thread, which begins with the waiting entries.
 fn open(queue: &mut Queue) {
-    let Ok((wake_reader, wake_writer)) = io::pipe() else {
+    let Ok((wake_reader, wake_writer)) = pipe() else {
         // No descriptor is free.
         return queue.waiting.drain(..).for_each(wait_elsewhere);
     };
@@ -73,7 +74,7 @@ fn take_waiting(is_idle: bool) -> Option<Vec<Waiting>> {
     Some(std::mem::take(&mut queue.waiting))
 }
 
-fn run(mut wake_reader: PipeReader) {
+fn run(mut wake_reader: File) {
     let mut watched: Vec<Watched> = Vec::new();
     while let Some(new) = take_waiting(watched.is_empty()) {
         watched.extend(new.into_iter().filter_map(Watched::new));
@@ -97,7 +98,7 @@ fn run(mut wake_reader: PipeReader) {
 }
 
 /// Waits until at least one descriptor is ready: the pipe (first), or that of a watched entry.
-fn wait_for_any(wake_reader: &PipeReader, watched: &[Watched]) -> io::Result<Vec<bool>> {
+fn wait_for_any(wake_reader: &File, watched: &[Watched]) -> io::Result<Vec<bool>> {
     let own = std::iter::once(PollFd::new(wake_reader.as_fd(), PollFlags::POLLIN));
     let mut polled: Vec<PollFd<'_>> =
         own.chain(watched.iter().map(|it| PollFd::new(it.fd(), it.event()))).collect();
@@ -197,9 +198,7 @@ fn wait_on_own_thread(child: Owner) {
             drop(child.wait(Status::Take));
         }
     });
-    if started.is_err()
-        && let Some(child) = take(&shared)
-    {
+    if let Some(child) = started.err().and_then(|_| take(&shared)) {
         push_back(Waiting::Child(child));
     }
 }

@@ -163,11 +163,11 @@ impl TreeHandle {
     /// `root` is still the child's pid.
     pub(crate) fn kill(&self, root: i32, is_ours: bool, waits: bool) -> io::Result<KillReport> {
         let killed = |coverage, found| KillReport { coverage, found, refused: 0, failure: None };
-        if let Some(cgroup) = &self.0.cgroup
-            && let Some(found) = unless_gone(cgroup.end(waits))?
-        {
+        if let Some(cgroup) = &self.0.cgroup {
             let coverage = if cgroup.is_sealed() { Coverage::SealedCgroup } else { Coverage::Cgroup };
-            return Ok(killed(coverage, found));
+            if let Some(found) = unless_gone(cgroup.end(waits))? {
+                return Ok(killed(coverage, found));
+            }
         }
         if !is_ours {
             return Ok(killed(Coverage::Nothing, 0));

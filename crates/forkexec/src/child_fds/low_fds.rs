@@ -101,10 +101,10 @@ const BY_ITSELF: usize = 4;
 /// Reserves the default numbers, unless that was done or turned off, or no number can be high under the
 /// descriptor limit.
 pub(crate) fn reserve_first() {
-    if STATE.load(Ordering::SeqCst) == UNTOUCHED
-        && highest_target() >= 2 * HIGH
-        && let Ok(Some(pool)) = replace_pool()
-    {
+    if STATE.load(Ordering::SeqCst) != UNTOUCHED || highest_target() < 2 * HIGH {
+        return;
+    }
+    if let Ok(Some(pool)) = replace_pool() {
         fill(pool, BY_ITSELF);
     }
 }

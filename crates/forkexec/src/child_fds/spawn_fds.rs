@@ -7,7 +7,7 @@ use crate::error::{SpawnError, failed};
 use crate::sys::fd::{self, duplicate};
 use crate::sys::system;
 use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
-use std::io::{self, PipeWriter};
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The descriptors of one start. The drop closes, in the parent, those that only the child needs.
@@ -97,7 +97,7 @@ impl SpawnFds {
 }
 
 /// Sets the capacity of a pipe.
-pub(crate) fn set_capacity(pipe: &PipeWriter, bytes: usize) -> Result<(), SpawnError> {
+pub(crate) fn set_capacity(pipe: &File, bytes: usize) -> Result<(), SpawnError> {
     system::set_pipe_capacity(pipe.as_fd(), bytes)
         .map_err(|error| failed("set the capacity of a pipe", &error))
 }
@@ -105,7 +105,7 @@ pub(crate) fn set_capacity(pipe: &PipeWriter, bytes: usize) -> Result<(), SpawnE
 /// Opens a pipe, and returns the child's end and the parent's end. The child reads standard input and writes
 /// the others.
 fn pipe(index: usize, capacity: Option<usize>) -> Result<(OwnedFd, OwnedFd), SpawnError> {
-    let (reader, writer) = io::pipe().map_err(|error| failed(PIPES[index], &error))?;
+    let (reader, writer) = fd::pipe().map_err(|error| failed(PIPES[index], &error))?;
     if let Some(bytes) = capacity {
         set_capacity(&writer, bytes)?;
     }
@@ -129,8 +129,9 @@ mod tests {
     use crate::config::stdio::Stdio;
     use crate::prepare::checked::CheckedCommand;
     use crate::spawn::planned;
+    use crate::sys::fd::pipe;
     use forkexec_core::Fd;
-    use std::io::PipeReader;
+    use std::fs::File;
     use std::os::fd::AsRawFd;
 
     /// Returns the numbers of the descriptors of one start.
@@ -151,9 +152,9 @@ mod tests {
     }
 
     /// Opens enough pipes that the next number is high.
-    fn crowd() -> Vec<PipeReader> {
+    fn crowd() -> Vec<File> {
         raise_descriptor_limit();
-        (0..HIGH + 2).map(|_| std::io::pipe().expect("a pipe can be made").0).collect()
+        (0..HIGH + 2).map(|_| pipe().expect("a pipe can be made").0).collect()
     }
 
     /// Repeats `attempt` until it holds. Another test of this process may close a low number meanwhile, and
@@ -195,7 +196,7 @@ mod tests {
             let file = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(900))
                 .expect("below the limit");
             // SAFETY: fcntl(2) just opened the descriptor, and nothing else owns it.
-            let file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
+            let file = unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(file) };
             let mut command = Command::new("true");
             command.keep_fd(kept).fd(5, &file).stdout(Stdio::piped());
             let spawn_fds = spawn_fds(&command.prepare().expect("it means something").checked);

@@ -63,8 +63,9 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// ```
     /// use forkexec::Command;
     /// use std::io::Read;
+    /// use std::os::unix::net::UnixStream;
     ///
-    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let (mut reader, writer) = UnixStream::pair()?;
     /// let mut command = Command::new("sh");
     /// command.args(["-c", "echo ready >&7"]).fd(7, writer);
     /// command.status()?;

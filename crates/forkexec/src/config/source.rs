@@ -65,32 +65,3 @@ impl From<Arc<OwnedFd>> for FdSource<'_> {
         Self(Inner::Owned(fd))
     }
 }
-
-macro_rules! owners {
-    ($($owner:ty),* $(,)?) => {$(
-        impl From<$owner> for FdSource<'_> {
-            fn from(owner: $owner) -> Self {
-                Self(Inner::Owned(Arc::new(owner.into())))
-            }
-        }
-    )*};
-}
-
-owners![
-    OwnedFd,
-    std::fs::File,
-    std::io::PipeReader,
-    std::io::PipeWriter,
-    std::net::TcpListener,
-    std::net::TcpStream,
-    std::net::UdpSocket,
-    std::os::unix::net::UnixDatagram,
-    std::os::unix::net::UnixListener,
-    std::os::unix::net::UnixStream,
-    std::process::ChildStdin,
-    std::process::ChildStdout,
-    std::process::ChildStderr,
-];
-
-#[cfg(feature = "os_pipe")]
-owners![os_pipe::PipeReader, os_pipe::PipeWriter];

@@ -1,12 +1,9 @@
 //! The source of a child's standard input, output and error.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Stderr, Stdout};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{self, Stderr, Stdout};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 
 /// The source of one of a child's standard streams, as [`std::process::Stdio`].
@@ -165,35 +162,6 @@ impl Stdio {
         Self(Kind::Closed)
     }
 }
-
-macro_rules! owners {
-    ($($owner:ty),* $(,)?) => {$(
-        impl From<$owner> for Stdio {
-            fn from(owner: $owner) -> Self {
-                Self(Kind::Fd(Arc::new(owner.into())))
-            }
-        }
-    )*};
-}
-
-owners![
-    OwnedFd,
-    File,
-    PipeReader,
-    PipeWriter,
-    TcpListener,
-    TcpStream,
-    UdpSocket,
-    UnixDatagram,
-    UnixListener,
-    UnixStream,
-    ChildStdin,
-    ChildStdout,
-    ChildStderr,
-];
-
-#[cfg(feature = "os_pipe")]
-owners![os_pipe::PipeReader, os_pipe::PipeWriter];
 
 /// Shares a descriptor with other owners.
 impl From<Arc<OwnedFd>> for Stdio {

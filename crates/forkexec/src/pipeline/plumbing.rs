@@ -5,8 +5,7 @@ use crate::config::settings::Settings;
 use crate::config::stdio::{Kind, Stdio};
 use crate::error::{InputError, SpawnError, failed};
 use crate::prepare::Defaults;
-use crate::sys::fd::{cloexec, duplicate};
-use std::io;
+use crate::sys::fd::{self, cloexec, duplicate};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::Arc;
@@ -85,7 +84,7 @@ fn ends(last: &Kind, all: &Kind) -> Result<Ends, SpawnError> {
 const FIRST: i32 = 3;
 
 fn pipe(capacity: Option<usize>) -> Result<(OwnedFd, Arc<OwnedFd>), SpawnError> {
-    let (reader, writer) = io::pipe().map_err(|error| failed("create a pipe of the pipeline", &error))?;
+    let (reader, writer) = fd::pipe().map_err(|error| failed("create a pipe of the pipeline", &error))?;
     if let Some(bytes) = capacity {
         set_capacity(&writer, bytes)?;
     }

@@ -68,7 +68,7 @@ impl<T: AsFd> Foreground<T> {
     /// if let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") {
     ///     let mut saved = Foreground::save(&terminal)?;
     ///     let mut job = Command::new("true").process_group(0).spawn()?;
-    ///     saved.set(job.id().cast_signed())?;
+    ///     saved.set(job.id() as i32)?;
     ///     job.wait()?;
     /// }
     /// # Ok::<(), forkexec::Error>(())

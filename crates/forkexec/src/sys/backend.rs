@@ -5,6 +5,7 @@ use forkexec_core::{
     Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
     Resource, Signal, SignalSet, Sys,
 };
+use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Returns the backend of this system, with its real system calls.
 ///
@@ -18,6 +19,14 @@ pub(crate) unsafe fn backend() -> &'static impl Backend<Sys: ParentSys> {
 /// Returns true if a descriptor is close-on-exec. The call changes nothing, so any number may be passed.
 pub(crate) fn is_cloexec(fd: Fd) -> Result<bool, Errno> {
     BACKEND.sys().is_cloexec(fd)
+}
+
+/// Opens a pipe: the reading end and the writing end, both close-on-exec.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (reader, writer) = BACKEND.sys().pipe()?;
+    // SAFETY: the call just opened the descriptor, and nothing else owns it.
+    let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok((own(reader), own(writer)))
 }
 
 /// Returns the identity of the file that a descriptor refers to. The call changes nothing, so any number may

@@ -4,6 +4,7 @@ use crate::error::{SpawnError, failed};
 use crate::sys::backend;
 use forkexec_core::{Errno, Fd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -33,6 +34,12 @@ pub(crate) fn is_scarce(fd: &OwnedFd) -> bool {
     const LOW: Fd = 24;
     let number = fd.as_raw_fd();
     number >= LOW && number >= (highest_target() / 4 + 1) * 3
+}
+
+/// Opens a pipe: the reading end and the writing end, both close-on-exec. std has pipes from Rust 1.87 on.
+pub(crate) fn pipe() -> io::Result<(File, File)> {
+    let (reader, writer) = backend::pipe().map_err(|errno| io::Error::from_raw_os_error(errno.raw()))?;
+    Ok((reader.into(), writer.into()))
 }
 
 /// Duplicates a descriptor to the lowest free number from `lowest` up, close-on-exec.

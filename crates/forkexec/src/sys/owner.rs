@@ -83,10 +83,9 @@ impl Owner {
 
     /// Leaves the child to other code. A pid that other code may reap gets no signal.
     pub(crate) fn abandon(self) {
-        if let Self::Shared(shared) = self
-            && shared.handle.pidfd().is_none()
-        {
-            shared.give_up();
+        match self {
+            Self::Shared(shared) if shared.handle.pidfd().is_none() => shared.give_up(),
+            _ => {}
         }
     }
 }

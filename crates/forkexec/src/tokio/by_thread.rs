@@ -27,11 +27,11 @@ struct Shared {
 }
 
 impl Waiter {
-    pub(super) fn start(id: u32) -> io::Result<Self> {
+    pub(super) fn start(pid: i32) -> io::Result<Self> {
         let shared = Arc::<Mutex<Shared>>::default();
         let theirs = Arc::clone(&shared);
         let watch = move || {
-            let error = await_end(id.cast_signed()).err();
+            let error = await_end(pid).err();
             let waker = {
                 let mut shared = lock(&theirs);
                 (shared.ended, shared.error) = (true, error);

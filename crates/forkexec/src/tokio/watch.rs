@@ -90,7 +90,7 @@ impl Watch {
             By::Thread(waiter) => {
                 let thread = match waiter {
                     Some(thread) => thread,
-                    None => waiter.insert(Waiter::start(self.child.id())?),
+                    None => waiter.insert(Waiter::start(self.child.pid())?),
                 };
                 let ended = thread.ended().await;
                 *waiter = None;

@@ -18,7 +18,7 @@ pub(crate) const END: &str = "\u{4}";
 pub(crate) const SUSPEND: &str = "\u{1a}";
 
 /// The time limit for expected output.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Screen {
     pub(crate) pty: Pty,

@@ -106,7 +106,7 @@ fn suspended_job_continues_in_either_ground() {
     shell.press("fg 1\n");
     // The job has the terminal when it gets the key: the shell has printed no prompt since.
     shell.until("fg 1\r\n");
-    while shell.foreground() == shell.child.id().cast_signed() {
+    while u32::try_from(shell.foreground()) == Ok(shell.child.id()) {
         std::thread::yield_now();
     }
     shell.press(INTERRUPT);

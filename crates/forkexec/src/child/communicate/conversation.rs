@@ -141,7 +141,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     const SHORT: Duration = Duration::from_millis(20);
-    const LONG: Duration = Duration::from_mins(1);
+    const LONG: Duration = Duration::from_secs(60);
 
     /// Neither a descriptor nor anything else: a test sees whether the conversation has dropped it.
     type Pipe = Rc<()>;

@@ -5,9 +5,11 @@
 //! the watch is dropped.
 
 use crate::child::Child;
+use crate::sys::fd::pipe;
 use crate::sys::waitid::await_end;
 use crate::sys::worker::start_thread;
-use std::io::{self, PipeReader, PipeWriter};
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,21 +64,21 @@ impl End {
         if child.exit_fd().is_some() {
             return Ok(Self::ByDescriptor);
         }
-        Watch::new(child.id().cast_signed()).map(Self::ByThread)
+        Watch::new(child.pid()).map(Self::ByThread)
     }
 }
 
 /// A pipe that ends when a child has exited.
 struct Watch {
-    reader: PipeReader,
+    reader: File,
     /// The thread closes it when the child has exited. Dropping the watch closes it as well, because the
     /// thread may live on.
-    writer: Arc<Mutex<Option<PipeWriter>>>,
+    writer: Arc<Mutex<Option<File>>>,
 }
 
 impl Watch {
     fn new(pid: i32) -> io::Result<Self> {
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = pipe()?;
         let writer = Arc::new(Mutex::new(Some(writer)));
         let threads = Arc::clone(&writer);
         let watch = move || {
@@ -95,6 +97,6 @@ impl Drop for Watch {
     }
 }
 
-fn close(writer: &Mutex<Option<PipeWriter>>) {
+fn close(writer: &Mutex<Option<File>>) {
     drop(writer.lock().unwrap_or_else(PoisonError::into_inner).take());
 }

@@ -8,9 +8,9 @@
 //! then, so that a lack of descriptors leaves no process stopped.
 
 use crate::sys::process_list::{Calls, Entry};
+use nix::unistd::getpid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::process;
 use std::time::Instant;
 
 /// A process that was found.
@@ -137,9 +137,8 @@ impl<'c, C: Calls> Walk<'c, C> {
     }
 
     fn hold(&mut self, pid: i32, process: C::Process) {
-        if self.held < HELD
-            && let Some(found) = self.found.get_mut(&pid)
-        {
+        let found = self.found.get_mut(&pid).filter(|_| self.held < HELD);
+        if let Some(found) = found {
             found.process = Some(process);
             self.held += 1;
         }
@@ -220,7 +219,7 @@ fn descendants(listed: &[Entry], root: i32, is_known: impl Fn(&Entry) -> bool) -
         }
     }
     // This process may have joined such a group, but it is not a descendant of its own child.
-    let own = process::id().cast_signed();
+    let own = getpid().as_raw();
     let is_to_end = |entry: &&Entry| family.contains(&entry.pid) && !entry.ended && entry.pid != own;
     listed.iter().filter(is_to_end).copied().collect()
 }
@@ -356,9 +355,7 @@ mod tests {
             let mut processes = self.processes.borrow_mut();
             let listed = processes.values().filter(|it| it.1 != State::Killed).map(|it| it.0).collect();
             let parent = processes.values().find(|it| it.1 == State::Runs).map(|it| it.0.pid);
-            if let Some(parent) = parent
-                && self.pending.get() > 0
-            {
+            if let Some(parent) = parent.filter(|_| self.pending.get() > 0) {
                 self.pending.set(self.pending.get() - 1);
                 let pid = processes.keys().next_back().expect("there is the root") + 1;
                 processes.insert(pid, (entry(pid, parent, 50, 50), State::Runs));

@@ -5,11 +5,10 @@
 //! number (fstat(2)) right before it replaces it (dup3(2)), and forgets a number that is not its own. Between
 //! those two calls the same can happen again: no system call does both.
 
-use crate::sys::backend::file_id;
+use crate::sys::backend::{file_id, pipe};
 use crate::sys::fd::duplicate;
 use crate::sys::system::replace;
 use forkexec_core::{Errno, Fd, FileId};
-use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -48,10 +47,9 @@ const fn in_use(fd: Fd) -> i32 {
 impl Pool {
     /// Opens a pool without slots.
     pub(super) fn open() -> Result<Self, Errno> {
-        let errno = |error: io::Error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw);
-        let (reader, _) = io::pipe().map_err(errno)?;
+        let (reader, _) = pipe()?;
         // The number of the original may be high.
-        let original = duplicate(&reader, HIGH).unwrap_or_else(|_| reader.into());
+        let original = duplicate(&reader, HIGH).unwrap_or(reader);
         let id = file_id(original.as_raw_fd())?;
         let cells = [const { AtomicI32::new(EMPTY) }; MOST];
         let process = process::id();

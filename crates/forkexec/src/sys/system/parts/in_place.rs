@@ -52,9 +52,8 @@ impl State {
     /// Undoes what can be undone, and returns the stages whose effect stays.
     fn restore(&self, plan: &Plan<'_>) -> Vec<Stage> {
         // While this process is still in the foreground group, so that the terminal sends no SIGTTOU.
-        if let (Some(terminal), Some(group)) = (plan.foreground, self.foreground)
-            && foreground_of(terminal) != self.foreground
-        {
+        let changed = plan.foreground.filter(|&terminal| foreground_of(terminal) != self.foreground);
+        if let (Some(terminal), Some(group)) = (changed, self.foreground) {
             // SAFETY: the descriptor is the plan's.
             unsafe { libc::tcsetpgrp(terminal, group) };
         }
@@ -65,9 +64,8 @@ impl State {
         }
         for limit in self.limits.iter().rev() {
             // A hard limit that was lowered stays, unless the process is privileged. The soft one can go up to it.
-            if BACKEND.sys().set_limit(*limit).is_err()
-                && let Some(now) = limit_of(limit.resource)
-            {
+            let refused = BACKEND.sys().set_limit(*limit).err();
+            if let Some(now) = refused.and_then(|_| limit_of(limit.resource)) {
                 let _ = BACKEND.sys().set_limit(Limit { soft: limit.soft.min(now.hard), ..now });
             }
         }

@@ -7,6 +7,7 @@
 use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 /// Opens a queue for a child that was not waited for, so that its pid is its own.
 pub(crate) fn open(pid: i32) -> io::Result<OwnedFd> {
@@ -26,8 +27,8 @@ pub(crate) fn at_spawn(pid: i32) -> Option<OwnedFd> {
     open(pid).ok()
 }
 
-/// Returns a descriptor that is readable at once: a pipe at end of file.
+/// Returns a descriptor that is readable at once: a socket at end of file.
 fn ended() -> io::Result<OwnedFd> {
-    let (reader, _) = io::pipe()?;
+    let (reader, _) = UnixStream::pair()?;
     Ok(reader.into())
 }

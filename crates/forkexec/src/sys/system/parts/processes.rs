@@ -117,11 +117,11 @@ fn threads_of(user: u32, pid: i32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::{Calls, Kernel, one};
-    use std::process;
+    use nix::unistd::getpid;
 
     #[test]
     fn list_of_processes_has_this_one() {
-        let pid = process::id().cast_signed();
+        let pid = getpid().as_raw();
         let own = one(pid).expect("it can be read").expect("it runs");
         assert!(Kernel.all().expect("they are listed").iter().any(|entry| entry.is_same(&own)));
     }

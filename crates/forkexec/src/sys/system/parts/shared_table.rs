@@ -57,13 +57,12 @@ const fn major(device: u64) -> u64 {
 mod tests {
     use super::is_never_locked;
     use std::fs::File;
-    use std::io;
     use std::os::fd::{AsFd, FromRawFd, OwnedFd};
     use std::os::unix::net::UnixDatagram;
 
     #[test]
     fn lockable_files_are_told_from_others() {
-        let (pipe, _) = io::pipe().unwrap();
+        let (pipe, _) = nix::unistd::pipe().unwrap();
         let socket = UnixDatagram::unbound().unwrap();
         let [null, directory] = ["/dev/null", "/"].map(|path| File::open(path).unwrap());
         let file = tempfile::tempfile().unwrap();
