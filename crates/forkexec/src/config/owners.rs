@@ -3,7 +3,6 @@
 use super::source::FdSource;
 use super::stdio::Stdio;
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -29,8 +28,6 @@ macro_rules! owners {
 owners![
     OwnedFd,
     File,
-    PipeReader,
-    PipeWriter,
     TcpListener,
     TcpStream,
     UdpSocket,
@@ -44,3 +41,12 @@ owners![
 
 #[cfg(feature = "os_pipe")]
 owners![os_pipe::PipeReader, os_pipe::PipeWriter];
+
+#[cfg(std_pipes)]
+#[expect(clippy::incompatible_msrv, reason = "the build script checks the version")]
+mod std_pipes {
+    use super::{Arc, FdSource, OwnedFd, Stdio};
+    use std::io::{PipeReader, PipeWriter};
+
+    owners![PipeReader, PipeWriter];
+}

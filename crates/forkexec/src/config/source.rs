@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 /// A descriptor to pass to a child: borrowed for as long as the command lives, or owned by it.
 ///
-/// It is created with `From` from any type that owns a descriptor (`File`, `OwnedFd`, `TcpListener`,
-/// `PipeWriter` …), or from a reference to any type that implements [`AsFd`].
+/// It is created with `From` from any type that owns a descriptor (`File`, `OwnedFd`, `TcpListener` …;
+/// from Rust 1.87 on `PipeWriter`), or from a reference to any type that implements [`AsFd`].
 ///
 /// # Examples
 ///
