@@ -6,7 +6,7 @@
 use std::env;
 use std::thread;
 
-use forkexec::{BorrowingCommand, CloseStrategy, SpawnPolicy};
+use forkexec::{BorrowingCommand, CloseStrategy, SpawnMethod, SpawnPolicy};
 use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -69,6 +69,8 @@ const STARTS: [Start; 12] = [
         name: "no shared memory",
         deny: |deny| {
             let deny = deny.errno(libc::SYS_clone3, libc::EPERM);
+            #[cfg(target_arch = "x86_64")]
+            let deny = deny.errno(libc::SYS_vfork, libc::EPERM);
             deny.errno_with(libc::SYS_clone, 0, libc::CLONE_VFORK, libc::EPERM)
         },
         lacks: &["CLONE_VM"],
@@ -125,18 +127,19 @@ fn first_spawn_makes_one_process(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)]
         }
         let Some(made) = processes(start.name) else { return };
         assert_eq!(made.len(), 1, "{}: {made:?}", start.name);
-        // The floor has one way to start a child.
-        if capabilities().launchers.len() > 1 {
-            let text = &made[0].text;
-            // clone(2) shares no table before a child has shown that memory is shared.
-            let comes_later = |flag: &str| flag == "CLONE_FILES" && !android::lets(libc::SYS_clone3);
-            assert!(
-                start.has.iter().all(|flag| text.contains(flag) || comes_later(flag)),
-                "{}: {text}",
-                start.name
-            );
-            assert!(!start.lacks.iter().any(|flag| text.contains(flag)), "{}: {text}", start.name);
+        let text = &made[0].text;
+        // vfork(2) has no flags, and means two of those of clone(2).
+        let has = |flag: &str| {
+            text.contains(flag) || text.starts_with("vfork(") && matches!(flag, "CLONE_VM" | "CLONE_VFORK")
+        };
+        let launchers = capabilities().launchers;
+        // clone(2) shares no table before a child has shown that memory is shared.
+        let shares_table = launchers.contains(&SpawnMethod::Shared) && android::lets(libc::SYS_clone3);
+        let comes_later = |flag: &str| flag == "CLONE_FILES" && !shares_table;
+        if launchers.len() > 1 {
+            assert!(start.has.iter().all(|flag| has(flag) || comes_later(flag)), "{}: {text}", start.name);
         }
+        assert!(!start.lacks.iter().any(|flag| has(flag)), "{}: {text}", start.name);
     });
 }
 

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::thread;
 
 use forkexec::{BorrowingCommand, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
-use forkexec_linux::{CloneSys, Kernel};
+use forkexec_core::SharingSys;
+use forkexec_linux::Kernel;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world;

@@ -8,9 +8,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::errno::Errno as ThreadErrno;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys, Top,
 };
-use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started, Top};
+use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
 
 use crate::script::{About, Made, Script};
 
@@ -446,9 +446,7 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
 // SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
 unsafe impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
-        instead: is_dumpable() -> bool;
         instead: open_pidfd(child: Pid) -> Fd;
-        instead: make_dumpable() -> ();
     }
 
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
@@ -458,17 +456,6 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
 
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
         self.inner.signal_that_ended(child)
-    }
-
-    fn is_sanitized(&self) -> bool {
-        self.sanitized
-    }
-
-    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
-        self.stack.store(length, Ordering::Relaxed);
-        let memory = self.instead("map_private", || self.inner.map_private(length))?;
-        note(&self.mapped, |mapped| mapped.push((memory.addr().get(), length)));
-        Ok(memory)
     }
 
     /// The child shares this value, which is on the child's side until the parent continues.
@@ -524,6 +511,25 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
 
     fn lowest_realtime_signal(&self) -> Signal {
         self.inner.lowest_realtime_signal()
+    }
+}
+
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: SharingSys> SharingSys for Failing<S> {
+    calls! {
+        instead: is_dumpable() -> bool;
+        instead: make_dumpable() -> ();
+    }
+
+    fn is_sanitized(&self) -> bool {
+        self.sanitized
+    }
+
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {
+        self.stack.store(length, Ordering::Relaxed);
+        let memory = self.instead("map_private", || self.inner.map_private(length))?;
+        note(&self.mapped, |mapped| mapped.push((memory.addr().get(), length)));
+        Ok(memory)
     }
 
     unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno> {

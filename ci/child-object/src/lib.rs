@@ -29,7 +29,7 @@ pub unsafe extern "C" fn forkexec_child_linux(
 #[cfg(feature = "linux_shared")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn forkexec_child_linux_shared(
-    child: &forkexec_linux::BorrowingChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
+    child: &forkexec_core::BorrowingChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
 ) -> core::ffi::c_int {
     child.run()
 }
@@ -67,6 +67,19 @@ pub unsafe extern "C" fn forkexec_child_python(
 pub unsafe extern "C" fn forkexec_child_posix(
     child: &ForkedChild<'_, forkexec_posix::Posix<forkexec_posix::Kernel>>,
 ) -> ! {
+    child.run()
+}
+
+/// A child over the portable backend that shares the memory of its parent, started by vfork(2).
+///
+/// # Safety
+///
+/// It is never called: `ci/child-symbols` reads its object code.
+#[cfg(feature = "posix_shared")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_posix_shared(
+    child: &forkexec_core::BorrowingChild<'_, forkexec_posix::Posix<forkexec_posix::Kernel>>,
+) -> core::ffi::c_int {
     child.run()
 }
 

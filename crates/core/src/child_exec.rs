@@ -28,6 +28,13 @@ pub struct ChildContext {
     pub in_cgroup: bool,
 }
 
+impl ChildContext {
+    /// The context of a child with a descriptor table and signal actions of its own, as fork(2) and vfork(2) start it.
+    pub const fn forked(parent: Pid, mask: SignalSet) -> Self {
+        Self { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false }
+    }
+}
+
 /// Executes the plan and the program. On a real kernel it returns only if a call fails. A simulated kernel returns its result
 /// of a successful exec.
 ///

@@ -38,6 +38,42 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         self.backend.before_launch();
+        // SAFETY: the child runs `ForkedChild::run` only, which does not return. It meets the requirements of `Sys`: its object
+        // code calls only listed functions, and neither allocates nor locks.
+        self.launch_by(plan, |parent, child| unsafe {
+            fork(self.backend.sys(), |mask| child(ChildContext::forked(parent, mask)))
+        })
+    }
+}
+
+impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
+    /// Forks a child that reports to `reporter` only. The caller reaps it, whether it fails or not.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LaunchError::Parent`] if there is no child.
+    pub fn spawn_unreaped<R: Reporter + ?Sized>(
+        &self,
+        plan: &Plan<'_>,
+        reporter: &R,
+    ) -> Result<Pid, LaunchError> {
+        self.backend.before_launch();
+        let sys = self.backend.sys();
+        let parent = sys.getpid();
+        let child = |mask| run_forked(self.backend, plan, &ChildContext::forked(parent, mask), reporter);
+        // SAFETY: as in `launch`, with `run_forked`.
+        unsafe { fork(sys, child) }
+    }
+
+    /// Starts a child by `start`, and waits until it has executed a program or ended.
+    ///
+    /// `start` gets the process ID of the parent and the code of the child. It calls the code in the child only, and returns the
+    /// child's process ID.
+    pub(crate) fn launch_by(
+        &self,
+        plan: &Plan<'_>,
+        start: impl FnOnce(Pid, &dyn Fn(ChildContext) -> c_int) -> Result<Pid, LaunchError>,
+    ) -> Result<Launched, LaunchError> {
         let sys = self.backend.sys();
         let memory = SharedMemory::<_, SharedReport>::new(sys).map_err(at(Stage::Setup))?;
         let shared = &*memory;
@@ -45,7 +81,10 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
         let started = plan.timed.then(|| sys.now());
 
         let parent = sys.getpid();
-        let pid = self.start(plan, parent, shared, &channel)?;
+        let Channel { writer, id, .. } = channel;
+        let pid = start(parent, &|context| {
+            ForkedChild { backend: self.backend, plan, context, shared, writer, id }.run()
+        })?;
         channel.close_writer();
         let is_over = |end| {
             let execs = end == End::Marked && self.backend.has_execed(pid, parent) == Some(true);
@@ -62,50 +101,6 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
         self.backend.learn(&closed);
         let timeline = started.map(|started| Timeline::of(shared).with(Stage::Start, started));
         Ok(Launched { pid, pidfd: None, method: SpawnMethod::Fork, closed, timeline })
-    }
-}
-
-impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
-    /// Forks a child that reports to `reporter` only. The caller reaps it, whether it fails or not.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`LaunchError::Parent`] if there is no child.
-    pub fn spawn_unreaped<R: Reporter + ?Sized>(
-        &self,
-        plan: &Plan<'_>,
-        reporter: &R,
-    ) -> Result<Pid, LaunchError> {
-        self.backend.before_launch();
-        self.fork(self.backend.sys().getpid(), |context| run_forked(self.backend, plan, &context, reporter))
-    }
-
-    /// Forks a child that reports through `shared` and `channel`.
-    fn start(
-        &self,
-        plan: &Plan<'_>,
-        parent: Pid,
-        shared: &SharedReport,
-        channel: &Channel<'_, B::Sys>,
-    ) -> Result<Pid, LaunchError> {
-        let Channel { writer, id, .. } = *channel;
-        self.fork(parent, |context| {
-            ForkedChild { backend: self.backend, plan, context, shared, writer, id }.run()
-        })
-    }
-
-    /// Forks. `child` does not return.
-    fn fork(&self, parent: Pid, child: impl FnOnce(ChildContext) -> c_int) -> Result<Pid, LaunchError> {
-        let context = |mask| ChildContext {
-            parent,
-            mask,
-            shares_table: false,
-            handlers_cleared: false,
-            in_cgroup: false,
-        };
-        // SAFETY: the child runs `run_forked` only, which does not return. It meets the requirements of `Sys`: its object code
-        // calls only listed functions, and neither allocates nor locks.
-        unsafe { fork(self.backend.sys(), |mask| child(context(mask))) }
     }
 }
 
@@ -136,7 +131,8 @@ pub unsafe fn fork<S: ParentSys>(
     forked
 }
 
-/// A child of fork(2), with all that it needs before exec.
+/// A child that reports through a pipe, with all that it needs before exec: a child of fork(2), or one that may have a copy of
+/// the memory.
 ///
 /// It is public so that `ci/child-symbols` can check the object code that is reachable from [`run`](Self::run).
 pub struct ForkedChild<'a, B: ?Sized> {

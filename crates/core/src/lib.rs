@@ -25,26 +25,33 @@ extern crate std;
 
 mod arrays;
 mod backend;
+mod borrowing_child;
 mod bulk;
 mod child_exec;
 mod cloexec;
 mod close;
+mod dumpable;
 mod enumerate;
 mod errno;
 mod fork;
 mod keep;
 mod launch;
+mod linked;
 mod pid_variable;
 mod plan;
 mod records;
 mod report;
 mod shared;
+mod sharing;
 mod signals;
+mod stack;
 mod stage;
 mod sys;
+mod vfork;
 
 pub use arrays::{CStrArray, ThinCStr};
 pub use backend::{Backend, Capabilities, GroupList, Operation};
+pub use borrowing_child::BorrowingChild;
 pub use bulk::{BulkRefusal, close_gap_by_number};
 pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
 pub use cloexec::{inherit_only, set_cloexec_except};
@@ -52,6 +59,7 @@ pub use close::{
     CloseStrategy, Closed, Closer, LOOP_CEILING, LOOP_FLOOR, close_by, close_except, close_numbers,
     loop_bound,
 };
+pub use dumpable::{Dumpable, IdChange};
 pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;
 pub use fork::{ForkLauncher, ForkedChild, fork, run_forked};
@@ -62,9 +70,12 @@ pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, S
 pub use records::{RecordLayout, RecordLength};
 pub use report::{Report, Reporter, SharedReport};
 pub use shared::{Shared, SharedMemory, SharedU64};
+pub use sharing::Sharing;
 pub use signals::{Disposition, Signal, SignalSet};
+pub use stack::{Stack, Stacks};
 pub use stage::Stage;
-pub use sys::{FileId, Limit, ParentSys, Resource, Sys};
+pub use sys::{FileId, Limit, ParentSys, Resource, SharingSys, Sys, Top, VforkSys};
+pub use vfork::{OneMethod, VforkLauncher};
 
 /// The number of a file descriptor.
 pub type Fd = core::ffi::c_int;

@@ -4,7 +4,7 @@
 //! kernel cover the decision. Each doc line names the usual call.
 
 use crate::{CStrArray, Disposition, Errno, Fd, Pid, Signal, SignalSet};
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
 
 /// The identity of the file that a descriptor refers to: the device and the inode of fstat(2).
@@ -203,6 +203,67 @@ pub unsafe trait ParentSys: Sys {
     ///
     /// # Safety
     ///
-    /// `memory` is from [`map_shared`](Self::map_shared) with the same length, and nothing refers to it.
+    /// `memory` is from [`map_shared`](Self::map_shared) or [`SharingSys::map_private`] with the same length, and nothing refers
+    /// to it.
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize);
 }
+
+/// The calls of a launcher whose children share the memory of their parent. The parent makes them.
+///
+/// # Safety
+///
+/// Unsafe code relies on an implementation, beyond the requirements of [`ParentSys`]: [`map_private`](Self::map_private)
+/// returns zeroed, writable memory of at least the requested length. It stays valid until it is unmapped, and nothing else
+/// refers to it.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails with the errno of the one call that its doc line names"
+)]
+pub unsafe trait SharingSys: ParentSys {
+    /// mmap(2), anonymous and private: zeroed, aligned to a page.
+    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
+    /// mprotect(2) with `PROT_NONE`.
+    ///
+    /// # Safety
+    ///
+    /// The memory is whole pages that the caller owns, and nothing refers to it.
+    unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
+    /// Returns whether the memory may be dumped and traced. A child that changes its IDs may take that from memory that it
+    /// shares: prctl(2) with `PR_GET_DUMPABLE`. `ENOSYS` if it cannot.
+    fn is_dumpable(&self) -> Result<bool, Errno> {
+        Err(Errno::NOSYS)
+    }
+    /// Permits that the memory is dumped and traced: prctl(2) with `PR_SET_DUMPABLE`.
+    fn make_dumpable(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+    /// Returns whether a sanitizer is part of this program. Makes no system call.
+    fn is_sanitized(&self) -> bool;
+}
+
+/// The calls of [`VforkLauncher`](crate::VforkLauncher).
+///
+/// # Safety
+///
+/// Unsafe code relies on an implementation, beyond the requirements of [`SharingSys`]: [`vfork`](Self::vfork) calls `child`
+/// only in the child. It returns only in the parent, when the child no longer uses memory of the parent.
+pub unsafe trait VforkSys: SharingSys {
+    /// Returns whether [`vfork`](Self::vfork) exists for this system and processor.
+    fn has_vfork(&self) -> bool;
+    /// vfork(2). The child runs `child` on the stack that begins at `top`, and exits with its result. Returns when the child
+    /// has executed a program or ended, or at once if the child has a copy of the memory. The errno of the thread does not
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno of vfork(2), `ENOSYS` if there is no such call.
+    ///
+    /// # Safety
+    ///
+    /// The stack is empty and has room for the calls of `child`. The child shares all memory, so the code of `child` meets the
+    /// requirements of [`Sys`]. All signals are blocked.
+    unsafe fn vfork(&self, top: Top, child: &dyn Fn() -> c_int) -> Result<Pid, Errno>;
+}
+
+/// The highest address of a stack, where it begins. It is aligned to 16 bytes.
+pub type Top = NonNull<c_void>;

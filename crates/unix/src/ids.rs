@@ -1,6 +1,16 @@
 //! The calls that change the user or the group of a process, in their order.
 
+use crate::done;
 use forkexec_core::Errno;
+
+/// setgroups(2) of the C library.
+#[expect(clippy::allow_attributes, reason = "the type of the length differs by system")]
+#[allow(clippy::useless_conversion)]
+pub(crate) fn set_groups(groups: &[u32]) -> Result<(), Errno> {
+    let count = groups.len().try_into().map_err(|_| Errno::INVAL)?;
+    // SAFETY: `gid_t` has 32 bits on each target of Rust. The slice is borrowed for the call.
+    done(unsafe { libc::setgroups(count, groups.as_ptr()) })
+}
 
 /// Sets the real, the effective and the saved ID by setuid(2) and setreuid(2), or by setgid(2) and setregid(2).
 ///

@@ -9,9 +9,10 @@
 
 mod ids;
 mod system;
+mod vfork;
 
 pub use ids::set_all_ids;
-pub use system::{Pipe2, System};
+pub use system::{Pipe2, System, Vfork};
 
 use core::convert::Infallible;
 use core::ffi::{CStr, c_int};
@@ -249,25 +250,19 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn set_groups(&self, groups: &[u32]) -> Result<(), Errno> {
-        let count = groups.len().try_into().map_err(|_| Errno::INVAL)?;
-        // SAFETY: `gid_t` has 32 bits on each target of Rust. The slice is borrowed for the call.
-        done(unsafe { libc::setgroups(count, groups.as_ptr()) })
+        T::set_groups(groups)
     }
 
     fn set_gid(&self, gid: u32) -> Result<(), Errno> {
         // SAFETY: changes the calling process alone, which `Kernel::new` allows.
         let set = || done(unsafe { libc::setgid(gid) });
-        // SAFETY: as above.
-        let set_both = || done(unsafe { libc::setregid(gid, gid) });
-        set_all_ids(T::SETS_SAVED_IDS, set, set_both)
+        set_all_ids(T::SETS_SAVED_IDS, set, || T::set_both_gids(gid))
     }
 
     fn set_uid(&self, uid: u32) -> Result<(), Errno> {
         // SAFETY: as for `set_gid`.
         let set = || done(unsafe { libc::setuid(uid) });
-        // SAFETY: as for `set_gid`.
-        let set_both = || done(unsafe { libc::setreuid(uid, uid) });
-        set_all_ids(T::SETS_SAVED_IDS, set, set_both)
+        set_all_ids(T::SETS_SAVED_IDS, set, || T::set_both_uids(uid))
     }
 
     fn execve(
@@ -294,6 +289,17 @@ unsafe impl<T: System> Sys for Kernel<T> {
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
         (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
     }
+}
+
+/// Maps anonymous memory, shared with children or private.
+fn map(length: usize, sharing: c_int) -> Result<NonNull<u8>, Errno> {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping, at an address that the kernel chooses.
+    let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, sharing | libc::MAP_ANON, -1, 0) };
+    if memory == libc::MAP_FAILED {
+        return Err(Errno::from_raw(errno::errno().0));
+    }
+    NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
 }
 
 #[expect(clippy::allow_attributes, reason = "`rlim_t` is signed on FreeBSD and DragonFly only")]
@@ -370,14 +376,7 @@ unsafe impl<T: System> ParentSys for Kernel<T> {
     }
 
     fn map_shared(&self, length: usize) -> Result<NonNull<u8>, Errno> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_ANON;
-        // SAFETY: a new mapping, at an address that the kernel chooses.
-        let memory = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
-        if memory == libc::MAP_FAILED {
-            return Err(Errno::from_raw(errno::errno().0));
-        }
-        NonNull::new(memory.cast()).ok_or(Errno::NOMEM)
+        map(length, libc::MAP_SHARED)
     }
 
     unsafe fn unmap(&self, memory: NonNull<u8>, length: usize) {

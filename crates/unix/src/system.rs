@@ -1,14 +1,15 @@
 //! The facts by which POSIX systems differ. Each backend states those of its system.
 
+use crate::{done, ids};
 use core::ffi::{c_char, c_int};
 use core::fmt::Debug;
-use forkexec_core::Pid;
+use forkexec_core::{Errno, Pid};
 
 /// The facts of one system. [`Kernel`](crate::Kernel) makes its calls accordingly.
 ///
 /// # Safety
 ///
-/// [`PIPE2`](Self::PIPE2) is the call of that name. [`has_ended`](Self::has_ended) does not reap the child. It and
+/// [`PIPE2`](Self::PIPE2) is the call of that name, and [`VFORK`](Self::VFORK) has those of its fields. [`has_ended`](Self::has_ended) does not reap the child. It and
 /// [`environment`](Self::environment) meet the requirements of [`Sys`](forkexec_core::Sys).
 pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// pipe2(2), if all releases have it. Without it, another thread may fork before the ends are close-on-exec.
@@ -19,6 +20,64 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// If false, setuid(2) and setgid(2) precede them, because these set all three IDs of a privileged process. On Haiku no
     /// call sets the saved ID of an unprivileged process whose real ID stays.
     const SETS_SAVED_IDS: bool;
+
+    /// The calls with which children are started by vfork(2). `None` if the system does not have it, or if a call of
+    /// [`Sys`](forkexec_core::Sys) may act on more than the child when that shares the memory of its parent. It has no effect
+    /// on processors without a trampoline.
+    const VFORK: Option<Vfork> = None;
+
+    /// setgroups(2) of the calling process alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno.
+    fn set_groups(groups: &[u32]) -> Result<(), Errno> {
+        ids::set_groups(groups)
+    }
+
+    /// setregid(2) of the calling process alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno.
+    fn set_both_gids(gid: u32) -> Result<(), Errno> {
+        // SAFETY: changes the calling process alone, which `Kernel::new` allows.
+        done(unsafe { libc::setregid(gid, gid) })
+    }
+
+    /// setreuid(2) of the calling process alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno.
+    fn set_both_uids(uid: u32) -> Result<(), Errno> {
+        // SAFETY: as for `set_both_gids`.
+        done(unsafe { libc::setreuid(uid, uid) })
+    }
+
+    /// Returns whether the memory may be dumped and traced, if a child that changes its IDs may take that from memory that it
+    /// shares.
+    ///
+    /// # Errors
+    ///
+    /// Returns `ENOSYS` if it cannot.
+    fn is_dumpable() -> Result<bool, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Permits that the memory is dumped and traced.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno, `ENOSYS` if there is no such attribute.
+    fn make_dumpable() -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Returns whether a sanitizer is part of this program.
+    fn is_sanitized() -> bool {
+        false
+    }
 
     /// Returns whether a child has ended. `false` if the system does not tell.
     ///
@@ -37,6 +96,15 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
         // SAFETY: a read of a pointer, which the caller promises not to race with a change.
         unsafe { environ }
     }
+}
+
+/// The calls around vfork(2).
+#[derive(Clone, Copy, Debug)]
+pub struct Vfork {
+    /// pthread_setcancelstate(3).
+    pub set_cancel_state: unsafe extern "C" fn(c_int, *mut c_int) -> c_int,
+    /// `PTHREAD_CANCEL_DISABLE`.
+    pub disable: c_int,
 }
 
 /// The type of pipe2(2).

@@ -7,7 +7,7 @@
 //!
 //! These rules make it safe:
 //!
-//! - The child runs on a stack of its own ([`stack`]), calls no function of the C library that uses threads, and writes to no
+//! - The child runs on a stack of its own ([`Stacks`]), calls no function of the C library that uses threads, and writes to no
 //!   memory of the parent but its [`SharedReport`].
 //! - All signals are blocked while it starts. It resets the handlers of the parent, or starts without them, before it unblocks
 //!   any signal.
@@ -21,28 +21,24 @@
 //! ([`clone_variant`]), with the same result, and remembers the refusal.
 
 mod clone_variant;
-mod dumpable;
 mod first;
 mod in_place;
 mod outcome;
 mod spawn_unreaped;
-mod stack;
 #[cfg(test)]
 mod tests;
 mod trapped;
 
-use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started, Top};
+use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started};
 use clone_variant::{CloneVariant, Features, KnownRefusals};
-use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, Ordering};
-use dumpable::{Dumpable, IdChange};
+use core::sync::atomic::AtomicBool;
 use first::Memory;
 use forkexec_core::{
-    Backend, ChildContext, CloseStrategy, Closed, Errno, Exec, FallbackReason, Fd, ForkLauncher, LaunchError,
-    Launched, Launcher, Pid, Plan, Report, Reporter, SharedReport, SpawnMethod, Stage, Timeline, child_exec,
+    Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason, Fd,
+    ForkLauncher, IdChange, LaunchError, Launched, Launcher, Pid, Plan, Report, SharedReport, Sharing,
+    SpawnMethod, Stacks, Stage, Timeline,
 };
 use outcome::{Outcome, outcome};
-use stack::Stacks;
 
 /// Starts children that share memory with their parent, and others by fork(2).
 #[derive(Debug)]
@@ -50,6 +46,7 @@ pub struct LinuxLauncher<'b, S> {
     backend: &'b Linux<S>,
     fork: ForkLauncher<'b, Linux<S>>,
     known: KnownRefusals,
+    sharing: Sharing,
     stacks: Stacks,
     dumpable: Dumpable,
 }
@@ -61,6 +58,7 @@ impl<'b, S: CloneSys + Sync> LinuxLauncher<'b, S> {
             backend,
             fork: ForkLauncher::new(backend),
             known: KnownRefusals::new(),
+            sharing: Sharing::new(),
             stacks: Stacks::new(),
             dumpable: Dumpable::new(),
         }
@@ -99,7 +97,7 @@ unsafe impl<S: CloneSys + Sync> Launcher for LinuxLauncher<'_, S> {
         if self.backend.sys().is_sanitized() {
             Some(FallbackReason::Sanitizer)
         } else {
-            self.known.fallback_reason()
+            self.sharing.fallback_reason()
         }
     }
 }
@@ -155,7 +153,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
     /// Starts a child that executes nothing, unless an earlier child showed whether memory is shared.
     fn learn_about_memory(&self, plan: &Plan<'_>) {
-        if self.fallback_reason().is_none() && !self.known.memory_is_shared() {
+        if self.fallback_reason().is_none() && !self.sharing.memory_is_shared() {
             let exec = Exec { candidates: &[], ..plan.exec };
             let plan = Plan { pidfd: false, ..Plan::new(exec) };
             let _ = self.by(SpawnMethod::Vfork, &plan, &|variant| self.attempt(variant, &plan));
@@ -167,7 +165,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         self.permit(plan)?;
         let launched = self.start_untrapped(plan, || self.fork.launch(plan));
         if started_a_child(&launched) {
-            self.known.note_fork();
+            self.sharing.note_fork();
         }
         launched.map(|launched| Launched { pidfd: self.open_pidfd(plan, launched.pid), ..launched })
     }
@@ -185,7 +183,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             match self.by(SpawnMethod::Shared, plan, attempt) {
                 // Before memory is known to be shared, the refused variants include those without a shared table.
                 Err(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
-                    if !self.known.memory_is_shared() =>
+                    if !self.sharing.memory_is_shared() =>
                 {
                     return Err(self.suspected(errno));
                 }
@@ -204,7 +202,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 
     fn suspected(&self, errno: Errno) -> LaunchError {
-        self.known.suspect(errno);
+        self.sharing.suspect(errno);
         LaunchError::ForkRequired(FallbackReason::Refused(errno))
     }
 
@@ -250,7 +248,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let best = self.best();
         let is_clone3 = best.call == Call::Clone3;
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && is_clone3;
-        let shares_table = method == SpawnMethod::Shared && (is_clone3 || self.known.memory_is_shared());
+        let shares_table = method == SpawnMethod::Shared && (is_clone3 || self.sharing.memory_is_shared());
         CloneVariant { shares_table, into_cgroup, pidfd: best.pidfd && plan.pidfd, ..best }
     }
 
@@ -275,7 +273,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if !errno.is_refusal() {
             return Err(LaunchError::Parent { stage: Stage::Start, errno });
         }
-        let next = variant.next(self.known.memory_is_shared());
+        let next = variant.next(self.sharing.memory_is_shared());
         refused.insert(if variant.call == Call::Clone3 { Features::CLONE3 } else { Features::PIDFD });
         next.ok_or(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
     }
@@ -325,7 +323,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let child = BorrowingChild { backend: self.backend, plan, context, shared, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
         let start = Start { call, pidfd, shares_table, exit_signal, cgroup };
-        let started = self.with_stack(|top| {
+        let started = self.stacks.lend(sys, |top| {
             // SAFETY: `Stacks` gives the stack to this start alone. The depth of the calls does not depend on the plan, and
             // a test measures that `child_exec` takes a part of the stack. The code on it meets the requirements of `Sys`:
             // its object code calls only listed functions. All signals were blocked above. The parent continues only when
@@ -344,15 +342,6 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let changes_ids = plan.uid.is_some() || plan.gid.is_some();
         let busy = LaunchError::ForkRequired(FallbackReason::Busy);
         changes_ids.then(|| self.dumpable.child(self.backend.sys()).ok_or(busy)).transpose()
-    }
-
-    /// Provides a stack for the time of a start.
-    fn with_stack<T>(&self, start: impl FnOnce(Top) -> T) -> Result<T, Errno> {
-        let sys = self.backend.sys();
-        let stack = self.stacks.take(sys)?;
-        let result = start(stack.top());
-        self.stacks.give(sys, stack);
-        Ok(result)
     }
 }
 
@@ -373,64 +362,4 @@ fn failed(report: Report) -> LaunchError {
 
 fn setup(errno: Errno) -> LaunchError {
     LaunchError::Parent { stage: Stage::Setup, errno }
-}
-
-/// A child that shares the memory of its parent, with all that it needs before exec.
-///
-/// It is public so that `ci/child-symbols` can check the object code that is reachable from [`run`](Self::run).
-#[derive(Clone, Copy)]
-pub struct BorrowingChild<'a, B: ?Sized> {
-    /// The system.
-    pub backend: &'a B,
-    /// The plan.
-    pub plan: &'a Plan<'a>,
-    /// The circumstances in which it was started.
-    pub context: ChildContext,
-    /// The report, in memory of the parent.
-    pub shared: &'a SharedReport,
-    /// Set before anything else. The parent sees it only if the child shares its memory.
-    pub trace: Option<&'a AtomicBool>,
-}
-
-impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
-    /// Executes the plan. Returns an exit status if it fails.
-    pub fn run(&self) -> c_int {
-        if let Some(trace) = self.trace {
-            trace.store(true, Ordering::Release);
-        }
-        if let Err(report) = child_exec(self.backend, self.plan, &self.context, &ReportAlone(self.shared)) {
-            self.shared.fail(report);
-        }
-        EXIT_OF_A_FAILED_CHILD
-    }
-}
-
-/// The exit status of a child that failed. The parent reads the report instead.
-const EXIT_OF_A_FAILED_CHILD: c_int = 255;
-
-/// The channel to a parent that is suspended until the child execs or ends. It reads the memory afterwards.
-struct ReportAlone<'a>(&'a SharedReport);
-
-// SAFETY: each method writes to the report by atomic stores, and does nothing else.
-unsafe impl Reporter for ReportAlone<'_> {
-    fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
-        self.0.enter(stage, at);
-        Ok(())
-    }
-
-    fn closed(&self, closed: Closed) {
-        self.0.closed(closed);
-    }
-
-    fn intact(&self) -> Result<(), Errno> {
-        Ok(())
-    }
-
-    fn fail(&self, report: Report) {
-        self.0.fail(report);
-    }
-
-    fn channel(&self) -> Option<Fd> {
-        None
-    }
 }

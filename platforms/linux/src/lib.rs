@@ -35,16 +35,15 @@ mod sys;
 
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
-pub use launch::{BorrowingChild, LinuxLauncher, OneMethod};
+pub use launch::{LinuxLauncher, OneMethod};
 pub use release::{AndroidCall, Release};
 pub use stat::Stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
-use core::ffi::{CStr, c_int, c_void};
-use core::ptr::NonNull;
+use core::ffi::{CStr, c_int};
 use forkexec_core::{
-    Capabilities, Errno, Fd, GroupList, Operation, ParentSys, Pid, Resource, Signal, SpawnMethod, Sys,
+    Capabilities, Errno, Fd, GroupList, Operation, Pid, Resource, SharingSys, Signal, SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -147,17 +146,14 @@ pub unsafe trait LinuxSys: Sys {
 ///
 /// # Safety
 ///
-/// Unsafe code relies on an implementation, beyond the requirements of [`ParentSys`]:
-///
-/// - [`start`](Self::start) calls `child` only in the child. It returns only in the parent, when the child no longer uses
-///   memory of the parent. [`Started::pid`] is the child, and [`Started::pidfd`] is open and owned by the caller.
-/// - [`map_private`](Self::map_private) returns zeroed, writable memory of at least the requested length. It stays valid
-///   until it is unmapped, and nothing else refers to it.
+/// Unsafe code relies on an implementation, beyond the requirements of [`SharingSys`]: [`start`](Self::start) calls `child` only
+/// in the child. It returns only in the parent, when the child no longer uses memory of the parent. [`Started::pid`] is the
+/// child, and [`Started::pidfd`] is open and owned by the caller.
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub unsafe trait CloneSys: LinuxSys + ParentSys {
+pub unsafe trait CloneSys: LinuxSys + SharingSys {
     /// clone3(2) or clone(2) with `CLONE_VM | CLONE_VFORK`. Returns when the child has executed a program or ended, or at
     /// once if the child has a copy of the memory, as under an emulator. The child runs `child` on the stack that begins at
     /// `top`, and exits with its result. The errno of the thread does not change.
@@ -200,24 +196,7 @@ pub unsafe trait CloneSys: LinuxSys + ParentSys {
     /// waitid(2) with `WNOHANG | WNOWAIT`. Returns the signal that ended a child whose termination signal is `SIGCHLD`, and
     /// does not reap it. `None` if the child has not ended or ended otherwise, and if the call fails.
     fn signal_that_ended(&self, child: Pid) -> Option<Signal>;
-    /// prctl(2) with `PR_GET_DUMPABLE`. Returns whether the memory may be dumped and traced.
-    fn is_dumpable(&self) -> Result<bool, Errno>;
-    /// prctl(2) with `PR_SET_DUMPABLE`.
-    fn make_dumpable(&self) -> Result<(), Errno>;
-    /// Returns whether a sanitizer is part of this program. Makes no system call.
-    fn is_sanitized(&self) -> bool;
-    /// mmap(2), anonymous and private: zeroed, aligned to a page.
-    fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno>;
-    /// mprotect(2) with `PROT_NONE`.
-    ///
-    /// # Safety
-    ///
-    /// The memory is whole pages that the caller owns, and nothing refers to it.
-    unsafe fn mprotect_none(&self, memory: NonNull<u8>, length: usize) -> Result<(), Errno>;
 }
-
-/// The highest address of a stack, where it begins. It is aligned to 16 bytes.
-pub type Top = NonNull<c_void>;
 
 /// The options of one start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

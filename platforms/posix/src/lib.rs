@@ -7,7 +7,8 @@
 //!    libraries of today offer that on Linux only; posix_getdents(3) of POSIX.1-2024 will offer it everywhere.
 //! 3. *Closing*: no bulk call. Without a list, the loop closes every number below the hard limit, else below `_SC_OPEN_MAX`,
 //!    else below 2^20, and never fewer than 65,536.
-//! 4. *Starting*: fork(2).
+//! 4. *Starting*: vfork(2) on Linux with x86_64 or AArch64, else fork(2). On other systems it is not known which calls of the C
+//!    library act on other threads of a process that shares memory.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`.
 //! 6. *Proven*: on Linux, where the conformance suite also runs over it.
 //! 7. *Signals*: the C library may reserve numbers from 32 up. They are left alone if sigaction(2) refuses them. On Haiku it
@@ -36,12 +37,14 @@ pub type Kernel = forkexec_unix::Kernel<Facts>;
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
+const HAS_VFORK: bool = <Facts as forkexec_unix::System>::VFORK.is_some();
+
 /// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "POSIX",
     bulk_closer: None,
     enumerators: &[enumerate::NAME],
-    launchers: &[SpawnMethod::Fork],
+    launchers: if HAS_VFORK { &[SpawnMethod::Vfork, SpawnMethod::Fork] } else { &[SpawnMethod::Fork] },
     operations: &[],
     resources: &[
         ("core", Resource::CORE),

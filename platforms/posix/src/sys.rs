@@ -2,7 +2,12 @@
 
 use crate::{Facts, Kernel, PosixSys};
 use forkexec_core::{Errno, Fd, Signal};
-use forkexec_unix::{Pipe2, System};
+use forkexec_unix::{Pipe2, System, Vfork};
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: core::ffi::c_int, old: *mut core::ffi::c_int) -> core::ffi::c_int;
+}
 
 /// `SIGKILLTHR` of Haiku, for which sigaction(2) answers `EINVAL`.
 pub(crate) const RESERVED_SIGNALS: &[Signal] = if cfg!(target_os = "haiku") { &[21] } else { &[] };
@@ -17,6 +22,49 @@ unsafe impl System for Facts {
     // setreuid(2) of Linux does. That of Haiku does not set the saved ID if the real one stays. Others are not known.
     const SETS_SAVED_IDS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
+    // The C library's functions for IDs act on all threads of the process. Those below do not, and the numbers of 32-bit
+    // processors are others.
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    const VFORK: Option<Vfork> = Some(Vfork { set_cancel_state: pthread_setcancelstate, disable: 1 });
+
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn set_groups(groups: &[u32]) -> Result<(), Errno> {
+        // SAFETY: the kernel reads `len` IDs of 32 bits from the slice.
+        done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
+    }
+
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn set_both_gids(gid: u32) -> Result<(), Errno> {
+        // SAFETY: changes the calling thread alone, which is the only one of a child. `Kernel::new` allows it.
+        done(unsafe { libc::syscall(libc::SYS_setregid, gid, gid) })
+    }
+
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn set_both_uids(uid: u32) -> Result<(), Errno> {
+        // SAFETY: as for `set_both_gids`.
+        done(unsafe { libc::syscall(libc::SYS_setreuid, uid, uid) })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_dumpable() -> Result<bool, Errno> {
+        // SAFETY: reads an attribute of the calling process.
+        match unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } {
+            -1 => Err(Errno::from_raw(errno::errno().0)),
+            how => Ok(how == 1),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn make_dumpable() -> Result<(), Errno> {
+        // SAFETY: changes an attribute of the calling process, which `Kernel::new` allows.
+        done(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }.into())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_sanitized() -> bool {
+        forkexec_core::is_sanitized!()
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     forkexec_unix::has_ended_by_waitid!();
 
@@ -24,6 +72,11 @@ unsafe impl System for Facts {
     fn has_ended(_child: forkexec_core::Pid) -> bool {
         false
     }
+}
+
+#[cfg(target_os = "linux")]
+fn done(result: core::ffi::c_long) -> Result<(), Errno> {
+    if result == -1 { Err(Errno::from_raw(errno::errno().0)) } else { Ok(()) }
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys, Top,
 };
-use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started, Top};
+use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
 
 /// More than the parent's patience, which is a hundred.
 const MOST_PAUSES: usize = 150;
@@ -345,8 +345,7 @@ unsafe impl ParentSys for Kernel {
 
 /// A child that shares memory runs while its parent is suspended, without any choice. A child with a copy runs beside
 /// its parent, as after fork(2).
-// SAFETY: as above. `start` returns after the child's code has ended, or runs none. No child runs on the memory of
-// `map_private`, which is never freed.
+// SAFETY: as above. `start` returns after the child's code has ended, or runs none.
 unsafe impl CloneSys for Kernel {
     /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
     unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
@@ -423,7 +422,10 @@ unsafe impl CloneSys for Kernel {
     fn signal_that_ended(&self, _child: Pid) -> Option<Signal> {
         None
     }
+}
 
+// SAFETY: no child runs on the memory of `map_private`, which is never freed.
+unsafe impl SharingSys for Kernel {
     /// Source: `PR_GET_DUMPABLE` of prctl(2).
     fn is_dumpable(&self) -> Result<bool, Errno> {
         Ok(true)

@@ -2,15 +2,17 @@
 //!
 //! Fault: U2
 //! Error: E0200
-//! Unsafe traits: 11
+//! Unsafe traits: 13
 #![forbid(unsafe_code)]
 
-use forkexec_core::{Backend, ParentSys, Sys};
+use forkexec_core::{Backend, ParentSys, SharingSys, Sys, VforkSys};
 
 struct Mine;
 
 impl Sys for Mine {}
 impl ParentSys for Mine {}
+impl SharingSys for Mine {}
+impl VforkSys for Mine {}
 impl Backend for Mine {}
 impl forkexec_linux::LinuxSys for Mine {}
 impl forkexec_linux::CloneSys for Mine {}

@@ -56,7 +56,7 @@ fn inherit_nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// How the process of a test ended.
+/// The end of the process of a test.
 enum Ended {
     With(ExitStatus),
     /// It had to be killed. The text tells what it waited for.

@@ -1,4 +1,4 @@
-//! What the processes of a test wait for that does not end.
+//! A description of the processes of a test that does not end.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,8 +1,7 @@
 //! The variants of clone for a child that shares memory, best first, and the refusals that this process knows.
 
 use crate::Call;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
-use forkexec_core::{Errno, FallbackReason};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 /// One variant of the call that starts a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,21 +43,10 @@ impl CloneVariant {
     }
 }
 
-/// The refusals that this process knows. Several threads may record the same fact at once.
+/// The refused features that this process knows, as a sum of the constants of [`Features`]. Several threads may record the same
+/// fact at once.
 #[derive(Debug)]
-pub(super) struct KnownRefusals {
-    /// True if a child has shared memory.
-    memory_is_shared: AtomicBool,
-    /// The reason why no variant works: -1 if memory is not shared, else the errno of the refusal. 0 if one may work.
-    fallback_reason: AtomicI32,
-    /// The errno of a refusal, which becomes the reason if fork(2) works.
-    suspected: AtomicI32,
-    /// The refused features, as a sum of the constants below.
-    refused: AtomicU8,
-}
-
-const NO_REASON: i32 = 0;
-const NOT_SHARED: i32 = -1;
+pub(super) struct KnownRefusals(AtomicU8);
 
 /// A set of features that a kernel or a filter may refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,52 +69,12 @@ impl Features {
 
 impl KnownRefusals {
     pub(super) const fn new() -> Self {
-        Self {
-            memory_is_shared: AtomicBool::new(false),
-            fallback_reason: AtomicI32::new(NO_REASON),
-            suspected: AtomicI32::new(NO_REASON),
-            refused: AtomicU8::new(0),
-        }
-    }
-
-    /// Returns whether a child has shared memory.
-    pub(super) fn memory_is_shared(&self) -> bool {
-        self.memory_is_shared.load(Ordering::Acquire)
-    }
-
-    /// Records whether a child shared memory.
-    pub(super) fn note_memory(&self, is_shared: bool) {
-        if is_shared {
-            self.memory_is_shared.store(true, Ordering::Release);
-        } else {
-            self.fallback_reason.store(NOT_SHARED, Ordering::Relaxed);
-        }
-    }
-
-    /// Records that the kernel refused all variants. It counts as the reason once fork(2) has started a child.
-    pub(super) fn suspect(&self, errno: Errno) {
-        self.suspected.store(errno.raw(), Ordering::Relaxed);
-    }
-
-    /// Records that fork(2) started a child.
-    pub(super) fn note_fork(&self) {
-        let suspected = self.suspected.swap(NO_REASON, Ordering::Relaxed);
-        if suspected != NO_REASON {
-            self.fallback_reason.store(suspected, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn fallback_reason(&self) -> Option<FallbackReason> {
-        match self.fallback_reason.load(Ordering::Relaxed) {
-            NO_REASON => None,
-            NOT_SHARED => Some(FallbackReason::NotShared),
-            errno => Some(FallbackReason::Refused(Errno::from_raw(errno))),
-        }
+        Self(AtomicU8::new(0))
     }
 
     /// The best variant that is not refused.
     pub(super) fn best(&self) -> CloneVariant {
-        let refused = self.refused.load(Ordering::Relaxed);
+        let refused = self.0.load(Ordering::Relaxed);
         let offered = |feature: Features| refused & feature.0 == 0;
         CloneVariant {
             call: if offered(Features::CLONE3) { Call::Clone3 } else { Call::Clone },
@@ -138,13 +86,13 @@ impl KnownRefusals {
 
     /// Records that the kernel refused these features, and that a child was started without them.
     pub(super) fn refuse(&self, features: Features) {
-        self.refused.fetch_or(features.0, Ordering::Relaxed);
+        self.0.fetch_or(features.0, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, CloneVariant, Errno, FallbackReason, Features, KnownRefusals};
+    use super::{Call, CloneVariant, Features, KnownRefusals};
     use rstest::rstest;
 
     const BEST: CloneVariant =
@@ -163,41 +111,13 @@ mod tests {
         for &feature in refused {
             known.refuse(feature);
         }
-        assert_eq!((known.best(), known.fallback_reason()), (best, None));
+        assert_eq!(known.best(), best);
         let known = KnownRefusals::new();
         for &feature in refused {
             at_once.insert(feature);
         }
         known.refuse(at_once);
         assert_eq!(known.best(), best);
-    }
-
-    #[test]
-    fn memory_is_shared_once_a_child_showed_it() {
-        let known = KnownRefusals::new();
-        assert!(!known.memory_is_shared());
-        known.note_memory(true);
-        assert_eq!((known.memory_is_shared(), known.fallback_reason()), (true, None));
-        let known = KnownRefusals::new();
-        known.note_memory(false);
-        assert_eq!(
-            (known.memory_is_shared(), known.fallback_reason()),
-            (false, Some(FallbackReason::NotShared))
-        );
-    }
-
-    #[test]
-    fn refusal_becomes_the_reason_only_after_a_fork() {
-        for errno in [Errno::from_raw(1), Errno::NOSYS] {
-            let known = KnownRefusals::new();
-            known.note_fork();
-            known.suspect(errno);
-            assert_eq!(known.fallback_reason(), None);
-            known.note_fork();
-            assert_eq!(known.fallback_reason(), Some(FallbackReason::Refused(errno)));
-            known.note_fork();
-            assert_eq!(known.fallback_reason(), Some(FallbackReason::Refused(errno)));
-        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         exit_signal: bool,
         conclude: impl FnOnce(&SharedReport, Started, Memory) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
-        if self.known.memory_is_shared() {
+        if self.sharing.memory_is_shared() {
             let shared = SharedReport::new();
             let started = self.start(variant, plan, exit_signal, &shared, None)?;
             return conclude(&shared, started, Memory::Shared);
@@ -43,13 +43,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let trace = AtomicBool::new(false);
         let started = self.start(variant, plan, exit_signal, &memory, Some(&trace))?;
         if trace.load(Ordering::Acquire) {
-            self.known.note_memory(true);
+            self.sharing.note_memory(true);
             return conclude(&memory, started, Memory::Shared);
         }
         let end = self.wait_for_a_copy(&memory, &started, exit_signal);
         // If the child died before its first stage, it shows nothing about memory.
         if memory.entered() != Stage::Start {
-            self.known.note_memory(false);
+            self.sharing.note_memory(false);
         }
         conclude(&memory, started, Memory::Copied(end))
     }

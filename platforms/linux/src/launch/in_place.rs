@@ -8,12 +8,11 @@
 //! The threads of a process share its session, its process group, its terminal, its limits and its control group. The caller
 //! restores or reports these. They also share the signal dispositions, which are restored here.
 
-use super::stack::Stack;
-use super::{BorrowingChild, LinuxLauncher, setup};
+use super::{LinuxLauncher, setup};
 use crate::{CloneSys, KernelAction};
 use forkexec_core::{
-    Backend, ChildContext, Disposition, Errno, LaunchError, Plan, Report, SharedReport, Signal, SignalSet,
-    Stage,
+    Backend, BorrowingChild, ChildContext, Disposition, Errno, LaunchError, Plan, Report, SharedReport,
+    Signal, SignalSet, Stack, Stage,
 };
 
 /// The size of the stack in bytes. A closure of the caller may run on it, and may need more than a plan.

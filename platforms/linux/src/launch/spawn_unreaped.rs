@@ -31,7 +31,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ) -> Result<Pid, LaunchError> {
         let child = self.fork.spawn_unreaped(plan, reporter);
         if child.is_ok() {
-            self.known.note_fork();
+            self.sharing.note_fork();
         }
         child
     }

@@ -3,12 +3,12 @@
 
 use super::Failed;
 use super::{
-    Backend, Call, CloneSys, CloneVariant, CloseStrategy, Closed, Errno, FallbackReason, Features,
-    LaunchError, Launcher, Linux, LinuxLauncher, Plan, Report, SpawnMethod, Stage, failed,
+    Backend, Call, CloneVariant, CloseStrategy, Errno, FallbackReason, Features, LaunchError, Launcher,
+    Linux, LinuxLauncher, Plan, Report, SpawnMethod, Stage, failed,
 };
 use crate::Kernel;
 use core::cell::Cell;
-use forkexec_core::{CStrArray, Cgroup, Exec};
+use forkexec_core::{CStrArray, Cgroup, Closed, Exec, SharingSys};
 use rstest::rstest;
 
 const BEST: CloneVariant =
@@ -69,7 +69,7 @@ fn first_variant_is_the_best_for_the_plan(
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.known.note_memory(true);
+    launcher.sharing.note_memory(true);
     refused.inspect(|features| launcher.known.refuse(*features));
     let cgroup = cgroup.then_some(Cgroup { directory: 9, procs: 10 });
     assert_eq!(launcher.first(method, &Plan { pidfd, cgroup, ..plan(Some(CloseStrategy::Bulk)) }), first);
@@ -86,7 +86,7 @@ fn clone_shares_no_table_before_memory_is_shared() {
     assert_eq!(next, Ok(CloneVariant { shares_table: false, ..CLONE }));
     launcher.known.refuse(Features::CLONE3);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CloneVariant { shares_table: false, ..CLONE });
-    launcher.known.note_memory(true);
+    launcher.sharing.note_memory(true);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CLONE);
 }
 
@@ -110,7 +110,7 @@ fn refusal_leads_to_the_next_variant_but_failure_does_not(
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.known.note_memory(true);
+    launcher.sharing.note_memory(true);
     let mut found = Features::default();
     assert_eq!((launcher.next(variant, errno, &mut found), found), (next, refused));
     assert_eq!(launcher.known.best(), IN_CGROUP, "nothing is recorded before a child was started");
@@ -130,7 +130,7 @@ fn refusals_are_noted_only_if_the_next_variant_starts(
 ) {
     let backend = backend();
     let launcher = LinuxLauncher::new(&backend);
-    launcher.known.note_memory(true);
+    launcher.sharing.note_memory(true);
     if backend.sys().is_sanitized() {
         return;
     }

@@ -2,59 +2,13 @@
 
 use super::call::{Word, done, errno, int};
 use super::signals;
-use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started, Top};
+use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Pid, Signal, Sys};
-
-/// Returns whether the program defines a symbol. The reference is weak, so the address is zero otherwise. dlsym(3) would find
-/// only exported symbols, and a Rust program exports none of those linked into it.
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-macro_rules! is_linked {
-    ($name:literal) => {{
-        let address: usize;
-        // SAFETY: reads an entry of the global offset table, which the linker creates for this.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $name),
-                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
-                out(reg) address,
-                options(pure, readonly, nostack, preserves_flags),
-            );
-        }
-        address != 0
-    }};
-}
-
-/// Does the same for AArch64.
-#[cfg(target_arch = "aarch64")]
-macro_rules! is_linked {
-    ($name:literal) => {{
-        let address: usize;
-        // SAFETY: as above.
-        unsafe {
-            core::arch::asm!(
-                concat!(".weak ", $name),
-                concat!("adrp {0}, :got:", $name),
-                concat!("ldr {0}, [{0}, :got_lo12:", $name, "]"),
-                out(reg) address,
-                options(pure, readonly, nostack, preserves_flags),
-            );
-        }
-        address != 0
-    }};
-}
-
-/// Rust has no sanitizers for other processors of Linux, except for s390x, where they are not detected.
-#[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
-macro_rules! is_linked {
-    ($name:literal) => {
-        false
-    };
-}
+use forkexec_core::{Errno, Fd, Pid, SharingSys, Signal, Sys, Top};
 
 // SAFETY: each method makes the call that the trait names. `start` returns only in the parent, after the child has executed a
-// program or ended. The mapping of `map_private` stays until `unmap`.
+// program or ended.
 unsafe impl CloneSys for Kernel {
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         // The child has no thread-local memory of its own, so its calls change the errno of this thread.
@@ -125,7 +79,10 @@ unsafe impl CloneSys for Kernel {
         // SAFETY: waitid fills the status of a child that a signal ended.
         is_killed.then(|| unsafe { about.si_status() })
     }
+}
 
+// SAFETY: each method makes the call that the trait names. The mapping of `map_private` stays until `unmap`.
+unsafe impl SharingSys for Kernel {
     fn is_dumpable(&self) -> Result<bool, Errno> {
         // SAFETY: reads an attribute of the calling process, and changes nothing.
         int(unsafe { syscall!(libc::SYS_prctl, libc::PR_GET_DUMPABLE, 0_i32, 0_i32, 0_i32, 0_i32) })
@@ -137,15 +94,8 @@ unsafe impl CloneSys for Kernel {
         done(unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 1_i32, 0_i32, 0_i32, 0_i32) })
     }
 
-    /// Looks for the initialisers of the run-time libraries.
     fn is_sanitized(&self) -> bool {
-        let linked = [
-            is_linked!("__asan_init"),
-            is_linked!("__hwasan_init"),
-            is_linked!("__msan_init"),
-            is_linked!("__tsan_init"),
-        ];
-        linked.contains(&true)
+        forkexec_core::is_sanitized!()
     }
 
     fn map_private(&self, length: usize) -> Result<NonNull<u8>, Errno> {

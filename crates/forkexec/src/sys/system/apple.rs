@@ -10,12 +10,28 @@ mod mount;
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
 
+use super::LAUNCHER;
+use forkexec_core::Launcher;
+
 pub(crate) use bsd::*;
 pub(crate) use fd_getpath::fd_target;
 pub(crate) use forkexec_apple::{Apple as Selected, Kernel};
 pub(crate) use mount::is_noexec;
 
 pub(crate) type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
+
+/// Returns a launcher for each method, in the order of the capabilities.
+///
+/// # Safety
+///
+/// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
+pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
+    std::iter::once(forking())
+}
+
+pub(crate) fn forking() -> &'static dyn Launcher {
+    &LAUNCHER
+}
 
 /// The number of bytes of a script's first line that the kernel reads: `IMG_SHSIZE` of xnu
 /// (bsd/sys/imgact.h).

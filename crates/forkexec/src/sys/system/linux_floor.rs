@@ -13,6 +13,8 @@ mod mount;
 mod pipe_capacity;
 #[path = "parts/unix.rs"]
 mod unix;
+#[path = "parts/vfork.rs"]
+mod vfork;
 #[path = "parts/wait4.rs"]
 mod wait;
 
@@ -32,9 +34,8 @@ pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longe
 pub(crate) use mount::is_noexec;
 pub(crate) use pipe_capacity::{SETS_PIPE_CAPACITY, set_pipe_capacity};
 pub(crate) use unix::*;
+pub(crate) use vfork::{SelectedLauncher, forking, launchers};
 pub(crate) use wait::{ending_by_number, inherited_peak};
-
-pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
 
 /// The unit of `ru_maxrss`, in bytes: getrusage(2).
 pub(crate) const RSS_UNIT: u64 = 1024;

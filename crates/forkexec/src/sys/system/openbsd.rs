@@ -6,6 +6,8 @@ mod bsd;
 mod fd_untold;
 #[path = "parts/mount_statfs.rs"]
 mod mount;
+#[path = "parts/vfork.rs"]
+mod vfork;
 
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
@@ -14,8 +16,7 @@ pub(crate) use bsd::*;
 pub(crate) use fd_untold::fd_target;
 pub(crate) use forkexec_openbsd::{Kernel, Openbsd as Selected};
 pub(crate) use mount::is_noexec;
-
-pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
+pub(crate) use vfork::{SelectedLauncher, forking, launchers};
 
 /// The number of bytes of a script's first line that the kernel reads: `MAXINTERP` (sys/param.h).
 pub(crate) const INTERPRETER_LINE: usize = 128;

@@ -4,6 +4,8 @@
 mod bare;
 #[path = "parts/fd_link.rs"]
 mod fd_link;
+#[path = "parts/vfork.rs"]
+mod vfork;
 
 #[path = "parts/pty_streams.rs"]
 pub(crate) mod pty;
@@ -11,8 +13,7 @@ pub(crate) mod pty;
 pub(crate) use bare::*;
 pub(crate) use fd_link::fd_target;
 pub(crate) use forkexec_solaris::{Kernel, Solaris as Selected};
-
-pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
+pub(crate) use vfork::{SelectedLauncher, forking, launchers};
 
 /// The links to the open files of this process, named by descriptor numbers: `path` in proc(5) of illumos. The
 /// entries of `/proc/self/fd` are no links there.

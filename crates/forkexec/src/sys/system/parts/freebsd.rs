@@ -4,12 +4,13 @@
 mod bsd;
 #[path = "mount_statfs.rs"]
 mod mount;
+#[path = "vfork.rs"]
+mod vfork;
 
 pub(crate) use bsd::*;
 pub(crate) use forkexec_freebsd::{Freebsd as Selected, Kernel};
 pub(crate) use mount::is_noexec;
-
-pub(crate) type SelectedLauncher = forkexec_core::ForkLauncher<'static, Selected<Kernel>>;
+pub(crate) use vfork::{SelectedLauncher, forking, launchers};
 
 /// The number of bytes of a script's first line that the kernel reads: at least a page.
 pub(crate) const INTERPRETER_LINE: usize = 4096;

@@ -1,7 +1,7 @@
 //! The common parts of all systems but Linux.
 
-#[path = "one_method.rs"]
-mod method;
+#[path = "no_extras.rs"]
+mod extras;
 #[path = "own_table.rs"]
 mod table;
 
@@ -12,5 +12,5 @@ pub(crate) mod processes;
 #[path = "any_thread.rs"]
 pub(crate) mod thread;
 
-pub(crate) use method::*;
+pub(crate) use extras::*;
 pub(crate) use table::{is_never_locked, replace, shares_table};

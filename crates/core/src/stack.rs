@@ -7,13 +7,12 @@
 //! A small pool holds the free stacks. Threads take and return them without a lock. A stack for each thread would have to be
 //! freed when its thread ends.
 
-use crate::{CloneSys, Top};
+use crate::{Errno, SharingSys, Top};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
-use forkexec_core::Errno;
 
 /// The size of a stack in bytes. Pages that no child touches take no memory.
-pub(super) const SIZE: usize = 1 << 16;
+pub(crate) const SIZE: usize = 1 << 16;
 
 /// The size of the guard in bytes: whole pages, and at least one, on every architecture.
 const GUARD: usize = 1 << 16;
@@ -22,10 +21,15 @@ const GUARD: usize = 1 << 16;
 const KEPT: usize = 16;
 
 /// A stack that belongs to one start. It owns memory from [`map`](Self::map).
-pub(super) struct Stack<const LENGTH: usize = SIZE>(NonNull<u8>);
+pub struct Stack<const LENGTH: usize = SIZE>(NonNull<u8>);
 
 impl<const LENGTH: usize> Stack<LENGTH> {
-    pub(super) fn map<S: CloneSys>(sys: &S) -> Result<Self, Errno> {
+    /// Maps a stack and its guard.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno of mmap(2) or mprotect(2).
+    pub fn map<S: SharingSys>(sys: &S) -> Result<Self, Errno> {
         let stack = Self(sys.map_private(GUARD + LENGTH)?);
         // SAFETY: this is the lower part of a new mapping, to which nothing refers. `GUARD` is whole pages.
         let guarded = unsafe { sys.mprotect_none(stack.0, GUARD) };
@@ -38,14 +42,15 @@ impl<const LENGTH: usize> Stack<LENGTH> {
         }
     }
 
-    pub(super) fn unmap<S: CloneSys>(self, sys: &S) {
+    /// Unmaps the stack.
+    pub fn unmap<S: SharingSys>(self, sys: &S) {
         // SAFETY: `map` mapped it with this length. The `Stack` is its only owner, and is consumed here. The child that ran on
-        // it has executed a program or ended, because `CloneSys::start` has returned.
+        // it has executed a program or ended, because the call that started it has returned.
         unsafe { sys.unmap(self.0, GUARD + LENGTH) }
     }
 
     /// The address where the stack begins.
-    pub(super) fn top(&self) -> Top {
+    pub fn top(&self) -> Top {
         // SAFETY: `map` mapped that many bytes, so this is one past their end.
         unsafe { self.0.byte_add(GUARD + LENGTH) }.cast()
     }
@@ -54,21 +59,40 @@ impl<const LENGTH: usize> Stack<LENGTH> {
 /// The pool of free stacks. An entry is null, or owns the memory of a [`Stack`]. A thread takes it by an atomic exchange, and is
 /// then the only owner.
 #[derive(Debug)]
-pub(super) struct Stacks([AtomicPtr<u8>; KEPT]);
+pub struct Stacks([AtomicPtr<u8>; KEPT]);
+
+impl Default for Stacks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Stacks {
-    pub(super) const fn new() -> Self {
+    /// An empty pool.
+    pub const fn new() -> Self {
         Self([const { AtomicPtr::new(ptr::null_mut()) }; KEPT])
     }
 
+    /// Provides a stack for the time of a call.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno of mmap(2) or mprotect(2). Then the call is not made.
+    pub fn lend<S: SharingSys, T>(&self, sys: &S, call: impl FnOnce(Top) -> T) -> Result<T, Errno> {
+        let stack = self.take(sys)?;
+        let result = call(stack.top());
+        self.give(sys, stack);
+        Ok(result)
+    }
+
     /// Takes a free stack, or maps a new one.
-    pub(super) fn take<S: CloneSys>(&self, sys: &S) -> Result<Stack, Errno> {
+    fn take<S: SharingSys>(&self, sys: &S) -> Result<Stack, Errno> {
         let take = |place: &AtomicPtr<u8>| NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire));
         self.0.iter().find_map(take).map_or_else(|| Stack::map(sys), |memory| Ok(Stack(memory)))
     }
 
     /// Returns a stack to the pool, or unmaps it if the pool is full.
-    pub(super) fn give<S: CloneSys>(&self, sys: &S, stack: Stack) {
+    fn give<S: SharingSys>(&self, sys: &S, stack: Stack) {
         let memory = stack.0.as_ptr();
         let keep = |place: &AtomicPtr<u8>| {
             place.compare_exchange(ptr::null_mut(), memory, Ordering::Release, Ordering::Relaxed).is_ok()

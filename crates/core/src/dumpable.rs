@@ -12,13 +12,12 @@
 //! There is one race. If the program clears the attribute itself while another thread starts a child with other IDs, the
 //! attribute may be restored.
 
-use crate::CloneSys;
+use crate::{Pid, SharingSys};
 use core::sync::atomic::Ordering;
-use forkexec_core::Pid;
 
 /// Counts the children of this process that change their IDs and have not executed a program yet.
 #[derive(Debug)]
-pub(super) struct Dumpable(Word);
+pub struct Dumpable(Word);
 
 /// The state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +63,20 @@ impl State {
     }
 }
 
+impl Default for Dumpable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Dumpable {
-    pub(super) const fn new() -> Self {
+    /// No child is counted.
+    pub const fn new() -> Self {
         Self(Word::new())
     }
 
     /// Counts a child that changes its IDs until the returned value is dropped. Returns `None` if another thread takes too long.
-    pub(super) fn child<'d, S: CloneSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
+    pub fn child<'d, S: SharingSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
         let process = sys.getpid();
         let mut retries = RETRIES;
         loop {
@@ -90,7 +96,7 @@ impl Dumpable {
         }
     }
 
-    fn leave<S: CloneSys>(&self, sys: &S) {
+    fn leave<S: SharingSys>(&self, sys: &S) {
         while let Some(word) = self.0.load() {
             let state = State::unpack(word);
             let is_last = state.children <= 1;
@@ -116,12 +122,13 @@ impl Dumpable {
 const RETRIES: u8 = 20;
 
 /// One child that changes its IDs.
-pub(super) struct IdChange<'d, S: CloneSys> {
+#[must_use]
+pub struct IdChange<'d, S: SharingSys> {
     dumpable: &'d Dumpable,
     sys: &'d S,
 }
 
-impl<S: CloneSys> Drop for IdChange<'_, S> {
+impl<S: SharingSys> Drop for IdChange<'_, S> {
     fn drop(&mut self) {
         self.dumpable.leave(self.sys);
     }

@@ -1,24 +1,10 @@
-//! A backend whose launcher has one method.
+//! A system without the extras of Linux: exec in place, filters that trap calls, children that the caller reaps.
 
 #[cfg(feature = "raw")]
 use crate::sys::system::BACKEND;
-use crate::sys::system::LAUNCHER;
-use forkexec_core::{FallbackReason, LaunchError, Launcher, Plan, Stage};
+use forkexec_core::{FallbackReason, LaunchError, Plan, Stage};
 #[cfg(feature = "raw")]
 use forkexec_core::{Pid, Report, Reporter};
-
-/// Returns a launcher for each method, in the order of the capabilities.
-///
-/// # Safety
-///
-/// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
-pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
-    std::iter::once(forking())
-}
-
-pub(crate) fn forking() -> &'static dyn Launcher {
-    &LAUNCHER
-}
 
 /// A thread has no descriptor table of its own here, so a plan that fails would change the process.
 pub(crate) const EXECS_IN_PLACE: bool = false;
