@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) done: usize,
     /// The child's own code runs.
     child_runs: bool,
+    /// The parent polls, so often that the child makes one step at most between two calls.
+    polls: bool,
     /// The last contents of the report, if stores are recorded.
     recording: Option<Vec<u32>>,
     pub(crate) recorded: Script,
@@ -125,6 +127,7 @@ impl Kernel {
             script: Vec::new(),
             done: 0,
             child_runs: false,
+            polls: false,
             recording: None,
             recorded: Vec::new(),
             fails: Vec::new(),
@@ -160,7 +163,8 @@ impl Kernel {
         state.note_stores();
         state.calls.push(name);
         if state.killed_at == Some(state.calls.len() - 1) {
-            state.ended = Some(libc::SIGKILL);
+            state.apply(Event::Close);
+            state.apply(Event::End(libc::SIGKILL));
             leave(state);
         }
         state.fails.iter().find(|(fails, _)| *fails == name).map_or(Ok(()), |(_, errno)| Err(*errno))
@@ -195,6 +199,7 @@ impl State {
     pub(crate) fn reset(&mut self, script: &Script) {
         self.script.clone_from(script);
         self.done = 0;
+        self.recorded.clear();
         self.calls.clear();
         self.interrupted.clear();
         (self.bytes, self.writers, self.reader, self.replaced) = (0, [false; 3], false, false);
@@ -247,9 +252,13 @@ impl State {
         self.recorded.push(Step { event, stage });
     }
 
+    /// Records a step, or makes it if the child runs while its parent is suspended.
     fn note(&mut self, event: Event) {
         self.note_stores();
         self.push(event);
+        if self.recording.is_none() {
+            self.apply(event);
+        }
     }
 
     /// Returns how many steps the child has left. Its stores between two calls are one step, as long as they complete
@@ -257,6 +266,12 @@ impl State {
     fn remaining(&self) -> usize {
         let rest = &self.script[self.done..];
         rest.len() - rest.windows(2).filter(|two| two.iter().all(|step| step.event.is_silent())).count()
+    }
+
+    /// The child, and any process forked during the spawn, have copies of the descriptors.
+    fn copy_the_writing_end(&mut self) {
+        self.writers[CHILDS] = true;
+        self.writers[SIBLINGS] = self.world.sibling != Sibling::Absent;
     }
 
     /// The child makes its next step.
@@ -275,11 +290,16 @@ impl State {
         let Step { event, .. } = self.script[self.done];
         self.done += 1;
         self.idle = 0;
+        self.apply(event);
+    }
+
+    /// The effect of a step.
+    fn apply(&mut self, event: Event) {
         match event {
             Event::Store(word, value) => self.words()[word].store(value, Ordering::Relaxed),
             Event::Write => self.bytes += 1,
             Event::Close => self.writers[CHILDS] = false,
-            Event::Exec => {}
+            Event::Exec => self.executed = true,
             Event::End(status) => {
                 self.ended = Some(status);
                 self.reaped = self.world.thief;
@@ -288,8 +308,7 @@ impl State {
     }
 
     fn let_the_child_go_on(&mut self) {
-        // A parent that polls does so often enough for single steps.
-        let most = if self.world.copies.is_some() { 1 } else { usize::MAX };
+        let most = if self.polls { 1 } else { usize::MAX };
         let steps = self.choices.choose(self.remaining().min(most) + 1);
         (0..steps).for_each(|_| self.step());
         if self.writers[SIBLINGS] && self.world.sibling == Sibling::Passing {

@@ -9,7 +9,8 @@
 //!
 //! A forked child is combined with other events: a process of another thread with a copy of the pipe, a thread that
 //! takes all statuses, a closure that closes, replaces or forges the pipe, signals, refused calls. A child that shares
-//! memory runs while its parent is suspended. It is killed at each of its calls, and there are no other choices.
+//! memory runs while its parent is suspended. It is killed at each of its calls, and there are no other choices. The first
+//! child of vfork(2) is both: it reports as a forked child does, and may have a copy of the memory or share it.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
@@ -20,10 +21,11 @@ mod script;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, ForkLauncher, Hook, HookError, LaunchError, Launched, Launcher,
-    ParentSys, Plan, Report, SpawnMethod, Stage, Sys, ThinCStr, WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, FallbackReason, ForkLauncher, Hook, HookError, LaunchError, Launched,
+    Launcher, ParentSys, Plan, Report, SpawnMethod, Stage, Sys, ThinCStr, VforkLauncher, WorkingDirectory,
 };
 use forkexec_linux::{Linux, LinuxLauncher};
+use forkexec_posix::Posix;
 
 use kernel::{CHILD, Kernel, Sibling, State, Tells, WRITER, World};
 use script::{Event, Script, Step, all_killed, execs};
@@ -171,12 +173,16 @@ struct Counted {
 }
 
 /// Plays all interleavings of a child with its parent.
-fn play(script: &Script, told: Told, world: World, counted: &mut Counted) {
-    let backend = Linux::new(Kernel::new(world));
-    let (kernel, plan) = (backend.sys(), plan());
+fn play(
+    kernel: &Kernel,
+    launch: &dyn Fn() -> Result<Launched, LaunchError>,
+    script: &Script,
+    told: Told,
+    counted: &mut Counted,
+) {
     loop {
         kernel.state().reset(script);
-        let launched = ForkLauncher::new(&backend).launch(&plan);
+        let launched = launch();
         let mut state = kernel.state();
         counted.all += 1;
         judge(&state, &launched, told, counted);
@@ -186,13 +192,19 @@ fn play(script: &Script, told: Told, world: World, counted: &mut Counted) {
     }
 }
 
+fn play_forked(script: &Script, told: Told, world: World, counted: &mut Counted) {
+    let backend = Linux::new(Kernel::new(world));
+    let plan = plan();
+    play(backend.sys(), &|| ForkLauncher::new(&backend).launch(&plan), script, told, counted);
+}
+
 fn judge(state: &State, launched: &Result<Launched, LaunchError>, told: Told, counted: &mut Counted) {
     let world = state.world;
     let context = || format!("{launched:?} of {:?} after {} steps in {world:?}", state.script, state.done);
     assert_eq!(state.leftovers(), [""; 0], "{}", context());
     match launched {
         Ok(launched) => {
-            assert_eq!(launched.pid, CHILD);
+            assert_eq!((launched.pid, launched.method), (CHILD, SpawnMethod::Fork));
             assert!(world.thief || !state.reaped, "its status is the caller's: {}", context());
             counted.started += 1;
             if !state.has(Event::Exec) {
@@ -263,6 +275,18 @@ fn ending(script: &Script) -> Script {
 /// More steps than these have more interleavings than there is time for.
 const LONG: usize = 12;
 
+/// Plays this child, as long as its parent learns of it, and the same one killed at each step.
+fn play_variants(script: &Script, world: World, play: &mut dyn FnMut(&Script)) {
+    if !is_silent(script, world) {
+        play(script);
+    }
+    play(&ending(script));
+    // Killed children of a long script are not combined with other processes.
+    if script.len() <= LONG || world.sibling == Sibling::Absent && !world.thief {
+        all_killed(script).for_each(|script| play(&script));
+    }
+}
+
 /// Faults: E8, E9, E12, E13
 #[test]
 fn any_interleaving_of_parent_and_child_is_reported_right() {
@@ -276,20 +300,130 @@ fn any_interleaving_of_parent_and_child_is_reported_right() {
         }
         let before = counted.all;
         for world in worlds() {
-            if !is_silent(&script, world) {
-                play(&script, case.told, world, &mut counted);
-            }
-            play(&ending(&script), case.told, world, &mut counted);
-            // Killed children of a long script are not combined with other processes.
-            if script.len() <= LONG || world.sibling == Sibling::Absent && !world.thief {
-                all_killed(&script).for_each(|script| play(&script, case.told, world, &mut counted));
-            }
+            play_variants(&script, world, &mut |script| play_forked(script, case.told, world, &mut counted));
         }
         println!("{}: {} steps, {} interleavings", case.name, script.len(), counted.all - before);
     }
     let Counted { all, started, untold } = counted;
     println!("{all} interleavings, {started} starts; of {untold} that ended in exec nobody could tell");
     assert!(started > 0 && untold > 0 && all > started);
+}
+
+/// The floor, which has no call that shows an exec. The parent gets `SIGCHLD` also for a child of vfork(2) that shares no memory.
+fn on_the_floor(world: World, copies: bool) -> World {
+    World { tells: Tells::Never, copies: copies.then_some(true), ..world }
+}
+
+/// Starts the first child of a launcher by vfork(2). It has a copy of the memory, which it shows unless it dies at once.
+fn launch_copied_by_vfork(backend: &Posix<Kernel>) -> Result<Launched, LaunchError> {
+    let vfork = VforkLauncher::new(backend);
+    let launched = vfork.launch(&plan());
+    let shows_nothing = matches!(launched, Err(LaunchError::Died { stage: Stage::Start, .. }));
+    let reason = (!shows_nothing).then_some(FallbackReason::NotShared);
+    assert_eq!(vfork.fallback_reason(), reason, "{launched:?}");
+    launched
+}
+
+/// Faults: E9, E12, E13, F15, M1
+#[test]
+fn first_child_of_vfork_with_copied_memory_is_reported_right() {
+    let mut counted = Counted::default();
+    for case in CASES.iter().filter(|case| case.hook.is_none()) {
+        let recorder = Posix::new(Kernel::new(on_the_floor(CALM, true)));
+        recorder.sys().record();
+        recorder.sys().state().fails = case.fails.to_vec();
+        let ended = catch_unwind(AssertUnwindSafe(|| VforkLauncher::new(&recorder).launch(&plan())));
+        assert!(ended.is_err(), "the child's side never comes back");
+        let script = std::mem::take(&mut recorder.sys().state().recorded);
+        assert_eq!(execs(&script), matches!(case.told, Told::Runs), "{}", case.name);
+        for world in worlds().filter(|world| world.tells == Tells::ByGroup) {
+            let world = on_the_floor(world, true);
+            let backend = Posix::new(Kernel::new(world));
+            let launch = || launch_copied_by_vfork(&backend);
+            play_variants(&script, world, &mut |script| {
+                play(backend.sys(), &launch, script, case.told, &mut counted);
+            });
+        }
+    }
+    let Counted { all, started, untold } = counted;
+    println!("{all} interleavings, {started} starts; of {untold} that ended in exec nobody could tell");
+    assert!(started > 0 && untold > 0 && all > started);
+}
+
+/// Starts a child by vfork(2) that shares memory, and kills it at one of its calls. Returns false if it makes fewer calls.
+fn launch_by_vfork(case: &Case, world: World, is_first: bool, killed_at: Option<usize>) -> bool {
+    let backend = Posix::new(Kernel::new(CALM));
+    let kernel = backend.sys();
+    loop {
+        let vfork = VforkLauncher::new(&backend);
+        if !is_first {
+            reset_for(kernel, CALM, &[], None);
+            assert!(vfork.launch(&plan()).is_ok());
+        }
+        reset_for(kernel, on_the_floor(world, false), case.fails, killed_at);
+        let launched = vfork.launch(&plan());
+        assert_eq!((vfork.method(), vfork.fallback_reason()), (SpawnMethod::Vfork, None));
+        let mut state = kernel.state();
+        judge_by_vfork(&state, &launched, case.told);
+        if !state.choices.go_on() {
+            return killed_at.is_some_and(|index| index < state.calls.len());
+        }
+    }
+}
+
+/// Resets the kernel for a child that shares memory.
+fn reset_for(kernel: &Kernel, world: World, fails: &[(&'static str, Errno)], killed_at: Option<usize>) {
+    let mut state = kernel.state();
+    state.reset(&Vec::new());
+    (state.world, state.fails, state.killed_at) = (world, fails.to_vec(), killed_at);
+}
+
+fn judge_by_vfork(state: &State, launched: &Result<Launched, LaunchError>, told: Told) {
+    let context = || format!("{launched:?} after {:?} in {:?}", state.calls, state.world);
+    assert_eq!(state.leftovers(), [""; 0], "{}", context());
+    let killed = state.killed_at.and_then(|index| state.calls.get(index));
+    match (launched, killed, told) {
+        // The floor has nothing that tells a death in execve(2) from a success. The status of the child does.
+        (Ok(launched), _, _) => {
+            assert!(state.has(Event::Exec) || killed == Some(&"execve"), "{}", context());
+            assert_eq!((launched.pid, launched.method), (CHILD, SpawnMethod::Vfork), "{}", context());
+        }
+        (Err(LaunchError::Child(report)), None, Told::Reported(expected)) => {
+            assert_eq!(*report, expected, "{}", context());
+        }
+        (Err(LaunchError::Died { stage, status }), _, _) => {
+            let is_right = match killed {
+                Some(&"execve") => state.world.unreadable,
+                Some(_) => true,
+                // The parent cannot read the pipe, and kills the child.
+                None => state.world.unreadable && matches!(told, Told::Runs),
+            };
+            assert!(is_right, "{}", context());
+            let died_at = killed.map_or(Stage::Exec, |call| stage_of(call));
+            let killing = Some(libc::SIGKILL).filter(|_| !state.world.thief);
+            assert_eq!((*stage, *status), (died_at, killing), "{}", context());
+        }
+        _ => panic!("{}", context()),
+    }
+    assert!(launched.is_err() == state.reaped || state.world.thief, "{}", context());
+}
+
+/// Faults: E9, E10
+#[test]
+fn child_of_vfork_killed_anywhere_is_reported_right() {
+    let mut launches = 0;
+    for case in CASES.iter().filter(|case| case.hook.is_none()) {
+        for world in worlds().filter(|world| world.tells == Tells::ByGroup) {
+            // The parent of a running child waits until no process has the pipe open.
+            let waits = matches!(case.told, Told::Runs) && world.sibling == Sibling::Hanging;
+            for is_first in [true, false].into_iter().filter(|is_first| !(*is_first && waits)) {
+                launch_by_vfork(case, world, is_first, None);
+                let killed = (0..).take_while(|index| launch_by_vfork(case, world, is_first, Some(*index)));
+                launches += 1 + killed.count();
+            }
+        }
+    }
+    println!("{launches} launches of children of vfork(2) that share memory");
 }
 
 /// The stage of each call that these children make.
@@ -300,7 +434,7 @@ fn stage_of(call: &str) -> Stage {
         "set_disposition" => Stage::Signals,
         "set_mask" => Stage::Mask,
         "close_range" => Stage::Close,
-        "execve" => Stage::Exec,
+        "write" | "execve" => Stage::Exec,
         other => panic!("no child makes the call {other}"),
     }
 }

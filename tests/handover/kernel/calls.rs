@@ -7,16 +7,17 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys, Top,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys,
+    Top, VforkSys,
 };
 use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
+use forkexec_posix::PosixSys;
 
 /// More than the parent's patience, which is a hundred.
 const MOST_PAUSES: usize = 150;
 
 use super::{
-    CHILD, CHILDS, Event, Gone, Kernel, Memory, PARENT, PARENTS, PIDFD, READER, SIBLINGS, Sibling, State,
-    Tells, WRITER, leave,
+    CHILD, Event, Gone, Kernel, Memory, PARENT, PARENTS, PIDFD, READER, State, Tells, WRITER, leave,
 };
 
 /// Calls that change nothing that matters here.
@@ -156,7 +157,6 @@ unsafe impl Sys for Kernel {
         let mut state = self.state();
         state.note(Event::Exec);
         state.note(Event::Close);
-        state.executed = true;
         leave(state)
     }
 
@@ -241,8 +241,7 @@ unsafe impl ParentSys for Kernel {
             state.child_runs = true;
             return Ok(None);
         }
-        state.writers[CHILDS] = true;
-        state.writers[SIBLINGS] = state.world.sibling != Sibling::Absent;
+        state.copy_the_writing_end();
         state.let_the_child_go_on();
         Ok(Some(CHILD))
     }
@@ -312,9 +311,8 @@ unsafe impl ParentSys for Kernel {
         if state.ended.is_none() {
             let done = state.done;
             state.script.truncate(done);
-            state.writers[CHILDS] = false;
-            state.ended = Some(signal);
-            state.reaped = state.world.thief;
+            state.apply(Event::Close);
+            state.apply(Event::End(signal));
         }
         Ok(())
     }
@@ -343,19 +341,15 @@ unsafe impl ParentSys for Kernel {
     }
 }
 
-/// A child that shares memory runs while its parent is suspended, without any choice. A child with a copy runs beside
-/// its parent, as after fork(2).
-// SAFETY: as above. `start` returns after the child's code has ended, or runs none.
-unsafe impl CloneSys for Kernel {
-    /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
-    unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+impl Kernel {
+    /// A child that shares memory runs while its parent is suspended, without any choice. A child with a copy runs beside
+    /// its parent, as after fork(2). Returns after the child's code has ended, or runs none.
+    fn suspend_for(&self, child: &dyn Fn() -> c_int) {
         let copies = {
             let mut state = self.state();
-            state.pidfd = start.pidfd;
             let copies = state.world.copies;
             if copies.is_some() && state.recording.is_none() {
-                state.let_the_child_go_on();
-                return Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) });
+                return state.let_the_child_go_on();
             }
             (state.ended, state.reaped, state.executed, state.child_runs) = (None, false, false, true);
             copies
@@ -375,6 +369,17 @@ unsafe impl CloneSys for Kernel {
             }
         }
         state.child_runs = false;
+    }
+}
+
+// SAFETY: as above. `suspend_for` returns after the child's code has ended, or runs none.
+unsafe impl CloneSys for Kernel {
+    /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
+    unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
+        let mut state = self.state();
+        (state.pidfd, state.polls) = (start.pidfd, state.world.copies.is_some());
+        drop(state);
+        self.suspend_for(child);
         Ok(Started { pid: CHILD, pidfd: start.pidfd.then_some(PIDFD) })
     }
 
@@ -452,5 +457,27 @@ unsafe impl SharingSys for Kernel {
     /// Source: mprotect(2).
     unsafe fn mprotect_none(&self, _memory: NonNull<u8>, _length: usize) -> Result<(), Errno> {
         Ok(())
+    }
+}
+
+// SAFETY: as for `CloneSys`.
+unsafe impl VforkSys for Kernel {
+    fn has_vfork(&self) -> bool {
+        true
+    }
+
+    /// Source: vfork(2): the parent is suspended, and memory is shared. The child has a copy of the descriptors.
+    unsafe fn vfork(&self, _top: Top, child: &dyn Fn() -> c_int) -> Result<Pid, Errno> {
+        self.state().copy_the_writing_end();
+        self.suspend_for(child);
+        Ok(CHILD)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl PosixSys for Kernel {
+    /// Source: getdents(2) on a kernel without it.
+    fn read_directory(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::NOSYS)
     }
 }
