@@ -91,6 +91,7 @@ const CHILDS: &[(&str, &[Errno])] = &[
         "getdents64",
         &[Errno::BADF, Errno::FAULT, Errno::INVAL, Errno::IO, Errno::NOENT, Errno::NOSYS, Errno::PERM],
     ),
+    ("read_directory", &[Errno::BADF, Errno::FAULT, Errno::INVAL, Errno::IO, Errno::NOENT, Errno::NOSYS]),
     ("is_on_procfs", &[Errno::BADF, Errno::INTR, Errno::IO, Errno::NOMEM, Errno::NOSYS, Errno::OVERFLOW]),
     ("set_parent_death_signal", &[Errno::INVAL, Errno::PERM]),
     ("set_no_new_privs", &[Errno::INVAL, Errno::PERM]),
@@ -109,6 +110,7 @@ const PARENTS: &[(&str, &[Errno])] = &[
     ("forbid", &[Errno::ACCES, Errno::INVAL, Errno::NOMEM]),
     ("block_signals", &[Errno::FAULT, Errno::INVAL, Errno::PERM]),
     ("fork", &[Errno::AGAIN, Errno::NOMEM, Errno::NOSYS, Errno::PERM]),
+    ("vfork", &[Errno::AGAIN, Errno::NOMEM, Errno::NOSYS, Errno::PERM]),
     (
         "start",
         &[

@@ -8,9 +8,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::errno::Errno as ThreadErrno;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys, Top,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys,
+    Top, VforkSys,
 };
-use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
+use forkexec_linux::{Call, CloneSys, KernelAction, LinuxSys, Release, Start, Started};
+use forkexec_posix::PosixSys;
 
 use crate::script::{About, Made, Script};
 
@@ -75,6 +77,9 @@ impl Copies {
         Ok(Started { pid, pidfd: None })
     }
 }
+
+/// The code of a child.
+type Child<'a> = &'a dyn Fn() -> c_int;
 
 /// An action before a call: the side, the call, the action.
 type Act = (Side, &'static str, fn());
@@ -458,35 +463,16 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         self.inner.signal_that_ended(child)
     }
 
-    /// The child shares this value, which is on the child's side until the parent continues.
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         note(&self.starts, |starts| starts.push(start));
-        let live = || {
-            self.be_child();
-            child()
-        };
         if let Some(errno) = (self.refuse)(start) {
             return Err(errno);
         }
-        let stack = Paint { top: top.cast(), length: self.stack.load(Ordering::Relaxed) };
-        if self.most_used.is_some() {
-            // SAFETY: the caller's promise: nothing is on it.
-            unsafe { stack.paint() };
-        }
         let made = Made::new("start", &[i32::from(start.pidfd), i32::from(start.cgroup.is_some())]);
-        // SAFETY: the caller's promise. Storing a byte adds nothing to the child's calls.
-        let started = self.instead(made, || match self.copies {
-            // SAFETY: as above.
-            Some(copies) => unsafe { copies.start(start, &live) },
-            // SAFETY: as above.
-            None => unsafe { self.inner.start(start, top, &live) },
-        });
-        self.in_child.store(false, Ordering::Relaxed);
-        if let Some(most) = &self.most_used {
-            // SAFETY: it was painted, and the child does not share this memory any more.
-            most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
-        }
-        started
+        // SAFETY: the caller's promise.
+        let call = |live: Child<'_>| unsafe { self.inner.start(start, top, live) };
+        // SAFETY: as above.
+        unsafe { self.start_child(made, start, top, child, &call) }
     }
 
     unsafe fn run_thread(&self, top: Top, thread: &dyn Fn() -> c_int) -> Result<(), Errno> {
@@ -536,6 +522,71 @@ unsafe impl<S: SharingSys> SharingSys for Failing<S> {
         self.stack.fetch_sub(length, Ordering::Relaxed);
         // SAFETY: the caller's promise.
         self.instead("forbid", || unsafe { self.inner.mprotect_none(memory, length) })
+    }
+}
+
+impl<S> Failing<S> {
+    /// The child shares this value, which is on the child's side until the parent continues.
+    ///
+    /// # Safety
+    ///
+    /// As for the call that starts a child on this stack.
+    unsafe fn start_child(
+        &self,
+        made: Made,
+        start: Start,
+        top: Top,
+        child: &dyn Fn() -> c_int,
+        call: &dyn Fn(Child<'_>) -> Result<Started, Errno>,
+    ) -> Result<Started, Errno> {
+        let live = || {
+            self.be_child();
+            child()
+        };
+        let stack = Paint { top: top.cast(), length: self.stack.load(Ordering::Relaxed) };
+        if self.most_used.is_some() {
+            // SAFETY: the caller's promise: nothing is on it.
+            unsafe { stack.paint() };
+        }
+        // Storing a byte adds nothing to the child's calls.
+        let started = self.instead(made, || match self.copies {
+            // SAFETY: the caller's promise.
+            Some(copies) => unsafe { copies.start(start, &live) },
+            None => call(&live),
+        });
+        self.in_child.store(false, Ordering::Relaxed);
+        if let Some(most) = &self.most_used {
+            // SAFETY: it was painted, and the child does not share this memory any more.
+            most.fetch_max(unsafe { stack.touched() }, Ordering::Relaxed);
+        }
+        started
+    }
+}
+
+// SAFETY: each method fails with an errno, or makes the call of `S`, which meets the requirements.
+unsafe impl<S: VforkSys> VforkSys for Failing<S> {
+    /// Denied as a call of this name.
+    fn has_vfork(&self) -> bool {
+        !self.denied.iter().any(|Denied(name, ..)| *name == "has_vfork") && self.inner.has_vfork()
+    }
+
+    unsafe fn vfork(&self, top: Top, child: &dyn Fn() -> c_int) -> Result<Pid, Errno> {
+        let call = |live: Child<'_>| {
+            // SAFETY: the caller's promise.
+            unsafe { self.inner.vfork(top, live) }.map(|pid| Started { pid, pidfd: None })
+        };
+        // A child of vfork(2) with a copy of the memory is one of fork(2).
+        let copied =
+            Start { call: Call::Clone, pidfd: false, shares_table: false, exit_signal: true, cgroup: None };
+        // SAFETY: as above.
+        unsafe { self.start_child("vfork".into(), copied, top, child, &call) }.map(|started| started.pid)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<S: PosixSys> PosixSys for Failing<S> {
+    calls! {
+        instead: read_directory(directory: Fd, records: &mut [u8]) -> usize;
     }
 }
 

@@ -16,6 +16,7 @@
 //!   stopped and interrupted at each
 //! - `trapped`: calls of a child that a seccomp filter traps, through the public API
 //! - `traceable`: the attribute of the parent's memory that a child with another id clears
+//! - `vfork`: as `shared`, for the launcher by vfork(2) over the portable backend
 //! - `denied`: calls denied by seccomp, through the public API
 //!
 //! The simulated kernel is that of the `kernels` suite, and the signal helpers are those of `conformance`.
@@ -42,6 +43,7 @@ mod stages;
 mod sweep;
 mod traceable;
 mod trapped;
+mod vfork;
 
 #[expect(dead_code, reason = "the conformance suite uses all of it")]
 #[path = "../conformance/ground.rs"]

@@ -30,7 +30,7 @@ use crate::sim::rich::as_hook;
 mod cancelled;
 
 /// Errnos of clone(2), clone3(2), mmap(2) and others. The refusals of old kernels and filters come first.
-const ERRNOS: [Errno; 13] = [
+pub(crate) const ERRNOS: [Errno; 13] = [
     Errno::NOSYS,
     Errno::PERM,
     Errno::ACCES,
@@ -72,17 +72,21 @@ pub(crate) fn launch(
     plan: &Plan<'_>,
 ) -> Result<Ran, LaunchError> {
     ThreadErrno::EXDEV.set();
-    let started = launcher.launch(plan);
-    let after = ThreadErrno::last();
-    let Launched { pid, pidfd, method, closed, .. } = started?;
-    assert_eq!(after, ThreadErrno::EXDEV, "the errno of the thread that starts a child");
+    let started = launcher.launch(plan)?;
+    assert_eq!(ThreadErrno::last(), ThreadErrno::EXDEV, "the errno of the thread that starts a child");
+    Ok(wait_for(backend, &started))
+}
+
+/// Waits for a child that runs.
+pub(crate) fn wait_for(backend: &impl Backend<Sys = Failing<impl ParentSys>>, started: &Launched) -> Ran {
+    let Launched { pid, pidfd, method, closed, .. } = *started;
     let sys = backend.sys().inner();
     assert_eq!(sys.wait(pid), Ok(0), "the probe succeeds");
     if let Some(pidfd) = pidfd {
         assert_eq!(sys.is_cloexec(pidfd), Ok(true));
         sys.close(pidfd).expect("it is the caller's");
     }
-    Ok(Ran { method, by: closed.by, pidfd: pidfd.is_some() })
+    Ran { method, by: closed.by, pidfd: pidfd.is_some() }
 }
 
 /// The available methods to start a child.
@@ -184,17 +188,26 @@ pub(crate) fn reported(
     launcher: &dyn Launcher,
     close: CloseStrategy,
 ) -> Result<(Ran, Seen), LaunchError> {
+    reported_by(backend, launcher, &Plan { close: Some(close), ..busy(c"report") })
+}
+
+/// Launches the reporting probe of this plan, which places no other descriptors.
+pub(crate) fn reported_by(
+    backend: &impl Backend<Sys = Failing<impl ParentSys>>,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+) -> Result<(Ran, Seen), LaunchError> {
     let (mut reader, writer) = io::pipe().expect("a pipe can be made");
     let writer = OwnedFd::from(writer);
     let moves = [Move::copy(writer.as_raw_fd(), 1), Move::ClearCloexec(0), Move::ClearCloexec(2)];
-    let plan = Plan { moves: &moves, close: Some(close), ..busy(c"report") };
+    let plan = Plan { moves: &moves, ..*plan };
     let started = launch_reporting(backend, launcher, &plan, writer, &mut reader);
     started.map(|(ran, text)| (ran, Seen::parse(&text)))
 }
 
 /// The text is read before the child is waited for: a report is longer than a pipe's buffer may be.
 fn launch_reporting(
-    backend: &Linux<Calls>,
+    backend: &impl Backend<Sys = Failing<impl ParentSys>>,
     launcher: &dyn Launcher,
     plan: &Plan<'_>,
     writer: OwnedFd,

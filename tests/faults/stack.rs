@@ -21,7 +21,7 @@ use crate::launcher::plan;
 use crate::shared::{Ran, guards, launch, over, reported};
 
 /// Before Linux 5.16 a signal that dumps core killed every process that shared the memory of the one that got it.
-fn dies_alone() -> bool {
+pub(crate) fn dies_alone() -> bool {
     let mut name = MaybeUninit::<libc::utsname>::uninit();
     // SAFETY: uname fills it.
     assert_eq!(unsafe { libc::uname(name.as_mut_ptr()) }, 0);
@@ -38,7 +38,7 @@ fn dies_alone() -> bool {
 }
 
 /// Calls itself until no stack is left.
-fn overflow() {
+pub(crate) fn overflow() {
     fn deeper(depth: usize) -> usize {
         let frame = black_box([depth; 64]);
         if black_box(depth) == usize::MAX { 0 } else { deeper(depth + 1) + frame[depth % 64] }

@@ -16,26 +16,42 @@ use forkexec_tests::world;
 use crate::failing::{Failing, Fault, Side};
 use crate::launcher::plan;
 use crate::shared::{launch, over};
+use crate::vfork;
 
 /// Long enough for a thread to reach its next call on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts a child by one launcher, and waits for it.
+type Starts = Box<dyn Fn(&Plan<'_>) -> Result<(), LaunchError> + Sync>;
+
+fn by_clone(fault: Fault) -> Starts {
+    let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
+    Box::new(move |plan| launch(backend, &launcher, plan).map(drop))
+}
+
+/// Forks where there is no vfork(2).
+fn by_vfork(fault: Fault) -> Starts {
+    let (backend, launcher) = vfork::over(|kernel| Failing::parent(kernel, fault));
+    Box::new(move |plan| vfork::launch(backend, &launcher, plan).map(drop))
+}
 
 /// An attribute of a process's memory allows tracing and core dumps. A change of ids clears it (PR_SET_DUMPABLE(2const)),
 /// even in a child that shares the memory. The last such child restores it.
 #[rstest]
 fn process_stays_traceable_after_children_with_other_ids(
+    #[values(by_clone, by_vfork)] by: fn(Fault) -> Starts,
     #[values(Some(1), Some(0), None)] gid: Option<u32>,
     #[values(true, false)] was: bool,
     #[values(1, 8)] threads: usize,
 ) {
     isolated_if(is_possible, || {
         make_dumpable(was);
-        let (backend, launcher) = over(Failing::nothing);
+        let start = by(Fault::NONE);
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        launch(backend, &launcher, &Plan { gid, ..plan() }).expect("it starts");
+                        start(&Plan { gid, ..plan() }).expect("it starts");
                     }
                 });
             }
@@ -48,12 +64,15 @@ fn process_stays_traceable_after_children_with_other_ids(
 #[rstest]
 #[case::after_the_change("set_mask", Stage::Mask)]
 #[case::at_the_change("set_gid", Stage::Gid)]
-fn memory_stays_traceable_after_a_failed_child(#[case] call: &'static str, #[case] stage: Stage) {
+fn memory_stays_traceable_after_a_failed_child(
+    #[case] call: &'static str,
+    #[case] stage: Stage,
+    #[values(by_clone, by_vfork)] by: fn(Fault) -> Starts,
+) {
     isolated_if(is_possible, || {
         let fault =
             Fault { side: Side::Child, name: Some(call), index: 0, errno: Errno::from_raw(libc::EXDEV) };
-        let (backend, launcher) = over(|kernel| Failing::parent(kernel, fault));
-        let failed = launch(backend, &launcher, &Plan { gid: Some(1), ..plan() });
+        let failed = by(fault)(&Plan { gid: Some(1), ..plan() });
         assert!(matches!(failed, Err(LaunchError::Child(report)) if report.stage == stage), "{failed:?}");
         assert!(is_dumpable());
     });

@@ -6,12 +6,13 @@ use std::thread;
 
 use rstest::rstest;
 
-use forkexec_core::{Plan, WorkingDirectory};
-use forkexec_tests::isolate::isolated;
+use forkexec_core::{CloseStrategy, Launcher, Plan, SpawnMethod, WorkingDirectory};
+use forkexec_tests::isolate::{isolated, isolated_if};
 
-use super::{World, launch, over};
+use super::{World, launch, over, wait_for};
 use crate::failing::Failing;
 use crate::launcher::plan;
+use crate::vfork;
 
 /// A thread that was asked to end does so at the next point of cancellation (pthreads(7)). In the middle of a start it would
 /// leave a stack, a mask and a child behind.
@@ -24,35 +25,54 @@ fn spawn_is_no_cancellation_point(
 ) {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).refusing(world.refuse()));
-        let (asked, thread) = (AtomicBool::new(false), OnceLock::new());
         let directory = if fails { c"/no/such/directory" } else { c"/" };
         let plan = Plan { directory: Some(WorkingDirectory::Path(directory)), ..plan() };
-        let is_started = thread::scope(|scope| {
-            let starting = scope.spawn(|| {
-                // SAFETY: the call reads about the calling thread and changes nothing.
-                assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
-                while !asked.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
-                let started = launch(backend, &launcher, &plan);
-                let mut before = 0;
-                // SAFETY: the state is valid, and the old one is written to `before`.
-                assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
-                started.is_ok()
-            });
-            let thread = loop {
-                match thread.get() {
-                    Some(thread) => break thread.0,
-                    None => std::hint::spin_loop(),
-                }
-            };
-            // SAFETY: the thread waits until its id is stored below.
-            assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
-            asked.store(true, Ordering::Release);
-            starting.join().expect("it comes to its end")
-        });
-        assert_eq!(is_started, !fails);
+        assert_eq!(in_cancelled_thread(|| launch(backend, &launcher, &plan).is_ok()), !fails);
     });
+}
+
+/// The child opens and reads a list, and closes descriptors: each call is a point of cancellation. The launcher knows that memory
+/// is shared. Its first start polls a pipe in the parent, as fork does, which is another one.
+///
+/// Faults: M4
+#[test]
+fn child_of_vfork_is_not_cancelled() {
+    isolated_if(vfork::has_vfork, || {
+        let (backend, launcher) = vfork::over(Failing::nothing);
+        vfork::launch(backend, &launcher, &plan()).expect("it starts");
+        let plan = Plan { close: Some(CloseStrategy::Enumerate), ..plan() };
+        let started = in_cancelled_thread(|| launcher.launch(&plan)).expect("it starts");
+        assert_eq!(wait_for(backend, &started).method, SpawnMethod::Vfork);
+    });
+}
+
+/// Makes a call in a thread that was asked to end, and then has no point of cancellation any more.
+fn in_cancelled_thread<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    let (asked, thread) = (AtomicBool::new(false), OnceLock::new());
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| {
+            // SAFETY: the call reads about the calling thread and changes nothing.
+            assert!(thread.set(Thread(unsafe { libc::pthread_self() })).is_ok());
+            while !asked.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+            let result = call();
+            let mut before = 0;
+            // SAFETY: the state is valid, and the old one is written to `before`.
+            assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
+            result
+        });
+        let thread = loop {
+            match thread.get() {
+                Some(thread) => break thread.0,
+                None => std::hint::spin_loop(),
+            }
+        };
+        // SAFETY: the thread waits until its id is stored below.
+        assert_eq!(unsafe { libc::pthread_cancel(thread) }, 0);
+        asked.store(true, Ordering::Release);
+        calling.join().expect("it comes to its end")
+    })
 }
 
 /// A thread as the C library knows it. That is a number for glibc, and a pointer for musl.
