@@ -9,8 +9,8 @@ use nix::errno::Errno as ThreadErrno;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launcher, ParentSys, Plan,
-    Report, SignalSet, SpawnMethod, Stage, Sys, VforkLauncher, VforkSys, WorkingDirectory,
+    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launcher, OneMethod, ParentSys,
+    Plan, Report, SignalSet, SpawnMethod, Stage, Sys, VforkLauncher, VforkSys, WorkingDirectory,
 };
 use forkexec_posix::{Kernel, Posix};
 use forkexec_tests::guard::Snapshot;
@@ -20,6 +20,7 @@ use forkexec_tests::world;
 use crate::failing::{Copies, Failing, Fault, Side};
 use crate::launcher::{busy, crossing_plan, plan};
 use crate::shared::{ERRNOS, Ran, reported_by, wait_for};
+use crate::sim::rich::as_hook;
 use crate::stack::{dies_alone, overflow};
 
 type Floor = Posix<Failing<Kernel>>;
@@ -394,4 +395,75 @@ fn child_of_vfork_that_overflows_its_stack_dies_alone() {
             assert_eq!(backend.sys().take_mapped().len(), 1, "the same stack each time");
         },
     );
+}
+
+/// The closure runs in a forked child, and nothing is learnt from it.
+#[test]
+fn closure_needs_fork_over_the_floor_too() {
+    isolated_if(has_vfork, || {
+        let (backend, launcher) = over(|kernel| counting(Failing::nothing(kernel)));
+        let with_closure = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
+        assert_eq!(launch(backend, &launcher, &with_closure), Ok(ran(SpawnMethod::Fork)));
+        let required = launcher.launch_fast(&with_closure).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::ForkRequired(FallbackReason::Closure)));
+        assert_eq!((launcher.method(), launcher.fallback_reason()), (SpawnMethod::Vfork, None));
+        assert_eq!(take_vforks(), 0);
+    });
+}
+
+/// A launcher that knows that vfork(2) is of no use starts no child to find out.
+#[rstest]
+#[case::sanitizer(Failing::sanitized, FallbackReason::Sanitizer)]
+#[case::no_such_method(|it: Failing<Kernel>| it.denying(&["has_vfork"], Errno::NOSYS), FallbackReason::NoSuchMethod)]
+fn launcher_that_cannot_use_vfork_forks(
+    #[case] change: fn(Failing<Kernel>) -> Failing<Kernel>,
+    #[case] reason: FallbackReason,
+) {
+    isolated_if(has_vfork, || {
+        let (backend, launcher) = over(|kernel| change(counting(Failing::nothing(kernel))));
+        assert_eq!((launcher.method(), launcher.fallback_reason()), (SpawnMethod::Fork, Some(reason)));
+        assert_eq!(launch(backend, &launcher, &plan()), Ok(ran(SpawnMethod::Fork)));
+        let required = launcher.launch_fast(&plan()).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::ForkRequired(reason)));
+        let one = OneMethod::new(&launcher, SpawnMethod::Vfork);
+        assert_eq!(launch(backend, &one, &plan()), Err(LaunchError::ForkRequired(reason)));
+        assert_eq!(take_vforks(), 0);
+    });
+}
+
+/// A probe of one method starts a child that executes nothing, once.
+#[test]
+fn one_method_learns_about_memory_first() {
+    isolated_if(has_vfork, || {
+        let (backend, launcher) = over(|kernel| counting(Failing::nothing(kernel)));
+        let [vfork, fork] = [SpawnMethod::Vfork, SpawnMethod::Fork].map(|it| OneMethod::new(&launcher, it));
+        assert_eq!(launch(backend, &fork, &plan()), Ok(ran(SpawnMethod::Fork)));
+        assert_eq!(take_vforks(), 0);
+        for vforks in [2, 1] {
+            assert_eq!(launch(backend, &vfork, &plan()), Ok(ran(SpawnMethod::Vfork)));
+            assert_eq!(take_vforks(), vforks);
+        }
+        assert_eq!(launch(backend, &vfork, &missing_root()), Err(MISSING_ROOT));
+        assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD));
+    });
+}
+
+/// A probe of vfork(2) alone fails where memory is copied or vfork(2) is refused.
+#[rstest]
+#[case::copied(|it: Failing<Kernel>| {
+    it.copying(Copies { waits: false, shares_table: false, announces: true })
+}, FallbackReason::NotShared)]
+#[case::refused(|it: Failing<Kernel>| it.denying(&["vfork"], Errno::PERM), FallbackReason::Refused(Errno::PERM))]
+fn one_method_does_not_fall_back(
+    #[case] change: fn(Failing<Kernel>) -> Failing<Kernel>,
+    #[case] reason: FallbackReason,
+) {
+    isolated_if(has_vfork, || {
+        let (backend, launcher) = over(|kernel| change(Failing::nothing(kernel)));
+        let one = OneMethod::new(&launcher, SpawnMethod::Vfork);
+        for _ in 0..2 {
+            assert_eq!(launch(backend, &one, &plan()), Err(LaunchError::ForkRequired(reason)));
+        }
+        assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD));
+    });
 }
