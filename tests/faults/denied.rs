@@ -243,8 +243,8 @@ fn session_leader_killed_in_execve_is_an_error(
     });
 }
 
-/// The termination signal of a child that shares memory shows its death. A forked child needs `/proc` for that; without
-/// it, the status shows it.
+/// The termination signal of a child that shares memory shows its death to the backend of Linux. A forked child needs `/proc`
+/// for that; without it, and over the floor, the status shows it.
 ///
 /// Faults: E9
 #[rstest]
@@ -256,14 +256,15 @@ fn death_in_execve_without_proc_shows_in_error_or_status(
         if let Err(reason) = world::without_proc() {
             return skip(&reason);
         }
-        let shares_memory = launch == SpawnPolicy::Auto && method() != SpawnMethod::Fork;
+        let is_the_floor = cfg!(forkexec_backend = "posix");
+        let is_error = launch == SpawnPolicy::Auto && method() != SpawnMethod::Fork && !is_the_floor;
         Deny::new().kill(libc::SYS_execve).install().expect("a filter is taken");
         let mut command = probe::command(&["true"]);
         command.spawn_policy(launch);
         if session {
             command.setsid();
         }
-        let status = match (shares_memory, command.spawn()) {
+        let status = match (is_error, command.spawn()) {
             (true, Err(Error::Died { stage: Stage::Exec, status })) => status.expect("nobody else takes it"),
             (false, Ok(mut child)) => child.wait().expect("it ends"),
             (_, spawned) => panic!("a child that was killed is {spawned:?}"),
