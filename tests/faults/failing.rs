@@ -409,6 +409,14 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
         instead: map_shared(length: usize) -> NonNull<u8>;
     }
 
+    fn disable_cancellation(&self) -> c_int {
+        self.inner.disable_cancellation()
+    }
+
+    fn restore_cancellation(&self, state: c_int) {
+        self.inner.restore_cancellation(state);
+    }
+
     unsafe fn fork(&self) -> Result<Option<Pid>, Errno> {
         // SAFETY: the caller's promise.
         let forked = self.instead("fork", || unsafe { self.inner.fork() });

@@ -414,9 +414,7 @@ fn child_of_vfork_killed_anywhere_is_reported_right() {
     let mut launches = 0;
     for case in CASES.iter().filter(|case| case.hook.is_none()) {
         for world in worlds().filter(|world| world.tells == Tells::ByGroup) {
-            // The parent of a running child waits until no process has the pipe open.
-            let waits = matches!(case.told, Told::Runs) && world.sibling == Sibling::Hanging;
-            for is_first in [true, false].into_iter().filter(|is_first| !(*is_first && waits)) {
+            for is_first in [true, false] {
                 launch_by_vfork(case, world, is_first, None);
                 let killed = (0..).take_while(|index| launch_by_vfork(case, world, is_first, Some(*index)));
                 launches += 1 + killed.count();

@@ -40,9 +40,13 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
         self.backend.before_launch();
         // SAFETY: the child runs `ForkedChild::run` only, which does not return. It meets the requirements of `Sys`: its object
         // code calls only listed functions, and neither allocates nor locks.
-        self.launch_by(plan, |parent, child| unsafe {
-            fork(self.backend.sys(), |mask| child(ChildContext::forked(parent, mask)))
-        })
+        self.launch_by(
+            plan,
+            || false,
+            |parent, child| unsafe {
+                fork(self.backend.sys(), |mask| child(ChildContext::forked(parent, mask)))
+            },
+        )
     }
 }
 
@@ -59,6 +63,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     ) -> Result<Pid, LaunchError> {
         self.backend.before_launch();
         let sys = self.backend.sys();
+        let _uncancelled = Uncancelled::new(sys);
         let parent = sys.getpid();
         let child = |mask| run_forked(self.backend, plan, &ChildContext::forked(parent, mask), reporter);
         // SAFETY: as in `launch`, with `run_forked`.
@@ -68,13 +73,15 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
     /// Starts a child by `start`, and waits until it has executed a program or ended.
     ///
     /// `start` gets the process ID of the parent and the code of the child. It calls the code in the child only, and returns the
-    /// child's process ID.
+    /// child's process ID. After that, `was_suspended` tells whether it returned only when the child had executed a program or ended.
     pub(crate) fn launch_by(
         &self,
         plan: &Plan<'_>,
+        was_suspended: impl Fn() -> bool,
         start: impl FnOnce(Pid, &dyn Fn(ChildContext) -> c_int) -> Result<Pid, LaunchError>,
     ) -> Result<Launched, LaunchError> {
         let sys = self.backend.sys();
+        let _uncancelled = Uncancelled::new(sys);
         let memory = SharedMemory::<_, SharedReport>::new(sys).map_err(at(Stage::Setup))?;
         let shared = &*memory;
         let mut channel = Channel::open(sys, plan).map_err(at(Stage::Setup))?;
@@ -90,7 +97,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
             let execs = end == End::Marked && self.backend.has_execed(pid, parent) == Some(true);
             execs || sys.has_ended(pid)
         };
-        let end = channel.wait(is_over);
+        let end = channel.wait(was_suspended(), is_over);
 
         // A pre-exec closure may write to the pipe, but not to the shared report.
         let marked = end == End::Marked && shared.entered() == Stage::Exec && shared.failure().is_none();
@@ -101,6 +108,25 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         self.backend.learn(&closed);
         let timeline = started.map(|started| Timeline::of(shared).with(Stage::Start, started));
         Ok(Launched { pid, pidfd: None, method: SpawnMethod::Fork, closed, timeline })
+    }
+}
+
+/// A thread that is not cancelled while it starts a child. It would leave a stack, a mask and a child behind, and a child that
+/// shares its memory would run its cleanup.
+pub(crate) struct Uncancelled<'s, S: ParentSys> {
+    sys: &'s S,
+    before: c_int,
+}
+
+impl<'s, S: ParentSys> Uncancelled<'s, S> {
+    pub(crate) fn new(sys: &'s S) -> Self {
+        Self { sys, before: sys.disable_cancellation() }
+    }
+}
+
+impl<S: ParentSys> Drop for Uncancelled<'_, S> {
+    fn drop(&mut self) {
+        self.sys.restore_cancellation(self.before);
     }
 }
 
@@ -263,11 +289,11 @@ impl<'s, S: ParentSys> Channel<'s, S> {
 
     /// Waits for the end of the pipe, or until the child can write nothing more, even if another process has the pipe open.
     ///
-    /// Reads all that the child wrote in any case. If poll(2) is refused, waits for the end of the pipe.
-    fn wait(&self, is_over: impl Fn(End) -> bool) -> End {
+    /// Reads all that the child wrote in any case. If poll(2) is refused, waits for the end of the pipe. `over` means that the child
+    /// has already written all.
+    fn wait(&self, mut over: bool, is_over: impl Fn(End) -> bool) -> End {
         let mut end = End::Unmarked;
         let mut byte = [0];
-        let mut over = false;
         loop {
             match self.sys.readable(self.reader, if over { 0 } else { POLL_TIMEOUT_MS }) {
                 Ok(false) if over => return end,

@@ -193,6 +193,14 @@ pub unsafe trait ParentSys: Sys {
             }
         }
     }
+    /// pthread_setcancelstate(3). Disables the cancellation of this thread, and returns the previous state. Some calls of a C
+    /// library are cancellation points, and a child counts as the thread that started it. A system whose calls are none does
+    /// nothing.
+    fn disable_cancellation(&self) -> c_int {
+        0
+    }
+    /// pthread_setcancelstate(3), with a state that [`disable_cancellation`](Self::disable_cancellation) returned.
+    fn restore_cancellation(&self, _state: c_int) {}
     /// kill(2).
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
     /// Blocks all signals in the calling thread and returns the previous mask.

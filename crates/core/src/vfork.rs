@@ -14,6 +14,7 @@
 //!
 //! If the kernel refuses vfork(2), the launcher falls back to fork(2), and remembers the refusal once fork(2) has started a child.
 
+use crate::fork::Uncancelled;
 use crate::{
     Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, IdChange,
     LaunchError, Launched, Launcher, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod,
@@ -133,13 +134,14 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
     /// Starts a child that may have a copy of the memory, and finds out.
     fn launch_first(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         let flag = AtomicBool::new(false);
-        let launched = self.fork.launch_by(plan, |parent, child| {
+        let is_shared = || flag.load(Ordering::Acquire);
+        let launched = self.fork.launch_by(plan, is_shared, |parent, child| {
             self.start(plan, parent, &|context| {
                 flag.store(true, Ordering::Release);
                 child(context)
             })
         });
-        let is_shared = flag.load(Ordering::Acquire);
+        let is_shared = is_shared();
         // A child that died before its first stage shows nothing about memory.
         let came_so_far = match launched {
             Ok(_) | Err(LaunchError::Child(_)) => true,
@@ -156,6 +158,7 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
     /// Starts a child that shares memory.
     fn launch_shared(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         let sys = self.backend.sys();
+        let _uncancelled = Uncancelled::new(sys);
         let shared = SharedReport::new();
         let began = plan.timed.then(|| sys.now());
         let parent = sys.getpid();

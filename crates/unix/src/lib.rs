@@ -12,7 +12,7 @@ mod system;
 mod vfork;
 
 pub use ids::set_all_ids;
-pub use system::{Pipe2, System, Vfork};
+pub use system::{Cancellation, Pipe2, System};
 
 use core::convert::Infallible;
 use core::ffi::{CStr, c_int};
@@ -77,7 +77,15 @@ fn sigset(set: SignalSet) -> libc::sigset_t {
     unsafe { signals.assume_init() }
 }
 
+/// The errno of the thread does not change: the C library answers `EINVAL` for the signals that it reserves.
 fn set_mask(set: SignalSet) -> Result<SignalSet, Errno> {
+    let before = errno::errno();
+    let old = swap_mask(set);
+    errno::set_errno(before);
+    old
+}
+
+fn swap_mask(set: SignalSet) -> Result<SignalSet, Errno> {
     let new = sigset(set);
     let mut old = sigset(SignalSet::EMPTY);
     // SAFETY: both sets are initialised. pthread_sigmask gives its error as its result.
@@ -291,6 +299,14 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 }
 
+/// Returns the previous state.
+fn set_cancel_state(calls: Cancellation, state: c_int) -> c_int {
+    let mut before = 0;
+    // SAFETY: changes an attribute of this thread, and writes one int. The function is that of its name, as `System` requires.
+    unsafe { (calls.set_state)(state, &raw mut before) };
+    before
+}
+
 /// Maps anonymous memory, shared with children or private.
 fn map(length: usize, sharing: c_int) -> Result<NonNull<u8>, Errno> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -364,6 +380,16 @@ unsafe impl<T: System> ParentSys for Kernel<T> {
         // SAFETY: one int is written.
         done(unsafe { libc::waitpid(pid, &raw mut status, 0) })?;
         Ok(status)
+    }
+
+    fn disable_cancellation(&self) -> c_int {
+        T::CANCELLATION.map_or(0, |calls| set_cancel_state(calls, calls.disable))
+    }
+
+    fn restore_cancellation(&self, state: c_int) {
+        if let Some(calls) = T::CANCELLATION {
+            set_cancel_state(calls, state);
+        }
     }
 
     fn kill(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {

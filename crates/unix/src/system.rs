@@ -9,7 +9,8 @@ use forkexec_core::{Errno, Pid};
 ///
 /// # Safety
 ///
-/// [`PIPE2`](Self::PIPE2) is the call of that name, and [`VFORK`](Self::VFORK) has those of its fields. [`has_ended`](Self::has_ended) does not reap the child. It and
+/// [`PIPE2`](Self::PIPE2) is the call of that name, and [`CANCELLATION`](Self::CANCELLATION) has that of its
+/// field. [`has_ended`](Self::has_ended) does not reap the child. It and
 /// [`environment`](Self::environment) meet the requirements of [`Sys`](forkexec_core::Sys).
 pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// pipe2(2), if all releases have it. Without it, another thread may fork before the ends are close-on-exec.
@@ -21,10 +22,12 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// call sets the saved ID of an unprivileged process whose real ID stays.
     const SETS_SAVED_IDS: bool;
 
-    /// The calls with which children are started by vfork(2). `None` if the system does not have it, or if a call of
-    /// [`Sys`](forkexec_core::Sys) may act on more than the child when that shares the memory of its parent. It has no effect
-    /// on processors without a trampoline.
-    const VFORK: Option<Vfork> = None;
+    /// True if children are started by vfork(2): the system has it, and no call of [`Sys`](forkexec_core::Sys) acts on more than
+    /// the child when that shares the memory of its parent. It has no effect on processors without a trampoline.
+    const HAS_VFORK: bool = false;
+
+    /// The call that disables the cancellation of a thread, if calls of [`Sys`](forkexec_core::Sys) are cancellation points.
+    const CANCELLATION: Option<Cancellation> = None;
 
     /// setgroups(2) of the calling process alone.
     ///
@@ -98,11 +101,11 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     }
 }
 
-/// The calls around vfork(2).
+/// The cancellation of threads.
 #[derive(Clone, Copy, Debug)]
-pub struct Vfork {
+pub struct Cancellation {
     /// pthread_setcancelstate(3).
-    pub set_cancel_state: unsafe extern "C" fn(c_int, *mut c_int) -> c_int,
+    pub set_state: unsafe extern "C" fn(c_int, *mut c_int) -> c_int,
     /// `PTHREAD_CANCEL_DISABLE`.
     pub disable: c_int,
 }

@@ -1,6 +1,6 @@
 //! vfork(2) with a stack of its own for the child.
 
-use crate::{Kernel, System, Vfork, done, map};
+use crate::{Kernel, System, done, map};
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 use forkexec_core::{Errno, Pid, SharingSys, Top, VforkSys};
@@ -38,33 +38,23 @@ unsafe impl<T: System> SharingSys for Kernel<T> {
 // memory.
 unsafe impl<T: System> VforkSys for Kernel<T> {
     fn has_vfork(&self) -> bool {
-        T::VFORK.is_some() && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
+        T::HAS_VFORK && cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
     }
 
     unsafe fn vfork(&self, top: Top, child: &dyn Fn() -> c_int) -> Result<Pid, Errno> {
-        let calls = T::VFORK.ok_or(Errno::NOSYS)?;
+        if !self.has_vfork() {
+            return Err(Errno::NOSYS);
+        }
         // The child has no thread-local memory of its own, so its calls change the errno of this thread.
         let before = errno::errno();
         let argument = (&raw const child).cast::<c_void>();
         // SAFETY: the caller guarantees the state of stack and signals. `argument` outlives the call: the parent returns from it
         // only when the child no longer shares its memory.
-        let pid = without_cancellation(calls, || unsafe { on_stack(top, argument) });
+        let pid = unsafe { on_stack(top, argument) };
         let result = if pid < 0 { Err(Errno::from_raw(errno::errno().0)) } else { Ok(pid) };
         errno::set_errno(before);
         result
     }
-}
-
-/// Makes a call during which this thread is not cancelled. The child counts as this thread for the C library, and some calls of
-/// the C library are cancellation points.
-fn without_cancellation<R>(calls: Vfork, call: impl FnOnce() -> R) -> R {
-    let mut before = 0;
-    // SAFETY: changes an attribute of this thread, and writes one int.
-    unsafe { (calls.set_cancel_state)(calls.disable, &raw mut before) };
-    let result = call();
-    // SAFETY: as above. The attribute is the one that the thread had.
-    unsafe { (calls.set_cancel_state)(before, &raw mut before) };
-    result
 }
 
 /// Calls vfork(2). The child runs [`child_main`] on the stack that begins at `top`. Returns in the parent, -1 after an error.

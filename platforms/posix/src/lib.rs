@@ -37,7 +37,7 @@ pub type Kernel = forkexec_unix::Kernel<Facts>;
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-const HAS_VFORK: bool = <Facts as forkexec_unix::System>::VFORK.is_some();
+const HAS_VFORK: bool = <Facts as forkexec_unix::System>::HAS_VFORK;
 
 /// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {

@@ -2,7 +2,11 @@
 
 use crate::{Facts, Kernel, PosixSys};
 use forkexec_core::{Errno, Fd, Signal};
-use forkexec_unix::{Pipe2, System, Vfork};
+use forkexec_unix::{Cancellation, Pipe2, System};
+
+/// glibc and musl. The libc crate does not have it.
+#[cfg(target_os = "linux")]
+const PTHREAD_CANCEL_DISABLE: core::ffi::c_int = 1;
 
 #[cfg(target_os = "linux")]
 unsafe extern "C" {
@@ -25,7 +29,11 @@ unsafe impl System for Facts {
     // The C library's functions for IDs act on all threads of the process. Those below do not, and the numbers of 32-bit
     // processors are others.
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    const VFORK: Option<Vfork> = Some(Vfork { set_cancel_state: pthread_setcancelstate, disable: 1 });
+    const HAS_VFORK: bool = true;
+
+    #[cfg(target_os = "linux")]
+    const CANCELLATION: Option<Cancellation> =
+        Some(Cancellation { set_state: pthread_setcancelstate, disable: PTHREAD_CANCEL_DISABLE });
 
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn set_groups(groups: &[u32]) -> Result<(), Errno> {

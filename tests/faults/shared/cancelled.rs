@@ -6,7 +6,7 @@ use std::thread;
 
 use rstest::rstest;
 
-use forkexec_core::{CloseStrategy, Launcher, Plan, SpawnMethod, WorkingDirectory};
+use forkexec_core::{CloseStrategy, Launcher, OneMethod, Plan, SpawnMethod, WorkingDirectory};
 use forkexec_tests::isolate::{isolated, isolated_if};
 
 use super::{World, launch, over, wait_for};
@@ -31,18 +31,28 @@ fn spawn_is_no_cancellation_point(
     });
 }
 
-/// The child opens and reads a list, and closes descriptors: each call is a point of cancellation. The launcher knows that memory
-/// is shared. Its first start polls a pipe in the parent, as fork does, which is another one.
+/// The child opens and reads a list, and closes descriptors: each call is a point of cancellation. So are calls of the parent: the
+/// first start waits on a pipe, and the parent of a child that fails waits for its end.
 ///
 /// Faults: M4
-#[test]
-fn child_of_vfork_is_not_cancelled() {
+#[rstest]
+fn spawn_by_vfork_is_no_cancellation_point(
+    #[values(SpawnMethod::Vfork, SpawnMethod::Fork)] method: SpawnMethod,
+    #[values(true, false)] is_first: bool,
+    #[values(false, true)] fails: bool,
+) {
     isolated_if(vfork::has_vfork, || {
         let (backend, launcher) = vfork::over(Failing::nothing);
-        vfork::launch(backend, &launcher, &plan()).expect("it starts");
-        let plan = Plan { close: Some(CloseStrategy::Enumerate), ..plan() };
-        let started = in_cancelled_thread(|| launcher.launch(&plan)).expect("it starts");
-        assert_eq!(wait_for(backend, &started).method, SpawnMethod::Vfork);
+        if !is_first {
+            vfork::launch(backend, &launcher, &plan()).expect("it starts");
+        }
+        let forking = OneMethod::new(&launcher, SpawnMethod::Fork);
+        let launcher: &dyn Launcher = if method == SpawnMethod::Fork { &forking } else { &launcher };
+        let directory = if fails { c"/no/such/directory" } else { c"/" };
+        let directory = Some(WorkingDirectory::Path(directory));
+        let plan = Plan { directory, close: Some(CloseStrategy::Enumerate), ..plan() };
+        let started = in_cancelled_thread(|| launcher.launch(&plan));
+        assert_eq!(started.map(|started| wait_for(backend, &started)).is_ok(), !fails);
     });
 }
 
