@@ -3,8 +3,8 @@
 use crate::{DevFd, FreebsdSys, System};
 use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation,
-    Signal, close_gap_by_number, loop_bound,
+    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation, Pid,
+    Signal, close_gap_by_number, has_execed_by_entry, loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel.
@@ -121,6 +121,12 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
             Ok(count) => above_the_highest(&self.sys, count),
             Err(_) => loop_bound(&self.sys),
         }
+    }
+
+    /// `do_execve` of sys/kern/kern_exec.c sets `P_EXEC`: seen on FreeBSD 12.1-RELEASE, also for zombies, after setsid(2), for other
+    /// IDs and for set-user-ID programs. DragonFly is not asked.
+    fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
+        has_execed_by_entry(&self.sys, parent, || self.sys.process_entry(child))
     }
 
     /// A child does not inherit the signal, and executing a set-id program clears it. A change of IDs does not

@@ -37,7 +37,7 @@ pub use close::Freebsd;
 pub use enumerate::DevFd;
 pub use system::{CAPABILITIES, DRAGONFLY, System};
 
-use forkexec_core::{Errno, Fd, Signal, Sys};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -60,6 +60,8 @@ pub unsafe trait FreebsdSys: Sys {
     fn system(&self) -> System;
     /// sysctl(3) of `kern.osreldate`. `1302001` is FreeBSD 13.2.
     fn release(&self) -> Result<i32, Errno>;
+    /// sysctl(3) of `kern.proc.pid`. Returns the entry of a process, `ESRCH` if there is none. `ENOSYS` on DragonFly.
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
     /// sysctl(3) of `kern.proc.nfds`. Returns how many descriptors this process has open. `ENOSYS` on DragonFly.
     fn open_count(&self) -> Result<u32, Errno>;
     /// close_range(2) without flags. `ENOSYS` on DragonFly.

@@ -8,7 +8,7 @@ use crate::{Facts, FreebsdSys, Kernel, System};
 use core::ffi::{c_int, c_uint, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use forkexec_core::{Errno, Fd, Signal};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal};
 use forkexec_unix::{Pipe2, has_ended_by_waitid};
 
 #[cfg(target_os = "freebsd")]
@@ -84,6 +84,29 @@ unsafe impl FreebsdSys for Kernel {
 
     fn release(&self) -> Result<i32, Errno> {
         sysctl([libc::CTL_KERN, libc::KERN_OSRELDATE])
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        let mut name = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, process];
+        let mut entry = MaybeUninit::<libc::kinfo_proc>::uninit();
+        let mut size = size_of_val(&entry);
+        // SAFETY: the name is borrowed for the call, which writes at most `size` bytes to `entry` and sets nothing.
+        done(unsafe {
+            libc::sysctl(name.as_mut_ptr(), 4, entry.as_mut_ptr().cast(), &raw mut size, ptr::null_mut(), 0)
+        })?;
+        if size != size_of_val(&entry) {
+            return Err(Errno::IO);
+        }
+        // SAFETY: the kernel has written the whole entry.
+        let entry = unsafe { entry.assume_init() };
+        let has_execed = entry.ki_flag & libc::c_long::from(libc::P_EXEC) != 0;
+        Ok(ProcessEntry { parent: entry.ki_ppid, has_execed, has_ended: entry.ki_stat == libc::SZOMB })
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn process_entry(&self, _process: Pid) -> Result<ProcessEntry, Errno> {
+        Err(Errno::NOSYS)
     }
 
     #[cfg(target_os = "freebsd")]

@@ -2,8 +2,8 @@
 
 use crate::{CAPABILITIES, MaxFd, NetbsdSys};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, close_gap_by_number,
-    loop_bound,
+    Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Pid, close_gap_by_number,
+    has_execed_by_entry, loop_bound,
 };
 
 /// NetBSD, over its real system calls or a simulated kernel.
@@ -53,6 +53,12 @@ unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
             Ok(highest) => Ok(highest.saturating_add(1)),
             Err(_) => loop_bound(&self.sys),
         }
+    }
+
+    /// `execve_runproc` of sys/kern/kern_exec.c sets the flag: seen on NetBSD 7.0, also for zombies, after setsid(2), for other IDs and
+    /// for set-user-ID programs.
+    fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
+        has_execed_by_entry(&self.sys, parent, || self.sys.process_entry(child))
     }
 
     fn bulk_refusal(&self) -> Option<&BulkRefusal> {

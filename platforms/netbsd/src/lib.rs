@@ -34,7 +34,7 @@ mod sys;
 pub use close::Netbsd;
 pub use enumerate::MaxFd;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, SpawnMethod, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -87,4 +87,6 @@ pub unsafe trait NetbsdSys: Sys {
     /// `F_MAXFD` of fcntl(2). Returns the highest open descriptor. If none is open, the kernel returns -1 and sets no errno.
     /// This is an [`Errno`] of 0 here.
     fn max_fd(&self) -> Result<Fd, Errno>;
+    /// sysctl(3) of `kern.proc2`. Returns the entry of a process, an errno if there is none.
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
 }

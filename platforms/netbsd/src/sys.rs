@@ -3,9 +3,17 @@
 
 use crate::{Facts, Kernel, NetbsdSys};
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::ptr;
 use errno::{Errno as Native, errno, set_errno};
-use forkexec_core::{Errno, Fd};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry};
 use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
+
+/// `sys/sysctl.h`: the process has called exec. The libc crate does not have it.
+const P_EXEC: i32 = 0x4000;
+
+/// `sys/proc.h`: the process is a zombie.
+const SZOMB: u64 = 5;
 
 /// The kernel ignores the third argument of these two commands, and `F_MAXFD` the descriptor.
 fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
@@ -35,5 +43,26 @@ unsafe impl NetbsdSys for Kernel {
     fn max_fd(&self) -> Result<Fd, Errno> {
         set_errno(Native(0));
         fcntl(0, libc::F_MAXFD)
+    }
+
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        let mut entry = MaybeUninit::<libc::kinfo_proc2>::uninit();
+        let mut size = size_of_val(&entry);
+        let length = c_int::try_from(size).map_err(|_| Errno::INVAL)?;
+        let name = [libc::CTL_KERN, libc::KERN_PROC2, libc::KERN_PROC_PID, process, length, 1];
+        // SAFETY: the name is borrowed for the call, which writes at most `size` bytes to `entry` and sets nothing.
+        let asked = unsafe {
+            libc::sysctl(name.as_ptr(), 6, entry.as_mut_ptr().cast(), &raw mut size, ptr::null(), 0)
+        };
+        if asked == -1 {
+            return Err(Errno::from_raw(errno().0));
+        }
+        if size != size_of_val(&entry) {
+            return Err(Errno::SRCH);
+        }
+        // SAFETY: the kernel has written the whole entry.
+        let entry = unsafe { entry.assume_init() };
+        let has_execed = entry.p_flag & P_EXEC != 0;
+        Ok(ProcessEntry { parent: entry.p_ppid, has_execed, has_ended: entry.p_realstat == SZOMB })
     }
 }

@@ -44,6 +44,7 @@ pub(crate) const NAMES: &[&str] = &[
     "open_directory",
     "parent",
     "process",
+    "process_entry",
     "read_directory",
     "read_file",
     "release",

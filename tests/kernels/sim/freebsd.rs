@@ -1,6 +1,6 @@
 //! FreeBSD and DragonFly: the calls that only they have, on the simulated kernel.
 
-use forkexec_core::{Errno, Fd, Signal};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal};
 use forkexec_freebsd::{FreebsdSys, System};
 
 use super::directory::OpenDirectory;
@@ -118,6 +118,14 @@ unsafe impl FreebsdSys for SimKernel {
     /// Source: `kern.osreldate` of sysctl(3); sys/sys/param.h.
     fn release(&self) -> Result<i32, Errno> {
         self.call(Call::new("release"), |state| Ok(state.freebsd.release))
+    }
+
+    /// Source: `kern.proc.pid` of sysctl(3). The binding makes no call on DragonFly.
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        self.call(Call::on("process_entry", process), |state| match state.freebsd.system {
+            System::FreeBsd => state.process_entry(process),
+            System::DragonFly => Err(Errno::NOSYS),
+        })
     }
 
     /// Source: seen on FreeBSD 12.1-RELEASE amd64.

@@ -24,7 +24,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use forkexec_core::{Errno, Fd, Signal, Stage};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal, Stage};
 use forkexec_linux::Release;
 
 pub(crate) use call::{Call, NAMES};
@@ -56,6 +56,8 @@ pub(crate) struct State {
     clock: u64,
     /// The contents of `/proc/PID/stat` of a child.
     stat: Option<&'static str>,
+    /// The entries of a child in the table of processes, one after the other. The last one stays.
+    child: Option<(Pid, Vec<ProcessEntry>)>,
     refusals: Vec<Refusal>,
     /// The calls that fail, by their number among all.
     failing: Vec<(usize, Errno)>,
@@ -115,6 +117,7 @@ impl SimKernel {
             miscount: 0,
             clock: 0,
             stat: None,
+            child: None,
             refusals: Vec::new(),
             failing: Vec::new(),
             log: Vec::new(),
@@ -191,6 +194,11 @@ impl SimKernel {
     /// Lets `/proc/PID/stat` of a child be there.
     pub(crate) fn with_stat(self, stat: &'static str) -> Self {
         self.with(|state| state.stat = Some(stat))
+    }
+
+    /// Lets a child be in the table of processes, with these entries one after the other.
+    pub(crate) fn with_child(self, child: Pid, entries: Vec<ProcessEntry>) -> Self {
+        self.with(|state| state.child = Some((child, entries)))
     }
 
     /// Makes it the kernel of a release of Android, with the filter of apps.
@@ -314,6 +322,14 @@ impl fmt::Debug for SimKernel {
 }
 
 impl State {
+    /// ESRCH if there is no such process, or if it may not be seen.
+    ///
+    /// Source: `sysctl_kern_proc` of sys/kern/kern_proc.c of FreeBSD; seen on FreeBSD 12.1-RELEASE.
+    fn process_entry(&mut self, process: Pid) -> Result<ProcessEntry, Errno> {
+        let (_, entries) = self.child.as_mut().filter(|(child, _)| *child == process).ok_or(Errno::SRCH)?;
+        if entries.len() > 1 { Ok(entries.remove(0)) } else { entries.first().copied().ok_or(Errno::SRCH) }
+    }
+
     /// The name of a call that this kernel has.
     fn known(&self, name: &str) -> Option<&'static str> {
         NAMES.iter().chain(&self.calls).find(|&&known| known == name).copied()

@@ -1,6 +1,6 @@
 //! The calls that only NetBSD has.
 
-use forkexec_core::{Errno, Fd};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry};
 use forkexec_netbsd::NetbsdSys;
 
 use super::{Call, SimKernel};
@@ -21,5 +21,10 @@ unsafe impl NetbsdSys for SimKernel {
     /// `F_MAXFD` (as above): -1 and no error where nothing is open.
     fn max_fd(&self) -> Result<Fd, Errno> {
         self.call(Call::new("max_fd"), |state| state.table.fds().pop().ok_or(NO_ERRNO))
+    }
+
+    /// Source: `kern.proc2` of sysctl(7).
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        self.call(Call::on("process_entry", process), |state| state.process_entry(process))
     }
 }
