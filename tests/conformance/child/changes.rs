@@ -133,15 +133,12 @@ fn change_of_a_child_with_a_lost_status_is_an_error(
     });
 }
 
-fn ptrace(request: libc::c_uint, pid: u32) -> bool {
+/// The type of a request differs by C library.
+fn ptrace(request: impl Into<i64>, pid: u32) -> bool {
     let nothing = std::ptr::null_mut::<libc::c_void>();
+    let request = request.into().try_into().expect("it is small");
     // SAFETY: these requests read and write no memory of this process.
-    #[expect(clippy::allow_attributes, reason = "the type of a request differs by C library")]
-    #[allow(clippy::useless_conversion)]
-    let answer = unsafe {
-        libc::ptrace(request.try_into().expect("it is small"), pid.cast_signed(), nothing, nothing)
-    };
-    answer == 0
+    unsafe { libc::ptrace(request, pid.cast_signed(), nothing, nothing) == 0 }
 }
 
 /// The kernel tells a tracer of stops that it does not ask for. They are not the end of the child.
