@@ -2,7 +2,7 @@
 
 use crate::{Facts, Kernel, PosixSys};
 use forkexec_core::{Errno, Fd, Signal};
-use forkexec_unix::{Cancellation, Pipe2, System};
+use forkexec_unix::{Pipe2, System};
 
 /// glibc and musl. The libc crate does not have it.
 #[cfg(target_os = "linux")]
@@ -32,25 +32,27 @@ unsafe impl System for Facts {
     const HAS_VFORK: bool = true;
 
     #[cfg(target_os = "linux")]
-    const CANCELLATION: Option<Cancellation> =
-        Some(Cancellation { set_state: pthread_setcancelstate, disable: PTHREAD_CANCEL_DISABLE });
+    const CANCELLATION: Option<forkexec_unix::Cancellation> = Some(forkexec_unix::Cancellation {
+        set_state: pthread_setcancelstate,
+        disable: PTHREAD_CANCEL_DISABLE,
+    });
 
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn set_groups(groups: &[u32]) -> Result<(), Errno> {
         // SAFETY: the kernel reads `len` IDs of 32 bits from the slice.
-        done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
+        done(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } == 0)
     }
 
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn set_both_gids(gid: u32) -> Result<(), Errno> {
         // SAFETY: changes the calling thread alone, which is the only one of a child. `Kernel::new` allows it.
-        done(unsafe { libc::syscall(libc::SYS_setregid, gid, gid) })
+        done(unsafe { libc::syscall(libc::SYS_setregid, gid, gid) } == 0)
     }
 
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn set_both_uids(uid: u32) -> Result<(), Errno> {
         // SAFETY: as for `set_both_gids`.
-        done(unsafe { libc::syscall(libc::SYS_setreuid, uid, uid) })
+        done(unsafe { libc::syscall(libc::SYS_setreuid, uid, uid) } == 0)
     }
 
     #[cfg(target_os = "linux")]
@@ -65,7 +67,7 @@ unsafe impl System for Facts {
     #[cfg(target_os = "linux")]
     fn make_dumpable() -> Result<(), Errno> {
         // SAFETY: changes an attribute of the calling process, which `Kernel::new` allows.
-        done(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }.into())
+        done(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) } == 0)
     }
 
     #[cfg(target_os = "linux")]
@@ -83,8 +85,8 @@ unsafe impl System for Facts {
 }
 
 #[cfg(target_os = "linux")]
-fn done(result: core::ffi::c_long) -> Result<(), Errno> {
-    if result == -1 { Err(Errno::from_raw(errno::errno().0)) } else { Ok(()) }
+fn done(is_done: bool) -> Result<(), Errno> {
+    if is_done { Ok(()) } else { Err(Errno::from_raw(errno::errno().0)) }
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors in its arguments.
