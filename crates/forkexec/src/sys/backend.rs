@@ -71,7 +71,7 @@ pub(crate) fn stack_limit() -> Option<u64> {
     // SAFETY: the structure is written, and lives until the call returns.
     let answer = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
     #[expect(clippy::allow_attributes, reason = "the type differs by system")]
-    #[allow(clippy::useless_conversion)]
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
     (answer == 0).then(|| u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
 }
 

@@ -100,7 +100,7 @@ fn of_descriptor(fd: &crate::FdSource<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(format!("/dev/fd/{}", fd.as_raw_fd()));
     let (by_path, open) = (fs::metadata(&path).ok()?, fstat(fd).ok()?);
     #[expect(clippy::allow_attributes, reason = "the types differ by system")]
-    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
+    #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::unnecessary_cast)]
     let is_same = (by_path.dev(), by_path.ino()) == (open.st_dev as u64, open.st_ino as u64);
     is_same.then_some(path)
 }
