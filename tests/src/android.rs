@@ -54,7 +54,7 @@ pub(crate) fn level() -> Option<u32> {
 /// such level.
 pub fn lets(call: c_long) -> bool {
     let calls = level().and_then(allowed);
-    calls.is_none_or(|calls| calls.iter().any(|&number| c_long::from(number) == call))
+    calls.is_none_or(|calls| calls.iter().any(|&number| u32::try_from(call) == Ok(number)))
 }
 
 /// Installs the filter of the API level that the environment tells.
