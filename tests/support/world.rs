@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
 
@@ -134,4 +135,23 @@ fn asking_for_close_range_closes_nothing() {
 #[test]
 fn tests_run_without_an_emulator() {
     isolated(|| assert_eq!(world::emulator(), None));
+}
+
+/// It would outlive the suite.
+#[test]
+fn failed_test_leaves_no_process_in_its_control_group() {
+    isolated(|| {
+        let world = match world::Cgroup::new() {
+            Ok(world) => world,
+            Err(reason) => return skip(&reason),
+        };
+        let mut child = Command::new("sleep").arg("600").spawn().expect("it starts");
+        fs::write(world.path().join("cgroup.procs"), child.id().to_string()).expect("it can be moved");
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            let _world = world;
+            resume_unwind(Box::new("the test fails"));
+        }));
+        assert!(failed.is_err());
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+    });
 }
