@@ -133,10 +133,14 @@ fn change_of_a_child_with_a_lost_status_is_an_error(
     });
 }
 
-/// The type of a request differs by C library.
-fn ptrace(request: impl Into<i64>, pid: u32) -> bool {
+/// `linux/ptrace.h`. The libc crate does not have all of them for every C library, and their type differs.
+const CONT: u16 = 7;
+const SEIZE: u16 = 0x4206;
+const INTERRUPT: u16 = 0x4207;
+
+fn ptrace(request: u16, pid: u32) -> bool {
     let nothing = std::ptr::null_mut::<libc::c_void>();
-    let request = request.into().try_into().expect("it is small");
+    let request = request.into();
     // SAFETY: these requests read and write no memory of this process.
     unsafe { libc::ptrace(request, pid.cast_signed(), nothing, nothing) == 0 }
 }
@@ -151,26 +155,26 @@ fn trace_stop_is_not_the_end_of_the_child(
             return;
         }
         let mut child = sleeping(kind);
-        if !ptrace(libc::PTRACE_SEIZE, child.id()) {
+        if !ptrace(SEIZE, child.id()) {
             child.kill().expect("it is ours");
             child.wait().expect("it was killed");
             return skip("no process may be traced");
         }
         for _ in 0..3 {
-            assert!(ptrace(libc::PTRACE_INTERRUPT, child.id()));
+            assert!(ptrace(INTERRUPT, child.id()));
             await_state(&child, &['t']);
             let changed = child.try_wait_change().expect("it is ours");
             assert_eq!(changed, Some(ChildChange::Stopped(libc::SIGTRAP)));
             assert_eq!(child.try_wait().expect("it is ours"), None);
-            assert!(ptrace(libc::PTRACE_CONT, child.id()));
+            assert!(ptrace(CONT, child.id()));
             // A wait that does not ask for stops takes the report of this one, and goes on.
-            assert!(ptrace(libc::PTRACE_INTERRUPT, child.id()));
+            assert!(ptrace(INTERRUPT, child.id()));
             await_state(&child, &['t']);
             assert_eq!(child.try_wait().expect("it is ours"), None);
-            assert!(ptrace(libc::PTRACE_CONT, child.id()));
+            assert!(ptrace(CONT, child.id()));
         }
         let signaler = child.signaler();
-        assert!(ptrace(libc::PTRACE_INTERRUPT, child.id()));
+        assert!(ptrace(INTERRUPT, child.id()));
         await_state(&child, &['t']);
         let killer = thread::spawn(move || {
             thread::sleep(Duration::from_millis(50));
