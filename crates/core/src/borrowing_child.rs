@@ -37,7 +37,7 @@ impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
 }
 
 /// The exit status of a child that failed. The parent reads the report instead.
-const EXIT_OF_A_FAILED_CHILD: c_int = 255;
+pub(crate) const EXIT_OF_A_FAILED_CHILD: c_int = 255;
 
 /// The channel to a parent that is suspended until the child execs or ends. It reads the memory afterwards.
 struct ReportAlone<'a>(&'a SharedReport);

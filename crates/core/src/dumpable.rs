@@ -12,7 +12,7 @@
 //! There is one race. If the program clears the attribute itself while another thread starts a child with other IDs, the
 //! attribute may be restored.
 
-use crate::{Pid, SharingSys};
+use crate::{FallbackReason, LaunchError, Pid, Plan, SharingSys};
 use core::sync::atomic::Ordering;
 
 /// Counts the children of this process that change their IDs and have not executed a program yet.
@@ -75,8 +75,24 @@ impl Dumpable {
         Self(Word::new())
     }
 
-    /// Counts a child that changes its IDs until the returned value is dropped. Returns `None` if another thread takes too long.
-    pub fn child<'d, S: SharingSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
+    /// Counts the child of a plan that changes its IDs until the returned value is dropped: the memory that it shares with this
+    /// process becomes untraceable.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FallbackReason::Busy`] if another thread takes too long.
+    pub fn id_change<'d, S: SharingSys>(
+        &'d self,
+        sys: &'d S,
+        plan: &Plan<'_>,
+    ) -> Result<Option<IdChange<'d, S>>, LaunchError> {
+        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
+        let busy = LaunchError::ForkRequired(FallbackReason::Busy);
+        changes_ids.then(|| self.child(sys).ok_or(busy)).transpose()
+    }
+
+    /// Returns `None` if another thread takes too long.
+    fn child<'d, S: SharingSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
         let process = sys.getpid();
         let mut retries = RETRIES;
         loop {

@@ -10,6 +10,7 @@
 //!
 //! The writing end of the pipe gets a number that no target of the plan has.
 
+use crate::borrowing_child::EXIT_OF_A_FAILED_CHILD;
 use crate::{
     Backend, ChildContext, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, ParentSys, Pid, Plan,
     Report, Reporter, SharedMemory, SharedReport, SignalSet, SpawnMethod, Stage, Sys, Timeline, child_exec,
@@ -38,15 +39,12 @@ unsafe impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> Launcher for ForkLaunche
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         self.backend.before_launch();
-        // SAFETY: the child runs `ForkedChild::run` only, which does not return. It meets the requirements of `Sys`: its object
-        // code calls only listed functions, and neither allocates nor locks.
-        self.launch_by(
-            plan,
-            || false,
-            |parent, child| unsafe {
-                fork(self.backend.sys(), |mask| child(ChildContext::forked(parent, mask)))
-            },
-        )
+        let start = |parent, child: &dyn Fn(ChildContext) -> c_int| {
+            // SAFETY: the child runs `ForkedChild::run` only, which does not return. It meets the requirements of `Sys`: its
+            // object code calls only listed functions, and neither allocates nor locks.
+            unsafe { fork(self.backend.sys(), |mask| child(ChildContext::forked(parent, mask))) }
+        };
+        self.launch_by(plan, || false, start)
     }
 }
 
@@ -196,9 +194,6 @@ where
     }
     backend.sys().exit(EXIT_OF_A_FAILED_CHILD)
 }
-
-/// The exit status of a child that failed. The parent reads the report instead.
-const EXIT_OF_A_FAILED_CHILD: i32 = 255;
 
 fn at(stage: Stage) -> impl Fn(Errno) -> LaunchError {
     move |errno| LaunchError::Parent { stage, errno }

@@ -152,6 +152,11 @@ pub enum LaunchError {
     },
 }
 
+/// Returns whether there was a child, even if it failed.
+pub fn started_a_child<T>(started: &Result<T, LaunchError>) -> bool {
+    matches!(started, Ok(_) | Err(LaunchError::Child(_) | LaunchError::Died { .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{SharedReport, SpawnMethod, Stage, Timeline};

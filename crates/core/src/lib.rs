@@ -65,7 +65,7 @@ pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 pub use errno::Errno;
 pub use fork::{ForkLauncher, ForkedChild, fork, run_forked};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
-pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, Timeline};
+pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, Timeline, started_a_child};
 pub use pid_variable::PidVariable;
 pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};
 pub use process_entry::{ProcessEntry, has_execed_by_entry};

@@ -1,6 +1,6 @@
 //! The knowledge of a process about its children: they share memory, or a reason why they cannot.
 
-use crate::{Errno, FallbackReason};
+use crate::{Errno, FallbackReason, LaunchError};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// The facts that this process knows. Several threads may record the same fact at once.
@@ -47,9 +47,11 @@ impl Sharing {
         }
     }
 
-    /// Records that the kernel refused to start a child. It counts as the reason once fork(2) has started one.
-    pub fn suspect(&self, errno: Errno) {
+    /// Records that the kernel refused to start a child, and returns the error. The refusal counts as the reason once fork(2) has
+    /// started a child.
+    pub fn suspect(&self, errno: Errno) -> LaunchError {
         self.suspected.store(errno.raw(), Ordering::Relaxed);
+        LaunchError::ForkRequired(FallbackReason::Refused(errno))
     }
 
     /// Records that fork(2) started a child.

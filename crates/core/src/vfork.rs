@@ -15,10 +15,11 @@
 //! If the kernel refuses vfork(2), the launcher falls back to fork(2), and remembers the refusal once fork(2) has started a child.
 
 use crate::fork::Uncancelled;
+use crate::launch::started_a_child;
 use crate::{
-    Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, IdChange,
-    LaunchError, Launched, Launcher, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod,
-    Stacks, Stage, Sys, Timeline, VforkSys,
+    Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, LaunchError,
+    Launched, Launcher, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod, Stacks, Stage,
+    Sys, Timeline, VforkSys,
 };
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -125,7 +126,7 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
     /// Starts a child by fork(2).
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         let launched = self.fork.launch(plan);
-        if matches!(launched, Ok(_) | Err(LaunchError::Child(_) | LaunchError::Died { .. })) {
+        if started_a_child(&launched) {
             self.sharing.note_fork();
         }
         launched
@@ -193,7 +194,7 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
     ) -> Result<Pid, LaunchError> {
         let sys = self.backend.sys();
         let setup = |errno| LaunchError::Parent { stage: Stage::Setup, errno };
-        let id_change = self.id_change(plan)?;
+        let id_change = self.dumpable.id_change(sys, plan)?;
         let mask = sys.block_signals().map_err(setup)?;
         let context = ChildContext::forked(parent, mask);
         let started = self.stacks.lend(sys, |top| {
@@ -210,16 +211,7 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
             if !errno.is_refusal() {
                 return LaunchError::Parent { stage: Stage::Start, errno };
             }
-            self.sharing.suspect(errno);
-            LaunchError::ForkRequired(FallbackReason::Refused(errno))
+            self.sharing.suspect(errno)
         })
-    }
-
-    /// A change of IDs may make the memory untraceable that the child shares with this process. Dropping the answer restores
-    /// the attribute.
-    fn id_change(&self, plan: &Plan<'_>) -> Result<Option<IdChange<'_, B::Sys>>, LaunchError> {
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
-        let busy = LaunchError::ForkRequired(FallbackReason::Busy);
-        changes_ids.then(|| self.dumpable.child(self.backend.sys()).ok_or(busy)).transpose()
     }
 }

@@ -35,8 +35,8 @@ use core::sync::atomic::AtomicBool;
 use first::Memory;
 use forkexec_core::{
     Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason, Fd,
-    ForkLauncher, IdChange, LaunchError, Launched, Launcher, Pid, Plan, Report, SharedReport, Sharing,
-    SpawnMethod, Stacks, Stage, Timeline,
+    ForkLauncher, LaunchError, Launched, Launcher, Pid, Plan, Report, SharedReport, Sharing, SpawnMethod,
+    Stacks, Stage, Timeline, started_a_child,
 };
 use outcome::{Outcome, outcome};
 
@@ -185,7 +185,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 Err(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
                     if !self.sharing.memory_is_shared() =>
                 {
-                    return Err(self.suspected(errno));
+                    return Err(self.sharing.suspect(errno));
                 }
                 Err(LaunchError::ForkRequired(FallbackReason::Refused(_))) => refused.insert(Features::TABLE),
                 started => return started,
@@ -196,14 +196,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             self.known.refuse(refused);
         }
         started.map_err(|error| match error {
-            LaunchError::ForkRequired(FallbackReason::Refused(errno)) => self.suspected(errno),
+            LaunchError::ForkRequired(FallbackReason::Refused(errno)) => self.sharing.suspect(errno),
             error => error,
         })
-    }
-
-    fn suspected(&self, errno: Errno) -> LaunchError {
-        self.sharing.suspect(errno);
-        LaunchError::ForkRequired(FallbackReason::Refused(errno))
     }
 
     /// Starts a child that shares memory, by one variant after another.
@@ -310,7 +305,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
-        let id_change = self.id_change(plan).map_err(Failed::Finally)?;
+        let id_change = self.dumpable.id_change(sys, plan).map_err(Failed::Finally)?;
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
         let context = ChildContext {
             parent: if plan.die_with_parent.is_some() { sys.getpid() } else { 0 },
@@ -335,19 +330,6 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let _ = sys.set_mask(mask);
         started.map_err(|errno| Failed::Finally(setup(errno)))?.map_err(Failed::Start)
     }
-
-    /// A change of ids makes the memory that the plan shares with this process untraceable. Dropping the answer restores the
-    /// attribute.
-    fn id_change(&self, plan: &Plan<'_>) -> Result<Option<IdChange<'_, S>>, LaunchError> {
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
-        let busy = LaunchError::ForkRequired(FallbackReason::Busy);
-        changes_ids.then(|| self.dumpable.child(self.backend.sys()).ok_or(busy)).transpose()
-    }
-}
-
-/// Returns whether there was a child, even if it failed.
-fn started_a_child<T>(started: &Result<T, LaunchError>) -> bool {
-    matches!(started, Ok(_) | Err(LaunchError::Child(_) | LaunchError::Died { .. }))
 }
 
 /// If a child could not replace the shared table, it has changed nothing. So this counts as a refusal of the method.

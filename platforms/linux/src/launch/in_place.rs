@@ -30,7 +30,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     fn run_in_place(&self, plan: &Plan<'_>) -> Result<Report, LaunchError> {
         self.permit(plan)?;
         let sys = self.backend.sys();
-        let id_change = self.id_change(plan)?;
+        let id_change = self.dumpable.id_change(sys, plan)?;
         let stack = Stack::<STACK>::map(sys).map_err(setup)?;
         let shared = SharedReport::new();
         let mask = sys.block_signals();
