@@ -6,6 +6,7 @@
 //! - `systems`: the backend of each system over a simulated kernel, for the tests of several backends
 //! - a module for each backend, such as `apple`: its decisions
 //! - `chain`: the closing chain, a case for each backend
+//! - `process_entry`: exec told from death, a case for each backend that reads the entry of a process
 //! - `cloexec`: the chain that sets and clears close-on-exec, a case for each backend
 //! - `facts`: behaviour of real kernels that no backend relies on yet
 //! - `groups`: the group IDs that a program gets, on every system
@@ -31,6 +32,7 @@ mod linux;
 mod netbsd;
 mod openbsd;
 mod posix;
+mod process_entry;
 mod properties;
 mod reality;
 mod sim;

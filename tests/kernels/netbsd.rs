@@ -3,8 +3,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Pid, ProcessEntry,
-    Sys, Unlisted, close_except,
+    Backend, CloseStrategy, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Sys, Unlisted,
+    close_except,
 };
 use forkexec_netbsd::{MaxFd, Netbsd};
 
@@ -210,29 +210,4 @@ fn gap_of_one_number_is_one_close() {
     let gap = Gap::new(7, 7).expect("it has one number");
     assert_eq!(backend.close_gap(gap), Ok(()));
     assert_eq!(backend.sys().calls(), strings(&["max_fd()", "close(7)"]));
-}
-
-/// The parent of the child with the number 101.
-const PARENT: Pid = 100;
-
-const IN_EXEC: ProcessEntry = ProcessEntry { parent: PARENT, has_execed: false, has_ended: false };
-const EXECUTED: ProcessEntry = ProcessEntry { has_execed: true, ..IN_EXEC };
-const DIED: ProcessEntry = ProcessEntry { has_ended: true, ..IN_EXEC };
-
-/// exec closes the report channel before it sets the flag, and so does death before the child is a zombie. An entry that is missing,
-/// or that is another process's, tells nothing, and neither does a child that remains in between.
-///
-/// Faults: E11
-#[rstest]
-#[case::executed(&[EXECUTED], Some(true))]
-#[case::executed_and_ended(&[ProcessEntry { has_ended: true, ..EXECUTED }], Some(true))]
-#[case::executes_a_moment_later(&[IN_EXEC, IN_EXEC, EXECUTED], Some(true))]
-#[case::died(&[DIED], Some(false))]
-#[case::dies_a_moment_later(&[IN_EXEC, IN_EXEC, DIED], Some(false))]
-#[case::remains_in_between(&[IN_EXEC], None)]
-#[case::another_process_has_the_number(&[ProcessEntry { parent: 1, ..EXECUTED }], None)]
-#[case::none_or_hidden(&[], None)]
-fn netbsd_tells_exec_from_death(#[case] entries: &[ProcessEntry], #[case] told: Option<bool>) {
-    let kernel = crowded().with_child(101, entries.to_vec());
-    assert_eq!(Netbsd::new(kernel).has_execed(101, PARENT), told);
 }
