@@ -305,7 +305,9 @@ fn any_interleaving_of_parent_and_child_is_reported_right() {
         println!("{}: {} steps, {} interleavings", case.name, script.len(), counted.all - before);
     }
     let Counted { all, started, untold } = counted;
-    println!("{all} interleavings, {started} starts; of {untold} that ended in exec nobody could tell");
+    println!(
+        "{all} interleavings, {started} starts; {untold} of them ended in exec and cannot be told from a success"
+    );
     assert!(started > 0 && untold > 0 && all > started);
 }
 
@@ -346,7 +348,9 @@ fn first_child_of_vfork_with_copied_memory_is_reported_right() {
         }
     }
     let Counted { all, started, untold } = counted;
-    println!("{all} interleavings, {started} starts; of {untold} that ended in exec nobody could tell");
+    println!(
+        "{all} interleavings, {started} starts; {untold} of them ended in exec and cannot be told from a success"
+    );
     assert!(started > 0 && untold > 0 && all > started);
 }
 
