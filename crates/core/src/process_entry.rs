@@ -17,7 +17,7 @@ pub struct ProcessEntry {
 /// if its entry cannot be read, or is that of another process.
 ///
 /// exec closes descriptors before it sets the flag, and so does the end of a process before it is a zombie. One of both follows
-/// soon, so this asks again, and gives up after [`PAUSES`] milliseconds.
+/// soon, so this asks again, and gives up after 20 milliseconds.
 pub fn has_execed_by_entry<S: Sys>(
     sys: &S,
     parent: Pid,
