@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::errno::Errno as ThreadErrno;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys,
-    Top, VforkSys,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
+    SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{Call, CloneSys, KernelAction, LinuxSys, Release, Start, Started};
 use forkexec_posix::PosixSys;
@@ -576,6 +576,12 @@ unsafe impl<S: VforkSys> VforkSys for Failing<S> {
     /// Denied as a call of this name.
     fn has_vfork(&self) -> bool {
         !self.denied.iter().any(|Denied(name, ..)| *name == "has_vfork") && self.inner.has_vfork()
+    }
+
+    /// As on BSD, if denied as a call of this name.
+    fn limit_changes_memory(&self, resource: Resource) -> bool {
+        let as_on_bsd = self.denied.iter().any(|Denied(name, ..)| *name == "limit_changes_memory");
+        (as_on_bsd && resource == Resource::STACK) || self.inner.limit_changes_memory(resource)
     }
 
     unsafe fn vfork(&self, top: Top, child: &dyn Fn() -> c_int) -> Result<Pid, Errno> {

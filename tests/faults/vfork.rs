@@ -9,8 +9,9 @@ use nix::errno::Errno as ThreadErrno;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launcher, OneMethod, ParentSys,
-    Plan, Report, SignalSet, SpawnMethod, Stage, Sys, VforkLauncher, VforkSys, WorkingDirectory,
+    Backend, CloseStrategy, Closer, Errno, Exec, FallbackReason, LaunchError, Launcher, Limit, OneMethod,
+    ParentSys, Plan, Report, Resource, SignalSet, SpawnMethod, Stage, Sys, VforkLauncher, VforkSys,
+    WorkingDirectory,
 };
 use forkexec_posix::{Kernel, Posix};
 use forkexec_tests::guard::Snapshot;
@@ -406,17 +407,43 @@ fn child_of_vfork_that_overflows_its_stack_dies_alone() {
     );
 }
 
-/// The closure runs in a forked child, and nothing is learnt from it.
-#[test]
-fn closure_needs_fork_over_the_floor_too() {
+/// A limit of the stack, which changes memory on BSD.
+const STACK_LIMIT: Limit = Limit { resource: Resource::STACK, soft: 1 << 20, hard: 1 << 20 };
+
+/// A closure runs in a forked child, and so does a limit that changes memory. Nothing is learnt from that child.
+///
+/// Faults: M15
+#[rstest]
+#[case::closure(Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() }, FallbackReason::Closure)]
+#[case::limit(Plan { limits: &[STACK_LIMIT], ..plan() }, FallbackReason::MemoryLimit)]
+fn plan_that_acts_on_memory_needs_fork_over_the_floor_too(
+    #[case] acting: Plan<'static>,
+    #[case] reason: FallbackReason,
+) {
     isolated_if(has_vfork, || {
-        let (backend, launcher) = over(|kernel| counting(Failing::nothing(kernel)));
-        let with_closure = Plan { hook: Some(as_hook(&|| Ok(()))), ..plan() };
-        assert_eq!(launch(backend, &launcher, &with_closure), Ok(ran(SpawnMethod::Fork)));
-        let required = launcher.launch_fast(&with_closure).map(|started| started.pid);
-        assert_eq!(required, Err(LaunchError::ForkRequired(FallbackReason::Closure)));
+        let as_on_bsd = |it: Failing<Kernel>| it.denying(&["limit_changes_memory"], Errno::NOSYS);
+        let (backend, launcher) = over(|kernel| as_on_bsd(counting(Failing::nothing(kernel))));
+        assert_eq!(launch(backend, &launcher, &acting), Ok(ran(SpawnMethod::Fork)));
+        let required = launcher.launch_fast(&acting).map(|started| started.pid);
+        assert_eq!(required, Err(LaunchError::ForkRequired(reason)));
         assert_eq!((launcher.method(), launcher.fallback_reason()), (SpawnMethod::Vfork, None));
         assert_eq!(take_vforks(), 0);
+    });
+}
+
+/// On Linux a limit of the stack changes no memory, and a limit of another resource changes none on any system.
+#[rstest]
+#[case::of_the_stack(STACK_LIMIT, &[])]
+#[case::of_another_resource(Limit { resource: Resource::CORE, soft: 0, hard: 0 }, &["limit_changes_memory"])]
+fn limit_that_leaves_memory_alone_needs_no_fork(#[case] limit: Limit, #[case] denied: &[&'static str]) {
+    isolated_if(has_vfork, || {
+        let (backend, launcher) =
+            over(|kernel| counting(Failing::nothing(kernel)).denying(denied, Errno::NOSYS));
+        let limits = [limit];
+        assert_eq!(
+            launch(backend, &launcher, &Plan { limits: &limits, ..plan() }),
+            Ok(ran(SpawnMethod::Vfork))
+        );
     });
 }
 

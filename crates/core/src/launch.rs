@@ -78,6 +78,8 @@ pub enum FallbackReason {
     /// The program contains a sanitizer. It tracks the thread that starts a child, and would take the child's actions for
     /// actions of that thread.
     Sanitizer,
+    /// The plan has a limit that the system also applies to the memory which the child would share: that of the stack, on BSD.
+    MemoryLimit,
     /// Another thread is changing an attribute of the memory that the child would share, and does not finish soon.
     Busy,
     /// The kernel or a seccomp filter refuses the call that starts the child.

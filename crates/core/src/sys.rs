@@ -258,6 +258,8 @@ pub unsafe trait SharingSys: ParentSys {
 pub unsafe trait VforkSys: SharingSys {
     /// Returns whether [`vfork`](Self::vfork) exists for this system and processor.
     fn has_vfork(&self) -> bool;
+    /// Returns whether setrlimit(2) of this resource also changes memory, which the child shares. Makes no system call.
+    fn limit_changes_memory(&self, resource: Resource) -> bool;
     /// vfork(2). The child runs `child` on the stack that begins at `top`, and exits with its result. Returns when the child
     /// has executed a program or ended, or at once if the child has a copy of the memory. The errno of the thread does not
     /// change.

@@ -10,7 +10,8 @@
 //! - The first child shows whether memory is shared, because an emulator may turn vfork(2) into fork(2). It reports as a forked
 //!   child does ([`ForkLauncher`]), which is right in both cases, and sets a flag in ordinary memory. If the parent does not see
 //!   the flag, later children are forked.
-//! - If a sanitizer is part of the program, all children are forked, and so is a child with a pre-exec closure.
+//! - If a sanitizer is part of the program, all children are forked. So is a child with a pre-exec closure, and on some systems
+//!   one with a limit of its stack.
 //!
 //! If the kernel refuses vfork(2), the launcher falls back to fork(2), and remembers the refusal once fork(2) has started a child.
 
@@ -18,8 +19,8 @@ use crate::fork::Uncancelled;
 use crate::launch::started_a_child;
 use crate::{
     Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, LaunchError,
-    Launched, Launcher, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod, Stacks, Stage,
-    Sys, Timeline, VforkSys,
+    Launched, Launcher, Limit, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod, Stacks,
+    Stage, Sys, Timeline, VforkSys,
 };
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -62,10 +63,7 @@ unsafe impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> Launcher for VforkLaunche
     }
 
     fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        if plan.hook.is_some() {
-            return Err(LaunchError::ForkRequired(FallbackReason::Closure));
-        }
-        if let Some(reason) = self.fallback_reason() {
+        if let Some(reason) = self.fallback_reason_of(plan).or_else(|| self.fallback_reason()) {
             return Err(LaunchError::ForkRequired(reason));
         }
         self.backend.before_launch();
@@ -115,6 +113,15 @@ unsafe impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> Launcher for OneMethod<'_
 }
 
 impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
+    /// Returns why the child of this plan needs memory of its own.
+    fn fallback_reason_of(&self, plan: &Plan<'_>) -> Option<FallbackReason> {
+        if plan.hook.is_some() {
+            return Some(FallbackReason::Closure);
+        }
+        let changes_memory = |limit: &Limit| self.backend.sys().limit_changes_memory(limit.resource);
+        plan.limits.iter().any(changes_memory).then_some(FallbackReason::MemoryLimit)
+    }
+
     /// Starts a child that executes nothing, unless an earlier child showed whether memory is shared.
     fn learn_about_memory(&self, plan: &Plan<'_>) {
         if self.fallback_reason().is_none() && !self.sharing.memory_is_shared() {

@@ -151,6 +151,7 @@ fn fallback(reason: FallbackReason) -> Cow<'static, str> {
         FallbackReason::Sanitizer => {
             "the program contains a sanitizer, which a child with shared memory would mislead".into()
         }
+        FallbackReason::MemoryLimit => "a limit of the stack would change the shared memory".into(),
         FallbackReason::Busy => "another thread is changing the attributes of the shared memory".into(),
         FallbackReason::Refused(errno) => io::Error::from_raw_os_error(errno.raw()).to_string().into(),
         _ => "the system has no other method".into(),

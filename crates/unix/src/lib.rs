@@ -12,7 +12,8 @@ mod system;
 mod vfork;
 
 pub use ids::set_all_ids;
-pub use system::{Cancellation, Pipe2, System};
+pub use system::{Cancellation, Pipe2, System, Vfork};
+pub use vfork::VFORK_LAUNCHERS;
 
 use core::convert::Infallible;
 use core::ffi::{CStr, c_int};
@@ -98,10 +99,10 @@ fn swap_mask(set: SignalSet) -> Result<SignalSet, Errno> {
     Ok((1..=HIGHEST_SIGNAL).filter(blocked).collect())
 }
 
-fn action(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction, Errno> {
+fn action<T: System>(signal: Signal, new: *const libc::sigaction) -> Result<libc::sigaction, Errno> {
     let mut old = MaybeUninit::uninit();
     // SAFETY: `new` is null or points to an initialised action; the old one is written.
-    done(unsafe { libc::sigaction(signal, new, old.as_mut_ptr()) })?;
+    done(unsafe { T::sigaction(signal, new, old.as_mut_ptr()) })?;
     // SAFETY: sigaction succeeded, so the structure is filled.
     Ok(unsafe { old.assume_init() })
 }
@@ -198,7 +199,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
     }
 
     fn disposition(&self, signal: Signal) -> Result<Disposition, Errno> {
-        Ok(match action(signal, ptr::null())?.sa_sigaction {
+        Ok(match action::<T>(signal, ptr::null())?.sa_sigaction {
             libc::SIG_DFL => Disposition::Default,
             libc::SIG_IGN => Disposition::Ignored,
             _ => Disposition::Handled,
@@ -209,7 +210,7 @@ unsafe impl<T: System> Sys for Kernel<T> {
         // SAFETY: all-zero is a `sigaction`: the default action, no flag, an empty mask.
         let mut new: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         new.sa_sigaction = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-        action(signal, &raw const new).map(drop)
+        action::<T>(signal, &raw const new).map(drop)
     }
 
     fn set_mask(&self, mask: SignalSet) -> Result<(), Errno> {

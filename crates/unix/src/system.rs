@@ -3,15 +3,15 @@
 use crate::{done, ids};
 use core::ffi::{c_char, c_int};
 use core::fmt::Debug;
-use forkexec_core::{Errno, Pid};
+use forkexec_core::{Errno, Pid, Resource, Signal};
 
 /// The facts of one system. [`Kernel`](crate::Kernel) makes its calls accordingly.
 ///
 /// # Safety
 ///
-/// [`PIPE2`](Self::PIPE2) is the call of that name, and [`CANCELLATION`](Self::CANCELLATION) has that of its
-/// field. [`has_ended`](Self::has_ended) does not reap the child. It and
-/// [`environment`](Self::environment) meet the requirements of [`Sys`](forkexec_core::Sys).
+/// [`PIPE2`](Self::PIPE2) and [`VFORK`](Self::VFORK) are the calls of these names. [`has_ended`](Self::has_ended) does not reap
+/// the child. It, [`sigaction`](Self::sigaction) and [`environment`](Self::environment) meet the requirements of
+/// [`Sys`](forkexec_core::Sys).
 pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// pipe2(2), if all releases have it. Without it, another thread may fork before the ends are close-on-exec.
     const PIPE2: Option<Pipe2>;
@@ -22,12 +22,26 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
     /// call sets the saved ID of an unprivileged process whose real ID stays.
     const SETS_SAVED_IDS: bool;
 
-    /// True if children are started by vfork(2): the system has it, and no call of [`Sys`](forkexec_core::Sys) acts on more than
-    /// the child when that shares the memory of its parent. It has no effect on processors without a trampoline.
-    const HAS_VFORK: bool = false;
+    /// vfork(2), if children are started by it: no call of [`Sys`](forkexec_core::Sys) acts on more than the child when that
+    /// shares the memory of its parent. It has no effect on processors without a trampoline.
+    const VFORK: Option<Vfork> = None;
+
+    /// The limit that setrlimit(2) also applies to the memory of the process, as protection of its stack. That is the memory of
+    /// the parent, too, in a child of vfork(2).
+    const LIMIT_OF_MEMORY: Option<Resource> = None;
 
     /// The call that disables the cancellation of a thread, if calls of [`Sys`](forkexec_core::Sys) are cancellation points.
     const CANCELLATION: Option<Cancellation> = None;
+
+    /// sigaction(2) of the calling process alone, -1 after an error.
+    ///
+    /// # Safety
+    ///
+    /// `new` is null or points to an action, and `old` is null or may be written.
+    unsafe fn sigaction(signal: Signal, new: *const libc::sigaction, old: *mut libc::sigaction) -> c_int {
+        // SAFETY: the caller guarantees the pointers.
+        unsafe { libc::sigaction(signal, new, old) }
+    }
 
     /// setgroups(2) of the calling process alone.
     ///
@@ -104,11 +118,25 @@ pub unsafe trait System: Clone + Copy + Debug + Send + Sync + 'static {
 /// The cancellation of threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Cancellation {
-    /// pthread_setcancelstate(3).
-    pub set_state: unsafe extern "C" fn(c_int, *mut c_int) -> c_int,
+    /// pthread_setcancelstate(3). The C library of Android lacks it.
+    pub(crate) set_state: unsafe extern "C" fn(c_int, *mut c_int) -> c_int,
     /// `PTHREAD_CANCEL_DISABLE`.
-    pub disable: c_int,
+    pub(crate) disable: c_int,
 }
+
+impl Cancellation {
+    /// The call of a system on which `disable` is `PTHREAD_CANCEL_DISABLE` (`pthread.h`). The libc crate does not have it.
+    #[must_use]
+    pub const fn disabled_by(disable: c_int) -> Self {
+        unsafe extern "C" {
+            fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+        }
+        Self { set_state: pthread_setcancelstate, disable }
+    }
+}
+
+/// The type of vfork(2).
+pub type Vfork = unsafe extern "C" fn() -> c_int;
 
 /// The type of pipe2(2).
 pub type Pipe2 = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;

@@ -13,11 +13,18 @@
 //!    to the next step of the chain: closefrom of DragonFly returns `EINTR` if one close did. An empty range is `EINVAL` and
 //!    is never passed. Hard limits are often in the hundreds of thousands, so the loop ends above the highest open
 //!    descriptor: it counts open ones up to `kern.proc.nfds`. DragonFly has no such count and loops to the limit.
-//! 4. *Starting*: fork(2). Only the report is shared. `rfork_thread(RFSPAWN)` is not used: it is x86 only and shares the
-//!    memory of the parent, so it needs a guarded stack and rules for what the child may write.
+//! 4. *Starting*: vfork(2) on x86_64 and AArch64, which shares memory and suspends the calling thread alone, and gives the child a
+//!    descriptor table and signal actions of its own (`sys_vfork` of sys/kern/kern_fork.c; on FreeBSD 12.1 also seen). A child
+//!    with a limit of its stack is forked, because setrlimit(2) changes the protection of the stack of the shared memory.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`. fstatfs, procctl, getpid and syscall(2) are plain wrappers in both
-//!    C libraries, and sysctl(3) is one for each name but `user.*`.
-//! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//!    C libraries, and sysctl(3) is one for each name but `user.*`. In a child of vfork(2), sigaction(2) is a bare system call,
+//!    because that of libthr takes a lock (lib/libthr/thread/thr_sig.c). In DragonFly it takes none
+//!    (lib/libthread_xu/thread/thr_sig.c). Neither library acts on other threads when it sets IDs, and sigprocmask(2) of both only
+//!    removes `SIGTHR`. close, open, write and poll are cancellation points, which set a flag of the thread and clear it again. The
+//!    thread is not cancelled meanwhile. A child must not enter the run-time linker, whose lock another thread may hold: Rust
+//!    links programs for both systems with full RELRO, so that all symbols are bound at the start.
+//! 6. *Proven*: type-checked, and run over the simulated kernel. vfork(2) itself, its trampoline and the flag of an executed
+//!    program were seen on FreeBSD 12.1, the launcher on Linux only.
 //! 7. *Signals*: `SIGTHR`, 32, which the thread libraries refuse (`_sigaction` of lib/libthr/thread/thr_sig.c at 02c3c85,
 //!    and of DragonFly's lib/libthread_xu/thread/thr_sig.c at 145205d).
 //! 8. *Errnos*: positive (`sys/errno.h`).

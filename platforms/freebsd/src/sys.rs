@@ -8,8 +8,8 @@ use crate::{Facts, FreebsdSys, Kernel, System};
 use core::ffi::{c_int, c_uint, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal};
-use forkexec_unix::{Pipe2, has_ended_by_waitid};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Resource, Signal};
+use forkexec_unix::{Cancellation, Pipe2, Vfork, has_ended_by_waitid};
 
 #[cfg(target_os = "freebsd")]
 mod numbers {
@@ -23,6 +23,8 @@ mod numbers {
     pub(super) const CLOSEFROM: c_int = 509;
     /// FreeBSD 12.0.
     pub(super) const GETDIRENTRIES: c_int = 554;
+    /// FreeBSD 5.0.
+    pub(super) const SIGACTION: c_int = 416;
 }
 
 #[cfg(target_os = "dragonfly")]
@@ -31,6 +33,11 @@ mod numbers {
 
     pub(super) const CLOSEFROM: c_int = 474;
     pub(super) const GETDENTS: c_int = 480;
+}
+
+unsafe extern "C" {
+    /// The libc crate lacks it.
+    fn vfork() -> c_int;
 }
 
 fn errno() -> Errno {
@@ -71,6 +78,19 @@ unsafe impl forkexec_unix::System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
     // `sys_setreuid` of sys/kern/kern_prot.c of either system.
     const SETS_SAVED_IDS: bool = true;
+    const VFORK: Option<Vfork> = Some(vfork);
+    // `kern_proc_setrlimit` of sys/kern/kern_resource.c, and of DragonFly `kern_setrlimit` of sys/kern/kern_plimit.c, change the
+    // protection of the stack.
+    const LIMIT_OF_MEMORY: Option<Resource> = Some(Resource::STACK);
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation::disabled_by(1));
+
+    // `_sigaction` of lib/libthr/thread/thr_sig.c takes a lock in memory that the child shares. posix_spawn(3) of FreeBSD makes
+    // the system call for that reason (lib/libc/gen/posix_spawn.c). The layout of the structure is the same.
+    #[cfg(target_os = "freebsd")]
+    unsafe fn sigaction(signal: Signal, new: *const libc::sigaction, old: *mut libc::sigaction) -> c_int {
+        // SAFETY: the caller guarantees the pointers.
+        unsafe { libc::syscall(numbers::SIGACTION, signal, new, old) }
+    }
 
     has_ended_by_waitid!();
 }

@@ -1,7 +1,7 @@
 //! The differences between FreeBSD and DragonFly, as data.
 
 use crate::enumerate;
-use forkexec_core::{Capabilities, GroupList, Operation, RecordLayout, RecordLength, Resource, SpawnMethod};
+use forkexec_core::{Capabilities, GroupList, Operation, RecordLayout, RecordLength, Resource};
 
 /// One of the two systems that this backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     system: "FreeBSD",
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
-    launchers: &[SpawnMethod::Fork],
+    launchers: forkexec_unix::VFORK_LAUNCHERS,
     operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
     resources: &FREEBSD_RESOURCES,
     reserved_signals: RESERVED_SIGNALS,

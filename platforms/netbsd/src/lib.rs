@@ -13,11 +13,19 @@
 //!    descriptor. The kernel closes from the highest down, ignores the result of each close, and succeeds if there is
 //!    nothing to close. Its only error is `EBADF` for a negative number (`sys_fcntl` in sys/kern/sys_descrip.c, 1.48). The
 //!    close_range(2) of NetBSD 11 is not called: a kernel without it raises `SIGSYS` (`sys_nosys` in sys/kern/kern_sig.c).
-//! 4. *Starting*: fork(2). Only the report is shared. In a shared table `F_CLOSEM` would spin while another thread has a
-//!    descriptor half-open.
+//! 4. *Starting*: vfork(2), `__vfork14` of the C library, on x86_64 and AArch64. It shares memory, suspends the calling thread
+//!    alone, and gives the child a descriptor table and signal actions of its own (seen on NetBSD 7.0 amd64). The table is not
+//!    shared (`CLONE_FILES`): in a shared one `F_CLOSEM` would spin while another thread has a descriptor half-open. A child with a
+//!    limit of its stack is forked, because setrlimit(2) changes the protection of the stack of the shared memory. A child that
+//!    exceeds its own stack would fault for ever, because the kernel only posts a blocked `SIGSEGV` (`trapsignal` of
+//!    sys/kern/kern_sig.c, 1.327). It does not: a test measures that it uses less than half.
 //! 5. *Async-signal-safety*: fcntl(2) is safe for each command. In a threaded program it is a cancellation point, as close(2)
-//!    is (lib/libpthread/pthread_cancelstub.c). The other calls are those of `forkexec-unix`.
-//! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//!    is (lib/libpthread/pthread_cancelstub.c). It only reads a flag of the thread, which is not cancelled meanwhile. The other
+//!    calls are those of `forkexec-unix`, plain system calls here: no function that sets IDs acts on other threads, and
+//!    sigaction(2) takes no lock. A child must not enter the run-time linker, whose lock another thread may hold: Rust links
+//!    programs for NetBSD with full RELRO, so that all symbols are bound at the start.
+//! 6. *Proven*: type-checked, and run over the simulated kernel. vfork(2) itself, its trampoline and the flag of an executed
+//!    program were seen on NetBSD 7.0, the launcher on Linux only.
 //! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP` (`sigaction1` of sys/kern/sys_sig.c: `SA_CANTMASK`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
 //! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
@@ -34,7 +42,7 @@ mod sys;
 pub use close::Netbsd;
 pub use enumerate::MaxFd;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, SpawnMethod, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -48,7 +56,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     system: "NetBSD",
     bulk_closer: Some("F_CLOSEM"),
     enumerators: &[enumerate::NAME],
-    launchers: &[SpawnMethod::Fork],
+    launchers: forkexec_unix::VFORK_LAUNCHERS,
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],

@@ -6,8 +6,14 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
 use errno::{Errno as Native, errno, set_errno};
-use forkexec_core::{Errno, Fd, Pid, ProcessEntry};
-use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
+use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Resource};
+use forkexec_unix::{Cancellation, Pipe2, System, Vfork, has_ended_by_waitid};
+
+unsafe extern "C" {
+    /// The libc crate lacks it. The symbol `vfork` is the call of NetBSD before 1.4 (`unistd.h`).
+    #[link_name = "__vfork14"]
+    fn vfork() -> c_int;
+}
 
 /// `sys/sysctl.h`: the process has called exec. The libc crate does not have it.
 const P_EXEC: i32 = 0x4000;
@@ -29,6 +35,10 @@ unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
     // `sys_setreuid` of sys/kern/kern_prot.c sets the saved ID only if the real ID changes.
     const SETS_SAVED_IDS: bool = false;
+    const VFORK: Option<Vfork> = Some(vfork);
+    // `dosetrlimit` of sys/kern/kern_resource.c changes the protection of the stack.
+    const LIMIT_OF_MEMORY: Option<Resource> = Some(Resource::STACK);
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation::disabled_by(1));
 
     has_ended_by_waitid!();
 }

@@ -5,7 +5,7 @@ use crate::{Facts, Kernel, OpenbsdSys};
 use core::ffi::c_int;
 use errno::errno;
 use forkexec_core::{Errno, Fd};
-use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
+use forkexec_unix::{Cancellation, Pipe2, System, has_ended_by_waitid};
 
 unsafe extern "C" {
     /// `unistd.h`. The libc crate lacks it.
@@ -21,6 +21,7 @@ unsafe impl System for Facts {
     const PIPE2: Option<Pipe2> = Some(libc::pipe2);
     // `sys_setreuid` of sys/kern/kern_prot.c: if the real ID changes, or the effective one differs from the saved one.
     const SETS_SAVED_IDS: bool = true;
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation::disabled_by(1));
 
     has_ended_by_waitid!();
 }

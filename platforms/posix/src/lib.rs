@@ -37,14 +37,14 @@ pub type Kernel = forkexec_unix::Kernel<Facts>;
 #[derive(Clone, Copy, Debug)]
 pub struct Facts;
 
-const HAS_VFORK: bool = <Facts as forkexec_unix::System>::HAS_VFORK;
+const HAS_VFORK: bool = <Facts as forkexec_unix::System>::VFORK.is_some();
 
 /// The capabilities of this backend.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "POSIX",
     bulk_closer: None,
     enumerators: &[enumerate::NAME],
-    launchers: if HAS_VFORK { &[SpawnMethod::Vfork, SpawnMethod::Fork] } else { &[SpawnMethod::Fork] },
+    launchers: if HAS_VFORK { forkexec_unix::VFORK_LAUNCHERS } else { &[SpawnMethod::Fork] },
     operations: &[],
     resources: &[
         ("core", Resource::CORE),

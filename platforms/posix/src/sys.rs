@@ -2,15 +2,14 @@
 
 use crate::{Facts, Kernel, PosixSys};
 use forkexec_core::{Errno, Fd, Signal};
+#[cfg(target_os = "linux")]
+use forkexec_unix::Cancellation;
 use forkexec_unix::{Pipe2, System};
 
-/// glibc and musl. The libc crate does not have it.
-#[cfg(target_os = "linux")]
-const PTHREAD_CANCEL_DISABLE: core::ffi::c_int = 1;
-
-#[cfg(target_os = "linux")]
+// That of the libc crate is deprecated, because Rust code must not call it. Assembly calls this one.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 unsafe extern "C" {
-    fn pthread_setcancelstate(state: core::ffi::c_int, old: *mut core::ffi::c_int) -> core::ffi::c_int;
+    fn vfork() -> core::ffi::c_int;
 }
 
 /// `SIGKILLTHR` of Haiku, for which sigaction(2) answers `EINVAL`.
@@ -29,13 +28,10 @@ unsafe impl System for Facts {
     // The C library's functions for IDs act on all threads of the process. Those below do not, and the numbers of 32-bit
     // processors are others.
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    const HAS_VFORK: bool = true;
+    const VFORK: Option<forkexec_unix::Vfork> = Some(vfork);
 
     #[cfg(target_os = "linux")]
-    const CANCELLATION: Option<forkexec_unix::Cancellation> = Some(forkexec_unix::Cancellation {
-        set_state: pthread_setcancelstate,
-        disable: PTHREAD_CANCEL_DISABLE,
-    });
+    const CANCELLATION: Option<Cancellation> = Some(Cancellation::disabled_by(1));
 
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn set_groups(groups: &[u32]) -> Result<(), Errno> {

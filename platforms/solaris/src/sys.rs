@@ -9,7 +9,7 @@ mod calls {
     use core::ffi::{c_char, c_int};
     use core::mem::MaybeUninit;
     use forkexec_core::{Errno, Fd};
-    use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
+    use forkexec_unix::{Cancellation, Pipe2, System, has_ended_by_waitid};
 
     unsafe extern "C" {
         /// The libc crate lacks it. In 64-bit programs it is the large-file form; in others that has another name.
@@ -31,6 +31,7 @@ mod calls {
         const PIPE2: Option<Pipe2> = Some(libc::pipe2);
         // `setreuid` of uts/common/syscall/uid.c of illumos-gate.
         const SETS_SAVED_IDS: bool = true;
+        const CANCELLATION: Option<Cancellation> = Some(Cancellation::disabled_by(1));
 
         has_ended_by_waitid!();
     }

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, SharingSys, Signal, SignalSet, Sys,
-    Top, VforkSys,
+    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
+    SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
 use forkexec_posix::PosixSys;
@@ -464,6 +464,10 @@ unsafe impl SharingSys for Kernel {
 unsafe impl VforkSys for Kernel {
     fn has_vfork(&self) -> bool {
         true
+    }
+
+    fn limit_changes_memory(&self, _resource: Resource) -> bool {
+        false
     }
 
     /// Source: vfork(2): the parent is suspended, and memory is shared. The child has a copy of the descriptors.

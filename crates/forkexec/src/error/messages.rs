@@ -124,6 +124,9 @@ fn fallbacks() -> Vec<Example> {
             "cannot start the child without fork: the program contains a sanitizer, which a child with shared memory \
              would mislead",
             "Allow fork in programs that are built with a sanitizer.";
+        MemoryLimit: FallbackReason::MemoryLimit,
+            "cannot start the child without fork: a limit of the stack would change the shared memory",
+            "Remove the limit, or allow fork.";
         Busy: FallbackReason::Busy,
             "cannot start the child without fork: another thread is changing the attributes of the shared memory",
             "Try again, or allow fork.";
