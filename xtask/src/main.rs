@@ -73,7 +73,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "ci",
         about: "everything that a change must pass (.ci/run)",
-        needs: "a Debian with root, and about an hour. It installs packages by apt-get, and keeps zig, actionlint and standard \
+        needs: "a Debian with root, and tens of minutes. It installs packages by apt-get, and keeps zig, actionlint and standard \
                 libraries of other targets in ~/.cache/forkexec.",
         steps: &[&[".ci/run"]],
     },
