@@ -48,6 +48,7 @@ const TASKS: &[Task] = &[
             &["ci/workflow", "--check"],
             &["ci/platform-table", "--check"],
             &["ci/mutate", "--check"],
+            &["ci/check-packages", "--manifests"],
         ],
     },
     Task {
