@@ -3,9 +3,11 @@
 
 usage: ci/matrix.py list [--everyday] [--taken HOW,...] [TRIPLE...]
        ci/matrix.py field TRIPLE NAME
+       ci/matrix.py hosted KIND
        ci/matrix.py check
 
-`list` prints the triples, `field` prints one field of a target (nothing if it has none), and `check` prints the errors.
+`list` prints the triples, `field` prints one field of a target (nothing if it has none), `hosted` the rows of a job of the
+hosted workflow as JSON, and `check` prints the errors.
 
 The fields of a target:
 
@@ -18,9 +20,10 @@ linker    the linker: a command, or `zig:TARGET`
 qemu      the processor, as qemu names it
 when      `everyday`: in every run of .ci/run; `nightly`: in .ci/nightly
 hosted    the job on a hosted runner: `native` (runner, packages), `cross` (the tool of that name), `ndk` (built with that of
-          Android), `vm` (action; prepare installs Rust there, else executables are copied), `none`
+          Android), `vm` (action; prepare installs Rust there, else executables run), `none`
 """
 
+import json
 import pathlib
 import sys
 import tomllib
@@ -88,6 +91,17 @@ def wrong():
         yield f"platforms/{backend}: no target"
 
 
+def row(target):
+    """The variables of one hosted job."""
+    triple, hosted = target["triple"], target["hosted"]
+    variables = {"triple": triple, "packages": "", "prepare": ""} | hosted
+    if "prepare" in hosted:
+        variables["run"] = "cargo test --locked --package forkexec-tests --test portable"
+    elif hosted["kind"] == "vm":
+        variables["run"] = f"chmod +x executables/{triple}/portable && executables/{triple}/portable"
+    return variables
+
+
 def chosen(arguments):
     """The triples that the options of `list` choose."""
     everyday = "--everyday" in arguments
@@ -118,6 +132,8 @@ def main(arguments):
             if not found:
                 sys.exit(f"{triple} is not in ci/matrix.toml")
             print(found[0].get(name, ""))
+        case ["hosted", kind] if kind in HOSTED:
+            print(json.dumps([row(target) for target in targets() if target["hosted"]["kind"] == kind]))
         case ["check"]:
             complaints = list(wrong())
             if complaints:
