@@ -8,6 +8,7 @@ use core::cell::Cell;
 use crate::{
     Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, Fd, HookError, KeepList, Mask, Move, Pid,
     Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, WorkingDirectory,
+    candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
 };
 use core::ffi::CStr;
@@ -353,41 +354,13 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         }
     }
 
-    /// Tries the candidates in order. Reports the first error that is neither `ENOENT` nor `ENOTDIR`, else the last, so that a
-    /// program without permission is not reported as missing.
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
         if !self.plan.own_pids.is_empty() {
             let pid = self.sys.getpid();
             self.plan.own_pids.iter().for_each(|variable| variable.write(pid));
         }
-        let mut reported: Option<Failure> = None;
-        let mut index = 0_i32;
-        for candidate in self.plan.exec.candidates {
-            let errno = match self.execute(candidate, self.plan.exec.argv)? {
-                Ok(executed) => return Ok(executed),
-                Err(errno) => errno,
-            };
-            if errno == Errno::NOEXEC {
-                if let Some(executed) = self.exec_shell(index)? {
-                    return Ok(executed);
-                }
-            }
-            if reported.as_ref().is_none_or(|earlier| is_missing(earlier.errno)) {
-                reported = Some(on(index)(errno));
-            }
-            index = index.saturating_add(1);
-        }
-        let Failure { errno, operand } = reported.unwrap_or(Errno::NOENT.into());
-        Err(Report { stage: Stage::Exec, errno, operand })
-    }
-
-    fn exec_shell(&self, index: i32) -> Result<Option<<B::Sys as Sys>::Executed>, Report> {
-        let Some(fallback) = self.plan.exec.shell else { return Ok(None) };
-        let argv = usize::try_from(index).ok().and_then(|index| fallback.argvs.get(index));
-        match argv {
-            Some(argv) => Ok(self.execute(fallback.shell, *argv)?.ok()),
-            None => Ok(None),
-        }
+        let executed = execute_first(&self.plan.exec, |path, argv| self.execute(path, argv))?;
+        executed.map_err(|NotExecuted { errno, index }| Report { stage: Stage::Exec, errno, operand: index })
     }
 
     /// Executes one program. A failed execve(2) is an `Ok` with its errno. A [`Report`] means that the descriptors could not
@@ -400,23 +373,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 self.close_before_retry(errno).map_err(fail)?;
                 Ok(execve())
             }
-            Err(Errno::TXTBSY) => Ok(self.retry_busy(execve)),
+            Err(Errno::TXTBSY) => Ok(retry_busy(self.sys, execve)),
             answer => Ok(answer),
         }
-    }
-
-    /// A program that was just written may be busy: another thread may have forked a child, which has a copy of the writing
-    /// descriptor until its exec. So execve(2) is retried, for 15 milliseconds in all.
-    fn retry_busy<T>(&self, execve: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
-        const PAUSES: [u8; 4] = [1, 2, 4, 8];
-        for milliseconds in PAUSES {
-            self.sys.pause(milliseconds);
-            match execve() {
-                Err(Errno::TXTBSY) => {}
-                answer => return answer,
-            }
-        }
-        Err(Errno::TXTBSY)
     }
 }
 
@@ -444,10 +403,6 @@ fn if_requested<T>(operand: Option<T>, call: impl FnOnce(T) -> Result<(), Errno>
 }
 
 const HIGHEST_OF_THE_CLASSIC: Signal = 31;
-
-fn is_missing(errno: Errno) -> bool {
-    matches!(errno, Errno::NOENT | Errno::NOTDIR)
-}
 
 /// Retries dup2(2) on `EINTR`, and on `EBUSY`, with which Linux fails while another thread opens a file under that number
 /// (dup(2), ERRORS).

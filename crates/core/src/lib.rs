@@ -36,6 +36,8 @@ mod borrowing_child;
 #[cfg(unix)]
 mod bulk;
 #[cfg(unix)]
+mod candidates;
+#[cfg(unix)]
 mod child_exec;
 #[cfg(unix)]
 mod cloexec;
@@ -88,6 +90,8 @@ pub use backend::{Backend, Capabilities, GroupList, Operation};
 pub use borrowing_child::BorrowingChild;
 #[cfg(unix)]
 pub use bulk::{BulkRefusal, close_gap_by_number};
+#[cfg(unix)]
+pub use candidates::{NotExecuted, execute_first, is_missing, retry_busy};
 #[cfg(unix)]
 pub use child_exec::{CHANNEL_REPLACED, ChildContext, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, child_exec};
 #[cfg(unix)]
