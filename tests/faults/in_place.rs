@@ -97,6 +97,6 @@ fn is_honest(error: &LaunchError, errno: Errno) -> bool {
         LaunchError::Child(Report { stage: Stage::Exec, errno: Errno::NOENT, .. }) => true,
         LaunchError::Child(report) => report.errno == errno,
         LaunchError::Parent { errno: told, .. } => *told == errno,
-        LaunchError::ForkRequired(_) | LaunchError::Died { .. } => false,
+        LaunchError::ForkRequired(_) | LaunchError::Died { .. } | LaunchError::StageUnknown(_) => false,
     }
 }

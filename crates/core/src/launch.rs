@@ -50,6 +50,9 @@ pub enum SpawnMethod {
     /// The child shares the memory of the parent, as after vfork(2). The kernel copies the descriptor table, which takes time
     /// in proportion to its size.
     Vfork,
+    /// posix_spawn(2), as one call of the kernel. The child gets no memory of the parent. The kernel copies the descriptor
+    /// table, which takes time in proportion to its size.
+    PosixSpawn,
     /// fork(2). The kernel marks the memory of the parent for copying, which takes time in proportion to its size.
     Fork,
 }
@@ -60,12 +63,13 @@ impl SpawnMethod {
         match self {
             Self::Shared => "shared",
             Self::Vfork => "vfork",
+            Self::PosixSpawn => "posix_spawn",
             Self::Fork => "fork",
         }
     }
 }
 
-/// The reason why a launcher uses no method that shares the parent's memory.
+/// The reason why a launcher uses no method but fork(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FallbackReason {
@@ -84,6 +88,8 @@ pub enum FallbackReason {
     Busy,
     /// The kernel or a seccomp filter refuses the call that starts the child.
     Refused(Errno),
+    /// posix_spawn(2) cannot do what the plan requests for this stage.
+    Inexpressible(Stage),
 }
 
 /// A child that runs its program.
@@ -143,8 +149,10 @@ pub enum LaunchError {
     },
     /// The child cannot share the memory of the parent.
     ForkRequired(FallbackReason),
-    /// The child reported a failure, and was reaped.
+    /// The child failed at a stage, and was reaped.
     Child(Report),
+    /// The one call that does the whole start failed with this errno, and does not tell which stage failed.
+    StageUnknown(Errno),
     /// The child ended before exec without a report, and was reaped.
     Died {
         /// The stage that the child had begun.
@@ -165,8 +173,8 @@ mod tests {
 
     #[test]
     fn spawn_methods_print_their_common_names() {
-        let names = [SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork].map(SpawnMethod::name);
-        assert_eq!(names, ["shared", "vfork", "fork"]);
+        let methods = [SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::PosixSpawn, SpawnMethod::Fork];
+        assert_eq!(methods.map(SpawnMethod::name), ["shared", "vfork", "posix_spawn", "fork"]);
     }
 
     #[test]

@@ -154,6 +154,9 @@ fn fallback(reason: FallbackReason) -> Cow<'static, str> {
         FallbackReason::MemoryLimit => "a limit of the stack would change the shared memory".into(),
         FallbackReason::Busy => "another thread is changing the attributes of the shared memory".into(),
         FallbackReason::Refused(errno) => io::Error::from_raw_os_error(errno.raw()).to_string().into(),
+        FallbackReason::Inexpressible(stage) => {
+            format!("posix_spawn(2) cannot {} with these settings", stage.describe()).into()
+        }
         _ => "the system has no other method".into(),
     }
 }

@@ -42,7 +42,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     ///   [`pre_exec`](Self::pre_exec) closure;
     /// - returns [`Error::Unsupported`](crate::Error::Unsupported) if the system has no method but fork(2);
     /// - returns [`Error::ForkRequired`](crate::Error::ForkRequired) if the kernel, a filter or an emulator
-    ///   refuses the other methods.
+    ///   refuses the other methods, or if they lack a setting of the command.
     ///
     /// # Examples
     ///
@@ -152,6 +152,8 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     }
 
     /// Records when each stage of the child begins: see [`Child::stage_times`](crate::Child::stage_times).
+    ///
+    /// On macOS such a child is forked, because no code runs in a child of posix_spawn(2).
     ///
     /// # Examples
     ///

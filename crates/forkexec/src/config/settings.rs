@@ -264,8 +264,8 @@ pub enum OnDrop {
 #[non_exhaustive]
 pub enum SpawnPolicy {
     /// The fastest method that works. It is fork(2) if the system has nothing else, if the command has a
-    /// pre-exec closure, or if the kernel refuses the other methods. [`Child::method`](crate::Child::method)
-    /// returns the method that was used.
+    /// pre-exec closure or a setting that the other methods lack, or if the kernel refuses them.
+    /// [`Child::method`](crate::Child::method) returns the method that was used.
     #[default]
     Auto,
     /// A method that does not copy the parent's memory map, or an error. It is never fork(2), whose cost

@@ -119,6 +119,9 @@ pub enum Cause {
     Panicked,
     /// The pre-exec closure closed or replaced the descriptor of the report channel.
     ChannelReplaced,
+    /// One call of the kernel does the whole start, and does not tell which stage failed. The error has the stage
+    /// [`Start`](crate::Stage::Start), which stands for all of them.
+    StageUnknown,
 }
 
 impl fmt::Display for Cause {
@@ -207,6 +210,9 @@ impl fmt::Display for Cause {
             Self::NoErrno => write!(f, "its error has no error number"),
             Self::Panicked => write!(f, "it panicked"),
             Self::ChannelReplaced => write!(f, "it closed or replaced the descriptor of the report channel"),
+            Self::StageUnknown => {
+                write!(f, "a stage of the start failed, and posix_spawn(2) does not tell which")
+            }
         }
     }
 }

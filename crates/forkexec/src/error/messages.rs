@@ -133,6 +133,9 @@ fn fallbacks() -> Vec<Example> {
         Refused: refused(),
             "cannot start the child without fork: {}",
             "Allow the call in the seccomp filter, or allow fork. `forkexec doctor` shows what is refused.";
+        Inexpressible: FallbackReason::Inexpressible(Stage::Uid),
+            "cannot start the child without fork: posix_spawn(2) cannot set the user id with these settings",
+            "Remove the setting, or allow fork. macOS has no other call that starts a child without copying memory.";
     }
 }
 
@@ -342,6 +345,7 @@ fn stages() -> Vec<Example> {
     examples.into()
 }
 
+#[expect(clippy::too_many_lines, reason = "one entry for each variant")]
 fn causes() -> Vec<Example> {
     examples! { Cause, |cause: Cause| {
             let (stage, operand, errno) = failure_with(&cause);
@@ -442,6 +446,9 @@ fn causes() -> Vec<Example> {
         ChannelReplaced: Cause::ChannelReplaced,
             "cannot run the pre-exec closure: {}, because it closed or replaced the descriptor of the report channel",
             "Close and replace only descriptors that the closure opened.";
+        StageUnknown: Cause::StageUnknown,
+            "cannot create the child process: {}, because a stage of the start failed, and posix_spawn(2) does not tell which",
+            "Allow fork (`SpawnPolicy::Auto`): a forked child reports the stage.";
     }
 }
 
@@ -480,6 +487,7 @@ fn failure_with(cause: &Cause) -> (Stage, Operand, Errno) {
         Cause::NoErrno => hook(Errno::INVAL),
         Cause::Panicked => hook(Errno::CANCELED),
         Cause::ChannelReplaced => hook(Errno::BADF),
+        Cause::StageUnknown => (Stage::Start, Operand::None, Errno::PERM),
     }
 }
 

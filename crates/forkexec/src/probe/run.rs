@@ -72,7 +72,9 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
             }
             Err(LaunchError::Child(report)) => Err(Outcome::Refused(report.errno)),
             Err(
-                LaunchError::ForkRequired(FallbackReason::Refused(errno)) | LaunchError::Parent { errno, .. },
+                LaunchError::ForkRequired(FallbackReason::Refused(errno))
+                | LaunchError::Parent { errno, .. }
+                | LaunchError::StageUnknown(errno),
             ) => Err(Outcome::Refused(errno)),
             Err(LaunchError::ForkRequired(FallbackReason::Sanitizer)) => Err(Outcome::Sanitizer),
             Err(LaunchError::ForkRequired(_)) => Err(Outcome::NotShared),

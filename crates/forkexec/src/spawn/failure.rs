@@ -40,6 +40,9 @@ pub(crate) fn explain(prepared: &CheckedCommand<'_>, error: LaunchError) -> Erro
         }
         LaunchError::ForkRequired(reason) => Error::ForkRequired { reason },
         LaunchError::Child(report) => of_report(prepared, report).into(),
+        LaunchError::StageUnknown(errno) => {
+            SpawnError::new(Stage::Start, Operand::None, errno, Some(Cause::StageUnknown)).into()
+        }
         LaunchError::Died { stage, status } => {
             Error::Died { stage, status: status.map(ExitStatus::from_raw) }
         }
