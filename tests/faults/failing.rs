@@ -270,7 +270,11 @@ impl<S> Failing<S> {
     }
 
     /// A call that is not done if it fails.
-    fn instead<T>(&self, made: impl Into<Made>, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    pub(crate) fn instead<T>(
+        &self,
+        made: impl Into<Made>,
+        call: impl FnOnce() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         self.fault(made.into()).and_then(|()| call())
     }
 

@@ -7,6 +7,7 @@
 //! - `simulated`: every call of a child with every errno, over the simulated kernel
 //! - `launcher`: failing calls of the parent and of the child over the real kernel, one at a time
 //! - `killed`: a child that shares memory, killed from outside before its program runs
+//! - `posix_spawn`: the launcher of macOS over the posix_spawn(2) of this C library
 //! - `refusals`: every call of the memory-sharing launcher refused by seccomp, through the public API
 //! - `script`: incidents at chosen calls, and a record of the calls, in memory that all children share
 //! - `shared`: as `launcher`, for the launcher whose children share memory, and with calls that always fail
@@ -31,6 +32,9 @@ mod handed_over;
 mod in_place;
 mod killed;
 mod launcher;
+// The C library of Android has posix_spawn(2) only since release 9, and the libc crate lacks it.
+#[cfg(not(target_os = "android"))]
+mod posix_spawn;
 mod refusals;
 mod script;
 mod shared;

@@ -206,7 +206,7 @@ pub(crate) fn reported_by(
 }
 
 /// The text is read before the child is waited for: a report is longer than a pipe's buffer may be.
-fn launch_reporting(
+pub(crate) fn launch_reporting(
     backend: &impl Backend<Sys = Failing<impl ParentSys>>,
     launcher: &dyn Launcher,
     plan: &Plan<'_>,

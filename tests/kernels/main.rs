@@ -5,6 +5,7 @@
 //! - `sim`: the simulated kernel, a reporter that records everything, and a plan with all settings
 //! - `systems`: the backend of each system over a simulated kernel, for the tests of several backends
 //! - a module for each backend, such as `apple`: its decisions
+//! - `posix_spawn`: the launcher of macOS, over the simulated XNU
 //! - `chain`: the closing chain, a case for each backend
 //! - `process_entry`: exec told from death, a case for each backend that reads the entry of a process
 //! - `cloexec`: the chain that sets and clears close-on-exec, a case for each backend
@@ -32,6 +33,7 @@ mod linux;
 mod netbsd;
 mod openbsd;
 mod posix;
+mod posix_spawn;
 mod process_entry;
 mod properties;
 mod reality;

@@ -61,7 +61,8 @@ fn length(result: isize) -> Result<usize, Errno> {
 /// The highest signal number that is passed to sigaction(2). A system with fewer signals answers `EINVAL`.
 const HIGHEST_SIGNAL: Signal = SignalSet::MAX;
 
-fn sigset(set: SignalSet) -> libc::sigset_t {
+/// Converts a set of signals to that of the C library.
+pub fn sigset(set: SignalSet) -> libc::sigset_t {
     let mut signals = MaybeUninit::uninit();
     if set == SignalSet::ALL {
         // SAFETY: sigfillset initialises the set.

@@ -1,6 +1,7 @@
 //! The backend. The exec that closes descriptors is a backend of its own, for one launch: [`ClosingExec`](crate::ClosingExec).
 
 use crate::enumerate::{DevFd, ProcPidInfo};
+use crate::launch::is_for_good;
 use crate::{AppleSys, CAPABILITIES};
 use forkexec_core::{
     Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR,
@@ -66,8 +67,3 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
 
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
 const OPEN_MAX: u64 = 10_240;
-
-/// posix_spawn(2) fails with `ENOTSUP` if it does not support the attributes. A sandbox answers `EPERM`.
-fn is_for_good(errno: Errno) -> bool {
-    errno.raw() == libc::ENOTSUP || matches!(errno, Errno::NOSYS | Errno::PERM)
-}

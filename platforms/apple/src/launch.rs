@@ -1,43 +1,83 @@
-//! fork(2), and an exec that closes descriptors: posix_spawn(2) in place of execve(2).
+//! The launcher: posix_spawn(2) from the parent for the plans that it can express, and fork(2) for all others.
 //!
-//! `POSIX_SPAWN_SETEXEC` makes posix_spawn(2) replace the calling process, like execve(2). `POSIX_SPAWN_CLOEXEC_DEFAULT` closes
-//! each descriptor that no file action names, and `posix_spawn_file_actions_addinherit_np` names a descriptor without a change
-//! to it. So the child performs all its stages, and only its last call differs.
+//! posix_spawn(2) is one call of the kernel, which makes a process without memory of the parent, changes its descriptors, and
+//! executes the program (`posix_spawn` of `bsd/kern/kern_exec.c`). So no code of this library runs in the child, and no
+//! handler of the parent does. If a step fails, the kernel ends the child itself: there is nothing to reap (`P_LIST_DEADPARENT`
+//! there). The copy of the descriptor table includes descriptors that are close-on-exec, so an action can name them (`fdt_fork` of
+//! `bsd/kern/kern_descrip.c`).
 //!
-//! The kernel makes a second process with a copy of the table, without close-on-exec descriptors (`fdt_fork` of
-//! `bsd/kern/kern_descrip.c`). It applies the actions to that copy (`exec_handle_file_actions` of `bsd/kern/kern_exec.c`). Only
-//! after the program is loaded does the second process replace the caller. A failure does not change the table of the caller.
-//! An action on a descriptor that is not in the copy fails with `EBADF`. So the parent records which descriptors will be open,
-//! and the child checks that before it relies on it.
+//! If the errno does not tell the failed stage, the child is forked, and reports the stage. Nothing ran before that.
 
+use crate::closing_exec::ClosingExec;
+use crate::express::express;
+use crate::locate::{is_missing_call, is_of_no_program, locate};
+use crate::spawn::SpawnSys;
 use crate::{Apple, AppleSys};
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, ForkLauncher, Gap,
-    KeepList, LaunchError, Launched, Launcher, Move, ParentSys, Plan, SpawnMethod, Sys,
+    Backend, CStrArray, Closed, Closer, Errno, Exec, FallbackReason, ForkLauncher, LaunchError, Launched,
+    Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, execute_first, is_missing, retry_busy,
 };
 
-/// Starts children by fork(2), with an exec that closes descriptors if that is possible.
-#[derive(Clone, Copy, Debug)]
+/// Starts children by posix_spawn(2), and others by fork(2), with an exec that closes descriptors if that is possible.
+#[derive(Debug)]
 pub struct AppleLauncher<'b, S> {
     backend: &'b Apple<S>,
+    /// The errno with which posix_spawn(2) is refused for good, or [`NO_ERRNO`].
+    refused: AtomicI32,
 }
+
+const NO_ERRNO: i32 = 0;
 
 impl<'b, S> AppleLauncher<'b, S> {
     /// A launcher over this backend.
     pub const fn new(backend: &'b Apple<S>) -> Self {
-        Self { backend }
+        Self { backend, refused: AtomicI32::new(NO_ERRNO) }
     }
 }
 
-// SAFETY: it starts children as `ForkLauncher` does, with another backend for the child.
+// SAFETY: `Ok` follows from `SpawnSys::spawn_child`, or from `ForkLauncher` with another backend for the child.
 unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
     fn method(&self) -> SpawnMethod {
-        SpawnMethod::Fork
+        if self.fallback_reason().is_some() { SpawnMethod::Fork } else { SpawnMethod::PosixSpawn }
     }
 
     fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        let failed = match self.launch_fast(plan) {
+            Err(LaunchError::ForkRequired(reason)) => errno_of(reason),
+            Err(LaunchError::StageUnknown(errno)) => Some(errno),
+            launched => return launched,
+        };
+        let launched = self.launch_forked(plan);
+        if let Some(errno) = failed.filter(|&errno| launched.is_ok() && is_for_good(errno)) {
+            self.refused.store(errno.raw(), Ordering::Relaxed);
+        }
+        launched
+    }
+
+    fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        if let Some(reason) = self.fallback_reason() {
+            return Err(LaunchError::ForkRequired(reason));
+        }
+        let sys = self.backend.sys();
+        let cancellation = sys.disable_cancellation();
+        let launched = launch_spawned(sys, plan);
+        sys.restore_cancellation(cancellation);
+        launched
+    }
+
+    fn fallback_reason(&self) -> Option<FallbackReason> {
+        match self.refused.load(Ordering::Relaxed) {
+            NO_ERRNO => None,
+            errno => Some(FallbackReason::Refused(Errno::from_raw(errno))),
+        }
+    }
+}
+
+impl<S: AppleSys + ParentSys + Sync> AppleLauncher<'_, S> {
+    /// Starts a child by fork(2).
+    fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
         match ClosingExec::prepare(self.backend, plan) {
             Some(backend) => ForkLauncher::new(&backend).launch(plan),
             None => ForkLauncher::new(self.backend).launch(plan),
@@ -45,126 +85,90 @@ unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
     }
 }
 
-/// The backend of one launch, whose exec closes the descriptors that are not kept.
+fn errno_of(reason: FallbackReason) -> Option<Errno> {
+    match reason {
+        FallbackReason::Refused(errno) => Some(errno),
+        _ => None,
+    }
+}
+
+/// Returns whether a refusal is one of every start. A sandbox answers `EPERM`. Other errnos concern one launch, such as `EINVAL` for
+/// more actions than the descriptor limit.
+pub(crate) fn is_for_good(errno: Errno) -> bool {
+    errno == Errno::PERM || is_missing_call(errno)
+}
+
+/// One method of the launcher without a fallback, for a probe of that method.
+#[derive(Debug)]
+pub struct OneMethod<'b, S> {
+    launcher: &'b AppleLauncher<'b, S>,
+    method: SpawnMethod,
+}
+
+impl<'b, S> OneMethod<'b, S> {
+    /// Creates a launcher that uses this method of this launcher.
+    pub const fn new(launcher: &'b AppleLauncher<'b, S>, method: SpawnMethod) -> Self {
+        Self { launcher, method }
+    }
+}
+
+// SAFETY: it starts children as `AppleLauncher` does.
+unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for OneMethod<'_, S> {
+    fn method(&self) -> SpawnMethod {
+        self.method
+    }
+
+    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        if self.method == SpawnMethod::Fork {
+            return self.launcher.launch_forked(plan);
+        }
+        self.launcher.launch_fast(plan)
+    }
+}
+
+/// Starts a child by posix_spawn(2).
 ///
-/// [`close_gap`](Backend::close_gap) only defers closing to [`execve`](Backend::execve). If that fails,
-/// [`owes_closing`](Backend::owes_closing) returns that the descriptors are still open.
-pub struct ClosingExec<'l, S: AppleSys> {
-    backend: &'l Apple<S>,
-    keep: KeepList<'l>,
-    /// For 0, 1 and 2: true if the program is to get it.
-    standard: [bool; 3],
-    spawn: S::Spawn,
-    deferred: AtomicBool,
+/// # Errors
+///
+/// Returns a [`LaunchError`]. [`LaunchError::ForkRequired`] means that posix_spawn(2) cannot express the plan, or does not exist.
+pub fn launch_spawned<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+    let spawn = express(sys, plan).map_err(LaunchError::ForkRequired)?;
+    let pid = spawn_first(sys, plan, &spawn).map_err(|failed| locate(sys, plan, failed))?;
+    let by = if plan.close.is_some() { Closer::Bulk } else { Closer::Nothing };
+    let closed = Closed { by, bulk_refused: None };
+    Ok(Launched { pid, pidfd: None, method: SpawnMethod::PosixSpawn, closed, timeline: None })
 }
 
-impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
-    /// Records, in the parent, which descriptors the program is to get. Returns `None` if exec is not to close the others. The
-    /// plan may request another strategy, the exec may be refused, or a number may be too high for an action (`EBADF` from
-    /// `OPEN_MAX` on, `libsyscall/wrappers/spawn/posix_spawn.c`).
-    pub fn prepare(backend: &'l Apple<S>, plan: &Plan<'l>) -> Option<Self> {
-        let kept = plan.keep.as_slice();
-        if plan.close != Some(CloseStrategy::Bulk) || !backend.may_spawn() || kept.len() > MOST_NAMED {
-            return None;
+/// Starts a child with the first candidate that runs.
+fn spawn_first<S: SpawnSys>(sys: &S, plan: &Plan<'_>, spawn: &S::Spawn) -> Result<Pid, NotExecuted> {
+    let exec = with_candidate(plan.exec);
+    let is_search = exec.candidates.len() > 1;
+    let started = execute_first(&exec, |path, argv| {
+        let missing =
+            if is_search { sys.may_execute(path).err().filter(|&errno| is_missing(errno)) } else { None };
+        match missing.map_or_else(|| spawn_one(sys, spawn, path, argv, exec.env), Err) {
+            Err(errno) if is_of_no_program(errno) => Err(NotExecuted { errno, index: 0 }),
+            started => Ok(started),
         }
-        let sys = backend.sys();
-        let standard = STANDARD.map(|fd| will_be_open(sys, plan, fd));
-        let mut spawn = sys.spawn().ok()?;
-        let open = STANDARD.into_iter().zip(standard).filter_map(|(fd, open)| open.then_some(fd));
-        for fd in open.chain(kept.iter().copied()) {
-            sys.inherit(&mut spawn, fd).ok()?;
-        }
-        Some(Self { backend, keep: plan.keep, standard, spawn, deferred: AtomicBool::new(false) })
-    }
-
-    /// Returns whether the recorded descriptors are open and not close-on-exec in the child. A closure may have changed that.
-    fn is_as_prepared(&self) -> bool {
-        let survives = |fd| self.backend.sys().is_cloexec(fd) == Ok(false);
-        let standard = STANDARD.into_iter().zip(self.standard).all(|(fd, open)| survives(fd) == open);
-        standard && self.keep.as_slice().iter().all(|&fd| survives(fd))
-    }
+    });
+    started?
 }
 
-const STANDARD: [Fd; 3] = [0, 1, 2];
-
-/// Each action takes a kibibyte (`psfaa_openargs` of `bsd/sys/spawn_internal.h`), and the kernel copies all of them for each
-/// candidate. With more actions than this, closing from a list is faster.
-const MOST_NAMED: usize = 256;
-
-/// Returns whether this one of 0, 1 and 2 will be open in the program. The last stage that changes it decides, else the
-/// parent.
-fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
-    let untouched = match sys.is_cloexec(fd) {
-        Ok(cloexec) => !cloexec || plan.inherit.contains(&fd),
-        Err(_) => false,
-    };
-    plan.moves.iter().fold(untouched, |open, step| match *step {
-        Move::Copy { to, .. } | Move::ClearCloexec(to) | Move::RestoreTemp(to) if to == fd => true,
-        Move::Close(closed) | Move::CloseOpen(closed) if closed == fd => false,
-        _ => open,
-    })
+/// A plan without a candidate executes nothing. A path that leads to nothing does so after all other steps.
+fn with_candidate(exec: Exec<'_>) -> Exec<'_> {
+    if exec.candidates.is_empty() { Exec { candidates: &[c""], ..exec } } else { exec }
 }
 
-// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
-unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
-    type Sys = S;
-
-    fn sys(&self) -> &S {
-        self.backend.sys()
-    }
-
-    fn capabilities(&self) -> &'static Capabilities {
-        self.backend.capabilities()
-    }
-
-    fn before_launch(&self) {
-        self.backend.before_launch();
-    }
-
-    /// Defers closing to exec. Fails with `EBADF` if exec would not keep each recorded descriptor.
-    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
-        if !self.deferred.load(Ordering::Relaxed) {
-            if !self.is_as_prepared() {
-                return Err(Errno::BADF);
-            }
-            self.deferred.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
-        self.backend.enumerators()
-    }
-
-    fn loop_bound(&self) -> Result<Fd, Errno> {
-        self.backend.loop_bound()
-    }
-
-    fn execve(
-        &self,
-        path: &CStr,
-        argv: CStrArray<'_>,
-        env: Option<CStrArray<'_>>,
-    ) -> Result<S::Executed, Errno> {
-        if self.deferred.load(Ordering::Relaxed) {
-            self.sys().exec_spawn(&self.spawn, path, argv, env)
-        } else {
-            self.sys().execve(path, argv, env)
-        }
-    }
-
-    /// If the program is missing, the next candidate is tried in the same way. After any other error, only execve(2) itself
-    /// can tell whether the cause is the program or an attribute of posix_spawn(2).
-    fn owes_closing(&self, errno: Errno) -> bool {
-        let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
-        !is_missing && self.deferred.swap(false, Ordering::Relaxed)
-    }
-
-    fn learn(&self, closed: &Closed) {
-        self.backend.learn(closed);
-    }
-
-    fn first_strategy(&self) -> CloseStrategy {
-        CloseStrategy::Bulk
+fn spawn_one<S: SpawnSys>(
+    sys: &S,
+    spawn: &S::Spawn,
+    path: &CStr,
+    argv: CStrArray<'_>,
+    env: Option<CStrArray<'_>>,
+) -> Result<Pid, Errno> {
+    let start = || sys.spawn_child(spawn, path, argv, env);
+    match start() {
+        Err(Errno::TXTBSY) => retry_busy(sys, start),
+        started => started,
     }
 }

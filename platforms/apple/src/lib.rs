@@ -3,28 +3,34 @@
 //!
 //! The source files named here are those of github.com/apple-oss-distributions/xnu. `kern_exec.c`, `spawn_internal.h`,
 //! `posix_spawn.c`, `kern_prot.c`, `kern_resource.c` and `kern_sig.c` are at 1031c58, `proc_info.c` at 0f4c859, and
-//! `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later). For macOS 10.13 they are those of github.com/apple/darwin-xnu at
+//! `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later). `kern_descrip.c` and `kern_fork.c` are at e3723e1, and so is
+//! `kern_exec.c` where the launcher names it. For macOS 10.13 they are those of github.com/apple/darwin-xnu at
 //! 0a798f6.
 //!
 //! 1. *Systems*: macOS from 10.7 (`POSIX_SPAWN_CLOEXEC_DEFAULT`). tvOS, watchOS, visionOS and iOS, if they allow a program to
-//!    fork. An app gets `EPERM` there, which the [`LaunchError`](forkexec_core::LaunchError) reports.
+//!    start another. An app gets `EPERM` there, which the [`LaunchError`](forkexec_core::LaunchError) reports.
 //! 2. *Listing*: `PROC_PIDLISTFDS` of proc_pidinfo. If the buffer is too small, the call returns what fits and reports no
 //!    error. macOS 10.13 also leaves out each number above the buffer's count of entries. So the backend first asks for
 //!    the size of the table. The second list is getdirentries64(2) on `/dev/fd`, which must be on devfs and list the
 //!    descriptor that it is read through. Only the SDK of macOS has these calls; on the other systems both return `ENOSYS`.
-//! 3. *Closing*: no call closes many descriptors, but exec can: posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and
-//!    `POSIX_SPAWN_CLOEXEC_DEFAULT` keeps only what a file action names. It cannot keep a descriptor from `OPEN_MAX` (10,240)
-//!    up, and fails with `EBADF` for a closed one. Then the chain continues. If posix_spawn(2) fails for another reason than
-//!    a missing program, the child closes from a list and calls execve(2), whose error counts. The loop ends at the hard
-//!    limit or at `kern.maxfilesperproc`, whichever is lower.
-//! 4. *Starting*: fork(2). Only the report is shared. The file actions are prepared before, because that allocates. There is
-//!    no pipe2(2): a child that another thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child
-//!    closes nothing, the start lasts until it or the started program ends. kqueue(2) with `NOTE_EXEC` would avoid that,
-//!    because no child inherits its descriptor.
+//! 3. *Closing*: no call closes many descriptors, but posix_spawn(2) with `POSIX_SPAWN_CLOEXEC_DEFAULT` keeps only what a file
+//!    action names. It cannot keep a descriptor from `OPEN_MAX` (10,240) up, and fails with `EBADF` for a closed one. A forked
+//!    child uses it as its exec (`POSIX_SPAWN_SETEXEC`). If that fails for another reason than a missing program, the child
+//!    closes from a list and calls execve(2), whose error counts. The loop ends at the hard limit or at
+//!    `kern.maxfilesperproc`, whichever is lower.
+//! 4. *Starting*: posix_spawn(2) from the parent, for streams, mappings, kept descriptors, a session, a process group,
+//!    dispositions, the mask and a working directory. A session and a directory need macOS 10.15, which dlsym(3) tells: older
+//!    kernels ignore the unknown flag of a session (libuv/libuv#3064). All other settings need code in the child, so it is forked.
+//!    So is a child whose stages are timed, whose program has a relative path in a directory of its own, or whose descriptors
+//!    form a ring while others stay open. The forked child shares the report only. There is no pipe2(2): a child that another
+//!    thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child closes nothing, the start lasts until it or
+//!    the started program ends. kqueue(2) with `NOTE_EXEC` would avoid that, because no child inherits its descriptor. There
+//!    is no vfork(2) launcher: posix_spawn(2) does the same without code in the child.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl` and `syscall`.
 //!    These wrappers fill a structure on the stack (`libsyscall/wrappers`). The exec changes no signal, because neither
-//!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set.
-//! 6. *Proven*: type-checked, and run over the simulated kernel only.
+//!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set. The attributes and file actions are allocated in the parent.
+//! 6. *Proven*: type-checked, linked, and run over the simulated kernel. The file actions, the attributes and the order of
+//!    candidates also run on the posix_spawn(2) of Linux's C libraries, as far as POSIX has them.
 //! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP`, which sigaction(2) refuses also as a question (`sigaction` of
 //!    `bsd/kern/kern_sig.c`).
 //! 8. *Errnos*: positive (`bsd/sys/errno.h`).
@@ -36,15 +42,21 @@
 //!     Older kernels answer `EINVAL` to an infinite soft limit of descriptors (setrlimit(2), COMPATIBILITY).
 
 mod close;
+mod closing_exec;
 mod enumerate;
+mod express;
 mod launch;
+mod locate;
+mod spawn;
 mod sys;
 
 pub use close::Apple;
-pub use launch::{AppleLauncher, ClosingExec};
+pub use closing_exec::ClosingExec;
+pub use express::express;
+pub use launch::{AppleLauncher, OneMethod, launch_spawned};
+pub use spawn::{Action, Attributes, SpawnSys};
 
-use core::ffi::CStr;
-use forkexec_core::{CStrArray, Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -58,7 +70,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     system: "macOS",
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
     enumerators: &[enumerate::PROC_PIDINFO, enumerate::DEV_FD],
-    launchers: &[SpawnMethod::Fork],
+    launchers: &[SpawnMethod::PosixSpawn, SpawnMethod::Fork],
     operations: &[],
     resources: &RESOURCES,
     reserved_signals: &[],
@@ -85,16 +97,12 @@ const RESOURCES: [(&str, Resource); 9] = [
 ///
 /// # Safety
 ///
-/// The requirements are those of [`Sys`]. [`spawn`](Self::spawn) and [`inherit`](Self::inherit) run in the parent and may
-/// allocate.
+/// The requirements are those of [`Sys`](forkexec_core::Sys).
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub unsafe trait AppleSys: Sys {
-    /// The attributes and file actions of posix_spawn(2).
-    type Spawn: Sync;
-
+pub unsafe trait AppleSys: SpawnSys {
     /// `PROC_PIDLISTFDS` of proc_pidinfo without a buffer. Returns the bytes for all numbers that the table has room for, and
     /// some more.
     fn descriptor_list_room(&self) -> Result<usize, Errno>;
@@ -106,18 +114,4 @@ pub unsafe trait AppleSys: Sys {
     fn is_on_devfs(&self, fd: Fd) -> Result<bool, Errno>;
     /// `kern.maxfilesperproc` of sysctl(3).
     fn files_per_process(&self) -> Result<u64, Errno>;
-
-    /// posix_spawnattr_init(3) with `POSIX_SPAWN_SETEXEC` and `POSIX_SPAWN_CLOEXEC_DEFAULT`, and
-    /// posix_spawn_file_actions_init(3).
-    fn spawn(&self) -> Result<Self::Spawn, Errno>;
-    /// posix_spawn_file_actions_addinherit_np(3).
-    fn inherit(&self, spawn: &mut Self::Spawn, fd: Fd) -> Result<(), Errno>;
-    /// posix_spawn(2). Without `env` it passes the environment of the process.
-    fn exec_spawn(
-        &self,
-        spawn: &Self::Spawn,
-        path: &CStr,
-        argv: CStrArray<'_>,
-        env: Option<CStrArray<'_>>,
-    ) -> Result<Self::Executed, Errno>;
 }

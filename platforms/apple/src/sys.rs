@@ -1,15 +1,13 @@
 //! The real system calls beyond the common ones: each method makes one call and checks its errno.
 #![cfg(target_vendor = "apple")]
 
-use crate::{AppleSys, Facts, Kernel};
+use crate::{Action, AppleSys, Attributes, Facts, Kernel, SpawnSys};
 use core::convert::Infallible;
-use core::ffi::{CStr, c_char, c_int, c_short};
-use core::mem::MaybeUninit;
+use core::ffi::{CStr, c_char, c_int, c_short, c_void};
+use core::mem::{self, MaybeUninit};
 use core::ptr;
-#[cfg(target_os = "macos")]
-use forkexec_core::Sys;
-use forkexec_core::{CStrArray, Errno, Fd};
-use forkexec_unix::{Pipe2, System, has_ended_by_waitid};
+use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, SignalSet, Sys};
+use forkexec_unix::{Pipe2, System, has_ended_by_waitid, sigset};
 
 unsafe extern "C" {
     /// `spawn.h`, macOS 10.7. The libc crate lacks it.
@@ -48,8 +46,49 @@ impl Drop for Spawn {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "0x4040 has 15 bits")]
-const FLAGS: c_short = (libc::POSIX_SPAWN_SETEXEC | libc::POSIX_SPAWN_CLOEXEC_DEFAULT) as c_short;
+/// `bsd/sys/spawn.h`, macOS 10.15. The libc crate lacks it.
+const POSIX_SPAWN_SETSID: c_int = 0x0400;
+
+#[expect(clippy::cast_possible_truncation, reason = "each flag is below 0x8000")]
+fn flags(attributes: &Attributes) -> c_short {
+    let flags = [
+        (attributes.replace, libc::POSIX_SPAWN_SETEXEC),
+        (attributes.close_others, libc::POSIX_SPAWN_CLOEXEC_DEFAULT),
+        (attributes.session, POSIX_SPAWN_SETSID),
+        (attributes.group.is_some(), libc::POSIX_SPAWN_SETPGROUP),
+        (attributes.default != SignalSet::EMPTY, libc::POSIX_SPAWN_SETSIGDEF),
+        (attributes.mask.is_some(), libc::POSIX_SPAWN_SETSIGMASK),
+    ];
+    flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).fold(0, |all, flag| all | flag)
+        as c_short
+}
+
+type Actions = *mut libc::posix_spawn_file_actions_t;
+
+/// The functions that enter a directory. The SDK of iOS and macOS before 10.15 lack them. macOS 26 has them under the names of
+/// POSIX, too, and deprecates the others.
+fn enter_path() -> Option<unsafe extern "C" fn(Actions, *const c_char) -> c_int> {
+    let address = symbol(c"posix_spawn_file_actions_addchdir_np")
+        .or_else(|| symbol(c"posix_spawn_file_actions_addchdir"))?;
+    // SAFETY: both functions have this type (`libsyscall/wrappers/spawn/spawn.h`, and spawn.h of POSIX.1-2024).
+    Some(unsafe {
+        mem::transmute::<*mut c_void, unsafe extern "C" fn(Actions, *const c_char) -> c_int>(address)
+    })
+}
+
+fn enter_open() -> Option<unsafe extern "C" fn(Actions, c_int) -> c_int> {
+    let address = symbol(c"posix_spawn_file_actions_addfchdir_np")
+        .or_else(|| symbol(c"posix_spawn_file_actions_addfchdir"))?;
+    // SAFETY: both functions have this type (`libsyscall/wrappers/spawn/spawn.h`, and spawn.h of POSIX.1-2024).
+    Some(unsafe { mem::transmute::<*mut c_void, unsafe extern "C" fn(Actions, c_int) -> c_int>(address) })
+}
+
+/// The address of a function of the C library. Runs in the parent.
+fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name is a C string, borrowed for the call.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!address.is_null()).then_some(address)
+}
 
 // SAFETY: waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
 unsafe impl System for Facts {
@@ -69,10 +108,8 @@ unsafe impl System for Facts {
 }
 
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
-// but `spawn` and `inherit` allocates, none locks or panics.
+// allocates, locks or panics.
 unsafe impl AppleSys for Kernel {
-    type Spawn = Spawn;
-
     #[cfg(target_os = "macos")]
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         let (all, none) = (0, ptr::null_mut());
@@ -140,21 +177,58 @@ unsafe impl AppleSys for Kernel {
         }
         u64::try_from(most).map_err(|_| Errno::INVAL)
     }
+}
 
-    fn spawn(&self) -> Result<Spawn, Errno> {
+// SAFETY: each method makes the calls that the trait names. `exec_spawn` neither allocates, locks nor panics. posix_spawn(2) returns 0
+// only if the child executed the program, and ends the child itself otherwise.
+unsafe impl SpawnSys for Kernel {
+    type Spawn = Spawn;
+
+    fn has_directory_actions(&self) -> bool {
+        enter_path().is_some() && enter_open().is_some()
+    }
+
+    fn spawn(&self, attributes: &Attributes) -> Result<Spawn, Errno> {
         let mut spawn = Spawn { attributes: ptr::null_mut(), actions: ptr::null_mut() };
+        let set = &raw mut spawn.attributes;
         // SAFETY: the call writes the pointer, and dropping `spawn` frees it.
-        code(unsafe { libc::posix_spawnattr_init(&raw mut spawn.attributes) })?;
+        code(unsafe { libc::posix_spawnattr_init(set) })?;
         // SAFETY: the attributes are initialised.
-        code(unsafe { libc::posix_spawnattr_setflags(&raw mut spawn.attributes, FLAGS) })?;
+        code(unsafe { libc::posix_spawnattr_setflags(set, flags(attributes)) })?;
+        if let Some(group) = attributes.group {
+            // SAFETY: as above.
+            code(unsafe { libc::posix_spawnattr_setpgroup(set, group) })?;
+        }
+        let default = sigset(attributes.default);
+        // SAFETY: as above. The set is borrowed for the call.
+        code(unsafe { libc::posix_spawnattr_setsigdefault(set, &raw const default) })?;
+        if let Some(mask) = attributes.mask.map(sigset) {
+            // SAFETY: as above. The set is borrowed for the call.
+            code(unsafe { libc::posix_spawnattr_setsigmask(set, &raw const mask) })?;
+        }
         // SAFETY: as for the attributes.
         code(unsafe { libc::posix_spawn_file_actions_init(&raw mut spawn.actions) })?;
         Ok(spawn)
     }
 
-    fn inherit(&self, spawn: &mut Spawn, fd: Fd) -> Result<(), Errno> {
-        // SAFETY: the actions are initialised, because `spawn` returns no others.
-        code(unsafe { posix_spawn_file_actions_addinherit_np(&raw mut spawn.actions, fd) })
+    fn add(&self, spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
+        let actions = &raw mut spawn.actions;
+        code(match action {
+            // SAFETY: the actions are initialised, because `spawn` returns no others.
+            Action::Inherit(fd) => unsafe { posix_spawn_file_actions_addinherit_np(actions, fd) },
+            // SAFETY: as above.
+            Action::Dup2(from, to) => unsafe { libc::posix_spawn_file_actions_adddup2(actions, from, to) },
+            // SAFETY: as above.
+            Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
+            Action::Chdir(path) => enter_path().map_or(libc::ENOSYS, |add| {
+                // SAFETY: as above. The path is a C string, which the call copies.
+                unsafe { add(actions, path.as_ptr()) }
+            }),
+            Action::Fchdir(fd) => enter_open().map_or(libc::ENOSYS, |add| {
+                // SAFETY: as above.
+                unsafe { add(actions, fd) }
+            }),
+        })
     }
 
     fn exec_spawn(
@@ -164,23 +238,51 @@ unsafe impl AppleSys for Kernel {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Infallible, Errno> {
-        // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
-        let env = env.map_or_else(|| unsafe { Facts::environment() }, CStrArray::as_ptr);
-        let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
-        // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none
-        // of them. The pointer for the process ID is null.
-        let refusal = unsafe {
-            libc::posix_spawn(
-                ptr::null_mut(),
-                path.as_ptr(),
-                actions,
-                attributes,
-                argv.as_ptr().cast(),
-                env.cast(),
-            )
-        };
-        Err(Errno::from_raw(refusal))
+        // A success does not return.
+        Err(Errno::from_raw(posix_spawn(ptr::null_mut(), spawn, path, argv, env)))
     }
+
+    fn spawn_child(
+        &self,
+        spawn: &Spawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Pid, Errno> {
+        let mut pid = 0;
+        code(posix_spawn(&raw mut pid, spawn, path, argv, env))?;
+        Ok(pid)
+    }
+
+    fn signal_mask(&self) -> Result<SignalSet, Errno> {
+        let mask = self.block_signals()?;
+        self.set_mask(mask)?;
+        Ok(mask)
+    }
+
+    fn may_execute(&self, path: &CStr) -> Result<(), Errno> {
+        // SAFETY: the path is a C string, borrowed for the call.
+        match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, libc::AT_EACCESS) } {
+            0 => Ok(()),
+            _ => Err(errno()),
+        }
+    }
+}
+
+/// posix_spawn(2). Without `env` it passes the environment of the process. Writes the process ID unless the pointer is null.
+fn posix_spawn(
+    pid: *mut Pid,
+    spawn: &Spawn,
+    path: &CStr,
+    argv: CStrArray<'_>,
+    env: Option<CStrArray<'_>>,
+) -> c_int {
+    // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
+    let env = env.map_or_else(|| unsafe { Facts::environment() }, CStrArray::as_ptr);
+    let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
+    // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none of them. The
+    // pointer for the process ID is null or borrowed for the call.
+    unsafe { libc::posix_spawn(pid, path.as_ptr(), actions, attributes, argv.as_ptr().cast(), env.cast()) }
 }
 
 /// `bsd/kern/syscalls.master`. The function of the C library is private: the App Store rejects a program that links it

@@ -2,15 +2,15 @@
 //!
 //! File names are those of Apple's xnu.
 
-use std::collections::BTreeMap;
-use std::ffi::CStr;
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString};
 
-use forkexec_apple::AppleSys;
-use forkexec_core::{CStrArray, Errno, Fd};
+use forkexec_apple::{Action, AppleSys, Attributes, SpawnSys};
+use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet};
 
 use super::directory::OpenDirectory;
 use super::process::GroupVector;
-use super::{Call, Executed, Outcome, SimKernel, State, strings};
+use super::{Call, Executed, File, Outcome, Process, SimKernel, State, Table, strings};
 
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
 pub(crate) const OPEN_MAX: Fd = 10_240;
@@ -22,18 +22,44 @@ pub(super) struct Machine {
     /// The claimed length of each list, whatever is written.
     claimed_length: Option<usize>,
     files_per_process: u64,
+    /// False before macOS 10.15.
+    has_directory_actions: bool,
+    /// The children that posix_spawn(2) has started.
+    spawned: Vec<Executed>,
 }
 
 impl Machine {
-    pub(super) const NEW: Self =
-        Self { lists_low_numbers: false, claimed_length: None, files_per_process: 184_320 };
+    pub(super) const NEW: Self = Self {
+        lists_low_numbers: false,
+        claimed_length: None,
+        files_per_process: 184_320,
+        has_directory_actions: true,
+        spawned: Vec::new(),
+    };
 }
 
 /// Attributes and actions of posix_spawn(2).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct SimSpawn {
-    inherited: Vec<Fd>,
+    attributes: Attributes,
+    actions: Vec<SimAction>,
 }
+
+/// An action with a path of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum SimAction {
+    Inherit(Fd),
+    Dup2(Fd, Fd),
+    Close(Fd),
+    Chdir(CString),
+    Fchdir(Fd),
+}
+
+/// The process ID of each child that posix_spawn(2) starts.
+pub(crate) const SPAWNED: Pid = 4_711;
+
+/// `PATH_MAX` of `bsd/sys/syslimits.h`.
+pub(crate) const PATH_MAX: usize = 1_024;
 
 impl SimKernel {
     /// macOS.
@@ -49,6 +75,16 @@ impl SimKernel {
     /// Sets the claimed length of a list in bytes.
     pub(crate) fn with_claimed_length(self, length: usize) -> Self {
         self.with(|state| state.apple.claimed_length = Some(length))
+    }
+
+    /// Makes it macOS before 10.15.
+    pub(crate) fn before_directory_actions(self) -> Self {
+        self.with(|state| state.apple.has_directory_actions = false)
+    }
+
+    /// The children that posix_spawn(2) has started.
+    pub(crate) fn spawned(&self) -> Vec<Executed> {
+        self.state().apple.spawned.clone()
     }
 
     /// Sets `kern.maxfilesperproc`.
@@ -85,30 +121,127 @@ impl State {
         directory.read_as(dirent, &self.table, buffer)
     }
 
-    /// posix_spawn(2) with `POSIX_SPAWN_SETEXEC` and `POSIX_SPAWN_CLOEXEC_DEFAULT` (`bsd/kern/kern_exec.c`): EINVAL if there
-    /// are more actions than the descriptor limit. The new process has a copy of the table without close-on-exec
-    /// descriptors. An action on a descriptor outside of the copy is EBADF. The program comes next, and then all descriptors
-    /// are closed that no action names. The caller's table does not change.
+    /// posix_spawn(2): EINVAL if there are more actions than the descriptor limit (`proc_limitgetcur_nofile`). Then the file
+    /// actions in order, the program, and the attributes. The caller's table and process do not change.
     ///
-    /// Source: xnu bsd/kern/kern_exec.c at 1031c58.
-    fn exec_spawn(&self, spawn: &SimSpawn, path: &CStr) -> Result<BTreeMap<Fd, u64>, Errno> {
-        let (soft, _) = self.process.descriptor_limit();
-        if u64::try_from(spawn.inherited.len()).expect("they are few")
-            > soft.min(self.apple.files_per_process)
-        {
+    /// Source: xnu `posix_spawn` of bsd/kern/kern_exec.c at e3723e1.
+    fn posix_spawn(
+        &self,
+        spawn: &SimSpawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Executed, Errno> {
+        let SimSpawn { attributes, actions } = spawn;
+        let limit = self.process.descriptor_limit().0.min(self.apple.files_per_process);
+        if u64::try_from(actions.len()).expect("they are few") > limit {
             return Err(Errno::INVAL);
         }
-        let copied = self.table.after_exec();
-        let file = |fd: &Fd| copied.get(fd).map(|&file| (*fd, file)).ok_or(Errno::BADF);
-        let kept = spawn.inherited.iter().map(file).collect::<Result<_, _>>()?;
-        if self.outcome(path)? == Outcome::Program { Ok(kept) } else { Err(Errno::ACCES) }
+        let mut table = self.copied_table(attributes.replace);
+        let mut process = self.process.clone();
+        for action in actions {
+            self.act(action, &mut table, &mut process, limit)?;
+        }
+        if self.outcome(path)? != Outcome::Program {
+            return Err(Errno::ACCES);
+        }
+        let named = named(actions);
+        let mut files = table.after_exec();
+        files.retain(|fd, _| !attributes.close_others || named.contains(fd));
+        let process = self.with_attributes(process.after_exec(), attributes)?;
+        Ok(Executed { files, path: path.to_owned(), argv: strings(argv), env: env.map(strings), process })
     }
+
+    /// The table of the new process: with close-on-exec descriptors, unless the new process replaces the caller.
+    ///
+    /// Source: xnu `fdt_fork` of bsd/kern/kern_descrip.c at e3723e1.
+    fn copied_table(&self, replace: bool) -> Table {
+        let mut table = self.table.clone();
+        let is_left_out = |fd: &Fd| replace && table.entries()[fd].cloexec;
+        for fd in self.table.fds().into_iter().filter(is_left_out).collect::<Vec<_>>() {
+            table.close(fd).expect("it is open");
+        }
+        table
+    }
+
+    /// One file action.
+    ///
+    /// Source: xnu `exec_handle_file_actions` of bsd/kern/kern_exec.c at e3723e1.
+    fn act(
+        &self,
+        action: &SimAction,
+        table: &mut Table,
+        process: &mut Process,
+        limit: u64,
+    ) -> Result<(), Errno> {
+        match action {
+            SimAction::Inherit(fd) => table.set_cloexec(*fd, false),
+            SimAction::Dup2(from, to) => dup2(table, *from, *to, limit),
+            SimAction::Close(fd) => table.close(*fd).map(drop),
+            SimAction::Chdir(path) => {
+                self.directory(path)?;
+                process.directory.clone_from(path);
+                Ok(())
+            }
+            // `file_vnode` of bsd/kern/kern_descrip.c takes the table of the calling process.
+            SimAction::Fchdir(fd) => match self.table.get(*fd)?.kind {
+                File::Directory => {
+                    c"(descriptor)".clone_into(&mut process.directory);
+                    Ok(())
+                }
+                _ => Err(Errno::NOTDIR),
+            },
+        }
+    }
+
+    /// The process group comes before the session. A kernel before macOS 10.15 ignores the flag of a session
+    /// (libuv/libuv#3064). There are 31 signals, and two that no mask blocks.
+    ///
+    /// Source: xnu `posix_spawn` of bsd/kern/kern_exec.c at e3723e1.
+    fn with_attributes(&self, mut process: Process, attributes: &Attributes) -> Result<Process, Errno> {
+        if let Some(group) = attributes.group {
+            process.set_process_group(group)?;
+        }
+        if attributes.session && self.apple.has_directory_actions {
+            process.setsid()?;
+        }
+        if let Some(mask) = attributes.mask {
+            process.mask = mask.without(libc::SIGKILL).without(libc::SIGSTOP);
+        }
+        for signal in attributes.default.iter().take_while(|&signal| signal < NSIG) {
+            process.dispositions.remove(&signal);
+        }
+        Ok(process)
+    }
+}
+
+/// `NSIG` of bsd/sys/signal.h.
+const NSIG: i32 = 32;
+
+/// EBADF for the source first, then for a target out of range. Two equal numbers change nothing, not even close-on-exec.
+///
+/// Source: xnu `dup2` of bsd/kern/kern_descrip.c at e3723e1.
+fn dup2(table: &mut Table, from: Fd, to: Fd, limit: u64) -> Result<(), Errno> {
+    table.get(from)?;
+    if u64::from(to.cast_unsigned()) >= limit {
+        return Err(Errno::BADF);
+    }
+    if from == to { Ok(()) } else { table.dup2(from, to, limit) }
+}
+
+/// The descriptors that `POSIX_SPAWN_CLOEXEC_DEFAULT` keeps.
+///
+/// Source: xnu `exec_handle_file_actions` of bsd/kern/kern_exec.c at e3723e1.
+fn named(actions: &[SimAction]) -> BTreeSet<Fd> {
+    let named = |action: &SimAction| match action {
+        SimAction::Inherit(fd) | SimAction::Dup2(_, fd) => Some(*fd),
+        SimAction::Close(_) | SimAction::Chdir(_) | SimAction::Fchdir(_) => None,
+    };
+    actions.iter().filter_map(named).collect()
 }
 
 // SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
 unsafe impl AppleSys for SimKernel {
-    type Spawn = SimSpawn;
-
     /// `proc_pidfdlist`: room for 20 more than the table has.
     ///
     /// Source: xnu `proc_pidfdlist` of bsd/kern/proc_info.c at 0f4c859.
@@ -138,24 +271,51 @@ unsafe impl AppleSys for SimKernel {
     fn files_per_process(&self) -> Result<u64, Errno> {
         self.call(Call::new("files_per_process"), |state| Ok(state.apple.files_per_process))
     }
+}
 
-    /// Source: posix_spawnattr_init(3) of macOS.
-    fn spawn(&self) -> Result<SimSpawn, Errno> {
-        self.call(Call::new("spawn"), |_| Ok(SimSpawn::default()))
+// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
+unsafe impl SpawnSys for SimKernel {
+    type Spawn = SimSpawn;
+
+    fn has_directory_actions(&self) -> bool {
+        self.state().apple.has_directory_actions
     }
 
-    /// `libsyscall/wrappers/spawn/posix_spawn.c`: EBADF for a number that is negative or not below `OPEN_MAX`.
-    fn inherit(&self, spawn: &mut SimSpawn, fd: Fd) -> Result<(), Errno> {
-        self.call(Call::on("inherit", fd), |_| {
-            if !(0..OPEN_MAX).contains(&fd) {
+    /// Source: posix_spawnattr_init(3) of macOS.
+    fn spawn(&self, attributes: &Attributes) -> Result<SimSpawn, Errno> {
+        let spawn = SimSpawn { attributes: *attributes, actions: Vec::new() };
+        self.call(Call::new("spawn"), |_| Ok(spawn))
+    }
+
+    /// EBADF for a number that is negative or not below `OPEN_MAX`, ENAMETOOLONG for a path of `PATH_MAX` bytes.
+    ///
+    /// Source: xnu libsyscall/wrappers/spawn/posix_spawn.c at e3723e1.
+    fn add(&self, spawn: &mut SimSpawn, action: Action<'_>) -> Result<(), Errno> {
+        let (call, numbers, action) = match action {
+            Action::Inherit(fd) => (Call::on("inherit", fd), [fd, 0], SimAction::Inherit(fd)),
+            Action::Dup2(from, to) => {
+                (Call::on_two("add_dup2", from, to), [from, to], SimAction::Dup2(from, to))
+            }
+            Action::Close(fd) => (Call::on("add_close", fd), [fd, 0], SimAction::Close(fd)),
+            Action::Chdir(path) => (Call::at("add_chdir", path), [0, 0], SimAction::Chdir(path.to_owned())),
+            Action::Fchdir(fd) => (Call::on("add_fchdir", fd), [fd, 0], SimAction::Fchdir(fd)),
+        };
+        self.call(call, |state| {
+            if !numbers.iter().all(|fd| (0..OPEN_MAX).contains(fd)) {
                 return Err(Errno::BADF);
             }
-            spawn.inherited.push(fd);
+            match &action {
+                SimAction::Chdir(_) | SimAction::Fchdir(_) if !state.apple.has_directory_actions => {
+                    return Err(Errno::NOSYS);
+                }
+                SimAction::Chdir(path) if path.count_bytes() >= PATH_MAX => return Err(Errno::NAMETOOLONG),
+                _ => {}
+            }
+            spawn.actions.push(action);
             Ok(())
         })
     }
 
-    /// Source: xnu bsd/kern/kern_exec.c at 1031c58.
     fn exec_spawn(
         &self,
         spawn: &SimSpawn,
@@ -163,17 +323,44 @@ unsafe impl AppleSys for SimKernel {
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Executed, Errno> {
-        self.call(Call::at("exec_spawn", path), |state| {
-            Ok(Executed {
-                files: state.exec_spawn(spawn, path)?,
-                path: path.to_owned(),
-                argv: strings(argv),
-                env: env.map(strings),
-                process: state.process.after_exec(),
-            })
+        assert!(spawn.attributes.replace, "it would start a child");
+        self.call(Call::at("exec_spawn", path), |state| state.posix_spawn(spawn, path, argv, env))
+    }
+
+    fn spawn_child(
+        &self,
+        spawn: &SimSpawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Pid, Errno> {
+        assert!(!spawn.attributes.replace, "it would replace the parent");
+        self.call(Call::at("spawn_child", path), |state| {
+            let executed = state.posix_spawn(spawn, path, argv, env)?;
+            state.apple.spawned.push(executed);
+            Ok(SPAWNED)
+        })
+    }
+
+    /// Source: pthread_sigmask(3).
+    fn signal_mask(&self) -> Result<SignalSet, Errno> {
+        self.call(Call::new("signal_mask"), |state| Ok(state.process.mask))
+    }
+
+    /// The errnos of exec alone are none of faccessat(2).
+    ///
+    /// Source: faccessat(2) of macOS.
+    fn may_execute(&self, path: &CStr) -> Result<(), Errno> {
+        self.call(Call::at("may_execute", path), |state| match state.outcome(path) {
+            Ok(Outcome::DirectoryOf(user)) if user != state.process.uid => Err(Errno::ACCES),
+            Err(errno) if OF_PATHS.contains(&errno) => Err(errno),
+            _ => Ok(()),
         })
     }
 }
+
+/// The errnos with which a path cannot be resolved.
+const OF_PATHS: [Errno; 5] = [Errno::NOENT, Errno::NOTDIR, Errno::ACCES, Errno::LOOP, Errno::NAMETOOLONG];
 
 /// Bytes of `struct proc_fdinfo`.
 pub(crate) const ENTRY: usize = 8;

@@ -7,6 +7,10 @@ use forkexec_core::Stage;
 
 /// The calls that can be refused: the methods of the traits of system calls that have an errno.
 pub(crate) const NAMES: &[&str] = &[
+    "add_chdir",
+    "add_close",
+    "add_dup2",
+    "add_fchdir",
     "chdir",
     "chroot",
     "close",
@@ -39,6 +43,7 @@ pub(crate) const NAMES: &[&str] = &[
     "is_on_procfs",
     "join_no_group",
     "max_fd",
+    "may_execute",
     "no_new_privs",
     "open_count",
     "open_directory",
@@ -60,7 +65,9 @@ pub(crate) const NAMES: &[&str] = &[
     "set_process_group",
     "set_uid",
     "set_umask",
+    "signal_mask",
     "spawn",
+    "spawn_child",
     "setsid",
     "set_controlling_tty",
     "unshare_files",

@@ -8,7 +8,7 @@ use forkexec_posix::PosixSys;
 
 use super::directory::OpenDirectory;
 use super::process::HIGHEST_SIGNAL;
-use super::{Call, Executed, File, Outcome, SimKernel, State, strings};
+use super::{Call, Executed, File, Listing, Outcome, SimKernel, State, strings};
 
 impl State {
     /// The soft limit bounds new numbers (getrlimit(2)).
@@ -28,7 +28,7 @@ impl State {
     /// chdir(2), chroot(2): ENOTDIR if it is no directory, EACCES without search permission for the effective user. The
     /// superuser has that permission by CAP_DAC_READ_SEARCH (capabilities(7)), which no process has here: an NFS server
     /// that squashes root refuses it, too (exports(5)).
-    fn directory(&self, path: &CStr) -> Result<(), Errno> {
+    pub(super) fn directory(&self, path: &CStr) -> Result<(), Errno> {
         match self.outcome(path)? {
             Outcome::Directory => Ok(()),
             Outcome::DirectoryOf(user) if user == self.process.uid => Ok(()),
@@ -37,9 +37,12 @@ impl State {
         }
     }
 
-    /// open(2): ENOENT for a missing path.
+    /// open(2): ENOENT for a missing path. A directory that lists no descriptors is empty here.
     fn open_directory(&mut self, path: &CStr) -> Result<Fd, Errno> {
-        let listing = self.listings.get(path).ok_or(Errno::NOENT)?.clone();
+        let listing = match self.listings.get(path) {
+            Some(listing) => listing.clone(),
+            None => self.directory(path).map(|()| Listing::Raw(Vec::new()))?,
+        };
         let limit = self.limit();
         let (fd, entry) = self.table.open(File::Directory, true, limit)?;
         self.positions.insert(entry.file, OpenDirectory::new(&listing, &self.table));

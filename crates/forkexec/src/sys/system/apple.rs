@@ -11,7 +11,8 @@ mod mount;
 pub(crate) mod reaper;
 
 use super::LAUNCHER;
-use forkexec_core::Launcher;
+use forkexec_apple::OneMethod;
+use forkexec_core::{Launcher, SpawnMethod};
 
 pub(crate) use bsd::*;
 pub(crate) use fd_getpath::fd_target;
@@ -20,17 +21,20 @@ pub(crate) use mount::is_noexec;
 
 pub(crate) type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
 
+static METHODS: [OneMethod<'static, Kernel>; 2] =
+    [OneMethod::new(&LAUNCHER, SpawnMethod::PosixSpawn), OneMethod::new(&LAUNCHER, SpawnMethod::Fork)];
+
 /// Returns a launcher for each method, in the order of the capabilities.
 ///
 /// # Safety
 ///
 /// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
 pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
-    std::iter::once(forking())
+    METHODS.iter().map(|method| method as &dyn Launcher)
 }
 
 pub(crate) fn forking() -> &'static dyn Launcher {
-    &LAUNCHER
+    &METHODS[1]
 }
 
 /// The number of bytes of a script's first line that the kernel reads: `IMG_SHSIZE` of xnu

@@ -1,0 +1,135 @@
+//! An exec that closes descriptors, in a forked child: posix_spawn(2) in place of execve(2).
+//!
+//! `POSIX_SPAWN_SETEXEC` makes posix_spawn(2) replace the calling process, like execve(2). `POSIX_SPAWN_CLOEXEC_DEFAULT` closes
+//! each descriptor that no file action names, and `posix_spawn_file_actions_addinherit_np` names a descriptor without a change
+//! to it. So the child performs all its stages, and only its last call differs.
+//!
+//! The kernel makes a second process with a copy of the table, without close-on-exec descriptors (`fdt_fork` of
+//! `bsd/kern/kern_descrip.c`). It applies the actions to that copy (`exec_handle_file_actions` of `bsd/kern/kern_exec.c`). Only
+//! after the program is loaded does the second process replace the caller. A failure does not change the table of the caller.
+//! An action on a descriptor that is not in the copy fails with `EBADF`. So the parent records which descriptors will be open,
+//! and the child checks that before it relies on it.
+
+use crate::express::{MOST_NAMED, STANDARD, is_open_after};
+use crate::{Action, Apple, AppleSys, Attributes};
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use forkexec_core::{
+    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Plan,
+    Sys, is_missing,
+};
+
+/// The backend of one launch, whose exec closes the descriptors that are not kept.
+///
+/// [`close_gap`](Backend::close_gap) only defers closing to [`execve`](Backend::execve). If that fails,
+/// [`owes_closing`](Backend::owes_closing) returns that the descriptors are still open.
+pub struct ClosingExec<'l, S: AppleSys> {
+    backend: &'l Apple<S>,
+    keep: KeepList<'l>,
+    /// For 0, 1 and 2: true if the program is to get it.
+    standard: [bool; 3],
+    spawn: S::Spawn,
+    deferred: AtomicBool,
+}
+
+impl<'l, S: AppleSys + Sync> ClosingExec<'l, S> {
+    /// Records, in the parent, which descriptors the program is to get. Returns `None` if exec is not to close the others. The
+    /// plan may request another strategy, the exec may be refused, or a number may be too high for an action (`EBADF` from
+    /// `OPEN_MAX` on, `libsyscall/wrappers/spawn/posix_spawn.c`).
+    pub fn prepare(backend: &'l Apple<S>, plan: &Plan<'l>) -> Option<Self> {
+        let kept = plan.keep.as_slice();
+        if plan.close != Some(CloseStrategy::Bulk) || !backend.may_spawn() || kept.len() > MOST_NAMED {
+            return None;
+        }
+        let sys = backend.sys();
+        let standard = STANDARD.map(|fd| will_be_open(sys, plan, fd));
+        let mut spawn = sys.spawn(&EXEC).ok()?;
+        let open = STANDARD.into_iter().zip(standard).filter_map(|(fd, open)| open.then_some(fd));
+        for fd in open.chain(kept.iter().copied()) {
+            sys.add(&mut spawn, Action::Inherit(fd)).ok()?;
+        }
+        Some(Self { backend, keep: plan.keep, standard, spawn, deferred: AtomicBool::new(false) })
+    }
+
+    /// Returns whether the recorded descriptors are open and not close-on-exec in the child. A closure may have changed that.
+    fn is_as_prepared(&self) -> bool {
+        let survives = |fd| self.backend.sys().is_cloexec(fd) == Ok(false);
+        let standard = STANDARD.into_iter().zip(self.standard).all(|(fd, open)| survives(fd) == open);
+        standard && self.keep.as_slice().iter().all(|&fd| survives(fd))
+    }
+}
+
+const EXEC: Attributes = Attributes { replace: true, close_others: true, ..Attributes::NONE };
+
+/// Returns whether this one of 0, 1 and 2 will be open in the program. The last stage that changes it decides, else the
+/// parent.
+fn will_be_open<S: Sys>(sys: &S, plan: &Plan<'_>, fd: Fd) -> bool {
+    let untouched = match sys.is_cloexec(fd) {
+        Ok(cloexec) => !cloexec || plan.inherit.contains(&fd),
+        Err(_) => false,
+    };
+    is_open_after(plan.moves, fd, untouched)
+}
+
+// SAFETY: each method uses only its own data and calls of `S`, which meets the requirements of `Sys`.
+unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
+    type Sys = S;
+
+    fn sys(&self) -> &S {
+        self.backend.sys()
+    }
+
+    fn capabilities(&self) -> &'static Capabilities {
+        self.backend.capabilities()
+    }
+
+    fn before_launch(&self) {
+        self.backend.before_launch();
+    }
+
+    /// Defers closing to exec. Fails with `EBADF` if exec would not keep each recorded descriptor.
+    fn close_gap(&self, _gap: Gap) -> Result<(), Errno> {
+        if !self.deferred.load(Ordering::Relaxed) {
+            if !self.is_as_prepared() {
+                return Err(Errno::BADF);
+            }
+            self.deferred.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {
+        self.backend.enumerators()
+    }
+
+    fn loop_bound(&self) -> Result<Fd, Errno> {
+        self.backend.loop_bound()
+    }
+
+    fn execve(
+        &self,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<S::Executed, Errno> {
+        if self.deferred.load(Ordering::Relaxed) {
+            self.sys().exec_spawn(&self.spawn, path, argv, env)
+        } else {
+            self.sys().execve(path, argv, env)
+        }
+    }
+
+    /// If the program is missing, the next candidate is tried in the same way. After any other error, only execve(2) itself
+    /// can tell whether the cause is the program or an attribute of posix_spawn(2).
+    fn owes_closing(&self, errno: Errno) -> bool {
+        !is_missing(errno) && self.deferred.swap(false, Ordering::Relaxed)
+    }
+
+    fn learn(&self, closed: &Closed) {
+        self.backend.learn(closed);
+    }
+
+    fn first_strategy(&self) -> CloseStrategy {
+        CloseStrategy::Bulk
+    }
+}

@@ -1,0 +1,92 @@
+//! The interface to posix_spawn(2): attributes and file actions as data.
+
+use core::ffi::CStr;
+use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet, Sys};
+
+/// The attributes of posix_spawn(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// The program replaces the calling process, as by execve(2): `POSIX_SPAWN_SETEXEC`.
+    pub replace: bool,
+    /// Closes each descriptor that no file action names: `POSIX_SPAWN_CLOEXEC_DEFAULT`.
+    pub close_others: bool,
+    /// Starts a session: `POSIX_SPAWN_SETSID`.
+    pub session: bool,
+    /// The process group to join; 0 is a new one: `POSIX_SPAWN_SETPGROUP`.
+    pub group: Option<Pid>,
+    /// The signals that get their default action: `POSIX_SPAWN_SETSIGDEF`.
+    pub default: SignalSet,
+    /// The signal mask: `POSIX_SPAWN_SETSIGMASK`.
+    pub mask: Option<SignalSet>,
+}
+
+impl Attributes {
+    /// No attribute is set.
+    pub const NONE: Self = Self {
+        replace: false,
+        close_others: false,
+        session: false,
+        group: None,
+        default: SignalSet::EMPTY,
+        mask: None,
+    };
+}
+
+/// A file action of posix_spawn(2). The kernel performs the actions in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// Makes the program inherit a descriptor: posix_spawn_file_actions_addinherit_np(3).
+    Inherit(Fd),
+    /// Duplicates a descriptor onto another number: posix_spawn_file_actions_adddup2(3).
+    Dup2(Fd, Fd),
+    /// Closes a descriptor, which must be open: posix_spawn_file_actions_addclose(3).
+    Close(Fd),
+    /// Enters a directory: posix_spawn_file_actions_addchdir_np(3).
+    Chdir(&'a CStr),
+    /// Enters an open directory: posix_spawn_file_actions_addfchdir_np(3).
+    Fchdir(Fd),
+}
+
+/// The calls around posix_spawn(2).
+///
+/// # Safety
+///
+/// The requirements are those of [`Sys`] for [`exec_spawn`](Self::exec_spawn). The other methods run in the parent and may
+/// allocate. [`spawn_child`](Self::spawn_child) returns `Ok` only if a child executed the program, and no code has reaped the
+/// child. Otherwise there is no child.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails with the errno of the one call that its doc line names"
+)]
+pub unsafe trait SpawnSys: Sys {
+    /// The attributes and file actions of posix_spawn(2).
+    type Spawn: Sync;
+
+    /// Returns whether the running release has [`Action::Chdir`], [`Action::Fchdir`] and [`Attributes::session`]. They came
+    /// together.
+    fn has_directory_actions(&self) -> bool;
+    /// posix_spawnattr_init(3), its functions for each attribute, and posix_spawn_file_actions_init(3).
+    fn spawn(&self, attributes: &Attributes) -> Result<Self::Spawn, Errno>;
+    /// The function that [`Action`] names.
+    fn add(&self, spawn: &mut Self::Spawn, action: Action<'_>) -> Result<(), Errno>;
+    /// posix_spawn(2) with [`Attributes::replace`]. Without `env` it passes the environment of the process.
+    fn exec_spawn(
+        &self,
+        spawn: &Self::Spawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Self::Executed, Errno>;
+    /// posix_spawn(2) without [`Attributes::replace`]. Returns the process ID of the child.
+    fn spawn_child(
+        &self,
+        spawn: &Self::Spawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Pid, Errno>;
+    /// pthread_sigmask(3), as a query.
+    fn signal_mask(&self) -> Result<SignalSet, Errno>;
+    /// faccessat(2) with `X_OK` and `AT_EACCESS`: permission to execute a file or to search a directory.
+    fn may_execute(&self, path: &CStr) -> Result<(), Errno>;
+}
