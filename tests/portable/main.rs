@@ -6,8 +6,10 @@
 //!
 //! - `child`: the child's side, and its report
 //! - `closing`: each strategy closes all that the child is not to inherit
+//! - `ending`: the end of a child
 //! - `failing`: errors of children that did not start
 //! - `harness`: runs the cases one by one, and checks that each leaves its process unchanged
+//! - `launching`: rules of a launcher beyond the start of a child
 //! - `placing`: descriptors under chosen numbers
 //! - `state`: directory, session, signals, limits, streams, as the child sees them
 //! - `surroundings`: the host's own limits and closed streams, made the same for all cases
@@ -18,8 +20,10 @@
 
 mod child;
 mod closing;
+mod ending;
 mod failing;
 mod harness;
+mod launching;
 mod placing;
 mod state;
 mod surroundings;
@@ -59,6 +63,19 @@ const CASES: &[&[Case]] = &[
         failing_closure_is_reported,
         invalid_command_starts_nothing,
         missing_operation_is_named,
+    ],
+    cases![launching:
+        later_children_report_as_the_first_does,
+        signals_of_the_starting_thread_stay,
+        handler_of_the_parent_runs_in_the_parent_alone,
+        limit_of_the_stack_leaves_the_parent_alone,
+        child_that_dies_in_exec_is_no_success,
+        start_is_timed_with_much_memory,
+    ],
+    cases![ending:
+        each_of_many_short_children_is_seen_to_end,
+        running_child_is_not_taken_for_ended,
+        child_that_was_waited_for_gets_no_signal,
     ],
     cases![state:
         arguments_and_environment_arrive,
