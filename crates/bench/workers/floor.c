@@ -1,8 +1,10 @@
 /* The floor: the same work in bare system calls, without anything else.
  *
  * The parent blocks all signals and calls clone with a separate stack. The child makes the operations, empties the mask and calls
- * execve. The parent restores the mask and calls wait4. There are four ways to treat the descriptors, two of them also with a pidfd. */
+ * execve. The parent restores the mask and calls wait4. There are four ways to treat the descriptors, two of them also with a pidfd.
+ * A fifth makes the calls that POSIX systems have, as the portable backend does: vfork, and a list of the descriptors. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -22,6 +24,7 @@ enum table {
     SLOTS,  /* as SHARES, with high sources moved to low numbers that were reserved early */
     PIDFD,  /* as SHARES, and clone returns a pidfd to the parent, as in our default */
     SLOTS_PIDFD,
+    LISTS, /* copies the table, and the child closes all others that /dev/fd lists */
 };
 
 struct spawn {
@@ -32,6 +35,10 @@ struct spawn {
     int count;
     int pidfd;
 };
+
+static int shares(const struct spawn *spawn) {
+    return spawn->table >= SHARES && spawn->table != LISTS;
+}
 
 static void place(const struct spawn *spawn) {
     for (int i = 0; i < spawn->count; i++) {
@@ -68,6 +75,45 @@ static void close_others(const struct spawn *spawn) {
     close_between(first, last);
 }
 
+static int is_target(const struct spawn *spawn, int fd) {
+    for (int i = 0; i < spawn->count; i++)
+        if (spawn->to[i] == fd) return 1;
+    return 0;
+}
+
+/* Closes what the list has until nothing is left to close. */
+static void close_listed(const struct spawn *spawn) {
+    _Alignas(8) char records[2048];
+    for (int closed = 1; closed;) {
+        int list = (int)syscall(SYS_openat, AT_FDCWD, "/dev/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (list < 0) _exit(126);
+        closed = 0;
+        for (long size; (size = syscall(SYS_getdents64, list, records, sizeof records)) != 0;) {
+            if (size < 0) _exit(126);
+            for (long at = 0; at < size; at += ((struct dirent64 *)(records + at))->d_reclen) {
+                int fd = 0;
+                const char *digit = ((struct dirent64 *)(records + at))->d_name;
+                if (*digit == '.') continue;
+                for (; *digit; digit++) fd = fd * 10 + (*digit - '0');
+                if (fd < 3 || fd == list || is_target(spawn, fd)) continue;
+                syscall(SYS_close, fd);
+                closed = 1;
+            }
+        }
+        syscall(SYS_close, list);
+    }
+}
+
+/* Without CLONE_CLEAR_SIGHAND, the child asks about each signal. */
+static void default_handled(void) {
+    struct { void *handler; unsigned long flags; void *restorer; unsigned long mask; } action, plain = {0};
+    for (int signal = 1; signal <= 64; signal++) {
+        if (syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof action.mask)) continue;
+        if (action.handler != SIG_DFL && action.handler != SIG_IGN)
+            syscall(SYS_rt_sigaction, signal, &plain, NULL, sizeof plain.mask);
+    }
+}
+
 static void become(const struct job *job) {
     if (syscall(SYS_setsid) < 0 || syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, job->id, job->id, job->id) ||
         syscall(SYS_setresuid, job->id, job->id, job->id) || syscall(SYS_chdir, "/"))
@@ -78,10 +124,11 @@ static int child(void *argument) {
     const struct spawn *spawn = argument;
     const struct job *job = spawn->job;
     unsigned above = (unsigned)highest_source(spawn) + 1;
-    if (spawn->table >= SHARES && syscall(SYS_close_range, above, ~0U, CLOSE_RANGE_UNSHARE)) _exit(126);
+    if (shares(spawn) && syscall(SYS_close_range, above, ~0U, CLOSE_RANGE_UNSHARE)) _exit(126);
     if (job->task == FULL) become(job);
     place(spawn);
-    if (spawn->table != LEAKS) close_others(spawn);
+    if (spawn->table == LISTS) close_listed(spawn), default_handled();
+    else if (spawn->table != LEAKS) close_others(spawn);
     unsigned long none = 0;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
     syscall(SYS_execve, job->program, job->arguments, job->environment);
@@ -91,8 +138,8 @@ static int child(void *argument) {
 /* Starts the child. Returns its process id, or a negative errno. */
 static int start(struct spawn *spawn) {
     static __thread char stack[16384] __attribute__((aligned(16)));
-    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (spawn->table >= SHARES ? CLONE_FILES : 0);
-    if (spawn->table >= PIDFD) flags |= CLONE_PIDFD;
+    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (shares(spawn) ? CLONE_FILES : 0);
+    if (spawn->table == PIDFD || spawn->table == SLOTS_PIDFD) flags |= CLONE_PIDFD;
     unsigned long all = ~0UL, before;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     int pid = clone(child, stack + sizeof stack, flags, spawn, &spawn->pidfd);

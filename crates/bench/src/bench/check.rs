@@ -1,9 +1,11 @@
 //! Checks the targets, and prints a report. It is not a test, because the machine affects all figures.
 
+use super::cli::GroupName;
 use super::job::Task;
 use super::measure::{Cell, Column, Measured, Results, Table};
-use super::method::Kind;
+use super::method::{Kind, bare};
 use super::peer::Peers;
+use super::peer::native::PORTABLE;
 use super::scenario::Pace;
 use std::process::ExitCode;
 
@@ -13,6 +15,11 @@ const OVER_FLOOR: f64 = 1.10;
 const OVER_OWN: f64 = 1.30;
 /// The lowest ratio of a peer's time to ours, in each column.
 const PEER_OVER_OURS: f64 = 0.97;
+
+/// The highest ratio of the portable backend's time to that of the same calls in C.
+const OVER_SAME_CALLS: f64 = 1.15;
+/// The highest ratio of the portable backend's time with memory to that without.
+const OVER_NO_MEMORY: f64 = 1.10;
 
 /// A target with the measured value.
 struct Claim {
@@ -41,6 +48,30 @@ fn of_table(table: &Table, peers: &Peers) -> Vec<Claim> {
             claims.extend(of_column(column, index, peers, &place));
         }
         claims.extend(flat(table, index, peers));
+    }
+    claims.extend(of_portable(table, peers));
+    claims
+}
+
+/// Returns the targets of the portable backend: the time of the same calls in C, whatever memory the parent has.
+fn of_portable(table: &Table, peers: &Peers) -> Vec<Claim> {
+    let index = |id: &str| peers.rows.iter().position(|row| row.id == id);
+    let (Some(ours), Some(floor)) = (index(PORTABLE), index(bare::VFORK.id)) else { return Vec::new() };
+    let alone = |column: &&Column| column.scenario.pace == Pace::Alone && table.group == GroupName::Memory;
+    let mut claims = Vec::new();
+    for column in table.columns.iter().filter(alone) {
+        let place = format!("{}, {}: {PORTABLE}", table.title, column.scenario.title(table.group));
+        let ratio = |of: usize, to: &Column, other: usize| match (&column.cells[of], &to.cells[other]) {
+            (Cell::Measured(a), Cell::Measured(b)) => a.median() / b.median(),
+            _ => f64::NAN,
+        };
+        claims.push(at_most(
+            &format!("{place} to the same calls in C"),
+            ratio(ours, column, floor),
+            OVER_SAME_CALLS,
+        ));
+        let small = &table.columns[0];
+        claims.push(at_most(&format!("{place} to 0 GiB"), ratio(ours, small, ours), OVER_NO_MEMORY));
     }
     claims
 }

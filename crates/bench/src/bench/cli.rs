@@ -54,6 +54,9 @@ pub(super) struct Options {
     /// Write drawings of the time against descriptors and memory to DIR, as SVG
     #[arg(long, value_name = "DIR")]
     pub(super) svg: Option<PathBuf>,
+    /// Also measure our method in FILE, a build of this benchmark over the portable backend
+    #[arg(long, value_name = "FILE")]
+    pub(super) portable: Option<PathBuf>,
     /// Check the targets, and exit with 1 if one is missed
     #[arg(long)]
     pub(super) check: bool,

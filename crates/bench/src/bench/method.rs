@@ -59,9 +59,11 @@ pub(super) static ALL: &[SpawnMethod] = &[
     bare::SLOTS,
     bare::PIDFD,
     bare::SLOTS_PIDFD,
+    bare::VFORK,
     ours::COMMAND,
     ours::PREPARED,
     ours::WITHOUT_PIDFD,
+    ours::FORK,
     bare::POSIX_SPAWN,
     bare::POSIX_SPAWN_CLOSES,
     std_command::PLAIN,
@@ -72,6 +74,9 @@ pub(super) static ALL: &[SpawnMethod] = &[
     duct::METHOD,
     tokio::METHOD,
 ];
+
+/// The id of our method that other builds of this benchmark run.
+pub(super) const PREPARED: &str = ours::PREPARED.id;
 
 /// Fails unless the child succeeded.
 fn succeeded(status: ExitStatus) -> Result<(), Refusal> {

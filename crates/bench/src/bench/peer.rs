@@ -2,7 +2,7 @@
 
 mod c;
 mod languages;
-mod native;
+pub(super) mod native;
 
 use super::cli::Options;
 use super::method::Kind;
@@ -92,7 +92,7 @@ impl Peers {
 /// Finds all methods, and builds their workers.
 pub(super) fn find(toolbox: &Toolbox, options: &Options) -> Peers {
     let mut peers = Peers { only: options.only.clone(), ..Peers::default() };
-    native::find(toolbox, &mut peers);
+    native::find(toolbox, options.portable.as_deref(), &mut peers);
     c::find(toolbox, &mut peers);
     languages::find(toolbox, &mut peers);
     peers

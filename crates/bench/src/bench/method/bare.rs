@@ -33,6 +33,9 @@ pub(super) const SLOTS_PIDFD: SpawnMethod =
         Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
     });
 
+pub(in crate::bench) const VFORK: SpawnMethod =
+    floor("floor-vfork", "floor: vfork, closes what /dev/fd lists", |job| bare(job, Entry::Floor, 6));
+
 pub(super) const POSIX_SPAWN: SpawnMethod =
     SpawnMethod::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
 

@@ -1,8 +1,8 @@
 //! This library.
 
-use super::{Kind, Refusal, SpawnMethod, succeeded};
+use super::{Kind, Refusal, SpawnMethod, Spawner, succeeded};
 use crate::bench::job::{ID, Job, TARGET, Task};
-use forkexec::{Child, Command, Error, Stdio};
+use forkexec::{Child, Command, Error, SpawnPolicy, Stdio};
 use std::io::Read as _;
 use std::os::fd::BorrowedFd;
 
@@ -22,11 +22,7 @@ pub(super) const PREPARED: SpawnMethod = SpawnMethod {
     title: "forkexec: Prepared, checked once",
     kind: Kind::Ours,
     worker: "native",
-    prepare: |job| {
-        let task = job.task;
-        let prepared = command(job).into_prepared()?;
-        Ok(Box::new(move || finished(prepared.spawn()?, task)))
-    },
+    prepare: |job| prepared(job, |command| command),
 };
 
 pub(super) const WITHOUT_PIDFD: SpawnMethod = SpawnMethod {
@@ -34,14 +30,22 @@ pub(super) const WITHOUT_PIDFD: SpawnMethod = SpawnMethod {
     title: "forkexec: Prepared, create_pidfd(false)",
     kind: Kind::Ours,
     worker: "native",
-    prepare: |job| {
-        let task = job.task;
-        let mut command = command(job);
-        command.create_pidfd(false);
-        let prepared = command.into_prepared()?;
-        Ok(Box::new(move || finished(prepared.spawn()?, task)))
-    },
+    prepare: |job| prepared(job, |command| command.create_pidfd(false)),
 };
+
+/// Not one of ours, whose targets it cannot meet.
+pub(super) const FORK: SpawnMethod =
+    SpawnMethod::peer("fork", "forkexec: Prepared, SpawnPolicy::Fork", |job| {
+        prepared(job, |command| command.spawn_policy(SpawnPolicy::Fork))
+    });
+
+fn prepared(job: &Job, set: fn(&mut Command) -> &mut Command) -> Result<Spawner, Refusal> {
+    let task = job.task;
+    let mut command = command(job);
+    set(&mut command);
+    let prepared = command.into_prepared()?;
+    Ok(Box::new(move || finished(prepared.spawn()?, task)))
+}
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
