@@ -224,6 +224,7 @@ fn own_pid() -> &'static [PidVariable] {
     Box::leak(Box::new([PidVariable::new("LISTEN_PID").expect("it is a name")]))
 }
 
+/// Faults: Q-macos-directory
 #[rstest]
 #[case::timed(Stage::Start, Plan { timed: true, ..plain() })]
 #[case::cgroup(Stage::Cgroup, Plan { cgroup: Some(Cgroup { directory: 5, procs: 6 }), ..plain() })]
@@ -308,6 +309,7 @@ fn closure_needs_fork() {
     assert_eq!(refused(&kernel(), &plan), Some(FallbackReason::Closure));
 }
 
+/// Faults: Q-macos-session
 #[rstest]
 #[case::session(Plan { session: true, ..plain() }, Some(Stage::Session))]
 #[case::directory(entering(c"/work"), Some(Stage::Chdir))]
