@@ -32,9 +32,10 @@ fn operation_makes_exactly_the_documented_calls() {
 #[rstest]
 #[case::nothing(0)]
 #[case::captured(1)]
-#[case::kept(2)]
-#[case::everything(3)]
-#[case::by_fork(4)]
+#[case::captured_with_a_high_number(2)]
+#[case::kept(3)]
+#[case::everything(4)]
+#[case::by_fork(5)]
 fn all_operations_together_make_the_sum_of_their_calls(#[case] index: usize) {
     isolated(|| {
         let start = &STARTS[index];

@@ -21,6 +21,7 @@
 //! - `stages`: each stage as the child sees it, and as it fails
 //! - `strace`: the system calls of a spawn
 //! - `streams`: merged streams, capacities, non-blocking mode
+//! - `taking`: children that take high descriptors from their parent
 //! - `terminals`: pseudo-terminals, raw mode, the foreground
 //!
 //! Helpers:
@@ -54,6 +55,7 @@ mod slots;
 mod stages;
 mod strace;
 mod streams;
+mod taking;
 mod terminals;
 
 mod few_numbers;

@@ -1,6 +1,6 @@
 //! Low numbers that stand in for high ones: a parent with many descriptors, and children that get some of them.
 //!
-//! With and without low numbers, the child must see the same descriptors, and the parent must keep its own.
+//! They are used if a child may not take descriptors from its parent. With and without low numbers, the child must see the same descriptors, and the parent must keep its own.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -9,6 +9,7 @@ use std::thread;
 use forkexec::{BorrowingCommand, SpawnMethod, SpawnPolicy, Stdio, low_fds, reserve_low_fds};
 use forkexec_core::SharingSys;
 use forkexec_linux::Kernel;
+use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world;
@@ -71,6 +72,20 @@ fn has_slots() -> bool {
     has
 }
 
+/// Reserves low numbers, and lets no child take descriptors from here on. With 0, children take them.
+fn reserve(slots: usize) {
+    reserve_low_fds(slots).expect("a pipe can be made");
+    if slots > 0 {
+        refuse_taking();
+    }
+}
+
+/// Children of this process may neither duplicate its descriptors nor open its pipes for writing.
+fn refuse_taking() {
+    let deny = Deny::new().errno(libc::SYS_pidfd_getfd, libc::EPERM);
+    deny.errno_with(libc::SYS_openat, 2, libc::O_WRONLY, libc::EACCES).installed();
+}
+
 const RING: &[(usize, To)] = &[(3, NumberOf(4)), (4, NumberOf(5)), (5, NumberOf(3))];
 const MIXED_RING: &[(usize, To)] = &[(0, NumberOf(4)), (4, NumberOf(1)), (1, NumberOf(0))];
 const ONTO_SLOTS: &[(usize, To)] = &[(3, Number(48)), (4, Number(49)), (5, Number(50)), (6, Number(51))];
@@ -96,7 +111,7 @@ fn child_gets_exactly_the_kept_and_mapped_fds(
     #[values(0, 4, 16)] slots: usize,
 ) {
     isolated(|| {
-        reserve_low_fds(slots).expect("a pipe can be made");
+        reserve(slots);
         let parent = Parent::new();
         let mut command = probe(&["report"]);
         let mut expected: Vec<(RawFd, Identity)> = Vec::new();
@@ -121,7 +136,7 @@ fn child_gets_exactly_the_kept_and_mapped_fds(
 #[rstest]
 fn directory_and_streams_are_right_at_any_fd_number(#[values(0, 16)] slots: usize) {
     isolated(|| {
-        reserve_low_fds(slots).expect("a pipe can be made");
+        reserve(slots);
         let _parent = Parent::new();
         let root = std::fs::File::open("/").expect("it is there");
         let (input, error) = (pipe(), pipe());
@@ -135,12 +150,18 @@ fn directory_and_streams_are_right_at_any_fd_number(#[values(0, 16)] slots: usiz
 }
 
 #[test]
-fn first_command_with_inherited_fds_reserves_low_numbers() {
+fn command_after_a_refusal_reserves_low_numbers() {
     isolated_if(has_slots, || {
         // The second child benefits from what the first one found out.
         let [_, method] = [method(), method()];
-        assert_eq!(low_fds(), [0; 0]);
-        assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
+        let high = world::place(pipe(), 200);
+        let kept = || seen(probe(&["report"]).keep_fd(&high)).fds;
+        assert_eq!((kept(), kept(), low_fds()), (vec![0, 1, 2, 200], vec![0, 1, 2, 200], vec![]));
+        if !Deny::new().errno(libc::SYS_pidfd_getfd, libc::EPERM).installed() {
+            return;
+        }
+        assert_eq!((kept(), low_fds()), (vec![0, 1, 2, 200], vec![]));
+        assert_eq!(kept(), [0, 1, 2, 200]);
         if method != SpawnMethod::Shared {
             // No table is shared here, so no low number is needed.
             return assert_eq!(low_fds(), [0; 0]);
@@ -149,7 +170,7 @@ fn first_command_with_inherited_fds_reserves_low_numbers() {
         assert_eq!(low_fds(), [48, 49, 50, 51, 64]);
         assert_eq!((reserve_low_fds(2).ok(), reserve_low_fds(99).ok()), (Some(4), Some(16)));
         assert_eq!((reserve_low_fds(0).ok(), low_fds()), (Some(0), vec![]));
-        assert_eq!(seen(&mut probe(&["report"])).fds, [0, 1, 2]);
+        assert_eq!(kept(), [0, 1, 2, 200]);
         assert_eq!(low_fds(), [0; 0]);
         assert_eq!((reserve_low_fds(1).ok(), low_fds().len()), (Some(1), 2));
     });
@@ -159,7 +180,7 @@ fn first_command_with_inherited_fds_reserves_low_numbers() {
 #[test]
 fn reused_low_numbers_are_left_alone() {
     isolated_if(has_slots, || {
-        reserve_low_fds(4).expect("a pipe can be made");
+        reserve(4);
         let parent = Parent::new();
         let lost = low_fds();
         for &fd in &lost {
@@ -180,10 +201,10 @@ fn reused_low_numbers_are_left_alone() {
 }
 
 /// Locks of fcntl(2) are lost with any descriptor of the file that is closed.
-#[test]
-fn spawn_drops_no_record_lock_of_the_parent() {
+#[rstest]
+fn spawn_drops_no_record_lock_of_the_parent(#[values(0, 16)] slots: usize) {
     isolated(|| {
-        reserve_low_fds(16).expect("a pipe can be made");
+        reserve(slots);
         let _parent = Parent::new();
         let file = memory_file();
         // SAFETY: all zeroes are a lock of a whole file.
@@ -225,10 +246,10 @@ fn reserved_numbers_are_released_when_descriptors_run_out() {
 }
 
 /// No descriptor can be placed above the limit, but a kept one is there already.
-#[test]
-fn kept_fd_above_the_limit_stays_in_place() {
+#[rstest]
+fn kept_fd_above_the_limit_stays_in_place(#[values(0, 16)] slots: usize) {
     isolated(|| {
-        reserve_low_fds(16).expect("a pipe can be made");
+        reserve(slots);
         let mut parent = Parent::new();
         // The report of a forked child needs numbers below the limit.
         parent.crowd.drain(..8);
@@ -248,7 +269,7 @@ fn kept_fd_above_the_limit_stays_in_place() {
 fn threads_share_the_low_numbers_without_mixing_fds(#[values(1, 4, 16)] slots: usize) {
     const ROUNDS: usize = 25;
     isolated(|| {
-        reserve_low_fds(slots).expect("a pipe can be made");
+        reserve(slots);
         let parent = Parent::new();
         let before = low_fds();
         thread::scope(|scope| {
@@ -271,7 +292,7 @@ fn threads_share_the_low_numbers_without_mixing_fds(#[values(1, 4, 16)] slots: u
 #[test]
 fn forked_process_uses_its_own_low_numbers() {
     isolated(|| {
-        reserve_low_fds(4).expect("a pipe can be made");
+        reserve(4);
         let parent = Parent::new();
         let start = || {
             let mut command = BorrowingCommand::new(forkexec_tests::probe::path());

@@ -28,6 +28,25 @@ const CHILDS: &[(&str, &[Errno])] = &[
     ("is_cloexec", &[Errno::BADF, Errno::PERM]),
     ("set_cloexec", &[Errno::BADF, Errno::PERM, Errno::NOSYS]),
     ("write", &[Errno::AGAIN, Errno::BADF, Errno::INTR, Errno::IO, Errno::PIPE, Errno::PERM, NOSPC]),
+    ("path_id", &[Errno::ACCES, Errno::LOOP, Errno::NOENT, Errno::NOMEM, Errno::NOTDIR, Errno::OVERFLOW]),
+    (
+        "open_file",
+        &[
+            Errno::ACCES,
+            Errno::INTR,
+            Errno::LOOP,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOENT,
+            Errno::NOMEM,
+            Errno::PERM,
+        ],
+    ),
+    (
+        "open_pidfd_of",
+        &[Errno::INVAL, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOSYS, Errno::PERM, Errno::SRCH],
+    ),
+    ("pidfd_getfd", &[Errno::BADF, Errno::MFILE, Errno::NOSYS, Errno::PERM, Errno::SRCH]),
     ("file_id", &[Errno::BADF, Errno::NOMEM, Errno::OVERFLOW]),
     (
         "open_directory",

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::errno::Errno as ThreadErrno;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
+    Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
     SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{Call, CloneSys, KernelAction, LinuxSys, Release, Start, Started};
@@ -388,6 +388,10 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: getdents64(directory: Fd, records: &mut [u8]) -> usize;
         instead: is_on_procfs(fd: Fd) -> bool;
         instead: read_file(path: &CStr, bytes: &mut [u8]) -> usize;
+        instead: path_id(path: &CStr) -> FileId;
+        instead: open_file(path: &CStr, access: Access) -> Fd;
+        instead: open_pidfd_of(thread: Pid, leads: bool) -> Fd;
+        instead: pidfd_getfd(pidfd: Fd, fd: Fd) -> Fd;
         instead: join_no_group(child: Pid) -> ();
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
@@ -464,6 +468,10 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
 unsafe impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: open_pidfd(child: Pid) -> Fd;
+    }
+
+    fn gettid(&self) -> Pid {
+        self.inner.gettid()
     }
 
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use forkexec_core::{CStrArray, Errno, Limit, SignalSet, Stage};
+use forkexec_core::{Access, CStrArray, Errno, Limit, SignalSet, Stage};
 
 use crate::errnos;
 use crate::failing::Side;
@@ -50,7 +50,7 @@ macro_rules! about_nothing {
     ($($type:ty),*) => {$(impl About for $type {})*};
 }
 
-about_nothing!(bool, u8, u32, usize, &std::ffi::CStr, &[u8], &mut [u8], &[u32], Limit, SignalSet);
+about_nothing!(Access, bool, u8, u32, usize, &std::ffi::CStr, &[u8], &mut [u8], &[u32], Limit, SignalSet);
 
 impl About for CStrArray<'_> {}
 impl About for Option<CStrArray<'_>> {}

@@ -633,7 +633,7 @@ fn stage_that_cannot_be_reported_is_not_begun(
 fn each_stage_has_a_time_if_the_plan_is_timed(#[case] timed: bool) {
     let ran = run(SimKernel::new(), &Plan { timed, ..plain() });
     let times: Vec<Option<u64>> = ran.entered.iter().map(|(_, at)| *at).collect();
-    let expected: Vec<Option<u64>> = (1..=24).map(|at| timed.then_some(at)).collect();
+    let expected: Vec<Option<u64>> = (1..=25).map(|at| timed.then_some(at)).collect();
     assert_eq!(times, expected);
 }
 

@@ -14,6 +14,7 @@
 //! - `ids`: the user IDs after a change of user, on systems whose setreuid(2) differs
 //! - `conformance`: the rules for any backend, a line for each
 //! - `child_exec`: whole plans, call by call
+//! - `take`: children that take high descriptors from their parent
 //! - `sweep`: whole plans over every backend, each call failing with each errno, and pairs of calls
 //! - `properties`: random tables, keep lists, refusals and mappings against a model of one line
 //! - `reality`: random programs of calls, on the simulated kernel and on the real one
@@ -41,6 +42,7 @@ mod sim;
 mod solaris;
 mod sweep;
 mod systems;
+mod take;
 
 #[path = "../faults/sweep/draw.rs"]
 mod draw;

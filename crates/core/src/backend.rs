@@ -2,7 +2,8 @@
 
 use crate::loop_bound;
 use crate::{
-    BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource, Signal, Sys,
+    Access, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource,
+    Signal, Sys, Wanted,
 };
 use core::ffi::CStr;
 
@@ -87,6 +88,21 @@ pub unsafe trait Backend: Sync {
     ///
     /// Returns the errno, `ENOSYS` if no launcher of this system shares the table.
     fn own_table(&self, _highest: Fd) -> Result<bool, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Returns whether the child may be able to [`take`](Self::take) such a descriptor from this thread, as far as is known.
+    fn can_take(&self, _lender: Pid, _reopen: Option<Access>) -> bool {
+        false
+    }
+
+    /// Opens a descriptor of the suspended thread `lender`, which started the child and shared its table. Returns its number in
+    /// the child, close-on-exec. It refers to the file of [`Wanted::id`].
+    ///
+    /// # Errors
+    ///
+    /// Returns any errno, and the launcher starts another child, which copies the table. The backend remembers a refusal.
+    fn take(&self, _lender: Pid, _wanted: &Wanted) -> Result<Fd, Errno> {
         Err(Errno::NOSYS)
     }
 

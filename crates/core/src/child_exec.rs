@@ -6,10 +6,11 @@
 use core::cell::Cell;
 
 use crate::{
-    Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, Fd, HookError, KeepList, Mask, Move, Pid,
-    Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, WorkingDirectory,
+    Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HookError, KeepList, Mask,
+    Move, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, Wanted, WorkingDirectory,
     candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
+    take::Taken,
 };
 use core::ffi::CStr;
 
@@ -23,6 +24,8 @@ pub struct ChildContext {
     /// True if the child shares the descriptor table with its parent. Then it touches no descriptor, not even its flags,
     /// before it has a table of its own.
     pub shares_table: bool,
+    /// The thread that started the child, if it is suspended until exec, and the child may take descriptors from it.
+    pub lender: Option<Pid>,
     /// True if the kernel has reset the signal handlers of the parent. Then only ignored signals are left to reset.
     pub handlers_cleared: bool,
     /// True if the child was created in the control group of the plan.
@@ -32,7 +35,7 @@ pub struct ChildContext {
 impl ChildContext {
     /// The context of a child with a descriptor table and signal actions of its own, as fork(2) and vfork(2) start it.
     pub const fn forked(parent: Pid, mask: SignalSet) -> Self {
-        Self { parent, mask, shares_table: false, handlers_cleared: false, in_cgroup: false }
+        Self { parent, mask, shares_table: false, lender: None, handlers_cleared: false, in_cgroup: false }
     }
 }
 
@@ -60,6 +63,7 @@ where
         reporter,
         loop_bound: Cell::new(None),
         emptied: Cell::new(None),
+        taken: Taken::new(),
     };
     for stage in Stage::ORDER {
         let at = plan.timed.then(|| child.sys.now());
@@ -99,6 +103,8 @@ struct Child<'a, B: Backend + ?Sized, R: ?Sized> {
     loop_bound: Cell<Option<Result<Fd, Errno>>>,
     /// From this number on, only descriptors of the plan are open, since the child got its own table.
     emptied: Cell<Option<Fd>>,
+    /// The descriptors of the parent that have another number here.
+    taken: Taken,
 }
 
 impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
@@ -106,6 +112,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let (sys, plan) = (self.sys, self.plan);
         match stage {
             Stage::UnshareFiles => self.own_table(),
+            Stage::TakeFds => self.take_fds(),
             Stage::KeepFds => self.inherit(),
             Stage::DupFds => self.put_in_place(),
             Stage::Cgroup => self.enter_cgroup(),
@@ -118,8 +125,12 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::Signals => self.set_dispositions(),
             Stage::Session => if_requested(plan.session.then_some(()), |()| sys.setsid()),
             Stage::ProcessGroup => if_requested(plan.process_group, |group| sys.set_process_group(group)),
-            Stage::Terminal => if_requested(plan.terminal, |terminal| sys.set_controlling_tty(terminal)),
-            Stage::Foreground => if_requested(plan.foreground, |terminal| sys.tcsetpgrp(terminal)),
+            Stage::Terminal => {
+                if_requested(plan.terminal, |terminal| sys.set_controlling_tty(self.taken.number(terminal)))
+            }
+            Stage::Foreground => {
+                if_requested(plan.foreground, |terminal| sys.tcsetpgrp(self.taken.number(terminal)))
+            }
             Stage::Limits => self.set_limits(),
             Stage::Nice => if_requested(plan.nice, |nice| sys.set_nice(nice)),
             Stage::Groups => if_requested(plan.groups, |groups| sys.set_groups(groups)),
@@ -142,31 +153,67 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if !self.context.shares_table {
             return Ok(());
         }
-        let highest = self.highest_needed();
+        let highest = self.note_high_fds().unwrap_or_else(|| {
+            self.taken.clear();
+            self.highest_needed()
+        });
         if self.backend.own_table(highest)? {
             self.emptied.set(highest.checked_add(1));
+        } else {
+            self.taken.clear();
         }
         Ok(())
+    }
+
+    /// Notes the high descriptors, to take them from the parent. Returns the highest of the others, or `None` if one of the high
+    /// ones cannot be taken. Reads the shared table, and changes nothing.
+    fn note_high_fds(&self) -> Option<Fd> {
+        let (lender, plan) = (self.context.lender?, self.plan);
+        if plan.needs_any_fd() {
+            return None;
+        }
+        let mut highest = self.reporter.channel().unwrap_or_default().max(HIGHEST_OF_THE_STANDARD);
+        for fd in plan.read(self.context.in_cgroup).chain(plan.unmoved()) {
+            if fd < FIRST_HIGH {
+                highest = highest.max(fd);
+            } else if !self.taken.contains(fd) {
+                let reopen = plan.access_to(fd);
+                let id =
+                    self.backend.can_take(lender, reopen).then(|| self.sys.file_id(fd).ok()).flatten()?;
+                self.taken.note(Wanted { fd, id, reopen })?;
+            }
+        }
+        Some(highest)
+    }
+
+    fn take_fds(&self) -> Done {
+        let Some(lender) = self.context.lender else { return Ok(()) };
+        self.taken.take_each(|wanted| self.take(lender, wanted).map_err(on(wanted.fd)))
+    }
+
+    /// Takes one descriptor. If the plan claims its number, it gets that number again, because the moves are in an order that
+    /// relies on it. Otherwise it gets a number that no move writes to. exec closes that one.
+    fn take(&self, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+        let taken = self.backend.take(lender, wanted)?;
+        let number = match (self.plan.claims(wanted.fd), self.plan.claims(taken)) {
+            (true, _) if taken == wanted.fd => return Ok(taken),
+            (true, _) => dup2(self.sys, taken, wanted.fd).map(|()| wanted.fd)?,
+            (false, true) => self.save(taken)?,
+            (false, false) => return Ok(taken),
+        };
+        self.sys.close(taken)?;
+        Ok(number)
     }
 
     /// The highest descriptor that a later stage or the program needs. It is the highest possible one if the plan closes
     /// nothing, or if a closure runs, which may use any.
     fn highest_needed(&self) -> Fd {
         let plan = self.plan;
-        if plan.close.is_none() || plan.hook.is_some() {
+        if plan.needs_any_fd() {
             return Fd::MAX;
         }
-        let directory = |directory| match directory {
-            Some(WorkingDirectory::Fd(fd)) => Some(fd),
-            _ => None,
-        };
-        let directories = [directory(plan.early_directory), directory(plan.directory)];
-        let kept = plan.highest_unmoved().into_iter();
-        let moved = plan.moves.iter().filter_map(|step| step.source()).map(|source| source.number(plan.ends));
-        let procs = plan.cgroup.filter(|_| !self.context.in_cgroup).map(|cgroup| cgroup.procs);
-        let tools = [self.reporter.channel(), procs, plan.terminal, plan.foreground];
-        let tools = tools.into_iter().chain(directories).flatten();
-        kept.chain(moved).chain(tools).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
+        let kept = plan.unmoved().take(1).chain(self.reporter.channel());
+        kept.chain(plan.read(self.context.in_cgroup)).fold(HIGHEST_OF_THE_STANDARD, Fd::max)
     }
 
     fn inherit(&self) -> Done {
@@ -185,10 +232,10 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let sys = self.sys;
         match step {
             Move::Copy { from, to } => self.copy(from.number(self.plan.ends), to),
-            Move::ClearCloexec(fd) => sys.set_cloexec(fd, false).map_err(on(fd)),
+            Move::ClearCloexec(fd) => self.copy(fd, fd),
             Move::SaveTemp(from) => {
                 let from = from.number(self.plan.ends);
-                *saved = Some(self.save(from).map_err(on(from))?);
+                *saved = Some(self.save(self.taken.number(from)).map_err(on(from))?);
                 Ok(())
             }
             Move::RestoreTemp(to) => {
@@ -196,7 +243,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 dup2(sys, from, to).map_err(on(to))?;
                 sys.close(from).map_err(on(from))
             }
-            Move::CloseOpen(fd) => sys.close(fd).map_err(on(fd)),
+            Move::CloseOpen(fd) => sys.close(self.taken.number(fd)).map_err(on(fd)),
             Move::Close(fd) => match sys.close(fd) {
                 Ok(()) | Err(Errno::BADF) => Ok(()),
                 Err(errno) => Err(on(fd)(errno)),
@@ -206,7 +253,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     /// dup2(2) of a number onto itself would not change close-on-exec.
     fn copy(&self, from: Fd, to: Fd) -> Done {
-        let copied = if from == to { self.sys.set_cloexec(to, false) } else { dup2(self.sys, from, to) };
+        let source = self.taken.number(from);
+        let copied = if source == to { self.sys.set_cloexec(to, false) } else { dup2(self.sys, source, to) };
         copied.map_err(on(from))
     }
 
@@ -225,7 +273,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     /// A process that writes 0 moves itself (cgroups(7)).
     fn enter_cgroup(&self) -> Done {
         match self.plan.cgroup {
-            Some(cgroup) if !self.context.in_cgroup => Ok(self.sys.write(cgroup.procs, b"0").map(drop)?),
+            Some(cgroup) if !self.context.in_cgroup => {
+                Ok(self.sys.write(self.taken.number(cgroup.procs), b"0").map(drop)?)
+            }
             _ => Ok(()),
         }
     }
@@ -240,7 +290,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         match directory {
             None => Ok(()),
             Some(WorkingDirectory::Path(path)) => Ok(self.sys.chdir(path)?),
-            Some(WorkingDirectory::Fd(fd)) => self.sys.fchdir(fd).map_err(on(fd)),
+            Some(WorkingDirectory::Fd(fd)) => self.sys.fchdir(self.taken.number(fd)).map_err(on(fd)),
         }
     }
 

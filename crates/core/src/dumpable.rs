@@ -91,6 +91,12 @@ impl Dumpable {
         changes_ids.then(|| self.child(sys).ok_or(busy)).transpose()
     }
 
+    /// Returns whether a child that changes its IDs makes the memory untraceable at this moment.
+    pub fn is_changing<S: SharingSys>(&self, sys: &S) -> bool {
+        let state = self.0.load().map(State::unpack);
+        state.is_some_and(|state| state.children > 0 && state.process == sys.getpid())
+    }
+
     /// Returns `None` if another thread takes too long.
     fn child<'d, S: SharingSys>(&'d self, sys: &'d S) -> Option<IdChange<'d, S>> {
         let process = sys.getpid();

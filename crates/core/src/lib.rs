@@ -80,6 +80,8 @@ mod stage;
 #[cfg(unix)]
 mod sys;
 #[cfg(unix)]
+mod take;
+#[cfg(unix)]
 mod vfork;
 
 #[cfg(unix)]
@@ -116,7 +118,9 @@ pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, T
 #[cfg(unix)]
 pub use pid_variable::PidVariable;
 #[cfg(unix)]
-pub use plan::{Cgroup, Exec, Hook, HookError, Mask, Move, Plan, ShellFallback, Source, WorkingDirectory};
+pub use plan::{
+    Access, Cgroup, Exec, Hook, HookError, Mask, Move, Plan, Reopen, ShellFallback, Source, WorkingDirectory,
+};
 #[cfg(unix)]
 pub use process_entry::{ProcessEntry, has_execed_by_entry};
 #[cfg(unix)]
@@ -135,6 +139,8 @@ pub use stack::{Stack, Stacks};
 pub use stage::Stage;
 #[cfg(unix)]
 pub use sys::{FileId, Limit, ParentSys, Resource, SharingSys, Sys, Top, VforkSys};
+#[cfg(unix)]
+pub use take::{FIRST_HIGH, Wanted};
 #[cfg(unix)]
 pub use vfork::{OneMethod, VforkLauncher};
 

@@ -3,7 +3,9 @@
 //! A plan has no order of its own: that is [`Stage::ORDER`](crate::Stage::ORDER). An operation that is not requested is
 //! `None`, `false` or an empty slice.
 
-use crate::{CStrArray, CloseStrategy, Errno, Fd, KeepList, Limit, Pid, PidVariable, Signal, SignalSet};
+use crate::{
+    CStrArray, CloseStrategy, Errno, FIRST_HIGH, Fd, KeepList, Limit, Pid, PidVariable, Signal, SignalSet,
+};
 use core::ffi::CStr;
 
 /// All that a child does between its start and exec.
@@ -25,6 +27,9 @@ pub struct Plan<'a> {
     /// The targets of moves among `keep`, sorted. The child does not need the parent's descriptor of that number, unless a move
     /// reads it. A missing entry costs time only.
     pub placed: &'a [Fd],
+    /// The descriptors whose file the child may open anew, because nothing shares their open file description with it: its
+    /// position and its status flags.
+    pub reopen: &'a [Reopen],
     /// A control group to enter.
     pub cgroup: Option<Cgroup>,
     /// A new root directory.
@@ -87,6 +92,7 @@ impl<'a> Plan<'a> {
             moves: &[],
             ends: &[],
             placed: &[],
+            reopen: &[],
             cgroup: None,
             root: None,
             early_directory: None,
@@ -121,14 +127,42 @@ impl<'a> Plan<'a> {
         (0..=2).contains(&fd) || self.keep.contains(fd)
     }
 
-    /// Returns the highest descriptor that the program gets under the number that it has in the parent. The search walks two
-    /// sorted lists from their ends.
-    pub fn highest_unmoved(&self) -> Option<Fd> {
+    /// The descriptors that the program gets under the numbers that they have in the parent, the highest first. The search
+    /// walks two sorted lists from their ends.
+    pub fn unmoved(&self) -> impl Iterator<Item = Fd> {
         let mut placed = self.placed.iter().rev().copied().peekable();
-        self.keep.as_slice().iter().rev().copied().find(|&kept| {
+        self.keep.as_slice().iter().rev().copied().filter(move |&kept| {
             while placed.next_if(|&target| target > kept).is_some() {}
             placed.peek() != Some(&kept)
         })
+    }
+
+    /// The descriptors that the moves and later stages of a child read. A child in a control group does not enter it.
+    pub(crate) fn read(&self, in_cgroup: bool) -> impl Iterator<Item = Fd> {
+        let directories = [self.early_directory, self.directory].map(|directory| match directory {
+            Some(WorkingDirectory::Fd(fd)) => Some(fd),
+            _ => None,
+        });
+        let procs = self.cgroup.filter(|_| !in_cgroup).map(|cgroup| cgroup.procs);
+        let tools = [procs, self.terminal, self.foreground];
+        let moved = self.moves.iter().filter_map(|step| step.source()).map(|source| source.number(self.ends));
+        moved.chain(tools.into_iter().chain(directories).flatten())
+    }
+
+    /// Returns whether a child may need any descriptor: none is closed, or a closure runs.
+    pub(crate) const fn needs_any_fd(&self) -> bool {
+        self.close.is_none() || self.hook.is_some()
+    }
+
+    /// Returns whether the child needs a descriptor with a high number, and knows which.
+    pub fn needs_high_fds(&self) -> bool {
+        let mut needed = self.unmoved().take(1).chain(self.read(false));
+        !self.needs_any_fd() && needed.any(|fd| fd >= FIRST_HIGH)
+    }
+
+    /// The access with which the child may open the file of a descriptor anew, if it may.
+    pub(crate) fn access_to(&self, fd: Fd) -> Option<Access> {
+        self.reopen.iter().find(|reopen| reopen.fd == fd).map(|reopen| reopen.access)
     }
 }
 
@@ -196,6 +230,26 @@ impl Source {
 }
 
 const NO_FD: Fd = -1;
+
+/// A descriptor whose file the child may open anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reopen {
+    /// The descriptor.
+    pub fd: Fd,
+    /// The access that the program gets.
+    pub access: Access,
+}
+
+/// The access mode of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `O_RDONLY`.
+    Read,
+    /// `O_WRONLY`.
+    Write,
+    /// `O_RDWR`.
+    ReadWrite,
+}
 
 /// A control group of Linux, version 2 (cgroups(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,6 +377,6 @@ mod tests {
     ) {
         let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: None, shell: None };
         let plan = Plan { keep: KeepList::new(keep).unwrap(), placed, ..Plan::new(exec) };
-        assert_eq!(plan.highest_unmoved(), highest);
+        assert_eq!(plan.unmoved().next(), highest);
     }
 }

@@ -24,6 +24,8 @@ pub enum Stage {
     Start,
     /// The child unshares its descriptor table from the parent.
     UnshareFiles,
+    /// The child takes the descriptors with high numbers from its suspended parent.
+    TakeFds,
     /// The child clears close-on-exec of the kept descriptors.
     KeepFds,
     /// The child places descriptors 0, 1, 2 and the mapped ones (dup2(2)).
@@ -74,8 +76,9 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 24] = [
+    pub const ORDER: [Self; 25] = [
         Self::UnshareFiles,
+        Self::TakeFds,
         Self::KeepFds,
         Self::DupFds,
         Self::Cgroup,
@@ -110,6 +113,7 @@ impl Stage {
             Self::Setup => "setup",
             Self::Start => "start",
             Self::UnshareFiles => "unshare-files",
+            Self::TakeFds => "take-fds",
             Self::KeepFds => "keep-fds",
             Self::DupFds => "dup-fds",
             Self::Cgroup => "cgroup",
@@ -142,6 +146,7 @@ impl Stage {
             Self::Setup => "prepare the start",
             Self::Start => "create the child process",
             Self::UnshareFiles => "unshare the descriptor table",
+            Self::TakeFds => "take the descriptor from the parent",
             Self::KeepFds => "make the kept descriptor inheritable",
             Self::DupFds => "place the descriptor",
             Self::Cgroup => "enter the cgroup",
@@ -174,7 +179,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=25 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=26 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

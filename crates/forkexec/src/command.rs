@@ -444,7 +444,8 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     fn start_with(&self, defaults: &Defaults) -> Result<Child, Error> {
-        let checked = CheckedCommand::new(SettingsRef::Borrowed(&self.settings), defaults)?;
+        let checked =
+            prepared::or_reap(|| CheckedCommand::new(SettingsRef::Borrowed(&self.settings), defaults))?;
         prepared::start(&checked, &checked.layout)
     }
 
@@ -470,7 +471,9 @@ impl<M> CommandBuilder<'_, M> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn prepare(&self) -> Result<Prepared<'_, M>, Error> {
-        CheckedCommand::new(SettingsRef::Borrowed(&self.settings), &INHERITED).map(Prepared::of)
+        let checked =
+            prepared::or_reap(|| CheckedCommand::new(SettingsRef::Borrowed(&self.settings), &INHERITED));
+        checked.map(Prepared::of)
     }
 
     /// Returns the program that was passed to [`new`](Self::new).

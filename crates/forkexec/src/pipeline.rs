@@ -268,7 +268,8 @@ impl<'fd> BorrowingPipeline<'fd> {
         let Plumbing { streams, stdout, stderr } = Plumbing::build(settings.len(), &self.streams, defaults)?;
         let mut checked = Vec::with_capacity(settings.len());
         for (index, (command, streams)) in settings.iter().zip(&streams).enumerate() {
-            let of_command = CheckedCommand::new(SettingsRef::Borrowed(command), streams);
+            let of_command =
+                prepared::or_reap(|| CheckedCommand::new(SettingsRef::Borrowed(command), streams));
             checked.push(of_command.map_err(|error| in_pipeline(index, command, error))?);
         }
         let mut started: Vec<Child> = Vec::with_capacity(settings.len());

@@ -144,7 +144,7 @@ impl<'fd, M> Prepared<'fd, M> {
         let layout = if let Some(layout) = self.checked.capturing.get() {
             layout
         } else {
-            let layout = self.checked.layout_with(&CAPTURED)?;
+            let layout = or_reap(|| self.checked.layout_with(&CAPTURED))?;
             self.checked.capturing.set(layout)
         };
         start(&self.checked, layout)
@@ -154,11 +154,17 @@ impl<'fd, M> Prepared<'fd, M> {
 /// Starts a checked command.
 pub(crate) fn start(checked: &CheckedCommand<'_>, layout: &Layout) -> Result<Child, Error> {
     dropped::reap_some();
-    let Spawned { launched, pipes, tree } = match spawn(checked, layout) {
-        Err(error) if is_shortage(&error) && dropped::reap_all() => spawn(checked, layout)?,
-        started => started?,
-    };
+    let Spawned { launched, pipes, tree } = or_reap(|| spawn(checked, layout))?;
     Ok(Child::new(launched, pipes, &checked.settings, TreeHandle(tree)))
+}
+
+/// Runs `work`, which prepares or starts a command. If it lacks descriptors or processes, reaps all dropped children that have
+/// ended, and runs it again.
+pub(crate) fn or_reap<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    match work() {
+        Err(error) if is_shortage(&error) && dropped::reap_all() => work(),
+        done => done,
+    }
 }
 
 /// Returns true if the start failed for lack of descriptors or processes, which dropped children may hold.

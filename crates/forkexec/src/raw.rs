@@ -139,7 +139,7 @@ impl Lent {
 }
 
 /// Duplicates these descriptors to low numbers that are `usable`, if that makes a start faster: all of them,
-/// or none. The duplicates are close-on-exec.
+/// or none. It does not if the child can take them from this process. The duplicates are close-on-exec.
 ///
 /// # Examples
 ///
@@ -148,7 +148,7 @@ impl Lent {
 /// assert!(forkexec::raw::lend(&[], |_| true).is_none());
 /// ```
 pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
-    let of_use = system::shares_table() && !high.is_empty();
+    let of_use = system::shares_table() && !high.is_empty() && !system::may_take(false);
     if !of_use || !high.iter().all(|&fd| system::is_never_locked(fd)) {
         return None;
     }

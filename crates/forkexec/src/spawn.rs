@@ -98,9 +98,10 @@ fn with_plan<T>(
     let own_pids = own_pids::variables(&prepared.settings);
     let announced = (!own_pids.is_empty()).then(|| own_pids::environment(&prepared.env, &own_pids));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
-    let numbers = *spawn_fds.numbers();
+    let (numbers, reopen) = (*spawn_fds.numbers(), spawn_fds.reopen(layout));
     let plan = Plan {
         ends: &numbers,
+        reopen: &reopen,
         own_pids: &own_pids,
         exec: Exec { env, ..plan.exec },
         early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),

@@ -65,7 +65,6 @@ where
     let sys = backend.sys();
     let mask = sys.block_signals().unwrap_or_default();
     let _ = sys.set_mask(mask);
-    let context =
-        ChildContext { parent: 0, mask, shares_table: false, handlers_cleared: true, in_cgroup: false };
+    let context = ChildContext { handlers_cleared: true, ..ChildContext::forked(0, mask) };
     run_forked(backend, plan, &context, reporter)
 }

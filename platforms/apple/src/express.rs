@@ -62,6 +62,8 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         moves,
         ends: _,
         placed: _,
+        // The kernel duplicates each, which does as well.
+        reopen: _,
         cgroup,
         root,
         early_directory,

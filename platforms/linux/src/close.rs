@@ -1,9 +1,10 @@
 //! The backend: which call closes a gap, what its errors mean, and what is remembered of them.
 
-use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed};
+use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed, take::TakeMeans};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid, Signal, Stage,
+    Access, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid, Signal,
+    Stage, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -17,6 +18,7 @@ pub struct Linux<S> {
     close_range: BulkRefusal,
     unshare_refused: AtomicBool,
     listing_trapped: AtomicBool,
+    take: TakeMeans,
     /// The release, if it is known: see [`Linux::release`].
     release: AtomicU32,
 }
@@ -34,6 +36,7 @@ impl<S> Linux<S> {
             close_range: BulkRefusal::new(false),
             unshare_refused: AtomicBool::new(false),
             listing_trapped: AtomicBool::new(false),
+            take: TakeMeans::new(),
             release: AtomicU32::new(NOT_ASKED),
         }
     }
@@ -64,6 +67,12 @@ impl<S: LinuxSys> Linux<S> {
         !self.close_range.is_known() && self.allows(AndroidCall::CloseRange)
     }
 
+    /// Returns whether a child may be able to take a descriptor from its parent, as far as is known. `reopens` if it may open
+    /// the file anew. The parent asks this.
+    pub fn may_take(&self, reopens: bool) -> bool {
+        self.release() == Release::Linux && self.take.may(reopens)
+    }
+
     /// Returns whether `CLOSE_RANGE_UNSHARE` is not refused, as far as is known.
     pub(crate) fn unshares_range(&self) -> bool {
         !self.unshare_refused.load(Ordering::Relaxed) && self.has_close_range()
@@ -84,6 +93,7 @@ impl<S: LinuxSys> Linux<S> {
         match (stage, asked) {
             // The child recorded that close_range(2) fails, so unshare(2) was trapped.
             (Stage::UnshareFiles, _) if !self.unshares_range() => {}
+            (Stage::TakeFds, _) => self.take.forget_success(),
             (Stage::UnshareFiles, _) | (Stage::Close, CloseStrategy::Bulk) => self.close_range.note(),
             (Stage::Close, CloseStrategy::Enumerate) => self.listing_trapped.store(true, Ordering::Relaxed),
             _ => return false,
@@ -143,6 +153,14 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
             }
         }
         self.sys.unshare_files().map(|()| false)
+    }
+
+    fn can_take(&self, lender: Pid, reopen: Option<Access>) -> bool {
+        self.release() == Release::Linux && self.take.can(&self.sys, lender, reopen)
+    }
+
+    fn take(&self, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+        self.take.take(&self.sys, lender, wanted)
     }
 
     fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {

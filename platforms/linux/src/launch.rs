@@ -2,8 +2,9 @@
 //!
 //! `CLONE_VM | CLONE_VFORK` copies no memory, and suspends the thread that starts the child until the child has executed a
 //! program or ended. `CLONE_FILES` copies no descriptor either. The first call of the child is `CLOSE_RANGE_UNSHARE`, which
-//! creates a table of its own without the descriptors above the highest number that it needs. So the cost of a start does not
-//! depend on what the parent has open or mapped.
+//! creates a table of its own without the descriptors above the highest number that it needs. It does not need high numbers: it
+//! takes those descriptors from its suspended parent ([`take`](crate::take)). So the cost of a start does not depend on what the
+//! parent has open or mapped.
 //!
 //! These rules make it safe:
 //!
@@ -135,9 +136,12 @@ unsafe impl<S: CloneSys + Sync> Launcher for OneMethod<'_, S> {
 }
 
 /// The reason why an attempt did not run a program.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 enum Failed {
     /// The child was not started, for this reason. Another variant may start it.
     Start(Errno),
+    /// The child could not take a descriptor from the parent. A child that copies the table does not need to.
+    Take,
     /// No other variant would help.
     Finally(LaunchError),
 }
@@ -220,6 +224,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             match attempt(variant) {
                 Ok(started) => break Ok(started),
                 Err(Failed::Finally(error)) => break Err(error),
+                Err(Failed::Take) => variant = variant.without_taking(),
                 Err(Failed::Start(errno)) => variant = self.next(variant, errno, &mut refused)?,
             }
         };
@@ -289,7 +294,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                     let pidfd = pidfd.or_else(|| is_copy.then(|| self.open_pidfd(plan, pid)).flatten());
                     Ok(Launched { pid, pidfd, method, closed, timeline })
                 }
-                Outcome::Failed(report) => Err(Failed::Finally(failed(report))),
+                Outcome::Failed(report) => Err(failed(report)),
                 Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),
             }
         })
@@ -305,16 +310,20 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
+        let takes_fds = variant.takes_fds && variant.shares_table && plan.needs_high_fds();
+        // A child that changes its IDs makes the memory, and so this process, unreadable for a while.
+        let lender = (takes_fds && !self.dumpable.is_changing(sys)).then(|| sys.gettid());
         let id_change = self.dumpable.id_change(sys, plan).map_err(Failed::Finally)?;
         let mask = sys.block_signals().map_err(|errno| Failed::Finally(setup(errno)))?;
         let context = ChildContext {
             parent: if plan.die_with_parent.is_some() { sys.getpid() } else { 0 },
             mask,
             shares_table: variant.shares_table,
+            lender,
             handlers_cleared: variant.clears_handlers(),
             in_cgroup: variant.into_cgroup,
         };
-        let CloneVariant { call, pidfd, shares_table, into_cgroup } = variant;
+        let CloneVariant { call, pidfd, shares_table, into_cgroup, .. } = variant;
         let child = BorrowingChild { backend: self.backend, plan, context, shared, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
         let start = Start { call, pidfd, shares_table, exit_signal, cgroup };
@@ -332,13 +341,15 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 }
 
-/// If a child could not replace the shared table, it has changed nothing. So this counts as a refusal of the method.
-fn failed(report: Report) -> LaunchError {
+/// If a child could not replace the shared table, or take a descriptor, it has changed nothing. So this counts as a refusal of
+/// the method.
+fn failed(report: Report) -> Failed {
     match report {
+        Report { stage: Stage::TakeFds, .. } => Failed::Take,
         Report { stage: Stage::UnshareFiles, errno, .. } if errno.is_refusal() => {
-            LaunchError::ForkRequired(FallbackReason::Refused(errno))
+            Failed::Finally(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
         }
-        report => LaunchError::Child(report),
+        report => Failed::Finally(LaunchError::Child(report)),
     }
 }
 

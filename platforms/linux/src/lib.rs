@@ -32,6 +32,7 @@ mod release;
 mod stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
+mod take;
 
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
@@ -43,7 +44,8 @@ pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int};
 use forkexec_core::{
-    Capabilities, Errno, Fd, GroupList, Operation, Pid, Resource, SharingSys, Signal, SpawnMethod, Sys, Top,
+    Access, Capabilities, Errno, Fd, FileId, GroupList, Operation, Pid, Resource, SharingSys, Signal,
+    SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -126,6 +128,14 @@ pub unsafe trait LinuxSys: Sys {
     /// open(2), read(2) and close(2). Reads the first bytes of a file on procfs. `ENOENT` if the file is on another
     /// filesystem. For the parent only.
     fn read_file(&self, path: &CStr, bytes: &mut [u8]) -> Result<usize, Errno>;
+    /// stat(2). Follows links, and opens nothing.
+    fn path_id(&self, path: &CStr) -> Result<FileId, Errno>;
+    /// open(2) with `O_CLOEXEC`.
+    fn open_file(&self, path: &CStr, access: Access) -> Result<Fd, Errno>;
+    /// pidfd_open(2), Linux 5.3. A thread that is no thread group leader needs `PIDFD_THREAD` (Linux 6.9).
+    fn open_pidfd_of(&self, thread: Pid, leads: bool) -> Result<Fd, Errno>;
+    /// pidfd_getfd(2), Linux 5.6. The new descriptor is close-on-exec.
+    fn pidfd_getfd(&self, pidfd: Fd, fd: Fd) -> Result<Fd, Errno>;
     /// setpgid(2) of a child to an impossible group. `EACCES` if the child has executed a program, `EPERM` if it has not or
     /// is in another session. For the parent only. The errno of the thread does not change.
     fn join_no_group(&self, child: Pid) -> Result<(), Errno>;
@@ -185,6 +195,8 @@ pub unsafe trait CloneSys: LinuxSys + SharingSys {
     unsafe fn set_action(&self, signal: Signal, action: &KernelAction) -> Result<(), Errno>;
     /// The lowest real-time signal that the C library leaves to programs. It reserves those from 32 up to this one.
     fn lowest_realtime_signal(&self) -> Signal;
+    /// gettid(2).
+    fn gettid(&self) -> Pid;
     /// wait4(2) with `__WCLONE | WNOHANG` for a child of [`start`](Self::start). `ECHILD` once the child has executed a
     /// program, because its termination signal is then `SIGCHLD` (execve(2)). Returns the status if the child ended before,
     /// and `None` if it is about to end. The errno of the thread does not change.

@@ -25,7 +25,7 @@ use core::ffi::{CStr, c_char, c_int, c_long};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
+    Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Signal, SignalSet, Sys,
 };
 
 /// The system calls of the kernel that this program runs on.
@@ -57,6 +57,12 @@ fn status(fd: Fd) -> Result<libc::stat, Errno> {
     done(result.word())?;
     // SAFETY: fstat succeeded, so the structure is filled.
     Ok(unsafe { status.assume_init() })
+}
+
+#[expect(clippy::allow_attributes, reason = "they have 32 bits on some architectures")]
+#[allow(clippy::useless_conversion)]
+fn id(status: &libc::stat) -> FileId {
+    FileId { device: status.st_dev.into(), inode: status.st_ino.into() }
 }
 
 /// Compares two types of file systems. The C libraries differ in the width and the sign of both.
@@ -127,10 +133,7 @@ unsafe impl Sys for Kernel {
     }
 
     fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
-        let status = status(fd)?;
-        #[expect(clippy::allow_attributes, reason = "they have 32 bits on some architectures")]
-        #[allow(clippy::useless_conversion)]
-        Ok(FileId { device: status.st_dev.into(), inode: status.st_ino.into() })
+        status(fd).map(|status| id(&status))
     }
 
     fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
@@ -361,6 +364,9 @@ unsafe impl ParentSys for Kernel {
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// `linux/pidfd.h`: `O_EXCL`. The libc crate lacks it for some C libraries.
+const PIDFD_THREAD: c_int = libc::O_EXCL;
+
 /// Above every `pid_max` (at most 2^22, proc(5)).
 const NO_GROUP: Pid = Pid::MAX;
 
@@ -414,6 +420,38 @@ unsafe impl LinuxSys for Kernel {
         let read = is_there.and_then(|()| self.read(file, bytes));
         self.close(file)?;
         read
+    }
+
+    fn path_id(&self, path: &CStr) -> Result<FileId, Errno> {
+        let mut status = MaybeUninit::uninit();
+        // SAFETY: the path is a C string borrowed for the call, and stat fills a `stat`. It is no cancellation point.
+        let result = unsafe { libc::stat(path.as_ptr(), status.as_mut_ptr()) };
+        done(result.word())?;
+        // SAFETY: stat succeeded, so the structure is filled.
+        let status = unsafe { status.assume_init() };
+        Ok(id(&status))
+    }
+
+    fn open_file(&self, path: &CStr, access: Access) -> Result<Fd, Errno> {
+        let mode = match access {
+            Access::Read => libc::O_RDONLY,
+            Access::Write => libc::O_WRONLY,
+            Access::ReadWrite => libc::O_RDWR,
+        };
+        let flags = mode | libc::O_CLOEXEC;
+        // SAFETY: the path is a C string borrowed for the call.
+        int(unsafe { syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0_i32) })
+    }
+
+    fn open_pidfd_of(&self, thread: Pid, leads: bool) -> Result<Fd, Errno> {
+        let flags = if leads { 0 } else { PIDFD_THREAD };
+        // SAFETY: opens a descriptor of a process, and does nothing to it. The caller owns the descriptor.
+        int(unsafe { syscall!(libc::SYS_pidfd_open, thread, flags) })
+    }
+
+    fn pidfd_getfd(&self, pidfd: Fd, fd: Fd) -> Result<Fd, Errno> {
+        // SAFETY: opens a descriptor, which the caller owns. `Kernel::new` promises that the caller owns or borrows `pidfd`.
+        int(unsafe { syscall!(libc::SYS_pidfd_getfd, pidfd, fd, 0_i32) })
     }
 
     fn join_no_group(&self, child: Pid) -> Result<(), Errno> {

@@ -26,6 +26,8 @@ pub(super) const PARENTS: i32 = 31;
 pub(super) const KEPT: [i32; 2] = [40, 41];
 /// Two different files.
 pub(super) const RING: [i32; 2] = [50, 51];
+/// High descriptors, which a child takes: one that it may open anew, and another.
+pub(super) const HIGH: [i32; 2] = [700, 701];
 /// The root directory.
 pub(super) const DIRECTORY: i32 = 60;
 /// A file that accepts all writes, in place of a control group.
@@ -171,6 +173,7 @@ fn open() -> Vec<OwnedFd> {
     let mut open: Vec<_> = inheritable.map(|number| world::place(&null, number)).collect();
     let closed =
         [(&null, PARENTS), (&null, KEPT[1]), (&zero, RING[1]), (&root, DIRECTORY), (&takes_all, PROCS)];
+    let closed = closed.into_iter().chain([(&zero, HIGH[0]), (&null, HIGH[1])]);
     open.extend(closed.map(|(file, number)| {
         let placed = world::place(file, number);
         set_cloexec(&placed);

@@ -1,6 +1,6 @@
 //! The expected result of a spawn if a call fails: the error, or `None` if it succeeds by an alternative.
 
-use forkexec_core::{CHANNEL_REPLACED, Errno, Fd, LaunchError, Move, Report, Source, Stage};
+use forkexec_core::{CHANNEL_REPLACED, Errno, FIRST_HIGH, Fd, LaunchError, Move, Report, Source, Stage};
 
 use super::plans::Row;
 use crate::failing::Side;
@@ -45,8 +45,9 @@ pub(super) fn is_unreadable(call: &Call, errno: Errno) -> bool {
 fn has_an_answer(row: &Row, calls: &[Call], call: &Call, stage: Stage, errno: Errno) -> bool {
     let number = call.numbers[0];
     match (stage, call.name) {
-        (Stage::Close, _)
-        | (Stage::UnshareFiles, "close_range_unshare")
+        // After `TakeFds`, another child copies the table.
+        (Stage::Close | Stage::TakeFds, _)
+        | (Stage::UnshareFiles, "close_range_unshare" | "file_id")
         | (Stage::Limits, "descriptor_limit") => true,
         // Another child copies the table.
         (Stage::UnshareFiles, _) => errno.is_refusal(),
@@ -77,7 +78,7 @@ fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
     match (stage, call.name) {
         (Stage::DupFds, "dup2") => {
             let is_copy = row.plan.moves.contains(&Move::Copy { from: Source::Fd(first), to: second });
-            if is_copy { first } else { second }
+            if is_copy { first } else { taken(row, second).unwrap_or(second) }
         }
         (Stage::DupFds, "close") => number_on_the_way(calls, call),
         (Stage::KeepFds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir") => first,
@@ -88,6 +89,14 @@ fn operand(row: &Row, calls: &[Call], call: &Call, stage: Stage) -> i32 {
         (Stage::PreExec, _) => CHANNEL_REPLACED,
         _ => 0,
     }
+}
+
+/// The source of a move to this target, under the number that it has in the parent.
+fn taken(row: &Row, target: Fd) -> Option<Fd> {
+    row.plan.moves.iter().find_map(|step| match *step {
+        Move::Copy { from: Source::Fd(from), to } if to == target && from >= FIRST_HIGH => Some(from),
+        _ => None,
+    })
 }
 
 /// The report names a saved copy that has to move by its source, and a restored one by its own number.

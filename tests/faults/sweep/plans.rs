@@ -1,15 +1,15 @@
 //! The plans: between them each stage, stream, kind of move and way to a program.
 
 use forkexec_core::{
-    CStrArray, Cgroup, CloseStrategy, Errno, Exec, Fd, HookError, KeepList, Limit, Mask, Move, Plan,
-    Resource, ShellFallback, SignalSet, WorkingDirectory,
+    Access, CStrArray, Cgroup, CloseStrategy, Errno, Exec, Fd, HookError, KeepList, Limit, Mask, Move, Plan,
+    Reopen, Resource, ShellFallback, SignalSet, WorkingDirectory,
 };
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 
 use crate::sim::rich::as_hook;
 
-use super::ground::{DIRECTORY, Ground, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
+use super::ground::{DIRECTORY, Ground, HIGH, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
 
 /// A plan, and its result without failures.
 #[derive(Clone)]
@@ -39,6 +39,7 @@ pub(super) fn rows(ground: &Ground) -> Vec<Row> {
         session(ground),
         group(ground),
         kept(ground),
+        high(ground),
         ring(ground),
         ring_of_others(ground),
         ends(ground),
@@ -130,6 +131,23 @@ fn kept(ground: &Ground) -> Row {
     let row = plain(ground);
     let plan = Plan { keep: keep(&KEPT), inherit: &[KEPT[1]], ..row.plan };
     Row { name: "kept", plan, granted: vec![0, 1, 2, KEPT[0], KEPT[1]], ..row }
+}
+
+/// A high source that may be opened anew, and a high kept descriptor.
+fn high(ground: &Ground) -> Row {
+    const MOVES: &[Move] =
+        &[Move::copy(REPORT, 1), Move::ClearCloexec(0), Move::ClearCloexec(2), Move::copy(HIGH[0], 5)];
+    let row = plain(ground);
+    let plan = Plan {
+        keep: keep(&[5, HIGH[1]]),
+        inherit: &[HIGH[1]],
+        placed: &[5],
+        moves: MOVES,
+        reopen: &[Reopen { fd: HIGH[0], access: Access::Read }],
+        ..row.plan
+    };
+    let is_as_asked = |seen: &Seen| differ(seen, [5, HIGH[1]]);
+    Row { name: "high", plan, granted: vec![0, 1, 2, 5, HIGH[1]], is_as_asked, ..row }
 }
 
 /// Two that change places.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use forkexec_core::{
-    CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
+    Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
     SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
@@ -209,6 +209,28 @@ unsafe impl LinuxSys for Kernel {
         })
     }
 
+    /// No parent here has a high descriptor, so no child takes one.
+    ///
+    /// Source: stat(2) without procfs.
+    fn path_id(&self, _path: &CStr) -> Result<FileId, Errno> {
+        Err(Errno::NOENT)
+    }
+
+    /// Source: open(2) without procfs.
+    fn open_file(&self, _path: &CStr, _access: Access) -> Result<Fd, Errno> {
+        Err(Errno::NOENT)
+    }
+
+    /// Source: pidfd_open(2) on a kernel without it.
+    fn open_pidfd_of(&self, _thread: Pid, _leads: bool) -> Result<Fd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Source: pidfd_getfd(2) on a kernel without it.
+    fn pidfd_getfd(&self, _pidfd: Fd, _fd: Fd) -> Result<Fd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     fn release(&self) -> Release {
         Release::Linux
     }
@@ -398,6 +420,10 @@ unsafe impl CloneSys for Kernel {
     /// Source: as for `action`.
     unsafe fn set_action(&self, _signal: Signal, _action: &KernelAction) -> Result<(), Errno> {
         Err(Errno::NOSYS)
+    }
+
+    fn gettid(&self) -> Pid {
+        PARENT
     }
 
     fn lowest_realtime_signal(&self) -> Signal {

@@ -9,6 +9,7 @@ mod call;
 pub(crate) mod directory;
 mod execed;
 pub(crate) mod freebsd;
+pub(crate) mod lender;
 mod netbsd;
 mod openbsd;
 mod process;
@@ -24,12 +25,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal, Stage};
+use forkexec_core::{Access, Errno, Fd, Pid, ProcessEntry, Signal, Stage};
 use forkexec_linux::Release;
 
 pub(crate) use call::{Call, NAMES};
 pub(crate) use directory::Listing;
 pub(crate) use execed::{Executed, strings};
+pub(crate) use lender::Procfs;
 pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
 pub(crate) use table::{File, Table};
@@ -45,6 +47,9 @@ pub(crate) struct State {
     pub(crate) table: Table,
     /// The parent's table when the child unshared it. `None` while both share one.
     parents: Option<Table>,
+    procfs: Procfs,
+    /// The files that were opened anew, and the access.
+    reopened: Vec<(u64, Access)>,
     listings: BTreeMap<CString, Listing>,
     /// The position of each open directory, by its file.
     positions: BTreeMap<u64, OpenDirectory>,
@@ -109,6 +114,8 @@ impl SimKernel {
         let state = State {
             table: Table::with_standard_streams(),
             parents: None,
+            procfs: Procfs::Live,
+            reopened: Vec::new(),
             listings: live.into(),
             positions: BTreeMap::new(),
             files: files.map(|(path, outcome)| (path.to_owned(), outcome)).into(),
@@ -182,6 +189,16 @@ impl SimKernel {
     /// Takes away the directories that list descriptors.
     pub(crate) fn without_listings(self) -> Self {
         self.with(|state| state.listings.clear())
+    }
+
+    /// Puts another tree in the place of `/proc`, as far as it has the descriptors of the parent.
+    pub(crate) fn with_procfs(self, procfs: Procfs) -> Self {
+        self.with(|state| state.procfs = procfs)
+    }
+
+    /// The files that were opened anew, and the access.
+    pub(crate) fn reopened(&self) -> Vec<(u64, Access)> {
+        self.state().reopened.clone()
     }
 
     /// Lets a path lead somewhere.

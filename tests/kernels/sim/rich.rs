@@ -25,6 +25,7 @@ pub(crate) const BIRTH: ChildContext = ChildContext {
     parent: 100,
     mask: SignalSet::EMPTY,
     shares_table: false,
+    lender: None,
     handlers_cleared: false,
     in_cgroup: false,
 };

@@ -2,17 +2,18 @@
 
 use std::ffi::CStr;
 
-use forkexec_core::{CStrArray, Disposition, Errno, Fd, FileId, Limit, Pid, Signal, SignalSet, Sys};
+use forkexec_core::{Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, Pid, Signal, SignalSet, Sys};
 use forkexec_linux::{LinuxSys, Release};
 use forkexec_posix::PosixSys;
 
 use super::directory::OpenDirectory;
 use super::process::HIGHEST_SIGNAL;
+use super::table::Entry;
 use super::{Call, Executed, File, Listing, Outcome, SimKernel, State, strings};
 
 impl State {
     /// The soft limit bounds new numbers (getrlimit(2)).
-    fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         self.process.descriptor_limit().0
     }
 
@@ -100,7 +101,7 @@ unsafe impl Sys for SimKernel {
 
     /// Source: fstat(2).
     fn file_id(&self, fd: Fd) -> Result<FileId, Errno> {
-        self.call(Call::on("file_id", fd), |state| Ok(FileId { device: 1, inode: state.table.get(fd)?.file }))
+        self.call(Call::on("file_id", fd), |state| state.table.get(fd).map(Entry::id))
     }
 
     fn open_directory(&self, path: &CStr) -> Result<Fd, Errno> {
@@ -306,6 +307,22 @@ unsafe impl LinuxSys for SimKernel {
             bytes[..length].copy_from_slice(&stat[..length]);
             Ok(length)
         })
+    }
+
+    fn path_id(&self, path: &CStr) -> Result<FileId, Errno> {
+        self.call(Call::at("path_id", path), |state| state.path_id(path))
+    }
+
+    fn open_file(&self, path: &CStr, access: Access) -> Result<Fd, Errno> {
+        self.call(Call::at("open_file", path), |state| state.open_file(path, access))
+    }
+
+    fn open_pidfd_of(&self, thread: Pid, leads: bool) -> Result<Fd, Errno> {
+        self.call(Call::on_two("open_pidfd_of", thread, leads), |state| state.open_pidfd_of(thread, leads))
+    }
+
+    fn pidfd_getfd(&self, pidfd: Fd, fd: Fd) -> Result<Fd, Errno> {
+        self.call(Call::on_two("pidfd_getfd", pidfd, fd), |state| state.pidfd_getfd(pidfd, fd))
     }
 
     /// setpgid(2): a process without children.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forkexec_core::{Errno, Fd};
+use forkexec_core::{Errno, Fd, FileId};
 
 /// The kind of a file, as far as calls depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub(crate) enum File {
     Plain,
     Terminal,
     Directory,
+    Pidfd,
 }
 
 /// An open descriptor.
@@ -19,6 +20,13 @@ pub(crate) struct Entry {
     pub(crate) file: u64,
     pub(crate) kind: File,
     pub(crate) cloexec: bool,
+}
+
+impl Entry {
+    /// fstat(2).
+    pub(crate) fn id(self) -> FileId {
+        FileId { device: 1, inode: self.file }
+    }
 }
 
 /// The open descriptors, and their files.
@@ -37,8 +45,21 @@ impl Table {
 
     /// Opens a new file under a number of the test's choice.
     pub(crate) fn open_at(&mut self, fd: Fd, kind: File, cloexec: bool) {
+        let entry = self.new_file(kind);
+        self.entries.insert(fd, Entry { cloexec, ..entry });
+    }
+
+    /// A new file that no descriptor refers to yet.
+    pub(super) fn new_file(&mut self, kind: File) -> Entry {
         self.files += 1;
-        self.entries.insert(fd, Entry { file: self.files, kind, cloexec });
+        Entry { file: self.files, kind, cloexec: true }
+    }
+
+    /// open(2), pidfd_getfd(2): a descriptor of this file, close-on-exec, with the lowest free number.
+    pub(super) fn add(&mut self, entry: Entry, limit: u64) -> Result<Fd, Errno> {
+        let fd = self.lowest_free(0, limit)?;
+        self.entries.insert(fd, Entry { cloexec: true, ..entry });
+        Ok(fd)
     }
 
     pub(crate) fn fds(&self) -> Vec<Fd> {

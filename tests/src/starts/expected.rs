@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::iter;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use forkexec::{Command, Resource, SpawnPolicy, Stdio};
 
@@ -90,6 +90,8 @@ pub const NEW_IDS: [Known; 3] = [
     ("prctl", "makes the memory as traceable as before"),
 ];
 
+const TID: Known = ("gettid", "names the thread from which the child takes descriptors");
+
 /// An operation of a command.
 pub struct Operation {
     /// Its name on a command line.
@@ -175,20 +177,46 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "high",
-        method: "`fd` of a number from 64 up, which borrows a low number",
-        gaps: 2,
+        method: "`fd` of a number from 64 up, which the child takes",
         ask: |command| command.fd(11, pipe_at(200)),
         ..costing(
+            &[TID],
             &[
-                ("fstat", "checks that the low number is still ours"),
-                ("dup3", "duplicates the source to the low number"),
-                ("fstat", "identifies the file"),
-                ("fstat", "checks afterwards that it is still that file"),
-                ("fstat", "checks that the placeholder is still ours"),
-                ("dup3", "returns the placeholder to the low number"),
-                ("fstat", "checks that it is there"),
+                (
+                    "getppid",
+                    "checks that the calling thread is the first one: a pidfd of another needs a flag",
+                ),
+                ("fstat", "identifies the file in the shared table"),
+                ("getppid", "as above"),
+                ("pidfd_open", "opens a pidfd of the parent"),
+                ("pidfd_getfd", "duplicates the source"),
+                ("close", "closes the pidfd"),
+                ("fstat", "checks that it is that file"),
+                ("dup3", "duplicates the descriptor to the target"),
             ],
-            &[("dup3", "duplicates the low number to the target")],
+        )
+    },
+    Operation {
+        name: "crowded",
+        method: "`stdout(Stdio::piped())`, if the numbers below 64 are in use",
+        ask: |command| {
+            crowd();
+            command.stdout(Stdio::piped())
+        },
+        ..costing(
+            &[
+                ("pipe2", "creates the pipe"),
+                TID,
+                ("prlimit64", "reads the limit, because the pidfd's number is 24 or more"),
+                ("close", "closes the child's end"),
+            ],
+            &[
+                ("fstat", "identifies the pipe in the shared table"),
+                ("fstat", "checks that `/proc/PARENT/fd/N` leads to that pipe"),
+                ("openat", "opens it"),
+                ("fstat", "checks that it is that pipe"),
+                ("dup3", "moves the pipe to 1"),
+            ],
         )
     },
     Operation {
@@ -349,6 +377,7 @@ impl Start<'_> {
 pub const STARTS: &[Start<'static>] = &[
     Start { title: "no options", asked: &[], gaps: 0, launch: SpawnPolicy::NoFork },
     Start { title: "captured output", asked: &["captured"], gaps: 1, launch: SpawnPolicy::NoFork },
+    Start { title: "captured output, high", asked: &["crowded"], gaps: 0, launch: SpawnPolicy::NoFork },
     Start { title: "two kept descriptors", asked: &["kept"], gaps: 1, launch: SpawnPolicy::NoFork },
     Start {
         title: "many options",
@@ -372,6 +401,11 @@ pub const STARTS: &[Start<'static>] = &[
     },
     Start { title: "by fork, no options", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },
 ];
+
+/// Uses all numbers below 64, for good.
+fn crowd() {
+    while File::open("/dev/null").expect("every system has it").into_raw_fd() < 64 {}
+}
 
 /// Creates a pipe and moves its reading end to this number.
 fn pipe_at(number: i32) -> OwnedFd {

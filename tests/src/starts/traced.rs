@@ -153,7 +153,7 @@ fn is_not_ours(call: &Call, parents: &[&Call]) -> bool {
     if call.name() == "waitid" || call.text.contains("= 0 (Timeout)") {
         return true;
     }
-    if matches!(call.name(), "set_robust_list" | "rseq" | "gettid" | "set_tid_address") {
+    if matches!(call.name(), "set_robust_list" | "rseq" | "set_tid_address") {
         return true;
     }
     let Some(fd) = call.text.strip_prefix("fcntl(").and_then(|rest| rest.split_once(", F_GETFD)")) else {

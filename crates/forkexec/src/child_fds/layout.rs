@@ -79,6 +79,8 @@ pub(crate) struct Layout {
     pub(crate) piped: [bool; 3],
     /// The capacities of these pipes, in bytes, if they are set.
     pub(crate) capacities: [Option<usize>; 3],
+    /// `/dev/null`, if a stream is that file.
+    pub(crate) null: Option<Fd>,
     /// The sources to relocate to low numbers, if a start may do that.
     pub(crate) relocation: Option<Relocation>,
     /// Descriptors that must stay open for the sources.
@@ -265,6 +267,7 @@ impl<'d> Draft<'d> {
             cgroup: self.cgroup,
             piped: self.piped,
             capacities: self.capacities,
+            null: self.null,
             relocation,
             _held: self.held,
         }

@@ -1,9 +1,10 @@
 //! Low numbers for high descriptors, so that a child that shares the parent's table does not copy all of it.
 //!
-//! Such a child copies the table up to the highest descriptor that it needs. In a process with 19,000
-//! descriptors, a new pipe has number 19,000, and copying up to it costs thirty times as much as the rest of
-//! a start. So each descriptor that the child needs is duplicated to a low number for the duration of the
-//! start. Low numbers are soon in use, so a few are reserved while they are free.
+//! Such a child takes high descriptors from its suspended parent. A kernel, a security module or a filter may
+//! refuse that. Then the child would copy the table up to the highest descriptor that it needs. In a process
+//! with 19,000 descriptors, a new socket has number 19,000, and copying up to it costs fifteen times as much
+//! as the rest of a start. So each descriptor that the child needs is duplicated to a low number for the
+//! duration of the start. Low numbers are soon in use, so a few are reserved while they are free.
 
 mod pool;
 
@@ -20,16 +21,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Reserves low descriptor numbers, so that the time of a start does not grow with the number of open
-/// descriptors. Returns how many are reserved now.
+/// descriptors, even if a child may not take descriptors from this process. Returns how many are reserved now.
 ///
-/// On Linux a child copies the parent's descriptor table up to the highest descriptor that it needs. This can
-/// be an end of a new pipe, a kept or mapped descriptor, a directory or a terminal. With reserved numbers,
-/// each such descriptor from 64 up is duplicated to a reserved number below 64 until the child has started. A
-/// start needs one reserved number for each of them. If too few are free, it copies the table.
+/// On Linux a child shares the parent's descriptor table, and takes what it needs with a number from 64 up
+/// from its parent: it opens pipes of this library through `/proc`, and duplicates others by pidfd_getfd(2),
+/// which needs Linux 5.6 and the permission to trace the parent. If Yama (`kernel.yama.ptrace_scope`) or a
+/// filter refuses that, the child copies the table up to the highest descriptor that it needs. With reserved
+/// numbers, each such descriptor is instead duplicated to a reserved number below 64 until the child has
+/// started. A start needs one reserved number for each of them. If too few are free, it copies the table.
 ///
-/// The first command that is prepared or started with a descriptor to pass reserves four numbers. More are
-/// added, up to 16, if that many are needed at once and numbers below 64 are free. A program that opens many
-/// descriptors should call this function early; 16 suffice to capture the output of eight children at once.
+/// After a refusal, the next command with a descriptor to pass reserves four numbers. More are added, up to
+/// 16, if that many are needed at once and numbers below 64 are free. A program that opens many descriptors,
+/// and must be fast on such a system, should call this function early.
 ///
 /// The value of `count` is at most 16, and includes the numbers that are already reserved. With 0 the call
 /// closes the reserved numbers and turns reservation off until a later call. If a start finds no free
@@ -95,11 +98,11 @@ pub fn low_fds() -> Vec<RawFd> {
     descriptors
 }
 
-/// The number of low numbers that are reserved by default.
+/// The number of low numbers that are reserved after a refusal.
 const BY_ITSELF: usize = 4;
 
-/// Reserves the default numbers, unless that was done or turned off, or no number can be high under the
-/// descriptor limit.
+/// Reserves the numbers for a system that lets no child take descriptors, unless that was done or turned off, or
+/// no number can be high under the descriptor limit.
 pub(crate) fn reserve_first() {
     if STATE.load(Ordering::SeqCst) != UNTOUCHED || highest_target() < 2 * HIGH {
         return;

@@ -2,11 +2,11 @@
 //! high descriptors are relocated to.
 
 use crate::child_fds::layout::{FIRST_SOURCE, Layout, ROOM, Relocation};
-use crate::child_fds::low_fds::{self, LowFd};
+use crate::child_fds::low_fds::{self, HIGH, LowFd};
 use crate::error::{SpawnError, failed};
 use crate::sys::fd::{self, duplicate};
 use crate::sys::system;
-use forkexec_core::{Fd, LaunchError, Plan, Report, Stage};
+use forkexec_core::{Access, Fd, LaunchError, Plan, Reopen, Report, Stage};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -32,6 +32,15 @@ impl SpawnFds {
     /// Opens the pipes of the layout, and relocates high sources. All get numbers that `plan` does not claim,
     /// because its moves were ordered without knowing them.
     pub(crate) fn open(layout: &Layout, plan: &Plan<'_>) -> Result<Self, SpawnError> {
+        Self::open_unless_taken(layout, plan, system::may_take)
+    }
+
+    /// Opens the pipes, and relocates the high sources that `may_take` excludes.
+    fn open_unless_taken(
+        layout: &Layout,
+        plan: &Plan<'_>,
+        may_take: impl Fn(bool) -> bool,
+    ) -> Result<Self, SpawnError> {
         let mut spawn_fds = Self {
             numbers: layout.known_ends(),
             before: layout.known_ends(),
@@ -48,18 +57,24 @@ impl SpawnFds {
         }
         spawn_fds.numbers = spawn_fds.before;
         if let Some(relocation) = layout.relocation.as_ref().filter(|_| system::shares_table()) {
-            spawn_fds.relocate(relocation, plan);
+            // If the child cannot take one that stays, it takes none.
+            let takes_any = relocation.floor < HIGH || may_take(false);
+            let takes = |fd, index| takes_any && may_take(index < FIRST_SOURCE || Some(fd) == layout.null);
+            spawn_fds.relocate(relocation, takes, plan);
         }
         Ok(spawn_fds)
     }
 
-    /// Relocates every descriptor above the highest one that the child needs in any case, or none: a single
-    /// one that stays costs as much as all of them.
-    fn relocate(&mut self, relocation: &Relocation, plan: &Plan<'_>) {
+    /// Relocates every descriptor above the highest one that the child needs in any case, unless the child can
+    /// take it from this process. Relocates none if one of them gets no number: a single one that stays costs
+    /// as much as all of them.
+    fn relocate(&mut self, relocation: &Relocation, takes: impl Fn(Fd, usize) -> bool, plan: &Plan<'_>) {
         if relocation.highest_kept.is_some_and(|kept| kept > fd::highest_target()) {
             return;
         }
-        for index in (0..ROOM).filter(|&index| self.before[index] > relocation.floor) {
+        let before = self.before;
+        let is_relocated = |&index: &usize| before[index] > relocation.floor && !takes(before[index], index);
+        for index in (0..ROOM).filter(is_relocated) {
             // SAFETY: `child_ends` owns the pipes. The command owns or borrows the other sources, and outlives
             // its layout.
             let source = unsafe { BorrowedFd::borrow_raw(self.before[index]) };
@@ -71,6 +86,13 @@ impl SpawnFds {
             };
             self.numbers[index] = low_fd.number();
         }
+    }
+
+    /// Returns the descriptors that the child may open anew: the pipes of this start, and `/dev/null`.
+    pub(crate) fn reopen(&self, layout: &Layout) -> [Reopen; FIRST_SOURCE + 1] {
+        let pipe = |index: usize, access| Reopen { fd: self.numbers[index], access };
+        let null = Reopen { fd: layout.null.unwrap_or(-1), access: Access::ReadWrite };
+        [pipe(0, Access::Read), pipe(1, Access::Write), pipe(2, Access::Write), null]
     }
 
     /// Returns the `ends` of the plan.
@@ -137,7 +159,8 @@ mod tests {
     /// Returns the numbers of the descriptors of one start.
     fn spawn_fds(prepared: &CheckedCommand<'_>) -> Vec<Fd> {
         let spawn_fds =
-            planned(prepared, |plan| SpawnFds::open(&prepared.layout, plan)).expect("pipes can be made");
+            planned(prepared, |plan| SpawnFds::open_unless_taken(&prepared.layout, plan, |_| false));
+        let spawn_fds = spawn_fds.expect("pipes can be made");
         spawn_fds.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
 

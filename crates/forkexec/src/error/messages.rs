@@ -294,6 +294,8 @@ fn stages() -> Vec<Example> {
             "Raise the process limits (`RLIMIT_NPROC`, `pids.max`), free memory, or allow the call in the seccomp filter.";
         UnshareFiles(Operand::None, Errno::NOMEM): "cannot unshare the descriptor table: {}",
             "Free kernel memory, or allow unshare(2) in the seccomp filter.";
+        TakeFds(Operand::Fd(900), Errno::PERM): "cannot take the descriptor from the parent (fd 900): {}",
+            "Only a child that is killed in this stage reports it. After any error, another child copies the descriptor table.";
         KeepFds(Operand::Fd(3), Errno::BADF): "cannot make the kept descriptor inheritable (fd 3): {}",
             "Do not close a kept descriptor while the child starts.";
         DupFds(Operand::Fd(3), Errno::MFILE): "cannot place the descriptor (fd 3): {}",

@@ -73,7 +73,7 @@ fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
     // The number that the caller knows, even if the child has moved the descriptor.
     let fd = |fd: Option<&FdSource<'_>>| fd.map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd()));
     match report.stage {
-        Stage::KeepFds | Stage::DupFds => Operand::Fd(report.operand),
+        Stage::TakeFds | Stage::KeepFds | Stage::DupFds => Operand::Fd(report.operand),
         Stage::Signals => Operand::Number(report.operand.into()),
         Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
         Stage::Chroot => prepared.root.as_deref().map_or(Operand::None, path),

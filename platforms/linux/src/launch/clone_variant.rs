@@ -4,6 +4,7 @@ use crate::Call;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// One variant of the call that starts a child.
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature that is used or not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CloneVariant {
     /// The system call.
@@ -14,6 +15,8 @@ pub(super) struct CloneVariant {
     pub(super) shares_table: bool,
     /// May create the child in a control group.
     pub(super) into_cgroup: bool,
+    /// Lets the child take descriptors from the parent, if it shares the table.
+    pub(super) takes_fds: bool,
 }
 
 impl CloneVariant {
@@ -36,6 +39,10 @@ impl CloneVariant {
 
     pub(super) fn without_pidfd(self) -> Self {
         Self { pidfd: false, ..self }
+    }
+
+    pub(super) fn without_taking(self) -> Self {
+        Self { takes_fds: false, ..self }
     }
 
     pub(super) fn without_cgroup(self) -> Self {
@@ -81,6 +88,7 @@ impl KnownRefusals {
             pidfd: offered(Features::PIDFD),
             shares_table: offered(Features::TABLE),
             into_cgroup: offered(Features::CGROUP),
+            takes_fds: true,
         }
     }
 
@@ -95,8 +103,13 @@ mod tests {
     use super::{Call, CloneVariant, Features, KnownRefusals};
     use rstest::rstest;
 
-    const BEST: CloneVariant =
-        CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: true };
+    const BEST: CloneVariant = CloneVariant {
+        call: Call::Clone3,
+        pidfd: true,
+        shares_table: true,
+        into_cgroup: true,
+        takes_fds: true,
+    };
     const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
 
     #[rstest]
@@ -129,6 +142,7 @@ mod tests {
         assert_eq!(CLONE.without_pidfd().next(true), None);
         assert_eq!(BEST.without_pidfd(), CloneVariant { pidfd: false, ..BEST });
         assert_eq!(BEST.without_cgroup(), CloneVariant { into_cgroup: false, ..BEST });
+        assert_eq!(BEST.without_taking(), CloneVariant { takes_fds: false, ..BEST });
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 parent: sys.getppid(),
                 mask,
                 shares_table: false,
+                lender: None,
                 handlers_cleared: true,
                 in_cgroup: false,
             };

@@ -49,11 +49,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             if let Some(report) = failure.filter(is_refusal_of_the_method) {
                 // It changed nothing, and another child replaces it. So the caller must not find this one.
                 self.backend.sys().reap(pid);
-                return Err(Failed::Finally(super::failed(report)));
+                return Err(super::failed(report));
             }
             let stage = shared.entered();
             if failure.is_none()
-                && matches!(stage, Stage::UnshareFiles | Stage::Close)
+                && matches!(stage, Stage::UnshareFiles | Stage::TakeFds | Stage::Close)
                 && self.backend.sys().signal_that_ended(pid) == Some(libc::SIGSYS)
             {
                 let status = self.backend.sys().reap(pid);
@@ -65,7 +65,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     }
 }
 
-/// Returns whether the child failed only because it could not replace the shared table.
+/// Returns whether the child failed only because it could not replace the shared table, or take a descriptor from the parent.
 pub(super) fn is_refusal_of_the_method(report: &Report) -> bool {
-    report.stage == Stage::UnshareFiles && report.errno.is_refusal()
+    match report.stage {
+        Stage::TakeFds => true,
+        Stage::UnshareFiles => report.errno.is_refusal(),
+        _ => false,
+    }
 }

@@ -12,7 +12,7 @@ use forkexec_core::{CStrArray, Cgroup, Closed, Exec, SharingSys};
 use rstest::rstest;
 
 const BEST: CloneVariant =
-    CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false };
+    CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false, takes_fds: true };
 const IN_CGROUP: CloneVariant = CloneVariant { into_cgroup: true, ..BEST };
 const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
 const BARE: CloneVariant = CloneVariant { pidfd: false, ..CLONE };
@@ -156,16 +156,17 @@ const fn parent(errno: Errno) -> LaunchError {
 }
 
 #[rstest]
-#[case::refused(Stage::UnshareFiles, Errno::NOSYS, true)]
-#[case::failed(Stage::UnshareFiles, Errno::NOMEM, false)]
-#[case::refused_later(Stage::Exec, Errno::PERM, false)]
-fn method_changes_only_if_the_table_is_refused(
+#[case::refused(Stage::UnshareFiles, Errno::NOSYS, |_| Failed::Finally(refusal(Errno::NOSYS)))]
+#[case::failed(Stage::UnshareFiles, Errno::NOMEM, |report| Failed::Finally(LaunchError::Child(report)))]
+#[case::not_taken(Stage::TakeFds, Errno::MFILE, |_| Failed::Take)]
+#[case::refused_later(Stage::Exec, Errno::PERM, |report| Failed::Finally(LaunchError::Child(report)))]
+fn method_changes_only_if_the_child_has_changed_nothing(
     #[case] stage: Stage,
     #[case] errno: Errno,
-    #[case] of_the_method: bool,
+    #[case] expected: fn(Report) -> Failed,
 ) {
     let report = Report { stage, errno, operand: 0 };
-    let refusal = LaunchError::ForkRequired(FallbackReason::Refused(errno));
-    assert_eq!(failed(report), if of_the_method { refusal } else { LaunchError::Child(report) });
-    assert_eq!(super::spawn_unreaped::is_refusal_of_the_method(&report), of_the_method);
+    assert_eq!(failed(report), expected(report));
+    let is_final = failed(report) == Failed::Finally(LaunchError::Child(report));
+    assert_eq!(super::spawn_unreaped::is_refusal_of_the_method(&report), !is_final);
 }

@@ -21,7 +21,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             let started = start();
             let Some(stage) = trapped_at(&started) else { return started };
             let learned = asked.is_some_and(|asked| self.backend.learn_trap(stage, asked));
-            let has_acted = stage != Stage::UnshareFiles && (plan.hook.is_some() || plan.terminal.is_some());
+            let has_acted = stage > Stage::TakeFds && (plan.hook.is_some() || plan.terminal.is_some());
             if !learned || has_acted {
                 return started;
             }

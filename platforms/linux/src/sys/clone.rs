@@ -56,6 +56,11 @@ unsafe impl CloneSys for Kernel {
         libc::SIGRTMIN()
     }
 
+    fn gettid(&self) -> Pid {
+        // SAFETY: reads an attribute of the calling thread, and changes nothing.
+        int(unsafe { syscall!(libc::SYS_gettid) }).unwrap_or(0)
+    }
+
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno> {
         // The usual result is an error, so a successful start must restore errno.
         let before = ::errno::errno();

@@ -33,7 +33,8 @@ impl Relocation {
         });
         let needed: BTreeSet<Fd> = mapped.chain(kept).chain(setup_fds).collect();
         // A pipe that a start opens may get a high number, too.
-        if !draft.mappings.is_empty() || !needed.is_empty() {
+        let is_lent = |&fd: &Fd| !system::may_take(Some(fd) == draft.null);
+        if needed.iter().any(is_lent) || !draft.mappings.is_empty() && !system::may_take(true) {
             low_fds::reserve_first();
         }
         let is_kept = |fd: &Fd| draft.descriptors.kept.binary_search(fd).is_ok();

@@ -43,7 +43,7 @@ pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longe
 pub(crate) use mount::is_noexec;
 pub(crate) use pidfd as watch;
 pub(crate) use pipe_capacity::{SETS_PIPE_CAPACITY, set_pipe_capacity};
-pub(crate) use table::{is_never_locked, replace, shares_table};
+pub(crate) use table::{is_never_locked, may_take, replace, shares_table};
 
 pub(crate) type SelectedLauncher = forkexec_linux::LinuxLauncher<'static, Kernel>;
 

@@ -8,6 +8,10 @@ pub(crate) fn shares_table() -> bool {
     false
 }
 
+pub(crate) fn may_take(_reopens: bool) -> bool {
+    false
+}
+
 /// # Safety
 ///
 /// None: nothing is replaced.

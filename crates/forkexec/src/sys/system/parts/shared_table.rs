@@ -13,6 +13,12 @@ pub(crate) fn shares_table() -> bool {
     crate::sys::system::LAUNCHER.shares_table()
 }
 
+/// Returns true if a child may be able to take a high descriptor from this process, as far as is known. Then no
+/// low number is needed for it. `reopens` tells whether the child may open the file anew.
+pub(crate) fn may_take(reopens: bool) -> bool {
+    crate::sys::system::BACKEND.may_take(reopens)
+}
+
 /// Duplicates `from` onto the open descriptor `to`, close-on-exec and in one step: dup3(2). Retries if the
 /// call is interrupted, or if an open of another thread is half-way on that number.
 pub(crate) unsafe fn replace(from: BorrowedFd<'_>, to: Fd) -> Result<(), Errno> {

@@ -13,4 +13,4 @@ pub(crate) mod processes;
 pub(crate) mod thread;
 
 pub(crate) use extras::*;
-pub(crate) use table::{is_never_locked, replace, shares_table};
+pub(crate) use table::{is_never_locked, may_take, replace, shares_table};
