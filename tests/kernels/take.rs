@@ -226,14 +226,18 @@ fn refused_duplication_copies_the_table_the_next_time(
     assert_eq!((ran.backend.may_take(true), ran.backend.may_take(false)), (true, false));
 }
 
-/// Another time there may be a free number.
+/// Another time there may be a free number, so the next child makes the call again.
 #[rstest]
 fn lack_of_descriptors_is_not_remembered(
     #[values("open_file", "open_pidfd_of")] call: &'static str,
     #[values(Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR)] errno: Errno,
 ) {
-    let ran = run(kernel().refusing(call, errno), &captured(), of(PARENT));
-    assert!(ran.backend.may_take(true) && ran.backend.may_take(false));
+    let reopen = if call == "open_file" { captured().reopen } else { &[] };
+    let plan = Plan { reopen, ..captured() };
+    let ran = run(kernel().refusing(call, errno), &plan, of(PARENT));
+    ran.backend.sys().restore(&kernel().table());
+    let ran = run_again(ran.backend, &plan, of(PARENT));
+    assert_eq!(ran.calls_of(call), 2);
 }
 
 #[rstest]
