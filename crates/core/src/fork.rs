@@ -110,14 +110,17 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
 }
 
 /// A thread that is not cancelled while it starts a child. It would leave a stack, a mask and a child behind, and a child that
-/// shares its memory would run its cleanup.
-pub(crate) struct Uncancelled<'s, S: ParentSys> {
+/// shares its memory would run its cleanup. Launchers hold one.
+#[derive(Debug)]
+#[must_use]
+pub struct Uncancelled<'s, S: ParentSys> {
     sys: &'s S,
     before: c_int,
 }
 
 impl<'s, S: ParentSys> Uncancelled<'s, S> {
-    pub(crate) fn new(sys: &'s S) -> Self {
+    /// Disables the cancellation of this thread, until the value is dropped.
+    pub fn new(sys: &'s S) -> Self {
         Self { sys, before: sys.disable_cancellation() }
     }
 }

@@ -110,7 +110,7 @@ pub use enumerate::{Directory, FdEnumerator, Unlisted, parse_fd};
 #[cfg(unix)]
 pub use errno::Errno;
 #[cfg(unix)]
-pub use fork::{ForkLauncher, ForkedChild, fork, run_forked};
+pub use fork::{ForkLauncher, ForkedChild, Uncancelled, fork, run_forked};
 #[cfg(unix)]
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
 #[cfg(unix)]

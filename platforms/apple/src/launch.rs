@@ -17,7 +17,8 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
     Backend, CStrArray, Closed, Closer, Errno, Exec, FallbackReason, ForkLauncher, LaunchError, Launched,
-    Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, execute_first, is_missing, retry_busy,
+    Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, Uncancelled, execute_first, is_missing,
+    retry_busy,
 };
 
 /// Starts children by posix_spawn(2), and others by fork(2), with an exec that closes descriptors if that is possible.
@@ -61,10 +62,8 @@ unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
             return Err(LaunchError::ForkRequired(reason));
         }
         let sys = self.backend.sys();
-        let cancellation = sys.disable_cancellation();
-        let launched = launch_spawned(sys, plan);
-        sys.restore_cancellation(cancellation);
-        launched
+        let _uncancelled = Uncancelled::new(sys);
+        launch_spawned(sys, plan)
     }
 
     fn fallback_reason(&self) -> Option<FallbackReason> {

@@ -57,21 +57,19 @@ fn of_table(table: &Table, peers: &Peers) -> Vec<Claim> {
 fn of_portable(table: &Table, peers: &Peers) -> Vec<Claim> {
     let index = |id: &str| peers.rows.iter().position(|row| row.id == id);
     let (Some(ours), Some(floor)) = (index(PORTABLE), index(bare::VFORK.id)) else { return Vec::new() };
-    let alone = |column: &&Column| column.scenario.pace == Pace::Alone && table.group == GroupName::Memory;
+    if table.group != GroupName::Memory {
+        return Vec::new();
+    }
+    let median =
+        |column: &Column, row: usize| column.cells[row].measured().map_or(f64::NAN, Measured::median);
+    let without = median(&table.columns[0], ours);
     let mut claims = Vec::new();
-    for column in table.columns.iter().filter(alone) {
+    for column in &table.columns {
         let place = format!("{}, {}: {PORTABLE}", table.title, column.scenario.title(table.group));
-        let ratio = |of: usize, to: &Column, other: usize| match (&column.cells[of], &to.cells[other]) {
-            (Cell::Measured(a), Cell::Measured(b)) => a.median() / b.median(),
-            _ => f64::NAN,
-        };
-        claims.push(at_most(
-            &format!("{place} to the same calls in C"),
-            ratio(ours, column, floor),
-            OVER_SAME_CALLS,
-        ));
-        let small = &table.columns[0];
-        claims.push(at_most(&format!("{place} to 0 GiB"), ratio(ours, small, ours), OVER_NO_MEMORY));
+        let time = median(column, ours);
+        let to_c = time / median(column, floor);
+        claims.push(at_most(&format!("{place} to the same calls in C"), to_c, OVER_SAME_CALLS));
+        claims.push(at_most(&format!("{place} to 0 GiB"), time / without, OVER_NO_MEMORY));
     }
     claims
 }

@@ -8,7 +8,7 @@
 use crate::sys::backend::{file_id, pipe};
 use crate::sys::fd::duplicate;
 use crate::sys::system::replace;
-use forkexec_core::{Errno, Fd, FileId};
+use forkexec_core::{Errno, FIRST_HIGH, Fd, FileId};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -16,9 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 /// The maximum number of slots.
 pub(super) const MOST: usize = 16;
 
-/// The first high number. The kernel copies a descriptor table 64 numbers at a time, so a lower limit saves
-/// nothing.
-pub(crate) const HIGH: Fd = 64;
+/// The first number that a child takes from its parent, or that is duplicated to a lower one for it.
+pub(crate) const HIGH: Fd = FIRST_HIGH;
 
 /// The numbers from which a slot is searched: first just below [`HIGH`], to leave the lowest numbers to the
 /// program, then above the standard streams.
