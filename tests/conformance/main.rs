@@ -1,6 +1,7 @@
 //! The library on the real kernel: what a child gets, and what the caller gets back.
 //!
 //! - `activation`: inherited sockets and their variables
+//! - `attributes`: the attributes that only some systems have
 //! - `calls`: the number of system calls of a spawn
 //! - `causes`: causes of a failed exec
 //! - `child`: waiting, signalling, communicating, and children that never reach exec
@@ -35,6 +36,7 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod activation;
+mod attributes;
 mod calls;
 mod causes;
 mod child;

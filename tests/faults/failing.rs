@@ -1,6 +1,6 @@
 //! System calls of which one fails, or some always fail.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_ulong};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -11,7 +11,9 @@ use forkexec_core::{
     Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
     SignalSet, Sys, Top, VforkSys,
 };
-use forkexec_linux::{Call, CloneSys, KernelAction, LinuxSys, Release, Start, Started};
+use forkexec_linux::{
+    AttributeCall, Call, CapabilityMasks, CloneSys, KernelAction, LinuxSys, Release, Start, Started,
+};
 use forkexec_posix::PosixSys;
 
 use crate::script::{About, Made, Script};
@@ -395,6 +397,9 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: join_no_group(child: Pid) -> ();
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
+        instead: affinity(mask: &mut [c_ulong]) -> usize;
+        instead: capget() -> CapabilityMasks;
+        instead: attribute(call: AttributeCall<'_>) -> u64;
     }
 
     fn release(&self) -> Release {

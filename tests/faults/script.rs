@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use forkexec_core::{Access, CStrArray, Errno, Limit, SignalSet, Stage};
 
+use forkexec_linux::AttributeCall;
+
 use crate::errnos;
 use crate::failing::Side;
 
@@ -50,7 +52,21 @@ macro_rules! about_nothing {
     ($($type:ty),*) => {$(impl About for $type {})*};
 }
 
-about_nothing!(Access, bool, u8, u32, usize, &std::ffi::CStr, &[u8], &mut [u8], &[u32], Limit, SignalSet);
+about_nothing!(
+    AttributeCall<'_>,
+    &mut [std::ffi::c_ulong],
+    Access,
+    bool,
+    u8,
+    u32,
+    usize,
+    &std::ffi::CStr,
+    &[u8],
+    &mut [u8],
+    &[u32],
+    Limit,
+    SignalSet
+);
 
 impl About for CStrArray<'_> {}
 impl About for Option<CStrArray<'_>> {}

@@ -7,8 +7,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    CHANNEL_REPLACED, Cgroup, CloseStrategy, Errno, LaunchError, Limit, Move, Plan, Report, Resource, Stage,
-    WorkingDirectory,
+    Attribute, BpfInstruction, CHANNEL_REPLACED, CapabilitySets, Cgroup, CloseStrategy, Errno, IoPriority,
+    LaunchError, Limit, Move, Plan, Report, Resource, Scheduler, SeccompFilter, Stage, WorkingDirectory,
 };
 use forkexec_tests::isolate::isolated;
 
@@ -44,6 +44,28 @@ type Ask = fn(&mut Plan<'static>);
 #[case::foreground(Stage::Foreground, "tcsetpgrp", |it: &mut Plan<'_>| it.foreground = Some(0), 0)]
 #[case::limits(Stage::Limits, "set_limit", |it: &mut Plan<'_>| it.limits = &[NO_CORE], 0)]
 #[case::nice(Stage::Nice, "set_nice", |it: &mut Plan<'_>| it.nice = Some(1), 0)]
+#[case::cpu_affinity(Stage::CpuAffinity, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::CpuAffinity(&[1])], 0)]
+#[case::affinity_not_read(Stage::CpuAffinity, "affinity", |it: &mut Plan<'_>| it.attributes = &[Attribute::CpuAffinity(&[1])], 0)]
+#[case::scheduler(
+    Stage::Scheduler, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::Scheduler(Scheduler::Batch)], 0)]
+#[case::io_priority(
+    Stage::IoPriority, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::IoPriority(IoPriority::Idle)], 0)]
+#[case::timer_slack(Stage::TimerSlack, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::TimerSlack(1)], 0)]
+#[case::oom_score_opened(Stage::OomScore, "open_file", |it: &mut Plan<'_>| it.attributes = &[Attribute::OomScore(1)], 0)]
+#[case::oom_score_looked_at(Stage::OomScore, "is_on_procfs", |it: &mut Plan<'_>| it.attributes = &[Attribute::OomScore(1)], 0)]
+#[case::oom_score_written(Stage::OomScore, "write", |it: &mut Plan<'_>| it.attributes = &[Attribute::OomScore(1)], 0)]
+#[case::fixed_addresses(
+    Stage::FixedAddresses, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::FixedAddresses], 0)]
+#[case::bounding_set(
+    Stage::BoundingSet, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::BoundingSet(0)], 0)]
+#[case::securebits(Stage::SecureBits, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::SecureBits(0)], 0)]
+#[case::kept_capabilities(
+    Stage::SecureBits, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::KeepCapabilities], 0)]
+#[case::capabilities_read(Stage::Capabilities, "capget", |it: &mut Plan<'_>| it.attributes = NO_CAPABILITY, 0)]
+#[case::capabilities(Stage::Capabilities, "attribute", |it: &mut Plan<'_>| it.attributes = NO_CAPABILITY, 0)]
+#[case::session_keyring(
+    Stage::SessionKeyring, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::SessionKeyring], 0)]
+#[case::landlock(Stage::Landlock, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::Landlock(2)], 0)]
 #[case::groups(Stage::Groups, "set_groups", |it: &mut Plan<'_>| it.groups = Some(&[]), 0)]
 #[case::gid(Stage::Gid, "set_gid", |it: &mut Plan<'_>| it.gid = Some(1), 0)]
 #[case::uid(Stage::Uid, "set_uid", |it: &mut Plan<'_>| it.uid = Some(1), 0)]
@@ -66,6 +88,26 @@ fn failed_stage_is_reported_with_its_operand(
         ask(&mut plan);
         let fault = Fault { side: Side::Child, name: Some(name), index: 0, errno: UNMISTAKABLE };
         let told = Err(LaunchError::Child(Report { stage, errno: UNMISTAKABLE, operand }));
+        assert_eq!(launch(&plan, fault).map(|launched| launched.pid), told);
+    });
+}
+
+const NO_CAPABILITY: &[Attribute<'_>] =
+    &[Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })];
+
+/// The first call is to fail: it asks whether a filter answers for the kernel. So the second one is refused.
+///
+/// The mark for the parent comes before the filter, which may forbid it.
+#[rstest]
+#[case::seccomp(Stage::Seccomp, "attribute", 1)]
+#[case::mark_before_the_filter(Stage::Seccomp, "write", 0)]
+fn failed_filter_is_reported(#[case] stage: Stage, #[case] name: &'static str, #[case] index: usize) {
+    const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
+    isolated(|| {
+        let filter = [Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 })];
+        let plan = Plan { attributes: &filter, no_new_privs: true, ..plan() };
+        let fault = Fault { side: Side::Child, name: Some(name), index, errno: UNMISTAKABLE };
+        let told = Err(LaunchError::Child(Report { stage, errno: UNMISTAKABLE, operand: 0 }));
         assert_eq!(launch(&plan, fault).map(|launched| launched.pid), told);
     });
 }

@@ -6,6 +6,7 @@
 //! - `systems`: the backend of each system over a simulated kernel, for the tests of several backends
 //! - a module for each backend, such as `apple`: its decisions
 //! - `posix_spawn`: the launcher of macOS, over the simulated XNU
+//! - `attributes`: the attributes that only Linux has
 //! - `chain`: the closing chain, a case for each backend
 //! - `process_entry`: exec told from death, a case for each backend that reads the entry of a process
 //! - `cloexec`: the chain that sets and clears close-on-exec, a case for each backend
@@ -22,6 +23,7 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod apple;
+mod attributes;
 mod chain;
 mod child_exec;
 mod cloexec;

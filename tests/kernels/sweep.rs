@@ -42,9 +42,15 @@ struct Scenario {
     shares_table: bool,
 }
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 6] = [
     Scenario { name: "session", kernel: rich::kernel, plan: rich::session_plan, shares_table: false },
     Scenario { name: "group", kernel: rich::group_kernel, plan: rich::group_plan, shares_table: false },
+    Scenario {
+        name: "attributes",
+        kernel: rich::attributes_kernel,
+        plan: rich::attributes_plan,
+        shares_table: false,
+    },
     Scenario { name: "container", kernel: contained, plan: rich::session_plan, shares_table: false },
     Scenario { name: "listing", kernel: rich::kernel, plan: listing_plan, shares_table: false },
     Scenario { name: "shared table", kernel: rich::kernel, plan: plan_without_a_closure, shares_table: true },
@@ -78,7 +84,10 @@ impl Scenario {
         backend.before_launch();
         let has = backend.capabilities();
         let plan = (self.plan)();
+        let attributes: Vec<_> =
+            plan.attributes.iter().copied().filter(|attribute| has.has(attribute.operation())).collect();
         let plan = Plan {
+            attributes: &attributes,
             no_new_privs: plan.no_new_privs && has.has(Operation::NoNewPrivs),
             die_with_parent: plan.die_with_parent.filter(|_| has.has(Operation::DieWithParent)),
             ..plan
@@ -96,6 +105,24 @@ fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
     let goes_on = match (stage, call.name) {
         (Stage::Umask | Stage::Close | Stage::Exec, _)
         | (_, "parent" | "process" | "close_range_unshare") => true,
+        // Each asks whether a filter pretends, and expects an error.
+        (Stage::Landlock, "restrict_self") if call.numbers[0] == Some(-1) => true,
+        (Stage::Seccomp, "set_seccomp_filter") if call.numbers[0] == Some(0) => true,
+        (Stage::Capabilities, "is_ambient") if call.numbers[0] > Some(63) => {
+            return (errno != Errno::INVAL).then_some(Report { stage, errno: Errno::PERM, operand: 0 });
+        }
+        (Stage::BoundingSet, "is_in_bounding_set") => {
+            let number = call.numbers[0].expect("it is about one");
+            // The kernel ends here, or it has another one.
+            match errno {
+                Errno::INVAL if number >= 40 => true,
+                _ if number > 63 => return Some(Report { stage, errno: Errno::PERM, operand: 0 }),
+                Errno::INVAL if number > 33 => {
+                    return Some(Report { stage, errno: Errno::PERM, operand: 0 });
+                }
+                _ => false,
+            }
+        }
         (Stage::Limits, name) => name != "set_limit",
         (Stage::DupFds, "close") if call.numbers[0] == Some(2) => errno == Errno::BADF,
         (Stage::DupFds, "dup2") => matches!(errno, Errno::INTR | Errno::BUSY),
@@ -216,7 +243,9 @@ fn sweep_pairs<B: Backend<Sys = SimKernel>>(backend: impl Fn(SimKernel) -> B, ro
             }
             Err(report) => {
                 let explains = |(index, errno): &(usize, Errno)| {
-                    let is_renamed = *errno == Errno::INVAL && report.errno == Errno::MFILE;
+                    let is_verifying = matches!(report.stage, Stage::Capabilities | Stage::BoundingSet);
+                    let is_renamed = *errno == Errno::INVAL && report.errno == Errno::MFILE
+                        || is_verifying && report.errno == Errno::PERM;
                     made.get(*index).is_some_and(|call| call.stage <= Some(report.stage))
                         && (*errno == report.errno || is_renamed)
                 };

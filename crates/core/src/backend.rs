@@ -2,8 +2,8 @@
 
 use crate::loop_bound;
 use crate::{
-    Access, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid, Resource,
-    Signal, Sys, Wanted,
+    Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid,
+    Resource, Signal, Sys, Wanted,
 };
 use core::ffi::CStr;
 
@@ -147,6 +147,15 @@ pub unsafe trait Backend: Sync {
         Err(Errno::NOSYS)
     }
 
+    /// Sets an attribute of the calling process. A descriptor in it is that of the child.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno, `ENOSYS` if the system has no such attribute.
+    fn set_attribute(&self, _attribute: Attribute<'_>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Returns whether `child` has executed a program, or ended within execve(2). `None` if the system does not tell. Runs in
     /// the parent, after the report channel ended as it does at exec.
     fn has_execed(&self, _child: Pid, _parent: Pid) -> Option<bool> {
@@ -176,6 +185,26 @@ pub enum Operation {
     Cgroup,
     /// Giving up privileges that exec could grant.
     NoNewPrivs,
+    /// The processors that may run the program.
+    CpuAffinity,
+    /// The scheduling policy.
+    Scheduler,
+    /// The I/O priority.
+    IoPriority,
+    /// The timer slack.
+    TimerSlack,
+    /// The adjustment of the out-of-memory killer's choice.
+    OomScore,
+    /// Fixed addresses, without randomization of the address space.
+    FixedAddresses,
+    /// Capabilities and securebits (capabilities(7)).
+    Capabilities,
+    /// A session keyring (session-keyring(7)).
+    SessionKeyring,
+    /// Landlock rulesets (landlock(7)).
+    Landlock,
+    /// Seccomp filters (seccomp(2)).
+    Seccomp,
 }
 
 /// The capabilities of a backend, as data. `prepare` refuses an operation that is not among them.

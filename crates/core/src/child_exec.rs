@@ -6,8 +6,9 @@
 use core::cell::Cell;
 
 use crate::{
-    Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HookError, KeepList, Mask,
-    Move, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, Wanted, WorkingDirectory,
+    Attribute, Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HookError,
+    KeepList, Mask, Move, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, Wanted,
+    WorkingDirectory,
     candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
     take::Taken,
@@ -146,6 +147,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::Close => self.close_others(),
             // The stages of the parent, and the last one, which `exec` performs.
             Stage::Setup | Stage::Start | Stage::Exec => Ok(()),
+            Stage::Landlock => if_requested(plan.ruleset(), |ruleset| self.enforce(ruleset)),
+            attributes => self.set_attributes(attributes),
         }
     }
 
@@ -347,6 +350,18 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         Ok(())
     }
 
+    fn set_attributes(&self, stage: Stage) -> Done {
+        let of_stage = self.plan.attributes.iter().filter(|attribute| attribute.stage() == stage);
+        of_stage.copied().try_for_each(|attribute| Ok(self.backend.set_attribute(attribute)?))
+    }
+
+    /// The program gets the descriptor of the ruleset only if the plan keeps it, even if it is not close-on-exec.
+    fn enforce(&self, ruleset: Fd) -> Result<(), Errno> {
+        let number = self.taken.number(ruleset);
+        self.backend.set_attribute(Attribute::Landlock(number))?;
+        if self.plan.claims(number) { Ok(()) } else { self.sys.close(number) }
+    }
+
     /// If the parent died before the request, the signal never comes. getppid(2) detects that, because the child then has
     /// another parent.
     ///
@@ -398,10 +413,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     }
 
     fn open_until_exec(&self) -> KeepList<'_> {
-        match self.reporter.channel() {
-            Some(channel) => self.plan.keep.and(channel),
-            None => self.plan.keep,
-        }
+        let ruleset = self.plan.ruleset().map(|ruleset| self.taken.number(ruleset));
+        self.reporter.channel().into_iter().chain(ruleset).fold(self.plan.keep, KeepList::and)
     }
 
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {

@@ -180,8 +180,9 @@ pub struct ForkedChild<'a, B: ?Sized> {
 impl<B: Backend<Sys: ParentSys> + ?Sized> ForkedChild<'_, B> {
     /// Executes the plan. Never returns.
     pub fn run(&self) -> ! {
-        let reporter =
-            PipeReporter { sys: self.backend.sys(), shared: self.shared, writer: self.writer, id: self.id };
+        let marks = if self.plan.is_filtered() { Stage::Seccomp } else { Stage::Exec };
+        let (sys, shared) = (self.backend.sys(), self.shared);
+        let reporter = PipeReporter { sys, shared, writer: self.writer, id: self.id, marks };
         run_forked(self.backend, self.plan, &self.context, &reporter)
     }
 }
@@ -207,13 +208,15 @@ struct PipeReporter<'a, S> {
     shared: &'a SharedReport,
     writer: Fd,
     id: FileId,
+    /// The stage that begins with the mark: the first one after which the plan may forbid write(2).
+    marks: Stage,
 }
 
 // SAFETY: each method stores to the shared report or calls `S`, which meets the requirements of `Sys`.
 unsafe impl<S: ParentSys> Reporter for PipeReporter<'_, S> {
     fn enter(&self, stage: Stage, at: Option<u64>) -> Result<(), Errno> {
         self.shared.enter(stage, at);
-        if stage == Stage::Exec { write_mark(self.sys, self.writer) } else { Ok(()) }
+        if stage == self.marks { write_mark(self.sys, self.writer) } else { Ok(()) }
     }
 
     fn closed(&self, closed: Closed) {

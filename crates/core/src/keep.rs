@@ -9,7 +9,7 @@ use crate::Fd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepList<'a> {
     fds: &'a [Fd],
-    also: Option<Fd>,
+    also: [Option<Fd>; 2],
 }
 
 /// The list is not sorted, names a descriptor twice, or holds a negative number.
@@ -45,7 +45,7 @@ impl Gap {
 
 impl<'a> KeepList<'a> {
     /// A list that keeps nothing.
-    pub const EMPTY: KeepList<'static> = KeepList { fds: &[], also: None };
+    pub const EMPTY: KeepList<'static> = KeepList { fds: &[], also: [None; 2] };
 
     /// Checks the list.
     ///
@@ -60,23 +60,27 @@ impl<'a> KeepList<'a> {
             }
             previous = fd;
         }
-        Ok(Self { fds, also: None })
+        Ok(Self { fds, also: [None; 2] })
     }
 
-    /// Adds one more descriptor: the report channel of this launch.
+    /// Adds one more descriptor, up to two: the report channel of this launch, and a ruleset.
     #[must_use]
     pub const fn and(self, fd: Fd) -> Self {
-        Self { fds: self.fds, also: Some(fd) }
+        let also = match self.also {
+            [None, second] => [Some(fd), second],
+            [first, _] => [first, Some(fd)],
+        };
+        Self { fds: self.fds, also }
     }
 
-    /// The entries, without the one that [`and`](Self::and) added.
+    /// The entries, without those that [`and`](Self::and) added.
     pub const fn as_slice(self) -> &'a [Fd] {
         self.fds
     }
 
     /// Returns whether `fd` is kept.
     pub fn contains(self, fd: Fd) -> bool {
-        self.also == Some(fd) || self.fds.binary_search(&fd).is_ok()
+        self.also.contains(&Some(fd)) || self.fds.binary_search(&fd).is_ok()
     }
 
     /// The runs of descriptors from `first` up that are not kept, in ascending order. The last one is open-ended
@@ -89,11 +93,8 @@ impl<'a> KeepList<'a> {
     fn at_or_above(self, fd: Fd) -> Option<Fd> {
         let index = self.fds.partition_point(|&kept| kept < fd);
         let listed = self.fds.get(index).copied();
-        let also = self.also.filter(|&also| also >= fd);
-        match (listed, also) {
-            (Some(listed), Some(also)) => Some(listed.min(also)),
-            (one, other) => one.or(other),
-        }
+        let also = self.also.into_iter().flatten().filter(|&also| also >= fd);
+        listed.into_iter().chain(also).min()
     }
 }
 

@@ -30,6 +30,8 @@ extern crate std;
 #[cfg(unix)]
 mod arrays;
 #[cfg(unix)]
+mod attribute;
+#[cfg(unix)]
 mod backend;
 #[cfg(unix)]
 mod borrowing_child;
@@ -86,6 +88,8 @@ mod vfork;
 
 #[cfg(unix)]
 pub use arrays::{CStrArray, ThinCStr};
+#[cfg(unix)]
+pub use attribute::{Attribute, BpfInstruction, CapabilitySets, IoPriority, Scheduler, SeccompFilter};
 #[cfg(unix)]
 pub use backend::{Backend, Capabilities, GroupList, Operation};
 #[cfg(unix)]

@@ -4,7 +4,8 @@
 //! `None`, `false` or an empty slice.
 
 use crate::{
-    CStrArray, CloseStrategy, Errno, FIRST_HIGH, Fd, KeepList, Limit, Pid, PidVariable, Signal, SignalSet,
+    Attribute, CStrArray, CloseStrategy, Errno, FIRST_HIGH, Fd, KeepList, Limit, Pid, PidVariable, Signal,
+    SignalSet,
 };
 use core::ffi::CStr;
 
@@ -63,6 +64,8 @@ pub struct Plan<'a> {
     pub gid: Option<u32>,
     /// The user ID.
     pub uid: Option<u32>,
+    /// Attributes that only some systems have, at most one of each kind. The list orders those of one stage only.
+    pub attributes: &'a [Attribute<'a>],
     /// Gives up the privileges that an exec could grant.
     pub no_new_privs: bool,
     /// The signal to request for the death of the parent.
@@ -109,6 +112,7 @@ impl<'a> Plan<'a> {
             groups: None,
             gid: None,
             uid: None,
+            attributes: &[],
             no_new_privs: false,
             die_with_parent: None,
             mask: Mask::Inherit,
@@ -144,9 +148,22 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         let procs = self.cgroup.filter(|_| !in_cgroup).map(|cgroup| cgroup.procs);
-        let tools = [procs, self.terminal, self.foreground];
+        let tools = [procs, self.terminal, self.foreground, self.ruleset()];
         let moved = self.moves.iter().filter_map(|step| step.source()).map(|source| source.number(self.ends));
         moved.chain(tools.into_iter().chain(directories).flatten())
+    }
+
+    /// The descriptor of the Landlock ruleset.
+    pub(crate) fn ruleset(&self) -> Option<Fd> {
+        self.attributes.iter().find_map(|attribute| match attribute {
+            Attribute::Landlock(fd) => Some(*fd),
+            _ => None,
+        })
+    }
+
+    /// Returns whether the child installs a seccomp filter.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.attributes.iter().any(|attribute| matches!(attribute, Attribute::Seccomp(_)))
     }
 
     /// Returns whether a child may need any descriptor: none is closed, or a closure runs.

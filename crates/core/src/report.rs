@@ -50,7 +50,7 @@ pub unsafe trait Reporter {
 ///
 /// All-zero memory is an empty report. The fields are 32-bit atomics, which every target has. A system call of the launcher
 /// makes sure that the parent reads after the child has written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(C)]
 pub struct SharedReport {
     failed: AtomicU32,
@@ -66,10 +66,25 @@ pub struct SharedReport {
 // SAFETY: every field is a 32-bit atomic integer, for which zero is a value.
 unsafe impl Shared for SharedReport {}
 
+impl Default for SharedReport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SharedReport {
     /// Creates an empty report.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            failed: AtomicU32::default(),
+            stage: AtomicU32::default(),
+            errno: AtomicI32::default(),
+            operand: AtomicI32::default(),
+            entered: AtomicU32::default(),
+            closer: AtomicU32::default(),
+            bulk_refused: AtomicI32::default(),
+            times: [const { SharedU64::ZERO }; Stage::COUNT],
+        }
     }
 
     /// Records that the child begins `stage`.

@@ -60,6 +60,10 @@ pub struct SharedU64 {
 }
 
 impl SharedU64 {
+    /// The number 0.
+    #[expect(clippy::declare_interior_mutable_const, reason = "each use is a new value")]
+    pub const ZERO: Self = Self { high: AtomicU32::new(0), low: AtomicU32::new(0) };
+
     /// Stores both halves.
     #[expect(clippy::cast_possible_truncation, reason = "the two halves of one number")]
     pub fn store(&self, value: u64) {

@@ -12,6 +12,10 @@
 //! - The signal mask is restored after the terminal is set. Otherwise `tcsetpgrp` from a background group stops the child
 //!   with `SIGTTOU`.
 //! - Descriptors are closed after the pre-exec closure, which may open some.
+//! - The securebits are set before the user ID changes, so that they hold during the change, and the capabilities after it, because a
+//!   change of the user ID removes capabilities.
+//! - The ruleset and the filter come last, because they may forbid the calls of earlier stages. A Landlock ruleset may forbid
+//!   the list of descriptors, and a seccomp filter every call but execve(2).
 
 /// A step of a start: the step that failed, or the last step that the child began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,12 +56,32 @@ pub enum Stage {
     Limits,
     /// The child sets its nice value: setpriority(2).
     Nice,
+    /// The child sets the processors that may run it: sched_setaffinity(2).
+    CpuAffinity,
+    /// The child sets its scheduling policy: sched_setscheduler(2).
+    Scheduler,
+    /// The child sets its I/O priority: ioprio_set(2).
+    IoPriority,
+    /// The child sets its timer slack (`PR_SET_TIMERSLACK`).
+    TimerSlack,
+    /// The child sets its OOM score adjustment (proc_pid_oom_score_adj(5)).
+    OomScore,
+    /// The child disables address space randomization: personality(2).
+    FixedAddresses,
+    /// The child removes capabilities from its bounding set (capabilities(7)).
+    BoundingSet,
+    /// The child sets its securebits (capabilities(7)).
+    SecureBits,
     /// The child sets its supplementary groups: setgroups(2).
     Groups,
     /// The child sets its real, effective and saved group ids.
     Gid,
     /// The child sets its real, effective and saved user ids.
     Uid,
+    /// The child sets its inheritable and ambient capabilities (capabilities(7)).
+    Capabilities,
+    /// The child creates a session keyring: keyctl(2).
+    SessionKeyring,
     /// The child enters its working directory with the child's ids: chdir(2).
     Chdir,
     /// The child sets `no_new_privs`: exec can no longer grant privileges to it or its descendants.
@@ -70,13 +94,17 @@ pub enum Stage {
     PreExec,
     /// The child closes all other descriptors.
     Close,
+    /// The child enforces a Landlock ruleset: landlock_restrict_self(2).
+    Landlock,
+    /// The child installs a seccomp filter: seccomp(2).
+    Seccomp,
     /// The child executes the program, and tries each candidate of the search path in turn.
     Exec,
 }
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 25] = [
+    pub const ORDER: [Self; 37] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -92,15 +120,27 @@ impl Stage {
         Self::Foreground,
         Self::Limits,
         Self::Nice,
+        Self::CpuAffinity,
+        Self::Scheduler,
+        Self::IoPriority,
+        Self::TimerSlack,
+        Self::OomScore,
+        Self::FixedAddresses,
+        Self::BoundingSet,
+        Self::SecureBits,
         Self::Groups,
         Self::Gid,
         Self::Uid,
+        Self::Capabilities,
+        Self::SessionKeyring,
         Self::Chdir,
         Self::NoNewPrivs,
         Self::DieWithParent,
         Self::Mask,
         Self::PreExec,
         Self::Close,
+        Self::Landlock,
+        Self::Seccomp,
         Self::Exec,
     ];
 
@@ -127,15 +167,27 @@ impl Stage {
             Self::Foreground => "foreground",
             Self::Limits => "limits",
             Self::Nice => "nice",
+            Self::CpuAffinity => "cpu-affinity",
+            Self::Scheduler => "scheduler",
+            Self::IoPriority => "io-priority",
+            Self::TimerSlack => "timer-slack",
+            Self::OomScore => "oom-score",
+            Self::FixedAddresses => "fixed-addresses",
+            Self::BoundingSet => "bounding-set",
+            Self::SecureBits => "securebits",
             Self::Groups => "groups",
             Self::Gid => "gid",
             Self::Uid => "uid",
+            Self::Capabilities => "capabilities",
+            Self::SessionKeyring => "session-keyring",
             Self::Chdir => "chdir",
             Self::NoNewPrivs => "no-new-privs",
             Self::DieWithParent => "die-with-parent",
             Self::Mask => "mask",
             Self::PreExec => "pre-exec",
             Self::Close => "close",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
             Self::Exec => "exec",
         }
     }
@@ -160,17 +212,48 @@ impl Stage {
             Self::Foreground => "make the process group the foreground group of the terminal",
             Self::Limits => "set the resource limit",
             Self::Nice => "set the nice value",
+            Self::CpuAffinity => "set the CPU affinity",
+            Self::Scheduler => "set the scheduling policy",
+            Self::IoPriority => "set the I/O priority",
+            Self::TimerSlack => "set the timer slack",
+            Self::OomScore => "set the OOM score adjustment",
+            Self::FixedAddresses => "disable address space randomization",
+            Self::BoundingSet => "reduce the capability bounding set",
+            Self::SecureBits => "set the securebits",
             Self::Groups => "set the supplementary groups",
             Self::Gid => "set the group id",
             Self::Uid => "set the user id",
+            Self::Capabilities => "set the capabilities",
+            Self::SessionKeyring => "create a session keyring",
             Self::Chdir => "enter the working directory",
             Self::NoNewPrivs => "set no_new_privs",
             Self::DieWithParent => "set the parent-death signal",
             Self::Mask => "set the signal mask",
             Self::PreExec => "run the pre-exec closure",
             Self::Close => "close the other descriptors",
+            Self::Landlock => "enforce the Landlock ruleset",
+            Self::Seccomp => "install the seccomp filter",
             Self::Exec => "execute",
         }
+    }
+
+    /// Returns whether the stage sets attributes that only some systems have ([`Attribute`](crate::Attribute)).
+    pub const fn sets_attributes(self) -> bool {
+        matches!(
+            self,
+            Self::CpuAffinity
+                | Self::Scheduler
+                | Self::IoPriority
+                | Self::TimerSlack
+                | Self::OomScore
+                | Self::FixedAddresses
+                | Self::BoundingSet
+                | Self::SecureBits
+                | Self::Capabilities
+                | Self::SessionKeyring
+                | Self::Landlock
+                | Self::Seccomp
+        )
     }
 
     /// Converts the byte of a report to its stage.
@@ -179,7 +262,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=26 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=38 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

@@ -2,10 +2,12 @@
 
 mod announced;
 mod attributes;
+mod confinement;
 mod descriptors;
 mod execution;
 mod iter;
 mod plural;
+mod scheduling;
 mod terminal;
 
 use crate::child::Child;

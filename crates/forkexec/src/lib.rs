@@ -33,6 +33,8 @@
 //! | Move a program over from `std::process` or `tokio::process` by its imports | [`process`], `tokio::process` |
 //! | Pass descriptors under chosen numbers | [`Command::fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
+//! | Choose processors, scheduling and I/O priority, timer slack, OOM score | [`Command::cpu_affinity`] and the methods after it |
+//! | Give a service one capability of root, confine a program by Landlock and seccomp | [`Command::ambient_capabilities`], [`Command::landlock`], [`Command::seccomp`] |
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
 //! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
 //! | Wait with a time limit, signal, kill | [`Child`] |
@@ -115,8 +117,10 @@ pub use child::signaler::Signaler;
 pub use child::tree::{Coverage, KillReport};
 pub use child_fds::low_fds::{low_fds, reserve_low_fds};
 pub use command::{BorrowingCommand, Command, CommandArgs, CommandBuilder, CommandEnvs};
+pub use config::capability::{Capability, CapabilitySet, UnknownCapability};
 pub use config::containment::Containment;
 pub use config::search_path::SearchPath;
+pub use config::seccomp::SeccompFilter;
 pub use config::settings::{EnoexecFallback, IgnoredSignals, OnDrop, SpawnPolicy};
 pub use config::source::FdSource;
 pub use config::stdio::Stdio;
@@ -124,7 +128,8 @@ pub use error::{
     ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
 };
 pub use forkexec_core::{
-    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, Operation, Resource, SpawnMethod, Stage,
+    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, IoPriority, Operation, Resource,
+    Scheduler, SpawnMethod, Stage,
 };
 pub use listen_fds::{ListenFd, listen_fds};
 pub use mode::Blocking;

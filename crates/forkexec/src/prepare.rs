@@ -79,6 +79,7 @@ impl<'a> CheckedCommand<'a> {
             ignore,
             mask,
             group_list: groups::list(&settings, capabilities().group_list),
+            cpu_mask: settings.attributes.cpu_mask(),
             trees: TreeSetup::new(&settings),
             settings,
         })

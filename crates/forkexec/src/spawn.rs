@@ -99,10 +99,14 @@ fn with_plan<T>(
     let announced = (!own_pids.is_empty()).then(|| own_pids::environment(&prepared.env, &own_pids));
     let env = announced.as_deref().and_then(CStrArray::new).or(plan.exec.env);
     let (numbers, reopen) = (*spawn_fds.numbers(), spawn_fds.reopen(layout));
+    let ruleset = layout.ruleset.map(|ruleset| ruleset.number(&numbers));
+    let settings = &prepared.settings;
+    let attributes = settings.attributes.list(&prepared.cpu_mask, settings.uid.is_some(), ruleset);
     let plan = Plan {
         ends: &numbers,
         reopen: &reopen,
         own_pids: &own_pids,
+        attributes: &attributes,
         exec: Exec { env, ..plan.exec },
         early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),
         terminal: layout.terminal.map(|terminal| terminal.number(&numbers)),

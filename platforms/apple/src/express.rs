@@ -80,6 +80,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         groups,
         gid,
         uid,
+        attributes,
         no_new_privs,
         die_with_parent,
         mask: _,
@@ -131,6 +132,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
     ]
     .into_iter()
     .find_map(|(stage, is_requested)| is_requested.then_some(stage))
+    .or_else(|| attributes.first().map(|attribute| attribute.stage()))
 }
 
 /// The number that a step gives to a descriptor.

@@ -1,10 +1,10 @@
 //! The backend: which call closes a gap, what its errors mean, and what is remembered of them.
 
-use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, execed, take::TakeMeans};
+use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, take::TakeMeans};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Access, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid, Signal,
-    Stage, Wanted,
+    Access, Attribute, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid,
+    Signal, Stage, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -169,6 +169,10 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn no_new_privs(&self) -> Result<(), Errno> {
         self.sys.set_no_new_privs()
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        attributes::set(&self.sys, attribute)
     }
 
     fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {

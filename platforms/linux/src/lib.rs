@@ -24,6 +24,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod attributes;
 mod close;
 mod enumerate;
 mod execed;
@@ -34,6 +35,7 @@ mod stat;
 mod sys;
 mod take;
 
+pub use attributes::{AttributeCall, CapabilityMasks};
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
 pub use launch::{LinuxLauncher, OneMethod};
@@ -42,7 +44,7 @@ pub use stat::Stat;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Kernel;
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_ulong};
 use forkexec_core::{
     Access, Capabilities, Errno, Fd, FileId, GroupList, Operation, Pid, Resource, SharingSys, Signal,
     SpawnMethod, Sys, Top,
@@ -54,7 +56,21 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
     launchers: &[SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork],
-    operations: &[Operation::Cgroup, Operation::DieWithParent, Operation::NoNewPrivs],
+    operations: &[
+        Operation::Cgroup,
+        Operation::DieWithParent,
+        Operation::NoNewPrivs,
+        Operation::CpuAffinity,
+        Operation::Scheduler,
+        Operation::IoPriority,
+        Operation::TimerSlack,
+        Operation::OomScore,
+        Operation::FixedAddresses,
+        Operation::Capabilities,
+        Operation::SessionKeyring,
+        Operation::Landlock,
+        Operation::Seccomp,
+    ],
     resources: &RESOURCES,
     // For cancellation and for `set*id` in all threads. musl reserves one more.
     reserved_signals: if cfg!(target_env = "musl") { &[32, 33, 34] } else { &[32, 33] },
@@ -143,6 +159,12 @@ pub unsafe trait LinuxSys: Sys {
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
+    /// sched_getaffinity(2) of the calling thread. Returns how many bytes of the mask it wrote.
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno>;
+    /// capget(2) of the calling thread.
+    fn capget(&self) -> Result<CapabilityMasks, Errno>;
+    /// Makes a call of an attribute. Returns its result.
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<u64, Errno>;
     /// Returns the system, on Android from the property `ro.build.version.sdk`. For the parent only.
     fn release(&self) -> Release;
     /// prctl(2) with `PR_GET_SECCOMP`. Returns whether a filter checks the calls of this thread. For the parent only, and only

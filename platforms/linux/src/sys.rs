@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod call;
+mod attributes;
 mod clone;
 mod ids;
 #[cfg(target_os = "android")]
@@ -18,10 +19,10 @@ mod release;
 mod release;
 mod signals;
 
-use crate::{LinuxSys, Release};
+use crate::{AttributeCall, CapabilityMasks, LinuxSys, Release};
 use call::{Word, done, errno, int, length};
 use core::convert::Infallible;
-use core::ffi::{CStr, c_char, c_int, c_long};
+use core::ffi::{CStr, c_char, c_int, c_long, c_ulong};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use forkexec_core::{
@@ -470,6 +471,19 @@ unsafe impl LinuxSys for Kernel {
 
     fn set_no_new_privs(&self) -> Result<(), Errno> {
         ids::set_no_new_privs()
+    }
+
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
+        // SAFETY: the kernel writes at most that many bytes, which are borrowed for the call.
+        length(unsafe { syscall!(libc::SYS_sched_getaffinity, 0_i32, size_of_val(mask), mask.as_mut_ptr()) })
+    }
+
+    fn capget(&self) -> Result<CapabilityMasks, Errno> {
+        attributes::capget()
+    }
+
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<u64, Errno> {
+        attributes::call(call)
     }
 
     fn release(&self) -> Release {

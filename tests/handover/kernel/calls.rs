@@ -1,6 +1,6 @@
 //! The calls of both sides: the effect on the two processes, and the result.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_ulong};
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -10,7 +10,9 @@ use forkexec_core::{
     Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
     SignalSet, Sys, Top, VforkSys,
 };
-use forkexec_linux::{CloneSys, KernelAction, LinuxSys, Release, Start, Started};
+use forkexec_linux::{
+    AttributeCall, CapabilityMasks, CloneSys, KernelAction, LinuxSys, Release, Start, Started,
+};
 use forkexec_posix::PosixSys;
 
 /// More than the parent's patience, which is a hundred.
@@ -184,6 +186,23 @@ unsafe impl LinuxSys for Kernel {
         unshare_files();
         set_parent_death_signal(signal: Signal);
         set_no_new_privs();
+    }
+
+    /// No plan here has an attribute.
+    ///
+    /// Source: sched_getaffinity(2) on a kernel without it.
+    fn affinity(&self, _mask: &mut [c_ulong]) -> Result<usize, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Source: capget(2) on a kernel without it.
+    fn capget(&self) -> Result<CapabilityMasks, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Source: prctl(2) on a kernel without it.
+    fn attribute(&self, _call: AttributeCall<'_>) -> Result<u64, Errno> {
+        Err(Errno::NOSYS)
     }
 
     /// Source: getdents(2) on a kernel without it.

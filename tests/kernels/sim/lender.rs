@@ -53,6 +53,7 @@ impl State {
     /// open(2), proc_pid_fd(5): opens the file anew.
     pub(super) fn open_file(&mut self, path: &CStr, access: Access) -> Result<Fd, Errno> {
         let entry = match self.procfs {
+            Procfs::Live if path == c"/proc/self/oom_score_adj" => self.table.new_file(File::OomScore),
             Procfs::Live => self.lent(path)?,
             Procfs::Absent => return Err(Errno::NOENT),
             Procfs::Forged | Procfs::ForgedAtOpen => self.table.new_file(File::Plain),

@@ -5,6 +5,7 @@
 //! `reality.rs` compares the rules of descriptors with the real kernel.
 
 pub(crate) mod apple;
+pub(crate) mod attributes;
 mod call;
 pub(crate) mod directory;
 mod execed;
@@ -71,6 +72,8 @@ pub(crate) struct State {
     freebsd: freebsd::Machine,
     apple: apple::Machine,
     release: Release,
+    /// The call that a filter answers with 0.
+    pretended: Option<&'static str>,
     /// The calls of a backend that are not among [`NAMES`].
     calls: Vec<&'static str>,
 }
@@ -132,6 +135,7 @@ impl SimKernel {
             freebsd: freebsd::Machine::NEW,
             apple: apple::Machine::NEW,
             release: Release::Linux,
+            pretended: None,
             calls: Vec::new(),
         };
         Self { state: Mutex::new(state) }
@@ -257,6 +261,13 @@ impl SimKernel {
             let name = state.known(name).expect("a call of this kernel");
             state.refusals.push(Refusal { name, which, errno, seen: 0 });
         })
+    }
+
+    /// Answers every call of an attribute with this name with 0, and does nothing.
+    ///
+    /// Source: `SECCOMP_RET_ERRNO` of seccomp(2).
+    pub(crate) fn pretending(self, name: &'static str) -> Self {
+        self.with(|state| state.pretended = Some(name))
     }
 
     /// Makes one call fail, if it can fail: the one with this index among all calls. close(2) frees the number even if

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 
 use forkexec_core::{Disposition, Errno, Limit, Pid, Resource, Signal, SignalSet};
 
+use super::attributes::Attributes;
 use super::table::{Entry, File};
 
 /// A process. The child has it from its parent, and the program from the child.
@@ -36,6 +37,7 @@ pub(crate) struct Process {
     pub(crate) limits: BTreeMap<i32, (u64, u64)>,
     pub(crate) no_new_privs: bool,
     pub(crate) death_signal: Signal,
+    pub(crate) attributes: Attributes,
 }
 
 /// The place where a kernel keeps the effective group ID.
@@ -88,6 +90,7 @@ impl Process {
             limits: [(Resource::NOFILE.0, DESCRIPTORS)].into(),
             no_new_privs: false,
             death_signal: 0,
+            attributes: Attributes::of_root(),
         }
     }
 
@@ -248,6 +251,9 @@ impl Process {
     pub(super) fn set_uid(&mut self, uid: u32) -> Result<(), Errno> {
         if uid != self.uid {
             self.is_privileged(Errno::PERM)?;
+            if self.uid == 0 {
+                self.attributes.after_root();
+            }
             (self.uid, self.death_signal) = (uid, 0);
         }
         Ok(())
@@ -263,6 +269,7 @@ impl Process {
     /// execve(2): removes handlers. Ignored signals stay ignored.
     pub(super) fn after_exec(&self) -> Self {
         let mut process = self.clone();
+        process.attributes.at_exec();
         process.dispositions.retain(|_, disposition| *disposition == Disposition::Ignored);
         process
     }

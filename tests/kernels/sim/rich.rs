@@ -5,10 +5,13 @@
 use std::sync::LazyLock;
 
 use forkexec_core::{
-    CStrArray, ChildContext, CloseStrategy, Disposition, Exec, Fd, Hook, HookError, KeepList, Limit, Mask,
-    Move, Plan, Resource, SignalSet, ThinCStr, WorkingDirectory,
+    Attribute, BpfInstruction, CStrArray, CapabilitySets, ChildContext, CloseStrategy, Disposition, Exec, Fd,
+    Hook, HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Resource, Scheduler, SeccompFilter,
+    SignalSet, ThinCStr, WorkingDirectory,
 };
+use forkexec_linux::CapabilityMasks;
 
+use super::attributes::Attributes;
 use super::{Executed, File, Outcome, SimKernel};
 
 /// The descriptor that leads to the parent.
@@ -69,6 +72,60 @@ pub(crate) fn kernel() -> SimKernel {
 /// The kernel of [`group_plan`]: the terminal is the controlling one.
 pub(crate) fn group_kernel() -> SimKernel {
     kernel().with_controlling_terminal(13)
+}
+
+/// The ruleset of [`attributes_plan`].
+const RULESET: Fd = 17;
+
+const ALLOW: BpfInstruction = BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
+const AMBIENT: u64 = 1 << 10;
+/// Those stay that an old kernel does not have.
+const BOUNDING: u64 = AMBIENT | 0x7f << 34;
+
+/// All attributes. Their order does not matter, except for the two of one stage.
+const ATTRIBUTES: [Attribute<'_>; 13] = [
+    Attribute::Seccomp(SeccompFilter { program: &[ALLOW], flags: 0 }),
+    Attribute::Landlock(RULESET),
+    Attribute::SessionKeyring,
+    Attribute::Capabilities(CapabilitySets { inheritable: AMBIENT, ambient: AMBIENT, nothing_else: true }),
+    Attribute::SecureBits(1),
+    Attribute::KeepCapabilities,
+    Attribute::BoundingSet(BOUNDING),
+    Attribute::FixedAddresses,
+    Attribute::OomScore(-100),
+    Attribute::TimerSlack(100),
+    Attribute::IoPriority(IoPriority::Idle),
+    Attribute::Scheduler(Scheduler::Fifo(1)),
+    Attribute::CpuAffinity(&[0b10]),
+];
+
+/// The attributes of the program of [`attributes_plan`].
+fn asked_attributes() -> Attributes {
+    Attributes {
+        affinity: 0b10,
+        scheduler: (1, 1),
+        io_priority: 3 << 13,
+        timer_slack: 100,
+        oom_score: -100,
+        personality: 0x0004_0000,
+        securebits: 1,
+        bounding: BOUNDING,
+        ambient: AMBIENT,
+        masks: CapabilityMasks { effective: AMBIENT, permitted: AMBIENT, inheritable: AMBIENT },
+        keyrings_left: 1,
+        rulesets: 1,
+        filters: vec![1],
+    }
+}
+
+/// The kernel of [`attributes_plan`].
+pub(crate) fn attributes_kernel() -> SimKernel {
+    kernel().with_files(&[RULESET], File::Ruleset, true)
+}
+
+/// Everything but a process group, and all attributes that only Linux has.
+pub(crate) fn attributes_plan() -> Plan<'static> {
+    Plan { attributes: &ATTRIBUTES, ..session_plan() }
 }
 
 /// Everything but a process group.
@@ -145,5 +202,8 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let handed = HANDED_OVER.map(|(fd, from)| (fd, before.entries()[&from].file));
     let process = &executed.process;
     let ids = (process.uid, process.gid, &process.groups[..]);
-    executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2)
+    let mut plain = Attributes::of_root();
+    plain.after_root();
+    let has_attributes = [plain, asked_attributes()].contains(&process.attributes);
+    executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2) && has_attributes
 }

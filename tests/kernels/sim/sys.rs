@@ -1,11 +1,12 @@
 //! The system calls of the simulated kernel, and the rule of each.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_ulong};
 
 use forkexec_core::{Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, Pid, Signal, SignalSet, Sys};
-use forkexec_linux::{LinuxSys, Release};
+use forkexec_linux::{AttributeCall, CapabilityMasks, LinuxSys, Release};
 use forkexec_posix::PosixSys;
 
+use super::attributes::record;
 use super::directory::OpenDirectory;
 use super::process::HIGHEST_SIGNAL;
 use super::table::Entry;
@@ -95,8 +96,14 @@ unsafe impl Sys for SimKernel {
     }
 
     /// Nothing here reads.
+    /// Source: write(2), proc_pid_oom_score_adj(5).
     fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
-        self.call(Call::on("write", fd), |state| state.table.get(fd).map(|_| bytes.len()))
+        self.call(Call::on("write", fd), |state| {
+            if state.table.get(fd)?.kind == File::OomScore {
+                state.write_oom_score(bytes)?;
+            }
+            Ok(bytes.len())
+        })
     }
 
     /// Source: fstat(2).
@@ -292,8 +299,8 @@ unsafe impl LinuxSys for SimKernel {
     /// Source: fstatfs(2).
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_on_procfs", fd), |state| {
-            let file = state.table.get(fd)?.file;
-            Ok(state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
+            let Entry { file, kind, .. } = state.table.get(fd)?;
+            Ok(kind == File::OomScore || state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
         })
     }
 
@@ -341,6 +348,22 @@ unsafe impl LinuxSys for SimKernel {
             state.process.no_new_privs = true;
             Ok(())
         })
+    }
+
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
+        self.call(Call::new("affinity"), |state| state.affinity(mask))
+    }
+
+    /// Source: capget(2).
+    fn capget(&self) -> Result<CapabilityMasks, Errno> {
+        self.call(Call::new("capget"), |state| Ok(state.process.attributes.masks))
+    }
+
+    /// Source: see `State::attribute`.
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<u64, Errno> {
+        let record = record(call);
+        let pretends = self.state().pretended == Some(record.name);
+        self.call(record, |state| if pretends { Ok(0) } else { state.attribute(call) })
     }
 
     /// `ro.build.version.sdk` of Android, no call of the kernel.

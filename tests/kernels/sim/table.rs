@@ -11,6 +11,8 @@ pub(crate) enum File {
     Terminal,
     Directory,
     Pidfd,
+    Ruleset,
+    OomScore,
 }
 
 /// An open descriptor.

@@ -81,6 +81,16 @@ pub(super) fn operation(operation: Operation) -> &'static str {
         Operation::Cgroup => "cgroup",
         Operation::DieWithParent => "die-with-parent",
         Operation::NoNewPrivs => "no-new-privs",
+        Operation::CpuAffinity => "cpu-affinity",
+        Operation::Scheduler => "scheduler",
+        Operation::IoPriority => "io-priority",
+        Operation::TimerSlack => "timer-slack",
+        Operation::OomScore => "oom-score",
+        Operation::FixedAddresses => "fixed-addresses",
+        Operation::Capabilities => "capabilities",
+        Operation::SessionKeyring => "session-keyring",
+        Operation::Landlock => "landlock",
+        Operation::Seccomp => "seccomp",
         _ => "other",
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Layout {
     pub(crate) directory: Option<Source>,
     pub(crate) terminal: Option<Source>,
     pub(crate) foreground: Option<Source>,
+    /// The Landlock ruleset.
+    pub(crate) ruleset: Option<Source>,
     pub(crate) cgroup: Option<Cgroup>,
     /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
@@ -103,9 +105,11 @@ impl Layout {
         let terminal = draft.setup_fd(settings.terminal.as_ref())?.or(draft.pty);
         let foreground = draft.setup_fd(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
+        let ruleset = draft.setup_fd(settings.attributes.landlock.as_ref())?;
+        let setup_fds = [directory, terminal, foreground, ruleset];
         let may_relocate = system::shares_table() && settings.needs_only_named_fds();
-        let relocation = may_relocate.then(|| Relocation::choose(&draft, &[directory, terminal, foreground]));
-        Ok(draft.solve([directory, terminal, foreground], relocation))
+        let relocation = may_relocate.then(|| Relocation::choose(&draft, &setup_fds));
+        Ok(draft.solve(setup_fds, relocation))
     }
 
     /// The numbers of the plan's `ends` that are known before a start. The others are -1.
@@ -193,7 +197,7 @@ impl<'d> Draft<'d> {
         number
     }
 
-    /// The child uses the directory and the terminals after it puts descriptors in place, so none of them may
+    /// The child uses the directory, the terminals and the ruleset after it puts descriptors in place, so none of them may
     /// have the number of a target.
     fn setup_fd(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
         let Some(source) = source else { return Ok(None) };
@@ -242,7 +246,7 @@ impl<'d> Draft<'d> {
         self.mappings.get(&fd).is_some_and(|&from| from != Source::Fd(fd)) || self.vacated.contains(&fd)
     }
 
-    fn solve(mut self, setup_fds: [Option<Fd>; 3], relocation: Option<Relocation>) -> Layout {
+    fn solve(mut self, setup_fds: [Option<Fd>; 4], relocation: Option<Relocation>) -> Layout {
         let place = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd));
         let source = |fd: Fd| place(fd).map_or(Source::Fd(fd), Source::SpawnFd);
         for from in self.mappings.values_mut() {
@@ -256,7 +260,7 @@ impl<'d> Draft<'d> {
         let known_ends = relocation.as_ref().map_or(NO_ENDS, Relocation::ends);
         let mut moves = moves::order(&self.mappings, &known_ends);
         moves.extend(self.vacated.iter().copied().map(Move::Close));
-        let [directory, terminal, foreground] = setup_fds.map(|setup_fd| setup_fd.map(source));
+        let [directory, terminal, foreground, ruleset] = setup_fds.map(|setup_fd| setup_fd.map(source));
         Layout {
             moves,
             placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
@@ -264,6 +268,7 @@ impl<'d> Draft<'d> {
             directory,
             terminal,
             foreground,
+            ruleset,
             cgroup: self.cgroup,
             piped: self.piped,
             capacities: self.capacities,

@@ -3,6 +3,7 @@
 
 mod debug;
 
+use crate::config::attributes::Attributes;
 use crate::config::containment::Containment;
 use crate::config::environment::Environment;
 use crate::config::pty::PtyEnds;
@@ -57,6 +58,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) gid: Option<u32>,
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) keep_groups: bool,
+    pub(crate) attributes: Attributes<'fd>,
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) pdeathsig_thread: bool,
@@ -132,6 +134,7 @@ impl<'fd> Settings<'fd> {
             gid: None,
             groups: None,
             keep_groups: false,
+            attributes: Attributes::default(),
             no_new_privs: false,
             die_with_parent: None,
             pdeathsig_thread: true,

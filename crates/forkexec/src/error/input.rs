@@ -1,6 +1,7 @@
 //! Errors in what a command asks for, found before anything starts.
 
 use super::operand::bound;
+use forkexec_core::Stage;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
@@ -167,6 +168,27 @@ pub enum InputError {
     NiceOutOfRange {
         /// The value.
         nice: i32,
+    },
+    /// The set of processors is empty.
+    #[error("cannot set the CPU affinity: the set of processors is empty")]
+    NoProcessor,
+    /// An attribute of the child is out of range.
+    #[error("cannot {} ({value}): the range is {lowest} to {highest}", stage.describe())]
+    AttributeOutOfRange {
+        /// The stage that sets the attribute.
+        stage: Stage,
+        /// The value: a processor, a priority, a level, nanoseconds, a score, bits, or a number of instructions.
+        value: i64,
+        /// The lowest value.
+        lowest: i64,
+        /// The highest value.
+        highest: i64,
+    },
+    /// The bytes are not whole instructions of a seccomp filter.
+    #[error("cannot install the seccomp filter: {length} bytes are not a multiple of 8")]
+    FilterLength {
+        /// The number of bytes.
+        length: usize,
     },
     /// The command has a pre-exec closure, which needs fork(2), and [`SpawnPolicy::NoFork`](crate::SpawnPolicy::NoFork).
     #[error("cannot run the pre-exec closure: it needs fork, and the spawn policy excludes fork")]

@@ -210,6 +210,15 @@ fn inputs() -> Vec<Example> {
         NiceOutOfRange: InputError::NiceOutOfRange { nice: 20 },
             "cannot set the nice value (20): the range is -20 to 19",
             "Choose a value in the range.";
+        NoProcessor: InputError::NoProcessor,
+            "cannot set the CPU affinity: the set of processors is empty",
+            "Name at least one processor.";
+        AttributeOutOfRange: InputError::AttributeOutOfRange { stage: Stage::OomScore, value: 2000, lowest: -1000, highest: 1000 },
+            "cannot set the OOM score adjustment (2000): the range is -1000 to 1000",
+            "Choose a value in the range.";
+        FilterLength: InputError::FilterLength { length: 7 },
+            "cannot install the seccomp filter: 7 bytes are not a multiple of 8",
+            "Pass the whole array of `struct sock_filter`.";
         ClosureNeedsFork: InputError::ClosureNeedsFork,
             "cannot run the pre-exec closure: it needs fork, and the spawn policy excludes fork",
             "Replace the closure by methods of `Command`, or set another `SpawnPolicy`.";
@@ -264,6 +273,7 @@ fn operands() -> Vec<Example> {
         Path: Operand::Path("/srv/new".into()), "cannot enter the root directory \"/srv/new\": {}", "Check the path.";
         Fd: Operand::Fd(7), "cannot set the controlling terminal (fd 7): {}", "Check what the descriptor refers to.";
         Number: Operand::Number(1000), "cannot set the user id (1000): {}", "Check the number.";
+        Value: Operand::Value("0-3".to_owned()), "cannot set the CPU affinity (0-3): {}", "Check the value.";
         Groups: Operand::Groups(vec![7, 8]), "cannot set the supplementary groups (7, 8): {}", "Check the groups.";
         Limit: Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX },
             "cannot set the resource limit (core=0:unlimited): {}", "Check the limits.";
@@ -278,6 +288,7 @@ fn stage_with(operand: &Operand) -> Stage {
         Operand::Path(_) => Stage::Chroot,
         Operand::Fd(_) => Stage::Terminal,
         Operand::Number(_) => Stage::Uid,
+        Operand::Value(_) => Stage::CpuAffinity,
         Operand::Groups(_) => Stage::Groups,
         Operand::Limit { .. } => Stage::Limits,
     }
@@ -285,6 +296,7 @@ fn stage_with(operand: &Operand) -> Stage {
 
 fn stages() -> Vec<Example> {
     let path = |path: &str| Operand::Path(path.into());
+    let value = |value: &str| Operand::Value(value.to_owned());
     let limit = || Operand::Limit { name: "core".to_owned(), soft: 0, hard: u64::MAX };
     let examples: [Example; Stage::COUNT] = stage_examples! {
         Setup(Operand::Setup("create the pipe for standard input"), Errno::MFILE):
@@ -323,12 +335,32 @@ fn stages() -> Vec<Example> {
             "Do not raise a hard limit without `CAP_SYS_RESOURCE`.";
         Nice(Operand::Number(-5), Errno::ACCES): "cannot set the nice value (-5): {}",
             "Do not lower the nice value without `CAP_SYS_NICE` or `RLIMIT_NICE`.";
+        CpuAffinity(value("0-3"), Errno::INVAL): "cannot set the CPU affinity (0-3): {}",
+            "Name processors that exist, are online and are in the cpuset of the parent.";
+        Scheduler(value("fifo:10"), Errno::PERM): "cannot set the scheduling policy (fifo:10): {}",
+            "Start the child with `CAP_SYS_NICE`, or within its `RLIMIT_RTPRIO`.";
+        IoPriority(value("realtime:4"), Errno::PERM): "cannot set the I/O priority (realtime:4): {}",
+            "Start the child with `CAP_SYS_NICE`, or choose another class.";
+        TimerSlack(value("1ms"), Errno::INVAL): "cannot set the timer slack (1ms): {}",
+            "Allow prctl(2) in the seccomp filter.";
+        OomScore(Operand::Number(-500), Errno::ACCES): "cannot set the OOM score adjustment (-500): {}",
+            "Do not lower the score without `CAP_SYS_RESOURCE`, and mount `/proc`.";
+        FixedAddresses(Operand::None, Errno::PERM): "cannot disable address space randomization: {}",
+            "Allow personality(2) in the seccomp filter.";
+        BoundingSet(value("none"), Errno::PERM): "cannot reduce the capability bounding set (none): {}",
+            "Start the child with `CAP_SETPCAP`.";
+        SecureBits(value("0x1"), Errno::PERM): "cannot set the securebits (0x1): {}",
+            "Start the child with `CAP_SETPCAP`, and do not change a locked bit.";
         Groups(Operand::Groups(vec![7, 8]), Errno::PERM): "cannot set the supplementary groups (7, 8): {}",
             "Start the child as root or with `CAP_SETGID`.";
         Gid(Operand::Number(1000), Errno::PERM): "cannot set the group id (1000): {}",
             "Start the child as root or with `CAP_SETGID`.";
         Uid(Operand::Number(1000), Errno::PERM): "cannot set the user id (1000): {}",
             "Start the child as root or with `CAP_SETUID`.";
+        Capabilities(value("net_bind_service"), Errno::PERM): "cannot set the capabilities (net_bind_service): {}",
+            "Name only capabilities that the parent has (`CapPrm` in `/proc/self/status`).";
+        SessionKeyring(Operand::None, Errno::NOSYS): "cannot create a session keyring: {}",
+            "Allow keyctl(2) in the seccomp filter.";
         Chdir(path("/srv/missing"), Errno::NOENT): "cannot enter the working directory \"/srv/missing\": {}",
             "Create the directory, and permit the child's user to search it. A new root applies to the path.";
         NoNewPrivs(Operand::None, Errno::INVAL): "cannot set no_new_privs: {}",
@@ -341,6 +373,10 @@ fn stages() -> Vec<Example> {
             "Correct the closure: the error number is the one that it returned.";
         Close(Operand::None, Errno::MFILE): "cannot close the other descriptors: {}",
             "Lower the descriptor limit, or mount `/proc`. `forkexec doctor` shows what the child can use.";
+        Landlock(Operand::Fd(7), Errno::PERM): "cannot enforce the Landlock ruleset (fd 7): {}",
+            "Call `no_new_privs` as well, and pass a descriptor of landlock_create_ruleset(2).";
+        Seccomp(Operand::None, Errno::ACCES): "cannot install the seccomp filter: {}",
+            "Call `no_new_privs` as well, or start the child with `CAP_SYS_ADMIN`.";
         Exec(path("./script"), Errno::TXTBSY): "cannot execute \"./script\": {}",
             "See the [cause](#cause).";
     };

@@ -18,6 +18,8 @@ pub enum Operand {
     Fd(RawFd),
     /// A user, group, process group, signal or nice value.
     Number(i64),
+    /// A value, as `forkexec run` takes it: `0-3` for processors, `fifo:10` for a scheduling policy.
+    Value(String),
     /// The supplementary groups.
     Groups(Vec<u32>),
     /// A resource limit.
@@ -38,6 +40,7 @@ impl fmt::Display for Operand {
             Self::Setup(step) => f.write_str(step),
             Self::Path(path) => write!(f, "{path:?}"),
             Self::Fd(fd) => write!(f, "fd {fd}"),
+            Self::Value(value) => f.write_str(value),
             Self::Number(number) => write!(f, "{number}"),
             Self::Groups(groups) if groups.is_empty() => f.write_str("none"),
             Self::Groups(groups) => {

@@ -6,7 +6,7 @@ use crate::exec::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::per_process::Published;
 use forkexec_core::SignalSet;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsString, c_ulong};
 use std::ops::Deref;
 
 /// The content of [`Prepared`](crate::Prepared).
@@ -32,6 +32,8 @@ pub(crate) struct CheckedCommand<'fd> {
     pub(crate) mask: Option<SignalSet>,
     /// The list for setgroups(2). On some systems it begins with the effective group.
     pub(crate) group_list: Option<Vec<u32>>,
+    /// The processors of the CPU affinity, as the kernel reads them.
+    pub(crate) cpu_mask: Vec<c_ulong>,
     pub(crate) trees: TreeSetup,
 }
 

@@ -45,7 +45,8 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
         }
         kept.insert(fd);
     }
-    let users = [&settings.terminal, &settings.foreground].into_iter().flatten();
+    let users = [&settings.terminal, &settings.foreground, &settings.attributes.landlock];
+    let users = users.into_iter().flatten();
     users.chain(settings.directory_fd()).try_for_each(is_open)?;
     targets.extend(&kept);
     Ok(Descriptors {
@@ -107,6 +108,11 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "set no_new_privs")?;
     }
+    let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
+    for attribute in settings.attributes.list(&[], settings.uid.is_some(), ruleset) {
+        supports(attribute.operation(), attribute.stage().describe())?;
+    }
+    settings.attributes.check()?;
     Ok(())
 }
 

@@ -88,7 +88,7 @@ fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
         Stage::Gid => number(settings.gid),
         Stage::Uid => number(settings.uid),
         Stage::DieWithParent => signed(settings.die_with_parent),
-        _ => Operand::None,
+        stage => settings.attributes.operand(stage),
     }
 }
 

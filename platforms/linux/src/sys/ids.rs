@@ -4,6 +4,7 @@
 //! a container do so for just these calls. Without the check, the program would run with the IDs of its parent.
 
 use super::call::{check, done};
+use crate::CapabilityMasks;
 use core::ffi::c_long;
 use core::ptr;
 use forkexec_core::Errno;
@@ -96,7 +97,8 @@ fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
 ///
 /// Before Linux 4.3 there are none, and the call fails with `EINVAL`. A filter may answer that, too, so it counts as an error.
 fn give_up_ambient_capabilities() -> Result<(), Errno> {
-    let possible = permitted_and_inheritable()?;
+    let CapabilityMasks { permitted, inheritable, .. } = super::attributes::capget()?;
+    let possible = permitted & inheritable;
     if possible == 0 {
         return Ok(());
     }
@@ -118,17 +120,4 @@ fn is_ambient(capability: u32) -> Result<bool, Errno> {
     // SAFETY: changes the calling process alone, which `Kernel::new` allows.
     check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0_i32, 0_i32) })
         .map(|is_set| is_set == 1)
-}
-
-/// `linux/capability.h`: two times 32 capabilities, of the calling thread.
-const VERSION: u32 = 0x2008_0522;
-
-fn permitted_and_inheritable() -> Result<u64, Errno> {
-    let header = [VERSION, 0];
-    // Effective, permitted, inheritable. If the kernel writes nothing, all capabilities seem present.
-    let mut sets = [u32::MAX; 6];
-    // SAFETY: the kernel reads a header of two words, and writes two times three words.
-    done(unsafe { syscall!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()) })?;
-    let [_, permitted, inheritable, _, high_permitted, high_inheritable] = sets;
-    Ok(u64::from(permitted & inheritable) | u64::from(high_permitted & high_inheritable) << 32)
 }

@@ -41,6 +41,14 @@ pub(crate) fn obey_permission_bits() -> io::Result<()> {
     })
 }
 
+/// Gives up the capability to change the owner of files (`CAP_CHOWN`, 0).
+pub(crate) fn give_up_chown() -> io::Result<()> {
+    change(0, |sets| {
+        sets.effective &= !1;
+        sets.permitted &= !1;
+    })
+}
+
 /// Changes one of the two words of each set.
 fn change(word: u32, how: impl FnOnce(&mut Sets)) -> io::Result<()> {
     let mut header = Header { version: VERSION, pid: 0 };

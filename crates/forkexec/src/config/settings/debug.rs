@@ -1,6 +1,7 @@
 //! The `Debug` forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
 
 use super::{Directory, Settings};
+use crate::config::attributes::Attributes;
 use crate::config::supervision::Supervision;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -76,6 +77,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         gid,
         groups,
         keep_groups,
+        attributes: of_some_systems,
         no_new_privs,
         die_with_parent,
         pdeathsig_thread,
@@ -87,7 +89,8 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         timed,
         spawn_policy,
     } = settings;
-    f.debug_struct("Command")
+    let mut fields = f.debug_struct("Command");
+    fields
         .field("program", program)
         .field("args", args)
         .field("env", env)
@@ -130,8 +133,41 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("reaper_thread", reaper_thread)
         .field("containment", containment)
         .field("time_stages", timed)
-        .field("spawn_policy", spawn_policy)
-        .finish()
+        .field("spawn_policy", spawn_policy);
+    attributes(of_some_systems, &mut fields);
+    fields.finish()
+}
+
+fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>) {
+    let Attributes {
+        cpus,
+        scheduler,
+        io_priority,
+        timer_slack,
+        oom_score,
+        fixed_addresses,
+        bounding,
+        securebits,
+        inheritable,
+        ambient,
+        session_keyring,
+        landlock,
+        seccomp,
+    } = attributes;
+    fields
+        .field("cpu_affinity", cpus)
+        .field("scheduler", scheduler)
+        .field("io_priority", io_priority)
+        .field("timer_slack", timer_slack)
+        .field("oom_score_adj", oom_score)
+        .field("fixed_addresses", fixed_addresses)
+        .field("bounding_capabilities", bounding)
+        .field("securebits", securebits)
+        .field("inheritable_capabilities", inheritable)
+        .field("ambient_capabilities", ambient)
+        .field("session_keyring", session_keyring)
+        .field("landlock", landlock)
+        .field("seccomp", seccomp);
 }
 
 /// Returns true if a shell parses `NAME=` as an assignment.

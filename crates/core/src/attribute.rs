@@ -1,0 +1,205 @@
+//! The attributes of a process that only some systems have, as data.
+//!
+//! A plan has a list of them. Each belongs to one [`Stage`], and [`Stage::ORDER`] says when the child sets it. The backend
+//! knows the calls ([`Backend::set_attribute`](crate::Backend::set_attribute)).
+
+use crate::{Fd, Operation, Stage};
+use core::ffi::c_ulong;
+use core::fmt;
+
+/// An attribute of the program's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attribute<'a> {
+    /// The processors that may run it. Bit `n % c_ulong::BITS` of word `n / c_ulong::BITS` is processor `n`.
+    CpuAffinity(&'a [c_ulong]),
+    /// Its scheduling policy.
+    Scheduler(Scheduler),
+    /// Its I/O priority.
+    IoPriority(IoPriority),
+    /// The nanoseconds by which its timers may expire late.
+    TimerSlack(u64),
+    /// Its adjustment of the out-of-memory killer's choice, from -1000 (never) to 1000 (first).
+    OomScore(i32),
+    /// Fixed addresses: no randomization of its address space.
+    FixedAddresses,
+    /// The capabilities that exec may still give, as a mask. All others leave the bounding set.
+    BoundingSet(u64),
+    /// The securebits.
+    SecureBits(u32),
+    /// The permitted capabilities survive the change of the user ID. exec clears this flag.
+    KeepCapabilities,
+    /// Its capabilities.
+    Capabilities(CapabilitySets),
+    /// A new, empty session keyring.
+    SessionKeyring,
+    /// A Landlock ruleset, by its descriptor. The program gets the descriptor only if the plan also keeps it.
+    Landlock(Fd),
+    /// A seccomp filter.
+    Seccomp(SeccompFilter<'a>),
+}
+
+impl Attribute<'_> {
+    /// The stage that sets it.
+    pub const fn stage(self) -> Stage {
+        match self {
+            Self::CpuAffinity(_) => Stage::CpuAffinity,
+            Self::Scheduler(_) => Stage::Scheduler,
+            Self::IoPriority(_) => Stage::IoPriority,
+            Self::TimerSlack(_) => Stage::TimerSlack,
+            Self::OomScore(_) => Stage::OomScore,
+            Self::FixedAddresses => Stage::FixedAddresses,
+            Self::BoundingSet(_) => Stage::BoundingSet,
+            Self::SecureBits(_) | Self::KeepCapabilities => Stage::SecureBits,
+            Self::Capabilities(_) => Stage::Capabilities,
+            Self::SessionKeyring => Stage::SessionKeyring,
+            Self::Landlock(_) => Stage::Landlock,
+            Self::Seccomp(_) => Stage::Seccomp,
+        }
+    }
+
+    /// The operation that a system must have.
+    pub const fn operation(self) -> Operation {
+        match self {
+            Self::CpuAffinity(_) => Operation::CpuAffinity,
+            Self::Scheduler(_) => Operation::Scheduler,
+            Self::IoPriority(_) => Operation::IoPriority,
+            Self::TimerSlack(_) => Operation::TimerSlack,
+            Self::OomScore(_) => Operation::OomScore,
+            Self::FixedAddresses => Operation::FixedAddresses,
+            Self::BoundingSet(_) | Self::SecureBits(_) | Self::KeepCapabilities | Self::Capabilities(_) => {
+                Operation::Capabilities
+            }
+            Self::SessionKeyring => Operation::SessionKeyring,
+            Self::Landlock(_) => Operation::Landlock,
+            Self::Seccomp(_) => Operation::Seccomp,
+        }
+    }
+}
+
+/// A scheduling policy (sched(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheduler {
+    /// `SCHED_OTHER`: the default. The nice value is the weight.
+    Other,
+    /// `SCHED_BATCH`: as `Other`, for programs that compute for long.
+    Batch,
+    /// `SCHED_IDLE`: runs only if nothing else does.
+    Idle,
+    /// `SCHED_FIFO`, with this priority, from 1 to 99. The program runs until it waits.
+    Fifo(u8),
+    /// `SCHED_RR`, with this priority, from 1 to 99. Programs of the same priority take turns.
+    RoundRobin(u8),
+}
+
+/// An I/O priority (ioprio_set(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IoPriority {
+    /// The real-time class, with a level from 0 (highest) to 7.
+    RealTime(u8),
+    /// The default class, with a level from 0 (highest) to 7.
+    BestEffort(u8),
+    /// Gets the disk only if nothing else needs it.
+    Idle,
+}
+
+/// As chrt(1) and `forkexec run` take it: `fifo:10`.
+impl fmt::Display for Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other => f.write_str("other"),
+            Self::Batch => f.write_str("batch"),
+            Self::Idle => f.write_str("idle"),
+            Self::Fifo(priority) => write!(f, "fifo:{priority}"),
+            Self::RoundRobin(priority) => write!(f, "rr:{priority}"),
+        }
+    }
+}
+
+/// As `forkexec run` takes it: `best-effort:4`.
+impl fmt::Display for IoPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RealTime(level) => write!(f, "realtime:{level}"),
+            Self::BestEffort(level) => write!(f, "best-effort:{level}"),
+            Self::Idle => f.write_str("idle"),
+        }
+    }
+}
+
+/// The capabilities of the program's process, as masks (capabilities(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapabilitySets {
+    /// The inheritable set.
+    pub inheritable: u64,
+    /// The ambient set, part of `inheritable`.
+    pub ambient: u64,
+    /// Limits the permitted and the effective set to `inheritable`.
+    pub nothing_else: bool,
+}
+
+/// A seccomp filter (seccomp(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeccompFilter<'a> {
+    /// The program.
+    pub program: &'a [BpfInstruction],
+    /// The `SECCOMP_FILTER_FLAG_*` bits.
+    pub flags: u32,
+}
+
+/// One instruction of a seccomp filter, laid out as `struct sock_filter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct BpfInstruction {
+    /// The operation.
+    pub code: u16,
+    /// The instructions to skip if a condition is true.
+    pub jt: u8,
+    /// The instructions to skip if a condition is false.
+    pub jf: u8,
+    /// The constant.
+    pub k: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Attribute<'_>; 13] = [
+        Attribute::CpuAffinity(&[1]),
+        Attribute::Scheduler(Scheduler::Batch),
+        Attribute::IoPriority(IoPriority::Idle),
+        Attribute::TimerSlack(1),
+        Attribute::OomScore(1),
+        Attribute::FixedAddresses,
+        Attribute::BoundingSet(0),
+        Attribute::SecureBits(0),
+        Attribute::KeepCapabilities,
+        Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false }),
+        Attribute::SessionKeyring,
+        Attribute::Landlock(3),
+        Attribute::Seccomp(SeccompFilter { program: &[], flags: 0 }),
+    ];
+
+    #[test]
+    fn each_attribute_is_set_at_a_stage_of_attributes() {
+        assert!(ALL.iter().all(|attribute| attribute.stage().sets_attributes()));
+        let stages = Stage::ORDER.iter().filter(|stage| stage.sets_attributes());
+        assert!(stages.into_iter().all(|stage| ALL.iter().any(|attribute| attribute.stage() == *stage)));
+    }
+
+    #[test]
+    fn capabilities_change_around_the_user() {
+        let place = |stage| Stage::ORDER.iter().position(|&other| other == stage);
+        assert!(
+            place(Stage::SecureBits) < place(Stage::Uid) && place(Stage::Uid) < place(Stage::Capabilities)
+        );
+    }
+
+    #[test]
+    fn what_confines_comes_last() {
+        assert!(Stage::ORDER.ends_with(&[Stage::Close, Stage::Landlock, Stage::Seccomp, Stage::Exec]));
+    }
+}

@@ -1,0 +1,160 @@
+//! Attributes that decide when and where the child runs: processors, policies, priorities.
+
+use super::CommandBuilder;
+use forkexec_core::{IoPriority, Scheduler};
+use std::time::Duration;
+
+impl<M> CommandBuilder<'_, M> {
+    /// Sets the processors that may run the child (sched_setaffinity(2), Linux), by their numbers from 0 to 8191.
+    ///
+    /// The child checks the result: the kernel ignores a processor that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::NoProcessor`](crate::InputError::NoProcessor) if the set is empty, and
+    ///   [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a number is above 8191.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::CpuAffinity`](crate::Stage::CpuAffinity) with `EINVAL` if
+    ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    ///
+    /// if supports(Operation::CpuAffinity) {
+    ///     let status = Command::new("true").cpu_affinity([0]).status();
+    ///     // Processor 0 may be outside of the cpuset of this process.
+    ///     assert!(status.is_ok() || status.unwrap_err().as_spawn().is_some());
+    /// }
+    /// ```
+    pub fn cpu_affinity(&mut self, processors: impl IntoIterator<Item = usize>) -> &mut Self {
+        self.settings.attributes.cpus = Some(processors.into_iter().collect());
+        self
+    }
+
+    /// Sets the scheduling policy of the child (sched_setscheduler(2), Linux). The nice value stays.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
+    ///   range 1 to 99.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` if the
+    ///   parent has neither `CAP_SYS_NICE` nor a sufficient `RLIMIT_RTPRIO`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, Scheduler, supports};
+    ///
+    /// if supports(Operation::Scheduler) {
+    ///     assert!(Command::new("true").scheduler(Scheduler::Batch).status()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn scheduler(&mut self, policy: Scheduler) -> &mut Self {
+        self.settings.attributes.scheduler = Some(policy);
+        self
+    }
+
+    /// Sets the I/O priority of the child (ioprio_set(2), Linux). Without it, the priority follows from the nice value.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a level is above 7.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::IoPriority`](crate::Stage::IoPriority) with `EPERM` if the
+    ///   class needs a privilege that the parent lacks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, IoPriority, Operation, supports};
+    ///
+    /// if supports(Operation::IoPriority) {
+    ///     assert!(Command::new("true").io_priority(IoPriority::BestEffort(7)).status()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn io_priority(&mut self, priority: IoPriority) -> &mut Self {
+        self.settings.attributes.io_priority = Some(priority);
+        self
+    }
+
+    /// Sets by how much the timers of the child may expire late (`PR_SET_TIMERSLACK`, Linux). The minimum is 1 ns, the usual value
+    /// 50 µs. A longer time saves power.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) for zero, and for more
+    ///   nanoseconds than an `unsigned long` of C holds.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::TimerSlack`](crate::Stage::TimerSlack) if prctl(2) fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    /// use std::time::Duration;
+    ///
+    /// if supports(Operation::TimerSlack) {
+    ///     assert!(Command::new("true").timer_slack(Duration::from_millis(1)).status()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn timer_slack(&mut self, slack: Duration) -> &mut Self {
+        self.settings.attributes.timer_slack = Some(slack);
+        self
+    }
+
+    /// Sets how the out-of-memory killer rates the child, from -1000 (never kills it) to 1000 (kills it first)
+    /// (proc_pid_oom_score_adj(5), Linux). A value below the parent's needs `CAP_SYS_RESOURCE`.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) for any other value.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::OomScore`](crate::Stage::OomScore): `EACCES` without the
+    ///   privilege, `ENOENT` without procfs on `/proc`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    ///
+    /// if supports(Operation::OomScore) {
+    ///     let output = Command::new("cat").arg("/proc/self/oom_score_adj").oom_score_adj(1000).output()?;
+    ///     assert_eq!(output.stdout, b"1000\n");
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn oom_score_adj(&mut self, score: i32) -> &mut Self {
+        self.settings.attributes.oom_score = Some(score);
+        self
+    }
+
+    /// Loads the child at fixed addresses, as setarch(8) does with `--addr-no-randomize` (personality(2), Linux). Debuggers and
+    /// measurements need that. It makes attacks on the child easier.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::FixedAddresses`](crate::Stage::FixedAddresses) if
+    ///   personality(2) fails. The default filters of containers refuse it with `EPERM`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::Command;
+    ///
+    /// let places = || Command::new("head").args(["-n1", "/proc/self/maps"]).fixed_addresses().output();
+    /// if let (Ok(one), Ok(other)) = (places(), places()) {
+    ///     assert_eq!(one.stdout, other.stdout);
+    /// }
+    /// ```
+    pub fn fixed_addresses(&mut self) -> &mut Self {
+        self.settings.attributes.fixed_addresses = true;
+        self
+    }
+}

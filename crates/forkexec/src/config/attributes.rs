@@ -1,0 +1,198 @@
+//! The attributes of a child that only some systems have, as the caller set them.
+
+use crate::config::capability::CapabilitySet;
+use crate::config::seccomp::SeccompFilter;
+use crate::config::source::FdSource;
+use crate::error::{InputError, Operand};
+use forkexec_core::{Attribute, CapabilitySets, Fd, IoPriority, Scheduler, Stage};
+use std::collections::BTreeSet;
+use std::ffi::c_ulong;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributes<'fd> {
+    pub(crate) cpus: Option<BTreeSet<usize>>,
+    pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) io_priority: Option<IoPriority>,
+    pub(crate) timer_slack: Option<Duration>,
+    pub(crate) oom_score: Option<i32>,
+    pub(crate) fixed_addresses: bool,
+    pub(crate) bounding: Option<CapabilitySet>,
+    pub(crate) securebits: Option<u32>,
+    pub(crate) inheritable: Option<CapabilitySet>,
+    pub(crate) ambient: Option<CapabilitySet>,
+    pub(crate) session_keyring: bool,
+    pub(crate) landlock: Option<FdSource<'fd>>,
+    pub(crate) seccomp: Option<SeccompFilter>,
+}
+
+/// One more than the highest processor number. No Linux kernel has more (`NR_CPUS`).
+pub(crate) const PROCESSORS: usize = 8192;
+
+/// `SECUREBITS` and `SECURE_ALL_LOCKS` of `linux/securebits.h`.
+const SECUREBITS: u32 = 0xff;
+
+/// `BPF_MAXINSNS`.
+const MOST_INSTRUCTIONS: usize = 4096;
+
+impl Attributes<'_> {
+    /// Checks the ranges of all values.
+    pub(crate) fn check(&self) -> Result<(), InputError> {
+        if self.cpus.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Err(InputError::NoProcessor);
+        }
+        let priority = match self.scheduler {
+            Some(Scheduler::Fifo(priority) | Scheduler::RoundRobin(priority)) => Some(priority.into()),
+            _ => None,
+        };
+        let level = match self.io_priority {
+            Some(IoPriority::RealTime(level) | IoPriority::BestEffort(level)) => Some(level.into()),
+            _ => None,
+        };
+        let highest = self.cpus.as_ref().and_then(BTreeSet::last).map(|&highest| wide(highest));
+        let slack = self.timer_slack.map(|slack| i64::try_from(slack.as_nanos()).unwrap_or(i64::MAX));
+        let most_slack = i64::try_from(c_ulong::MAX).unwrap_or(i64::MAX - 1);
+        let instructions = self.seccomp.as_ref().map(|filter| wide(filter.len()));
+        [
+            (Stage::CpuAffinity, highest, 0, wide(PROCESSORS - 1)),
+            (Stage::Scheduler, priority, 1, 99),
+            (Stage::IoPriority, level, 0, 7),
+            (Stage::TimerSlack, slack, 1, most_slack),
+            (Stage::OomScore, self.oom_score.map(Into::into), -1000, 1000),
+            (Stage::SecureBits, self.securebits.map(Into::into), 0, SECUREBITS.into()),
+            (Stage::Seccomp, instructions, 1, wide(MOST_INSTRUCTIONS)),
+        ]
+        .into_iter()
+        .try_for_each(|(stage, value, lowest, highest)| match value {
+            Some(value) if !(lowest..=highest).contains(&value) => {
+                Err(InputError::AttributeOutOfRange { stage, value, lowest, highest })
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// The processors, as the kernel reads them.
+    pub(crate) fn cpu_mask(&self) -> Vec<c_ulong> {
+        let bits = c_ulong::BITS as usize;
+        let Some(cpus) = &self.cpus else { return Vec::new() };
+        let mut mask = vec![0; cpus.last().map_or(0, |highest| highest / bits + 1)];
+        for cpu in cpus {
+            mask[cpu / bits] |= 1 << (cpu % bits);
+        }
+        mask
+    }
+
+    /// The attributes of the plan. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
+    /// ruleset in the plan.
+    pub(crate) fn list<'a>(
+        &'a self,
+        cpu_mask: &'a [c_ulong],
+        changes_user: bool,
+        ruleset: Option<Fd>,
+    ) -> Vec<Attribute<'a>> {
+        let nanoseconds = |slack: Duration| u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX);
+        let sets = self.capability_sets(changes_user);
+        [
+            self.cpus.as_ref().map(|_| Attribute::CpuAffinity(cpu_mask)),
+            self.scheduler.map(Attribute::Scheduler),
+            self.io_priority.map(Attribute::IoPriority),
+            self.timer_slack.map(nanoseconds).map(Attribute::TimerSlack),
+            self.oom_score.map(Attribute::OomScore),
+            self.fixed_addresses.then_some(Attribute::FixedAddresses),
+            self.bounding.map(|set| Attribute::BoundingSet(set.bits())),
+            self.securebits.map(Attribute::SecureBits),
+            sets.filter(|sets| sets.nothing_else && sets.inheritable != 0)
+                .map(|_| Attribute::KeepCapabilities),
+            sets.map(Attribute::Capabilities),
+            self.session_keyring.then_some(Attribute::SessionKeyring),
+            ruleset.map(Attribute::Landlock),
+            self.seccomp.as_ref().map(|filter| Attribute::Seccomp(filter.as_plan())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// An ambient capability must be inheritable. A child with another user keeps no other capability.
+    fn capability_sets(&self, changes_user: bool) -> Option<CapabilitySets> {
+        if self.inheritable.is_none() && self.ambient.is_none() {
+            return None;
+        }
+        let [inheritable, ambient] =
+            [self.inheritable, self.ambient].map(|set| set.unwrap_or_default().bits());
+        Some(CapabilitySets { inheritable: inheritable | ambient, ambient, nothing_else: changes_user })
+    }
+
+    /// The value that a stage sets.
+    pub(crate) fn operand(&self, stage: Stage) -> Operand {
+        let number = |value: Option<i64>| value.map_or(Operand::None, Operand::Number);
+        let text = |value: Option<String>| value.map_or(Operand::None, Operand::Value);
+        match stage {
+            Stage::CpuAffinity => text(self.cpus.as_ref().map(ranges)),
+            Stage::Scheduler => text(self.scheduler.map(|policy| policy.to_string())),
+            Stage::IoPriority => text(self.io_priority.map(|priority| priority.to_string())),
+            Stage::TimerSlack => text(self.timer_slack.map(|slack| format!("{slack:?}"))),
+            Stage::OomScore => number(self.oom_score.map(Into::into)),
+            Stage::BoundingSet => text(self.bounding.map(|set| set.to_string())),
+            Stage::SecureBits => text(self.securebits.map(|bits| format!("{bits:#x}"))),
+            Stage::Capabilities => text(self.ambient.or(self.inheritable).map(|set| set.to_string())),
+            Stage::Landlock => self.landlock.as_ref().map_or(Operand::None, |fd| Operand::Fd(fd.as_raw_fd())),
+            _ => Operand::None,
+        }
+    }
+}
+
+fn wide(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Writes numbers as taskset(1) does: `0-3,8`.
+fn ranges(numbers: &BTreeSet<usize>) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |&(first, last): &(usize, usize)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn on(cpus: &[usize]) -> Attributes<'static> {
+        Attributes { cpus: Some(cpus.iter().copied().collect()), ..Attributes::default() }
+    }
+
+    #[rstest]
+    #[case::one(&[0], &[1], "0")]
+    #[case::a_run(&[1, 2, 3], &[0b1110], "1-3")]
+    #[case::runs(&[0, 1, 2, 5, 7, 8], &[0b1_1010_0111], "0-2,5,7-8")]
+    fn processors_are_bits_and_ranges(#[case] cpus: &[usize], #[case] mask: &[c_ulong], #[case] text: &str) {
+        assert_eq!(on(cpus).cpu_mask(), mask);
+        assert_eq!(on(cpus).operand(Stage::CpuAffinity), Operand::Value(text.to_owned()));
+    }
+
+    #[test]
+    fn processor_of_the_second_word_is_its_first_bit() {
+        assert_eq!(on(&[c_ulong::BITS as usize]).cpu_mask(), [0, 1]);
+    }
+
+    #[test]
+    fn ambient_capabilities_survive_a_change_of_the_user() {
+        let [one, other] = [1, 2].map(CapabilitySet::from_bits);
+        let attributes = Attributes { ambient: Some(one), inheritable: Some(other), ..Attributes::default() };
+        let sets = |nothing_else| CapabilitySets { inheritable: 3, ambient: 1, nothing_else };
+        let same_user = attributes.list(&[], false, None);
+        assert_eq!(same_user, [Attribute::Capabilities(sets(false))]);
+        let other_user = attributes.list(&[], true, None);
+        assert_eq!(other_user, [Attribute::KeepCapabilities, Attribute::Capabilities(sets(true))]);
+    }
+}

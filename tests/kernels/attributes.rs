@@ -1,0 +1,183 @@
+//! The attributes that only Linux has: the calls of each, what is verified, and what a refusal does.
+
+use forkexec_core::{
+    Attribute, Backend, CapabilitySets, Errno, Fd, IoPriority, Plan, Report, Scheduler, SeccompFilter, Stage,
+};
+use forkexec_core::{BpfInstruction, KeepList};
+use forkexec_linux::{CapabilityMasks, Linux};
+use rstest::rstest;
+
+use crate::child_exec::{plain, run};
+use crate::sim::attributes::{ALL, Attributes};
+use crate::sim::{File, SimKernel};
+
+const ALLOW: BpfInstruction = BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
+const FILTER: SeccompFilter<'_> = SeccompFilter { program: &[ALLOW], flags: 0 };
+const CHOWN: u64 = 1;
+const KILL: u64 = 1 << 5;
+const USER: u32 = 1000;
+/// A ruleset of the parent.
+const RULESET: Fd = 20;
+
+fn sets(inheritable: u64, ambient: u64, nothing_else: bool) -> CapabilitySets {
+    CapabilitySets { inheritable, ambient, nothing_else }
+}
+
+fn kernel() -> SimKernel {
+    SimKernel::new().with_files(&[RULESET], File::Ruleset, true)
+}
+
+fn after(attributes: &[Attribute<'_>], plan: &Plan<'_>) -> Result<Attributes, Report> {
+    let plan = Plan { attributes, ..*plan };
+    run(kernel(), &plan).result.map(|executed| executed.process.attributes)
+}
+
+#[rstest]
+#[case::processors(Attribute::CpuAffinity(&[0b101]), |it: &mut Attributes| it.affinity = 0b101)]
+#[case::policy(Attribute::Scheduler(Scheduler::Other), |it: &mut Attributes| it.scheduler = (0, 0))]
+#[case::batch(Attribute::Scheduler(Scheduler::Batch), |it: &mut Attributes| it.scheduler = (3, 0))]
+#[case::idle(Attribute::Scheduler(Scheduler::Idle), |it: &mut Attributes| it.scheduler = (5, 0))]
+#[case::fifo(Attribute::Scheduler(Scheduler::Fifo(10)), |it: &mut Attributes| it.scheduler = (1, 10))]
+#[case::round_robin(Attribute::Scheduler(Scheduler::RoundRobin(99)), |it: &mut Attributes| it.scheduler = (2, 99))]
+#[case::io_realtime(Attribute::IoPriority(IoPriority::RealTime(3)), |it: &mut Attributes| it.io_priority = 0x2003)]
+#[case::io_best_effort(Attribute::IoPriority(IoPriority::BestEffort(7)), |it: &mut Attributes| it.io_priority = 0x4007)]
+#[case::io_idle(Attribute::IoPriority(IoPriority::Idle), |it: &mut Attributes| it.io_priority = 0x6000)]
+#[case::timer_slack(Attribute::TimerSlack(7), |it: &mut Attributes| it.timer_slack = 7)]
+#[case::oom_score(Attribute::OomScore(-17), |it: &mut Attributes| it.oom_score = -17)]
+#[case::fixed_addresses(Attribute::FixedAddresses, |it: &mut Attributes| it.personality = 0x0004_0000)]
+#[case::bounding_set(Attribute::BoundingSet(KILL), |it: &mut Attributes| it.bounding = KILL)]
+#[case::securebits(Attribute::SecureBits(3), |it: &mut Attributes| it.securebits = 3)]
+#[case::inheritable(Attribute::Capabilities(sets(CHOWN, 0, false)), |it: &mut Attributes| it.masks.inheritable = CHOWN)]
+#[case::ambient(
+    Attribute::Capabilities(sets(CHOWN | KILL, KILL, false)),
+    |it: &mut Attributes| (it.masks.inheritable, it.ambient) = (CHOWN | KILL, KILL)
+)]
+#[case::nothing_else(
+    Attribute::Capabilities(sets(CHOWN | KILL, KILL, true)),
+    |it: &mut Attributes| {
+        it.masks = CapabilityMasks { effective: KILL, permitted: CHOWN | KILL, inheritable: CHOWN | KILL };
+        it.ambient = KILL;
+    }
+)]
+#[case::keyring(Attribute::SessionKeyring, |it: &mut Attributes| it.keyrings_left = 1)]
+#[case::landlock(Attribute::Landlock(RULESET), |it: &mut Attributes| it.rulesets = 1)]
+#[case::seccomp(Attribute::Seccomp(FILTER), |it: &mut Attributes| it.filters = vec![1])]
+fn attribute_changes_one_thing(#[case] attribute: Attribute<'static>, #[case] change: fn(&mut Attributes)) {
+    let mut expected = Attributes::of_root();
+    change(&mut expected);
+    assert_eq!(after(&[attribute], &plain()), Ok(expected));
+}
+
+/// Each stage sets its attributes, in whatever order the plan lists them.
+#[test]
+fn stages_order_the_attributes() {
+    let attributes = [
+        Attribute::Seccomp(FILTER),
+        Attribute::Landlock(RULESET),
+        Attribute::Capabilities(sets(CHOWN, CHOWN, true)),
+        Attribute::KeepCapabilities,
+        Attribute::BoundingSet(CHOWN),
+        Attribute::CpuAffinity(&[1]),
+    ];
+    let plan = Plan { attributes: &attributes, uid: Some(USER), no_new_privs: true, ..plain() };
+    let ran = run(kernel(), &plan);
+    let calls: Vec<_> = ran.backend.sys().log().iter().map(|call| call.name).collect();
+    let place = |name: &str| calls.iter().position(|&call| call == name);
+    let wanted = [
+        "set_affinity",
+        "drop_from_bounding_set",
+        "keep_capabilities",
+        "set_uid",
+        "capset",
+        "set_no_new_privs",
+    ];
+    let wanted: Vec<_> =
+        wanted.into_iter().chain(["close_range", "restrict_self", "set_seccomp_filter", "execve"]).collect();
+    assert!(wanted.iter().all(|name| place(name).is_some()), "{calls:?}");
+    assert!(wanted.iter().map(|name| place(name)).is_sorted(), "{calls:?}");
+}
+
+#[test]
+fn other_user_keeps_its_ambient_capabilities_alone() {
+    let kept = [Attribute::KeepCapabilities, Attribute::Capabilities(sets(KILL, KILL, true))];
+    let attributes = after(&kept, &Plan { uid: Some(USER), ..plain() }).expect("root may do that");
+    let masks = CapabilityMasks { effective: KILL, permitted: KILL, inheritable: KILL };
+    assert_eq!((attributes.masks, attributes.ambient), (masks, KILL));
+}
+
+/// The program gets the ruleset only if the plan keeps it.
+#[rstest]
+#[case::closed(&[], false)]
+#[case::kept(&[RULESET], true)]
+fn ruleset_stays_open_only_if_it_is_kept(#[case] keep: &'static [Fd], #[case] is_open: bool) {
+    let keep = KeepList::new(keep).expect("the list is sorted");
+    let plan = Plan { attributes: &[Attribute::Landlock(RULESET)], keep, ..plain() };
+    let executed =
+        run(kernel().with_files(&[RULESET], File::Ruleset, false), &plan).result.expect("nothing is refused");
+    assert_eq!(executed.fds().contains(&RULESET), is_open);
+}
+
+#[rstest]
+#[case::no_such_processor(Attribute::CpuAffinity(&[1 << 9]), Stage::CpuAffinity)]
+#[case::one_processor_too_many(Attribute::CpuAffinity(&[1 << 9 | 1]), Stage::CpuAffinity)]
+#[case::processor_of_the_second_word(Attribute::CpuAffinity(&[1, 1]), Stage::CpuAffinity)]
+fn processor_that_does_not_exist_is_an_error(#[case] attribute: Attribute<'static>, #[case] stage: Stage) {
+    assert_eq!(after(&[attribute], &plain()), Err(Report { stage, errno: Errno::INVAL, operand: 0 }));
+}
+
+/// Faults: S14
+#[rstest]
+#[case::bounding_set("drop_from_bounding_set", Attribute::BoundingSet(KILL))]
+#[case::reading_the_bounding_set("is_in_bounding_set", Attribute::BoundingSet(KILL))]
+#[case::securebits("set_securebits", Attribute::SecureBits(3))]
+#[case::capabilities("capset", Attribute::Capabilities(sets(KILL, KILL, true)))]
+#[case::ambient("raise_ambient", Attribute::Capabilities(sets(KILL, KILL, false)))]
+#[case::ruleset("restrict_self", Attribute::Landlock(RULESET))]
+#[case::filter("set_seccomp_filter", Attribute::Seccomp(FILTER))]
+fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: Attribute<'static>) {
+    let kernel = kernel().pretending(call);
+    let answer = Linux::new(kernel).set_attribute(attribute);
+    assert_eq!(answer, Err(Errno::PERM));
+}
+
+/// Only a change that is needed is made: the ambient set is empty.
+///
+/// Faults: S14
+#[test]
+fn ambient_capability_that_cannot_be_cleared_is_an_error() {
+    let kernel = kernel().pretending("clear_ambient").with_process(|process| {
+        process.attributes.masks.inheritable = CHOWN;
+        process.attributes.ambient = CHOWN;
+    });
+    let answer = Linux::new(kernel).set_attribute(Attribute::Capabilities(sets(CHOWN, 0, false)));
+    assert_eq!(answer, Err(Errno::PERM));
+}
+
+/// `EINVAL` ends the loop over the capabilities only where a kernel may end.
+#[test]
+fn bounding_set_that_cannot_be_read_is_an_error() {
+    let kernel = kernel().refusing("is_in_bounding_set", Errno::INVAL);
+    assert_eq!(Linux::new(kernel).set_attribute(Attribute::BoundingSet(0)), Err(Errno::INVAL));
+}
+
+#[test]
+fn whole_bounding_set_costs_no_change() {
+    let backend = Linux::new(kernel());
+    assert_eq!(backend.set_attribute(Attribute::BoundingSet(ALL)), Ok(()));
+    assert_eq!(backend.sys().calls_of("drop_from_bounding_set"), Vec::<String>::new());
+}
+
+#[rstest]
+#[case::closed_on_success(None, Ok(()))]
+#[case::closed_on_failure(Some(("write", Errno::ACCES)), Err(Errno::ACCES))]
+#[case::not_on_procfs(Some(("is_on_procfs", Errno::IO)), Err(Errno::IO))]
+fn file_of_the_oom_score_is_closed(
+    #[case] refused: Option<(&'static str, Errno)>,
+    #[case] answer: Result<(), Errno>,
+) {
+    let kernel = refused.into_iter().fold(kernel(), |it, (call, errno)| it.refusing(call, errno));
+    let before = kernel.open_fds();
+    let backend = Linux::new(kernel);
+    assert_eq!(backend.set_attribute(Attribute::OomScore(5)), answer);
+    assert_eq!(backend.sys().open_fds(), before);
+}

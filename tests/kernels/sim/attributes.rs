@@ -1,0 +1,251 @@
+//! The attributes that only Linux has.
+//!
+//! Each rule is of the page of its call, and of capabilities(7).
+
+use std::ffi::c_ulong;
+
+use forkexec_core::{Errno, Fd};
+use forkexec_linux::{AttributeCall, CapabilityMasks};
+
+use super::{Call, File, State};
+
+/// The processors of this machine.
+const PROCESSORS: c_ulong = 0xff;
+
+/// The capabilities of Linux 5.9 and later: `CAP_LAST_CAP` is 40.
+const CAPABILITIES: u32 = 41;
+pub(crate) const ALL: u64 = (1 << CAPABILITIES) - 1;
+const SETPCAP: u64 = 1 << 8;
+const SYS_ADMIN: u64 = 1 << 21;
+const SYS_NICE: u64 = 1 << 23;
+const KEEP_CAPS: u32 = 1 << 4;
+const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
+const REALTIME: [i32; 2] = [1, 2];
+const REALTIME_IO: u32 = 1;
+const QUERY: u32 = 0xffff_ffff;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) affinity: c_ulong,
+    pub(crate) scheduler: (i32, i32),
+    pub(crate) io_priority: u32,
+    pub(crate) timer_slack: u64,
+    pub(crate) oom_score: i32,
+    pub(crate) personality: u32,
+    pub(crate) securebits: u32,
+    pub(crate) bounding: u64,
+    pub(crate) ambient: u64,
+    pub(crate) masks: CapabilityMasks,
+    /// The session keyrings that it has left.
+    pub(crate) keyrings_left: u32,
+    /// The rulesets that it enforces.
+    pub(crate) rulesets: u32,
+    /// The instructions of its filters.
+    pub(crate) filters: Vec<usize>,
+}
+
+impl Attributes {
+    /// Those of root.
+    pub(crate) fn of_root() -> Self {
+        Self {
+            affinity: PROCESSORS,
+            scheduler: (0, 0),
+            io_priority: 0,
+            timer_slack: 50_000,
+            oom_score: 0,
+            personality: 0,
+            securebits: 0,
+            bounding: ALL,
+            ambient: 0,
+            masks: CapabilityMasks { effective: ALL, permitted: ALL, inheritable: 0 },
+            keyrings_left: 0,
+            rulesets: 0,
+            filters: Vec::new(),
+        }
+    }
+
+    /// Source: capabilities(7): the kernel checks the effective set.
+    fn has(&self, capability: u64, otherwise: Errno) -> Result<(), Errno> {
+        if self.masks.effective & capability == 0 { Err(otherwise) } else { Ok(()) }
+    }
+
+    /// The capabilities after a change from user 0 to another one.
+    ///
+    /// Source: `cap_emulate_setxuid` of security/commoncap.c.
+    pub(super) fn after_root(&mut self) {
+        if self.securebits & KEEP_CAPS == 0 {
+            self.masks.permitted = 0;
+        }
+        (self.masks.effective, self.ambient) = (0, 0);
+    }
+
+    /// execve(2) clears `SECBIT_KEEP_CAPS`.
+    pub(super) fn at_exec(&mut self) {
+        self.securebits &= !KEEP_CAPS;
+    }
+
+    /// capset(2). Source: `cap_capset` of security/commoncap.c.
+    fn set_masks(&mut self, new: CapabilityMasks) -> Result<(), Errno> {
+        let old = self.masks;
+        let within = |part: u64, whole: u64| if part & !whole == 0 { Ok(()) } else { Err(Errno::PERM) };
+        if self.has(SETPCAP, Errno::PERM).is_err() {
+            within(new.inheritable, old.inheritable | old.permitted)?;
+        }
+        within(new.inheritable, old.inheritable | self.bounding)?;
+        within(new.permitted, old.permitted)?;
+        within(new.effective, new.permitted)?;
+        self.masks = new;
+        self.ambient &= new.permitted & new.inheritable;
+        Ok(())
+    }
+}
+
+/// The name under which a call is recorded.
+fn name(call: AttributeCall<'_>) -> &'static str {
+    match call {
+        AttributeCall::SetAffinity(_) => "set_affinity",
+        AttributeCall::SetScheduler(..) => "set_scheduler",
+        AttributeCall::SetIoPriority(_) => "set_io_priority",
+        AttributeCall::SetTimerSlack(_) => "set_timer_slack",
+        AttributeCall::Personality(_) => "personality",
+        AttributeCall::IsInBoundingSet(_) => "is_in_bounding_set",
+        AttributeCall::DropFromBoundingSet(_) => "drop_from_bounding_set",
+        AttributeCall::SecureBits => "securebits",
+        AttributeCall::SetSecureBits(_) => "set_securebits",
+        AttributeCall::KeepCapabilities => "keep_capabilities",
+        AttributeCall::SetCapabilities(_) => "capset",
+        AttributeCall::ClearAmbient => "clear_ambient",
+        AttributeCall::RaiseAmbient(_) => "raise_ambient",
+        AttributeCall::IsAmbient(_) => "is_ambient",
+        AttributeCall::JoinSessionKeyring => "join_session_keyring",
+        AttributeCall::RestrictSelf(_) => "restrict_self",
+        AttributeCall::SetSeccompFilter(..) => "set_seccomp_filter",
+    }
+}
+
+/// The record of a call, with its number if there is one.
+pub(super) fn record(call: AttributeCall<'_>) -> Call {
+    match call {
+        AttributeCall::IsInBoundingSet(number) | AttributeCall::IsAmbient(number) => {
+            Call::on(name(call), number)
+        }
+        AttributeCall::RestrictSelf(fd) => Call::on(name(call), fd),
+        AttributeCall::SetSeccompFilter(program, _) => {
+            Call::on(name(call), i64::try_from(program.len()).expect("a filter is short"))
+        }
+        _ => Call::new(name(call)),
+    }
+}
+
+impl State {
+    /// sched_getaffinity(2): EINVAL if the mask of the kernel does not fit.
+    pub(super) fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
+        *mask.first_mut().ok_or(Errno::INVAL)? = self.process.attributes.affinity;
+        Ok(size_of::<c_ulong>())
+    }
+
+    /// proc_pid_oom_score_adj(5): EACCES for less than before without privilege, EINVAL outside of the range.
+    pub(super) fn write_oom_score(&mut self, text: &[u8]) -> Result<(), Errno> {
+        let score = str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Errno::INVAL)?;
+        if !(-1000..=1000).contains(&score) {
+            return Err(Errno::INVAL);
+        }
+        if score < self.process.attributes.oom_score && self.process.uid != 0 {
+            return Err(Errno::ACCES);
+        }
+        self.process.attributes.oom_score = score;
+        Ok(())
+    }
+
+    /// Source: the page of each call: sched_setaffinity(2), sched_setscheduler(2), ioprio_set(2), prctl(2), personality(2), capset(2),
+    /// keyctl(2), landlock_restrict_self(2), seccomp(2).
+    pub(super) fn attribute(&mut self, call: AttributeCall<'_>) -> Result<u64, Errno> {
+        let no_new_privs = self.process.no_new_privs;
+        let attributes = &mut self.process.attributes;
+        let may_confine = |attributes: &Attributes, otherwise| {
+            if no_new_privs { Ok(()) } else { attributes.has(SYS_ADMIN, otherwise) }
+        };
+        let is_capability =
+            |number: u32| if number < CAPABILITIES { Ok(1 << number) } else { Err(Errno::INVAL) };
+        match call {
+            // EINVAL if no processor of the mask is there. Others are ignored.
+            AttributeCall::SetAffinity(mask) => {
+                let there = mask.first().copied().unwrap_or(0) & PROCESSORS;
+                if there == 0 {
+                    return Err(Errno::INVAL);
+                }
+                attributes.affinity = there;
+            }
+            // EINVAL for a policy with a priority that it does not have.
+            AttributeCall::SetScheduler(policy, priority) => {
+                let is_realtime = REALTIME.contains(&policy);
+                if is_realtime != (1..=99).contains(&priority) {
+                    return Err(Errno::INVAL);
+                }
+                if is_realtime {
+                    attributes.has(SYS_NICE, Errno::PERM)?;
+                }
+                attributes.scheduler = (policy, priority);
+            }
+            AttributeCall::SetIoPriority(priority) => {
+                if priority >> 13 == REALTIME_IO {
+                    attributes.has(SYS_NICE, Errno::PERM)?;
+                }
+                attributes.io_priority = priority;
+            }
+            AttributeCall::SetTimerSlack(nanoseconds) => attributes.timer_slack = nanoseconds,
+            AttributeCall::Personality(persona) => {
+                let before = attributes.personality;
+                if persona != QUERY {
+                    attributes.personality = persona;
+                }
+                return Ok(before.into());
+            }
+            AttributeCall::IsInBoundingSet(number) => {
+                return is_capability(number).map(|bit| u64::from(attributes.bounding & bit != 0));
+            }
+            AttributeCall::DropFromBoundingSet(number) => {
+                attributes.has(SETPCAP, Errno::PERM)?;
+                attributes.bounding &= !is_capability(number)?;
+            }
+            AttributeCall::SecureBits => return Ok(attributes.securebits.into()),
+            AttributeCall::SetSecureBits(bits) => {
+                attributes.has(SETPCAP, Errno::PERM)?;
+                attributes.securebits = bits;
+            }
+            AttributeCall::KeepCapabilities => attributes.securebits |= KEEP_CAPS,
+            AttributeCall::SetCapabilities(masks) => attributes.set_masks(masks)?,
+            AttributeCall::ClearAmbient => attributes.ambient = 0,
+            AttributeCall::RaiseAmbient(number) => {
+                let bit = is_capability(number)?;
+                let may = attributes.masks.permitted & attributes.masks.inheritable & bit != 0;
+                if !may || attributes.securebits & NO_CAP_AMBIENT_RAISE != 0 {
+                    return Err(Errno::PERM);
+                }
+                attributes.ambient |= bit;
+            }
+            AttributeCall::IsAmbient(number) => {
+                return is_capability(number).map(|bit| u64::from(attributes.ambient & bit != 0));
+            }
+            AttributeCall::JoinSessionKeyring => attributes.keyrings_left += 1,
+            AttributeCall::RestrictSelf(ruleset) => {
+                may_confine(attributes, Errno::PERM)?;
+                is_ruleset(self, ruleset)?;
+                self.process.attributes.rulesets += 1;
+            }
+            AttributeCall::SetSeccompFilter(program, _) => {
+                if program.is_empty() {
+                    return Err(Errno::INVAL);
+                }
+                may_confine(attributes, Errno::ACCES)?;
+                attributes.filters.push(program.len());
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// landlock_restrict_self(2): EBADF and EBADFD.
+fn is_ruleset(state: &State, fd: Fd) -> Result<(), Errno> {
+    if state.table.get(fd)?.kind == File::Ruleset { Ok(()) } else { Err(Errno::from_raw(libc::EBADFD)) }
+}
