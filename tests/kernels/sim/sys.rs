@@ -359,7 +359,7 @@ unsafe impl LinuxSys for SimKernel {
         self.call(Call::new("capget"), |state| Ok(state.process.attributes.masks))
     }
 
-    /// Source: see `State::attribute`.
+    /// Source: prctl(2), and the page of each other call: see `State::attribute`.
     fn attribute(&self, call: AttributeCall<'_>) -> Result<u64, Errno> {
         let record = record(call);
         let pretends = self.state().pretended == Some(record.name);
