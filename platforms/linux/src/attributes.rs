@@ -97,7 +97,7 @@ fn set_affinity<S: LinuxSys>(sys: &S, mask: &[c_ulong]) -> Result<(), Errno> {
     let mut found = [0; PROCESSORS / c_ulong::BITS as usize];
     sys.affinity(&mut found)?;
     let wanted = mask.iter().copied().chain(iter::repeat(0));
-    if wanted.zip(found).all(|(wanted, found)| wanted == found) { Ok(()) } else { Err(Errno::INVAL) }
+    if wanted.zip(&found).all(|(wanted, &found)| wanted == found) { Ok(()) } else { Err(Errno::INVAL) }
 }
 
 /// The policies of `linux/sched.h`.
