@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Units in milliseconds. `ms` comes before `s`, because both end in `s`.
-const UNITS: [(&str, f64); 5] = [("ms", 1.0), ("s", 1e3), ("m", 60e3), ("h", 3_600e3), ("d", 86_400e3)];
+/// Units in milliseconds. `s` comes last, because others end in `s`.
+const UNITS: [(&str, f64); 7] =
+    [("ns", 1e-6), ("us", 1e-3), ("ms", 1.0), ("m", 60e3), ("h", 3_600e3), ("d", 86_400e3), ("s", 1e3)];
 
 /// Parses a number with an optional fraction and an optional unit, such as `1.5`, `200ms` or `2h`. The default unit is
 /// seconds.
@@ -16,8 +17,8 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let (number, millis) = unit.unwrap_or((text, 1e3));
     let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let value = number.parse::<f64>().ok().filter(|_| is_decimal);
-    let value =
-        value.ok_or_else(|| format!("{text:?} is not a number with one of the units ms, s, m, h and d"))?;
+    let value = value
+        .ok_or_else(|| format!("{text:?} is not a number with one of the units ns, us, ms, s, m, h and d"))?;
     Duration::try_from_secs_f64(value * millis / 1e3).map_err(|_| format!("{text} is too long"))
 }
 
@@ -54,6 +55,8 @@ mod tests {
         for text in ["", "s", "-1", "+1", "1e3", "inf", "1 s", "1w", "1.2.3", "1ss"] {
             assert!(parse(text).is_err(), "{text:?}");
         }
+        assert_eq!(parse("50us"), Ok(Duration::from_micros(50)));
+        assert_eq!(parse("7ns"), Ok(Duration::from_nanos(7)));
         assert_eq!(parse("99999999999999999999d"), Err("99999999999999999999d is too long".to_owned()));
     }
 

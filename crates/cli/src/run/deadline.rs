@@ -20,8 +20,8 @@ use crate::exit::{Code, Failure};
 pub(super) struct Options {
     /// Send SIGTERM to the program if it still runs after DURATION, and exit with 124
     ///
-    /// DURATION is a number with one of the units ms, s, m, h and d. The default unit is s. 0 means no limit, which is the
-    /// default. A stopped program is continued, so that it can handle the signal. Without --kill-tree, children of the
+    /// DURATION is a number with one of the units ns, us, ms, s, m, h and d. The default unit is s. 0 means no limit, which
+    /// is the default. A stopped program is continued, so that it can handle the signal. Without --kill-tree, children of the
     /// program do not get the signal. forkexec exits when the program has ended.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,

@@ -103,6 +103,8 @@ fn blame(options: &program::Options, error: &InputError) -> String {
         InputError::EmptyPath { what: PathRole::RootDirectory } => "--chroot",
         InputError::EmptyPath { .. } => "--chdir",
         InputError::TooManyGroups { .. } => "--groups",
+        InputError::AttributeOutOfRange { stage: Stage::Seccomp, .. } => "--seccomp",
+        InputError::AttributeOutOfRange { stage: Stage::TimerSlack, .. } => "--timer-slack",
         InputError::SessionInOtherGroup { .. } => "--pgroup with --setsid",
         _ => return error.to_string(),
     };

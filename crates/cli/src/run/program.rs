@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use clap::{Args, ValueHint};
 use forkexec::{Command, Pty};
 
-use super::{announced, descriptors, environment, identity, signals, streams, surroundings};
+use super::{
+    announced, confinement, descriptors, environment, identity, scheduling, signals, streams, surroundings,
+};
 use crate::exit::Failure;
 
 // Not a doc comment: clap would use it as the description of the subcommand.
@@ -28,6 +30,10 @@ pub(crate) struct Options {
     pub(super) signals: signals::Options,
     #[command(flatten)]
     pub(super) identity: identity::Options,
+    #[command(flatten)]
+    pub(super) confinement: confinement::Options,
+    #[command(flatten)]
+    pub(super) scheduling: scheduling::Options,
 }
 
 impl Options {
@@ -49,6 +55,8 @@ impl Options {
         command.args(args);
         self.descriptors.apply(&mut command)?;
         self.surroundings.apply(&mut command)?;
+        self.confinement.apply(&mut command)?;
+        self.scheduling.apply(&mut command);
         self.signals.apply(&mut command);
         self.environment.apply(&mut command);
         self.identity.apply(&mut command)?;

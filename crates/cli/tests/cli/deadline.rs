@@ -89,7 +89,7 @@ fn report_shows_the_timeout() {
 }
 
 #[rstest]
-#[case::no_duration(&["--timeout", "soon"], "\"soon\" is not a number with one of the units ms, s, m, h and d")]
+#[case::no_duration(&["--timeout", "soon"], "\"soon\" is not a number with one of the units ns, us, ms, s, m, h and d")]
 #[case::tree_alone(&["--kill-tree"], "--timeout <DURATION>")]
 #[case::alone(&["--kill-after", "1"], "--timeout <DURATION>")]
 #[case::status_alone(&["--preserve-status"], "--timeout <DURATION>")]

@@ -13,8 +13,17 @@ const SUBCOMMANDS: [&str; 7] = ["run", "exec", "doctor", "fds", "leaks", "comple
 const ESCAPE: char = '\u{1b}';
 
 /// Options of `run`, one of each group.
-const OPTIONS: [&str; 7] =
-    ["--keep", "--stdin", "--env", "--chroot", "--block-signals", "--user", "--report"];
+const OPTIONS: [&str; 9] = [
+    "--keep",
+    "--stdin",
+    "--env",
+    "--chroot",
+    "--block-signals",
+    "--user",
+    "--ambient-capabilities",
+    "--cpus",
+    "--report",
+];
 
 #[test]
 fn each_subcommand_has_help_with_examples_and_codes() {

@@ -3,6 +3,7 @@
 //! - `announced`: descriptors that the environment announces, with a real make
 //! - `descriptors`: the descriptors that a program gets
 //! - `settings`: the effects of the other options of `run`
+//! - `attributes`: scheduling, capabilities, rulesets and filters
 //! - `signals`: ignored, blocked and forwarded signals
 //! - `nonblocking`: standard streams in non-blocking mode
 //! - `outputs`: standard output and standard error in one file
@@ -32,6 +33,7 @@
 #![allow(clippy::incompatible_msrv, reason = "like the helpers of the suites, they are not published")]
 
 mod announced;
+mod attributes;
 mod bad_inputs;
 mod codes;
 mod deadline;

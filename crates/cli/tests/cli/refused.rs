@@ -78,6 +78,22 @@ fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &st
 // Faults: N31
 #[case::variable_without_a_name("--env", "=b", "the name is empty")]
 #[case::terminal("--ctty", "x", "\"x\" is not a file descriptor number")]
+#[case::no_processor("--cpus", "", "\"\" is not the number of a processor")]
+#[case::processor_too_high("--cpus", "0-8192", "8192 is above the highest processor, 8191")]
+#[case::processors_backwards("--cpus", "3-1", "1 is below 3")]
+#[case::processors_without_a_step("--cpus", "0-3:0", "\"0-3:0\" has a step that is not a number from 1 up")]
+#[case::policy("--scheduler", "fifo", "expected a number from 1 to 99 after the colon")]
+#[case::policy_with_a_priority("--scheduler", "batch:1", "expected other, batch, idle, fifo:N or rr:N")]
+#[case::io_level("--io-priority", "best-effort:8", "expected a number from 0 to 7 after the colon")]
+#[case::io_class("--io-priority", "2", "expected idle, best-effort[:N] or realtime[:N]")]
+#[case::slack_without_a_unit("--timer-slack", "50", "\"50\" has no unit: expected ns, us, ms or s")]
+#[case::no_slack("--timer-slack", "0ms", "the shortest slack is 1ns")]
+#[case::oom_score("--oom-score-adj", "1001", "1001 is not in -1000..=1000")]
+#[case::capability("--ambient-capabilities", "chown,nothing", "there is no capability \"nothing\"")]
+#[case::all_capabilities("--inheritable-capabilities", "all", "expected none or names")]
+#[case::all_with_a_name("--bounding-capabilities", "all,chown", "there is no capability \"chown\"")]
+#[case::securebit("--securebits", "noroot,keep-caps", "there is no securebit \"keep-caps\"")]
+#[case::ruleset("--landlock", "-1", "\"-1\" is not a file descriptor number")]
 fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[case] message: &str) {
     complains(&[option, value], &format!("invalid value '{value}' for '{option} <"));
     complains(&[option, value], &format!(": {message}"));
@@ -110,6 +126,11 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 #[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: cannot look up the group: it does not exist")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]
+#[case::closed_ruleset(&["--landlock", "99"], "--landlock 99: cannot use fd 99: it is not open")]
+#[case::no_such_filter(&["--seccomp", "/no/such"], "--seccomp: cannot read \"/no/such\": No such file or directory")]
+#[case::directory_as_filter(&["--seccomp", "/"], "--seccomp: cannot read \"/\": Is a directory")]
+#[case::empty_filter(&["--seccomp", "/dev/null"], "--seccomp: cannot install the seccomp filter (0): the range is 1 to 4096")]
+#[case::endless_filter(&["--seccomp", "/dev/zero"], "--seccomp: cannot install the seccomp filter (4097): the range is 1 to 4096")]
 // Faults: N48
 #[case::signal_zero(&["--block-signals", "0"], "--block-signals: cannot block signal 0: it is not a signal that a process can block")]
 // Faults: N48
@@ -139,6 +160,7 @@ fn impossible_option_is_refused_before_the_start(#[case] options: &[&str], #[cas
 #[case::unknown_report(&["--report=xml"], "[possible values: text, json]")]
 // Faults: N36
 #[case::without_a_name(&["--chdir", ""], "a value is required for '--chdir <DIR>'")]
+#[case::log_without_a_filter(&["--seccomp-log"], "--seccomp <FILE>")]
 #[case::mistyped(&["--kep", "3"], "unexpected argument '--kep' found")]
 fn conflicting_options_are_usage_errors(#[case] options: &[&str], #[case] message: &str) {
     complains(options, message);

@@ -76,9 +76,9 @@ capabilities! {
 }
 
 /// A name that no capability has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such capability")]
-pub struct UnknownCapability(());
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no capability {0:?}")]
+pub struct UnknownCapability(String);
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,7 +97,7 @@ impl FromStr for Capability {
         let lower = text.to_ascii_lowercase();
         let name = lower.strip_prefix("cap_").unwrap_or(&lower);
         let number = NAMES.iter().position(|known| *known == name).and_then(|place| u8::try_from(place).ok());
-        number.map(Self).ok_or(UnknownCapability(()))
+        number.map(Self).ok_or_else(|| UnknownCapability(text.to_owned()))
     }
 }
 
@@ -111,6 +111,8 @@ impl FromStr for Capability {
 /// let set: CapabilitySet = [Capability::CHOWN, Capability::KILL].into_iter().collect();
 /// assert!(set.contains(Capability::KILL));
 /// assert_eq!(set.to_string(), "chown,kill");
+/// assert_eq!("all,-sys_admin".parse::<CapabilitySet>()?.contains(Capability::SYS_ADMIN), false);
+/// # Ok::<(), forkexec::UnknownCapability>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CapabilitySet(u64);
@@ -119,10 +121,22 @@ impl CapabilitySet {
     /// The set without a capability.
     pub const EMPTY: Self = Self(0);
 
+    /// The set of all capabilities, also of those that later kernels add.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Those without a name here.
+    const UNNAMED: u64 = u64::MAX << NAMES.len();
+
     /// Adds a capability.
     #[must_use]
     pub const fn with(self, capability: Capability) -> Self {
         Self(self.0 | 1 << capability.0)
+    }
+
+    /// Removes a capability.
+    #[must_use]
+    pub const fn without(self, capability: Capability) -> Self {
+        Self(self.0 & !(1 << capability.0))
     }
 
     /// Returns whether the capability is in the set.
@@ -165,13 +179,41 @@ impl IntoIterator for CapabilitySet {
 
 impl fmt::Display for CapabilitySet {
     /// Writes the names, with a comma between them, and `none` for the empty set. A capability without a known name is its number.
+    /// A set with all of these is `all`, without those that are missing: `all,-sys_admin`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("none");
-        }
-        let names: Vec<_> = self.into_iter().map(|capability| capability.to_string()).collect();
-        f.write_str(&names.join(","))
+        let has_unnamed = self.0 & Self::UNNAMED == Self::UNNAMED;
+        let (first, sign, listed) = match *self {
+            Self::EMPTY => return f.write_str("none"),
+            _ if has_unnamed => (Some("all".to_owned()), "-", Self(!self.0)),
+            _ => (None, "", *self),
+        };
+        let names = listed.into_iter().map(|capability| format!("{sign}{capability}"));
+        f.write_str(&first.into_iter().chain(names).collect::<Vec<_>>().join(","))
     }
+}
+
+impl FromStr for CapabilitySet {
+    type Err = UnknownCapability;
+
+    /// Reads `none`, names with a comma between them, or `all` and the names that it is without: `all,-sys_admin`.
+    fn from_str(text: &str) -> Result<Self, UnknownCapability> {
+        match text {
+            "none" => Ok(Self::EMPTY),
+            "all" => Ok(Self::ALL),
+            _ => match text.strip_prefix("all,") {
+                Some(missing) => all_but(missing),
+                None => text.split(',').map(str::parse).collect(),
+            },
+        }
+    }
+}
+
+/// Reads `-sys_admin,-sys_ptrace`.
+fn all_but(names: &str) -> Result<CapabilitySet, UnknownCapability> {
+    names.split(',').try_fold(CapabilitySet::ALL, |set, name| {
+        let name = name.strip_prefix('-').ok_or_else(|| UnknownCapability(name.to_owned()))?;
+        Ok(set.without(name.parse()?))
+    })
 }
 
 #[cfg(test)]
@@ -188,6 +230,32 @@ mod tests {
         assert!("".parse::<Capability>().is_err());
         assert!("cap_".parse::<Capability>().is_err());
         assert_eq!((Capability::MAC_ADMIN.0, Capability::CHECKPOINT_RESTORE.0), (33, 40));
+    }
+
+    #[test]
+    fn text_of_a_set_is_read_as_that_set() {
+        let most = CapabilitySet::ALL.without(Capability::CHOWN).without(Capability::BPF);
+        let two = CapabilitySet::EMPTY.with(Capability::CHOWN).with(Capability::BPF);
+        let all = [
+            (CapabilitySet::ALL, "all"),
+            (CapabilitySet::EMPTY, "none"),
+            (most, "all,-chown,-bpf"),
+            (two, "chown,bpf"),
+        ];
+        for (set, text) in all {
+            assert_eq!((set.to_string().as_str(), text.parse()), (text, Ok(set)));
+        }
+        for (text, wrong) in [
+            ("", ""),
+            ("chown,", ""),
+            ("all,chown", "chown"),
+            ("all,", ""),
+            ("allx", "allx"),
+            ("all,-x", "x"),
+            ("-chown", "-chown"),
+        ] {
+            assert_eq!(text.parse::<CapabilitySet>(), Err(UnknownCapability(wrong.to_owned())));
+        }
     }
 
     #[test]
