@@ -35,9 +35,16 @@ unsafe impl CloneSys for Kernel {
             | libc::CLONE_THREAD
             | libc::CLONE_SIGHAND
             | libc::CLONE_SYSVSEM;
-        // SAFETY: the caller guarantees the state of stack and signals. `argument` outlives the call, which returns when the thread does
-        // not use this process's memory any more.
-        let thread = int(unsafe { libc::clone(run, top.as_ptr(), flags, argument) }.word());
+        let thread = if cfg!(target_env = "musl") {
+            // musl's clone(3) refuses `CLONE_THREAD`.
+            let args = CloneArgs::new(u64::from(flags.unsigned_abs()), top);
+            // SAFETY: as below.
+            unsafe { clone3_call(&args, run, argument) }
+        } else {
+            // SAFETY: the caller guarantees the state of stack and signals. `argument` outlives the call, which returns when the
+            // thread does not use this process's memory any more.
+            int(unsafe { libc::clone(run, top.as_ptr(), flags, argument) }.word())
+        };
         let ended = thread.map(|thread| wait_for_thread(self.getpid(), thread));
         ::errno::set_errno(before);
         ended
@@ -211,34 +218,57 @@ impl CloneArgs {
     /// The size of the first version, which suffices without a control group.
     const FIRST: usize = 64;
 
+    /// A call with these flags, and a stack that begins at `top`.
+    fn new(flags: u64, top: Top) -> Self {
+        /// The kernel adds it to the address of the stack, and requires that it is not zero.
+        const STACK_SIZE: usize = 16;
+        Self {
+            flags,
+            pidfd: 0,
+            child_tid: 0,
+            parent_tid: 0,
+            exit_signal: 0,
+            stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
+            stack_size: STACK_SIZE as u64,
+            tls: 0,
+            set_tid: 0,
+            set_tid_size: 0,
+            cgroup: 0,
+        }
+    }
+
     fn size(&self) -> usize {
         if self.flags & CLONE_INTO_CGROUP == 0 { Self::FIRST } else { size_of::<Self>() }
     }
 }
 
+/// The main function of a child or a thread. It does not return.
+type Main = extern "C" fn(*mut c_void) -> c_int;
+
 /// # Safety
 ///
 /// As [`CloneSys::start`], and `argument` is that of [`child_main`].
 unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
-    /// The kernel adds it to the address of the stack, and requires that it is not zero.
-    const STACK_SIZE: usize = 16;
     let into_cgroup = if start.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let args = CloneArgs {
-        flags: u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND | into_cgroup,
         pidfd: address(ptr::from_mut(pidfd)),
-        child_tid: 0,
-        parent_tid: 0,
         exit_signal: u64::from(termination(start).unsigned_abs()),
-        stack: address(top.as_ptr()).wrapping_sub(STACK_SIZE as u64),
-        stack_size: STACK_SIZE as u64,
-        tls: 0,
-        set_tid: 0,
-        set_tid_size: 0,
         cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
+        ..CloneArgs::new(u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND | into_cgroup, top)
     };
+    // SAFETY: the caller promises the stack and blocked signals.
+    unsafe { clone3_call(&args, child_main, argument) }
+}
+
+/// Makes the call. The child continues with `main` on the stack of `args`, and never returns to this frame.
+///
+/// # Safety
+///
+/// As [`CloneSys::start`], and `argument` is that of `main`.
+unsafe fn clone3_call(args: &CloneArgs, main: Main, argument: *mut c_void) -> Result<Pid, Errno> {
     // SAFETY: the caller promises the stack and blocked signals. The structure has this size, and the memory that it points to
     // is borrowed for the call.
-    let result = unsafe { clone3_call(&args, args.size(), argument) };
+    let result = unsafe { clone3_raw(args, args.size(), main, argument) };
     match c_int::try_from(result) {
         Ok(pid) if pid >= 0 => Ok(pid),
         Ok(errno) => Err(Errno::from_raw(errno.wrapping_neg())),
@@ -251,17 +281,17 @@ fn address<T>(pointer: *mut T) -> u64 {
     pointer.expose_provenance() as u64
 }
 
-/// Makes the call. The child continues with [`child_main`] on its own stack, and never returns to this frame.
+/// The instructions of [`clone3_call`].
 ///
 /// # Safety
 ///
-/// As [`clone3`].
+/// As [`clone3_call`].
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
-unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
+unsafe fn clone3_raw(args: &CloneArgs, size: usize, main: Main, argument: *mut c_void) -> i64 {
     let result;
     // SAFETY: in the parent this is a system call like any other, which changes rax, rcx and r11. The child has the same
     // registers except for rax and its stack, which is empty and aligned to 16 bytes, as the caller promises. It leaves this
-    // block by calling `child_main`, which does not return. rbp is zero in its outermost frame, where unwinding ends.
+    // block by jumping to `main`, which does not return. Its return address and rbp are zero, where unwinding ends.
     unsafe {
         core::arch::asm!(
             "syscall",
@@ -269,14 +299,14 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
             "jnz 2f",
             "xor ebp, ebp",
             "mov rdi, r12",
-            "call r13",
-            "ud2",
+            "push 0",
+            "jmp r13",
             "2:",
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") ptr::from_ref(args),
             in("rsi") size,
             in("r12") argument,
-            in("r13") child_main as extern "C" fn(*mut c_void) -> c_int,
+            in("r13") main,
             lateout("rcx") _,
             lateout("r11") _,
         );
@@ -288,11 +318,11 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
 ///
 /// # Safety
 ///
-/// As [`clone3`].
+/// As [`clone3_call`].
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
+unsafe fn clone3_raw(args: &CloneArgs, size: usize, main: Main, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as for x86_64. The call changes x0 alone. The child has `child_main` and its argument in x21 and x20.
+    // SAFETY: as for x86_64. The call changes x0 alone. The child has `main` and its argument in x21 and x20.
     unsafe {
         core::arch::asm!(
             "svc #0",
@@ -300,14 +330,13 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
             "mov x29, xzr",
             "mov x30, xzr",
             "mov x0, x20",
-            "blr x21",
-            "brk #1",
+            "br x21",
             "2:",
             in("x8") libc::SYS_clone3,
             inlateout("x0") ptr::from_ref(args) => result,
             in("x1") size,
             in("x20") argument,
-            in("x21") child_main as extern "C" fn(*mut c_void) -> c_int,
+            in("x21") main,
         );
     }
     result
@@ -317,25 +346,24 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
 ///
 /// # Safety
 ///
-/// As [`clone3`].
+/// As [`clone3_call`].
 #[cfg(target_arch = "riscv64")]
-unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i64 {
+unsafe fn clone3_raw(args: &CloneArgs, size: usize, main: Main, argument: *mut c_void) -> i64 {
     let result;
-    // SAFETY: as for x86_64. The call changes a0 alone. The child has `child_main` and its argument in s3 and s2.
+    // SAFETY: as for x86_64. The call changes a0 alone. The child has `main` and its argument in s3 and s2.
     unsafe {
         core::arch::asm!(
             "ecall",
             "bnez a0, 2f",
             "mv ra, zero",
             "mv a0, s2",
-            "jalr s3",
-            "ebreak",
+            "jr s3",
             "2:",
             in("a7") libc::SYS_clone3,
             inlateout("a0") ptr::from_ref(args) => result,
             in("a1") size,
             in("s2") argument,
-            in("s3") child_main as extern "C" fn(*mut c_void) -> c_int,
+            in("s3") main,
         );
     }
     result
@@ -351,6 +379,6 @@ unsafe fn clone3_call(args: &CloneArgs, size: usize, argument: *mut c_void) -> i
     target_arch = "aarch64",
     target_arch = "riscv64"
 )))]
-unsafe fn clone3_call(_args: &CloneArgs, _size: usize, _argument: *mut c_void) -> i64 {
+unsafe fn clone3_raw(_args: &CloneArgs, _size: usize, _main: Main, _argument: *mut c_void) -> i64 {
     -i64::from(libc::ENOSYS)
 }
