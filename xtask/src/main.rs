@@ -82,7 +82,7 @@ const TASKS: &[Task] = &[
         name: "nightly",
         about: "the checks that take hours (.ci/nightly)",
         needs: "a Debian with root, and a night. Like ci it installs packages. It also boots kernels, makes roots of other Debian \
-                releases, and builds cargo-fuzz and cargo-deny.",
+                releases, and builds cargo-fuzz, cargo-deny, cargo-deb, cargo-cyclonedx and mdbook.",
         steps: &[&[".ci/nightly"]],
     },
 ];
