@@ -45,7 +45,7 @@
 //!
 //! A start blocks its thread until the child executes its program: about 100 µs, and more if the child is
 //! started by fork(2). If that is too long, start the child with
-//! [`spawn_blocking`](::tokio::task::spawn_blocking). Do not do so with
+//! [`spawn_blocking`](https://docs.rs/tokio/latest/tokio/task/fn.spawn_blocking.html). Do not do so with
 //! [`die_with_parent`](crate::Command::die_with_parent): the thread that starts such a child must live as
 //! long as the process, and threads of a runtime do not guarantee that.
 //!
@@ -61,7 +61,7 @@
 //! # Runtimes
 //!
 //! The runtime can be current-thread or multi-thread. It needs I/O
-//! ([`enable_io`](::tokio::runtime::Builder::enable_io)), and time for
+//! ([`enable_io`](https://docs.rs/tokio/latest/tokio/runtime/struct.Builder.html#method.enable_io)), and time for
 //! [`terminate_then_kill`](Child::terminate_then_kill). The runtime in which a child was started watches it,
 //! and must run while the child is waited for. After that runtime has shut down, the child can be waited for
 //! in another one, but its pipes stay with the first. A status that is already known is returned in any
