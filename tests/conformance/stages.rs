@@ -4,6 +4,7 @@
 //! - `directory`: the ids and the root with which the working directory is entered
 //! - `failing`: one real failure for each stage, with the whole error
 //! - `identity`: users, groups, privileges
+//! - `namespaces`: namespaces that the child creates or joins
 //! - `program`: program, arguments, environment and closures
 //! - `session`: sessions, groups and terminals
 //! - `setting`: directory, root, umask, limits, nice value, death signal
@@ -16,6 +17,7 @@ mod cgroup;
 mod directory;
 mod failing;
 pub(crate) mod identity;
+mod namespaces;
 mod program;
 mod session;
 mod setting;

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::errno::Errno as ThreadErrno;
 
 use forkexec_core::{
-    Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, ParentSys, Pid, Resource, SharingSys, Signal,
-    SignalSet, Sys, Top, VforkSys,
+    Access, CStrArray, Disposition, Errno, Fd, FileId, Limit, NamespaceSet, ParentSys, Pid, Resource,
+    SharingSys, Signal, SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{
     AttributeCall, Call, CapabilityMasks, CloneSys, KernelAction, LinuxSys, Release, Start, Started,
@@ -607,8 +607,14 @@ unsafe impl<S: VforkSys> VforkSys for Failing<S> {
             unsafe { self.inner.vfork(top, live) }.map(|pid| Started { pid, pidfd: None })
         };
         // A child of vfork(2) with a copy of the memory is one of fork(2).
-        let copied =
-            Start { call: Call::Clone, pidfd: false, shares_table: false, exit_signal: true, cgroup: None };
+        let copied = Start {
+            call: Call::Clone,
+            pidfd: false,
+            shares_table: false,
+            exit_signal: true,
+            cgroup: None,
+            namespaces: NamespaceSet::EMPTY,
+        };
         // SAFETY: as above.
         unsafe { self.start_child("vfork".into(), copied, top, child, &call) }.map(|started| started.pid)
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Errno, KeepList, LaunchError, Launcher, Limit, ParentSys, Plan, Resource, SignalSet,
-    SpawnMethod, Stage, Sys, WorkingDirectory,
+    Backend, Errno, KeepList, LaunchError, Launcher, Limit, NamespaceSet, ParentSys, Plan, Resource,
+    SignalSet, SpawnMethod, Stage, Sys, WorkingDirectory,
 };
 use forkexec_linux::{Call, Start};
 use forkexec_tests::isolate::isolated;
@@ -83,8 +83,14 @@ fn hanging_child_that_is_killed_is_reported_with_its_stage(
 ) {
     isolated(|| {
         let (backend, launcher) = over(|kernel| Failing::nothing(kernel).acting(call, hang).refusing(refuse));
-        let start =
-            Start { call: Call::Clone3, pidfd: false, shares_table: true, exit_signal: false, cgroup: None };
+        let start = Start {
+            call: Call::Clone3,
+            pidfd: false,
+            shares_table: true,
+            exit_signal: false,
+            cgroup: None,
+            namespaces: NamespaceSet::EMPTY,
+        };
         if stage == Stage::UnshareFiles && refuse(start).is_some() {
             // clone(2) shares no table before a child has shown that memory is shared.
             launch(backend, &launcher, &plan()).expect("it has a table of its own");

@@ -7,8 +7,9 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Attribute, BpfInstruction, CHANNEL_REPLACED, CapabilitySets, Cgroup, CloseStrategy, Errno, IoPriority,
-    LaunchError, Limit, Move, Plan, Report, Resource, Scheduler, SeccompFilter, Stage, WorkingDirectory,
+    Attribute, BpfInstruction, CHANNEL_REPLACED, CapabilitySets, Cgroup, CloseStrategy, Errno, IdMaps,
+    IoPriority, LaunchError, Limit, Move, Namespace, NamespaceSet, Plan, Report, Resource, Scheduler,
+    SeccompFilter, Stage, WorkingDirectory,
 };
 use forkexec_tests::isolate::isolated;
 
@@ -30,6 +31,12 @@ type Ask = fn(&mut Plan<'static>);
 #[case::place_by_closing(Stage::DupFds, "close", |it: &mut Plan<'_>| it.moves = &[Move::Close(2)], 2)]
 #[case::parent_ends(Stage::DupFds, "close", |it: &mut Plan<'_>| it.moves = &[Move::CloseOpen(2)], 2)]
 #[case::cgroup(Stage::Cgroup, "write", |it: &mut Plan<'_>| it.cgroup = Some(Cgroup { directory: 2, procs: 2 }), 0)]
+#[case::joined_namespace(
+    Stage::Namespaces, "attribute", |it: &mut Plan<'_>| it.namespaces.join = &[2], 0)]
+#[case::new_namespace(
+    Stage::Namespaces, "attribute", |it: &mut Plan<'_>| it.namespaces.new = NamespaceSet::EMPTY.with(Namespace::Uts), 0)]
+#[case::id_map_opened(Stage::IdMaps, "open_file", |it: &mut Plan<'_>| it.namespaces.maps = Some(MAPS), 0)]
+#[case::id_map_written(Stage::IdMaps, "write", |it: &mut Plan<'_>| it.namespaces.maps = Some(MAPS), 0)]
 #[case::root(Stage::Chroot, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
 #[case::directory(
     Stage::Chdir, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
@@ -91,6 +98,8 @@ fn failed_stage_is_reported_with_its_operand(
         assert_eq!(launch(&plan, fault).map(|launched| launched.pid), told);
     });
 }
+
+const MAPS: IdMaps<'_> = IdMaps { users: Some(b"0 0 1"), groups: None };
 
 const NO_CAPABILITY: &[Attribute<'_>] =
     &[Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })];

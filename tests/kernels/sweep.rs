@@ -6,8 +6,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, ChildContext, CloseStrategy, Errno, Fd, Operation, Plan, Report, Resource, SpawnMethod, Stage,
-    child_exec,
+    Backend, ChildContext, CloseStrategy, Errno, Fd, Namespaces, Operation, Plan, Report, Resource,
+    SpawnMethod, Stage, child_exec,
 };
 
 use crate::draw::{Draw, seed};
@@ -88,6 +88,7 @@ impl Scenario {
             plan.attributes.iter().copied().filter(|attribute| has.has(attribute.operation())).collect();
         let plan = Plan {
             attributes: &attributes,
+            namespaces: if has.has(Operation::Namespaces) { plan.namespaces } else { Namespaces::default() },
             no_new_privs: plan.no_new_privs && has.has(Operation::NoNewPrivs),
             die_with_parent: plan.die_with_parent.filter(|_| has.has(Operation::DieWithParent)),
             ..plan
@@ -141,6 +142,7 @@ fn operand(stage: Stage, call: &Call) -> i32 {
     let number = || call.numbers[0].and_then(|number| Fd::try_from(number).ok()).unwrap_or(0);
     match (stage, &*call.to_string()) {
         (Stage::DupFds, "dup2(3, 11)") => 11, // the saved copy has no number that anybody knows
+        (Stage::Namespaces, text) => i32::from(text.starts_with("unshare")),
         (Stage::Limits, text) => i32::from(!text.ends_with(&format!("({})", Resource::NOFILE.0))),
         (Stage::KeepFds | Stage::DupFds | Stage::Signals, _) | (_, "fchdir(14)") => number(),
         _ => 0,

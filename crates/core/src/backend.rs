@@ -2,8 +2,8 @@
 
 use crate::loop_bound;
 use crate::{
-    Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, Pid,
-    Resource, Signal, Sys, Wanted,
+    Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, IdMaps,
+    NamespaceSet, Pid, Resource, Signal, Sys, Wanted,
 };
 use core::ffi::CStr;
 
@@ -147,6 +147,33 @@ pub unsafe trait Backend: Sync {
         Err(Errno::NOSYS)
     }
 
+    /// Joins the namespace that a descriptor refers to.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno, `ENOSYS` if the system has no namespaces.
+    fn join_namespace(&self, _namespace: Fd) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Creates namespaces of these kinds for a process that was created without them.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno, `ENOSYS` if the system has no namespaces.
+    fn unshare(&self, _namespaces: NamespaceSet) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// Maps the IDs of the user namespace in which the process is.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno, `ENOSYS` if the system has no namespaces.
+    fn map_ids(&self, _maps: IdMaps<'_>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Sets an attribute of the calling process. A descriptor in it is that of the child.
     ///
     /// # Errors
@@ -185,6 +212,8 @@ pub enum Operation {
     Cgroup,
     /// Giving up privileges that exec could grant.
     NoNewPrivs,
+    /// Namespaces (namespaces(7)).
+    Namespaces,
     /// The processors that may run the program.
     CpuAffinity,
     /// The scheduling policy.

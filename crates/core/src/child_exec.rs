@@ -7,8 +7,8 @@ use core::cell::Cell;
 
 use crate::{
     Attribute, Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HookError,
-    KeepList, Mask, Move, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys, Wanted,
-    WorkingDirectory,
+    KeepList, Mask, Move, Namespaces, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys,
+    Wanted, WorkingDirectory,
     candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
     take::Taken,
@@ -16,6 +16,7 @@ use crate::{
 use core::ffi::CStr;
 
 /// The circumstances in which a child was started.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the start")]
 #[derive(Clone, Copy, Debug)]
 pub struct ChildContext {
     /// The process that started the child.
@@ -31,12 +32,22 @@ pub struct ChildContext {
     pub handlers_cleared: bool,
     /// True if the child was created in the control group of the plan.
     pub in_cgroup: bool,
+    /// True if the child was created in the new namespaces of the plan.
+    pub in_namespaces: bool,
 }
 
 impl ChildContext {
     /// The context of a child with a descriptor table and signal actions of its own, as fork(2) and vfork(2) start it.
     pub const fn forked(parent: Pid, mask: SignalSet) -> Self {
-        Self { parent, mask, shares_table: false, lender: None, handlers_cleared: false, in_cgroup: false }
+        Self {
+            parent,
+            mask,
+            shares_table: false,
+            lender: None,
+            handlers_cleared: false,
+            in_cgroup: false,
+            in_namespaces: false,
+        }
     }
 }
 
@@ -117,6 +128,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::KeepFds => self.inherit(),
             Stage::DupFds => self.put_in_place(),
             Stage::Cgroup => self.enter_cgroup(),
+            Stage::Namespaces => self.enter_namespaces(),
+            Stage::IdMaps => if_requested(plan.namespaces.maps, |maps| self.backend.map_ids(maps)),
             Stage::Chroot => if_requested(plan.root, |path| self.change_root(path)),
             Stage::EarlyChdir => self.change_directory(plan.early_directory),
             Stage::Umask => if_requested(plan.umask, |mask| {
@@ -281,6 +294,17 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             }
             _ => Ok(()),
         }
+    }
+
+    fn enter_namespaces(&self) -> Done {
+        let Namespaces { join, new, .. } = self.plan.namespaces;
+        let mut index = 0_i32;
+        for &fd in join {
+            self.backend.join_namespace(self.taken.number(fd)).map_err(on(index))?;
+            index = index.saturating_add(1);
+        }
+        let unshares = !new.is_empty() && !self.context.in_namespaces;
+        if unshares { self.backend.unshare(new).map_err(on(index)) } else { Ok(()) }
     }
 
     /// chroot(2) does not change the working directory, so a relative path would lead outside of the new root.

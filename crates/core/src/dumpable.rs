@@ -86,7 +86,8 @@ impl Dumpable {
         sys: &'d S,
         plan: &Plan<'_>,
     ) -> Result<Option<IdChange<'d, S>>, LaunchError> {
-        let changes_ids = plan.uid.is_some() || plan.gid.is_some();
+        // A child that joins a user namespace gets capabilities, which has the same effect (`commit_creds` of kernel/cred.c).
+        let changes_ids = plan.uid.is_some() || plan.gid.is_some() || !plan.namespaces.join.is_empty();
         let busy = LaunchError::ForkRequired(FallbackReason::Busy);
         changes_ids.then(|| self.child(sys).ok_or(busy)).transpose()
     }

@@ -60,6 +60,8 @@ mod launch;
 #[cfg(unix)]
 mod linked;
 #[cfg(unix)]
+mod namespaces;
+#[cfg(unix)]
 mod pid_variable;
 #[cfg(unix)]
 mod plan;
@@ -119,6 +121,8 @@ pub use fork::{ForkLauncher, ForkedChild, Uncancelled, fork, run_forked};
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
 #[cfg(unix)]
 pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, Timeline, started_a_child};
+#[cfg(unix)]
+pub use namespaces::{IdMaps, Namespace, NamespaceSet, Namespaces};
 #[cfg(unix)]
 pub use pid_variable::PidVariable;
 #[cfg(unix)]

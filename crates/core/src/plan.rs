@@ -4,8 +4,8 @@
 //! `None`, `false` or an empty slice.
 
 use crate::{
-    Attribute, CStrArray, CloseStrategy, Errno, FIRST_HIGH, Fd, KeepList, Limit, Pid, PidVariable, Signal,
-    SignalSet,
+    Attribute, CStrArray, CloseStrategy, Errno, FIRST_HIGH, Fd, KeepList, Limit, NamespaceSet, Namespaces,
+    Pid, PidVariable, Signal, SignalSet,
 };
 use core::ffi::CStr;
 
@@ -33,6 +33,8 @@ pub struct Plan<'a> {
     pub reopen: &'a [Reopen],
     /// A control group to enter.
     pub cgroup: Option<Cgroup>,
+    /// Namespaces to join and to create.
+    pub namespaces: Namespaces<'a>,
     /// A new root directory.
     pub root: Option<&'a CStr>,
     /// A new working directory, entered with the IDs of the parent. A path is relative to the new root.
@@ -97,6 +99,7 @@ impl<'a> Plan<'a> {
             placed: &[],
             reopen: &[],
             cgroup: None,
+            namespaces: Namespaces { join: &[], new: NamespaceSet::EMPTY, maps: None },
             root: None,
             early_directory: None,
             directory: None,
@@ -150,7 +153,8 @@ impl<'a> Plan<'a> {
         let procs = self.cgroup.filter(|_| !in_cgroup).map(|cgroup| cgroup.procs);
         let tools = [procs, self.terminal, self.foreground, self.ruleset()];
         let moved = self.moves.iter().filter_map(|step| step.source()).map(|source| source.number(self.ends));
-        moved.chain(tools.into_iter().chain(directories).flatten())
+        let joined = self.namespaces.join.iter().copied();
+        moved.chain(tools.into_iter().chain(directories).flatten()).chain(joined)
     }
 
     /// The descriptor of the Landlock ruleset.

@@ -10,7 +10,7 @@ pub struct Report {
     pub stage: Stage,
     /// The errno of the call.
     pub errno: Errno,
-    /// The operand: the number of a descriptor, or an index into the limits or candidates of the plan. 0 if the stage has no
+    /// The operand: the number of a descriptor, or an index into the limits, the namespaces to join or the candidates of the plan. 0 if the stage has no
     /// operand, or the plan only one.
     pub operand: i32,
 }

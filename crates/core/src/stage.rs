@@ -4,6 +4,8 @@
 //! - The child unshares its descriptor table before it changes a descriptor or a descriptor flag.
 //! - Everything that needs privilege comes before the ids change. The groups change before the gid, and the gid before the
 //!   uid.
+//! - The child enters namespaces before it needs privileges in them, and before it enters a directory, because a mount
+//!   namespace has other directories. It enters its control group before, with the privileges of the parent.
 //! - The child enters a working directory that is given by its path with the new ids, as in std and Go. An NFS export or a
 //!   FUSE mount may admit the new user alone, and root must not enter a directory for a user that may not.
 //! - A plan can also enter a directory earlier ([`Stage::EarlyChdir`]). It may be an open directory, because fchdir(2)
@@ -36,6 +38,10 @@ pub enum Stage {
     DupFds,
     /// The child enters its cgroup, unless it was created there.
     Cgroup,
+    /// The child joins namespaces and creates new ones: setns(2), unshare(2), or clone(2) itself.
+    Namespaces,
+    /// The child maps the IDs of its new user namespace (user_namespaces(7)).
+    IdMaps,
     /// The child changes its root directory: chroot(2), and chdir(2) to the new root.
     Chroot,
     /// The child enters a working directory with the parent's ids: fchdir(2), for one that is given by a descriptor.
@@ -104,12 +110,14 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 37] = [
+    pub const ORDER: [Self; 39] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
         Self::DupFds,
         Self::Cgroup,
+        Self::Namespaces,
+        Self::IdMaps,
         Self::Chroot,
         Self::EarlyChdir,
         Self::Umask,
@@ -157,6 +165,8 @@ impl Stage {
             Self::KeepFds => "keep-fds",
             Self::DupFds => "dup-fds",
             Self::Cgroup => "cgroup",
+            Self::Namespaces => "namespaces",
+            Self::IdMaps => "id-maps",
             Self::Chroot => "chroot",
             Self::EarlyChdir => "early-chdir",
             Self::Umask => "umask",
@@ -202,6 +212,8 @@ impl Stage {
             Self::KeepFds => "make the kept descriptor inheritable",
             Self::DupFds => "place the descriptor",
             Self::Cgroup => "enter the cgroup",
+            Self::Namespaces => "enter the namespaces",
+            Self::IdMaps => "map the ids of the user namespace",
             Self::Chroot => "enter the root directory",
             Self::EarlyChdir => "enter the open working directory",
             Self::Umask => "set the umask",
@@ -262,7 +274,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=38 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=40 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

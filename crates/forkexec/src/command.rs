@@ -6,6 +6,7 @@ mod confinement;
 mod descriptors;
 mod execution;
 mod iter;
+mod namespaces;
 mod plural;
 mod scheduling;
 mod terminal;

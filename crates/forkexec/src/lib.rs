@@ -34,6 +34,7 @@
 //! | Pass descriptors under chosen numbers | [`Command::fd`], [`Command::keep_fd`] |
 //! | Set session, process group, terminal, ids, limits, umask, signals, root or directory | the methods of [`Command`]; none of them needs a closure |
 //! | Choose processors, scheduling and I/O priority, timer slack, OOM score | [`Command::cpu_affinity`] and the methods after it |
+//! | Start a child in namespaces of its own, or in existing ones | [`Command::unshare`], [`Command::setns`] |
 //! | Give a service one capability of root, confine a program by Landlock and seccomp | [`Command::ambient_capabilities`], [`Command::landlock`], [`Command::seccomp`] |
 //! | Run a program on a new pseudo-terminal, resize it | [`Pty`], [`Command::pty`], [`WindowSize`] |
 //! | Set a terminal to raw mode, or change its foreground, for a while | [`RawMode`], [`Foreground`] |
@@ -128,8 +129,8 @@ pub use error::{
     ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
 };
 pub use forkexec_core::{
-    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, IoPriority, Operation, Resource,
-    Scheduler, SpawnMethod, Stage,
+    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, IoPriority, Namespace, Operation,
+    Resource, Scheduler, SpawnMethod, Stage,
 };
 pub use listen_fds::{ListenFd, listen_fds};
 pub use mode::Blocking;

@@ -9,6 +9,7 @@ mod spawner_thread;
 use crate::child_fds::layout::Layout;
 use crate::child_fds::low_fds;
 use crate::child_fds::spawn_fds::{SpawnFds, off_the_targets};
+use crate::config::namespaces;
 use crate::config::settings::{Settings, SpawnPolicy};
 use crate::error::{Error, SpawnError, errno_of, failed};
 use crate::exec::own_pids;
@@ -20,9 +21,10 @@ use crate::sys::cgroup::{CgroupFds, ChildCgroup, cgroup_failed};
 use crate::sys::system;
 use crate::sys::tree_means::TreeMeans;
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, HOOK_PANICKED, Hook, KeepList, LaunchError, Launched, Mask, Plan,
-    Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
+    Backend, CStrArray, Errno, Exec, Fd, HOOK_PANICKED, Hook, IdMaps, KeepList, LaunchError, Launched, Mask,
+    Namespaces, Plan, Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
 };
+use nix::unistd::{getegid, geteuid};
 use std::io;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
@@ -101,12 +103,20 @@ fn with_plan<T>(
     let (numbers, reopen) = (*spawn_fds.numbers(), spawn_fds.reopen(layout));
     let ruleset = layout.ruleset.map(|ruleset| ruleset.number(&numbers));
     let settings = &prepared.settings;
+    let joined: Vec<Fd> = layout.join.iter().map(|namespace| namespace.number(&numbers)).collect();
+    let users = namespaces::map(settings.namespaces.user, geteuid().as_raw());
+    let groups = namespaces::map(settings.namespaces.group, getegid().as_raw());
+    let maps = (users.is_some() || groups.is_some()).then(|| IdMaps {
+        users: users.as_deref().map(str::as_bytes),
+        groups: groups.as_deref().map(str::as_bytes),
+    });
     let attributes = settings.attributes.list(&prepared.cpu_mask, settings.uid.is_some(), ruleset);
     let plan = Plan {
         ends: &numbers,
         reopen: &reopen,
         own_pids: &own_pids,
         attributes: &attributes,
+        namespaces: Namespaces { join: &joined, new: settings.namespaces.new, maps },
         exec: Exec { env, ..plan.exec },
         early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),
         terminal: layout.terminal.map(|terminal| terminal.number(&numbers)),

@@ -5,7 +5,8 @@
 
 use crate::spawn::{Action, Attributes, SpawnSys};
 use forkexec_core::{
-    CloseStrategy, Errno, FallbackReason, Fd, Mask, Move, Plan, SignalSet, Source, Stage, WorkingDirectory,
+    CloseStrategy, Errno, FallbackReason, Fd, Mask, Move, Namespaces, Plan, SignalSet, Source, Stage,
+    WorkingDirectory,
 };
 
 /// Each action takes a kibibyte (`psfaa_openargs` of `bsd/sys/spawn_internal.h`), and the kernel copies all of them for each
@@ -65,6 +66,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         // The kernel duplicates each, which does as well.
         reopen: _,
         cgroup,
+        namespaces,
         root,
         early_directory,
         directory,
@@ -109,6 +111,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         (Stage::DupFds, saves && (close.is_none() || free_number(plan).is_none())),
         (Stage::DupFds, !moves.iter().filter_map(|&step| target(step)).all(|to| plan.claims(to))),
         (Stage::Cgroup, cgroup.is_some()),
+        (Stage::Namespaces, namespaces != Namespaces::default()),
         (Stage::Chroot, root.is_some()),
         (Stage::EarlyChdir, early_directory.is_some_and(|early| directory.is_some() || is_moved(early))),
         (Stage::Umask, umask.is_some()),

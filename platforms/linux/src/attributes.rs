@@ -8,7 +8,9 @@ mod capabilities;
 use crate::LinuxSys;
 use core::ffi::{CStr, c_ulong};
 use core::iter;
-use forkexec_core::{Access, Attribute, BpfInstruction, Errno, Fd, IoPriority, Scheduler, SeccompFilter};
+use forkexec_core::{
+    Access, Attribute, BpfInstruction, Errno, Fd, IoPriority, NamespaceSet, Scheduler, SeccompFilter,
+};
 
 /// A call that reads or changes an attribute of the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub enum AttributeCall<'a> {
     RaiseAmbient(u32),
     /// `PR_CAP_AMBIENT_IS_SET` of prctl(2).
     IsAmbient(u32),
+    /// setns(2) with a descriptor of a namespace of any kind.
+    JoinNamespace(Fd),
+    /// unshare(2).
+    Unshare(NamespaceSet),
     /// `KEYCTL_JOIN_SESSION_KEYRING` of keyctl(2), without a name: a new keyring.
     JoinSessionKeyring,
     /// landlock_restrict_self(2).
@@ -132,9 +138,12 @@ const OOM_SCORE: &CStr = c"/proc/self/oom_score_adj";
 /// The kernel does not change the score of a parent that shares its memory with a child of vfork(2) (`__set_oom_adj` of
 /// fs/proc/base.c).
 fn set_oom_score<S: LinuxSys>(sys: &S, score: i32) -> Result<(), Errno> {
-    let file = sys.open_file(OOM_SCORE, Access::Write)?;
-    let mut digits = [0; LENGTH];
-    let text = decimal(score, &mut digits);
+    write_proc(sys, OOM_SCORE, decimal(score, &mut [0; LENGTH]))
+}
+
+/// Writes to a file on procfs, at once. `ENOENT` if the file is on another file system.
+pub(crate) fn write_proc<S: LinuxSys>(sys: &S, path: &CStr, text: &[u8]) -> Result<(), Errno> {
+    let file = sys.open_file(path, Access::Write)?;
     let written = match sys.is_on_procfs(file) {
         Ok(true) => sys.write(file, text).map(drop),
         Ok(false) => Err(Errno::NOENT),

@@ -1,10 +1,12 @@
 //! The backend: which call closes a gap, what its errors mean, and what is remembered of them.
 
-use crate::{AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, take::TakeMeans};
+use crate::{
+    AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, namespaces, take::TakeMeans,
+};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Access, Attribute, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap, Pid,
-    Signal, Stage, Wanted,
+    Access, Attribute, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap,
+    IdMaps, NamespaceSet, Pid, Signal, Stage, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -169,6 +171,18 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn no_new_privs(&self) -> Result<(), Errno> {
         self.sys.set_no_new_privs()
+    }
+
+    fn join_namespace(&self, namespace: Fd) -> Result<(), Errno> {
+        namespaces::join(&self.sys, namespace)
+    }
+
+    fn unshare(&self, namespaces: NamespaceSet) -> Result<(), Errno> {
+        namespaces::unshare(&self.sys, namespaces)
+    }
+
+    fn map_ids(&self, maps: IdMaps<'_>) -> Result<(), Errno> {
+        namespaces::map_ids(&self.sys, maps)
     }
 
     fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {

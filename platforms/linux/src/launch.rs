@@ -36,8 +36,8 @@ use core::sync::atomic::AtomicBool;
 use first::Memory;
 use forkexec_core::{
     Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason, Fd,
-    ForkLauncher, LaunchError, Launched, Launcher, Pid, Plan, Report, SharedReport, Sharing, SpawnMethod,
-    Stacks, Stage, Timeline, started_a_child,
+    ForkLauncher, LaunchError, Launched, Launcher, Namespace, NamespaceSet, Pid, Plan, Report, SharedReport,
+    Sharing, SpawnMethod, Stacks, Stage, Timeline, started_a_child,
 };
 use outcome::{Outcome, outcome};
 
@@ -225,7 +225,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 Ok(started) => break Ok(started),
                 Err(Failed::Finally(error)) => break Err(error),
                 Err(Failed::Take) => variant = variant.without_taking(),
-                Err(Failed::Start(errno)) => variant = self.next(variant, errno, &mut refused)?,
+                Err(Failed::Start(errno)) => {
+                    variant = self.next(variant, errno, plan.namespaces.new, &mut refused)?
+                }
             }
         };
         // The other variant started a child, so the kernel refused these features and no common one.
@@ -257,6 +259,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         &self,
         variant: CloneVariant,
         errno: Errno,
+        namespaces: NamespaceSet,
         refused: &mut Features,
     ) -> Result<CloneVariant, LaunchError> {
         // If the cause is the group, a child that enters it by itself reports that.
@@ -271,11 +274,19 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             return Ok(variant.without_pidfd());
         }
         if !errno.is_refusal() {
-            return Err(LaunchError::Parent { stage: Stage::Start, errno });
+            let is_limit = matches!(errno.raw(), libc::ENOSPC | libc::EUSERS) && !namespaces.is_empty();
+            let stage = if is_limit { Stage::Namespaces } else { Stage::Start };
+            return Err(LaunchError::Parent { stage, errno });
         }
         let next = variant.next(self.sharing.memory_is_shared());
         refused.insert(if variant.call == Call::Clone3 { Features::CLONE3 } else { Features::PIDFD });
-        next.ok_or(LaunchError::ForkRequired(FallbackReason::Refused(errno)))
+        let refusal = if namespaces.is_empty() {
+            LaunchError::ForkRequired(FallbackReason::Refused(errno))
+        } else {
+            // No call creates these namespaces, and fork(2) creates none.
+            LaunchError::Parent { stage: Stage::Namespaces, errno }
+        };
+        next.ok_or(refusal)
     }
 
     fn attempt(&self, variant: CloneVariant, plan: &Plan<'_>) -> Result<Launched, Failed> {
@@ -310,7 +321,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
-        let takes_fds = variant.takes_fds && variant.shares_table && plan.needs_high_fds();
+        // In another pid namespace the parent has another number, or none.
+        let sees_parent = !plan.namespaces.new.contains(Namespace::Pid);
+        let takes_fds = variant.takes_fds && variant.shares_table && sees_parent && plan.needs_high_fds();
         // A child that changes its IDs makes the memory, and so this process, unreadable for a while.
         let lender = (takes_fds && !self.dumpable.is_changing(sys)).then(|| sys.gettid());
         let id_change = self.dumpable.id_change(sys, plan).map_err(Failed::Finally)?;
@@ -322,11 +335,12 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             lender,
             handlers_cleared: variant.clears_handlers(),
             in_cgroup: variant.into_cgroup,
+            in_namespaces: true,
         };
         let CloneVariant { call, pidfd, shares_table, into_cgroup, .. } = variant;
         let child = BorrowingChild { backend: self.backend, plan, context, shared, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
-        let start = Start { call, pidfd, shares_table, exit_signal, cgroup };
+        let start = Start { call, pidfd, shares_table, exit_signal, cgroup, namespaces: plan.namespaces.new };
         let started = self.stacks.lend(sys, |top| {
             // SAFETY: `Stacks` gives the stack to this start alone. The depth of the calls does not depend on the plan, and
             // a test measures that `child_exec` takes a part of the stack. The code on it meets the requirements of `Sys`:

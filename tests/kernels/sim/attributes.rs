@@ -4,7 +4,7 @@
 
 use std::ffi::c_ulong;
 
-use forkexec_core::{Errno, Fd};
+use forkexec_core::{Errno, Fd, Namespace, NamespaceSet};
 use forkexec_linux::{AttributeCall, CapabilityMasks};
 
 use super::{Call, File, State};
@@ -36,6 +36,11 @@ pub(crate) struct Attributes {
     pub(crate) bounding: u64,
     pub(crate) ambient: u64,
     pub(crate) masks: CapabilityMasks,
+    /// The files of the namespaces that it joined.
+    pub(crate) joined: Vec<u64>,
+    pub(crate) unshared: NamespaceSet,
+    /// The contents of `setgroups`, `gid_map` and `uid_map` of its user namespace.
+    pub(crate) maps: Vec<String>,
     /// The session keyrings that it has left.
     pub(crate) keyrings_left: u32,
     /// The rulesets that it enforces.
@@ -58,6 +63,9 @@ impl Attributes {
             bounding: ALL,
             ambient: 0,
             masks: CapabilityMasks { effective: ALL, permitted: ALL, inheritable: 0 },
+            joined: Vec::new(),
+            unshared: NamespaceSet::EMPTY,
+            maps: Vec::new(),
             keyrings_left: 0,
             rulesets: 0,
             filters: Vec::new(),
@@ -117,6 +125,8 @@ fn name(call: AttributeCall<'_>) -> &'static str {
         AttributeCall::ClearAmbient => "clear_ambient",
         AttributeCall::RaiseAmbient(_) => "raise_ambient",
         AttributeCall::IsAmbient(_) => "is_ambient",
+        AttributeCall::JoinNamespace(_) => "join_namespace",
+        AttributeCall::Unshare(_) => "unshare",
         AttributeCall::JoinSessionKeyring => "join_session_keyring",
         AttributeCall::RestrictSelf(_) => "restrict_self",
         AttributeCall::SetSeccompFilter(..) => "set_seccomp_filter",
@@ -129,7 +139,7 @@ pub(super) fn record(call: AttributeCall<'_>) -> Call {
         AttributeCall::IsInBoundingSet(number) | AttributeCall::IsAmbient(number) => {
             Call::on(name(call), number)
         }
-        AttributeCall::RestrictSelf(fd) => Call::on(name(call), fd),
+        AttributeCall::RestrictSelf(fd) | AttributeCall::JoinNamespace(fd) => Call::on(name(call), fd),
         AttributeCall::SetSeccompFilter(program, _) => {
             Call::on(name(call), i64::try_from(program.len()).expect("a filter is short"))
         }
@@ -142,6 +152,17 @@ impl State {
     pub(super) fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
         *mask.first_mut().ok_or(Errno::INVAL)? = self.process.attributes.affinity;
         Ok(size_of::<c_ulong>())
+    }
+
+    /// user_namespaces(7): EPERM for groups before setgroups(2) is given up.
+    pub(super) fn write_map(&mut self, file: File, text: &[u8]) -> Result<(), Errno> {
+        let maps = &mut self.process.attributes.maps;
+        let denied = maps.iter().any(|map| map == "deny");
+        if file == File::GroupMap && !denied && self.process.uid != 0 {
+            return Err(Errno::PERM);
+        }
+        maps.push(String::from_utf8_lossy(text).into_owned());
+        Ok(())
     }
 
     /// proc_pid_oom_score_adj(5): EACCES for less than before without privilege, EINVAL outside of the range.
@@ -226,6 +247,22 @@ impl State {
             }
             AttributeCall::IsAmbient(number) => {
                 return is_capability(number).map(|bit| u64::from(attributes.ambient & bit != 0));
+            }
+            // setns(2): EPERM without privilege, EINVAL if it is no namespace.
+            AttributeCall::JoinNamespace(fd) => {
+                attributes.has(SYS_ADMIN, Errno::PERM)?;
+                let entry = self.table.get(fd)?;
+                if entry.kind != File::Namespace {
+                    return Err(Errno::INVAL);
+                }
+                self.process.attributes.joined.push(entry.file);
+            }
+            // unshare(2): EPERM without privilege, unless a user namespace gives it.
+            AttributeCall::Unshare(namespaces) => {
+                if !namespaces.contains(Namespace::User) {
+                    attributes.has(SYS_ADMIN, Errno::PERM)?;
+                }
+                attributes.unshared = namespaces;
             }
             AttributeCall::JoinSessionKeyring => attributes.keyrings_left += 1,
             AttributeCall::RestrictSelf(ruleset) => {

@@ -47,6 +47,7 @@ pub(crate) const NAMES: &[&str] = &[
     "is_in_bounding_set",
     "is_on_devfs",
     "is_on_procfs",
+    "join_namespace",
     "join_no_group",
     "join_session_keyring",
     "keep_capabilities",
@@ -93,6 +94,7 @@ pub(crate) const NAMES: &[&str] = &[
     "spawn",
     "spawn_child",
     "tcsetpgrp",
+    "unshare",
     "unshare_files",
     "write",
 ];

@@ -24,6 +24,17 @@ pub(crate) enum Procfs {
     ForgedAtOpen,
 }
 
+/// The files below `/proc/self` that a child writes.
+fn own_file(path: &CStr) -> Option<File> {
+    Some(match path.to_bytes() {
+        b"/proc/self/oom_score_adj" => File::OomScore,
+        b"/proc/self/setgroups" => File::Setgroups,
+        b"/proc/self/gid_map" => File::GroupMap,
+        b"/proc/self/uid_map" => File::UserMap,
+        _ => return None,
+    })
+}
+
 impl State {
     fn parents_table(&self) -> &Table {
         self.parents.as_ref().unwrap_or(&self.table)
@@ -53,8 +64,10 @@ impl State {
     /// open(2), proc_pid_fd(5): opens the file anew.
     pub(super) fn open_file(&mut self, path: &CStr, access: Access) -> Result<Fd, Errno> {
         let entry = match self.procfs {
-            Procfs::Live if path == c"/proc/self/oom_score_adj" => self.table.new_file(File::OomScore),
-            Procfs::Live => self.lent(path)?,
+            Procfs::Live => match own_file(path) {
+                Some(kind) => self.table.new_file(kind),
+                None => self.lent(path)?,
+            },
             Procfs::Absent => return Err(Errno::NOENT),
             Procfs::Forged | Procfs::ForgedAtOpen => self.table.new_file(File::Plain),
         };

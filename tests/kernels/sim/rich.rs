@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use forkexec_core::{
     Attribute, BpfInstruction, CStrArray, CapabilitySets, ChildContext, CloseStrategy, Disposition, Exec, Fd,
-    Hook, HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Resource, Scheduler, SeccompFilter,
-    SignalSet, ThinCStr, WorkingDirectory,
+    Hook, HookError, IdMaps, IoPriority, KeepList, Limit, Mask, Move, Namespace, NamespaceSet, Namespaces,
+    Plan, Resource, Scheduler, SeccompFilter, SignalSet, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::CapabilityMasks;
 
@@ -31,6 +31,7 @@ pub(crate) const BIRTH: ChildContext = ChildContext {
     lender: None,
     handlers_cleared: false,
     in_cgroup: false,
+    in_namespaces: false,
 };
 
 const KEPT: [Fd; 5] = [7, 8, 10, 11, 12];
@@ -77,6 +78,9 @@ pub(crate) fn group_kernel() -> SimKernel {
 /// The ruleset of [`attributes_plan`].
 const RULESET: Fd = 17;
 
+/// The namespace that it joins.
+const NAMESPACE: Fd = 18;
+
 const ALLOW: BpfInstruction = BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
 const AMBIENT: u64 = 1 << 10;
 /// Those stay that an old kernel does not have.
@@ -112,6 +116,9 @@ fn asked_attributes() -> Attributes {
         bounding: BOUNDING,
         ambient: AMBIENT,
         masks: CapabilityMasks { effective: AMBIENT, permitted: AMBIENT, inheritable: AMBIENT },
+        joined: vec![attributes_kernel().table().entries()[&NAMESPACE].file],
+        unshared: NamespaceSet::EMPTY.with(Namespace::Net),
+        maps: ["deny", "1 0 1", "0 0 1"].map(str::to_owned).to_vec(),
         keyrings_left: 1,
         rulesets: 1,
         filters: vec![1],
@@ -120,12 +127,17 @@ fn asked_attributes() -> Attributes {
 
 /// The kernel of [`attributes_plan`].
 pub(crate) fn attributes_kernel() -> SimKernel {
-    kernel().with_files(&[RULESET], File::Ruleset, true)
+    kernel().with_files(&[RULESET], File::Ruleset, true).with_files(&[NAMESPACE], File::Namespace, true)
 }
 
 /// Everything but a process group, and all attributes that only Linux has.
 pub(crate) fn attributes_plan() -> Plan<'static> {
-    Plan { attributes: &ATTRIBUTES, ..session_plan() }
+    let namespaces = Namespaces {
+        join: &[NAMESPACE],
+        new: const { NamespaceSet::EMPTY.with(Namespace::Net) },
+        maps: Some(IdMaps { users: Some(b"0 0 1"), groups: Some(b"1 0 1") }),
+    };
+    Plan { attributes: &ATTRIBUTES, namespaces, ..session_plan() }
 }
 
 /// Everything but a process group.

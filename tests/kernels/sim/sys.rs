@@ -96,11 +96,13 @@ unsafe impl Sys for SimKernel {
     }
 
     /// Nothing here reads.
-    /// Source: write(2), proc_pid_oom_score_adj(5).
+    /// Source: write(2), proc_pid_oom_score_adj(5), user_namespaces(7).
     fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         self.call(Call::on("write", fd), |state| {
-            if state.table.get(fd)?.kind == File::OomScore {
-                state.write_oom_score(bytes)?;
+            match state.table.get(fd)?.kind {
+                File::OomScore => state.write_oom_score(bytes)?,
+                file @ (File::Setgroups | File::GroupMap | File::UserMap) => state.write_map(file, bytes)?,
+                _ => {}
             }
             Ok(bytes.len())
         })
@@ -300,7 +302,8 @@ unsafe impl LinuxSys for SimKernel {
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno> {
         self.call(Call::on("is_on_procfs", fd), |state| {
             let Entry { file, kind, .. } = state.table.get(fd)?;
-            Ok(kind == File::OomScore || state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
+            Ok(kind.is_written_on_procfs()
+                || state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
         })
     }
 

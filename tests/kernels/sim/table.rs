@@ -13,6 +13,17 @@ pub(crate) enum File {
     Pidfd,
     Ruleset,
     OomScore,
+    Namespace,
+    Setgroups,
+    GroupMap,
+    UserMap,
+}
+
+impl File {
+    /// Returns true for a file below `/proc/self` that a child writes.
+    pub(super) fn is_written_on_procfs(self) -> bool {
+        matches!(self, Self::OomScore | Self::Setgroups | Self::GroupMap | Self::UserMap)
+    }
 }
 
 /// An open descriptor.

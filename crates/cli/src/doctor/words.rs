@@ -81,6 +81,7 @@ pub(super) fn operation(operation: Operation) -> &'static str {
         Operation::Cgroup => "cgroup",
         Operation::DieWithParent => "die-with-parent",
         Operation::NoNewPrivs => "no-new-privs",
+        Operation::Namespaces => "namespaces",
         Operation::CpuAffinity => "cpu-affinity",
         Operation::Scheduler => "scheduler",
         Operation::IoPriority => "io-priority",

@@ -76,6 +76,8 @@ pub(crate) struct Layout {
     pub(crate) foreground: Option<Source>,
     /// The Landlock ruleset.
     pub(crate) ruleset: Option<Source>,
+    /// The namespaces to join.
+    pub(crate) join: Vec<Source>,
     pub(crate) cgroup: Option<Cgroup>,
     /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
@@ -106,10 +108,14 @@ impl Layout {
         let foreground = draft.setup_fd(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
         let ruleset = draft.setup_fd(settings.attributes.landlock.as_ref())?;
+        let join = &settings.namespaces.join;
+        let join: Vec<Fd> =
+            join.iter().map(|namespace| draft.off_the_moves(namespace)).collect::<Result<_, _>>()?;
         let setup_fds = [directory, terminal, foreground, ruleset];
+        let needed: Vec<Fd> = setup_fds.into_iter().flatten().chain(join.iter().copied()).collect();
         let may_relocate = system::shares_table() && settings.needs_only_named_fds();
-        let relocation = may_relocate.then(|| Relocation::choose(&draft, &setup_fds));
-        Ok(draft.solve(setup_fds, relocation))
+        let relocation = may_relocate.then(|| Relocation::choose(&draft, &needed));
+        Ok(draft.solve(setup_fds, &join, relocation))
     }
 
     /// The numbers of the plan's `ends` that are known before a start. The others are -1.
@@ -197,15 +203,18 @@ impl<'d> Draft<'d> {
         number
     }
 
-    /// The child uses the directory, the terminals and the ruleset after it puts descriptors in place, so none of them may
+    /// The child uses these descriptors after it puts the others in place, so none of them may
     /// have the number of a target.
     fn setup_fd(&mut self, source: Option<&FdSource<'_>>) -> Result<Option<Fd>, SpawnError> {
-        let Some(source) = source else { return Ok(None) };
+        source.map(|source| self.off_the_moves(source)).transpose()
+    }
+
+    fn off_the_moves(&mut self, source: &FdSource<'_>) -> Result<Fd, SpawnError> {
         if !self.overwrites(source.as_raw_fd()) {
-            return Ok(Some(source.as_raw_fd()));
+            return Ok(source.as_raw_fd());
         }
         let copy = duplicate(source, 3)?;
-        self.hold_off_the_targets(copy).map(Some)
+        self.hold_off_the_targets(copy)
     }
 
     fn hold_off_the_targets(&mut self, mut fd: OwnedFd) -> Result<Fd, SpawnError> {
@@ -246,7 +255,7 @@ impl<'d> Draft<'d> {
         self.mappings.get(&fd).is_some_and(|&from| from != Source::Fd(fd)) || self.vacated.contains(&fd)
     }
 
-    fn solve(mut self, setup_fds: [Option<Fd>; 4], relocation: Option<Relocation>) -> Layout {
+    fn solve(mut self, setup_fds: [Option<Fd>; 4], join: &[Fd], relocation: Option<Relocation>) -> Layout {
         let place = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd));
         let source = |fd: Fd| place(fd).map_or(Source::Fd(fd), Source::SpawnFd);
         for from in self.mappings.values_mut() {
@@ -269,6 +278,7 @@ impl<'d> Draft<'d> {
             terminal,
             foreground,
             ruleset,
+            join: join.iter().copied().map(source).collect(),
             cgroup: self.cgroup,
             piped: self.piped,
             capacities: self.capacities,

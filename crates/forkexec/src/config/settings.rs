@@ -6,6 +6,7 @@ mod debug;
 use crate::config::attributes::Attributes;
 use crate::config::containment::Containment;
 use crate::config::environment::Environment;
+use crate::config::namespaces::Namespaces;
 use crate::config::pty::PtyEnds;
 use crate::config::search_path::SearchPath;
 use crate::config::source::FdSource;
@@ -59,6 +60,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) keep_groups: bool,
     pub(crate) attributes: Attributes<'fd>,
+    pub(crate) namespaces: Namespaces<'fd>,
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) pdeathsig_thread: bool,
@@ -135,6 +137,7 @@ impl<'fd> Settings<'fd> {
             groups: None,
             keep_groups: false,
             attributes: Attributes::default(),
+            namespaces: Namespaces::default(),
             no_new_privs: false,
             die_with_parent: None,
             pdeathsig_thread: true,

@@ -169,6 +169,20 @@ pub enum InputError {
         /// The value.
         nice: i32,
     },
+    /// An id is mapped, and there is no new user namespace.
+    #[error("cannot map the ids of the user namespace: the child gets no new one; call unshare")]
+    MapWithoutUserNamespace,
+    /// The command needs fork(2), which cannot create a child in a pid namespace.
+    #[error(
+        "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace"
+    )]
+    PidNamespaceNeedsClone,
+    /// A process cannot join a pid namespace itself.
+    #[error("cannot enter the namespaces (fd {fd}): a process cannot join a pid namespace itself")]
+    JoinsPidNamespace {
+        /// The descriptor.
+        fd: RawFd,
+    },
     /// The set of processors is empty.
     #[error("cannot set the CPU affinity: the set of processors is empty")]
     NoProcessor,

@@ -139,6 +139,7 @@ fn fallbacks() -> Vec<Example> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one entry for each variant")]
 fn inputs() -> Vec<Example> {
     examples! { InputError, |error: InputError| error;
         EmptyProgram: InputError::EmptyProgram,
@@ -210,6 +211,15 @@ fn inputs() -> Vec<Example> {
         NiceOutOfRange: InputError::NiceOutOfRange { nice: 20 },
             "cannot set the nice value (20): the range is -20 to 19",
             "Choose a value in the range.";
+        MapWithoutUserNamespace: InputError::MapWithoutUserNamespace,
+            "cannot map the ids of the user namespace: the child gets no new one; call unshare",
+            "Call `unshare` with `Namespace::User`.";
+        PidNamespaceNeedsClone: InputError::PidNamespaceNeedsClone,
+            "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace",
+            "Do without closures and `SpawnPolicy::Fork`, or without the pid namespace.";
+        JoinsPidNamespace: InputError::JoinsPidNamespace { fd: 7 },
+            "cannot enter the namespaces (fd 7): a process cannot join a pid namespace itself",
+            "Join the namespace by nsenter(1), which starts one more process.";
         NoProcessor: InputError::NoProcessor,
             "cannot set the CPU affinity: the set of processors is empty",
             "Name at least one processor.";
@@ -314,6 +324,10 @@ fn stages() -> Vec<Example> {
             "Raise the limit of open files: the child may need one spare number.";
         Cgroup(path("/sys/fs/cgroup/job"), Errno::ACCES): "cannot enter the cgroup \"/sys/fs/cgroup/job\": {}",
             "Create the cgroup, and permit this user to write to its `cgroup.procs`.";
+        Namespaces(value("user,net"), Errno::PERM): "cannot enter the namespaces (user,net): {}",
+            "Start the child as root, add `Namespace::User`, or permit that to users (`kernel.unprivileged_userns_clone`, AppArmor).";
+        IdMaps(Operand::None, Errno::PERM): "cannot map the ids of the user namespace: {}",
+            "Mount `/proc`, and do not change the user namespace of the parent meanwhile.";
         Chroot(path("/srv/root"), Errno::PERM): "cannot enter the root directory \"/srv/root\": {}",
             "Start the child as root or with `CAP_SYS_CHROOT`, and check that the directory exists.";
         EarlyChdir(Operand::Fd(7), Errno::NOTDIR): "cannot enter the open working directory (fd 7): {}",

@@ -10,13 +10,14 @@ use crate::exec::listen_vars::is_name;
 use crate::sys::backend::{self, capabilities};
 use crate::sys::fd::{cloexec, highest_target};
 use crate::sys::system::{self, MOST_GROUPS};
-use forkexec_core::{Capabilities, Errno, Fd, Operation, Signal, SignalSet, SpawnMethod, Stage};
+use forkexec_core::{Capabilities, Errno, Fd, Namespace, Operation, Signal, SignalSet, SpawnMethod, Stage};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
     }
     let users = [&settings.terminal, &settings.foreground, &settings.attributes.landlock];
     let users = users.into_iter().flatten();
-    users.chain(settings.directory_fd()).try_for_each(is_open)?;
+    users.chain(settings.directory_fd()).chain(&settings.namespaces.join).try_for_each(is_open)?;
     targets.extend(&kept);
     Ok(Descriptors {
         kept: kept.into_iter().collect(),
@@ -108,12 +109,37 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     if settings.no_new_privs {
         supports(Operation::NoNewPrivs, "set no_new_privs")?;
     }
+    namespaces(settings)?;
     let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
     for attribute in settings.attributes.list(&[], settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;
     }
     settings.attributes.check()?;
     Ok(())
+}
+
+fn namespaces(settings: &Settings<'_>) -> Result<(), Error> {
+    let namespaces = &settings.namespaces;
+    if namespaces.maps_nothing() {
+        return Err(InputError::MapWithoutUserNamespace.into());
+    }
+    if namespaces.is_empty() {
+        return Ok(());
+    }
+    supports(Operation::Namespaces, Stage::Namespaces.describe())?;
+    let forks = !settings.hooks.is_empty() || settings.spawn_policy == SpawnPolicy::Fork;
+    if forks && namespaces.new.contains(Namespace::Pid) {
+        return Err(InputError::PidNamespaceNeedsClone.into());
+    }
+    let is_of_pids = |namespace: &&FdSource<'_>| {
+        let link = fs::read_link(format!("/proc/self/fd/{}", namespace.as_raw_fd()));
+        link.is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"pid:["))
+    };
+    namespaces
+        .join
+        .iter()
+        .find(is_of_pids)
+        .map_or(Ok(()), |namespace| Err(InputError::JoinsPidNamespace { fd: namespace.as_raw_fd() }.into()))
 }
 
 /// Checks that the system has a method other than fork(2), if the policy demands one.

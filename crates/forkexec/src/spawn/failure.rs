@@ -31,10 +31,10 @@ use std::sync::Weak;
 pub(crate) fn explain(prepared: &CheckedCommand<'_>, error: LaunchError) -> Error {
     match error {
         LaunchError::Parent { stage, errno } => {
-            let operand = if stage == Stage::Setup {
-                Operand::Setup("create the report channel")
-            } else {
-                Operand::None
+            let operand = match stage {
+                Stage::Setup => Operand::Setup("create the report channel"),
+                Stage::Namespaces => Operand::Value(prepared.settings.namespaces.new.to_string()),
+                _ => Operand::None,
             };
             SpawnError::new(stage, operand, errno, None).into()
         }
@@ -76,6 +76,7 @@ fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
         Stage::TakeFds | Stage::KeepFds | Stage::DupFds => Operand::Fd(report.operand),
         Stage::Signals => Operand::Number(report.operand.into()),
         Stage::Cgroup => settings.cgroup.clone().map_or(Operand::None, Operand::Path),
+        Stage::Namespaces => settings.namespaces.operand(report.operand),
         Stage::Chroot => prepared.root.as_deref().map_or(Operand::None, path),
         Stage::EarlyChdir => fd(settings.directory_fd()),
         Stage::Chdir => prepared.directory.as_deref().map_or(Operand::None, path),

@@ -5,7 +5,7 @@ use crate::prepare::checked::CheckedCommand;
 use crate::spawn::{failure, with_plan};
 use crate::sys::backend::capabilities;
 use crate::sys::system;
-use forkexec_core::Plan;
+use forkexec_core::{Namespace, Plan};
 use std::convert::Infallible;
 
 /// Runs the prepared command in this process. Returns only if that failed.
@@ -31,6 +31,10 @@ fn check(prepared: &CheckedCommand<'_>) -> Result<(), Error> {
     }
     if prepared.settings.containment.is_some() {
         return Err(InputError::NotWithExec { setting: "containment" }.into());
+    }
+    let new = prepared.settings.namespaces.new;
+    if new.contains(Namespace::User) || new.contains(Namespace::Pid) {
+        return Err(InputError::NotWithExec { setting: "a new user or pid namespace" }.into());
     }
     if !system::EXECS_IN_PLACE {
         let system = capabilities().system;

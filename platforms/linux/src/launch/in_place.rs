@@ -43,6 +43,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 lender: None,
                 handlers_cleared: true,
                 in_cgroup: false,
+                in_namespaces: false,
             };
             let plan = Plan { reset: ignored(sys, plan.reset), ..*plan };
             let thread =

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::Kernel;
 use core::cell::Cell;
-use forkexec_core::{CStrArray, Cgroup, Closed, Exec, SharingSys};
+use forkexec_core::{CStrArray, Cgroup, Closed, Exec, Namespace, NamespaceSet, SharingSys};
 use rstest::rstest;
 
 const BEST: CloneVariant =
@@ -82,7 +82,7 @@ fn clone_shares_no_table_before_memory_is_shared() {
     let launcher = LinuxLauncher::new(&backend);
     let plan = plan(Some(CloseStrategy::Bulk));
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), BEST);
-    let next = launcher.next(BEST, Errno::NOSYS, &mut Features::default());
+    let next = launcher.next(BEST, Errno::NOSYS, NamespaceSet::EMPTY, &mut Features::default());
     assert_eq!(next, Ok(CloneVariant { shares_table: false, ..CLONE }));
     launcher.known.refuse(Features::CLONE3);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CloneVariant { shares_table: false, ..CLONE });
@@ -112,8 +112,29 @@ fn refusal_leads_to_the_next_variant_but_failure_does_not(
     let launcher = LinuxLauncher::new(&backend);
     launcher.sharing.note_memory(true);
     let mut found = Features::default();
-    assert_eq!((launcher.next(variant, errno, &mut found), found), (next, refused));
+    assert_eq!((launcher.next(variant, errno, NamespaceSet::EMPTY, &mut found), found), (next, refused));
     assert_eq!(launcher.known.best(), IN_CGROUP, "nothing is recorded before a child was started");
+}
+
+/// No fork creates these namespaces, so the last refusal is the error.
+#[rstest]
+#[case::unknown_call(BEST, Errno::NOSYS, Ok(CLONE))]
+#[case::no_privilege_by_clone3(BEST, Errno::PERM, Ok(CLONE))]
+#[case::no_privilege(BARE, Errno::PERM, Err((Stage::Namespaces, Errno::PERM)))]
+#[case::limit(BEST, Errno::from_raw(libc::ENOSPC), Err((Stage::Namespaces, Errno::from_raw(libc::ENOSPC))))]
+#[case::old_limit(BEST, Errno::from_raw(libc::EUSERS), Err((Stage::Namespaces, Errno::from_raw(libc::EUSERS))))]
+#[case::no_room(BEST, Errno::NOMEM, Err((Stage::Start, Errno::NOMEM)))]
+fn refused_namespace_is_an_error_of_its_stage(
+    #[case] variant: CloneVariant,
+    #[case] errno: Errno,
+    #[case] next: Result<CloneVariant, (Stage, Errno)>,
+) {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    launcher.sharing.note_memory(true);
+    let next = next.map_err(|(stage, errno)| LaunchError::Parent { stage, errno });
+    let namespaces = NamespaceSet::EMPTY.with(Namespace::Net);
+    assert_eq!(launcher.next(variant, errno, namespaces, &mut Features::default()), next);
 }
 
 /// Two refusals lead to a third variant. They are recorded only if that one had a child.

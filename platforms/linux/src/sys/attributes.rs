@@ -1,7 +1,7 @@
 //! The calls of attributes: one call and one check for each.
 
 use super::call::{check, done};
-use crate::{AttributeCall, CapabilityMasks};
+use crate::{AttributeCall, CapabilityMasks, flag};
 use core::ffi::c_ushort;
 use forkexec_core::{BpfInstruction, Errno};
 
@@ -91,6 +91,15 @@ pub(super) fn call(call: AttributeCall<'_>) -> Result<u64, Errno> {
         }
         AttributeCall::IsAmbient(capability) => {
             prctl!(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_IS_SET, capability)
+        }
+        AttributeCall::JoinNamespace(namespace) => {
+            // SAFETY: the arguments are numbers. `Kernel::new` promises that the caller owns or borrows the descriptor.
+            check(unsafe { syscall!(libc::SYS_setns, namespace, 0_i32) })
+        }
+        AttributeCall::Unshare(namespaces) => {
+            let flags = namespaces.iter().fold(0, |flags, namespace| flags | flag(namespace));
+            // SAFETY: the argument is a number, and the call changes the calling process alone.
+            check(unsafe { syscall!(libc::SYS_unshare, flags) })
         }
         AttributeCall::JoinSessionKeyring => {
             // SAFETY: without a name, the call creates a keyring.

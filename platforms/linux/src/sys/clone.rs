@@ -2,7 +2,7 @@
 
 use super::call::{Word, done, errno, int};
 use super::signals;
-use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started};
+use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started, flag};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use forkexec_core::{Errno, Fd, Pid, SharingSys, Signal, Sys, Top};
@@ -177,8 +177,9 @@ fn termination(start: Start) -> c_int {
 
 fn flags(start: Start) -> c_int {
     let wanted = [(start.pidfd, libc::CLONE_PIDFD), (start.shares_table, libc::CLONE_FILES)];
-    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
-    wanted.fold(libc::CLONE_VM | libc::CLONE_VFORK, |flags, (_, flag)| flags | flag)
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, flag)| flag);
+    let namespaces = start.namespaces.iter().map(flag);
+    wanted.chain(namespaces).fold(libc::CLONE_VM | libc::CLONE_VFORK, |flags, flag| flags | flag)
 }
 
 /// # Safety

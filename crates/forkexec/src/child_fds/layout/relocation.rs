@@ -24,9 +24,9 @@ pub(crate) struct Relocation {
 
 impl Relocation {
     /// Chooses among all descriptors that the child reads: sources of mappings, kept descriptors and `setup_fds`.
-    pub(super) fn choose(draft: &Draft<'_>, setup_fds: &[Option<Fd>]) -> Self {
+    pub(super) fn choose(draft: &Draft<'_>, setup_fds: &[Fd]) -> Self {
         let kept = draft.descriptors.kept.iter().copied();
-        let setup_fds = setup_fds.iter().copied().flatten();
+        let setup_fds = setup_fds.iter().copied();
         let mapped = draft.mappings.values().filter_map(|from| match *from {
             Source::Fd(fd) => Some(fd),
             Source::SpawnFd(_) => None,

@@ -2,6 +2,7 @@
 
 use super::{Directory, Settings};
 use crate::config::attributes::Attributes;
+use crate::config::namespaces::Namespaces;
 use crate::config::supervision::Supervision;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -78,6 +79,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         groups,
         keep_groups,
         attributes: of_some_systems,
+        namespaces: Namespaces { new, join, user, group },
         no_new_privs,
         die_with_parent,
         pdeathsig_thread,
@@ -109,6 +111,10 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("current_dir", directory)
         .field("chroot", root)
         .field("cgroup", cgroup)
+        .field("unshare", &format_args!("{new}"))
+        .field("setns", join)
+        .field("map_user", user)
+        .field("map_group", group)
         .field("umask", umask)
         .field("ignored_signals", ignored)
         .field("ignore_signal", ignore)

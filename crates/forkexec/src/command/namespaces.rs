@@ -1,0 +1,118 @@
+//! The namespaces of the child.
+
+use super::CommandBuilder;
+use crate::config::source::FdSource;
+use forkexec_core::{Namespace, NamespaceSet};
+
+impl<'fd, M> CommandBuilder<'fd, M> {
+    /// Starts the child in new namespaces (namespaces(7), Linux). A second call replaces the first.
+    ///
+    /// They are created together with the child (clone3(2)), so this costs no fork and no other process. With
+    /// [`Namespace::User`], no privilege is needed for the others, if the kernel permits that to this user.
+    ///
+    /// What changes for the child:
+    /// - *User*: it has all capabilities in the namespace until exec, and none outside. Until [`map_user`](Self::map_user) and
+    ///   [`map_group`](Self::map_group) map its ids, it sees 65534. exec drops its capabilities, unless its user is mapped to 0.
+    ///   Operations that need a privilege outside fail: a higher hard limit, a lower nice value, another user.
+    /// - *Pid*: its process id is 1 there, [`Child::id`](crate::Child::id) is the number outside, and getppid(2) returns 0. As process
+    ///   1 it gets no signal without a handler from inside, and it must reap orphans. If it ends, the kernel kills all processes of
+    ///   the namespace. `/proc` still shows the namespace of the parent, until the program mounts another one.
+    /// - *Mount*: it has a copy of the mounts. Their propagation stays (mount_namespaces(7)). This library mounts nothing.
+    /// - *Net*: it has only a loopback device, which is down.
+    ///
+    /// [`die_with_parent`](Self::die_with_parent) works from all of them.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`InputError::PidNamespaceNeedsClone`](crate::InputError::PidNamespaceNeedsClone) if the child is to have a
+    ///   new pid namespace and the command needs fork. Only clone(2) creates such a child.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Namespaces`](crate::Stage::Namespaces): `EPERM` without
+    ///   privilege, `ENOSPC` or `EUSERS` at a limit (`/proc/sys/user`), `EINVAL` if the kernel lacks one of the kinds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Namespace, Stage};
+    ///
+    /// let mut command = Command::new("id");
+    /// command.arg("-u").unshare([Namespace::User, Namespace::Net]).map_user(0).map_group(0);
+    /// match command.output() {
+    ///     Ok(output) => assert_eq!(output.stdout, b"0\n"), // root there, and the same user outside
+    ///     // The kernel, a filter or this system may refuse it.
+    ///     Err(error) => assert!(error.as_spawn().is_none_or(|error| error.stage() <= Stage::IdMaps)),
+    /// }
+    /// ```
+    pub fn unshare(&mut self, namespaces: impl IntoIterator<Item = Namespace>) -> &mut Self {
+        self.settings.namespaces.new = namespaces.into_iter().collect::<NamespaceSet>();
+        self
+    }
+
+    /// Maps the effective user id of the parent to this one in the new user namespace of the child (user_namespaces(7), Linux).
+    ///
+    /// A process without privilege can map only its own id.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::MapWithoutUserNamespace`](crate::InputError::MapWithoutUserNamespace) without a new
+    ///   [`Namespace::User`].
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::IdMaps`](crate::Stage::IdMaps) if the map cannot be
+    ///   written: `ENOENT` without procfs on `/proc`, `EPERM` if the kernel does not permit it.
+    ///
+    /// # Examples
+    ///
+    /// See [`unshare`](Self::unshare).
+    pub fn map_user(&mut self, inside: u32) -> &mut Self {
+        self.settings.namespaces.user = Some(inside);
+        self
+    }
+
+    /// Maps the effective group id of the parent to this one in the new user namespace of the child (user_namespaces(7), Linux). The
+    /// child can then no longer change its supplementary groups.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_user`](Self::map_user).
+    ///
+    /// # Examples
+    ///
+    /// See [`unshare`](Self::unshare).
+    pub fn map_group(&mut self, inside: u32) -> &mut Self {
+        self.settings.namespaces.group = Some(inside);
+        self
+    }
+
+    /// Lets the child join an existing namespace (setns(2), Linux): a descriptor of a file in `/proc/PID/ns`. The program does not get
+    /// the descriptor. Several calls are in their order: a user namespace that gives the privilege for others comes first.
+    ///
+    /// A mount namespace sets the root and the working directory of the child to its root. A pid namespace cannot be joined this
+    /// way: setns(2) moves only later children to it.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if the descriptor is not open, and
+    ///   [`InputError::JoinsPidNamespace`](crate::InputError::JoinsPidNamespace) if it is that of a pid namespace.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Namespaces`](crate::Stage::Namespaces): `EPERM` without
+    ///   privilege, `EINVAL` if the descriptor is not that of a namespace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    /// use std::fs::File;
+    ///
+    /// if let Ok(namespace) = File::open("/proc/self/ns/uts") {
+    ///     match Command::new("true").setns(namespace).status() {
+    ///         Ok(status) => assert!(status.success()),
+    ///         // The process is not privileged.
+    ///         Err(error) => assert_eq!(error.as_spawn().map(|error| error.stage()), Some(Stage::Namespaces)),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn setns(&mut self, namespace: impl Into<FdSource<'fd>>) -> &mut Self {
+        self.settings.namespaces.join.push(namespace.into());
+        self
+    }
+}

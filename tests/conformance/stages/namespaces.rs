@@ -1,0 +1,321 @@
+//! Namespaces that the child creates or joins.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+
+use forkexec::{
+    BorrowingCommand, Command, Errno, Error, InputError, Namespace, Operand, SpawnMethod, SpawnPolicy, Stage,
+};
+use forkexec_core::Operation;
+use forkexec_tests::deny::Deny;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world;
+use rstest::rstest;
+
+use crate::ground::{check, has, is_emulated, is_privileged, method, without_privileges};
+use crate::start::{failure, memory_file, probe, report, words};
+
+const OTHERS: [Namespace; 6] =
+    [Namespace::Mount, Namespace::Pid, Namespace::Net, Namespace::Ipc, Namespace::Uts, Namespace::Cgroup];
+
+/// The name of a kind below `/proc/PID/ns`.
+fn file(namespace: Namespace) -> &'static str {
+    if namespace == Namespace::Mount { "mnt" } else { namespace.name() }
+}
+
+fn own(namespace: Namespace) -> String {
+    let link = fs::read_link(format!("/proc/self/ns/{}", file(namespace))).expect("there is procfs");
+    link.into_os_string().into_string().expect("it is ASCII")
+}
+
+/// The namespace of a program, as it sees it.
+fn seen(namespace: Namespace, ask: impl FnOnce(&mut Command)) -> Result<String, Error> {
+    let mut command = Command::new("readlink");
+    ask(command.arg(format!("/proc/self/ns/{}", file(namespace))));
+    let output = command.output()?;
+    Ok(String::from_utf8(output.stdout).expect("it is ASCII").trim().to_owned())
+}
+
+/// Returns true if this process may create the kinds. Skips the test if not.
+fn may_create(namespaces: &[Namespace]) -> bool {
+    if !has(Operation::Namespaces) || is_emulated("creates no namespaces") {
+        return false;
+    }
+    let tried = probe(&["true"]).unshare(namespaces.iter().copied()).status();
+    tried.map_err(|error| skip(&format!("no such namespace can be created: {error}"))).is_ok()
+}
+
+#[rstest]
+fn new_namespace_is_that_of_the_child_alone(
+    #[values(
+        Namespace::User,
+        Namespace::Mount,
+        Namespace::Pid,
+        Namespace::Net,
+        Namespace::Ipc,
+        Namespace::Uts,
+        Namespace::Cgroup
+    )]
+    namespace: Namespace,
+    #[values(SpawnPolicy::Auto, SpawnPolicy::NoFork, SpawnPolicy::Fork)] launch: SpawnPolicy,
+) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[namespace]) {
+            return;
+        }
+        let before = own(namespace);
+        let seen = seen(namespace, |command| _ = command.unshare([namespace]).spawn_policy(launch));
+        if namespace == Namespace::Pid && launch == SpawnPolicy::Fork {
+            assert!(matches!(seen, Err(Error::Input(InputError::PidNamespaceNeedsClone))));
+        } else {
+            let seen = seen.expect("it starts");
+            assert_ne!((seen.as_str(), seen.is_empty()), (before.as_str(), true));
+        }
+        assert_eq!(own(namespace), before);
+    });
+}
+
+/// A user namespace gives the privilege for all others.
+#[rstest]
+fn ordinary_user_gets_all_kinds_with_a_user_namespace(
+    #[values(false, true)] captured: bool,
+    #[values(0, 900)] highest: i32,
+) {
+    isolated(|| {
+        if !is_privileged() || is_emulated("creates no namespaces") || !has(Operation::Namespaces) {
+            return;
+        }
+        let _file = (highest > 0).then(|| world::place(memory_file(), highest));
+        // The saved id of the superuser would give it back its privileges.
+        // SAFETY: changes the calling process alone, which is the test's own.
+        check(unsafe { libc::setresgid(4321, 4321, 4321) });
+        // SAFETY: changes the calling process alone, which is the test's own.
+        check(unsafe { libc::setresuid(4321, 4321, 4321) });
+        // The change of the user made this process undumpable, so the files below `/proc/self` are those of root.
+        // SAFETY: changes the calling process alone.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+        if !may_create(&[Namespace::User]) {
+            return;
+        }
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "id -u; id -g; echo $$; readlink /proc/self/ns/net; grep CapEff /proc/self/status"]);
+        command
+            .unshare([Namespace::User].into_iter().chain(OTHERS))
+            .map_user(0)
+            .map_group(0)
+            .current_dir("/");
+        let before = own(Namespace::Net);
+        let output =
+            if captured { command.output() } else { command.spawn_policy(SpawnPolicy::NoFork).output() };
+        let output = output.expect("it starts");
+        let text = String::from_utf8(output.stdout).expect("it is ASCII");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[..3], ["0", "0", "1"], "{text}");
+        assert_ne!((lines[3], lines[3].is_empty()), (before.as_str(), true));
+        assert_ne!(lines[4], "CapEff:\t0000000000000000", "{text}");
+        assert_eq!(own(Namespace::Net), before);
+    });
+}
+
+#[test]
+fn unmapped_user_has_no_capability_after_exec() {
+    isolated(|| {
+        if !may_create(&[Namespace::User]) {
+            return;
+        }
+        let seen = report(probe(&[]).unshare([Namespace::User]));
+        assert_eq!((seen.uids.real, seen.gids.real), (65_534, 65_534));
+        let seen = report(probe(&[]).unshare([Namespace::User]).map_user(77).map_group(78));
+        assert_eq!((seen.uids.real, seen.gids.real), (77, 78));
+    });
+}
+
+/// Memory is shared, so this costs no copy.
+#[test]
+fn child_in_namespaces_shares_memory_until_exec() {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Uts]) {
+            return;
+        }
+        let plain = method();
+        let mut child = probe(&["true"]).unshare(OTHERS).spawn().expect("it starts");
+        assert!(child.wait().expect("it ends").success());
+        assert_eq!(child.method(), plain);
+        assert_ne!(plain, SpawnMethod::Fork);
+    });
+}
+
+/// The parent is outside of the namespace, and getppid(2) returns 0.
+#[rstest]
+fn init_of_a_new_namespace_has_what_was_asked_for(#[values(900, 7)] number: i32) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Pid]) {
+            return;
+        }
+        let file = world::place(memory_file(), number);
+        let mut command = probe(&[]);
+        command.unshare([Namespace::Pid]).die_with_parent(libc::SIGTERM).keep_fd(&file).setsid().umask(0o027);
+        let seen = report(&mut command);
+        let of_process = (seen.pid, seen.ppid, seen.sid, seen.pdeathsig, seen.umask);
+        assert_eq!(of_process, (1, 0, 1, libc::SIGTERM, 0o027));
+        assert_eq!(seen.fds, [0, 1, 2, number]);
+    });
+}
+
+#[test]
+fn killed_init_ends_its_namespace() {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Pid]) {
+            return;
+        }
+        let mut child = probe(&["pause"]).unshare([Namespace::Pid]).spawn().expect("it starts");
+        child.kill().expect("it runs");
+        assert_eq!(child.wait().expect("it ends").signal(), Some(libc::SIGKILL));
+    });
+}
+
+#[rstest]
+fn child_joins_a_namespace(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
+    #[values(5, 900)] number: i32,
+) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Uts]) {
+            return;
+        }
+        let mut other = probe(&["pause"]).unshare([Namespace::Uts]).spawn().expect("it starts");
+        let path = format!("/proc/{}/ns/uts", other.id());
+        let expected =
+            fs::read_link(&path).expect("it runs").into_os_string().into_string().expect("it is ASCII");
+        let namespace = world::place(File::open(path).expect("it can be opened"), number);
+        let mut command = BorrowingCommand::new("readlink");
+        command.arg("/proc/self/ns/uts").setns(&namespace).spawn_policy(launch);
+        let output = command.output().expect("it starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected);
+        // The target of a mapping may have the number of the namespace.
+        let mapped = memory_file();
+        let mut command = probe(&[]);
+        command.setns(&namespace).fd(number, &mapped).spawn_policy(launch);
+        assert_eq!(report(&mut command).fds, [0, 1, 2, number]);
+        other.kill().expect("it runs");
+        other.wait().expect("it ends");
+    });
+}
+
+#[rstest]
+fn namespace_without_privilege_is_an_error(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
+) {
+    isolated(|| {
+        if !has(Operation::Namespaces) || !is_privileged() || is_emulated("creates no namespaces") {
+            return;
+        }
+        let _unprivileged = without_privileges();
+        let mut command = probe(&["true"]);
+        let failure = failure(command.unshare([Namespace::Uts, Namespace::Net]).spawn_policy(launch));
+        let operand = Operand::Value("net,uts".to_owned());
+        let whole = (failure.stage(), failure.operand(), failure.errno());
+        assert_eq!(whole, (Stage::Namespaces, &operand, Errno::PERM));
+        assert_eq!(
+            failure.to_string(),
+            format!("cannot enter the namespaces (net,uts): {}", words(Errno::PERM))
+        );
+        // A refusal of namespaces says nothing about memory.
+        assert_ne!(method(), SpawnMethod::Fork);
+    });
+}
+
+#[test]
+fn descriptor_that_is_no_namespace_is_an_error() {
+    isolated(|| {
+        if !has(Operation::Namespaces) || is_emulated("has no namespaces") {
+            return;
+        }
+        let file = memory_file();
+        let failure = failure(probe(&["true"]).setns(&file));
+        let operand = Operand::Fd(std::os::fd::AsRawFd::as_raw_fd(&file));
+        assert_eq!((failure.stage(), failure.operand()), (Stage::Namespaces, &operand));
+        assert_eq!(failure.errno(), Errno::INVAL);
+    });
+}
+
+#[test]
+fn impossible_namespaces_start_nothing() {
+    isolated(|| {
+        if !has(Operation::Namespaces) {
+            return;
+        }
+        let refusal = |command: &mut BorrowingCommand<'_>| match command.spawn() {
+            Err(Error::Input(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal(probe(&["true"]).map_user(0)), InputError::MapWithoutUserNamespace);
+        assert_eq!(
+            refusal(probe(&["true"]).unshare([Namespace::Net]).map_group(0)),
+            InputError::MapWithoutUserNamespace
+        );
+        let mut command = probe(&["true"]);
+        // SAFETY: the closure does nothing.
+        unsafe { command.pre_exec(|| Ok(())) };
+        assert_eq!(refusal(command.unshare([Namespace::Pid])), InputError::PidNamespaceNeedsClone);
+        let pids = world::place(File::open("/proc/self/ns/pid").expect("there is procfs"), 40);
+        assert_eq!(refusal(probe(&["true"]).setns(&pids)), InputError::JoinsPidNamespace { fd: 40 });
+    });
+}
+
+#[rstest]
+#[case::clone3_unknown(|deny: Deny| deny.errno(libc::SYS_clone3, libc::ENOSYS))]
+#[case::clone3_forbidden(|deny: Deny| deny.errno(libc::SYS_clone3, libc::EPERM))]
+fn older_call_creates_namespaces_too(#[case] deny: fn(Deny) -> Deny) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Uts]) || !deny(Deny::new()).installed() {
+            return;
+        }
+        let before = own(Namespace::Uts);
+        let seen = seen(Namespace::Uts, |command| _ = command.unshare([Namespace::Uts, Namespace::Pid]));
+        assert_ne!(seen.expect("clone(2) does it"), before);
+    });
+}
+
+/// Faults: F16
+#[rstest]
+#[case::setns(libc::SYS_setns)]
+fn trapped_setns_is_an_error_with_its_stage(#[case] call: libc::c_long) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Uts]) {
+            return;
+        }
+        let own = File::open("/proc/self/ns/uts").expect("there is procfs");
+        Deny::new().trap(call).install().expect("a filter is taken");
+        let error = probe(&["true"]).setns(&own).spawn().map(drop).expect_err("its child dies");
+        let Error::Died { stage, status: Some(status) } = error else { panic!("{error:?}") };
+        assert_eq!((stage, status.signal()), (Stage::Namespaces, Some(libc::SIGSYS)));
+    });
+}
+
+#[test]
+fn limit_of_namespaces_is_an_error_of_that_stage() {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::User, Namespace::Uts]) {
+            return;
+        }
+        // The limit of a namespace holds for those below it.
+        let script = "echo 0 > /proc/sys/user/max_uts_namespaces && exec \"$0\" \"$@\"";
+        let probe = forkexec_tests::probe::path();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(std::env::current_exe().expect("it has a path"));
+        command.args(["--exact", "stages::namespaces::inner_limit", "--ignored", "--nocapture"]);
+        command.env("FORKEXEC_PROBE", probe).unshare([Namespace::User]).map_user(0).map_group(0);
+        let output = command.output().expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    });
+}
+
+#[test]
+#[ignore = "run by limit_of_namespaces_is_an_error_of_that_stage"]
+fn inner_limit() {
+    let failure = failure(Command::new("true").unshare([Namespace::Uts]));
+    assert_eq!((failure.stage(), failure.errno().raw()), (Stage::Namespaces, libc::ENOSPC));
+}
