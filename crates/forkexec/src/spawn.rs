@@ -104,8 +104,8 @@ fn with_plan<T>(
     let ruleset = layout.ruleset.map(|ruleset| ruleset.number(&numbers));
     let settings = &prepared.settings;
     let joined: Vec<Fd> = layout.join.iter().map(|namespace| namespace.number(&numbers)).collect();
-    let users = namespaces::map(settings.namespaces.user, geteuid().as_raw());
-    let groups = namespaces::map(settings.namespaces.group, getegid().as_raw());
+    let users = namespaces::map(settings.namespaces.user, || geteuid().as_raw());
+    let groups = namespaces::map(settings.namespaces.group, || getegid().as_raw());
     let maps = (users.is_some() || groups.is_some()).then(|| IdMaps {
         users: users.as_deref().map(str::as_bytes),
         groups: groups.as_deref().map(str::as_bytes),

@@ -226,7 +226,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 Err(Failed::Finally(error)) => break Err(error),
                 Err(Failed::Take) => variant = variant.without_taking(),
                 Err(Failed::Start(errno)) => {
-                    variant = self.next(variant, errno, plan.namespaces.new, &mut refused)?
+                    variant = self.next(variant, errno, plan.namespaces.new, &mut refused)?;
                 }
             }
         };

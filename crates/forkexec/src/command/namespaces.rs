@@ -10,7 +10,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// They are created together with the child (clone3(2)), so this costs no fork and no other process. With
     /// [`Namespace::User`], no privilege is needed for the others, if the kernel permits that to this user.
     ///
-    /// What changes for the child:
+    /// Each kind has effects on the child:
     /// - *User*: it has all capabilities in the namespace until exec, and none outside. Until [`map_user`](Self::map_user) and
     ///   [`map_group`](Self::map_group) map its ids, it sees 65534. exec drops its capabilities, unless its user is mapped to 0.
     ///   Operations that need a privilege outside fail: a higher hard limit, a lower nice value, another user.

@@ -32,6 +32,6 @@ impl Namespaces<'_> {
 }
 
 /// A line of `uid_map` or `gid_map` that maps one ID (user_namespaces(7)).
-pub(crate) fn map(inside: Option<u32>, outside: u32) -> Option<String> {
-    inside.map(|inside| format!("{inside} {outside} 1"))
+pub(crate) fn map(inside: Option<u32>, outside: impl FnOnce() -> u32) -> Option<String> {
+    inside.map(|inside| format!("{inside} {} 1", outside()))
 }
