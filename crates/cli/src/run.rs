@@ -10,6 +10,7 @@ mod descriptors;
 mod environment;
 pub(crate) mod forward;
 mod identity;
+mod limits;
 mod manual;
 mod orphans;
 pub(crate) mod outcome;

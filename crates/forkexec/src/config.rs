@@ -4,6 +4,7 @@ pub(crate) mod attributes;
 pub(crate) mod capability;
 pub(crate) mod containment;
 pub(crate) mod environment;
+pub(crate) mod limit;
 pub(crate) mod namespaces;
 mod owners;
 pub(crate) mod pty;

@@ -57,6 +57,7 @@ impl<'a> CheckedCommand<'a> {
         };
         let root = settings.root.as_deref().map(|path| c_path(PathRole::RootDirectory, path)).transpose()?;
         let directory = directory(&settings)?;
+        let limits = checks::limits(&settings.limits)?;
         let ignore = checks::signals(&settings.ignore, SignalUse::Ignored)?;
         let mask =
             settings.mask.as_ref().map(|mask| checks::signals(mask, SignalUse::Blocked)).transpose()?;
@@ -74,6 +75,7 @@ impl<'a> CheckedCommand<'a> {
             shell_argvs: CStringArrays::new(shell_argvs),
             root,
             directory,
+            limits,
             drops_groups: checks::drops_groups(&settings),
             reset: reset(settings.ignored),
             ignore,

@@ -224,7 +224,7 @@ fn plan<'a>(prepared: &'a CheckedCommand<'_>, layout: &'a Layout, hook: Hook<'a>
         ignore: prepared.ignore,
         session: settings.starts_session(),
         process_group: settings.joins_group(),
-        limits: &settings.limits,
+        limits: &prepared.limits,
         nice: settings.nice,
         groups: prepared.group_list.as_deref(),
         gid: settings.gid,

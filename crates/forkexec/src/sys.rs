@@ -3,6 +3,7 @@
 //! - `system`: selects the module of this system, and is the only place that names a system
 //! - `backend`: questions of the parent to the backend
 //! - `fd`, `exit_fd`, `open_fds`, `poll`: descriptors
+//! - `limit`: resource limits
 //! - `pty`, `terminal`: pseudo-terminals, and attributes of terminals
 //! - `datagram`: messages with descriptors and credentials
 //! - `waitid`, `wait`, `change`, `usage`: the end of a child, and its stops
@@ -21,6 +22,7 @@ pub(crate) mod end_thread;
 pub(crate) mod exit_fd;
 pub(crate) mod fd;
 mod gate;
+pub(crate) mod limit;
 pub(crate) mod open_fds;
 pub(crate) mod orphans;
 pub(crate) mod owner;

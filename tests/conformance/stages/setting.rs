@@ -5,13 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
-use forkexec::{Command, Resource};
+use forkexec::{BorrowingCommand, Command, Errno, Resource, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
 
 use crate::ground::{as_root, has, is_emulated, is_privileged};
-use crate::start::{probe, report};
+use crate::start::{failure, probe, report, words};
 
 #[test]
 fn child_starts_in_the_requested_directory() {
@@ -83,6 +83,36 @@ fn limits_are_set_as_requested_and_in_order() {
             .rlimit(Resource::NOFILE, Some(50), Some(60));
         let limits = report(&mut command).limits;
         assert_eq!((limits["nofile"], limits["core"]), ((50, 60), (0, 0)));
+    });
+}
+
+/// The other side is that of an earlier setting, or the parent's when the command is prepared.
+#[test]
+fn one_side_of_a_limit_can_be_set() {
+    isolated(|| {
+        world::set_limit(libc::RLIMIT_NOFILE, 300, 400).expect("limits can be lowered");
+        let nofile = |command: &mut BorrowingCommand<'_>| report(command).limits["nofile"];
+        assert_eq!(nofile(probe(&[]).rlimit_soft(Resource::NOFILE, Some(350))), (350, 400));
+        assert_eq!(nofile(probe(&[]).rlimit_hard(Resource::NOFILE, Some(350))), (300, 350));
+        let mut both = probe(&[]);
+        both.rlimit_soft(Resource::NOFILE, Some(20)).rlimit_hard(Resource::NOFILE, Some(30));
+        assert_eq!(nofile(&mut both), (20, 30));
+        let raised = probe(&["true"]).rlimit_soft(Resource::NOFILE, None).spawn().map(drop);
+        let text =
+            "cannot set the resource limit (nofile=unlimited:400): the soft limit is above the hard limit";
+        assert_eq!(raised.expect_err("it is refused").to_string(), text);
+        let lowered = probe(&["true"]).rlimit_hard(Resource::NOFILE, Some(299)).spawn().map(drop);
+        let text = "cannot set the resource limit (nofile=300:299): the soft limit is above the hard limit";
+        assert_eq!(lowered.expect_err("it is refused").to_string(), text);
+    });
+}
+
+#[test]
+fn one_side_of_an_unknown_limit_is_an_error() {
+    isolated(|| {
+        let failure = failure(probe(&["true"]).rlimit_soft(Resource(i32::MAX), Some(0)));
+        let text = format!("cannot read a resource limit: {}", words(Errno::INVAL));
+        assert_eq!((failure.stage(), failure.to_string()), (Stage::Setup, text));
     });
 }
 

@@ -102,6 +102,7 @@ fn blame(options: &program::Options, error: &InputError) -> String {
         InputError::EqualsInEnvName { .. } | InputError::EmptyEnvName => "--unset",
         InputError::EmptyPath { what: PathRole::RootDirectory } => "--chroot",
         InputError::EmptyPath { .. } => "--chdir",
+        InputError::SoftAboveHard { .. } => "--limit",
         InputError::TooManyGroups { .. } => "--groups",
         InputError::AttributeOutOfRange { stage: Stage::Seccomp, .. } => "--seccomp",
         InputError::AttributeOutOfRange { stage: Stage::TimerSlack, .. } => "--timer-slack",

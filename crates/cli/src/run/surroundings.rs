@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use forkexec::{Command, Resource, capabilities};
+use forkexec::Command;
 
+use super::limits::{self, Limit};
 use super::terminal::Terminal;
 use crate::exit::Failure;
 use crate::inherited_fds;
@@ -54,21 +55,16 @@ pub(super) struct Options {
 
     /// Set a resource limit; one value sets both the soft and the hard limit
     ///
-    /// A value is a number in the unit of setrlimit(2), or "unlimited". NAME is nofile, core, cpu, data, fsize or stack. On
-    /// Linux, it is also rss, nproc, memlock, as, locks, sigpending, msgqueue, nice, rtprio or rttime.
-    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = limit, allow_hyphen_values = true)]
+    /// "SOFT:" and ":HARD" set one limit and keep the other. A value is a number in the unit of setrlimit(2), or
+    /// "unlimited". Bytes take the units K or KiB, M, G and T, which are powers of 1024, and cpu takes s, m, h and d. NAME is
+    /// nofile, core, cpu, data, fsize or stack. On Linux, it is also rss, nproc, memlock, as, locks, sigpending, msgqueue,
+    /// nice, rtprio or rttime.
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = limits::parse, allow_hyphen_values = true)]
     limit: Vec<Limit>,
 
     /// Set the nice value, from -20 (highest priority) to 19
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(-20..=19), allow_hyphen_values = true)]
     nice: Option<i32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Limit {
-    resource: Resource,
-    soft: u64,
-    hard: u64,
 }
 
 fn mask(text: &str) -> Result<u32, String> {
@@ -78,37 +74,6 @@ fn mask(text: &str) -> Result<u32, String> {
     }
     let mask = u32::from_str_radix(text, 8).ok().filter(|&mask| mask <= 0o777);
     mask.ok_or_else(|| "the maximum is 777".to_owned())
-}
-
-fn limit(text: &str) -> Result<Limit, String> {
-    let (name, values) = text.split_once('=').ok_or("expected NAME=SOFT[:HARD]")?;
-    let known = capabilities().resources;
-    let Some(&(_, resource)) = known.iter().find(|(known, _)| *known == name) else {
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        return Err(format!(
-            "there is no resource {name:?} on this system; the resources are {}",
-            names.join(", ")
-        ));
-    };
-    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-    let (soft, hard) = (bound(soft)?, bound(hard)?);
-    if soft > hard {
-        Err("the soft limit is above the hard limit".to_owned())
-    } else {
-        Ok(Limit { resource, soft, hard })
-    }
-}
-
-/// Parses one bound. For the library, `u64::MAX` means no limit, so that number is refused.
-fn bound(text: &str) -> Result<u64, String> {
-    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text {
-        "unlimited" => Ok(u64::MAX),
-        _ if !is_decimal => Err(format!("{text:?} is neither a number nor \"unlimited\"")),
-        _ => {
-            text.parse().ok().filter(|&bound| bound != u64::MAX).ok_or_else(|| format!("{text} is too large"))
-        }
-    }
 }
 
 impl Options {
@@ -151,8 +116,8 @@ impl Options {
         if let Some(group) = self.pgroup {
             command.process_group(group);
         }
-        for &Limit { resource, soft, hard } in &self.limit {
-            command.rlimit(resource, Some(soft), Some(hard));
+        for limit in &self.limit {
+            limit.apply(command);
         }
         if let Some(nice) = self.nice {
             command.nice(nice);
@@ -187,18 +152,5 @@ mod tests {
         for text in ["", "9", "0x12", "0o22", "1000", "-1", "77777777777777"] {
             assert!(mask(text).is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn limits_have_a_known_name_and_one_or_two_bounds() {
-        let nofile = |soft, hard| Ok(Limit { resource: Resource::NOFILE, soft, hard });
-        assert_eq!(limit("nofile=64"), nofile(64, 64));
-        assert_eq!(limit("nofile=64:unlimited"), nofile(64, u64::MAX));
-        for text in
-            ["nofile", "nofile=", "nofile=x", "nofile=-1", "nofile=2:1", "nofile=unlimited:1", "foo=1", "=1"]
-        {
-            assert!(limit(text).is_err(), "{text:?}");
-        }
-        assert!(limit("nofile=18446744073709551615").is_err());
     }
 }

@@ -48,6 +48,9 @@ fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &st
 // Faults: N47
 #[case::unknown_limit("--limit", "foo=1", "there is no resource \"foo\" on this system; the resources are ")]
 #[case::no_bound("--limit", "nofile", "expected NAME=SOFT[:HARD]")]
+#[case::neither_bound("--limit", "nofile=:", "expected a soft limit, a hard limit or both")]
+#[case::unit_of_a_count("--limit", "nofile=1K", "\"1K\" is neither a number nor \"unlimited\"")]
+#[case::unit_of_time("--limit", "cpu=1K", "\"1K\" is neither a number, in s, m, h or d, nor \"unlimited\"")]
 #[case::bound_above_all("--limit", "nofile=18446744073709551615", "18446744073709551615 is too large")]
 #[case::bound_of_text("--limit", "nofile=x", "\"x\" is neither a number nor \"unlimited\"")]
 // Faults: N47
@@ -124,6 +127,7 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 #[case::no_such_user(&["--user", "nosuch"], "--user nosuch: cannot look up the user: it does not exist")]
 #[case::no_such_group(&["--group", "nosuch"], "--group nosuch: cannot look up the group: it does not exist")]
 #[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: cannot look up the group: it does not exist")]
+#[case::hard_limit_below_the_soft_one(&["--limit", "nofile=20:", "--limit", "nofile=:10"], "--limit: cannot set the resource limit (nofile=20:10): the soft limit is above the hard limit")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]
 #[case::closed_ruleset(&["--landlock", "99"], "--landlock 99: cannot use fd 99: it is not open")]

@@ -49,6 +49,28 @@ fn umask_nice_and_limits_reach_the_program() {
 }
 
 #[test]
+fn one_limit_can_be_set_and_limits_have_units() {
+    let before = seen(&[]).limits;
+    let seen = seen(&[
+        "--limit",
+        "nofile=32:",
+        "--limit",
+        "core=0:",
+        "--limit",
+        "stack=4MiB:",
+        "--limit",
+        "cpu=2h:",
+    ]);
+    let soft_alone = |name: &str, soft| assert_eq!(seen.limits[name], (soft, before[name].1), "{name}");
+    soft_alone("nofile", 32);
+    soft_alone("core", 0);
+    soft_alone("stack", 4 << 20);
+    soft_alone("cpu", 7200);
+    let hard = crate::seen(&["--limit", "nofile=20:", "--limit", "nofile=:40"]).limits["nofile"];
+    assert_eq!(hard, (20, 40));
+}
+
+#[test]
 fn unlimited_is_no_limit() {
     isolated(|| {
         if world::limit(i64::from(libc::RLIMIT_FSIZE)).ok() != Some((u64::MAX, u64::MAX)) {

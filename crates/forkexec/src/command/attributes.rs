@@ -1,9 +1,9 @@
 //! Attributes of the child: directory, session, signals, limits and identity.
 
 use super::CommandBuilder;
+use crate::config::limit::LimitChange;
 use crate::config::settings::{Directory, IgnoredSignals};
 use crate::config::source::FdSource;
-use forkexec_core::Limit;
 use forkexec_core::Resource;
 use std::path::Path;
 
@@ -213,8 +213,60 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// # Ok::<(), forkexec::Error>(())
     /// ```
     pub fn rlimit(&mut self, resource: Resource, soft: Option<u64>, hard: Option<u64>) -> &mut Self {
-        let [soft, hard] = [soft, hard].map(|limit| limit.unwrap_or(u64::MAX));
-        self.settings.limits.push(Limit { resource, soft, hard });
+        self.limit(resource, Some(or_unlimited(soft)), Some(or_unlimited(hard)))
+    }
+
+    /// Sets the soft limit of a resource in the child, and keeps the hard limit. `None` is no limit.
+    ///
+    /// The hard limit is that of an earlier setting, or of this process when the command is prepared.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::SoftAboveHard`](crate::InputError::SoftAboveHard) if the soft limit
+    ///   is above the hard one.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Setup`](crate::Stage::Setup) if
+    ///   getrlimit(2) fails, and at [`Stage::Limits`](crate::Stage::Limits) if setrlimit(2) fails.
+    ///
+    /// # Examples
+    ///
+    /// A core file, up to the hard limit, whatever the soft limit is here:
+    ///
+    /// ```
+    /// use forkexec::{Command, Resource};
+    ///
+    /// let output = Command::new("sh").args(["-c", "ulimit -Sn"]).rlimit_soft(Resource::NOFILE, Some(64)).output()?;
+    /// assert_eq!(output.stdout, b"64\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn rlimit_soft(&mut self, resource: Resource, soft: Option<u64>) -> &mut Self {
+        self.limit(resource, Some(or_unlimited(soft)), None)
+    }
+
+    /// Sets the hard limit of a resource in the child, and keeps the soft limit. `None` is no limit.
+    ///
+    /// The soft limit is that of an earlier setting, or of this process when the command is prepared. It must
+    /// not be above the new hard limit.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rlimit_soft`](Self::rlimit_soft). Raising a hard limit needs privilege.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Resource};
+    ///
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "ulimit -Hn"]).rlimit_soft(Resource::NOFILE, Some(64)).rlimit_hard(Resource::NOFILE, Some(65));
+    /// assert_eq!(command.output()?.stdout, b"65\n");
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn rlimit_hard(&mut self, resource: Resource, hard: Option<u64>) -> &mut Self {
+        self.limit(resource, None, Some(or_unlimited(hard)))
+    }
+
+    fn limit(&mut self, resource: Resource, soft: Option<u64>, hard: Option<u64>) -> &mut Self {
+        self.settings.limits.push(LimitChange { resource, soft, hard });
         self
     }
 
@@ -530,4 +582,9 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self.settings.pdeathsig_thread = enabled;
         self
     }
+}
+
+/// For the kernel, the highest number means no limit.
+fn or_unlimited(limit: Option<u64>) -> u64 {
+    limit.unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ mod debug;
 use crate::config::attributes::Attributes;
 use crate::config::containment::Containment;
 use crate::config::environment::Environment;
+use crate::config::limit::LimitChange;
 use crate::config::namespaces::Namespaces;
 use crate::config::pty::PtyEnds;
 use crate::config::search_path::SearchPath;
@@ -13,7 +14,7 @@ use crate::config::source::FdSource;
 use crate::config::stdio::Stdio;
 use crate::config::supervision::Supervision;
 use forkexec_core::CloseStrategy;
-use forkexec_core::{Fd, HookError, Limit};
+use forkexec_core::{Fd, HookError};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -53,7 +54,7 @@ pub(crate) struct Settings<'fd> {
     /// The pseudo-terminal of the child. It belongs to its handle alone: the terminal hangs up if that is
     /// dropped.
     pub(crate) pty: Option<Weak<PtyEnds>>,
-    pub(crate) limits: Vec<Limit>,
+    pub(crate) limits: Vec<LimitChange>,
     pub(crate) nice: Option<i32>,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,

@@ -5,7 +5,7 @@ use crate::config::settings::Settings;
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::per_process::Published;
-use forkexec_core::SignalSet;
+use forkexec_core::{Limit, SignalSet};
 use std::ffi::{CString, OsString, c_ulong};
 use std::ops::Deref;
 
@@ -21,6 +21,7 @@ pub(crate) struct CheckedCommand<'fd> {
     pub(crate) shell_argvs: CStringArrays,
     pub(crate) root: Option<CString>,
     pub(crate) directory: Option<CString>,
+    pub(crate) limits: Vec<Limit>,
     pub(crate) descriptors: Descriptors,
     pub(crate) layout: Layout,
     /// The layout for `output`, created by its first call.

@@ -2,15 +2,19 @@
 
 use crate::child_fds::layout::Descriptors;
 use crate::config::containment::Containment;
+use crate::config::limit::LimitChange;
 use crate::config::settings::{Directory, Settings, SpawnPolicy};
 use crate::config::source::FdSource;
 use crate::config::stdio::{Kind, Stdio};
-use crate::error::{Error, InputError, Operand, SignalUse, SpawnError};
+use crate::error::{Error, InputError, Operand, SignalUse, SpawnError, failed};
 use crate::exec::listen_vars::is_name;
 use crate::sys::backend::{self, capabilities};
 use crate::sys::fd::{cloexec, highest_target};
+use crate::sys::limit;
 use crate::sys::system::{self, MOST_GROUPS};
-use forkexec_core::{Capabilities, Errno, Fd, Namespace, Operation, Signal, SignalSet, SpawnMethod, Stage};
+use forkexec_core::{
+    Capabilities, Errno, Fd, Limit, Namespace, Operation, Signal, SignalSet, SpawnMethod, Stage,
+};
 use nix::unistd::geteuid;
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -89,12 +93,6 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     if let Some(interval) = settings.supervision.watchdog.filter(too_short) {
         return Err(InputError::WatchdogTooShort { interval }.into());
     }
-    for limit in &settings.limits {
-        if limit.soft > limit.hard {
-            let name = backend::resource_name(limit.resource);
-            return Err(InputError::SoftAboveHard { name, soft: limit.soft, hard: limit.hard }.into());
-        }
-    }
     if let Some(signal) = settings.die_with_parent {
         is_signal(signal, SignalUse::Sent)?;
         supports(Operation::DieWithParent, "set the parent-death signal")?;
@@ -140,6 +138,22 @@ fn namespaces(settings: &Settings<'_>) -> Result<(), Error> {
         .iter()
         .find(is_of_pids)
         .map_or(Ok(()), |namespace| Err(InputError::JoinsPidNamespace { fd: namespace.as_raw_fd() }.into()))
+}
+
+/// Returns the limits to set. A side that was not set is that of an earlier setting, or of this process.
+pub(super) fn limits(changes: &[LimitChange]) -> Result<Vec<Limit>, Error> {
+    let mut limits: Vec<Limit> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let earlier = limits.iter().rev().find(|limit| limit.resource == change.resource).copied();
+        let before = || earlier.map_or_else(|| limit::of_process(change.resource), Ok);
+        let limit = change.of(before).map_err(|error| failed("read a resource limit", &error))?;
+        if limit.soft > limit.hard {
+            let name = backend::resource_name(limit.resource);
+            return Err(InputError::SoftAboveHard { name, soft: limit.soft, hard: limit.hard }.into());
+        }
+        limits.push(limit);
+    }
+    Ok(limits)
 }
 
 /// Checks that the system has a method other than fork(2), if the policy demands one.

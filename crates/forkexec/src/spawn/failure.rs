@@ -6,7 +6,7 @@ pub(crate) mod program;
 mod size;
 mod view;
 
-use crate::config::settings::{Directory, Settings};
+use crate::config::settings::Directory;
 use crate::config::source::FdSource;
 use crate::error::{Cause, Error, Operand, SpawnError};
 use crate::prepare::checked::CheckedCommand;
@@ -94,7 +94,7 @@ fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
 }
 
 fn limit(prepared: &CheckedCommand<'_>, index: i32) -> Operand {
-    let limit = usize::try_from(index).ok().and_then(|index| prepared.settings.limits.get(index));
+    let limit = usize::try_from(index).ok().and_then(|index| prepared.limits.get(index));
     limit.map_or(Operand::None, |limit| Operand::Limit {
         name: backend::resource_name(limit.resource),
         soft: limit.soft,
@@ -121,7 +121,7 @@ fn of_exec(prepared: &CheckedCommand<'_>, report: Report) -> SpawnError {
     let path = tried.map_or_else(|| PathBuf::from(&settings.program), |path| path_buf(path));
     let cause = match errno {
         Errno::TOOBIG => Some(of_size(prepared)),
-        Errno::AGAIN => of_process_limit(settings),
+        Errno::AGAIN => of_process_limit(prepared),
         errno => View::of_exec(settings)
             .and_then(|view| exec::of_other(&view, Person::of_child(prepared).as_ref(), &path, errno)),
     };
@@ -159,10 +159,11 @@ fn seen_from(prepared: &CheckedCommand<'_>) -> Option<Operand> {
 }
 
 /// Handles `EAGAIN` of execve(2), which checks the process limit again after a change of the real user.
-fn of_process_limit(settings: &Settings<'_>) -> Option<Cause> {
+fn of_process_limit(prepared: &CheckedCommand<'_>) -> Option<Cause> {
+    let settings = &prepared.settings;
     let user = settings.uid.filter(|_| settings.hooks.is_empty())?;
     let limit = |limit: &&Limit| system::processes::LIMIT == Some(limit.resource);
-    let set = settings.limits.iter().rev().find(limit).map(|limit| limit.soft);
+    let set = prepared.limits.iter().rev().find(limit).map(|limit| limit.soft);
     (system::processes::is_at_limit(user, set) == Some(true)).then_some(Cause::ProcessLimit)
 }
 

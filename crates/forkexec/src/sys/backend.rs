@@ -65,16 +65,6 @@ pub(crate) fn blocked_signals() -> Result<SignalSet, Errno> {
     Ok(mask)
 }
 
-/// Returns the soft limit of the stack.
-pub(crate) fn stack_limit() -> Option<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is written, and lives until the call returns.
-    let answer = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
-    #[expect(clippy::allow_attributes, reason = "the type differs by system")]
-    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
-    (answer == 0).then(|| u64::try_from(limit.rlim_cur).unwrap_or(u64::MAX))
-}
-
 /// Returns the common name of a resource.
 pub(crate) fn resource_name(resource: Resource) -> String {
     let known = capabilities().resources.iter().find(|(_, known)| *known == resource);

@@ -1,8 +1,8 @@
 //! Descriptors of this process.
 
 use crate::error::{SpawnError, failed};
-use crate::sys::backend;
-use forkexec_core::{Errno, Fd};
+use crate::sys::{backend, limit};
+use forkexec_core::{Errno, Fd, Resource};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io;
@@ -18,13 +18,10 @@ pub(crate) fn cloexec(fd: Fd) -> Option<bool> {
     }
 }
 
-/// Returns the highest number that a new descriptor can have. nix has no getrlimit(2) for Solaris.
+/// Returns the highest number that a new descriptor can have.
 pub(crate) fn highest_target() -> Fd {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is written.
-    let answer = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    let soft = if answer == 0 { Fd::try_from(limit.rlim_cur).unwrap_or(Fd::MAX) } else { Fd::MAX };
-    soft.saturating_sub(1)
+    let soft = limit::of_process(Resource::NOFILE).ok().and_then(|limit| Fd::try_from(limit.soft).ok());
+    soft.unwrap_or(Fd::MAX).saturating_sub(1)
 }
 
 /// Returns true if the descriptor has one of the last numbers below this process's limit: the last quarter.

@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::prepare::checked::CheckedCommand;
-use crate::sys::{backend, system};
+use crate::sys::{limit, system};
 use forkexec_core::Resource;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +38,6 @@ fn stack_limit(prepared: &CheckedCommand<'_>) -> Option<u64> {
     if !settings.hooks.is_empty() {
         return None;
     }
-    let set =
-        settings.limits.iter().rev().find(|limit| limit.resource == Resource::STACK).map(|limit| limit.soft);
-    set.or_else(backend::stack_limit)
+    let set = prepared.limits.iter().rev().find(|limit| limit.resource == Resource::STACK).copied();
+    set.or_else(|| limit::of_process(Resource::STACK).ok()).map(|limit| limit.soft)
 }

@@ -1,5 +1,6 @@
 //! The process list of Linux.
 
+use crate::sys::limit;
 use crate::sys::poll::is_readable_until;
 use crate::sys::process_list::{Calls, Entry};
 use crate::sys::system::{BACKEND, pidfd};
@@ -93,14 +94,7 @@ pub(crate) const LIMIT: Option<Resource> = Some(Resource(libc::RLIMIT_NPROC as i
 /// Returns true if a user has as many threads as this soft limit allows, or that of this process. Returns
 /// `None` if that cannot be determined.
 pub(crate) fn is_at_limit(user: u32, set: Option<u64>) -> Option<bool> {
-    let limit = set.or_else(|| {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: getrlimit(2) writes the structure, which outlives the call.
-        let answer = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) };
-        #[expect(clippy::allow_attributes, reason = "the type differs by C library")]
-        #[allow(clippy::useless_conversion)]
-        (answer == 0).then(|| u64::from(limit.rlim_cur))
-    })?;
+    let limit = set.or_else(|| Some(limit::of_process(LIMIT?).ok()?.soft))?;
     let threads: u64 = Kernel.all().ok()?.iter().filter_map(|entry| threads_of(user, entry.pid)).sum();
     Some(threads >= limit)
 }
