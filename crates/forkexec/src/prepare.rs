@@ -3,6 +3,7 @@
 pub(crate) mod checked;
 pub(crate) mod checks;
 mod groups;
+mod identity;
 pub(crate) mod nonblocking;
 pub(crate) mod tree_setup;
 
@@ -41,6 +42,7 @@ impl<'a> CheckedCommand<'a> {
     /// Checks the settings, and lays out the descriptors. `defaults` are the standard streams that were not
     /// set.
     pub(crate) fn new(settings: SettingsRef<'a>, defaults: &Defaults) -> Result<Self, Error> {
+        let settings = identity::resolve(settings)?;
         checks::attributes(&settings)?;
         let descriptors = checks::descriptors(&settings)?;
         settings.env.check()?;

@@ -34,6 +34,7 @@ pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod tree_means;
 pub(crate) mod usage;
+pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod waitid;
 pub(crate) mod worker;

@@ -26,6 +26,57 @@ fn ids_change_in_the_right_order_for_any_order_of_calls(#[case] ask: fn(&mut Bor
     });
 }
 
+/// The result is that of id(1), which also looks the user up.
+#[test]
+fn named_user_has_all_ids_of_its_own() {
+    as_root(|| {
+        let of = |option: &str, name: &str| {
+            let output = Command::new("id").args([option, name]).output().expect("there is id");
+            let text = String::from_utf8(output.stdout).expect("it is ASCII");
+            let mut ids: Vec<u32> = text.split_whitespace().map(|id| id.parse().expect("a number")).collect();
+            ids.sort_unstable();
+            ids
+        };
+        for name in ["root", "nobody", "daemon"] {
+            let seen = report(probe(&[]).user(name));
+            let [uid, gid] = ["-u", "-g"].map(|option| of(option, name)[0]);
+            let mut groups = seen.groups;
+            groups.sort_unstable();
+            assert_eq!(
+                (seen.uids, seen.gids, groups),
+                (Ids::all(uid), Ids::all(gid), of("-G", name)),
+                "{name}"
+            );
+        }
+    });
+}
+
+#[test]
+fn ids_that_are_set_take_precedence_over_the_named_users() {
+    as_root(|| {
+        let seen = report(probe(&[]).uid(4321).user("nobody").groups([7]));
+        assert_eq!((seen.uids, seen.groups), (Ids::all(4321), vec![7]));
+        let seen = report(probe(&[]).gid(1234).user("nobody"));
+        assert_eq!((seen.uids, seen.gids, seen.groups), (Ids::all(NOBODY), Ids::all(1234), vec![1234]));
+        let before = report(&mut probe(&[]));
+        let seen = report(probe(&[]).user("nobody").keep_groups());
+        assert_eq!((seen.uids, seen.gids, seen.groups), (Ids::all(NOBODY), before.gids, before.groups));
+    });
+}
+
+#[rstest]
+#[case::unknown("no-such-user")]
+#[case::empty("")]
+#[case::with_a_nul("nobody\0")]
+#[case::number("4321")]
+fn unknown_user_starts_nothing(#[case] name: &str) {
+    isolated(|| {
+        let error = probe(&["true"]).user(name).spawn().map(drop).expect_err("it is refused");
+        assert!(matches!(&error, Error::Input(InputError::NoSuchUser { name: named }) if named == name));
+        assert_eq!(error.to_string(), format!("cannot look up the user {name:?}: it does not exist"));
+    });
+}
+
 /// The parent has capabilities that outlive a change of user, and exec. The kernel keeps each set in two 32-bit words.
 ///
 /// Faults: S9

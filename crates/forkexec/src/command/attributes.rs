@@ -365,6 +365,35 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self
     }
 
+    /// Runs the child as this user: its user id, its group id and its supplementary groups (getpwnam(3), getgrouplist(3)), as
+    /// login(1) does. This needs privilege.
+    ///
+    /// The parent looks the name up, at each start or once by [`prepare`](Self::prepare), in the files and services of its own root.
+    /// [`uid`](Self::uid), [`gid`](Self::gid) and [`groups`](Self::groups) take precedence, in whatever order the methods are called.
+    /// With [`keep_groups`](Self::keep_groups), only the user id is looked up. The environment stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::NoSuchUser`](crate::InputError::NoSuchUser) if there is no such user.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Setup`](crate::Stage::Setup) if the lookup fails, and at
+    ///   the stages of [`uid`](Self::uid), [`gid`](Self::gid) and [`groups`](Self::groups).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    ///
+    /// match Command::new("id").arg("-un").user("nobody").output() {
+    ///     Ok(output) => assert_eq!(output.stdout, b"nobody\n"),
+    ///     // The process is not privileged. The groups are set first.
+    ///     Err(error) => assert_eq!(error.as_spawn().map(|failed| failed.stage()), Some(Stage::Groups)),
+    /// }
+    /// ```
+    pub fn user(&mut self, name: impl Into<String>) -> &mut Self {
+        self.settings.user = Some(name.into());
+        self
+    }
+
     /// Sets the real, effective and saved user id of the child.
     ///
     /// The child changes its user id after its groups and its group id, in whatever order the methods are

@@ -56,6 +56,8 @@ pub(crate) struct Settings<'fd> {
     pub(crate) pty: Option<Weak<PtyEnds>>,
     pub(crate) limits: Vec<LimitChange>,
     pub(crate) nice: Option<i32>,
+    /// The name of a user, whose ids are looked up.
+    pub(crate) user: Option<String>,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
     pub(crate) groups: Option<Vec<u32>>,
@@ -133,6 +135,7 @@ impl<'fd> Settings<'fd> {
             pty: None,
             limits: Vec::new(),
             nice: None,
+            user: None,
             uid: None,
             gid: None,
             groups: None,

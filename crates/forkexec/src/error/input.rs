@@ -169,6 +169,12 @@ pub enum InputError {
         /// The value.
         nice: i32,
     },
+    /// There is no user of this name.
+    #[error("cannot look up the user {name:?}: it does not exist")]
+    NoSuchUser {
+        /// The name.
+        name: String,
+    },
     /// An id is mapped, and there is no new user namespace.
     #[error("cannot map the ids of the user namespace: the child gets no new one; call unshare")]
     MapWithoutUserNamespace,

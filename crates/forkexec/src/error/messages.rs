@@ -211,6 +211,9 @@ fn inputs() -> Vec<Example> {
         NiceOutOfRange: InputError::NiceOutOfRange { nice: 20 },
             "cannot set the nice value (20): the range is -20 to 19",
             "Choose a value in the range.";
+        NoSuchUser: InputError::NoSuchUser { name: "www".to_owned() },
+            "cannot look up the user \"www\": it does not exist",
+            "Create the user, or correct the name.";
         MapWithoutUserNamespace: InputError::MapWithoutUserNamespace,
             "cannot map the ids of the user namespace: the child gets no new one; call unshare",
             "Call `unshare` with `Namespace::User`.";

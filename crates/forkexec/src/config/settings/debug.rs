@@ -74,6 +74,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         pty,
         limits,
         nice,
+        user: named,
         uid,
         gid,
         groups,
@@ -126,6 +127,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("pty", &pty.as_ref().map(|pty| pty.upgrade().and_then(|ends| ends.path.clone())))
         .field("limits", limits)
         .field("nice", nice)
+        .field("user", named)
         .field("uid", uid)
         .field("gid", gid)
         .field("groups", groups)
