@@ -11,6 +11,7 @@
 //! - `end_thread`: waiting for children without a descriptor
 //! - `process_list`, `orphans`, `cgroup`, `tree_means`: descendants
 //! - `per_process`, `worker`: state and threads of this library
+//! - `users`: the users and groups that this system knows
 //! - `android`: the release of Android
 
 pub(crate) mod android;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::Args;
 use forkexec::Command;
-use nix::unistd::{Group, User};
+use nix::unistd::Group;
 
 use crate::exit::Failure;
 
@@ -15,8 +15,8 @@ use crate::exit::Failure;
 pub(super) struct Options {
     /// Set the user, by number or name
     ///
-    /// Sets the real, effective and saved user id. As root, it needs --group or --keep-groups, and without --groups the
-    /// supplementary groups are dropped. Digits are always a number, never a name.
+    /// A name also sets the group and the supplementary groups of that user. Digits are always a number, never a name. As root, a
+    /// number needs --group or --keep-groups, and without --groups the supplementary groups are dropped.
     #[arg(long, value_name = "USER", value_parser = who, allow_hyphen_values = true)]
     user: Option<Who>,
 
@@ -77,46 +77,35 @@ impl fmt::Display for Who {
 }
 
 impl Who {
-    /// Returns the id. Looks up a name with `by_name`.
-    fn id(
-        &self,
-        option: &str,
-        what: &str,
-        by_name: impl Fn(&str) -> nix::Result<Option<u32>>,
-    ) -> Result<u32, Failure> {
+    /// Returns the id of the group. Looks up a name.
+    fn group(&self, option: &str) -> Result<u32, Failure> {
         let name = match self {
             Self::Id(id) => return Ok(*id),
             Self::Name(name) => name,
         };
-        match by_name(name) {
-            Ok(Some(id)) => Ok(id),
-            Ok(None) => Err(Failure::refused(format!(
-                "{option} {name}: cannot look up the {what}: it does not exist"
-            ))),
+        match Group::from_name(name) {
+            Ok(Some(group)) => Ok(group.gid.as_raw()),
+            Ok(None) => {
+                Err(Failure::refused(format!("{option} {name}: cannot look up the group: it does not exist")))
+            }
             Err(errno) => {
-                Err(Failure::refused(format!("{option} {name}: cannot look up the {what}")).because(errno))
+                Err(Failure::refused(format!("{option} {name}: cannot look up the group")).because(errno))
             }
         }
-    }
-
-    fn user(&self, option: &str) -> Result<u32, Failure> {
-        self.id(option, "user", |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))
-    }
-
-    fn group(&self, option: &str) -> Result<u32, Failure> {
-        self.id(option, "group", |name| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw())))
     }
 }
 
 impl Options {
-    /// Looks up names and applies the options to the command.
+    /// Looks up groups, and applies the options to the command.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such user or group.
+    /// Fails if there is no such group.
     pub(super) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
-        if let Some(user) = &self.user {
-            command.uid(user.user("--user")?);
+        match &self.user {
+            Some(Who::Id(id)) => _ = command.uid(*id),
+            Some(Who::Name(name)) => _ = command.user(name),
+            None => {}
         }
         if let Some(group) = &self.group {
             command.gid(group.group("--group")?);

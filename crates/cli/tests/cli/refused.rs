@@ -124,7 +124,7 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 // Faults: N6
 #[case::keep_and_stream(&["--keep", "0", "--stdin", "null"], "cannot pass fd 0 to the child: it is claimed twice, by --keep 0 and --stdin")]
 // Faults: N39
-#[case::no_such_user(&["--user", "nosuch"], "--user nosuch: cannot look up the user: it does not exist")]
+#[case::no_such_user(&["--user", "nosuch"], "cannot look up the user \"nosuch\": it does not exist")]
 #[case::no_such_group(&["--group", "nosuch"], "--group nosuch: cannot look up the group: it does not exist")]
 #[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: cannot look up the group: it does not exist")]
 #[case::hard_limit_below_the_soft_one(&["--limit", "nofile=20:", "--limit", "nofile=:10"], "--limit: cannot set the resource limit (nofile=20:10): the soft limit is above the hard limit")]

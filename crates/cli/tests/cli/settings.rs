@@ -125,6 +125,8 @@ fn user_and_groups_are_set() {
 
         let seen = with(&["--user", "1234", "--group", "2345", "--groups", "7,8"]);
         assert_eq!((seen.uids, seen.gids, seen.groups), (Ids::all(1234), Ids::all(2345), vec![7, 8]));
+        let seen = with(&["--user", "nobody"]);
+        assert_eq!((seen.uids.real, seen.groups.contains(&seen.gids.real)), (65_534, true));
         let seen = with(&["--user", "root", "--group", "root", "--groups", "none", "--no-new-privs"]);
         assert_eq!((seen.uids, seen.gids, seen.groups), (Ids::all(0), Ids::all(0), vec![]));
         assert!(seen.no_new_privs);
