@@ -12,6 +12,7 @@ pub(crate) mod forward;
 mod identity;
 mod limits;
 mod manual;
+mod namespaces;
 mod orphans;
 pub(crate) mod outcome;
 pub(crate) mod program;
@@ -94,6 +95,7 @@ const EXAMPLES: help::Examples = &[
     ("forkexec run --keep-groups --user nobody id", "run as another user"),
     ("forkexec run --limit nofile=64 --report sh", "report how it starts"),
     ("forkexec run --cpus 0-3 --nice 9 make -j4", "on 4 processors"),
+    ("forkexec run --unshare net job", "without a network"),
     ("forkexec run --timeout 5m --kill-after 10 job", "end it after 5 minutes"),
     ("forkexec run --timeout 1h --kill-tree make", "end its descendants, too"),
     ("forkexec run --stderr stdout job | less", "both outputs to the pipe"),
@@ -103,7 +105,7 @@ const EXAMPLES: help::Examples = &[
 const SEE_ALSO: help::Pages = &[
     "forkexec(1), forkexec-leaks(1), env(1), nohup(1), setpriv(1), setsid(1),",
     "taskset(1), timeout(1), execve(2), setrlimit(2), capabilities(7), cgroups(7),",
-    "environ(7), landlock(7), signal(7)",
+    "environ(7), landlock(7), namespaces(7), signal(7)",
 ];
 
 /// Starts the program, waits for it, and returns its exit code.

@@ -6,7 +6,8 @@ use clap::{Args, ValueHint};
 use forkexec::{Command, Pty};
 
 use super::{
-    announced, confinement, descriptors, environment, identity, scheduling, signals, streams, surroundings,
+    announced, confinement, descriptors, environment, identity, namespaces, scheduling, signals, streams,
+    surroundings,
 };
 use crate::exit::Failure;
 
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(super) signals: signals::Options,
     #[command(flatten)]
     pub(super) identity: identity::Options,
+    #[command(flatten)]
+    pub(super) namespaces: namespaces::Options,
     #[command(flatten)]
     pub(super) confinement: confinement::Options,
     #[command(flatten)]
@@ -55,6 +58,7 @@ impl Options {
         command.args(args);
         self.descriptors.apply(&mut command)?;
         self.surroundings.apply(&mut command)?;
+        self.namespaces.apply(&mut command)?;
         self.confinement.apply(&mut command)?;
         self.scheduling.apply(&mut command);
         self.signals.apply(&mut command);

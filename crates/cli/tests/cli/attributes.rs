@@ -75,6 +75,23 @@ fn attribute_is_that_of_the_program(#[case] options: &[&str], #[case] file: &str
     isolated(|| assert_eq!(printed(options, &["/bin/cat", &format!("/proc/self/{file}")]).trim(), expected));
 }
 
+#[test]
+fn namespaces_are_those_of_the_program() {
+    isolated(|| {
+        if !world::is_root() {
+            return skip("only root can create namespaces everywhere");
+        }
+        let link =
+            |options: &[&str], kind: &str| printed(options, &["readlink", &format!("/proc/self/ns/{kind}")]);
+        let own = link(&[], "uts");
+        let new = link(&["--unshare", "user,uts", "--map-user", "7", "--map-group", "8"], "uts");
+        assert_ne!(new, own);
+        assert_eq!(printed(&["--unshare", "user", "--map-user", "7"], &["id", "-u"]), "7\n");
+        assert_eq!(printed(&["--unshare", "pid"], &["sh", "-c", "echo $$"]), "1\n");
+        assert_eq!(link(&["--unshare", "net", "--setns", "/proc/self/ns/uts"], "uts"), own);
+    });
+}
+
 const ORDINARY: &[&str] = &["--user", "4321", "--group", "1234", "--groups", "none"];
 
 #[rstest]

@@ -13,13 +13,14 @@ const SUBCOMMANDS: [&str; 7] = ["run", "exec", "doctor", "fds", "leaks", "comple
 const ESCAPE: char = '\u{1b}';
 
 /// Options of `run`, one of each group.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "--keep",
     "--stdin",
     "--env",
     "--chroot",
     "--block-signals",
     "--user",
+    "--unshare",
     "--ambient-capabilities",
     "--cpus",
     "--report",
