@@ -12,18 +12,13 @@ use forkexec::{BorrowingCommand, Error, InputError, IoPriority, Operand, Schedul
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
+use forkexec_tests::world::processor;
 use rstest::rstest;
 
 use crate::ground::{as_root, capabilities, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{failure, probe, words};
 
 type Ask = fn(&mut BorrowingCommand<'_>);
-
-/// A processor that may run this process.
-fn processor() -> usize {
-    let list = status("self", "Cpus_allowed_list");
-    list.split(['-', ',']).next().and_then(|number| number.parse().ok()).expect("there is a processor")
-}
 
 /// A line of `/proc/PID/status`.
 fn status(pid: &str, name: &str) -> String {

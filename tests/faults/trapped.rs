@@ -3,12 +3,17 @@
 //! The trap is a SIGSYS, which ends a child before exec: all signals are blocked there, and the kernel forces a blocked one
 //! to its default action. One child is lost, the next method starts the program, and later starts lose no child.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 use rstest::rstest;
 
-use forkexec::{BorrowingCommand, CloseStrategy, Command, Error, SpawnMethod, SpawnPolicy, Stage, Stdio};
+use forkexec::{
+    BorrowingCommand, CloseStrategy, Command, Error, IoPriority, Scheduler, SeccompFilter, SpawnMethod,
+    SpawnPolicy, Stage, Stdio,
+};
 use forkexec_core::{Backend, KeepList, Plan};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -171,6 +176,10 @@ fn trap_after_a_closure_starts_no_second_child() {
     });
 }
 
+fn null() -> File {
+    File::open("/dev/null").expect("there is a null device")
+}
+
 /// A call that the command needs has no alternative: the error names the stage and the signal.
 ///
 /// Faults: F16
@@ -179,6 +188,19 @@ fn trap_after_a_closure_starts_no_second_child() {
 #[case::session(libc::SYS_setsid, Stage::Session, |it: &mut BorrowingCommand<'_>| { it.setsid(); })]
 #[case::root(libc::SYS_chroot, Stage::Chroot, |it: &mut BorrowingCommand<'_>| { it.chroot("/"); })]
 #[case::nice(libc::SYS_setpriority, Stage::Nice, |it: &mut BorrowingCommand<'_>| { it.nice(5); })]
+#[case::cpu_affinity(libc::SYS_sched_setaffinity, Stage::CpuAffinity, |it: &mut BorrowingCommand<'_>| { it.cpu_affinity([0]); })]
+#[case::scheduler(libc::SYS_sched_setscheduler, Stage::Scheduler, |it: &mut BorrowingCommand<'_>| { it.scheduler(Scheduler::Batch); })]
+#[case::io_priority(libc::SYS_ioprio_set, Stage::IoPriority, |it: &mut BorrowingCommand<'_>| { it.io_priority(IoPriority::Idle); })]
+#[case::timer_slack(libc::SYS_prctl, Stage::TimerSlack, |it: &mut BorrowingCommand<'_>| { it.timer_slack(Duration::from_millis(1)); })]
+#[case::oom_score(FSTATFS, Stage::OomScore, |it: &mut BorrowingCommand<'_>| { it.oom_score_adj(1000); })]
+#[case::fixed_addresses(libc::SYS_personality, Stage::FixedAddresses, |it: &mut BorrowingCommand<'_>| { it.fixed_addresses(); })]
+#[case::bounding_set(libc::SYS_prctl, Stage::BoundingSet, |it: &mut BorrowingCommand<'_>| { it.bounding_capabilities([]); })]
+#[case::securebits(libc::SYS_prctl, Stage::SecureBits, |it: &mut BorrowingCommand<'_>| { it.securebits(0); })]
+#[case::capabilities_read(libc::SYS_capget, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
+#[case::capabilities(libc::SYS_capset, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
+#[case::session_keyring(libc::SYS_keyctl, Stage::SessionKeyring, |it: &mut BorrowingCommand<'_>| { it.session_keyring(); })]
+#[case::ruleset(libc::SYS_landlock_restrict_self, Stage::Landlock, |it: &mut BorrowingCommand<'_>| { it.no_new_privs().landlock(null()); })]
+#[case::filter(libc::SYS_seccomp, Stage::Seccomp, |it: &mut BorrowingCommand<'_>| { it.no_new_privs().seccomp(SeccompFilter::new([(6, 0, 0, 0x7fff_0000)])); })]
 fn trapped_operation_is_an_error_with_its_stage(
     #[case] call: libc::c_long,
     #[case] expected: Stage,

@@ -1,10 +1,15 @@
 //! Errors of children that did not start.
 
 use crate::child::{command, program};
-use forkexec::{BorrowingCommand, Command, Errno, Error, Operation, Stage, capabilities, supports};
+use crate::harness::say;
+use forkexec::{
+    BorrowingCommand, Command, Errno, Error, IoPriority, Operation, Scheduler, SeccompFilter, Stage,
+    capabilities, supports,
+};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 /// The stage and the errno of a start that has to fail.
 fn failure(command: &mut BorrowingCommand<'_>) -> (Stage, Errno, String) {
@@ -67,6 +72,50 @@ pub(crate) fn invalid_command_starts_nothing() {
     assert!(refused(command("report").fd(-1, &file)));
     assert!(refused(command("report").fd(7, &file).fd(7, &file)));
     assert!(refused(command("report").umask(0o1000)));
+}
+
+type Ask = fn(&mut BorrowingCommand<'_>);
+
+/// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
+const ATTRIBUTES: [(Operation, Stage, Ask); 10] = [
+    (Operation::CpuAffinity, Stage::CpuAffinity, |it| _ = it.cpu_affinity([0])),
+    (Operation::Scheduler, Stage::Scheduler, |it| _ = it.scheduler(Scheduler::Batch)),
+    (Operation::IoPriority, Stage::IoPriority, |it| _ = it.io_priority(IoPriority::Idle)),
+    (Operation::TimerSlack, Stage::TimerSlack, |it| _ = it.timer_slack(Duration::from_millis(1))),
+    (Operation::OomScore, Stage::OomScore, |it| _ = it.oom_score_adj(1000)),
+    (Operation::FixedAddresses, Stage::FixedAddresses, |it| _ = it.fixed_addresses()),
+    (Operation::Capabilities, Stage::Capabilities, |it| _ = it.ambient_capabilities([])),
+    (Operation::SessionKeyring, Stage::SessionKeyring, |it| _ = it.session_keyring()),
+    // The descriptor is no ruleset.
+    (Operation::Landlock, Stage::Landlock, |it| {
+        it.no_new_privs().landlock(File::open("/dev/null").expect("there is a null device"));
+    }),
+    (Operation::Seccomp, Stage::Seccomp, |it| {
+        const RETURN: u16 = 6;
+        const ALLOW: u32 = 0x7fff_0000;
+        it.no_new_privs().seccomp(SeccompFilter::new([(RETURN, 0, 0, ALLOW)]));
+    }),
+];
+
+pub(crate) fn missing_attribute_is_named() {
+    let has = capabilities();
+    for (operation, stage, ask) in ATTRIBUTES {
+        let mut command = command("report");
+        ask(&mut command);
+        match command.output() {
+            Ok(output) => {
+                assert!(supports(operation) && output.status.success(), "{operation:?}: {output:?}");
+            }
+            Err(Error::Unsupported { system, .. }) => {
+                assert!(!supports(operation) && system == has.system, "{operation:?}: {system}");
+            }
+            Err(Error::Spawn(failure)) => {
+                assert!(supports(operation) && failure.stage() == stage, "{operation:?}: {failure}");
+                say(&format!("REFUSED HERE {}: {operation:?}: {failure}", has.system));
+            }
+            Err(error) => panic!("{operation:?}: {error}"),
+        }
+    }
 }
 
 /// Entering a missing group fails at its stage. The test checks only that groups are known.

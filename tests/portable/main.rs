@@ -63,6 +63,7 @@ const CASES: &[&[Case]] = &[
         failing_closure_is_reported,
         invalid_command_starts_nothing,
         missing_operation_is_named,
+        missing_attribute_is_named,
     ],
     cases![launching:
         later_children_report_as_the_first_does,

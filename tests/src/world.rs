@@ -68,6 +68,27 @@ pub fn set_limit(resource: impl Into<i64>, soft: u64, hard: u64) -> io::Result<(
     sys::set_limit(resource.into(), soft, hard)
 }
 
+/// Makes a Landlock ruleset that restricts nothing but the making of block devices.
+///
+/// # Errors
+///
+/// The kernel's, if it has no Landlock.
+pub fn ruleset() -> io::Result<OwnedFd> {
+    sys::ruleset()
+}
+
+/// Returns a processor that may run this thread.
+///
+/// # Panics
+///
+/// If there is no procfs.
+pub fn processor() -> usize {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("there is procfs");
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:\t"));
+    let first = list.and_then(|list| list.split(['-', ',']).next()?.parse().ok());
+    first.expect("there is a processor")
+}
+
 /// Makes a directory, open to all users, that holds the probe as `/probe` and nothing else.
 ///
 /// It is removed on drop.

@@ -12,7 +12,8 @@ use crate::{help, stdout};
 
 /// Check what this kernel and container allow
 ///
-/// Tries each method of closing descriptors and of starting a child, each in a separate process. The version of a kernel
+/// Tries each method of closing descriptors and of starting a child, and each attribute that only some systems have, each in
+/// a separate process. The version of a kernel
 /// does not show which calls a seccomp filter refuses, or whether /proc is real.
 ///
 /// The check fails if no method closes descriptors, or if no child can be started. It also fails if a start would kill the
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     /// android is null on other systems. On Android, it has api_level and not_called: the calls that are not made, because
     /// a seccomp filter of this release may trap them.
     ///
-    /// Each trial has kind (close or spawn), strategy (null for spawn), name, outcome, errno, signal and took_us (in
+    /// Each trial has kind (close, spawn or operation), strategy (null except for close), name, outcome, errno, signal and took_us (in
     /// microseconds). outcome is works, refused, trapped, not-called, untrusted, not-shared, sanitizer, leaks, died or
     /// not-run.
     #[arg(long)]

@@ -203,7 +203,7 @@ pub unsafe trait Backend: Sync {
 }
 
 /// An operation that not every system has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
     /// A signal at the death of the parent.

@@ -5,6 +5,7 @@
 //! own, because a filter may kill the process that tries it. The results do not change how commands are
 //! started.
 
+mod operations;
 mod run;
 
 use crate::sys::android::Android;
@@ -32,8 +33,9 @@ pub fn capabilities() -> &'static Capabilities {
 /// [`Error::Unsupported`](crate::Error::Unsupported) before anything starts.
 ///
 /// [`capabilities`] names the operations of the latest release. `no_new_privs` is missing on FreeBSD before
-/// 14. The answer comes from a call that changes nothing. Linux has all operations since 3.5, and no call is
-/// made there, because a filter may trap it.
+/// 14. The answer comes from a call that changes nothing. On Linux it is that for the latest release, and no
+/// call is made, because a filter may trap it. If an older kernel lacks an operation, such as Landlock before
+/// 5.13, the start fails at its stage. [`probe`](fn@probe) tries each operation.
 ///
 /// # Examples
 ///
@@ -51,9 +53,11 @@ pub fn supports(operation: Operation) -> bool {
     backend::has(operation)
 }
 
-/// Tries each means of closing descriptors and of starting a child, and returns the outcomes.
+/// Tries each means of closing descriptors and of starting a child, and each operation that not every system
+/// has, and returns the outcomes.
 ///
-/// Each trial runs in a child of its own, one after the other. All together take a few milliseconds, or some
+/// A trial of an operation sets it in a child that has no program. [`Operation::Cgroup`] has no trial, because
+/// it needs a group. Each trial runs in a child of its own, one after the other. All together take a few milliseconds, or some
 /// hundred if the descriptor limit is high and only the loop works. The children are made by fork(2),
 /// whatever launcher is in use.
 ///
@@ -100,6 +104,7 @@ pub fn probe() -> ProbeReport {
         let method = launcher.method();
         trials.push(run::launching(backend, launcher).of(ProbeKind::Spawn(method), method.name()));
     }
+    trials.extend(operations::trials(backend));
     ProbeReport {
         system,
         android,
@@ -125,7 +130,8 @@ pub struct ProbeReport {
     pub system: &'static str,
     /// The release of Android, if this is Android.
     pub android: Option<Android>,
-    /// The trials. Those of closing come first, in the order in which a child tries the means.
+    /// The trials. Those of closing come first, in the order in which a child tries the means, and those of
+    /// operations last.
     pub trials: Vec<Probe>,
     /// The hard limit of descriptors (`RLIMIT_NOFILE`). `None` if there is no limit.
     pub descriptor_limit: Option<u64>,
@@ -169,6 +175,8 @@ pub enum ProbeKind {
     Close(CloseStrategy),
     /// It starts a child.
     Spawn(SpawnMethod),
+    /// It is an operation that not every system has. A command that needs one which does not work fails.
+    Operation(Operation),
 }
 
 /// The outcome of a trial.
@@ -259,7 +267,9 @@ impl ProbeReport {
 
 #[cfg(test)]
 mod tests {
-    use super::{CloseStrategy, Errno, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe};
+    use super::{
+        CloseStrategy, Errno, Operation, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe, supports,
+    };
     use crate::sys::backend::{bulk_closer, capabilities};
     use rstest::rstest;
     use std::time::Duration;
@@ -301,7 +311,13 @@ mod tests {
         let names = bulk_closer().into_iter().chain(has.enumerators.iter().copied());
         let names: Vec<_> = names.chain(["loop"]).chain(launchers).collect();
         let probe = probe();
-        assert_eq!(probe.trials.iter().map(|trial| trial.name).collect::<Vec<_>>(), names);
+        let is_operation = |trial: &&Probe| matches!(trial.kind, ProbeKind::Operation(_));
+        let means = probe.trials.iter().filter(|trial| !is_operation(trial));
+        assert_eq!(means.map(|trial| trial.name).collect::<Vec<_>>(), names);
+        let tried: Vec<_> = probe.trials.iter().filter(is_operation).map(|trial| trial.kind).collect();
+        let is_tried = |operation: &&Operation| **operation != Operation::Cgroup && supports(**operation);
+        let operations = has.operations.iter().filter(is_tried);
+        assert_eq!(tried, operations.map(|&it| ProbeKind::Operation(it)).collect::<Vec<_>>());
         assert!(probe.starts(), "{probe:?}");
         assert!(probe.trials.iter().all(|trial| trial.outcome != Outcome::Leaks), "{probe:?}");
     }

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io;
 use std::iter;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::time::Duration;
 
-use forkexec::{Command, Resource, SpawnPolicy, Stdio};
+use forkexec::{
+    Capability, CapabilitySet, Command, IoPriority, Resource, Scheduler, SeccompFilter, SpawnPolicy, Stdio,
+};
 
 use crate::world;
 
@@ -135,6 +138,15 @@ const fn costing(parent: &'static [Known], child: &'static [Known]) -> Operation
 }
 
 const NOBODY: u32 = 65_534;
+
+/// Removes one capability. The kernel numbers fewer than 64, and the child asks for each of them.
+const BOUNDING_SET: &[Known] = &{
+    let mut calls = [("prctl", "asks whether the capability is in the set (64 times)"); 67];
+    calls[64] = ("prctl", "removes the capability");
+    calls[65] = ("prctl", "verifies that");
+    calls[66] = ("prctl", "asks for a capability that no kernel has, to detect a filter that answers 0");
+    calls
+};
 
 /// All operations that the document counts.
 pub const OPERATIONS: &[Operation] = &[
@@ -340,6 +352,124 @@ pub const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        name: "cpus",
+        method: "`cpu_affinity`",
+        ask: |command| command.cpu_affinity([world::processor()]),
+        ..costing(
+            &[],
+            &[
+                ("sched_setaffinity", "sets the processors"),
+                ("sched_getaffinity", "verifies that none is missing"),
+            ],
+        )
+    },
+    Operation {
+        name: "scheduler",
+        method: "`scheduler`",
+        ask: |command| command.scheduler(Scheduler::Batch),
+        ..costing(&[], &[("sched_setscheduler", "sets the policy")])
+    },
+    Operation {
+        name: "io-priority",
+        method: "`io_priority`",
+        ask: |command| command.io_priority(IoPriority::Idle),
+        ..costing(&[], &[("ioprio_set", "sets the class and the level")])
+    },
+    Operation {
+        name: "timer-slack",
+        method: "`timer_slack`",
+        ask: |command| command.timer_slack(Duration::from_millis(1)),
+        ..costing(&[], &[("prctl", "sets the timer slack")])
+    },
+    Operation {
+        name: "oom-score",
+        method: "`oom_score_adj`",
+        ask: |command| command.oom_score_adj(1000),
+        ..costing(
+            &[],
+            &[
+                ("openat", "opens `/proc/self/oom_score_adj`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "sets the score"),
+                ("close", "closes the file"),
+            ],
+        )
+    },
+    Operation {
+        name: "fixed-addresses",
+        method: "`fixed_addresses`",
+        ask: |command| command.fixed_addresses(),
+        ..costing(
+            &[],
+            &[("personality", "reads the personality"), ("personality", "adds `ADDR_NO_RANDOMIZE`")],
+        )
+    },
+    Operation {
+        name: "bounding-set",
+        method: "`bounding_capabilities`, without one capability",
+        is_privileged: true,
+        ask: |command| command.bounding_capabilities(CapabilitySet::ALL.without(Capability::CHOWN)),
+        ..costing(&[], BOUNDING_SET)
+    },
+    Operation {
+        name: "securebits",
+        method: "`securebits`",
+        is_privileged: true,
+        ask: |command| command.securebits(0),
+        ..costing(&[], &[("prctl", "sets the securebits"), ("prctl", "verifies them")])
+    },
+    Operation {
+        name: "capabilities",
+        method: "`ambient_capabilities`, one",
+        is_privileged: true,
+        ask: |command| command.ambient_capabilities([Capability::NET_BIND_SERVICE]),
+        ..costing(
+            &[],
+            &[
+                ("capget", "reads the permitted and the effective set"),
+                ("prctl", "clears the ambient set"),
+                ("capset", "sets the inheritable set"),
+                ("capget", "verifies it"),
+                ("prctl", "raises the ambient capability"),
+                ("prctl", "verifies it"),
+                ("prctl", "asks for a capability that no kernel has, to detect a filter that answers 0"),
+            ],
+        )
+    },
+    Operation {
+        name: "session-keyring",
+        method: "`session_keyring`",
+        ask: |command| command.session_keyring(),
+        ..costing(&[], &[("keyctl", "creates the keyring")])
+    },
+    Operation {
+        name: "seccomp",
+        method: "`seccomp`",
+        is_privileged: true,
+        ask: |command| command.seccomp(SeccompFilter::new([(0x06, 0, 0, 0x7fff_0000)])),
+        ..costing(
+            &[],
+            &[
+                ("seccomp", "passes an invalid filter, to detect a filter that answers 0"),
+                ("seccomp", "installs the filter"),
+            ],
+        )
+    },
+    Operation {
+        name: "landlock",
+        method: "`landlock`",
+        is_privileged: true,
+        ask: |command| command.landlock(world::ruleset().expect("there is Landlock")),
+        ..costing(
+            &[],
+            &[
+                ("landlock_restrict_self", "enforces the ruleset"),
+                ("landlock_restrict_self", "passes no ruleset, to detect a filter that answers 0"),
+                ("close", "closes the ruleset"),
+            ],
+        )
+    },
+    Operation {
         name: "no-pidfd",
         method: "`create_pidfd(false)`",
         ask: |command| command.create_pidfd(false),
@@ -397,6 +527,25 @@ pub const STARTS: &[Start<'static>] = &[
             "die-with-parent",
         ],
         gaps: 2,
+        launch: SpawnPolicy::NoFork,
+    },
+    Start {
+        title: "attributes of Linux",
+        asked: &[
+            "cpus",
+            "scheduler",
+            "io-priority",
+            "timer-slack",
+            "oom-score",
+            "fixed-addresses",
+            "securebits",
+            "gid",
+            "uid",
+            "session-keyring",
+            "no-new-privs",
+            "seccomp",
+        ],
+        gaps: 0,
         launch: SpawnPolicy::NoFork,
     },
     Start { title: "by fork, no options", asked: &[], gaps: 0, launch: SpawnPolicy::Fork },

@@ -1,10 +1,11 @@
-//! Filters of system calls.
+//! Filters of system calls, and rulesets.
 
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
-use libc::c_ulong;
+use libc::{c_int, c_ulong};
 
-use super::check;
+use super::{check, check_long};
 
 /// Lets the filter judge every thread's system calls from now on.
 pub(crate) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
@@ -24,4 +25,17 @@ pub(crate) fn set_no_new_privs() -> io::Result<()> {
     let (yes, none): (c_ulong, c_ulong) = (1, 0);
     // SAFETY: the operation takes no address.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, yes, none, none, none) }).map(drop)
+}
+
+/// A Landlock ruleset that forbids to make block devices.
+pub(crate) fn ruleset() -> io::Result<OwnedFd> {
+    const MAKE_BLOCK: u64 = 1 << 11;
+    let handled = MAKE_BLOCK;
+    let size = size_of_val(&handled);
+    // SAFETY: the kernel reads 8 bytes.
+    let fd =
+        check_long(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, size, 0) })?;
+    let fd = c_int::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is new and has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -139,6 +139,7 @@ pub(super) fn json(report: &ProbeReport, out: &mut dyn Write) -> io::Result<()> 
 fn trial(trial: &Probe) -> ProbeObject<'static> {
     let (kind, strategy) = match trial.kind {
         ProbeKind::Close(strategy) => ("close", Some(words::strategy(strategy))),
+        ProbeKind::Operation(_) => ("operation", None),
         _ => ("spawn", None),
     };
     let (errno, signal) = match trial.outcome {

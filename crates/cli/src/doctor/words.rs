@@ -11,6 +11,8 @@ pub(super) fn task(kind: ProbeKind) -> &'static str {
         ProbeKind::Close(CloseStrategy::Enumerate) => "close listed numbers",
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
         ProbeKind::Spawn(_) => "start a child",
+        ProbeKind::Operation(Operation::Namespaces) => "create namespaces",
+        ProbeKind::Operation(_) => "set an attribute",
         _ => "other",
     }
 }

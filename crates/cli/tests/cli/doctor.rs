@@ -65,6 +65,31 @@ fn refused_call_is_reported_with_its_reason(#[case] errno: i32, #[case] name: &s
     });
 }
 
+/// Faults: F16
+#[test]
+fn refused_and_trapped_operations_are_reported() {
+    isolated(|| {
+        let deny = Deny::new().errno(libc::SYS_sched_setscheduler, libc::EPERM).trap(libc::SYS_ioprio_set);
+        deny.install().expect("a filter is taken");
+        let found = found();
+        let result = |name| {
+            let trial = trial(&found, name);
+            ["kind", "outcome", "errno", "signal"]
+                .map(|member| trial[member].as_str().unwrap_or("-").to_owned())
+        };
+        assert_eq!(result("scheduler"), ["operation", "refused", "EPERM", "-"]);
+        assert_eq!(result("io-priority"), ["operation", "died", "-", "SIGSYS"]);
+        for name in
+            ["cpu-affinity", "timer-slack", "no-new-privs", "die-with-parent", "seccomp", "capabilities"]
+        {
+            assert_eq!(result(name)[..2], ["operation", "works"], "{name}");
+        }
+        assert_eq!(found["exact"], true);
+        let (_, table, _) = answer(&["doctor"]);
+        assert!(table.contains("refused  set an attribute      scheduler"), "{table}");
+    });
+}
+
 /// Only children make the call: the first child dies, and the next one starts.
 ///
 /// Faults: F16

@@ -24,6 +24,11 @@ pub(super) struct Tried {
 impl Tried {
     pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
 
+    /// There is no `/proc` to prepare the trial.
+    pub(super) const fn not_run() -> Self {
+        Self { outcome: Outcome::NotRun(Errno::NOENT), nanoseconds: 0 }
+    }
+
     /// The result for the means of this name.
     pub(super) fn of(self, kind: ProbeKind, name: &'static str) -> Probe {
         Probe { kind, name, outcome: self.outcome, took: Duration::from_nanos(self.nanoseconds) }
@@ -63,11 +68,32 @@ impl From<Unlisted> for Outcome {
 pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launcher: &dyn Launcher) -> Tried {
     let sys = backend.sys();
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
-    let plan = Plan { close: None, ..Plan::new(exec) };
+    following(sys, launcher, &Plan { close: None, ..Plan::new(exec) }, or_trapped, |_, _| false)
+}
+
+/// Tries an operation by a plan that has no program. `works` returns true for the error of one that works.
+pub(super) fn operation<B: Backend<Sys: ParentSys> + ?Sized>(
+    backend: &B,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+    works: impl Fn(Errno, Stage) -> bool,
+) -> Tried {
+    following(backend.sys(), launcher, plan, |outcome| outcome, works)
+}
+
+fn following(
+    sys: &impl ParentSys,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+    of_death: impl Fn(Outcome) -> Outcome,
+    works: impl Fn(Errno, Stage) -> bool,
+) -> Tried {
     in_a_child(sys, || {
         let start = sys.now();
-        match launcher.launch(&plan) {
-            Err(LaunchError::Child(report)) if report.stage == Stage::Exec => {
+        match launcher.launch(plan) {
+            Err(LaunchError::Child(report))
+                if report.stage == Stage::Exec || works(report.errno, report.stage) =>
+            {
                 Ok(sys.now().saturating_sub(start))
             }
             Err(LaunchError::Child(report)) => Err(Outcome::Refused(report.errno)),
@@ -78,7 +104,7 @@ pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launch
             ) => Err(Outcome::Refused(errno)),
             Err(LaunchError::ForkRequired(FallbackReason::Sanitizer)) => Err(Outcome::Sanitizer),
             Err(LaunchError::ForkRequired(_)) => Err(Outcome::NotShared),
-            Err(LaunchError::Died { status, .. }) => Err(or_trapped(died(status))),
+            Err(LaunchError::Died { status, .. }) => Err(of_death(died(status))),
             // It cannot have executed a program.
             _ => Err(Outcome::Leaks),
         }

@@ -1,0 +1,119 @@
+//! The trial of each operation: a child sets it, and finds no program.
+
+use super::run::{self, Tried};
+use super::{Probe, ProbeKind};
+use crate::config::attributes::Attributes;
+use crate::sys::system::{forking, launchers};
+use forkexec_core::{
+    Attribute, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority, Namespace,
+    NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter, Stage,
+};
+use std::collections::BTreeSet;
+use std::ffi::c_ulong;
+use std::fs;
+
+/// Tries each operation of the running release. A child can enter only a control group that exists, so
+/// there is no trial for that.
+pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Probe> {
+    let operations = backend.capabilities().operations.iter().copied();
+    let processors = processors();
+    operations
+        .filter(|&operation| backend.has(operation))
+        .filter_map(|operation| {
+            let (stage, attributes) = attributes(operation, processors.as_deref())?;
+            let tried = attributes.map_or_else(Tried::not_run, |attributes| {
+                trial(backend, operation, stage, attributes.as_slice())
+            });
+            Some(tried.of(ProbeKind::Operation(operation), stage.name()))
+        })
+        .collect()
+}
+
+fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
+    backend: &B,
+    operation: Operation,
+    stage: Stage,
+    attributes: &[Attribute<'_>],
+) -> Tried {
+    let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
+    let is = |other| operation == other;
+    let new = if is(Operation::Namespaces) {
+        NamespaceSet::EMPTY.with(Namespace::User)
+    } else {
+        NamespaceSet::EMPTY
+    };
+    let plan = Plan {
+        close: None,
+        attributes,
+        namespaces: Namespaces { join: &[], new, maps: None },
+        // A ruleset and a filter need it without privilege.
+        no_new_privs: [Operation::NoNewPrivs, Operation::Landlock, Operation::Seccomp].into_iter().any(is),
+        die_with_parent: is(Operation::DieWithParent).then_some(libc::SIGKILL),
+        ..Plan::new(exec)
+    };
+    // SAFETY: the plan names no descriptor that is open.
+    let first = unsafe { launchers() }.next().filter(|_| is(Operation::Namespaces));
+    let works = |errno, at| is(Operation::Landlock) && (at, errno) == (stage, Errno::BADF);
+    run::operation(backend, first.unwrap_or_else(forking), &plan, works)
+}
+
+/// Returns the stage of an operation, and the attributes that set it. They are harmless: the child has no
+/// program. They need no privilege, except where the operation itself does.
+fn attributes(
+    operation: Operation,
+    processors: Option<&[c_ulong]>,
+) -> Option<(Stage, Option<Vec<Attribute<'_>>>)> {
+    const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
+    const NO_RULESET: i32 = -1;
+    let attribute = match operation {
+        Operation::DieWithParent => return Some((Stage::DieWithParent, Some(Vec::new()))),
+        Operation::NoNewPrivs => return Some((Stage::NoNewPrivs, Some(Vec::new()))),
+        Operation::Namespaces => return Some((Stage::Namespaces, Some(Vec::new()))),
+        Operation::CpuAffinity => {
+            return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
+        }
+        Operation::Scheduler => Attribute::Scheduler(Scheduler::Batch),
+        Operation::IoPriority => Attribute::IoPriority(IoPriority::Idle),
+        Operation::TimerSlack => Attribute::TimerSlack(1),
+        Operation::OomScore => Attribute::OomScore(1000),
+        Operation::FixedAddresses => Attribute::FixedAddresses,
+        Operation::Capabilities => {
+            Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })
+        }
+        Operation::SessionKeyring => Attribute::SessionKeyring,
+        // A kernel with Landlock answers `EBADF`, and one without it something else (landlock_restrict_self(2)).
+        Operation::Landlock => Attribute::Landlock(NO_RULESET),
+        Operation::Seccomp => Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 }),
+        _ => return None,
+    };
+    Some((attribute.stage(), Some(vec![attribute])))
+}
+
+/// Returns the processors that may run this thread. `None` without `/proc`.
+fn processors() -> Option<Vec<c_ulong>> {
+    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let cpus = numbers(list.trim())?;
+    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.cpu_mask())
+}
+
+/// Parses `0-3,8`.
+fn numbers(list: &str) -> Option<BTreeSet<usize>> {
+    let ranges = list.split(',').map(|range| {
+        let (low, high) = range.split_once('-').unwrap_or((range, range));
+        Some(low.parse().ok()?..=high.parse().ok()?)
+    });
+    Some(ranges.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_numbers_and_ranges() {
+        assert_eq!(numbers("0-2,8"), Some([0, 1, 2, 8].into()));
+        assert_eq!(numbers("5"), Some([5].into()));
+        assert_eq!((numbers(""), numbers("1-x")), (None, None));
+    }
+}
