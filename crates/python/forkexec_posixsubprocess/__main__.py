@@ -26,17 +26,36 @@ def main():
 
 def show(rounds):
     now = status()
-    print("interpreter      ", sys.version.split()[0], sys.executable)
-    print("_posixsubprocess ", now.module or "built in", "(this package's)" if now.installed else "(the interpreter's own)")
-    print("for every process", "yes, by the .pth file" if _startup.is_enabled() else "no (python -m forkexec_posixsubprocess enable)")
+    for name, value in facts(now):
+        print(styled(BOLD, "{:19}".format(name)) + value)
+    if rounds <= 0:
+        return
+    print("\n" + styled(BOLD, "{:35}{:>9}{:>10}{:>8}".format("start to end, lower quartile in µs", "stock", "forkexec", "ratio")))
+    for name, start in scenarios():
+        stock, ours, _ = measure(start, rounds)
+        ratio = stock / ours
+        style = GREEN if ratio >= 1.05 else RED if ratio < 0.95 else PLAIN
+        print("  {:33}{:9.0f}{:10.0f}{}".format(name, stock, ours, styled(style, "{:8.2f}".format(ratio))), flush=True)
+
+
+def facts(now):
+    yield "interpreter", "{} {}".format(sys.version.split()[0], sys.executable)
+    yield "_posixsubprocess", "this package's" if now.installed else "the interpreter's own"
+    yield "", now.module or "built in"
+    yield "for every process", "yes, by the .pth file" if _startup.is_enabled() else "no (python -m forkexec_posixsubprocess enable)"
     if now.may_posix_spawn:
-        print("posix_spawn      ", "subprocess bypasses either module if it can")
-    print("low numbers      ", len(now.low_numbers) or "none reserved yet")
-    if rounds > 0:
-        print("\nstart to end, lower quartile in µs:            stock  forkexec  ratio")
-        for name, start in scenarios():
-            stock, ours, _ = measure(start, rounds)
-            print("  {:36} {:7.0f} {:9.0f} {:6.2f}".format(name, stock, ours, stock / ours))
+        yield "posix_spawn", "subprocess bypasses either module if it can"
+    yield "low numbers", str(len(now.low_numbers) or "none reserved yet")
+
+
+#: Parameters of the escape sequence that sets a style. The colours are readable on a light and on a dark background.
+PLAIN, BOLD, RED, GREEN = "", "1", "31", "32"
+
+
+def styled(style, text):
+    """Returns the text with the style, if the output is a terminal that shows it and NO_COLOR is not set."""
+    shows = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("NO_COLOR")
+    return "\033[{}m{}\033[0m".format(style, text) if style and shows else text
 
 
 def scenarios():

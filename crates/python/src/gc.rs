@@ -16,9 +16,8 @@ pub(crate) enum Paused {
 
 /// Disables the garbage collector.
 pub(crate) fn pause(version: Version) -> Result<Paused> {
-    if version.0 >= 10
-        && let Some(was_on) = optional::gc_disable()
-    {
+    let disabled = if version.0 >= 10 { optional::gc_disable() } else { None };
+    if let Some(was_on) = disabled {
         return Ok(if was_on { Paused::Direct } else { Paused::Off });
     }
     let gc = import(c"gc")?;

@@ -90,8 +90,10 @@ impl Owned {
             return Ok(self);
         }
         let text = self.get().c_str()?;
+        #[expect(clippy::cast_possible_wrap, reason = "no object is larger than isize::MAX")]
+        let length = text.count_bytes() as isize;
         // SAFETY: the length is that of the object's bytes.
-        let copy = unsafe { ffi::PyBytes_FromStringAndSize(text.as_ptr(), text.count_bytes().cast_signed()) };
+        let copy = unsafe { ffi::PyBytes_FromStringAndSize(text.as_ptr(), length) };
         // SAFETY: the call returns a new reference, or null.
         unsafe { Self::new(copy) }
     }
@@ -396,6 +398,7 @@ pub(crate) fn clear() {
 }
 
 /// Runs the work without a set exception, and restores the exception afterwards.
+#[allow(deprecated, reason = "the functions that replace them are newer than the stable ABI of 3.8")]
 pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     let (mut kind, mut value, mut trace) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: the call writes three references, or null.

@@ -73,7 +73,26 @@ fn facts(report: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
         ("operations", list(&operations())),
         ("limits", list(&resources)),
     ]);
-    facts.iter().try_for_each(|(name, value)| writeln!(out, "{name:<17}  {value}"))
+    facts.iter().try_for_each(|(name, value)| fact(name, value, out))
+}
+
+/// Prints the value in lines of at most 80 columns, if its words fit.
+fn fact(name: &str, value: &str, out: &mut dyn Write) -> io::Result<()> {
+    const VALUES: usize = 80 - 19;
+    let mut lines = vec![String::new()];
+    for word in value.split(' ') {
+        let last = lines.last_mut().expect("there is always a line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= VALUES {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    let names = [name].into_iter().chain(std::iter::repeat(""));
+    names.zip(lines).try_for_each(|(name, line)| writeln!(out, "{name:<17}  {line}"))
 }
 
 fn list(words: &[&str]) -> String {

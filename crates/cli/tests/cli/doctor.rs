@@ -33,6 +33,7 @@ fn table_is_aligned_and_ends_with_a_verdict() {
     }
     assert!(lines.iter().any(|line| line.starts_with("works   close every number    loop")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");
     assert_eq!(lines.last(), Some(&"children get exactly the named descriptors"));
 }
 
