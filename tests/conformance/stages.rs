@@ -5,6 +5,7 @@
 //! - `failing`: one real failure for each stage, with the whole error
 //! - `identity`: users, groups, privileges
 //! - `namespaces`: namespaces that the child creates or joins
+//! - `open_file`: programs that are executed by their descriptor
 //! - `program`: program, arguments, environment and closures
 //! - `session`: sessions, groups and terminals
 //! - `setting`: directory, root, umask, limits, nice value, death signal
@@ -18,6 +19,7 @@ mod directory;
 mod failing;
 pub(crate) mod identity;
 mod namespaces;
+mod open_file;
 mod program;
 mod session;
 mod setting;

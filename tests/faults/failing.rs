@@ -397,6 +397,7 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: join_no_group(child: Pid) -> ();
         instead: set_parent_death_signal(signal: Signal) -> ();
         instead: set_no_new_privs() -> ();
+        instead: execveat(program: Fd, argv: CStrArray<'_>, env: Option<CStrArray<'_>>) -> S::Executed;
         instead: affinity(mask: &mut [c_ulong]) -> usize;
         instead: capget() -> CapabilityMasks;
         instead: attribute(call: AttributeCall<'_>) -> u64;

@@ -83,6 +83,8 @@ type Ask = fn(&mut Plan<'static>);
 #[case::pre_exec(
     Stage::PreExec, "file_id", |it: &mut Plan<'_>| it.hook = Some(as_hook(&|| Ok(()))), CHANNEL_REPLACED)]
 #[case::mark_before_exec(Stage::Exec, "write", |_: &mut Plan<'_>| (), 0)]
+#[case::executing_a_file(Stage::Exec, "execveat", |it: &mut Plan<'_>| it.executable = Some(2), 0)]
+#[case::file_left_inheritable(Stage::Exec, "set_cloexec", |it: &mut Plan<'_>| it.executable = Some(20), 0)]
 #[case::exec(Stage::Exec, "execve", |_: &mut Plan<'_>| (), 0)]
 fn failed_stage_is_reported_with_its_operand(
     #[case] stage: Stage,

@@ -120,6 +120,20 @@ pub unsafe trait Backend: Sync {
         self.sys().execve(path, argv, env)
     }
 
+    /// Executes the program that a descriptor refers to.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno of execveat(2), `ENOSYS` if the system has no such call.
+    fn execute(
+        &self,
+        _program: Fd,
+        _argv: CStrArray<'_>,
+        _env: Option<CStrArray<'_>>,
+    ) -> Result<<Self::Sys as Sys>::Executed, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Returns whether descriptors are still open for which [`close_gap`](Self::close_gap) returned `Ok`. That is so if
     /// [`execve`](Self::execve) was to close them, and failed with `errno` for a reason that may lie in the closing.
     ///
@@ -212,6 +226,8 @@ pub enum Operation {
     Cgroup,
     /// Giving up privileges that exec could grant.
     NoNewPrivs,
+    /// Executing an open file (execveat(2)).
+    ExecuteFile,
     /// Namespaces (namespaces(7)).
     Namespaces,
     /// The processors that may run the program.

@@ -437,8 +437,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
     }
 
     fn open_until_exec(&self) -> KeepList<'_> {
-        let ruleset = self.plan.ruleset().map(|ruleset| self.taken.number(ruleset));
-        self.reporter.channel().into_iter().chain(ruleset).fold(self.plan.keep, KeepList::and)
+        let used = [self.plan.ruleset(), self.plan.executable].into_iter().flatten();
+        let used = used.map(|fd| self.taken.number(fd));
+        self.reporter.channel().into_iter().chain(used).fold(self.plan.keep, KeepList::and)
     }
 
     fn exec(&self) -> Result<<B::Sys as Sys>::Executed, Report> {
@@ -446,8 +447,25 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             let pid = self.sys.getpid();
             self.plan.own_pids.iter().for_each(|variable| variable.write(pid));
         }
+        if let Some(executable) = self.plan.executable {
+            let fail = |errno| Report { stage: Stage::Exec, errno, operand: 0 };
+            return self.execute_file(self.taken.number(executable)).map_err(fail);
+        }
         let executed = execute_first(&self.plan.exec, |path, argv| self.execute(path, argv))?;
         executed.map_err(|NotExecuted { errno, index }| Report { stage: Stage::Exec, errno, operand: index })
+    }
+
+    /// Executes an open file. The program gets the descriptor only if the plan keeps it.
+    fn execute_file(&self, executable: Fd) -> Result<<B::Sys as Sys>::Executed, Errno> {
+        if !self.plan.claims(executable) {
+            self.sys.set_cloexec(executable, true)?;
+        }
+        let exec = self.plan.exec;
+        let execute = || self.backend.execute(executable, exec.argv, exec.env);
+        match execute() {
+            Err(Errno::TXTBSY) => retry_busy(self.sys, execute),
+            answer => answer,
+        }
     }
 
     /// Executes one program. A failed execve(2) is an `Ok` with its errno. A [`Report`] means that the descriptors could not

@@ -9,7 +9,7 @@ use crate::Fd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepList<'a> {
     fds: &'a [Fd],
-    also: [Option<Fd>; 2],
+    also: [Option<Fd>; 3],
 }
 
 /// The list is not sorted, names a descriptor twice, or holds a negative number.
@@ -45,7 +45,7 @@ impl Gap {
 
 impl<'a> KeepList<'a> {
     /// A list that keeps nothing.
-    pub const EMPTY: KeepList<'static> = KeepList { fds: &[], also: [None; 2] };
+    pub const EMPTY: KeepList<'static> = KeepList { fds: &[], also: [None; 3] };
 
     /// Checks the list.
     ///
@@ -60,15 +60,16 @@ impl<'a> KeepList<'a> {
             }
             previous = fd;
         }
-        Ok(Self { fds, also: [None; 2] })
+        Ok(Self { fds, also: [None; 3] })
     }
 
-    /// Adds one more descriptor, up to two: the report channel of this launch, and a ruleset.
+    /// Adds one more descriptor, up to three: the report channel of this launch, a ruleset and the file of the program.
     #[must_use]
     pub const fn and(self, fd: Fd) -> Self {
         let also = match self.also {
-            [None, second] => [Some(fd), second],
-            [first, _] => [first, Some(fd)],
+            [None, second, third] => [Some(fd), second, third],
+            [first, None, third] => [first, Some(fd), third],
+            [first, second, _] => [first, second, Some(fd)],
         };
         Self { fds: self.fds, also }
     }

@@ -82,6 +82,8 @@ pub struct Plan<'a> {
     pub pidfd: bool,
     /// Records the time of each stage.
     pub timed: bool,
+    /// The open file of the program. It takes the place of the candidates of `exec`.
+    pub executable: Option<Fd>,
     /// Variables in the environment of `exec` that get the process ID of the program.
     pub own_pids: &'a [PidVariable],
     /// The program.
@@ -123,6 +125,7 @@ impl<'a> Plan<'a> {
             close: Some(CloseStrategy::Bulk),
             pidfd: true,
             timed: false,
+            executable: None,
             own_pids: &[],
             exec,
         }
@@ -151,7 +154,7 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         let procs = self.cgroup.filter(|_| !in_cgroup).map(|cgroup| cgroup.procs);
-        let tools = [procs, self.terminal, self.foreground, self.ruleset()];
+        let tools = [procs, self.terminal, self.foreground, self.ruleset(), self.executable];
         let moved = self.moves.iter().filter_map(|step| step.source()).map(|source| source.number(self.ends));
         let joined = self.namespaces.join.iter().copied();
         moved.chain(tools.into_iter().chain(directories).flatten()).chain(joined)

@@ -148,6 +148,9 @@ fn inherited(fd: Fd) -> Stream {
 /// Returns the paths to try, and the list of directories if the program is searched.
 fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Option<OsString>), InputError> {
     let program = &settings.program;
+    if settings.executable.is_some() {
+        return Ok((Vec::new(), None));
+    }
     if program.is_empty() {
         return Err(InputError::EmptyProgram);
     }

@@ -116,6 +116,7 @@ fn with_plan<T>(
         reopen: &reopen,
         own_pids: &own_pids,
         attributes: &attributes,
+        executable: layout.executable.map(|executable| executable.number(&numbers)),
         namespaces: Namespaces { join: &joined, new: settings.namespaces.new, maps },
         exec: Exec { env, ..plan.exec },
         early_directory: layout.directory.map(|directory| WorkingDirectory::Fd(directory.number(&numbers))),

@@ -91,6 +91,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         // This system returns no such descriptor by any method.
         pidfd: _,
         timed,
+        executable,
         own_pids,
         exec,
     } = *plan;
@@ -131,7 +132,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         (Stage::DieWithParent, die_with_parent.is_some()),
         (Stage::Close, close.is_some_and(|strategy| strategy != CloseStrategy::Bulk)),
         // Only the child knows its process ID.
-        (Stage::Exec, !own_pids.is_empty()),
+        (Stage::Exec, !own_pids.is_empty() || executable.is_some()),
     ]
     .into_iter()
     .find_map(|(stage, is_requested)| is_requested.then_some(stage))

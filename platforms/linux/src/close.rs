@@ -5,8 +5,8 @@ use crate::{
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
-    Access, Attribute, Backend, BulkRefusal, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator, Gap,
-    IdMaps, NamespaceSet, Pid, Signal, Stage, Wanted,
+    Access, Attribute, Backend, BulkRefusal, CStrArray, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator,
+    Gap, IdMaps, NamespaceSet, Pid, Signal, Stage, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -171,6 +171,15 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn no_new_privs(&self) -> Result<(), Errno> {
         self.sys.set_no_new_privs()
+    }
+
+    fn execute(
+        &self,
+        program: Fd,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<S::Executed, Errno> {
+        self.sys.execveat(program, argv, env)
     }
 
     fn join_namespace(&self, namespace: Fd) -> Result<(), Errno> {

@@ -47,8 +47,8 @@ pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int, c_ulong};
 use forkexec_core::{
-    Access, Capabilities, Errno, Fd, FileId, GroupList, Namespace, NamespaceSet, Operation, Pid, Resource,
-    SharingSys, Signal, SpawnMethod, Sys, Top,
+    Access, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, Namespace, NamespaceSet, Operation, Pid,
+    Resource, SharingSys, Signal, SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -61,6 +61,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Operation::Cgroup,
         Operation::DieWithParent,
         Operation::NoNewPrivs,
+        Operation::ExecuteFile,
         Operation::Namespaces,
         Operation::CpuAffinity,
         Operation::Scheduler,
@@ -161,6 +162,13 @@ pub unsafe trait LinuxSys: Sys {
     fn set_parent_death_signal(&self, signal: Signal) -> Result<(), Errno>;
     /// prctl(2) with `PR_SET_NO_NEW_PRIVS` (Linux 3.5).
     fn set_no_new_privs(&self) -> Result<(), Errno>;
+    /// execveat(2) with `AT_EMPTY_PATH`, Linux 3.19. Without `env` it passes the environment of the process.
+    fn execveat(
+        &self,
+        program: Fd,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Self::Executed, Errno>;
     /// sched_getaffinity(2) of the calling thread. Returns how many bytes of the mask it wrote.
     fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno>;
     /// capget(2) of the calling thread.

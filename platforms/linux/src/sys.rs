@@ -473,6 +473,21 @@ unsafe impl LinuxSys for Kernel {
         ids::set_no_new_privs()
     }
 
+    fn execveat(
+        &self,
+        program: Fd,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Infallible, Errno> {
+        // SAFETY: as for `execve`.
+        let env = env.map_or_else(|| unsafe { environment() }, CStrArray::as_ptr);
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        // SAFETY: both arrays end with a null pointer, and they and the path are borrowed for the call. `Kernel::new` promises that
+        // the caller owns or borrows the descriptor.
+        unsafe { syscall!(libc::SYS_execveat, program, path, argv.as_ptr(), env, flags) };
+        Err(errno())
+    }
+
     fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
         // SAFETY: the kernel writes at most that many bytes, which are borrowed for the call.
         length(unsafe { syscall!(libc::SYS_sched_getaffinity, 0_i32, size_of_val(mask), mask.as_mut_ptr()) })

@@ -188,6 +188,13 @@ unsafe impl LinuxSys for Kernel {
         set_no_new_privs();
     }
 
+    /// No plan here has an open file.
+    ///
+    /// Source: execveat(2) on a kernel without it.
+    fn execveat(&self, _program: Fd, _argv: CStrArray<'_>, _env: Option<CStrArray<'_>>) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// No plan here has an attribute.
     ///
     /// Source: sched_getaffinity(2) on a kernel without it.

@@ -33,6 +33,7 @@ pub(crate) const NAMES: &[&str] = &[
     "dup_min",
     "exec_spawn",
     "execve",
+    "execveat",
     "fchdir",
     "file_id",
     "file_system",

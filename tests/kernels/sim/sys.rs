@@ -353,6 +353,27 @@ unsafe impl LinuxSys for SimKernel {
         })
     }
 
+    /// Source: execveat(2): EBADF, and EACCES if the file is no program.
+    fn execveat(
+        &self,
+        program: Fd,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Executed, Errno> {
+        self.call(Call::on("execveat", program), |state| {
+            if state.table.get(program)?.kind != File::Program {
+                return Err(Errno::ACCES);
+            }
+            Ok(Executed {
+                path: c"/dev/fd".to_owned(),
+                argv: strings(argv),
+                env: env.map(strings),
+                files: state.table.after_exec(),
+                process: state.process.after_exec(),
+            })
+        })
+    }
+
     fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
         self.call(Call::new("affinity"), |state| state.affinity(mask))
     }

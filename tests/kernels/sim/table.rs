@@ -14,6 +14,7 @@ pub(crate) enum File {
     Ruleset,
     OomScore,
     Namespace,
+    Program,
     Setgroups,
     GroupMap,
     UserMap,

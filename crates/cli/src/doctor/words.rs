@@ -83,6 +83,7 @@ pub(super) fn operation(operation: Operation) -> &'static str {
         Operation::Cgroup => "cgroup",
         Operation::DieWithParent => "die-with-parent",
         Operation::NoNewPrivs => "no-new-privs",
+        Operation::ExecuteFile => "execute-file",
         Operation::Namespaces => "namespaces",
         Operation::CpuAffinity => "cpu-affinity",
         Operation::Scheduler => "scheduler",

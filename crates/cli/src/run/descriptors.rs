@@ -36,6 +36,12 @@ pub(super) struct Options {
     #[arg(long)]
     pub(super) keep_announced: bool,
 
+    /// Execute the file on descriptor FD, which the program does not get; PROGRAM is only its name (Linux)
+    ///
+    /// A script needs its descriptor, so keep it, too: "--executable 7 --keep 7".
+    #[arg(long, value_name = "FD", value_parser = inherited_fds::number, allow_hyphen_values = true)]
+    executable: Option<i32>,
+
     /// Close no descriptors: the program inherits all that are not close-on-exec
     #[arg(long, conflicts_with = "close_strategy")]
     inherit_all: bool,
@@ -76,6 +82,9 @@ impl Options {
         }
         for &(source, target) in &self.map {
             command.fd(target, inherited_fds::borrow(&format!("--map {source}:{target}"), source)?);
+        }
+        if let Some(fd) = self.executable {
+            command.executable(inherited_fds::borrow(&format!("--executable {fd}"), fd)?);
         }
         if self.inherit_all {
             command.inherit_all();

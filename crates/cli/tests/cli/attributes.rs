@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Command;
 
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -89,6 +90,19 @@ fn namespaces_are_those_of_the_program() {
         assert_eq!(printed(&["--unshare", "user", "--map-user", "7"], &["id", "-u"]), "7\n");
         assert_eq!(printed(&["--unshare", "pid"], &["sh", "-c", "echo $$"]), "1\n");
         assert_eq!(link(&["--unshare", "net", "--setns", "/proc/self/ns/uts"], "uts"), own);
+    });
+}
+
+/// The program gets the name, and not the descriptor.
+#[test]
+fn open_file_is_the_program() {
+    isolated(|| {
+        let inner = "echo $0; (exec 3<&7) 2>/dev/null || echo closed";
+        let script =
+            format!("exec 7</bin/sh; exec \"$0\" run --executable 7 -- 'any name' -c '{inner}' 'any name'");
+        let output = Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_forkexec")]).output();
+        let (code, out, complaint) = said(&output.expect("it starts"));
+        assert_eq!((code, out.as_str(), complaint.as_str()), (Some(0), "any name\nclosed\n", ""));
     });
 }
 

@@ -133,6 +133,7 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 #[case::map_without_a_user_namespace(&["--unshare", "net", "--map-user", "0"], "--map-user, --map-group: cannot map the ids")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]
+#[case::closed_program(&["--executable", "99"], "--executable 99: cannot use fd 99: it is not open")]
 #[case::closed_ruleset(&["--landlock", "99"], "--landlock 99: cannot use fd 99: it is not open")]
 #[case::no_such_filter(&["--seccomp", "/no/such"], "--seccomp: cannot read \"/no/such\": No such file or directory")]
 #[case::directory_as_filter(&["--seccomp", "/"], "--seccomp: cannot read \"/\": Is a directory")]

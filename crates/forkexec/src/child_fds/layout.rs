@@ -76,6 +76,8 @@ pub(crate) struct Layout {
     pub(crate) foreground: Option<Source>,
     /// The Landlock ruleset.
     pub(crate) ruleset: Option<Source>,
+    /// The open file of the program.
+    pub(crate) executable: Option<Source>,
     /// The namespaces to join.
     pub(crate) join: Vec<Source>,
     pub(crate) cgroup: Option<Cgroup>,
@@ -111,7 +113,8 @@ impl Layout {
         let join = &settings.namespaces.join;
         let join: Vec<Fd> =
             join.iter().map(|namespace| draft.off_the_moves(namespace)).collect::<Result<_, _>>()?;
-        let setup_fds = [directory, terminal, foreground, ruleset];
+        let executable = draft.setup_fd(settings.executable.as_ref())?;
+        let setup_fds = [directory, terminal, foreground, ruleset, executable];
         let needed: Vec<Fd> = setup_fds.into_iter().flatten().chain(join.iter().copied()).collect();
         let may_relocate = system::shares_table() && settings.needs_only_named_fds();
         let relocation = may_relocate.then(|| Relocation::choose(&draft, &needed));
@@ -255,7 +258,7 @@ impl<'d> Draft<'d> {
         self.mappings.get(&fd).is_some_and(|&from| from != Source::Fd(fd)) || self.vacated.contains(&fd)
     }
 
-    fn solve(mut self, setup_fds: [Option<Fd>; 4], join: &[Fd], relocation: Option<Relocation>) -> Layout {
+    fn solve(mut self, setup_fds: [Option<Fd>; 5], join: &[Fd], relocation: Option<Relocation>) -> Layout {
         let place = |fd: Fd| relocation.as_ref().and_then(|relocation| relocation.place(fd));
         let source = |fd: Fd| place(fd).map_or(Source::Fd(fd), Source::SpawnFd);
         for from in self.mappings.values_mut() {
@@ -269,7 +272,12 @@ impl<'d> Draft<'d> {
         let known_ends = relocation.as_ref().map_or(NO_ENDS, Relocation::ends);
         let mut moves = moves::order(&self.mappings, &known_ends);
         moves.extend(self.vacated.iter().copied().map(Move::Close));
-        let [directory, terminal, foreground, ruleset] = setup_fds.map(|setup_fd| setup_fd.map(source));
+        let is_kept = |fd: &Fd| self.descriptors.kept.binary_search(fd).is_ok();
+        let [directory, terminal, foreground, ruleset, executable] = setup_fds;
+        // The interpreter of a script opens the number that the program keeps.
+        let executable = executable.map(|fd| if is_kept(&fd) { Source::Fd(fd) } else { source(fd) });
+        let [directory, terminal, foreground, ruleset] =
+            [directory, terminal, foreground, ruleset].map(|setup_fd| setup_fd.map(source));
         Layout {
             moves,
             placed: self.mappings.keys().copied().filter(|&to| to > 2).collect(),
@@ -278,6 +286,7 @@ impl<'d> Draft<'d> {
             terminal,
             foreground,
             ruleset,
+            executable,
             join: join.iter().copied().map(source).collect(),
             cgroup: self.cgroup,
             piped: self.piped,

@@ -4,6 +4,7 @@ use super::CommandBuilder;
 use crate::config::containment::Containment;
 use crate::config::search_path::SearchPath;
 use crate::config::settings::{EnoexecFallback, OnDrop, SpawnPolicy};
+use crate::config::source::FdSource;
 use crate::spawn::panics;
 use forkexec_core::{Errno, HookError};
 use std::io;
@@ -18,6 +19,39 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// See [`SearchPath`].
     pub fn search_path(&mut self, path: SearchPath) -> &mut Self {
         self.settings.search = path;
+        self
+    }
+
+    /// Executes this open file (execveat(2), Linux), and searches no path. The name passed to [`new`](Self::new) is only the zeroth
+    /// argument.
+    ///
+    /// The program that was opened and checked is the one that runs, whatever its path leads to by then. A program in memory
+    /// (memfd_create(2)) has no path at all. The program does not get the descriptor, unless [`keep_fd`](Self::keep_fd) passes it as
+    /// well. A script needs that: the kernel names `/dev/fd/N` to its interpreter.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if the descriptor is not open, and
+    ///   [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Exec`](crate::Stage::Exec) if it cannot be executed, with
+    ///   [`Cause::ScriptNotKept`](crate::Cause::ScriptNotKept) for a script that is not kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    /// use std::fs::File;
+    ///
+    /// if supports(Operation::ExecuteFile) {
+    ///     let shell = File::open("/bin/sh")?;
+    ///     // … checks the file …
+    ///     let status = Command::new("sh").args(["-c", "exit 7"]).executable(shell).status()?;
+    ///     assert_eq!(status.code(), Some(7));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn executable(&mut self, file: impl Into<FdSource<'fd>>) -> &mut Self {
+        self.settings.executable = Some(file.into());
         self
     }
 

@@ -26,6 +26,8 @@ pub(crate) type PreExec<'fd> = Arc<dyn Fn() -> Result<(), HookError> + Send + Sy
 #[expect(clippy::struct_excessive_bools, reason = "each is one option that was given or not")]
 pub(crate) struct Settings<'fd> {
     pub(crate) program: OsString,
+    /// The open file of the program, which takes the place of a search.
+    pub(crate) executable: Option<FdSource<'fd>>,
     /// The arguments, including the zeroth.
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Environment,
@@ -109,6 +111,7 @@ impl<'fd> Settings<'fd> {
 
     pub(crate) fn new(program: OsString) -> Self {
         Self {
+            executable: None,
             args: vec![program.clone()],
             program,
             env: Environment::default(),

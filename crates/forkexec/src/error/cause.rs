@@ -70,6 +70,8 @@ pub enum Cause {
     CutOff,
     /// Scripts name each other as interpreters, more deeply than the kernel follows.
     NestedInterpreters,
+    /// The open file is a script. exec closes its descriptor, so its interpreter cannot open it.
+    ScriptNotKept,
     /// The user has as many processes as `RLIMIT_NPROC` allows.
     ProcessLimit,
     /// One argument is longer than the system allows.
@@ -174,6 +176,10 @@ impl fmt::Display for Cause {
             Self::CutOff => write!(f, "it ends within its ELF header"),
             Self::ForeignProgram => write!(f, "it is a program for another machine"),
             Self::NestedInterpreters => write!(f, "too many scripts name each other as interpreters"),
+            Self::ScriptNotKept => write!(
+                f,
+                "it is a script, and exec closes the descriptor that its interpreter needs; keep it"
+            ),
             Self::ProcessLimit => write!(f, "the user has reached the process limit (RLIMIT_NPROC)"),
             Self::ArgumentTooLong { index, length, limit } => {
                 write!(f, "argument {index} has {length} bytes, and the limit for one string is {limit}")

@@ -461,6 +461,10 @@ fn causes() -> Vec<Example> {
         CutOff: Cause::CutOff,
             "cannot execute \"./script\": {}, because it ends within its ELF header",
             "Copy the program again.";
+        ScriptNotKept: Cause::ScriptNotKept,
+            "cannot execute \"./script\": {}, because it is a script, and exec closes the descriptor that its interpreter needs; \
+             keep it",
+            "Call `keep_fd` with the same descriptor.";
         NestedInterpreters: Cause::NestedInterpreters,
             "cannot execute \"./script\": {}, because too many scripts name each other as interpreters",
             "Name a program as the interpreter, not a script.";
@@ -515,6 +519,7 @@ fn failure_with(cause: &Cause) -> (Stage, Operand, Errno) {
     match cause {
         Cause::ProgramMissing { .. }
         | Cause::PartMissing
+        | Cause::ScriptNotKept
         | Cause::InterpreterMissing(_)
         | Cause::LoaderMissing(_) => exec(Errno::NOENT),
         Cause::InterpreterNotExecutable(_)

@@ -50,7 +50,8 @@ pub(super) fn descriptors(settings: &Settings<'_>) -> Result<Descriptors, InputE
         }
         kept.insert(fd);
     }
-    let users = [&settings.terminal, &settings.foreground, &settings.attributes.landlock];
+    let users =
+        [&settings.terminal, &settings.foreground, &settings.attributes.landlock, &settings.executable];
     let users = users.into_iter().flatten();
     users.chain(settings.directory_fd()).chain(&settings.namespaces.join).try_for_each(is_open)?;
     targets.extend(&kept);
@@ -108,6 +109,9 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         supports(Operation::NoNewPrivs, "set no_new_privs")?;
     }
     namespaces(settings)?;
+    if settings.executable.is_some() {
+        supports(Operation::ExecuteFile, "execute an open file")?;
+    }
     let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
     for attribute in settings.attributes.list(&[], settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;

@@ -20,7 +20,8 @@ use forkexec_core::{
     CHANNEL_REPLACED, Errno, HOOK_PANICKED, HOOK_WITHOUT_ERRNO, LaunchError, Limit, Report, Stage,
 };
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -113,6 +114,9 @@ fn path_buf(path: &CStr) -> PathBuf {
 fn of_exec(prepared: &CheckedCommand<'_>, report: Report) -> SpawnError {
     let Report { errno, .. } = report;
     let settings = &prepared.settings;
+    if let Some(executable) = &settings.executable {
+        return of_file(prepared, executable, errno);
+    }
     if errno == Errno::NOENT {
         return of_missing(prepared);
     }
@@ -126,6 +130,25 @@ fn of_exec(prepared: &CheckedCommand<'_>, report: Report) -> SpawnError {
             .and_then(|view| exec::of_other(&view, Person::of_child(prepared).as_ref(), &path, errno)),
     };
     SpawnError::new(Stage::Exec, Operand::Path(path), errno, cause)
+}
+
+fn of_file(prepared: &CheckedCommand<'_>, executable: &FdSource<'_>, errno: Errno) -> SpawnError {
+    let fd = executable.as_raw_fd();
+    let cause = match errno {
+        Errno::NOENT if !prepared.descriptors.kept.contains(&fd) => {
+            is_script(fd).then_some(Cause::ScriptNotKept)
+        }
+        Errno::TOOBIG => Some(of_size(prepared)),
+        Errno::AGAIN => of_process_limit(prepared),
+        _ => None,
+    };
+    SpawnError::new(Stage::Exec, Operand::Fd(fd), errno, cause)
+}
+
+/// Returns true if the file can be read, and begins with an interpreter line.
+fn is_script(fd: RawFd) -> bool {
+    let head = File::open(format!("/proc/self/fd/{fd}")).and_then(|mut file| program::head(&mut file));
+    head.is_ok_and(|head| program::interpreter(&head).is_some())
 }
 
 /// Names the first candidate that exists but lacks something. If all candidates are missing, the program is.

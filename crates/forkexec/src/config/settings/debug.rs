@@ -49,6 +49,7 @@ fn shell_line(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Settings {
         program,
+        executable,
         args,
         env,
         search,
@@ -95,6 +96,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
     let mut fields = f.debug_struct("Command");
     fields
         .field("program", program)
+        .field("executable", executable)
         .field("args", args)
         .field("env", env)
         .field("search_path", search)
