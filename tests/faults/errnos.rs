@@ -114,6 +114,23 @@ const CHILDS: &[(&str, &[Errno])] = &[
     ("is_on_procfs", &[Errno::BADF, Errno::INTR, Errno::IO, Errno::NOMEM, Errno::NOSYS, Errno::OVERFLOW]),
     ("set_parent_death_signal", &[Errno::INVAL, Errno::PERM]),
     ("set_no_new_privs", &[Errno::INVAL, Errno::PERM]),
+    ("affinity", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::SRCH]),
+    ("capget", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::SRCH]),
+    // Those of all attributes: sched_setaffinity(2) to seccomp(2).
+    (
+        "attribute",
+        &[
+            Errno::ACCES,
+            Errno::BADF,
+            Errno::FAULT,
+            Errno::INVAL,
+            Errno::NOMEM,
+            Errno::NOSYS,
+            Errno::PERM,
+            Errno::SRCH,
+            Errno::TOOBIG,
+        ],
+    ),
     // umask(2) and getppid(2) cannot fail.
     ("set_umask", &[]),
     ("parent", &[]),

@@ -32,6 +32,8 @@ pub(super) const HIGH: [i32; 2] = [700, 701];
 pub(super) const DIRECTORY: i32 = 60;
 /// A file that accepts all writes, in place of a control group.
 pub(super) const PROCS: i32 = 61;
+/// A Landlock ruleset, if the kernel has Landlock.
+pub(super) const RULESET: i32 = 62;
 /// Descriptors that no child gets. All are inheritable.
 pub(super) const SECRETS: [i32; 4] = [9, 20, 21, 500];
 /// Nothing has a higher number.
@@ -176,6 +178,11 @@ fn open() -> Vec<OwnedFd> {
     let closed = closed.into_iter().chain([(&zero, HIGH[0]), (&null, HIGH[1])]);
     open.extend(closed.map(|(file, number)| {
         let placed = world::place(file, number);
+        set_cloexec(&placed);
+        placed
+    }));
+    open.extend(world::ruleset().ok().map(|ruleset| {
+        let placed = world::place(ruleset, RULESET);
         set_cloexec(&placed);
         placed
     }));

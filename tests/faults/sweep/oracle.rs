@@ -18,7 +18,12 @@ pub(super) fn told(row: &Row, calls: &[Call], call: &Call, errno: Errno) -> Opti
     if has_an_answer(row, calls, call, stage, errno) {
         return None;
     }
-    let errno = if is_about_the_limit(call, errno) { Errno::MFILE } else { errno };
+    let errno = match stage {
+        _ if is_about_the_limit(call, errno) => Errno::MFILE,
+        // No kernel has the last capability that the child asks for.
+        Stage::Capabilities if is_control(calls, call, stage) => Errno::PERM,
+        _ => errno,
+    };
     Some(LaunchError::Child(Report { stage, errno, operand: operand(row, calls, call, stage) }))
 }
 
@@ -58,9 +63,18 @@ fn has_an_answer(row: &Row, calls: &[Call], call: &Call, stage: Stage, errno: Er
             let looks = calls.iter().any(|call| call.name == "disposition");
             errno == Errno::INVAL && is_untouchable(number) && !looks && !row.plan.ignore.contains(number)
         }
-        (Stage::Exec, "write") => errno == Errno::INTR,
+        (Stage::Exec | Stage::Seccomp, "write") => errno == Errno::INTR,
+        (Stage::Landlock | Stage::Seccomp, "attribute") => is_control(calls, call, stage),
+        (Stage::Capabilities, "attribute") => errno == Errno::INVAL && is_control(calls, call, stage),
         _ => false,
     }
+}
+
+/// A call that fails on a kernel which answers itself: the first of a filter, and the last of the other stages.
+fn is_control(calls: &[Call], call: &Call, stage: Stage) -> bool {
+    let mut same = calls.iter().filter(|it| it.stage == Some(stage) && it.name == "attribute");
+    let control = if stage == Stage::Seccomp { same.next() } else { same.next_back() };
+    call.name == "attribute" && control.is_some_and(|control| control.index == call.index)
 }
 
 /// No call touches it, or it is one of those of which the C library keeps some.

@@ -56,7 +56,11 @@ impl Clean<'_> {
     /// Returns true if the error belongs to one of the calls that failed, or also occurs without failures.
     fn explains(&self, failed: &[Call], told: Option<LaunchError>) -> bool {
         let has_errno = |call: &Call, errno| {
-            call.failed == Some(errno) || (call.failed == Some(Errno::INVAL) && errno == Errno::MFILE)
+            // A call that shows whether the kernel answers itself fails with one errno only.
+            let is_control = call.stage == Some(Stage::Capabilities) && errno == Errno::PERM;
+            call.failed == Some(errno)
+                || (call.failed == Some(Errno::INVAL) && errno == Errno::MFILE)
+                || is_control
         };
         match told {
             told if told == self.told => true,

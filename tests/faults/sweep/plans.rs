@@ -1,15 +1,21 @@
 //! The plans: between them each stage, stream, kind of move and way to a program.
 
+use std::ffi::c_ulong;
+use std::fs;
+
 use forkexec_core::{
-    Access, CStrArray, Cgroup, CloseStrategy, Errno, Exec, Fd, HookError, KeepList, Limit, Mask, Move, Plan,
-    Reopen, Resource, ShellFallback, SignalSet, WorkingDirectory,
+    Access, Attribute, BpfInstruction, CStrArray, CapabilitySets, Cgroup, CloseStrategy, Errno, Exec, Fd,
+    HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Reopen, Resource, Scheduler, SeccompFilter,
+    ShellFallback, SignalSet, WorkingDirectory,
 };
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
 
 use crate::sim::rich::as_hook;
 
-use super::ground::{DIRECTORY, Ground, HIGH, KEPT, PARENTS, PROCS, REPORT, RING, SECRETS, reporting};
+use super::ground::{
+    DIRECTORY, Ground, HIGH, KEPT, PARENTS, PROCS, REPORT, RING, RULESET, SECRETS, reporting,
+};
 
 /// A plan, and its result without failures.
 #[derive(Clone)]
@@ -49,6 +55,7 @@ pub(super) fn rows(ground: &Ground) -> Vec<Row> {
         missing(ground),
         closure(ground),
         control_group(ground),
+        attributes(ground),
     ];
     if world::is_root() {
         rows.push(every_id(ground));
@@ -251,6 +258,33 @@ fn control_group(ground: &Ground) -> Row {
     let row = plain(ground);
     let cgroup = Some(Cgroup { directory: DIRECTORY, procs: PROCS });
     Row { name: "control group", plan: Plan { cgroup, ..row.plan }, ..row }
+}
+
+/// Those that need no privilege. A ruleset needs Landlock.
+fn attributes(ground: &Ground) -> Row {
+    const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
+    let row = plain(ground);
+    let bits = c_ulong::BITS as usize;
+    let processor = world::processor();
+    let mut mask = vec![0; processor / bits + 1];
+    mask[processor / bits] = 1 << (processor % bits);
+    let no_capability = CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false };
+    let ruleset = fs::exists(format!("/proc/self/fd/{RULESET}")).unwrap_or(false);
+    let attributes = [
+        Some(Attribute::CpuAffinity(mask.leak())),
+        Some(Attribute::Scheduler(Scheduler::Batch)),
+        Some(Attribute::IoPriority(IoPriority::Idle)),
+        Some(Attribute::TimerSlack(1)),
+        Some(Attribute::OomScore(1000)),
+        Some(Attribute::FixedAddresses),
+        Some(Attribute::Capabilities(no_capability)),
+        Some(Attribute::SessionKeyring),
+        ruleset.then_some(Attribute::Landlock(RULESET)),
+        Some(Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 })),
+    ];
+    let attributes: Vec<_> = attributes.into_iter().flatten().collect();
+    let plan = Plan { attributes: attributes.leak(), no_new_privs: true, ..row.plan };
+    Row { name: "attributes", plan, is_as_asked: |seen| seen.no_new_privs, ..row }
 }
 
 /// The plan, closing from this link on. One that closes nothing has one way only.
