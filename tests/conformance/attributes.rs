@@ -154,6 +154,7 @@ fn lower_oom_score_needs_privilege() {
     });
 }
 
+/// Faults: S18
 #[test]
 fn processor_that_does_not_exist_is_an_error() {
     isolated(|| {

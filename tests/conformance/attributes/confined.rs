@@ -249,6 +249,8 @@ fn can_restrict(directories: &[&str]) -> Option<OwnedFd> {
 }
 
 /// Neither the number of the ruleset nor a close-on-exec flag decides who gets it.
+///
+/// Faults: S20
 #[rstest]
 fn ruleset_confines_the_program_and_is_not_inherited(
     #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -306,6 +308,8 @@ fn ruleset_without_no_new_privs_needs_privilege() {
 }
 
 /// Other chains close before the ruleset is enforced, so they may list.
+///
+/// Faults: S20
 #[test]
 fn ruleset_does_not_hinder_the_closing() {
     isolated(|| {
@@ -339,6 +343,8 @@ fn can_filter() -> bool {
 }
 
 /// The filter forbids every call of the start that comes before it, and those after exec that the program does not make.
+///
+/// Faults: S19
 #[rstest]
 fn filter_forbids_nothing_of_the_start(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
     isolated(|| {
