@@ -11,8 +11,8 @@ use std::time::Duration;
 use forkexec::{BorrowingCommand, Error, InputError, IoPriority, Operand, Scheduler, SpawnPolicy, Stage};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::isolated;
-use forkexec_tests::world::processor;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::world::{self, processor};
 use rstest::rstest;
 
 use crate::ground::{as_root, capabilities, has, is_emulated, is_privileged, without_privileges};
@@ -151,6 +151,26 @@ fn lower_oom_score_needs_privilege() {
         let failure = failure(probe(&["true"]).oom_score_adj(-500));
         let whole = (failure.stage(), failure.operand(), failure.errno().raw());
         assert_eq!(whole, (Stage::OomScore, &Operand::Number(-500), libc::EACCES));
+    });
+}
+
+/// A plain file below `/proc` could be that of another program.
+#[test]
+fn oom_score_is_written_to_procfs_alone() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let file = directory.path().join("self/oom_score_adj");
+        fs::create_dir(directory.path().join("self")).expect("the directory is ours");
+        fs::write(&file, "").expect("the directory is ours");
+        if !has(Operation::OomScore) {
+            return;
+        }
+        if let Err(reason) = world::masked_proc(directory.path()) {
+            return skip(&reason);
+        }
+        let failure = failure(probe(&["true"]).oom_score_adj(1000));
+        assert_eq!((failure.stage(), failure.errno().raw()), (Stage::OomScore, libc::ENOENT));
+        assert_eq!(fs::read(&file).expect("the file is there"), b"");
     });
 }
 

@@ -3,8 +3,8 @@
 use crate::child::{command, program};
 use crate::harness::say;
 use forkexec::{
-    BorrowingCommand, Command, Errno, Error, IoPriority, Operation, Scheduler, SeccompFilter, Stage,
-    capabilities, supports,
+    BorrowingCommand, Command, Errno, Error, IoPriority, Namespace, Operation, Scheduler, SeccompFilter,
+    Stage, capabilities, supports,
 };
 use std::fs::{self, File};
 use std::io;
@@ -77,7 +77,11 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 10] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 12] = [
+    (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
+    (Operation::ExecuteFile, Stage::Exec, |it| {
+        it.executable(File::open(program()).expect("the program can be read"));
+    }),
     (Operation::CpuAffinity, Stage::CpuAffinity, |it| _ = it.cpu_affinity([0])),
     (Operation::Scheduler, Stage::Scheduler, |it| _ = it.scheduler(Scheduler::Batch)),
     (Operation::IoPriority, Stage::IoPriority, |it| _ = it.io_priority(IoPriority::Idle)),

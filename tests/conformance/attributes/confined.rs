@@ -1,6 +1,6 @@
 //! Capabilities, keyrings, rulesets and filters: what the program can no longer do.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -61,6 +61,39 @@ fn other_user_gets_its_ambient_capabilities_and_nothing_else(
         assert_eq!([inheritable, permitted, effective, ambient], [only; 4]);
         assert_eq!(bounding, whole[3]);
         assert_eq!(sets(|_| ()), whole, "the parent's have changed");
+    });
+}
+
+/// setpriv(1) of util-linux makes the same calls after its own exec.
+#[test]
+fn capability_sets_are_those_of_setpriv() {
+    const TOOL: &str = "/usr/bin/setpriv";
+    const IDS: [&str; 5] = ["--reuid", "4321", "--regid", "1234", "--clear-groups"];
+    const SETS: [&str; 3] = [
+        "--inh-caps=-all,+net_bind_service,+chown",
+        "--ambient-caps=-all,+net_bind_service",
+        "--bounding-set=-all,+net_bind_service,+chown",
+    ];
+    isolated(|| {
+        if !has_capabilities() {
+            return;
+        }
+        if !fs::exists(TOOL).unwrap_or(false) {
+            return skip("setpriv(1) is missing");
+        }
+        let own = sets(|command| {
+            command.uid(4321).gid(1234).groups([]);
+            command.inheritable_capabilities([Capability::NET_BIND_SERVICE, Capability::CHOWN]);
+            command.ambient_capabilities([Capability::NET_BIND_SERVICE]);
+            command.bounding_capabilities([Capability::NET_BIND_SERVICE, Capability::CHOWN]);
+        });
+        let theirs = sets(|command| {
+            *command = Command::new(TOOL);
+            command.args(IDS).args(SETS).args(["/bin/cat", "/proc/self/status"]);
+        });
+        assert_eq!(own, theirs);
+        let both = NET_BIND_SERVICE | CHOWN;
+        assert_eq!(own, [both, NET_BIND_SERVICE, NET_BIND_SERVICE, both, NET_BIND_SERVICE]);
     });
 }
 

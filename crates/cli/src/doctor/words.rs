@@ -12,6 +12,7 @@ pub(super) fn task(kind: ProbeKind) -> &'static str {
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
         ProbeKind::Spawn(_) => "start a child",
         ProbeKind::Operation(Operation::Namespaces) => "create namespaces",
+        ProbeKind::Operation(Operation::ExecuteFile) => "execute an open file",
         ProbeKind::Operation(_) => "set an attribute",
         _ => "other",
     }

@@ -10,7 +10,8 @@ use forkexec_core::{
 };
 use std::collections::BTreeSet;
 use std::ffi::c_ulong;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 
 /// Tries each operation of the running release. A child can enter only a control group that exists, so
 /// there is no trial for that.
@@ -24,7 +25,8 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
             let tried = attributes.map_or_else(Tried::not_run, |attributes| {
                 trial(backend, operation, stage, attributes.as_slice())
             });
-            Some(tried.of(ProbeKind::Operation(operation), stage.name()))
+            let name = if operation == Operation::ExecuteFile { "execute-file" } else { stage.name() };
+            Some(tried.of(ProbeKind::Operation(operation), name))
         })
         .collect()
 }
@@ -42,18 +44,27 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
     } else {
         NamespaceSet::EMPTY
     };
+    let device = is(Operation::ExecuteFile).then(|| File::open("/dev/null"));
+    let Ok(device) = device.transpose() else { return Tried::not_run() };
     let plan = Plan {
         close: None,
         attributes,
         namespaces: Namespaces { join: &[], new, maps: None },
         // A ruleset and a filter need it without privilege.
         no_new_privs: [Operation::NoNewPrivs, Operation::Landlock, Operation::Seccomp].into_iter().any(is),
+        executable: device.as_ref().map(AsRawFd::as_raw_fd),
         die_with_parent: is(Operation::DieWithParent).then_some(libc::SIGKILL),
         ..Plan::new(exec)
     };
-    // SAFETY: the plan names no descriptor that is open.
+    // SAFETY: the plan names no descriptor but that of the device, which outlives the trial.
     let first = unsafe { launchers() }.next().filter(|_| is(Operation::Namespaces));
-    let works = |errno, at| is(Operation::Landlock) && (at, errno) == (stage, Errno::BADF);
+    // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), and `EACCES` to a device
+    // (execveat(2)). One without it answers something else.
+    let works = |errno, at| match operation {
+        Operation::Landlock => (at, errno) == (stage, Errno::BADF),
+        Operation::ExecuteFile => (at, errno) == (stage, Errno::ACCES),
+        _ => at == Stage::Exec,
+    };
     run::operation(backend, first.unwrap_or_else(forking), &plan, works)
 }
 
@@ -68,6 +79,7 @@ fn attributes(
     let attribute = match operation {
         Operation::DieWithParent => return Some((Stage::DieWithParent, Some(Vec::new()))),
         Operation::NoNewPrivs => return Some((Stage::NoNewPrivs, Some(Vec::new()))),
+        Operation::ExecuteFile => return Some((Stage::Exec, Some(Vec::new()))),
         Operation::Namespaces => return Some((Stage::Namespaces, Some(Vec::new()))),
         Operation::CpuAffinity => {
             return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
@@ -81,7 +93,6 @@ fn attributes(
             Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })
         }
         Operation::SessionKeyring => Attribute::SessionKeyring,
-        // A kernel with Landlock answers `EBADF`, and one without it something else (landlock_restrict_self(2)).
         Operation::Landlock => Attribute::Landlock(NO_RULESET),
         Operation::Seccomp => Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 }),
         _ => return None,

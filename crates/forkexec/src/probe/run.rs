@@ -24,7 +24,7 @@ pub(super) struct Tried {
 impl Tried {
     pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
 
-    /// There is no `/proc` to prepare the trial.
+    /// The trial could not be prepared: there is no `/proc` or no `/dev/null`.
     pub(super) const fn not_run() -> Self {
         Self { outcome: Outcome::NotRun(Errno::NOENT), nanoseconds: 0 }
     }
@@ -68,10 +68,10 @@ impl From<Unlisted> for Outcome {
 pub(super) fn launching<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, launcher: &dyn Launcher) -> Tried {
     let sys = backend.sys();
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
-    following(sys, launcher, &Plan { close: None, ..Plan::new(exec) }, or_trapped, |_, _| false)
+    following(sys, launcher, &Plan { close: None, ..Plan::new(exec) }, or_trapped, |_, at| at == Stage::Exec)
 }
 
-/// Tries an operation by a plan that has no program. `works` returns true for the error of one that works.
+/// Tries an operation by a plan that has no program. `works` returns true for the error that shows that it works.
 pub(super) fn operation<B: Backend<Sys: ParentSys> + ?Sized>(
     backend: &B,
     launcher: &dyn Launcher,
@@ -91,9 +91,7 @@ fn following(
     in_a_child(sys, || {
         let start = sys.now();
         match launcher.launch(plan) {
-            Err(LaunchError::Child(report))
-                if report.stage == Stage::Exec || works(report.errno, report.stage) =>
-            {
+            Err(LaunchError::Child(report)) if works(report.errno, report.stage) => {
                 Ok(sys.now().saturating_sub(start))
             }
             Err(LaunchError::Child(report)) => Err(Outcome::Refused(report.errno)),
