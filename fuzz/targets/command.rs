@@ -3,11 +3,15 @@
 
 #![no_main]
 
-use forkexec::{BorrowingCommand, Command, IgnoredSignals, Resource, SearchPath, Stdio};
+use forkexec::{
+    BorrowingCommand, CapabilitySet, Command, IgnoredSignals, IoPriority, Resource, Scheduler, SearchPath,
+    SeccompFilter, Stdio,
+};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 #[derive(arbitrary::Arbitrary, Debug)]
 enum Step {
@@ -36,6 +40,17 @@ enum Step {
     Ignore(i32),
     RestoreAll,
     DieWithParent(i32),
+    SoftLimit(u8, u64),
+    HardLimit(u8, u64),
+    Cpus(Vec<u16>),
+    Scheduler(u8),
+    IoPriority(u8),
+    TimerSlack(u64),
+    OomScore(i32),
+    Capabilities(u64, u64, u64),
+    Securebits(u32),
+    Landlock,
+    Seccomp(Vec<u8>),
 }
 
 fuzz_target!(
@@ -91,6 +106,26 @@ fn say<'fd>(command: &mut BorrowingCommand<'fd>, step: Step, file: &'fd File) {
         Step::Ignore(signal) => command.ignore_signal(signal),
         Step::RestoreAll => command.ignored_signals(IgnoredSignals::RestoreAll),
         Step::DieWithParent(signal) => command.die_with_parent(signal),
+        Step::SoftLimit(resource, soft) => command.rlimit_soft(Resource(resource.into()), Some(soft)),
+        Step::HardLimit(resource, hard) => command.rlimit_hard(Resource(resource.into()), Some(hard)),
+        Step::Cpus(cpus) => command.cpu_affinity(cpus.into_iter().map(usize::from)),
+        Step::Scheduler(priority) => command.scheduler(Scheduler::Fifo(priority)),
+        Step::IoPriority(level) => command.io_priority(IoPriority::BestEffort(level)),
+        Step::TimerSlack(nanoseconds) => command.timer_slack(Duration::from_nanos(nanoseconds)),
+        Step::OomScore(score) => command.oom_score_adj(score),
+        Step::Capabilities(bounding, inheritable, ambient) => command
+            .bounding_capabilities(CapabilitySet::from_bits(bounding))
+            .inheritable_capabilities(CapabilitySet::from_bits(inheritable))
+            .ambient_capabilities(CapabilitySet::from_bits(ambient)),
+        Step::Securebits(bits) => command.securebits(bits),
+        Step::Landlock => command.landlock(file),
+        Step::Seccomp(bytes) => match SeccompFilter::from_bytes(&bytes) {
+            Ok(filter) => command.seccomp(filter),
+            Err(error) => {
+                assert!(bytes.len() % 8 != 0 && !error.to_string().is_empty());
+                command
+            }
+        },
     };
 }
 

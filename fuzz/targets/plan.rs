@@ -6,9 +6,13 @@
 #[allow(dead_code, unused_imports, reason = "the suites use all of it")]
 mod sim;
 
-use forkexec_core::{ChildContext, CloseStrategy, Errno, Fd, KeepList, Plan, child_exec};
+use forkexec_core::{
+    Attribute, BpfInstruction, CapabilitySets, ChildContext, CloseStrategy, Errno, Fd, IoPriority, KeepList,
+    Plan, Scheduler, SeccompFilter, child_exec,
+};
 use forkexec_linux::Linux;
 use libfuzzer_sys::{arbitrary, fuzz_target};
+use sim::attributes::{ALL, Attributes};
 use sim::{Executed, NAMES, Recorder, SimKernel, rich};
 use std::collections::BTreeMap;
 
@@ -21,6 +25,11 @@ struct Input {
     shares_table: bool,
     no_list: bool,
     rich: bool,
+    /// A bit for each attribute.
+    attributes: u16,
+    bounding: u64,
+    inheritable_capabilities: u64,
+    ambient: u64,
 }
 
 #[derive(arbitrary::Arbitrary, Debug)]
@@ -64,6 +73,9 @@ fuzz_target!(|input: Input| {
     expected.extend(mappings.iter().map(|(&to, from)| (to, file(from))));
 
     let asked = if input.rich { rich::session_plan() } else { Plan::new(rich::exec()) };
+    let wanted = Wanted::of(&input);
+    let uid = asked.uid.or(wanted.user.then_some(USER));
+    let attributes = wanted.attributes(uid.is_some());
     let plan = Plan {
         keep: KeepList::new(&targets).expect("keys of a map are sorted"),
         inherit: &[],
@@ -74,13 +86,19 @@ fuzz_target!(|input: Input| {
         close: Some(
             [CloseStrategy::Bulk, CloseStrategy::Enumerate, CloseStrategy::Loop][usize::from(input.link % 3)],
         ),
+        attributes: &attributes,
+        uid,
+        no_new_privs: asked.no_new_privs || wanted.filter,
         ..asked
     };
     let backend = Linux::new(kernel);
     let birth = ChildContext { shares_table: input.shares_table, ..rich::BIRTH };
     let recorder = Recorder::new(forkexec_core::Backend::sys(&backend));
     match child_exec(&backend, &plan, &birth, &recorder) {
-        Ok(Executed { files, .. }) => assert_eq!(files, expected, "the program has something else"),
+        Ok(Executed { files, process, .. }) => {
+            assert_eq!(files, expected, "the program has something else");
+            wanted.check(&process.attributes, uid.is_some());
+        }
         Err(report) => {
             assert!(!input.refusals.is_empty() || input.no_list, "nothing was refused: {report:?}")
         }
@@ -90,6 +108,68 @@ fuzz_target!(|input: Input| {
         assert_eq!(sys.parents_table(), before, "the parent's table was touched");
     }
 });
+
+const USER: u32 = 1000;
+const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
+
+/// The attributes of a plan that the kernel would not refuse.
+struct Wanted {
+    tunes: u16,
+    user: bool,
+    bounding: Option<u64>,
+    /// The inheritable and the ambient set.
+    sets: Option<[u64; 2]>,
+    filter: bool,
+}
+
+impl Wanted {
+    fn of(input: &Input) -> Self {
+        let bit = |number: u32| input.attributes >> number & 1 == 1;
+        let bounding = bit(7).then_some(input.bounding & ALL);
+        // What is not in the bounding set cannot become inheritable.
+        let ambient = input.ambient & bounding.unwrap_or(ALL);
+        let inheritable = input.inheritable_capabilities & bounding.unwrap_or(ALL) | ambient;
+        let sets = bit(8).then_some([inheritable, ambient]);
+        Self { tunes: input.attributes, user: bit(9), bounding, sets, filter: bit(10) }
+    }
+
+    fn attributes(&self, changes_user: bool) -> Vec<Attribute<'static>> {
+        let all = [
+            Attribute::CpuAffinity(&[1]),
+            Attribute::Scheduler(Scheduler::Batch),
+            Attribute::IoPriority(IoPriority::Idle),
+            Attribute::TimerSlack(7),
+            Attribute::OomScore(-17),
+            Attribute::FixedAddresses,
+            Attribute::SessionKeyring,
+        ];
+        let tuning =
+            (0..).zip(all).filter(|(bit, _)| self.tunes >> bit & 1 == 1).map(|(_, attribute)| attribute);
+        let sets = self.sets.map(|[inheritable, ambient]| CapabilitySets {
+            inheritable,
+            ambient,
+            nothing_else: changes_user,
+        });
+        let keeps = sets.filter(|_| changes_user).map(|_| Attribute::KeepCapabilities);
+        let filter = self.filter.then_some(Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 }));
+        let others =
+            [filter, sets.map(Attribute::Capabilities), self.bounding.map(Attribute::BoundingSet), keeps];
+        others.into_iter().flatten().chain(tuning).collect()
+    }
+
+    /// A program that runs has them all.
+    fn check(&self, found: &Attributes, changes_user: bool) {
+        if let Some(bounding) = self.bounding {
+            assert_eq!(found.bounding, bounding);
+        }
+        if let Some([inheritable, ambient]) = self.sets {
+            assert_eq!((found.masks.inheritable, found.ambient), (inheritable, ambient));
+            assert!(!changes_user || found.masks.permitted == inheritable, "{found:?}");
+        }
+        assert_eq!(found.filters.len(), usize::from(self.filter));
+        assert!(self.tunes & 1 == 0 || found.affinity == 1, "{found:?}");
+    }
+}
 
 fn kernel(input: &Input) -> SimKernel {
     let open: Vec<Fd> = (3..SECRETS).collect();

@@ -140,6 +140,18 @@ fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: 
     assert_eq!(answer, Err(Errno::PERM));
 }
 
+/// The kernel lowers an ambient capability that is not inheritable any more, and keeps this one.
+#[test]
+fn ambient_capability_of_the_parent_is_cleared() {
+    let kernel = kernel().with_process(|process| {
+        process.attributes.masks.inheritable = CHOWN;
+        process.attributes.ambient = CHOWN;
+    });
+    let plan = Plan { attributes: &[Attribute::Capabilities(sets(CHOWN, 0, false))], ..plain() };
+    let executed = run(kernel, &plan).result.expect("nothing is refused");
+    assert_eq!(executed.process.attributes.ambient, 0);
+}
+
 /// Only a change that is needed is made: the ambient set is empty.
 ///
 /// Faults: S14
