@@ -126,7 +126,7 @@ impl Wanted {
     fn of(input: &Input) -> Self {
         let bit = |number: u32| input.attributes >> number & 1 == 1;
         let bounding = bit(7).then_some(input.bounding & ALL);
-        // What is not in the bounding set cannot become inheritable.
+        // A capability outside of the bounding set cannot become inheritable.
         let ambient = input.ambient & bounding.unwrap_or(ALL);
         let inheritable = input.inheritable_capabilities & bounding.unwrap_or(ALL) | ambient;
         let sets = bit(8).then_some([inheritable, ambient]);
