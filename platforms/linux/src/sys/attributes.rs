@@ -11,8 +11,10 @@ const HEADER: [u32; 2] = [0x2008_0522, 0];
 pub(super) fn capget() -> Result<CapabilityMasks, Errno> {
     // Effective, permitted, inheritable. If the kernel writes nothing, all capabilities seem present.
     let mut sets = [u32::MAX; 6];
+    // In writable memory: qemu-user refuses another header.
+    let mut header = HEADER;
     // SAFETY: the kernel reads a header of two words, and writes two times three words.
-    done(unsafe { syscall!(libc::SYS_capget, HEADER.as_ptr(), sets.as_mut_ptr()) })?;
+    done(unsafe { syscall!(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) })?;
     let [low @ .., effective, permitted, inheritable] = sets;
     let mask = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     Ok(CapabilityMasks {
@@ -27,8 +29,9 @@ fn capset(masks: CapabilityMasks) -> Result<(), Errno> {
     let masks = [masks.effective, masks.permitted, masks.inheritable];
     let [low, high] = [masks.map(|mask| mask as u32), masks.map(|mask| (mask >> 32) as u32)];
     let sets = [low, high];
+    let mut header = HEADER;
     // SAFETY: the kernel reads a header of two words, and two times three words. `Kernel::new` allows the change of the caller.
-    done(unsafe { syscall!(libc::SYS_capset, HEADER.as_ptr(), sets.as_ptr()) })
+    done(unsafe { syscall!(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) })
 }
 
 /// `struct sock_fprog`.
