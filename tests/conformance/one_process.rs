@@ -4,16 +4,18 @@
 //! and the reaper, are not processes. They exist only if a command needs them.
 
 use std::env;
+use std::fs::File;
 use std::thread;
 
-use forkexec::{BorrowingCommand, CloseStrategy, SpawnMethod, SpawnPolicy};
+use forkexec::{BorrowingCommand, CloseStrategy, Namespace, SpawnMethod, SpawnPolicy};
 use forkexec_tests::android;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::trace::{self, Call};
+use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{capabilities, is_emulated};
+use crate::ground::{capabilities, has, is_emulated, is_privileged};
 use crate::start::probe;
 
 /// Names the spawn below that the traced test makes.
@@ -30,7 +32,7 @@ struct Start {
 
 const START_ONE: Start = Start { name: "", deny: |deny| deny, ask: |_| {}, has: &[], lacks: &[] };
 
-const STARTS: [Start; 12] = [
+const STARTS: [Start; 13] = [
     Start { name: "shared table", has: &["CLONE_VFORK", "CLONE_FILES"], ..START_ONE },
     Start {
         name: "own table",
@@ -115,15 +117,30 @@ const STARTS: [Start; 12] = [
         ..START_ONE
     },
     Start { name: "other thread", has: &["CLONE_VFORK"], ..START_ONE },
+    // The child does not try to take the descriptor from a parent that it does not see.
+    Start {
+        name: NEW_PIDS,
+        ask: |command| {
+            let high = world::place(File::open("/dev/null").expect("there is a null device"), 900);
+            command.unshare([Namespace::Pid]).keep_fd(high);
+        },
+        has: &["CLONE_VFORK", "CLONE_FILES", "CLONE_NEWPID"],
+        ..START_ONE
+    },
 ];
+
+const NEW_PIDS: &str = "high descriptor in a new pid namespace";
 
 /// Faults: F15
 #[rstest]
-fn first_spawn_makes_one_process(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] index: usize) {
+fn first_spawn_makes_one_process(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)] index: usize) {
     isolated(|| {
         let start = &STARTS[index];
         if start.name == "dies with parent" && !capabilities().has(forkexec_core::Operation::DieWithParent) {
             return skip("this backend has no such operation");
+        }
+        if start.name == NEW_PIDS && !(has(forkexec_core::Operation::Namespaces) && is_privileged()) {
+            return;
         }
         let Some(made) = processes(start.name) else { return };
         assert_eq!(made.len(), 1, "{}: {made:?}", start.name);

@@ -199,6 +199,8 @@ fn null() -> File {
 #[case::capabilities_read(libc::SYS_capget, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
 #[case::capabilities(libc::SYS_capset, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
 #[case::session_keyring(libc::SYS_keyctl, Stage::SessionKeyring, |it: &mut BorrowingCommand<'_>| { it.session_keyring(); })]
+#[case::open_file(libc::SYS_execveat, Stage::Exec, |it: &mut BorrowingCommand<'_>| { it.executable(null()); })]
+#[case::namespace(libc::SYS_setns, Stage::Namespaces, |it: &mut BorrowingCommand<'_>| { it.setns(null()); })]
 #[case::ruleset(libc::SYS_landlock_restrict_self, Stage::Landlock, |it: &mut BorrowingCommand<'_>| { it.no_new_privs().landlock(null()); })]
 #[case::filter(libc::SYS_seccomp, Stage::Seccomp, |it: &mut BorrowingCommand<'_>| { it.no_new_privs().seccomp(SeccompFilter::new([(6, 0, 0, 0x7fff_0000)])); })]
 fn trapped_operation_is_an_error_with_its_stage(

@@ -36,8 +36,8 @@ use core::sync::atomic::AtomicBool;
 use first::Memory;
 use forkexec_core::{
     Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason, Fd,
-    ForkLauncher, LaunchError, Launched, Launcher, Namespace, NamespaceSet, Pid, Plan, Report, SharedReport,
-    Sharing, SpawnMethod, Stacks, Stage, Timeline, started_a_child,
+    ForkLauncher, LaunchError, Launched, Launcher, NamespaceSet, Pid, Plan, Report, SharedReport, Sharing,
+    SpawnMethod, Stacks, Stage, Timeline, started_a_child,
 };
 use outcome::{Outcome, outcome};
 
@@ -321,9 +321,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
-        // In another pid namespace the parent has another number, or none.
-        let sees_parent = !plan.namespaces.new.contains(Namespace::Pid);
-        let takes_fds = variant.takes_fds && variant.shares_table && sees_parent && plan.needs_high_fds();
+        let takes_fds = variant.takes_fds && variant.shares_table && plan.needs_high_fds();
         // A child that changes its IDs makes the memory, and so this process, unreadable for a while.
         let lender = (takes_fds && !self.dumpable.is_changing(sys)).then(|| sys.gettid());
         let id_change = self.dumpable.id_change(sys, plan).map_err(Failed::Finally)?;

@@ -278,22 +278,6 @@ fn older_call_creates_namespaces_too(#[case] deny: fn(Deny) -> Deny) {
     });
 }
 
-/// Faults: F16
-#[rstest]
-#[case::setns(libc::SYS_setns)]
-fn trapped_setns_is_an_error_with_its_stage(#[case] call: libc::c_long) {
-    isolated(|| {
-        if !is_privileged() || !may_create(&[Namespace::Uts]) {
-            return;
-        }
-        let own = File::open("/proc/self/ns/uts").expect("there is procfs");
-        Deny::new().trap(call).install().expect("a filter is taken");
-        let error = probe(&["true"]).setns(&own).spawn().map(drop).expect_err("its child dies");
-        let Error::Died { stage, status: Some(status) } = error else { panic!("{error:?}") };
-        assert_eq!((stage, status.signal()), (Stage::Namespaces, Some(libc::SIGSYS)));
-    });
-}
-
 #[test]
 fn limit_of_namespaces_is_an_error_of_that_stage() {
     isolated(|| {

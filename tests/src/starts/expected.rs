@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use forkexec::{
-    Capability, CapabilitySet, Command, IoPriority, Resource, Scheduler, SeccompFilter, SpawnPolicy, Stdio,
+    Capability, CapabilitySet, Command, IoPriority, Namespace, Resource, Scheduler, SeccompFilter,
+    SpawnPolicy, Stdio,
 };
 
 use crate::world;
@@ -350,6 +351,37 @@ pub const OPERATIONS: &[Operation] = &[
             &[("getpid", "gets the parent's id")],
             &[("prctl", "sets the parent-death signal"), ("getppid", "checks that the parent still runs")],
         )
+    },
+    Operation {
+        name: "unshare",
+        method: "`unshare`",
+        is_privileged: true,
+        ask: |command| command.unshare([Namespace::Uts]),
+        ..costing(&[], &[])
+    },
+    Operation {
+        name: "map-user",
+        method: "`unshare` of a user namespace, `map_user`",
+        is_privileged: true,
+        ask: |command| command.unshare([Namespace::User]).map_user(0),
+        ..costing(
+            &[("geteuid", "gets the id outside of the namespace")],
+            &[
+                ("openat", "opens `/proc/self/uid_map`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "maps the id"),
+                ("close", "closes the file"),
+            ],
+        )
+    },
+    Operation {
+        name: "setns",
+        method: "`setns`",
+        is_privileged: true,
+        changes_ids: true,
+        gaps: 1,
+        ask: |command| command.setns(File::open("/proc/self/ns/uts").expect("there is procfs")),
+        ..costing(&[], &[("setns", "joins the namespace")])
     },
     Operation {
         name: "cpus",
