@@ -47,8 +47,8 @@ pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int, c_ulong};
 use forkexec_core::{
-    Access, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, Namespace, NamespaceSet, Operation, Pid,
-    Resource, SharingSys, Signal, SpawnMethod, Sys, Top,
+    Access, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, NamespaceSet, Operation, Pid, Resource,
+    SharingSys, Signal, SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -257,21 +257,6 @@ pub struct Start {
     pub cgroup: Option<Fd>,
     /// The namespaces that are created with the child (`CLONE_NEW*`).
     pub namespaces: NamespaceSet,
-}
-
-/// The flag of clone(2) and unshare(2) that creates a namespace (`linux/sched.h`).
-pub(crate) const fn flag(namespace: Namespace) -> c_int {
-    match namespace {
-        Namespace::Mount => 0x0002_0000,
-        Namespace::Cgroup => 0x0200_0000,
-        Namespace::Uts => 0x0400_0000,
-        Namespace::Ipc => 0x0800_0000,
-        Namespace::User => 0x1000_0000,
-        Namespace::Pid => 0x2000_0000,
-        Namespace::Net => 0x4000_0000,
-        // A kind that this backend does not know: the kernel refuses two flags that exclude each other (`CLONE_NEWNS`, `CLONE_FS`).
-        _ => 0x0002_0200,
-    }
 }
 
 /// The system call that starts a child.

@@ -1,7 +1,8 @@
 //! The calls of attributes: one call and one check for each.
 
 use super::call::{check, done};
-use crate::{AttributeCall, CapabilityMasks, flag};
+use super::clone::flag;
+use crate::{AttributeCall, CapabilityMasks};
 use core::ffi::c_ushort;
 use forkexec_core::{BpfInstruction, Errno};
 

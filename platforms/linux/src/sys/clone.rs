@@ -2,10 +2,10 @@
 
 use super::call::{Word, done, errno, int};
 use super::signals;
-use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started, flag};
+use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Pid, SharingSys, Signal, Sys, Top};
+use forkexec_core::{Errno, Fd, Namespace, Pid, SharingSys, Signal, Sys, Top};
 
 // SAFETY: each method makes the call that the trait names. `start` returns only in the parent, after the child has executed a
 // program or ended.
@@ -382,4 +382,19 @@ unsafe fn clone3_raw(args: &CloneArgs, size: usize, main: Main, argument: *mut c
 )))]
 unsafe fn clone3_raw(_args: &CloneArgs, _size: usize, _main: Main, _argument: *mut c_void) -> i64 {
     -i64::from(libc::ENOSYS)
+}
+
+/// The flag of clone(2) and unshare(2) that creates a namespace (`linux/sched.h`).
+pub(super) const fn flag(namespace: Namespace) -> c_int {
+    match namespace {
+        Namespace::Mount => 0x0002_0000,
+        Namespace::Cgroup => 0x0200_0000,
+        Namespace::Uts => 0x0400_0000,
+        Namespace::Ipc => 0x0800_0000,
+        Namespace::User => 0x1000_0000,
+        Namespace::Pid => 0x2000_0000,
+        Namespace::Net => 0x4000_0000,
+        // A kind that this backend does not know: the kernel refuses two flags that exclude each other (`CLONE_NEWNS`, `CLONE_FS`).
+        _ => 0x0002_0200,
+    }
 }
