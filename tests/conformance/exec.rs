@@ -1,7 +1,7 @@
 //! exec in the calling process: what the program gets, and what a failure leaves.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -12,12 +12,15 @@ use std::time::Duration;
 use nix::unistd::getpgrp;
 use rstest::rstest;
 
-use forkexec::{BorrowingCommand, Containment, Error, ExecError, InputError, Resource, Stage, Stdio};
+use forkexec::{
+    BorrowingCommand, Containment, Error, ExecError, InputError, Namespace, Operation, Resource, Scheduler,
+    Stage, Stdio,
+};
 use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 
-use crate::ground::check;
+use crate::ground::{check, has, is_emulated, is_privileged, without_privileges};
 use crate::start::{high_memory_file, memory_file, probe};
 
 /// exec in place needs a thread with a descriptor table of its own, which only Linux itself makes.
@@ -134,6 +137,55 @@ fn failed_exec_changes_nothing_that_can_be_set_back() {
         let failed = command.exec();
         assert_eq!((stage(&failed), failed.changed()), (Some(Stage::Exec), &[][..]), "{failed}");
         assert_eq!(own_state(), before);
+    });
+}
+
+/// The attributes are those of the thread that runs the plan, except for the OOM score.
+#[rstest]
+fn failed_exec_changes_no_attribute(#[values(false, true)] privileged: bool) {
+    isolated_if(has_thread, || {
+        if !has(Operation::OomScore) || !is_privileged() || is_emulated("has attributes of its own") {
+            return;
+        }
+        let attributes = || {
+            let status = fs::read_to_string("/proc/self/status").expect("there is procfs");
+            let lines =
+                status.lines().filter(|line| line.starts_with("Cpus_allowed") || line.starts_with("Cap"));
+            // SAFETY: reads an attribute of this thread.
+            let slack = unsafe { libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) };
+            // SAFETY: as above.
+            (lines.collect::<Vec<_>>().join(" "), slack, unsafe { libc::personality(0xffff_ffff) })
+        };
+        let score = || fs::read_to_string("/proc/self/oom_score_adj").expect("there is procfs");
+        let _unprivileged = (!privileged).then(without_privileges);
+        // The files below `/proc/self` are those of root after a change of the user.
+        // SAFETY: changes the calling process alone, which is the test's own.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+        let before = (attributes(), score());
+        let mut command = missing();
+        command.cpu_affinity([0]).scheduler(Scheduler::Batch).timer_slack(Duration::from_millis(1));
+        command.fixed_addresses().oom_score_adj(777);
+        let failed = command.exec();
+        assert_eq!((stage(&failed), failed.changed()), (Some(Stage::Exec), &[][..]), "{failed}");
+        assert_eq!((attributes(), score()), before);
+    });
+}
+
+#[test]
+fn exec_in_place_creates_namespaces_but_no_process() {
+    isolated_if(has_thread, || {
+        if !has(Operation::Namespaces) || !is_privileged() || is_emulated("creates no namespaces") {
+            return;
+        }
+        let refused = |namespace| match missing().unshare([namespace]).exec().error() {
+            Error::Input(InputError::NotWithExec { setting }) => *setting == "a new user or pid namespace",
+            _ => false,
+        };
+        assert!([Namespace::User, Namespace::Pid].into_iter().all(refused));
+        let link = || fs::read_link("/proc/self/ns/uts").expect("there is procfs");
+        let before = link();
+        let failed = missing().unshare([Namespace::Uts]).exec();
+        assert_eq!((stage(&failed), link()), (Some(Stage::Exec), before), "{failed}");
     });
 }
 

@@ -11,6 +11,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, setsid};
 
 /// Ctrl-C and Ctrl-Z.
@@ -37,6 +38,11 @@ impl Session {
         for end in [&pty.master, &pty.slave] {
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("it is open");
         }
+        // A key that sends a signal would discard output: the kernel does that after it has sent the signal, so the text that a
+        // program prints in answer may be lost (`isig` of drivers/tty/n_tty.c).
+        let mut modes = tcgetattr(&pty.slave).expect("it is a terminal");
+        modes.local_flags |= LocalFlags::NOFLSH;
+        tcsetattr(&pty.slave, SetArg::TCSANOW, &modes).expect("it is a terminal");
         let duplicate = |fd: &OwnedFd| fd.try_clone().expect("there is a free descriptor");
         command.stdin(duplicate(&pty.slave)).stdout(duplicate(&pty.slave)).stderr(pty.slave);
         let own_session = || {

@@ -109,7 +109,8 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     /// Sets how the out-of-memory killer rates the child, from -1000 (never kills it) to 1000 (kills it first)
-    /// (proc_pid_oom_score_adj(5), Linux). A value below the parent's needs `CAP_SYS_RESOURCE`.
+    /// (proc_pid_oom_score_adj(5), Linux). Without `CAP_SYS_RESOURCE`, it
+    /// cannot be below the last value that a privileged process set.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use forkexec::{Child, Command, OnDrop, Pty, WindowSize};
-use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::tcgetpgrp;
 
 /// Ctrl-C, Ctrl-D and Ctrl-Z.
@@ -52,11 +52,20 @@ fn built(name: &str) -> PathBuf {
     paths.next_back().expect("cargo names the executable").0.into()
 }
 
+/// Lets a key that sends a signal keep the output of the terminal. Otherwise the kernel discards the output after it has sent
+/// the signal (`isig` of drivers/tty/n_tty.c): the text that a program prints in answer to the signal may be lost.
+fn keep_output(pty: &Pty) {
+    let mut modes = tcgetattr(pty).expect("it is a terminal");
+    modes.local_flags |= LocalFlags::NOFLSH;
+    tcsetattr(pty, SetArg::TCSANOW, &modes).expect("it is a terminal");
+}
+
 impl Screen {
     pub(crate) fn start(example: &str, args: &[&str]) -> Self {
         let mut command = Command::new(built(example));
         command.args(args).env("PS1", "$ ").env("TERM", "dumb").on_drop(OnDrop::KillAndWait);
         let pty = Pty::open(WindowSize::new(30, 100)).expect("there is a pseudo-terminal");
+        keep_output(&pty);
         let child = command.pty(&pty).spawn().expect("it starts");
         let (sender, output) = channel();
         let mut reader = pty.clone();
@@ -74,6 +83,21 @@ impl Screen {
     /// Types keys.
     pub(crate) fn press(&self, keys: &str) {
         (&self.pty).write_all(keys.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// Presses Enter until a prompt follows, after a key that sent a signal. The shell's terminal may have discarded the first
+    /// prompt ([`keep_output`]), and the shell forgets what was typed before it.
+    pub(crate) fn ask_for_prompt(&mut self) {
+        for _ in 0..100 {
+            self.press("\r");
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(500)) {
+                self.heard += &String::from_utf8_lossy(&bytes);
+            }
+            if self.heard[self.from..].contains("$ ") {
+                return;
+            }
+        }
+        panic!("no prompt in {:?}", self.heard);
     }
 
     /// Reads until this text is on the screen, after the text of the previous call. Returns the text in between.

@@ -33,7 +33,10 @@ struct State {
     terminal: Option<Pid>,
     foreground: Option<Pid>,
     limits: Vec<Limit>,
+    oom_score: Option<Vec<u8>>,
 }
+
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 impl State {
     fn of(plan: &Plan<'_>) -> Self {
@@ -46,6 +49,7 @@ impl State {
             terminal: plan.terminal.and_then(session_of),
             foreground: plan.foreground.and_then(foreground_of),
             limits: plan.limits.iter().filter_map(|limit| limit_of(limit.resource)).collect(),
+            oom_score: sets_oom_score(plan).then(|| fs::read(OOM_SCORE).ok()).flatten(),
         }
     }
 
@@ -69,6 +73,10 @@ impl State {
                 let _ = BACKEND.sys().set_limit(Limit { soft: limit.soft.min(now.hard), ..now });
             }
         }
+        if let Some(score) = &self.oom_score {
+            // This needs no privilege, because the score was already so low.
+            let _ = fs::write(OOM_SCORE, score);
+        }
         let now = Self::of(plan);
         let stages = [
             (Stage::Cgroup, self.cgroup != now.cgroup),
@@ -77,9 +85,14 @@ impl State {
             (Stage::Terminal, self.terminal != now.terminal),
             (Stage::Foreground, self.foreground != now.foreground),
             (Stage::Limits, self.limits != now.limits),
+            (Stage::OomScore, self.oom_score != now.oom_score),
         ];
         stages.into_iter().filter_map(|(stage, is_changed)| is_changed.then_some(stage)).collect()
     }
+}
+
+fn sets_oom_score(plan: &Plan<'_>) -> bool {
+    plan.attributes.iter().any(|attribute| attribute.stage() == Stage::OomScore)
 }
 
 fn session_of(terminal: Fd) -> Option<Pid> {
