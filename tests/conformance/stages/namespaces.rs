@@ -1,10 +1,12 @@
 //! Namespaces that the child creates or joins.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 
 use forkexec::{
     BorrowingCommand, Command, Errno, Error, InputError, Namespace, Operand, SpawnMethod, SpawnPolicy, Stage,
+    Stdio,
 };
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
@@ -198,6 +200,45 @@ fn child_joins_a_namespace(
         let mut command = probe(&[]);
         command.setns(&namespace).fd(number, &mapped).spawn_policy(launch);
         assert_eq!(report(&mut command).fds, [0, 1, 2, number]);
+        other.kill().expect("it runs");
+        other.wait().expect("it ends");
+    });
+}
+
+/// A joined mount namespace may have files that the parent does not see, and lack some that it sees. So the parent does not check
+/// paths, and reports no cause that it cannot observe.
+#[test]
+fn path_is_that_of_the_joined_namespace() {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Mount]) {
+            return;
+        }
+        let hidden = "/tmp/forkexec-of-another-mount-namespace";
+        let script = format!(
+            "mount --make-rprivate / && mount -t tmpfs none /tmp && mkdir {hidden} && echo ready && exec sleep 600"
+        );
+        let mut other = Command::new("sh");
+        other.args(["-c", &script]).unshare([Namespace::Mount]).stdout(Stdio::piped());
+        let mut other = other.spawn().expect("it starts");
+        let mut ready = String::new();
+        let stdout = other.stdout.take().expect("it is a pipe");
+        BufReader::new(stdout).read_line(&mut ready).expect("it can be read");
+        let namespace = File::open(format!("/proc/{}/ns/mnt", other.id())).expect("it runs");
+        if ready == "ready\n" {
+            let mut command = Command::new("pwd");
+            let output =
+                command.current_dir(hidden).setns(namespace.try_clone().expect("there is a number")).output();
+            assert_eq!(
+                String::from_utf8_lossy(&output.expect("the directory is there").stdout).trim(),
+                hidden
+            );
+            let missing = BorrowingCommand::new("/no/such/program").setns(&namespace).spawn().map(drop);
+            let missing = missing.expect_err("there is no program");
+            let cause = missing.as_spawn().map(|failure| (failure.stage(), failure.cause().cloned()));
+            assert_eq!(cause, Some((Stage::Exec, None)));
+        } else {
+            skip("this process may not mount");
+        }
         other.kill().expect("it runs");
         other.wait().expect("it ends");
     });

@@ -24,6 +24,17 @@ impl Namespaces<'_> {
         (self.user.is_some() || self.group.is_some()) && !self.new.contains(Namespace::User)
     }
 
+    /// Returns true if a path leads the child to the same file as the parent. A joined namespace may have other mounts. A new one has
+    /// the same.
+    pub(crate) fn has_the_same_files(&self) -> bool {
+        self.join.is_empty()
+    }
+
+    /// Returns true if an id means the same user or group in the child and in the parent.
+    pub(crate) fn has_the_same_ids(&self) -> bool {
+        self.join.is_empty() && !self.new.contains(Namespace::User)
+    }
+
     /// The namespace that could not be entered: the joined one with this index, or the new ones.
     pub(crate) fn operand(&self, index: i32) -> Operand {
         let joined = usize::try_from(index).ok().and_then(|index| self.join.get(index));

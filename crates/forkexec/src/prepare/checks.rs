@@ -258,6 +258,9 @@ pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, 
 /// Checks that directories exist. If the child changes its root or user, only the child can find out what a
 /// path means.
 pub(super) fn directories(settings: &Settings<'_>) -> Result<(), SpawnError> {
+    if !settings.namespaces.has_the_same_files() {
+        return Ok(());
+    }
     if let Some(root) = &settings.root {
         return is_directory(Stage::Chroot, root);
     }

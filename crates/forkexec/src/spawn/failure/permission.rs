@@ -21,9 +21,14 @@ pub(crate) struct Person {
 const EXECUTE: u32 = 0o1;
 
 impl Person {
-    /// Returns the user of the child. `None` for the superuser, because capabilities override the bits.
+    /// Returns the user of the child. `None` for the superuser, because capabilities override the bits, and for ids of another
+    /// user namespace.
     pub(crate) fn of_child(prepared: &CheckedCommand<'_>) -> Option<Self> {
         let settings = &prepared.settings;
+        let sets_ids = settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some();
+        if sets_ids && !settings.namespaces.has_the_same_ids() {
+            return None;
+        }
         let user = settings.uid.unwrap_or_else(|| geteuid().as_raw());
         let group = settings.gid.unwrap_or_else(|| getegid().as_raw());
         let groups = prepared.groups().map_or_else(own_groups, <[u32]>::to_vec);
@@ -75,7 +80,7 @@ impl Person {
 /// Returns the directory that keeps the child from entering its working directory.
 pub(crate) fn of_directory(prepared: &CheckedCommand<'_>, path: &Path) -> Option<Cause> {
     let person = Person::of_child(prepared)?;
-    match person.search(&View::of_directory(&prepared.settings), path) {
+    match person.search(&View::of_directory(&prepared.settings)?, path) {
         Err(cause) => Some(cause),
         Ok(found) => person.search_one(&found?).err(),
     }

@@ -18,13 +18,14 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Returns the view before the child enters its working directory.
-    pub(crate) fn of_directory(settings: &Settings<'_>) -> Self {
+    /// Returns the view before the child enters its working directory. `None` if the child joins a namespace, which may have other
+    /// mounts.
+    pub(crate) fn of_directory(settings: &Settings<'_>) -> Option<Self> {
         let root = settings.root.clone();
-        Self {
+        settings.namespaces.has_the_same_files().then(|| Self {
             directory: Some(root.clone().unwrap_or_else(|| ".".into())),
             root: root.unwrap_or_else(|| "/".into()),
-        }
+        })
     }
 
     /// Returns the view at exec. `None` if the command has a closure, which may change both directories.
@@ -32,7 +33,7 @@ impl View {
         if !settings.hooks.is_empty() {
             return None;
         }
-        let before = Self::of_directory(settings);
+        let before = Self::of_directory(settings)?;
         let directory = match &settings.directory {
             None => before.directory,
             Some(Directory::Path(path)) => before.follow(path, &mut Vec::new()).ok(),
