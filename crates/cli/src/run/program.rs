@@ -16,7 +16,13 @@ use crate::exit::Failure;
 #[group(skip)]
 pub(crate) struct Options {
     /// The program and its arguments; options after PROGRAM belong to the program
-    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM", value_hint = ValueHint::CommandWithArguments)]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        value_name = "PROGRAM",
+        value_hint = ValueHint::CommandWithArguments,
+        help_heading = "Arguments"
+    )]
     pub(super) command: Vec<OsString>,
 
     #[command(flatten)]
