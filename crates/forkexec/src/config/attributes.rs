@@ -52,7 +52,8 @@ impl Attributes<'_> {
         };
         let highest = self.cpus.as_ref().and_then(BTreeSet::last).map(|&highest| wide(highest));
         let slack = self.timer_slack.map(|slack| i64::try_from(slack.as_nanos()).unwrap_or(i64::MAX));
-        let most_slack = i64::try_from(c_ulong::MAX).unwrap_or(i64::MAX - 1);
+        // An `unsigned long` is as wide as a `usize` on every Unix. The highest number stands for all that do not fit.
+        let most_slack = wide(usize::MAX).min(i64::MAX - 1);
         let instructions = self.seccomp.as_ref().map(|filter| wide(filter.len()));
         [
             (Stage::CpuAffinity, highest, 0, wide(PROCESSORS - 1)),
