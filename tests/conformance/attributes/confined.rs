@@ -246,6 +246,8 @@ fn ruleset(directories: &[&str]) -> io::Result<OwnedFd> {
     let fd = unsafe {
         libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, size_of_val(&handled), 0_i32)
     };
+    #[expect(clippy::allow_attributes, reason = "the width of the answer differs by architecture")]
+    #[allow(clippy::useless_conversion)]
     let fd = i32::try_from(fd).expect("a descriptor is an int");
     if fd < 0 {
         return Err(io::Error::last_os_error());

@@ -35,6 +35,8 @@ pub(crate) fn ruleset() -> io::Result<OwnedFd> {
     // SAFETY: the kernel reads 8 bytes.
     let fd =
         check_long(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, size, 0) })?;
+    #[expect(clippy::allow_attributes, reason = "the width of the answer differs by architecture")]
+    #[allow(clippy::useless_conversion)]
     let fd = c_int::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the descriptor is new and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
