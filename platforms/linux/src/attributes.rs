@@ -3,7 +3,7 @@
 //! A seccomp filter may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)), as emulators of root do. So the child
 //! verifies what protects: capabilities, securebits, rulesets and filters. It does not verify what only tunes.
 
-mod capabilities;
+pub(crate) mod capabilities;
 
 use crate::LinuxSys;
 use core::ffi::{CStr, c_ulong};
@@ -192,7 +192,7 @@ fn install<S: LinuxSys>(sys: &S, filter: SeccompFilter<'_>) -> Result<(), Errno>
 }
 
 /// Returns `EPERM` if a call succeeded and changed nothing, because no errno fits better.
-fn verify(is_so: bool) -> Result<(), Errno> {
+pub(crate) fn verify(is_so: bool) -> Result<(), Errno> {
     if is_so { Ok(()) } else { Err(Errno::PERM) }
 }
 

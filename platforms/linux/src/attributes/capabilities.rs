@@ -59,9 +59,11 @@ pub(super) fn set<S: LinuxSys>(sys: &S, sets: CapabilitySets) -> Result<(), Errn
     verify(sys.attribute(AttributeCall::IsAmbient(NO_CAPABILITY)) == Err(Errno::INVAL))
 }
 
-const NO_CAPABILITY: u32 = 1 << 16;
+/// A number that no kernel gives to a capability.
+pub(crate) const NO_CAPABILITY: u32 = 1 << 16;
 
-fn capabilities(mask: u64) -> impl Iterator<Item = u32> {
+/// The numbers of the capabilities of a mask.
+pub(crate) fn capabilities(mask: u64) -> impl Iterator<Item = u32> {
     (0..u64::BITS).filter(move |&capability| contains(mask, capability))
 }
 

@@ -3,8 +3,11 @@
 //! A seccomp filter may answer 0 and do nothing (`SECCOMP_RET_ERRNO` with 0, seccomp(2)). Filters that emulate the superuser in
 //! a container do so for just these calls. Without the check, the program would run with the IDs of its parent.
 
+use super::attributes::{call, capget};
 use super::call::{check, done};
-use crate::CapabilityMasks;
+use crate::attributes::capabilities::{NO_CAPABILITY, capabilities};
+use crate::attributes::verify;
+use crate::{AttributeCall, CapabilityMasks};
 use core::ffi::c_long;
 use core::ptr;
 use forkexec_core::Errno;
@@ -72,11 +75,6 @@ unsafe fn three_ids(call: c_long) -> Result<[u32; 3], Errno> {
     Ok(ids)
 }
 
-/// Returns `EPERM` if a call succeeded and changed nothing, because no errno fits better.
-fn verify(is_so: bool) -> Result<(), Errno> {
-    if is_so { Ok(()) } else { Err(Errno::PERM) }
-}
-
 /// The kernel keeps duplicates, and sorts the groups.
 fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
     let mut found = [0_u32; COMPARED];
@@ -97,27 +95,15 @@ fn has_groups(groups: &[u32]) -> Result<bool, Errno> {
 ///
 /// Before Linux 4.3 there are none, and the call fails with `EINVAL`. A filter may answer that, too, so it counts as an error.
 fn give_up_ambient_capabilities() -> Result<(), Errno> {
-    let CapabilityMasks { permitted, inheritable, .. } = super::attributes::capget()?;
+    let CapabilityMasks { permitted, inheritable, .. } = capget()?;
     let possible = permitted & inheritable;
     if possible == 0 {
         return Ok(());
     }
-    // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-    done(unsafe {
-        syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0_i32, 0_i32, 0_i32)
-    })?;
-    for capability in (0..u64::BITS).filter(|capability| possible >> capability & 1 == 1) {
-        verify(is_ambient(capability) != Ok(true))?;
+    call(AttributeCall::ClearAmbient)?;
+    for capability in capabilities(possible) {
+        verify(call(AttributeCall::IsAmbient(capability)) != Ok(1))?;
     }
     // A filter that answers 0 to everything also does for a capability that no kernel has.
-    verify(is_ambient(NO_CAPABILITY) == Err(Errno::INVAL))
-}
-
-const NO_CAPABILITY: u32 = 1 << 16;
-
-fn is_ambient(capability: u32) -> Result<bool, Errno> {
-    let operation = libc::PR_CAP_AMBIENT_IS_SET;
-    // SAFETY: changes the calling process alone, which `Kernel::new` allows.
-    check(unsafe { syscall!(libc::SYS_prctl, libc::PR_CAP_AMBIENT, operation, capability, 0_i32, 0_i32) })
-        .map(|is_set| is_set == 1)
+    verify(call(AttributeCall::IsAmbient(NO_CAPABILITY)) == Err(Errno::INVAL))
 }
