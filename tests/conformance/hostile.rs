@@ -12,7 +12,7 @@
 //!
 //! A descriptor limit below open descriptors is tested in `closing` and in the suite `faults`. The calls that the
 //! launcher and the closers can do without, and filters that kill, are in `faults` (`refusals`, `denied`).
-//! `ci/old-kernel` boots an old kernel.
+//! `ci/kernels` boots an old kernel.
 //!
 //! `namespaces` makes the processes, and `ordinary` has the checks that hold in all surroundings.
 
