@@ -51,6 +51,7 @@ enum Step {
     Securebits(u32),
     Landlock,
     Seccomp(Vec<u8>),
+    StartSuspended(bool),
 }
 
 fuzz_target!(
@@ -126,6 +127,7 @@ fn say<'fd>(command: &mut BorrowingCommand<'fd>, step: Step, file: &'fd File) {
                 command
             }
         },
+        Step::StartSuspended(suspended) => command.start_suspended(suspended),
     };
 }
 

@@ -1,8 +1,10 @@
 //! The attributes that only some systems have, as the child has them, and as they fail.
 //!
 //! - `confined`: capabilities, rulesets and filters: what the program can no longer do
+//! - `suspended`: programs that start stopped
 
 mod confined;
+mod suspended;
 
 use std::fs;
 use std::io;
@@ -279,6 +281,10 @@ fn attribute_out_of_range_starts_nothing(#[case] ask: Ask, #[case] text: &str) {
 #[case::session_keyring(
     Operation::SessionKeyring, libc::SYS_keyctl, Stage::SessionKeyring,
     |it: &mut BorrowingCommand<'_>| { it.session_keyring(); }
+)]
+#[case::suspended(
+    Operation::StartSuspended, libc::SYS_ptrace, Stage::Suspend,
+    |it: &mut BorrowingCommand<'_>| { it.start_suspended(true); }
 )]
 fn refused_attribute_is_reported(
     #[case] operation: Operation,

@@ -474,6 +474,8 @@ unsafe impl<S: ParentSys> ParentSys for Failing<S> {
 unsafe impl<S: CloneSys> CloneSys for Failing<S> {
     calls! {
         instead: open_pidfd(child: Pid) -> Fd;
+        instead: set_mask_of(child: Pid, mask: SignalSet) -> ();
+        instead: detach(child: Pid, signal: Signal) -> ();
     }
 
     fn gettid(&self) -> Pid {

@@ -44,6 +44,7 @@ mod sim;
 mod simulated;
 mod stack;
 mod stages;
+mod suspended;
 mod sweep;
 mod traceable;
 mod trapped;

@@ -73,6 +73,7 @@ type Ask = fn(&mut Plan<'static>);
 #[case::session_keyring(
     Stage::SessionKeyring, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::SessionKeyring], 0)]
 #[case::landlock(Stage::Landlock, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::Landlock(2)], 0)]
+#[case::suspended(Stage::Suspend, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::Suspended], 0)]
 #[case::groups(Stage::Groups, "set_groups", |it: &mut Plan<'_>| it.groups = Some(&[]), 0)]
 #[case::gid(Stage::Gid, "set_gid", |it: &mut Plan<'_>| it.gid = Some(1), 0)]
 #[case::uid(Stage::Uid, "set_uid", |it: &mut Plan<'_>| it.uid = Some(1), 0)]

@@ -199,6 +199,11 @@ fn null() -> File {
 #[case::capabilities_read(libc::SYS_capget, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
 #[case::capabilities(libc::SYS_capset, Stage::Capabilities, |it: &mut BorrowingCommand<'_>| { it.ambient_capabilities([]); })]
 #[case::session_keyring(libc::SYS_keyctl, Stage::SessionKeyring, |it: &mut BorrowingCommand<'_>| { it.session_keyring(); })]
+#[case::suspended(libc::SYS_ptrace, Stage::Suspend, |it: &mut BorrowingCommand<'_>| { it.start_suspended(true); })]
+#[case::exec_of_a_suspended_child(libc::SYS_execve, Stage::Suspend, |it: &mut BorrowingCommand<'_>| { it.start_suspended(true); })]
+#[case::file_of_a_suspended_child(
+    libc::SYS_execveat, Stage::Suspend, |it: &mut BorrowingCommand<'_>| { it.start_suspended(true).executable(null()); }
+)]
 #[case::open_file(libc::SYS_execveat, Stage::Exec, |it: &mut BorrowingCommand<'_>| { it.executable(null()); })]
 #[case::namespace(libc::SYS_setns, Stage::Namespaces, |it: &mut BorrowingCommand<'_>| { it.setns(null()); })]
 #[case::ruleset(libc::SYS_landlock_restrict_self, Stage::Landlock, |it: &mut BorrowingCommand<'_>| { it.no_new_privs().landlock(null()); })]

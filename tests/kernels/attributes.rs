@@ -62,6 +62,7 @@ fn after(attributes: &[Attribute<'_>], plan: &Plan<'_>) -> Result<Attributes, Re
 #[case::keyring(Attribute::SessionKeyring, |it: &mut Attributes| it.keyrings_left = 1)]
 #[case::landlock(Attribute::Landlock(RULESET), |it: &mut Attributes| it.rulesets = 1)]
 #[case::seccomp(Attribute::Seccomp(FILTER), |it: &mut Attributes| it.filters = vec![1])]
+#[case::suspended(Attribute::Suspended, |it: &mut Attributes| it.is_traced = true)]
 fn attribute_changes_one_thing(#[case] attribute: Attribute<'static>, #[case] change: fn(&mut Attributes)) {
     let mut expected = Attributes::of_root();
     change(&mut expected);
@@ -93,6 +94,30 @@ fn stages_order_the_attributes() {
     ];
     let wanted: Vec<_> =
         wanted.into_iter().chain(["close_range", "restrict_self", "set_seccomp_filter", "execve"]).collect();
+    assert!(wanted.iter().all(|name| place(name).is_some()), "{calls:?}");
+    assert!(wanted.iter().map(|name| place(name)).is_sorted(), "{calls:?}");
+}
+
+/// A filter may trap each call of the exec. So the child makes them before a trap would stop it.
+#[test]
+fn suspended_child_makes_the_calls_of_its_exec_before() {
+    let plan = Plan { attributes: &[Attribute::Suspended], ..plain() };
+    let ran = run(kernel(), &plan);
+    let log = ran.backend.sys().log();
+    let calls: Vec<_> = log.iter().map(ToString::to_string).collect();
+    let wanted = ["pause(0)", "execve()", "set_mask()", "trace_me()", "trace_me()", "execve(/bin/prog)"];
+    assert!(calls.ends_with(&wanted.map(str::to_owned)), "{calls:?}");
+    let before = ran.result.expect("nothing is refused").process;
+    assert!(before.attributes.is_traced);
+}
+
+#[test]
+fn suspended_child_tries_its_open_file_before() {
+    let plan = Plan { attributes: &[Attribute::Suspended], executable: Some(RULESET), ..plain() };
+    let ran = run(kernel(), &plan);
+    let calls: Vec<_> = ran.backend.sys().log().iter().map(ToString::to_string).collect();
+    let place = |name: &str| calls.iter().position(|call| call == name);
+    let wanted = ["set_cloexec(20, 1)", "execveat(-1)", "trace_me()"];
     assert!(wanted.iter().all(|name| place(name).is_some()), "{calls:?}");
     assert!(wanted.iter().map(|name| place(name)).is_sorted(), "{calls:?}");
 }
@@ -134,6 +159,7 @@ fn processor_that_does_not_exist_is_an_error(#[case] attribute: Attribute<'stati
 #[case::ambient("raise_ambient", Attribute::Capabilities(sets(KILL, KILL, false)))]
 #[case::ruleset("restrict_self", Attribute::Landlock(RULESET))]
 #[case::filter("set_seccomp_filter", Attribute::Seccomp(FILTER))]
+#[case::tracing("trace_me", Attribute::Suspended)]
 fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: Attribute<'static>) {
     let kernel = kernel().pretending(call);
     let answer = Linux::new(kernel).set_attribute(attribute);

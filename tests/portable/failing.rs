@@ -4,11 +4,12 @@ use crate::child::{command, program};
 use crate::harness::say;
 use forkexec::{
     BorrowingCommand, Command, Errno, Error, IoPriority, Namespace, Operation, Scheduler, SeccompFilter,
-    Stage, capabilities, supports,
+    Stage, Stdio, capabilities, supports,
 };
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
 use std::time::Duration;
 
 /// The stage and the errno of a start that has to fail.
@@ -77,7 +78,7 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 12] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 13] = [
     (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
     (Operation::ExecuteFile, Stage::Exec, |it| {
         it.executable(File::open(program()).expect("the program can be read"));
@@ -99,14 +100,22 @@ const ATTRIBUTES: [(Operation, Stage, Ask); 12] = [
         const ALLOW: u32 = 0x7fff_0000;
         it.no_new_privs().seccomp(SeccompFilter::new([(RETURN, 0, 0, ALLOW)]));
     }),
+    (Operation::StartSuspended, Stage::Suspend, |it| _ = it.start_suspended(true)),
 ];
+
+/// Runs a command whose child may start suspended.
+fn run(command: &mut BorrowingCommand<'_>) -> Result<Output, Error> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    child.resume()?;
+    child.wait_with_output()
+}
 
 pub(crate) fn missing_attribute_is_named() {
     let has = capabilities();
     for (operation, stage, ask) in ATTRIBUTES {
         let mut command = command("report");
         ask(&mut command);
-        match command.output() {
+        match run(&mut command) {
             Ok(output) => {
                 assert!(supports(operation) && output.status.success(), "{operation:?}: {output:?}");
             }
@@ -123,7 +132,7 @@ pub(crate) fn missing_attribute_is_named() {
 }
 
 /// Entering a missing group fails at its stage. The test checks only that groups are known.
-fn in_no_cgroup() -> Result<std::process::Output, Error> {
+fn in_no_cgroup() -> Result<Output, Error> {
     match command("report").cgroup("/no/such").output() {
         Err(Error::Spawn(failure)) if failure.stage() == Stage::Cgroup => command("report").output(),
         answer => answer,

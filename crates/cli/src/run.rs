@@ -77,6 +77,13 @@ pub(crate) struct Options {
     #[arg(long)]
     progress: bool,
 
+    /// Start the program stopped, before its first instruction (Linux)
+    ///
+    /// A debugger can attach to it. SIGCONT lets it run, also after the debugger has detached. A set-user-ID bit of the program has
+    /// no effect.
+    #[arg(long)]
+    start_suspended: bool,
+
     #[command(flatten)]
     deadline: deadline::Options,
     #[command(flatten)]
@@ -115,6 +122,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let relay = options.pty.open(&options.program)?;
     let mut command = options.program.command_on(relay.as_ref().and_then(pty::Relay::pty))?;
     options.deadline.apply(&mut command);
+    command.start_suspended(options.start_suspended);
     if options.report.is_some() {
         command.time_stages();
     }

@@ -37,6 +37,8 @@ pub enum Attribute<'a> {
     Landlock(Fd),
     /// A seccomp filter.
     Seccomp(SeccompFilter<'a>),
+    /// Stopped before its first instruction.
+    Suspended,
 }
 
 impl Attribute<'_> {
@@ -55,6 +57,7 @@ impl Attribute<'_> {
             Self::SessionKeyring => Stage::SessionKeyring,
             Self::Landlock(_) => Stage::Landlock,
             Self::Seccomp(_) => Stage::Seccomp,
+            Self::Suspended => Stage::Suspend,
         }
     }
 
@@ -73,6 +76,7 @@ impl Attribute<'_> {
             Self::SessionKeyring => Operation::SessionKeyring,
             Self::Landlock(_) => Operation::Landlock,
             Self::Seccomp(_) => Operation::Seccomp,
+            Self::Suspended => Operation::StartSuspended,
         }
     }
 }
@@ -167,7 +171,7 @@ pub struct BpfInstruction {
 mod tests {
     use super::*;
 
-    const ALL: [Attribute<'_>; 13] = [
+    const ALL: [Attribute<'_>; 14] = [
         Attribute::CpuAffinity(&[1]),
         Attribute::Scheduler(Scheduler::Batch),
         Attribute::IoPriority(IoPriority::Idle),
@@ -181,6 +185,7 @@ mod tests {
         Attribute::SessionKeyring,
         Attribute::Landlock(3),
         Attribute::Seccomp(SeccompFilter { program: &[], flags: 0 }),
+        Attribute::Suspended,
     ];
 
     #[test]
@@ -200,6 +205,7 @@ mod tests {
 
     #[test]
     fn what_confines_comes_last() {
-        assert!(Stage::ORDER.ends_with(&[Stage::Close, Stage::Landlock, Stage::Seccomp, Stage::Exec]));
+        let last = [Stage::Close, Stage::Landlock, Stage::Seccomp, Stage::Suspend, Stage::Exec];
+        assert!(Stage::ORDER.ends_with(&last));
     }
 }

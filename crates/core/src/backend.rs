@@ -250,6 +250,8 @@ pub enum Operation {
     Landlock,
     /// Seccomp filters (seccomp(2)).
     Seccomp,
+    /// Starting a program stopped, before its first instruction.
+    StartSuspended,
 }
 
 /// The capabilities of a backend, as data. `prepare` refuses an operation that is not among them.

@@ -160,6 +160,7 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             Stage::Close => self.close_others(),
             // The stages of the parent, and the last one, which `exec` performs.
             Stage::Setup | Stage::Start | Stage::Exec => Ok(()),
+            Stage::Suspend => if_requested(plan.is_suspended().then_some(()), |()| self.suspend()),
             Stage::Landlock => if_requested(plan.ruleset(), |ruleset| self.enforce(ruleset)),
             attributes => self.set_attributes(attributes),
         }
@@ -386,6 +387,22 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         if self.plan.claims(number) { Ok(()) } else { self.sys.close(number) }
     }
 
+    /// A signal stops a traced child until its tracer continues it, and the tracer is suspended until exec. A filter answers some
+    /// calls with a signal. So the child makes each call of its exec once before, in a form that changes nothing.
+    fn suspend(&self) -> Result<(), Errno> {
+        const NO_FD: Fd = -1;
+        self.sys.getpid();
+        self.sys.pause(0);
+        let _ = match self.plan.executable {
+            Some(executable) => {
+                self.keep_from_program(self.taken.number(executable))?;
+                self.backend.execute(NO_FD, CStrArray::EMPTY, Some(CStrArray::EMPTY))
+            }
+            None => self.backend.execve(c"", CStrArray::EMPTY, Some(CStrArray::EMPTY)),
+        };
+        self.backend.set_attribute(Attribute::Suspended)
+    }
+
     /// If the parent died before the request, the signal never comes. getppid(2) detects that, because the child then has
     /// another parent.
     ///
@@ -455,11 +472,14 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         executed.map_err(|NotExecuted { errno, index }| Report { stage: Stage::Exec, errno, operand: index })
     }
 
-    /// Executes an open file. The program gets the descriptor only if the plan keeps it.
+    /// The program gets the descriptor of its file only if the plan keeps it.
+    fn keep_from_program(&self, executable: Fd) -> Result<(), Errno> {
+        if self.plan.claims(executable) { Ok(()) } else { self.sys.set_cloexec(executable, true) }
+    }
+
+    /// Executes an open file.
     fn execute_file(&self, executable: Fd) -> Result<<B::Sys as Sys>::Executed, Errno> {
-        if !self.plan.claims(executable) {
-            self.sys.set_cloexec(executable, true)?;
-        }
+        self.keep_from_program(executable)?;
         let exec = self.plan.exec;
         let execute = || self.backend.execute(executable, exec.argv, exec.env);
         match execute() {

@@ -173,6 +173,11 @@ impl<'a> Plan<'a> {
         self.attributes.iter().any(|attribute| matches!(attribute, Attribute::Seccomp(_)))
     }
 
+    /// Returns whether the program starts stopped. Then the launcher waits for the stop, and ends the tracing of the child.
+    pub fn is_suspended(&self) -> bool {
+        self.attributes.contains(&Attribute::Suspended)
+    }
+
     /// Returns whether a child may need any descriptor: none is closed, or a closure runs.
     pub(crate) const fn needs_any_fd(&self) -> bool {
         self.close.is_none() || self.hook.is_some()

@@ -18,6 +18,7 @@
 //!   change of the user ID removes capabilities.
 //! - The ruleset and the filter come last, because they may forbid the calls of earlier stages. A Landlock ruleset may forbid
 //!   the list of descriptors, and a seccomp filter every call but execve(2).
+//! - A child that starts suspended becomes traced right before exec, because a signal stops a traced process.
 
 /// A step of a start: the step that failed, or the last step that the child began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,13 +105,15 @@ pub enum Stage {
     Landlock,
     /// The child installs a seccomp filter: seccomp(2).
     Seccomp,
+    /// The child asks to be stopped at exec (`PTRACE_TRACEME`), and the parent leaves it stopped.
+    Suspend,
     /// The child executes the program, and tries each candidate of the search path in turn.
     Exec,
 }
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 39] = [
+    pub const ORDER: [Self; 40] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -149,6 +152,7 @@ impl Stage {
         Self::Close,
         Self::Landlock,
         Self::Seccomp,
+        Self::Suspend,
         Self::Exec,
     ];
 
@@ -198,6 +202,7 @@ impl Stage {
             Self::Close => "close",
             Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
+            Self::Suspend => "suspend",
             Self::Exec => "exec",
         }
     }
@@ -245,6 +250,7 @@ impl Stage {
             Self::Close => "close the other descriptors",
             Self::Landlock => "enforce the Landlock ruleset",
             Self::Seccomp => "install the seccomp filter",
+            Self::Suspend => "suspend the program at its start",
             Self::Exec => "execute",
         }
     }
@@ -265,6 +271,7 @@ impl Stage {
                 | Self::SessionKeyring
                 | Self::Landlock
                 | Self::Seccomp
+                | Self::Suspend
         )
     }
 
@@ -274,7 +281,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=40 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=41 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

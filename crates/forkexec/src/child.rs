@@ -577,4 +577,18 @@ impl Child {
     pub fn send_signal(&self, signal: i32) -> Result<(), Error> {
         self.process.signal(signal)
     }
+
+    /// Continues a child that was [started suspended](crate::Command::start_suspended), or that is stopped for another reason
+    /// (`SIGCONT`). If the child runs or was waited for, this has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send_signal`](Self::send_signal).
+    ///
+    /// # Examples
+    ///
+    /// See [`Command::start_suspended`](crate::Command::start_suspended).
+    pub fn resume(&self) -> Result<(), Error> {
+        self.send_signal(libc::SIGCONT)
+    }
 }

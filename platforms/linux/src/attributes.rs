@@ -10,6 +10,7 @@ use core::ffi::{CStr, c_ulong};
 use core::iter;
 use forkexec_core::{
     Access, Attribute, BpfInstruction, Errno, Fd, IoPriority, NamespaceSet, Scheduler, SeccompFilter,
+    SignalSet,
 };
 
 /// A call that reads or changes an attribute of the calling thread.
@@ -53,6 +54,8 @@ pub enum AttributeCall<'a> {
     RestrictSelf(Fd),
     /// `SECCOMP_SET_MODE_FILTER` of seccomp(2): the program and the flags.
     SetSeccompFilter(&'a [BpfInstruction], u32),
+    /// `PTRACE_TRACEME` of ptrace(2). `EPERM` if the process is traced.
+    TraceMe,
 }
 
 /// The capabilities of a thread, as masks (capget(2)).
@@ -90,6 +93,7 @@ pub(crate) fn set<S: LinuxSys>(sys: &S, attribute: Attribute<'_>) -> Result<(), 
         Attribute::SessionKeyring => call(AttributeCall::JoinSessionKeyring),
         Attribute::Landlock(ruleset) => enforce(sys, ruleset),
         Attribute::Seccomp(filter) => install(sys, filter),
+        Attribute::Suspended => become_traced(sys),
         _ => Err(Errno::NOSYS),
     }
 }
@@ -189,6 +193,17 @@ const NO_FD: Fd = -1;
 fn install<S: LinuxSys>(sys: &S, filter: SeccompFilter<'_>) -> Result<(), Errno> {
     verify(sys.attribute(AttributeCall::SetSeccompFilter(&[], 0)).is_err())?;
     sys.attribute(AttributeCall::SetSeccompFilter(filter.program, filter.flags)).map(drop)
+}
+
+/// execve(2) then stops the process by `SIGTRAP`, unless that signal is blocked (ptrace(2)). All others are blocked, because any
+/// would stop a traced process before its exec, while its tracer is suspended. The launcher sets the mask of the program at the
+/// stop.
+///
+/// The call fails in a process that is traced. So a second one shows whether a filter answered the first.
+fn become_traced<S: LinuxSys>(sys: &S) -> Result<(), Errno> {
+    sys.set_mask(SignalSet::ALL.without(libc::SIGTRAP))?;
+    sys.attribute(AttributeCall::TraceMe)?;
+    verify(sys.attribute(AttributeCall::TraceMe).is_err())
 }
 
 /// Returns `EPERM` if a call succeeded and changed nothing, because no errno fits better.

@@ -26,6 +26,7 @@ mod first;
 mod in_place;
 mod outcome;
 mod spawn_unreaped;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod trapped;
@@ -171,7 +172,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         if started_a_child(&launched) {
             self.sharing.note_fork();
         }
-        launched.map(|launched| Launched { pidfd: self.open_pidfd(plan, launched.pid), ..launched })
+        let launched = launched?;
+        if plan.is_suspended() {
+            self.leave_stopped(plan, launched.pid)?;
+        }
+        Ok(Launched { pidfd: self.open_pidfd(plan, launched.pid), ..launched })
     }
 
     fn open_pidfd(&self, plan: &Plan<'_>, child: Pid) -> Option<Fd> {
@@ -292,8 +297,11 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     fn attempt(&self, variant: CloneVariant, plan: &Plan<'_>) -> Result<Launched, Failed> {
         let began = plan.timed.then(|| self.backend.sys().now());
         self.with_child(variant, plan, false, |shared, started, memory| {
-            match outcome(self.backend, shared, &started, memory) {
+            match outcome(self.backend, shared, &started, memory, plan.is_suspended()) {
                 Outcome::Runs(closed) => {
+                    if plan.is_suspended() {
+                        self.leave_started_stopped(plan, &started)?;
+                    }
                     let method = match memory {
                         Memory::Copied(_) => SpawnMethod::Fork,
                         Memory::Shared if variant.shares_table => SpawnMethod::Shared,

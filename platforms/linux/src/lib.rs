@@ -48,7 +48,7 @@ pub use sys::Kernel;
 use core::ffi::{CStr, c_int, c_ulong};
 use forkexec_core::{
     Access, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, NamespaceSet, Operation, Pid, Resource,
-    SharingSys, Signal, SpawnMethod, Sys, Top,
+    SharingSys, Signal, SignalSet, SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -73,6 +73,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Operation::SessionKeyring,
         Operation::Landlock,
         Operation::Seccomp,
+        Operation::StartSuspended,
     ],
     resources: &RESOURCES,
     // For cancellation and for `set*id` in all threads. musl reserves one more.
@@ -237,6 +238,11 @@ pub unsafe trait CloneSys: LinuxSys + SharingSys {
     fn reap_unexecuted(&self, child: Pid) -> Result<Option<c_int>, Errno>;
     /// pidfd_open(2), Linux 5.3.
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno>;
+    /// ptrace(2) with `PTRACE_SETSIGMASK` (Linux 3.11), of a child that is stopped and traced by this thread. `ESRCH` if it is not.
+    /// The errno of the thread does not change.
+    fn set_mask_of(&self, child: Pid, mask: SignalSet) -> Result<(), Errno>;
+    /// ptrace(2) with `PTRACE_DETACH` and a signal for the child, which is stopped and traced by this thread.
+    fn detach(&self, child: Pid, signal: Signal) -> Result<(), Errno>;
     /// waitid(2) with `WNOHANG | WNOWAIT`. Returns the signal that ended a child whose termination signal is `SIGCHLD`, and
     /// does not reap it. `None` if the child has not ended or ended otherwise, and if the call fails.
     fn signal_that_ended(&self, child: Pid) -> Option<Signal>;

@@ -83,6 +83,12 @@ fn names(calls: &[String]) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
+/// strace traces the child already.
+const SUSPENDED: &str = "\
+strace cannot count `start_suspended`, because its child has another tracer. The child calls `getpid`, `poll`, `execve` without a
+path, `rt_sigprocmask` and `ptrace` (2 times) before its exec. The parent calls `ptrace` (2 times, and more often if the child has not
+stopped yet) in the place of `wait4`.";
+
 fn print_operations() {
     println!("\n## Operations\n");
     println!("| operation | parent | child |");
@@ -94,6 +100,7 @@ fn print_operations() {
         };
         println!("| {method} | {} | {} |", column(cost.parent), column(cost.child));
     }
+    println!("\n{SUSPENDED}");
 }
 
 fn print_start(start: &Start<'_>, traced: &Traced) {

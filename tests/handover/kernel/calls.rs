@@ -448,6 +448,18 @@ unsafe impl CloneSys for Kernel {
         Err(Errno::NOSYS)
     }
 
+    /// No plan here is suspended.
+    ///
+    /// Source: ptrace(2): ESRCH for a process that the caller does not trace.
+    fn set_mask_of(&self, _child: Pid, _mask: SignalSet) -> Result<(), Errno> {
+        Err(Errno::SRCH)
+    }
+
+    /// Source: as for `set_mask_of`.
+    fn detach(&self, _child: Pid, _signal: Signal) -> Result<(), Errno> {
+        Err(Errno::SRCH)
+    }
+
     fn gettid(&self) -> Pid {
         PARENT
     }

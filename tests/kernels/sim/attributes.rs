@@ -47,6 +47,7 @@ pub(crate) struct Attributes {
     pub(crate) rulesets: u32,
     /// The instructions of its filters.
     pub(crate) filters: Vec<usize>,
+    pub(crate) is_traced: bool,
 }
 
 impl Attributes {
@@ -69,6 +70,7 @@ impl Attributes {
             keyrings_left: 0,
             rulesets: 0,
             filters: Vec::new(),
+            is_traced: false,
         }
     }
 
@@ -130,6 +132,7 @@ fn name(call: AttributeCall<'_>) -> &'static str {
         AttributeCall::JoinSessionKeyring => "join_session_keyring",
         AttributeCall::RestrictSelf(_) => "restrict_self",
         AttributeCall::SetSeccompFilter(..) => "set_seccomp_filter",
+        AttributeCall::TraceMe => "trace_me",
     }
 }
 
@@ -179,7 +182,7 @@ impl State {
     }
 
     /// Source: the page of each call: sched_setaffinity(2), sched_setscheduler(2), ioprio_set(2), prctl(2), personality(2), capset(2),
-    /// keyctl(2), landlock_restrict_self(2), seccomp(2).
+    /// keyctl(2), landlock_restrict_self(2), seccomp(2), ptrace(2).
     pub(super) fn attribute(&mut self, call: AttributeCall<'_>) -> Result<u64, Errno> {
         let no_new_privs = self.process.no_new_privs;
         let attributes = &mut self.process.attributes;
@@ -277,6 +280,9 @@ impl State {
                 may_confine(attributes, Errno::ACCES)?;
                 attributes.filters.push(program.len());
             }
+            // ptrace(2): EPERM if the process is already traced.
+            AttributeCall::TraceMe if attributes.is_traced => return Err(Errno::PERM),
+            AttributeCall::TraceMe => attributes.is_traced = true,
         }
         Ok(0)
     }

@@ -95,6 +95,7 @@ pub(crate) const NAMES: &[&str] = &[
     "spawn",
     "spawn_child",
     "tcsetpgrp",
+    "trace_me",
     "unshare",
     "unshare_files",
     "write",

@@ -87,7 +87,8 @@ const AMBIENT: u64 = 1 << 10;
 const BOUNDING: u64 = AMBIENT | 0x7f << 34;
 
 /// All attributes. Their order does not matter, except for the two of one stage.
-const ATTRIBUTES: [Attribute<'_>; 13] = [
+const ATTRIBUTES: [Attribute<'_>; 14] = [
+    Attribute::Suspended,
     Attribute::Seccomp(SeccompFilter { program: &[ALLOW], flags: 0 }),
     Attribute::Landlock(RULESET),
     Attribute::SessionKeyring,
@@ -122,6 +123,7 @@ fn asked_attributes() -> Attributes {
         keyrings_left: 1,
         rulesets: 1,
         filters: vec![1],
+        is_traced: true,
     }
 }
 

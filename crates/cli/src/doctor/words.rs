@@ -96,6 +96,7 @@ pub(super) fn operation(operation: Operation) -> &'static str {
         Operation::SessionKeyring => "session-keyring",
         Operation::Landlock => "landlock",
         Operation::Seccomp => "seccomp",
+        Operation::StartSuspended => "start-suspended",
         _ => "other",
     }
 }

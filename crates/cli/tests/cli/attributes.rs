@@ -1,9 +1,11 @@
 //! The attributes that Linux alone has, as the program sees them: scheduling, capabilities, rulesets and filters.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
@@ -90,6 +92,32 @@ fn namespaces_are_those_of_the_program() {
         assert_eq!(printed(&["--unshare", "user", "--map-user", "7"], &["id", "-u"]), "7\n");
         assert_eq!(printed(&["--unshare", "pid"], &["sh", "-c", "echo $$"]), "1\n");
         assert_eq!(link(&["--unshare", "net", "--setns", "/proc/self/ns/uts"], "uts"), own);
+    });
+}
+
+/// The program writes nothing before it is continued.
+#[test]
+fn program_starts_suspended() {
+    isolated(|| {
+        let mut command = forkexec(&["run", "--start-suspended", "--", "/bin/echo", "ran"]);
+        let mut run = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let children = format!("/proc/{0}/task/{0}/children", run.id());
+        let stopped = || {
+            let children = fs::read_to_string(&children).expect("the kernel lists children");
+            let child = children.split_whitespace().next()?.parse::<i32>().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+            stat.contains("(echo) T ").then_some(child)
+        };
+        let child = (0..20_000).find_map(|_| {
+            thread::sleep(Duration::from_millis(1));
+            stopped()
+        });
+        let child = child.expect("the program stops");
+        // SAFETY: signals the child of a running child.
+        assert_eq!(unsafe { libc::kill(child, libc::SIGCONT) }, 0);
+        let mut out = String::new();
+        run.stdout.take().expect("it is a pipe").read_to_string(&mut out).expect("it can be read");
+        assert_eq!((out.as_str(), run.wait().expect("it ends").code()), ("ran\n", Some(0)));
     });
 }
 

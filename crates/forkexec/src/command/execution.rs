@@ -66,6 +66,49 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self
     }
 
+    /// Starts the program stopped, before its first instruction (Linux). [`Child::resume`](crate::Child::resume) lets it run. The
+    /// default is `false`.
+    ///
+    /// A debugger can attach to the child, and other code can change it from outside, before the program does anything. The child
+    /// is stopped by `SIGSTOP` and has no tracer, so `SIGCONT` from any process continues it.
+    /// [`status`](CommandBuilder::status) and [`output`](CommandBuilder::output) wait until that happens.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// The child asks its parent to trace it (`PTRACE_TRACEME` of ptrace(2)), so that execve(2) stops it. The parent ends the
+    /// tracing before the start returns. This has consequences:
+    ///
+    /// - A set-user-ID or set-group-ID bit and file capabilities have no effect, unless the parent has `CAP_SYS_PTRACE`.
+    /// - A [`seccomp`](Self::seccomp) filter must also allow ptrace(2), rt_sigprocmask(2) and poll(2).
+    /// - The parent gets `SIGCHLD` for each stop, unless it has set `SA_NOCLDSTOP`. A thread that waits for any child may get the
+    ///   status of the first stop: waitpid(2) returns it for a traced child without `WUNTRACED`.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Suspend`](crate::Stage::Suspend) if ptrace(2) is
+    ///   refused: by a filter, by the security module Yama, or because strace(1) or a debugger already traces the child.
+    /// - [`exec`](Self::exec) returns [`InputError::NotWithExec`](crate::InputError::NotWithExec), because it creates no child.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use forkexec::{Operation, supports};
+    /// use forkexec::Command;
+    ///
+    /// # if supports(Operation::StartSuspended) {
+    /// let mut child = Command::new("true").start_suspended(true).spawn()?;
+    /// println!("attach a debugger to process {}", child.id());
+    /// child.resume()?;
+    /// assert!(child.wait()?.success());
+    /// # }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn start_suspended(&mut self, suspended: bool) -> &mut Self {
+        self.settings.attributes.start_suspended = suspended;
+        self
+    }
+
     /// Sets which system calls may start the child. By default it is the fastest method that works.
     ///
     /// # Errors

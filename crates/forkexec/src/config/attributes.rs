@@ -25,6 +25,7 @@ pub(crate) struct Attributes<'fd> {
     pub(crate) session_keyring: bool,
     pub(crate) landlock: Option<FdSource<'fd>>,
     pub(crate) seccomp: Option<SeccompFilter>,
+    pub(crate) start_suspended: bool,
 }
 
 /// One more than the highest processor number. No Linux kernel has more (`NR_CPUS`).
@@ -109,6 +110,7 @@ impl Attributes<'_> {
             self.session_keyring.then_some(Attribute::SessionKeyring),
             ruleset.map(Attribute::Landlock),
             self.seccomp.as_ref().map(|filter| Attribute::Seccomp(filter.as_plan())),
+            self.start_suspended.then_some(Attribute::Suspended),
         ]
         .into_iter()
         .flatten()

@@ -394,6 +394,8 @@ fn stages() -> Vec<Example> {
             "Call `no_new_privs` as well, and pass a descriptor of landlock_create_ruleset(2).";
         Seccomp(Operand::None, Errno::ACCES): "cannot install the seccomp filter: {}",
             "Call `no_new_privs` as well, or start the child with `CAP_SYS_ADMIN`.";
+        Suspend(Operand::None, Errno::PERM): "cannot suspend the program at its start: {}",
+            "Allow ptrace(2) in the seccomp filter and in Yama (`kernel.yama.ptrace_scope`), and do not trace the parent.";
         Exec(path("./script"), Errno::TXTBSY): "cannot execute \"./script\": {}",
             "See the [cause](#cause).";
     };

@@ -25,7 +25,11 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
             let tried = attributes.map_or_else(Tried::not_run, |attributes| {
                 trial(backend, operation, stage, attributes.as_slice())
             });
-            let name = if operation == Operation::ExecuteFile { "execute-file" } else { stage.name() };
+            let name = match operation {
+                Operation::ExecuteFile => "execute-file",
+                Operation::StartSuspended => "start-suspended",
+                _ => stage.name(),
+            };
             Some(tried.of(ProbeKind::Operation(operation), name))
         })
         .collect()
@@ -95,6 +99,7 @@ fn attributes(
         Operation::SessionKeyring => Attribute::SessionKeyring,
         Operation::Landlock => Attribute::Landlock(NO_RULESET),
         Operation::Seccomp => Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 }),
+        Operation::StartSuspended => Attribute::Suspended,
         _ => return None,
     };
     Some((attribute.stage(), Some(vec![attribute])))

@@ -32,6 +32,9 @@ fn check(prepared: &CheckedCommand<'_>) -> Result<(), Error> {
     if prepared.settings.containment.is_some() {
         return Err(InputError::NotWithExec { setting: "containment" }.into());
     }
+    if prepared.settings.attributes.start_suspended {
+        return Err(InputError::NotWithExec { setting: "a suspended start" }.into());
+    }
     let new = prepared.settings.namespaces.new;
     if new.contains(Namespace::User) || new.contains(Namespace::Pid) {
         return Err(InputError::NotWithExec { setting: "a new user or pid namespace" }.into());

@@ -197,6 +197,15 @@ impl Child {
         self.get_ref().send_signal(signal)
     }
 
+    /// Continues a child that was [started suspended](crate::Command::start_suspended), as [`crate::Child::resume`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`crate::Child::resume`].
+    pub fn resume(&self) -> Result<(), Error> {
+        self.get_ref().resume()
+    }
+
     /// Returns a handle by which other tasks and threads can send signals to the child while this one waits,
     /// as [`crate::Child::signaler`].
     pub fn signaler(&mut self) -> Signaler {

@@ -72,6 +72,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
             // The caller reaps a child with an exit signal, so the library must not.
             let unexecuted = if exit_signal { Err(Errno::CHILD) } else { sys.reap_unexecuted(child.pid) };
             match unexecuted {
+                // A traced child, which has stopped at its exec.
+                Ok(Some(status)) if libc::WIFSTOPPED(status) => return End::None,
                 Ok(Some(status)) => return End::With(status),
                 Err(Errno::CHILD) if sys.has_ended(child.pid) => {
                     // Without the flag, a child whose exec did not fail counts as started. The caller reads its status.

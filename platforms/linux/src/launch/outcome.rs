@@ -26,11 +26,14 @@ pub(super) fn outcome<S: CloneSys + Sync>(
     shared: &SharedReport,
     child: &Started,
     memory: Memory,
+    is_suspended: bool,
 ) -> Outcome {
     let sys = backend.sys();
     let stage = shared.entered();
     let end = match memory {
         Memory::Copied(end) => end,
+        // Its end is found while the launcher waits for its stop, which wait4(2) would take.
+        Memory::Shared if shared.failure().is_none() && stage == Stage::Exec && is_suspended => End::None,
         Memory::Shared if shared.failure().is_none() && stage == Stage::Exec => end_of(sys, child.pid),
         Memory::Shared => End::Near,
     };

@@ -2,7 +2,7 @@
 
 use super::{CloneVariant, Failed, LinuxLauncher};
 use crate::{CloneSys, Started};
-use forkexec_core::{Backend, LaunchError, Pid, Plan, Report, Reporter, Stage};
+use forkexec_core::{Backend, Errno, LaunchError, Pid, Plan, Report, Reporter, Stage};
 
 impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// Starts a child that shares memory. Returns its report if it failed. The caller reaps it, whether it failed or not. When
@@ -11,7 +11,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     /// # Errors
     ///
     /// Returns [`LaunchError::Parent`] or [`LaunchError::ForkRequired`] if there is no child. Returns [`LaunchError::Child`] or
-    /// [`LaunchError::Died`] if a filter traps a call of its plan; then the child is already reaped.
+    /// [`LaunchError::Died`] if a filter traps a call of its plan, or if a suspended child ends; then the child is already reaped.
     pub fn spawn_unreaped(&self, plan: &Plan<'_>) -> Result<(Pid, Option<Report>), LaunchError> {
         self.permit(plan)?;
         self.start_untrapped(plan, || {
@@ -23,12 +23,16 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     ///
     /// # Errors
     ///
-    /// Returns [`LaunchError::Parent`] if there is no child.
+    /// Returns [`LaunchError::Parent`] if there is no child, and for a plan that is suspended.
     pub fn fork_unreaped<R: Reporter + ?Sized>(
         &self,
         plan: &Plan<'_>,
         reporter: &R,
     ) -> Result<Pid, LaunchError> {
+        if plan.is_suspended() {
+            // The caller learns when the child stops, and this launcher does not.
+            return Err(LaunchError::Parent { stage: Stage::Suspend, errno: Errno::NOSYS });
+        }
         let child = self.fork.spawn_unreaped(plan, reporter);
         if child.is_ok() {
             self.sharing.note_fork();
@@ -60,6 +64,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 return Err(Failed::Finally(LaunchError::Died { stage, status }));
             }
             self.backend.learn(&shared.how_closed());
+            if failure.is_none() && plan.is_suspended() {
+                self.leave_stopped(plan, pid).map_err(Failed::Finally)?;
+            }
             Ok((pid, failure))
         })
     }

@@ -5,7 +5,7 @@ use super::signals;
 use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Namespace, Pid, SharingSys, Signal, Sys, Top};
+use forkexec_core::{Errno, Fd, Namespace, Pid, SharingSys, Signal, SignalSet, Sys, Top};
 
 // SAFETY: each method makes the call that the trait names. `start` returns only in the parent, after the child has executed a
 // program or ended.
@@ -83,6 +83,19 @@ unsafe impl CloneSys for Kernel {
     fn open_pidfd(&self, child: Pid) -> Result<Fd, Errno> {
         // SAFETY: opens a descriptor of a process, and does nothing to it. The caller owns the descriptor.
         int(unsafe { syscall!(libc::SYS_pidfd_open, child, 0_i32) })
+    }
+
+    fn set_mask_of(&self, child: Pid, mask: SignalSet) -> Result<(), Errno> {
+        // It fails until the child has stopped, so a successful start must restore errno.
+        let before = ::errno::errno();
+        let done = signals::set_mask_of(child, mask);
+        ::errno::set_errno(before);
+        done
+    }
+
+    fn detach(&self, child: Pid, signal: Signal) -> Result<(), Errno> {
+        // SAFETY: the arguments are numbers, and the kernel refuses a process that this thread does not trace.
+        done(unsafe { syscall!(libc::SYS_ptrace, libc::PTRACE_DETACH, child, 0_i32, signal) })
     }
 
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {

@@ -4,7 +4,7 @@ use super::call::done;
 use crate::KernelAction;
 use core::ffi::c_int;
 use core::ptr;
-use forkexec_core::{Disposition, Errno, Signal, SignalSet};
+use forkexec_core::{Disposition, Errno, Pid, Signal, SignalSet};
 
 /// The kernel's signal set: 64 bits, on MIPS 128.
 const SIGNAL_WORDS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 2 } else { 1 };
@@ -69,6 +69,16 @@ fn change_mask(how: c_int, set: SignalSet) -> Result<SignalSet, Errno> {
     // SAFETY: both sets are at least as long as the size that is passed.
     done(unsafe { syscall!(libc::SYS_rt_sigprocmask, how, &raw const new, &raw mut old, SIGNAL_SET_SIZE) })?;
     Ok(signal_set(old))
+}
+
+/// `linux/ptrace.h`.
+const PTRACE_SETSIGMASK: c_int = 0x420b;
+
+/// Sets the mask of a child that is stopped and traced by this thread.
+pub(super) fn set_mask_of(child: Pid, set: SignalSet) -> Result<(), Errno> {
+    let set = kernel_set(set);
+    // SAFETY: the set is at least as long as the size that is passed. The kernel refuses a process that this thread does not trace.
+    done(unsafe { syscall!(libc::SYS_ptrace, PTRACE_SETSIGMASK, child, SIGNAL_SET_SIZE, &raw const set) })
 }
 
 /// The signal by which the C library changes the IDs of each thread: `SIGSETXID` of glibc and uClibc, `SIGSYNCCALL` of musl.

@@ -163,6 +163,7 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         session_keyring,
         landlock,
         seccomp,
+        start_suspended,
     } = attributes;
     fields
         .field("cpu_affinity", cpus)
@@ -177,7 +178,8 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         .field("ambient_capabilities", ambient)
         .field("session_keyring", session_keyring)
         .field("landlock", landlock)
-        .field("seccomp", seccomp);
+        .field("seccomp", seccomp)
+        .field("start_suspended", start_suspended);
 }
 
 /// Returns true if a shell parses `NAME=` as an assignment.
