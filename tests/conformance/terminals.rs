@@ -55,6 +55,13 @@ fn modes(terminal: impl AsFd) -> Termios {
     tcgetattr(terminal).expect("it is a terminal")
 }
 
+/// The modes that the kernel has. The record of musl has more bytes, which nothing sets.
+fn known(modes: &Termios) -> impl PartialEq + std::fmt::Debug {
+    let Termios { input_flags, output_flags, control_flags, local_flags, control_chars, .. } = modes;
+    let control_chars = control_chars.get(..=libc::VEOL2).map(<[u8]>::to_vec);
+    (*input_flags, *output_flags, *control_flags, *local_flags, control_chars)
+}
+
 /// Runs an ignored test of this binary as the leader of a session on a pseudo-terminal.
 fn run_on_terminal(name: &str) {
     let Some(mut pty) = open() else { return };
@@ -352,7 +359,7 @@ fn pty_that_cannot_be_opened_is_an_error(#[case] errno: i32) {
             let open = fs::read_dir("/proc/self/fd").expect("there is a list").count();
             world::set_limit(libc::RLIMIT_NOFILE, open as u64, 1024).expect("it can be lowered");
         } else {
-            let deny = Deny::new().errno(libc::SYS_openat, errno);
+            let deny = Deny::new().opens(errno);
             if !deny.installed() {
                 return;
             }
@@ -428,7 +435,7 @@ fn raw_mode_is_restored_on_drop(#[values(false, true)] panics: bool) {
             assert!(!panics, "as asked");
         });
         assert_eq!(std::panic::catch_unwind(work).is_err(), panics);
-        assert_eq!(modes(&user), before);
+        assert_eq!(known(&modes(&user)), known(&before));
         (&pty).write_all(b"x\n").expect("it is open");
         let mut echo = [0; 3];
         pty.read_exact(&mut echo).expect("there is an echo");
@@ -523,12 +530,12 @@ fn leaves_the_foreground_of_others() {
     let saved = Foreground::save(&tty).expect("it is ours");
     let raw = RawMode::enter(&tty).expect("it is ours");
     let changed = modes(&tty);
-    assert_ne!(changed, before);
+    assert_ne!(known(&changed), known(&before));
     tcsetpgrp(&tty, other).expect("it is in this session");
     drop(raw);
     drop(saved);
     assert_eq!(tcgetpgrp(&tty), Ok(other));
-    assert_eq!(modes(&tty), changed);
+    assert_eq!(known(&modes(&tty)), known(&changed));
 
     nix::sys::signal::killpg(other, Signal::SIGKILL).expect("it runs");
     drop(shell.stdin.take());
@@ -557,5 +564,5 @@ fn is_raw_around_a_job() {
     assert_ne!(tcgetpgrp(&tty), Ok(getpgrp()));
     drop(raw);
     assert_eq!(tcgetpgrp(&tty), Ok(getpgrp()));
-    assert_eq!(modes(&tty), before);
+    assert_eq!(known(&modes(&tty)), known(&before));
 }

@@ -110,7 +110,7 @@ fn judged() -> io::Result<Vec<Range<u64>>> {
 }
 
 fn program(calls: &[u32], judged: &[Range<u64>]) -> Vec<sock_filter> {
-    let mut program = deny::of_this_architecture();
+    let mut program = deny::of_this_architecture(libc::SECCOMP_RET_KILL_PROCESS);
     let blocks: Vec<_> = judged.iter().flat_map(halves).collect();
     for (index, (high, low)) in blocks.iter().enumerate() {
         // To the comparison of calls, which comes after the other blocks and a return.

@@ -14,7 +14,7 @@ pub(crate) use descriptor::{
     ask, await_change, close, close_all_on_exec, close_nothing, duplicate_above, duplicate_to, identity,
     open_null,
 };
-pub(crate) use filter::{filter_calls, ruleset, set_no_new_privs};
+pub(crate) use filter::{filter_calls, ruleset, set_no_new_privs, unknown_call};
 pub(crate) use mount::{detach, is_proc, mount, mount_cgroups, mount_hiding_proc, unshare_mounts};
 pub(crate) use process::{
     await_end, effective_user, ended_child, kill_group, limit, set_limit, umask, wait_for,

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use libc::{c_int, c_ulong};
+use libc::{c_int, c_long, c_ulong};
 
 use super::{check, check_long};
 
@@ -18,6 +18,13 @@ pub(crate) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
         thread if thread > 0 => Err(io::Error::other(format!("thread {thread} has filters of its own"))),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Calls the kernel with a number that it does not know, and returns its error.
+pub(crate) fn unknown_call(number: u16) -> io::Error {
+    // SAFETY: the kernel has no such call.
+    unsafe { libc::syscall(c_long::from(number)) };
+    io::Error::last_os_error()
 }
 
 /// Gives up, for good, gaining privileges by exec.
