@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub struct ThinCStr<'a>(NonNull<c_char>, PhantomData<&'a CStr>);
 
-// SAFETY: it is made of a shared borrow of a `CStr` or a `PidVariable`, which are `Sync`.
+// SAFETY: it is made of a shared borrow of a `CStr`, of bytes or of a `PidVariable`, which are `Sync`.
 unsafe impl Send for ThinCStr<'_> {}
 // SAFETY: as above; no method writes through it.
 unsafe impl Sync for ThinCStr<'_> {}
@@ -22,6 +22,11 @@ impl<'a> From<&'a CStr> for ThinCStr<'a> {
 }
 
 impl<'a> ThinCStr<'a> {
+    /// Borrows the bytes as a string that ends at their first NUL. Returns `None` if they do not end with a NUL.
+    pub fn of_bytes(bytes: &'a [u8]) -> Option<Self> {
+        matches!(bytes, [.., 0]).then(|| Self(NonNull::from(bytes).cast(), PhantomData))
+    }
+
     /// Borrows the variable for exec.
     ///
     /// # Safety
@@ -34,7 +39,7 @@ impl<'a> ThinCStr<'a> {
 
     /// The string. Finds its length.
     pub fn as_c_str(self) -> &'a CStr {
-        // SAFETY: `From` made it of a `CStr` that is borrowed for `'a`. The caller of `of_pid` promises that no child writes
+        // SAFETY: `From` and `of_bytes` made it of bytes with a NUL, which are borrowed for `'a`. The caller of `of_pid` promises that no child writes
         // the variable meanwhile, and nothing overwrites the NUL of such a variable.
         unsafe { CStr::from_ptr(self.0.as_ptr()) }
     }
@@ -63,6 +68,16 @@ impl<'a> CStrArray<'a> {
 #[cfg(test)]
 mod tests {
     use super::{CStrArray, ThinCStr};
+
+    #[test]
+    fn bytes_are_a_string_up_to_their_first_nul() {
+        let string = |bytes| ThinCStr::of_bytes(bytes).map(ThinCStr::as_c_str);
+        assert_eq!(string(b"one\0"), Some(c"one"));
+        assert_eq!(string(b"a\0b\0"), Some(c"a"));
+        assert_eq!(string(b"\0"), Some(c""));
+        assert_eq!(string(b"one"), None);
+        assert_eq!(string(b""), None);
+    }
 
     #[test]
     fn array_without_its_terminating_null_is_refused() {

@@ -109,29 +109,31 @@ pub struct Launched {
 }
 
 /// The time at which each stage of a child began, in nanoseconds of a monotonic clock.
+///
+/// A time of 0 means that the stage did not begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeline([Option<u64>; Stage::COUNT]);
+pub struct Timeline([u64; Stage::COUNT]);
 
 impl Timeline {
     /// Reads the times of a report.
     pub fn of(shared: &SharedReport) -> Self {
-        let mut times = [None; Stage::COUNT];
+        let mut times = [0; Stage::COUNT];
         for (time, stage) in times.iter_mut().skip(Stage::ORDER[0] as usize).zip(Stage::ORDER) {
-            *time = shared.time(stage);
+            *time = shared.time(stage).unwrap_or(0);
         }
         Self(times)
     }
 
     /// Returns the time at which `stage` began.
     pub fn began(&self, stage: Stage) -> Option<u64> {
-        self.0.get(stage as usize).copied().flatten()
+        self.0.get(stage as usize).copied().filter(|&at| at != 0)
     }
 
     /// Adds the time of a stage of the parent.
     #[must_use]
     pub fn with(mut self, stage: Stage, at: u64) -> Self {
         if let Some(time) = self.0.get_mut(stage as usize) {
-            *time = Some(at);
+            *time = at;
         }
         self
     }

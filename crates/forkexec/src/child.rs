@@ -60,7 +60,7 @@ pub struct Child {
     process: Process,
     method: SpawnMethod,
     closer: Closer,
-    timeline: Option<Timeline>,
+    timeline: Option<Box<Timeline>>,
     /// The child has no `exit_fd`, because descriptors are scarce.
     #[cfg(feature = "tokio")]
     is_spared: bool,
@@ -94,7 +94,7 @@ impl Child {
             process: Process::new(handle, held, settings.on_drop, settings.reaper_thread),
             method,
             closer: closed.by,
-            timeline,
+            timeline: timeline.map(Box::new),
             #[cfg(feature = "tokio")]
             is_spared,
         }
@@ -236,7 +236,7 @@ impl Child {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stage_times(&self) -> Option<impl Iterator<Item = (Stage, Duration)>> {
-        let timeline = self.timeline?;
+        let timeline = **self.timeline.as_ref()?;
         let start = timeline.began(Stage::Start)?;
         Some(Stage::ORDER.into_iter().filter_map(move |stage| {
             let began = timeline.began(stage)?;

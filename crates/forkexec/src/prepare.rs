@@ -9,6 +9,7 @@ pub(crate) mod tree_setup;
 
 use crate::child_fds::layout::{Descriptors, Layout, Stream};
 use crate::child_fds::low_fds;
+use crate::config::environment::Variables;
 use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
 use crate::config::stdio::Kind;
 use crate::error::{Error, InputError, PathRole, SignalUse};
@@ -49,7 +50,7 @@ impl<'a> CheckedCommand<'a> {
         let mut variables = settings.env.resolve();
         listen_vars::announce(&settings, &mut variables);
         notify_vars::announce(&settings.supervision, &mut variables);
-        let (candidates, searched) = candidates(&settings, &settings.search.list(&variables))?;
+        let (candidates, searched) = candidates(&settings, &variables)?;
         let argv = arguments(&settings.args)?;
         let shell_argvs = match settings.enoexec_fallback {
             EnoexecFallback::Refuse => Vec::new(),
@@ -73,7 +74,7 @@ impl<'a> CheckedCommand<'a> {
             candidates: CStrings::new(candidates),
             searched,
             argv,
-            env: envp(&variables),
+            env: envp(variables),
             shell_argvs: CStringArrays::new(shell_argvs),
             root,
             directory,
@@ -146,7 +147,10 @@ fn inherited(fd: Fd) -> Stream {
 }
 
 /// Returns the paths to try, and the list of directories if the program is searched.
-fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Option<OsString>), InputError> {
+fn candidates(
+    settings: &Settings<'_>,
+    variables: &Variables,
+) -> Result<(Vec<CString>, Option<OsString>), InputError> {
     let program = &settings.program;
     if settings.executable.is_some() {
         return Ok((Vec::new(), None));
@@ -154,13 +158,18 @@ fn candidates(settings: &Settings<'_>, list: &OsStr) -> Result<(Vec<CString>, Op
     if program.is_empty() {
         return Err(InputError::EmptyProgram);
     }
-    if let Some(position) = nul(program) {
-        return Err(InputError::NulInProgram { program: program.clone(), position });
+    let path = CString::new(program.as_bytes()).map_err(|error| InputError::NulInProgram {
+        program: program.clone(),
+        position: error.nul_position(),
+    })?;
+    if program.as_bytes().contains(&b'/') {
+        return Ok((vec![path], None));
     }
-    let paths = search::candidates(program, list)
-        .map_err(|_| InputError::NulInSearchPath { list: list.to_owned() })?;
-    let searched = !program.as_bytes().contains(&b'/');
-    Ok((paths, searched.then(|| list.to_owned())))
+    let list = settings.search.list(variables);
+    match search::candidates(program, &list) {
+        Ok(paths) => Ok((paths, Some(list))),
+        Err(_) => Err(InputError::NulInSearchPath { list }),
+    }
 }
 
 fn arguments(args: &[OsString]) -> Result<CStringArray, InputError> {

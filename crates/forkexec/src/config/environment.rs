@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::{slice, vec};
 
 /// Changes to an environment.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +101,16 @@ impl Variables {
     }
 
     /// Iterates over the variables in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    pub(crate) fn iter(&self) -> slice::Iter<'_, (OsString, OsString)> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Variables {
+    type Item = (OsString, OsString);
+    type IntoIter = vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }

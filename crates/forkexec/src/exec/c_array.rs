@@ -2,7 +2,7 @@
 
 use forkexec_core::{CStrArray, ThinCStr};
 use std::ffi::{CStr, CString};
-use std::{iter, mem};
+use std::mem;
 
 /// C strings in one allocation, and the null-terminated array of pointers to them.
 #[derive(Debug)]
@@ -47,12 +47,15 @@ impl Strings {
 
     /// Returns the array of the strings that were added.
     pub(crate) fn into_array(self) -> CStringArray {
-        let starts = iter::once(&0).chain(&self.ends);
-        let string = |(&start, &end): (&usize, &usize)| {
-            let string = CStr::from_bytes_until_nul(&self.bytes[start..end]).ok()?;
-            Some(ThinCStr::from(pinned(string)))
-        };
-        let pointers = starts.zip(&self.ends).map(string).chain([None]).collect();
+        let mut pointers = Vec::with_capacity(self.ends.len() + 1);
+        let mut start = 0;
+        for end in self.ends {
+            // SAFETY: as `pinned`.
+            let bytes = unsafe { mem::transmute::<&[u8], &'static [u8]>(&self.bytes[start..end]) };
+            pointers.push(ThinCStr::of_bytes(bytes));
+            start = end;
+        }
+        pointers.push(None);
         CStringArray { pointers, _bytes: self.bytes }
     }
 }
