@@ -15,6 +15,7 @@ use forkexec_tests::{probe as program, world};
 use rstest::rstest;
 use tempfile::TempDir;
 
+use crate::ground::is_emulated;
 use crate::start::{failure, memory_file, nothing_said, probe, report, seen, words};
 
 #[test]
@@ -57,6 +58,9 @@ fn environment_is_the_parents_with_the_changes(
     #[case] expected: &[&str],
 ) {
     isolated(|| {
+        if expected.contains(&"==y") && is_emulated("drops a variable whose name is =") {
+            return;
+        }
         // The environment can name the probe, and the Android release that the first spawn looks up.
         report(&mut probe(&[]));
         let names: Vec<_> = env::vars_os().map(|(name, _)| name).collect();
