@@ -7,6 +7,7 @@ mod job;
 mod measure;
 mod method;
 mod peer;
+mod pinning;
 mod report;
 mod scenario;
 mod setup;
@@ -46,8 +47,10 @@ fn drive(options: &Options) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     setup::prepare_process()?;
-    report::print_caption(&peers, options);
-    let results = measure::measure(&toolbox, &peers, &groups, options, |table| report::print(table, &peers))?;
+    let pinning = pinning::Pinning::new()?;
+    report::print_caption(&peers, options, pinning.number());
+    let setting = measure::Setting { toolbox: &toolbox, peers: &peers, pinning: &pinning, options };
+    let results = measure::measure(&setting, &groups, |table| report::print(table, &peers))?;
     report::write(&results, &peers, options)?;
     Ok(if options.check { check::report(&results, &peers) } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,7 @@ use super::Failure;
 use super::cli::{GroupName, Options};
 use super::method::Kind;
 use super::peer::Peers;
+use super::pinning::Pinning;
 use super::scenario::{Group, Scenario};
 use super::stats;
 use super::toolbox::Toolbox;
@@ -144,19 +145,27 @@ fn micros(nanoseconds: u64) -> f64 {
     std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6
 }
 
+/// The parts that all measurements of a run share.
+pub(super) struct Setting<'a> {
+    pub(super) toolbox: &'a Toolbox,
+    pub(super) peers: &'a Peers,
+    pub(super) pinning: &'a Pinning,
+    pub(super) options: &'a Options,
+}
+
 /// Measures all groups, and passes each table to `ready` when it is complete.
 pub(super) fn measure(
-    toolbox: &Toolbox,
-    peers: &Peers,
+    setting: &Setting<'_>,
     groups: &[Group],
-    options: &Options,
     ready: impl Fn(&Table),
 ) -> Result<Results, Failure> {
+    let &Setting { toolbox, peers, pinning, options } = setting;
     let mut results = Results { tables: Vec::new(), rounds: rounds(options), cold: options.cold };
     for group in groups {
         let mut columns = Vec::new();
         for &scenario in &group.scenarios {
             eprintln!("measuring: {}, {}", group.title, scenario.title(group.name));
+            pinning.apply(scenario.pace)?;
             let run = turn::Run { toolbox, peers, scenario, rounds: results.rounds, cold: options.cold };
             columns.push(Column { scenario, cells: column(&run)? });
         }

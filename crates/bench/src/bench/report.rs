@@ -27,8 +27,9 @@ pub(super) fn list(peers: &Peers, groups: &[Group]) {
 }
 
 /// Prints the text above the tables.
-pub(super) fn print_caption(peers: &Peers, options: &Options) {
+pub(super) fn print_caption(peers: &Peers, options: &Options, processor: usize) {
     println!("{}", table::caption(measure::rounds(options), options.cold));
+    println!("All on processor {processor}, except where the subject is threads.");
     for missing in &peers.missing {
         println!("not measured: {}: {}", missing.title, missing.reason);
     }
