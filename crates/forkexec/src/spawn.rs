@@ -20,6 +20,7 @@ use crate::sys::backend;
 use crate::sys::cgroup::{CgroupFds, ChildCgroup, cgroup_failed};
 use crate::sys::system;
 use crate::sys::tree_means::TreeMeans;
+use crate::sys::worker::on_new_thread;
 use forkexec_core::{
     Backend, CStrArray, Errno, Exec, Fd, HOOK_PANICKED, Hook, IdMaps, KeepList, LaunchError, Launched, Mask,
     Namespaces, Plan, Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
@@ -70,7 +71,7 @@ fn start_in(
         let plan = Plan { cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup), ..*plan };
         // SAFETY: `with_plan` and `cgroup_fds` own or borrow each descriptor of the plan, and outlive the call. The plan has an
         // environment of its own.
-        let launched = unsafe { launch(&prepared.settings, &plan) };
+        let launched = unsafe { launch(&prepared.settings, &plan, &layout.pid_namespaces) };
         let launched = launched.map_err(|error| {
             let error = as_panic(panicked, error);
             failure::explain(prepared, spawn_fds.as_known(error))
@@ -167,8 +168,13 @@ fn as_panic(panicked: Option<&Panicked>, error: LaunchError) -> LaunchError {
 /// # Safety
 ///
 /// As [`backend::launch`].
-unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-    if !needs_pdeathsig_thread(settings) {
+unsafe fn launch(
+    settings: &Settings<'_>,
+    plan: &Plan<'_>,
+    pid_namespaces: &[Fd],
+) -> Result<Launched, LaunchError> {
+    let is_pdeathsig_thread = needs_pdeathsig_thread(settings);
+    if !is_pdeathsig_thread && pid_namespaces.is_empty() {
         // SAFETY: the caller upholds the contract of `launch_by`.
         return unsafe { launch_by(settings.spawn_policy, plan) };
     }
@@ -177,10 +183,29 @@ unsafe fn launch(settings: &Settings<'_>, plan: &Plan<'_>) -> Result<Launched, L
         set @ Mask::Set(_) => set,
     };
     let plan = Plan { mask, ..*plan };
-    // SAFETY: the caller upholds the contract of `launch_by`, and this call returns only after the thread is
-    // done.
-    let started = spawner_thread::run(|| unsafe { launch_by(settings.spawn_policy, &plan) });
+    let launch = || {
+        join_pid_namespaces(pid_namespaces)?;
+        // SAFETY: the caller upholds the contract of `launch_by`, and this call returns only after the thread is
+        // done.
+        unsafe { launch_by(settings.spawn_policy, &plan) }
+    };
+    let started = if is_pdeathsig_thread {
+        spawner_thread::run(launch)
+    } else {
+        // Children of a thread that lives on would be in the namespace, too.
+        on_new_thread("forkexec-pid-namespace", launch)
+    };
     started.unwrap_or_else(|error| Err(in_parent(errno_of(&error))))
+}
+
+/// Moves the later children of the calling thread to the namespaces. No child was started if that fails.
+fn join_pid_namespaces(pid_namespaces: &[Fd]) -> Result<(), LaunchError> {
+    (0..).zip(pid_namespaces).try_for_each(|(index, &namespace)| {
+        system::join_pid_namespace(namespace).map_err(|errno| {
+            let operand = namespaces::in_parent(index);
+            LaunchError::Child(Report { stage: Stage::Namespaces, errno, operand })
+        })
+    })
 }
 
 /// # Safety

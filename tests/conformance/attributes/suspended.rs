@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{BorrowingCommand, Child, ChildChange, Error, InputError, Namespace, SpawnPolicy, Stage};
+use forkexec::{
+    BorrowingCommand, Child, ChildChange, Error, InputError, Namespace, SpawnPolicy, Stage, Stdio,
+};
 use forkexec_core::Operation;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
@@ -103,6 +105,32 @@ fn init_of_a_namespace_can_start_suspended() {
         await_stop(&child);
         assert_eq!(next_instruction(child.id()), entry(child.id()));
         resumed(child);
+    });
+}
+
+/// The parent writes the map. exec has dropped the capabilities before, because no user was mapped. A later exec gives them.
+#[test]
+fn range_of_ids_is_mapped_before_the_program_runs() {
+    isolated(|| {
+        if !can_suspend() || !is_privileged() {
+            return;
+        }
+        let mut command = BorrowingCommand::new("sh");
+        let script = "id -u; cat /proc/self/uid_map; grep CapEff /proc/self/status";
+        command.args(["-c", script]).unshare([Namespace::User]).stdout(Stdio::piped()).start_suspended(true);
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return skip(&format!("no user namespace can be created: {error}")),
+        };
+        fs::write(format!("/proc/{}/uid_map", child.id()), "0 0 1\n1 100000 65536\n").expect("root may");
+        assert_eq!(status(&child.id().to_string(), "CapEff"), "0000000000000000");
+        child.resume().expect("it is a child");
+        let output = child.wait_with_output().expect("it ends").stdout;
+        let text = String::from_utf8(output).expect("it is ASCII");
+        let words: Vec<_> = text.split_whitespace().collect();
+        let (capabilities, map) = words.split_last().expect("it wrote something");
+        assert_eq!(map, ["0", "0", "0", "1", "1", "100000", "65536", "CapEff:"]);
+        assert_ne!(*capabilities, "0000000000000000");
     });
 }
 

@@ -301,7 +301,82 @@ fn impossible_namespaces_start_nothing() {
         unsafe { command.pre_exec(|| Ok(())) };
         assert_eq!(refusal(command.unshare([Namespace::Pid])), InputError::PidNamespaceNeedsClone);
         let pids = world::place(File::open("/proc/self/ns/pid").expect("there is procfs"), 40);
-        assert_eq!(refusal(probe(&["true"]).setns(&pids)), InputError::JoinsPidNamespace { fd: 40 });
+        let mut command = probe(&["true"]);
+        command.setns(&pids).die_with_parent(libc::SIGTERM);
+        assert_eq!(refusal(&mut command), InputError::DieWithParentInPidNamespace { fd: 40 });
+        let failed = probe(&["true"]).setns(&pids).exec();
+        let is_expected = match failed.error() {
+            Error::Input(InputError::NotWithExec { setting }) => *setting == "a joined pid namespace",
+            Error::Unsupported { .. } => true,
+            _ => false,
+        };
+        assert!(is_expected, "{failed}");
+    });
+}
+
+/// Only the child is in the namespace, in which it is not the first process.
+#[rstest]
+fn joined_pid_namespace_is_that_of_the_child_alone(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy,
+    #[values(false, true)] inherits_mask: bool,
+) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Pid]) {
+            return;
+        }
+        let mut init = probe(&["pause"]).unshare([Namespace::Pid]).spawn().expect("it was tried");
+        let path = format!("/proc/{}/ns/pid", init.id());
+        let namespace = File::open(&path).expect("the process runs");
+        let later = || fs::read_link("/proc/thread-self/ns/pid_for_children").expect("there is procfs");
+        let before = later();
+        for id in 2..4 {
+            let mut command = Command::new("sh");
+            let script = "echo $$ $PPID $(readlink /proc/self/ns/pid) && exec grep SigBlk /proc/self/status";
+            command.args(["-c", script]).setns(namespace.try_clone().expect("it can be duplicated"));
+            command.spawn_policy(launch);
+            if inherits_mask {
+                command.inherit_signal_mask();
+            }
+            let output = command.output().expect("root may join it");
+            let inside = fs::read_link(&path).expect("the process runs");
+            // The substitution of the shell is one more process.
+            let id = id * 2 - 2;
+            let expected = format!("{id} 0 {}\nSigBlk:\t0000000000000000\n", inside.display());
+            assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+        }
+        assert_eq!(later(), before);
+        init.kill().expect("it runs");
+        init.wait().expect("it ends");
+    });
+}
+
+#[test]
+fn refused_pid_namespace_is_an_error_with_its_descriptor() {
+    isolated(|| {
+        if !has(Operation::Namespaces) || is_emulated("has no namespaces") {
+            return;
+        }
+        let pids = world::place(File::open("/proc/self/ns/pid").expect("there is procfs"), 40);
+        let uts = File::open("/proc/self/ns/uts").expect("there is procfs");
+        let _unprivileged = without_privileges();
+        let failure = failure(probe(&["true"]).setns(&uts).setns(&pids));
+        let whole = (failure.stage(), failure.operand(), failure.errno());
+        assert_eq!(whole, (Stage::Namespaces, &Operand::Fd(40), Errno::PERM));
+    });
+}
+
+/// The thread that joins the namespace can start it suspended, too.
+#[test]
+fn child_of_a_joined_pid_namespace_can_start_suspended() {
+    isolated(|| {
+        if !is_privileged() || !has(Operation::StartSuspended) || !may_create(&[Namespace::Pid]) {
+            return;
+        }
+        let pids = File::open("/proc/self/ns/pid").expect("there is procfs");
+        let mut child =
+            probe(&["true"]).setns(&pids).start_suspended(true).spawn().expect("root may join it");
+        child.resume().expect("it is a child");
+        assert!(child.wait().expect("it ends").success());
     });
 }
 

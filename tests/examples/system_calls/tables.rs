@@ -87,7 +87,7 @@ fn names(calls: &[String]) -> String {
 const SUSPENDED: &str = "\
 strace cannot count `start_suspended`, because its child has another tracer. The child calls `getpid`, `poll`, `execve` without a
 path, `rt_sigprocmask` and `ptrace` (2 times) before its exec. The parent calls `ptrace` (2 times, and more often if the child has not
-stopped yet) in the place of `wait4`.";
+stopped yet) in the place of `wait4`. For `setns` with a pid namespace, a new thread of the parent calls `setns` and starts the child.";
 
 fn print_operations() {
     println!("\n## Operations\n");

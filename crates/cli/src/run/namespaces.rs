@@ -31,8 +31,8 @@ pub(super) struct Options {
 
     /// Join the namespace of FILE, such as /proc/PID/ns/net
     ///
-    /// The option may be repeated. A namespace that gives the privileges for others comes first. A pid namespace cannot be
-    /// joined.
+    /// The option may be repeated. A namespace that gives the privileges for others comes first. A pid namespace is joined
+    /// with the privileges of forkexec.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     setns: Vec<PathBuf>,
 }

@@ -92,6 +92,7 @@ fn namespaces_are_those_of_the_program() {
         assert_eq!(printed(&["--unshare", "user", "--map-user", "7"], &["id", "-u"]), "7\n");
         assert_eq!(printed(&["--unshare", "pid"], &["sh", "-c", "echo $$"]), "1\n");
         assert_eq!(link(&["--unshare", "net", "--setns", "/proc/self/ns/uts"], "uts"), own);
+        assert_eq!(link(&["--setns", "/proc/self/ns/pid"], "pid"), link(&[], "pid"));
     });
 }
 

@@ -129,7 +129,10 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
 #[case::no_such_group_in_a_list(&["--groups", "0,nosuch"], "--groups nosuch: cannot look up the group: it does not exist")]
 #[case::hard_limit_below_the_soft_one(&["--limit", "nofile=20:", "--limit", "nofile=:10"], "--limit: cannot set the resource limit (nofile=20:10): the soft limit is above the hard limit")]
 #[case::no_such_namespace(&["--setns", "/no/such"], "--setns /no/such: cannot open the namespace: No such file or directory")]
-#[case::pid_namespace(&["--setns", "/proc/self/ns/pid"], "--setns: cannot enter the namespaces")]
+#[case::pid_namespace(
+    &["--setns", "/proc/self/ns/pid", "--die-with-parent", "TERM"],
+    "--setns with --die-with-parent: cannot enter the namespaces"
+)]
 #[case::map_without_a_user_namespace(&["--unshare", "net", "--map-user", "0"], "--map-user, --map-group: cannot map the ids")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]

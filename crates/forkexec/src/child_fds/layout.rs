@@ -78,8 +78,10 @@ pub(crate) struct Layout {
     pub(crate) ruleset: Option<Source>,
     /// The open file of the program.
     pub(crate) executable: Option<Source>,
-    /// The namespaces to join.
+    /// The namespaces that the child joins.
     pub(crate) join: Vec<Source>,
+    /// The pid namespaces, which the thread joins that starts the child.
+    pub(crate) pid_namespaces: Vec<Fd>,
     pub(crate) cgroup: Option<Cgroup>,
     /// True for streams that are pipes. The index of a pipe in `ends` is the stream's number.
     pub(crate) piped: [bool; 3],
@@ -110,15 +112,15 @@ impl Layout {
         let foreground = draft.setup_fd(settings.foreground.as_ref())?;
         draft.open_cgroup(settings.cgroup.as_deref())?;
         let ruleset = draft.setup_fd(settings.attributes.landlock.as_ref())?;
-        let join = &settings.namespaces.join;
-        let join: Vec<Fd> =
-            join.iter().map(|namespace| draft.off_the_moves(namespace)).collect::<Result<_, _>>()?;
+        let join = settings.namespaces.of_others();
+        let join: Vec<Fd> = join.map(|namespace| draft.off_the_moves(namespace)).collect::<Result<_, _>>()?;
         let executable = draft.setup_fd(settings.executable.as_ref())?;
         let setup_fds = [directory, terminal, foreground, ruleset, executable];
         let needed: Vec<Fd> = setup_fds.into_iter().flatten().chain(join.iter().copied()).collect();
         let may_relocate = system::shares_table() && settings.needs_only_named_fds();
         let relocation = may_relocate.then(|| Relocation::choose(&draft, &needed));
-        Ok(draft.solve(setup_fds, &join, relocation))
+        let pid_namespaces = settings.namespaces.of_pids().map(AsRawFd::as_raw_fd).collect();
+        Ok(Self { pid_namespaces, ..draft.solve(setup_fds, &join, relocation) })
     }
 
     /// The numbers of the plan's `ends` that are known before a start. The others are -1.
@@ -288,6 +290,7 @@ impl<'d> Draft<'d> {
             ruleset,
             executable,
             join: join.iter().copied().map(source).collect(),
+            pid_namespaces: Vec::new(),
             cgroup: self.cgroup,
             piped: self.piped,
             capacities: self.capacities,

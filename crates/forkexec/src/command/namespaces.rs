@@ -50,7 +50,10 @@ impl<'fd, M> CommandBuilder<'fd, M> {
 
     /// Maps the effective user id of the parent to this one in the new user namespace of the child (user_namespaces(7), Linux).
     ///
-    /// A process without privilege can map only its own id.
+    /// A process without privilege can map only its own id. For a range of ids, start the child
+    /// [suspended](Self::start_suspended) without this setting, and write to `/proc/PID/uid_map` with the privileges of the parent, or
+    /// run newuidmap(1), before [`Child::resume`](crate::Child::resume). exec has dropped the capabilities by
+    /// then. If the user is mapped to 0, the next exec of the program gives them again.
     ///
     /// # Errors
     ///
@@ -85,13 +88,17 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// Lets the child join an existing namespace (setns(2), Linux): a descriptor of a file in `/proc/PID/ns`. The program does not get
     /// the descriptor. Several calls are in their order: a user namespace that gives the privilege for others comes first.
     ///
-    /// A mount namespace sets the root and the working directory of the child to its root. A pid namespace cannot be joined this
-    /// way: setns(2) moves only later children to it.
+    /// A mount namespace sets the root and the working directory of the child to its root.
+    ///
+    /// A pid namespace is joined before all others, with the privileges of the parent, because setns(2) moves only later children to
+    /// it. A thread does that, starts the child and ends. It must be the namespace of the parent or a descendant of that one. The
+    /// child gets an id there, [`Child::id`](crate::Child::id) is the number outside, and getppid(2) returns 0.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::NotOpen`](crate::InputError::NotOpen) if the descriptor is not open, and
-    ///   [`InputError::JoinsPidNamespace`](crate::InputError::JoinsPidNamespace) if it is that of a pid namespace.
+    ///   [`InputError::DieWithParentInPidNamespace`](crate::InputError::DieWithParentInPidNamespace) if it is that of a pid namespace
+    ///   and the command also has [`die_with_parent`](Self::die_with_parent).
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Namespaces`](crate::Stage::Namespaces): `EPERM` without
     ///   privilege, `EINVAL` if the descriptor is not that of a namespace.

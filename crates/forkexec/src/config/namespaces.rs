@@ -3,7 +3,9 @@
 use crate::config::source::FdSource;
 use crate::error::Operand;
 use forkexec_core::{Namespace, NamespaceSet};
+use std::fs;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Namespaces<'fd> {
@@ -14,7 +16,7 @@ pub(crate) struct Namespaces<'fd> {
     pub(crate) group: Option<u32>,
 }
 
-impl Namespaces<'_> {
+impl<'fd> Namespaces<'fd> {
     pub(crate) fn is_empty(&self) -> bool {
         self.new.is_empty() && self.join.is_empty()
     }
@@ -35,11 +37,36 @@ impl Namespaces<'_> {
         self.join.is_empty() && !self.new.contains(Namespace::User)
     }
 
-    /// The namespace that could not be entered: the joined one with this index, or the new ones.
+    /// The pid namespaces to join. The thread that starts the child joins them, because setns(2) moves only later children.
+    pub(crate) fn of_pids(&self) -> impl Iterator<Item = &FdSource<'fd>> {
+        self.join.iter().filter(|namespace| is_of_pids(namespace))
+    }
+
+    /// The namespaces that the child joins itself.
+    pub(crate) fn of_others(&self) -> impl Iterator<Item = &FdSource<'fd>> {
+        self.join.iter().filter(|namespace| !is_of_pids(namespace))
+    }
+
+    /// The namespace that could not be entered: the one that the child joins with this index, or the new ones. A pid namespace has
+    /// the index of [`in_parent`].
     pub(crate) fn operand(&self, index: i32) -> Operand {
-        let joined = usize::try_from(index).ok().and_then(|index| self.join.get(index));
+        let joined = match usize::try_from(index) {
+            Ok(index) => self.of_others().nth(index),
+            Err(_) => self.of_pids().nth(in_parent(index).unsigned_abs() as usize),
+        };
         joined.map_or_else(|| Operand::Value(self.new.to_string()), |fd| Operand::Fd(fd.as_raw_fd()))
     }
+}
+
+/// Converts the index of a pid namespace to the operand of a report, and back: the index 0 is -1.
+pub(crate) fn in_parent(index: i32) -> i32 {
+    -1 - index
+}
+
+/// The link names the kind (namespaces(7)).
+fn is_of_pids(namespace: &FdSource<'_>) -> bool {
+    let link = fs::read_link(format!("/proc/self/fd/{}", namespace.as_raw_fd()));
+    link.is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"pid:["))
 }
 
 /// A line of `uid_map` or `gid_map` that maps one ID (user_namespaces(7)).

@@ -183,9 +183,11 @@ pub enum InputError {
         "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace"
     )]
     PidNamespaceNeedsClone,
-    /// A process cannot join a pid namespace itself.
-    #[error("cannot enter the namespaces (fd {fd}): a process cannot join a pid namespace itself")]
-    JoinsPidNamespace {
+    /// The child joins a pid namespace, and the thread that starts it ends. Then it would get its parent-death signal.
+    #[error(
+        "cannot enter the namespaces (fd {fd}): a child with a parent-death signal cannot join a pid namespace"
+    )]
+    DieWithParentInPidNamespace {
         /// The descriptor.
         fd: RawFd,
     },

@@ -220,9 +220,9 @@ fn inputs() -> Vec<Example> {
         PidNamespaceNeedsClone: InputError::PidNamespaceNeedsClone,
             "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace",
             "Do without closures and `SpawnPolicy::Fork`, or without the pid namespace.";
-        JoinsPidNamespace: InputError::JoinsPidNamespace { fd: 7 },
-            "cannot enter the namespaces (fd 7): a process cannot join a pid namespace itself",
-            "Join the namespace by nsenter(1), which starts one more process.";
+        DieWithParentInPidNamespace: InputError::DieWithParentInPidNamespace { fd: 7 },
+            "cannot enter the namespaces (fd 7): a child with a parent-death signal cannot join a pid namespace",
+            "Do without `die_with_parent`, or without the pid namespace.";
         NoProcessor: InputError::NoProcessor,
             "cannot set the CPU affinity: the set of processors is empty",
             "Name at least one processor.";

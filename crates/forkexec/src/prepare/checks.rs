@@ -21,7 +21,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,15 +132,11 @@ fn namespaces(settings: &Settings<'_>) -> Result<(), Error> {
     if forks && namespaces.new.contains(Namespace::Pid) {
         return Err(InputError::PidNamespaceNeedsClone.into());
     }
-    let is_of_pids = |namespace: &&FdSource<'_>| {
-        let link = fs::read_link(format!("/proc/self/fd/{}", namespace.as_raw_fd()));
-        link.is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"pid:["))
-    };
-    namespaces
-        .join
-        .iter()
-        .find(is_of_pids)
-        .map_or(Ok(()), |namespace| Err(InputError::JoinsPidNamespace { fd: namespace.as_raw_fd() }.into()))
+    // The thread that joins the namespace ends after the start.
+    match namespaces.of_pids().next().filter(|_| settings.die_with_parent.is_some()) {
+        Some(namespace) => Err(InputError::DieWithParentInPidNamespace { fd: namespace.as_raw_fd() }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Returns the limits to set. A side that was not set is that of an earlier setting, or of this process.

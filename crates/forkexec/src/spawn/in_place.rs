@@ -39,6 +39,9 @@ fn check(prepared: &CheckedCommand<'_>) -> Result<(), Error> {
     if new.contains(Namespace::User) || new.contains(Namespace::Pid) {
         return Err(InputError::NotWithExec { setting: "a new user or pid namespace" }.into());
     }
+    if !prepared.layout.pid_namespaces.is_empty() {
+        return Err(InputError::NotWithExec { setting: "a joined pid namespace" }.into());
+    }
     if !system::EXECS_IN_PLACE {
         let system = capabilities().system;
         return Err(Error::Unsupported { operation: "replace the calling process", system });

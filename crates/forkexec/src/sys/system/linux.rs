@@ -10,6 +10,8 @@ mod in_place;
 mod limits;
 #[path = "parts/mount_statvfs.rs"]
 mod mount;
+#[path = "parts/pid_namespace.rs"]
+mod pid_namespace;
 #[path = "parts/pipe_capacity.rs"]
 mod pipe_capacity;
 #[path = "parts/no_reaper.rs"]
@@ -41,6 +43,7 @@ pub(crate) use forkexec_linux::{Kernel, Linux as Selected};
 pub(crate) use in_place::{EXECS_IN_PLACE, exec_in_place};
 pub(crate) use limits::{INTERPRETER_LINE, MOST_GROUPS, WRITER_SEES_UNREAD, longest_string, most_bytes};
 pub(crate) use mount::is_noexec;
+pub(crate) use pid_namespace::join_pid_namespace;
 pub(crate) use pidfd as watch;
 pub(crate) use pipe_capacity::{SETS_PIPE_CAPACITY, set_pipe_capacity};
 pub(crate) use table::{is_never_locked, may_take, replace, shares_table};

@@ -16,6 +16,11 @@ pub(crate) unsafe fn exec_in_place(_plan: &Plan<'_>) -> (LaunchError, Vec<Stage>
     (LaunchError::ForkRequired(FallbackReason::NoSuchMethod), Vec::new())
 }
 
+/// Fails: this system has no namespaces.
+pub(crate) fn join_pid_namespace(_namespace: forkexec_core::Fd) -> Result<(), forkexec_core::Errno> {
+    Err(forkexec_core::Errno::NOSYS)
+}
+
 /// No filter of this system traps calls.
 pub(crate) const LEARNS_OF_TRAPS: bool = false;
 
