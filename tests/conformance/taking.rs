@@ -8,7 +8,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use forkexec::{BorrowingCommand, Command, Stdio, low_fds};
+use forkexec::{
+    BorrowingCommand, Command, Errno, HighFds, Namespace, Operation, Outcome, ProbeKind, SpawnMethod,
+    SpawnPolicy, Stdio, low_fds,
+};
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, skip};
@@ -17,7 +20,7 @@ use forkexec_tests::world;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::ground::{check, without_privileges};
+use crate::ground::{check, has, is_emulated, without_privileges};
 use crate::start::{identity, memory_file, probe, seen, table};
 
 /// Opens so many descriptors, as far as the hard limit allows. Leaves room for those of the test.
@@ -129,6 +132,18 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// The way in which a child gets a socket with a high number. Only pidfd_getfd(2) duplicates one.
+    fn leaves(self) -> HighFds {
+        match self {
+            Nothing | TrapOfReopening | Reopening | NoProc | FalseProc | HidingProc => HighFds::Taken,
+            Duplicating(_) | Opening(_) | TrapOfDuplicating | TrapOfOpening | AllTraps | Undumpable => {
+                HighFds::Copied
+            }
+        }
+    }
+}
+
 fn installed(result: Result<(), String>) -> bool {
     result.map_err(|reason| skip(&reason)).is_ok()
 }
@@ -167,10 +182,88 @@ fn refused_taking_leads_to_the_same_children(#[case] refused: Refused) {
         for _ in 0..3 {
             assert_eq!(output(&mut probe(&["report"])).fds, [0, 1, 2]);
             let mut command = probe(&["report"]);
-            command.keep_fd(&socket).keep_fd(&file).fd(7, &socket);
-            assert_eq!(table(&output(&mut command))[3..], expected);
+            command.keep_fd(&socket).keep_fd(&file).fd(7, &socket).stdout(Stdio::piped());
+            let child = command.spawn().expect("it starts");
+            let shares = child.method() == SpawnMethod::Shared;
+            assert_eq!(child.high_fds(), if shares { refused.leaves() } else { HighFds::Copied });
+            let output = child.wait_with_output().expect("it ends");
+            assert_eq!(table(&Seen::of(&output.stdout))[3..], expected);
         }
         assert_eq!(before.differences(&Snapshot::take()), [""; 0]);
+    });
+}
+
+/// pidfd_getfd(2) needs rights over the parent that a child in a new user namespace does not have.
+#[test]
+fn child_in_a_new_user_namespace_gets_its_high_fds() {
+    isolated(|| {
+        if !has(Operation::Namespaces) || is_emulated("creates no namespaces") {
+            return;
+        }
+        let _crowd = crowd(200);
+        let (socket, _other) = UnixStream::pair().expect("a pair can be made");
+        for _ in 0..3 {
+            let mut command = probe(&["report"]);
+            command.keep_fd(&socket).unshare([Namespace::User]).stdout(Stdio::piped());
+            let child = command.spawn().expect("it starts");
+            assert_eq!(child.high_fds(), HighFds::Copied);
+            let output = child.wait_with_output().expect("it ends");
+            assert_eq!(table(&Seen::of(&output.stdout))[3..], [(socket.as_raw_fd(), identity(&socket))]);
+        }
+    });
+}
+
+#[rstest]
+#[case::none(&[], HighFds::NotNeeded)]
+#[case::low(&[20], HighFds::NotNeeded)]
+#[case::last_low(&[63], HighFds::NotNeeded)]
+#[case::first_high(&[64], HighFds::Taken)]
+#[case::both(&[20, 64], HighFds::Taken)]
+#[case::many(&[100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 116], HighFds::Copied)]
+fn child_tells_how_it_got_its_high_fds(#[case] numbers: &[i32], #[case] high_fds: HighFds) {
+    isolated(|| {
+        let _crowd = crowd(200);
+        let mut command = BorrowingCommand::new("true");
+        for &number in numbers {
+            // SAFETY: it is open in the crowd, which outlives the command.
+            command.keep_fd(unsafe { BorrowedFd::borrow_raw(number) });
+        }
+        for policy in [SpawnPolicy::Auto, SpawnPolicy::Fork] {
+            let mut child = command.spawn_policy(policy).spawn().expect("it starts");
+            let shares = child.method() == SpawnMethod::Shared;
+            assert_eq!(child.high_fds(), if shares { high_fds } else { HighFds::Copied });
+            assert!(child.wait().expect("it ends").success());
+        }
+    });
+}
+
+#[rstest]
+#[case::nothing(Nothing, Outcome::Works, Outcome::Works)]
+#[case::duplicating(Duplicating(libc::EPERM), Outcome::Works, Outcome::Refused(Errno::PERM))]
+#[case::opening(Opening(libc::ENOSYS), Outcome::Works, Outcome::Refused(Errno::NOSYS))]
+#[case::trap_of_duplicating(TrapOfDuplicating, Outcome::Works, Outcome::Trapped)]
+#[case::reopening(Reopening, Outcome::Refused(Errno::ACCES), Outcome::Works)]
+#[case::all_traps(AllTraps, Outcome::Trapped, Outcome::Trapped)]
+#[case::no_proc(NoProc, Outcome::Refused(Errno::NOENT), Outcome::Works)]
+#[case::forged_proc(FalseProc, Outcome::Refused(Errno::NOENT), Outcome::Works)]
+fn probe_tells_which_means_to_take_are_refused(
+    #[case] refused: Refused,
+    #[case] reopens: Outcome,
+    #[case] duplicates: Outcome,
+) {
+    isolated(|| {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        if is_emulated("has no pidfd_getfd") || !refused.install(&directory) {
+            return;
+        }
+        let trials = forkexec::probe().trials;
+        let taking = trials.iter().filter(|trial| trial.kind == ProbeKind::TakeFd);
+        let found: Vec<_> = taking.map(|trial| (trial.name, trial.outcome)).collect();
+        if cfg!(forkexec_backend = "posix") {
+            assert_eq!(found, []);
+        } else {
+            assert_eq!(found, [("/proc/PID/fd", reopens), ("pidfd_getfd", duplicates)]);
+        }
     });
 }
 

@@ -106,6 +106,20 @@ pub unsafe trait Backend: Sync {
         Err(Errno::NOSYS)
     }
 
+    /// The names of the means of [`take`](Self::take), in the order in which a child tries them.
+    fn take_means(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Takes a descriptor of the process `lender` by the means with this index, for a probe. Remembers nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns any errno of that means.
+    fn take_by(&self, _index: usize, _lender: Pid, _wanted: &Wanted) -> Result<Fd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Executes a program. A system whose exec can do more than execve(2), such as closing descriptors, does it here.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! A child that shares the memory of its parent, which is suspended until the child executes a program or ends.
 
 use crate::{
-    Backend, ChildContext, Closed, Errno, Fd, Plan, Report, Reporter, SharedReport, Stage, child_exec,
+    Backend, ChildContext, Closed, Errno, Fd, HighFds, Plan, Report, Reporter, SharedReport, Stage,
+    child_exec,
 };
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,10 @@ unsafe impl Reporter for ReportAlone<'_> {
 
     fn closed(&self, closed: Closed) {
         self.0.closed(closed);
+    }
+
+    fn high_fds(&self, high_fds: HighFds) {
+        self.0.high_fds(high_fds);
     }
 
     fn intact(&self) -> Result<(), Errno> {

@@ -6,9 +6,9 @@
 use core::cell::Cell;
 
 use crate::{
-    Attribute, Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HookError,
-    KeepList, Mask, Move, Namespaces, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet, Stage, Sys,
-    Wanted, WorkingDirectory,
+    Attribute, Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HighFds,
+    HookError, KeepList, Mask, Move, Namespaces, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet,
+    Stage, Sys, Wanted, WorkingDirectory,
     candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
     take::Taken,
@@ -173,6 +173,11 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
         let highest = self.note_high_fds().unwrap_or_else(|| {
             self.taken.clear();
             self.highest_needed()
+        });
+        self.reporter.high_fds(match highest {
+            FIRST_HIGH.. => HighFds::Copied,
+            _ if self.taken.is_empty() => HighFds::NotNeeded,
+            _ => HighFds::Taken,
         });
         if self.backend.own_table(highest)? {
             self.emptied.set(highest.checked_add(1));

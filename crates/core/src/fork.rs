@@ -12,8 +12,9 @@
 
 use crate::borrowing_child::EXIT_OF_A_FAILED_CHILD;
 use crate::{
-    Backend, ChildContext, Closed, Errno, Fd, FileId, LaunchError, Launched, Launcher, ParentSys, Pid, Plan,
-    Report, Reporter, SharedMemory, SharedReport, SignalSet, SpawnMethod, Stage, Sys, Timeline, child_exec,
+    Backend, ChildContext, Closed, Errno, Fd, FileId, HighFds, LaunchError, Launched, Launcher, ParentSys,
+    Pid, Plan, Report, Reporter, SharedMemory, SharedReport, SignalSet, SpawnMethod, Stage, Sys, Timeline,
+    child_exec,
 };
 use core::ffi::c_int;
 
@@ -105,7 +106,14 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         let closed = shared.how_closed();
         self.backend.learn(&closed);
         let timeline = started.map(|started| Timeline::of(shared).with(Stage::Start, started));
-        Ok(Launched { pid, pidfd: None, method: SpawnMethod::Fork, closed, timeline })
+        Ok(Launched {
+            pid,
+            pidfd: None,
+            method: SpawnMethod::Fork,
+            closed,
+            high_fds: HighFds::Copied,
+            timeline,
+        })
     }
 }
 

@@ -69,6 +69,20 @@ impl SpawnMethod {
     }
 }
 
+/// The way in which a child got those descriptors that have a number from 64 up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HighFds {
+    /// It needed none, so its table has no such numbers.
+    NotNeeded,
+    /// It took each from its suspended parent. Its table has no other high numbers.
+    Taken,
+    /// The kernel copied the table of the parent, as every method but [`SpawnMethod::Shared`] does. That takes time in
+    /// proportion to the highest number.
+    #[default]
+    Copied,
+}
+
 /// The reason why a launcher uses no method but fork(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -104,6 +118,8 @@ pub struct Launched {
     pub method: SpawnMethod,
     /// The result of closing the other descriptors.
     pub closed: Closed,
+    /// The way in which the child got its descriptors with high numbers.
+    pub high_fds: HighFds,
     /// The time of each stage, if the plan is timed.
     pub timeline: Option<Timeline>,
 }

@@ -120,7 +120,9 @@ pub use fork::{ForkLauncher, ForkedChild, Uncancelled, fork, run_forked};
 #[cfg(unix)]
 pub use keep::{BadKeepList, Gap, Gaps, KeepList};
 #[cfg(unix)]
-pub use launch::{FallbackReason, LaunchError, Launched, Launcher, SpawnMethod, Timeline, started_a_child};
+pub use launch::{
+    FallbackReason, HighFds, LaunchError, Launched, Launcher, SpawnMethod, Timeline, started_a_child,
+};
 #[cfg(unix)]
 pub use namespaces::{IdMaps, Namespace, NamespaceSet, Namespaces};
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The report of a child to its parent: how far it came, and what failed.
 
-use crate::{Closed, Closer, Errno, Fd, Shared, SharedU64, Stage};
+use crate::{Closed, Closer, Errno, Fd, HighFds, Shared, SharedU64, Stage};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// The failure of a child before exec.
@@ -32,6 +32,9 @@ pub unsafe trait Reporter {
     /// Reports how the other descriptors were closed.
     fn closed(&self, closed: Closed);
 
+    /// Reports how the child gets its descriptors with high numbers. A child with a copy of the table does not.
+    fn high_fds(&self, _high_fds: HighFds) {}
+
     /// Checks that the channel is still the same, after a pre-exec closure ran.
     ///
     /// # Errors
@@ -60,6 +63,7 @@ pub struct SharedReport {
     entered: AtomicU32,
     closer: AtomicU32,
     bulk_refused: AtomicI32,
+    high_fds: AtomicU32,
     times: [SharedU64; Stage::COUNT],
 }
 
@@ -83,6 +87,7 @@ impl SharedReport {
             entered: AtomicU32::default(),
             closer: AtomicU32::default(),
             bulk_refused: AtomicI32::default(),
+            high_fds: AtomicU32::default(),
             times: [const { SharedU64::ZERO }; Stage::COUNT],
         }
     }
@@ -99,6 +104,25 @@ impl SharedReport {
     pub fn closed(&self, closed: Closed) {
         self.bulk_refused.store(closed.bulk_refused.map_or(0, Errno::raw), Ordering::Relaxed);
         self.closer.store(encode(closed.by), Ordering::Release);
+    }
+
+    /// Records how the child gets its descriptors with high numbers.
+    pub fn high_fds(&self, high_fds: HighFds) {
+        let code = match high_fds {
+            HighFds::Copied => 0,
+            HighFds::NotNeeded => 1,
+            HighFds::Taken => 2,
+        };
+        self.high_fds.store(code, Ordering::Relaxed);
+    }
+
+    /// The way in which the child got its descriptors with high numbers.
+    pub fn how_high_fds(&self) -> HighFds {
+        match self.high_fds.load(Ordering::Relaxed) {
+            1 => HighFds::NotNeeded,
+            2 => HighFds::Taken,
+            _ => HighFds::Copied,
+        }
     }
 
     /// Records a failure.
@@ -170,7 +194,7 @@ fn decode(raw: u32) -> Closer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Closed, Closer, Errno, Report, SharedReport, Stage};
+    use super::{Closed, Closer, Errno, HighFds, Report, SharedReport, Stage};
     use rstest::rstest;
 
     #[test]
@@ -191,6 +215,16 @@ mod tests {
         assert_eq!(shared.failure(), Some(report));
         assert_eq!(shared.entered(), Stage::DupFds);
         assert_eq!(shared.time(Stage::DupFds), Some(u64::MAX - 5));
+    }
+
+    #[rstest]
+    fn how_high_fds_were_got_survives_encoding(
+        #[values(HighFds::NotNeeded, HighFds::Taken, HighFds::Copied)] high_fds: HighFds,
+    ) {
+        let shared = SharedReport::new();
+        assert_eq!(shared.how_high_fds(), HighFds::Copied);
+        shared.high_fds(high_fds);
+        assert_eq!(shared.how_high_fds(), high_fds);
     }
 
     #[rstest]

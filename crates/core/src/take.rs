@@ -48,6 +48,10 @@ impl Taken {
         Some(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+
     /// Forgets all.
     pub(crate) fn clear(&self) {
         self.0.iter().for_each(|entry| entry.set(None));

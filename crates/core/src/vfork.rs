@@ -18,9 +18,9 @@
 use crate::fork::Uncancelled;
 use crate::launch::started_a_child;
 use crate::{
-    Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, LaunchError,
-    Launched, Launcher, Limit, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys, SpawnMethod, Stacks,
-    Stage, Sys, Timeline, VforkSys,
+    Backend, BorrowingChild, ChildContext, Dumpable, Exec, FallbackReason, ForkLauncher, HighFds,
+    LaunchError, Launched, Launcher, Limit, ParentSys, Pid, Plan, SharedReport, Sharing, SharingSys,
+    SpawnMethod, Stacks, Stage, Sys, Timeline, VforkSys,
 };
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -177,7 +177,14 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
         let closed = shared.how_closed();
         self.backend.learn(&closed);
         let timeline = began.map(|began| Timeline::of(&shared).with(Stage::Start, began));
-        Ok(Launched { pid, pidfd: None, method: SpawnMethod::Vfork, closed, timeline })
+        Ok(Launched {
+            pid,
+            pidfd: None,
+            method: SpawnMethod::Vfork,
+            closed,
+            high_fds: HighFds::Copied,
+            timeline,
+        })
     }
 
     /// Reaps a child that did not execute a program, and returns its failure.

@@ -21,7 +21,7 @@ use crate::sys::system;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::wait::Handle;
 use forkexec_core::Stage;
-use forkexec_core::{Closer, Launched, SpawnMethod, Timeline};
+use forkexec_core::{Closer, HighFds, Launched, SpawnMethod, Timeline};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub struct Child {
     process: Process,
     method: SpawnMethod,
     closer: Closer,
+    high_fds: HighFds,
     timeline: Option<Box<Timeline>>,
     /// The child has no `exit_fd`, because descriptors are scarce.
     #[cfg(feature = "tokio")]
@@ -74,7 +75,7 @@ impl Child {
         settings: &Settings<'_>,
         held: TreeHandle,
     ) -> Self {
-        let Launched { pid, pidfd, method, closed, timeline } = launched;
+        let Launched { pid, pidfd, method, closed, high_fds, timeline } = launched;
         // SAFETY: the contract of `Launcher` makes its caller the owner of the descriptor, and `launched` is
         // consumed here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
@@ -94,6 +95,7 @@ impl Child {
             process: Process::new(handle, held, settings.on_drop, settings.reaper_thread),
             method,
             closer: closed.by,
+            high_fds,
             timeline: timeline.map(Box::new),
             #[cfg(feature = "tokio")]
             is_spared,
@@ -202,6 +204,26 @@ impl Child {
     /// ```
     pub fn method(&self) -> SpawnMethod {
         self.method
+    }
+
+    /// Returns how the child got the descriptors that it needs and whose numbers are from 64 up in this process. Only
+    /// [`HighFds::Copied`] takes time in proportion to what this process has open. [`probe`](fn@crate::probe) tells which
+    /// means to take a descriptor the system refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, HighFds, SpawnMethod};
+    ///
+    /// let mut child = Command::new("true").spawn()?;
+    /// if child.method() == SpawnMethod::Shared {
+    ///     assert_eq!(child.high_fds(), HighFds::NotNeeded);
+    /// }
+    /// child.wait()?;
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn high_fds(&self) -> HighFds {
+        self.high_fds
     }
 
     /// Returns the method by which the child closed the descriptors that it does not inherit, on the running

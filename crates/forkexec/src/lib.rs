@@ -129,7 +129,7 @@ pub use error::{
     ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
 };
 pub use forkexec_core::{
-    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, IoPriority, Namespace, Operation,
+    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, HighFds, IoPriority, Namespace, Operation,
     Resource, Scheduler, SpawnMethod, Stage,
 };
 pub use listen_fds::{ListenFd, listen_fds};

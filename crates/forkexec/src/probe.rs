@@ -12,9 +12,11 @@ use crate::sys::android::Android;
 use crate::sys::backend::{self, backend};
 use crate::sys::system::{self, launchers};
 use forkexec_core::{
-    Backend, Capabilities, CloseStrategy, Closer, Errno, KeepList, Operation, SpawnMethod, Sys, close_by,
+    Backend, Capabilities, CloseStrategy, Closer, Errno, KeepList, Operation, ParentSys, SpawnMethod, Sys,
+    close_by,
 };
 use run::Tried;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// Returns what this system has, as data. It tries nothing, so that a container or a filter makes no difference.
@@ -104,6 +106,7 @@ pub fn probe() -> ProbeReport {
         let method = launcher.method();
         trials.push(run::launching(backend, launcher).of(ProbeKind::Spawn(method), method.name()));
     }
+    trials.extend(taking(backend));
     trials.extend(operations::trials(backend));
     ProbeReport {
         system,
@@ -112,6 +115,19 @@ pub fn probe() -> ProbeReport {
         descriptor_limit: backend.sys().descriptor_limit().ok().filter(|&limit| limit != u64::MAX),
         loop_numbers: backend.loop_bound().ok().map(i32::unsigned_abs),
     }
+}
+
+/// The trial of each means to take a descriptor from the parent.
+fn taking<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Probe> {
+    let pipe = backend::pipe();
+    let trial = |(index, &name)| {
+        let tried = match &pipe {
+            Ok((_, writer)) => run::taking(backend, index, writer.as_raw_fd()),
+            Err(errno) => Tried::not_run(*errno),
+        };
+        tried.of(ProbeKind::TakeFd, name)
+    };
+    backend.take_means().iter().enumerate().map(trial).collect()
 }
 
 /// The result of [`probe`]. Facts that need no trial are in [`capabilities`].
@@ -175,6 +191,9 @@ pub enum ProbeKind {
     Close(CloseStrategy),
     /// It starts a child.
     Spawn(SpawnMethod),
+    /// It lets a child take a descriptor with a high number from its parent. If none works, the kernel copies the
+    /// descriptor table for a child that needs such a descriptor ([`HighFds`](crate::HighFds)).
+    TakeFd,
     /// It is an operation that not every system has. A command that needs one which does not work fails.
     Operation(Operation),
 }
@@ -268,9 +287,10 @@ impl ProbeReport {
 #[cfg(test)]
 mod tests {
     use super::{
-        CloseStrategy, Errno, Operation, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe, supports,
+        Backend, CloseStrategy, Errno, Operation, Outcome, Probe, ProbeKind, ProbeReport, SpawnMethod, probe,
+        supports,
     };
-    use crate::sys::backend::{bulk_closer, capabilities};
+    use crate::sys::backend::{backend, bulk_closer, capabilities};
     use rstest::rstest;
     use std::time::Duration;
 
@@ -309,7 +329,9 @@ mod tests {
         let has = capabilities();
         let launchers = has.launchers.iter().map(|method| method.name());
         let names = bulk_closer().into_iter().chain(has.enumerators.iter().copied());
-        let names: Vec<_> = names.chain(["loop"]).chain(launchers).collect();
+        // SAFETY: the call reads a list of names.
+        let takes = unsafe { backend() }.take_means().iter().copied();
+        let names: Vec<_> = names.chain(["loop"]).chain(launchers).chain(takes).collect();
         let probe = probe();
         let is_operation = |trial: &&Probe| matches!(trial.kind, ProbeKind::Operation(_));
         let means = probe.trials.iter().filter(|trial| !is_operation(trial));

@@ -16,9 +16,9 @@ use crate::{Apple, AppleSys};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, CStrArray, Closed, Closer, Errno, Exec, FallbackReason, ForkLauncher, LaunchError, Launched,
-    Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, Uncancelled, execute_first, is_missing,
-    retry_busy,
+    Backend, CStrArray, Closed, Closer, Errno, Exec, FallbackReason, ForkLauncher, HighFds, LaunchError,
+    Launched, Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, Uncancelled, execute_first,
+    is_missing, retry_busy,
 };
 
 /// Starts children by posix_spawn(2), and others by fork(2), with an exec that closes descriptors if that is possible.
@@ -135,7 +135,14 @@ pub fn launch_spawned<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Result<Launched,
     let pid = spawn_first(sys, plan, &spawn).map_err(|failed| locate(sys, plan, failed))?;
     let by = if plan.close.is_some() { Closer::Bulk } else { Closer::Nothing };
     let closed = Closed { by, bulk_refused: None };
-    Ok(Launched { pid, pidfd: None, method: SpawnMethod::PosixSpawn, closed, timeline: None })
+    Ok(Launched {
+        pid,
+        pidfd: None,
+        method: SpawnMethod::PosixSpawn,
+        closed,
+        high_fds: HighFds::Copied,
+        timeline: None,
+    })
 }
 
 /// Starts a child with the first candidate that runs.

@@ -1,7 +1,8 @@
 //! The backend: which call closes a gap, what its errors mean, and what is remembered of them.
 
 use crate::{
-    AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, namespaces, take::TakeMeans,
+    AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, namespaces,
+    take::{self, TakeMeans},
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
@@ -163,6 +164,14 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn take(&self, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
         self.take.take(&self.sys, lender, wanted)
+    }
+
+    fn take_means(&self) -> &'static [&'static str] {
+        if self.release() == Release::Linux { take::NAMES } else { &[] }
+    }
+
+    fn take_by(&self, index: usize, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+        take::take_by(&self.sys, index, lender, wanted)
     }
 
     fn die_with_parent(&self, signal: Signal) -> Result<(), Errno> {

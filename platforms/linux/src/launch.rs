@@ -311,7 +311,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                     let Started { pid, pidfd } = started;
                     let is_copy = memory != Memory::Shared;
                     let pidfd = pidfd.or_else(|| is_copy.then(|| self.open_pidfd(plan, pid)).flatten());
-                    Ok(Launched { pid, pidfd, method, closed, timeline })
+                    let high_fds = shared.how_high_fds();
+                    Ok(Launched { pid, pidfd, method, closed, high_fds, timeline })
                 }
                 Outcome::Failed(report) => Err(failed(report)),
                 Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),

@@ -104,6 +104,18 @@ impl TakeMeans {
     }
 }
 
+/// The names of the means, in the order in which a child tries them.
+pub(crate) const NAMES: &[&str] = &["/proc/PID/fd", "pidfd_getfd"];
+
+/// Takes a descriptor of the thread group leader `lender` by the means with this index.
+pub(crate) fn take_by<S: LinuxSys>(sys: &S, index: usize, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+    match (index, wanted.reopen) {
+        (0, Some(access)) => reopen(sys, lender, wanted, access),
+        (1, _) => duplicate(sys, lender, true, wanted),
+        _ => Err(Errno::NOSYS),
+    }
+}
+
 /// Opens the file anew.
 fn reopen<S: LinuxSys>(sys: &S, lender: Pid, wanted: &Wanted, access: Access) -> Result<Fd, Errno> {
     let path = FdPath::new(lender, wanted.fd);

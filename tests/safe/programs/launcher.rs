@@ -4,7 +4,7 @@
 //! Error: E0200
 #![forbid(unsafe_code)]
 
-use forkexec_core::{Closed, LaunchError, Launched, Launcher, SpawnMethod, Plan};
+use forkexec_core::{Closed, HighFds, LaunchError, Launched, Launcher, SpawnMethod, Plan};
 
 struct Lying;
 
@@ -13,8 +13,8 @@ impl Launcher for Lying {
         SpawnMethod::Fork
     }
     fn launch(&self, _: &Plan<'_>) -> Result<Launched, LaunchError> {
-        let closed = Closed::default();
-        Ok(Launched { pid: 1, pidfd: Some(0), method: SpawnMethod::Fork, closed, timeline: None })
+        let (closed, high_fds) = (Closed::default(), HighFds::Copied);
+        Ok(Launched { pid: 1, pidfd: Some(0), method: SpawnMethod::Fork, closed, high_fds, timeline: None })
     }
 }
 

@@ -159,6 +159,7 @@ fn trial(trial: &Probe) -> ProbeObject<'static> {
     let (kind, strategy) = match trial.kind {
         ProbeKind::Close(strategy) => ("close", Some(words::strategy(strategy))),
         ProbeKind::Operation(_) => ("operation", None),
+        ProbeKind::TakeFd => ("take", None),
         _ => ("spawn", None),
     };
     let (errno, signal) = match trial.outcome {

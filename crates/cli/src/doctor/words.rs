@@ -11,6 +11,7 @@ pub(super) fn task(kind: ProbeKind) -> &'static str {
         ProbeKind::Close(CloseStrategy::Enumerate) => "close listed numbers",
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
         ProbeKind::Spawn(_) => "start a child",
+        ProbeKind::TakeFd => "take a descriptor",
         ProbeKind::Operation(Operation::Namespaces) => "create namespaces",
         ProbeKind::Operation(Operation::ExecuteFile) => "execute an open file",
         ProbeKind::Operation(_) => "set an attribute",

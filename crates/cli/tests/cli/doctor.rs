@@ -165,6 +165,26 @@ fn closing_works_with_traps_before_the_loop() {
     });
 }
 
+/// As Yama refuses it, and a filter of a container.
+#[test]
+fn refused_and_trapped_ways_to_take_a_descriptor_are_reported() {
+    isolated(|| {
+        let deny = || Deny::new().errno(libc::SYS_pidfd_getfd, libc::EPERM);
+        let (code, json, _) =
+            said(&denied(&mut forkexec(&["doctor", "--json"]), deny).output().expect("it starts"));
+        let found: Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!((code, trial(&found, "/proc/PID/fd")["outcome"].as_str()), (Some(0), Some("works")));
+        let getfd = trial(&found, "pidfd_getfd");
+        let words = ["kind", "outcome", "errno"].map(|key| getfd[key].as_str());
+        assert_eq!(words, [Some("take"), Some("refused"), Some("EPERM")]);
+
+        let deny = || Deny::new().trap(libc::SYS_pidfd_getfd);
+        let (_, table, _) = said(&denied(&mut forkexec(&["doctor"]), deny).output().expect("it starts"));
+        let row = table.lines().find(|line| line.contains("pidfd_getfd")).expect("there is a row");
+        assert!(row.starts_with("trapped") && row.contains("take a descriptor"), "{table}");
+    });
+}
+
 #[test]
 fn doctor_fails_if_no_child_starts() {
     isolated(|| {

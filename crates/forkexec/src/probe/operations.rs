@@ -22,9 +22,10 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
         .filter(|&operation| backend.has(operation))
         .filter_map(|operation| {
             let (stage, attributes) = attributes(operation, processors.as_deref())?;
-            let tried = attributes.map_or_else(Tried::not_run, |attributes| {
-                trial(backend, operation, stage, attributes.as_slice())
-            });
+            let tried = attributes.map_or_else(
+                || Tried::not_run(Errno::NOENT),
+                |attributes| trial(backend, operation, stage, attributes.as_slice()),
+            );
             let name = match operation {
                 Operation::ExecuteFile => "execute-file",
                 Operation::StartSuspended => "start-suspended",
@@ -49,7 +50,7 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
         NamespaceSet::EMPTY
     };
     let device = is(Operation::ExecuteFile).then(|| File::open("/dev/null"));
-    let Ok(device) = device.transpose() else { return Tried::not_run() };
+    let Ok(device) = device.transpose() else { return Tried::not_run(Errno::NOENT) };
     let plan = Plan {
         close: None,
         attributes,

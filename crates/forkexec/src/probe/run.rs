@@ -7,8 +7,8 @@
 use super::{Outcome, Probe, ProbeKind};
 use crate::sys::system::LEARNS_OF_TRAPS;
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, FallbackReason, KeepList, LaunchError, Launcher, Limit, ParentSys, Plan,
-    Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, fork,
+    Access, Backend, CStrArray, Errno, Exec, FallbackReason, Fd, KeepList, LaunchError, Launcher, Limit,
+    ParentSys, Plan, Resource, Shared, SharedMemory, SharedU64, Stage, Sys, Unlisted, Wanted, fork,
 };
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -24,9 +24,9 @@ pub(super) struct Tried {
 impl Tried {
     pub(super) const NOT_CALLED: Self = Self { outcome: Outcome::NotCalled, nanoseconds: 0 };
 
-    /// The trial could not be prepared: there is no `/proc` or no `/dev/null`.
-    pub(super) const fn not_run() -> Self {
-        Self { outcome: Outcome::NotRun(Errno::NOENT), nanoseconds: 0 }
+    /// The trial could not be prepared.
+    pub(super) const fn not_run(errno: Errno) -> Self {
+        Self { outcome: Outcome::NotRun(errno), nanoseconds: 0 }
     }
 
     /// The result for the means of this name.
@@ -62,6 +62,19 @@ impl From<Unlisted> for Outcome {
             Unlisted::Untrusted => Self::Untrusted,
         }
     }
+}
+
+/// Tries the means with this index to take the descriptor `lent` from this process.
+pub(super) fn taking<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, index: usize, lent: Fd) -> Tried {
+    let sys = backend.sys();
+    let tried = in_a_child(sys, || {
+        let id = sys.file_id(lent).map_err(Outcome::NotRun)?;
+        let wanted = Wanted { fd: lent, id, reopen: Some(Access::Write) };
+        let start = sys.now();
+        backend.take_by(index, sys.getppid(), &wanted).map_err(Outcome::Refused)?;
+        Ok(sys.now().saturating_sub(start))
+    });
+    Tried { outcome: or_trapped(tried.outcome), ..tried }
 }
 
 /// Tries a launcher with a plan that has no program: a child that reports this was started.
