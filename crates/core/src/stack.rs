@@ -4,8 +4,8 @@
 //! A plan is flat, so the depth of the child's calls does not depend on it. [`SIZE`] is several times that depth. An overflow
 //! hits the guard, and only the child dies.
 //!
-//! A small pool holds the free stacks. Threads take and return them without a lock. A stack for each thread would have to be
-//! freed when its thread ends.
+//! A small pool holds the free stacks. Threads take and return them without a lock, and each begins its search at another place,
+//! so that two threads rarely write to the same cache line. A stack for each thread would have to be freed when its thread ends.
 
 use crate::{Errno, SharingSys, Top};
 use core::ptr::{self, NonNull};
@@ -56,10 +56,32 @@ impl<const LENGTH: usize> Stack<LENGTH> {
     }
 }
 
-/// The pool of free stacks. An entry is null, or owns the memory of a [`Stack`]. A thread takes it by an atomic exchange, and is
-/// then the only owner.
+/// The pool of free stacks.
 #[derive(Debug)]
-pub struct Stacks([AtomicPtr<u8>; KEPT]);
+pub struct Stacks([Place; KEPT]);
+
+/// A place of the pool, in a cache line of its own. It is null, or owns the memory of a [`Stack`]. A thread takes it by an atomic
+/// exchange, and is then the only owner.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Place(AtomicPtr<u8>);
+
+impl Place {
+    /// Takes the stack. Writes to the memory only if there is one.
+    fn take(&self) -> Option<Stack> {
+        let memory = NonNull::new(self.0.load(Ordering::Relaxed))?;
+        self.0
+            .compare_exchange(memory.as_ptr(), ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then_some(Stack(memory))
+    }
+
+    /// Returns whether it keeps this memory of a stack now.
+    fn keep(&self, memory: *mut u8) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+            && self.0.compare_exchange(ptr::null_mut(), memory, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+}
 
 impl Default for Stacks {
     fn default() -> Self {
@@ -70,7 +92,7 @@ impl Default for Stacks {
 impl Stacks {
     /// An empty pool.
     pub const fn new() -> Self {
-        Self([const { AtomicPtr::new(ptr::null_mut()) }; KEPT])
+        Self([const { Place(AtomicPtr::new(ptr::null_mut())) }; KEPT])
     }
 
     /// Provides a stack for the time of a call.
@@ -87,18 +109,23 @@ impl Stacks {
 
     /// Takes a free stack, or maps a new one.
     fn take<S: SharingSys>(&self, sys: &S) -> Result<Stack, Errno> {
-        let take = |place: &AtomicPtr<u8>| NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire));
-        self.0.iter().find_map(take).map_or_else(|| Stack::map(sys), |memory| Ok(Stack(memory)))
+        self.places().find_map(Place::take).map_or_else(|| Stack::map(sys), Ok)
     }
 
     /// Returns a stack to the pool, or unmaps it if the pool is full.
     fn give<S: SharingSys>(&self, sys: &S, stack: Stack) {
         let memory = stack.0.as_ptr();
-        let keep = |place: &AtomicPtr<u8>| {
-            place.compare_exchange(ptr::null_mut(), memory, Ordering::Release, Ordering::Relaxed).is_ok()
-        };
-        if !self.0.iter().any(keep) {
+        if !self.places().any(|place| place.keep(memory)) {
             stack.unmap(sys);
         }
+    }
+
+    /// All places, from one on that differs between threads: their own stacks have different addresses.
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        let here = 0_u8;
+        let page = (&raw const here).addr() as u64 / 4096;
+        // The upper bits of the product depend on all bits of the page (Knuth, The Art of Computer Programming, 6.4).
+        let first = usize::try_from(page.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60).unwrap_or_default();
+        self.0.iter().cycle().skip(first).take(KEPT)
     }
 }
