@@ -5,6 +5,8 @@ use super::job::Task;
 use super::peer::Worker;
 use super::scenario::World;
 use super::toolbox::Toolbox;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -47,6 +49,7 @@ impl Host {
     /// Starts a worker. The native worker opens its descriptors on request. The others inherit theirs.
     pub(super) fn start(worker: &Worker, world: World, toolbox: &Toolbox) -> Result<Self, Failure> {
         let mut command = command_of(worker, world)?;
+        command.env_clear().envs(environment());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
@@ -144,6 +147,18 @@ impl Drop for Host {
     }
 }
 
+/// The number of variables in the environment of each worker, and so of each child: as many as systemd gives to a service.
+pub(super) const VARIABLES: usize = 12;
+
+/// The environment of a worker. The workers in other languages find their files through the first variables. The others make up
+/// the number, so that the machine's own environment does not change the figures.
+fn environment() -> Vec<(String, OsString)> {
+    let needed = ["PATH", "HOME", "JAVA_HOME", "GOROOT"];
+    let given = needed.iter().filter_map(|name| Some(((*name).to_owned(), env::var_os(name)?)));
+    let filler = (0..).map(|number| (format!("VARIABLE_{number:02}"), "x".repeat(24).into()));
+    given.chain(filler).take(VARIABLES).collect()
+}
+
 fn command_of(worker: &Worker, world: World) -> Result<Command, Failure> {
     let (program, arguments) = worker.command.split_first().ok_or("a worker without a program")?;
     if worker.opens_late {
@@ -151,7 +166,7 @@ fn command_of(worker: &Worker, world: World) -> Result<Command, Failure> {
         command.args(arguments);
         return Ok(command);
     }
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(env::current_exe()?);
     command.args(["with-descriptors", &world.descriptors.to_string(), "--"]).args(&worker.command);
     Ok(command)
 }

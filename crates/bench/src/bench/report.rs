@@ -7,6 +7,7 @@ mod table;
 
 use super::Failure;
 use super::cli::Options;
+use super::host::VARIABLES;
 use super::measure::{self, Results, Table};
 use super::peer::Peers;
 use super::scenario::Group;
@@ -29,7 +30,9 @@ pub(super) fn list(peers: &Peers, groups: &[Group]) {
 /// Prints the text above the tables.
 pub(super) fn print_caption(peers: &Peers, options: &Options, processor: usize) {
     println!("{}", table::caption(measure::rounds(options), options.cold));
-    println!("All on processor {processor}, except where the subject is threads.");
+    println!(
+        "All on processor {processor}, except where the subject is threads. Each child gets {VARIABLES} environment variables."
+    );
     for missing in &peers.missing {
         println!("not measured: {}: {}", missing.title, missing.reason);
     }
