@@ -1,5 +1,6 @@
 //! Waiting, signalling, communicating, and children that never reach exec.
 //!
+//! - `autoreap`: children that the kernel reaps
 //! - `changing_ids`: a thread that changes the ids of the process while another one forks
 //! - `changes`: children that are stopped and continued, or traced
 //! - `conversing`: limits of size and time, line callbacks, and a run that stops early
@@ -18,6 +19,7 @@
 //! - `used`: resource usage of a child
 //! - `waiting`: waits with a limit, and forced termination
 
+mod autoreap;
 mod changes;
 #[cfg(not(target_os = "android"))]
 mod changing_ids;

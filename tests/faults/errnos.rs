@@ -192,6 +192,10 @@ const PARENTS: &[(&str, &[Errno])] = &[
         "open_pidfd",
         &[Errno::INVAL, Errno::MFILE, Errno::NFILE, NODEV, Errno::NOMEM, Errno::NOSYS, Errno::SRCH],
     ),
+    ("pidfd_exit_status", &[Errno::BADF, Errno::NOTTY, Errno::INVAL, Errno::NOSYS, Errno::PERM, Errno::SRCH]),
+    ("poll_pidfd", &[Errno::INTR, Errno::INVAL, Errno::NOMEM, Errno::NOSYS, Errno::PERM]),
+    ("reap_by_pidfd", &[Errno::CHILD, Errno::INTR, Errno::INVAL, Errno::NOSYS, Errno::PERM]),
+    ("find_unexecuted", &[Errno::CHILD, Errno::INTR, Errno::INVAL, Errno::NOSYS, Errno::PERM]),
     ("is_dumpable", &[Errno::INVAL, Errno::PERM]),
     ("make_dumpable", &[Errno::INVAL, Errno::PERM]),
 ];

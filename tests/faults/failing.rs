@@ -12,7 +12,8 @@ use forkexec_core::{
     SharingSys, Signal, SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{
-    AttributeCall, Call, CapabilityMasks, CloneSys, KernelAction, LinuxSys, Release, Start, Started,
+    AttributeCall, Call, CapabilityMasks, CloneSys, KernelAction, LinuxSys, PidfdEvent, Release, Start,
+    Started,
 };
 use forkexec_posix::PosixSys;
 
@@ -476,6 +477,9 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
         instead: open_pidfd(child: Pid) -> Fd;
         instead: set_mask_of(child: Pid, mask: SignalSet) -> ();
         instead: detach(child: Pid, signal: Signal) -> ();
+        instead: pidfd_exit_status(pidfd: Fd) -> Option<c_int>;
+        instead: reap_by_pidfd(pidfd: Fd) -> Option<c_int>;
+        instead: find_unexecuted(pidfd: Fd) -> ();
     }
 
     fn gettid(&self) -> Pid {
@@ -489,6 +493,10 @@ unsafe impl<S: CloneSys> CloneSys for Failing<S> {
 
     fn signal_that_ended(&self, child: Pid) -> Option<Signal> {
         self.inner.signal_that_ended(child)
+    }
+
+    fn poll_pidfd(&self, pidfd: Fd, event: PidfdEvent, milliseconds: Option<u8>) -> Result<bool, Errno> {
+        self.instead(Made::new("poll_pidfd", &[pidfd]), || self.inner.poll_pidfd(pidfd, event, milliseconds))
     }
 
     unsafe fn start(&self, start: Start, top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
@@ -617,6 +625,8 @@ unsafe impl<S: VforkSys> VforkSys for Failing<S> {
             exit_signal: true,
             cgroup: None,
             namespaces: NamespaceSet::EMPTY,
+            autoreap: None,
+            no_new_privs: false,
         };
         // SAFETY: as above.
         unsafe { self.start_child("vfork".into(), copied, top, child, &call) }.map(|started| started.pid)

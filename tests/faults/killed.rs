@@ -90,6 +90,8 @@ fn hanging_child_that_is_killed_is_reported_with_its_stage(
             exit_signal: false,
             cgroup: None,
             namespaces: NamespaceSet::EMPTY,
+            autoreap: None,
+            no_new_privs: false,
         };
         if stage == Stage::UnshareFiles && refuse(start).is_some() {
             // clone(2) shares no table before a child has shown that memory is shared.

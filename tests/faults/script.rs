@@ -116,7 +116,7 @@ pub(crate) struct Script {
 /// The calls of one side that are noted; later ones are counted.
 const NOTED: usize = 512;
 /// More than there are names of calls.
-const NAMES: usize = 64;
+const NAMES: usize = 128;
 
 #[derive(Debug)]
 struct Page {

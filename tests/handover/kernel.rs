@@ -4,6 +4,7 @@
 //! The parent's code is real, too, and runs once for each interleaving. It observes the child in the results of the calls
 //! below and in the memory of the report, so the kernel chooses the child's progress after each such result.
 
+mod autoreap;
 mod calls;
 
 use std::ffi::c_int;
@@ -13,7 +14,9 @@ use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forkexec_core::{Errno, Fd, Pid, Stage};
+use forkexec_core::{Autoreap, Errno, Fd, Pid, Stage};
+
+pub(crate) use autoreap::Autoreaps;
 
 use super::choices::Choices;
 use super::script::{Event, Script, Step};
@@ -61,6 +64,8 @@ pub(crate) struct World {
     pub(crate) unreadable: bool,
     /// An emulator copies the memory that a child is to share, and whether it announces the child's end by `SIGCHLD` all the same.
     pub(crate) copies: Option<bool>,
+    /// The flags of Linux 7.1, if the kernel has them.
+    pub(crate) autoreap: Option<Autoreaps>,
 }
 
 /// The kernel.
@@ -98,6 +103,16 @@ pub(crate) struct State {
     pub(crate) reaped: bool,
     interrupted: Vec<&'static str>,
     idle: usize,
+    /// The kernel reaps the child.
+    autoreaped: Option<Autoreap>,
+    /// The kernel has released the child, and its pidfd has the status.
+    released: bool,
+    /// The calls of the parent that name the child by its number, which may already be that of another process.
+    pub(crate) by_number: Vec<&'static str>,
+    /// Its calls on a pidfd.
+    pub(crate) by_pidfd: Vec<&'static str>,
+    /// The calls of clone3(2) with unknown flags.
+    pub(crate) refused_starts: usize,
 }
 
 const INTERRUPTIBLE: [&str; 3] = ["readable", "read", "wait"];
@@ -145,6 +160,11 @@ impl Kernel {
             reaped: false,
             interrupted: Vec::new(),
             idle: 0,
+            autoreaped: None,
+            released: false,
+            by_number: Vec::new(),
+            by_pidfd: Vec::new(),
+            refused_starts: 0,
         }))
     }
 
@@ -204,6 +224,10 @@ impl State {
         self.interrupted.clear();
         (self.bytes, self.writers, self.reader, self.replaced) = (0, [false; 3], false, false);
         (self.ended, self.reaped, self.executed, self.idle) = (None, false, false, 0);
+        (self.autoreaped, self.released) = (None, false);
+        self.by_number.clear();
+        self.by_pidfd.clear();
+        self.refused_starts = 0;
     }
 
     /// Returns the parent's resources that are left over.
@@ -302,7 +326,8 @@ impl State {
             Event::Exec => self.executed = true,
             Event::End(status) => {
                 self.ended = Some(status);
-                self.reaped = self.world.thief;
+                self.reaped = self.world.thief && self.autoreaped.is_none();
+                self.release_at_end();
             }
         }
     }

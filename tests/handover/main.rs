@@ -14,6 +14,7 @@
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+mod autoreap;
 mod choices;
 mod kernel;
 mod script;
@@ -147,6 +148,7 @@ const CALM: World = World {
     no_poll: false,
     unreadable: false,
     copies: None,
+    autoreap: None,
 };
 
 /// Returns the steps of a forked child that its parent can observe.

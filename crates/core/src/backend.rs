@@ -236,6 +236,8 @@ pub unsafe trait Backend: Sync {
 pub enum Operation {
     /// A signal at the death of the parent.
     DieWithParent,
+    /// Children that the kernel reaps and, if their parent dies, kills (`CLONE_AUTOREAP` of clone3(2)).
+    Autoreap,
     /// Control groups, version 2 (cgroups(7)).
     Cgroup,
     /// Giving up privileges that exec could grant.

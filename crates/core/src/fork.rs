@@ -109,6 +109,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
         Ok(Launched {
             pid,
             pidfd: None,
+            autoreap: None,
             method: SpawnMethod::Fork,
             closed,
             high_fds: HighFds::Copied,

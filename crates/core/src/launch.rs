@@ -1,6 +1,6 @@
 //! The contract of a launcher, which starts children.
 
-use crate::{Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
+use crate::{Autoreap, Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
 
 /// Starts children by one method.
 ///
@@ -8,8 +8,8 @@ use crate::{Closed, Errno, Fd, Pid, Plan, Report, SharedReport, Stage};
 ///
 /// Unsafe code relies on an implementation:
 ///
-/// - It returns `Ok` only if the child reached exec. Then [`Launched::pid`] is that child, not yet reaped, and
-///   [`Launched::pidfd`] is an open descriptor that the caller owns.
+/// - It returns `Ok` only if the child reached exec. Then [`Launched::pid`] is that child, not yet reaped unless
+///   [`Launched::autoreap`] is set, and [`Launched::pidfd`] is an open descriptor that the caller owns.
 /// - Otherwise it has reaped the child.
 /// - It does not change the descriptors, the signal mask and the dispositions of the parent, also if it fails.
 /// - It holds no lock while a child is between its start and exec, and many threads may call it at once.
@@ -114,6 +114,8 @@ pub struct Launched {
     pub pid: Pid,
     /// A descriptor of the child, close-on-exec, if the system returns one with the child. The caller owns it.
     pub pidfd: Option<Fd>,
+    /// Set if the kernel reaps the child, as the plan asked. Then the child may be reaped already, and it has a `pidfd`.
+    pub autoreap: Option<Autoreap>,
     /// The method that started it.
     pub method: SpawnMethod,
     /// The result of closing the other descriptors.

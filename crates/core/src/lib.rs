@@ -129,7 +129,8 @@ pub use namespaces::{IdMaps, Namespace, NamespaceSet, Namespaces};
 pub use pid_variable::PidVariable;
 #[cfg(unix)]
 pub use plan::{
-    Access, Cgroup, Exec, Hook, HookError, Mask, Move, Plan, Reopen, ShellFallback, Source, WorkingDirectory,
+    Access, Autoreap, Cgroup, Exec, Hook, HookError, Mask, Move, Plan, Reopen, ShellFallback, Source,
+    WorkingDirectory,
 };
 #[cfg(unix)]
 pub use process_entry::{ProcessEntry, has_execed_by_entry};

@@ -80,6 +80,8 @@ pub struct Plan<'a> {
     pub close: Option<CloseStrategy>,
     /// Returns a descriptor of the child, if the system can create one with the child.
     pub pidfd: bool,
+    /// Lets the kernel reap the child, if it can: see [`Autoreap`].
+    pub autoreap: Option<Autoreap>,
     /// Records the time of each stage.
     pub timed: bool,
     /// The open file of the program. It takes the place of the candidates of `exec`.
@@ -124,6 +126,7 @@ impl<'a> Plan<'a> {
             hook: None,
             close: Some(CloseStrategy::Bulk),
             pidfd: true,
+            autoreap: None,
             timed: false,
             executable: None,
             own_pids: &[],
@@ -193,6 +196,20 @@ impl<'a> Plan<'a> {
     pub(crate) fn access_to(&self, fd: Fd) -> Option<Access> {
         self.reopen.iter().find(|reopen| reopen.fd == fd).map(|reopen| reopen.access)
     }
+}
+
+/// The kernel reaps the child when it ends (`CLONE_AUTOREAP` of clone3(2), Linux 7.1). The pidfd has its status.
+///
+/// A launcher that cannot do this starts an ordinary child for [`Reap`](Self::Reap). For [`ReapAndKill`](Self::ReapAndKill) the
+/// Linux launcher returns [`LaunchError::Parent`](crate::LaunchError::Parent) with [`Stage::DieWithParent`](crate::Stage) and
+/// starts no child. Only a backend with [`Operation::Autoreap`](crate::Operation::Autoreap) may be asked for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Autoreap {
+    /// The kernel reaps the child.
+    Reap,
+    /// It also kills the child when the last copy of the pidfd is closed (`CLONE_PIDFD_AUTOKILL`). That takes the place of
+    /// [`Plan::die_with_parent`].
+    ReapAndKill,
 }
 
 /// One step that puts a descriptor in place. The parent orders the steps so that no step overwrites a source before its last

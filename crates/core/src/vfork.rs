@@ -180,6 +180,7 @@ impl<B: Backend<Sys: VforkSys + Sync> + ?Sized> VforkLauncher<'_, B> {
         Ok(Launched {
             pid,
             pidfd: None,
+            autoreap: None,
             method: SpawnMethod::Vfork,
             closed,
             high_fds: HighFds::Copied,

@@ -1,5 +1,6 @@
 //! The handle to a running child.
 
+pub(crate) mod autoreap;
 pub(crate) mod close_method;
 pub(crate) mod communicate;
 pub(crate) mod dropped;
@@ -62,6 +63,8 @@ pub struct Child {
     closer: Closer,
     high_fds: HighFds,
     timeline: Option<Box<Timeline>>,
+    /// The command has a parent-death signal.
+    has_death_signal: bool,
     /// The child has no `exit_fd`, because descriptors are scarce.
     #[cfg(feature = "tokio")]
     is_spared: bool,
@@ -75,19 +78,19 @@ impl Child {
         settings: &Settings<'_>,
         held: TreeHandle,
     ) -> Self {
-        let Launched { pid, pidfd, method, closed, high_fds, timeline } = launched;
+        let Launched { pid, pidfd, autoreap, method, closed, high_fds, timeline } = launched;
         // SAFETY: the contract of `Launcher` makes its caller the owner of the descriptor, and `launched` is
         // consumed here.
         let pidfd = pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         let is_pidfd = pidfd.is_some();
         let wants_fd = settings.pidfd != Some(false);
         let mut fd = pidfd.or_else(|| wants_fd.then(|| system::watch::at_spawn(pid)).flatten());
-        let is_needed = settings.pidfd == Some(true) || held.needs_number();
+        let is_needed = settings.pidfd == Some(true) || held.needs_number() || autoreap.is_some();
         let is_spared = !is_needed && fd.as_ref().is_some_and(is_scarce);
         if is_spared {
             fd = None;
         }
-        let handle = Handle::new(pid, fd, is_pidfd && !is_spared);
+        let handle = Handle::new(pid, fd, is_pidfd && !is_spared, autoreap);
         Self {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
@@ -97,6 +100,7 @@ impl Child {
             closer: closed.by,
             high_fds,
             timeline: timeline.map(Box::new),
+            has_death_signal: settings.die_with_parent.is_some(),
             #[cfg(feature = "tokio")]
             is_spared,
         }

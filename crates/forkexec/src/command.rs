@@ -2,6 +2,7 @@
 
 mod announced;
 mod attributes;
+mod autoreap;
 mod confinement;
 mod descriptors;
 mod execution;

@@ -42,6 +42,7 @@
 //! | Wait for any or all of several children | [`wait_any`], [`wait_all`] |
 //! | Signal a child while another thread waits for it | [`Child::signaler`] |
 //! | See that a child was stopped or continued | [`Child::wait_change`] |
+//! | Keep the status of a child from other code that waits for children | [`Command::autoreap`] |
 //! | Drop a child that still runs | [`Command::on_drop`], [`Command::reaper_thread`], [`reap_dropped`] |
 //! | Write input and read output without a deadlock, with limits of time and size | [`Child::communicator`] |
 //! | Merge standard error into standard output | [`Command::stderr_to_stdout`], [`Pipeline::stderr_to_stdout`](BorrowingPipeline::stderr_to_stdout) |
@@ -110,6 +111,7 @@ pub use announced::notify::notify;
 pub use announced::notify_socket::{NotifyOutcome, NotifySocket};
 pub use announced::watchdog::watchdog_enabled;
 pub use child::Child;
+pub use child::autoreap::ParentDeath;
 pub use child::close_method::CloseMethod;
 pub use child::communicate::{Communicate, CommunicateOutput, Communicator, StopReason};
 pub use child::dropped::reap_dropped;

@@ -10,7 +10,7 @@ use crate::child_fds::layout::Layout;
 use crate::child_fds::low_fds;
 use crate::child_fds::spawn_fds::{SpawnFds, off_the_targets};
 use crate::config::namespaces;
-use crate::config::settings::{Settings, SpawnPolicy};
+use crate::config::settings::{OnDrop, Settings, SpawnPolicy};
 use crate::error::{Error, SpawnError, errno_of, failed};
 use crate::exec::own_pids;
 use crate::prepare::SHELL;
@@ -22,8 +22,9 @@ use crate::sys::system;
 use crate::sys::tree_means::TreeMeans;
 use crate::sys::worker::on_new_thread;
 use forkexec_core::{
-    Backend, CStrArray, Errno, Exec, Fd, HOOK_PANICKED, Hook, IdMaps, KeepList, LaunchError, Launched, Mask,
-    Namespaces, Plan, Report, SharedMemory, ShellFallback, Stage, WorkingDirectory,
+    Autoreap, Backend, CStrArray, Errno, Exec, Fd, HOOK_PANICKED, Hook, IdMaps, KeepList, LaunchError,
+    Launched, Mask, Namespaces, Operation, Plan, Report, SharedMemory, ShellFallback, Stage,
+    WorkingDirectory,
 };
 use nix::unistd::{getegid, geteuid};
 use std::io;
@@ -68,7 +69,13 @@ fn start_in(
     with_plan(prepared, layout, panicked, |plan, spawn_fds| {
         let (cgroup, cgroup_fds) = cgroup.unzip();
         let cgroup_fds = cgroup_fds.map(|fds| cgroup_off_the_targets(fds, plan)).transpose()?;
-        let plan = Plan { cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup), ..*plan };
+        let tree = prepared.trees.means(cgroup);
+        let plan = Plan {
+            cgroup: cgroup_fds.as_ref().map(CgroupFds::numbers).or(plan.cgroup),
+            // The pid of a child that the kernel reaps may belong to another process, and identifies no tree.
+            autoreap: plan.autoreap.filter(|_| !tree.needs_number()),
+            ..*plan
+        };
         // SAFETY: `with_plan` and `cgroup_fds` own or borrow each descriptor of the plan, and outlive the call. The plan has an
         // environment of its own.
         let launched = unsafe { launch(&prepared.settings, &plan, &layout.pid_namespaces) };
@@ -76,7 +83,7 @@ fn start_in(
             let error = as_panic(panicked, error);
             failure::explain(prepared, spawn_fds.as_known(error))
         })?;
-        Ok(Spawned { launched, pipes: spawn_fds.take_parent_ends(), tree: prepared.trees.means(cgroup) })
+        Ok(Spawned { launched, pipes: spawn_fds.take_parent_ends(), tree })
     })
 }
 
@@ -173,6 +180,15 @@ unsafe fn launch(
     plan: &Plan<'_>,
     pid_namespaces: &[Fd],
 ) -> Result<Launched, LaunchError> {
+    if pid_namespaces.is_empty() && may_kill_by_pidfd(settings, plan) {
+        let plan = Plan { autoreap: Some(Autoreap::ReapAndKill), ..*plan };
+        // SAFETY: the caller upholds the contract of `launch_by`.
+        match unsafe { launch_by(settings.spawn_policy, &plan) } {
+            // The kernel cannot, or may not. The parent-death signal takes its place.
+            Err(LaunchError::Parent { stage: Stage::DieWithParent, .. }) => {}
+            launched => return launched,
+        }
+    }
     let is_pdeathsig_thread = needs_pdeathsig_thread(settings);
     if !is_pdeathsig_thread && pid_namespaces.is_empty() {
         // SAFETY: the caller upholds the contract of `launch_by`.
@@ -221,6 +237,17 @@ unsafe fn launch_by(policy: SpawnPolicy, plan: &Plan<'_>) -> Result<Launched, La
     unsafe { launch(plan) }
 }
 
+/// Returns true if the kernel may kill the child when its pidfd is closed, instead of a parent-death signal. An abandoned
+/// child has no handle that keeps the pidfd open.
+fn may_kill_by_pidfd(settings: &Settings<'_>, plan: &Plan<'_>) -> bool {
+    plan.autoreap.is_some()
+        && settings.die_with_parent == Some(libc::SIGKILL)
+        && settings.on_drop != OnDrop::Abandon
+        && settings.spawn_policy != SpawnPolicy::Fork
+        && plan.hook.is_none()
+        && backend::has(Operation::Autoreap)
+}
+
 /// Returns true if the spawner thread starts the child, so that the child does not die with the calling
 /// thread.
 fn needs_pdeathsig_thread(settings: &Settings<'_>) -> bool {
@@ -261,6 +288,7 @@ fn plan<'a>(prepared: &'a CheckedCommand<'_>, layout: &'a Layout, hook: Hook<'a>
         hook: (!settings.hooks.is_empty()).then_some(hook),
         close: settings.close,
         pidfd: settings.pidfd != Some(false),
+        autoreap: settings.autoreap.then_some(Autoreap::Reap),
         timed: settings.timed,
         ..Plan::new(exec(prepared))
     }
@@ -282,4 +310,37 @@ pub(crate) fn planned<T>(prepared: &CheckedCommand<'_>, work: impl FnOnce(&Plan<
     // SAFETY: the closure does nothing.
     let hook = unsafe { Hook::new(&|| Ok(())) };
     work(&plan(prepared, &prepared.layout, hook))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{may_kill_by_pidfd, planned};
+    use crate::command::Command;
+    use crate::config::settings::{OnDrop, SpawnPolicy};
+    use crate::sys::backend;
+    use forkexec_core::Operation;
+    use rstest::rstest;
+
+    /// The parent-death signal remains in all other cases.
+    #[rstest]
+    #[case::killed_and_reaped(|_: &mut Command| (), true)]
+    #[case::not_autoreaped(|it: &mut Command| _ = it.autoreap(false), false)]
+    #[case::other_signal(|it: &mut Command| _ = it.die_with_parent(libc::SIGTERM), false)]
+    #[case::killed_on_drop(|it: &mut Command| _ = it.on_drop(OnDrop::Kill), true)]
+    #[case::abandoned(|it: &mut Command| _ = it.on_drop(OnDrop::Abandon), false)]
+    #[case::forked(|it: &mut Command| _ = it.spawn_policy(SpawnPolicy::Fork), false)]
+    // SAFETY: the closure does nothing.
+    #[case::closure(|it: &mut Command| _ = unsafe { it.pre_exec(|| Ok(())) }, false)]
+    fn closing_kills_only_what_a_handle_keeps_open(#[case] ask: fn(&mut Command), #[case] expected: bool) {
+        if !backend::has(Operation::DieWithParent) {
+            return;
+        }
+        let mut command = Command::new("true");
+        command.autoreap(true).die_with_parent(libc::SIGKILL);
+        ask(&mut command);
+        let prepared = command.prepare().expect("it can be prepared");
+        let settings = &prepared.checked.settings;
+        let kills = planned(&prepared.checked, |plan| may_kill_by_pidfd(settings, plan));
+        assert_eq!(kills, expected && backend::has(Operation::Autoreap));
+    }
 }

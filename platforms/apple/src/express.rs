@@ -90,6 +90,8 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Option<Stage> {
         close,
         // This system returns no such descriptor by any method.
         pidfd: _,
+        // Its launcher reaps no child.
+        autoreap: _,
         timed,
         executable,
         own_pids,

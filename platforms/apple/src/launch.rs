@@ -138,6 +138,7 @@ pub fn launch_spawned<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Result<Launched,
     Ok(Launched {
         pid,
         pidfd: None,
+        autoreap: None,
         method: SpawnMethod::PosixSpawn,
         closed,
         high_fds: HighFds::Copied,

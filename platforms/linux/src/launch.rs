@@ -31,14 +31,15 @@ mod suspend;
 mod tests;
 mod trapped;
 
+use crate::autoreap::reads_status;
 use crate::{AndroidCall, Call, CloneSys, Linux, Start, Started};
 use clone_variant::{CloneVariant, Features, KnownRefusals};
 use core::sync::atomic::AtomicBool;
 use first::Memory;
 use forkexec_core::{
-    Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason, Fd,
-    ForkLauncher, LaunchError, Launched, Launcher, NamespaceSet, Pid, Plan, Report, SharedReport, Sharing,
-    SpawnMethod, Stacks, Stage, Timeline, started_a_child,
+    Autoreap, Backend, BorrowingChild, ChildContext, CloseStrategy, Dumpable, Errno, Exec, FallbackReason,
+    Fd, ForkLauncher, LaunchError, Launched, Launcher, Pid, Plan, Report, SharedReport, Sharing, SpawnMethod,
+    Stacks, Stage, Timeline, started_a_child,
 };
 use outcome::{Outcome, outcome};
 
@@ -167,6 +168,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
 
     /// fork(2) returns no descriptor of the child. The launcher opens one at once, while the child is not yet reaped.
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        require_kill(plan, false, Errno::NOSYS)?;
         self.permit(plan)?;
         let launched = self.start_untrapped(plan, || self.fork.launch(plan));
         if started_a_child(&launched) {
@@ -225,13 +227,16 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         }
         let mut variant = self.first(method, plan);
         let mut refused = Features::default();
+        let mut last = Errno::NOSYS;
         let started = loop {
+            require_kill(plan, variant.autoreap, last)?;
             match attempt(variant) {
                 Ok(started) => break Ok(started),
                 Err(Failed::Finally(error)) => break Err(error),
                 Err(Failed::Take) => variant = variant.without_taking(),
                 Err(Failed::Start(errno)) => {
-                    variant = self.next(variant, errno, plan.namespaces.new, &mut refused)?;
+                    variant = self.next(variant, errno, plan, &mut refused)?;
+                    last = errno;
                 }
             }
         };
@@ -256,7 +261,12 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let is_clone3 = best.call == Call::Clone3;
         let into_cgroup = best.into_cgroup && plan.cgroup.is_some() && is_clone3;
         let shares_table = method == SpawnMethod::Shared && (is_clone3 || self.sharing.memory_is_shared());
-        CloneVariant { shares_table, into_cgroup, pidfd: best.pidfd && plan.pidfd, ..best }
+        let pidfd = best.pidfd && plan.pidfd;
+        // This process traces a child that starts suspended, and waits for it.
+        let is_asked = plan.autoreap.is_some() && !plan.is_suspended();
+        let may_autoreap = best.autoreap && is_asked && is_clone3 && pidfd;
+        let autoreap = may_autoreap && reads_status(self.backend.sys());
+        CloneVariant { pidfd, shares_table, into_cgroup, autoreap, ..best }
     }
 
     /// The variant to try after this one failed with `errno`. Adds the refused feature to `refused`.
@@ -264,9 +274,18 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         &self,
         variant: CloneVariant,
         errno: Errno,
-        namespaces: NamespaceSet,
+        plan: &Plan<'_>,
         refused: &mut Features,
     ) -> Result<CloneVariant, LaunchError> {
+        let namespaces = plan.namespaces.new;
+        // An older kernel does not know the flags. Without no-new-privs the kill needs a capability.
+        if variant.autoreap && errno == Errno::INVAL {
+            refused.insert(Features::AUTOREAP);
+            return Ok(variant.without_autoreap());
+        }
+        if variant.autoreap && errno == Errno::PERM && plan.autoreap == Some(Autoreap::ReapAndKill) {
+            return Ok(variant.without_autoreap());
+        }
         // If the cause is the group, a child that enters it by itself reports that.
         if variant.into_cgroup {
             if matches!(errno, Errno::TOOBIG | Errno::INVAL) {
@@ -297,7 +316,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
     fn attempt(&self, variant: CloneVariant, plan: &Plan<'_>) -> Result<Launched, Failed> {
         let began = plan.timed.then(|| self.backend.sys().now());
         self.with_child(variant, plan, false, |shared, started, memory| {
-            match outcome(self.backend, shared, &started, memory, plan.is_suspended()) {
+            let (is_suspended, is_autoreaped) = (plan.is_suspended(), variant.autoreap);
+            match outcome(self.backend, shared, &started, memory, is_suspended, is_autoreaped) {
                 Outcome::Runs(closed) => {
                     if plan.is_suspended() {
                         self.leave_started_stopped(plan, &started)?;
@@ -311,8 +331,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                     let Started { pid, pidfd } = started;
                     let is_copy = memory != Memory::Shared;
                     let pidfd = pidfd.or_else(|| is_copy.then(|| self.open_pidfd(plan, pid)).flatten());
+                    let autoreap = plan.autoreap.filter(|_| variant.autoreap);
                     let high_fds = shared.how_high_fds();
-                    Ok(Launched { pid, pidfd, method, closed, high_fds, timeline })
+                    Ok(Launched { pid, pidfd, autoreap, method, closed, high_fds, timeline })
                 }
                 Outcome::Failed(report) => Err(failed(report)),
                 Outcome::Died { stage, status } => Err(Failed::Finally(LaunchError::Died { stage, status })),
@@ -330,6 +351,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         trace: Option<&AtomicBool>,
     ) -> Result<Started, Failed> {
         let sys = self.backend.sys();
+        let autoreap = plan.autoreap.filter(|_| variant.autoreap);
+        let is_killed = autoreap == Some(Autoreap::ReapAndKill);
+        let plan = &Plan { die_with_parent: plan.die_with_parent.filter(|_| !is_killed), ..*plan };
         let takes_fds = variant.takes_fds && variant.shares_table && plan.needs_high_fds();
         // A child that changes its IDs makes the memory, and so this process, unreadable for a while.
         let lender = (takes_fds && !self.dumpable.is_changing(sys)).then(|| sys.gettid());
@@ -347,7 +371,9 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let CloneVariant { call, pidfd, shares_table, into_cgroup, .. } = variant;
         let child = BorrowingChild { backend: self.backend, plan, context, shared, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
-        let start = Start { call, pidfd, shares_table, exit_signal, cgroup, namespaces: plan.namespaces.new };
+        let (namespaces, no_new_privs) = (plan.namespaces.new, autoreap.is_some() && plan.no_new_privs);
+        let start =
+            Start { call, pidfd, shares_table, exit_signal, cgroup, namespaces, autoreap, no_new_privs };
         let started = self.stacks.lend(sys, |top| {
             // SAFETY: `Stacks` gives the stack to this start alone. The depth of the calls does not depend on the plan, and
             // a test measures that `child_exec` takes a part of the stack. The code on it meets the requirements of `Sys`:
@@ -360,6 +386,15 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let _ = sys.set_mask(mask);
         started.map_err(|errno| Failed::Finally(setup(errno)))?.map_err(Failed::Start)
     }
+}
+
+/// Fails if the plan asks for a child that the kernel kills, and the kernel cannot reap it. A child without that would outlive
+/// its parent.
+fn require_kill(plan: &Plan<'_>, can_autoreap: bool, errno: Errno) -> Result<(), LaunchError> {
+    if plan.autoreap == Some(Autoreap::ReapAndKill) && !can_autoreap {
+        return Err(LaunchError::Parent { stage: Stage::DieWithParent, errno });
+    }
+    Ok(())
 }
 
 /// If a child could not replace the shared table, or take a descriptor, it has changed nothing. So this counts as a refusal of

@@ -25,6 +25,7 @@
 extern crate std;
 
 mod attributes;
+mod autoreap;
 mod close;
 mod enumerate;
 mod execed;
@@ -37,6 +38,7 @@ mod sys;
 mod take;
 
 pub use attributes::{AttributeCall, CapabilityMasks};
+pub use autoreap::{PidfdEvent, autoreaped_end};
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
 pub use launch::{LinuxLauncher, OneMethod};
@@ -47,8 +49,8 @@ pub use sys::Kernel;
 
 use core::ffi::{CStr, c_int, c_ulong};
 use forkexec_core::{
-    Access, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, NamespaceSet, Operation, Pid, Resource,
-    SharingSys, Signal, SignalSet, SpawnMethod, Sys, Top,
+    Access, Autoreap, CStrArray, Capabilities, Errno, Fd, FileId, GroupList, NamespaceSet, Operation, Pid,
+    Resource, SharingSys, Signal, SignalSet, SpawnMethod, Sys, Top,
 };
 
 /// The capabilities of this backend.
@@ -59,6 +61,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     launchers: &[SpawnMethod::Shared, SpawnMethod::Vfork, SpawnMethod::Fork],
     operations: &[
         Operation::Cgroup,
+        Operation::Autoreap,
         Operation::DieWithParent,
         Operation::NoNewPrivs,
         Operation::ExecuteFile,
@@ -246,9 +249,20 @@ pub unsafe trait CloneSys: LinuxSys + SharingSys {
     /// waitid(2) with `WNOHANG | WNOWAIT`. Returns the signal that ended a child whose termination signal is `SIGCHLD`, and
     /// does not reap it. `None` if the child has not ended or ended otherwise, and if the call fails.
     fn signal_that_ended(&self, child: Pid) -> Option<Signal>;
+    /// ioctl(2) with `PIDFD_GET_INFO` and `PIDFD_INFO_EXIT`, Linux 6.15. Returns the status as waitpid(2) encodes it, or `None` if
+    /// the kernel has not released the process. The errno of the thread does not change.
+    fn pidfd_exit_status(&self, pidfd: Fd) -> Result<Option<c_int>, Errno>;
+    /// poll(2). Returns whether the event has happened within this number of milliseconds. `None` waits without a limit.
+    fn poll_pidfd(&self, pidfd: Fd, event: PidfdEvent, milliseconds: Option<u8>) -> Result<bool, Errno>;
+    /// waitid(2) with `P_PIDFD` and `__WALL | WNOHANG`, Linux 5.4. Returns the status of a child that has ended, and reaps it.
+    fn reap_by_pidfd(&self, pidfd: Fd) -> Result<Option<c_int>, Errno>;
+    /// waitid(2) with `P_PIDFD` and `__WCLONE | WNOHANG | WNOWAIT`, Linux 5.4. `ECHILD` once the child has executed a program, as
+    /// for [`reap_unexecuted`](Self::reap_unexecuted), or is reaped. The errno of the thread does not change.
+    fn find_unexecuted(&self, pidfd: Fd) -> Result<(), Errno>;
 }
 
 /// The options of one start.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the call")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The system call.
@@ -263,6 +277,10 @@ pub struct Start {
     pub cgroup: Option<Fd>,
     /// The namespaces that are created with the child (`CLONE_NEW*`).
     pub namespaces: NamespaceSet,
+    /// Lets the kernel reap the child (`CLONE_AUTOREAP`, and `CLONE_PIDFD_AUTOKILL`, Linux 7.1), for clone3(2) with a pidfd only.
+    pub autoreap: Option<Autoreap>,
+    /// Starts the child with no-new-privs (`CLONE_NNP`, Linux 7.1), for clone3(2) only.
+    pub no_new_privs: bool,
 }
 
 /// The system call that starts a child.

@@ -8,6 +8,7 @@ mod call;
 mod attributes;
 mod clone;
 mod ids;
+mod pidfd;
 #[cfg(target_os = "android")]
 #[path = "sys/release/android.rs"]
 mod release;

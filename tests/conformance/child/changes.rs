@@ -21,13 +21,17 @@ enum Kind {
     SharedPid,
     /// It leads a group, so that its status is left in place.
     Leader,
+    /// The kernel reaps it, from Linux 7.1 on.
+    Autoreaped,
 }
 
 fn sleeping(kind: Kind) -> Child {
     let mut command = Command::new("sleep");
     command.arg("600").create_pidfd(!matches!(kind, Kind::Pid | Kind::SharedPid));
-    if kind == Kind::Leader {
-        command.containment(Containment::Group);
+    match kind {
+        Kind::Leader => drop(command.containment(Containment::Group)),
+        Kind::Autoreaped => drop(command.autoreap(true)),
+        _ => {}
     }
     let mut child = command.spawn().expect("it starts");
     if matches!(kind, Kind::Shared | Kind::SharedPid) {
@@ -39,7 +43,10 @@ fn sleeping(kind: Kind) -> Child {
 /// Waits until the kernel shows one of these states.
 fn await_state(child: &Child, states: &[char]) {
     let end = Instant::now() + Duration::from_mins(1);
-    while !state(child.id()).is_some_and(|state| states.contains(&state)) {
+    // The kernel leaves no zombie of a child that it reaps.
+    let is_gone = |state: Option<char>| child.is_autoreaped() && states == ['Z'] && state.is_none();
+    let is_there = |state: Option<char>| state.is_some_and(|state| states.contains(&state));
+    while !is_there(state(child.id())) && !is_gone(state(child.id())) {
         assert!(Instant::now() < end, "it does not come to {states:?}");
         thread::yield_now();
     }
@@ -47,7 +54,8 @@ fn await_state(child: &Child, states: &[char]) {
 
 #[rstest]
 fn each_change_is_returned_once(
-    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::SharedPid, Kind::Leader)] kind: Kind,
+    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::SharedPid, Kind::Leader, Kind::Autoreaped)]
+    kind: Kind,
     #[values(true, false)] blocks: bool,
 ) {
     isolated(|| {
@@ -85,7 +93,7 @@ fn change(child: &mut Child, blocks: bool, states: &[char]) -> Option<ChildChang
 /// The kernel keeps the last change only.
 #[rstest]
 fn last_of_several_changes_is_returned(
-    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::Leader)] kind: Kind,
+    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::Leader, Kind::Autoreaped)] kind: Kind,
 ) {
     isolated(|| {
         let mut child = sleeping(kind);
@@ -105,7 +113,9 @@ fn last_of_several_changes_is_returned(
 
 /// A stop that was not asked for stays in place for `wait_change`, and is not an end for `wait`.
 #[rstest]
-fn stop_is_not_seen_by_a_wait_for_the_end(#[values(Kind::Pidfd, Kind::Pid, Kind::Leader)] kind: Kind) {
+fn stop_is_not_seen_by_a_wait_for_the_end(
+    #[values(Kind::Pidfd, Kind::Pid, Kind::Leader, Kind::Autoreaped)] kind: Kind,
+) {
     isolated(|| {
         let mut child = sleeping(kind);
         child.send_signal(libc::SIGSTOP).expect("it is ours");
@@ -148,7 +158,7 @@ fn ptrace(request: u16, pid: u32) -> bool {
 /// The kernel tells a tracer of stops that it does not ask for. They are not the end of the child.
 #[rstest]
 fn trace_stop_is_not_the_end_of_the_child(
-    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::Leader)] kind: Kind,
+    #[values(Kind::Pidfd, Kind::Pid, Kind::Shared, Kind::Leader, Kind::Autoreaped)] kind: Kind,
 ) {
     isolated(|| {
         if is_emulated("traces nothing") {

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use forkexec_core::{
     Backend, CStrArray, Errno, LaunchError, Launched, Launcher, ParentSys, Plan, SpawnMethod, Sys, ThinCStr,
 };
-use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, OneMethod, Start};
+use forkexec_linux::{Call, Kernel, Linux, LinuxLauncher, OneMethod, Start, autoreaped_end};
 use forkexec_tests::probe;
 use forkexec_tests::world;
 use tempfile::TempDir;
@@ -121,8 +121,12 @@ impl Ground {
         let sys = backend.sys().inner();
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("a report is ASCII");
-        let launched = outcome.map(|Launched { pid, pidfd, method, .. }| {
-            assert_eq!(sys.wait(pid), Ok(0), "the probe succeeds");
+        let launched = outcome.map(|Launched { pid, pidfd, autoreap, method, .. }| {
+            let status = match pidfd.filter(|_| autoreap.is_some()) {
+                Some(pidfd) => autoreaped_end(sys, pidfd, true).map(|end| end.expect("it has ended")),
+                None => sys.wait(pid),
+            };
+            assert_eq!(status, Ok(0), "the probe succeeds");
             if let Some(pidfd) = pidfd {
                 sys.close(pidfd).expect("it is the caller's");
             }

@@ -4,9 +4,9 @@ use std::ffi::c_ulong;
 use std::fs;
 
 use forkexec_core::{
-    Access, Attribute, BpfInstruction, CStrArray, CapabilitySets, Cgroup, CloseStrategy, Errno, Exec, Fd,
-    HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Reopen, Resource, Scheduler, SeccompFilter,
-    ShellFallback, SignalSet, WorkingDirectory,
+    Access, Attribute, Autoreap, BpfInstruction, CStrArray, CapabilitySets, Cgroup, CloseStrategy, Errno,
+    Exec, Fd, HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Reopen, Resource, Scheduler,
+    SeccompFilter, ShellFallback, SignalSet, WorkingDirectory,
 };
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
@@ -55,6 +55,7 @@ pub(super) fn rows(ground: &Ground) -> Vec<Row> {
         missing(ground),
         closure(ground),
         control_group(ground),
+        autoreaped(ground),
         attributes(ground),
     ];
     if world::is_root() {
@@ -258,6 +259,13 @@ fn control_group(ground: &Ground) -> Row {
     let row = plain(ground);
     let cgroup = Some(Cgroup { directory: DIRECTORY, procs: PROCS });
     Row { name: "control group", plan: Plan { cgroup, ..row.plan }, ..row }
+}
+
+/// On a kernel before Linux 7.1 it is an ordinary child.
+fn autoreaped(ground: &Ground) -> Row {
+    let row = plain(ground);
+    let plan = Plan { autoreap: Some(Autoreap::Reap), no_new_privs: true, ..row.plan };
+    Row { name: "autoreaped", plan, is_as_asked: |seen| seen.no_new_privs, ..row }
 }
 
 /// Those that need no privilege. A ruleset needs Landlock.

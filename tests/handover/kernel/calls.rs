@@ -11,7 +11,7 @@ use forkexec_core::{
     SignalSet, Sys, Top, VforkSys,
 };
 use forkexec_linux::{
-    AttributeCall, CapabilityMasks, CloneSys, KernelAction, LinuxSys, Release, Start, Started,
+    AttributeCall, CapabilityMasks, CloneSys, KernelAction, LinuxSys, PidfdEvent, Release, Start, Started,
 };
 use forkexec_posix::PosixSys;
 
@@ -350,6 +350,7 @@ unsafe impl ParentSys for Kernel {
 
     /// Source: waitpid(2): ECHILD if another thread took the status.
     fn wait(&self, _pid: Pid) -> Result<c_int, Errno> {
+        self.state().by_number.push("wait");
         self.parents("wait", State::reap)
     }
 
@@ -400,6 +401,7 @@ impl Kernel {
                 return state.let_the_child_go_on();
             }
             (state.ended, state.reaped, state.executed, state.child_runs) = (None, false, false, true);
+            state.released = false;
             copies
         };
         let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
@@ -409,7 +411,10 @@ impl Kernel {
                 state.note(Event::End(status << 8));
                 leave(state)
             }
-            Ok(status) => state.ended = Some(status << 8),
+            Ok(status) => {
+                state.ended = Some(status << 8);
+                state.release_at_end();
+            }
             Err(gone) if gone.is::<Gone>() && copies.is_none() => {}
             Err(panic) => {
                 drop(state);
@@ -425,6 +430,7 @@ unsafe impl CloneSys for Kernel {
     /// Source: `CLONE_VFORK` and `CLONE_VM` of clone(2): the parent is suspended, and memory is shared.
     unsafe fn start(&self, start: Start, _top: Top, child: &dyn Fn() -> c_int) -> Result<Started, Errno> {
         let mut state = self.state();
+        state.begin_autoreap(start)?;
         (state.pidfd, state.polls) = (start.pidfd, state.world.copies.is_some());
         drop(state);
         self.suspend_for(child);
@@ -475,6 +481,7 @@ unsafe impl CloneSys for Kernel {
             return self.parents("reap_unexecuted", |state| state.reap_copy(announced));
         }
         let mut state = self.state();
+        state.by_number.push("reap_unexecuted");
         if state.world.tells == Tells::ByProc {
             return Ok(None);
         }
@@ -490,6 +497,26 @@ unsafe impl CloneSys for Kernel {
 
     fn signal_that_ended(&self, _child: Pid) -> Option<Signal> {
         None
+    }
+
+    /// Source: `PIDFD_GET_INFO` of ioctl_pidfd(2), as [`State`] says.
+    fn pidfd_exit_status(&self, pidfd: Fd) -> Result<Option<c_int>, Errno> {
+        self.state().pidfd_exit_status(pidfd)
+    }
+
+    /// Source: pidfd_open(2), as [`State`] says.
+    fn poll_pidfd(&self, _pidfd: Fd, event: PidfdEvent, limit: Option<u8>) -> Result<bool, Errno> {
+        Ok(self.state().poll_pidfd(event, limit))
+    }
+
+    /// Source: `P_PIDFD` of waitid(2), as [`State`] says.
+    fn reap_by_pidfd(&self, _pidfd: Fd) -> Result<Option<c_int>, Errno> {
+        self.state().reap_by_pidfd()
+    }
+
+    /// Source: `__WCLONE` of waitid(2), as [`State`] says.
+    fn find_unexecuted(&self, _pidfd: Fd) -> Result<(), Errno> {
+        self.state().find_unexecuted()
     }
 }
 

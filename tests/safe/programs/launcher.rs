@@ -14,7 +14,7 @@ impl Launcher for Lying {
     }
     fn launch(&self, _: &Plan<'_>) -> Result<Launched, LaunchError> {
         let (closed, high_fds) = (Closed::default(), HighFds::Copied);
-        Ok(Launched { pid: 1, pidfd: Some(0), method: SpawnMethod::Fork, closed, high_fds, timeline: None })
+        Ok(Launched { pid: 1, pidfd: Some(0), autoreap: None, method: SpawnMethod::Fork, closed, high_fds, timeline: None })
     }
 }
 

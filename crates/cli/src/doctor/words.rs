@@ -12,6 +12,7 @@ pub(super) fn task(kind: ProbeKind) -> &'static str {
         ProbeKind::Close(CloseStrategy::Loop) => "close every number",
         ProbeKind::Spawn(_) => "start a child",
         ProbeKind::TakeFd => "take a descriptor",
+        ProbeKind::Operation(Operation::Autoreap) => "reap by the kernel",
         ProbeKind::Operation(Operation::Namespaces) => "create namespaces",
         ProbeKind::Operation(Operation::ExecuteFile) => "execute an open file",
         ProbeKind::Operation(_) => "set an attribute",
@@ -82,6 +83,7 @@ pub(super) fn strategy(strategy: CloseStrategy) -> &'static str {
 /// Returns the option of `run` that needs the operation.
 pub(super) fn operation(operation: Operation) -> &'static str {
     match operation {
+        Operation::Autoreap => "autoreap",
         Operation::Cgroup => "cgroup",
         Operation::DieWithParent => "die-with-parent",
         Operation::NoNewPrivs => "no-new-privs",

@@ -31,9 +31,12 @@ fn table_is_aligned_and_ends_with_a_verdict() {
     for line in lines.iter().take_while(|line| !line.is_empty()) {
         assert!(columns.iter().all(|&at| &line[at - 2..at] == "  " && &line[at..=at] != " "), "{table}");
     }
-    assert!(lines.iter().any(|line| line.starts_with("works   close every number    loop")), "{table}");
+    let loops =
+        |line: &&str| line.split_whitespace().take(5).eq(["works", "close", "every", "number", "loop"]);
+    assert!(lines.iter().any(loops), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
-    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");
+    let fits = |line: &&str| line.chars().count() <= 80 || line.starts_with("refused");
+    assert!(lines.iter().all(fits), "{table}");
     assert_eq!(lines.last(), Some(&"children get exactly the named descriptors"));
 }
 

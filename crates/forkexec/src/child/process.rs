@@ -89,10 +89,12 @@ impl Process {
     /// Waits for the child to end, and returns its resource usage as well.
     pub(crate) fn wait_usage(&mut self) -> Result<(ExitStatus, ResourceUsage), Error> {
         let Ending { status, usage } = self.ending()?;
-        let usage = usage.ok_or(Error::Unsupported {
-            operation: "get the resource usage of a single child",
-            system: crate::sys::backend::capabilities().system,
-        })?;
+        let operation = match self.handle().autoreap() {
+            Some(_) => "get the resource usage of a child that the kernel reaps",
+            None => "get the resource usage of a single child",
+        };
+        let usage = usage
+            .ok_or(Error::Unsupported { operation, system: crate::sys::backend::capabilities().system })?;
         // The parent's peak is read at the first call only, because it may grow later.
         let usage = match usage.inherited {
             0 => ResourceUsage { inherited: crate::sys::system::pidfd::inherited_peak(), ..usage },
@@ -188,6 +190,16 @@ impl Process {
     pub(crate) fn kill_tree(&mut self, waits: bool) -> Result<KillReport, Error> {
         let is_ours = self.owns_number();
         let killed = self.held.kill(self.handle().pid, is_ours, waits).map_err(of_tree);
+        if let Some(child) = self.handle().autoreaped() {
+            let killed = match killed {
+                Ok(killed) if killed.coverage == Coverage::Nothing => {
+                    self.held.kill_by_pidfd(child).map_err(of_tree)
+                }
+                killed => killed,
+            };
+            let sent = self.handle().signal(libc::SIGKILL);
+            return killed.and_then(|killed| sent.map(|()| killed));
+        }
         if is_ours {
             // The tree includes the child, unless no process of the tree is known.
             let sent = self.handle().signal(libc::SIGKILL);
@@ -209,7 +221,9 @@ impl Process {
         let mut signalled = self.held.terminate(self.handle().pid, is_ours);
         let ended = signalled.have_ended(start.checked_add(grace));
         let (found, failure) = (signalled.found, signalled.failure());
-        if is_ours && found == 0 {
+        let by_pidfd = self.handle().autoreaped().filter(|_| found == 0);
+        let has_group = by_pidfd.is_some_and(|child| self.held.terminate_by_pidfd(child));
+        if found == 0 && !has_group && (is_ours || by_pidfd.is_some()) {
             let _ = self.terminate();
         }
         if ended.is_none() {
@@ -292,7 +306,7 @@ impl Drop for Process {
         let mut left = Unreaped { child: None, group: held.into_cgroup() };
         if self.ended.is_none() && self.on_drop == OnDrop::Abandon {
             owner.abandon();
-        } else if self.ended.is_none() {
+        } else if self.ended.is_none() && owner.handle().outlives_drop() {
             left.child = Some(owner);
         }
         if let Some(left) = left.try_reap() {

@@ -12,10 +12,11 @@ pub(crate) mod walk;
 
 use crate::sys::cgroup::ChildCgroup;
 use crate::sys::orphans::Calls;
-use crate::sys::system;
+use crate::sys::system::{self, pidfd};
 use crate::sys::tree_means::{Leads, TreeMeans};
 use forkexec_core::Errno;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 use walk::Walk;
 
@@ -156,7 +157,7 @@ impl TreeHandle {
 
     /// Returns true if only the child's pid identifies the tree, so that the pid must not be reused.
     pub(crate) fn needs_number(&self) -> bool {
-        self.0.is_chosen && self.0.cgroup.is_none() && !self.0.reaps && self.0.leads != Leads::Nothing
+        self.0.needs_number()
     }
 
     /// Kills all processes of the tree, and waits for their end if `waits` is set. `is_ours` tells whether
@@ -177,6 +178,26 @@ impl TreeHandle {
             return Ok(KillReport { refused, ..killed(Coverage::Reaper, found) });
         }
         self.kill_by_number(root, waits)
+    }
+
+    /// Kills what the pidfd of a child that the kernel reaps identifies: the process group that the child leads, or the child.
+    /// The caller also kills the child.
+    pub(crate) fn kill_by_pidfd(&self, child: BorrowedFd<'_>) -> io::Result<KillReport> {
+        let killed = |coverage| KillReport { coverage, found: 1, refused: 0, failure: None };
+        match self.0.leads {
+            Leads::Nothing => Ok(killed(Coverage::Child)),
+            Leads::Group | Leads::Session => match pidfd::signal_group(child, libc::SIGKILL) {
+                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+                _ => Ok(killed(Coverage::Group)),
+            },
+        }
+    }
+
+    /// Sends `SIGTERM`, then `SIGCONT`, to the process group of such a child, if it leads one. Returns true if it got them.
+    pub(crate) fn terminate_by_pidfd(&self, child: BorrowedFd<'_>) -> bool {
+        let signals = [libc::SIGTERM, libc::SIGCONT];
+        self.0.leads != Leads::Nothing
+            && signals.into_iter().all(|signal| pidfd::signal_group(child, signal).is_ok())
     }
 
     fn kill_by_number(&self, root: i32, waits: bool) -> io::Result<KillReport> {

@@ -547,7 +547,8 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// Linux sends the signal when the *thread* that started the child ends, even if the process lives on. So
     /// unless the first thread of the process starts the child, a thread of this library starts it, which
     /// lives as long as the process: see [`pdeathsig_thread`](Self::pdeathsig_thread). If the parent is
-    /// already dead, the child does not execute the program.
+    /// already dead, the child does not execute the program. With [`autoreap`](Self::autoreap) the kernel may kill the child without
+    /// a signal that is tied to a thread.
     ///
     /// # Errors
     ///

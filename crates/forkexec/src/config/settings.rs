@@ -69,6 +69,7 @@ pub(crate) struct Settings<'fd> {
     pub(crate) no_new_privs: bool,
     pub(crate) die_with_parent: Option<i32>,
     pub(crate) pdeathsig_thread: bool,
+    pub(crate) autoreap: bool,
     pub(crate) hooks: Vec<PreExec<'fd>>,
     /// `None`: unless descriptors are scarce.
     pub(crate) pidfd: Option<bool>,
@@ -148,6 +149,7 @@ impl<'fd> Settings<'fd> {
             no_new_privs: false,
             die_with_parent: None,
             pdeathsig_thread: true,
+            autoreap: false,
             hooks: Vec::new(),
             pidfd: None,
             on_drop: OnDrop::default(),

@@ -5,8 +5,8 @@ use super::{Probe, ProbeKind};
 use crate::config::attributes::Attributes;
 use crate::sys::system::{forking, launchers};
 use forkexec_core::{
-    Attribute, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority, Namespace,
-    NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter, Stage,
+    Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority,
+    Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter, Stage,
 };
 use std::collections::BTreeSet;
 use std::ffi::c_ulong;
@@ -29,6 +29,7 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
             let name = match operation {
                 Operation::ExecuteFile => "execute-file",
                 Operation::StartSuspended => "start-suspended",
+                Operation::Autoreap => "autoreap",
                 _ => stage.name(),
             };
             Some(tried.of(ProbeKind::Operation(operation), name))
@@ -55,14 +56,18 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
         close: None,
         attributes,
         namespaces: Namespaces { join: &[], new, maps: None },
-        // A ruleset and a filter need it without privilege.
-        no_new_privs: [Operation::NoNewPrivs, Operation::Landlock, Operation::Seccomp].into_iter().any(is),
+        // A ruleset, a filter and the kill at the parent's death need it without privilege.
+        no_new_privs: [Operation::NoNewPrivs, Operation::Landlock, Operation::Seccomp, Operation::Autoreap]
+            .into_iter()
+            .any(is),
+        autoreap: is(Operation::Autoreap).then_some(Autoreap::ReapAndKill),
         executable: device.as_ref().map(AsRawFd::as_raw_fd),
         die_with_parent: is(Operation::DieWithParent).then_some(libc::SIGKILL),
         ..Plan::new(exec)
     };
     // SAFETY: the plan names no descriptor but that of the device, which outlives the trial.
-    let first = unsafe { launchers() }.next().filter(|_| is(Operation::Namespaces));
+    let first = unsafe { launchers() }.next();
+    let first = first.filter(|_| is(Operation::Namespaces) || is(Operation::Autoreap));
     // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), and `EACCES` to a device
     // (execveat(2)). One without it answers something else.
     let works = |errno, at| match operation {
@@ -83,6 +88,7 @@ fn attributes(
     const NO_RULESET: i32 = -1;
     let attribute = match operation {
         Operation::DieWithParent => return Some((Stage::DieWithParent, Some(Vec::new()))),
+        Operation::Autoreap => return Some((Stage::Start, Some(Vec::new()))),
         Operation::NoNewPrivs => return Some((Stage::NoNewPrivs, Some(Vec::new()))),
         Operation::ExecuteFile => return Some((Stage::Exec, Some(Vec::new()))),
         Operation::Namespaces => return Some((Stage::Namespaces, Some(Vec::new()))),

@@ -20,3 +20,10 @@ pub(crate) struct TreeMeans {
     pub(crate) leads: Leads,
     pub(crate) reaps: bool,
 }
+
+impl TreeMeans {
+    /// Returns true if only the child's pid identifies the tree, so that the pid must not be reused.
+    pub(crate) fn needs_number(&self) -> bool {
+        self.is_chosen && self.cgroup.is_none() && !self.reaps && self.leads != Leads::Nothing
+    }
+}

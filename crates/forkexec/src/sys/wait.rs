@@ -11,6 +11,7 @@ use super::waitid::{Ending, await_change, await_end, is_child};
 use crate::error::Error;
 use crate::sys::exit_fd::ExitFd;
 use crate::sys::system::{pidfd, watch};
+use forkexec_core::Autoreap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -26,6 +27,8 @@ pub(crate) struct Handle {
     pub(crate) fd: Option<ExitFd>,
     /// True if `fd` refers to the child itself, so that the child can be waited for and signalled by it.
     pub(crate) is_pidfd: bool,
+    /// The kernel reaps the child, so that its pid may belong to another process as soon as it has ended. `fd` has its status.
+    autoreap: Option<Autoreap>,
     /// Waits for the child, if it has no descriptor.
     thread: OnceLock<EndThread>,
 }
@@ -49,8 +52,24 @@ impl Status {
 const CHANGES: i32 = libc::WUNTRACED | libc::WCONTINUED;
 
 impl Handle {
-    pub(crate) fn new(pid: i32, fd: Option<OwnedFd>, is_pidfd: bool) -> Self {
-        Self { pid, fd: fd.map(ExitFd::new), is_pidfd, thread: OnceLock::new() }
+    pub(crate) fn new(pid: i32, fd: Option<OwnedFd>, is_pidfd: bool, autoreap: Option<Autoreap>) -> Self {
+        Self { pid, fd: fd.map(ExitFd::new), is_pidfd, autoreap, thread: OnceLock::new() }
+    }
+
+    /// Returns what the kernel does at the end of the child and of this process.
+    pub(crate) fn autoreap(&self) -> Option<Autoreap> {
+        self.autoreap
+    }
+
+    /// Returns the descriptor of a child that the kernel reaps.
+    pub(crate) fn autoreaped(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd().filter(|_| self.autoreap.is_some())
+    }
+
+    /// Returns true if a dropped handle must be kept until the child has ended: to reap the child, or because closing the
+    /// descriptor kills it.
+    pub(crate) fn outlives_drop(&self) -> bool {
+        self.autoreap != Some(Autoreap::Reap)
     }
 
     /// Returns the descriptor, if it is a pidfd.
@@ -76,6 +95,9 @@ impl Handle {
     /// Returns true if the child exists, possibly as a zombie, and other code did not reap it: the pid is its
     /// own.
     pub(crate) fn is_ours(&self) -> bool {
+        if self.autoreap.is_some() {
+            return false;
+        }
         match self.pidfd().map(|child| pidfd::ending(child, libc::WNOHANG | libc::WNOWAIT)) {
             Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => is_child(self.pid),
             Some(looked) => looked.is_ok(),
@@ -120,10 +142,12 @@ impl Handle {
     pub(crate) fn await_change(&self) -> Result<(), Error> {
         match self.pidfd().map(|child| pidfd::ending(child, CHANGES | libc::WNOWAIT)) {
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) if error.raw_os_error() == Some(libc::ECHILD) => Err(self.lost()),
+            // The caller reads the end from the descriptor.
+            Some(Err(error)) if is_gone(&error) && self.autoreap.is_some() => Ok(()),
+            Some(Err(error)) if is_gone(&error) => Err(self.lost()),
             // `EINVAL` and `EAGAIN` are those of `ending`. After `EINTR` the call is repeated as well.
             Some(Err(_)) | None => match await_change(self.pid) {
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Err(self.lost()),
+                Err(error) if is_gone(&error) => Err(self.lost()),
                 seen => seen.map_err(unwaited),
             },
         }
@@ -132,6 +156,14 @@ impl Handle {
     /// Returns the last change of the child's state, if it was not returned before.
     pub(crate) fn try_change(&self, status: Status) -> Result<Option<Change>, Error> {
         let options = libc::WNOHANG | CHANGES;
+        if let Some(child) = self.autoreaped() {
+            return match pidfd::ending(child, options) {
+                Ok(seen) => Ok(seen.map(Change::from)),
+                // It has ended. The status follows at once.
+                Err(error) if is_gone(&error) => Ok(self.ending(0)?.map(Change::Ended)),
+                Err(error) => Err(unwaited(error)),
+            };
+        }
         loop {
             let seen = self.ending(options | status.options())?.map(Change::from);
             match seen {
@@ -194,6 +226,9 @@ impl Handle {
     }
 
     fn ending_once(&self, options: i32) -> io::Result<Option<Ending>> {
+        if let Some(child) = self.autoreaped() {
+            return pidfd::autoreaped_ending(child, options & libc::WNOHANG == 0);
+        }
         let by_pidfd = self.pidfd().map(|child| pidfd::ending(child, options));
         match by_pidfd {
             // Linux 5.2 and 5.3 have pidfds, but cannot wait for one.
@@ -208,6 +243,7 @@ impl Handle {
     /// Sends a signal. `ESRCH` is not an error: other code reaped the child.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
         let sent = match self.pidfd() {
+            Some(child) if self.autoreap.is_some() => pidfd::send(child, signal),
             Some(child) => pidfd::signal(child, self.pid, signal),
             None if self.is_known_to_have_ended() => Ok(()),
             None => signal_by_pid(self.pid, signal),
@@ -228,6 +264,11 @@ impl Handle {
     }
 }
 
+/// Returns true if there is no such child any more.
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECHILD)
+}
+
 /// Signals a child by its pid. The caller has not waited for the child, so the pid is its own, unless other
 /// code reaped it.
 fn signal_by_pid(pid: i32, signal: i32) -> io::Result<()> {
@@ -240,4 +281,28 @@ const TRACE_STOP: Duration = Duration::from_millis(10);
 
 fn unwaited(error: io::Error) -> Error {
     Error::Child { what: "wait for the child", error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Autoreap, Handle};
+    use rstest::rstest;
+
+    /// The others are reaped, or closing their pidfd kills them.
+    #[rstest]
+    #[case::ordinary(None, true)]
+    #[case::reaped(Some(Autoreap::Reap), false)]
+    #[case::killed(Some(Autoreap::ReapAndKill), true)]
+    fn dropped_handle_is_kept_unless_the_kernel_reaps(
+        #[case] autoreap: Option<Autoreap>,
+        #[case] kept: bool,
+    ) {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("it starts");
+        let handle = Handle::new(i32::try_from(child.id()).expect("a pid"), None, false, autoreap);
+        assert_eq!((handle.outlives_drop(), handle.autoreaped().is_some()), (kept, false));
+        // The pid may already be that of another process.
+        assert_eq!(handle.is_ours(), autoreap.is_none());
+        child.kill().expect("it is ours");
+        child.wait().expect("it was killed");
+    }
 }

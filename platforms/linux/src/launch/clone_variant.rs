@@ -15,6 +15,8 @@ pub(super) struct CloneVariant {
     pub(super) shares_table: bool,
     /// May create the child in a control group.
     pub(super) into_cgroup: bool,
+    /// May let the kernel reap the child. Only clone3(2) with a pidfd can.
+    pub(super) autoreap: bool,
     /// Lets the child take descriptors from the parent, if it shares the table.
     pub(super) takes_fds: bool,
 }
@@ -30,15 +32,21 @@ impl CloneVariant {
     pub(super) fn next(self, memory_is_shared: bool) -> Option<Self> {
         match self {
             Self { call: Call::Clone3, .. } => {
-                Some(Self { call: Call::Clone, shares_table: self.shares_table && memory_is_shared, ..self })
+                let shares_table = self.shares_table && memory_is_shared;
+                Some(Self { call: Call::Clone, shares_table, ..self.without_autoreap() })
             }
             Self { pidfd: true, .. } => Some(self.without_pidfd()),
             _ => None,
         }
     }
 
+    /// The status of a child that the kernel reaps is in its pidfd.
     pub(super) fn without_pidfd(self) -> Self {
-        Self { pidfd: false, ..self }
+        Self { pidfd: false, autoreap: false, ..self }
+    }
+
+    pub(super) fn without_autoreap(self) -> Self {
+        Self { autoreap: false, ..self }
     }
 
     pub(super) fn without_taking(self) -> Self {
@@ -68,6 +76,8 @@ impl Features {
     pub(super) const TABLE: Self = Self(4);
     /// `CLONE_INTO_CGROUP`.
     pub(super) const CGROUP: Self = Self(8);
+    /// The flags of Linux 7.1: `CLONE_AUTOREAP`, `CLONE_NNP` and `CLONE_PIDFD_AUTOKILL`.
+    pub(super) const AUTOREAP: Self = Self(16);
 
     pub(super) fn insert(&mut self, other: Self) {
         self.0 |= other.0;
@@ -88,6 +98,7 @@ impl KnownRefusals {
             pidfd: offered(Features::PIDFD),
             shares_table: offered(Features::TABLE),
             into_cgroup: offered(Features::CGROUP),
+            autoreap: [Features::CLONE3, Features::PIDFD, Features::AUTOREAP].into_iter().all(offered),
             takes_fds: true,
         }
     }
@@ -108,16 +119,18 @@ mod tests {
         pidfd: true,
         shares_table: true,
         into_cgroup: true,
+        autoreap: true,
         takes_fds: true,
     };
-    const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
+    const CLONE: CloneVariant = CloneVariant { call: Call::Clone, autoreap: false, ..BEST };
 
     #[rstest]
     #[case::nothing(&[], BEST)]
     #[case::clone3(&[Features::CLONE3], CLONE)]
-    #[case::pidfd(&[Features::PIDFD], CloneVariant { pidfd: false, ..BEST })]
+    #[case::pidfd(&[Features::PIDFD], BEST.without_pidfd())]
     #[case::both(&[Features::CLONE3, Features::PIDFD, Features::CLONE3], CloneVariant { pidfd: false, ..CLONE })]
     #[case::table(&[Features::TABLE], CloneVariant { shares_table: false, ..BEST })]
+    #[case::autoreap(&[Features::AUTOREAP], BEST.without_autoreap())]
     #[case::cgroup(&[Features::CGROUP], CloneVariant { into_cgroup: false, ..BEST })]
     fn best_variant_lacks_only_refused_features(#[case] refused: &[Features], #[case] best: CloneVariant) {
         let (known, mut at_once) = (KnownRefusals::new(), Features::default());
@@ -140,7 +153,8 @@ mod tests {
         let oldest = CLONE.next(true);
         assert_eq!((CLONE.clears_handlers(), oldest), (false, Some(CloneVariant { pidfd: false, ..CLONE })));
         assert_eq!(CLONE.without_pidfd().next(true), None);
-        assert_eq!(BEST.without_pidfd(), CloneVariant { pidfd: false, ..BEST });
+        assert_eq!(BEST.without_pidfd(), CloneVariant { pidfd: false, autoreap: false, ..BEST });
+        assert_eq!(BEST.without_autoreap(), CloneVariant { autoreap: false, ..BEST });
         assert_eq!(BEST.without_cgroup(), CloneVariant { into_cgroup: false, ..BEST });
         assert_eq!(BEST.without_taking(), CloneVariant { takes_fds: false, ..BEST });
     }

@@ -1,9 +1,9 @@
 //! The outcome of a child that shared memory, after its parent continues.
 
 use super::first::Memory;
-use crate::{CloneSys, Linux, Started, execed};
+use crate::{CloneSys, Linux, Started, autoreaped_end, execed};
 use core::ffi::c_int;
-use forkexec_core::{Backend, Closed, Pid, Report, SharedReport, Stage};
+use forkexec_core::{Backend, Closed, Fd, Pid, Report, SharedReport, Stage};
 
 /// The outcome of a start.
 pub(super) enum Outcome {
@@ -27,14 +27,19 @@ pub(super) fn outcome<S: CloneSys + Sync>(
     child: &Started,
     memory: Memory,
     is_suspended: bool,
+    is_autoreaped: bool,
 ) -> Outcome {
     let sys = backend.sys();
     let stage = shared.entered();
+    let autoreaped = child.pidfd.filter(|_| is_autoreaped);
     let end = match memory {
         Memory::Copied(end) => end,
         // Its end is found while the launcher waits for its stop, which wait4(2) would take.
         Memory::Shared if shared.failure().is_none() && stage == Stage::Exec && is_suspended => End::None,
-        Memory::Shared if shared.failure().is_none() && stage == Stage::Exec => end_of(sys, child.pid),
+        Memory::Shared if shared.failure().is_none() && stage == Stage::Exec => match autoreaped {
+            Some(pidfd) => end_of_autoreaped(sys, pidfd),
+            None => end_of(sys, child.pid),
+        },
         Memory::Shared => End::Near,
     };
     if end == End::None {
@@ -42,10 +47,15 @@ pub(super) fn outcome<S: CloneSys + Sync>(
         backend.learn(&closed);
         return Outcome::Runs(closed);
     }
+    let status = match (end, autoreaped) {
+        (End::With(status), _) => Some(status),
+        // Another child may already have its pid.
+        (_, Some(pidfd)) => autoreaped_end(sys, pidfd, true).ok().flatten(),
+        (_, None) => sys.reap(child.pid),
+    };
     if let Some(pidfd) = child.pidfd {
         let _ = sys.close(pidfd);
     }
-    let status = if let End::With(status) = end { Some(status) } else { sys.reap(child.pid) };
     shared.failure().map_or(Outcome::Died { stage, status }, Outcome::Failed)
 }
 
@@ -58,6 +68,14 @@ pub(super) enum End {
     Near,
     /// The child has ended with this status, and is reaped.
     With(c_int),
+}
+
+/// Returns the end of a child that began its exec and that the kernel reaps.
+///
+/// `ECHILD` means that it has executed a program, or is already reaped. If it is reaped, nothing distinguishes a death within
+/// execve(2) from one right after it. Then the child counts as started, and its status shows the signal.
+fn end_of_autoreaped<S: CloneSys>(sys: &S, pidfd: Fd) -> End {
+    if sys.find_unexecuted(pidfd).is_ok() { End::Near } else { End::None }
 }
 
 /// Returns the end of a child that began its exec. It may have ended within execve(2).

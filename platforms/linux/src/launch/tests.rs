@@ -1,4 +1,4 @@
-//! The decisions of the launcher without a child, over the real system calls, of which none is made.
+//! The decisions of the launcher without a child, over the real system calls, of which none changes anything.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 use super::Failed;
@@ -8,11 +8,20 @@ use super::{
 };
 use crate::Kernel;
 use core::cell::Cell;
-use forkexec_core::{CStrArray, Cgroup, Closed, Exec, Namespace, NamespaceSet, SharingSys};
+use forkexec_core::{
+    Autoreap, CStrArray, Cgroup, Closed, Exec, Namespace, NamespaceSet, Namespaces, SharingSys,
+};
 use rstest::rstest;
 
-const BEST: CloneVariant =
-    CloneVariant { call: Call::Clone3, pidfd: true, shares_table: true, into_cgroup: false, takes_fds: true };
+const BEST: CloneVariant = CloneVariant {
+    call: Call::Clone3,
+    pidfd: true,
+    shares_table: true,
+    into_cgroup: false,
+    autoreap: false,
+    takes_fds: true,
+};
+const AUTOREAPED: CloneVariant = CloneVariant { autoreap: true, ..BEST };
 const IN_CGROUP: CloneVariant = CloneVariant { into_cgroup: true, ..BEST };
 const CLONE: CloneVariant = CloneVariant { call: Call::Clone, ..BEST };
 const BARE: CloneVariant = CloneVariant { pidfd: false, ..CLONE };
@@ -82,7 +91,7 @@ fn clone_shares_no_table_before_memory_is_shared() {
     let launcher = LinuxLauncher::new(&backend);
     let plan = plan(Some(CloseStrategy::Bulk));
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), BEST);
-    let next = launcher.next(BEST, Errno::NOSYS, NamespaceSet::EMPTY, &mut Features::default());
+    let next = launcher.next(BEST, Errno::NOSYS, &plan, &mut Features::default());
     assert_eq!(next, Ok(CloneVariant { shares_table: false, ..CLONE }));
     launcher.known.refuse(Features::CLONE3);
     assert_eq!(launcher.first(SpawnMethod::Shared, &plan), CloneVariant { shares_table: false, ..CLONE });
@@ -112,8 +121,82 @@ fn refusal_leads_to_the_next_variant_but_failure_does_not(
     let launcher = LinuxLauncher::new(&backend);
     launcher.sharing.note_memory(true);
     let mut found = Features::default();
-    assert_eq!((launcher.next(variant, errno, NamespaceSet::EMPTY, &mut found), found), (next, refused));
-    assert_eq!(launcher.known.best(), IN_CGROUP, "nothing is recorded before a child was started");
+    assert_eq!((launcher.next(variant, errno, &plan(None), &mut found), found), (next, refused));
+    assert_eq!(
+        launcher.known.best(),
+        CloneVariant { autoreap: true, ..IN_CGROUP },
+        "nothing is recorded before a child was started"
+    );
+}
+
+/// The kernel reaps a child only if the plan asks for that, and only clone3(2) with a pidfd starts such a child.
+#[rstest]
+#[case::not_asked(None, true, None, BEST)]
+#[case::asked(Some(Autoreap::Reap), true, None, AUTOREAPED)]
+#[case::killed_as_well(Some(Autoreap::ReapAndKill), true, None, AUTOREAPED)]
+#[case::without_a_pidfd(Some(Autoreap::Reap), false, None, BEST.without_pidfd())]
+#[case::refused(Some(Autoreap::Reap), true, Some(Features::AUTOREAP), BEST)]
+#[case::clone3_was_refused(Some(Autoreap::Reap), true, Some(Features::CLONE3), CLONE)]
+#[case::pidfd_was_refused(Some(Autoreap::Reap), true, Some(Features::PIDFD), BEST.without_pidfd())]
+fn kernel_reaps_only_a_child_with_a_pidfd(
+    #[case] autoreap: Option<Autoreap>,
+    #[case] pidfd: bool,
+    #[case] refused: Option<Features>,
+    #[case] first: CloneVariant,
+) {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    launcher.sharing.note_memory(true);
+    refused.inspect(|features| launcher.known.refuse(*features));
+    let plan = Plan { pidfd, autoreap, ..plan(Some(CloseStrategy::Bulk)) };
+    assert_eq!(launcher.first(SpawnMethod::Shared, &plan), first);
+}
+
+/// An unknown flag is remembered. A missing privilege is not, because the caller may gain it.
+#[rstest]
+#[case::unknown(Autoreap::Reap, AUTOREAPED, Errno::INVAL, Ok(BEST), Features::AUTOREAP)]
+#[case::unknown_in_a_group(Autoreap::Reap, CloneVariant { autoreap: true, ..IN_CGROUP }, Errno::INVAL, Ok(IN_CGROUP), Features::AUTOREAP)]
+#[case::no_privilege(Autoreap::ReapAndKill, AUTOREAPED, Errno::PERM, Ok(BEST), Features::default())]
+#[case::no_call(Autoreap::Reap, AUTOREAPED, Errno::NOSYS, Ok(CLONE), Features::CLONE3)]
+#[case::no_number(Autoreap::Reap, AUTOREAPED, Errno::MFILE, Ok(BEST.without_pidfd()), Features::default())]
+#[case::no_room(Autoreap::Reap, AUTOREAPED, Errno::NOMEM, Err(parent(Errno::NOMEM)), Features::default())]
+fn refused_autoreap_leads_to_an_ordinary_child(
+    #[case] autoreap: Autoreap,
+    #[case] variant: CloneVariant,
+    #[case] errno: Errno,
+    #[case] next: Result<CloneVariant, LaunchError>,
+    #[case] refused: Features,
+) {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    launcher.sharing.note_memory(true);
+    let plan = Plan { autoreap: Some(autoreap), ..plan(None) };
+    let mut found = Features::default();
+    assert_eq!((launcher.next(variant, errno, &plan, &mut found), found), (next, refused));
+}
+
+/// A child that nothing kills would outlive its parent.
+#[test]
+fn child_to_be_killed_is_not_started_without_that() {
+    let backend = backend();
+    let launcher = LinuxLauncher::new(&backend);
+    launcher.sharing.note_memory(true);
+    if backend.sys().is_sanitized() {
+        return;
+    }
+    let plan = Plan { autoreap: Some(Autoreap::ReapAndKill), ..plan(None) };
+    let refused = |errno| Err(LaunchError::Parent { stage: Stage::DieWithParent, errno });
+    let variants = Cell::new(0);
+    let attempt = |variant: CloneVariant| -> Result<(), Failed> {
+        variants.set(variants.get() + 1);
+        assert!(variant.autoreap);
+        Err(Failed::Start(Errno::PERM))
+    };
+    assert_eq!(launcher.by(SpawnMethod::Vfork, &plan, &attempt), refused(Errno::PERM));
+    assert_eq!(launcher.launch_forked(&plan).map(drop), refused(Errno::NOSYS));
+    launcher.known.refuse(Features::AUTOREAP);
+    assert_eq!(launcher.by(SpawnMethod::Vfork, &plan, &attempt), refused(Errno::NOSYS));
+    assert_eq!(variants.get(), 1);
 }
 
 /// No fork creates these namespaces, so the last refusal is the error.
@@ -133,8 +216,9 @@ fn refused_namespace_is_an_error_of_its_stage(
     let launcher = LinuxLauncher::new(&backend);
     launcher.sharing.note_memory(true);
     let next = next.map_err(|(stage, errno)| LaunchError::Parent { stage, errno });
-    let namespaces = NamespaceSet::EMPTY.with(Namespace::Net);
-    assert_eq!(launcher.next(variant, errno, namespaces, &mut Features::default()), next);
+    let new = NamespaceSet::EMPTY.with(Namespace::Net);
+    let plan = Plan { namespaces: Namespaces { join: &[], new, maps: None }, ..plan(None) };
+    assert_eq!(launcher.next(variant, errno, &plan, &mut Features::default()), next);
 }
 
 /// Two refusals lead to a third variant. They are recorded only if that one had a child.

@@ -1,11 +1,11 @@
 //! clone3(2) and clone(2) for a child that runs on a stack of its own.
 
 use super::call::{Word, done, errno, int};
-use super::signals;
-use crate::{Call, CloneSys, Kernel, KernelAction, Start, Started};
+use super::{pidfd, signals};
+use crate::{Call, CloneSys, Kernel, KernelAction, PidfdEvent, Start, Started};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
-use forkexec_core::{Errno, Fd, Namespace, Pid, SharingSys, Signal, SignalSet, Sys, Top};
+use forkexec_core::{Autoreap, Errno, Fd, Namespace, Pid, SharingSys, Signal, SignalSet, Sys, Top};
 
 // SAFETY: each method makes the call that the trait names. `start` returns only in the parent, after the child has executed a
 // program or ended.
@@ -103,6 +103,22 @@ unsafe impl CloneSys for Kernel {
         let is_killed = matches!(about.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
         // SAFETY: waitid fills the status of a child that a signal ended.
         is_killed.then(|| unsafe { about.si_status() })
+    }
+
+    fn pidfd_exit_status(&self, pidfd: Fd) -> Result<Option<c_int>, Errno> {
+        pidfd::exit_status(pidfd)
+    }
+
+    fn poll_pidfd(&self, pidfd: Fd, event: PidfdEvent, milliseconds: Option<u8>) -> Result<bool, Errno> {
+        pidfd::poll(pidfd, event, milliseconds)
+    }
+
+    fn reap_by_pidfd(&self, pidfd: Fd) -> Result<Option<c_int>, Errno> {
+        pidfd::reap(pidfd)
+    }
+
+    fn find_unexecuted(&self, pidfd: Fd) -> Result<(), Errno> {
+        pidfd::find_unexecuted(pidfd)
     }
 }
 
@@ -210,6 +226,24 @@ unsafe fn clone(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 /// `linux/sched.h`: the child is created in a control group.
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
+/// `linux/sched.h`, Linux 7.1: the kernel reaps the child when it ends.
+const CLONE_AUTOREAP: u64 = 1 << 34;
+/// `linux/sched.h`, Linux 7.1: the child has no-new-privs.
+const CLONE_NNP: u64 = 1 << 35;
+/// `linux/sched.h`, Linux 7.1: the child is killed when the last copy of its pidfd is closed.
+const CLONE_PIDFD_AUTOKILL: u64 = 1 << 36;
+
+/// The flags that do not fit into the 32 bits of clone(2).
+fn high_flags(start: Start) -> u64 {
+    let autoreap = match start.autoreap {
+        None => 0,
+        Some(Autoreap::Reap) => CLONE_AUTOREAP,
+        Some(Autoreap::ReapAndKill) => CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL,
+    };
+    let wanted = [(start.cgroup.is_some(), CLONE_INTO_CGROUP), (start.no_new_privs, CLONE_NNP)];
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, flag)| flag);
+    wanted.fold(CLONE_CLEAR_SIGHAND | autoreap, |flags, flag| flags | flag)
+}
 
 /// `struct clone_args` of clone3(2). A field that a kernel does not know must be zero or left out.
 #[repr(C, align(8))]
@@ -263,12 +297,11 @@ type Main = extern "C" fn(*mut c_void) -> c_int;
 ///
 /// As [`CloneSys::start`], and `argument` is that of [`child_main`].
 unsafe fn clone3(start: Start, top: Top, pidfd: &mut Fd, argument: *mut c_void) -> Result<Pid, Errno> {
-    let into_cgroup = if start.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     let args = CloneArgs {
         pidfd: address(ptr::from_mut(pidfd)),
         exit_signal: u64::from(termination(start).unsigned_abs()),
         cgroup: start.cgroup.map_or(0, |directory| u64::from(directory.unsigned_abs())),
-        ..CloneArgs::new(u64::from(flags(start).unsigned_abs()) | CLONE_CLEAR_SIGHAND | into_cgroup, top)
+        ..CloneArgs::new(u64::from(flags(start).unsigned_abs()) | high_flags(start), top)
     };
     // SAFETY: the caller promises the stack and blocked signals.
     unsafe { clone3_call(&args, child_main, argument) }
@@ -409,5 +442,34 @@ pub(super) const fn flag(namespace: Namespace) -> c_int {
         Namespace::Net => 0x4000_0000,
         // A kind that this backend does not know: the kernel refuses two flags that exclude each other (`CLONE_NEWNS`, `CLONE_FS`).
         _ => 0x0002_0200,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Autoreap, Call, Start, high_flags};
+    use forkexec_core::NamespaceSet;
+    use rstest::rstest;
+
+    const PLAIN: Start = Start {
+        call: Call::Clone3,
+        pidfd: true,
+        shares_table: true,
+        exit_signal: false,
+        cgroup: None,
+        namespaces: NamespaceSet::EMPTY,
+        autoreap: None,
+        no_new_privs: false,
+    };
+
+    /// The bits of `linux/sched.h`. The first clears the handlers.
+    #[rstest]
+    #[case::plain(PLAIN, &[32])]
+    #[case::cgroup(Start { cgroup: Some(9), ..PLAIN }, &[32, 33])]
+    #[case::reaped(Start { autoreap: Some(Autoreap::Reap), ..PLAIN }, &[32, 34])]
+    #[case::no_new_privs(Start { no_new_privs: true, ..PLAIN }, &[32, 35])]
+    #[case::killed(Start { autoreap: Some(Autoreap::ReapAndKill), ..PLAIN }, &[32, 34, 36])]
+    fn flags_beyond_those_of_clone_have_their_bits(#[case] start: Start, #[case] bits: &[u32]) {
+        assert_eq!(high_flags(start), bits.iter().map(|bit| 1 << bit).sum::<u64>());
     }
 }

@@ -46,6 +46,7 @@ fn shell_line(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 }
 
 /// Lists the fields, so that a setting which is missing here does not compile.
+#[expect(clippy::too_many_lines, reason = "two for each setting")]
 fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Settings {
         program,
@@ -85,6 +86,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         no_new_privs,
         die_with_parent,
         pdeathsig_thread,
+        autoreap,
         hooks,
         pidfd,
         on_drop,
@@ -137,6 +139,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         .field("no_new_privs", no_new_privs)
         .field("die_with_parent", die_with_parent)
         .field("pdeathsig_thread", pdeathsig_thread)
+        .field("autoreap", autoreap)
         .field("pre_exec", &format_args!("{} closures", hooks.len()))
         .field("create_pidfd", pidfd)
         .field("on_drop", on_drop)

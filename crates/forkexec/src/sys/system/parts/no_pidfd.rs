@@ -21,6 +21,21 @@ pub(crate) fn ending(_child: BorrowedFd<'_>, _options: i32) -> io::Result<Option
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Not used, because no kernel reaps a child for its parent.
+pub(crate) fn send(_child: BorrowedFd<'_>, _signal: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// As [`send`].
+pub(crate) fn signal_group(_leader: BorrowedFd<'_>, _signal: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// As [`send`].
+pub(crate) fn autoreaped_ending(_child: BorrowedFd<'_>, _blocks: bool) -> io::Result<Option<Ending>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Not used, because no status is left in place.
 pub(crate) fn change(_pid: i32, _options: i32) -> io::Result<Option<Ending>> {
     Err(io::ErrorKind::Unsupported.into())

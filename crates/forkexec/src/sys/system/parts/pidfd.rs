@@ -5,7 +5,7 @@ use crate::sys::system::BACKEND;
 use crate::sys::usage::ResourceUsage;
 use crate::sys::waitid::{Ending, is_child};
 use forkexec_core::{Backend, Errno};
-use forkexec_linux::{AndroidCall, CloneSys};
+use forkexec_linux::{AndroidCall, CloneSys, autoreaped_end};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -59,11 +59,34 @@ fn permit(call: AndroidCall) -> io::Result<()> {
     if BACKEND.allows(call) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOSYS)) }
 }
 
-fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+/// pidfd_send_signal(2) alone.
+pub(crate) fn send(child: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    send_with(child, signal, 0)
+}
+
+/// pidfd_send_signal(2), Linux 6.9, to the process group that the child leads or led. The descriptor keeps its number
+/// from another group.
+pub(crate) fn signal_group(leader: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+    send_with(leader, signal, PIDFD_SIGNAL_PROCESS_GROUP)
+}
+
+fn send_with(child: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> io::Result<()> {
     let no_info: *const libc::siginfo_t = ptr::null();
     // SAFETY: the kernel reads a null pointer as "no information". The descriptor is borrowed for the call.
-    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, 0) };
+    let sent =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, child.as_raw_fd(), signal, no_info, flags) };
     if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Returns the end of a child that the kernel reaps. `ECHILD` if the kernel has no status of it.
+pub(crate) fn autoreaped_ending(child: BorrowedFd<'_>, blocks: bool) -> io::Result<Option<Ending>> {
+    let end = autoreaped_end(BACKEND.sys(), child.as_raw_fd(), blocks);
+    let status = end.map_err(|errno| {
+        let errno = if errno == Errno::SRCH { Errno::CHILD } else { errno };
+        io::Error::from_raw_os_error(errno.raw())
+    })?;
+    Ok(status.map(|status| Ending { status: ExitStatus::from_raw(status), usage: None }))
 }
 
 /// waitid(2) with `P_PIDFD`, Linux 5.4. Returns `None` if the child has not ended and `options` has
