@@ -1,8 +1,8 @@
 /* The floor: the same work in bare system calls, without anything else.
  *
  * The parent blocks all signals and calls clone with a separate stack. The child makes the operations, empties the mask and calls
- * execve. The parent restores the mask and calls wait4. There are four ways to treat the descriptors, two of them also with a pidfd.
- * A fifth makes the calls that POSIX systems have, as the portable backend does: vfork, and a list of the descriptors. */
+ * execve. The parent restores the mask and calls wait4. There are five ways to treat the descriptors, three of them also with a pidfd.
+ * A sixth makes the calls that POSIX systems have, as the portable backend does: vfork, and a list of the descriptors. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,6 +25,8 @@ enum table {
     SLOTS,  /* as SHARES, with high sources moved to low numbers that were reserved early */
     PIDFD,  /* as SHARES, and clone returns a pidfd to the parent, as in our default */
     SLOTS_PIDFD,
+    TAKES,  /* as SHARES, and the child takes its sources from the suspended parent, so that it copies no table */
+    TAKES_PIDFD,
     LISTS, /* copies the table, and the child closes all others that /dev/fd lists */
 };
 
@@ -34,10 +37,31 @@ struct spawn {
     int to[2];
     int count;
     int pidfd;
+    char path[40]; /* of the writing end of the pipe (TAKES) */
 };
 
 static int shares(const struct spawn *spawn) {
     return spawn->table >= SHARES && spawn->table != LISTS;
+}
+
+static int takes(const struct spawn *spawn) {
+    return spawn->table == TAKES || spawn->table == TAKES_PIDFD;
+}
+
+/* Opens the pipe anew, and duplicates other sources. */
+static void take(struct spawn *spawn) {
+    if (spawn->job->task == CAPTURED) {
+        spawn->from[0] = (int)syscall(SYS_openat, AT_FDCWD, spawn->path, O_WRONLY | O_CLOEXEC);
+        if (spawn->from[0] < 0) _exit(126);
+        return;
+    }
+    if (spawn->count == 0) return;
+    int parent = (int)syscall(SYS_pidfd_open, syscall(SYS_getppid), 0);
+    for (int i = 0; i < spawn->count; i++) {
+        spawn->from[i] = (int)syscall(SYS_pidfd_getfd, parent, spawn->from[i], 0);
+        if (spawn->from[i] < 0) _exit(126);
+    }
+    syscall(SYS_close, parent);
 }
 
 static void place(const struct spawn *spawn) {
@@ -121,10 +145,11 @@ static void become(const struct job *job) {
 }
 
 static int child(void *argument) {
-    const struct spawn *spawn = argument;
+    struct spawn *spawn = argument;
     const struct job *job = spawn->job;
-    unsigned above = (unsigned)highest_source(spawn) + 1;
+    unsigned above = takes(spawn) ? 3 : (unsigned)highest_source(spawn) + 1;
     if (shares(spawn) && syscall(SYS_close_range, above, ~0U, CLOSE_RANGE_UNSHARE)) _exit(126);
+    if (takes(spawn)) take(spawn);
     if (job->task == FULL) become(job);
     place(spawn);
     if (spawn->table == LISTS) close_listed(spawn), default_handled();
@@ -139,7 +164,7 @@ static int child(void *argument) {
 static int start(struct spawn *spawn) {
     static __thread char stack[16384] __attribute__((aligned(16)));
     int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (shares(spawn) ? CLONE_FILES : 0);
-    if (spawn->table == PIDFD || spawn->table == SLOTS_PIDFD) flags |= CLONE_PIDFD;
+    if (spawn->table == PIDFD || spawn->table == SLOTS_PIDFD || spawn->table == TAKES_PIDFD) flags |= CLONE_PIDFD;
     unsigned long all = ~0UL, before;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     int pid = clone(child, stack + sizeof stack, flags, spawn, &spawn->pidfd);
@@ -205,6 +230,7 @@ int floor_spawn(const struct job *job, int table) {
     int pipe[2] = {-1, -1}, refused = 0;
     if (job->task == CAPTURED && pipe2(pipe, O_CLOEXEC)) return errno;
     struct spawn spawn = planned(job, table, pipe);
+    if (takes(&spawn)) snprintf(spawn.path, sizeof spawn.path, "/proc/%d/fd/%d", getpid(), pipe[1]);
     int lifts = table == SLOTS || table == SLOTS_PIDFD;
     if (lifts) {
         refused = move_to_slots(&spawn);

@@ -59,6 +59,8 @@ pub(super) static ALL: &[SpawnMethod] = &[
     bare::SLOTS,
     bare::PIDFD,
     bare::SLOTS_PIDFD,
+    bare::TAKES,
+    bare::TAKES_PIDFD,
     bare::VFORK,
     ours::COMMAND,
     ours::PREPARED,
@@ -74,6 +76,9 @@ pub(super) static ALL: &[SpawnMethod] = &[
     duct::METHOD,
     tokio::METHOD,
 ];
+
+/// The id of a new command for each start.
+pub(super) const COMMAND: &str = ours::COMMAND.id;
 
 /// The id of our method that other builds of this benchmark run.
 pub(super) const PREPARED: &str = ours::PREPARED.id;

@@ -33,8 +33,14 @@ pub(super) const SLOTS_PIDFD: SpawnMethod =
         Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
     });
 
+pub(super) const TAKES: SpawnMethod =
+    floor("floor-takes", "floor: shares, takes its sources from the parent", |job| taking(job, 6));
+
+pub(super) const TAKES_PIDFD: SpawnMethod =
+    floor("floor-takes-pidfd", "floor: shares, takes its sources, with a pidfd", |job| taking(job, 7));
+
 pub(in crate::bench) const VFORK: SpawnMethod =
-    floor("floor-vfork", "floor: vfork, closes what /dev/fd lists", |job| bare(job, Entry::Floor, 6));
+    floor("floor-vfork", "floor: vfork, closes what /dev/fd lists", |job| bare(job, Entry::Floor, 8));
 
 pub(super) const POSIX_SPAWN: SpawnMethod =
     SpawnMethod::peer("posix-spawn", "glibc posix_spawn", |job| bare(job, Entry::PosixSpawn, 0));
@@ -43,6 +49,13 @@ pub(super) const POSIX_SPAWN_CLOSES: SpawnMethod =
     SpawnMethod::peer("posix-spawn-closes", "glibc posix_spawn + addclosefrom_np", |job| {
         bare(job, Entry::PosixSpawn, 1)
     });
+
+fn taking(job: &Job, way: c_int) -> Result<Spawner, Refusal> {
+    match job.task {
+        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, way),
+        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to take")),
+    }
+}
 
 const fn floor(
     id: &'static str,
