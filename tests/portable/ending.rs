@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::child::command;
 use crate::harness::say;
-use forkexec::Stdio;
+use forkexec::{Operation, Stdio, reap_dropped, supports};
 
 const LONG: Duration = Duration::from_mins(5);
 
@@ -39,4 +39,22 @@ pub(crate) fn child_that_was_waited_for_gets_no_signal() {
     child.kill().expect("nothing is sent");
     assert!(child.ends_within(Duration::ZERO).expect("its status is known"));
     assert_eq!(child.wait().expect("its status is known").code(), Some(3));
+}
+
+/// The kernel reaps it, or the library does.
+pub(crate) fn autoreaped_child_has_its_status_everywhere() {
+    let mut reaped = 0;
+    for code in 0..20_u8 {
+        let mut child =
+            command("exit").arg(code.to_string()).autoreap(true).spawn().expect("the child starts");
+        assert!(!child.is_autoreaped() || supports(Operation::Autoreap));
+        assert_eq!(child.parent_death(), None);
+        reaped += usize::from(child.is_autoreaped());
+        assert_eq!(child.wait().expect("the child ends").code(), Some(code.into()));
+    }
+    drop(command("exit").arg("0").autoreap(true).spawn().expect("the child starts"));
+    while reap_dropped() > 0 {
+        std::thread::yield_now();
+    }
+    say(&format!("{reaped} of 20 children were reaped by the kernel"));
 }

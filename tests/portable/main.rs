@@ -77,6 +77,7 @@ const CASES: &[&[Case]] = &[
         each_of_many_short_children_is_seen_to_end,
         running_child_is_not_taken_for_ended,
         child_that_was_waited_for_gets_no_signal,
+        autoreaped_child_has_its_status_everywhere,
     ],
     cases![state:
         arguments_and_environment_arrive,

@@ -80,7 +80,7 @@ pub(super) fn strategy(strategy: CloseStrategy) -> &'static str {
     }
 }
 
-/// Returns the option of `run` that needs the operation.
+/// Returns the name of an operation: the option of `run` that needs it, if there is one.
 pub(super) fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Autoreap => "autoreap",
