@@ -4,8 +4,8 @@
 #![no_main]
 
 use forkexec::{
-    BorrowingCommand, CapabilitySet, Command, IgnoredSignals, IoPriority, Resource, Scheduler, SearchPath,
-    SeccompFilter, Stdio,
+    BorrowingCommand, CapabilitySet, Command, IgnoredSignals, IoPriority, MemoryPolicy, Resource, Scheduler,
+    SearchPath, SeccompFilter, Stdio,
 };
 use libfuzzer_sys::{arbitrary, fuzz_target};
 use std::ffi::OsString;
@@ -46,6 +46,9 @@ enum Step {
     Scheduler(u8),
     IoPriority(u8),
     TimerSlack(u64),
+    Deadline(u64, u64, u64),
+    AutogroupNice(i32),
+    MemoryPolicy(u8, Vec<u16>),
     OomScore(i32),
     Capabilities(u64, u64, u64),
     Securebits(u32),
@@ -112,6 +115,16 @@ fn say<'fd>(command: &mut BorrowingCommand<'fd>, step: Step, file: &'fd File) {
         Step::Cpus(cpus) => command.cpu_affinity(cpus.into_iter().map(usize::from)),
         Step::Scheduler(priority) => command.scheduler(Scheduler::Fifo(priority)),
         Step::IoPriority(level) => command.io_priority(IoPriority::BestEffort(level)),
+        Step::Deadline(runtime, deadline, period) => {
+            let [runtime, deadline, period] = [runtime, deadline, period].map(Duration::from_nanos);
+            command.scheduler(Scheduler::Deadline { runtime, deadline, period })
+        }
+        Step::AutogroupNice(nice) => command.autogroup_nice(nice),
+        Step::MemoryPolicy(policy, nodes) => {
+            let all =
+                [MemoryPolicy::Preferred, MemoryPolicy::Bind, MemoryPolicy::Interleave, MemoryPolicy::Local];
+            command.memory_policy(all[usize::from(policy % 4)], nodes.into_iter().map(usize::from))
+        }
         Step::TimerSlack(nanoseconds) => command.timer_slack(Duration::from_nanos(nanoseconds)),
         Step::OomScore(score) => command.oom_score_adj(score),
         Step::Capabilities(bounding, inheritable, ambient) => command

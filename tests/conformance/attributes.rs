@@ -10,7 +10,9 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use forkexec::{BorrowingCommand, Error, InputError, IoPriority, Operand, Scheduler, SpawnPolicy, Stage};
+use forkexec::{
+    BorrowingCommand, Error, InputError, IoPriority, MemoryPolicy, Operand, Scheduler, SpawnPolicy, Stage,
+};
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
@@ -33,6 +35,9 @@ fn file(pid: i32, name: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/{name}")).expect("it can be read").trim().to_owned()
 }
 
+/// `SCHED_RESET_ON_FORK`: children of a deadline program get another policy.
+const RESET_ON_FORK: i64 = 0x4000_0000;
+
 fn policy(pid: i32) -> String {
     let mut priority = 0;
     // SAFETY: the kernel writes one int.
@@ -46,6 +51,18 @@ fn io_priority(pid: i32) -> String {
     let process = 1;
     // SAFETY: reads an attribute of a process.
     format!("{:#x}", unsafe { libc::syscall(libc::SYS_ioprio_get, process, pid) })
+}
+
+/// The nice value of the autogroup (proc_pid_autogroup(5)).
+fn autogroup_nice(pid: i32) -> String {
+    let group = file(pid, "autogroup");
+    group.rsplit(' ').next().expect("the value comes last").to_owned()
+}
+
+/// The policy of the first mapping (numa_maps, numa(7)).
+fn memory_policy(pid: i32) -> String {
+    let maps = file(pid, "numa_maps");
+    maps.split_whitespace().nth(1).expect("the policy is the second field").to_owned()
 }
 
 /// Starts a program that waits, and reads what it has.
@@ -76,6 +93,17 @@ fn read_from(command: &mut BorrowingCommand<'_>, read: fn(i32) -> String) -> Str
 #[case::io_idle(
     Operation::IoPriority, |it: &mut BorrowingCommand<'_>| { it.io_priority(IoPriority::Idle); }, io_priority,
     &|| "0x6000".to_owned()
+)]
+#[case::autogroup(
+    Operation::Autogroup, |it: &mut BorrowingCommand<'_>| { it.setsid().autogroup_nice(7); }, autogroup_nice, &|| "7".to_owned()
+)]
+#[case::memory_policy(
+    Operation::MemoryPolicy, |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Bind, [0]); }, memory_policy,
+    &|| "bind:0".to_owned()
+)]
+#[case::local_memory(
+    Operation::MemoryPolicy, |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Local, []); }, memory_policy,
+    &|| "local".to_owned()
 )]
 #[case::timer_slack(
     Operation::TimerSlack, |it: &mut BorrowingCommand<'_>| { it.timer_slack(Duration::from_micros(77)); },
@@ -119,6 +147,12 @@ fn attribute_is_that_of_the_child_alone(
 #[rstest]
 #[case::fifo(Scheduler::Fifo(3), "1 3")]
 #[case::round_robin(Scheduler::RoundRobin(4), "2 4")]
+#[case::deadline(
+    Scheduler::Deadline {
+        runtime: Duration::from_millis(2), deadline: Duration::from_millis(5), period: Duration::from_millis(10)
+    },
+    "6 0"
+)]
 fn realtime_policy_needs_privilege(#[case] scheduler: Scheduler, #[case] expected: &str) {
     isolated(|| {
         if !has(Operation::Scheduler) || !is_privileged() || is_emulated("schedules itself") {
@@ -130,7 +164,10 @@ fn realtime_policy_needs_privilege(#[case] scheduler: Scheduler, #[case] expecte
             // A container may lack `CAP_SYS_NICE`.
             Err(_) => None,
             Ok(mut child) => {
-                assert_eq!(policy(i32::try_from(child.id()).expect("it is a pid")), expected);
+                let policy = policy(i32::try_from(child.id()).expect("it is a pid"));
+                let (number, priority) = policy.split_once(' ').expect("there are two");
+                let number = number.parse::<i64>().expect("it is a number") & !RESET_ON_FORK;
+                assert_eq!(format!("{number} {priority}"), expected);
                 child.kill().expect("it runs");
                 child.wait().expect("it ends");
                 without_privileges()
@@ -140,6 +177,21 @@ fn realtime_policy_needs_privilege(#[case] scheduler: Scheduler, #[case] expecte
         let text = format!("cannot set the scheduling policy ({scheduler}): {}", words(failure.errno()));
         let whole = (failure.stage(), failure.errno().raw(), failure.to_string());
         assert_eq!(whole, (Stage::Scheduler, libc::EPERM, text));
+    });
+}
+
+/// A process with this policy cannot create one that has it, too (sched(7)).
+#[test]
+fn deadline_program_can_start_children() {
+    isolated(|| {
+        if !has(Operation::Scheduler) || !is_privileged() || is_emulated("schedules itself") {
+            return;
+        }
+        let mut command = BorrowingCommand::new("sh");
+        match command.args(["-c", "/bin/true && echo started"]).scheduler(deadline(2, 5, 10)).output() {
+            Ok(output) => assert_eq!(output.stdout, b"started\n"),
+            Err(error) => skip(&format!("the policy is not permitted: {error}")),
+        }
     });
 }
 
@@ -178,6 +230,49 @@ fn oom_score_is_written_to_procfs_alone() {
 
 /// Faults: S18
 #[test]
+fn node_that_does_not_exist_is_an_error() {
+    isolated(|| {
+        if !has(Operation::MemoryPolicy) || is_emulated("has nodes of its own") {
+            return;
+        }
+        let failure = failure(probe(&["true"]).memory_policy(MemoryPolicy::Interleave, [0, 1023]));
+        let operand = Operand::Value("interleave:0,1023".to_owned());
+        let whole = (failure.stage(), failure.operand(), failure.errno().raw());
+        assert_eq!(whole, (Stage::MemoryPolicy, &operand, libc::EINVAL));
+    });
+}
+
+/// The autogroup of a child without a session is that of its parent.
+#[test]
+fn autogroup_needs_a_session() {
+    isolated(|| {
+        if !has(Operation::Autogroup) {
+            return;
+        }
+        let error = probe(&["true"]).autogroup_nice(1).spawn().map(drop).expect_err("it is refused");
+        assert!(matches!(error, Error::Input(InputError::AutogroupWithoutSession)), "{error}");
+    });
+}
+
+/// A process without privilege may only raise the value, ten times in a second (sched(7)).
+#[test]
+fn lower_autogroup_value_needs_privilege() {
+    as_root(|| {
+        if !has(Operation::Autogroup) || !fs::exists("/proc/self/autogroup").unwrap_or(false) {
+            return;
+        }
+        let _unprivileged = without_privileges();
+        // The change of ids gave the files below /proc/self to root.
+        // SAFETY: changes an attribute of this process, which is the test's own.
+        crate::ground::check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) });
+        let failure = failure(probe(&["true"]).setsid().autogroup_nice(-5));
+        let whole = (failure.stage(), failure.operand(), failure.errno().raw());
+        assert_eq!(whole, (Stage::Autogroup, &Operand::Number(-5), libc::EPERM));
+    });
+}
+
+/// Faults: S18
+#[test]
 fn processor_that_does_not_exist_is_an_error() {
     isolated(|| {
         if !has(Operation::CpuAffinity) || is_emulated("has processors of its own") {
@@ -201,6 +296,38 @@ fn processor_that_does_not_exist_is_an_error() {
 #[case::high_priority(
     |it: &mut BorrowingCommand<'_>| { it.scheduler(Scheduler::RoundRobin(100)); },
     "set the scheduling policy (100): the range is 1 to 99"
+)]
+#[case::no_runtime(
+    |it: &mut BorrowingCommand<'_>| { it.scheduler(deadline(0, 5, 10)); },
+    "set the scheduling policy (0): the range is 1024 to 5000000"
+)]
+#[case::runtime_above_the_deadline(
+    |it: &mut BorrowingCommand<'_>| { it.scheduler(deadline(6, 5, 10)); },
+    "set the scheduling policy (6000000): the range is 1024 to 5000000"
+)]
+#[case::deadline_above_the_period(
+    |it: &mut BorrowingCommand<'_>| { it.scheduler(deadline(2, 11, 10)); },
+    "set the scheduling policy (11000000): the range is 2000000 to 10000000"
+)]
+#[case::autogroup(
+    |it: &mut BorrowingCommand<'_>| { it.setsid().autogroup_nice(20); },
+    "set the nice value of the autogroup (20): the range is -20 to 19"
+)]
+#[case::node(
+    |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Bind, [1024]); },
+    "set the memory policy (1024): the range is 0 to 1023"
+)]
+#[case::no_node(
+    |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Interleave, []); },
+    "set the memory policy (0): the range is 1 to 1024"
+)]
+#[case::two_preferred_nodes(
+    |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Preferred, [0, 1]); },
+    "set the memory policy (2): the range is 1 to 1"
+)]
+#[case::node_of_local_memory(
+    |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Local, [0]); },
+    "set the memory policy (1): the range is 0 to 0"
 )]
 #[case::io_level(
     |it: &mut BorrowingCommand<'_>| { it.io_priority(IoPriority::RealTime(8)); },
@@ -242,6 +369,12 @@ fn attribute_out_of_range_starts_nothing(#[case] ask: Ask, #[case] text: &str) {
     });
 }
 
+/// Milliseconds.
+fn deadline(runtime: u64, deadline: u64, period: u64) -> Scheduler {
+    let [runtime, deadline, period] = [runtime, deadline, period].map(Duration::from_millis);
+    Scheduler::Deadline { runtime, deadline, period }
+}
+
 /// No call in the parent is refused here: all of them are made by the child.
 #[rstest]
 #[case::cpu_affinity(
@@ -255,6 +388,18 @@ fn attribute_out_of_range_starts_nothing(#[case] ask: Ask, #[case] text: &str) {
 #[case::io_priority(
     Operation::IoPriority, libc::SYS_ioprio_set, Stage::IoPriority,
     |it: &mut BorrowingCommand<'_>| { it.io_priority(IoPriority::Idle); }
+)]
+#[case::deadline(
+    Operation::Scheduler, libc::SYS_sched_setattr, Stage::Scheduler,
+    |it: &mut BorrowingCommand<'_>| { it.scheduler(deadline(2, 5, 10)); }
+)]
+#[case::autogroup(
+    Operation::Autogroup, libc::SYS_openat, Stage::Autogroup,
+    |it: &mut BorrowingCommand<'_>| { it.setsid().autogroup_nice(1); }
+)]
+#[case::memory_policy(
+    Operation::MemoryPolicy, libc::SYS_set_mempolicy, Stage::MemoryPolicy,
+    |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Local, []); }
 )]
 #[case::timer_slack(
     Operation::TimerSlack, libc::SYS_prctl, Stage::TimerSlack,

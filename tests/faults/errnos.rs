@@ -115,6 +115,7 @@ const CHILDS: &[(&str, &[Errno])] = &[
     ("set_parent_death_signal", &[Errno::INVAL, Errno::PERM]),
     ("set_no_new_privs", &[Errno::INVAL, Errno::PERM]),
     ("affinity", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::SRCH]),
+    ("memory_policy", &[Errno::FAULT, Errno::INVAL, Errno::NOSYS, Errno::PERM]),
     ("capget", &[Errno::FAULT, Errno::INVAL, Errno::PERM, Errno::SRCH]),
     // Those of all attributes: sched_setaffinity(2) to seccomp(2).
     (
@@ -192,6 +193,8 @@ const PARENTS: &[(&str, &[Errno])] = &[
         "open_pidfd",
         &[Errno::INVAL, Errno::MFILE, Errno::NFILE, NODEV, Errno::NOMEM, Errno::NOSYS, Errno::SRCH],
     ),
+    ("set_mask_of", &[Errno::FAULT, Errno::INVAL, Errno::IO, Errno::PERM, Errno::SRCH]),
+    ("detach", &[Errno::INVAL, Errno::IO, Errno::PERM, Errno::SRCH]),
     ("pidfd_exit_status", &[Errno::BADF, Errno::NOTTY, Errno::INVAL, Errno::NOSYS, Errno::PERM, Errno::SRCH]),
     ("poll_pidfd", &[Errno::INTR, Errno::INVAL, Errno::NOMEM, Errno::NOSYS, Errno::PERM]),
     ("reap_by_pidfd", &[Errno::CHILD, Errno::INTR, Errno::INVAL, Errno::NOSYS, Errno::PERM]),

@@ -400,6 +400,7 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         instead: set_no_new_privs() -> ();
         instead: execveat(program: Fd, argv: CStrArray<'_>, env: Option<CStrArray<'_>>) -> S::Executed;
         instead: affinity(mask: &mut [c_ulong]) -> usize;
+        instead: memory_policy(nodes: &mut [c_ulong]) -> i32;
         instead: capget() -> CapabilityMasks;
         instead: attribute(call: AttributeCall<'_>) -> u64;
     }

@@ -8,8 +8,8 @@ use rstest::rstest;
 
 use forkexec_core::{
     Attribute, BpfInstruction, CHANNEL_REPLACED, CapabilitySets, Cgroup, CloseStrategy, Errno, IdMaps,
-    IoPriority, LaunchError, Limit, Move, Namespace, NamespaceSet, Plan, Report, Resource, Scheduler,
-    SeccompFilter, Stage, WorkingDirectory,
+    IoPriority, LaunchError, Limit, MemoryPolicy, Move, Namespace, NamespaceSet, Plan, Report, Resource,
+    Scheduler, SeccompFilter, Stage, WorkingDirectory,
 };
 use forkexec_tests::isolate::isolated;
 
@@ -55,6 +55,14 @@ type Ask = fn(&mut Plan<'static>);
 #[case::affinity_not_read(Stage::CpuAffinity, "affinity", |it: &mut Plan<'_>| it.attributes = &[Attribute::CpuAffinity(&[1])], 0)]
 #[case::scheduler(
     Stage::Scheduler, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::Scheduler(Scheduler::Batch)], 0)]
+#[case::autogroup_opened(
+    Stage::Autogroup, "open_file", |it: &mut Plan<'_>| it.attributes = &[Attribute::AutogroupNice(0)], 0)]
+#[case::autogroup_written(
+    Stage::Autogroup, "write", |it: &mut Plan<'_>| it.attributes = &[Attribute::AutogroupNice(0)], 0)]
+#[case::memory_policy(
+    Stage::MemoryPolicy, "attribute", |it: &mut Plan<'_>| it.attributes = LOCAL_MEMORY, 0)]
+#[case::memory_policy_not_read(
+    Stage::MemoryPolicy, "memory_policy", |it: &mut Plan<'_>| it.attributes = LOCAL_MEMORY, 0)]
 #[case::io_priority(
     Stage::IoPriority, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::IoPriority(IoPriority::Idle)], 0)]
 #[case::timer_slack(Stage::TimerSlack, "attribute", |it: &mut Plan<'_>| it.attributes = &[Attribute::TimerSlack(1)], 0)]
@@ -103,6 +111,8 @@ fn failed_stage_is_reported_with_its_operand(
 }
 
 const MAPS: IdMaps<'_> = IdMaps { users: Some(b"0 0 1"), groups: None };
+
+const LOCAL_MEMORY: &[Attribute<'_>] = &[Attribute::MemoryPolicy(MemoryPolicy::Local, &[])];
 
 const NO_CAPABILITY: &[Attribute<'_>] =
     &[Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })];

@@ -11,8 +11,8 @@ use std::time::Duration;
 use rstest::rstest;
 
 use forkexec::{
-    BorrowingCommand, CloseStrategy, Command, Error, IoPriority, Scheduler, SeccompFilter, SpawnMethod,
-    SpawnPolicy, Stage, Stdio,
+    BorrowingCommand, CloseStrategy, Command, Error, IoPriority, MemoryPolicy, Scheduler, SeccompFilter,
+    SpawnMethod, SpawnPolicy, Stage, Stdio,
 };
 use forkexec_core::{Backend, KeepList, Plan};
 use forkexec_tests::deny::Deny;
@@ -191,6 +191,13 @@ fn null() -> File {
 #[case::cpu_affinity(libc::SYS_sched_setaffinity, Stage::CpuAffinity, |it: &mut BorrowingCommand<'_>| { it.cpu_affinity([0]); })]
 #[case::scheduler(libc::SYS_sched_setscheduler, Stage::Scheduler, |it: &mut BorrowingCommand<'_>| { it.scheduler(Scheduler::Batch); })]
 #[case::io_priority(libc::SYS_ioprio_set, Stage::IoPriority, |it: &mut BorrowingCommand<'_>| { it.io_priority(IoPriority::Idle); })]
+#[case::deadline(libc::SYS_sched_setattr, Stage::Scheduler, |it: &mut BorrowingCommand<'_>| {
+    let [runtime, deadline, period] = [2, 5, 10].map(Duration::from_millis);
+    it.scheduler(Scheduler::Deadline { runtime, deadline, period });
+})]
+#[case::autogroup(FSTATFS, Stage::Autogroup, |it: &mut BorrowingCommand<'_>| { it.setsid().autogroup_nice(1); })]
+#[case::memory_policy(libc::SYS_set_mempolicy, Stage::MemoryPolicy, |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Local, []); })]
+#[case::memory_policy_read(libc::SYS_get_mempolicy, Stage::MemoryPolicy, |it: &mut BorrowingCommand<'_>| { it.memory_policy(MemoryPolicy::Local, []); })]
 #[case::timer_slack(libc::SYS_prctl, Stage::TimerSlack, |it: &mut BorrowingCommand<'_>| { it.timer_slack(Duration::from_millis(1)); })]
 #[case::oom_score(FSTATFS, Stage::OomScore, |it: &mut BorrowingCommand<'_>| { it.oom_score_adj(1000); })]
 #[case::fixed_addresses(libc::SYS_personality, Stage::FixedAddresses, |it: &mut BorrowingCommand<'_>| { it.fixed_addresses(); })]

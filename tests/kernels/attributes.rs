@@ -3,9 +3,10 @@
 use forkexec_core::{
     Attribute, Backend, CapabilitySets, Errno, Fd, IoPriority, Plan, Report, Scheduler, SeccompFilter, Stage,
 };
-use forkexec_core::{BpfInstruction, KeepList};
-use forkexec_linux::{CapabilityMasks, Linux};
+use forkexec_core::{BpfInstruction, KeepList, MemoryPolicy};
+use forkexec_linux::{CapabilityMasks, Deadline, Linux};
 use rstest::rstest;
+use std::time::Duration;
 
 use crate::child_exec::{plain, run};
 use crate::sim::attributes::{ALL, Attributes};
@@ -13,6 +14,11 @@ use crate::sim::{File, SimKernel};
 
 const ALLOW: BpfInstruction = BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
 const FILTER: SeccompFilter<'_> = SeccompFilter { program: &[ALLOW], flags: 0 };
+const DEADLINE: Scheduler = Scheduler::Deadline {
+    runtime: Duration::from_millis(2),
+    deadline: Duration::from_millis(5),
+    period: Duration::from_millis(10),
+};
 const CHOWN: u64 = 1;
 const KILL: u64 = 1 << 5;
 const USER: u32 = 1000;
@@ -39,6 +45,17 @@ fn after(attributes: &[Attribute<'_>], plan: &Plan<'_>) -> Result<Attributes, Re
 #[case::idle(Attribute::Scheduler(Scheduler::Idle), |it: &mut Attributes| it.scheduler = (5, 0))]
 #[case::fifo(Attribute::Scheduler(Scheduler::Fifo(10)), |it: &mut Attributes| it.scheduler = (1, 10))]
 #[case::round_robin(Attribute::Scheduler(Scheduler::RoundRobin(99)), |it: &mut Attributes| it.scheduler = (2, 99))]
+#[case::deadline(
+    Attribute::Scheduler(DEADLINE),
+    |it: &mut Attributes| it.deadline = Some(Deadline { runtime: 2_000_000, deadline: 5_000_000, period: 10_000_000 })
+)]
+#[case::autogroup(Attribute::AutogroupNice(19), |it: &mut Attributes| it.autogroup_nice = 19)]
+#[case::memory_preferred(Attribute::MemoryPolicy(MemoryPolicy::Preferred, &[2]), |it: &mut Attributes| it.memory_policy = (1, 2))]
+#[case::memory_bound(Attribute::MemoryPolicy(MemoryPolicy::Bind, &[3]), |it: &mut Attributes| it.memory_policy = (2, 3))]
+#[case::memory_interleaved(
+    Attribute::MemoryPolicy(MemoryPolicy::Interleave, &[3]), |it: &mut Attributes| it.memory_policy = (3, 3)
+)]
+#[case::memory_local(Attribute::MemoryPolicy(MemoryPolicy::Local, &[]), |it: &mut Attributes| it.memory_policy = (4, 0))]
 #[case::io_realtime(Attribute::IoPriority(IoPriority::RealTime(3)), |it: &mut Attributes| it.io_priority = 0x2003)]
 #[case::io_best_effort(Attribute::IoPriority(IoPriority::BestEffort(7)), |it: &mut Attributes| it.io_priority = 0x4007)]
 #[case::io_idle(Attribute::IoPriority(IoPriority::Idle), |it: &mut Attributes| it.io_priority = 0x6000)]
@@ -146,6 +163,9 @@ fn ruleset_stays_open_only_if_it_is_kept(#[case] keep: &'static [Fd], #[case] is
 #[case::no_such_processor(Attribute::CpuAffinity(&[1 << 9]), Stage::CpuAffinity)]
 #[case::one_processor_too_many(Attribute::CpuAffinity(&[1 << 9 | 1]), Stage::CpuAffinity)]
 #[case::processor_of_the_second_word(Attribute::CpuAffinity(&[1, 1]), Stage::CpuAffinity)]
+#[case::one_node_too_many(Attribute::MemoryPolicy(MemoryPolicy::Bind, &[0b111]), Stage::MemoryPolicy)]
+#[case::node_of_the_second_word(Attribute::MemoryPolicy(MemoryPolicy::Bind, &[1, 1]), Stage::MemoryPolicy)]
+#[case::no_such_node(Attribute::MemoryPolicy(MemoryPolicy::Bind, &[0b100]), Stage::MemoryPolicy)]
 fn processor_that_does_not_exist_is_an_error(#[case] attribute: Attribute<'static>, #[case] stage: Stage) {
     assert_eq!(after(&[attribute], &plain()), Err(Report { stage, errno: Errno::INVAL, operand: 0 }));
 }
@@ -164,6 +184,14 @@ fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: 
     let kernel = kernel().pretending(call);
     let answer = Linux::new(kernel).set_attribute(attribute);
     assert_eq!(answer, Err(Errno::PERM));
+}
+
+/// A filter that answers 0 leaves the policy as it is.
+#[test]
+fn pretended_memory_policy_is_an_error() {
+    let kernel = kernel().pretending("set_memory_policy");
+    let answer = Linux::new(kernel).set_attribute(Attribute::MemoryPolicy(MemoryPolicy::Local, &[]));
+    assert_eq!(answer, Err(Errno::INVAL));
 }
 
 /// The kernel lowers an ambient capability that is not inheritable any more, and keeps this one.

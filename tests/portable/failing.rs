@@ -3,8 +3,8 @@
 use crate::child::{command, program};
 use crate::harness::say;
 use forkexec::{
-    BorrowingCommand, Command, Errno, Error, IoPriority, Namespace, Operation, Scheduler, SeccompFilter,
-    Stage, Stdio, capabilities, supports,
+    BorrowingCommand, Command, Errno, Error, IoPriority, MemoryPolicy, Namespace, Operation, Scheduler,
+    SeccompFilter, Stage, Stdio, capabilities, supports,
 };
 use std::fs::{self, File};
 use std::io;
@@ -78,11 +78,13 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 13] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 15] = [
     (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
     (Operation::ExecuteFile, Stage::Exec, |it| {
         it.executable(File::open(program()).expect("the program can be read"));
     }),
+    (Operation::Autogroup, Stage::Autogroup, |it| _ = it.setsid().autogroup_nice(1)),
+    (Operation::MemoryPolicy, Stage::MemoryPolicy, |it| _ = it.memory_policy(MemoryPolicy::Local, [])),
     (Operation::CpuAffinity, Stage::CpuAffinity, |it| _ = it.cpu_affinity([0])),
     (Operation::Scheduler, Stage::Scheduler, |it| _ = it.scheduler(Scheduler::Batch)),
     (Operation::IoPriority, Stage::IoPriority, |it| _ = it.io_priority(IoPriority::Idle)),

@@ -6,17 +6,22 @@
 use crate::{Fd, Operation, Stage};
 use core::ffi::c_ulong;
 use core::fmt;
+use core::time::Duration;
 
 /// An attribute of the program's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribute<'a> {
+    /// The nice value of the autogroup of its session.
+    AutogroupNice(i32),
     /// The processors that may run it. Bit `n % c_ulong::BITS` of word `n / c_ulong::BITS` is processor `n`.
     CpuAffinity(&'a [c_ulong]),
     /// Its scheduling policy.
     Scheduler(Scheduler),
     /// Its I/O priority.
     IoPriority(IoPriority),
+    /// Its NUMA memory policy, and the nodes as bits: as for the processors.
+    MemoryPolicy(MemoryPolicy, &'a [c_ulong]),
     /// The nanoseconds by which its timers may expire late.
     TimerSlack(u64),
     /// Its adjustment of the out-of-memory killer's choice, from -1000 (never) to 1000 (first).
@@ -45,9 +50,11 @@ impl Attribute<'_> {
     /// The stage that sets it.
     pub const fn stage(self) -> Stage {
         match self {
+            Self::AutogroupNice(_) => Stage::Autogroup,
             Self::CpuAffinity(_) => Stage::CpuAffinity,
             Self::Scheduler(_) => Stage::Scheduler,
             Self::IoPriority(_) => Stage::IoPriority,
+            Self::MemoryPolicy(..) => Stage::MemoryPolicy,
             Self::TimerSlack(_) => Stage::TimerSlack,
             Self::OomScore(_) => Stage::OomScore,
             Self::FixedAddresses => Stage::FixedAddresses,
@@ -64,9 +71,11 @@ impl Attribute<'_> {
     /// The operation that a system must have.
     pub const fn operation(self) -> Operation {
         match self {
+            Self::AutogroupNice(_) => Operation::Autogroup,
             Self::CpuAffinity(_) => Operation::CpuAffinity,
             Self::Scheduler(_) => Operation::Scheduler,
             Self::IoPriority(_) => Operation::IoPriority,
+            Self::MemoryPolicy(..) => Operation::MemoryPolicy,
             Self::TimerSlack(_) => Operation::TimerSlack,
             Self::OomScore(_) => Operation::OomScore,
             Self::FixedAddresses => Operation::FixedAddresses,
@@ -95,6 +104,42 @@ pub enum Scheduler {
     Fifo(u8),
     /// `SCHED_RR`, with this priority, from 1 to 99. Programs of the same priority take turns.
     RoundRobin(u8),
+    /// `SCHED_DEADLINE`: in each period, the program gets `runtime` of a processor before the deadline. Its children have the default
+    /// policy (`SCHED_FLAG_RESET_ON_FORK`).
+    Deadline {
+        /// The time that it runs in each period. At least 1,024 ns.
+        runtime: Duration,
+        /// The time within which it gets that, from the start of the period.
+        deadline: Duration,
+        /// The length of a period.
+        period: Duration,
+    },
+}
+
+/// A NUMA memory policy (set_mempolicy(2)): the nodes from which the kernel takes memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemoryPolicy {
+    /// `MPOL_PREFERRED`: one node, and others if it has no memory left.
+    Preferred,
+    /// `MPOL_BIND`: these nodes alone.
+    Bind,
+    /// `MPOL_INTERLEAVE`: these nodes in turn.
+    Interleave,
+    /// `MPOL_LOCAL`: the node of the processor that allocates (Linux 3.8).
+    Local,
+}
+
+impl MemoryPolicy {
+    /// The name, as `forkexec run` takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preferred => "preferred",
+            Self::Bind => "bind",
+            Self::Interleave => "interleave",
+            Self::Local => "local",
+        }
+    }
 }
 
 /// An I/O priority (ioprio_set(2)).
@@ -118,6 +163,9 @@ impl fmt::Display for Scheduler {
             Self::Idle => f.write_str("idle"),
             Self::Fifo(priority) => write!(f, "fifo:{priority}"),
             Self::RoundRobin(priority) => write!(f, "rr:{priority}"),
+            Self::Deadline { runtime, deadline, period } => {
+                write!(f, "deadline:{runtime:?}:{deadline:?}:{period:?}")
+            }
         }
     }
 }
@@ -171,7 +219,9 @@ pub struct BpfInstruction {
 mod tests {
     use super::*;
 
-    const ALL: [Attribute<'_>; 14] = [
+    const ALL: [Attribute<'_>; 16] = [
+        Attribute::AutogroupNice(1),
+        Attribute::MemoryPolicy(MemoryPolicy::Bind, &[1]),
         Attribute::CpuAffinity(&[1]),
         Attribute::Scheduler(Scheduler::Batch),
         Attribute::IoPriority(IoPriority::Idle),

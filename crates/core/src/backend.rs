@@ -246,12 +246,16 @@ pub enum Operation {
     ExecuteFile,
     /// Namespaces (namespaces(7)).
     Namespaces,
+    /// The nice value of the autogroup of a session (sched(7)).
+    Autogroup,
     /// The processors that may run the program.
     CpuAffinity,
     /// The scheduling policy.
     Scheduler,
     /// The I/O priority.
     IoPriority,
+    /// NUMA memory policies (set_mempolicy(2)).
+    MemoryPolicy,
     /// The timer slack.
     TimerSlack,
     /// The adjustment of the out-of-memory killer's choice.

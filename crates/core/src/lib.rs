@@ -91,7 +91,9 @@ mod vfork;
 #[cfg(unix)]
 pub use arrays::{CStrArray, ThinCStr};
 #[cfg(unix)]
-pub use attribute::{Attribute, BpfInstruction, CapabilitySets, IoPriority, Scheduler, SeccompFilter};
+pub use attribute::{
+    Attribute, BpfInstruction, CapabilitySets, IoPriority, MemoryPolicy, Scheduler, SeccompFilter,
+};
 #[cfg(unix)]
 pub use backend::{Backend, Capabilities, GroupList, Operation};
 #[cfg(unix)]

@@ -63,12 +63,16 @@ pub enum Stage {
     Limits,
     /// The child sets its nice value: setpriority(2).
     Nice,
+    /// The child sets the nice value of the autogroup of its session (sched(7)).
+    Autogroup,
     /// The child sets the processors that may run it: sched_setaffinity(2).
     CpuAffinity,
-    /// The child sets its scheduling policy: sched_setscheduler(2).
+    /// The child sets its scheduling policy: sched_setscheduler(2), sched_setattr(2).
     Scheduler,
     /// The child sets its I/O priority: ioprio_set(2).
     IoPriority,
+    /// The child sets its NUMA memory policy: set_mempolicy(2).
+    MemoryPolicy,
     /// The child sets its timer slack (`PR_SET_TIMERSLACK`).
     TimerSlack,
     /// The child sets its OOM score adjustment (proc_pid_oom_score_adj(5)).
@@ -113,7 +117,7 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 40] = [
+    pub const ORDER: [Self; 42] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -131,9 +135,11 @@ impl Stage {
         Self::Foreground,
         Self::Limits,
         Self::Nice,
+        Self::Autogroup,
         Self::CpuAffinity,
         Self::Scheduler,
         Self::IoPriority,
+        Self::MemoryPolicy,
         Self::TimerSlack,
         Self::OomScore,
         Self::FixedAddresses,
@@ -181,9 +187,11 @@ impl Stage {
             Self::Foreground => "foreground",
             Self::Limits => "limits",
             Self::Nice => "nice",
+            Self::Autogroup => "autogroup",
             Self::CpuAffinity => "cpu-affinity",
             Self::Scheduler => "scheduler",
             Self::IoPriority => "io-priority",
+            Self::MemoryPolicy => "memory-policy",
             Self::TimerSlack => "timer-slack",
             Self::OomScore => "oom-score",
             Self::FixedAddresses => "fixed-addresses",
@@ -229,9 +237,11 @@ impl Stage {
             Self::Foreground => "make the process group the foreground group of the terminal",
             Self::Limits => "set the resource limit",
             Self::Nice => "set the nice value",
+            Self::Autogroup => "set the nice value of the autogroup",
             Self::CpuAffinity => "set the CPU affinity",
             Self::Scheduler => "set the scheduling policy",
             Self::IoPriority => "set the I/O priority",
+            Self::MemoryPolicy => "set the memory policy",
             Self::TimerSlack => "set the timer slack",
             Self::OomScore => "set the OOM score adjustment",
             Self::FixedAddresses => "disable address space randomization",
@@ -259,9 +269,11 @@ impl Stage {
     pub const fn sets_attributes(self) -> bool {
         matches!(
             self,
-            Self::CpuAffinity
+            Self::Autogroup
+                | Self::CpuAffinity
                 | Self::Scheduler
                 | Self::IoPriority
+                | Self::MemoryPolicy
                 | Self::TimerSlack
                 | Self::OomScore
                 | Self::FixedAddresses
@@ -281,7 +293,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=41 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=43 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

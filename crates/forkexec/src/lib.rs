@@ -131,8 +131,8 @@ pub use error::{
     ActivationError, Cause, Error, ExecError, InputError, Operand, PathRole, SignalUse, SpawnError,
 };
 pub use forkexec_core::{
-    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, HighFds, IoPriority, Namespace, Operation,
-    Resource, Scheduler, SpawnMethod, Stage,
+    Capabilities, CloseStrategy, Errno, FallbackReason, GroupList, HighFds, IoPriority, MemoryPolicy,
+    Namespace, Operation, Resource, Scheduler, SpawnMethod, Stage,
 };
 pub use listen_fds::{ListenFd, listen_fds};
 pub use mode::Blocking;

@@ -85,6 +85,7 @@ impl<'a> CheckedCommand<'a> {
             mask,
             group_list: groups::list(&settings, capabilities().group_list),
             cpu_mask: settings.attributes.cpu_mask(),
+            node_mask: settings.attributes.node_mask(),
             trees: TreeSetup::new(&settings),
             settings,
         })

@@ -8,9 +8,10 @@ pub(crate) mod capabilities;
 use crate::LinuxSys;
 use core::ffi::{CStr, c_ulong};
 use core::iter;
+use core::time::Duration;
 use forkexec_core::{
-    Access, Attribute, BpfInstruction, Errno, Fd, IoPriority, NamespaceSet, Scheduler, SeccompFilter,
-    SignalSet,
+    Access, Attribute, BpfInstruction, Errno, Fd, IoPriority, MemoryPolicy, NamespaceSet, Scheduler,
+    SeccompFilter, SignalSet,
 };
 
 /// A call that reads or changes an attribute of the calling thread.
@@ -20,6 +21,10 @@ pub enum AttributeCall<'a> {
     SetAffinity(&'a [c_ulong]),
     /// sched_setscheduler(2): a policy (`SCHED_*`) and a priority.
     SetScheduler(i32, i32),
+    /// sched_setattr(2) with `SCHED_DEADLINE` and `SCHED_FLAG_RESET_ON_FORK`: nanoseconds.
+    SetDeadline(Deadline),
+    /// set_mempolicy(2): a mode (`MPOL_*`) and the nodes.
+    SetMemoryPolicy(i32, &'a [c_ulong]),
     /// ioprio_set(2): a class and a level.
     SetIoPriority(u32),
     /// `PR_SET_TIMERSLACK` of prctl(2), in nanoseconds.
@@ -58,6 +63,17 @@ pub enum AttributeCall<'a> {
     TraceMe,
 }
 
+/// The parameters of `SCHED_DEADLINE`, in nanoseconds (sched(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The time that the thread gets in each period.
+    pub runtime: u64,
+    /// The time from the start of the period within which the thread gets that.
+    pub deadline: u64,
+    /// The period.
+    pub period: u64,
+}
+
 /// The capabilities of a thread, as masks (capget(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapabilityMasks {
@@ -74,6 +90,13 @@ pub(crate) fn set<S: LinuxSys>(sys: &S, attribute: Attribute<'_>) -> Result<(), 
     let call = |call| sys.attribute(call).map(drop);
     match attribute {
         Attribute::CpuAffinity(mask) => set_affinity(sys, mask),
+        Attribute::AutogroupNice(nice) => write_proc(sys, AUTOGROUP, decimal(nice, &mut [0; LENGTH])),
+        Attribute::MemoryPolicy(policy, nodes) => set_memory_policy(sys, policy, nodes),
+        Attribute::Scheduler(Scheduler::Deadline { runtime, deadline, period }) => {
+            let [runtime, deadline, period] =
+                [nanoseconds(runtime)?, nanoseconds(deadline)?, nanoseconds(period)?];
+            call(AttributeCall::SetDeadline(Deadline { runtime, deadline, period }))
+        }
         Attribute::Scheduler(scheduler) => {
             let (policy, priority) = policy(scheduler)?;
             call(AttributeCall::SetScheduler(policy, priority))
@@ -106,8 +129,36 @@ fn set_affinity<S: LinuxSys>(sys: &S, mask: &[c_ulong]) -> Result<(), Errno> {
     sys.attribute(AttributeCall::SetAffinity(mask))?;
     let mut found = [0; PROCESSORS / c_ulong::BITS as usize];
     sys.affinity(&mut found)?;
-    let wanted = mask.iter().copied().chain(iter::repeat(0));
-    if wanted.zip(&found).all(|(wanted, &found)| wanted == found) { Ok(()) } else { Err(Errno::INVAL) }
+    if is_same_mask(mask, &found) { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// Compares a mask with a longer one.
+fn is_same_mask(wanted: &[c_ulong], found: &[c_ulong]) -> bool {
+    let wanted = wanted.iter().copied().chain(iter::repeat(0));
+    wanted.zip(found).all(|(wanted, &found)| wanted == found)
+}
+
+/// The highest number of nodes of a kernel (`MAX_NUMNODES`). The mask of the kernel must fit (get_mempolicy(2)).
+const NODES: usize = 1024;
+
+/// The kernel ignores nodes that do not exist, and those outside of the cpuset, as long as one is left.
+fn set_memory_policy<S: LinuxSys>(sys: &S, policy: MemoryPolicy, nodes: &[c_ulong]) -> Result<(), Errno> {
+    let mode = match policy {
+        MemoryPolicy::Preferred => 1,
+        MemoryPolicy::Bind => 2,
+        MemoryPolicy::Interleave => 3,
+        MemoryPolicy::Local => 4,
+        _ => return Err(Errno::NOSYS),
+    };
+    sys.attribute(AttributeCall::SetMemoryPolicy(mode, nodes))?;
+    let mut found = [0; NODES / c_ulong::BITS as usize];
+    let found_mode = sys.memory_policy(&mut found)?;
+    let is_set = found_mode == mode && is_same_mask(nodes, &found);
+    if is_set { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+fn nanoseconds(duration: Duration) -> Result<u64, Errno> {
+    u64::try_from(duration.as_nanos()).map_err(|_| Errno::INVAL)
 }
 
 /// The policies of `linux/sched.h`.
@@ -135,6 +186,9 @@ fn io_priority(priority: IoPriority) -> Result<u32, Errno> {
 /// `linux/personality.h`.
 const PERSONALITY_QUERY: u32 = 0xffff_ffff;
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+
+/// The file takes a decimal number (proc_pid_autogroup(5)).
+const AUTOGROUP: &CStr = c"/proc/self/autogroup";
 
 /// The file takes a decimal number (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: &CStr = c"/proc/self/oom_score_adj";

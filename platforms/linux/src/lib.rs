@@ -37,7 +37,7 @@ mod stat;
 mod sys;
 mod take;
 
-pub use attributes::{AttributeCall, CapabilityMasks};
+pub use attributes::{AttributeCall, CapabilityMasks, Deadline};
 pub use autoreap::{PidfdEvent, autoreaped_end};
 pub use close::Linux;
 pub use enumerate::ProcSelfFd;
@@ -66,9 +66,11 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Operation::NoNewPrivs,
         Operation::ExecuteFile,
         Operation::Namespaces,
+        Operation::Autogroup,
         Operation::CpuAffinity,
         Operation::Scheduler,
         Operation::IoPriority,
+        Operation::MemoryPolicy,
         Operation::TimerSlack,
         Operation::OomScore,
         Operation::FixedAddresses,
@@ -175,6 +177,8 @@ pub unsafe trait LinuxSys: Sys {
     ) -> Result<Self::Executed, Errno>;
     /// sched_getaffinity(2) of the calling thread. Returns how many bytes of the mask it wrote.
     fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno>;
+    /// get_mempolicy(2) of the calling thread. Returns the mode, and writes the nodes. `EINVAL` if the mask is too short.
+    fn memory_policy(&self, nodes: &mut [c_ulong]) -> Result<i32, Errno>;
     /// capget(2) of the calling thread.
     fn capget(&self) -> Result<CapabilityMasks, Errno>;
     /// Makes a call of an attribute. Returns its result.

@@ -494,6 +494,10 @@ unsafe impl LinuxSys for Kernel {
         length(unsafe { syscall!(libc::SYS_sched_getaffinity, 0_i32, size_of_val(mask), mask.as_mut_ptr()) })
     }
 
+    fn memory_policy(&self, nodes: &mut [c_ulong]) -> Result<i32, Errno> {
+        attributes::memory_policy(nodes)
+    }
+
     fn capget(&self) -> Result<CapabilityMasks, Errno> {
         attributes::capget()
     }

@@ -5,8 +5,8 @@ use std::fs;
 
 use forkexec_core::{
     Access, Attribute, Autoreap, BpfInstruction, CStrArray, CapabilitySets, Cgroup, CloseStrategy, Errno,
-    Exec, Fd, HookError, IoPriority, KeepList, Limit, Mask, Move, Plan, Reopen, Resource, Scheduler,
-    SeccompFilter, ShellFallback, SignalSet, WorkingDirectory,
+    Exec, Fd, HookError, IoPriority, KeepList, Limit, Mask, MemoryPolicy, Move, Plan, Reopen, Resource,
+    Scheduler, SeccompFilter, ShellFallback, SignalSet, WorkingDirectory,
 };
 use forkexec_tests::probe::{Ids, Seen};
 use forkexec_tests::world;
@@ -282,6 +282,7 @@ fn attributes(ground: &Ground) -> Row {
         Some(Attribute::CpuAffinity(mask.leak())),
         Some(Attribute::Scheduler(Scheduler::Batch)),
         Some(Attribute::IoPriority(IoPriority::Idle)),
+        Some(Attribute::MemoryPolicy(MemoryPolicy::Local, &[])),
         Some(Attribute::TimerSlack(1)),
         Some(Attribute::OomScore(1000)),
         Some(Attribute::FixedAddresses),

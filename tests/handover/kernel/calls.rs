@@ -202,6 +202,11 @@ unsafe impl LinuxSys for Kernel {
         Err(Errno::NOSYS)
     }
 
+    /// Source: get_mempolicy(2) on a kernel without it.
+    fn memory_policy(&self, _nodes: &mut [c_ulong]) -> Result<i32, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Source: capget(2) on a kernel without it.
     fn capget(&self) -> Result<CapabilityMasks, Errno> {
         Err(Errno::NOSYS)

@@ -5,12 +5,16 @@
 use std::ffi::c_ulong;
 
 use forkexec_core::{Errno, Fd, Namespace, NamespaceSet};
-use forkexec_linux::{AttributeCall, CapabilityMasks};
+use forkexec_linux::{AttributeCall, CapabilityMasks, Deadline};
 
 use super::{Call, File, State};
 
 /// The processors of this machine.
 const PROCESSORS: c_ulong = 0xff;
+
+/// The nodes of this machine.
+const NODES: c_ulong = 0b11;
+const LOCAL: i32 = 4;
 
 /// The capabilities of Linux 5.9 and later: `CAP_LAST_CAP` is 40.
 const CAPABILITIES: u32 = 41;
@@ -26,8 +30,12 @@ const QUERY: u32 = 0xffff_ffff;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes {
+    pub(crate) autogroup_nice: i32,
     pub(crate) affinity: c_ulong,
     pub(crate) scheduler: (i32, i32),
+    /// The parameters of `SCHED_DEADLINE`, if that is the policy.
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) memory_policy: (i32, c_ulong),
     pub(crate) io_priority: u32,
     pub(crate) timer_slack: u64,
     pub(crate) oom_score: i32,
@@ -54,8 +62,11 @@ impl Attributes {
     /// Those of root.
     pub(crate) fn of_root() -> Self {
         Self {
+            autogroup_nice: 0,
             affinity: PROCESSORS,
             scheduler: (0, 0),
+            deadline: None,
+            memory_policy: (0, 0),
             io_priority: 0,
             timer_slack: 50_000,
             oom_score: 0,
@@ -110,11 +121,37 @@ impl Attributes {
     }
 }
 
+/// Scheduling.
+impl Attributes {
+    /// sched(7): EINVAL unless 1024 ns <= runtime <= deadline <= period. sched_setattr(2): EPERM without privilege.
+    fn set_deadline(&mut self, deadline: Deadline) -> Result<(), Errno> {
+        let times = [1024, deadline.runtime, deadline.deadline, deadline.period];
+        if !times.is_sorted() {
+            return Err(Errno::INVAL);
+        }
+        self.has(SYS_NICE, Errno::PERM)?;
+        self.deadline = Some(deadline);
+        Ok(())
+    }
+
+    /// set_mempolicy(2): EINVAL if no node of the mask is there, or if there are nodes for a policy that takes none.
+    fn set_memory_policy(&mut self, mode: i32, nodes: &[c_ulong]) -> Result<(), Errno> {
+        let there = nodes.first().copied().unwrap_or(0) & NODES;
+        if (mode == LOCAL) != (there == 0) {
+            return Err(Errno::INVAL);
+        }
+        self.memory_policy = (mode, there);
+        Ok(())
+    }
+}
+
 /// The name under which a call is recorded.
 fn name(call: AttributeCall<'_>) -> &'static str {
     match call {
         AttributeCall::SetAffinity(_) => "set_affinity",
         AttributeCall::SetScheduler(..) => "set_scheduler",
+        AttributeCall::SetDeadline(_) => "set_deadline",
+        AttributeCall::SetMemoryPolicy(..) => "set_memory_policy",
         AttributeCall::SetIoPriority(_) => "set_io_priority",
         AttributeCall::SetTimerSlack(_) => "set_timer_slack",
         AttributeCall::Personality(_) => "personality",
@@ -157,6 +194,26 @@ impl State {
         Ok(size_of::<c_ulong>())
     }
 
+    /// get_mempolicy(2): EINVAL if the mask of the kernel does not fit.
+    pub(super) fn memory_policy(&self, nodes: &mut [c_ulong]) -> Result<i32, Errno> {
+        let (mode, there) = self.process.attributes.memory_policy;
+        *nodes.first_mut().ok_or(Errno::INVAL)? = there;
+        Ok(mode)
+    }
+
+    /// `proc_sched_autogroup_set_nice` of kernel/sched/autogroup.c: EINVAL outside of the range, EPERM below 0 without privilege.
+    pub(super) fn write_autogroup(&mut self, text: &[u8]) -> Result<(), Errno> {
+        let nice = str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Errno::INVAL)?;
+        if !(-20..=19).contains(&nice) {
+            return Err(Errno::INVAL);
+        }
+        if nice < 0 && self.process.uid != 0 {
+            return Err(Errno::PERM);
+        }
+        self.process.attributes.autogroup_nice = nice;
+        Ok(())
+    }
+
     /// user_namespaces(7): EPERM for groups before setgroups(2) is given up.
     pub(super) fn write_map(&mut self, file: File, text: &[u8]) -> Result<(), Errno> {
         let maps = &mut self.process.attributes.maps;
@@ -181,7 +238,7 @@ impl State {
         Ok(())
     }
 
-    /// Source: the page of each call: sched_setaffinity(2), sched_setscheduler(2), ioprio_set(2), prctl(2), personality(2), capset(2),
+    /// Source: the page of each call: sched_setaffinity(2), sched_setscheduler(2), sched_setattr(2), set_mempolicy(2), ioprio_set(2), prctl(2), personality(2), capset(2),
     /// keyctl(2), landlock_restrict_self(2), seccomp(2), ptrace(2).
     pub(super) fn attribute(&mut self, call: AttributeCall<'_>) -> Result<u64, Errno> {
         let no_new_privs = self.process.no_new_privs;
@@ -211,6 +268,8 @@ impl State {
                 }
                 attributes.scheduler = (policy, priority);
             }
+            AttributeCall::SetDeadline(deadline) => attributes.set_deadline(deadline)?,
+            AttributeCall::SetMemoryPolicy(mode, nodes) => attributes.set_memory_policy(mode, nodes)?,
             AttributeCall::SetIoPriority(priority) => {
                 if priority >> 13 == REALTIME_IO {
                     attributes.has(SYS_NICE, Errno::PERM)?;

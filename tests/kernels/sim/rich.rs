@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use forkexec_core::{
     Attribute, BpfInstruction, CStrArray, CapabilitySets, ChildContext, CloseStrategy, Disposition, Exec, Fd,
-    Hook, HookError, IdMaps, IoPriority, KeepList, Limit, Mask, Move, Namespace, NamespaceSet, Namespaces,
-    Plan, Resource, Scheduler, SeccompFilter, SignalSet, ThinCStr, WorkingDirectory,
+    Hook, HookError, IdMaps, IoPriority, KeepList, Limit, Mask, MemoryPolicy, Move, Namespace, NamespaceSet,
+    Namespaces, Plan, Resource, Scheduler, SeccompFilter, SignalSet, ThinCStr, WorkingDirectory,
 };
 use forkexec_linux::CapabilityMasks;
 
@@ -87,7 +87,9 @@ const AMBIENT: u64 = 1 << 10;
 const BOUNDING: u64 = AMBIENT | 0x7f << 34;
 
 /// All attributes. Their order does not matter, except for the two of one stage.
-const ATTRIBUTES: [Attribute<'_>; 14] = [
+const ATTRIBUTES: [Attribute<'_>; 16] = [
+    Attribute::MemoryPolicy(MemoryPolicy::Interleave, &[0b11]),
+    Attribute::AutogroupNice(-7),
     Attribute::Suspended,
     Attribute::Seccomp(SeccompFilter { program: &[ALLOW], flags: 0 }),
     Attribute::Landlock(RULESET),
@@ -107,8 +109,11 @@ const ATTRIBUTES: [Attribute<'_>; 14] = [
 /// The attributes of the program of [`attributes_plan`].
 fn asked_attributes() -> Attributes {
     Attributes {
+        autogroup_nice: -7,
         affinity: 0b10,
         scheduler: (1, 1),
+        deadline: None,
+        memory_policy: (3, 0b11),
         io_priority: 3 << 13,
         timer_slack: 100,
         oom_score: -100,

@@ -13,6 +13,7 @@ pub(crate) enum File {
     Pidfd,
     Ruleset,
     OomScore,
+    Autogroup,
     Namespace,
     Program,
     Setgroups,
@@ -23,7 +24,7 @@ pub(crate) enum File {
 impl File {
     /// Returns true for a file below `/proc/self` that a child writes.
     pub(super) fn is_written_on_procfs(self) -> bool {
-        matches!(self, Self::OomScore | Self::Setgroups | Self::GroupMap | Self::UserMap)
+        matches!(self, Self::OomScore | Self::Autogroup | Self::Setgroups | Self::GroupMap | Self::UserMap)
     }
 }
 

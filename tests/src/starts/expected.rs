@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use forkexec::{
-    Capability, CapabilitySet, Command, IoPriority, Namespace, Resource, Scheduler, SeccompFilter,
-    SpawnPolicy, Stdio,
+    Capability, CapabilitySet, Command, IoPriority, MemoryPolicy, Namespace, Resource, Scheduler,
+    SeccompFilter, SpawnPolicy, Stdio,
 };
 
 use crate::world;
@@ -406,6 +406,30 @@ pub const OPERATIONS: &[Operation] = &[
         method: "`io_priority`",
         ask: |command| command.io_priority(IoPriority::Idle),
         ..costing(&[], &[("ioprio_set", "sets the class and the level")])
+    },
+    Operation {
+        name: "memory-policy",
+        method: "`memory_policy`",
+        ask: |command| command.memory_policy(MemoryPolicy::Local, []),
+        ..costing(
+            &[],
+            &[("set_mempolicy", "sets the policy"), ("get_mempolicy", "verifies that no node is missing")],
+        )
+    },
+    Operation {
+        name: "autogroup",
+        method: "`setsid`, `autogroup_nice`",
+        ask: |command| command.setsid().autogroup_nice(1),
+        ..costing(
+            &[],
+            &[
+                ("setsid", "creates the session"),
+                ("openat", "opens `/proc/self/autogroup`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "sets the nice value"),
+                ("close", "closes the file"),
+            ],
+        )
     },
     Operation {
         name: "timer-slack",

@@ -109,6 +109,9 @@ fn blame(options: &program::Options, error: &InputError) -> String {
         InputError::TooManyGroups { .. } => "--groups",
         InputError::AttributeOutOfRange { stage: Stage::Seccomp, .. } => "--seccomp",
         InputError::AttributeOutOfRange { stage: Stage::TimerSlack, .. } => "--timer-slack",
+        InputError::AttributeOutOfRange { stage: Stage::Scheduler, .. } => "--scheduler",
+        InputError::AttributeOutOfRange { stage: Stage::MemoryPolicy, .. } => "--memory-policy",
+        InputError::AutogroupWithoutSession => "--autogroup-nice",
         InputError::SessionInOtherGroup { .. } => "--pgroup with --setsid",
         _ => return error.to_string(),
     };

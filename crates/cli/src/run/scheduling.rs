@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use forkexec::{Command, IoPriority, Scheduler};
+use forkexec::{Command, IoPriority, MemoryPolicy, Scheduler};
 
 use crate::duration;
 
@@ -19,10 +19,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "LIST", value_parser = processors, allow_hyphen_values = true)]
     cpus: Option<Processors>,
 
-    /// Set the scheduling policy: other, batch, idle, fifo:N or rr:N
+    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD
     ///
-    /// fifo and rr are real-time policies with a priority from 1 to 99. They need privileges. The policies are those of
-    /// chrt(1).
+    /// fifo and rr are real-time policies with a priority from 1 to 99. With deadline, the program runs for RUN before END in each
+    /// PERIOD, such as deadline:2ms:5ms:10ms. The three need privileges. The policies are those of chrt(1).
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     scheduler: Option<Scheduler>,
 
@@ -31,6 +31,18 @@ pub(super) struct Options {
     /// N is the level from 0 (highest priority) to 7. The default is 4, as for ionice(1). realtime needs privileges.
     #[arg(long, value_name = "CLASS", value_parser = io_priority)]
     io_priority: Option<IoPriority>,
+
+    /// Take memory from these NUMA nodes: bind:LIST, interleave:LIST, preferred:N or local
+    ///
+    /// LIST has numbers and ranges, such as 0-3,8, as for numactl(8).
+    #[arg(long, value_name = "POLICY", value_parser = memory_policy)]
+    memory_policy: Option<Memory>,
+
+    /// Set the nice value of the autogroup of the program's session, from -20 to 19
+    ///
+    /// It needs --setsid. See sched(7).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(-20..=19), allow_hyphen_values = true)]
+    autogroup_nice: Option<i32>,
 
     /// Let the timers of the program expire late by this duration, such as 1ms
     ///
@@ -53,26 +65,36 @@ pub(super) struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Processors(BTreeSet<usize>);
 
+/// A memory policy and its nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Memory(MemoryPolicy, BTreeSet<usize>);
+
 /// The library allows the numbers 0 to 8191. A longer range would only take memory.
 const HIGHEST: usize = 8191;
 
+/// The library allows the nodes 0 to 1023.
+const HIGHEST_NODE: usize = 1023;
+
 fn processors(text: &str) -> Result<Processors, String> {
-    text.split(',')
-        .try_fold(BTreeSet::new(), |mut all, part| {
-            all.extend(range(part)?);
-            Ok(all)
-        })
-        .map(Processors)
+    numbers(text, "processor", HIGHEST).map(Processors)
+}
+
+/// Parses a list of numbers and ranges of these things.
+fn numbers(text: &str, thing: &str, highest: usize) -> Result<BTreeSet<usize>, String> {
+    text.split(',').try_fold(BTreeSet::new(), |mut all, part| {
+        all.extend(range(part, thing, highest)?);
+        Ok(all)
+    })
 }
 
 /// Parses `3`, `0-7` or `0-7:2`.
-fn range(text: &str) -> Result<impl Iterator<Item = usize>, String> {
+fn range(text: &str, thing: &str, highest: usize) -> Result<impl Iterator<Item = usize>, String> {
     let number = |text: &str| {
-        let number = decimal(text).ok_or_else(|| format!("{text:?} is not the number of a processor"))?;
-        if number <= HIGHEST {
+        let number = decimal(text).ok_or_else(|| format!("{text:?} is not the number of a {thing}"))?;
+        if number <= highest {
             Ok(number)
         } else {
-            Err(format!("{text} is above the highest processor, {HIGHEST}"))
+            Err(format!("{text} is above the highest {thing}, {highest}"))
         }
     };
     let (range, step) = match text.split_once(':') {
@@ -96,15 +118,36 @@ fn decimal(text: &str) -> Option<usize> {
 }
 
 fn policy(text: &str) -> Result<Scheduler, String> {
-    let (name, priority) = named(text);
-    let priority = || level(priority, None, 1, 99);
+    let (name, number) = named(text);
+    let priority = || level(number, None, 1, 99);
     match (name, text.contains(':')) {
         ("other", false) => Ok(Scheduler::Other),
         ("batch", false) => Ok(Scheduler::Batch),
         ("idle", false) => Ok(Scheduler::Idle),
         ("fifo", _) => priority().map(Scheduler::Fifo),
         ("rr", _) => priority().map(Scheduler::RoundRobin),
-        _ => Err("expected other, batch, idle, fifo:N or rr:N".to_owned()),
+        ("deadline", true) => deadline(number.unwrap_or_default()),
+        _ => Err("expected other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD".to_owned()),
+    }
+}
+
+/// Parses the three durations of `deadline:2ms:5ms:10ms`.
+fn deadline(durations: &str) -> Result<Scheduler, String> {
+    let durations: Vec<Duration> = durations.split(':').map(duration::parse).collect::<Result<_, _>>()?;
+    match durations[..] {
+        [runtime, deadline, period] => Ok(Scheduler::Deadline { runtime, deadline, period }),
+        _ => Err("expected three durations after deadline, such as deadline:2ms:5ms:10ms".to_owned()),
+    }
+}
+
+fn memory_policy(text: &str) -> Result<Memory, String> {
+    let nodes = |list: &str| numbers(list, "node", HIGHEST_NODE);
+    match named(text) {
+        ("local", None) => Ok(Memory(MemoryPolicy::Local, BTreeSet::new())),
+        ("bind", Some(list)) => Ok(Memory(MemoryPolicy::Bind, nodes(list)?)),
+        ("interleave", Some(list)) => Ok(Memory(MemoryPolicy::Interleave, nodes(list)?)),
+        ("preferred", Some(node)) => Ok(Memory(MemoryPolicy::Preferred, nodes(node)?)),
+        _ => Err("expected bind:LIST, interleave:LIST, preferred:N or local".to_owned()),
     }
 }
 
@@ -153,6 +196,12 @@ impl Options {
         }
         if let Some(priority) = self.io_priority {
             command.io_priority(priority);
+        }
+        if let Some(Memory(policy, nodes)) = &self.memory_policy {
+            command.memory_policy(*policy, nodes.iter().copied());
+        }
+        if let Some(nice) = self.autogroup_nice {
+            command.autogroup_nice(nice);
         }
         if let Some(slack) = self.timer_slack {
             command.timer_slack(slack);
@@ -210,11 +259,28 @@ mod tests {
             Scheduler::Idle,
             Scheduler::Fifo(1),
             Scheduler::RoundRobin(99),
+            Scheduler::Deadline {
+                runtime: Duration::from_millis(2),
+                deadline: Duration::from_micros(5500),
+                period: Duration::from_secs(1),
+            },
         ];
         for known in policies {
             assert_eq!(policy(&known.to_string()), Ok(known));
         }
-        for text in ["", "fifo", "fifo:", "fifo:0", "rr:100", "rr:-1", "batch:1", "idle:", "FIFO:1"] {
+        for text in [
+            "",
+            "fifo",
+            "fifo:",
+            "fifo:0",
+            "rr:100",
+            "rr:-1",
+            "batch:1",
+            "idle:",
+            "FIFO:1",
+            "deadline",
+            "deadline:1ms",
+        ] {
             assert!(policy(text).is_err(), "{text:?}");
         }
     }
@@ -227,6 +293,18 @@ mod tests {
         assert_eq!(io_priority("best-effort"), Ok(IoPriority::BestEffort(4)));
         for text in ["", "idle:1", "idle:", "best-effort:", "realtime:8", "2", "realtime:256"] {
             assert!(io_priority(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn memory_policy_has_nodes_unless_it_is_local() {
+        let memory = |policy, nodes: &[usize]| Ok(Memory(policy, nodes.iter().copied().collect()));
+        assert_eq!(memory_policy("bind:0-1,7"), memory(MemoryPolicy::Bind, &[0, 1, 7]));
+        assert_eq!(memory_policy("interleave:0-1"), memory(MemoryPolicy::Interleave, &[0, 1]));
+        assert_eq!(memory_policy("preferred:1023"), memory(MemoryPolicy::Preferred, &[1023]));
+        assert_eq!(memory_policy("local"), memory(MemoryPolicy::Local, &[]));
+        for text in ["", "bind", "bind:", "local:0", "preferred:1024", "bind:x", "weighted:0"] {
+            assert!(memory_policy(text).is_err(), "{text:?}");
         }
     }
 

@@ -45,9 +45,10 @@ fn cpus_are_those_of_the_program() {
 #[case::other("other", ["0", "0"])]
 #[case::fifo("fifo:7", ["7", "1"])]
 #[case::rr("rr:8", ["8", "2"])]
+#[case::deadline("deadline:2ms:5ms:10ms", ["0", "6"])]
 fn policy_is_that_of_the_program(#[case] policy: &str, #[case] expected: [&str; 2]) {
     isolated(|| {
-        if expected[0] != "0" && !world::is_root() {
+        if !["other", "batch", "idle"].contains(&policy) && !world::is_root() {
             return skip("a real-time policy needs root");
         }
         let stat = printed(&["--scheduler", policy], &["/bin/cat", "/proc/self/stat"]);
@@ -76,6 +77,25 @@ fn io_priority_is_that_of_the_program(#[case] priority: &str, #[case] expected: 
 #[case::fixed_addresses(&["--fixed-addresses"], "personality", "00040000")]
 fn attribute_is_that_of_the_program(#[case] options: &[&str], #[case] file: &str, #[case] expected: &str) {
     isolated(|| assert_eq!(printed(options, &["/bin/cat", &format!("/proc/self/{file}")]).trim(), expected));
+}
+
+/// The file has more than the value.
+#[rstest]
+#[case::autogroup(&["--setsid", "--autogroup-nice", "3"], "autogroup", " nice 3\n")]
+#[case::memory_policy(&["--memory-policy", "bind:0"], "numa_maps", " bind:0 ")]
+fn file_of_the_program_has_the_attribute(
+    #[case] options: &[&str],
+    #[case] file: &str,
+    #[case] expected: &str,
+) {
+    isolated(|| {
+        let file = format!("/proc/self/{file}");
+        if !fs::exists(&file).unwrap_or(false) {
+            return skip("the kernel lacks it");
+        }
+        let text = printed(options, &["/bin/cat", &file]);
+        assert!(text.contains(expected), "{text}");
+    });
 }
 
 #[test]

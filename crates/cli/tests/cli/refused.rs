@@ -86,7 +86,11 @@ fn keep_refuses_bad_numbers_and_ranges(#[case] value: &str, #[case] message: &st
 #[case::processors_backwards("--cpus", "3-1", "1 is below 3")]
 #[case::processors_without_a_step("--cpus", "0-3:0", "\"0-3:0\" has a step that is not a number from 1 up")]
 #[case::policy("--scheduler", "fifo", "expected a number from 1 to 99 after the colon")]
-#[case::policy_with_a_priority("--scheduler", "batch:1", "expected other, batch, idle, fifo:N or rr:N")]
+#[case::policy_with_a_priority(
+    "--scheduler",
+    "batch:1",
+    "expected other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD"
+)]
 #[case::io_level("--io-priority", "best-effort:8", "expected a number from 0 to 7 after the colon")]
 #[case::io_class("--io-priority", "2", "expected idle, best-effort[:N] or realtime[:N]")]
 #[case::slack_without_a_unit("--timer-slack", "50", "\"50\" has no unit: expected ns, us, ms or s")]

@@ -1,7 +1,7 @@
 //! Attributes that decide when and where the child runs: processors, policies, priorities.
 
 use super::CommandBuilder;
-use forkexec_core::{IoPriority, Scheduler};
+use forkexec_core::{IoPriority, MemoryPolicy, Scheduler};
 use std::time::Duration;
 
 impl<M> CommandBuilder<'_, M> {
@@ -33,12 +33,14 @@ impl<M> CommandBuilder<'_, M> {
         self
     }
 
-    /// Sets the scheduling policy of the child (sched_setscheduler(2), Linux). The nice value stays.
+    /// Sets the scheduling policy of the child (sched_setscheduler(2), sched_setattr(2), Linux). The nice value stays.
+    ///
+    /// [`Scheduler::Deadline`] (Linux 3.14) needs all processors of the cpuset, and fails with `EBUSY` if they have no time left.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
-    ///   range 1 to 99.
+    ///   range 1 to 99, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` if the
     ///   parent has neither `CAP_SYS_NICE` nor a sufficient `RLIMIT_RTPRIO`.
@@ -79,6 +81,69 @@ impl<M> CommandBuilder<'_, M> {
     /// ```
     pub fn io_priority(&mut self, priority: IoPriority) -> &mut Self {
         self.settings.attributes.io_priority = Some(priority);
+        self
+    }
+
+    /// Sets the nice value of the autogroup of the child, from -20 to 19 (sched(7), Linux 2.6.38). If the kernel groups processes by
+    /// session (`kernel.sched_autogroup_enabled`), it decides how much processor time the whole session gets, and
+    /// [`nice`](Self::nice) counts within the session alone.
+    ///
+    /// The autogroup belongs to the session, so the command must create one: [`setsid`](Self::setsid).
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) for another value, and
+    ///   [`InputError::AutogroupWithoutSession`](crate::InputError::AutogroupWithoutSession) if the child creates no session.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Autogroup`](crate::Stage::Autogroup): `ENOENT` if the
+    ///   kernel has no autogroups, `EPERM` for a negative value without privilege, and `EAGAIN` if a process without privilege set
+    ///   one in the last tenth of a second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    ///
+    /// if let Err(error) = Command::new("true").setsid().autogroup_nice(10).status() {
+    ///     // The kernel or the system may have no autogroups.
+    ///     assert!(error.as_spawn().is_none_or(|error| error.stage() == Stage::Autogroup));
+    /// }
+    /// ```
+    pub fn autogroup_nice(&mut self, nice: i32) -> &mut Self {
+        self.settings.attributes.autogroup = Some(nice);
+        self
+    }
+
+    /// Sets the NUMA nodes from which the kernel takes the memory of the child, by their numbers from 0 to 1023
+    /// (set_mempolicy(2), Linux). The program and its descendants inherit the policy.
+    ///
+    /// [`MemoryPolicy::Preferred`] takes one node, [`MemoryPolicy::Local`] none, the others at least one. The child checks the result:
+    /// the kernel ignores a node that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) for another number of nodes, or
+    ///   for a node above 1023.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::MemoryPolicy`](crate::Stage::MemoryPolicy): `EINVAL` if a
+    ///   node does not exist, has no memory, or is not in the cpuset of the child, `ENOSYS` if the kernel has no NUMA.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, MemoryPolicy, Stage};
+    ///
+    /// if let Err(error) = Command::new("true").memory_policy(MemoryPolicy::Bind, [0]).status() {
+    ///     // The kernel or the system may have no NUMA.
+    ///     assert!(error.as_spawn().is_none_or(|error| error.stage() == Stage::MemoryPolicy));
+    /// }
+    /// ```
+    pub fn memory_policy(
+        &mut self,
+        policy: MemoryPolicy,
+        nodes: impl IntoIterator<Item = usize>,
+    ) -> &mut Self {
+        self.settings.attributes.memory = Some((policy, nodes.into_iter().collect()));
         self
     }
 

@@ -4,7 +4,7 @@ use crate::config::capability::CapabilitySet;
 use crate::config::seccomp::SeccompFilter;
 use crate::config::source::FdSource;
 use crate::error::{InputError, Operand};
-use forkexec_core::{Attribute, CapabilitySets, Fd, IoPriority, Scheduler, Stage};
+use forkexec_core::{Attribute, CapabilitySets, Fd, IoPriority, MemoryPolicy, Scheduler, Stage};
 use std::collections::BTreeSet;
 use std::ffi::c_ulong;
 use std::os::fd::AsRawFd;
@@ -12,9 +12,11 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes<'fd> {
+    pub(crate) autogroup: Option<i32>,
     pub(crate) cpus: Option<BTreeSet<usize>>,
     pub(crate) scheduler: Option<Scheduler>,
     pub(crate) io_priority: Option<IoPriority>,
+    pub(crate) memory: Option<(MemoryPolicy, BTreeSet<usize>)>,
     pub(crate) timer_slack: Option<Duration>,
     pub(crate) oom_score: Option<i32>,
     pub(crate) fixed_addresses: bool,
@@ -30,6 +32,12 @@ pub(crate) struct Attributes<'fd> {
 
 /// One more than the highest processor number. No Linux kernel has more (`NR_CPUS`).
 pub(crate) const PROCESSORS: usize = 8192;
+
+/// One more than the highest node number. No Linux kernel has more (`MAX_NUMNODES`).
+pub(crate) const NODES: usize = 1024;
+
+/// The shortest runtime of `SCHED_DEADLINE`, in nanoseconds (sched(7)).
+const SHORTEST_RUNTIME: i64 = 1024;
 
 /// `SECUREBITS` and `SECURE_ALL_LOCKS` of `linux/securebits.h`.
 const SECUREBITS: u32 = 0xff;
@@ -51,14 +59,39 @@ impl Attributes<'_> {
             Some(IoPriority::RealTime(level) | IoPriority::BestEffort(level)) => Some(level.into()),
             _ => None,
         };
+        let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        // Without this policy, both are in their range.
+        let [runtime, deadline, period] = match self.scheduler {
+            Some(Scheduler::Deadline { runtime, deadline, period }) => {
+                [runtime, deadline, period].map(nanoseconds)
+            }
+            _ => [SHORTEST_RUNTIME; 3],
+        };
+        let (fewest, most) = match self.memory {
+            Some((MemoryPolicy::Local, _)) => (0, 0),
+            Some((MemoryPolicy::Preferred, _)) => (1, 1),
+            _ => (1, wide(NODES)),
+        };
+        let nodes = self.memory.as_ref().map(|(_, nodes)| nodes);
         let highest = self.cpus.as_ref().and_then(BTreeSet::last).map(|&highest| wide(highest));
-        let slack = self.timer_slack.map(|slack| i64::try_from(slack.as_nanos()).unwrap_or(i64::MAX));
+        let slack = self.timer_slack.map(nanoseconds);
         // An `unsigned long` is as wide as a `usize` on every Unix. The highest number stands for all that do not fit.
         let most_slack = wide(usize::MAX).min(i64::MAX - 1);
         let instructions = self.seccomp.as_ref().map(|filter| wide(filter.len()));
         [
+            (Stage::Autogroup, self.autogroup.map(Into::into), -20, 19),
             (Stage::CpuAffinity, highest, 0, wide(PROCESSORS - 1)),
             (Stage::Scheduler, priority, 1, 99),
+            (Stage::Scheduler, Some(runtime), SHORTEST_RUNTIME, deadline),
+            (Stage::Scheduler, Some(deadline), runtime, period),
+            (Stage::Scheduler, Some(period), deadline, i64::MAX - 1),
+            (Stage::MemoryPolicy, nodes.map(|nodes| wide(nodes.len())), fewest, most),
+            (
+                Stage::MemoryPolicy,
+                nodes.and_then(BTreeSet::last).map(|&highest| wide(highest)),
+                0,
+                wide(NODES - 1),
+            ),
             (Stage::IoPriority, level, 0, 7),
             (Stage::TimerSlack, slack, 1, most_slack),
             (Stage::OomScore, self.oom_score.map(Into::into), -1000, 1000),
@@ -76,13 +109,12 @@ impl Attributes<'_> {
 
     /// The processors, as the kernel reads them.
     pub(crate) fn cpu_mask(&self) -> Vec<c_ulong> {
-        let bits = c_ulong::BITS as usize;
-        let Some(cpus) = &self.cpus else { return Vec::new() };
-        let mut mask = vec![0; cpus.last().map_or(0, |highest| highest / bits + 1)];
-        for cpu in cpus {
-            mask[cpu / bits] |= 1 << (cpu % bits);
-        }
-        mask
+        self.cpus.as_ref().map(mask).unwrap_or_default()
+    }
+
+    /// The nodes of the memory policy, as the kernel reads them.
+    pub(crate) fn node_mask(&self) -> Vec<c_ulong> {
+        self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default()
     }
 
     /// The attributes of the plan. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
@@ -90,15 +122,18 @@ impl Attributes<'_> {
     pub(crate) fn list<'a>(
         &'a self,
         cpu_mask: &'a [c_ulong],
+        node_mask: &'a [c_ulong],
         changes_user: bool,
         ruleset: Option<Fd>,
     ) -> Vec<Attribute<'a>> {
         let nanoseconds = |slack: Duration| u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX);
         let sets = self.capability_sets(changes_user);
         [
+            self.autogroup.map(Attribute::AutogroupNice),
             self.cpus.as_ref().map(|_| Attribute::CpuAffinity(cpu_mask)),
             self.scheduler.map(Attribute::Scheduler),
             self.io_priority.map(Attribute::IoPriority),
+            self.memory.as_ref().map(|(policy, _)| Attribute::MemoryPolicy(*policy, node_mask)),
             self.timer_slack.map(nanoseconds).map(Attribute::TimerSlack),
             self.oom_score.map(Attribute::OomScore),
             self.fixed_addresses.then_some(Attribute::FixedAddresses),
@@ -132,6 +167,12 @@ impl Attributes<'_> {
         let number = |value: Option<i64>| value.map_or(Operand::None, Operand::Number);
         let text = |value: Option<String>| value.map_or(Operand::None, Operand::Value);
         match stage {
+            Stage::Autogroup => number(self.autogroup.map(Into::into)),
+            Stage::MemoryPolicy => text(self.memory.as_ref().map(|(policy, nodes)| {
+                let nodes = ranges(nodes);
+                let colon = if nodes.is_empty() { "" } else { ":" };
+                format!("{}{colon}{nodes}", policy.name())
+            })),
             Stage::CpuAffinity => text(self.cpus.as_ref().map(ranges)),
             Stage::Scheduler => text(self.scheduler.map(|policy| policy.to_string())),
             Stage::IoPriority => text(self.io_priority.map(|priority| priority.to_string())),
@@ -144,6 +185,16 @@ impl Attributes<'_> {
             _ => Operand::None,
         }
     }
+}
+
+/// Bits for these numbers.
+fn mask(numbers: &BTreeSet<usize>) -> Vec<c_ulong> {
+    let bits = c_ulong::BITS as usize;
+    let mut mask = vec![0; numbers.last().map_or(0, |highest| highest / bits + 1)];
+    for number in numbers {
+        mask[number / bits] |= 1 << (number % bits);
+    }
+    mask
 }
 
 fn wide(number: usize) -> i64 {
@@ -193,9 +244,9 @@ mod tests {
         let [one, other] = [1, 2].map(CapabilitySet::from_bits);
         let attributes = Attributes { ambient: Some(one), inheritable: Some(other), ..Attributes::default() };
         let sets = |nothing_else| CapabilitySets { inheritable: 3, ambient: 1, nothing_else };
-        let same_user = attributes.list(&[], false, None);
+        let same_user = attributes.list(&[], &[], false, None);
         assert_eq!(same_user, [Attribute::Capabilities(sets(false))]);
-        let other_user = attributes.list(&[], true, None);
+        let other_user = attributes.list(&[], &[], true, None);
         assert_eq!(other_user, [Attribute::KeepCapabilities, Attribute::Capabilities(sets(true))]);
     }
 }

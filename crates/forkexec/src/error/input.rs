@@ -191,6 +191,9 @@ pub enum InputError {
         /// The descriptor.
         fd: RawFd,
     },
+    /// The nice value of an autogroup is set, and the child creates no session. It would be that of the parent's session.
+    #[error("cannot set the nice value of the autogroup: the child creates no session; call setsid")]
+    AutogroupWithoutSession,
     /// The set of processors is empty.
     #[error("cannot set the CPU affinity: the set of processors is empty")]
     NoProcessor,

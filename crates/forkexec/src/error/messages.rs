@@ -223,6 +223,9 @@ fn inputs() -> Vec<Example> {
         DieWithParentInPidNamespace: InputError::DieWithParentInPidNamespace { fd: 7 },
             "cannot enter the namespaces (fd 7): a child with a parent-death signal cannot join a pid namespace",
             "Do without `die_with_parent`, or without the pid namespace.";
+        AutogroupWithoutSession: InputError::AutogroupWithoutSession,
+            "cannot set the nice value of the autogroup: the child creates no session; call setsid",
+            "Call `setsid`, so that the child has an autogroup of its own.";
         NoProcessor: InputError::NoProcessor,
             "cannot set the CPU affinity: the set of processors is empty",
             "Name at least one processor.";
@@ -352,12 +355,16 @@ fn stages() -> Vec<Example> {
             "Do not raise a hard limit without `CAP_SYS_RESOURCE`.";
         Nice(Operand::Number(-5), Errno::ACCES): "cannot set the nice value (-5): {}",
             "Do not lower the nice value without `CAP_SYS_NICE` or `RLIMIT_NICE`.";
+        Autogroup(Operand::Number(-5), Errno::PERM): "cannot set the nice value of the autogroup (-5): {}",
+            "Do not lower the value without `CAP_SYS_NICE` or `RLIMIT_NICE`. `ENOENT` if the kernel has no autogroups.";
         CpuAffinity(value("0-3"), Errno::INVAL): "cannot set the CPU affinity (0-3): {}",
             "Name processors that exist, are online and are in the cpuset of the parent.";
         Scheduler(value("fifo:10"), Errno::PERM): "cannot set the scheduling policy (fifo:10): {}",
             "Start the child with `CAP_SYS_NICE`, or within its `RLIMIT_RTPRIO`.";
         IoPriority(value("realtime:4"), Errno::PERM): "cannot set the I/O priority (realtime:4): {}",
             "Start the child with `CAP_SYS_NICE`, or choose another class.";
+        MemoryPolicy(value("bind:0-1"), Errno::INVAL): "cannot set the memory policy (bind:0-1): {}",
+            "Name nodes that exist, have memory and are in the cpuset of the parent.";
         TimerSlack(value("1ms"), Errno::INVAL): "cannot set the timer slack (1ms): {}",
             "Allow prctl(2) in the seccomp filter.";
         OomScore(Operand::Number(-500), Errno::ACCES): "cannot set the OOM score adjustment (-500): {}",

@@ -35,6 +35,8 @@ pub(crate) struct CheckedCommand<'fd> {
     pub(crate) group_list: Option<Vec<u32>>,
     /// The processors of the CPU affinity, as the kernel reads them.
     pub(crate) cpu_mask: Vec<c_ulong>,
+    /// The nodes of the memory policy, as the kernel reads them.
+    pub(crate) node_mask: Vec<c_ulong>,
     pub(crate) trees: TreeSetup,
 }
 

@@ -112,10 +112,13 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         supports(Operation::ExecuteFile, "execute an open file")?;
     }
     let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
-    for attribute in settings.attributes.list(&[], settings.uid.is_some(), ruleset) {
+    for attribute in settings.attributes.list(&[], &[], settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;
     }
     settings.attributes.check()?;
+    if settings.attributes.autogroup.is_some() && !settings.starts_session() {
+        return Err(InputError::AutogroupWithoutSession.into());
+    }
     Ok(())
 }
 

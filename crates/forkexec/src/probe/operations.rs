@@ -6,7 +6,8 @@ use crate::config::attributes::Attributes;
 use crate::sys::system::{forking, launchers};
 use forkexec_core::{
     Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority,
-    Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter, Stage,
+    MemoryPolicy, Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter,
+    Stage,
 };
 use std::collections::BTreeSet;
 use std::ffi::c_ulong;
@@ -62,6 +63,8 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
             .any(is),
         autoreap: is(Operation::Autoreap).then_some(Autoreap::ReapAndKill),
         executable: device.as_ref().map(AsRawFd::as_raw_fd),
+        // The autogroup of this process stays as it is.
+        session: is(Operation::Autogroup),
         die_with_parent: is(Operation::DieWithParent).then_some(libc::SIGKILL),
         ..Plan::new(exec)
     };
@@ -95,7 +98,9 @@ fn attributes(
         Operation::CpuAffinity => {
             return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
         }
+        Operation::Autogroup => Attribute::AutogroupNice(19),
         Operation::Scheduler => Attribute::Scheduler(Scheduler::Batch),
+        Operation::MemoryPolicy => Attribute::MemoryPolicy(MemoryPolicy::Local, &[]),
         Operation::IoPriority => Attribute::IoPriority(IoPriority::Idle),
         Operation::TimerSlack => Attribute::TimerSlack(1),
         Operation::OomScore => Attribute::OomScore(1000),

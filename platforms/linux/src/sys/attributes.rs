@@ -2,8 +2,8 @@
 
 use super::call::{check, done};
 use super::clone::flag;
-use crate::{AttributeCall, CapabilityMasks};
-use core::ffi::c_ushort;
+use crate::{AttributeCall, CapabilityMasks, Deadline};
+use core::ffi::{c_ulong, c_ushort};
 use forkexec_core::{BpfInstruction, Errno};
 
 /// `linux/capability.h`: two times 32 capabilities, of the calling thread.
@@ -49,6 +49,55 @@ fn set_filter(program: &[BpfInstruction], flags: u32) -> Result<(), Errno> {
     done(unsafe { syscall!(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &raw const program) })
 }
 
+/// The first version of `struct sched_attr`.
+#[repr(C)]
+struct SchedulingAttributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+fn set_deadline(deadline: Deadline) -> Result<(), Errno> {
+    const SIZE: u32 = 48;
+    const { assert!(size_of::<SchedulingAttributes>() == SIZE as usize) };
+    let Deadline { runtime, deadline, period } = deadline;
+    let mut attributes = SchedulingAttributes {
+        size: SIZE,
+        policy: SCHED_DEADLINE,
+        flags: SCHED_FLAG_RESET_ON_FORK,
+        nice: 0,
+        priority: 0,
+        runtime,
+        deadline,
+        period,
+    };
+    // SAFETY: the kernel reads the structure, whose size is in it, and may write that size. The call changes the calling thread.
+    done(unsafe { syscall!(libc::SYS_sched_setattr, SELF, &raw mut attributes, 0_i32) })
+}
+
+/// The number that the kernel takes for a mask: it reads one bit less.
+fn node_bits(nodes: &[c_ulong]) -> usize {
+    nodes.len().saturating_mul(c_ulong::BITS as usize).saturating_add(1)
+}
+
+/// get_mempolicy(2) of the calling thread.
+pub(super) fn memory_policy(nodes: &mut [c_ulong]) -> Result<i32, Errno> {
+    let mut mode = 0_i32;
+    let bits = node_bits(nodes);
+    // SAFETY: the kernel writes an int, and that many bits, rounded up to words: one bit less has room.
+    done(unsafe {
+        syscall!(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), bits, 0_usize, 0_i32)
+    })?;
+    Ok(mode)
+}
+
+const SCHED_DEADLINE: u32 = 6;
+const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
 const SECCOMP_SET_MODE_FILTER: u32 = 1;
 const IOPRIO_WHO_PROCESS: i32 = 1;
 const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
@@ -75,6 +124,11 @@ pub(super) fn call(call: AttributeCall<'_>) -> Result<u64, Errno> {
         AttributeCall::SetScheduler(policy, priority) => {
             // SAFETY: the kernel reads a structure of one int.
             check(unsafe { syscall!(libc::SYS_sched_setscheduler, SELF, policy, &raw const priority) })
+        }
+        AttributeCall::SetDeadline(deadline) => set_deadline(deadline).map(|()| 0),
+        AttributeCall::SetMemoryPolicy(mode, nodes) => {
+            // SAFETY: the kernel reads that many bits, rounded up to words, which are borrowed for the call.
+            check(unsafe { syscall!(libc::SYS_set_mempolicy, mode, nodes.as_ptr(), node_bits(nodes)) })
         }
         AttributeCall::SetIoPriority(priority) => {
             // SAFETY: the arguments are numbers, and the call changes the calling thread.

@@ -153,9 +153,11 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
 
 fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>) {
     let Attributes {
+        autogroup,
         cpus,
         scheduler,
         io_priority,
+        memory,
         timer_slack,
         oom_score,
         fixed_addresses,
@@ -169,9 +171,11 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         start_suspended,
     } = attributes;
     fields
+        .field("autogroup_nice", autogroup)
         .field("cpu_affinity", cpus)
         .field("scheduler", scheduler)
         .field("io_priority", io_priority)
+        .field("memory_policy", memory)
         .field("timer_slack", timer_slack)
         .field("oom_score_adj", oom_score)
         .field("fixed_addresses", fixed_addresses)
