@@ -360,6 +360,25 @@ pub const OPERATIONS: &[Operation] = &[
         ..costing(&[], &[])
     },
     Operation {
+        name: "group-map",
+        method: "`unshare` of a user namespace, `map_group`",
+        is_privileged: true,
+        ask: |command| command.unshare([Namespace::User]).map_group(0),
+        ..costing(
+            &[("getegid", "gets the id outside of the namespace")],
+            &[
+                ("openat", "opens `/proc/self/setgroups`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "gives up setgroups(2), as the map of the groups demands"),
+                ("close", "closes the file"),
+                ("openat", "opens `/proc/self/gid_map`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "maps the id"),
+                ("close", "closes the file"),
+            ],
+        )
+    },
+    Operation {
         name: "map-user",
         method: "`unshare` of a user namespace, `map_user`",
         is_privileged: true,
