@@ -97,7 +97,7 @@ pub unsafe trait Backend: Sync {
     }
 
     /// Opens a descriptor of the suspended thread `lender`, which started the child and shared its table. Returns its number in
-    /// the child, close-on-exec. It refers to the file of [`Wanted::id`].
+    /// the child, close-on-exec.
     ///
     /// # Errors
     ///

@@ -199,10 +199,12 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             if fd < FIRST_HIGH {
                 highest = highest.max(fd);
             } else if !self.taken.contains(fd) {
-                let reopen = plan.access_to(fd);
-                let id =
-                    self.backend.can_take(lender, reopen).then(|| self.sys.file_id(fd).ok()).flatten()?;
-                self.taken.note(Wanted { fd, id, reopen })?;
+                let access = plan.access_to(fd);
+                if !self.backend.can_take(lender, access) {
+                    return None;
+                }
+                let id = access.map(|access| self.sys.file_id(fd).map(|id| (access, id)));
+                self.taken.note(Wanted { fd, reopen: id.transpose().ok()? })?;
             }
         }
         Some(highest)

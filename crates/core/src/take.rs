@@ -18,10 +18,9 @@ const MOST: usize = 16;
 pub struct Wanted {
     /// Its number in the parent.
     pub fd: Fd,
-    /// The identity of its file, which the child read while it shared the table.
-    pub id: FileId,
-    /// The access with which the child may open the file anew. `None` if the child needs the same open file description.
-    pub reopen: Option<Access>,
+    /// The access with which the child may open the file anew, and the identity of the file, which the child read while it shared
+    /// the table. `None` if the child needs the same open file description.
+    pub reopen: Option<(Access, FileId)>,
 }
 
 /// The high descriptors of one child, and their numbers there.
@@ -74,10 +73,10 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use super::{MOST, Taken, Wanted};
-    use crate::{Fd, FileId};
+    use crate::Fd;
 
     fn wanted(fd: Fd) -> Wanted {
-        Wanted { fd, id: FileId { device: 1, inode: 7 }, reopen: None }
+        Wanted { fd, reopen: None }
     }
 
     #[test]

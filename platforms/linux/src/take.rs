@@ -12,7 +12,7 @@
 use crate::LinuxSys;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering};
-use forkexec_core::{Access, Errno, Fd, Pid, Wanted};
+use forkexec_core::{Access, Errno, Fd, FileId, Pid, Wanted};
 
 /// The means, and the knowledge about each.
 #[derive(Debug)]
@@ -94,13 +94,13 @@ impl TakeMeans {
 
     /// Takes a descriptor of the thread `lender`.
     pub(crate) fn take<S: LinuxSys>(&self, sys: &S, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
-        if let Some(access) = wanted.reopen.filter(|_| !self.reopen.is_refused()) {
-            if let Ok(fd) = self.reopen.attempt(|| reopen(sys, lender, wanted, access)) {
+        if let Some((access, id)) = wanted.reopen.filter(|_| !self.reopen.is_refused()) {
+            if let Ok(fd) = self.reopen.attempt(|| reopen(sys, lender, wanted.fd, access, id)) {
                 return Ok(fd);
             }
         }
         let (leads, means) = self.duplicate(sys, lender).ok_or(Errno::PERM)?;
-        means.attempt(|| duplicate(sys, lender, leads, wanted))
+        means.attempt(|| duplicate(sys, lender, leads, wanted.fd))
     }
 }
 
@@ -110,39 +110,35 @@ pub(crate) const NAMES: &[&str] = &["/proc/PID/fd", "pidfd_getfd"];
 /// Takes a descriptor of the thread group leader `lender` by the means with this index.
 pub(crate) fn take_by<S: LinuxSys>(sys: &S, index: usize, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
     match (index, wanted.reopen) {
-        (0, Some(access)) => reopen(sys, lender, wanted, access),
-        (1, _) => duplicate(sys, lender, true, wanted),
+        (0, Some((access, id))) => reopen(sys, lender, wanted.fd, access, id),
+        (1, _) => duplicate(sys, lender, true, wanted.fd),
         _ => Err(Errno::NOSYS),
     }
 }
 
-/// Opens the file anew.
-fn reopen<S: LinuxSys>(sys: &S, lender: Pid, wanted: &Wanted, access: Access) -> Result<Fd, Errno> {
-    let path = FdPath::new(lender, wanted.fd);
+/// Opens the file anew, if the path leads to the file with this identity before and after that.
+fn reopen<S: LinuxSys>(sys: &S, lender: Pid, fd: Fd, access: Access, id: FileId) -> Result<Fd, Errno> {
+    let path = FdPath::new(lender, fd);
     let path = path.as_c_str().ok_or(Errno::NAMETOOLONG)?;
-    if sys.path_id(path)? != wanted.id {
+    if sys.path_id(path)? != id {
         return Err(Errno::NOENT);
     }
-    let fd = sys.open_file(path, access)?;
-    checked(sys, fd, wanted)
+    let opened = sys.open_file(path, access)?;
+    if sys.file_id(opened)? == id { Ok(opened) } else { Err(Errno::NOENT) }
 }
 
 /// Duplicates the descriptor. A thread group leader may have another table than the lender, so it cannot stand for it.
-fn duplicate<S: LinuxSys>(sys: &S, lender: Pid, leads: bool, wanted: &Wanted) -> Result<Fd, Errno> {
+fn duplicate<S: LinuxSys>(sys: &S, lender: Pid, leads: bool, fd: Fd) -> Result<Fd, Errno> {
     let pidfd = sys.open_pidfd_of(lender, leads)?;
-    let fd = sys.pidfd_getfd(pidfd, wanted.fd);
+    let duplicate = sys.pidfd_getfd(pidfd, fd);
     sys.close(pidfd)?;
-    checked(sys, fd?, wanted)
+    duplicate
 }
 
-/// Returns the descriptor if it refers to the file.
-fn checked<S: LinuxSys>(sys: &S, fd: Fd, wanted: &Wanted) -> Result<Fd, Errno> {
-    if sys.file_id(fd)? == wanted.id { Ok(fd) } else { Err(Errno::NOENT) }
-}
-
-/// Returns whether a call may succeed at another time: descriptors or memory ran out, or a signal interrupted it.
+/// Returns whether a call may succeed at another time: descriptors or memory ran out, a signal interrupted it, or the plan names a
+/// descriptor that is not open.
 fn is_of_the_moment(errno: Errno) -> bool {
-    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR)
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR | Errno::BADF)
 }
 
 /// `/proc/PID/fd/FD`, with its NUL.

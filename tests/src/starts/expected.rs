@@ -199,12 +199,10 @@ pub const OPERATIONS: &[Operation] = &[
                     "getppid",
                     "checks that the calling thread is the first one: a pidfd of another needs a flag",
                 ),
-                ("fstat", "identifies the file in the shared table"),
                 ("getppid", "as above"),
                 ("pidfd_open", "opens a pidfd of the parent"),
                 ("pidfd_getfd", "duplicates the source"),
                 ("close", "closes the pidfd"),
-                ("fstat", "checks that it is that file"),
                 ("dup3", "duplicates the descriptor to the target"),
             ],
         )

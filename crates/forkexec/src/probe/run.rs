@@ -69,7 +69,7 @@ pub(super) fn taking<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B, index: us
     let sys = backend.sys();
     let tried = in_a_child(sys, || {
         let id = sys.file_id(lent).map_err(Outcome::NotRun)?;
-        let wanted = Wanted { fd: lent, id, reopen: Some(Access::Write) };
+        let wanted = Wanted { fd: lent, reopen: Some((Access::Write, id)) };
         let start = sys.now();
         backend.take_by(index, sys.getppid(), &wanted).map_err(Outcome::Refused)?;
         Ok(sys.now().saturating_sub(start))
