@@ -104,13 +104,13 @@ impl Scenario {
 fn must_end_with(call: &Call, errno: Errno) -> Option<Report> {
     let stage = call.stage.expect("every call belongs to a stage");
     let goes_on = match (stage, call.name) {
+        // A suspended child makes the calls of its exec before, and their failure counts there.
         (Stage::Umask | Stage::Close | Stage::Exec, _)
-        | (_, "parent" | "process" | "close_range_unshare") => true,
+        | (_, "parent" | "process" | "close_range_unshare")
+        | (Stage::Suspend, "pause" | "execve") => true,
         // Each asks whether a filter pretends, and expects an error.
         (Stage::Landlock, "restrict_self") if call.numbers[0] == Some(-1) => true,
         (Stage::Seccomp, "set_seccomp_filter") if call.numbers[0] == Some(0) => true,
-        // Calls of the exec, whose failure counts there.
-        (Stage::Suspend, "pause" | "execve") => true,
         (Stage::Capabilities, "is_ambient") if call.numbers[0] > Some(63) => {
             return (errno != Errno::INVAL).then_some(Report { stage, errno: Errno::PERM, operand: 0 });
         }
