@@ -9,15 +9,18 @@ use std::thread;
 use std::time::Duration;
 
 use forkexec::{Command, Errno, Error, SpawnPolicy, Stage};
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::isolated_for;
 
 use crate::start::probe;
 
 /// As many as make it sure that some are forked while others have their pipes open.
 const HANGING: usize = 16;
 
-/// Far more than any number of starts takes that nothing holds up.
+/// Far more than a start takes that nothing holds up.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// An emulated kernel takes minutes.
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// Keeps children hanging in a closure until it is opened, or for as long as patience lasts.
 struct Gate {
@@ -69,8 +72,8 @@ fn start_among_hanging_ones(start: impl Fn() + Sync) {
                 while rounds < 200 && !ending.load(Ordering::Acquire) {
                     start();
                     rounds += 1;
+                    let _ = done.send(());
                 }
-                drop(done);
             })
         };
         for _ in 0..HANGING {
@@ -81,9 +84,12 @@ fn start_among_hanging_ones(start: impl Fn() + Sync) {
             // The next one is begun when this one hangs, so that they come at many moments of the starts above.
             gate.counted.read_exact(&mut [0]).expect("it says so");
         }
-        if is_done.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            was_held_up.store(true, Ordering::Release);
-        }
+        let ended = loop {
+            if let Err(ended) = is_done.recv_timeout(PATIENCE) {
+                break ended;
+            }
+        };
+        was_held_up.store(ended == mpsc::RecvTimeoutError::Timeout, Ordering::Release);
         drop(gate.opens.take());
         starting.join().expect("it does not panic");
     });
@@ -96,7 +102,7 @@ fn start_among_hanging_ones(start: impl Fn() + Sync) {
 /// Faults: E13
 #[test]
 fn running_child_is_reported_while_others_hang_before_exec() {
-    isolated(|| {
+    isolated_for(LIMIT, || {
         start_among_hanging_ones(|| {
             let mut child = probe(&["true"]).spawn_policy(SpawnPolicy::Fork).spawn().expect("it starts");
             assert!(child.wait().expect("it ends").success());
@@ -107,7 +113,7 @@ fn running_child_is_reported_while_others_hang_before_exec() {
 /// Faults: E13
 #[test]
 fn missing_program_is_reported_while_others_hang_before_exec() {
-    isolated(|| {
+    isolated_for(LIMIT, || {
         start_among_hanging_ones(|| {
             let error = Command::new("/no/such/program")
                 .spawn_policy(SpawnPolicy::Fork)
@@ -121,7 +127,7 @@ fn missing_program_is_reported_while_others_hang_before_exec() {
 /// Faults: E13
 #[test]
 fn dead_child_is_reported_while_others_hang_before_exec() {
-    isolated(|| {
+    isolated_for(LIMIT, || {
         start_among_hanging_ones(|| {
             let mut command = probe(&["true"]);
             // SAFETY: ends the child.

@@ -24,7 +24,8 @@ fn resource_usage_covers_one_child_alone(#[values(true, false)] pidfd: bool) {
         let (status, usage) = child.wait_usage().expect("it ends");
         assert!(status.success());
         assert!(usage.max_rss().is_some_and(|peak| (64 * MIB..256 * MIB).contains(&peak)), "{usage:?}");
-        assert!(usage.minor_faults() >= 64 * MIB / 65_536, "{usage:?}");
+        // One fault may bring a huge page.
+        assert!(usage.minor_faults() >= 64 / 2, "{usage:?}");
         assert!(usage.user_time() + usage.system_time() > Duration::ZERO, "{usage:?}");
         let again = child.wait_usage().expect("it is known");
         assert_eq!((again, child.wait().expect("it is known")), ((status, usage), status));
