@@ -330,7 +330,7 @@ fn pidfd_leaves_the_last_numbers_free(
     });
 }
 
-fn has_pidfds() -> bool {
+pub(crate) fn has_pidfds() -> bool {
     let mut child = Command::new("true").spawn().expect("it starts");
     child.wait().expect("it ends");
     child.pidfd().is_some()
