@@ -4,7 +4,7 @@
 //! `taskset -c 1 cargo run --release -p forkexec-bench --example wrappers FORKEXEC [ROUNDS]`
 //!
 //! FORKEXEC is the path of the command. In each round every wrapper has one turn, in a new order. The output is a table in
-//! Markdown. A wrapper that is not installed has a row without figures.
+//! Markdown. A wrapper that is not installed has a row without figures. New namespaces and another user need root.
 
 #[cfg(not(unix))]
 fn main() {
@@ -26,7 +26,7 @@ mod unix {
     /// The quotients are to the time of this one.
     const REFERENCE: &str = "env true";
 
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 10] = [
         "true",
         REFERENCE,
         "nice true",
@@ -34,14 +34,25 @@ mod unix {
         "setpriv --pdeathsig TERM true",
         "timeout 9 true",
         "tini -s -- true",
+        "unshare --net --ipc --uts true",
+        "bwrap --unshare-net --unshare-ipc --unshare-uts --dev-bind / / true",
+        "setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service true",
+    ];
+
+    /// The options of `forkexec` that do the same as those of others.
+    const OURS: [&str; 5] = [
+        "run --",
+        "run --timeout 9 --",
+        "exec --",
+        "exec --unshare net,ipc,uts --",
+        "exec --user nobody --ambient-capabilities net_bind_service --",
     ];
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
         let mut arguments = std::env::args().skip(1);
         let forkexec = arguments.next().ok_or("which forkexec?")?;
         let rounds = arguments.next().map_or(Ok(1_000), |rounds| rounds.parse())?;
-        let ours = ["run --", "run --timeout 9 --", "exec --"];
-        let ours = ours.iter().map(|options| {
+        let ours = OURS.iter().map(|options| {
             let words = [&[forkexec.as_str()], &*options.split(' ').collect::<Vec<_>>(), &["true"]].concat();
             (format!("forkexec {options} true"), words.iter().map(ToString::to_string).collect())
         });

@@ -62,7 +62,7 @@ pub struct Child {
     method: SpawnMethod,
     closer: Closer,
     high_fds: HighFds,
-    timeline: Option<Box<Timeline>>,
+    timeline: Option<Timeline>,
     /// The command has a parent-death signal.
     has_death_signal: bool,
     /// The child has no `exit_fd`, because descriptors are scarce.
@@ -99,7 +99,7 @@ impl Child {
             method,
             closer: closed.by,
             high_fds,
-            timeline: timeline.map(Box::new),
+            timeline,
             has_death_signal: settings.die_with_parent.is_some(),
             #[cfg(feature = "tokio")]
             is_spared,
@@ -262,7 +262,7 @@ impl Child {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stage_times(&self) -> Option<impl Iterator<Item = (Stage, Duration)>> {
-        let timeline = **self.timeline.as_ref()?;
+        let timeline = self.timeline?;
         let start = timeline.began(Stage::Start)?;
         Some(Stage::ORDER.into_iter().filter_map(move |stage| {
             let began = timeline.began(stage)?;
