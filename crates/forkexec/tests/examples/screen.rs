@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forkexec::{Child, Command, OnDrop, Pty, WindowSize};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
@@ -85,16 +85,19 @@ impl Screen {
         (&self.pty).write_all(keys.as_bytes()).expect("the terminal takes it");
     }
 
-    /// Presses Enter until a prompt follows, after a key that sent a signal. The shell's terminal may have discarded the first
-    /// prompt ([`keep_output`]), and the shell forgets what was typed before it.
+    /// Presses Enter twice a second until a prompt follows, after a key that sent a signal. The shell's terminal may have discarded
+    /// the first prompt ([`keep_output`]), and the shell forgets what was typed before it.
     pub(crate) fn ask_for_prompt(&mut self) {
-        for _ in 0..100 {
+        let deadline = Instant::now() + LIMIT;
+        while Instant::now() < deadline {
             self.press("\r");
-            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(500)) {
+            let next = Instant::now() + Duration::from_millis(500);
+            // The terminal echoes the key at once, and the prompt comes later.
+            while let Ok(bytes) = self.output.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 self.heard += &String::from_utf8_lossy(&bytes);
-            }
-            if self.heard[self.from..].contains("$ ") {
-                return;
+                if self.heard[self.from..].contains("$ ") {
+                    return;
+                }
             }
         }
         panic!("no prompt in {:?}", self.heard);
