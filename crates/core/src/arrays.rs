@@ -39,8 +39,8 @@ impl<'a> ThinCStr<'a> {
 
     /// The string. Finds its length.
     pub fn as_c_str(self) -> &'a CStr {
-        // SAFETY: `From` and `of_bytes` made it of bytes with a NUL, which are borrowed for `'a`. The caller of `of_pid` promises that no child writes
-        // the variable meanwhile, and nothing overwrites the NUL of such a variable.
+        // SAFETY: `From` and `of_bytes` made it of bytes with a NUL, which are borrowed for `'a`. The caller of `of_pid` promises
+        // that no child writes the variable meanwhile, and nothing overwrites the NUL of such a variable.
         unsafe { CStr::from_ptr(self.0.as_ptr()) }
     }
 }

@@ -203,8 +203,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
                 if !self.backend.can_take(lender, access) {
                     return None;
                 }
-                let id = access.map(|access| self.sys.file_id(fd).map(|id| (access, id)));
-                self.taken.note(Wanted { fd, reopen: id.transpose().ok()? })?;
+                let reopen = access.map(|access| self.sys.file_id(fd).map(|id| (access, id)));
+                self.taken.note(Wanted { fd, reopen: reopen.transpose().ok()? })?;
             }
         }
         Some(highest)

@@ -2,7 +2,7 @@
 
 use forkexec_core::{CStrArray, ThinCStr};
 use std::ffi::{CStr, CString};
-use std::mem;
+use std::{mem, ptr};
 
 /// C strings in one allocation, and the null-terminated array of pointers to them.
 #[derive(Debug)]
@@ -50,9 +50,7 @@ impl Strings {
         let mut pointers = Vec::with_capacity(self.ends.len() + 1);
         let mut start = 0;
         for end in self.ends {
-            // SAFETY: as `pinned`.
-            let bytes = unsafe { mem::transmute::<&[u8], &'static [u8]>(&self.bytes[start..end]) };
-            pointers.push(ThinCStr::of_bytes(bytes));
+            pointers.push(ThinCStr::of_bytes(pinned(&self.bytes[start..end])));
             start = end;
         }
         pointers.push(None);
@@ -71,7 +69,7 @@ pub(crate) struct CStrings {
 impl CStrings {
     /// Creates the references, in this order.
     pub(crate) fn new(strings: Vec<CString>) -> Self {
-        Self { refs: strings.iter().map(|string| pinned(string)).collect(), strings }
+        Self { refs: strings.iter().map(|string| pinned(string.as_c_str())).collect(), strings }
     }
 
     /// Returns the strings as a plan expects them.
@@ -111,9 +109,9 @@ impl CStringArrays {
     }
 }
 
-fn pinned(string: &CStr) -> &'static CStr {
+fn pinned<T: ?Sized>(string: &T) -> &'static T {
     // SAFETY: the bytes are on the heap, where they stay when their owner moves into the array or with it.
     // The array neither changes nor drops a string while it lives, and shortens the lifetime to its own when
     // it returns a reference.
-    unsafe { mem::transmute::<&CStr, &'static CStr>(string) }
+    unsafe { &*ptr::from_ref(string) }
 }

@@ -19,25 +19,27 @@ pub(super) const SHARES: SpawnMethod =
     floor("floor-shares", "floor: shares the table", |job| bare(job, Entry::Floor, 2));
 
 pub(super) const SLOTS: SpawnMethod =
-    floor("floor-slots", "floor: shares, high sources moved to reserved low numbers", |job| match job.task {
-        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 3),
-        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
+    floor("floor-slots", "floor: shares, high sources moved to reserved low numbers", |job| {
+        with_sources(job, 3, "there is nothing to move")
     });
 
 pub(super) const PIDFD: SpawnMethod =
     floor("floor-pidfd", "floor: shares the table, with a pidfd", |job| bare(job, Entry::Floor, 4));
 
 pub(super) const SLOTS_PIDFD: SpawnMethod =
-    floor("floor-slots-pidfd", "floor: shares, reserved low numbers, with a pidfd", |job| match job.task {
-        Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, 5),
-        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to move")),
+    floor("floor-slots-pidfd", "floor: shares, reserved low numbers, with a pidfd", |job| {
+        with_sources(job, 5, "there is nothing to move")
     });
 
 pub(super) const TAKES: SpawnMethod =
-    floor("floor-takes", "floor: shares, takes its sources from the parent", |job| taking(job, 6));
+    floor("floor-takes", "floor: shares, takes its sources from the parent", |job| {
+        with_sources(job, 6, "there is nothing to take")
+    });
 
 pub(super) const TAKES_PIDFD: SpawnMethod =
-    floor("floor-takes-pidfd", "floor: shares, takes its sources, with a pidfd", |job| taking(job, 7));
+    floor("floor-takes-pidfd", "floor: shares, takes its sources, with a pidfd", |job| {
+        with_sources(job, 7, "there is nothing to take")
+    });
 
 pub(in crate::bench) const VFORK: SpawnMethod =
     floor("floor-vfork", "floor: vfork, closes what /dev/fd lists", |job| bare(job, Entry::Floor, 8));
@@ -50,10 +52,11 @@ pub(super) const POSIX_SPAWN_CLOSES: SpawnMethod =
         bare(job, Entry::PosixSpawn, 1)
     });
 
-fn taking(job: &Job, way: c_int) -> Result<Spawner, Refusal> {
+/// A floor that differs from the others only if the child gets descriptors.
+fn with_sources(job: &Job, way: c_int, otherwise: &'static str) -> Result<Spawner, Refusal> {
     match job.task {
         Task::Captured | Task::Kept | Task::Mapped => bare(job, Entry::Floor, way),
-        Task::Plain | Task::Full => Err(Refusal::Unable("there is nothing to take")),
+        Task::Plain | Task::Full => Err(Refusal::Unable(otherwise)),
     }
 }
 
