@@ -137,6 +137,9 @@ fn attribute_is_that_of_the_child_alone(
             );
             return;
         }
+        if !has(operation) {
+            return;
+        }
         let own = i32::try_from(std::process::id()).expect("it is a pid");
         let before = read(own);
         let seen = read_from(&mut command, read);

@@ -16,6 +16,7 @@ use forkexec::{
     BorrowingCommand, Containment, Error, ExecError, InputError, Namespace, Operation, Resource, Scheduler,
     Stage, Stdio,
 };
+use forkexec_tests::android;
 use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
@@ -78,22 +79,22 @@ fn program_gets_exactly_the_named_fds() {
 
 #[test]
 fn program_is_what_the_command_says() {
-    isolated_if(has_thread, || {
-        if !world::is_root() {
-            return skip("needs root");
-        }
-        let (child, seen) = exec_in_fork(|command| {
-            command.setsid().umask(0o027).current_dir("/dev").uid(4321).gid(4322).groups([4323]);
-            command.rlimit(Resource::CORE, Some(0), Some(0)).ignore_signal(libc::SIGUSR1).no_new_privs();
-        });
-        assert_eq!((seen.sid, seen.pgid, seen.umask), (child, child, 0o027));
-        assert_eq!(seen.cwd.as_deref(), Some(Path::new("/dev")));
-        assert_eq!((seen.uids.real, seen.uids.saved, seen.gids.real), (4321, 4321, 4322));
-        assert_eq!((seen.groups, seen.no_new_privs), (vec![4323], true));
-        // The program inherits what posix_spawn(3) of glibc left ignored: signals of the C library.
-        let ignored: Vec<_> = seen.ignored.into_iter().filter(|&signal| signal < 32).collect();
-        assert_eq!((ignored, seen.handled, seen.blocked), (vec![libc::SIGUSR1], vec![], vec![]));
-    });
+    isolated_if(
+        || has_thread() && is_privileged(),
+        || {
+            let (child, seen) = exec_in_fork(|command| {
+                command.setsid().umask(0o027).current_dir("/dev").uid(4321).gid(4322).groups([4323]);
+                command.rlimit(Resource::CORE, Some(0), Some(0)).ignore_signal(libc::SIGUSR1).no_new_privs();
+            });
+            assert_eq!((seen.sid, seen.pgid, seen.umask), (child, child, 0o027));
+            assert_eq!(seen.cwd.as_deref(), Some(Path::new("/dev")));
+            assert_eq!((seen.uids.real, seen.uids.saved, seen.gids.real), (4321, 4321, 4322));
+            assert_eq!((seen.groups, seen.no_new_privs), (vec![4323], true));
+            // The program inherits what posix_spawn(3) of glibc left ignored: signals of the C library.
+            let ignored: Vec<_> = seen.ignored.into_iter().filter(|&signal| signal < 32).collect();
+            assert_eq!((ignored, seen.handled, seen.blocked), (vec![libc::SIGUSR1], vec![], vec![]));
+        },
+    );
 }
 
 /// A thread that is not the first gives its program the process id, and the other threads end.
@@ -131,7 +132,7 @@ fn failed_exec_changes_nothing_that_can_be_set_back() {
         let mut command = missing();
         command.umask(0o077).current_dir("/dev").process_group(0).nice(7).ignore_signal(libc::SIGUSR1);
         command.fd(0, &file).fd(9, &file).rlimit(Resource::CORE, Some(0), Some(hard)).no_new_privs();
-        if world::is_root() {
+        if world::is_root() && android::lets(libc::SYS_setgroups) {
             command.uid(4321).gid(4322).groups([4323]);
         }
         let failed = command.exec();

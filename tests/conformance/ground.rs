@@ -29,11 +29,30 @@ pub(crate) fn method() -> SpawnMethod {
 
 /// Returns true if the backend has the operation. Skips the test if not.
 pub(crate) fn has(operation: Operation) -> bool {
-    let has = capabilities().has(operation);
-    if !has {
+    if !capabilities().has(operation) {
         skip(&format!("the backend for {} lacks {operation:?}", capabilities().system));
+        return false;
     }
-    has
+    let call = match operation {
+        Operation::MemoryPolicy => libc::SYS_set_mempolicy,
+        Operation::SessionKeyring => libc::SYS_keyctl,
+        Operation::Landlock => libc::SYS_landlock_restrict_self,
+        _ => return true,
+    };
+    let is_allowed = android::lets(call);
+    if !is_allowed {
+        skip(&format!("no Android release lets apps use {operation:?}"));
+    }
+    is_allowed
+}
+
+/// Returns true if children take high descriptors from a suspended parent, as on Linux. Skips the test if not.
+pub(crate) fn takes_fds() -> bool {
+    let takes = android::level().is_none();
+    if !takes {
+        skip("children take no descriptor on Android");
+    }
+    takes
 }
 
 /// Returns true if this process is the superuser, whose children can change their ids and their root. Skips the test if

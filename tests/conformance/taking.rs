@@ -14,13 +14,13 @@ use forkexec::{
 };
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::ground::{check, has, is_emulated, without_privileges};
+use crate::ground::{check, has, is_emulated, takes_fds, without_privileges};
 use crate::start::{identity, memory_file, probe, seen, table};
 
 /// Opens so many descriptors, as far as the hard limit allows. Leaves room for those of the test.
@@ -164,7 +164,7 @@ fn installed(result: Result<(), String>) -> bool {
 #[case::hiding_proc(HidingProc)]
 #[case::undumpable(Undumpable)]
 fn refused_taking_leads_to_the_same_children(#[case] refused: Refused) {
-    isolated(|| {
+    isolated_if(takes_fds, || {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let _crowd = crowd(1_100);
         let (socket, _other) = UnixStream::pair().expect("a pair can be made");
@@ -251,7 +251,7 @@ fn probe_tells_which_means_to_take_are_refused(
     #[case] reopens: Outcome,
     #[case] duplicates: Outcome,
 ) {
-    isolated(|| {
+    isolated_if(takes_fds, || {
         let directory = TempDir::new().expect("a temporary directory can be made");
         if is_emulated("has no pidfd_getfd") || !refused.install(&directory) {
             return;
@@ -300,7 +300,7 @@ fn thread_with_its_own_table_lends_its_own_descriptors(#[values(false, true)] du
 /// A process that starts children holds exactly the descriptors that it held before.
 #[test]
 fn start_leaves_no_descriptor_in_the_parent() {
-    isolated(|| {
+    isolated_if(takes_fds, || {
         let _crowd = crowd(200);
         let file = memory_file();
         let before = open_fds();

@@ -5,7 +5,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, Closer, Errno, KeepList, LaunchError, Launcher, Plan, Report, SpawnMethod, Stage,
+    Attribute, Backend, Closer, Errno, KeepList, LaunchError, Launcher, MemoryPolicy, Plan, Report,
+    SpawnMethod, Stage,
 };
 use forkexec_linux::{AndroidCall, Call, Linux, LinuxLauncher, OneMethod, Release};
 use forkexec_tests::isolate::{isolated, skip};
@@ -24,7 +25,11 @@ fn trapped(release: Release) -> Vec<&'static str> {
         AndroidCall::Chroot => vec!["chroot"],
         AndroidCall::SetGroups => vec!["set_groups"],
         AndroidCall::SetGid => vec!["set_gid"],
-        AndroidCall::Clone3 | AndroidCall::PidfdSendSignal => vec![],
+        AndroidCall::SetMemoryPolicy => vec!["memory_policy"],
+        // One method makes all calls of attributes, another both calls of clone, and the library signals.
+        AndroidCall::Keyctl | AndroidCall::Landlock | AndroidCall::Clone3 | AndroidCall::PidfdSendSignal => {
+            vec![]
+        }
     };
     AndroidCall::ALL.iter().filter(|call| !release.allows(**call)).flat_map(methods).collect()
 }
@@ -78,17 +83,25 @@ fn release_decides_which_calls_are_made(#[case] level: u32) {
 
 /// Faults: F16
 #[rstest]
-#[case::root(Stage::Chroot, |plan| Plan { root: Some(c"/"), ..plan })]
-#[case::groups(Stage::Groups, |plan| Plan { groups: Some(&[0]), ..plan })]
-#[case::gid(Stage::Gid, |plan| Plan { gid: Some(0), ..plan })]
+#[case::root(Stage::Chroot, Errno::PERM, |plan| Plan { root: Some(c"/"), ..plan })]
+#[case::groups(Stage::Groups, Errno::PERM, |plan| Plan { groups: Some(&[0]), ..plan })]
+#[case::gid(Stage::Gid, Errno::PERM, |plan| Plan { gid: Some(0), ..plan })]
+#[case::memory_policy(Stage::MemoryPolicy, Errno::NOSYS, |plan| Plan {
+    attributes: &[Attribute::MemoryPolicy(MemoryPolicy::Local, &[])], ..plan
+})]
+#[case::session_keyring(Stage::SessionKeyring, Errno::NOSYS, |plan| Plan {
+    attributes: &[Attribute::SessionKeyring], ..plan
+})]
+#[case::landlock(Stage::Landlock, Errno::NOSYS, |plan| Plan { attributes: &[Attribute::Landlock(0)], ..plan })]
 fn app_gets_an_error_for_each_trapped_operation(
     #[case] stage: Stage,
+    #[case] errno: Errno,
     #[case] ask: fn(Plan<'static>) -> Plan<'static>,
     #[values(0, 28, 35)] level: u32,
 ) {
     isolated(|| {
         let (backend, launcher) = android(level, true);
-        let refused = Err(LaunchError::Child(Report { stage, errno: Errno::PERM, operand: 0 }));
+        let refused = Err(LaunchError::Child(Report { stage, errno, operand: 0 }));
         let plan = ask(plan());
         assert_eq!(launch(backend, &launcher, &plan), refused);
         assert_eq!(

@@ -44,7 +44,7 @@ const COLUMN: Option<usize> = if cfg!(target_arch = "x86_64") {
 };
 
 /// The API level that the environment tells, if the suites are built for that.
-pub(crate) fn level() -> Option<u32> {
+pub fn level() -> Option<u32> {
     let level =
         cfg!(forkexec_release = "environment").then(|| env::var("FORKEXEC_ANDROID_API").ok()).flatten()?;
     Some(level.parse().expect("an API level"))
@@ -75,17 +75,25 @@ pub fn install(level: u32) -> io::Result<()> {
     deny::install(&program(&calls, &judged()?))
 }
 
+/// Returns true if the filter of this API level lets the call of this name through.
+pub fn lists(level: u32, name: &str) -> bool {
+    listed(level).any(|fields| fields[0] == name)
+}
+
 /// The numbers of the calls that the filter of this API level lets through.
 fn allowed(level: u32) -> Option<Vec<u32>> {
-    assert!(LEVELS.contains(&level), "the list has no API level {level}");
     let column = COLUMN?;
-    let number = |line: &str| {
-        let fields: Vec<&str> = line.split(' ').collect();
+    Some(listed(level).filter_map(|fields| fields[column].parse().ok()).collect())
+}
+
+/// The lines of the list that apply to this API level, as fields.
+fn listed(level: u32) -> impl Iterator<Item = Vec<&'static str>> {
+    assert!(LEVELS.contains(&level), "the list has no API level {level}");
+    let lines = CALLS.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.split(' ').collect::<Vec<_>>()).filter(move |fields| {
         let first: u32 = fields[3].parse().expect("the first level");
-        let last = fields[4].parse().unwrap_or(u32::MAX);
-        (first..=last).contains(&level).then(|| fields[column].parse().ok()).flatten()
-    };
-    Some(CALLS.lines().filter(|line| !line.starts_with('#')).filter_map(number).collect())
+        (first..=fields[4].parse().unwrap_or(u32::MAX)).contains(&level)
+    })
 }
 
 /// The addresses of this program's own code, and of `syscall` in the C library.
@@ -125,7 +133,7 @@ fn program(calls: &[u32], judged: &[Range<u64>]) -> Vec<sock_filter> {
     }
     program.push(instruction(deny::RETURN, libc::SECCOMP_RET_ALLOW, 0));
     program.push(instruction(deny::LOAD, deny::NUMBER, 0));
-    for &call in calls {
+    for &call in calls.iter().chain(&[deny::MARKER.0.into()]) {
         program.push(instruction(deny::JUMP_IF_EQUAL, call, 1));
         program.push(instruction(deny::RETURN, libc::SECCOMP_RET_ALLOW, 0));
     }

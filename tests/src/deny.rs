@@ -61,7 +61,7 @@ const OPENS: &[c_long] = &[
 ];
 
 /// A call that no kernel has, and the error with which each filter answers it.
-const MARKER: (u16, c_int) = (9_999, 4_094);
+pub(crate) const MARKER: (u16, c_int) = (9_999, 4_094);
 
 /// The calls to deny, and how.
 #[derive(Clone, Debug, Default)]

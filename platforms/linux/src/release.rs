@@ -32,16 +32,24 @@ pub enum AndroidCall {
     SetGroups,
     /// setresgid(2).
     SetGid,
+    /// set_mempolicy(2).
+    SetMemoryPolicy,
+    /// keyctl(2).
+    Keyctl,
+    /// landlock_restrict_self(2).
+    Landlock,
 }
 
 /// The first API level whose apps have a filter: Android 8.0.
 const FIRST_WITH_FILTER: u32 = 26;
 /// The last API level whose filter lets an app change its groups and its root: Android 8.1.
 const LAST_WITH_IDS: u32 = 27;
+#[expect(clippy::reversed_empty_ranges, reason = "no release with a filter allows these calls")]
+const NO_LEVEL: RangeInclusive<u32> = 1..=0;
 
 impl AndroidCall {
     /// All calls.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::CloseRange,
         Self::Clone3,
         Self::PidfdOpen,
@@ -49,6 +57,9 @@ impl AndroidCall {
         Self::Chroot,
         Self::SetGroups,
         Self::SetGid,
+        Self::SetMemoryPolicy,
+        Self::Keyctl,
+        Self::Landlock,
     ];
 
     /// The name of the system call.
@@ -61,6 +72,9 @@ impl AndroidCall {
             Self::Chroot => "chroot",
             Self::SetGroups => "setgroups",
             Self::SetGid => "setresgid",
+            Self::SetMemoryPolicy => "set_mempolicy",
+            Self::Keyctl => "keyctl",
+            Self::Landlock => "landlock_restrict_self",
         }
     }
 
@@ -72,6 +86,7 @@ impl AndroidCall {
             Self::PidfdOpen => 30..=u32::MAX,
             Self::PidfdSendSignal => 31..=u32::MAX,
             Self::Chroot | Self::SetGroups | Self::SetGid => FIRST_WITH_FILTER..=LAST_WITH_IDS,
+            Self::SetMemoryPolicy | Self::Keyctl | Self::Landlock => NO_LEVEL,
         }
     }
 }
@@ -98,16 +113,13 @@ mod tests {
     use rstest::rstest;
     use std::vec::Vec;
 
+    const ALL: &str = "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid set_mempolicy keyctl \
+                       landlock_restrict_self";
+
     #[rstest]
-    #[case::linux(
-        Release::Linux,
-        "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid"
-    )]
+    #[case::linux(Release::Linux, ALL)]
     #[case::unknown(Release::Android(0), "")]
-    #[case::android_7(
-        Release::Android(25),
-        "close_range clone3 pidfd_open pidfd_send_signal chroot setgroups setresgid"
-    )]
+    #[case::android_7(Release::Android(25), ALL)]
     #[case::android_8_0(Release::Android(26), "chroot setgroups setresgid")]
     #[case::android_8_1(Release::Android(27), "chroot setgroups setresgid")]
     #[case::android_9(Release::Android(28), "")]

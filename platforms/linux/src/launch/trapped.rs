@@ -28,19 +28,24 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         }
     }
 
-    /// Fails as the kernel would without the filter of apps, because no app has the capability for these calls.
+    /// Refuses an operation whose call the filter of apps traps.
     ///
-    /// A process of Android that is no app has no filter, and may make them.
+    /// A process of Android that is no app has no filter, and may make the calls.
     pub(super) fn permit(&self, plan: &Plan<'_>) -> Result<(), LaunchError> {
+        let has = |stage: Stage| plan.attributes.iter().any(|attribute| attribute.stage() == stage);
+        // An app has no capability for the first three, so the kernel would answer the same without the filter.
         let asked = [
-            (AndroidCall::Chroot, Stage::Chroot, plan.root.is_some()),
-            (AndroidCall::SetGroups, Stage::Groups, plan.groups.is_some()),
-            (AndroidCall::SetGid, Stage::Gid, plan.gid.is_some()),
+            (AndroidCall::Chroot, Stage::Chroot, Errno::PERM, plan.root.is_some()),
+            (AndroidCall::SetGroups, Stage::Groups, Errno::PERM, plan.groups.is_some()),
+            (AndroidCall::SetGid, Stage::Gid, Errno::PERM, plan.gid.is_some()),
+            (AndroidCall::SetMemoryPolicy, Stage::MemoryPolicy, Errno::NOSYS, has(Stage::MemoryPolicy)),
+            (AndroidCall::Keyctl, Stage::SessionKeyring, Errno::NOSYS, has(Stage::SessionKeyring)),
+            (AndroidCall::Landlock, Stage::Landlock, Errno::NOSYS, has(Stage::Landlock)),
         ];
-        let trapped = asked.into_iter().find(|(call, _, is_asked)| *is_asked && !self.backend.allows(*call));
+        let trapped = asked.into_iter().find(|(call, .., is_asked)| *is_asked && !self.backend.allows(*call));
         match trapped {
-            Some((_, stage, _)) if self.backend.sys().is_filtered() != Ok(false) => {
-                Err(LaunchError::Child(Report { stage, errno: Errno::PERM, operand: 0 }))
+            Some((_, stage, errno, _)) if self.backend.sys().is_filtered() != Ok(false) => {
+                Err(LaunchError::Child(Report { stage, errno, operand: 0 }))
             }
             _ => Ok(()),
         }
