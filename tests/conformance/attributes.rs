@@ -11,7 +11,8 @@ use std::io;
 use std::time::Duration;
 
 use forkexec::{
-    BorrowingCommand, Error, InputError, IoPriority, MemoryPolicy, Operand, Scheduler, SpawnPolicy, Stage,
+    BorrowingCommand, Error, InputError, IoPriority, MemoryPolicy, Namespace, Operand, Scheduler,
+    SpawnPolicy, Stage,
 };
 use forkexec_core::Operation;
 use forkexec_tests::deny::Deny;
@@ -380,6 +381,10 @@ fn deadline(runtime: u64, deadline: u64, period: u64) -> Scheduler {
 
 /// No call in the parent is refused here: all of them are made by the child.
 #[rstest]
+#[case::time_namespace(
+    Operation::TimeNamespace, libc::SYS_unshare, Stage::Namespaces,
+    |it: &mut BorrowingCommand<'_>| { it.unshare([Namespace::Time]); }
+)]
 #[case::cpu_affinity(
     Operation::CpuAffinity, libc::SYS_sched_setaffinity, Stage::CpuAffinity,
     |it: &mut BorrowingCommand<'_>| { it.cpu_affinity([0]); }

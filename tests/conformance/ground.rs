@@ -3,7 +3,7 @@
 use std::io;
 use std::ptr;
 
-use forkexec::SpawnMethod;
+use forkexec::{SpawnMethod, supports};
 use forkexec_core::{Capabilities, Operation};
 use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::{android, probe, world};
@@ -29,8 +29,8 @@ pub(crate) fn method() -> SpawnMethod {
 
 /// Returns true if the backend has the operation. Skips the test if not.
 pub(crate) fn has(operation: Operation) -> bool {
-    if !capabilities().has(operation) {
-        skip(&format!("the backend for {} lacks {operation:?}", capabilities().system));
+    if !supports(operation) {
+        skip(&format!("{} lacks {operation:?} here", capabilities().system));
         return false;
     }
     let call = match operation {

@@ -409,6 +409,10 @@ unsafe impl<S: LinuxSys> LinuxSys for Failing<S> {
         self.release.map_or_else(|| self.inner.release(), |(release, _)| release)
     }
 
+    fn kernel_release(&self) -> Result<[u8; 65], Errno> {
+        self.inner.kernel_release()
+    }
+
     fn is_filtered(&self) -> Result<bool, Errno> {
         self.release.map_or_else(|| self.inner.is_filtered(), |(_, is_filtered)| Ok(is_filtered))
     }

@@ -37,6 +37,10 @@ type Ask = fn(&mut Plan<'static>);
     Stage::Namespaces, "attribute", |it: &mut Plan<'_>| it.namespaces.new = NamespaceSet::EMPTY.with(Namespace::Uts), 0)]
 #[case::id_map_opened(Stage::IdMaps, "open_file", |it: &mut Plan<'_>| it.namespaces.maps = Some(MAPS), 0)]
 #[case::id_map_written(Stage::IdMaps, "write", |it: &mut Plan<'_>| it.namespaces.maps = Some(MAPS), 0)]
+#[case::time_namespace(
+    Stage::Namespaces, "attribute", |it: &mut Plan<'_>| it.namespaces.new = NamespaceSet::EMPTY.with(Namespace::Time), 0)]
+#[case::clock_offsets_opened(Stage::ClockOffsets, "open_file", |it: &mut Plan<'_>| it.attributes = CLOCK, 0)]
+#[case::clock_offsets_written(Stage::ClockOffsets, "write", |it: &mut Plan<'_>| it.attributes = CLOCK, 0)]
 #[case::root(Stage::Chroot, "chroot", |it: &mut Plan<'_>| it.root = Some(c"/"), 0)]
 #[case::directory(
     Stage::Chdir, "chdir", |it: &mut Plan<'_>| it.directory = Some(WorkingDirectory::Path(c"/")), 0)]
@@ -110,6 +114,7 @@ fn failed_stage_is_reported_with_its_operand(
     });
 }
 
+const CLOCK: &[Attribute<'_>] = &[Attribute::ClockOffsets(b"monotonic 1 0\n")];
 const MAPS: IdMaps<'_> = IdMaps { users: Some(b"0 0 1"), groups: None };
 
 const LOCAL_MEMORY: &[Attribute<'_>] = &[Attribute::MemoryPolicy(MemoryPolicy::Local, &[])];

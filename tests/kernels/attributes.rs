@@ -1,7 +1,8 @@
 //! The attributes that only Linux has: the calls of each, what is verified, and what a refusal does.
 
 use forkexec_core::{
-    Attribute, Backend, CapabilitySets, Errno, Fd, IoPriority, Plan, Report, Scheduler, SeccompFilter, Stage,
+    Attribute, Backend, CapabilitySets, ChildContext, Errno, Fd, IoPriority, Namespace, NamespaceSet,
+    Namespaces, Operation, Plan, Report, Scheduler, SeccompFilter, Stage, child_exec,
 };
 use forkexec_core::{BpfInstruction, KeepList, MemoryPolicy};
 use forkexec_linux::{CapabilityMasks, Deadline, Linux};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use crate::child_exec::{plain, run};
 use crate::sim::attributes::{ALL, Attributes};
-use crate::sim::{File, SimKernel};
+use crate::sim::rich::BIRTH;
+use crate::sim::{File, Recorder, SimKernel};
 
 const ALLOW: BpfInstruction = BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
 const FILTER: SeccompFilter<'_> = SeccompFilter { program: &[ALLOW], flags: 0 };
@@ -84,6 +86,63 @@ fn attribute_changes_one_thing(#[case] attribute: Attribute<'static>, #[case] ch
     let mut expected = Attributes::of_root();
     change(&mut expected);
     assert_eq!(after(&[attribute], &plain()), Ok(expected));
+}
+
+const CLOCK: Attribute<'_> = Attribute::ClockOffsets(b"monotonic -1 0\n");
+
+/// A launcher that created the child with its other namespaces leaves this one to the child.
+#[rstest]
+#[case::of_the_start(true, NamespaceSet::EMPTY)]
+#[case::of_the_child(false, NamespaceSet::EMPTY.with(Namespace::Uts))]
+fn child_creates_its_time_namespace(#[case] in_namespaces: bool, #[case] besides: NamespaceSet) {
+    let new = NamespaceSet::EMPTY.with(Namespace::Uts).with(Namespace::Time);
+    let clock = [Attribute::ClockOffsets(b"monotonic 60 0\n")];
+    let plan =
+        Plan { attributes: &clock, namespaces: Namespaces { new, ..Namespaces::default() }, ..plain() };
+    let backend = Linux::new(kernel());
+    let recorder = Recorder::new(backend.sys());
+    let context = ChildContext { in_namespaces, ..BIRTH };
+    let executed = child_exec(&backend, &plan, &context, &recorder).expect("root may do that");
+    let attributes = executed.process.attributes;
+    assert_eq!(attributes.unshared, besides.with(Namespace::Time));
+    assert_eq!(attributes.clock_offsets, "monotonic 60 0\n");
+}
+
+#[rstest]
+#[case::without_a_new_namespace(NamespaceSet::EMPTY, 0, Errno::ACCES)]
+#[case::below_zero(NamespaceSet::EMPTY.with(Namespace::Time), 0, Errno::from_raw(libc::ERANGE))]
+fn clock_that_cannot_be_set_is_reported(
+    #[case] new: NamespaceSet,
+    #[case] operand: i32,
+    #[case] errno: Errno,
+) {
+    let namespaces = Namespaces { new, ..Namespaces::default() };
+    let attributes = match errno {
+        Errno::ACCES => [Attribute::ClockOffsets(b"boottime 1 0\n")],
+        _ => [CLOCK],
+    };
+    let plan = Plan { namespaces, attributes: &attributes, ..plain() };
+    let report = Report { stage: Stage::ClockOffsets, errno, operand };
+    assert_eq!(run(kernel(), &plan).result.map(drop), Err(report));
+}
+
+/// Before Linux 6.2, exec left the process where it was.
+#[rstest]
+#[case::first("6.2.0", true)]
+#[case::later("7.0.0-rc3", true)]
+#[case::old("6.1.140-1-amd64", false)]
+#[case::older("5.19.17", false)]
+#[case::unreadable("generic", false)]
+fn time_namespace_depends_on_the_release(#[case] release: &'static str, #[case] has: bool) {
+    let backend = Linux::new(kernel().with(|state| state.kernel_release = release));
+    assert_eq!(backend.has(Operation::TimeNamespace), has);
+    assert!(backend.has(Operation::Namespaces));
+}
+
+#[test]
+fn unknown_release_creates_no_time_namespace() {
+    let backend = Linux::new(kernel().refusing("kernel_release", Errno::PERM));
+    assert!(!backend.has(Operation::TimeNamespace));
 }
 
 /// Each stage sets its attributes, in whatever order the plan lists them.

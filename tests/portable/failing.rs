@@ -78,8 +78,9 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 15] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 16] = [
     (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
+    (Operation::TimeNamespace, Stage::Namespaces, |it| _ = it.unshare([Namespace::User, Namespace::Time])),
     (Operation::ExecuteFile, Stage::Exec, |it| {
         it.executable(File::open(program()).expect("the program can be read"));
     }),

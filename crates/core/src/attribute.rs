@@ -12,6 +12,8 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribute<'a> {
+    /// The offsets of the clocks of its new time namespace: the content of `timens_offsets` (time_namespaces(7)).
+    ClockOffsets(&'a [u8]),
     /// The nice value of the autogroup of its session.
     AutogroupNice(i32),
     /// The processors that may run it. Bit `n % c_ulong::BITS` of word `n / c_ulong::BITS` is processor `n`.
@@ -50,6 +52,7 @@ impl Attribute<'_> {
     /// The stage that sets it.
     pub const fn stage(self) -> Stage {
         match self {
+            Self::ClockOffsets(_) => Stage::ClockOffsets,
             Self::AutogroupNice(_) => Stage::Autogroup,
             Self::CpuAffinity(_) => Stage::CpuAffinity,
             Self::Scheduler(_) => Stage::Scheduler,
@@ -71,6 +74,7 @@ impl Attribute<'_> {
     /// The operation that a system must have.
     pub const fn operation(self) -> Operation {
         match self {
+            Self::ClockOffsets(_) => Operation::TimeNamespace,
             Self::AutogroupNice(_) => Operation::Autogroup,
             Self::CpuAffinity(_) => Operation::CpuAffinity,
             Self::Scheduler(_) => Operation::Scheduler,
@@ -219,7 +223,8 @@ pub struct BpfInstruction {
 mod tests {
     use super::*;
 
-    const ALL: [Attribute<'_>; 16] = [
+    const ALL: [Attribute<'_>; 17] = [
+        Attribute::ClockOffsets(b"monotonic 1 0\n"),
         Attribute::AutogroupNice(1),
         Attribute::MemoryPolicy(MemoryPolicy::Bind, &[1]),
         Attribute::CpuAffinity(&[1]),

@@ -246,6 +246,8 @@ pub enum Operation {
     ExecuteFile,
     /// Namespaces (namespaces(7)).
     Namespaces,
+    /// New time namespaces (time_namespaces(7)).
+    TimeNamespace,
     /// The nice value of the autogroup of a session (sched(7)).
     Autogroup,
     /// The processors that may run the program.

@@ -311,8 +311,8 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             self.backend.join_namespace(self.taken.number(fd)).map_err(on(index))?;
             index = index.saturating_add(1);
         }
-        let unshares = !new.is_empty() && !self.context.in_namespaces;
-        if unshares { self.backend.unshare(new).map_err(on(index)) } else { Ok(()) }
+        let missing = if self.context.in_namespaces { new.of_child() } else { new };
+        if missing.is_empty() { Ok(()) } else { self.backend.unshare(missing).map_err(on(index)) }
     }
 
     /// chroot(2) does not change the working directory, so a relative path would lead outside of the new root.

@@ -23,12 +23,14 @@ pub enum Namespace {
     Uts,
     /// The root of the control groups (cgroup_namespaces(7)).
     Cgroup,
+    /// The offsets of the monotonic clock and of the time since boot (time_namespaces(7)).
+    Time,
 }
 
 impl Namespace {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::User, Self::Mount, Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::Cgroup];
+    pub const ALL: [Self; 8] =
+        [Self::User, Self::Mount, Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::Cgroup, Self::Time];
 
     /// Returns the name, as in `/proc/PID/ns`, except for `mount`.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Namespace {
             Self::Ipc => "ipc",
             Self::Uts => "uts",
             Self::Cgroup => "cgroup",
+            Self::Time => "time",
         }
     }
 }
@@ -73,6 +76,20 @@ impl NamespaceSet {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    /// The kinds that the call which creates a process can create with it.
+    #[must_use]
+    pub const fn of_start(self) -> Self {
+        Self(self.0 & !Self::TIME.0)
+    }
+
+    /// The kinds that a process creates for itself, and enters at exec.
+    #[must_use]
+    pub const fn of_child(self) -> Self {
+        Self(self.0 & Self::TIME.0)
+    }
+
+    const TIME: Self = Self::EMPTY.with(Namespace::Time);
 
     /// The kinds, in the order of [`Namespace::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Namespace> {
@@ -127,6 +144,13 @@ mod tests {
         assert_eq!(set.to_string(), "user,net");
         assert!(set.contains(Namespace::Net) && !set.contains(Namespace::Pid) && !set.is_empty());
         assert!(NamespaceSet::EMPTY.is_empty() && NamespaceSet::EMPTY.iter().next().is_none());
+    }
+
+    #[test]
+    fn each_kind_is_created_by_the_start_or_by_the_child() {
+        let all: NamespaceSet = Namespace::ALL.into_iter().collect();
+        assert!(all.of_child().iter().eq([Namespace::Time]));
+        assert!(all.of_start().iter().chain(all.of_child().iter()).eq(Namespace::ALL));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Stage {
     Namespaces,
     /// The child maps the IDs of its new user namespace (user_namespaces(7)).
     IdMaps,
+    /// The child sets the offsets of the clocks of its new time namespace (time_namespaces(7)).
+    ClockOffsets,
     /// The child changes its root directory: chroot(2), and chdir(2) to the new root.
     Chroot,
     /// The child enters a working directory with the parent's ids: fchdir(2), for one that is given by a descriptor.
@@ -117,7 +119,7 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 42] = [
+    pub const ORDER: [Self; 43] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -125,6 +127,7 @@ impl Stage {
         Self::Cgroup,
         Self::Namespaces,
         Self::IdMaps,
+        Self::ClockOffsets,
         Self::Chroot,
         Self::EarlyChdir,
         Self::Umask,
@@ -177,6 +180,7 @@ impl Stage {
             Self::Cgroup => "cgroup",
             Self::Namespaces => "namespaces",
             Self::IdMaps => "id-maps",
+            Self::ClockOffsets => "clock-offsets",
             Self::Chroot => "chroot",
             Self::EarlyChdir => "early-chdir",
             Self::Umask => "umask",
@@ -227,6 +231,7 @@ impl Stage {
             Self::Cgroup => "enter the cgroup",
             Self::Namespaces => "enter the namespaces",
             Self::IdMaps => "map the ids of the user namespace",
+            Self::ClockOffsets => "set the clock offsets",
             Self::Chroot => "enter the root directory",
             Self::EarlyChdir => "enter the open working directory",
             Self::Umask => "set the umask",
@@ -269,7 +274,8 @@ impl Stage {
     pub const fn sets_attributes(self) -> bool {
         matches!(
             self,
-            Self::Autogroup
+            Self::ClockOffsets
+                | Self::Autogroup
                 | Self::CpuAffinity
                 | Self::Scheduler
                 | Self::IoPriority
@@ -293,7 +299,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=43 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=44 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

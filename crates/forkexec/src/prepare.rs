@@ -84,8 +84,7 @@ impl<'a> CheckedCommand<'a> {
             ignore,
             mask,
             group_list: groups::list(&settings, capabilities().group_list),
-            cpu_mask: settings.attributes.cpu_mask(),
-            node_mask: settings.attributes.node_mask(),
+            encoded: settings.attributes.encode(),
             trees: TreeSetup::new(&settings),
             settings,
         })

@@ -118,8 +118,7 @@ fn with_plan<T>(
         users: users.as_deref().map(str::as_bytes),
         groups: groups.as_deref().map(str::as_bytes),
     });
-    let attributes =
-        settings.attributes.list(&prepared.cpu_mask, &prepared.node_mask, settings.uid.is_some(), ruleset);
+    let attributes = settings.attributes.list(&prepared.encoded, settings.uid.is_some(), ruleset);
     let plan = Plan {
         ends: &numbers,
         reopen: &reopen,

@@ -90,6 +90,7 @@ pub(crate) fn set<S: LinuxSys>(sys: &S, attribute: Attribute<'_>) -> Result<(), 
     let call = |call| sys.attribute(call).map(drop);
     match attribute {
         Attribute::CpuAffinity(mask) => set_affinity(sys, mask),
+        Attribute::ClockOffsets(offsets) => write_proc(sys, CLOCK_OFFSETS, offsets),
         Attribute::AutogroupNice(nice) => write_proc(sys, AUTOGROUP, decimal(nice, &mut [0; LENGTH])),
         Attribute::MemoryPolicy(policy, nodes) => set_memory_policy(sys, policy, nodes),
         Attribute::Scheduler(Scheduler::Deadline { runtime, deadline, period }) => {
@@ -186,6 +187,9 @@ fn io_priority(priority: IoPriority) -> Result<u32, Errno> {
 /// `linux/personality.h`.
 const PERSONALITY_QUERY: u32 = 0xffff_ffff;
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+
+/// The file takes a line for each clock (time_namespaces(7)).
+const CLOCK_OFFSETS: &CStr = c"/proc/self/timens_offsets";
 
 /// The file takes a decimal number (proc_pid_autogroup(5)).
 const AUTOGROUP: &CStr = c"/proc/self/autogroup";

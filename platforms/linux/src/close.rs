@@ -7,7 +7,7 @@ use crate::{
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
     Access, Attribute, Backend, BulkRefusal, CStrArray, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator,
-    Gap, IdMaps, NamespaceSet, Pid, Signal, Stage, Wanted,
+    Gap, IdMaps, NamespaceSet, Operation, Pid, Signal, Stage, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -123,6 +123,12 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn before_launch(&self) {
         let _ = self.release();
+    }
+
+    fn has(&self, operation: Operation) -> bool {
+        let is_there =
+            operation != Operation::TimeNamespace || namespaces::exec_enters_time_namespace(&self.sys);
+        is_there && CAPABILITIES.has(operation)
     }
 
     fn close_gap(&self, gap: Gap) -> Result<(), Errno> {

@@ -277,7 +277,7 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         plan: &Plan<'_>,
         refused: &mut Features,
     ) -> Result<CloneVariant, LaunchError> {
-        let namespaces = plan.namespaces.new;
+        let namespaces = plan.namespaces.new.of_start();
         // An older kernel does not know the flags. Without no-new-privs the kill needs a capability.
         if variant.autoreap && errno == Errno::INVAL {
             refused.insert(Features::AUTOREAP);
@@ -371,7 +371,8 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let CloneVariant { call, pidfd, shares_table, into_cgroup, .. } = variant;
         let child = BorrowingChild { backend: self.backend, plan, context, shared, trace };
         let cgroup = plan.cgroup.filter(|_| into_cgroup).map(|cgroup| cgroup.directory);
-        let (namespaces, no_new_privs) = (plan.namespaces.new, autoreap.is_some() && plan.no_new_privs);
+        let (namespaces, no_new_privs) =
+            (plan.namespaces.new.of_start(), autoreap.is_some() && plan.no_new_privs);
         let start =
             Start { call, pidfd, shares_table, exit_signal, cgroup, namespaces, autoreap, no_new_privs };
         let started = self.stacks.lend(sys, |top| {

@@ -66,6 +66,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Operation::NoNewPrivs,
         Operation::ExecuteFile,
         Operation::Namespaces,
+        Operation::TimeNamespace,
         Operation::Autogroup,
         Operation::CpuAffinity,
         Operation::Scheduler,
@@ -185,6 +186,8 @@ pub unsafe trait LinuxSys: Sys {
     fn attribute(&self, call: AttributeCall<'_>) -> Result<u64, Errno>;
     /// Returns the system, on Android from the property `ro.build.version.sdk`. For the parent only.
     fn release(&self) -> Release;
+    /// uname(2). Returns the release of the kernel, such as `6.18.4-amd64`, padded with NULs. For the parent only.
+    fn kernel_release(&self) -> Result<[u8; 65], Errno>;
     /// prctl(2) with `PR_GET_SECCOMP`. Returns whether a filter checks the calls of this thread. For the parent only, and only
     /// on Android, whose filters allow prctl(2).
     fn is_filtered(&self) -> Result<bool, Errno>;

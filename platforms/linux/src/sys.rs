@@ -510,6 +510,17 @@ unsafe impl LinuxSys for Kernel {
         release::release()
     }
 
+    fn kernel_release(&self) -> Result<[u8; 65], Errno> {
+        let mut names = MaybeUninit::<libc::utsname>::uninit();
+        // SAFETY: the kernel fills the structure, which outlives the call.
+        done(unsafe { syscall!(libc::SYS_uname, names.as_mut_ptr()) })?;
+        // SAFETY: the call succeeded, so the structure is filled.
+        let names = unsafe { names.assume_init() };
+        #[expect(clippy::cast_sign_loss, reason = "bytes of a name")]
+        #[allow(clippy::unnecessary_cast, reason = "`c_char` is unsigned on some processors")]
+        Ok(names.release.map(|byte| byte as u8))
+    }
+
     fn is_filtered(&self) -> Result<bool, Errno> {
         // SAFETY: reads an attribute of the calling process, and changes nothing.
         let mode =

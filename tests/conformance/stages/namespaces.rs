@@ -40,7 +40,8 @@ fn seen(namespace: Namespace, ask: impl FnOnce(&mut Command)) -> Result<String, 
 
 /// Returns true if this process may create the kinds. Skips the test if not.
 fn may_create(namespaces: &[Namespace]) -> bool {
-    if !has(Operation::Namespaces) || is_emulated("creates no namespaces") {
+    let has_time = || !namespaces.contains(&Namespace::Time) || has(Operation::TimeNamespace);
+    if !has(Operation::Namespaces) || !has_time() || is_emulated("creates no namespaces") {
         return false;
     }
     let tried = probe(&["true"]).unshare(namespaces.iter().copied()).status();
@@ -56,7 +57,8 @@ fn new_namespace_is_that_of_the_child_alone(
         Namespace::Net,
         Namespace::Ipc,
         Namespace::Uts,
-        Namespace::Cgroup
+        Namespace::Cgroup,
+        Namespace::Time
     )]
     namespace: Namespace,
     #[values(SpawnPolicy::Auto, SpawnPolicy::NoFork, SpawnPolicy::Fork)] launch: SpawnPolicy,
@@ -162,6 +164,83 @@ fn init_of_a_new_namespace_has_what_was_asked_for(#[values(900, 7)] number: i32)
         let of_process = (seen.pid, seen.ppid, seen.sid, seen.pdeathsig, seen.umask);
         assert_eq!(of_process, (1, 0, 1, libc::SIGTERM, 0o027));
         assert_eq!(seen.fds, [0, 1, 2, number]);
+    });
+}
+
+/// The offsets are written by the child, so they need the capabilities of its own user namespace alone.
+#[rstest]
+fn clocks_of_a_new_namespace_have_their_offsets(
+    #[values(SpawnPolicy::Auto, SpawnPolicy::NoFork, SpawnPolicy::Fork)] launch: SpawnPolicy,
+    #[values(&[], &[Namespace::User], &[Namespace::User, Namespace::Pid])] others: &[Namespace],
+) {
+    isolated(|| {
+        let kinds: Vec<_> = others.iter().copied().chain([Namespace::Time]).collect();
+        let is_possible = launch != SpawnPolicy::Fork || !kinds.contains(&Namespace::Pid);
+        if !is_privileged() || !is_possible || !may_create(&kinds) {
+            return;
+        }
+        let offsets = |command: &mut Command| {
+            let output = command.output().expect("it starts");
+            String::from_utf8(output.stdout).expect("it is ASCII")
+        };
+        let show = || {
+            let mut command = Command::new("cat");
+            command.args(["/proc/self/timens_offsets", "/proc/uptime"]).spawn_policy(launch);
+            command
+        };
+        let before = offsets(&mut show());
+        let mut shifted = show();
+        shifted.unshare(kinds).monotonic_offset(-1).boottime_offset(8_640_000);
+        let seen = offsets(&mut shifted);
+        let words: Vec<_> = seen.split_whitespace().collect();
+        assert_eq!(words[..6], ["monotonic", "-1", "0", "boottime", "8640000", "0"], "{seen}");
+        let uptime: f64 = words[6].parse().expect("it is a number");
+        assert!(uptime > 8_640_000.0, "{seen}");
+        let after = offsets(&mut show());
+        assert_eq!(before.lines().next(), after.lines().next());
+        assert_eq!(after.split_whitespace().nth(1), Some("0"), "{after}");
+    });
+}
+
+#[rstest]
+fn impossible_clock_is_an_error(#[values(SpawnPolicy::Auto, SpawnPolicy::Fork)] launch: SpawnPolicy) {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Time]) {
+            return;
+        }
+        let mut command = probe(&["true"]);
+        command.unshare([Namespace::Time]).spawn_policy(launch).monotonic_offset(7).boottime_offset(i64::MIN);
+        let failure = failure(&mut command);
+        let operand = Operand::Value(format!("monotonic 7, boottime {}", i64::MIN));
+        let whole = (failure.stage(), failure.operand(), failure.errno().raw());
+        assert_eq!(whole, (Stage::ClockOffsets, &operand, libc::ERANGE));
+    });
+}
+
+/// setns(2) moves only a process that shares its memory with no other.
+#[test]
+fn time_namespace_is_joined_by_a_forked_child_alone() {
+    isolated(|| {
+        if !is_privileged() || !may_create(&[Namespace::Time]) {
+            return;
+        }
+        let mut other = probe(&["pause"]).unshare([Namespace::Time]).spawn().expect("it starts");
+        let path = format!("/proc/{}/ns/time", other.id());
+        let expected = fs::read_link(&path).expect("it runs");
+        let namespace = File::open(path).expect("it can be opened");
+        let join = |policy| {
+            let mut command = BorrowingCommand::new("readlink");
+            command.arg("/proc/self/ns/time").setns(&namespace).spawn_policy(policy).output()
+        };
+        let output = join(SpawnPolicy::Fork).expect("root may join it");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected.to_string_lossy());
+        if method() != SpawnMethod::Fork {
+            let error = join(SpawnPolicy::NoFork).expect_err("memory is shared");
+            let refused = error.as_spawn().map(|failure| (failure.stage(), failure.errno().raw()));
+            assert_eq!(refused, Some((Stage::Namespaces, libc::EUSERS)));
+        }
+        other.kill().expect("it runs");
+        other.wait().expect("it ends");
     });
 }
 
@@ -296,6 +375,11 @@ fn impossible_namespaces_start_nothing() {
             refusal(probe(&["true"]).unshare([Namespace::Net]).map_group(0)),
             InputError::MapWithoutUserNamespace
         );
+        for clock in [BorrowingCommand::monotonic_offset, BorrowingCommand::boottime_offset] {
+            let mut command = probe(&["true"]);
+            let error = refusal(clock(command.unshare([Namespace::Uts]), 1));
+            assert_eq!(error, InputError::ClockWithoutTimeNamespace);
+        }
         let mut command = probe(&["true"]);
         // SAFETY: the closure does nothing.
         unsafe { command.pre_exec(|| Ok(())) };

@@ -266,6 +266,11 @@ unsafe impl LinuxSys for Kernel {
         Release::Linux
     }
 
+    /// uname(2).
+    fn kernel_release(&self) -> Result<[u8; 65], Errno> {
+        Ok([0; 65])
+    }
+
     /// Source: `PR_GET_SECCOMP` of prctl(2).
     fn is_filtered(&self) -> Result<bool, Errno> {
         Ok(false)

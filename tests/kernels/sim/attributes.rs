@@ -22,6 +22,7 @@ pub(crate) const ALL: u64 = (1 << CAPABILITIES) - 1;
 const SETPCAP: u64 = 1 << 8;
 const SYS_ADMIN: u64 = 1 << 21;
 const SYS_NICE: u64 = 1 << 23;
+const SYS_TIME: u64 = 1 << 25;
 const KEEP_CAPS: u32 = 1 << 4;
 const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
 const REALTIME: [i32; 2] = [1, 2];
@@ -47,6 +48,8 @@ pub(crate) struct Attributes {
     /// The files of the namespaces that it joined.
     pub(crate) joined: Vec<u64>,
     pub(crate) unshared: NamespaceSet,
+    /// The content of `timens_offsets` of its time namespace.
+    pub(crate) clock_offsets: String,
     /// The contents of `setgroups`, `gid_map` and `uid_map` of its user namespace.
     pub(crate) maps: Vec<String>,
     /// The session keyrings that it has left.
@@ -77,6 +80,7 @@ impl Attributes {
             masks: CapabilityMasks { effective: ALL, permitted: ALL, inheritable: 0 },
             joined: Vec::new(),
             unshared: NamespaceSet::EMPTY,
+            clock_offsets: String::new(),
             maps: Vec::new(),
             keyrings_left: 0,
             rulesets: 0,
@@ -211,6 +215,33 @@ impl State {
             return Err(Errno::PERM);
         }
         self.process.attributes.autogroup_nice = nice;
+        Ok(())
+    }
+
+    /// time_namespaces(7): EPERM without privilege, EACCES if a process is in the namespace, EINVAL for another line, ERANGE for a
+    /// clock below zero.
+    ///
+    /// Source: `proc_timens_set_offset` of kernel/time/namespace.c.
+    pub(super) fn write_clock_offsets(&mut self, text: &[u8]) -> Result<(), Errno> {
+        let text = str::from_utf8(text).map_err(|_| Errno::INVAL)?;
+        let attributes = &mut self.process.attributes;
+        attributes.has(SYS_TIME, Errno::PERM)?;
+        for line in text.lines() {
+            let [clock, seconds, "0"] = line.split(' ').collect::<Vec<_>>()[..] else {
+                return Err(Errno::INVAL);
+            };
+            let seconds: i64 = seconds.parse().map_err(|_| Errno::INVAL)?;
+            if !["monotonic", "boottime"].contains(&clock) {
+                return Err(Errno::INVAL);
+            }
+            if seconds < 0 {
+                return Err(Errno::from_raw(libc::ERANGE));
+            }
+        }
+        if !attributes.unshared.contains(Namespace::Time) {
+            return Err(Errno::ACCES);
+        }
+        text.clone_into(&mut attributes.clock_offsets);
         Ok(())
     }
 

@@ -52,6 +52,7 @@ pub(crate) const NAMES: &[&str] = &[
     "join_no_group",
     "join_session_keyring",
     "keep_capabilities",
+    "kernel_release",
     "max_fd",
     "may_execute",
     "memory_policy",

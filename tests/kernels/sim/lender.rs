@@ -29,6 +29,7 @@ fn own_file(path: &CStr) -> Option<File> {
     Some(match path.to_bytes() {
         b"/proc/self/oom_score_adj" => File::OomScore,
         b"/proc/self/autogroup" => File::Autogroup,
+        b"/proc/self/timens_offsets" => File::ClockOffsets,
         b"/proc/self/setgroups" => File::Setgroups,
         b"/proc/self/gid_map" => File::GroupMap,
         b"/proc/self/uid_map" => File::UserMap,

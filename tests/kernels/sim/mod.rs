@@ -72,6 +72,8 @@ pub(crate) struct State {
     freebsd: freebsd::Machine,
     apple: apple::Machine,
     release: Release,
+    /// The field `release` of uname(2).
+    pub(crate) kernel_release: &'static str,
     /// The call that a filter answers with 0.
     pretended: Option<&'static str>,
     /// The calls of a backend that are not among [`NAMES`].
@@ -135,13 +137,14 @@ impl SimKernel {
             freebsd: freebsd::Machine::NEW,
             apple: apple::Machine::NEW,
             release: Release::Linux,
+            kernel_release: "6.18.4-amd64",
             pretended: None,
             calls: Vec::new(),
         };
         Self { state: Mutex::new(state) }
     }
 
-    fn with(mut self, change: impl FnOnce(&mut State)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut State)) -> Self {
         change(self.state.get_mut().expect("no call has panicked"));
         self
     }

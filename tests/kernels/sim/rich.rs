@@ -87,7 +87,8 @@ const AMBIENT: u64 = 1 << 10;
 const BOUNDING: u64 = AMBIENT | 0x7f << 34;
 
 /// All attributes. Their order does not matter, except for the two of one stage.
-const ATTRIBUTES: [Attribute<'_>; 16] = [
+const ATTRIBUTES: [Attribute<'_>; 17] = [
+    Attribute::ClockOffsets(b"monotonic 60 0\n"),
     Attribute::MemoryPolicy(MemoryPolicy::Interleave, &[0b11]),
     Attribute::AutogroupNice(-7),
     Attribute::Suspended,
@@ -123,7 +124,8 @@ fn asked_attributes() -> Attributes {
         ambient: AMBIENT,
         masks: CapabilityMasks { effective: AMBIENT, permitted: AMBIENT, inheritable: AMBIENT },
         joined: vec![attributes_kernel().table().entries()[&NAMESPACE].file],
-        unshared: NamespaceSet::EMPTY.with(Namespace::Net),
+        unshared: NamespaceSet::EMPTY.with(Namespace::Net).with(Namespace::Time),
+        clock_offsets: "monotonic 60 0\n".to_owned(),
         maps: ["deny", "1 0 1", "0 0 1"].map(str::to_owned).to_vec(),
         keyrings_left: 1,
         rulesets: 1,
@@ -141,7 +143,7 @@ pub(crate) fn attributes_kernel() -> SimKernel {
 pub(crate) fn attributes_plan() -> Plan<'static> {
     let namespaces = Namespaces {
         join: &[NAMESPACE],
-        new: const { NamespaceSet::EMPTY.with(Namespace::Net) },
+        new: const { NamespaceSet::EMPTY.with(Namespace::Net).with(Namespace::Time) },
         maps: Some(IdMaps { users: Some(b"0 0 1"), groups: Some(b"1 0 1") }),
     };
     Plan { attributes: &ATTRIBUTES, namespaces, ..session_plan() }

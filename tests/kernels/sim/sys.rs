@@ -96,12 +96,13 @@ unsafe impl Sys for SimKernel {
     }
 
     /// Nothing here reads.
-    /// Source: write(2), proc_pid_oom_score_adj(5), user_namespaces(7).
+    /// Source: write(2), proc_pid_oom_score_adj(5), user_namespaces(7), time_namespaces(7).
     fn write(&self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         self.call(Call::on("write", fd), |state| {
             match state.table.get(fd)?.kind {
                 File::OomScore => state.write_oom_score(bytes)?,
                 File::Autogroup => state.write_autogroup(bytes)?,
+                File::ClockOffsets => state.write_clock_offsets(bytes)?,
                 file @ (File::Setgroups | File::GroupMap | File::UserMap) => state.write_map(file, bytes)?,
                 _ => {}
             }
@@ -398,6 +399,15 @@ unsafe impl LinuxSys for SimKernel {
     /// `ro.build.version.sdk` of Android, no call of the kernel.
     fn release(&self) -> Release {
         self.state().release
+    }
+
+    /// uname(2).
+    fn kernel_release(&self) -> Result<[u8; 65], Errno> {
+        self.call(Call::new("kernel_release"), |state| {
+            let mut padded = [0; 65];
+            padded[..state.kernel_release.len()].copy_from_slice(state.kernel_release.as_bytes());
+            Ok(padded)
+        })
     }
 
     /// The filter that bionic installs for apps (libc/seccomp/seccomp_policy.cpp).

@@ -14,6 +14,7 @@ pub(crate) enum File {
     Ruleset,
     OomScore,
     Autogroup,
+    ClockOffsets,
     Namespace,
     Program,
     Setgroups,
@@ -24,7 +25,15 @@ pub(crate) enum File {
 impl File {
     /// Returns true for a file below `/proc/self` that a child writes.
     pub(super) fn is_written_on_procfs(self) -> bool {
-        matches!(self, Self::OomScore | Self::Autogroup | Self::Setgroups | Self::GroupMap | Self::UserMap)
+        matches!(
+            self,
+            Self::OomScore
+                | Self::Autogroup
+                | Self::ClockOffsets
+                | Self::Setgroups
+                | Self::GroupMap
+                | Self::UserMap
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use forkexec::{
     SeccompFilter, SpawnPolicy, Stdio,
 };
 
-use crate::world;
+use crate::{probe, world};
 
 /// The name of a call, and its purpose.
 pub type Known = (&'static str, &'static str);
@@ -392,6 +392,22 @@ pub const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        name: "time-namespace",
+        method: "`unshare` of a time namespace, `monotonic_offset`",
+        is_privileged: true,
+        ask: |command| command.unshare([Namespace::Time]).monotonic_offset(60),
+        ..costing(
+            &[],
+            &[
+                ("unshare", "creates the namespace"),
+                ("openat", "opens `/proc/self/timens_offsets`"),
+                ("fstatfs", "checks that it is on a procfs"),
+                ("write", "sets the offset"),
+                ("close", "closes the file"),
+            ],
+        )
+    },
+    Operation {
         name: "setns",
         method: "`setns`",
         is_privileged: true,
@@ -543,6 +559,18 @@ pub const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        name: "executable",
+        method: "`executable`, in the place of `execve`",
+        ask: |command| command.executable(File::open(probe::path()).expect("the program can be read")),
+        ..costing(
+            &[],
+            &[
+                ("fcntl", "sets close-on-exec on the file, because the program does not get it"),
+                ("execveat", "runs the program of the file"),
+            ],
+        )
+    },
+    Operation {
         name: "no-pidfd",
         method: "`create_pidfd(false)`",
         ask: |command| command.create_pidfd(false),
@@ -572,6 +600,8 @@ impl Start<'_> {
         let new_ids = NEW_IDS.into_iter().filter(|_| changes_ids && self.launch != SpawnPolicy::Fork);
         let parent = costs.iter().flat_map(|cost| cost.parent).copied().chain(new_ids);
         let child = costs.iter().flat_map(|cost| cost.child).copied();
+        let executes_a_file = child.clone().any(|(name, _)| name == "execveat");
+        let child = child.filter(|(name, _)| !executes_a_file || *name != "execve");
         [parent.collect(), child.chain(iter::repeat_n(GAP, self.gaps)).collect()]
     }
 }

@@ -127,7 +127,7 @@ fn side(calls: &[Call]) -> Side {
     let Some((mark, calls)) = calls.split_first() else { return Side::default() };
     let mut side = Side::default();
     let parents: Vec<_> = calls.iter().filter(|call| call.pid == mark.pid).collect();
-    let Some(exec) = calls.iter().position(|call| call.name() == "execve") else {
+    let Some(exec) = calls.iter().position(|call| matches!(call.name(), "execve" | "execveat")) else {
         let own = parents.iter().filter(|call| !is_not_ours(call, &parents));
         side.parent = own.map(|call| plain_name(call)).collect();
         return side;

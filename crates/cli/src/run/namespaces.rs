@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use forkexec::{Command, Namespace};
+use forkexec::{Command, Namespace, Operation, supports};
 
 use crate::exit::Failure;
 
@@ -13,9 +13,9 @@ use crate::exit::Failure;
 #[command(next_help_heading = "Namespaces (Linux)")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Start the program in new namespaces: user, mount, pid, net, ipc, uts, cgroup
+    /// Start the program in new namespaces: user, mount, pid, net, ipc, uts, cgroup, time
     ///
-    /// A list of names, or all. With user, no privileges are needed for the others, if the system permits that to this user.
+    /// A list of names, or all that this system has. With user, no privileges are needed for the others, if the system permits that to this user.
     /// In a new pid namespace the program has process id 1: it gets no signal without a handler from inside, and all
     /// processes of the namespace end with it. See unshare(1) and namespaces(7).
     #[arg(long, value_name = "NAMES", value_parser = kinds)]
@@ -28,6 +28,14 @@ pub(super) struct Options {
     /// Map the group of forkexec to N in the new user namespace
     #[arg(long, value_name = "N", requires = "unshare")]
     map_group: Option<u32>,
+
+    /// Shift the monotonic clock of the new time namespace by N seconds
+    #[arg(long, value_name = "N", requires = "unshare", allow_negative_numbers = true)]
+    monotonic_offset: Option<i64>,
+
+    /// Shift the time since boot of the new time namespace by N seconds
+    #[arg(long, value_name = "N", requires = "unshare", allow_negative_numbers = true)]
+    boottime_offset: Option<i64>,
 
     /// Join the namespace of FILE, such as /proc/PID/ns/net
     ///
@@ -43,7 +51,8 @@ struct Kinds(Vec<Namespace>);
 
 fn kinds(text: &str) -> Result<Kinds, String> {
     if text == "all" {
-        return Ok(Kinds(Namespace::ALL.to_vec()));
+        let is_there = |kind: &Namespace| *kind != Namespace::Time || supports(Operation::TimeNamespace);
+        return Ok(Kinds(Namespace::ALL.into_iter().filter(is_there).collect()));
     }
     let kind = |name: &str| {
         let known = Namespace::ALL.into_iter().find(|kind| kind.name() == name);
@@ -73,6 +82,12 @@ impl Options {
         if let Some(group) = self.map_group {
             command.map_group(group);
         }
+        if let Some(seconds) = self.monotonic_offset {
+            command.monotonic_offset(seconds);
+        }
+        if let Some(seconds) = self.boottime_offset {
+            command.boottime_offset(seconds);
+        }
         for path in &self.setns {
             let cannot_open =
                 || Failure::refused(format!("--setns {}: cannot open the namespace", path.display()));
@@ -85,12 +100,14 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::{Kinds, kinds};
-    use forkexec::Namespace;
+    use forkexec::{Namespace, Operation, supports};
 
     #[test]
     fn kinds_are_names_or_all() {
         assert_eq!(kinds("net,user"), Ok(Kinds(vec![Namespace::Net, Namespace::User])));
-        assert_eq!(kinds("all"), Ok(Kinds(Namespace::ALL.to_vec())));
+        let all = kinds("all").expect("it is a word");
+        assert!(all.0.iter().eq(Namespace::ALL.iter().filter(|kind| all.0.contains(kind))));
+        assert_eq!(all.0.contains(&Namespace::Time), supports(Operation::TimeNamespace));
         for text in ["", "net,", "mnt", "all,net"] {
             assert!(kinds(text).is_err(), "{text:?}");
         }

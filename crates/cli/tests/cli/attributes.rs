@@ -111,6 +111,12 @@ fn namespaces_are_those_of_the_program() {
         assert_ne!(new, own);
         assert_eq!(printed(&["--unshare", "user", "--map-user", "7"], &["id", "-u"]), "7\n");
         assert_eq!(printed(&["--unshare", "pid"], &["sh", "-c", "echo $$"]), "1\n");
+        if forkexec::supports(forkexec::Operation::TimeNamespace) {
+            let clocks = ["--unshare", "time", "--monotonic-offset", "-1", "--boottime-offset", "864000"];
+            let offsets = printed(&clocks, &["cat", "/proc/self/timens_offsets"]);
+            let words: Vec<_> = offsets.split_whitespace().collect();
+            assert_eq!(words, ["monotonic", "-1", "0", "boottime", "864000", "0"]);
+        }
         assert_eq!(link(&["--unshare", "net", "--setns", "/proc/self/ns/uts"], "uts"), own);
         assert_eq!(link(&["--setns", "/proc/self/ns/pid"], "pid"), link(&[], "pid"));
     });

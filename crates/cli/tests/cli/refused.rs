@@ -137,6 +137,9 @@ fn bad_value_is_named_in_the_error(#[case] option: &str, #[case] value: &str, #[
     &["--setns", "/proc/self/ns/pid", "--die-with-parent", "TERM"],
     "--setns with --die-with-parent: cannot enter the namespaces"
 )]
+#[case::clock_without_a_time_namespace(
+    &["--unshare", "net", "--boottime-offset", "1"], "--monotonic-offset, --boottime-offset: cannot set the clock offsets"
+)]
 #[case::map_without_a_user_namespace(&["--unshare", "net", "--map-user", "0"], "--map-user, --map-group: cannot map the ids")]
 #[case::no_such_file(&["--stdin", "file:/no/such"], "--stdin: cannot open \"/no/such\": No such file or directory")]
 #[case::no_such_directory(&["--stdout", "file:/no/such"], "--stdout: cannot open \"/no/such\": No such file or directory")]

@@ -19,12 +19,15 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     ///   the namespace. `/proc` still shows the namespace of the parent, until the program mounts another one.
     /// - *Mount*: it has a copy of the mounts. Their propagation stays (mount_namespaces(7)). This library mounts nothing.
     /// - *Net*: it has only a loopback device, which is down.
+    /// - *Time* (Linux 6.2): its monotonic clock and its time since boot have the offsets of [`monotonic_offset`](Self::monotonic_offset)
+    ///   and [`boottime_offset`](Self::boottime_offset). The child creates this namespace itself, and enters it at exec.
     ///
     /// [`die_with_parent`](Self::die_with_parent) works from all of them.
     ///
     /// # Errors
     ///
-    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a time namespace before
+    ///   Linux 6.2.
     /// - The start returns [`InputError::PidNamespaceNeedsClone`](crate::InputError::PidNamespaceNeedsClone) if the child is to have a
     ///   new pid namespace and the command needs fork. Only clone(2) creates such a child.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Namespaces`](crate::Stage::Namespaces): `EPERM` without
@@ -85,10 +88,58 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self
     }
 
+    /// Shifts the monotonic clock of the new time namespace of the child by this number of seconds (time_namespaces(7), Linux 6.2).
+    /// The real-time clock stays. The clock must not be below zero, nor above half of what the kernel can count, some 146 years.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::ClockWithoutTimeNamespace`](crate::InputError::ClockWithoutTimeNamespace) without a new
+    ///   [`Namespace::Time`].
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::ClockOffsets`](crate::Stage::ClockOffsets): `ERANGE` for
+    ///   such a clock, `EPERM` without `CAP_SYS_TIME` in the user namespace of the child, `ENOENT` without procfs on `/proc`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Namespace, Operation, Stage, supports};
+    ///
+    /// let mut command = Command::new("cat");
+    /// command.arg("/proc/uptime").unshare([Namespace::User, Namespace::Time]);
+    /// command.monotonic_offset(86_400).boottime_offset(864_000);
+    /// if supports(Operation::TimeNamespace) {
+    ///     match command.output() {
+    ///         Ok(output) => assert!(output.stdout >= b"8640".to_vec()), // ten days, and some seconds
+    ///         // The kernel or a filter may refuse it to this user.
+    ///         Err(error) => assert!(error.as_spawn().is_none_or(|error| error.stage() <= Stage::ClockOffsets)),
+    ///     }
+    /// }
+    /// ```
+    pub fn monotonic_offset(&mut self, seconds: i64) -> &mut Self {
+        self.settings.attributes.clocks.monotonic = Some(seconds);
+        self
+    }
+
+    /// Shifts the time since boot in the new time namespace of the child by this number of seconds (time_namespaces(7), Linux 6.2).
+    /// Programs see it in `/proc/uptime`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`monotonic_offset`](Self::monotonic_offset).
+    ///
+    /// # Examples
+    ///
+    /// See [`monotonic_offset`](Self::monotonic_offset).
+    pub fn boottime_offset(&mut self, seconds: i64) -> &mut Self {
+        self.settings.attributes.clocks.boottime = Some(seconds);
+        self
+    }
+
     /// Lets the child join an existing namespace (setns(2), Linux): a descriptor of a file in `/proc/PID/ns`. The program does not get
     /// the descriptor. Several calls are in their order: a user namespace that gives the privilege for others comes first.
     ///
     /// A mount namespace sets the root and the working directory of the child to its root.
+    ///
+    /// A time namespace can be joined only by a child that shares no memory: [`SpawnPolicy::Fork`](crate::SpawnPolicy::Fork).
     ///
     /// A pid namespace is joined before all others, with the privileges of the parent, because setns(2) moves only later children to
     /// it. A thread does that, starts the child and ends. It must be the namespace of the parent or a descendant of that one. The
@@ -101,7 +152,8 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     ///   and the command also has [`die_with_parent`](Self::die_with_parent).
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Namespaces`](crate::Stage::Namespaces): `EPERM` without
-    ///   privilege, `EINVAL` if the descriptor is not that of a namespace.
+    ///   privilege, `EINVAL` if the descriptor is not that of a namespace, `EUSERS` if it is that of a time namespace and the child shares
+    ///   memory.
     ///
     /// # Examples
     ///

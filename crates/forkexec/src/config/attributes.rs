@@ -12,6 +12,7 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes<'fd> {
+    pub(crate) clocks: ClockOffsets,
     pub(crate) autogroup: Option<i32>,
     pub(crate) cpus: Option<BTreeSet<usize>>,
     pub(crate) scheduler: Option<Scheduler>,
@@ -28,6 +29,37 @@ pub(crate) struct Attributes<'fd> {
     pub(crate) landlock: Option<FdSource<'fd>>,
     pub(crate) seccomp: Option<SeccompFilter>,
     pub(crate) start_suspended: bool,
+}
+
+/// The values of attributes that the kernel reads in another form. A prepared command has them ready.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    clocks: Vec<u8>,
+    pub(crate) cpus: Vec<c_ulong>,
+    nodes: Vec<c_ulong>,
+}
+
+/// The offsets of the clocks of a new time namespace, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ClockOffsets {
+    pub(crate) monotonic: Option<i64>,
+    pub(crate) boottime: Option<i64>,
+}
+
+impl ClockOffsets {
+    pub(crate) fn is_empty(self) -> bool {
+        self.named().next().is_none()
+    }
+
+    fn named(self) -> impl Iterator<Item = (&'static str, i64)> {
+        let clocks = [("monotonic", self.monotonic), ("boottime", self.boottime)];
+        clocks.into_iter().filter_map(|(clock, offset)| Some((clock, offset?)))
+    }
+
+    /// The content of `timens_offsets`: seconds and nanoseconds (time_namespaces(7)).
+    fn lines(self) -> Vec<u8> {
+        self.named().flat_map(|(clock, seconds)| format!("{clock} {seconds} 0\n").into_bytes()).collect()
+    }
 }
 
 /// One more than the highest processor number. No Linux kernel has more (`NR_CPUS`).
@@ -107,33 +139,32 @@ impl Attributes<'_> {
         })
     }
 
-    /// The processors, as the kernel reads them.
-    pub(crate) fn cpu_mask(&self) -> Vec<c_ulong> {
-        self.cpus.as_ref().map(mask).unwrap_or_default()
-    }
-
-    /// The nodes of the memory policy, as the kernel reads them.
-    pub(crate) fn node_mask(&self) -> Vec<c_ulong> {
-        self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default()
+    /// The values as the kernel reads them.
+    pub(crate) fn encode(&self) -> Encoded {
+        Encoded {
+            clocks: self.clocks.lines(),
+            cpus: self.cpus.as_ref().map(mask).unwrap_or_default(),
+            nodes: self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default(),
+        }
     }
 
     /// The attributes of the plan. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
     /// ruleset in the plan.
     pub(crate) fn list<'a>(
         &'a self,
-        cpu_mask: &'a [c_ulong],
-        node_mask: &'a [c_ulong],
+        encoded: &'a Encoded,
         changes_user: bool,
         ruleset: Option<Fd>,
     ) -> Vec<Attribute<'a>> {
         let nanoseconds = |slack: Duration| u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX);
         let sets = self.capability_sets(changes_user);
         [
+            (!self.clocks.is_empty()).then_some(Attribute::ClockOffsets(&encoded.clocks)),
             self.autogroup.map(Attribute::AutogroupNice),
-            self.cpus.as_ref().map(|_| Attribute::CpuAffinity(cpu_mask)),
+            self.cpus.as_ref().map(|_| Attribute::CpuAffinity(&encoded.cpus)),
             self.scheduler.map(Attribute::Scheduler),
             self.io_priority.map(Attribute::IoPriority),
-            self.memory.as_ref().map(|(policy, _)| Attribute::MemoryPolicy(*policy, node_mask)),
+            self.memory.as_ref().map(|(policy, _)| Attribute::MemoryPolicy(*policy, &encoded.nodes)),
             self.timer_slack.map(nanoseconds).map(Attribute::TimerSlack),
             self.oom_score.map(Attribute::OomScore),
             self.fixed_addresses.then_some(Attribute::FixedAddresses),
@@ -167,6 +198,11 @@ impl Attributes<'_> {
         let number = |value: Option<i64>| value.map_or(Operand::None, Operand::Number);
         let text = |value: Option<String>| value.map_or(Operand::None, Operand::Value);
         match stage {
+            Stage::ClockOffsets => {
+                let clocks: Vec<_> =
+                    self.clocks.named().map(|(clock, seconds)| format!("{clock} {seconds}")).collect();
+                Operand::Value(clocks.join(", "))
+            }
             Stage::Autogroup => number(self.autogroup.map(Into::into)),
             Stage::MemoryPolicy => text(self.memory.as_ref().map(|(policy, nodes)| {
                 let nodes = ranges(nodes);
@@ -230,13 +266,27 @@ mod tests {
     #[case::a_run(&[1, 2, 3], &[0b1110], "1-3")]
     #[case::runs(&[0, 1, 2, 5, 7, 8], &[0b1_1010_0111], "0-2,5,7-8")]
     fn processors_are_bits_and_ranges(#[case] cpus: &[usize], #[case] mask: &[c_ulong], #[case] text: &str) {
-        assert_eq!(on(cpus).cpu_mask(), mask);
+        assert_eq!(on(cpus).encode().cpus, mask);
         assert_eq!(on(cpus).operand(Stage::CpuAffinity), Operand::Value(text.to_owned()));
+    }
+
+    #[rstest]
+    #[case::one(None, Some(-7), "boottime -7 0\n", "boottime -7")]
+    #[case::both(Some(86_400), Some(0), "monotonic 86400 0\nboottime 0 0\n", "monotonic 86400, boottime 0")]
+    fn clock_offsets_are_lines_of_seconds(
+        #[case] monotonic: Option<i64>,
+        #[case] boottime: Option<i64>,
+        #[case] lines: &str,
+        #[case] text: &str,
+    ) {
+        let attributes = Attributes { clocks: ClockOffsets { monotonic, boottime }, ..Attributes::default() };
+        assert_eq!(attributes.encode().clocks, lines.as_bytes());
+        assert_eq!(attributes.operand(Stage::ClockOffsets), Operand::Value(text.to_owned()));
     }
 
     #[test]
     fn processor_of_the_second_word_is_its_first_bit() {
-        assert_eq!(on(&[c_ulong::BITS as usize]).cpu_mask(), [0, 1]);
+        assert_eq!(on(&[c_ulong::BITS as usize]).encode().cpus, [0, 1]);
     }
 
     #[test]
@@ -244,9 +294,10 @@ mod tests {
         let [one, other] = [1, 2].map(CapabilitySet::from_bits);
         let attributes = Attributes { ambient: Some(one), inheritable: Some(other), ..Attributes::default() };
         let sets = |nothing_else| CapabilitySets { inheritable: 3, ambient: 1, nothing_else };
-        let same_user = attributes.list(&[], &[], false, None);
+        let none = Encoded::default();
+        let same_user = attributes.list(&none, false, None);
         assert_eq!(same_user, [Attribute::Capabilities(sets(false))]);
-        let other_user = attributes.list(&[], &[], true, None);
+        let other_user = attributes.list(&none, true, None);
         assert_eq!(other_user, [Attribute::KeepCapabilities, Attribute::Capabilities(sets(true))]);
     }
 }

@@ -178,6 +178,9 @@ pub enum InputError {
     /// An id is mapped, and there is no new user namespace.
     #[error("cannot map the ids of the user namespace: the child gets no new one; call unshare")]
     MapWithoutUserNamespace,
+    /// The offset of a clock is set, and there is no new time namespace.
+    #[error("cannot set the clock offsets: the child gets no new time namespace; call unshare")]
+    ClockWithoutTimeNamespace,
     /// The command needs fork(2), which cannot create a child in a pid namespace.
     #[error(
         "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace"

@@ -217,6 +217,9 @@ fn inputs() -> Vec<Example> {
         MapWithoutUserNamespace: InputError::MapWithoutUserNamespace,
             "cannot map the ids of the user namespace: the child gets no new one; call unshare",
             "Call `unshare` with `Namespace::User`.";
+        ClockWithoutTimeNamespace: InputError::ClockWithoutTimeNamespace,
+            "cannot set the clock offsets: the child gets no new time namespace; call unshare",
+            "Call `unshare` with `Namespace::Time`.";
         PidNamespaceNeedsClone: InputError::PidNamespaceNeedsClone,
             "cannot enter the namespaces (pid): only a start without fork creates a child in a new pid namespace",
             "Do without closures and `SpawnPolicy::Fork`, or without the pid namespace.";
@@ -334,6 +337,8 @@ fn stages() -> Vec<Example> {
             "Start the child as root, add `Namespace::User`, or permit that to users (`kernel.unprivileged_userns_clone`, AppArmor).";
         IdMaps(Operand::None, Errno::PERM): "cannot map the ids of the user namespace: {}",
             "Mount `/proc`, and do not change the user namespace of the parent meanwhile.";
+        ClockOffsets(value("monotonic -86400"), Errno::from_raw(libc::ERANGE)): "cannot set the clock offsets (monotonic -86400): {}",
+            "Choose offsets with which no clock is below zero. `EPERM` without `CAP_SYS_TIME` in the user namespace of the child.";
         Chroot(path("/srv/root"), Errno::PERM): "cannot enter the root directory \"/srv/root\": {}",
             "Start the child as root or with `CAP_SYS_CHROOT`, and check that the directory exists.";
         EarlyChdir(Operand::Fd(7), Errno::NOTDIR): "cannot enter the open working directory (fd 7): {}",

@@ -1,12 +1,13 @@
 //! A command that was checked once and can be started many times.
 
 use crate::child_fds::layout::{Descriptors, Layout};
+use crate::config::attributes::Encoded;
 use crate::config::settings::Settings;
 use crate::exec::c_array::{CStringArray, CStringArrays, CStrings};
 use crate::prepare::tree_setup::TreeSetup;
 use crate::sys::per_process::Published;
 use forkexec_core::{Limit, SignalSet};
-use std::ffi::{CString, OsString, c_ulong};
+use std::ffi::{CString, OsString};
 use std::ops::Deref;
 
 /// The content of [`Prepared`](crate::Prepared).
@@ -33,10 +34,8 @@ pub(crate) struct CheckedCommand<'fd> {
     pub(crate) mask: Option<SignalSet>,
     /// The list for setgroups(2). On some systems it begins with the effective group.
     pub(crate) group_list: Option<Vec<u32>>,
-    /// The processors of the CPU affinity, as the kernel reads them.
-    pub(crate) cpu_mask: Vec<c_ulong>,
-    /// The nodes of the memory policy, as the kernel reads them.
-    pub(crate) node_mask: Vec<c_ulong>,
+    /// The attributes that the kernel reads in another form.
+    pub(crate) encoded: Encoded,
     pub(crate) trees: TreeSetup,
 }
 

@@ -1,6 +1,7 @@
 //! The checks that refuse a command before a child is started.
 
 use crate::child_fds::layout::Descriptors;
+use crate::config::attributes::Encoded;
 use crate::config::containment::Containment;
 use crate::config::limit::LimitChange;
 use crate::config::settings::{Directory, Settings, SpawnPolicy};
@@ -112,7 +113,7 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         supports(Operation::ExecuteFile, "execute an open file")?;
     }
     let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
-    for attribute in settings.attributes.list(&[], &[], settings.uid.is_some(), ruleset) {
+    for attribute in settings.attributes.list(&Encoded::default(), settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;
     }
     settings.attributes.check()?;
@@ -127,10 +128,17 @@ fn namespaces(settings: &Settings<'_>) -> Result<(), Error> {
     if namespaces.maps_nothing() {
         return Err(InputError::MapWithoutUserNamespace.into());
     }
+    let has_time = namespaces.new.contains(Namespace::Time);
+    if !has_time && !settings.attributes.clocks.is_empty() {
+        return Err(InputError::ClockWithoutTimeNamespace.into());
+    }
     if namespaces.is_empty() {
         return Ok(());
     }
     supports(Operation::Namespaces, Stage::Namespaces.describe())?;
+    if has_time {
+        supports(Operation::TimeNamespace, "create a time namespace")?;
+    }
     let forks = !settings.hooks.is_empty() || settings.spawn_policy == SpawnPolicy::Fork;
     if forks && namespaces.new.contains(Namespace::Pid) {
         return Err(InputError::PidNamespaceNeedsClone.into());

@@ -31,6 +31,7 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
                 Operation::ExecuteFile => "execute-file",
                 Operation::StartSuspended => "start-suspended",
                 Operation::Autoreap => "autoreap",
+                Operation::TimeNamespace => "time-namespace",
                 _ => stage.name(),
             };
             Some(tried.of(ProbeKind::Operation(operation), name))
@@ -46,10 +47,11 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
 ) -> Tried {
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
     let is = |other| operation == other;
-    let new = if is(Operation::Namespaces) {
-        NamespaceSet::EMPTY.with(Namespace::User)
-    } else {
-        NamespaceSet::EMPTY
+    let user = NamespaceSet::EMPTY.with(Namespace::User);
+    let new = match operation {
+        Operation::Namespaces => user,
+        Operation::TimeNamespace => user.with(Namespace::Time),
+        _ => NamespaceSet::EMPTY,
     };
     let device = is(Operation::ExecuteFile).then(|| File::open("/dev/null"));
     let Ok(device) = device.transpose() else { return Tried::not_run(Errno::NOENT) };
@@ -70,7 +72,9 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
     };
     // SAFETY: the plan names no descriptor but that of the device, which outlives the trial.
     let first = unsafe { launchers() }.next();
-    let first = first.filter(|_| is(Operation::Namespaces) || is(Operation::Autoreap));
+    let needs_first =
+        [Operation::Namespaces, Operation::TimeNamespace, Operation::Autoreap].into_iter().any(is);
+    let first = first.filter(|_| needs_first);
     // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), and `EACCES` to a device
     // (execveat(2)). One without it answers something else.
     let works = |errno, at| match operation {
@@ -98,6 +102,7 @@ fn attributes(
         Operation::CpuAffinity => {
             return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
         }
+        Operation::TimeNamespace => Attribute::ClockOffsets(b"monotonic 1 0\n"),
         Operation::Autogroup => Attribute::AutogroupNice(19),
         Operation::Scheduler => Attribute::Scheduler(Scheduler::Batch),
         Operation::MemoryPolicy => Attribute::MemoryPolicy(MemoryPolicy::Local, &[]),
@@ -122,7 +127,7 @@ fn processors() -> Option<Vec<c_ulong>> {
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     let cpus = numbers(list.trim())?;
-    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.cpu_mask())
+    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.encode().cpus)
 }
 
 /// Parses `0-3,8`.

@@ -433,6 +433,7 @@ unsafe fn clone3_raw(_args: &CloneArgs, _size: usize, _main: Main, _argument: *m
 /// The flag of clone(2) and unshare(2) that creates a namespace (`linux/sched.h`).
 pub(super) const fn flag(namespace: Namespace) -> c_int {
     match namespace {
+        Namespace::Time => 0x0000_0080,
         Namespace::Mount => 0x0002_0000,
         Namespace::Cgroup => 0x0200_0000,
         Namespace::Uts => 0x0400_0000,

@@ -1,7 +1,7 @@
 //! The `Debug` forms of a command: `{:?}` is a line for a shell, `{:#?}` shows every setting.
 
 use super::{Directory, Settings};
-use crate::config::attributes::Attributes;
+use crate::config::attributes::{Attributes, ClockOffsets};
 use crate::config::namespaces::Namespaces;
 use crate::config::supervision::Supervision;
 use std::ffi::OsStr;
@@ -153,6 +153,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
 
 fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>) {
     let Attributes {
+        clocks: ClockOffsets { monotonic, boottime },
         autogroup,
         cpus,
         scheduler,
@@ -171,6 +172,8 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         start_suspended,
     } = attributes;
     fields
+        .field("monotonic_offset", monotonic)
+        .field("boottime_offset", boottime)
         .field("autogroup_nice", autogroup)
         .field("cpu_affinity", cpus)
         .field("scheduler", scheduler)
