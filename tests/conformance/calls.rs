@@ -10,7 +10,7 @@ use forkexec_tests::starts::{self, Known, LOOKS, OPERATIONS, Operation, STARTS, 
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::ground::{bulk_closer, is_emulated, is_privileged, method};
+use crate::ground::{bulk_closer, is_emulated, is_privileged, method, takes_fds};
 
 /// Faults: M11
 #[test]
@@ -68,7 +68,7 @@ fn starts_two_children() {
 
 /// `None` after a skip.
 fn traced(start: &Start<'_>) -> Option<Traced> {
-    if is_emulated("makes calls of its own, which strace sees") {
+    if is_emulated("makes calls of its own, which strace sees") || !takes_fds() {
         return None;
     }
     if method() != SpawnMethod::Shared || bulk_closer().is_none() {

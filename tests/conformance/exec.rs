@@ -13,8 +13,8 @@ use nix::unistd::getpgrp;
 use rstest::rstest;
 
 use forkexec::{
-    BorrowingCommand, Containment, Error, ExecError, InputError, Namespace, Operation, Resource, Scheduler,
-    Stage, Stdio,
+    BorrowingCommand, Containment, Error, ExecError, InputError, Namespace, Operation, Pty, Resource,
+    Scheduler, Stage, Stdio, WindowSize,
 };
 use forkexec_tests::android;
 use forkexec_tests::isolate::{isolated_if, skip};
@@ -108,6 +108,20 @@ fn any_thread_can_exec() {
             });
         });
         assert_eq!(seen.pid, child);
+    });
+}
+
+/// The program leads a new session, and the pseudo-terminal controls it.
+#[test]
+fn program_on_a_pty_leads_its_session() {
+    isolated_if(has_thread, || {
+        let pty = match Pty::open(WindowSize::new(30, 100)) {
+            Ok(pty) => pty,
+            Err(error) => return skip(&error.to_string()),
+        };
+        let (child, seen) = exec_in_fork(|command| _ = command.pty(&pty));
+        assert_eq!((seen.pid, seen.sid, seen.pgid, seen.tpgid), (child, child, child, Some(child)));
+        assert_eq!((seen.fds, seen.facts[&0].ino), (vec![0, 1, 2], seen.facts[&2].ino));
     });
 }
 

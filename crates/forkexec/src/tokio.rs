@@ -71,6 +71,7 @@ mod by_thread;
 mod child;
 mod command;
 mod conversation;
+mod notify_socket;
 pub mod process;
 mod pty;
 mod register;
@@ -80,4 +81,5 @@ pub use ::tokio::net::unix::pipe::{Receiver as ChildStderr, Receiver as ChildStd
 pub use child::Child;
 pub use command::{BorrowingCommand, Command, Tokio};
 pub use conversation::Communicator;
+pub use notify_socket::NotifySocket;
 pub use pty::Pty;

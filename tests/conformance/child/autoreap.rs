@@ -15,13 +15,13 @@ use forkexec::{
     SpawnMethod, SpawnPolicy, Stage, Stdio, reap_dropped, wait_any,
 };
 use forkexec_tests::deny::Deny;
-use forkexec_tests::isolate::{isolated, isolated_for, skip};
+use forkexec_tests::isolate::{isolated, isolated_for, isolated_if, skip};
 use forkexec_tests::process::state;
 use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::child::dropped::{Threads, has_pidfds};
-use crate::ground::{check, has};
+use crate::ground::{check, has, opens_descendants};
 use crate::held::Acting;
 use crate::start::{failure, probe};
 
@@ -245,7 +245,7 @@ fn policy_of_a_drop_kills_an_autoreaped_child(#[values(OnDrop::Kill, OnDrop::Kil
 /// The pid may be that of another process, so that nothing but the pidfd is signalled.
 #[test]
 fn group_of_an_autoreaped_child_is_killed_by_its_pidfd() {
-    isolated(|| {
+    isolated_if(opens_descendants, || {
         let (mut lives, life) = io::pipe().expect("a pipe can be made");
         let mut command = BorrowingCommand::new("sh");
         command
@@ -267,7 +267,7 @@ fn group_of_an_autoreaped_child_is_killed_by_its_pidfd() {
 
 #[test]
 fn tree_of_an_autoreaped_child_gets_sigterm_first() {
-    isolated(|| {
+    isolated_if(opens_descendants, || {
         let mut command = Command::new("sh");
         command.args(["-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"]);
         let mut child =

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio, reap_dropped};
+use forkexec_tests::android;
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
 use forkexec_tests::process::state;
 use nix::unistd::gettid;
@@ -497,7 +498,8 @@ fn child_can_be_lost_between_any_two_steps(
     isolated_for(Duration::from_mins(5), || {
         let threads = Threads::now();
         // Without a descriptor, a thread waits with a time limit, and ends with the child.
-        let by_thread = by_thread || !has_pidfds();
+        let opens = pidfd || android::lets(libc::SYS_pidfd_open);
+        let by_thread = by_thread || !has_pidfds() || !opens;
         for way in [Loss::Drop, Loss::Panic, Loss::Elsewhere] {
             for count in 0..=STEPS.len() {
                 let said = || format!("{way:?} before {:?}", STEPS.get(count).map(|(name, _)| name));

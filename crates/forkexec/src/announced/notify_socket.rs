@@ -21,8 +21,9 @@ use std::process::ExitStatus;
 use std::slice;
 use std::time::{Duration, Instant};
 
-/// The number of invalid messages after which a call looks at the clock.
-const MOST_DISCARDED: usize = 1000;
+/// The number of invalid messages after which a call looks at the clock. It is more than a socket usually queues
+/// (`net.unix.max_dgram_qlen`: 10 or 512).
+pub(crate) const MOST_DISCARDED: usize = 1000;
 
 /// A socket on which children announce that they are ready, as they do to systemd (`sd_notify(3)`).
 ///
@@ -308,19 +309,27 @@ impl NotifySocket {
 
     /// Receives a message without waiting. After many datagrams that are no messages it returns `None`, so that they
     /// cannot keep the caller here.
-    fn take(&self) -> Result<Option<Notification>, Error> {
-        let mut buffer = [0; LONGEST];
+    pub(crate) fn take(&self) -> Result<Option<Notification>, Error> {
         for _ in 0..MOST_DISCARDED {
-            let Some(datagram) = receive(self.as_fd(), &mut buffer).map_err(failed)? else { break };
-            if let Some(message) = Notification::new(&buffer, datagram) {
-                return Ok(Some(message));
+            match self.try_recv() {
+                Ok(None) => {}
+                Ok(message) => return Ok(message),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(failed(error)),
             }
         }
         Ok(None)
     }
+
+    /// Receives a datagram without waiting. Returns `WouldBlock` if there is none, and `None` if it is no message.
+    pub(crate) fn try_recv(&self) -> io::Result<Option<Notification>> {
+        let mut buffer = [0; LONGEST];
+        let datagram = receive(self.as_fd(), &mut buffer)?.ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(Notification::new(&buffer, datagram))
+    }
 }
 
-fn failed(error: io::Error) -> Error {
+pub(crate) fn failed(error: io::Error) -> Error {
     Error::Notify { what: "receive a notification", error }
 }
 
@@ -329,6 +338,12 @@ fn wait(polled: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {
     match poll(polled, poll_timeout(deadline.rest(Instant::now()))) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+impl AsRef<NotifySocket> for NotifySocket {
+    fn as_ref(&self) -> &NotifySocket {
+        self
     }
 }
 

@@ -35,8 +35,8 @@ impl<M> CommandBuilder<'_, M> {
     /// # Examples
     ///
     /// See [`NotifySocket`].
-    pub fn notify_socket(&mut self, socket: &NotifySocket) -> &mut Self {
-        self.settings.supervision.notify_socket = Some(socket.address().to_owned());
+    pub fn notify_socket(&mut self, socket: impl AsRef<NotifySocket>) -> &mut Self {
+        self.settings.supervision.notify_socket = Some(socket.as_ref().address().to_owned());
         self
     }
 

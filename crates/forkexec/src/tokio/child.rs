@@ -149,7 +149,7 @@ impl Child {
     /// ```
     pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
         drop(self.stdin.take());
-        self.watch.wait().await
+        self.end().await
     }
 
     /// Closes standard input, waits for the child to end, and returns its exit status and its resource usage.
@@ -368,6 +368,11 @@ impl Child {
     /// See [`Communicator`].
     pub fn communicator<'input>(self, input: impl Into<Cow<'input, [u8]>>) -> Communicator<'input> {
         Communicator::new(self, input.into())
+    }
+
+    /// Waits as [`wait`](Self::wait), but leaves standard input open.
+    pub(super) async fn end(&mut self) -> Result<ExitStatus, Error> {
+        self.watch.wait().await
     }
 }
 
