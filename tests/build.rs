@@ -55,8 +55,8 @@ fn compile(source: &str, program: &Path, statically: bool) -> Output {
     if !flags.contains("-Zsanitizer") {
         rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
     }
-    if let Some(linker) = env::var_os("RUSTC_LINKER") {
-        rustc.arg("-C").arg(format!("linker={}", linker.display()));
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg("-C").arg(format!("linker={linker}"));
     }
     rustc.output().expect("cargo names a rustc that runs")
 }

@@ -80,7 +80,7 @@ fn starts(threads: &str, times: &str, program: &[&str]) {
 /// Starts a program that stops itself, sees that, and lets it go on.
 fn continues(program: &[&str]) {
     let mut child = command(program).spawn().expect("it starts");
-    let pid = child.id().cast_signed();
+    let pid = i32::try_from(child.id()).expect("a pid");
     let mut status = 0;
     // SAFETY: one int is written.
     let stopped = unsafe { waitpid(pid, &mut status, WUNTRACED) };

@@ -111,7 +111,7 @@ static ROOT: c_uint = 0;
 /// These return the old value, and no error.
 fn took(set: extern "C" fn(c_uint) -> c_int, id: c_uint) -> c_int {
     set(id);
-    if set(UNCHANGED) == id.cast_signed() { 0 } else { -1 }
+    if c_int::try_from(id) == Ok(set(UNCHANGED)) { 0 } else { -1 }
 }
 
 fn take_all_capabilities() -> c_int {

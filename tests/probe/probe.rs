@@ -112,7 +112,7 @@ type Words = [&'static [u8]];
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
     let (given, environment) = (words(argv), words(envp));
-    let verb: Vec<&str> = given.iter().skip(1).map(|arg| str::from_utf8(arg).unwrap_or("?")).collect();
+    let verb: Vec<&str> = given.iter().skip(1).map(|arg| std::str::from_utf8(arg).unwrap_or("?")).collect();
     match verb[..] {
         ["report", "--to", fd, ..] => put(number(fd), report(&given, &environment, None).as_bytes()),
         ["report", "--below", end, ..] => put(1, report(&given, &environment, Some(number(end))).as_bytes()),

@@ -97,7 +97,7 @@ impl Deny {
 
     /// Lets a call fail with an error number if its argument `index`, counted from 0, has one of these flags.
     pub fn errno_with(self, call: c_long, index: u32, flags: c_int, errno: c_int) -> Self {
-        self.rule(call, Some((index, flags.cast_unsigned())), failing(errno))
+        self.rule(call, Some((index, flags)), failing(errno))
     }
 
     /// Lets every call that makes a process fail with an error number.
@@ -122,11 +122,12 @@ impl Deny {
 
     /// Traps a call if its argument `index`, counted from 0, has one of these flags.
     pub fn trap_with(self, call: c_long, index: u32, flags: c_int) -> Self {
-        self.rule(call, Some((index, flags.cast_unsigned())), libc::SECCOMP_RET_TRAP)
+        self.rule(call, Some((index, flags)), libc::SECCOMP_RET_TRAP)
     }
 
-    fn rule(mut self, call: c_long, flags: Option<(u32, u32)>, action: u32) -> Self {
+    fn rule(mut self, call: c_long, flags: Option<(u32, c_int)>, action: u32) -> Self {
         let call = u32::try_from(call).expect("a system call's number");
+        let flags = flags.map(|(index, flags)| (index, u32::from_ne_bytes(flags.to_ne_bytes())));
         self.rules.push(Rule { call, flags, action });
         self
     }

@@ -71,7 +71,7 @@ fn wait(mut child: Child, limit: Duration) -> io::Result<Ended> {
     let ended = receiver.recv_timeout(limit).ok().transpose()?;
     let hung = ended.is_none().then(|| hanging::describe(id));
     // The child is not reaped yet, so the group's number is still its own.
-    sys::kill_group(id.cast_signed())?;
+    sys::kill_group(i32::try_from(id).expect("the kernel's pids are positive"))?;
     let status = child.wait()?;
     Ok(hung.map_or(Ended::With(status), Ended::Killed))
 }

@@ -107,7 +107,7 @@ impl Ids {
 impl Seen {
     /// Reads the bytes of a report.
     pub fn of(report: &[u8]) -> Self {
-        Self::parse(str::from_utf8(report).expect("a report is ASCII"))
+        Self::parse(core::str::from_utf8(report).expect("a report is ASCII"))
     }
 
     /// Reads a report.

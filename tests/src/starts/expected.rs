@@ -1,7 +1,6 @@
 //! The expected calls.
 
 use std::fs::File;
-use std::io;
 use std::iter;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
@@ -185,7 +184,7 @@ pub const OPERATIONS: &[Operation] = &[
         name: "mapped",
         method: "`fd`",
         gaps: 1,
-        ask: |command| command.fd(10, io::pipe().expect("a pipe can be made").0),
+        ask: |command| command.fd(10, OwnedFd::from(os_pipe::pipe().expect("a pipe can be made").0)),
         ..costing(&[], &[("dup3", "duplicates the source to the target")])
     },
     Operation {
@@ -661,6 +660,6 @@ fn crowd() {
 
 /// Creates a pipe and moves its reading end to this number.
 fn pipe_at(number: i32) -> OwnedFd {
-    let (reader, _) = io::pipe().expect("a pipe can be made");
+    let (reader, _) = os_pipe::pipe().expect("a pipe can be made");
     world::place(reader.as_fd(), number)
 }

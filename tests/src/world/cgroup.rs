@@ -95,7 +95,7 @@ impl Cgroup {
 
     /// Returns the line that a process in it reads from its `/proc/self/cgroup`.
     pub fn line(&self) -> String {
-        format!("0::/{}", self.path.file_name().unwrap_or_default().display())
+        format!("0::/{}", self.path.file_name().unwrap_or_default().to_string_lossy())
     }
 }
 

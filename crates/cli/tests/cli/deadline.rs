@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{answer, forkexec, run, said};
 
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a program that waits for the end of its input, which does not come. Returns the exit code and standard error.
 fn run_waiting_program(options: &[&str]) -> (Option<i32>, String) {

@@ -8,14 +8,14 @@ use forkexec_tests::probe::{self, Seen};
 use forkexec_tests::world::place;
 use rstest::rstest;
 
-use crate::{answer, forkexec};
+use crate::{answer, forkexec, signed};
 
 /// Runs `forkexec exec` with these options and the reporting probe. Returns the pid of forkexec and the report.
 fn seen(options: &[&str]) -> (i32, Seen) {
     let mut command = forkexec(&["exec"]);
     command.args(options).arg("--").arg(probe::path()).arg("report").stdout(Stdio::piped());
     let child = command.spawn().expect("forkexec can be started");
-    let pid = child.id().cast_signed();
+    let pid = signed(child.id());
     let output = child.wait_with_output().expect("its output is text");
     assert!(output.status.success(), "{output:?}");
     (pid, Seen::parse(&String::from_utf8(output.stdout).expect("a report is ASCII")))
@@ -25,7 +25,7 @@ fn seen(options: &[&str]) -> (i32, Seen) {
 fn program_takes_the_place_of_forkexec() {
     isolated(|| {
         let (pid, seen) = seen(&[]);
-        assert_eq!((seen.pid, seen.ppid), (pid, std::process::id().cast_signed()));
+        assert_eq!((seen.pid, seen.ppid), (pid, signed(std::process::id())));
         assert_eq!((seen.fds, seen.blocked, seen.handled), (vec![0, 1, 2], vec![], vec![]));
         assert!(!seen.ignored.contains(&libc::SIGPIPE), "{:?}", seen.ignored);
     });

@@ -1,7 +1,6 @@
 //! The descriptors of this process and of others.
 
 use std::fs::File;
-use std::io;
 use std::process::{Command, Stdio};
 
 use forkexec_tests::isolate::isolated;
@@ -85,7 +84,7 @@ fn invalid_pid_is_a_usage_error() {
 #[test]
 fn broken_pipe_is_success() {
     isolated(|| {
-        let (reader, writer) = io::pipe().expect("a pipe can be made");
+        let (reader, writer) = os_pipe::pipe().expect("a pipe can be made");
         drop(reader);
         let output = forkexec(&["fds"]).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
         let (code, _, complaint) = said(&output.wait_with_output().expect("it ends"));

@@ -13,11 +13,11 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 
 use crate::pty::code;
-use crate::run;
 use crate::start_with::{blocking, ignoring};
 use crate::wrappers::{OURS, Wrapper};
+use crate::{run, signed};
 
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A script that waits for a signal, and ends at once when a handler runs.
 const WAITS: &str = "echo ready; sleep 600 & wait; kill $!; exit 1";
@@ -40,7 +40,7 @@ fn ready(mut command: Command) -> (Child, BufReader<impl Read>) {
 /// Sends a signal. nix has no real-time signals.
 fn send(pid: u32, signal: i32) {
     // SAFETY: kill(2) accesses no memory. The child was not waited for.
-    assert_eq!(unsafe { libc::kill(pid.cast_signed(), signal) }, 0);
+    assert_eq!(unsafe { libc::kill(signed(pid), signal) }, 0);
 }
 
 /// Waits until a process sleeps. A signal that arrives before timeout(1) returns from fork would end it.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::pty::{INTERRUPT, SUSPEND, Session, code};
 use crate::wrappers::{OURS, Wrapper};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_secs(120);
 const APART: Wrapper = Wrapper(&["forkexec", "run", "--pgroup", "0", "--foreground", "0"]);
 const TREE: Wrapper = Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]);
 const LEAKS: Wrapper = Wrapper(&["forkexec", "leaks", "--"]);

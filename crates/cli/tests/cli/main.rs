@@ -30,7 +30,6 @@
 //! The tests are in this package because cargo builds a binary only for the integration tests of its own package.
 
 #![cfg(any(target_os = "linux", target_os = "android"))]
-#![allow(clippy::incompatible_msrv, reason = "like the helpers of the suites, they are not published")]
 
 mod announced;
 mod attributes;
@@ -102,4 +101,9 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 /// Runs `forkexec` with these arguments, and returns the exit code, standard output and standard error.
 fn answer(args: &[&str]) -> (Option<i32>, String, String) {
     said(&forkexec(args).output().expect("the command can be started"))
+}
+
+/// Returns a process id as calls of the kernel take it.
+fn signed(pid: u32) -> libc::pid_t {
+    pid.try_into().expect("the kernel's pids are positive")
 }

@@ -11,7 +11,7 @@ use rstest::rstest;
 use crate::pty::code;
 use crate::wrappers::{OURS, Wrapper};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_secs(120);
 
 const REAP: Wrapper = Wrapper(&["forkexec", "run", "--reap"]);
 const TINI: Wrapper = Wrapper(&["tini", "-s", "--"]);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::pty::{INTERRUPT, SUSPEND, Session, code};
 use crate::{answer, forkexec, text};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The words of a shell that start a program on its own terminal.
 fn line() -> String {

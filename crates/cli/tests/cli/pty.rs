@@ -134,7 +134,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if self.leader.try_wait().is_ok_and(|status| status.is_none()) {
-            let _ = kill(Pid::from_raw(self.leader.id().cast_signed()), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(crate::signed(self.leader.id())), Signal::SIGKILL);
             let _ = self.leader.wait();
         }
     }

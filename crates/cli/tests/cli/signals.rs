@@ -12,7 +12,7 @@ use rstest::rstest;
 
 use crate::pty::code;
 use crate::start_with::{blocking, ignoring};
-use crate::{reported, run, seen};
+use crate::{reported, run, seen, signed};
 
 /// Returns the ignored signals without those that the C library reserves: glibc's posix_spawn, which may have started the
 /// test, ignores them.
@@ -93,7 +93,7 @@ fn waiting(options: &[&str]) -> (Child, impl Iterator<Item = String>) {
 }
 
 fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it was not waited for");
+    kill(Pid::from_raw(signed(child.id())), signal).expect("it was not waited for");
 }
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::pty::code;
 use crate::start_with::{denied, without};
-use crate::{answer, forkexec, reported, said};
+use crate::{answer, forkexec, reported, said, signed};
 
 const FILE: &str = "/etc/passwd";
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn probe_path() -> &'static str {
     probe::path().to_str().expect("it is text")
@@ -110,7 +110,7 @@ fn waiting(script: &str) -> (Child, BufReader<ChildStdout>) {
 }
 
 fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it was not waited for");
+    kill(Pid::from_raw(signed(child.id())), signal).expect("it was not waited for");
 }
 
 /// Faults: C2, C3
