@@ -94,6 +94,16 @@ fn completions_know_each_subcommand(#[values("bash", "zsh", "fish", "elvish", "p
     }
 }
 
+/// `argparse` of fish 3.1 knows no option without a letter (argparse(1): "/" or "-" after the letter).
+#[test]
+fn each_global_option_has_a_letter_for_old_fish() {
+    let (_, script, _) = answer(&["completions", "fish"]);
+    let line = script.lines().find_map(|line| line.trim().strip_prefix(r"string join \n "));
+    let options: Vec<_> = line.expect("clap_complete writes the options so").split(' ').collect();
+    assert!(options.iter().all(|option| matches!(option.as_bytes(), [_, b'/' | b'-', ..])), "{options:?}");
+    assert!(options.contains(&"c-color="), "{options:?}");
+}
+
 #[test]
 fn manual_page_names_each_subcommand() {
     let (code, page, complaint) = answer(&["man"]);
