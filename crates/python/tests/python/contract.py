@@ -17,7 +17,7 @@ def install(which):
     import _posixsubprocess
     import subprocess
     subprocess._USE_POSIX_SPAWN = False
-    is_ours = "forkexec" in (getattr(_posixsubprocess, "__file__", None) or "")
+    is_ours = "forkexec_posixsubprocess" in (getattr(_posixsubprocess, "__file__", None) or "")
     assert is_ours == (which == "ours"), _posixsubprocess.__file__
 
 

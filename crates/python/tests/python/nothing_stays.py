@@ -9,7 +9,7 @@ import _posixsubprocess
 
 left = [name for name in os.listdir(sysconfig.get_paths()["purelib"]) if "forkexec" in name]
 assert not left, left
-assert "forkexec" not in str(getattr(_posixsubprocess, "__file__", None))
-code = "import sys, _posixsubprocess as m; sys.exit('forkexec' in str(getattr(m, '__file__', None)))"
+assert "forkexec_posixsubprocess" not in str(getattr(_posixsubprocess, "__file__", None))
+code = "import sys, _posixsubprocess as m; sys.exit('forkexec_posixsubprocess' in str(getattr(m, '__file__', None)))"
 assert subprocess.run([sys.executable, "-c", code], cwd="/").returncode == 0
 print("removed: nothing stays")

@@ -42,11 +42,11 @@ subprocess._USE_POSIX_SPAWN = False
 def check(which):
     import _posixsubprocess as module
     def is_ours(module):
-        return 'forkexec' in str(getattr(module, '__file__', None))
+        return 'forkexec_posixsubprocess' in str(getattr(module, '__file__', None))
     bound = getattr(subprocess, '_fork_exec', None)
     bound = bound.__self__ if bound else subprocess._posixsubprocess
     child = subprocess.check_output([sys.executable, '-I', '-c', "import _posixsubprocess as m; print(getattr(m, '__file__', None))"])
-    assert [is_ours(module), is_ours(bound), b'forkexec' in child] == [which == 'ours'] * 3, (module, bound, child)
+    assert [is_ours(module), is_ours(bound), b'forkexec_posixsubprocess' in child] == [which == 'ours'] * 3, (module, bound, child)
 
 def loaded(suite):
     loader = unittest.defaultTestLoader

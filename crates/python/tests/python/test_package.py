@@ -17,7 +17,7 @@ def run(code, *flags, **environment):
     return (done.stdout + done.stderr).strip()
 
 
-WHICH = "print('forkexec' in str(getattr({}, '__file__', None)))"
+WHICH = "print('forkexec_posixsubprocess' in str(getattr({}, '__file__', None)))"
 USED = ("import forkexec_posixsubprocess as f, subprocess\n"
         "print(f.status().installed, f.status().in_use, subprocess.Popen(['/bin/sh', '-c', 'exit 7'], cwd='/').wait())\n")
 
