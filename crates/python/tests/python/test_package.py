@@ -29,6 +29,11 @@ class Installing(unittest.TestCase):
     def test_before_subprocess_is_imported(self):
         self.assertEqual(run("import forkexec_posixsubprocess as f; f.install(); f.install()\n" + USED), "True True 7")
 
+    @unittest.skipUnless("t" in sys.abiflags, "this interpreter always has its lock")
+    def test_free_threaded_interpreter_gets_no_lock(self):
+        code = "import sys, forkexec_posixsubprocess as f; f.install()\n" + USED + "print(sys._is_gil_enabled())"
+        self.assertEqual(run(code), "True True 7\nFalse")
+
     def test_after_subprocess_was_imported(self):
         self.assertEqual(run("import subprocess, forkexec_posixsubprocess as f; f.install()\n" + USED), "True True 7")
 
