@@ -1,4 +1,8 @@
 //! The decisions of the FreeBSD and DragonFly backend: the closing call, the trust in `/dev/fd`, the end of the loop.
+//!
+//! - `attributes`: processors, policies, fixed addresses and jails
+
+mod attributes;
 
 use rstest::rstest;
 

@@ -6,8 +6,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, ChildContext, CloseStrategy, Errno, Fd, Namespaces, Operation, Plan, Report, Resource,
-    SpawnMethod, Stage, child_exec,
+    Attribute, Backend, ChildContext, CloseStrategy, Errno, Fd, Namespaces, Operation, Plan, Report,
+    Resource, SpawnMethod, Stage, child_exec,
 };
 
 use crate::draw::{Draw, seed};
@@ -85,7 +85,7 @@ impl Scenario {
         let has = backend.capabilities();
         let plan = (self.plan)();
         let attributes: Vec<_> =
-            plan.attributes.iter().copied().filter(|attribute| has.has(attribute.operation())).collect();
+            plan.attributes.iter().copied().filter(|attribute| is_there(&backend, *attribute)).collect();
         let plan = Plan {
             attributes: &attributes,
             namespaces: if has.has(Operation::Namespaces) { plan.namespaces } else { Namespaces::default() },
@@ -98,6 +98,14 @@ impl Scenario {
         let result = child_exec(&backend, &plan, &birth, &recorder);
         (result, backend.sys().log())
     }
+}
+
+fn is_there<B: Backend + ?Sized>(backend: &B, attribute: Attribute<'_>) -> bool {
+    let has_policy = match attribute {
+        Attribute::Scheduler(policy) => backend.has_scheduler(policy),
+        _ => true,
+    };
+    has_policy && backend.capabilities().has(attribute.operation())
 }
 
 /// Returns the report with which a child must end if this call fails, unless it has an alternative.

@@ -78,16 +78,18 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 16] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 17] = [
     (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
     (Operation::TimeNamespace, Stage::Namespaces, |it| _ = it.unshare([Namespace::User, Namespace::Time])),
+    // There is no such jail.
+    (Operation::Jail, Stage::Jail, |it| _ = it.jail(i32::MAX)),
     (Operation::ExecuteFile, Stage::Exec, |it| {
         it.executable(File::open(program()).expect("the program can be read"));
     }),
     (Operation::Autogroup, Stage::Autogroup, |it| _ = it.setsid().autogroup_nice(1)),
     (Operation::MemoryPolicy, Stage::MemoryPolicy, |it| _ = it.memory_policy(MemoryPolicy::Local, [])),
     (Operation::CpuAffinity, Stage::CpuAffinity, |it| _ = it.cpu_affinity([0])),
-    (Operation::Scheduler, Stage::Scheduler, |it| _ = it.scheduler(Scheduler::Batch)),
+    (Operation::Scheduler, Stage::Scheduler, |it| _ = it.scheduler(Scheduler::Other)),
     (Operation::IoPriority, Stage::IoPriority, |it| _ = it.io_priority(IoPriority::Idle)),
     (Operation::TimerSlack, Stage::TimerSlack, |it| _ = it.timer_slack(Duration::from_millis(1))),
     (Operation::OomScore, Stage::OomScore, |it| _ = it.oom_score_adj(1000)),

@@ -14,6 +14,8 @@ use core::time::Duration;
 pub enum Attribute<'a> {
     /// The offsets of the clocks of its new time namespace: the content of `timens_offsets` (time_namespaces(7)).
     ClockOffsets(&'a [u8]),
+    /// The jail that it enters, by its ID (jail(8)).
+    Jail(i32),
     /// The nice value of the autogroup of its session.
     AutogroupNice(i32),
     /// The processors that may run it. Bit `n % c_ulong::BITS` of word `n / c_ulong::BITS` is processor `n`.
@@ -53,6 +55,7 @@ impl Attribute<'_> {
     pub const fn stage(self) -> Stage {
         match self {
             Self::ClockOffsets(_) => Stage::ClockOffsets,
+            Self::Jail(_) => Stage::Jail,
             Self::AutogroupNice(_) => Stage::Autogroup,
             Self::CpuAffinity(_) => Stage::CpuAffinity,
             Self::Scheduler(_) => Stage::Scheduler,
@@ -75,6 +78,7 @@ impl Attribute<'_> {
     pub const fn operation(self) -> Operation {
         match self {
             Self::ClockOffsets(_) => Operation::TimeNamespace,
+            Self::Jail(_) => Operation::Jail,
             Self::AutogroupNice(_) => Operation::Autogroup,
             Self::CpuAffinity(_) => Operation::CpuAffinity,
             Self::Scheduler(_) => Operation::Scheduler,
@@ -94,7 +98,7 @@ impl Attribute<'_> {
     }
 }
 
-/// A scheduling policy (sched(7)).
+/// A scheduling policy (sched(7) of Linux; rtprio(2) of FreeBSD and DragonFly, which have no `Batch` and no `Deadline`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheduler {
@@ -104,9 +108,9 @@ pub enum Scheduler {
     Batch,
     /// `SCHED_IDLE`: runs only if nothing else does.
     Idle,
-    /// `SCHED_FIFO`, with this priority, from 1 to 99. The program runs until it waits.
+    /// `SCHED_FIFO`, with this priority: from 1 to 99, on FreeBSD to 31. The program runs until it waits. DragonFly lacks it.
     Fifo(u8),
-    /// `SCHED_RR`, with this priority, from 1 to 99. Programs of the same priority take turns.
+    /// `SCHED_RR`, with this priority: from 1 to 99, on FreeBSD and DragonFly to 31. Programs of the same priority take turns.
     RoundRobin(u8),
     /// `SCHED_DEADLINE`: in each period, the program gets `runtime` of a processor before the deadline. Its children have the default
     /// policy (`SCHED_FLAG_RESET_ON_FORK`).
@@ -223,7 +227,8 @@ pub struct BpfInstruction {
 mod tests {
     use super::*;
 
-    const ALL: [Attribute<'_>; 17] = [
+    const ALL: [Attribute<'_>; 18] = [
+        Attribute::Jail(1),
         Attribute::ClockOffsets(b"monotonic 1 0\n"),
         Attribute::AutogroupNice(1),
         Attribute::MemoryPolicy(MemoryPolicy::Bind, &[1]),

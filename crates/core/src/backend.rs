@@ -3,7 +3,7 @@
 use crate::loop_bound;
 use crate::{
     Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, IdMaps,
-    NamespaceSet, Pid, Resource, Signal, Sys, Wanted,
+    NamespaceSet, Pid, Resource, Scheduler, Signal, Sys, Wanted,
 };
 use core::ffi::CStr;
 
@@ -16,7 +16,8 @@ use core::ffi::CStr;
 /// # Safety
 ///
 /// All methods but [`before_launch`](Self::before_launch), [`has_execed`](Self::has_execed), [`learn`](Self::learn),
-/// [`has`](Self::has) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
+/// [`has`](Self::has), [`has_scheduler`](Self::has_scheduler), [`highest_priority`](Self::highest_priority) and
+/// [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
 /// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) and
 /// [`set_gap_cloexec`](Self::set_gap_cloexec) change no descriptor outside the gap.
 pub unsafe trait Backend: Sync {
@@ -37,6 +38,17 @@ pub unsafe trait Backend: Sync {
     /// if a supported release lacks an operation of [`Capabilities::operations`]. It starts and changes nothing.
     fn has(&self, operation: Operation) -> bool {
         self.capabilities().has(operation)
+    }
+
+    /// Returns whether the system has the scheduling policy. Runs in the parent, and only if the system has
+    /// [`Operation::Scheduler`].
+    fn has_scheduler(&self, _scheduler: Scheduler) -> bool {
+        true
+    }
+
+    /// The highest priority of the policies that have one. The lowest is 1. Runs in the parent.
+    fn highest_priority(&self) -> u8 {
+        99
     }
 
     /// The name of the call that [`close_gap`](Self::close_gap) makes on the running release. Runs in the parent.
@@ -248,6 +260,8 @@ pub enum Operation {
     Namespaces,
     /// New time namespaces (time_namespaces(7)).
     TimeNamespace,
+    /// Jails (jail(8)).
+    Jail,
     /// The nice value of the autogroup of a session (sched(7)).
     Autogroup,
     /// The processors that may run the program.

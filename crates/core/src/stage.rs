@@ -6,6 +6,7 @@
 //!   uid.
 //! - The child enters namespaces before it needs privileges in them, and before it enters a directory, because a mount
 //!   namespace has other directories. It enters its control group before, with the privileges of the parent.
+//! - The child enters a jail with the privileges of the parent, and before it enters a directory, because a jail has its own root.
 //! - The child enters a working directory that is given by its path with the new ids, as in std and Go. An NFS export or a
 //!   FUSE mount may admit the new user alone, and root must not enter a directory for a user that may not.
 //! - A plan can also enter a directory earlier ([`Stage::EarlyChdir`]). It may be an open directory, because fchdir(2)
@@ -45,6 +46,8 @@ pub enum Stage {
     IdMaps,
     /// The child sets the offsets of the clocks of its new time namespace (time_namespaces(7)).
     ClockOffsets,
+    /// The child enters a jail: jail_attach(2). Its root and working directory become the root of the jail.
+    Jail,
     /// The child changes its root directory: chroot(2), and chdir(2) to the new root.
     Chroot,
     /// The child enters a working directory with the parent's ids: fchdir(2), for one that is given by a descriptor.
@@ -119,7 +122,7 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 43] = [
+    pub const ORDER: [Self; 44] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -128,6 +131,7 @@ impl Stage {
         Self::Namespaces,
         Self::IdMaps,
         Self::ClockOffsets,
+        Self::Jail,
         Self::Chroot,
         Self::EarlyChdir,
         Self::Umask,
@@ -181,6 +185,7 @@ impl Stage {
             Self::Namespaces => "namespaces",
             Self::IdMaps => "id-maps",
             Self::ClockOffsets => "clock-offsets",
+            Self::Jail => "jail",
             Self::Chroot => "chroot",
             Self::EarlyChdir => "early-chdir",
             Self::Umask => "umask",
@@ -232,6 +237,7 @@ impl Stage {
             Self::Namespaces => "enter the namespaces",
             Self::IdMaps => "map the ids of the user namespace",
             Self::ClockOffsets => "set the clock offsets",
+            Self::Jail => "enter the jail",
             Self::Chroot => "enter the root directory",
             Self::EarlyChdir => "enter the open working directory",
             Self::Umask => "set the umask",
@@ -275,6 +281,7 @@ impl Stage {
         matches!(
             self,
             Self::ClockOffsets
+                | Self::Jail
                 | Self::Autogroup
                 | Self::CpuAffinity
                 | Self::Scheduler
@@ -299,7 +306,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=44 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=45 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

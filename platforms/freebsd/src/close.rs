@@ -1,10 +1,10 @@
 //! The backend: which call closes a gap, what its errors mean, and where the loop ends.
 
-use crate::{DevFd, FreebsdSys, System};
+use crate::{DevFd, FreebsdSys, System, attributes};
 use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Operation, Pid,
-    Signal, close_gap_by_number, has_execed_by_entry, loop_bound,
+    Attribute, Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING,
+    Operation, Pid, Scheduler, Signal, close_gap_by_number, has_execed_by_entry, loop_bound,
 };
 
 /// FreeBSD or DragonFly, over its real system calls or a simulated kernel.
@@ -17,8 +17,8 @@ pub struct Freebsd<S> {
     /// `kern.osreldate`, or [`NOT_ASKED`].
     release: AtomicI32,
     bulk: BulkRefusal,
-    /// [`NOT_ASKED`], or if procctl(2) supports `no_new_privs`, [`KNOWN`], else [`UNKNOWN`].
-    no_new_privs: AtomicI32,
+    no_new_privs: Command,
+    aslr: Command,
 }
 
 impl<S> Freebsd<S> {
@@ -28,7 +28,8 @@ impl<S> Freebsd<S> {
             sys,
             release: AtomicI32::new(NOT_ASKED),
             bulk: BulkRefusal::new(false),
-            no_new_privs: AtomicI32::new(NOT_ASKED),
+            no_new_privs: Command::new(),
+            aslr: Command::new(),
         }
     }
 }
@@ -43,18 +44,6 @@ impl<S: FreebsdSys> Freebsd<S> {
         let release = self.sys.release()?;
         self.release.store(release, Ordering::Relaxed);
         Ok(release)
-    }
-
-    /// `EINVAL` means that procctl(2) does not know the command, because the arguments are valid (procctl(2), ERRORS). After any
-    /// other result, the child finds out.
-    fn knows_no_new_privs(&self) -> bool {
-        let known = match self.no_new_privs.load(Ordering::Relaxed) {
-            NOT_ASKED if self.sys.no_new_privs() == Err(Errno::INVAL) => UNKNOWN,
-            NOT_ASKED => KNOWN,
-            known => known,
-        };
-        self.no_new_privs.store(known, Ordering::Relaxed);
-        known == KNOWN
     }
 
     fn bulk_call(&self) -> Result<BulkCall, Errno> {
@@ -85,8 +74,24 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
     }
 
     fn has(&self, operation: Operation) -> bool {
-        let depends_on_release = operation == Operation::NoNewPrivs;
-        self.capabilities().has(operation) && (!depends_on_release || self.knows_no_new_privs())
+        self.capabilities().has(operation)
+            && match operation {
+                Operation::NoNewPrivs => self.no_new_privs.is_known(|| self.sys.no_new_privs().map(drop)),
+                Operation::FixedAddresses => self.aslr.is_known(|| self.sys.aslr()),
+                _ => true,
+            }
+    }
+
+    fn has_scheduler(&self, scheduler: Scheduler) -> bool {
+        attributes::class(self.sys.system(), scheduler).is_some()
+    }
+
+    fn highest_priority(&self) -> u8 {
+        attributes::HIGHEST
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        attributes::set(&self.sys, attribute)
     }
 
     fn bulk_closer(&self) -> Option<&'static str> {
@@ -158,8 +163,30 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
 /// No release has this number.
 const NOT_ASKED: i32 = 0;
 
+/// A command of procctl(2), and the record of whether the running release knows it.
+#[derive(Debug)]
+struct Command(AtomicI32);
+
 const KNOWN: i32 = 1;
 const UNKNOWN: i32 = 2;
+
+impl Command {
+    const fn new() -> Self {
+        Self(AtomicI32::new(NOT_ASKED))
+    }
+
+    /// `EINVAL` means that procctl(2) does not know the command, because the arguments are valid (procctl(2), ERRORS). After any
+    /// other result, the child finds out.
+    fn is_known(&self, ask: impl FnOnce() -> Result<(), Errno>) -> bool {
+        let known = match self.0.load(Ordering::Relaxed) {
+            NOT_ASKED if ask() == Err(Errno::INVAL) => UNKNOWN,
+            NOT_ASKED => KNOWN,
+            known => known,
+        };
+        self.0.store(known, Ordering::Relaxed);
+        known == KNOWN
+    }
+}
 
 /// `ECAPMODE` of intro(2) of FreeBSD. A process cannot leave capability mode. DragonFly has no such mode, and another error with
 /// this number.

@@ -23,6 +23,8 @@
 //!    removes `SIGTHR`. close, open, write and poll are cancellation points, which set a flag of the thread and clear it again. The
 //!    thread is not cancelled meanwhile. A child must not enter the run-time linker, whose lock another thread may hold: Rust
 //!    links programs for both systems with full RELRO, so that all symbols are bound at the start.
+//!    cpuset_setaffinity, rtprio and jail_attach are plain wrappers, too. They change the calling thread or process, which a child
+//!    of vfork(2) does not share with its parent.
 //! 6. *Proven*: type-checked, and run over the simulated kernel. vfork(2) itself, its trampoline and the flag of an executed
 //!    program were seen on FreeBSD 12.1, the launcher on Linux only.
 //! 7. *Signals*: `SIGTHR`, 32, which the thread libraries refuse (`_sigaction` of lib/libthr/thread/thr_sig.c at 02c3c85,
@@ -35,11 +37,13 @@
 //! 11. *Limits*: a limit below an open number is accepted and closes nothing (`kern_proc_setrlimit` of
 //!     sys/kern/kern_resource.c; of DragonFly `kern_setrlimit` of sys/kern/kern_plimit.c at 1402192).
 
+mod attributes;
 mod close;
 mod enumerate;
 mod sys;
 mod system;
 
+pub use attributes::AttributeCall;
 pub use close::Freebsd;
 pub use enumerate::DevFd;
 pub use system::{CAPABILITIES, DRAGONFLY, System};
@@ -86,6 +90,10 @@ pub unsafe trait FreebsdSys: Sys {
     /// procctl(2) with `PROC_NO_NEW_PRIVS_STATUS`, of the calling process. Returns whether the flag is set. `EINVAL` if the
     /// release does not know it, `ENOSYS` on DragonFly. procctl(2) itself is older than the supported releases.
     fn no_new_privs(&self) -> Result<bool, Errno>;
+    /// procctl(2) with `PROC_ASLR_STATUS`, of the calling process. `EINVAL` if the release does not know it, `ENOSYS` on DragonFly.
+    fn aslr(&self) -> Result<(), Errno>;
+    /// Makes a call of an attribute.
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno>;
     /// procctl(2) with `PROC_NO_NEW_PRIVS_CTL`, of the calling process. `ENOSYS` on DragonFly.
     fn set_no_new_privs(&self) -> Result<(), Errno>;
 }

@@ -4,8 +4,8 @@
 //! The numbers are those of `sys/kern/syscalls.master` of each system. The functions of the C library with these names hide the
 //! errno, are missing in some versions, or convert the records.
 
-use crate::{Facts, FreebsdSys, Kernel, System};
-use core::ffi::{c_int, c_uint, c_void};
+use crate::{AttributeCall, Facts, FreebsdSys, Kernel, System};
+use core::ffi::{c_int, c_uint, c_ulong, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Resource, Signal};
@@ -38,6 +38,8 @@ mod numbers {
 unsafe extern "C" {
     /// The libc crate lacks it.
     fn vfork() -> c_int;
+    /// The libc crate lacks it for DragonFly.
+    fn jail_attach(id: c_int) -> c_int;
 }
 
 fn errno() -> Errno {
@@ -62,6 +64,29 @@ fn sysctl<const LENGTH: usize>(mut name: [c_int; LENGTH]) -> Result<c_int, Errno
         libc::sysctl(name.as_mut_ptr(), length, (&raw mut value).cast(), &raw mut size, ptr::null_mut(), 0)
     })?;
     if size == size_of_val(&value) { Ok(value) } else { Err(Errno::IO) }
+}
+
+#[cfg(target_os = "freebsd")]
+fn set_affinity(mask: &[c_ulong]) -> Result<(), Errno> {
+    const SELF: libc::id_t = -1;
+    let (level, which) = (libc::CPU_LEVEL_WHICH, libc::CPU_WHICH_PID);
+    // SAFETY: the kernel reads that many bytes, which are borrowed for the call. It changes the calling process.
+    done(unsafe { libc::cpuset_setaffinity(level, which, SELF, size_of_val(mask), mask.as_ptr().cast()) })
+}
+
+#[cfg(target_os = "dragonfly")]
+fn set_affinity(_mask: &[c_ulong]) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
+#[cfg(target_os = "freebsd")]
+fn disable_aslr() -> Result<(), Errno> {
+    control(libc::PROC_ASLR_CTL, libc::PROC_ASLR_FORCE_DISABLE).map(drop)
+}
+
+#[cfg(target_os = "dragonfly")]
+fn disable_aslr() -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }
 
 /// procctl(2) of the calling process, with an argument of one int. Returns the argument afterwards.
@@ -205,6 +230,31 @@ unsafe impl FreebsdSys for Kernel {
     #[cfg(target_os = "dragonfly")]
     fn no_new_privs(&self) -> Result<bool, Errno> {
         Err(Errno::NOSYS)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn aslr(&self) -> Result<(), Errno> {
+        control(libc::PROC_ASLR_STATUS, libc::PROC_ASLR_NOFORCE).map(drop)
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn aslr(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno> {
+        match call {
+            AttributeCall::SetAffinity(mask) => set_affinity(mask),
+            AttributeCall::SetPriority(class, priority) => {
+                const SELF: c_int = 0;
+                let mut rtprio = libc::rtprio { type_: class, prio: priority };
+                // SAFETY: the kernel reads the structure, which outlives the call, and changes the calling thread.
+                done(unsafe { libc::rtprio(libc::RTP_SET, SELF, &raw mut rtprio) })
+            }
+            AttributeCall::DisableAslr => disable_aslr(),
+            // SAFETY: the argument is a number, and the call changes the calling process. `Kernel::new` allows that.
+            AttributeCall::AttachJail(id) => done(unsafe { jail_attach(id) }),
+        }
     }
 
     #[cfg(target_os = "freebsd")]

@@ -42,14 +42,21 @@ impl System {
 
 /// The capabilities of this backend on FreeBSD.
 ///
-/// FreeBSD has `NoNewPrivs` from 14.0 on at the latest. The parent checks before it starts a child with it
+/// FreeBSD has `NoNewPrivs` from 14.0 on at the latest, and `FixedAddresses` from 13.0 on. The parent checks before it starts a child with them
 /// ([`Backend::has`](forkexec_core::Backend::has)).
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "FreeBSD",
     bulk_closer: Some("close_range"),
     enumerators: &[enumerate::NAME],
     launchers: forkexec_unix::VFORK_LAUNCHERS,
-    operations: &[Operation::DieWithParent, Operation::NoNewPrivs],
+    operations: &[
+        Operation::DieWithParent,
+        Operation::NoNewPrivs,
+        Operation::CpuAffinity,
+        Operation::Scheduler,
+        Operation::FixedAddresses,
+        Operation::Jail,
+    ],
     resources: &FREEBSD_RESOURCES,
     reserved_signals: RESERVED_SIGNALS,
     // setgroups(2) of FreeBSD before 15.0, and of programs that are linked for it. From 15.0 on the list has only supplementary
@@ -61,7 +68,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 pub const DRAGONFLY: Capabilities = Capabilities {
     system: "DragonFly",
     bulk_closer: Some("closefrom"),
-    operations: &[Operation::DieWithParent],
+    operations: &[Operation::DieWithParent, Operation::Scheduler, Operation::Jail],
     resources: &DRAGONFLY_RESOURCES,
     ..CAPABILITIES
 };

@@ -10,7 +10,7 @@ use forkexec_linux::{AttributeCall, CapabilityMasks, Deadline};
 use super::{Call, File, State};
 
 /// The processors of this machine.
-const PROCESSORS: c_ulong = 0xff;
+pub(super) const PROCESSORS: c_ulong = 0xff;
 
 /// The nodes of this machine.
 const NODES: c_ulong = 0b11;
@@ -31,6 +31,8 @@ const QUERY: u32 = 0xffff_ffff;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes {
+    /// The jail of FreeBSD that it is in.
+    pub(crate) jail: Option<i32>,
     pub(crate) autogroup_nice: i32,
     pub(crate) affinity: c_ulong,
     pub(crate) scheduler: (i32, i32),
@@ -65,6 +67,7 @@ impl Attributes {
     /// Those of root.
     pub(crate) fn of_root() -> Self {
         Self {
+            jail: None,
             autogroup_nice: 0,
             affinity: PROCESSORS,
             scheduler: (0, 0),

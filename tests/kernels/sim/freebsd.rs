@@ -1,10 +1,12 @@
 //! FreeBSD and DragonFly: the calls that only they have, on the simulated kernel.
 
 use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal};
-use forkexec_freebsd::{FreebsdSys, System};
+use forkexec_freebsd::{AttributeCall, FreebsdSys, System};
 
+use super::attributes::PROCESSORS;
 use super::directory::OpenDirectory;
 use super::process::GroupVector;
+use super::rich::JAIL;
 use super::{Call, SimKernel, State};
 
 /// `kern.osreldate` of 12.2, the first release with close_range(2).
@@ -16,6 +18,7 @@ pub(crate) const WITH_CLOSE_RANGE: i32 = 1_202_000;
 pub(crate) const RELEASE_15_0: i32 = 1_500_000;
 
 /// `kern.osreldate` of 14.0, the first release that is known to have `no_new_privs` and `CLOSE_RANGE_CLOEXEC`.
+const RELEASE_13_0: i32 = 1_300_139;
 const RELEASE_14_0: i32 = 1_400_097;
 
 /// The system and its release.
@@ -44,6 +47,33 @@ impl Machine {
             System::DragonFly => Err(Errno::NOSYS),
             System::FreeBsd if self.release < RELEASE_14_0 => Err(Errno::INVAL),
             System::FreeBsd => Ok(()),
+        }
+    }
+
+    /// EINVAL before FreeBSD 13.0, ENOSYS on DragonFly, where the binding makes no call.
+    ///
+    /// Source: procctl(2) of FreeBSD 13.0, ERRORS and `PROC_ASLR_CTL`.
+    fn knows_aslr(&self) -> Result<(), Errno> {
+        match self.system {
+            System::DragonFly => Err(Errno::NOSYS),
+            System::FreeBsd if self.release < RELEASE_13_0 => Err(Errno::INVAL),
+            System::FreeBsd => Ok(()),
+        }
+    }
+
+    /// The sizes of a set of processors that cpuset_setaffinity(2) takes, in bytes. ERANGE for another one.
+    ///
+    /// Source: `kern_cpuset_setaffinity` of sys/kern/kern_cpuset.c, `CPU_MAXSIZE` of sys/sys/_cpuset.h.
+    fn has_set_of(&self, size: usize) -> Result<(), Errno> {
+        let sizes = if self.release < RELEASE_14_0 { 32..=32 } else { 32..=128 };
+        if sizes.contains(&size) { Ok(()) } else { Err(Errno::from_raw(libc::ERANGE)) }
+    }
+
+    /// `sys/rtprio.h` of each system: real-time, normal, idle, and the type that runs until it waits.
+    fn classes(&self) -> &'static [u16] {
+        match self.system {
+            System::FreeBsd => &[2, 3, 4, 10],
+            System::DragonFly => &[0, 1, 2],
         }
     }
 
@@ -87,6 +117,49 @@ impl SimKernel {
 }
 
 impl State {
+    /// Source: cpuset_setaffinity(2), rtprio(2), procctl(2), jail_attach(2).
+    fn bsd_attribute(&mut self, call: AttributeCall<'_>) -> Result<(), Errno> {
+        let is_root = self.process.uid == 0;
+        let attributes = &mut self.process.attributes;
+        match call {
+            // EINVAL for a processor that is not in the set of the process (`cpuset_testshadow` of sys/kern/kern_cpuset.c).
+            AttributeCall::SetAffinity(mask) => {
+                self.freebsd.has_set_of(size_of_val(mask))?;
+                let [first, others @ ..] = mask else { return Err(Errno::INVAL) };
+                if first & !PROCESSORS != 0 || others.iter().any(|&word| word != 0) {
+                    return Err(Errno::INVAL);
+                }
+                attributes.affinity = *first;
+            }
+            // EINVAL for an unknown type or a priority above 31, EPERM without privilege but for the normal type.
+            AttributeCall::SetPriority(class, priority) => {
+                let classes = self.freebsd.classes();
+                if !classes.contains(&class) || priority > 31 {
+                    return Err(Errno::INVAL);
+                }
+                if !is_root && class != classes[1] {
+                    return Err(Errno::PERM);
+                }
+                attributes.scheduler = (class.into(), priority.into());
+            }
+            AttributeCall::DisableAslr => {
+                self.freebsd.knows_aslr()?;
+                attributes.personality = 2;
+            }
+            // EPERM without privilege, EINVAL if there is no such jail. The root and the working directory are those of the jail.
+            AttributeCall::AttachJail(id) => {
+                if !is_root {
+                    return Err(Errno::PERM);
+                }
+                if id != JAIL {
+                    return Err(Errno::INVAL);
+                }
+                attributes.jail = Some(id);
+            }
+        }
+        Ok(())
+    }
+
     /// Source: getdirentries(2) of FreeBSD; `fdesc_readdir` of fdesc_vnops.c of either system.
     fn getdirentries(&mut self, fd: Fd, buffer: &mut [u8]) -> Result<usize, Errno> {
         let file = self.table.get(fd)?.file;
@@ -183,6 +256,26 @@ unsafe impl FreebsdSys for SimKernel {
             state.freebsd.knows_no_new_privs()?;
             Ok(state.process.no_new_privs)
         })
+    }
+
+    /// `PROC_ASLR_STATUS` of procctl(2): EINVAL for a command that the release does not know.
+    ///
+    /// Source: procctl(2) of FreeBSD 13.0, ERRORS.
+    fn aslr(&self) -> Result<(), Errno> {
+        self.call(Call::new("aslr"), |state| state.freebsd.knows_aslr())
+    }
+
+    /// Source: cpuset_setaffinity(2), rtprio(2), procctl(2), jail_attach(2).
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno> {
+        let (name, number) = match call {
+            AttributeCall::SetAffinity(mask) => {
+                ("cpuset_setaffinity", i64::try_from(mask.len()).unwrap_or(-1))
+            }
+            AttributeCall::SetPriority(class, _) => ("rtprio", class.into()),
+            AttributeCall::DisableAslr => ("disable_aslr", 0),
+            AttributeCall::AttachJail(id) => ("jail_attach", id.into()),
+        };
+        self.call(Call::on(name, number), |state| state.bsd_attribute(call))
     }
 
     /// Source: as for `no_new_privs`.

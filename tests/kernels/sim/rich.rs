@@ -75,6 +75,9 @@ pub(crate) fn group_kernel() -> SimKernel {
     kernel().with_controlling_terminal(13)
 }
 
+/// The jail of [`attributes_plan`].
+pub(crate) const JAIL: i32 = 7;
+
 /// The ruleset of [`attributes_plan`].
 const RULESET: Fd = 17;
 
@@ -87,7 +90,8 @@ const AMBIENT: u64 = 1 << 10;
 const BOUNDING: u64 = AMBIENT | 0x7f << 34;
 
 /// All attributes. Their order does not matter, except for the two of one stage.
-const ATTRIBUTES: [Attribute<'_>; 17] = [
+const ATTRIBUTES: [Attribute<'_>; 18] = [
+    Attribute::Jail(JAIL),
     Attribute::ClockOffsets(b"monotonic 60 0\n"),
     Attribute::MemoryPolicy(MemoryPolicy::Interleave, &[0b11]),
     Attribute::AutogroupNice(-7),
@@ -110,6 +114,7 @@ const ATTRIBUTES: [Attribute<'_>; 17] = [
 /// The attributes of the program of [`attributes_plan`].
 fn asked_attributes() -> Attributes {
     Attributes {
+        jail: None,
         autogroup_nice: -7,
         affinity: 0b10,
         scheduler: (1, 1),
@@ -132,6 +137,22 @@ fn asked_attributes() -> Attributes {
         filters: vec![1],
         is_traced: true,
     }
+}
+
+/// The attributes of the program of [`attributes_plan`] on FreeBSD and DragonFly. The scheduler is a type and a priority of rtprio(2).
+fn asked_of_bsd() -> [Attributes; 2] {
+    let plain = Attributes { jail: Some(JAIL), ..without_attributes() };
+    // `PROC_ASLR_FORCE_DISABLE` of procctl(2).
+    let freebsd = Attributes { affinity: 0b10, scheduler: (10, 30), personality: 2, ..plain.clone() };
+    // DragonFly has no such policy, and so no such plan.
+    [freebsd, plain]
+}
+
+/// The attributes of a program for which none were asked.
+fn without_attributes() -> Attributes {
+    let mut plain = Attributes::of_root();
+    plain.after_root();
+    plain
 }
 
 /// The kernel of [`attributes_plan`].
@@ -223,8 +244,8 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let handed = HANDED_OVER.map(|(fd, from)| (fd, before.entries()[&from].file));
     let process = &executed.process;
     let ids = (process.uid, process.gid, &process.groups[..]);
-    let mut plain = Attributes::of_root();
-    plain.after_root();
-    let has_attributes = [plain, asked_attributes()].contains(&process.attributes);
+    let [freebsd, dragonfly] = asked_of_bsd();
+    let asked = [without_attributes(), asked_attributes(), freebsd, dragonfly];
+    let has_attributes = asked.contains(&process.attributes);
     executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2) && has_attributes
 }

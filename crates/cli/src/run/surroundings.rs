@@ -27,6 +27,12 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     chroot: Option<PathBuf>,
 
+    /// Start the program in the jail with this ID, as jls(8) lists it; this needs privileges (FreeBSD, DragonFly)
+    ///
+    /// The paths of --chroot, --chdir and of the program begin at the root of the jail.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i32).range(1..), allow_hyphen_values = true)]
+    jail: Option<i32>,
+
     /// Start the program in the control group (version 2) that has this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cgroup: Option<PathBuf>,
@@ -95,6 +101,9 @@ impl Options {
         }
         if let Some(directory) = &self.chdir {
             command.current_dir(directory);
+        }
+        if let Some(id) = self.jail {
+            command.jail(id);
         }
         if let Some(root) = &self.chroot {
             command.chroot(root);

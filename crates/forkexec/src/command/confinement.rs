@@ -6,6 +6,36 @@ use crate::config::seccomp::SeccompFilter;
 use crate::config::source::FdSource;
 
 impl<'fd, M> CommandBuilder<'fd, M> {
+    /// Starts the child in this jail (jail_attach(2), FreeBSD and DragonFly), by its id, as jls(8) lists it. This needs privilege, and
+    /// the jail must exist.
+    ///
+    /// The root and the working directory of the child become the root of the jail. The paths of [`chroot`](Self::chroot),
+    /// [`current_dir`](Self::current_dir) and the program are resolved there. [`user`](Self::user) is looked up outside. The processors
+    /// of [`cpu_affinity`](Self::cpu_affinity) must be those of the jail.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Jail`](crate::Stage::Jail): `EINVAL` if there is no such
+    ///   jail, `EPERM` without privilege, or if the child has open directories and `kern.chroot_allow_open_directories` forbids that
+    ///   (chroot(2)). On DragonFly also in a jail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Stage};
+    ///
+    /// match Command::new("hostname").jail(1).status() {
+    ///     Ok(status) => assert!(status.success()),
+    ///     // There is no such jail, or the process is not privileged. Other systems have no jails.
+    ///     Err(error) => assert!(error.as_spawn().is_none_or(|failed| failed.stage() == Stage::Jail)),
+    /// }
+    /// ```
+    pub fn jail(&mut self, id: i32) -> &mut Self {
+        self.settings.attributes.jail = Some(id);
+        self
+    }
+
     /// Gives the child exactly these ambient capabilities (capabilities(7), Linux). A program keeps them without being run by root,
     /// and without a capability on its file. The inheritable set becomes the same, unless
     /// [`inheritable_capabilities`](Self::inheritable_capabilities) adds to it.

@@ -5,9 +5,10 @@ use forkexec_core::{IoPriority, MemoryPolicy, Scheduler};
 use std::time::Duration;
 
 impl<M> CommandBuilder<'_, M> {
-    /// Sets the processors that may run the child (sched_setaffinity(2), Linux), by their numbers from 0 to 8191.
+    /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD), by their numbers
+    /// from 0 to 8191.
     ///
-    /// The child checks the result: the kernel ignores a processor that does not exist.
+    /// On Linux the child checks the result, because that kernel ignores a processor that does not exist.
     ///
     /// # Errors
     ///
@@ -15,7 +16,7 @@ impl<M> CommandBuilder<'_, M> {
     ///   [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a number is above 8191.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::CpuAffinity`](crate::Stage::CpuAffinity) with `EINVAL` if
-    ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7)).
+    ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7), cpuset(1)).
     ///
     /// # Examples
     ///
@@ -33,17 +34,22 @@ impl<M> CommandBuilder<'_, M> {
         self
     }
 
-    /// Sets the scheduling policy of the child (sched_setscheduler(2), sched_setattr(2), Linux). The nice value stays.
+    /// Sets the scheduling policy of the child (sched_setscheduler(2) and sched_setattr(2) of Linux, rtprio(2) of FreeBSD and
+    /// DragonFly). The nice value stays.
+    ///
+    /// FreeBSD has neither [`Scheduler::Batch`] nor [`Scheduler::Deadline`], and DragonFly also lacks [`Scheduler::Fifo`]. There,
+    /// [`Scheduler::Idle`] is the lowest idle priority.
     ///
     /// [`Scheduler::Deadline`] (Linux 3.14) needs all processors of the cpuset, and fails with `EBUSY` if they have no time left.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
-    ///   range 1 to 99, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
-    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
-    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` if the
-    ///   parent has neither `CAP_SYS_NICE` nor a sufficient `RLIMIT_RTPRIO`.
+    ///   range 1 to 99, or 31 on FreeBSD and DragonFly, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a policy that the system lacks.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` without
+    ///   privilege: on Linux `CAP_SYS_NICE` or a sufficient `RLIMIT_RTPRIO`. FreeBSD and DragonFly also require it for
+    ///   [`Scheduler::Idle`].
     ///
     /// # Examples
     ///
@@ -51,7 +57,7 @@ impl<M> CommandBuilder<'_, M> {
     /// use forkexec::{Command, Operation, Scheduler, supports};
     ///
     /// if supports(Operation::Scheduler) {
-    ///     assert!(Command::new("true").scheduler(Scheduler::Batch).status()?.success());
+    ///     assert!(Command::new("true").scheduler(Scheduler::Other).status()?.success());
     /// }
     /// # Ok::<(), forkexec::Error>(())
     /// ```
@@ -200,8 +206,8 @@ impl<M> CommandBuilder<'_, M> {
         self
     }
 
-    /// Loads the child at fixed addresses, as setarch(8) does with `--addr-no-randomize` (personality(2), Linux). Debuggers and
-    /// measurements need that. It makes attacks on the child easier.
+    /// Loads the child at fixed addresses, as setarch(8) does with `--addr-no-randomize` (personality(2) of Linux), and proccontrol(1)
+    /// with `-m aslr -s disable` (`PROC_ASLR_CTL` of procctl(2), FreeBSD 13). Debuggers and measurements need that. It makes attacks on the child easier.
     ///
     /// # Errors
     ///

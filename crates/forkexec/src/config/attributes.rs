@@ -13,6 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes<'fd> {
     pub(crate) clocks: ClockOffsets,
+    pub(crate) jail: Option<i32>,
     pub(crate) autogroup: Option<i32>,
     pub(crate) cpus: Option<BTreeSet<usize>>,
     pub(crate) scheduler: Option<Scheduler>,
@@ -78,8 +79,8 @@ const SECUREBITS: u32 = 0xff;
 const MOST_INSTRUCTIONS: usize = 4096;
 
 impl Attributes<'_> {
-    /// Checks the ranges of all values.
-    pub(crate) fn check(&self) -> Result<(), InputError> {
+    /// Checks the ranges of all values. `highest_priority` is that of the system.
+    pub(crate) fn check(&self, highest_priority: u8) -> Result<(), InputError> {
         if self.cpus.as_ref().is_some_and(BTreeSet::is_empty) {
             return Err(InputError::NoProcessor);
         }
@@ -113,7 +114,7 @@ impl Attributes<'_> {
         [
             (Stage::Autogroup, self.autogroup.map(Into::into), -20, 19),
             (Stage::CpuAffinity, highest, 0, wide(PROCESSORS - 1)),
-            (Stage::Scheduler, priority, 1, 99),
+            (Stage::Scheduler, priority, 1, highest_priority.into()),
             (Stage::Scheduler, Some(runtime), SHORTEST_RUNTIME, deadline),
             (Stage::Scheduler, Some(deadline), runtime, period),
             (Stage::Scheduler, Some(period), deadline, i64::MAX - 1),
@@ -160,6 +161,7 @@ impl Attributes<'_> {
         let sets = self.capability_sets(changes_user);
         [
             (!self.clocks.is_empty()).then_some(Attribute::ClockOffsets(&encoded.clocks)),
+            self.jail.map(Attribute::Jail),
             self.autogroup.map(Attribute::AutogroupNice),
             self.cpus.as_ref().map(|_| Attribute::CpuAffinity(&encoded.cpus)),
             self.scheduler.map(Attribute::Scheduler),
@@ -203,6 +205,7 @@ impl Attributes<'_> {
                     self.clocks.named().map(|(clock, seconds)| format!("{clock} {seconds}")).collect();
                 Operand::Value(clocks.join(", "))
             }
+            Stage::Jail => number(self.jail.map(Into::into)),
             Stage::Autogroup => number(self.autogroup.map(Into::into)),
             Stage::MemoryPolicy => text(self.memory.as_ref().map(|(policy, nodes)| {
                 let nodes = ranges(nodes);

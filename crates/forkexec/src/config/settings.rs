@@ -97,6 +97,11 @@ impl<'fd> Settings<'fd> {
         }
     }
 
+    /// Returns true if a path leads the child to the same file as the parent, unless it changes its root by chroot(2).
+    pub(crate) fn child_has_the_same_files(&self) -> bool {
+        self.attributes.jail.is_none() && self.namespaces.has_the_same_files()
+    }
+
     /// Returns true if the child leads a session, whether `setsid`, its pseudo-terminal or its containment
     /// asks for it.
     pub(crate) fn starts_session(&self) -> bool {
@@ -291,4 +296,18 @@ pub enum SpawnPolicy {
     NoFork,
     /// Always fork(2).
     Fork,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Command;
+
+    /// So the parent neither checks paths nor explains failures by them.
+    #[test]
+    fn path_of_a_jailed_child_may_be_another_file() {
+        let mut command = Command::new("true");
+        assert!(command.settings().child_has_the_same_files());
+        command.jail(1);
+        assert!(!command.settings().child_has_the_same_files());
+    }
 }

@@ -339,6 +339,8 @@ fn stages() -> Vec<Example> {
             "Mount `/proc`, and do not change the user namespace of the parent meanwhile.";
         ClockOffsets(value("monotonic -86400"), Errno::from_raw(libc::ERANGE)): "cannot set the clock offsets (monotonic -86400): {}",
             "Choose offsets with which no clock is below zero. `EPERM` without `CAP_SYS_TIME` in the user namespace of the child.";
+        Jail(Operand::Number(7), Errno::INVAL): "cannot enter the jail (7): {}",
+            "Name a running jail by its id, as jls(8) lists it. `EPERM` without privilege, or if the parent has open directories.";
         Chroot(path("/srv/root"), Errno::PERM): "cannot enter the root directory \"/srv/root\": {}",
             "Start the child as root or with `CAP_SYS_CHROOT`, and check that the directory exists.";
         EarlyChdir(Operand::Fd(7), Errno::NOTDIR): "cannot enter the open working directory (fd 7): {}",

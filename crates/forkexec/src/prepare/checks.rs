@@ -116,7 +116,11 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     for attribute in settings.attributes.list(&Encoded::default(), settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;
     }
-    settings.attributes.check()?;
+    if settings.attributes.scheduler.is_some_and(|scheduler| !backend::has_scheduler(scheduler)) {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "set this scheduling policy", system });
+    }
+    settings.attributes.check(backend::highest_priority())?;
     if settings.attributes.autogroup.is_some() && !settings.starts_session() {
         return Err(InputError::AutogroupWithoutSession.into());
     }
@@ -264,7 +268,7 @@ pub(super) fn signals(signals: &[Signal], verb: SignalUse) -> Result<SignalSet, 
 /// Checks that directories exist. If the child changes its root or user, only the child can find out what a
 /// path means.
 pub(super) fn directories(settings: &Settings<'_>) -> Result<(), SpawnError> {
-    if !settings.namespaces.has_the_same_files() {
+    if !settings.child_has_the_same_files() {
         return Ok(());
     }
     if let Some(root) = &settings.root {

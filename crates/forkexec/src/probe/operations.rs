@@ -75,11 +75,12 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
     let needs_first =
         [Operation::Namespaces, Operation::TimeNamespace, Operation::Autoreap].into_iter().any(is);
     let first = first.filter(|_| needs_first);
-    // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), and `EACCES` to a device
-    // (execveat(2)). One without it answers something else.
+    // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), `EACCES` to a device (execveat(2)), and
+    // `EINVAL` to no jail (jail_attach(2)). One without it answers something else.
     let works = |errno, at| match operation {
         Operation::Landlock => (at, errno) == (stage, Errno::BADF),
         Operation::ExecuteFile => (at, errno) == (stage, Errno::ACCES),
+        Operation::Jail => (at, errno) == (stage, Errno::INVAL),
         _ => at == Stage::Exec,
     };
     run::operation(backend, first.unwrap_or_else(forking), &plan, works)
@@ -93,6 +94,7 @@ fn attributes(
 ) -> Option<(Stage, Option<Vec<Attribute<'_>>>)> {
     const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
     const NO_RULESET: i32 = -1;
+    const NO_JAIL: i32 = -1;
     let attribute = match operation {
         Operation::DieWithParent => return Some((Stage::DieWithParent, Some(Vec::new()))),
         Operation::Autoreap => return Some((Stage::Start, Some(Vec::new()))),
@@ -103,8 +105,9 @@ fn attributes(
             return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
         }
         Operation::TimeNamespace => Attribute::ClockOffsets(b"monotonic 1 0\n"),
+        Operation::Jail => Attribute::Jail(NO_JAIL),
         Operation::Autogroup => Attribute::AutogroupNice(19),
-        Operation::Scheduler => Attribute::Scheduler(Scheduler::Batch),
+        Operation::Scheduler => Attribute::Scheduler(Scheduler::Other),
         Operation::MemoryPolicy => Attribute::MemoryPolicy(MemoryPolicy::Local, &[]),
         Operation::IoPriority => Attribute::IoPriority(IoPriority::Idle),
         Operation::TimerSlack => Attribute::TimerSlack(1),

@@ -3,7 +3,7 @@
 use super::system::{BACKEND, LAUNCHER, forking};
 use forkexec_core::{
     Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
-    Resource, Signal, SignalSet, Sys,
+    Resource, Scheduler, Signal, SignalSet, Sys,
 };
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -50,6 +50,16 @@ pub(crate) fn capabilities() -> &'static Capabilities {
 /// Returns true if the running release has the operation.
 pub(crate) fn has(operation: Operation) -> bool {
     BACKEND.has(operation)
+}
+
+/// Returns true if the system has the scheduling policy.
+pub(crate) fn has_scheduler(scheduler: Scheduler) -> bool {
+    BACKEND.has_scheduler(scheduler)
+}
+
+/// Returns the highest priority of a scheduling policy.
+pub(crate) fn highest_priority() -> u8 {
+    BACKEND.highest_priority()
 }
 
 /// Returns the name of the call that closes many descriptors on the running release.

@@ -154,6 +154,7 @@ fn every_setting(settings: &Settings<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
 fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>) {
     let Attributes {
         clocks: ClockOffsets { monotonic, boottime },
+        jail,
         autogroup,
         cpus,
         scheduler,
@@ -174,6 +175,7 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
     fields
         .field("monotonic_offset", monotonic)
         .field("boottime_offset", boottime)
+        .field("jail", jail)
         .field("autogroup_nice", autogroup)
         .field("cpu_affinity", cpus)
         .field("scheduler", scheduler)

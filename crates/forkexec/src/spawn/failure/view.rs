@@ -22,7 +22,7 @@ impl View {
     /// mounts.
     pub(crate) fn of_directory(settings: &Settings<'_>) -> Option<Self> {
         let root = settings.root.clone();
-        settings.namespaces.has_the_same_files().then(|| Self {
+        settings.child_has_the_same_files().then(|| Self {
             directory: Some(root.clone().unwrap_or_else(|| ".".into())),
             root: root.unwrap_or_else(|| "/".into()),
         })
