@@ -1,6 +1,6 @@
 //! The child's side: this program again, which reports what it inherited, one fact per line.
 
-use forkexec::{BorrowingCommand, Stdio};
+use forkexec::{BorrowingCommand, SpawnPolicy, Stdio};
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::{Display, Write as _};
@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::FromRawFd;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The argument that makes a process of this program a child.
 pub(crate) const FLAG: &str = "--as-child";
@@ -22,10 +23,16 @@ pub(crate) fn program() -> PathBuf {
     env::current_exe().expect("the system knows which program this is")
 }
 
+/// True if all cases fork. Otherwise each start uses the fastest method.
+pub(crate) static BY_FORK: AtomicBool = AtomicBool::new(false);
+
 /// A command that starts this program as a child with a verb.
 pub(crate) fn command<'fd>(verb: &str) -> BorrowingCommand<'fd> {
     let mut command = BorrowingCommand::new(program());
     command.args([FLAG, verb]);
+    if BY_FORK.load(Relaxed) {
+        command.spawn_policy(SpawnPolicy::Fork);
+    }
     command
 }
 

@@ -22,6 +22,9 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
+/// The option with which all cases start their children by fork(2).
+const BY_FORK: &str = "--by-fork";
+
 const SKIPPED_LOG: &str = "FORKEXEC_SKIPPED_LOG";
 /// An emulator on a busy machine takes its time.
 const LIMIT: Duration = Duration::from_mins(10);
@@ -40,10 +43,12 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Runs the cases whose names contain one of the filters, or all, with the output of cargo's own harness.
+/// Options begin with `-`. Those that are unknown are ignored, because runners pass those of cargo's harness.
 pub(crate) fn run(cases: &[&[Case]], filters: &[String]) -> i32 {
     if filters.iter().any(|option| option == "--list") {
         return list(cases, filters.iter().any(|option| option == "--ignored"));
     }
+    child::BY_FORK.store(filters.iter().any(|option| option == BY_FORK), Relaxed);
     surroundings::settle();
     #[cfg(forkexec_release = "environment")]
     forkexec_tests::android::install_if_told();

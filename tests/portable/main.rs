@@ -2,7 +2,7 @@
 //!
 //! It is one executable that can be copied to another machine and run there. It starts itself again as the child that
 //! reports what it inherited, so it needs no other program, no `/proc` and no test harness. Its arguments are names of
-//! cases, or parts of them.
+//! cases, or parts of them. With `--by-fork` its children are started by fork(2) alone.
 //!
 //! - `child`: the child's side, and its report
 //! - `closing`: each strategy closes all that the child is not to inherit
