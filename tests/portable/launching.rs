@@ -94,15 +94,16 @@ fn recurse(depth: usize) -> usize {
     if depth == 0 { frame.len() } else { hint::black_box(&frame)[0].min(1) + recurse(depth - 1) }
 }
 
-/// On BSD, setrlimit(2) changes the protection of the stack of the memory that a child may share.
+/// On BSD, setrlimit(2) changes the protection of the stack of the memory that a child may share. NetBSD refuses a limit below
+/// what the stack has used, so the stack is tried last.
 pub(crate) fn limit_of_the_stack_leaves_the_parent_alone() {
     let mut child = command("exit");
     child.arg("0").rlimit(Resource::STACK, Some(256 << 10), None);
     for _ in 0..ROUNDS {
         assert!(child.status().expect("the child runs").success());
-        assert!(recurse(hint::black_box(1 << 10)) > 128, "a MiB of the stack can be used");
         start();
     }
+    assert!(recurse(hint::black_box(1 << 10)) > 128, "a MiB of the stack can be used");
 }
 
 /// A limit of its memory lets some systems refuse the program, and others end the process that executes it.
