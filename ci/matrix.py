@@ -16,6 +16,7 @@ system    the usual name: a row of the table in the README
 backend   the crate under platforms/ that serves it
 taken     the level of proof on this machine: `run` (the suites run natively), `emulated` (they run under qemu-user), `linked`
           (executables are linked, and their symbols are in the C library), `checked` (clippy)
+portable  optional: the release on whose real kernel the portable suite passed, started by hand
 linker    the linker: a command, or `zig:TARGET`
 qemu      the processor, as qemu names it
 when      `everyday`: in every run of .ci/run; `nightly`: in .ci/nightly
@@ -30,7 +31,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TAKEN = ("run", "emulated", "linked", "checked")
-FIELDS = {"triple", "system", "backend", "taken", "linker", "qemu", "when", "hosted"}
+FIELDS = {"triple", "system", "backend", "taken", "portable", "linker", "qemu", "when", "hosted"}
 HOSTED = {
     "native": ({"runner"}, {"packages"}),
     "cross": (set(), set()),
@@ -53,7 +54,7 @@ def backends():
 def wrong_with(target):
     """What is wrong with one target."""
     name = target.get("triple", "a target without a triple")
-    for field in sorted(FIELDS - {"linker", "qemu"} - target.keys()):
+    for field in sorted(FIELDS - {"portable", "linker", "qemu"} - target.keys()):
         yield f"{name}: no {field}"
     for field in sorted(target.keys() - FIELDS):
         yield f"{name}: {field} is no field"
