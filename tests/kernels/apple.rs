@@ -48,7 +48,7 @@ fn garbage(rest: &[u8]) -> Listing {
 }
 
 /// A plan that keeps these.
-fn keeping(fds: &[Fd]) -> Plan<'_> {
+pub(crate) fn keeping(fds: &[Fd]) -> Plan<'_> {
     let exec = forkexec_core::Exec { candidates: &[c"/bin/prog"], ..rich::exec() };
     Plan { keep: keep_list(fds), inherit: fds, ..Plan::new(exec) }
 }

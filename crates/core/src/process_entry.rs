@@ -1,4 +1,5 @@
-//! Telling exec from death by the entry of a process in the kernel's table, as sysctl(3) of the BSDs returns it.
+//! Telling exec from death by the entry of a process in the kernel's table, as sysctl(3) of the BSDs and proc_pidinfo of macOS
+//! return it.
 
 use crate::{Errno, Pid, Sys};
 
@@ -17,16 +18,21 @@ pub struct ProcessEntry {
 /// if its entry cannot be read, or is that of another process.
 ///
 /// exec closes descriptors before it sets the flag, and so does the end of a process before it is a zombie. One of both follows
-/// soon, so this asks again, and gives up after 20 milliseconds.
+/// soon, so this asks again, and gives up after 20 milliseconds. A child whose entry was seen may have none for a while, because
+/// macOS hides a process that is ending.
 pub fn has_execed_by_entry<S: Sys>(
     sys: &S,
     parent: Pid,
     entry: impl Fn() -> Result<ProcessEntry, Errno>,
 ) -> Option<bool> {
+    let mut seen = false;
     for attempt in 0..RETRIES + PAUSES {
-        let entry = entry().ok().filter(|entry| entry.parent == parent)?;
-        if entry.has_execed || entry.has_ended {
-            return Some(entry.has_execed);
+        match entry() {
+            Ok(entry) if entry.parent != parent => return None,
+            Ok(entry) if entry.has_execed || entry.has_ended => return Some(entry.has_execed),
+            Ok(_) => seen = true,
+            Err(Errno::SRCH) if seen => {}
+            Err(_) => return None,
         }
         if attempt >= RETRIES {
             sys.pause(1);

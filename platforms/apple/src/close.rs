@@ -4,7 +4,8 @@ use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::launch::is_for_good;
 use crate::{AppleSys, CAPABILITIES};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR,
+    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR, Pid,
+    has_execed_by_entry,
 };
 
 /// macOS and the other systems of Apple, over their real system calls or a simulated kernel.
@@ -55,6 +56,13 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
             Ok(bound) if bound <= LOOP_CEILING => Ok(bound.max(LOOP_FLOOR)),
             _ => Err(Errno::OVERFLOW),
         }
+    }
+
+    /// `exec_mach_imgact` of `bsd/kern/kern_exec.c` at e3723e1 sets the flag after the last step that can fail. It kills the
+    /// process if an earlier one fails. Another question waits for an exec that is under way (`proc_find` of
+    /// `bsd/kern/kern_proc.c`).
+    fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
+        has_execed_by_entry(&self.sys, parent, || self.sys.process_entry(child))
     }
 
     /// Other errors concern one launch, such as `EINVAL` for more descriptors than the limit of the child allows.

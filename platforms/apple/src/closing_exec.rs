@@ -15,8 +15,8 @@ use crate::{Action, Apple, AppleSys, Attributes};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Plan,
-    Sys, is_missing,
+    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Pid,
+    Plan, Sys, is_missing,
 };
 
 /// The backend of one launch, whose exec closes the descriptors that are not kept.
@@ -123,6 +123,10 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
     /// can tell whether the cause is the program or an attribute of posix_spawn(2).
     fn owes_closing(&self, errno: Errno) -> bool {
         !is_missing(errno) && self.deferred.swap(false, Ordering::Relaxed)
+    }
+
+    fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
+        self.backend.has_execed(child, parent)
     }
 
     fn learn(&self, closed: &Closed) {

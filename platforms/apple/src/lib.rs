@@ -3,8 +3,8 @@
 //!
 //! The source files named here are those of github.com/apple-oss-distributions/xnu. `kern_exec.c`, `spawn_internal.h`,
 //! `posix_spawn.c`, `kern_prot.c`, `kern_resource.c` and `kern_sig.c` are at 1031c58, `proc_info.c` at 0f4c859, and
-//! `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later). `kern_descrip.c` and `kern_fork.c` are at e3723e1, and so is
-//! `kern_exec.c` where the launcher names it. For macOS 10.13 they are those of github.com/apple/darwin-xnu at
+//! `devfs_fdesc_support.c` at 5c2921b (macOS 13 and later). `kern_descrip.c` and `kern_fork.c` are at e3723e1, and so are
+//! `kern_exec.c` and `proc_info.c` where the launcher or `has_execed` names it. For macOS 10.13 they are those of github.com/apple/darwin-xnu at
 //! 0a798f6.
 //!
 //! 1. *Systems*: macOS from 10.7 (`POSIX_SPAWN_CLOEXEC_DEFAULT`). tvOS, watchOS, visionOS and iOS, if they allow a program to
@@ -23,9 +23,9 @@
 //!    kernels ignore the unknown flag of a session (libuv/libuv#3064). All other settings need code in the child, so it is forked.
 //!    So is a child whose stages are timed, whose program has a relative path in a directory of its own, or whose descriptors
 //!    form a ring while others stay open. The forked child shares the report only. There is no pipe2(2): a child that another
-//!    thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child closes nothing, the start lasts until it or
-//!    the started program ends. kqueue(2) with `NOTE_EXEC` would avoid that, because no child inherits its descriptor. There
-//!    is no vfork(2) launcher: posix_spawn(2) does the same without code in the child.
+//!    thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child closes nothing, the pipe stays
+//!    open. Then `PROC_PIDT_SHORTBSDINFO` of proc_pidinfo tells whether the child has executed the program, also if it is a
+//!    zombie. There is no vfork(2) launcher: posix_spawn(2) does the same without code in the child.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl` and `syscall`.
 //!    These wrappers fill a structure on the stack (`libsyscall/wrappers`). The exec changes no signal, because neither
 //!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set. The attributes and file actions are allocated in the parent.
@@ -56,7 +56,7 @@ pub use express::express;
 pub use launch::{AppleLauncher, OneMethod, launch_spawned};
 pub use spawn::{Action, Attributes, SpawnSys};
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, SpawnMethod};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -114,4 +114,6 @@ pub unsafe trait AppleSys: SpawnSys {
     fn is_on_devfs(&self, fd: Fd) -> Result<bool, Errno>;
     /// `kern.maxfilesperproc` of sysctl(3).
     fn files_per_process(&self) -> Result<u64, Errno>;
+    /// `PROC_PIDT_SHORTBSDINFO` of proc_pidinfo, also for a zombie. Returns the entry of a process, `ESRCH` if there is none.
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
 }

@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use core::ffi::{CStr, c_char, c_int, c_short, c_void};
 use core::mem::{self, MaybeUninit};
 use core::ptr;
-use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, SignalSet, Sys};
+use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, ProcessEntry, SignalSet, Sys};
 use forkexec_unix::{Pipe2, System, has_ended_by_waitid, sigset};
 
 unsafe extern "C" {
@@ -15,6 +15,23 @@ unsafe extern "C" {
         actions: *mut libc::posix_spawn_file_actions_t,
         fd: c_int,
     ) -> c_int;
+}
+
+/// `struct proc_bsdshortinfo` of `bsd/sys/proc_info.h`, as 16 numbers of 32 bits. The libc crate lacks it before 0.2.189.
+#[cfg(target_os = "macos")]
+mod short_info {
+    use core::ffi::c_int;
+
+    pub(super) const PROC_PIDT_SHORTBSDINFO: c_int = 13;
+    /// `pbsi_ppid`
+    pub(super) const PARENT: usize = 1;
+    /// `pbsi_status`
+    pub(super) const STATUS: usize = 3;
+    /// `pbsi_flags`, behind a name of 16 bytes.
+    pub(super) const FLAGS: usize = 8;
+    pub(super) const PROC_FLAG_EXEC: u32 = 0x4000;
+    /// `bsd/sys/proc.h`
+    pub(super) const SZOMB: u32 = 5;
 }
 
 fn errno() -> Errno {
@@ -162,6 +179,30 @@ unsafe impl AppleSys for Kernel {
         let status = unsafe { status.assume_init() };
         let name = status.f_fstypename.iter().map(|&byte| byte.to_ne_bytes()[0]);
         Ok(name.take_while(|&byte| byte != 0).eq(*b"devfs"))
+    }
+
+    #[cfg(target_os = "macos")]
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        use short_info::{FLAGS, PARENT, PROC_FLAG_EXEC, PROC_PIDT_SHORTBSDINFO, STATUS, SZOMB};
+
+        let mut entry = [0_u32; 16];
+        let (zombies_too, size) = (1, size_of_val(&entry));
+        let room = c_int::try_from(size).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the buffer is borrowed for the call, and has `room` bytes.
+        let length = unsafe {
+            libc::proc_pidinfo(process, PROC_PIDT_SHORTBSDINFO, zombies_too, entry.as_mut_ptr().cast(), room)
+        };
+        if listed(length)? != size {
+            return Err(Errno::IO);
+        }
+        let parent = Pid::try_from(entry[PARENT]).map_err(|_| Errno::IO)?;
+        let has_execed = entry[FLAGS] & PROC_FLAG_EXEC != 0;
+        Ok(ProcessEntry { parent, has_execed, has_ended: entry[STATUS] == SZOMB })
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    fn process_entry(&self, _process: Pid) -> Result<ProcessEntry, Errno> {
+        Err(Errno::NOSYS)
     }
 
     fn files_per_process(&self) -> Result<u64, Errno> {

@@ -129,7 +129,8 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
     }
 
     /// `do_execve` of sys/kern/kern_exec.c sets `P_EXEC`: seen on FreeBSD 12.1-RELEASE, also for zombies, after setsid(2), for other
-    /// IDs and for set-user-ID programs. DragonFly is not asked.
+    /// IDs and for set-user-ID programs. On DragonFly a running child tells, and one that died in exec does not: no zombie has an
+    /// entry (`pfind` of sys/kern/kern_proc.c at f071b5e).
     fn has_execed(&self, child: Pid, parent: Pid) -> Option<bool> {
         has_execed_by_entry(&self.sys, parent, || self.sys.process_entry(child))
     }

@@ -15,7 +15,8 @@
 //!    descriptor: it counts open ones up to `kern.proc.nfds`. DragonFly has no such count and loops to the limit.
 //! 4. *Starting*: vfork(2) on x86_64 and AArch64, which shares memory and suspends the calling thread alone, and gives the child a
 //!    descriptor table and signal actions of its own (`sys_vfork` of sys/kern/kern_fork.c; on FreeBSD 12.1 also seen). A child
-//!    with a limit of its stack is forked, because setrlimit(2) changes the protection of the stack of the shared memory.
+//!    with a limit of its stack is forked, because setrlimit(2) changes the protection of the stack of the shared memory. The
+//!    flag `P_EXEC` tells exec from death. DragonFly has it for a running child only: one that dies in execve(2) counts as started.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`. fstatfs, procctl, getpid and syscall(2) are plain wrappers in both
 //!    C libraries, and sysctl(3) is one for each name but `user.*`. In a child of vfork(2), sigaction(2) is a bare system call,
 //!    because that of libthr takes a lock (lib/libthr/thread/thr_sig.c). In DragonFly it takes none
@@ -72,7 +73,7 @@ pub unsafe trait FreebsdSys: Sys {
     fn system(&self) -> System;
     /// sysctl(3) of `kern.osreldate`. `1302001` is FreeBSD 13.2.
     fn release(&self) -> Result<i32, Errno>;
-    /// sysctl(3) of `kern.proc.pid`. Returns the entry of a process, `ESRCH` if there is none. `ENOSYS` on DragonFly.
+    /// sysctl(3) of `kern.proc.pid`. Returns the entry of a process, `ESRCH` if there is none, as for a zombie on DragonFly.
     fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
     /// sysctl(3) of `kern.proc.nfds`. Returns how many descriptors this process has open. `ENOSYS` on DragonFly.
     fn open_count(&self) -> Result<u32, Errno>;

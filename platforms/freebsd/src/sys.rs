@@ -89,6 +89,18 @@ fn disable_aslr() -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
+#[cfg(target_os = "freebsd")]
+fn about(entry: &libc::kinfo_proc) -> ProcessEntry {
+    let has_execed = entry.ki_flag & libc::c_long::from(libc::P_EXEC) != 0;
+    ProcessEntry { parent: entry.ki_ppid, has_execed, has_ended: entry.ki_stat == libc::SZOMB }
+}
+
+/// The flag is `P_EXEC` of `sys/proc.h`, which the libc crate lacks. No zombie has an entry.
+#[cfg(target_os = "dragonfly")]
+fn about(entry: &libc::kinfo_proc) -> ProcessEntry {
+    ProcessEntry { parent: entry.kp_ppid, has_execed: entry.kp_flags & 0x4000 != 0, has_ended: false }
+}
+
 /// procctl(2) of the calling process, with an argument of one int. Returns the argument afterwards.
 fn control(command: c_int, mut argument: c_int) -> Result<c_int, Errno> {
     // SAFETY: reads an attribute of the calling process, and changes nothing.
@@ -131,7 +143,6 @@ unsafe impl FreebsdSys for Kernel {
         sysctl([libc::CTL_KERN, libc::KERN_OSRELDATE])
     }
 
-    #[cfg(target_os = "freebsd")]
     fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
         let mut name = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, process];
         let mut entry = MaybeUninit::<libc::kinfo_proc>::uninit();
@@ -140,18 +151,15 @@ unsafe impl FreebsdSys for Kernel {
         done(unsafe {
             libc::sysctl(name.as_mut_ptr(), 4, entry.as_mut_ptr().cast(), &raw mut size, ptr::null_mut(), 0)
         })?;
+        // DragonFly succeeds without an entry (`sysctl_kern_proc` of sys/kern/kern_proc.c).
+        if size == 0 {
+            return Err(Errno::SRCH);
+        }
         if size != size_of_val(&entry) {
             return Err(Errno::IO);
         }
         // SAFETY: the kernel has written the whole entry.
-        let entry = unsafe { entry.assume_init() };
-        let has_execed = entry.ki_flag & libc::c_long::from(libc::P_EXEC) != 0;
-        Ok(ProcessEntry { parent: entry.ki_ppid, has_execed, has_ended: entry.ki_stat == libc::SZOMB })
-    }
-
-    #[cfg(target_os = "dragonfly")]
-    fn process_entry(&self, _process: Pid) -> Result<ProcessEntry, Errno> {
-        Err(Errno::NOSYS)
+        Ok(about(&unsafe { entry.assume_init() }))
     }
 
     #[cfg(target_os = "freebsd")]

@@ -15,7 +15,9 @@
 //!    `F_CLOSEFROM` itself, but cannot report an error.
 //! 4. *Starting*: fork(2), which is fork1: it copies the calling thread alone. Only the report is shared. A child of vfork(2)
 //!    must not enter the dynamic linker, whose lock another thread of the parent may hold (`libc/port/threads/spawn.c`), and
-//!    the first call of a function does. fork(2) has no such rule.
+//!    the first call of a function does. fork(2) has no such rule. Nothing tells exec from death: the kernel has the flag
+//!    `SEXECED`, but `/proc/PID/psinfo` shows two other flags only (`prgetpsinfo` of `uts/common/fs/proc/prsubr.c` at 060157c),
+//!    and no zombie has a program name there. So a child that dies inside execve(2) counts as started.
 //! 5. *Async-signal-safety*: `getdents`, `fstatvfs` and `F_CLOSEFROM` are plain system calls. The others are those of
 //!    `forkexec-unix`, with one exception: if setpriority(3C) of illumos is refused, it allocates to tell `EACCES` from
 //!    `EPERM`. After fork(2) that cannot deadlock, because malloc within libc is fork-safe (`libc/port/threads/scalls.c`).

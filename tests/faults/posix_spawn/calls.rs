@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_short};
 use std::mem::MaybeUninit;
 
 use forkexec_apple::{Action, AppleSys, Attributes, SpawnSys};
-use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, SignalSet, Sys};
+use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, ProcessEntry, SignalSet, Sys};
 use forkexec_posix::{Facts, Kernel};
 use forkexec_unix::{System, sigset};
 
@@ -198,6 +198,10 @@ unsafe impl AppleSys for Failing<Kernel> {
     }
 
     fn files_per_process(&self) -> Result<u64, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn process_entry(&self, _process: Pid) -> Result<ProcessEntry, Errno> {
         Err(Errno::NOSYS)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 
 use forkexec_apple::{Action, AppleSys, Attributes, SpawnSys};
-use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet};
+use forkexec_core::{CStrArray, Errno, Fd, Pid, ProcessEntry, SignalSet};
 
 use super::directory::OpenDirectory;
 use super::process::GroupVector;
@@ -257,6 +257,11 @@ unsafe impl AppleSys for SimKernel {
     /// Source: xnu `vnode_readdir64` of bsd/vfs/vfs_syscalls.c.
     fn getdirentries64(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno> {
         self.call(Call::on("getdirentries64", directory), |state| state.getdirentries64(directory, records))
+    }
+
+    /// Source: xnu `proc_pidinfo` of bsd/kern/proc_info.c at e3723e1.
+    fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
+        self.call(Call::on("process_entry", process), |state| state.process_entry(process))
     }
 
     /// Source: fstatfs(2) of macOS; bsd/miscfs/devfs/devfs_fdesc_support.c at 5c2921b.

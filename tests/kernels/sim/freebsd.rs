@@ -193,11 +193,14 @@ unsafe impl FreebsdSys for SimKernel {
         self.call(Call::new("release"), |state| Ok(state.freebsd.release))
     }
 
-    /// Source: `kern.proc.pid` of sysctl(3). The binding makes no call on DragonFly.
+    /// DragonFly has no entry for a zombie.
+    ///
+    /// Source: `kern.proc.pid` of sysctl(3); `pfind` of sys/kern/kern_proc.c of DragonFly at f071b5e.
     fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno> {
-        self.call(Call::on("process_entry", process), |state| match state.freebsd.system {
-            System::FreeBsd => state.process_entry(process),
-            System::DragonFly => Err(Errno::NOSYS),
+        self.call(Call::on("process_entry", process), |state| {
+            let entry = state.process_entry(process)?;
+            let is_hidden = entry.has_ended && state.freebsd.system == System::DragonFly;
+            if is_hidden { Err(Errno::SRCH) } else { Ok(entry) }
         })
     }
 

@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// The contents of `/proc/PID/stat` of a child.
     stat: Option<&'static str>,
     /// The entries of a child in the table of processes, one after the other. The last one stays.
-    child: Option<(Pid, Vec<ProcessEntry>)>,
+    child: Option<(Pid, Vec<Option<ProcessEntry>>)>,
     refusals: Vec<Refusal>,
     /// The calls that fail, by their number among all.
     failing: Vec<(usize, Errno)>,
@@ -221,7 +221,7 @@ impl SimKernel {
     }
 
     /// Lets a child be in the table of processes, with these entries one after the other.
-    pub(crate) fn with_child(self, child: Pid, entries: Vec<ProcessEntry>) -> Self {
+    pub(crate) fn with_child(self, child: Pid, entries: Vec<Option<ProcessEntry>>) -> Self {
         self.with(|state| state.child = Some((child, entries)))
     }
 
@@ -358,7 +358,8 @@ impl State {
     /// Source: `sysctl_kern_proc` of sys/kern/kern_proc.c of FreeBSD; seen on FreeBSD 12.1-RELEASE.
     fn process_entry(&mut self, process: Pid) -> Result<ProcessEntry, Errno> {
         let (_, entries) = self.child.as_mut().filter(|(child, _)| *child == process).ok_or(Errno::SRCH)?;
-        if entries.len() > 1 { Ok(entries.remove(0)) } else { entries.first().copied().ok_or(Errno::SRCH) }
+        let entry = if entries.len() > 1 { entries.remove(0) } else { entries.first().copied().flatten() };
+        entry.ok_or(Errno::SRCH)
     }
 
     /// The name of a call that this kernel has.
