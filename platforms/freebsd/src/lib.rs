@@ -17,6 +17,9 @@
 //!    descriptor table and signal actions of its own (`sys_vfork` of sys/kern/kern_fork.c; on FreeBSD 12.1 also seen). A child
 //!    with a limit of its stack is forked, because setrlimit(2) changes the protection of the stack of the shared memory. The
 //!    flag `P_EXEC` tells exec from death. DragonFly has it for a running child only: one that dies in execve(2) counts as started.
+//!    Children of pdfork(2) send no `SIGCHLD`, and a wait for any child does not find them (`proc_to_reap` of
+//!    sys/kern/kern_exit.c), so a program that collects its children in that way would not learn of them. A kqueue(2) watches the
+//!    child instead.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`. fstatfs, procctl, getpid and syscall(2) are plain wrappers in both
 //!    C libraries, and sysctl(3) is one for each name but `user.*`. In a child of vfork(2), sigaction(2) is a bare system call,
 //!    because that of libthr takes a lock (lib/libthr/thread/thr_sig.c). In DragonFly it takes none
