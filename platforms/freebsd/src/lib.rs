@@ -31,8 +31,8 @@
 //!    of vfork(2) does not share with its parent.
 //! 6. *Proven*: run over the simulated kernel, and on FreeBSD 12.1-STABLE amd64 with one and two processors: the portable suite
 //!    passed by vfork(2) and by fork(2), with and without fdescfs. It closed by closefrom(2) there, so close_range(2) is proven on
-//!    the simulated kernel only, as all of DragonFly is. Processors, policies, fixed addresses and an entered jail were seen by
-//!    programs of both launchers there, and the parent kept its own.
+//!    the simulated kernel only, as all of DragonFly is. Processors, policies and an entered jail were seen by programs of
+//!    both launchers there, and the parent kept its own. Fixed addresses were accepted.
 //! 7. *Signals*: `SIGTHR`, 32, which the thread libraries refuse (`_sigaction` of lib/libthr/thread/thr_sig.c at 02c3c85,
 //!    and of DragonFly's lib/libthread_xu/thread/thr_sig.c at 145205d).
 //! 8. *Errnos*: positive (`sys/errno.h`).

@@ -25,7 +25,8 @@
 //!    sigaction(2) takes no lock. A child must not enter the run-time linker, whose lock another thread may hold: Rust links
 //!    programs for NetBSD with full RELRO, so that all symbols are bound at the start.
 //! 6. *Proven*: run over the simulated kernel, and on the kernel and the C library of NetBSD 11.0_RC6 amd64, as BunnyBSD has
-//!    them, with one and two processors: the portable suite passed by vfork(2) and by fork(2).
+//!    them, with one and two processors: the portable suite passed by vfork(2) and by fork(2). A program with another effective user,
+//!    which kqueue(2) refuses to watch, was told from death, waited for and signalled by both launchers.
 //! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP` (`sigaction1` of sys/kern/sys_sig.c: `SA_CANTMASK`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
 //! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
