@@ -232,7 +232,9 @@ fn lack_of_descriptors_is_not_remembered(
 ) {
     let reopen = if call == "open_file" { captured().reopen } else { &[] };
     let plan = Plan { reopen, ..captured() };
-    let ran = run(kernel().refusing(call, errno), &plan, of(PARENT));
+    // A duplicate that works would take the place of the reopened file.
+    let refused = if call == "open_file" { kernel().refusing("pidfd_getfd", Errno::MFILE) } else { kernel() };
+    let ran = run(refused.refusing(call, errno), &plan, of(PARENT));
     ran.backend.sys().restore(&kernel().table());
     let ran = run_again(ran.backend, &plan, of(PARENT));
     assert_eq!(ran.calls_of(call), 2);
@@ -276,7 +278,65 @@ fn table_is_copied_for_more_descriptors_than_there_is_room_for() {
         let ran = run(kernel().with_cloexec(keep).with_limit(4_096), &plan, of(PARENT));
         let files: Vec<(Fd, Fd)> = [0, 1, 2].iter().chain(keep).map(|&fd| (fd, fd)).collect();
         assert_eq!((ran.files(), ran.calls_of("pidfd_getfd")), (Ok(files), taken));
+        assert_eq!(ran.calls_of("open_pidfd_of"), taken.min(1), "one for all");
     }
+}
+
+/// The pidfd has the number 3, and the first duplicate the number 4, which are targets of the plan.
+#[test]
+fn taken_descriptor_makes_room_for_a_target() {
+    let moves = const { &[Move::copy(5, 3), Move::copy(9, 4), Move::copy(SOCKET, 6)] };
+    let plan = Plan { moves, placed: &[3, 4, 6], keep: keep_list(&[3, 4, 6]), ..captured() };
+    let ran = run(kernel(), &plan, of(PARENT));
+    let files = [(0, 0), (1, 1), (2, 2), (3, 5), (4, 9), (6, SOCKET)];
+    assert_eq!((ran.files().as_deref(), ran.calls_of("pidfd_getfd")), (Ok(&files[..]), 1));
+}
+
+/// The table of the parent is full up to the first descriptor that the child takes, so the pidfd may get its number.
+#[test]
+fn pidfd_hinders_no_descriptor_with_its_number() {
+    let keep: Vec<Fd> = (3..67).collect();
+    let plan = Plan { keep: keep_list(&keep), inherit: &keep, moves: &[], ..captured() };
+    let ran = run(kernel().with_cloexec(&keep), &plan, of(PARENT));
+    let files: Vec<(Fd, Fd)> = (0..67).map(|fd| (fd, fd)).collect();
+    assert_eq!((ran.files(), ran.calls_of("pidfd_getfd")), (Ok(files), 3));
+    let closed = ran.backend.sys().calls_of("close");
+    assert_eq!(closed[..2], ["close(64)", "close(65)"], "the pidfd first");
+}
+
+/// The first attempt to duplicate may be logged, so it is not made for a pipe alone.
+#[test]
+fn pipe_is_duplicated_once_that_is_known_to_work() {
+    let ran = run(kernel(), &everything(), of(PARENT));
+    assert_eq!((ran.calls_of("open_file"), ran.calls_of("pidfd_getfd")), (1, 4));
+    ran.backend.sys().restore(&kernel().table());
+    let ran = run_again(ran.backend, &captured(), of(PARENT));
+    assert_eq!(ran.files().as_deref(), Ok(&CAPTURED[..]));
+    assert_eq!((ran.calls_of("open_file"), ran.calls_of("pidfd_getfd")), (1, 5));
+}
+
+/// The pidfd of a thread that is not the first one may be refused where that of the first works.
+#[test]
+fn duplicate_by_the_first_thread_proves_nothing_about_others() {
+    let ran = run(kernel(), &everything(), of(PARENT));
+    ran.backend.sys().restore(&kernel().table());
+    let ran = run_again(ran.backend, &captured(), of(THREAD));
+    assert_eq!((ran.files().as_deref(), ran.calls_of("open_file")), (Ok(&CAPTURED[..]), 2));
+}
+
+/// A filter that is installed later may refuse what worked before.
+#[test]
+fn pipe_is_reopened_if_its_duplicate_is_refused_later() {
+    let later = kernel().refusing_some("pidfd_getfd", 4..usize::MAX, Errno::PERM);
+    let ran = run(later, &everything(), of(PARENT));
+    assert_eq!(ran.files().as_deref(), Ok(&EVERYTHING[..]));
+    ran.backend.sys().restore(&kernel().table());
+    let ran = run_again(ran.backend, &captured(), of(PARENT));
+    assert_eq!(ran.result, Err(Report { stage: Stage::TakeFds, errno: Errno::PERM, operand: PIPE }));
+    ran.backend.sys().restore(&kernel().table());
+    let ran = run_again(ran.backend, &captured(), of(PARENT));
+    assert_eq!((ran.files().as_deref(), ran.calls_of("open_file")), (Ok(&CAPTURED[..]), 2));
+    assert_eq!((ran.backend.may_take(true), ran.backend.may_take(false)), (true, false));
 }
 
 /// No new descriptor may have a number above the limit, so the child cannot put it back.

@@ -3,7 +3,7 @@
 use crate::loop_bound;
 use crate::{
     Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, IdMaps,
-    NamespaceSet, Pid, Resource, Scheduler, Signal, Sys, Wanted,
+    Lender, NamespaceSet, Pid, Resource, Scheduler, Signal, Sys, Taking, Wanted,
 };
 use core::ffi::CStr;
 
@@ -103,9 +103,10 @@ pub unsafe trait Backend: Sync {
         Err(Errno::NOSYS)
     }
 
-    /// Returns whether the child may be able to [`take`](Self::take) such a descriptor from this thread, as far as is known.
-    fn can_take(&self, _lender: Pid, _reopen: Option<Access>) -> bool {
-        false
+    /// Returns how the child may be able to [`take`](Self::take) a descriptor from this thread, as far as is known. `reopen` is
+    /// the access with which it may open the file anew, if it need not have the same open file description.
+    fn can_take(&self, _lender: Pid, _reopen: Option<Access>) -> Option<Taking> {
+        None
     }
 
     /// Opens a descriptor of the suspended thread `lender`, which started the child and shared its table. Returns its number in
@@ -114,7 +115,7 @@ pub unsafe trait Backend: Sync {
     /// # Errors
     ///
     /// Returns any errno, and the launcher starts another child, which copies the table. The backend remembers a refusal.
-    fn take(&self, _lender: Pid, _wanted: &Wanted) -> Result<Fd, Errno> {
+    fn take(&self, _lender: &Lender, _wanted: &Wanted) -> Result<Fd, Errno> {
         Err(Errno::NOSYS)
     }
 

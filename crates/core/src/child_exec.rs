@@ -7,8 +7,8 @@ use core::cell::Cell;
 
 use crate::{
     Attribute, Backend, CStrArray, CloseStrategy, Closed, Disposition, Errno, FIRST_HIGH, Fd, HighFds,
-    HookError, KeepList, Mask, Move, Namespaces, Pid, Plan, Report, Reporter, Resource, Signal, SignalSet,
-    Stage, Sys, Wanted, WorkingDirectory,
+    HookError, KeepList, Lender, Mask, Move, Namespaces, Pid, Plan, Report, Reporter, Resource, Signal,
+    SignalSet, Stage, Sys, Taking, Wanted, WorkingDirectory,
     candidates::{NotExecuted, execute_first, retry_busy},
     close::{Known, close_except_knowing},
     take::Taken,
@@ -199,26 +199,31 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
             if fd < FIRST_HIGH {
                 highest = highest.max(fd);
             } else if !self.taken.contains(fd) {
-                let access = plan.access_to(fd);
-                if !self.backend.can_take(lender, access) {
-                    return None;
-                }
-                let reopen = access.map(|access| self.sys.file_id(fd).map(|id| (access, id)));
-                self.taken.note(Wanted { fd, reopen: reopen.transpose().ok()? })?;
+                let reopen = match self.backend.can_take(lender, plan.access_to(fd))? {
+                    Taking::Duplicate => None,
+                    Taking::Reopen(access) => Some((access, self.sys.file_id(fd).ok()?)),
+                };
+                self.taken.note(Wanted { fd, reopen })?;
             }
         }
         Some(highest)
     }
 
     fn take_fds(&self) -> Done {
-        let Some(lender) = self.context.lender else { return Ok(()) };
-        self.taken.take_each(|wanted| self.take(lender, wanted).map_err(on(wanted.fd)))
+        let Some(thread) = self.context.lender else { return Ok(()) };
+        let lender = Lender::new(thread);
+        self.taken.take_each(|wanted| self.take(&lender, wanted).map_err(on(wanted.fd)))?;
+        if_requested(lender.remove_handle(0), |handle| self.sys.close(handle))
     }
 
     /// Takes one descriptor. If the plan claims its number, it gets that number again, because the moves are in an order that
     /// relies on it. Otherwise it gets a number that no move writes to. exec closes that one.
-    fn take(&self, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+    fn take(&self, lender: &Lender, wanted: &Wanted) -> Result<Fd, Errno> {
         let taken = self.backend.take(lender, wanted)?;
+        // A descriptor that is still to be taken may need its number.
+        if let Some(handle) = lender.remove_handle(FIRST_HIGH) {
+            self.sys.close(handle)?;
+        }
         let number = match (self.plan.claims(wanted.fd), self.plan.claims(taken)) {
             (true, _) if taken == wanted.fd => return Ok(taken),
             (true, _) => dup2(self.sys, taken, wanted.fd).map(|()| wanted.fd)?,

@@ -153,7 +153,7 @@ pub use stage::Stage;
 #[cfg(unix)]
 pub use sys::{FileId, Limit, ParentSys, Resource, SharingSys, Sys, Top, VforkSys};
 #[cfg(unix)]
-pub use take::{FIRST_HIGH, Wanted};
+pub use take::{FIRST_HIGH, Lender, Taking, Wanted};
 #[cfg(unix)]
 pub use vfork::{OneMethod, VforkLauncher};
 

@@ -4,7 +4,7 @@
 //! is high, it would copy many that it does not need. So it notes the high ones, gets a table without them, and then takes
 //! each from its parent, which still has all open and is suspended ([`Backend::take`](crate::Backend::take)).
 
-use crate::{Access, Fd, FileId};
+use crate::{Access, Errno, Fd, FileId, Pid};
 use core::cell::Cell;
 
 /// The first high number. The kernel copies a descriptor table 64 numbers at a time, so taking a lower one saves nothing.
@@ -12,6 +12,15 @@ pub const FIRST_HIGH: Fd = 64;
 
 /// A child copies the table if it needs more high descriptors than this.
 const MOST: usize = 16;
+
+/// The means by which a child can take a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// It duplicates the descriptor.
+    Duplicate,
+    /// It opens the file anew, with this access, after it has compared the identity of the file.
+    Reopen(Access),
+}
 
 /// A descriptor to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +30,40 @@ pub struct Wanted {
     /// The access with which the child may open the file anew, and the identity of the file, which the child read while it shared
     /// the table. `None` if the child needs the same open file description.
     pub reopen: Option<(Access, FileId)>,
+}
+
+/// The suspended thread from which a child takes descriptors.
+#[derive(Debug)]
+pub struct Lender {
+    /// The thread.
+    pub thread: Pid,
+    handle: Cell<Option<Fd>>,
+}
+
+impl Lender {
+    /// A thread to which no descriptor refers yet.
+    pub const fn new(thread: Pid) -> Self {
+        Self { thread, handle: Cell::new(None) }
+    }
+
+    /// Returns the descriptor by which the backend refers to the thread. Opens it once for all that the child takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `open`.
+    pub fn handle_or_open(&self, open: impl FnOnce() -> Result<Fd, Errno>) -> Result<Fd, Errno> {
+        if let Some(handle) = self.handle.get() {
+            return Ok(handle);
+        }
+        open().inspect(|&handle| self.handle.set(Some(handle)))
+    }
+
+    /// Removes the descriptor, if there is one from this number on, for the caller to close.
+    pub fn remove_handle(&self, from: Fd) -> Option<Fd> {
+        let handle = self.handle.get().filter(|&handle| handle >= from)?;
+        self.handle.set(None);
+        Some(handle)
+    }
 }
 
 /// The high descriptors of one child, and their numbers there.

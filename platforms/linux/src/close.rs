@@ -7,7 +7,7 @@ use crate::{
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
     Access, Attribute, Backend, BulkRefusal, CStrArray, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator,
-    Gap, IdMaps, NamespaceSet, Operation, Pid, Signal, Stage, Wanted,
+    Gap, IdMaps, Lender, NamespaceSet, Operation, Pid, Signal, Stage, Taking, Wanted,
 };
 
 /// Linux, over its real system calls or a simulated kernel.
@@ -164,11 +164,11 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
         self.sys.unshare_files().map(|()| false)
     }
 
-    fn can_take(&self, lender: Pid, reopen: Option<Access>) -> bool {
-        self.release() == Release::Linux && self.take.can(&self.sys, lender, reopen)
+    fn can_take(&self, lender: Pid, reopen: Option<Access>) -> Option<Taking> {
+        if self.release() == Release::Linux { self.take.can(&self.sys, lender, reopen) } else { None }
     }
 
-    fn take(&self, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+    fn take(&self, lender: &Lender, wanted: &Wanted) -> Result<Fd, Errno> {
         self.take.take(&self.sys, lender, wanted)
     }
 

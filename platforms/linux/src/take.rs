@@ -12,7 +12,7 @@
 use crate::LinuxSys;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering};
-use forkexec_core::{Access, Errno, Fd, FileId, Pid, Wanted};
+use forkexec_core::{Access, Errno, Fd, FileId, Lender, Pid, Taking, Wanted};
 
 /// The means, and the knowledge about each.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ impl Means {
 
     fn is_refused(&self) -> bool {
         self.0.load(Ordering::Relaxed) == REFUSED
+    }
+
+    fn works(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == WORKS
     }
 
     fn forget_success(&self) {
@@ -78,9 +82,19 @@ impl TakeMeans {
         reopens && !self.reopen.is_refused() || !self.of_leader.is_refused() && !self.of_thread.is_refused()
     }
 
-    /// Returns whether a child of this thread may take a descriptor.
-    pub(crate) fn can<S: LinuxSys>(&self, sys: &S, lender: Pid, reopen: Option<Access>) -> bool {
-        reopen.is_some() && !self.reopen.is_refused() || self.duplicate(sys, lender).is_some()
+    /// Returns how a child of this thread may take a descriptor.
+    ///
+    /// The duplicate is cheaper, most of all the second one. But it is not tried for a file that can be opened anew, as
+    /// long as it is not known to work: Yama logs each attempt that it refuses.
+    pub(crate) fn can<S: LinuxSys>(&self, sys: &S, lender: Pid, reopen: Option<Access>) -> Option<Taking> {
+        let by_path = reopen.filter(|_| !self.reopen.is_refused()).map(Taking::Reopen);
+        if by_path.is_some() && !self.of_leader.works() && !self.of_thread.works() {
+            return by_path;
+        }
+        match self.duplicate(sys, lender) {
+            Some((_, means)) if by_path.is_none() || means.works() => Some(Taking::Duplicate),
+            _ => by_path,
+        }
     }
 
     /// Returns whether the lender is a thread group leader, and the means to duplicate its descriptors, unless that is refused.
@@ -92,14 +106,14 @@ impl TakeMeans {
         (process != 0 && !means.is_refused()).then_some((leads, means))
     }
 
-    /// Takes a descriptor of the thread `lender`.
-    pub(crate) fn take<S: LinuxSys>(&self, sys: &S, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
+    /// Takes a descriptor.
+    pub(crate) fn take<S: LinuxSys>(&self, sys: &S, lender: &Lender, wanted: &Wanted) -> Result<Fd, Errno> {
         if let Some((access, id)) = wanted.reopen.filter(|_| !self.reopen.is_refused()) {
-            if let Ok(fd) = self.reopen.attempt(|| reopen(sys, lender, wanted.fd, access, id)) {
+            if let Ok(fd) = self.reopen.attempt(|| reopen(sys, lender.thread, wanted.fd, access, id)) {
                 return Ok(fd);
             }
         }
-        let (leads, means) = self.duplicate(sys, lender).ok_or(Errno::PERM)?;
+        let (leads, means) = self.duplicate(sys, lender.thread).ok_or(Errno::PERM)?;
         means.attempt(|| duplicate(sys, lender, leads, wanted.fd))
     }
 }
@@ -111,7 +125,14 @@ pub(crate) const NAMES: &[&str] = &["/proc/PID/fd", "pidfd_getfd"];
 pub(crate) fn take_by<S: LinuxSys>(sys: &S, index: usize, lender: Pid, wanted: &Wanted) -> Result<Fd, Errno> {
     match (index, wanted.reopen) {
         (0, Some((access, id))) => reopen(sys, lender, wanted.fd, access, id),
-        (1, _) => duplicate(sys, lender, true, wanted.fd),
+        (1, _) => {
+            let lender = Lender::new(lender);
+            let fd = duplicate(sys, &lender, true, wanted.fd);
+            if let Some(pidfd) = lender.remove_handle(0) {
+                sys.close(pidfd)?;
+            }
+            fd
+        }
         _ => Err(Errno::NOSYS),
     }
 }
@@ -128,11 +149,9 @@ fn reopen<S: LinuxSys>(sys: &S, lender: Pid, fd: Fd, access: Access, id: FileId)
 }
 
 /// Duplicates the descriptor. A thread group leader may have another table than the lender, so it cannot stand for it.
-fn duplicate<S: LinuxSys>(sys: &S, lender: Pid, leads: bool, fd: Fd) -> Result<Fd, Errno> {
-    let pidfd = sys.open_pidfd_of(lender, leads)?;
-    let duplicate = sys.pidfd_getfd(pidfd, fd);
-    sys.close(pidfd)?;
-    duplicate
+fn duplicate<S: LinuxSys>(sys: &S, lender: &Lender, leads: bool, fd: Fd) -> Result<Fd, Errno> {
+    let pidfd = lender.handle_or_open(|| sys.open_pidfd_of(lender.thread, leads))?;
+    sys.pidfd_getfd(pidfd, fd)
 }
 
 /// Returns whether a call may succeed at another time: descriptors or memory ran out, a signal interrupted it, or the plan names a

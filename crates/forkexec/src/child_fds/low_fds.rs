@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// descriptors, even if a child may not take descriptors from this process. Returns how many are reserved now.
 ///
 /// On Linux a child shares the parent's descriptor table, and takes what it needs with a number from 64 up
-/// from its parent: it opens pipes of this library through `/proc`, and duplicates others by pidfd_getfd(2),
+/// from its parent: it opens pipes of this library through `/proc`, and duplicates all else by pidfd_getfd(2),
 /// which needs Linux 5.6 and the permission to trace the parent. If Yama (`kernel.yama.ptrace_scope`) or a
 /// filter refuses that, the child copies the table up to the highest descriptor that it needs. With reserved
 /// numbers, each such descriptor is instead duplicated to a reserved number below 64 until the child has
