@@ -11,12 +11,16 @@ fn main() {
 }
 
 #[cfg(target_os = "linux")]
+mod exits;
+
+#[cfg(target_os = "linux")]
 fn main() -> Result<std::process::ExitCode, Box<dyn std::error::Error>> {
     linux::main()
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::exits;
     use forkexec::{
         Capability, CapabilitySet, Command, IoPriority, Prepared, Scheduler, SeccompFilter, SpawnMethod,
     };
@@ -117,16 +121,8 @@ mod linux {
 
     /// Compiles the program that exits at once, and the C code.
     fn compiled(directory: &Path) -> Result<(PathBuf, Spawn), Box<dyn Error>> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("workers");
-        let compile = |name: &str, options: &[&str]| -> Result<PathBuf, Box<dyn Error>> {
-            let out = directory.join(name);
-            let mut cc = Command::new("cc");
-            cc.arg("-O2").args(options).arg(sources.join(format!("{name}.c"))).arg("-o").arg(&out);
-            if cc.status()?.success() { Ok(out) } else { Err("the C compiler failed".into()) }
-        };
-        let bare = ["-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-Wl,--build-id=none"];
-        let program = compile("exits", &bare)?;
-        let library = compile("attributes", &["-shared", "-fPIC"])?;
+        let program = exits::program(directory)?;
+        let library = exits::compile(directory, "attributes", &["-shared", "-fPIC"])?;
         let name = CString::new(library.as_os_str().as_bytes())?;
         // SAFETY: the name is a C string, and the object has no initializers.
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
