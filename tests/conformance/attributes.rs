@@ -258,6 +258,15 @@ fn autogroup_needs_a_session() {
     });
 }
 
+/// exec drops the list of paths otherwise. No system accepts that.
+#[test]
+fn unveiled_path_needs_promises() {
+    isolated(|| {
+        let error = probe(&["true"]).unveil("/", "r").spawn().map(drop).expect_err("it is refused");
+        assert!(matches!(error, Error::Input(InputError::UnveilWithoutPledge)), "{error}");
+    });
+}
+
 /// A process without privilege may only raise the value, ten times in a second (sched(7)).
 #[test]
 fn lower_autogroup_value_needs_privilege() {

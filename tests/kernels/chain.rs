@@ -5,8 +5,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    CloseStrategy, Closed, Closer, Errno, Fd, Gap, KeepList, LOOP_CEILING, Stage, Sys, Unlisted, child_exec,
-    close_except,
+    Attribute, CloseStrategy, Closed, Closer, Errno, Fd, Gap, KeepList, LOOP_CEILING, Operation, Stage, Sys,
+    Unlisted, child_exec, close_except,
 };
 
 use crate::freebsd::{CAPMODE, INTEGRITY, dragonfly, new, old};
@@ -47,9 +47,11 @@ fn missing_operation_fails_without_a_call(#[case] system: System, #[case] closes
         backend.own_table(2).map(drop),
         backend.die_with_parent(libc::SIGTERM),
         backend.no_new_privs(),
+        backend.set_attribute(Attribute::SessionKeyring),
     ];
-    assert_eq!((answers, backend.sys().calls()), ([Err(Errno::NOSYS); 4], vec![]));
-    assert!(backend.capabilities().operations.is_empty());
+    assert_eq!((answers, backend.sys().calls()), ([Err(Errno::NOSYS); 5], vec![]));
+    let missing = [Operation::DieWithParent, Operation::NoNewPrivs, Operation::SessionKeyring];
+    assert!(missing.into_iter().all(|operation| !backend.capabilities().has(operation)));
 }
 
 #[rstest]

@@ -1,5 +1,7 @@
 //! The decisions of the OpenBSD backend: closefrom(2) keeps nothing, and a count must not end a walk early.
 
+mod attributes;
+
 use rstest::rstest;
 
 use forkexec_core::{

@@ -78,9 +78,11 @@ pub(crate) fn invalid_command_starts_nothing() {
 type Ask = fn(&mut BorrowingCommand<'_>);
 
 /// Each has its stage. A kernel that is too old for one, an emulator or a filter refuses it there.
-const ATTRIBUTES: [(Operation, Stage, Ask); 17] = [
+const ATTRIBUTES: [(Operation, Stage, Ask); 19] = [
     (Operation::Namespaces, Stage::Namespaces, |it| _ = it.unshare([Namespace::User])),
     (Operation::TimeNamespace, Stage::Namespaces, |it| _ = it.unshare([Namespace::User, Namespace::Time])),
+    (Operation::Pledge, Stage::Pledge, |it| _ = it.pledge("stdio rpath prot_exec")),
+    (Operation::Unveil, Stage::Unveil, |it| _ = it.pledge("stdio rpath prot_exec").unveil("/", "rx")),
     // There is no such jail.
     (Operation::Jail, Stage::Jail, |it| _ = it.jail(i32::MAX)),
     (Operation::ExecuteFile, Stage::Exec, |it| {

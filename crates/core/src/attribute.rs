@@ -4,7 +4,7 @@
 //! knows the calls ([`Backend::set_attribute`](crate::Backend::set_attribute)).
 
 use crate::{Fd, Operation, Stage};
-use core::ffi::c_ulong;
+use core::ffi::{CStr, c_ulong};
 use core::fmt;
 use core::time::Duration;
 
@@ -42,6 +42,12 @@ pub enum Attribute<'a> {
     Capabilities(CapabilitySets),
     /// A new, empty session keyring.
     SessionKeyring,
+    /// A path that it may use.
+    Unveil(Unveil<'a>),
+    /// No other path can be unveiled later.
+    LockUnveil,
+    /// The promises with which the program begins (pledge(2)).
+    Pledge(&'a CStr),
     /// A Landlock ruleset, by its descriptor. The program gets the descriptor only if the plan also keeps it.
     Landlock(Fd),
     /// A seccomp filter.
@@ -68,9 +74,19 @@ impl Attribute<'_> {
             Self::SecureBits(_) | Self::KeepCapabilities => Stage::SecureBits,
             Self::Capabilities(_) => Stage::Capabilities,
             Self::SessionKeyring => Stage::SessionKeyring,
+            Self::Unveil(_) | Self::LockUnveil => Stage::Unveil,
+            Self::Pledge(_) => Stage::Pledge,
             Self::Landlock(_) => Stage::Landlock,
             Self::Seccomp(_) => Stage::Seccomp,
             Self::Suspended => Stage::Suspend,
+        }
+    }
+
+    /// The operand of a report about it: the index of a path.
+    pub(crate) const fn operand(self) -> i32 {
+        match self {
+            Self::Unveil(path) => path.index,
+            _ => 0,
         }
     }
 
@@ -91,6 +107,8 @@ impl Attribute<'_> {
                 Operation::Capabilities
             }
             Self::SessionKeyring => Operation::SessionKeyring,
+            Self::Unveil(_) | Self::LockUnveil => Operation::Unveil,
+            Self::Pledge(_) => Operation::Pledge,
             Self::Landlock(_) => Operation::Landlock,
             Self::Seccomp(_) => Operation::Seccomp,
             Self::Suspended => Operation::StartSuspended,
@@ -189,6 +207,17 @@ impl fmt::Display for IoPriority {
     }
 }
 
+/// A path that the program may use (unveil(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unveil<'a> {
+    /// Its index in the list of the caller, the operand of a report.
+    pub index: i32,
+    /// The path, as the child resolves it.
+    pub path: &'a CStr,
+    /// The permissions: letters of `rwxc`.
+    pub permissions: &'a CStr,
+}
+
 /// The capabilities of the program's process, as masks (capabilities(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapabilitySets {
@@ -227,7 +256,10 @@ pub struct BpfInstruction {
 mod tests {
     use super::*;
 
-    const ALL: [Attribute<'_>; 18] = [
+    const ALL: [Attribute<'_>; 21] = [
+        Attribute::Unveil(Unveil { index: 0, path: c"/", permissions: c"r" }),
+        Attribute::LockUnveil,
+        Attribute::Pledge(c"stdio"),
         Attribute::Jail(1),
         Attribute::ClockOffsets(b"monotonic 1 0\n"),
         Attribute::AutogroupNice(1),
@@ -265,7 +297,15 @@ mod tests {
 
     #[test]
     fn what_confines_comes_last() {
-        let last = [Stage::Close, Stage::Landlock, Stage::Seccomp, Stage::Suspend, Stage::Exec];
+        let last = [
+            Stage::Close,
+            Stage::Unveil,
+            Stage::Pledge,
+            Stage::Landlock,
+            Stage::Seccomp,
+            Stage::Suspend,
+            Stage::Exec,
+        ];
         assert!(Stage::ORDER.ends_with(&last));
     }
 }

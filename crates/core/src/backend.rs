@@ -283,6 +283,10 @@ pub enum Operation {
     Capabilities,
     /// A session keyring (session-keyring(7)).
     SessionKeyring,
+    /// Unveiled paths (unveil(2)).
+    Unveil,
+    /// Promises (pledge(2)).
+    Pledge,
     /// Landlock rulesets (landlock(7)).
     Landlock,
     /// Seccomp filters (seccomp(2)).

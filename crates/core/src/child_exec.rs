@@ -389,7 +389,9 @@ impl<B: Backend + ?Sized, R: Reporter + ?Sized> Child<'_, B, R> {
 
     fn set_attributes(&self, stage: Stage) -> Done {
         let of_stage = self.plan.attributes.iter().filter(|attribute| attribute.stage() == stage);
-        of_stage.copied().try_for_each(|attribute| Ok(self.backend.set_attribute(attribute)?))
+        of_stage
+            .copied()
+            .try_for_each(|attribute| self.backend.set_attribute(attribute).map_err(on(attribute.operand())))
     }
 
     /// The program gets the descriptor of the ruleset only if the plan keeps it, even if it is not close-on-exec.

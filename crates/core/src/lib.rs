@@ -92,7 +92,7 @@ mod vfork;
 pub use arrays::{CStrArray, ThinCStr};
 #[cfg(unix)]
 pub use attribute::{
-    Attribute, BpfInstruction, CapabilitySets, IoPriority, MemoryPolicy, Scheduler, SeccompFilter,
+    Attribute, BpfInstruction, CapabilitySets, IoPriority, MemoryPolicy, Scheduler, SeccompFilter, Unveil,
 };
 #[cfg(unix)]
 pub use backend::{Backend, Capabilities, GroupList, Operation};

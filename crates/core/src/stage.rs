@@ -110,6 +110,10 @@ pub enum Stage {
     PreExec,
     /// The child closes all other descriptors.
     Close,
+    /// The child hides all paths but some: unveil(2), once for each path.
+    Unveil,
+    /// The child sets the promises of the program: pledge(2).
+    Pledge,
     /// The child enforces a Landlock ruleset: landlock_restrict_self(2).
     Landlock,
     /// The child installs a seccomp filter: seccomp(2).
@@ -122,7 +126,7 @@ pub enum Stage {
 
 impl Stage {
     /// The stages of a child, in the order in which it runs them.
-    pub const ORDER: [Self; 44] = [
+    pub const ORDER: [Self; 46] = [
         Self::UnshareFiles,
         Self::TakeFds,
         Self::KeepFds,
@@ -163,6 +167,8 @@ impl Stage {
         Self::Mask,
         Self::PreExec,
         Self::Close,
+        Self::Unveil,
+        Self::Pledge,
         Self::Landlock,
         Self::Seccomp,
         Self::Suspend,
@@ -217,6 +223,8 @@ impl Stage {
             Self::Mask => "mask",
             Self::PreExec => "pre-exec",
             Self::Close => "close",
+            Self::Unveil => "unveil",
+            Self::Pledge => "pledge",
             Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
             Self::Suspend => "suspend",
@@ -269,6 +277,8 @@ impl Stage {
             Self::Mask => "set the signal mask",
             Self::PreExec => "run the pre-exec closure",
             Self::Close => "close the other descriptors",
+            Self::Unveil => "unveil the path",
+            Self::Pledge => "set the promises",
             Self::Landlock => "enforce the Landlock ruleset",
             Self::Seccomp => "install the seccomp filter",
             Self::Suspend => "suspend the program at its start",
@@ -294,6 +304,8 @@ impl Stage {
                 | Self::SecureBits
                 | Self::Capabilities
                 | Self::SessionKeyring
+                | Self::Unveil
+                | Self::Pledge
                 | Self::Landlock
                 | Self::Seccomp
                 | Self::Suspend
@@ -306,7 +318,7 @@ impl Stage {
             0 => Some(Self::Setup),
             1 => Some(Self::Start),
             // `ORDER` starts at discriminant 2 and has no hole, as a test checks.
-            2..=45 => Some(Self::ORDER[(byte - 2) as usize]),
+            2..=47 => Some(Self::ORDER[(byte - 2) as usize]),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Layer 2: the settings of a command, as plain data. Nothing in this layer is checked against the system.
 
 pub(crate) mod attributes;
+pub(crate) mod c_path;
 pub(crate) mod capability;
 pub(crate) mod containment;
 pub(crate) mod environment;

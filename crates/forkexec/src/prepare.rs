@@ -9,6 +9,7 @@ pub(crate) mod tree_setup;
 
 use crate::child_fds::layout::{Descriptors, Layout, Stream};
 use crate::child_fds::low_fds;
+use crate::config::c_path::c_path;
 use crate::config::environment::Variables;
 use crate::config::settings::{Directory, EnoexecFallback, IgnoredSignals, Settings};
 use crate::config::stdio::Kind;
@@ -24,8 +25,7 @@ use crate::sys::per_process::Published;
 use forkexec_core::{Fd, SignalSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
 
 /// The sources of standard streams that were not set.
 pub(crate) type Defaults = [Kind; 3];
@@ -84,7 +84,7 @@ impl<'a> CheckedCommand<'a> {
             ignore,
             mask,
             group_list: groups::list(&settings, capabilities().group_list),
-            encoded: settings.attributes.encode(),
+            encoded: settings.attributes.encode()?,
             trees: TreeSetup::new(&settings),
             settings,
         })
@@ -198,16 +198,6 @@ fn directory(settings: &Settings<'_>) -> Result<Option<CString>, InputError> {
         Some(Directory::Path(path)) => c_path(PathRole::WorkingDirectory, path).map(Some),
         _ => Ok(None),
     }
-}
-
-fn c_path(what: PathRole, path: &Path) -> Result<CString, InputError> {
-    if path.as_os_str().is_empty() {
-        return Err(InputError::EmptyPath { what });
-    }
-    CString::new(path.as_os_str().as_bytes()).map_err(|error| InputError::NulInPath {
-        what,
-        path: PathBuf::from(OsString::from_vec(error.into_vec())),
-    })
 }
 
 fn nul(string: &OsStr) -> Option<usize> {

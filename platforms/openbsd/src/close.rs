@@ -1,7 +1,9 @@
 //! The backend: which call closes a gap, and what its errors mean.
 
 use crate::{CAPABILITIES, CountedWalk, OpenbsdSys};
-use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_gap_by_number};
+use forkexec_core::{
+    Attribute, Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, Unveil, close_gap_by_number,
+};
 
 /// OpenBSD, over its real system calls or a simulated kernel.
 #[derive(Debug)]
@@ -36,6 +38,17 @@ unsafe impl<S: OpenbsdSys + Sync> Backend for Openbsd<S> {
             close_above(&self.sys, gap.first())
         } else {
             close_gap_by_number(&self.sys, gap, Fd::MAX)
+        }
+    }
+
+    /// The new promises limit the program and not the calls of the child, so their order among the calls does not matter. The paths
+    /// come before the lock, as the plan lists them.
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        match attribute {
+            Attribute::Unveil(Unveil { path, permissions, .. }) => self.sys.unveil(path, permissions),
+            Attribute::LockUnveil => self.sys.lock_unveil(),
+            Attribute::Pledge(promises) => self.sys.pledge_exec(promises),
+            _ => Err(Errno::NOSYS),
         }
     }
 

@@ -24,7 +24,9 @@
 //!    covers all closing. fork(2) needs `proc`, execve(2) needs `exec`, and other stages need what the page says; no promise
 //!    covers chroot(2). A call without its promise kills the child with `SIGABRT`, which the parent returns as an error.
 //!    Under the promise `error` it fails with `ENOSYS` (`pledge_fail` in sys/kern/kern_pledge.c, 1.333). unveil(2) hides
-//!    programs and directories from the child as from its parent: `ENOENT`. The other calls are those of `forkexec-unix`.
+//!    programs and directories from the child as from its parent: `ENOENT`. Both are plain system calls that change the calling
+//!    process. exec keeps unveiled paths only if the process has promises for the program (`PS_EXECPLEDGE` in `sys_execve` of
+//!    sys/kern/kern_exec.c; it calls `unveil_destroy` otherwise). The other calls are those of `forkexec-unix`.
 //! 6. *Proven*: type-checked, and run over the simulated kernel only.
 //! 7. *Signals*: `SIGTHR`, 32 (lib/libc/sys/w_sigaction.c).
 //! 8. *Errnos*: positive (`sys/errno.h`).
@@ -42,7 +44,8 @@ mod sys;
 pub use close::Openbsd;
 pub use enumerate::CountedWalk;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+use core::ffi::CStr;
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Operation, Resource, SpawnMethod, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -57,7 +60,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     bulk_closer: Some("closefrom"),
     enumerators: &[enumerate::NAME],
     launchers: &[SpawnMethod::Fork],
-    operations: &[],
+    operations: &[Operation::Unveil, Operation::Pledge],
     resources: &RESOURCES,
     // SIGTHR: sigaction(2) of the C library refuses it (lib/libc/sys/w_sigaction.c).
     reserved_signals: &[32],
@@ -90,6 +93,12 @@ const RESOURCES: [(&str, Resource); 9] = [
 pub unsafe trait OpenbsdSys: Sys {
     /// closefrom(2): closes every descriptor at or above `lowest`.
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno>;
+    /// unveil(2).
+    fn unveil(&self, path: &CStr, permissions: &CStr) -> Result<(), Errno>;
+    /// unveil(2) without a path: later calls fail.
+    fn lock_unveil(&self) -> Result<(), Errno>;
+    /// pledge(2) with promises for the next program alone.
+    fn pledge_exec(&self, promises: &CStr) -> Result<(), Errno>;
     /// getdtablecount(2). Returns how many descriptors are open.
     fn open_count(&self) -> Result<Fd, Errno>;
 }

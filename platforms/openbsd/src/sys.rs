@@ -2,7 +2,8 @@
 #![cfg(target_os = "openbsd")]
 
 use crate::{Facts, Kernel, OpenbsdSys};
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
+use core::ptr;
 use errno::errno;
 use forkexec_core::{Errno, Fd};
 use forkexec_unix::{Cancellation, Pipe2, System, has_ended_by_waitid};
@@ -32,6 +33,21 @@ unsafe impl OpenbsdSys for Kernel {
     fn closefrom(&self, lowest: Fd) -> Result<(), Errno> {
         // SAFETY: `Kernel::new` promises that the caller owns the descriptors.
         int(unsafe { libc::closefrom(lowest) }).map(drop)
+    }
+
+    fn unveil(&self, path: &CStr, permissions: &CStr) -> Result<(), Errno> {
+        // SAFETY: the strings are borrowed for the call, which changes the calling process. `Kernel::new` allows that.
+        int(unsafe { libc::unveil(path.as_ptr(), permissions.as_ptr()) }).map(drop)
+    }
+
+    fn lock_unveil(&self) -> Result<(), Errno> {
+        // SAFETY: without a path, the call reads no memory. It changes the calling process.
+        int(unsafe { libc::unveil(ptr::null(), ptr::null()) }).map(drop)
+    }
+
+    fn pledge_exec(&self, promises: &CStr) -> Result<(), Errno> {
+        // SAFETY: the string is borrowed for the call, which changes the calling process. `Kernel::new` allows that.
+        int(unsafe { libc::pledge(ptr::null(), promises.as_ptr()) }).map(drop)
     }
 
     fn open_count(&self) -> Result<Fd, Errno> {

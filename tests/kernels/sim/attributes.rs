@@ -2,7 +2,7 @@
 //!
 //! Each rule is of the page of its call, and of capabilities(7).
 
-use std::ffi::c_ulong;
+use std::ffi::{CStr, c_ulong};
 
 use forkexec_core::{Errno, Fd, Namespace, NamespaceSet};
 use forkexec_linux::{AttributeCall, CapabilityMasks, Deadline};
@@ -54,6 +54,11 @@ pub(crate) struct Attributes {
     pub(crate) clock_offsets: String,
     /// The contents of `setgroups`, `gid_map` and `uid_map` of its user namespace.
     pub(crate) maps: Vec<String>,
+    /// The promises of its next program (pledge(2)).
+    pub(crate) exec_promises: Option<String>,
+    /// The unveiled paths and their permissions (unveil(2)).
+    pub(crate) unveiled: Vec<(String, String)>,
+    pub(crate) unveil_locked: bool,
     /// The session keyrings that it has left.
     pub(crate) keyrings_left: u32,
     /// The rulesets that it enforces.
@@ -85,6 +90,9 @@ impl Attributes {
             unshared: NamespaceSet::EMPTY,
             clock_offsets: String::new(),
             maps: Vec::new(),
+            exec_promises: None,
+            unveiled: Vec::new(),
+            unveil_locked: false,
             keyrings_left: 0,
             rulesets: 0,
             filters: Vec::new(),
@@ -107,9 +115,27 @@ impl Attributes {
         (self.masks.effective, self.ambient) = (0, 0);
     }
 
-    /// execve(2) clears `SECBIT_KEEP_CAPS`.
+    /// execve(2) clears `SECBIT_KEEP_CAPS` on Linux. Without promises for the program, it drops the unveiled paths on OpenBSD.
+    ///
+    /// Source: `sys_execve` of sys/kern/kern_exec.c of OpenBSD: `unveil_destroy` unless `PS_EXECPLEDGE`.
     pub(super) fn at_exec(&mut self) {
         self.securebits &= !KEEP_CAPS;
+        if self.exec_promises.is_none() {
+            self.unveiled.clear();
+            self.unveil_locked = false;
+        }
+    }
+
+    /// unveil(2): ENOENT for a path for which no entry qualifies, EACCES if the entry does not permit to execute it.
+    pub(super) fn may_execute(&self, path: &CStr) -> Result<(), Errno> {
+        let path = path.to_str().map_err(|_| Errno::NOENT)?;
+        let covers = |entry: &&(String, String)| path.starts_with(&entry.0);
+        match self.unveiled.iter().filter(covers).max_by_key(|(above, _)| above.len()) {
+            None if self.unveiled.is_empty() => Ok(()),
+            None => Err(Errno::NOENT),
+            Some((_, permissions)) if permissions.contains('x') => Ok(()),
+            Some(_) => Err(Errno::ACCES),
+        }
     }
 
     /// capset(2). Source: `cap_capset` of security/commoncap.c.

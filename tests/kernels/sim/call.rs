@@ -57,6 +57,7 @@ pub(crate) const NAMES: &[&str] = &[
     "join_session_keyring",
     "keep_capabilities",
     "kernel_release",
+    "lock_unveil",
     "max_fd",
     "may_execute",
     "memory_policy",
@@ -69,6 +70,7 @@ pub(crate) const NAMES: &[&str] = &[
     "path_id",
     "personality",
     "pidfd_getfd",
+    "pledge_exec",
     "process",
     "process_entry",
     "raise_ambient",
@@ -107,6 +109,7 @@ pub(crate) const NAMES: &[&str] = &[
     "trace_me",
     "unshare",
     "unshare_files",
+    "unveil",
     "write",
 ];
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use forkexec_core::{
     Attribute, BpfInstruction, CStrArray, CapabilitySets, ChildContext, CloseStrategy, Disposition, Exec, Fd,
     Hook, HookError, IdMaps, IoPriority, KeepList, Limit, Mask, MemoryPolicy, Move, Namespace, NamespaceSet,
-    Namespaces, Plan, Resource, Scheduler, SeccompFilter, SignalSet, ThinCStr, WorkingDirectory,
+    Namespaces, Plan, Resource, Scheduler, SeccompFilter, SignalSet, ThinCStr, Unveil, WorkingDirectory,
 };
 use forkexec_linux::CapabilityMasks;
 
@@ -90,7 +90,11 @@ const AMBIENT: u64 = 1 << 10;
 const BOUNDING: u64 = AMBIENT | 0x7f << 34;
 
 /// All attributes. Their order does not matter, except for the two of one stage.
-const ATTRIBUTES: [Attribute<'_>; 18] = [
+const ATTRIBUTES: [Attribute<'_>; 22] = [
+    Attribute::Unveil(Unveil { index: 0, path: c"/bin", permissions: c"x" }),
+    Attribute::Unveil(Unveil { index: 1, path: c"/missing", permissions: c"rx" }),
+    Attribute::LockUnveil,
+    Attribute::Pledge(c"stdio rpath"),
     Attribute::Jail(JAIL),
     Attribute::ClockOffsets(b"monotonic 60 0\n"),
     Attribute::MemoryPolicy(MemoryPolicy::Interleave, &[0b11]),
@@ -114,6 +118,9 @@ const ATTRIBUTES: [Attribute<'_>; 18] = [
 /// The attributes of the program of [`attributes_plan`].
 fn asked_attributes() -> Attributes {
     Attributes {
+        exec_promises: None,
+        unveiled: Vec::new(),
+        unveil_locked: false,
         jail: None,
         autogroup_nice: -7,
         affinity: 0b10,
@@ -146,6 +153,18 @@ fn asked_of_bsd() -> [Attributes; 2] {
     let freebsd = Attributes { affinity: 0b10, scheduler: (10, 30), personality: 2, ..plain.clone() };
     // DragonFly has no such policy, and so no such plan.
     [freebsd, plain]
+}
+
+/// The attributes of the program of [`attributes_plan`] on OpenBSD.
+fn asked_of_openbsd() -> Attributes {
+    let unveiled =
+        [("/bin", "x"), ("/missing", "rx")].map(|(path, letters)| (path.to_owned(), letters.to_owned()));
+    Attributes {
+        exec_promises: Some("stdio rpath".to_owned()),
+        unveiled: unveiled.to_vec(),
+        unveil_locked: true,
+        ..without_attributes()
+    }
 }
 
 /// The attributes of a program for which none were asked.
@@ -245,7 +264,7 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let process = &executed.process;
     let ids = (process.uid, process.gid, &process.groups[..]);
     let [freebsd, dragonfly] = asked_of_bsd();
-    let asked = [without_attributes(), asked_attributes(), freebsd, dragonfly];
+    let asked = [without_attributes(), asked_attributes(), freebsd, dragonfly, asked_of_openbsd()];
     let has_attributes = asked.contains(&process.attributes);
     executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2) && has_attributes
 }

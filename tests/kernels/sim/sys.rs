@@ -235,22 +235,25 @@ unsafe impl Sys for SimKernel {
         self.call(Call::on("set_uid", uid), |state| state.process.set_uid(uid))
     }
 
-    /// execve(2): EACCES if it is no regular file.
+    /// execve(2): EACCES if it is no regular file, or if unveil(2) forbids it.
     fn execve(
         &self,
         path: &CStr,
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Executed, Errno> {
-        self.call(Call::at("execve", path), |state| match state.outcome(path)? {
-            Outcome::Program => Ok(Executed {
-                path: path.to_owned(),
-                argv: strings(argv),
-                env: env.map(strings),
-                files: state.table.after_exec(),
-                process: state.process.after_exec(),
-            }),
-            _ => Err(Errno::ACCES),
+        self.call(Call::at("execve", path), |state| {
+            state.process.attributes.may_execute(path)?;
+            match state.outcome(path)? {
+                Outcome::Program => Ok(Executed {
+                    path: path.to_owned(),
+                    argv: strings(argv),
+                    env: env.map(strings),
+                    files: state.table.after_exec(),
+                    process: state.process.after_exec(),
+                }),
+                _ => Err(Errno::ACCES),
+            }
         })
     }
 

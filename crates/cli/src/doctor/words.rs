@@ -102,6 +102,8 @@ pub(super) fn operation(operation: Operation) -> &'static str {
         Operation::FixedAddresses => "fixed-addresses",
         Operation::Capabilities => "capabilities",
         Operation::SessionKeyring => "session-keyring",
+        Operation::Unveil => "unveil",
+        Operation::Pledge => "pledge",
         Operation::Landlock => "landlock",
         Operation::Seccomp => "seccomp",
         Operation::StartSuspended => "start-suspended",

@@ -12,7 +12,7 @@ use crate::inherited_fds;
 
 // Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
-#[command(next_help_heading = "Capabilities and confinement (Linux)")]
+#[command(next_help_heading = "Capabilities and confinement (Linux; OpenBSD where named)")]
 #[group(skip)]
 pub(super) struct Options {
     /// Give the program exactly these ambient capabilities: none, or a list
@@ -43,6 +43,16 @@ pub(super) struct Options {
     #[arg(long)]
     session_keyring: bool,
 
+    /// Start the program with these promises of pledge(2), such as "stdio rpath prot_exec" (OpenBSD)
+    #[arg(long, value_name = "PROMISES")]
+    pledge: Option<String>,
+
+    /// Hide all paths but PATH and those of other --unveil options; needs --pledge (OpenBSD)
+    ///
+    /// PERMISSIONS are letters of rwxc, as for unveil(2). The program needs x, its loader and libraries need r.
+    #[arg(long, value_name = "PATH:PERMISSIONS", value_parser = unveiled, requires = "pledge")]
+    unveil: Vec<Unveiled>,
+
     /// Enforce the Landlock ruleset on descriptor FD, which the program does not get
     ///
     /// It must permit the program and its libraries. Without privileges, it needs --no-new-privs.
@@ -59,6 +69,15 @@ pub(super) struct Options {
     /// Log each call to which the filter gives another answer than to allow it
     #[arg(long, requires = "seccomp")]
     seccomp_log: bool,
+}
+
+/// A path and its permissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unveiled(String, String);
+
+fn unveiled(text: &str) -> Result<Unveiled, String> {
+    let (path, permissions) = text.rsplit_once(':').ok_or("expected PATH:PERMISSIONS")?;
+    Ok(Unveiled(path.to_owned(), permissions.to_owned()))
 }
 
 fn set(text: &str) -> Result<CapabilitySet, String> {
@@ -118,6 +137,12 @@ impl Options {
         }
         if let Some(bits) = self.securebits {
             command.securebits(bits);
+        }
+        if let Some(promises) = &self.pledge {
+            command.pledge(promises);
+        }
+        for Unveiled(path, permissions) in &self.unveil {
+            command.unveil(path, permissions);
         }
         if self.session_keyring {
             command.session_keyring();

@@ -105,6 +105,8 @@ fn blame(options: &program::Options, error: &InputError) -> String {
         InputError::SoftAboveHard { .. } => "--limit",
         InputError::NoSuchUser { .. } => "--user",
         InputError::MapWithoutUserNamespace => "--map-user, --map-group",
+        InputError::UnveilWithoutPledge | InputError::BadUnveilPermissions { .. } => "--unveil",
+        InputError::BadPromises { .. } => "--pledge",
         InputError::ClockWithoutTimeNamespace => "--monotonic-offset, --boottime-offset",
         InputError::DieWithParentInPidNamespace { .. } => "--setns with --die-with-parent",
         InputError::TooManyGroups { .. } => "--groups",

@@ -4,6 +4,7 @@ use super::CommandBuilder;
 use crate::config::capability::Capability;
 use crate::config::seccomp::SeccompFilter;
 use crate::config::source::FdSource;
+use std::path::Path;
 
 impl<'fd, M> CommandBuilder<'fd, M> {
     /// Starts the child in this jail (jail_attach(2), FreeBSD and DragonFly), by its id, as jls(8) lists it. This needs privilege, and
@@ -172,6 +173,65 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     /// ```
     pub fn session_keyring(&mut self) -> &mut Self {
         self.settings.attributes.session_keyring = true;
+        self
+    }
+
+    /// Sets the promises with which the program begins (the second argument of pledge(2), OpenBSD): words such as `stdio` and `rpath`,
+    /// with spaces between them. The kernel kills a program that makes another call. Its descendants begin with the same promises.
+    ///
+    /// They do not limit the start itself. They must include all that the program and its dynamic loader need.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::BadPromises`](crate::InputError::BadPromises) if it is no such list.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Pledge`](crate::Stage::Pledge): `EINVAL` for an unknown
+    ///   promise, `EPERM` if the parent itself has promises for its programs that lack one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    ///
+    /// if supports(Operation::Pledge) {
+    ///     assert!(Command::new("true").pledge("stdio rpath prot_exec").status()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn pledge(&mut self, promises: impl Into<String>) -> &mut Self {
+        self.settings.attributes.promises = Some(promises.into());
+        self
+    }
+
+    /// Hides all paths from the program but this one and those of other calls (unveil(2), OpenBSD). `permissions` has the letters
+    /// `r`, `w`, `x` and `c`: read, write, execute, and create or remove.
+    ///
+    /// exec keeps the list only together with [`pledge`](Self::pledge). The child resolves the paths with its own root, directory and
+    /// ids, and then locks the list. The program must be permitted with `x`, its dynamic loader and its libraries with `r`.
+    ///
+    /// # Errors
+    ///
+    /// - The start returns [`InputError::UnveilWithoutPledge`](crate::InputError::UnveilWithoutPledge) without promises, and
+    ///   [`InputError::BadUnveilPermissions`](crate::InputError::BadUnveilPermissions) for another letter.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Unveil`](crate::Stage::Unveil): `ENOENT` if the directory
+    ///   of the path does not exist, `E2BIG` for too many paths, `EPERM` if the parent has locked its own list. It returns
+    ///   [`Stage::Exec`](crate::Stage::Exec) with `ENOENT` or `EACCES` if the program is hidden.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use forkexec::{Command, Operation, supports};
+    ///
+    /// let mut command = Command::new("/bin/ls");
+    /// command.arg("/usr/lib").pledge("stdio rpath prot_exec").unveil("/bin", "x").unveil("/usr", "rx");
+    /// if supports(Operation::Unveil) {
+    ///     assert!(command.status()?.success());
+    /// }
+    /// # Ok::<(), forkexec::Error>(())
+    /// ```
+    pub fn unveil(&mut self, path: impl AsRef<Path>, permissions: impl Into<String>) -> &mut Self {
+        self.settings.attributes.unveiled.push((path.as_ref().to_owned(), permissions.into()));
         self
     }
 

@@ -1,13 +1,15 @@
 //! The attributes of a child that only some systems have, as the caller set them.
 
+use crate::config::c_path::c_path;
 use crate::config::capability::CapabilitySet;
 use crate::config::seccomp::SeccompFilter;
 use crate::config::source::FdSource;
-use crate::error::{InputError, Operand};
-use forkexec_core::{Attribute, CapabilitySets, Fd, IoPriority, MemoryPolicy, Scheduler, Stage};
+use crate::error::{InputError, Operand, PathRole};
+use forkexec_core::{Attribute, CapabilitySets, Fd, IoPriority, MemoryPolicy, Scheduler, Stage, Unveil};
 use std::collections::BTreeSet;
-use std::ffi::c_ulong;
+use std::ffi::{CString, c_ulong};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,9 @@ pub(crate) struct Attributes<'fd> {
     pub(crate) inheritable: Option<CapabilitySet>,
     pub(crate) ambient: Option<CapabilitySet>,
     pub(crate) session_keyring: bool,
+    /// Paths and their permissions.
+    pub(crate) unveiled: Vec<(PathBuf, String)>,
+    pub(crate) promises: Option<String>,
     pub(crate) landlock: Option<FdSource<'fd>>,
     pub(crate) seccomp: Option<SeccompFilter>,
     pub(crate) start_suspended: bool,
@@ -38,6 +43,8 @@ pub(crate) struct Encoded {
     clocks: Vec<u8>,
     pub(crate) cpus: Vec<c_ulong>,
     nodes: Vec<c_ulong>,
+    unveiled: Vec<(CString, CString)>,
+    promises: CString,
 }
 
 /// The offsets of the clocks of a new time namespace, in seconds.
@@ -141,12 +148,23 @@ impl Attributes<'_> {
     }
 
     /// The values as the kernel reads them.
-    pub(crate) fn encode(&self) -> Encoded {
-        Encoded {
+    pub(crate) fn encode(&self) -> Result<Encoded, InputError> {
+        let unveiled = self.unveiled.iter().map(|(path, permissions)| {
+            let is_known = permissions.bytes().all(|letter| b"rwxc".contains(&letter));
+            let letters = CString::new(permissions.as_str()).ok().filter(|_| is_known);
+            let bad = || InputError::BadUnveilPermissions { permissions: permissions.clone() };
+            Ok((c_path(PathRole::Unveiled, path)?, letters.ok_or_else(bad)?))
+        });
+        let promises = self.promises.clone().unwrap_or_default();
+        let is_list = promises.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b' ');
+        let list = CString::new(promises.as_str()).ok().filter(|_| is_list);
+        Ok(Encoded {
+            unveiled: unveiled.collect::<Result<_, _>>()?,
+            promises: list.ok_or(InputError::BadPromises { promises })?,
             clocks: self.clocks.lines(),
             cpus: self.cpus.as_ref().map(mask).unwrap_or_default(),
             nodes: self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default(),
-        }
+        })
     }
 
     /// The attributes of the plan. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
@@ -157,6 +175,12 @@ impl Attributes<'_> {
         changes_user: bool,
         ruleset: Option<Fd>,
     ) -> Vec<Attribute<'a>> {
+        let unveiled = (0..).zip(&encoded.unveiled).map(|(index, (path, permissions))| Unveil {
+            index,
+            path,
+            permissions,
+        });
+        let lock = (!self.unveiled.is_empty()).then_some(Attribute::LockUnveil);
         let nanoseconds = |slack: Duration| u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX);
         let sets = self.capability_sets(changes_user);
         [
@@ -176,12 +200,14 @@ impl Attributes<'_> {
                 .map(|_| Attribute::KeepCapabilities),
             sets.map(Attribute::Capabilities),
             self.session_keyring.then_some(Attribute::SessionKeyring),
+            self.promises.as_ref().map(|_| Attribute::Pledge(&encoded.promises)),
             ruleset.map(Attribute::Landlock),
             self.seccomp.as_ref().map(|filter| Attribute::Seccomp(filter.as_plan())),
             self.start_suspended.then_some(Attribute::Suspended),
         ]
         .into_iter()
         .flatten()
+        .chain(unveiled.map(Attribute::Unveil).chain(lock))
         .collect()
     }
 
@@ -196,7 +222,7 @@ impl Attributes<'_> {
     }
 
     /// The value that a stage sets.
-    pub(crate) fn operand(&self, stage: Stage) -> Operand {
+    pub(crate) fn operand(&self, stage: Stage, index: i32) -> Operand {
         let number = |value: Option<i64>| value.map_or(Operand::None, Operand::Number);
         let text = |value: Option<String>| value.map_or(Operand::None, Operand::Value);
         match stage {
@@ -216,6 +242,12 @@ impl Attributes<'_> {
             Stage::Scheduler => text(self.scheduler.map(|policy| policy.to_string())),
             Stage::IoPriority => text(self.io_priority.map(|priority| priority.to_string())),
             Stage::TimerSlack => text(self.timer_slack.map(|slack| format!("{slack:?}"))),
+            Stage::Unveil => {
+                // The lock comes after all paths.
+                let path = usize::try_from(index).ok().and_then(|index| self.unveiled.get(index));
+                path.map_or(Operand::None, |(path, _)| Operand::Path(path.clone()))
+            }
+            Stage::Pledge => text(self.promises.clone()),
             Stage::OomScore => number(self.oom_score.map(Into::into)),
             Stage::BoundingSet => text(self.bounding.map(|set| set.to_string())),
             Stage::SecureBits => text(self.securebits.map(|bits| format!("{bits:#x}"))),
@@ -269,8 +301,8 @@ mod tests {
     #[case::a_run(&[1, 2, 3], &[0b1110], "1-3")]
     #[case::runs(&[0, 1, 2, 5, 7, 8], &[0b1_1010_0111], "0-2,5,7-8")]
     fn processors_are_bits_and_ranges(#[case] cpus: &[usize], #[case] mask: &[c_ulong], #[case] text: &str) {
-        assert_eq!(on(cpus).encode().cpus, mask);
-        assert_eq!(on(cpus).operand(Stage::CpuAffinity), Operand::Value(text.to_owned()));
+        assert_eq!(on(cpus).encode().expect("it is valid").cpus, mask);
+        assert_eq!(on(cpus).operand(Stage::CpuAffinity, 0), Operand::Value(text.to_owned()));
     }
 
     #[rstest]
@@ -283,13 +315,48 @@ mod tests {
         #[case] text: &str,
     ) {
         let attributes = Attributes { clocks: ClockOffsets { monotonic, boottime }, ..Attributes::default() };
-        assert_eq!(attributes.encode().clocks, lines.as_bytes());
-        assert_eq!(attributes.operand(Stage::ClockOffsets), Operand::Value(text.to_owned()));
+        assert_eq!(attributes.encode().expect("it is valid").clocks, lines.as_bytes());
+        assert_eq!(attributes.operand(Stage::ClockOffsets, 0), Operand::Value(text.to_owned()));
     }
 
     #[test]
     fn processor_of_the_second_word_is_its_first_bit() {
-        assert_eq!(on(&[c_ulong::BITS as usize]).encode().cpus, [0, 1]);
+        assert_eq!(on(&[c_ulong::BITS as usize]).encode().expect("it is valid").cpus, [0, 1]);
+    }
+
+    fn unveiling(path: &str, permissions: &str, promises: &str) -> Attributes<'static> {
+        let unveiled = vec![(path.into(), permissions.to_owned()), ("/data".into(), String::new())];
+        Attributes { unveiled, promises: Some(promises.to_owned()), ..Attributes::default() }
+    }
+
+    #[test]
+    fn unveiled_paths_come_before_the_lock() {
+        let attributes = unveiling("/bin", "rx", "stdio rpath");
+        let encoded = attributes.encode().expect("it is valid");
+        let list = attributes.list(&encoded, false, None);
+        let expected = [
+            Attribute::Pledge(c"stdio rpath"),
+            Attribute::Unveil(Unveil { index: 0, path: c"/bin", permissions: c"rx" }),
+            Attribute::Unveil(Unveil { index: 1, path: c"/data", permissions: c"" }),
+            Attribute::LockUnveil,
+        ];
+        assert_eq!(list, expected);
+        assert_eq!(attributes.operand(Stage::Unveil, 1), Operand::Path("/data".into()));
+        assert_eq!(attributes.operand(Stage::Unveil, 2), Operand::None);
+    }
+
+    #[rstest]
+    #[case::letter("/bin", "ra", "stdio", InputError::BadUnveilPermissions { permissions: "ra".to_owned() })]
+    #[case::comma("/bin", "r", "stdio,rpath", InputError::BadPromises { promises: "stdio,rpath".to_owned() })]
+    #[case::nul("/bin", "r", "stdio\0", InputError::BadPromises { promises: "stdio\0".to_owned() })]
+    #[case::empty_path("", "r", "stdio", InputError::EmptyPath { what: PathRole::Unveiled })]
+    fn invalid_unveil_or_pledge_is_refused(
+        #[case] path: &str,
+        #[case] permissions: &str,
+        #[case] promises: &str,
+        #[case] error: InputError,
+    ) {
+        assert_eq!(unveiling(path, permissions, promises).encode().map(drop), Err(error));
     }
 
     #[test]

@@ -194,6 +194,21 @@ pub enum InputError {
         /// The descriptor.
         fd: RawFd,
     },
+    /// A path is unveiled, and there are no promises for the program. exec would drop the list of paths.
+    #[error("cannot unveil the path: exec drops the list unless the program has promises; call pledge")]
+    UnveilWithoutPledge,
+    /// The permissions of an unveiled path have another letter than `r`, `w`, `x` and `c`.
+    #[error("cannot unveil the path: the permissions {permissions:?} have another letter than r, w, x and c")]
+    BadUnveilPermissions {
+        /// The permissions.
+        permissions: String,
+    },
+    /// The promises are no list of words.
+    #[error("cannot set the promises ({promises:?}): they are words with spaces between them")]
+    BadPromises {
+        /// The list.
+        promises: String,
+    },
     /// The nice value of an autogroup is set, and the child creates no session. It would be that of the parent's session.
     #[error("cannot set the nice value of the autogroup: the child creates no session; call setsid")]
     AutogroupWithoutSession,
@@ -257,6 +272,8 @@ pub enum PathRole {
     RootDirectory,
     /// The working directory ([`Command::current_dir`](crate::Command::current_dir)).
     WorkingDirectory,
+    /// An unveiled path ([`Command::unveil`](crate::Command::unveil)).
+    Unveiled,
 }
 
 impl fmt::Display for PathRole {
@@ -264,6 +281,7 @@ impl fmt::Display for PathRole {
         f.write_str(match self {
             Self::RootDirectory => "root directory",
             Self::WorkingDirectory => "working directory",
+            Self::Unveiled => "unveiled path",
         })
     }
 }

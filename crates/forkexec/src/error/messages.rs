@@ -226,6 +226,15 @@ fn inputs() -> Vec<Example> {
         DieWithParentInPidNamespace: InputError::DieWithParentInPidNamespace { fd: 7 },
             "cannot enter the namespaces (fd 7): a child with a parent-death signal cannot join a pid namespace",
             "Do without `die_with_parent`, or without the pid namespace.";
+        UnveilWithoutPledge: InputError::UnveilWithoutPledge,
+            "cannot unveil the path: exec drops the list unless the program has promises; call pledge",
+            "Call `pledge` with all that the program needs.";
+        BadUnveilPermissions: InputError::BadUnveilPermissions { permissions: "ra".to_owned() },
+            "cannot unveil the path: the permissions \"ra\" have another letter than r, w, x and c",
+            "Pass letters of `rwxc`, or none to hide the path.";
+        BadPromises: InputError::BadPromises { promises: "stdio,rpath".to_owned() },
+            "cannot set the promises (\"stdio,rpath\"): they are words with spaces between them",
+            "Separate the promises by spaces.";
         AutogroupWithoutSession: InputError::AutogroupWithoutSession,
             "cannot set the nice value of the autogroup: the child creates no session; call setsid",
             "Call `setsid`, so that the child has an autogroup of its own.";
@@ -313,6 +322,7 @@ fn stage_with(operand: &Operand) -> Stage {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one entry for each stage")]
 fn stages() -> Vec<Example> {
     let path = |path: &str| Operand::Path(path.into());
     let value = |value: &str| Operand::Value(value.to_owned());
@@ -404,6 +414,10 @@ fn stages() -> Vec<Example> {
             "Correct the closure: the error number is the one that it returned.";
         Close(Operand::None, Errno::MFILE): "cannot close the other descriptors: {}",
             "Lower the descriptor limit, or mount `/proc`. `forkexec doctor` shows what the child can use.";
+        Unveil(path("/srv/www"), Errno::NOENT): "cannot unveil the path \"/srv/www\": {}",
+            "Create the directory of the path, and unveil it as the child sees it. `EPERM` if the parent has locked its own list.";
+        Pledge(value("stdio rpaht"), Errno::INVAL): "cannot set the promises (stdio rpaht): {}",
+            "Name promises of pledge(2). `EPERM` if the parent may not pass them on.";
         Landlock(Operand::Fd(7), Errno::PERM): "cannot enforce the Landlock ruleset (fd 7): {}",
             "Call `no_new_privs` as well, and pass a descriptor of landlock_create_ruleset(2).";
         Seccomp(Operand::None, Errno::ACCES): "cannot install the seccomp filter: {}",

@@ -112,6 +112,9 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
     if settings.executable.is_some() {
         supports(Operation::ExecuteFile, "execute an open file")?;
     }
+    if !settings.attributes.unveiled.is_empty() && settings.attributes.promises.is_none() {
+        return Err(InputError::UnveilWithoutPledge.into());
+    }
     let ruleset = settings.attributes.landlock.as_ref().map(AsRawFd::as_raw_fd);
     for attribute in settings.attributes.list(&Encoded::default(), settings.uid.is_some(), ruleset) {
         supports(attribute.operation(), attribute.stage().describe())?;

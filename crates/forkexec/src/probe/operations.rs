@@ -7,7 +7,7 @@ use crate::sys::system::{forking, launchers};
 use forkexec_core::{
     Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority,
     MemoryPolicy, Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter,
-    Stage,
+    Stage, Unveil,
 };
 use std::collections::BTreeSet;
 use std::ffi::c_ulong;
@@ -117,6 +117,8 @@ fn attributes(
             Attribute::Capabilities(CapabilitySets { inheritable: 0, ambient: 0, nothing_else: false })
         }
         Operation::SessionKeyring => Attribute::SessionKeyring,
+        Operation::Unveil => Attribute::Unveil(Unveil { index: 0, path: c"/", permissions: c"rx" }),
+        Operation::Pledge => Attribute::Pledge(c""),
         Operation::Landlock => Attribute::Landlock(NO_RULESET),
         Operation::Seccomp => Attribute::Seccomp(SeccompFilter { program: ALLOW, flags: 0 }),
         Operation::StartSuspended => Attribute::Suspended,
@@ -130,7 +132,7 @@ fn processors() -> Option<Vec<c_ulong>> {
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     let cpus = numbers(list.trim())?;
-    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.encode().cpus)
+    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.encode().ok()?.cpus)
 }
 
 /// Parses `0-3,8`.

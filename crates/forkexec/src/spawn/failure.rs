@@ -90,7 +90,7 @@ fn of_stage(prepared: &CheckedCommand<'_>, report: Report) -> Operand {
         Stage::Gid => number(settings.gid),
         Stage::Uid => number(settings.uid),
         Stage::DieWithParent => signed(settings.die_with_parent),
-        stage => settings.attributes.operand(stage),
+        stage => settings.attributes.operand(stage, report.operand),
     }
 }
 

@@ -168,6 +168,8 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         inheritable,
         ambient,
         session_keyring,
+        unveiled,
+        promises,
         landlock,
         seccomp,
         start_suspended,
@@ -189,6 +191,8 @@ fn attributes(attributes: &Attributes<'_>, fields: &mut fmt::DebugStruct<'_, '_>
         .field("inheritable_capabilities", inheritable)
         .field("ambient_capabilities", ambient)
         .field("session_keyring", session_keyring)
+        .field("unveil", unveiled)
+        .field("pledge", promises)
         .field("landlock", landlock)
         .field("seccomp", seccomp)
         .field("start_suspended", start_suspended);
