@@ -44,7 +44,7 @@ pub(crate) struct Encoded {
     pub(crate) cpus: Vec<c_ulong>,
     nodes: Vec<c_ulong>,
     unveiled: Vec<(CString, CString)>,
-    promises: CString,
+    promises: Option<CString>,
 }
 
 /// The offsets of the clocks of a new time namespace, in seconds.
@@ -155,12 +155,15 @@ impl Attributes<'_> {
             let bad = || InputError::BadUnveilPermissions { permissions: permissions.clone() };
             Ok((c_path(PathRole::Unveiled, path)?, letters.ok_or_else(bad)?))
         });
-        let promises = self.promises.clone().unwrap_or_default();
-        let is_list = promises.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b' ');
-        let list = CString::new(promises.as_str()).ok().filter(|_| is_list);
+        let promises = self.promises.as_ref().map(|promises| {
+            let is_list =
+                promises.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b' ');
+            let list = CString::new(promises.as_str()).ok().filter(|_| is_list);
+            list.ok_or_else(|| InputError::BadPromises { promises: promises.clone() })
+        });
         Ok(Encoded {
             unveiled: unveiled.collect::<Result<_, _>>()?,
-            promises: list.ok_or(InputError::BadPromises { promises })?,
+            promises: promises.transpose()?,
             clocks: self.clocks.lines(),
             cpus: self.cpus.as_ref().map(mask).unwrap_or_default(),
             nodes: self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default(),
@@ -200,7 +203,7 @@ impl Attributes<'_> {
                 .map(|_| Attribute::KeepCapabilities),
             sets.map(Attribute::Capabilities),
             self.session_keyring.then_some(Attribute::SessionKeyring),
-            self.promises.as_ref().map(|_| Attribute::Pledge(&encoded.promises)),
+            encoded.promises.as_deref().map(Attribute::Pledge),
             ruleset.map(Attribute::Landlock),
             self.seccomp.as_ref().map(|filter| Attribute::Seccomp(filter.as_plan())),
             self.start_suspended.then_some(Attribute::Suspended),
