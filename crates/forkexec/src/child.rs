@@ -496,7 +496,7 @@ impl Child {
     /// to a pidfd, never to a process id. The search takes some tens of microseconds for each process of the
     /// system. A control group does not need it.
     ///
-    /// Where no pidfd of a descendant can be opened (Linux before 5.3, Android before 11), the call still kills the
+    /// If no pidfd of a descendant can be opened (Linux before 5.3, Android before 11), the call still kills the
     /// members of a process group. It counts them as [refused](KillReport::refused), and does not wait for them.
     ///
     /// # Errors
