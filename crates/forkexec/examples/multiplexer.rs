@@ -3,7 +3,7 @@
 //! Run it in a terminal with `cargo run --example multiplexer [PROGRAM]`. It starts two shells. Ctrl-A and then
 //! a key: `n` shows the next shell, `c` starts another one, `q` ends all, and `a` is a Ctrl-A for the shell.
 
-use forkexec::{Command, OnDrop, Pty, RawMode, WindowSize};
+use forkexec::{Command, IgnoredSignals, OnDrop, Pty, RawMode, WindowSize};
 use nix::sys::signal::{SigSet, Signal};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -81,6 +81,8 @@ impl Multiplexer {
         let index = self.panes.len();
         let pty = Pty::open(WindowSize::of(stdin()).unwrap_or_default())?;
         let mut command = Command::new(&self.program);
+        // The keys of the terminal act even if this program ignores their signals, as in the background of a script.
+        command.ignored_signals(IgnoredSignals::RestoreAll);
         command.env("PANE", index.to_string()).pty(&pty).on_drop(OnDrop::KillAndWait);
         let child = command.spawn()?;
         let (mut reader, events) = (pty.clone(), self.events.clone());

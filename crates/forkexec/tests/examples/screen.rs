@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forkexec::{Child, Command, OnDrop, Pty, WindowSize};
+use forkexec::{Child, Command, IgnoredSignals, OnDrop, Pty, WindowSize};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::tcgetpgrp;
 
@@ -64,6 +64,8 @@ impl Screen {
     pub(crate) fn start(example: &str, args: &[&str]) -> Self {
         let mut command = Command::new(built(example));
         command.args(args).env("PS1", "$ ").env("TERM", "dumb").on_drop(OnDrop::KillAndWait);
+        // The tests may run in the background of a script, which ignores the signals of the terminal's keys.
+        command.ignored_signals(IgnoredSignals::RestoreAll);
         let pty = Pty::open(WindowSize::new(30, 100)).expect("there is a pseudo-terminal");
         keep_output(&pty);
         let child = command.pty(&pty).spawn().expect("it starts");
