@@ -1,4 +1,4 @@
-//! Times starts while dropped children run, which each start asks about: median times in µs, for up to COUNT children.
+//! Times starts while dropped children run, and a look at all of them: median times in µs, for up to COUNT children.
 //!
 //! `taskset -c 1 cargo run --release -p forkexec-bench --example dropped [COUNT]`
 //!
