@@ -13,6 +13,9 @@ use crate::signal;
 const HEADING: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
+/// The width of the output, if its words fit.
+const COLUMNS: usize = 80;
+const GAP: &str = "  ";
 const TITLES: [&str; 5] = ["RESULT", "TASK", "METHOD", "TIME", "REASON"];
 
 /// Prints the trials, the facts about the system and the verdict.
@@ -51,8 +54,12 @@ fn line(
     rest: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let text = format!("{task:<of_task$}  {method:<of_method$}  {time:>of_time$}  {reason}");
-    writeln!(out, "{style}{result:<of_result$}{style:#}  {rest}{}{rest:#}", text.trim_end())
+    let before = of_result + of_task + of_method + of_time + 4 * GAP.len();
+    let mut reasons = wrapped(reason, COLUMNS.saturating_sub(before)).into_iter();
+    let first = reasons.next().unwrap_or_default();
+    let text = format!("{task:<of_task$}{GAP}{method:<of_method$}{GAP}{time:>of_time$}{GAP}{first}");
+    writeln!(out, "{style}{result:<of_result$}{style:#}{GAP}{rest}{}{rest:#}", text.trim_end())?;
+    reasons.try_for_each(|reason| writeln!(out, "{:before$}{reason}", ""))
 }
 
 fn facts(report: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
@@ -76,23 +83,28 @@ fn facts(report: &ProbeReport, out: &mut dyn Write) -> io::Result<()> {
     facts.iter().try_for_each(|(name, value)| fact(name, value, out))
 }
 
-/// Prints the value in lines of at most 80 columns, if its words fit.
 fn fact(name: &str, value: &str, out: &mut dyn Write) -> io::Result<()> {
-    const VALUES: usize = 80 - 19;
+    const NAMES: usize = 17;
+    let names = [name].into_iter().chain(std::iter::repeat(""));
+    let lines = wrapped(value, COLUMNS - NAMES - GAP.len());
+    names.zip(lines).try_for_each(|(name, line)| writeln!(out, "{name:<NAMES$}{GAP}{line}"))
+}
+
+/// Returns a text as lines of at most this width, if its words fit.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in value.split(' ') {
+    for word in text.split(' ') {
         let last = lines.last_mut().expect("there is always a line");
         if last.is_empty() {
             last.push_str(word);
-        } else if last.chars().count() + 1 + word.chars().count() <= VALUES {
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
             last.push(' ');
             last.push_str(word);
         } else {
             lines.push(word.to_owned());
         }
     }
-    let names = [name].into_iter().chain(std::iter::repeat(""));
-    names.zip(lines).try_for_each(|(name, line)| writeln!(out, "{name:<17}  {line}"))
+    lines
 }
 
 fn list(words: &[&str]) -> String {
