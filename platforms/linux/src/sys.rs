@@ -516,9 +516,8 @@ unsafe impl LinuxSys for Kernel {
         done(unsafe { syscall!(libc::SYS_uname, names.as_mut_ptr()) })?;
         // SAFETY: the call succeeded, so the structure is filled.
         let names = unsafe { names.assume_init() };
-        #[expect(clippy::cast_sign_loss, reason = "bytes of a name")]
-        #[allow(clippy::unnecessary_cast, reason = "`c_char` is unsigned on some processors")]
-        Ok(names.release.map(|byte| byte as u8))
+        // `c_char` is signed on some processors.
+        Ok(names.release.map(|byte| byte.to_ne_bytes()[0]))
     }
 
     fn is_filtered(&self) -> Result<bool, Errno> {
