@@ -44,7 +44,7 @@ pub(crate) struct Encoded {
     pub(crate) cpus: Vec<c_ulong>,
     nodes: Vec<c_ulong>,
     unveiled: Vec<(CString, CString)>,
-    promises: Option<CString>,
+    promises: CString,
 }
 
 /// The offsets of the clocks of a new time namespace, in seconds.
@@ -163,14 +163,14 @@ impl Attributes<'_> {
         });
         Ok(Encoded {
             unveiled: unveiled.collect::<Result<_, _>>()?,
-            promises: promises.transpose()?,
+            promises: promises.transpose()?.unwrap_or_default(),
             clocks: self.clocks.lines(),
             cpus: self.cpus.as_ref().map(mask).unwrap_or_default(),
             nodes: self.memory.as_ref().map(|(_, nodes)| mask(nodes)).unwrap_or_default(),
         })
     }
 
-    /// The attributes of the plan. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
+    /// The attributes of the plan. Their operations depend on `self` alone, so they are known before the values are encoded. `changes_user` is true if the child changes its user ID, and `ruleset` is the descriptor of the
     /// ruleset in the plan.
     pub(crate) fn list<'a>(
         &'a self,
@@ -203,7 +203,7 @@ impl Attributes<'_> {
                 .map(|_| Attribute::KeepCapabilities),
             sets.map(Attribute::Capabilities),
             self.session_keyring.then_some(Attribute::SessionKeyring),
-            encoded.promises.as_deref().map(Attribute::Pledge),
+            self.promises.as_ref().map(|_| Attribute::Pledge(&encoded.promises)),
             ruleset.map(Attribute::Landlock),
             self.seccomp.as_ref().map(|filter| Attribute::Seccomp(filter.as_plan())),
             self.start_suspended.then_some(Attribute::Suspended),
@@ -294,6 +294,7 @@ fn ranges(numbers: &BTreeSet<usize>) -> String {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use std::collections::HashSet;
 
     fn on(cpus: &[usize]) -> Attributes<'static> {
         Attributes { cpus: Some(cpus.iter().copied().collect()), ..Attributes::default() }
@@ -360,6 +361,22 @@ mod tests {
         #[case] error: InputError,
     ) {
         assert_eq!(unveiling(path, permissions, promises).encode().map(drop), Err(error));
+    }
+
+    #[test]
+    fn operations_are_known_before_the_values_are_encoded() {
+        let attributes = Attributes {
+            clocks: ClockOffsets { monotonic: Some(1), boottime: None },
+            cpus: on(&[0]).cpus,
+            memory: Some((MemoryPolicy::Bind, BTreeSet::from([0]))),
+            ..unveiling("/bin", "rx", "stdio")
+        };
+        let encoded = attributes.encode().expect("it is valid");
+        let [before, after] = [&Encoded::default(), &encoded].map(|encoded| {
+            let list = attributes.list(encoded, false, None);
+            list.into_iter().map(Attribute::operation).collect::<HashSet<_>>()
+        });
+        assert_eq!(before, after);
     }
 
     #[test]
