@@ -1,4 +1,8 @@
 //! The decisions of the NetBSD backend: `F_CLOSEM` keeps nothing, and `F_MAXFD` may have no answer.
+//!
+//! - `attributes`: processors and policies
+
+mod attributes;
 
 use rstest::rstest;
 

@@ -1,9 +1,9 @@
 //! The backend: which call closes a gap, and what its errors mean.
 
-use crate::{CAPABILITIES, MaxFd, NetbsdSys};
+use crate::{CAPABILITIES, MaxFd, NetbsdSys, attributes};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Pid, close_gap_by_number,
-    has_execed_by_entry, loop_bound,
+    Attribute, Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING, Pid,
+    Scheduler, close_gap_by_number, has_execed_by_entry, loop_bound,
 };
 
 /// NetBSD, over its real system calls or a simulated kernel.
@@ -30,6 +30,18 @@ unsafe impl<S: NetbsdSys + Sync> Backend for Netbsd<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn has_scheduler(&self, scheduler: Scheduler) -> bool {
+        attributes::policy(scheduler).is_some()
+    }
+
+    fn highest_priority(&self) -> u8 {
+        attributes::HIGHEST
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        attributes::set(&self.sys, attribute)
     }
 
     /// Uses `F_CLOSEM`, which keeps nothing, for the open-ended gap above the last kept descriptor. Closes other gaps by

@@ -24,9 +24,13 @@
 //!    calls are those of `forkexec-unix`, plain system calls here: no function that sets IDs acts on other threads, and
 //!    sigaction(2) takes no lock. A child must not enter the run-time linker, whose lock another thread may hold: Rust links
 //!    programs for NetBSD with full RELRO, so that all symbols are bound at the start.
+//!    `_sched_setaffinity` and `_sched_setparam` are system calls without code around them (`WEAKASM` of
+//!    lib/libc/sys/Makefile.inc, 1.259), and sysctl(3) is one for each name but `user.*`. With the number 0 the first two act on the threads of the calling process, which a
+//!    child of vfork(2) does not share with its parent (`sys__sched_setaffinity` of sys/kern/sys_sched.c, 1.50).
 //! 6. *Proven*: run over the simulated kernel, and on the kernel and the C library of NetBSD 11.0_RC6 amd64, as BunnyBSD has
 //!    them, with one and two processors: the portable suite passed by vfork(2) and by fork(2). A program with another effective user,
-//!    which kqueue(2) refuses to watch, was told from death, waited for and signalled by both launchers.
+//!    which kqueue(2) refuses to watch, was told from death, waited for and signalled by both launchers. The attributes ran on the
+//!    simulated kernel only.
 //! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP` (`sigaction1` of sys/kern/sys_sig.c: `SA_CANTMASK`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
 //! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
@@ -37,14 +41,16 @@
 //! 11. *Limits*: a limit below an open number is accepted and closes nothing. A limit of the stack below what the stack of the
 //!     parent has used is refused with `EINVAL` (`dosetrlimit` of sys/kern/kern_resource.c, 1.195).
 
+mod attributes;
 mod close;
 mod enumerate;
 mod sys;
 
+pub use attributes::AttributeCall;
 pub use close::Netbsd;
 pub use enumerate::MaxFd;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Operation, Pid, ProcessEntry, Resource, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -54,12 +60,15 @@ pub type Kernel = forkexec_unix::Kernel<Facts>;
 pub struct Facts;
 
 /// The capabilities of this backend.
+///
+/// `FixedAddresses` is missing: the program and sysctl(7) decide whether its addresses are random, and a process has no say
+/// (`pax_setup_elf_flags` of sys/kern/kern_pax.c).
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "NetBSD",
     bulk_closer: Some("F_CLOSEM"),
     enumerators: &[enumerate::NAME],
     launchers: forkexec_unix::VFORK_LAUNCHERS,
-    operations: &[],
+    operations: &[Operation::CpuAffinity, Operation::Scheduler],
     resources: &RESOURCES,
     reserved_signals: &[],
     group_list: GroupList::Supplementary,
@@ -99,4 +108,8 @@ pub unsafe trait NetbsdSys: Sys {
     fn max_fd(&self) -> Result<Fd, Errno>;
     /// sysctl(3) of `kern.proc2`. Returns the entry of a process, an errno if there is none.
     fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
+    /// Makes a call of an attribute.
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno>;
+    /// sysctl(3) of `hw.ncpu`. Returns how many processors there are, also if they are offline.
+    fn processors(&self) -> Result<usize, Errno>;
 }

@@ -1,8 +1,8 @@
 //! The calls that only NetBSD has: each method makes one call and checks its errno.
 #![cfg(target_os = "netbsd")]
 
-use crate::{Facts, Kernel, NetbsdSys};
-use core::ffi::c_int;
+use crate::{AttributeCall, Facts, Kernel, NetbsdSys};
+use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 use errno::{Errno as Native, errno, set_errno};
@@ -13,13 +13,28 @@ unsafe extern "C" {
     /// The libc crate lacks it. The symbol `vfork` is the call of NetBSD before 1.4 (`unistd.h`).
     #[link_name = "__vfork14"]
     fn vfork() -> c_int;
+    // `sys/sched.h`. The libc crate lacks them. `lwpid_t` is an int (`sys/types.h`).
+    fn _sched_setaffinity(process: Pid, thread: c_int, size: usize, set: *const c_void) -> c_int;
+    fn _sched_setparam(
+        process: Pid,
+        thread: c_int,
+        policy: c_int,
+        parameters: *const libc::sched_param,
+    ) -> c_int;
 }
+
+/// The calling process, and all of its threads.
+const SELF: (Pid, c_int) = (0, 0);
 
 /// `sys/sysctl.h`: the process has called exec. The libc crate does not have it.
 const P_EXEC: i32 = 0x4000;
 
 /// `sys/proc.h`: the process is a zombie.
 const SZOMB: u64 = 5;
+
+fn done(result: c_int) -> Result<(), Errno> {
+    if result == -1 { Err(Errno::from_raw(errno().0)) } else { Ok(()) }
+}
 
 /// The kernel ignores the third argument of these two commands, and `F_MAXFD` the descriptor.
 fn fcntl(fd: Fd, command: c_int) -> Result<c_int, Errno> {
@@ -74,5 +89,33 @@ unsafe impl NetbsdSys for Kernel {
         let entry = unsafe { entry.assume_init() };
         let has_execed = entry.p_flag & P_EXEC != 0;
         Ok(ProcessEntry { parent: entry.p_ppid, has_execed, has_ended: entry.p_realstat == SZOMB })
+    }
+
+    fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno> {
+        let (process, thread) = SELF;
+        match call {
+            AttributeCall::SetAffinity(set) => {
+                // SAFETY: the kernel reads that many bytes, which are borrowed for the call. It changes the calling process, as
+                // `Kernel::new` allows.
+                done(unsafe { _sched_setaffinity(process, thread, size_of_val(set), set.as_ptr().cast()) })
+            }
+            AttributeCall::SetPolicy(policy, sched_priority) => {
+                let parameters = libc::sched_param { sched_priority };
+                // SAFETY: the kernel reads the structure, which outlives the call. It changes the calling process, as `Kernel::new`
+                // allows.
+                done(unsafe { _sched_setparam(process, thread, policy, &raw const parameters) })
+            }
+        }
+    }
+
+    fn processors(&self) -> Result<usize, Errno> {
+        let name = [libc::CTL_HW, libc::HW_NCPU];
+        let mut count: c_int = 0;
+        let mut size = size_of_val(&count);
+        // SAFETY: the name is borrowed for the call, which writes at most `size` bytes to `count` and sets nothing.
+        done(unsafe {
+            libc::sysctl(name.as_ptr(), 2, (&raw mut count).cast(), &raw mut size, ptr::null(), 0)
+        })?;
+        usize::try_from(count).map_err(|_| Errno::IO)
     }
 }

@@ -155,6 +155,11 @@ fn asked_of_bsd() -> [Attributes; 2] {
     [freebsd, plain]
 }
 
+/// The attributes of the program of [`attributes_plan`] on NetBSD.
+fn asked_of_netbsd() -> Attributes {
+    Attributes { affinity: 0b10, scheduler: (1, 1), ..without_attributes() }
+}
+
 /// The attributes of the program of [`attributes_plan`] on OpenBSD.
 fn asked_of_openbsd() -> Attributes {
     let unveiled =
@@ -264,7 +269,8 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let process = &executed.process;
     let ids = (process.uid, process.gid, &process.groups[..]);
     let [freebsd, dragonfly] = asked_of_bsd();
-    let asked = [without_attributes(), asked_attributes(), freebsd, dragonfly, asked_of_openbsd()];
+    let asked =
+        [asked_of_netbsd(), asked_of_openbsd(), freebsd, dragonfly, asked_attributes(), without_attributes()];
     let has_attributes = asked.contains(&process.attributes);
     executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2) && has_attributes
 }

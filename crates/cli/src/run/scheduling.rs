@@ -10,19 +10,19 @@ use crate::duration;
 
 // Not a doc comment: clap would use it as the description of the subcommand.
 #[derive(Args)]
-#[command(next_help_heading = "Scheduling (Linux; FreeBSD where named)")]
+#[command(next_help_heading = "Scheduling (Linux; others where named)")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Set the processors that may run the program, such as 0-3,8 (Linux, FreeBSD)
+    /// Set the processors that may run the program, such as 0-3,8 (Linux, FreeBSD, NetBSD)
     ///
     /// A list of numbers and ranges, as for taskset(1). A range with a step, such as 0-6:2, has each second number.
     #[arg(long, value_name = "LIST", value_parser = processors, allow_hyphen_values = true)]
     cpus: Option<Processors>,
 
-    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (Linux, FreeBSD)
+    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (Linux, FreeBSD, NetBSD)
     ///
-    /// fifo and rr are real-time policies with a priority from 1 to 99. FreeBSD has other, idle, fifo and rr up to 31, and DragonFly has
-    /// these but fifo. With deadline, the program runs for RUN before END in each
+    /// fifo and rr are real-time policies with a priority from 1 to 99. FreeBSD has other, idle, fifo and rr up to 31, DragonFly has these
+    /// but fifo, and NetBSD has other, fifo and rr up to 63. With deadline, the program runs for RUN before END in each
     /// PERIOD, such as deadline:2ms:5ms:10ms. The three need privileges. The policies are those of chrt(1).
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     scheduler: Option<Scheduler>,

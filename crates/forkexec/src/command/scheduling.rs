@@ -5,10 +5,11 @@ use forkexec_core::{IoPriority, MemoryPolicy, Scheduler};
 use std::time::Duration;
 
 impl<M> CommandBuilder<'_, M> {
-    /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD), by their numbers
-    /// from 0 to 8191.
+    /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD, affinity(3) of
+    /// NetBSD), by their numbers from 0 to 8191.
     ///
-    /// On Linux the child checks the result, because that kernel ignores a processor that does not exist.
+    /// The kernels of Linux and NetBSD ignore a processor that does not exist. So the child checks the result on Linux, and the numbers
+    /// on NetBSD.
     ///
     /// # Errors
     ///
@@ -16,7 +17,9 @@ impl<M> CommandBuilder<'_, M> {
     ///   [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a number is above 8191.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::CpuAffinity`](crate::Stage::CpuAffinity) with `EINVAL` if
-    ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7), cpuset(1)).
+    ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7), cpuset(1)). NetBSD returns `EPERM` if
+    ///   all of them are offline, or one is in a processor set (psrset(8)), or without privilege, unless the sysctl(7) variable
+    ///   `security.models.extensions.user_set_cpu_affinity` is set.
     ///
     /// # Examples
     ///
@@ -35,17 +38,17 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     /// Sets the scheduling policy of the child (sched_setscheduler(2) and sched_setattr(2) of Linux, rtprio(2) of FreeBSD and
-    /// DragonFly). The nice value stays.
+    /// DragonFly, sched(3) of NetBSD). The nice value stays.
     ///
-    /// FreeBSD has neither [`Scheduler::Batch`] nor [`Scheduler::Deadline`], and DragonFly also lacks [`Scheduler::Fifo`]. There,
-    /// [`Scheduler::Idle`] is the lowest idle priority.
+    /// Only Linux has [`Scheduler::Batch`] and [`Scheduler::Deadline`]. DragonFly also lacks [`Scheduler::Fifo`], and NetBSD
+    /// [`Scheduler::Idle`], which is the lowest idle priority of FreeBSD and DragonFly.
     ///
     /// [`Scheduler::Deadline`] (Linux 3.14) needs all processors of the cpuset, and fails with `EBUSY` if they have no time left.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
-    ///   range 1 to 99, or 31 on FreeBSD and DragonFly, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
+    ///   range 1 to 99, or to 31 on FreeBSD and DragonFly, or to 63 on NetBSD, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a policy that the system lacks.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` without
     ///   privilege: on Linux `CAP_SYS_NICE` or a sufficient `RLIMIT_RTPRIO`. FreeBSD and DragonFly also require it for
