@@ -1,35 +1,64 @@
-//! The code of the child over one backend, selected by a feature, and no other code.
+//! The code of the child over one backend: one root, selected by a feature, and no other code.
 //!
-//! There is no allocator here: code that allocates would not link. The panic handler calls an undefined
-//! function: if the code can reach a panic, the name is among the undefined symbols.
+//! The backend is that of the target, or the portable one with the feature `posix`. There is no allocator here: code that allocates
+//! would not link. The panic handler calls an undefined function: if the code can reach a panic, the name is among the undefined
+//! symbols. No root is ever called: `ci/child-symbols` reads the object code.
 
 #![no_std]
+#![allow(private_interfaces, reason = "only the linker uses the roots")]
 
-#[cfg(any(feature = "linux", feature = "posix"))]
-use forkexec_core::ForkedChild;
+/// The backend of the target. Two roots use none.
+#[cfg(not(any(feature = "closing_exec", feature = "panics")))]
+mod backend {
+    #[cfg(any(target_os = "macos", target_os = "ios"))]
+    pub(crate) type Native = forkexec_apple::Apple<forkexec_apple::Kernel>;
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+    pub(crate) type Native = forkexec_freebsd::Freebsd<forkexec_freebsd::Kernel>;
+    #[cfg(all(target_os = "linux", not(feature = "posix")))]
+    pub(crate) type Native = forkexec_linux::Linux<forkexec_linux::Kernel>;
+    #[cfg(target_os = "netbsd")]
+    pub(crate) type Native = forkexec_netbsd::Netbsd<forkexec_netbsd::Kernel>;
+    #[cfg(target_os = "openbsd")]
+    pub(crate) type Native = forkexec_openbsd::Openbsd<forkexec_openbsd::Kernel>;
+    #[cfg(all(target_os = "linux", feature = "posix"))]
+    pub(crate) type Native = forkexec_posix::Posix<forkexec_posix::Kernel>;
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    pub(crate) type Native = forkexec_solaris::Solaris<forkexec_solaris::Kernel>;
+}
 
-/// A forked child on Linux, before exec.
+/// A forked child, before exec.
 ///
 /// # Safety
 ///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "linux")]
+/// It is never called.
+#[cfg(feature = "forked")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_linux(
-    child: &ForkedChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
+pub unsafe extern "C" fn forkexec_child_forked(child: &forkexec_core::ForkedChild<'_, backend::Native>) -> ! {
+    child.run()
+}
+
+/// A forked child on macOS whose exec closes descriptors.
+///
+/// # Safety
+///
+/// It is never called.
+#[cfg(feature = "closing_exec")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn forkexec_child_closing_exec(
+    child: &forkexec_core::ForkedChild<'_, forkexec_apple::ClosingExec<'_, forkexec_apple::Kernel>>,
 ) -> ! {
     child.run()
 }
 
-/// A child on Linux that shares the memory of its parent.
+/// A child that shares the memory of its parent, started by clone(2) or vfork(2).
 ///
 /// # Safety
 ///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "linux_shared")]
+/// It is never called.
+#[cfg(feature = "shared")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_linux_shared(
-    child: &forkexec_core::BorrowingChild<'_, forkexec_linux::Linux<forkexec_linux::Kernel>>,
+pub unsafe extern "C" fn forkexec_child_shared(
+    child: &forkexec_core::BorrowingChild<'_, backend::Native>,
 ) -> core::ffi::c_int {
     child.run()
 }
@@ -44,76 +73,30 @@ mod error_pipe;
 ///
 /// # Safety
 ///
-/// It is never called: `ci/child-symbols` reads its object code.
+/// It is never called.
 #[cfg(feature = "python")]
 #[unsafe(no_mangle)]
-#[expect(private_interfaces, reason = "only the linker uses it")]
 pub unsafe extern "C" fn forkexec_child_python(
     plan: &forkexec_core::Plan<'_>,
     context: &forkexec_core::ChildContext,
-    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+    backend: &backend::Native,
     reporter: &error_pipe::ErrorPipe<'_, forkexec_linux::Kernel>,
 ) -> ! {
     forkexec_core::run_forked(backend, plan, context, reporter)
-}
-
-/// A forked child over the portable backend.
-///
-/// # Safety
-///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "posix")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_posix(
-    child: &ForkedChild<'_, forkexec_posix::Posix<forkexec_posix::Kernel>>,
-) -> ! {
-    child.run()
-}
-
-/// A child over the portable backend that shares the memory of its parent, started by vfork(2).
-///
-/// # Safety
-///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "posix_shared")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_posix_shared(
-    child: &forkexec_core::BorrowingChild<'_, forkexec_posix::Posix<forkexec_posix::Kernel>>,
-) -> core::ffi::c_int {
-    child.run()
 }
 
 /// The closure of `InheritOnly`, which std runs in a child, and `AllFds::set_cloexec` in one that the program forked.
 ///
 /// # Safety
 ///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "linux_marking")]
+/// It is never called.
+#[cfg(feature = "marking")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_linux_marking(
-    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+pub unsafe extern "C" fn forkexec_child_marking(
+    backend: &backend::Native,
     keep: &forkexec_core::KeepList<'_>,
 ) -> bool {
-    marks(backend, keep)
-}
-
-/// The same over the portable backend.
-///
-/// # Safety
-///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "posix_marking")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_posix_marking(
-    backend: &forkexec_posix::Posix<forkexec_posix::Kernel>,
-    keep: &forkexec_core::KeepList<'_>,
-) -> bool {
-    marks(backend, keep)
-}
-
-#[cfg(any(feature = "linux_marking", feature = "posix_marking"))]
-fn marks(backend: &impl forkexec_core::Backend, keep: &forkexec_core::KeepList<'_>) -> bool {
-    use forkexec_core::{inherit_only, set_cloexec_except};
+    use forkexec_core::{Backend as _, inherit_only, set_cloexec_except};
 
     let strategy = backend.first_strategy();
     let inherits = inherit_only(backend, 3, *keep, strategy).is_ok();
@@ -124,11 +107,11 @@ fn marks(backend: &impl forkexec_core::Backend, keep: &forkexec_core::KeepList<'
 ///
 /// # Safety
 ///
-/// It is never called: `ci/child-symbols` reads its object code.
-#[cfg(feature = "linux_closing")]
+/// It is never called.
+#[cfg(feature = "closing")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_linux_closing(
-    backend: &forkexec_linux::Linux<forkexec_linux::Kernel>,
+pub unsafe extern "C" fn forkexec_child_closing(
+    backend: &backend::Native,
     keep: &forkexec_core::KeepList<'_>,
 ) -> bool {
     use forkexec_core::{Backend as _, close_except};
