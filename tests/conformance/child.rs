@@ -19,6 +19,7 @@
 //! - `used`: resource usage of a child
 //! - `waiting`: waits with a limit, and forced termination
 
+mod autokill;
 mod autoreap;
 mod changes;
 #[cfg(not(target_os = "android"))]

@@ -2,8 +2,8 @@
 //! checks.
 
 use std::env;
-use std::io::{self, PipeReader, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,6 @@ use forkexec::{
 use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, isolated_for, isolated_if, skip};
 use forkexec_tests::process::state;
-use forkexec_tests::world;
 use rstest::rstest;
 
 use crate::child::dropped::{Threads, has_pidfds};
@@ -31,18 +30,18 @@ const ROUNDS: usize = 10_000;
 const OLDER_ROUNDS: usize = 300;
 
 /// A probe that the kernel reaps.
-fn autoreaped<'fd>(args: &[&str]) -> BorrowingCommand<'fd> {
+pub(super) fn autoreaped<'fd>(args: &[&str]) -> BorrowingCommand<'fd> {
     let mut command = probe(args);
     command.autoreap(true);
     command
 }
 
-fn start(args: &[&str]) -> Child {
+pub(super) fn start(args: &[&str]) -> Child {
     autoreaped(args).spawn().expect("it starts")
 }
 
 /// Returns true if the kernel reaps this child. Says so if not.
-fn by_kernel(child: &Child) -> bool {
+pub(super) fn by_kernel(child: &Child) -> bool {
     let is_autoreaped = child.is_autoreaped();
     if !is_autoreaped {
         skip("this kernel reaps no child by itself, so the library does: checked that way");
@@ -359,112 +358,6 @@ fn pidfd_of_an_autoreaped_child_is_close_on_exec() {
             check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) })
         };
         assert_eq!(child.pidfd().map(flags), Some(libc::FD_CLOEXEC));
-        child.kill().expect("it is ours");
-        child.wait().expect("it was killed");
-    });
-}
-
-const ROLE: &str = "FORKEXEC_TEST_AUTOREAP_PARENT";
-
-/// The parent's descriptors: a pipe that only the child keeps, and one on which the parent writes.
-const LIVES: i32 = 24;
-const SAYS: i32 = 23;
-
-fn inherited(number: i32) -> OwnedFd {
-    // SAFETY: the descriptor was inherited for this purpose, and is taken once.
-    unsafe { OwnedFd::from_raw_fd(number) }
-}
-
-/// Starts a child from a thread that ends then, and waits to be killed.
-fn be_the_parent(no_new_privs: bool, is_dropped: bool) -> ! {
-    let threads = Threads::now();
-    let start = move || {
-        let mut command = autoreaped(&["pause"]);
-        command.fd(3, inherited(LIVES)).die_with_parent(libc::SIGKILL);
-        if no_new_privs {
-            command.no_new_privs();
-        }
-        command.spawn().expect("it starts")
-    };
-    let child = thread::spawn(start).join().expect("it does not panic");
-    let by_pidfd = child.parent_death() == Some(ParentDeath::Pidfd);
-    assert!(!by_pidfd || child.is_autoreaped());
-    // The library's thread sends the signal on an older kernel.
-    threads.await_no_more_than(usize::from(!by_pidfd));
-    assert_eq!(threads.more(), usize::from(!by_pidfd));
-    let (pid, _child) = (child.id(), if is_dropped { None } else { Some(child) });
-    assert!(
-        reap_dropped() <= 1 && state(pid).is_some_and(|state| state != 'Z'),
-        "it outlives the thread and the handle"
-    );
-    io::PipeWriter::from(inherited(SAYS)).write_all(&[u8::from(by_pidfd)]).expect("the test listens");
-    loop {
-        thread::park();
-    }
-}
-
-/// Faults: S12, N49
-#[rstest]
-fn killed_parent_leaves_no_child_whatever_thread_started_it(
-    #[values(false, true)] no_new_privs: bool,
-    #[values(false, true)] is_dropped: bool,
-    #[values(false, true)] privileged: bool,
-) {
-    isolated(|| {
-        if env::var_os(ROLE).is_some() {
-            be_the_parent(no_new_privs, is_dropped);
-        }
-        if !has(Operation::DieWithParent) {
-            return;
-        }
-        if !privileged && !world::is_root() {
-            return skip("needs the superuser, to give up the privilege");
-        }
-        let autoreaps = {
-            let child = start(&["true"]);
-            by_kernel(&child)
-        };
-        let [(mut hears, says), (mut lives, life)] =
-            [(); 2].map(|()| io::pipe().expect("a pipe can be made"));
-        let name = thread::current().name().expect("a test's thread has the test's name").to_owned();
-        let mut command = Command::new(env::current_exe().expect("the system knows"));
-        command.args([&name, "--exact", "--nocapture", "--test-threads=1"]).env(ROLE, "1");
-        command.fd(SAYS, says).fd(LIVES, life).stdout(Stdio::null());
-        if !privileged {
-            // The program of root gets no capability that is not in the bounding set.
-            command.bounding_capabilities([]);
-        }
-        let mut parent = command.spawn().expect("it starts");
-        drop(command);
-        let mut by_pidfd = [0];
-        hears.read_exact(&mut by_pidfd).expect("the child runs");
-        let may_kill = no_new_privs || (privileged && world::is_root());
-        assert_eq!(by_pidfd == [1], autoreaps && may_kill);
-        parent.kill().expect("it is ours");
-        parent.wait().expect("it was killed");
-        assert_end(&mut lives);
-    });
-}
-
-/// The end of the pipe shows that the child is gone.
-fn assert_end(lives: &mut PipeReader) {
-    assert_eq!(lives.read(&mut [0]).expect("it can be read"), 0);
-}
-
-/// The child has another signal, or nothing that keeps its pidfd open.
-#[rstest]
-#[case::other_signal(libc::SIGTERM, OnDrop::Leave)]
-#[case::abandoned(libc::SIGKILL, OnDrop::Abandon)]
-fn parent_death_signal_remains_where_closing_cannot_kill(#[case] signal: i32, #[case] policy: OnDrop) {
-    isolated(|| {
-        if !has(Operation::DieWithParent) {
-            return;
-        }
-        let mut command = autoreaped(&["pause"]);
-        command.no_new_privs().die_with_parent(signal).pdeathsig_thread(false).on_drop(policy);
-        let mut child = command.spawn().expect("it starts");
-        by_kernel(&child);
-        assert_eq!(child.parent_death(), Some(ParentDeath::Signal));
         child.kill().expect("it is ours");
         child.wait().expect("it was killed");
     });
