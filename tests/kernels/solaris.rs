@@ -1,4 +1,8 @@
 //! The decisions of the Solaris and illumos backend: `F_CLOSEFROM` keeps nothing, and illumos lacks it.
+//!
+//! - `attributes`: processors, classes and fixed addresses
+
+mod attributes;
 
 use rstest::rstest;
 

@@ -116,8 +116,8 @@ impl Attribute<'_> {
     }
 }
 
-/// A scheduling policy (sched(7) of Linux, rtprio(2) of FreeBSD and DragonFly, sched(3) of NetBSD). Only Linux has `Batch` and
-/// `Deadline`.
+/// A scheduling policy (sched(7) of Linux, rtprio(2) of FreeBSD and DragonFly, sched(3) of NetBSD, priocntl(2) of Solaris and
+/// illumos). Only Linux has `Batch` and `Deadline`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheduler {
@@ -125,11 +125,12 @@ pub enum Scheduler {
     Other,
     /// `SCHED_BATCH`: as `Other`, for programs that compute for long.
     Batch,
-    /// `SCHED_IDLE`: runs only if nothing else does. NetBSD lacks it.
+    /// `SCHED_IDLE`: runs only if nothing else does. NetBSD, Solaris and illumos lack it.
     Idle,
-    /// `SCHED_FIFO`, with this priority: from 1 to 99, on FreeBSD to 31, on NetBSD to 63. The program runs until it waits. DragonFly lacks it.
+    /// `SCHED_FIFO`, with this priority: from 1 to 99, on FreeBSD to 31, on NetBSD to 63, on Solaris and illumos to 59. The program runs until it waits. DragonFly lacks it.
     Fifo(u8),
-    /// `SCHED_RR`, with this priority: from 1 to 99, on FreeBSD and DragonFly to 31, on NetBSD to 63. Programs of the same priority take turns.
+    /// `SCHED_RR`, with this priority: from 1 to 99, on FreeBSD and DragonFly to 31, on NetBSD to 63, on Solaris and
+    /// illumos to 59. Programs of the same priority take turns.
     RoundRobin(u8),
     /// `SCHED_DEADLINE`: in each period, the program gets `runtime` of a processor before the deadline. Its children have the default
     /// policy (`SCHED_FLAG_RESET_ON_FORK`).

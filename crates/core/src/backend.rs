@@ -16,8 +16,8 @@ use core::ffi::CStr;
 /// # Safety
 ///
 /// All methods but [`before_launch`](Self::before_launch), [`has_execed`](Self::has_execed), [`learn`](Self::learn),
-/// [`has`](Self::has), [`has_scheduler`](Self::has_scheduler), [`highest_priority`](Self::highest_priority) and
-/// [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
+/// [`has`](Self::has), [`has_scheduler`](Self::has_scheduler), [`highest_priority`](Self::highest_priority),
+/// [`most_processors`](Self::most_processors) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
 /// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) and
 /// [`set_gap_cloexec`](Self::set_gap_cloexec) change no descriptor outside the gap.
 pub unsafe trait Backend: Sync {
@@ -49,6 +49,11 @@ pub unsafe trait Backend: Sync {
     /// The highest priority of the policies that have one. The lowest is 1. Runs in the parent.
     fn highest_priority(&self) -> u8 {
         99
+    }
+
+    /// The most processors that a set may have ([`Operation::CpuAffinity`]). Runs in the parent.
+    fn most_processors(&self) -> usize {
+        usize::MAX
     }
 
     /// The name of the call that [`close_gap`](Self::close_gap) makes on the running release. Runs in the parent.

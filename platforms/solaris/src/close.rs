@@ -1,7 +1,9 @@
 //! The backend: which call closes a gap, and what its errors mean.
 
-use crate::{CAPABILITIES, ProcSelfFd, SolarisSys};
-use forkexec_core::{Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, close_numbers};
+use crate::{CAPABILITIES, ProcSelfFd, SolarisSys, attributes};
+use forkexec_core::{
+    Attribute, Backend, BulkRefusal, Capabilities, Errno, Fd, FdEnumerator, Gap, Scheduler, close_numbers,
+};
 
 /// Solaris or illumos, over the real system calls or a simulated kernel.
 ///
@@ -29,6 +31,22 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn has_scheduler(&self, scheduler: Scheduler) -> bool {
+        attributes::class(scheduler).is_some()
+    }
+
+    fn highest_priority(&self) -> u8 {
+        attributes::HIGHEST
+    }
+
+    fn most_processors(&self) -> usize {
+        1
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        attributes::set(&self.sys, attribute)
     }
 
     /// Uses `F_CLOSEFROM`, which has no upper end, for the gap above the last kept descriptor. Closes other gaps by number,

@@ -3,7 +3,8 @@
 //!
 //! The source files named here are those of illumos-gate.
 //!
-//! 1. *Systems*: Solaris from 11.4, which Rust supports. illumos with `pipe2` and `F_DUPFD_CLOEXEC`.
+//! 1. *Systems*: Solaris from 11.4, which Rust supports. illumos with `pipe2`, `F_DUPFD_CLOEXEC` and `psecflags`
+//!    (from October 2016 on).
 //! 2. *Listing*: raw getdents(2) on `/proc/self/fd`, because `opendir` allocates. Something else may be mounted over `/proc`,
 //!    and a new root has none. So the directory must be on procfs (`f_basetype` of statvfs(2)) and list the descriptor that
 //!    it is read through. The backend opened that descriptor itself, so it needs neither `dirfd` nor a low number that was
@@ -21,6 +22,8 @@
 //! 5. *Async-signal-safety*: `getdents`, `fstatvfs` and `F_CLOSEFROM` are plain system calls. The others are those of
 //!    `forkexec-unix`, with one exception: if setpriority(3C) of illumos is refused, it allocates to tell `EACCES` from
 //!    `EPERM`. After fork(2) that cannot deadlock, because malloc within libc is fork-safe (`libc/port/threads/scalls.c`).
+//!    processor_bind(2) is a plain system call, and priocntl(2) and psecflags(2) only fill a structure before theirs
+//!    (`libc/port/gen/priocntl.c` at 1da57d5, `libc/port/gen/psecflags.c` at 622f35b).
 //! 6. *Proven*: type-checked for both, and run over the simulated kernel only.
 //! 7. *Signals*: 33 and 36, `SIGAIOCANCEL` and `SIGCANCEL`, which libc always catches (`libc/port/threads/sigaction.c`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
@@ -31,14 +34,17 @@
 //! 11. *Limits*: a limit below an open number is accepted and closes nothing (`proc_nofile_set` of
 //!     `uts/common/os/rctl_proc.c`). The same is assumed for Solaris.
 
+mod attributes;
 mod close;
 mod enumerate;
 mod sys;
 
+pub use attributes::{AttributeCall, Class};
 pub use close::Solaris;
 pub use enumerate::ProcSelfFd;
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Resource, SpawnMethod, Sys};
+use core::ffi::{CStr, c_int};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Operation, Resource, SpawnMethod, Sys};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -51,18 +57,27 @@ pub struct Facts;
 pub const CAPABILITIES: Capabilities = if sys::IS_ILLUMOS { ILLUMOS } else { SOLARIS };
 
 /// The capabilities of this backend on illumos: those on Solaris without the bulk call.
-pub const ILLUMOS: Capabilities = Capabilities { system: "illumos", bulk_closer: None, ..SOLARIS };
+///
+/// exec replaces the flags of a process by the inherited ones (security-flags(7)). A program that asks for random addresses itself has
+/// them despite `FixedAddresses` (`DT_SUNW_ASLR`, `ld -z aslr`).
+pub const ILLUMOS: Capabilities = Capabilities {
+    system: "illumos",
+    bulk_closer: None,
+    operations: &[Operation::CpuAffinity, Operation::Scheduler, Operation::FixedAddresses],
+    ..SOLARIS
+};
 
 /// The capabilities of this backend on Solaris.
 ///
 /// setppriv(2) bounds privileges, which `no_new_privs` of Linux does not. No call requests a chosen signal for the death of
-/// the parent: a process contract with `CT_PR_NOORPHAN` (process(5)) kills all its members.
+/// the parent: a process contract with `CT_PR_NOORPHAN` (process(5)) kills all its members. `FixedAddresses` is missing, because the call
+/// behind sxadm(8) is not published.
 pub const SOLARIS: Capabilities = Capabilities {
     system: "Solaris",
     bulk_closer: Some("F_CLOSEFROM"),
     enumerators: &[enumerate::NAME],
     launchers: &[SpawnMethod::Fork],
-    operations: &[],
+    operations: &[Operation::CpuAffinity, Operation::Scheduler],
     resources: &[
         ("as", ADDRESS_SPACE),
         ("core", Resource::CORE),
@@ -101,4 +116,8 @@ pub unsafe trait SolarisSys: Sys {
     fn getdents(&self, directory: Fd, records: &mut [u8]) -> Result<usize, Errno>;
     /// fstatvfs(2). Returns whether `f_basetype` is `proc`.
     fn is_on_procfs(&self, fd: Fd) -> Result<bool, Errno>;
+    /// priocntl(2) with `PC_GETCID`. Returns the ID of a scheduling class. The kernel loads the class if necessary.
+    fn class_id(&self, name: &CStr) -> Result<c_int, Errno>;
+    /// Makes a call of an attribute.
+    fn attribute(&self, call: AttributeCall) -> Result<(), Errno>;
 }

@@ -4,9 +4,13 @@
 pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+mod attributes;
+
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod calls {
-    use crate::{Facts, Kernel, SolarisSys};
-    use core::ffi::{c_char, c_int};
+    use super::attributes;
+    use crate::{AttributeCall, Facts, Kernel, SolarisSys};
+    use core::ffi::{CStr, c_char, c_int};
     use core::mem::MaybeUninit;
     use forkexec_core::{Errno, Fd};
     use forkexec_unix::{Cancellation, Pipe2, System, has_ended_by_waitid};
@@ -63,6 +67,14 @@ mod calls {
             let status = unsafe { status.assume_init() };
             let name = status.f_basetype.into_iter().flat_map(c_char::to_ne_bytes);
             Ok(name.take_while(|&byte| byte != 0).eq(*b"proc"))
+        }
+
+        fn class_id(&self, name: &CStr) -> Result<c_int, Errno> {
+            attributes::class_id(name)
+        }
+
+        fn attribute(&self, call: AttributeCall) -> Result<(), Errno> {
+            attributes::set(call)
         }
     }
 }

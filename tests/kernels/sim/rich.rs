@@ -160,6 +160,11 @@ fn asked_of_netbsd() -> Attributes {
     Attributes { affinity: 0b10, scheduler: (1, 1), ..without_attributes() }
 }
 
+/// The attributes of the program of [`attributes_plan`] on Solaris. The scheduler is a class, and ten times its priority plus its quantum.
+fn asked_of_solaris() -> Attributes {
+    Attributes { affinity: 0b10, scheduler: (2, 12), ..without_attributes() }
+}
+
 /// The attributes of the program of [`attributes_plan`] on OpenBSD.
 fn asked_of_openbsd() -> Attributes {
     let unveiled =
@@ -269,8 +274,15 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let process = &executed.process;
     let ids = (process.uid, process.gid, &process.groups[..]);
     let [freebsd, dragonfly] = asked_of_bsd();
-    let asked =
-        [asked_of_netbsd(), asked_of_openbsd(), freebsd, dragonfly, asked_attributes(), without_attributes()];
+    let asked = [
+        asked_of_netbsd(),
+        asked_of_solaris(),
+        asked_of_openbsd(),
+        freebsd,
+        dragonfly,
+        asked_attributes(),
+        without_attributes(),
+    ];
     let has_attributes = asked.contains(&process.attributes);
     executed.files == handed.into() && ids == (IDS.0, IDS.1, &IDS.2) && has_attributes
 }

@@ -1,10 +1,56 @@
 //! The calls that only Solaris and illumos have.
 
-use forkexec_core::{Errno, Fd};
-use forkexec_solaris::SolarisSys;
+use std::ffi::CStr;
 
+use forkexec_core::{Errno, Fd};
+use forkexec_solaris::{AttributeCall, Class, SolarisSys};
+
+use super::attributes::PROCESSORS;
 use super::directory::OpenDirectory;
-use super::{Call, SimKernel};
+use super::{Call, SimKernel, State};
+
+/// The scheduling classes of this machine. The ID of the first one is 1. 0 is that of the system.
+pub(crate) const CLASSES: [&CStr; 2] = [c"TS", c"RT"];
+
+/// `rt_maxpri` of uts/common/disp/rt_dptbl.c.
+const HIGHEST_PRIORITY: i16 = 59;
+
+fn id_of(class: &CStr) -> Result<i32, Errno> {
+    (1..).zip(CLASSES).find(|(_, name)| *name == class).map(|(id, _)| id).ok_or(Errno::INVAL)
+}
+
+impl State {
+    /// Source: processor_bind(2), priocntl(2) and psecflags(2) of illumos.
+    fn solaris_attribute(&mut self, call: AttributeCall) -> Result<(), Errno> {
+        let is_root = self.process.uid == 0;
+        let attributes = &mut self.process.attributes;
+        match call {
+            // EINVAL for a processor that does not exist or is offline.
+            AttributeCall::Bind(processor) => {
+                let bit = u32::try_from(processor).ok().and_then(|it| 1_u64.checked_shl(it));
+                attributes.affinity = bit.filter(|bit| bit & PROCESSORS != 0).ok_or(Errno::INVAL)?;
+            }
+            // EINVAL for an unknown class, parameters of another one or a priority above the highest, EPERM without privilege for the
+            // real-time class.
+            AttributeCall::SetClass(id, class) => {
+                let (name, parameter) = match class {
+                    Class::TimeSharing => (c"TS", 0),
+                    Class::RealTime(priority, _) if !(0..=HIGHEST_PRIORITY).contains(&priority) => {
+                        return Err(Errno::INVAL);
+                    }
+                    Class::RealTime(..) if !is_root => return Err(Errno::PERM),
+                    Class::RealTime(priority, quantum) => (c"RT", i32::from(priority) * 10 - quantum),
+                };
+                if id != id_of(name)? {
+                    return Err(Errno::INVAL);
+                }
+                attributes.scheduler = (id, parameter);
+            }
+            AttributeCall::DisableAslr => attributes.personality = 3,
+        }
+        Ok(())
+    }
+}
 
 // SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
 unsafe impl SolarisSys for SimKernel {
@@ -31,6 +77,21 @@ unsafe impl SolarisSys for SimKernel {
             let file = state.table.get(fd)?.file;
             Ok(state.positions.get(&file).is_some_and(OpenDirectory::is_on_procfs))
         })
+    }
+
+    /// Source: priocntl(2): EINVAL for an unknown class.
+    fn class_id(&self, name: &CStr) -> Result<i32, Errno> {
+        self.call(Call::new("class_id"), |_| id_of(name))
+    }
+
+    /// Source: as for `State::solaris_attribute`.
+    fn attribute(&self, call: AttributeCall) -> Result<(), Errno> {
+        let (name, number) = match call {
+            AttributeCall::Bind(processor) => ("processor_bind", processor),
+            AttributeCall::SetClass(id, _) => ("set_class", id),
+            AttributeCall::DisableAslr => ("psecflags", 0),
+        };
+        self.call(Call::on(name, number), |state| state.solaris_attribute(call))
     }
 }
 

@@ -13,16 +13,17 @@ use crate::duration;
 #[command(next_help_heading = "Scheduling (Linux; others where named)")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Set the processors that may run the program, such as 0-3,8 (Linux, FreeBSD, NetBSD)
+    /// Set the processors that may run the program, such as 0-3,8 (Linux, FreeBSD, NetBSD, illumos)
     ///
     /// A list of numbers and ranges, as for taskset(1). A range with a step, such as 0-6:2, has each second number.
+    /// Solaris and illumos can bind the program to one processor.
     #[arg(long, value_name = "LIST", value_parser = processors, allow_hyphen_values = true)]
     cpus: Option<Processors>,
 
-    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (Linux, FreeBSD, NetBSD)
+    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (Linux, FreeBSD, NetBSD, illumos)
     ///
     /// fifo and rr are real-time policies with a priority from 1 to 99. FreeBSD has other, idle, fifo and rr up to 31, DragonFly has these
-    /// but fifo, and NetBSD has other, fifo and rr up to 63. With deadline, the program runs for RUN before END in each
+    /// but fifo, and NetBSD has other, fifo and rr up to 63, Solaris and illumos up to 59. With deadline, the program runs for RUN before END in each
     /// PERIOD, such as deadline:2ms:5ms:10ms. The three need privileges. The policies are those of chrt(1).
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     scheduler: Option<Scheduler>,
@@ -57,7 +58,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(-1000..=1000), allow_hyphen_values = true)]
     oom_score_adj: Option<i32>,
 
-    /// Load the program at fixed addresses, without address space randomization (Linux, FreeBSD)
+    /// Load the program at fixed addresses, without address space randomization (Linux, FreeBSD, illumos)
     #[arg(long)]
     fixed_addresses: bool,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 impl<M> CommandBuilder<'_, M> {
     /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD, affinity(3) of
-    /// NetBSD), by their numbers from 0 to 8191.
+    /// NetBSD, processor_bind(2) of Solaris and illumos), by their numbers from 0 to 8191. Solaris and illumos can bind it to one.
     ///
     /// The kernels of Linux and NetBSD ignore a processor that does not exist. So the child checks the result on Linux, and the numbers
     /// on NetBSD.
@@ -15,7 +15,8 @@ impl<M> CommandBuilder<'_, M> {
     ///
     /// - The start returns [`InputError::NoProcessor`](crate::InputError::NoProcessor) if the set is empty, and
     ///   [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a number is above 8191.
-    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for several processors on Solaris and
+    ///   illumos.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::CpuAffinity`](crate::Stage::CpuAffinity) with `EINVAL` if
     ///   a processor does not exist, is offline, or is not in the cpuset of the child (cpuset(7), cpuset(1)). NetBSD returns `EPERM` if
     ///   all of them are offline, or one is in a processor set (psrset(8)), or without privilege, unless the sysctl(7) variable
@@ -38,17 +39,17 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     /// Sets the scheduling policy of the child (sched_setscheduler(2) and sched_setattr(2) of Linux, rtprio(2) of FreeBSD and
-    /// DragonFly, sched(3) of NetBSD). The nice value stays.
+    /// DragonFly, sched(3) of NetBSD, the classes TS and RT of priocntl(2) of Solaris and illumos). The nice value stays.
     ///
-    /// Only Linux has [`Scheduler::Batch`] and [`Scheduler::Deadline`]. DragonFly also lacks [`Scheduler::Fifo`], and NetBSD
-    /// [`Scheduler::Idle`], which is the lowest idle priority of FreeBSD and DragonFly.
+    /// Only Linux has [`Scheduler::Batch`] and [`Scheduler::Deadline`]. DragonFly also lacks [`Scheduler::Fifo`]. Only Linux, FreeBSD and
+    /// DragonFly have [`Scheduler::Idle`]. On the latter two it is the lowest idle priority.
     ///
     /// [`Scheduler::Deadline`] (Linux 3.14) needs all processors of the cpuset, and fails with `EBUSY` if they have no time left.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
-    ///   range 1 to 99, or to 31 on FreeBSD and DragonFly, or to 63 on NetBSD, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
+    ///   range 1 to 99, or to 31 on FreeBSD and DragonFly, to 63 on NetBSD, to 59 on Solaris and illumos, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a policy that the system lacks.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` without
     ///   privilege: on Linux `CAP_SYS_NICE` or a sufficient `RLIMIT_RTPRIO`. FreeBSD and DragonFly also require it for
@@ -210,13 +211,15 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     /// Loads the child at fixed addresses, as setarch(8) does with `--addr-no-randomize` (personality(2) of Linux), and proccontrol(1)
-    /// with `-m aslr -s disable` (`PROC_ASLR_CTL` of procctl(2), FreeBSD 13). Debuggers and measurements need that. It makes attacks on the child easier.
+    /// with `-m aslr -s disable` (`PROC_ASLR_CTL` of procctl(2), FreeBSD 13). On illumos this is psecflags(2), which a program linked
+    /// with `-z aslr` overrides. Debuggers and measurements need that. It makes attacks on the child easier.
     ///
     /// # Errors
     ///
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::FixedAddresses`](crate::Stage::FixedAddresses) if
-    ///   personality(2) fails. The default filters of containers refuse it with `EPERM`.
+    ///   personality(2) fails. The default filters of containers refuse it with `EPERM`. illumos returns `EPERM` without the basic
+    ///   privilege `proc_secflags`, and `EINVAL` if the zone demands random addresses.
     ///
     /// # Examples
     ///

@@ -147,6 +147,10 @@ impl Attributes<'_> {
         })
     }
 
+    pub(crate) fn has_more_processors_than(&self, most: usize) -> bool {
+        self.cpus.as_ref().is_some_and(|cpus| cpus.len() > most)
+    }
+
     /// The values as the kernel reads them.
     pub(crate) fn encode(&self) -> Result<Encoded, InputError> {
         let unveiled = self.unveiled.iter().map(|(path, permissions)| {
@@ -321,6 +325,13 @@ mod tests {
         let attributes = Attributes { clocks: ClockOffsets { monotonic, boottime }, ..Attributes::default() };
         assert_eq!(attributes.encode().expect("it is valid").clocks, lines.as_bytes());
         assert_eq!(attributes.operand(Stage::ClockOffsets, 0), Operand::Value(text.to_owned()));
+    }
+
+    #[test]
+    fn processors_are_counted() {
+        assert!(on(&[0, 9]).has_more_processors_than(1));
+        assert!(!on(&[9]).has_more_processors_than(1));
+        assert!(!Attributes::default().has_more_processors_than(1));
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub(crate) fn highest_priority() -> u8 {
     BACKEND.highest_priority()
 }
 
+/// Returns the most processors that a set may have.
+pub(crate) fn most_processors() -> usize {
+    BACKEND.most_processors()
+}
+
 /// Returns the name of the call that closes many descriptors on the running release.
 pub(crate) fn bulk_closer() -> Option<&'static str> {
     BACKEND.bulk_closer()
