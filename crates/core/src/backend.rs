@@ -3,9 +3,9 @@
 use crate::loop_bound;
 use crate::{
     Access, Attribute, BulkRefusal, CStrArray, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, IdMaps,
-    Lender, NamespaceSet, Pid, Resource, Scheduler, Signal, Sys, Taking, Wanted,
+    IoPriority, Lender, NamespaceSet, Pid, Resource, Scheduler, Signal, Sys, Taking, Wanted,
 };
-use core::ffi::CStr;
+use core::ffi::{CStr, c_ulong};
 
 /// One operating system: how it closes many descriptors, how it lists them, and the operations that only some systems have.
 ///
@@ -17,7 +17,8 @@ use core::ffi::CStr;
 ///
 /// All methods but [`before_launch`](Self::before_launch), [`has_execed`](Self::has_execed), [`learn`](Self::learn),
 /// [`has`](Self::has), [`has_scheduler`](Self::has_scheduler), [`highest_priority`](Self::highest_priority),
-/// [`most_processors`](Self::most_processors) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
+/// [`has_io_priority`](Self::has_io_priority),
+/// [`most_processors`](Self::most_processors), [`processors`](Self::processors) and [`bulk_closer`](Self::bulk_closer) run in the child. They meet the requirements
 /// of [`Sys`]: no allocation, no lock, no panic, and only async-signal-safe calls. [`close_gap`](Self::close_gap) and
 /// [`set_gap_cloexec`](Self::set_gap_cloexec) change no descriptor outside the gap.
 pub unsafe trait Backend: Sync {
@@ -51,9 +52,25 @@ pub unsafe trait Backend: Sync {
         99
     }
 
+    /// Returns whether the system has the I/O priority. Runs in the parent, and only if the system has [`Operation::IoPriority`].
+    fn has_io_priority(&self, _priority: IoPriority) -> bool {
+        true
+    }
+
     /// The most processors that a set may have ([`Operation::CpuAffinity`]). Runs in the parent.
     fn most_processors(&self) -> usize {
         usize::MAX
+    }
+
+    /// Writes the processors that may run the calling thread, as in [`Attribute::CpuAffinity`]. A system that does not tell them has
+    /// the first one. Runs in the parent.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errno of the call.
+    fn processors(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        *mask.first_mut().ok_or(Errno::INVAL)? = 1;
+        Ok(())
     }
 
     /// The name of the call that [`close_gap`](Self::close_gap) makes on the running release. Runs in the parent.

@@ -1,6 +1,7 @@
 //! The backend: which call closes a gap, what its errors mean, and where the loop ends.
 
 use crate::{DevFd, FreebsdSys, System, attributes};
+use core::ffi::c_ulong;
 use core::sync::atomic::{AtomicI32, Ordering};
 use forkexec_core::{
     Attribute, Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, Gap, LOOP_CEILING,
@@ -88,6 +89,10 @@ unsafe impl<S: FreebsdSys + Sync> Backend for Freebsd<S> {
 
     fn highest_priority(&self) -> u8 {
         attributes::HIGHEST
+    }
+
+    fn processors(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        attributes::processors(&self.sys, mask)
     }
 
     fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {

@@ -27,7 +27,7 @@
 //!    removes `SIGTHR`. close, open, write and poll are cancellation points, which set a flag of the thread and clear it again. The
 //!    thread is not cancelled meanwhile. A child must not enter the run-time linker, whose lock another thread may hold: Rust
 //!    links programs for both systems with full RELRO, so that all symbols are bound at the start.
-//!    cpuset_setaffinity, rtprio and jail_attach are plain wrappers, too. They change the calling thread or process, which a child
+//!    cpuset_setaffinity, lwp_setaffinity, lwp_getaffinity, rtprio and jail_attach are plain wrappers, too. They change the calling thread or process, which a child
 //!    of vfork(2) does not share with its parent.
 //! 6. *Proven*: run over the simulated kernel, and on FreeBSD 12.1-STABLE amd64 with one and two processors: the portable suite
 //!    passed by vfork(2) and by fork(2), with and without fdescfs. It closed by closefrom(2) there, so close_range(2) is proven on
@@ -54,6 +54,7 @@ pub use close::Freebsd;
 pub use enumerate::DevFd;
 pub use system::{CAPABILITIES, DRAGONFLY, System};
 
+use core::ffi::c_ulong;
 use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal, Sys};
 
 /// The real system calls.
@@ -98,6 +99,9 @@ pub unsafe trait FreebsdSys: Sys {
     fn no_new_privs(&self) -> Result<bool, Errno>;
     /// procctl(2) with `PROC_ASLR_STATUS`, of the calling process. `EINVAL` if the release does not know it, `ENOSYS` on DragonFly.
     fn aslr(&self) -> Result<(), Errno>;
+    /// cpuset_getaffinity(2) with `CPU_LEVEL_WHICH` and `CPU_WHICH_PID`, on DragonFly lwp_getaffinity(2). Writes the processors that may run
+    /// the calling process.
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<(), Errno>;
     /// Makes a call of an attribute.
     fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno>;
     /// procctl(2) with `PROC_NO_NEW_PRIVS_CTL`, of the calling process. `ENOSYS` on DragonFly.

@@ -40,6 +40,11 @@ unsafe extern "C" {
     fn vfork() -> c_int;
     /// The libc crate lacks it for DragonFly.
     fn jail_attach(id: c_int) -> c_int;
+    /// `sys/lwp.h` of DragonFly. A negative thread stands for all threads of the process, or for the first one.
+    #[cfg(target_os = "dragonfly")]
+    fn lwp_setaffinity(process: Pid, thread: c_int, mask: *const c_void) -> c_int;
+    #[cfg(target_os = "dragonfly")]
+    fn lwp_getaffinity(process: Pid, thread: c_int, mask: *mut c_void) -> c_int;
 }
 
 fn errno() -> Errno {
@@ -74,9 +79,17 @@ fn set_affinity(mask: &[c_ulong]) -> Result<(), Errno> {
     done(unsafe { libc::cpuset_setaffinity(level, which, SELF, size_of_val(mask), mask.as_ptr().cast()) })
 }
 
+/// The bytes of `cpumask_t` of DragonFly.
 #[cfg(target_os = "dragonfly")]
-fn set_affinity(_mask: &[c_ulong]) -> Result<(), Errno> {
-    Err(Errno::NOSYS)
+const MASK: usize = 256 / 8;
+
+#[cfg(target_os = "dragonfly")]
+fn set_affinity(mask: &[c_ulong]) -> Result<(), Errno> {
+    if size_of_val(mask) < MASK {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: the kernel reads `MASK` bytes, which are borrowed for the call. It changes the calling process.
+    done(unsafe { lwp_setaffinity(0, -1, mask.as_ptr().cast()) })
 }
 
 #[cfg(target_os = "freebsd")]
@@ -248,6 +261,24 @@ unsafe impl FreebsdSys for Kernel {
     #[cfg(target_os = "dragonfly")]
     fn aslr(&self) -> Result<(), Errno> {
         Err(Errno::NOSYS)
+    }
+
+    #[cfg(target_os = "freebsd")]
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        const SELF: libc::id_t = -1;
+        let (level, which) = (libc::CPU_LEVEL_WHICH, libc::CPU_WHICH_PID);
+        let size = size_of_val(mask);
+        // SAFETY: the kernel writes that many bytes, which are borrowed for the call.
+        done(unsafe { libc::cpuset_getaffinity(level, which, SELF, size, mask.as_mut_ptr().cast()) })
+    }
+
+    #[cfg(target_os = "dragonfly")]
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        if size_of_val(mask) < MASK {
+            return Err(Errno::INVAL);
+        }
+        // SAFETY: the kernel writes `MASK` bytes, which are borrowed for the call.
+        done(unsafe { lwp_getaffinity(0, -1, mask.as_mut_ptr().cast()) })
     }
 
     fn attribute(&self, call: AttributeCall<'_>) -> Result<(), Errno> {

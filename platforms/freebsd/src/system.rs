@@ -68,7 +68,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 pub const DRAGONFLY: Capabilities = Capabilities {
     system: "DragonFly",
     bulk_closer: Some("closefrom"),
-    operations: &[Operation::DieWithParent, Operation::Scheduler, Operation::Jail],
+    operations: &[Operation::DieWithParent, Operation::CpuAffinity, Operation::Scheduler, Operation::Jail],
     resources: &DRAGONFLY_RESOURCES,
     ..CAPABILITIES
 };

@@ -4,6 +4,7 @@ use crate::{
     AndroidCall, CAPABILITIES, LinuxSys, ProcSelfFd, Release, attributes, execed, namespaces,
     take::{self, TakeMeans},
 };
+use core::ffi::c_ulong;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use forkexec_core::{
     Access, Attribute, Backend, BulkRefusal, CStrArray, Capabilities, CloseStrategy, Errno, Fd, FdEnumerator,
@@ -207,6 +208,10 @@ unsafe impl<S: LinuxSys + Sync> Backend for Linux<S> {
 
     fn map_ids(&self, maps: IdMaps<'_>) -> Result<(), Errno> {
         namespaces::map_ids(&self.sys, maps)
+    }
+
+    fn processors(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        self.sys.affinity(mask).map(drop)
     }
 
     fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {

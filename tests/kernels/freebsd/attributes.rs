@@ -130,6 +130,34 @@ fn fixed_addresses_depend_on_the_release(#[case] kernel: SimKernel, #[case] has:
     assert!(backend.has(Operation::Jail) && backend.has(Operation::Scheduler));
 }
 
+/// The kernel of DragonFly ignores processors that do not exist. So the child reads the set back.
+#[rstest]
+#[case::some(&[0b101], Ok(()), 2)]
+#[case::one_is_missing(&[1 << 9 | 1], Err(Errno::INVAL), 2)]
+#[case::all_are_missing(&[1 << 9], Err(Errno::INVAL), 1)]
+#[case::one_is_above_the_set(&[1, 0, 0, 0, 1], Err(Errno::INVAL), 0)]
+fn set_of_dragonfly_is_read_back(
+    #[case] mask: &[c_ulong],
+    #[case] expected: Result<(), Errno>,
+    #[case] calls: usize,
+) {
+    let backend = Freebsd::new(SimKernel::dragonfly());
+    assert_eq!(backend.set_attribute(Attribute::CpuAffinity(mask)), expected);
+    assert_eq!(backend.sys().calls(), ["cpuset_setaffinity(4)", "getaffinity()"][..calls]);
+}
+
+#[rstest]
+#[case::freebsd_12_1(SimKernel::freebsd(FREEBSD_12_1))]
+#[case::freebsd_14_3(freebsd())]
+#[case::freebsd_with_many_processors(freebsd().refusing_some("getaffinity", 0..1, Errno::from_raw(34)))]
+#[case::dragonfly(SimKernel::dragonfly())]
+fn processors_of_the_parent_are_found(#[case] kernel: SimKernel) {
+    let backend = Freebsd::new(kernel);
+    let mut mask = [0; 128];
+    assert_eq!(backend.processors(&mut mask), Ok(()));
+    assert_eq!((mask[0], mask[1..].iter().max()), (0xff, Some(&0)));
+}
+
 /// A release that the parent could not ask may still lack it.
 #[test]
 fn unknown_command_of_procctl_is_a_missing_call() {

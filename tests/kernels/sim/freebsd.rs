@@ -1,5 +1,7 @@
 //! FreeBSD and DragonFly: the calls that only they have, on the simulated kernel.
 
+use std::ffi::c_ulong;
+
 use forkexec_core::{Errno, Fd, Pid, ProcessEntry, Signal};
 use forkexec_freebsd::{AttributeCall, FreebsdSys, System};
 
@@ -123,6 +125,12 @@ impl State {
         let attributes = &mut self.process.attributes;
         match call {
             // EINVAL for a processor that is not in the set of the process (`cpuset_testshadow` of sys/kern/kern_cpuset.c).
+            // DragonFly ignores such a processor, and returns EPERM for a set without any other (`sys_lwp_setaffinity` of
+            // sys/kern/kern_usched.c).
+            AttributeCall::SetAffinity(mask) if self.freebsd.system == System::DragonFly => {
+                let there = mask.first().map_or(0, |first| first & PROCESSORS);
+                attributes.affinity = if there == 0 { return Err(Errno::PERM) } else { there };
+            }
             AttributeCall::SetAffinity(mask) => {
                 self.freebsd.has_set_of(size_of_val(mask))?;
                 let [first, others @ ..] = mask else { return Err(Errno::INVAL) };
@@ -266,6 +274,17 @@ unsafe impl FreebsdSys for SimKernel {
     /// Source: procctl(2) of FreeBSD 13.0, ERRORS.
     fn aslr(&self) -> Result<(), Errno> {
         self.call(Call::new("aslr"), |state| state.freebsd.knows_aslr())
+    }
+
+    /// Source: `kern_cpuset_getaffinity` of sys/kern/kern_cpuset.c, and `sys_lwp_getaffinity` of sys/kern/kern_usched.c of DragonFly.
+    fn affinity(&self, mask: &mut [c_ulong]) -> Result<(), Errno> {
+        self.call(Call::new("getaffinity"), |state| {
+            if state.freebsd.system == System::FreeBsd {
+                state.freebsd.has_set_of(size_of_val(mask))?;
+            }
+            *mask.first_mut().ok_or(Errno::INVAL)? = state.process.attributes.affinity;
+            Ok(())
+        })
     }
 
     /// Source: cpuset_setaffinity(2), rtprio(2), procctl(2), jail_attach(2).

@@ -148,7 +148,7 @@ fn asked_attributes() -> Attributes {
 
 /// The attributes of the program of [`attributes_plan`] on FreeBSD and DragonFly. The scheduler is a type and a priority of rtprio(2).
 fn asked_of_bsd() -> [Attributes; 2] {
-    let plain = Attributes { jail: Some(JAIL), ..without_attributes() };
+    let plain = Attributes { jail: Some(JAIL), affinity: 0b10, ..without_attributes() };
     // `PROC_ASLR_FORCE_DISABLE` of procctl(2).
     let freebsd = Attributes { affinity: 0b10, scheduler: (10, 30), personality: 2, ..plain.clone() };
     // DragonFly has no such policy, and so no such plan.
@@ -163,6 +163,11 @@ fn asked_of_netbsd() -> Attributes {
 /// The attributes of the program of [`attributes_plan`] on Solaris. The scheduler is a class, and ten times its priority plus its quantum.
 fn asked_of_solaris() -> Attributes {
     Attributes { affinity: 0b10, scheduler: (2, 12), ..without_attributes() }
+}
+
+/// The attributes of the program of [`attributes_plan`] on macOS, which has no such policy.
+fn asked_of_macos() -> Attributes {
+    Attributes { io_priority: 3, ..without_attributes() }
 }
 
 /// The attributes of the program of [`attributes_plan`] on OpenBSD.
@@ -275,6 +280,7 @@ pub(crate) fn is_as_asked(executed: &Executed) -> bool {
     let ids = (process.uid, process.gid, &process.groups[..]);
     let [freebsd, dragonfly] = asked_of_bsd();
     let asked = [
+        asked_of_macos(),
         asked_of_netbsd(),
         asked_of_solaris(),
         asked_of_openbsd(),

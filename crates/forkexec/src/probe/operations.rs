@@ -2,31 +2,29 @@
 
 use super::run::{self, Tried};
 use super::{Probe, ProbeKind};
-use crate::config::attributes::Attributes;
+use crate::config::attributes::PROCESSORS;
 use crate::sys::system::{forking, launchers};
 use forkexec_core::{
     Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority,
     MemoryPolicy, Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter,
     Stage, Unveil,
 };
-use std::collections::BTreeSet;
 use std::ffi::c_ulong;
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::AsRawFd;
 
 /// Tries each operation of the running release. A child can enter only a control group that exists, so
 /// there is no trial for that.
 pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Probe> {
     let operations = backend.capabilities().operations.iter().copied();
-    let processors = processors();
+    let processors = processors(backend);
     operations
         .filter(|&operation| backend.has(operation))
         .filter_map(|operation| {
-            let (stage, attributes) = attributes(operation, processors.as_deref())?;
-            let tried = attributes.map_or_else(
-                || Tried::not_run(Errno::NOENT),
-                |attributes| trial(backend, operation, stage, attributes.as_slice()),
-            );
+            let (stage, attributes) = attributes(operation, &processors)?;
+            let tried = attributes.map_or_else(Tried::not_run, |attributes| {
+                trial(backend, operation, stage, attributes.as_slice())
+            });
             let name = match operation {
                 Operation::ExecuteFile => "execute-file",
                 Operation::StartSuspended => "start-suspended",
@@ -90,19 +88,20 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
 /// program. They need no privilege, except where the operation itself does.
 fn attributes(
     operation: Operation,
-    processors: Option<&[c_ulong]>,
-) -> Option<(Stage, Option<Vec<Attribute<'_>>>)> {
+    processors: &Result<Vec<c_ulong>, Errno>,
+) -> Option<(Stage, Result<Vec<Attribute<'_>>, Errno>)> {
     const ALLOW: &[BpfInstruction] = &[BpfInstruction { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 }];
     const NO_RULESET: i32 = -1;
     const NO_JAIL: i32 = -1;
     let attribute = match operation {
-        Operation::DieWithParent => return Some((Stage::DieWithParent, Some(Vec::new()))),
-        Operation::Autoreap => return Some((Stage::Start, Some(Vec::new()))),
-        Operation::NoNewPrivs => return Some((Stage::NoNewPrivs, Some(Vec::new()))),
-        Operation::ExecuteFile => return Some((Stage::Exec, Some(Vec::new()))),
-        Operation::Namespaces => return Some((Stage::Namespaces, Some(Vec::new()))),
+        Operation::DieWithParent => return Some((Stage::DieWithParent, Ok(Vec::new()))),
+        Operation::Autoreap => return Some((Stage::Start, Ok(Vec::new()))),
+        Operation::NoNewPrivs => return Some((Stage::NoNewPrivs, Ok(Vec::new()))),
+        Operation::ExecuteFile => return Some((Stage::Exec, Ok(Vec::new()))),
+        Operation::Namespaces => return Some((Stage::Namespaces, Ok(Vec::new()))),
         Operation::CpuAffinity => {
-            return Some((Stage::CpuAffinity, processors.map(|mask| vec![Attribute::CpuAffinity(mask)])));
+            let of = |mask| vec![Attribute::CpuAffinity(mask)];
+            return Some((Stage::CpuAffinity, processors.as_deref().map(of).map_err(|errno| *errno)));
         }
         Operation::TimeNamespace => Attribute::ClockOffsets(b"monotonic 1 0\n"),
         Operation::Jail => Attribute::Jail(NO_JAIL),
@@ -124,34 +123,27 @@ fn attributes(
         Operation::StartSuspended => Attribute::Suspended,
         _ => return None,
     };
-    Some((attribute.stage(), Some(vec![attribute])))
+    Some((attribute.stage(), Ok(vec![attribute])))
 }
 
-/// Returns the processors that may run this thread. `None` without `/proc`.
-fn processors() -> Option<Vec<c_ulong>> {
-    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    let cpus = numbers(list.trim())?;
-    Some(Attributes { cpus: Some(cpus), ..Attributes::default() }.encode().ok()?.cpus)
-}
-
-/// Parses `0-3,8`.
-fn numbers(list: &str) -> Option<BTreeSet<usize>> {
-    let ranges = list.split(',').map(|range| {
-        let (low, high) = range.split_once('-').unwrap_or((range, range));
-        Some(low.parse().ok()?..=high.parse().ok()?)
-    });
-    Some(ranges.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+/// Returns the processors that may run this thread.
+fn processors<B: Backend + ?Sized>(backend: &B) -> Result<Vec<c_ulong>, Errno> {
+    let mut mask = vec![0; PROCESSORS / c_ulong::BITS as usize];
+    backend.processors(&mut mask)?;
+    let words = mask.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
+    mask.truncate(words);
+    Ok(mask)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::backend;
 
     #[test]
-    fn processors_are_numbers_and_ranges() {
-        assert_eq!(numbers("0-2,8"), Some([0, 1, 2, 8].into()));
-        assert_eq!(numbers("5"), Some([5].into()));
-        assert_eq!((numbers(""), numbers("1-x")), (None, None));
+    fn processors_end_with_the_highest() {
+        // SAFETY: the backend makes one call, which reads the affinity.
+        let mask = processors(unsafe { backend::backend() }).expect("a thread may ask that");
+        assert!(mask.last().is_some_and(|&last| last != 0));
     }
 }
