@@ -1,4 +1,8 @@
 //! The decisions of the macOS and iOS backend: when exec closes, what follows if it does not, which list to believe.
+//!
+//! - `attributes`: the background, and throttled disk access
+
+mod attributes;
 
 use std::collections::BTreeMap;
 

@@ -101,11 +101,12 @@ impl Scenario {
 }
 
 fn is_there<B: Backend + ?Sized>(backend: &B, attribute: Attribute<'_>) -> bool {
-    let has_policy = match attribute {
+    let has_value = match attribute {
         Attribute::Scheduler(policy) => backend.has_scheduler(policy),
+        Attribute::IoPriority(priority) => backend.has_io_priority(priority),
         _ => true,
     };
-    has_policy && backend.capabilities().has(attribute.operation())
+    has_value && backend.capabilities().has(attribute.operation())
 }
 
 /// Returns the report with which a child must end if this call fails, unless it has an alternative.

@@ -117,7 +117,7 @@ impl Attribute<'_> {
 }
 
 /// A scheduling policy (sched(7) of Linux, rtprio(2) of FreeBSD and DragonFly, sched(3) of NetBSD, priocntl(2) of Solaris and
-/// illumos). Only Linux has `Batch` and `Deadline`.
+/// illumos, setpriority(2) of macOS, which has `Other` and `Idle`). Only Linux has `Batch` and `Deadline`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheduler {
@@ -125,7 +125,8 @@ pub enum Scheduler {
     Other,
     /// `SCHED_BATCH`: as `Other`, for programs that compute for long.
     Batch,
-    /// `SCHED_IDLE`: runs only if nothing else does. NetBSD, Solaris and illumos lack it.
+    /// `SCHED_IDLE`: runs only if nothing else does. NetBSD, Solaris and illumos lack it. On macOS this is the background
+    /// (`PRIO_DARWIN_BG`), which also throttles disk and network.
     Idle,
     /// `SCHED_FIFO`, with this priority: from 1 to 99, on FreeBSD to 31, on NetBSD to 63, on Solaris and illumos to 59. The program runs until it waits. DragonFly lacks it.
     Fifo(u8),
@@ -170,7 +171,7 @@ impl MemoryPolicy {
     }
 }
 
-/// An I/O priority (ioprio_set(2)).
+/// An I/O priority (ioprio_set(2) of Linux, setiopolicy_np(3) of macOS, which has `Idle` only).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IoPriority {

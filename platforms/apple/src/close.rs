@@ -2,10 +2,10 @@
 
 use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::launch::is_for_good;
-use crate::{AppleSys, CAPABILITIES};
+use crate::{AppleSys, CAPABILITIES, attributes};
 use forkexec_core::{
-    Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, LOOP_CEILING, LOOP_FLOOR, Pid,
-    has_execed_by_entry,
+    Attribute, Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, IoPriority, LOOP_CEILING,
+    LOOP_FLOOR, Pid, Scheduler, has_execed_by_entry,
 };
 
 /// macOS and the other systems of Apple, over their real system calls or a simulated kernel.
@@ -39,6 +39,18 @@ unsafe impl<S: AppleSys + Sync> Backend for Apple<S> {
 
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
+    }
+
+    fn has_scheduler(&self, scheduler: Scheduler) -> bool {
+        attributes::background(scheduler).is_some()
+    }
+
+    fn has_io_priority(&self, priority: IoPriority) -> bool {
+        attributes::io_policy(priority).is_some()
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        attributes::set(&self.sys, attribute)
     }
 
     fn enumerators(&self) -> &[&dyn FdEnumerator<S>] {

@@ -15,8 +15,8 @@ use crate::{Action, Apple, AppleSys, Attributes};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use forkexec_core::{
-    Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap, KeepList, Pid,
-    Plan, Sys, is_missing,
+    Attribute, Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap,
+    KeepList, Pid, Plan, Sys, is_missing,
 };
 
 /// The backend of one launch, whose exec closes the descriptors that are not kept.
@@ -85,6 +85,10 @@ unsafe impl<S: AppleSys + Sync> Backend for ClosingExec<'_, S> {
 
     fn before_launch(&self) {
         self.backend.before_launch();
+    }
+
+    fn set_attribute(&self, attribute: Attribute<'_>) -> Result<(), Errno> {
+        self.backend.set_attribute(attribute)
     }
 
     /// Defers closing to exec. Fails with `EBADF` if exec would not keep each recorded descriptor.

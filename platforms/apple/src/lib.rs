@@ -29,6 +29,8 @@
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl` and `syscall`.
 //!    These wrappers fill a structure on the stack (`libsyscall/wrappers`). The exec changes no signal, because neither
 //!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set. The attributes and file actions are allocated in the parent.
+//!    setpriority(2) and setiopolicy_np(3) also clear a value of the calling thread if the kernel removed the thread's class, which it
+//!    does for a thread only (`libsyscall/wrappers/setpriority.c`, `iopolicysys.c`).
 //! 6. *Proven*: type-checked, linked, and run over the simulated kernel. The file actions, the attributes and the order of
 //!    candidates also run on the posix_spawn(2) of Linux's C libraries, as far as POSIX has them.
 //! 7. *Signals*: none besides `SIGKILL` and `SIGSTOP`, which sigaction(2) refuses also as a question (`sigaction` of
@@ -41,6 +43,7 @@
 //! 11. *Limits*: a limit below an open number is accepted and closes nothing (`dosetrlimit` of `bsd/kern/kern_resource.c`).
 //!     Older kernels answer `EINVAL` to an infinite soft limit of descriptors (setrlimit(2), COMPATIBILITY).
 
+mod attributes;
 mod close;
 mod closing_exec;
 mod enumerate;
@@ -50,13 +53,16 @@ mod locate;
 mod spawn;
 mod sys;
 
+pub use attributes::AttributeCall;
 pub use close::Apple;
 pub use closing_exec::ClosingExec;
 pub use express::express;
 pub use launch::{AppleLauncher, OneMethod, launch_spawned};
 pub use spawn::{Action, Attributes, SpawnSys};
 
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Pid, ProcessEntry, Resource, SpawnMethod};
+use forkexec_core::{
+    Capabilities, Errno, Fd, GroupList, Operation, Pid, ProcessEntry, Resource, SpawnMethod,
+};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -71,7 +77,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
     enumerators: &[enumerate::PROC_PIDINFO, enumerate::DEV_FD],
     launchers: &[SpawnMethod::PosixSpawn, SpawnMethod::Fork],
-    operations: &[],
+    operations: &[Operation::Scheduler, Operation::IoPriority],
     resources: &RESOURCES,
     reserved_signals: &[],
     // `cr_gid` is `cr_groups[0]` (`bsd/sys/ucred.h`). An empty list sets it to 0 (`setgroups_internal` of
@@ -116,4 +122,6 @@ pub unsafe trait AppleSys: SpawnSys {
     fn files_per_process(&self) -> Result<u64, Errno>;
     /// `PROC_PIDT_SHORTBSDINFO` of proc_pidinfo, also for a zombie. Returns the entry of a process, `ESRCH` if there is none.
     fn process_entry(&self, process: Pid) -> Result<ProcessEntry, Errno>;
+    /// Makes a call of an attribute.
+    fn attribute(&self, call: AttributeCall) -> Result<(), Errno>;
 }

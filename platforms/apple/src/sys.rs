@@ -1,7 +1,7 @@
 //! The real system calls beyond the common ones: each method makes one call and checks its errno.
 #![cfg(target_vendor = "apple")]
 
-use crate::{Action, AppleSys, Attributes, Facts, Kernel, SpawnSys};
+use crate::{Action, AppleSys, AttributeCall, Attributes, Facts, Kernel, SpawnSys};
 use core::convert::Infallible;
 use core::ffi::{CStr, c_char, c_int, c_short, c_void};
 use core::mem::{self, MaybeUninit};
@@ -15,6 +15,8 @@ unsafe extern "C" {
         actions: *mut libc::posix_spawn_file_actions_t,
         fd: c_int,
     ) -> c_int;
+    /// `sys/resource.h`, macOS 10.5. The libc crate lacks it.
+    fn setiopolicy_np(kind: c_int, scope: c_int, policy: c_int) -> c_int;
 }
 
 /// `struct proc_bsdshortinfo` of `bsd/sys/proc_info.h`, as 16 numbers of 32 bits. The libc crate lacks it before 0.2.189.
@@ -127,6 +129,20 @@ unsafe impl System for Facts {
 // SAFETY: each method makes the call that the trait names, on the process and the descriptors that it is given. None
 // allocates, locks or panics.
 unsafe impl AppleSys for Kernel {
+    fn attribute(&self, call: AttributeCall) -> Result<(), Errno> {
+        /// `IOPOL_TYPE_DISK` and `IOPOL_SCOPE_PROCESS`.
+        const DISK: (c_int, c_int) = (0, 0);
+        let result = match call {
+            AttributeCall::SetBackground(priority) => {
+                // SAFETY: the arguments are numbers. The call changes the calling process, as `Kernel::new` allows.
+                unsafe { libc::setpriority(libc::PRIO_DARWIN_PROCESS, 0, priority) }
+            }
+            // SAFETY: as above.
+            AttributeCall::SetIoPolicy(policy) => unsafe { setiopolicy_np(DISK.0, DISK.1, policy) },
+        };
+        if result == -1 { Err(errno()) } else { Ok(()) }
+    }
+
     #[cfg(target_os = "macos")]
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         let (all, none) = (0, ptr::null_mut());

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, c_short};
 use std::mem::MaybeUninit;
 
-use forkexec_apple::{Action, AppleSys, Attributes, SpawnSys};
+use forkexec_apple::{Action, AppleSys, AttributeCall, Attributes, SpawnSys};
 use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, ProcessEntry, SignalSet, Sys};
 use forkexec_posix::{Facts, Kernel};
 use forkexec_unix::{System, sigset};
@@ -202,6 +202,10 @@ unsafe impl AppleSys for Failing<Kernel> {
     }
 
     fn process_entry(&self, _process: Pid) -> Result<ProcessEntry, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn attribute(&self, _call: AttributeCall) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 
-use forkexec_apple::{Action, AppleSys, Attributes, SpawnSys};
+use forkexec_apple::{Action, AppleSys, AttributeCall, Attributes, SpawnSys};
 use forkexec_core::{CStrArray, Errno, Fd, Pid, ProcessEntry, SignalSet};
 
 use super::directory::OpenDirectory;
@@ -242,6 +242,23 @@ fn named(actions: &[SimAction]) -> BTreeSet<Fd> {
 
 // SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
 unsafe impl AppleSys for SimKernel {
+    /// Source: setpriority(2), `iopolicysys_disk` of bsd/kern/kern_resource.c: EINVAL for an unknown value.
+    fn attribute(&self, call: AttributeCall) -> Result<(), Errno> {
+        let (name, number) = match call {
+            AttributeCall::SetBackground(priority) => ("set_background", priority),
+            AttributeCall::SetIoPolicy(policy) => ("set_io_policy", policy),
+        };
+        self.call(Call::on(name, number), |state| {
+            let attributes = &mut state.process.attributes;
+            match call {
+                AttributeCall::SetBackground(priority @ (0 | 0x1000)) => attributes.scheduler = (priority, 0),
+                AttributeCall::SetIoPolicy(policy @ 0..=5) => attributes.io_priority = policy.unsigned_abs(),
+                _ => return Err(Errno::INVAL),
+            }
+            Ok(())
+        })
+    }
+
     /// `proc_pidfdlist`: room for 20 more than the table has.
     ///
     /// Source: xnu `proc_pidfdlist` of bsd/kern/proc_info.c at 0f4c859.

@@ -13,24 +13,26 @@ use crate::duration;
 #[command(next_help_heading = "Scheduling (Linux; others where named)")]
 #[group(skip)]
 pub(super) struct Options {
-    /// Set the processors that may run the program, such as 0-3,8 (Linux, FreeBSD, NetBSD, illumos)
+    /// Set the processors that may run the program, such as 0-3,8 (not OpenBSD, macOS)
     ///
     /// A list of numbers and ranges, as for taskset(1). A range with a step, such as 0-6:2, has each second number.
     /// Solaris and illumos can bind the program to one processor.
     #[arg(long, value_name = "LIST", value_parser = processors, allow_hyphen_values = true)]
     cpus: Option<Processors>,
 
-    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (Linux, FreeBSD, NetBSD, illumos)
+    /// Set the scheduling policy: other, batch, idle, fifo:N, rr:N or deadline:RUN:END:PERIOD (not OpenBSD)
     ///
-    /// fifo and rr are real-time policies with a priority from 1 to 99. FreeBSD has other, idle, fifo and rr up to 31, DragonFly has these
-    /// but fifo, and NetBSD has other, fifo and rr up to 63, Solaris and illumos up to 59. With deadline, the program runs for RUN before END in each
+    /// fifo and rr are real-time policies with a priority from 1 to 99. With deadline, the program runs for RUN before END in each
     /// PERIOD, such as deadline:2ms:5ms:10ms. The three need privileges. The policies are those of chrt(1).
+    /// FreeBSD has other, idle, fifo and rr up to 31, DragonFly has these but fifo. NetBSD has other, fifo and rr up to 63, Solaris and
+    /// illumos up to 59. macOS has other, and idle for the background.
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     scheduler: Option<Scheduler>,
 
-    /// Set the I/O priority: idle, best-effort[:N] or realtime[:N]
+    /// Set the I/O priority: idle, best-effort[:N] or realtime[:N] (Linux, macOS)
     ///
-    /// N is the level from 0 (highest priority) to 7. The default is 4, as for ionice(1). realtime needs privileges.
+    /// N is the level from 0 (highest priority) to 7. The default is 4, as for ionice(1). realtime needs privileges. macOS has
+    /// idle, which throttles disk access.
     #[arg(long, value_name = "CLASS", value_parser = io_priority)]
     io_priority: Option<IoPriority>,
 

@@ -5,11 +5,11 @@ use forkexec_core::{IoPriority, MemoryPolicy, Scheduler};
 use std::time::Duration;
 
 impl<M> CommandBuilder<'_, M> {
-    /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD, affinity(3) of
-    /// NetBSD, processor_bind(2) of Solaris and illumos), by their numbers from 0 to 8191. Solaris and illumos can bind it to one.
+    /// Sets the processors that may run the child (sched_setaffinity(2) of Linux, cpuset_setaffinity(2) of FreeBSD,
+    /// lwp_setaffinity(2) of DragonFly, affinity(3) of NetBSD, processor_bind(2) of Solaris and illumos), by their numbers from 0 to 8191. Solaris and illumos can bind it to one.
     ///
-    /// The kernels of Linux and NetBSD ignore a processor that does not exist. So the child checks the result on Linux, and the numbers
-    /// on NetBSD.
+    /// The kernels of Linux, DragonFly and NetBSD ignore a processor that does not exist. So the child checks the result on Linux and
+    /// DragonFly, and the numbers on NetBSD.
     ///
     /// # Errors
     ///
@@ -39,17 +39,24 @@ impl<M> CommandBuilder<'_, M> {
     }
 
     /// Sets the scheduling policy of the child (sched_setscheduler(2) and sched_setattr(2) of Linux, rtprio(2) of FreeBSD and
-    /// DragonFly, sched(3) of NetBSD, the classes TS and RT of priocntl(2) of Solaris and illumos). The nice value stays.
+    /// DragonFly, sched(3) of NetBSD, the classes TS and RT of priocntl(2) of Solaris and illumos, `PRIO_DARWIN_PROCESS` of setpriority(2)
+    /// of macOS). The nice value stays.
     ///
-    /// Only Linux has [`Scheduler::Batch`] and [`Scheduler::Deadline`]. DragonFly also lacks [`Scheduler::Fifo`]. Only Linux, FreeBSD and
-    /// DragonFly have [`Scheduler::Idle`]. On the latter two it is the lowest idle priority.
+    /// | system | policies |
+    /// |---|---|
+    /// | Linux | all |
+    /// | FreeBSD | [`Other`](Scheduler::Other), [`Idle`](Scheduler::Idle) with the lowest idle priority, [`Fifo`](Scheduler::Fifo) and [`RoundRobin`](Scheduler::RoundRobin) up to 31 |
+    /// | DragonFly | as FreeBSD, without `Fifo` |
+    /// | NetBSD | `Other`, `Fifo` and `RoundRobin` up to 63 |
+    /// | Solaris, illumos | `Other`, `Fifo` and `RoundRobin` up to 59 |
+    /// | macOS | `Other`, and `Idle`: the background, which also throttles disk and network |
     ///
     /// [`Scheduler::Deadline`] (Linux 3.14) needs all processors of the cpuset, and fails with `EBUSY` if they have no time left.
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a priority is not in the
-    ///   range 1 to 99, or to 31 on FreeBSD and DragonFly, to 63 on NetBSD, to 59 on Solaris and illumos, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
+    ///   range 1 to 99, or to the highest one of the system, or unless 1,024 ns ≤ `runtime` ≤ `deadline` ≤ `period`.
     /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a policy that the system lacks.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::Scheduler`](crate::Stage::Scheduler) with `EPERM` without
     ///   privilege: on Linux `CAP_SYS_NICE` or a sufficient `RLIMIT_RTPRIO`. FreeBSD and DragonFly also require it for
@@ -70,12 +77,13 @@ impl<M> CommandBuilder<'_, M> {
         self
     }
 
-    /// Sets the I/O priority of the child (ioprio_set(2), Linux). Without it, the priority follows from the nice value.
+    /// Sets the I/O priority of the child (ioprio_set(2) of Linux, setiopolicy_np(3) of macOS). Without it, the priority follows from the
+    /// nice value on Linux. macOS has [`IoPriority::Idle`] only: it throttles disk access (`IOPOL_THROTTLE`).
     ///
     /// # Errors
     ///
     /// - The start returns [`InputError::AttributeOutOfRange`](crate::InputError::AttributeOutOfRange) if a level is above 7.
-    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems.
+    /// - The start returns [`Error::Unsupported`](crate::Error::Unsupported) on other systems, and for a priority that the system lacks.
     /// - The start returns [`Error::Spawn`](crate::Error::Spawn) at [`Stage::IoPriority`](crate::Stage::IoPriority) with `EPERM` if the
     ///   class needs a privilege that the parent lacks.
     ///
@@ -85,7 +93,7 @@ impl<M> CommandBuilder<'_, M> {
     /// use forkexec::{Command, IoPriority, Operation, supports};
     ///
     /// if supports(Operation::IoPriority) {
-    ///     assert!(Command::new("true").io_priority(IoPriority::BestEffort(7)).status()?.success());
+    ///     assert!(Command::new("true").io_priority(IoPriority::Idle).status()?.success());
     /// }
     /// # Ok::<(), forkexec::Error>(())
     /// ```

@@ -123,6 +123,10 @@ pub(super) fn attributes(settings: &Settings<'_>) -> Result<(), Error> {
         let system = capabilities().system;
         return Err(Error::Unsupported { operation: "set this scheduling policy", system });
     }
+    if settings.attributes.io_priority.is_some_and(|priority| !backend::has_io_priority(priority)) {
+        let system = capabilities().system;
+        return Err(Error::Unsupported { operation: "set this I/O priority", system });
+    }
     if settings.attributes.has_more_processors_than(backend::most_processors()) {
         let system = capabilities().system;
         return Err(Error::Unsupported { operation: "set a CPU affinity of several processors", system });

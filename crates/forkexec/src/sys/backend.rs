@@ -2,8 +2,8 @@
 
 use super::system::{BACKEND, LAUNCHER, forking};
 use forkexec_core::{
-    Backend, Capabilities, Errno, Fd, FileId, LaunchError, Launched, Launcher, Operation, ParentSys, Plan,
-    Resource, Scheduler, Signal, SignalSet, Sys,
+    Backend, Capabilities, Errno, Fd, FileId, IoPriority, LaunchError, Launched, Launcher, Operation,
+    ParentSys, Plan, Resource, Scheduler, Signal, SignalSet, Sys,
 };
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -60,6 +60,11 @@ pub(crate) fn has_scheduler(scheduler: Scheduler) -> bool {
 /// Returns the highest priority of a scheduling policy.
 pub(crate) fn highest_priority() -> u8 {
     BACKEND.highest_priority()
+}
+
+/// Returns true if the system has the I/O priority.
+pub(crate) fn has_io_priority(priority: IoPriority) -> bool {
+    BACKEND.has_io_priority(priority)
 }
 
 /// Returns the most processors that a set may have.
