@@ -3,6 +3,18 @@
 /// True if this is built for illumos. On a host that is neither, the backend is that of Solaris.
 pub(crate) const IS_ILLUMOS: bool = cfg!(target_os = "illumos");
 
+#[cfg(target_os = "illumos")]
+mod aslr;
+
+#[cfg(target_os = "solaris")]
+mod aslr {
+    use forkexec_core::Errno;
+
+    pub(super) fn disable() -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+}
+
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod attributes;
 

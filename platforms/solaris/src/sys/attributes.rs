@@ -1,6 +1,7 @@
-//! The calls of attributes. The numbers and structures are those of `sys/priocntl.h`, `sys/rtpriocntl.h`, `sys/tspriocntl.h`,
-//! `sys/procset.h` and `sys/secflags.h`, of which the libc crate lacks most.
+//! The calls of attributes. The numbers and structures are those of `sys/priocntl.h`, `sys/rtpriocntl.h`, `sys/tspriocntl.h` and
+//! `sys/procset.h`, of which the libc crate lacks most.
 
+use super::aslr;
 use crate::{AttributeCall, Class};
 use core::ffi::{CStr, c_char, c_int, c_long, c_short, c_uint};
 use core::ptr;
@@ -8,12 +9,10 @@ use forkexec_core::Errno;
 
 unsafe extern "C" {
     fn priocntl(kind: libc::idtype_t, id: libc::id_t, command: c_int, ...) -> c_long;
-    #[cfg(target_os = "illumos")]
-    fn psecflags(kind: libc::idtype_t, id: libc::id_t, which: c_int, change: *const Change) -> c_int;
 }
 
 /// `P_MYID`.
-const SELF: libc::id_t = -1;
+pub(super) const SELF: libc::id_t = -1;
 
 const PC_GETCID: c_int = 0;
 const PC_SETPARMS: c_int = 2;
@@ -61,17 +60,7 @@ struct RealTime {
     quantum: c_int,
 }
 
-/// `secflagdelta_t`.
-#[cfg(target_os = "illumos")]
-#[repr(C)]
-struct Change {
-    add: u64,
-    remove: u64,
-    assign: u64,
-    assigns: c_int,
-}
-
-fn done(result: impl Into<c_long>) -> Result<(), Errno> {
+pub(super) fn done(result: impl Into<c_long>) -> Result<(), Errno> {
     if result.into() == -1 { Err(Errno::from_raw(errno::errno().0)) } else { Ok(()) }
 }
 
@@ -94,7 +83,7 @@ pub(super) fn set(call: AttributeCall) -> Result<(), Errno> {
             done(unsafe { libc::processor_bind(libc::P_PID, SELF, processor, ptr::null_mut()) })
         }
         AttributeCall::SetClass(id, class) => set_class(id, class),
-        AttributeCall::DisableAslr => disable_aslr(),
+        AttributeCall::DisableAslr => aslr::disable(),
     }
 }
 
@@ -110,20 +99,4 @@ fn set_class(id: c_int, class: Class) -> Result<(), Errno> {
     }
     // SAFETY: the kernel reads the structure, which outlives the call. It changes the calling process, as `Kernel::new` allows.
     done(unsafe { priocntl(libc::P_PID, SELF, PC_SETPARMS, &raw mut parameters) })
-}
-
-#[cfg(target_os = "illumos")]
-fn disable_aslr() -> Result<(), Errno> {
-    /// `PSF_INHERIT`.
-    const INHERITED: c_int = 1;
-    /// The bit of `PROC_SEC_ASLR`.
-    const ASLR: u64 = 1;
-    let change = Change { add: 0, remove: ASLR, assign: 0, assigns: 0 };
-    // SAFETY: the kernel reads the structure, which outlives the call. It changes the calling process, as `Kernel::new` allows.
-    done(unsafe { psecflags(libc::P_PID, SELF, INHERITED, &raw const change) })
-}
-
-#[cfg(target_os = "solaris")]
-fn disable_aslr() -> Result<(), Errno> {
-    Err(Errno::NOSYS)
 }
