@@ -15,6 +15,7 @@ pub(crate) const CLASSES: [&CStr; 2] = [c"TS", c"RT"];
 /// `rt_maxpri` of uts/common/disp/rt_dptbl.c.
 const HIGHEST_PRIORITY: i16 = 59;
 
+/// Source: priocntl(2), `PC_GETCID`: EINVAL for an unknown class.
 fn id_of(class: &CStr) -> Result<i32, Errno> {
     (1..).zip(CLASSES).find(|(_, name)| *name == class).map(|(id, _)| id).ok_or(Errno::INVAL)
 }
