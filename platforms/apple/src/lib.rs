@@ -72,6 +72,9 @@ pub type Kernel = forkexec_unix::Kernel<Facts>;
 pub struct Facts;
 
 /// The capabilities of this backend.
+///
+/// `FixedAddresses` and `StartSuspended` are missing. `_POSIX_SPAWN_DISABLE_ASLR` and `POSIX_SPAWN_START_SUSPENDED` are flags of
+/// posix_spawn(2) (`bsd/sys/spawn.h`), so a forked child that must call execve(2) could have neither.
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "macOS",
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
