@@ -2,8 +2,13 @@
 //! fallback to fork(2), and calls that fail.
 //!
 //! The C library has no `POSIX_SPAWN_CLOEXEC_DEFAULT`. The other descriptors of these tests are close-on-exec.
+//!
+//! - `calls`: the calls around posix_spawn(2), by this C library
+//! - `solaris`: the launcher of illumos and Solaris over glibc, which has their action that closes
 
 mod calls;
+#[cfg(target_env = "gnu")]
+mod solaris;
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -26,6 +31,7 @@ use forkexec_posix::Kernel;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe::{FdFacts, Seen};
+use forkexec_unix::{SpawnBackend, SpawnLauncher};
 
 use crate::failing::{Failing, Fault, Side};
 use crate::launcher::{plan, plan_of};
@@ -51,7 +57,11 @@ fn plain() -> (&'static Floor, &'static AppleLauncher<'static, Failing<Kernel>>)
 }
 
 /// Launches once, and waits for a child that runs.
-fn launch(backend: &Floor, launcher: &dyn Launcher, plan: &Plan<'_>) -> Result<SpawnMethod, LaunchError> {
+fn launch<B: Backend<Sys = Failing<Kernel>>>(
+    backend: &B,
+    launcher: &dyn Launcher,
+    plan: &Plan<'_>,
+) -> Result<SpawnMethod, LaunchError> {
     let child = launcher.launch(plan)?;
     Ok(wait_for(backend, &child).method)
 }
@@ -59,6 +69,14 @@ fn launch(backend: &Floor, launcher: &dyn Launcher, plan: &Plan<'_>) -> Result<S
 /// The error of each method without a fallback.
 fn errors(plan: &Plan<'_>) -> [Option<LaunchError>; 2] {
     let (backend, launcher) = plain();
+    errors_over(backend, launcher, plan)
+}
+
+fn errors_over<B: SpawnBackend + Backend<Sys = Failing<Kernel>>>(
+    backend: &B,
+    launcher: &SpawnLauncher<'_, B>,
+    plan: &Plan<'_>,
+) -> [Option<LaunchError>; 2] {
     METHODS.map(|method| launch(backend, &OneMethod::new(launcher, method), plan).err())
 }
 
@@ -100,6 +118,15 @@ impl Inherited {
 /// Starts the probe by each method. Its report goes to descriptor 1.
 fn reports(plan: &Plan<'_>, moves: &[Move]) -> [Inherited; 2] {
     let (backend, launcher) = plain();
+    reports_over(backend, launcher, plan, moves)
+}
+
+fn reports_over<B: SpawnBackend + Backend<Sys = Failing<Kernel>>>(
+    backend: &B,
+    launcher: &SpawnLauncher<'_, B>,
+    plan: &Plan<'_>,
+    moves: &[Move],
+) -> [Inherited; 2] {
     METHODS.map(|method| {
         let (mut reader, writer) = io::pipe().expect("a pipe can be made");
         let writer = OwnedFd::from(writer);

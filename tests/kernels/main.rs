@@ -6,6 +6,7 @@
 //! - `systems`: the backend of each system over a simulated kernel, for the tests of several backends
 //! - a module for each backend, such as `apple`: its decisions
 //! - `posix_spawn`: the launcher of macOS, over the simulated XNU
+//! - `solaris_spawn`: the launcher of illumos and Solaris, over their simulated posix_spawn(3C)
 //! - `attributes`: the attributes that only Linux has
 //! - `chain`: the closing chain, a case for each backend
 //! - `process_entry`: exec told from death, a case for each backend that reads the entry of a process
@@ -42,6 +43,7 @@ mod properties;
 mod reality;
 mod sim;
 mod solaris;
+mod solaris_spawn;
 mod sweep;
 mod systems;
 mod take;

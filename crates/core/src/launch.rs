@@ -50,8 +50,8 @@ pub enum SpawnMethod {
     /// The child shares the memory of the parent, as after vfork(2). The kernel copies the descriptor table, which takes time
     /// in proportion to its size.
     Vfork,
-    /// posix_spawn(2), as one call of the kernel. The child gets no memory of the parent. The kernel copies the descriptor
-    /// table, which takes time in proportion to its size.
+    /// posix_spawn(2), as one call of the system. No memory of the parent is copied. The kernel copies the descriptor table,
+    /// which takes time in proportion to its size.
     PosixSpawn,
     /// fork(2). The kernel marks the memory of the parent for copying, which takes time in proportion to its size.
     Fork,

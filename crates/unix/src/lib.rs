@@ -8,10 +8,15 @@
 //! `sysconf(_SC_OPEN_MAX)` is a getrlimit(2) there.
 
 mod ids;
+mod spawn;
 mod system;
 mod vfork;
 
 pub use ids::set_all_ids;
+pub use spawn::{
+    Action, Actions, Attributes, Dialect, Feature, OneMethod, STANDARD, SpawnBackend, SpawnLauncher,
+    SpawnSys, SpawnSystem, free_numbers, is_for_good, is_open_after, is_touched, launch_expressed,
+};
 pub use system::{Cancellation, Pipe2, System, Vfork};
 pub use vfork::VFORK_LAUNCHERS;
 

@@ -1,12 +1,12 @@
 //! The backend. The exec that closes descriptors is a backend of its own, for one launch: [`ClosingExec`](crate::ClosingExec).
 
 use crate::enumerate::{DevFd, ProcPidInfo};
-use crate::launch::is_for_good;
 use crate::{AppleSys, CAPABILITIES, attributes};
 use forkexec_core::{
     Attribute, Backend, BulkRefusal, Capabilities, Closed, Errno, Fd, FdEnumerator, IoPriority, LOOP_CEILING,
     LOOP_FLOOR, Pid, Scheduler, has_execed_by_entry,
 };
+use forkexec_unix::is_for_good;
 
 /// macOS and the other systems of Apple, over their real system calls or a simulated kernel.
 ///

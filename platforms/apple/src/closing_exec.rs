@@ -10,7 +10,7 @@
 //! An action on a descriptor that is not in the copy fails with `EBADF`. So the parent records which descriptors will be open,
 //! and the child checks that before it relies on it.
 
-use crate::express::{MOST_NAMED, STANDARD, is_open_after};
+use crate::express::MOST_NAMED;
 use crate::{Action, Apple, AppleSys, Attributes};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,7 @@ use forkexec_core::{
     Attribute, Backend, CStrArray, Capabilities, CloseStrategy, Closed, Errno, Fd, FdEnumerator, Gap,
     KeepList, Pid, Plan, Sys, is_missing,
 };
+use forkexec_unix::{STANDARD, is_open_after};
 
 /// The backend of one launch, whose exec closes the descriptors that are not kept.
 ///

@@ -1,127 +1,32 @@
-//! The launcher: posix_spawn(2) from the parent for the plans that it can express, and fork(2) for all others.
+//! Children by posix_spawn(2), and forked ones whose exec closes descriptors.
 //!
 //! posix_spawn(2) is one call of the kernel, which makes a process without memory of the parent, changes its descriptors, and
-//! executes the program (`posix_spawn` of `bsd/kern/kern_exec.c`). So no code of this library runs in the child, and no
-//! handler of the parent does. If a step fails, the kernel ends the child itself: there is nothing to reap (`P_LIST_DEADPARENT`
-//! there). The copy of the descriptor table includes descriptors that are close-on-exec, so an action can name them (`fdt_fork` of
-//! `bsd/kern/kern_descrip.c`).
+//! executes the program (`posix_spawn` of `bsd/kern/kern_exec.c`). So no handler of the parent runs in the child. If a step fails, the
+//! kernel ends the child itself: there is nothing to reap (`P_LIST_DEADPARENT` there). The copy of the descriptor table includes
+//! descriptors that are close-on-exec, so an action can name them (`fdt_fork` of `bsd/kern/kern_descrip.c`).
 //!
-//! If the errno does not tell the failed stage, the child is forked, and reports the stage. Nothing ran before that.
+//! These errnos belong to one stage (`posix_spawn` and `exec_activate_image` of `bsd/kern/kern_exec.c` list them): `EAGAIN` is of
+//! too many processes (`fork1` of `bsd/kern/kern_fork.c`), and `E2BIG`, `ENOEXEC` and `ETXTBSY` of the program.
 
 use crate::closing_exec::ClosingExec;
 use crate::express::express;
-use crate::locate::{is_missing_call, is_of_no_program, locate};
-use crate::spawn::SpawnSys;
-use crate::{Apple, AppleSys};
-use core::ffi::CStr;
-use core::sync::atomic::{AtomicI32, Ordering};
-use forkexec_core::{
-    Backend, CStrArray, Closed, Closer, Errno, Exec, FallbackReason, ForkLauncher, HighFds, LaunchError,
-    Launched, Launcher, NotExecuted, ParentSys, Pid, Plan, SpawnMethod, Uncancelled, execute_first,
-    is_missing, retry_busy,
-};
+use crate::{Apple, AppleSys, SpawnSys};
+use forkexec_core::{Backend, Closer, ForkLauncher, LaunchError, Launched, Launcher, ParentSys, Plan};
+use forkexec_unix::{SpawnBackend, SpawnLauncher, launch_expressed};
 
 /// Starts children by posix_spawn(2), and others by fork(2), with an exec that closes descriptors if that is possible.
-#[derive(Debug)]
-pub struct AppleLauncher<'b, S> {
-    backend: &'b Apple<S>,
-    /// The errno with which posix_spawn(2) is refused for good, or [`NO_ERRNO`].
-    refused: AtomicI32,
-}
+pub type AppleLauncher<'b, S> = SpawnLauncher<'b, Apple<S>>;
 
-const NO_ERRNO: i32 = 0;
-
-impl<'b, S> AppleLauncher<'b, S> {
-    /// A launcher over this backend.
-    pub const fn new(backend: &'b Apple<S>) -> Self {
-        Self { backend, refused: AtomicI32::new(NO_ERRNO) }
-    }
-}
-
-// SAFETY: `Ok` follows from `SpawnSys::spawn_child`, or from `ForkLauncher` with another backend for the child.
-unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for AppleLauncher<'_, S> {
-    fn method(&self) -> SpawnMethod {
-        if self.fallback_reason().is_some() { SpawnMethod::Fork } else { SpawnMethod::PosixSpawn }
+impl<S: AppleSys + ParentSys + Sync> SpawnBackend for Apple<S> {
+    fn launch_spawned(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+        launch_spawned(self.sys(), plan)
     }
 
-    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        let failed = match self.launch_fast(plan) {
-            Err(LaunchError::ForkRequired(reason)) => errno_of(reason),
-            Err(LaunchError::StageUnknown(errno)) => Some(errno),
-            launched => return launched,
-        };
-        let launched = self.launch_forked(plan);
-        if let Some(errno) = failed.filter(|&errno| launched.is_ok() && is_for_good(errno)) {
-            self.refused.store(errno.raw(), Ordering::Relaxed);
-        }
-        launched
-    }
-
-    fn launch_fast(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        if let Some(reason) = self.fallback_reason() {
-            return Err(LaunchError::ForkRequired(reason));
-        }
-        let sys = self.backend.sys();
-        let _uncancelled = Uncancelled::new(sys);
-        launch_spawned(sys, plan)
-    }
-
-    fn fallback_reason(&self) -> Option<FallbackReason> {
-        match self.refused.load(Ordering::Relaxed) {
-            NO_ERRNO => None,
-            errno => Some(FallbackReason::Refused(Errno::from_raw(errno))),
-        }
-    }
-}
-
-impl<S: AppleSys + ParentSys + Sync> AppleLauncher<'_, S> {
-    /// Starts a child by fork(2).
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        match ClosingExec::prepare(self.backend, plan) {
+        match ClosingExec::prepare(self, plan) {
             Some(backend) => ForkLauncher::new(&backend).launch(plan),
-            None => ForkLauncher::new(self.backend).launch(plan),
+            None => ForkLauncher::new(self).launch(plan),
         }
-    }
-}
-
-fn errno_of(reason: FallbackReason) -> Option<Errno> {
-    match reason {
-        FallbackReason::Refused(errno) => Some(errno),
-        _ => None,
-    }
-}
-
-/// Returns whether a refusal is one of every start. A sandbox answers `EPERM`. Other errnos concern one launch, such as `EINVAL` for
-/// more actions than the descriptor limit.
-pub(crate) fn is_for_good(errno: Errno) -> bool {
-    errno == Errno::PERM || is_missing_call(errno)
-}
-
-/// One method of the launcher without a fallback, for a probe of that method.
-#[derive(Debug)]
-pub struct OneMethod<'b, S> {
-    launcher: &'b AppleLauncher<'b, S>,
-    method: SpawnMethod,
-}
-
-impl<'b, S> OneMethod<'b, S> {
-    /// Creates a launcher that uses this method of this launcher.
-    pub const fn new(launcher: &'b AppleLauncher<'b, S>, method: SpawnMethod) -> Self {
-        Self { launcher, method }
-    }
-}
-
-// SAFETY: it starts children as `AppleLauncher` does.
-unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for OneMethod<'_, S> {
-    fn method(&self) -> SpawnMethod {
-        self.method
-    }
-
-    fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        if self.method == SpawnMethod::Fork {
-            return self.launcher.launch_forked(plan);
-        }
-        self.launcher.launch_fast(plan)
     }
 }
 
@@ -132,50 +37,5 @@ unsafe impl<S: AppleSys + ParentSys + Sync> Launcher for OneMethod<'_, S> {
 /// Returns a [`LaunchError`]. [`LaunchError::ForkRequired`] means that posix_spawn(2) cannot express the plan, or does not exist.
 pub fn launch_spawned<S: SpawnSys>(sys: &S, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     let spawn = express(sys, plan).map_err(LaunchError::ForkRequired)?;
-    let pid = spawn_first(sys, plan, &spawn).map_err(|failed| locate(sys, plan, failed))?;
-    let by = if plan.close.is_some() { Closer::Bulk } else { Closer::Nothing };
-    let closed = Closed { by, bulk_refused: None };
-    Ok(Launched {
-        pid,
-        pidfd: None,
-        autoreap: None,
-        method: SpawnMethod::PosixSpawn,
-        closed,
-        high_fds: HighFds::Copied,
-        timeline: None,
-    })
-}
-
-/// Starts a child with the first candidate that runs.
-fn spawn_first<S: SpawnSys>(sys: &S, plan: &Plan<'_>, spawn: &S::Spawn) -> Result<Pid, NotExecuted> {
-    let exec = with_candidate(plan.exec);
-    let is_search = exec.candidates.len() > 1;
-    let started = execute_first(&exec, |path, argv| {
-        let missing =
-            if is_search { sys.may_execute(path).err().filter(|&errno| is_missing(errno)) } else { None };
-        match missing.map_or_else(|| spawn_one(sys, spawn, path, argv, exec.env), Err) {
-            Err(errno) if is_of_no_program(errno) => Err(NotExecuted { errno, index: 0 }),
-            started => Ok(started),
-        }
-    });
-    started?
-}
-
-/// A plan without a candidate executes nothing. A path that leads to nothing does so after all other steps.
-fn with_candidate(exec: Exec<'_>) -> Exec<'_> {
-    if exec.candidates.is_empty() { Exec { candidates: &[c""], ..exec } } else { exec }
-}
-
-fn spawn_one<S: SpawnSys>(
-    sys: &S,
-    spawn: &S::Spawn,
-    path: &CStr,
-    argv: CStrArray<'_>,
-    env: Option<CStrArray<'_>>,
-) -> Result<Pid, Errno> {
-    let start = || sys.spawn_child(spawn, path, argv, env);
-    match start() {
-        Err(Errno::TXTBSY) => retry_busy(sys, start),
-        started => started,
-    }
+    launch_expressed(sys, plan, &spawn, Closer::Bulk)
 }

@@ -49,19 +49,18 @@ mod closing_exec;
 mod enumerate;
 mod express;
 mod launch;
-mod locate;
-mod spawn;
 mod sys;
 
 pub use attributes::AttributeCall;
 pub use close::Apple;
 pub use closing_exec::ClosingExec;
 pub use express::express;
-pub use launch::{AppleLauncher, OneMethod, launch_spawned};
-pub use spawn::{Action, Attributes, SpawnSys};
+pub use forkexec_unix::{Action, Attributes, Feature, OneMethod, SpawnSys};
+pub use launch::{AppleLauncher, launch_spawned};
 
+use core::ffi::CStr;
 use forkexec_core::{
-    Capabilities, Errno, Fd, GroupList, Operation, Pid, ProcessEntry, Resource, SpawnMethod,
+    CStrArray, Capabilities, Errno, Fd, GroupList, Operation, Pid, ProcessEntry, Resource, SpawnMethod,
 };
 
 /// The real system calls.
@@ -106,12 +105,20 @@ const RESOURCES: [(&str, Resource); 9] = [
 ///
 /// # Safety
 ///
-/// The requirements are those of [`Sys`](forkexec_core::Sys).
+/// The requirements are those of [`Sys`](forkexec_core::Sys), also for [`exec_spawn`](Self::exec_spawn).
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
 pub unsafe trait AppleSys: SpawnSys {
+    /// posix_spawn(2) with [`Attributes::replace`]. Without `env` it passes the environment of the process.
+    fn exec_spawn(
+        &self,
+        spawn: &Self::Spawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Self::Executed, Errno>;
     /// `PROC_PIDLISTFDS` of proc_pidinfo without a buffer. Returns the bytes for all numbers that the table has room for, and
     /// some more.
     fn descriptor_list_room(&self) -> Result<usize, Errno>;

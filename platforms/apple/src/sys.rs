@@ -1,13 +1,13 @@
 //! The real system calls beyond the common ones: each method makes one call and checks its errno.
 #![cfg(target_vendor = "apple")]
 
-use crate::{Action, AppleSys, AttributeCall, Attributes, Facts, Kernel, SpawnSys};
+use crate::{Action, AppleSys, AttributeCall, Attributes, Facts, Feature, Kernel};
 use core::convert::Infallible;
-use core::ffi::{CStr, c_char, c_int, c_short, c_void};
-use core::mem::{self, MaybeUninit};
+use core::ffi::{CStr, c_char, c_int, c_short};
+use core::mem::MaybeUninit;
 use core::ptr;
-use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, ProcessEntry, SignalSet, Sys};
-use forkexec_unix::{Pipe2, System, has_ended_by_waitid, sigset};
+use forkexec_core::{CStrArray, Errno, Fd, Pid, ProcessEntry, SignalSet, Sys};
+use forkexec_unix::{Pipe2, SpawnSystem, System, has_ended_by_waitid, posix_spawn_calls};
 
 unsafe extern "C" {
     /// `spawn.h`, macOS 10.7. The libc crate lacks it.
@@ -40,30 +40,7 @@ fn errno() -> Errno {
     Errno::from_raw(errno::errno().0)
 }
 
-/// posix_spawn(2) and its related functions return the error as their result.
-fn code(result: c_int) -> Result<(), Errno> {
-    if result == 0 { Ok(()) } else { Err(Errno::from_raw(result)) }
-}
-
-/// Attributes and file actions of posix_spawn(2).
-pub struct Spawn {
-    attributes: libc::posix_spawnattr_t,
-    actions: libc::posix_spawn_file_actions_t,
-}
-
-// SAFETY: both are pointers to memory that the structure owns. It is from malloc(3), so any thread may use and free it.
-unsafe impl Send for Spawn {}
-// SAFETY: no method writes through a shared reference, and posix_spawn only reads.
-unsafe impl Sync for Spawn {}
-
-impl Drop for Spawn {
-    fn drop(&mut self) {
-        // SAFETY: they are initialised, and not used afterwards. A null one was never initialised, and gives `EINVAL`.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.actions) };
-        // SAFETY: as above.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.attributes) };
-    }
-}
+posix_spawn_calls!();
 
 /// `bsd/sys/spawn.h`, macOS 10.15. The libc crate lacks it.
 const POSIX_SPAWN_SETSID: c_int = 0x0400;
@@ -82,32 +59,12 @@ fn flags(attributes: &Attributes) -> c_short {
         as c_short
 }
 
-type Actions = *mut libc::posix_spawn_file_actions_t;
-
 /// The functions that enter a directory. The SDK of iOS and macOS before 10.15 lack them. macOS 26 has them under the names of
-/// POSIX, too, and deprecates the others.
-fn enter_path() -> Option<unsafe extern "C" fn(Actions, *const c_char) -> c_int> {
-    let address = symbol(c"posix_spawn_file_actions_addchdir_np")
-        .or_else(|| symbol(c"posix_spawn_file_actions_addchdir"))?;
-    // SAFETY: both functions have this type (`libsyscall/wrappers/spawn/spawn.h`, and spawn.h of POSIX.1-2024).
-    Some(unsafe {
-        mem::transmute::<*mut c_void, unsafe extern "C" fn(Actions, *const c_char) -> c_int>(address)
-    })
-}
-
-fn enter_open() -> Option<unsafe extern "C" fn(Actions, c_int) -> c_int> {
-    let address = symbol(c"posix_spawn_file_actions_addfchdir_np")
-        .or_else(|| symbol(c"posix_spawn_file_actions_addfchdir"))?;
-    // SAFETY: both functions have this type (`libsyscall/wrappers/spawn/spawn.h`, and spawn.h of POSIX.1-2024).
-    Some(unsafe { mem::transmute::<*mut c_void, unsafe extern "C" fn(Actions, c_int) -> c_int>(address) })
-}
-
-/// The address of a function of the C library. Runs in the parent.
-fn symbol(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: the name is a C string, borrowed for the call.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!address.is_null()).then_some(address)
-}
+/// POSIX, too, and deprecates the others. Their types are in `libsyscall/wrappers/spawn/spawn.h` and in spawn.h of POSIX.1-2024.
+const ENTER_PATH: [&CStr; 2] =
+    [c"posix_spawn_file_actions_addchdir_np", c"posix_spawn_file_actions_addchdir"];
+const ENTER_OPEN: [&CStr; 2] =
+    [c"posix_spawn_file_actions_addfchdir_np", c"posix_spawn_file_actions_addfchdir"];
 
 // SAFETY: waitid(2) leaves the child to be waited for, because `WNOWAIT` is among its options.
 unsafe impl System for Facts {
@@ -141,6 +98,17 @@ unsafe impl AppleSys for Kernel {
             AttributeCall::SetIoPolicy(policy) => unsafe { setiopolicy_np(DISK.0, DISK.1, policy) },
         };
         if result == -1 { Err(errno()) } else { Ok(()) }
+    }
+
+    fn exec_spawn(
+        &self,
+        spawn: &Spawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Infallible, Errno> {
+        // A success does not return.
+        Err(spawn.start(ptr::null_mut(), path, argv, env).err().unwrap_or(Errno::IO))
     }
 
     #[cfg(target_os = "macos")]
@@ -236,39 +204,20 @@ unsafe impl AppleSys for Kernel {
     }
 }
 
-// SAFETY: each method makes the calls that the trait names. `exec_spawn` neither allocates, locks nor panics. posix_spawn(2) returns 0
-// only if the child executed the program, and ends the child itself otherwise.
-unsafe impl SpawnSys for Kernel {
+// SAFETY: each method makes the calls that the trait names. posix_spawn(2) returns 0 only if the child executed the program, and ends
+// the child itself otherwise.
+unsafe impl SpawnSystem for Facts {
     type Spawn = Spawn;
 
-    fn has_directory_actions(&self) -> bool {
-        enter_path().is_some() && enter_open().is_some()
+    fn has(_: Feature) -> bool {
+        adds_path(ENTER_PATH).is_some() && adds_number(ENTER_OPEN).is_some()
     }
 
-    fn spawn(&self, attributes: &Attributes) -> Result<Spawn, Errno> {
-        let mut spawn = Spawn { attributes: ptr::null_mut(), actions: ptr::null_mut() };
-        let set = &raw mut spawn.attributes;
-        // SAFETY: the call writes the pointer, and dropping `spawn` frees it.
-        code(unsafe { libc::posix_spawnattr_init(set) })?;
-        // SAFETY: the attributes are initialised.
-        code(unsafe { libc::posix_spawnattr_setflags(set, flags(attributes)) })?;
-        if let Some(group) = attributes.group {
-            // SAFETY: as above.
-            code(unsafe { libc::posix_spawnattr_setpgroup(set, group) })?;
-        }
-        let default = sigset(attributes.default);
-        // SAFETY: as above. The set is borrowed for the call.
-        code(unsafe { libc::posix_spawnattr_setsigdefault(set, &raw const default) })?;
-        if let Some(mask) = attributes.mask.map(sigset) {
-            // SAFETY: as above. The set is borrowed for the call.
-            code(unsafe { libc::posix_spawnattr_setsigmask(set, &raw const mask) })?;
-        }
-        // SAFETY: as for the attributes.
-        code(unsafe { libc::posix_spawn_file_actions_init(&raw mut spawn.actions) })?;
-        Ok(spawn)
+    fn spawn(attributes: &Attributes) -> Result<Spawn, Errno> {
+        Spawn::new(flags(attributes), attributes)
     }
 
-    fn add(&self, spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
+    fn add(spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
         let actions = &raw mut spawn.actions;
         code(match action {
             // SAFETY: the actions are initialised, because `spawn` returns no others.
@@ -277,69 +226,30 @@ unsafe impl SpawnSys for Kernel {
             Action::Dup2(from, to) => unsafe { libc::posix_spawn_file_actions_adddup2(actions, from, to) },
             // SAFETY: as above.
             Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
-            Action::Chdir(path) => enter_path().map_or(libc::ENOSYS, |add| {
+            Action::CloseFrom(_) => libc::ENOSYS,
+            Action::Chdir(path) => adds_path(ENTER_PATH).map_or(libc::ENOSYS, |add| {
                 // SAFETY: as above. The path is a C string, which the call copies.
                 unsafe { add(actions, path.as_ptr()) }
             }),
-            Action::Fchdir(fd) => enter_open().map_or(libc::ENOSYS, |add| {
+            Action::Fchdir(fd) => adds_number(ENTER_OPEN).map_or(libc::ENOSYS, |add| {
                 // SAFETY: as above.
                 unsafe { add(actions, fd) }
             }),
         })
     }
 
-    fn exec_spawn(
-        &self,
-        spawn: &Spawn,
-        path: &CStr,
-        argv: CStrArray<'_>,
-        env: Option<CStrArray<'_>>,
-    ) -> Result<Infallible, Errno> {
-        // A success does not return.
-        Err(Errno::from_raw(posix_spawn(ptr::null_mut(), spawn, path, argv, env)))
-    }
-
     fn spawn_child(
-        &self,
         spawn: &Spawn,
         path: &CStr,
         argv: CStrArray<'_>,
         env: Option<CStrArray<'_>>,
     ) -> Result<Pid, Errno> {
-        let mut pid = 0;
-        code(posix_spawn(&raw mut pid, spawn, path, argv, env))?;
-        Ok(pid)
+        spawn.start_child(path, argv, env)
     }
 
-    fn signal_mask(&self) -> Result<SignalSet, Errno> {
-        let mask = self.block_signals()?;
-        self.set_mask(mask)?;
-        Ok(mask)
+    fn may_execute(path: &CStr) -> Result<(), Errno> {
+        may_execute(path)
     }
-
-    fn may_execute(&self, path: &CStr) -> Result<(), Errno> {
-        // SAFETY: the path is a C string, borrowed for the call.
-        match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, libc::AT_EACCESS) } {
-            0 => Ok(()),
-            _ => Err(errno()),
-        }
-    }
-}
-
-/// posix_spawn(2). Without `env` it passes the environment of the process. Writes the process ID unless the pointer is null.
-fn posix_spawn(
-    pid: *mut Pid,
-    spawn: &Spawn,
-    path: &CStr,
-    argv: CStrArray<'_>,
-    env: Option<CStrArray<'_>>,
-) -> c_int {
-    // SAFETY: `Kernel::new` promises that no thread changes the environment meanwhile.
-    let env = env.map_or_else(|| unsafe { Facts::environment() }, CStrArray::as_ptr);
-    let (actions, attributes) = (&raw const spawn.actions, &raw const spawn.attributes);
-    // SAFETY: path and arrays are C strings and null-terminated arrays, borrowed for the call, which writes to none of them. The
-    // pointer for the process ID is null or borrowed for the call.
-    unsafe { libc::posix_spawn(pid, path.as_ptr(), actions, attributes, argv.as_ptr().cast(), env.cast()) }
 }
 
 /// `bsd/kern/syscalls.master`. The function of the C library is private: the App Store rejects a program that links it

@@ -72,7 +72,7 @@ unsafe impl<S: SolarisSys + Sync> Backend for Solaris<S> {
 }
 
 /// The widest gap that is closed by number. So the number of calls is at most in proportion to that of kept descriptors.
-const WIDEST_GAP: Fd = 64;
+pub(crate) const WIDEST_GAP: Fd = 64;
 
 /// The error for a gap that is left to the list. It is no refusal, so it is not remembered: the next plan keeps others.
 const TOO_WIDE: Errno = Errno::TOOBIG;

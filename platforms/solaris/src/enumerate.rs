@@ -40,3 +40,11 @@ unsafe impl<S: SolarisSys> FdEnumerator<S> for ProcSelfFd {
         )
     }
 }
+
+/// Returns whether the directory can be opened and is on procfs.
+pub(crate) fn is_trusted<S: SolarisSys>(sys: &S) -> bool {
+    let Ok(directory) = sys.open_directory(DIRECTORY.path) else { return false };
+    let is_on_procfs = sys.is_on_procfs(directory) == Ok(true);
+    let _ = sys.close(directory);
+    is_on_procfs
+}

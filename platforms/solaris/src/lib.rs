@@ -14,17 +14,26 @@
 //!    `F_CLOSEFROM` is that of a lock there. closefrom(3C) is not used. On illumos it is an fdwalk(3C), which calls
 //!    `opendir` and so malloc (`libc/port/gen/closefrom.c`), and its MT-Level is `Unsafe`. On Solaris 11.4 it is
 //!    `F_CLOSEFROM` itself, but cannot report an error.
-//! 4. *Starting*: fork(2), which is fork1: it copies the calling thread alone. Only the report is shared. A child of vfork(2)
-//!    must not enter the dynamic linker, whose lock another thread of the parent may hold (`libc/port/threads/spawn.c`), and
-//!    the first call of a function does. fork(2) has no such rule. Nothing tells exec from death: the kernel has the flag
-//!    `SEXECED`, but `/proc/PID/psinfo` shows two other flags only (`prgetpsinfo` of `uts/common/fs/proc/prsubr.c` at 060157c),
-//!    and no zombie has a program name there. So a child that dies inside execve(2) counts as started.
+//! 4. *Starting*: posix_spawn(3C) from the parent, for streams, mappings, kept descriptors, a process group, dispositions, the
+//!    mask and a working directory. Kept descriptors must be near each other, because only closing by number leaves those above.
+//!    `/proc/self/fd` must be on procfs, because libc of illumos closes from it and does not check that. A directory needs a function
+//!    that dlsym(3C) finds: Solaris 11.4 has posix_spawn_file_actions_addchdir_np(3C), its later updates and illumos from
+//!    ac2250c on also the one for an open directory. A session needs a libc whose posix_spawnattr_setflags(3C) accepts
+//!    `POSIX_SPAWN_SETSID` of illumos (`uts/common/sys/spawn.h` at ac2250c); the number of that flag on Solaris is not published.
+//!    All other children are forked. fork(2) is fork1: it copies the calling thread alone, and only the report is shared.
+//!    forkexec does not call vfork(2): a child must not enter the dynamic linker, whose lock another thread of the parent may hold
+//!    (`libc/port/threads/spawn.c` at 3a656e4), and the first call of a function does. fork(2) has no such rule.
+//!    Nothing tells exec from death: the kernel has the flag `SEXECED`, but `/proc/PID/psinfo` shows two other flags only
+//!    (`prgetpsinfo` of `uts/common/fs/proc/prsubr.c` at 060157c), and no zombie has a program name there. So a child that dies
+//!    inside execve(2) counts as started, by either method (`platforms/solaris/src/launch.rs` has the details).
 //! 5. *Async-signal-safety*: `getdents`, `fstatvfs` and `F_CLOSEFROM` are plain system calls. The others are those of
 //!    `forkexec-unix`, with one exception: if setpriority(3C) of illumos is refused, it allocates to tell `EACCES` from
 //!    `EPERM`. After fork(2) that cannot deadlock, because malloc within libc is fork-safe (`libc/port/threads/scalls.c`).
 //!    processor_bind(2) is a plain system call, and priocntl(2) and psecflags(2) only fill a structure before theirs
 //!    (`libc/port/gen/priocntl.c` at 1da57d5, `libc/port/gen/psecflags.c` at 622f35b).
-//! 6. *Proven*: type-checked for both, and run over the simulated kernel only.
+//!    Attributes and file actions of posix_spawn(3C) are allocated in the parent.
+//! 6. *Proven*: type-checked for both, and run over the simulated kernel only. The file actions, with the one that closes, and the
+//!    order of candidates also run on the posix_spawn(3) of glibc. No part has run on a kernel of illumos or Solaris.
 //! 7. *Signals*: 33 and 36, `SIGAIOCANCEL` and `SIGCANCEL`, which libc always catches (`libc/port/threads/sigaction.c`).
 //! 8. *Errnos*: positive (`sys/errno.h`).
 //! 9. *Ends*: the constants are those of `libc`. An exit code is in bits 8 to 15 of the status, a signal in the low 7
@@ -37,14 +46,19 @@
 mod attributes;
 mod close;
 mod enumerate;
+mod express;
+mod launch;
 mod sys;
 
 pub use attributes::{AttributeCall, Class};
 pub use close::Solaris;
 pub use enumerate::ProcSelfFd;
+pub use express::express;
+pub use forkexec_unix::{Action, Attributes, Feature, OneMethod, SpawnSys};
+pub use launch::{SolarisLauncher, launch_spawned};
 
 use core::ffi::{CStr, c_int};
-use forkexec_core::{Capabilities, Errno, Fd, GroupList, Operation, Resource, SpawnMethod, Sys};
+use forkexec_core::{Capabilities, Errno, Fd, GroupList, Operation, Resource, SpawnMethod};
 
 /// The real system calls.
 pub type Kernel = forkexec_unix::Kernel<Facts>;
@@ -76,7 +90,7 @@ pub const SOLARIS: Capabilities = Capabilities {
     system: "Solaris",
     bulk_closer: Some("F_CLOSEFROM"),
     enumerators: &[enumerate::NAME],
-    launchers: &[SpawnMethod::Fork],
+    launchers: &[SpawnMethod::PosixSpawn, SpawnMethod::Fork],
     operations: &[Operation::CpuAffinity, Operation::Scheduler],
     resources: &[
         ("as", ADDRESS_SPACE),
@@ -104,12 +118,12 @@ const SIGCANCEL: i32 = 36;
 ///
 /// # Safety
 ///
-/// The requirements are those of [`Sys`].
+/// The requirements are those of [`Sys`](forkexec_core::Sys).
 #[expect(
     clippy::missing_errors_doc,
     reason = "each fails with the errno of the one call that its doc line names"
 )]
-pub unsafe trait SolarisSys: Sys {
+pub unsafe trait SolarisSys: SpawnSys {
     /// `F_CLOSEFROM` of fcntl(2): closes every descriptor at or above `lowest`. `ENOSYS` on illumos, which has none.
     fn close_from(&self, lowest: Fd) -> Result<(), Errno>;
     /// getdents(2), in its large-file form. Returns how many bytes of records it read, 0 at the end.

@@ -21,11 +21,11 @@ mod attributes;
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod calls {
     use super::attributes;
-    use crate::{AttributeCall, Facts, Kernel, SolarisSys};
-    use core::ffi::{CStr, c_char, c_int};
+    use crate::{Action, AttributeCall, Attributes, Facts, Feature, Kernel, SolarisSys};
+    use core::ffi::{CStr, c_char, c_int, c_short};
     use core::mem::MaybeUninit;
-    use forkexec_core::{Errno, Fd};
-    use forkexec_unix::{Cancellation, Pipe2, System, has_ended_by_waitid};
+    use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet};
+    use forkexec_unix::{Cancellation, Pipe2, SpawnSystem, System, has_ended_by_waitid, posix_spawn_calls};
 
     unsafe extern "C" {
         /// The libc crate lacks it. In 64-bit programs it is the large-file form; in others that has another name.
@@ -87,6 +87,97 @@ mod calls {
 
         fn attribute(&self, call: AttributeCall) -> Result<(), Errno> {
             attributes::set(call)
+        }
+    }
+
+    posix_spawn_calls!();
+
+    /// The functions that enter a directory. Not every release has them (spawn.h of illumos at ac2250c, and
+    /// posix_spawn_file_actions_addchdir_np(3C) of Solaris 11.4).
+    const ENTER_PATH: [&CStr; 2] =
+        [c"posix_spawn_file_actions_addchdir_np", c"posix_spawn_file_actions_addchdir"];
+    const ENTER_OPEN: [&CStr; 2] =
+        [c"posix_spawn_file_actions_addfchdir", c"posix_spawn_file_actions_addfchdir_np"];
+
+    #[cfg(target_os = "illumos")]
+    const SETSID: Option<c_short> = Some(libc::POSIX_SPAWN_SETSID);
+    #[cfg(target_os = "solaris")]
+    const SETSID: Option<c_short> = None;
+
+    /// libc refuses a flag that it does not know (`posix_spawnattr_setflags` of `libc/port/threads/spawn.c` at 3a656e4).
+    fn has_session() -> bool {
+        SETSID.is_some_and(|flag| Spawn::new(flag, &Attributes::NONE).is_ok())
+    }
+
+    fn flags(attributes: &Attributes) -> Result<c_short, Errno> {
+        if attributes.replace || attributes.close_others || (attributes.session && SETSID.is_none()) {
+            return Err(Errno::NOSYS);
+        }
+        let flags = [
+            (attributes.session, SETSID.unwrap_or_default()),
+            (attributes.group.is_some(), libc::POSIX_SPAWN_SETPGROUP),
+            (attributes.default != SignalSet::EMPTY, libc::POSIX_SPAWN_SETSIGDEF),
+            (attributes.mask.is_some(), libc::POSIX_SPAWN_SETSIGMASK),
+        ];
+        Ok(flags
+            .into_iter()
+            .filter_map(|(is_set, flag)| is_set.then_some(flag))
+            .fold(0, |all, flag| all | flag))
+    }
+
+    // SAFETY: each method makes the calls that the trait names. posix_spawn(3C) returns 0 only if there is a child that executed the
+    // program, or that a signal killed, and fails without a child. Answer 4 in lib.rs names the one exception, which is libc's.
+    unsafe impl SpawnSystem for Facts {
+        type Spawn = Spawn;
+
+        fn has(feature: Feature) -> bool {
+            match feature {
+                Feature::Session => has_session(),
+                Feature::Chdir => adds_path(ENTER_PATH).is_some(),
+                Feature::Fchdir => adds_number(ENTER_OPEN).is_some(),
+            }
+        }
+
+        fn spawn(attributes: &Attributes) -> Result<Spawn, Errno> {
+            Spawn::new(flags(attributes)?, attributes)
+        }
+
+        fn add(spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
+            let actions = &raw mut spawn.actions;
+            code(match action {
+                Action::Inherit(_) => libc::ENOSYS,
+                // SAFETY: the actions are initialised, because `spawn` returns no others.
+                Action::Dup2(from, to) => unsafe {
+                    libc::posix_spawn_file_actions_adddup2(actions, from, to)
+                },
+                // SAFETY: as above.
+                Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
+                // SAFETY: as above.
+                Action::CloseFrom(fd) => unsafe {
+                    libc::posix_spawn_file_actions_addclosefrom_np(actions, fd)
+                },
+                Action::Chdir(path) => adds_path(ENTER_PATH).map_or(libc::ENOSYS, |add| {
+                    // SAFETY: as above. The path is a C string, which the call copies.
+                    unsafe { add(actions, path.as_ptr()) }
+                }),
+                Action::Fchdir(fd) => adds_number(ENTER_OPEN).map_or(libc::ENOSYS, |add| {
+                    // SAFETY: as above.
+                    unsafe { add(actions, fd) }
+                }),
+            })
+        }
+
+        fn spawn_child(
+            spawn: &Spawn,
+            path: &CStr,
+            argv: CStrArray<'_>,
+            env: Option<CStrArray<'_>>,
+        ) -> Result<Pid, Errno> {
+            spawn.start_child(path, argv, env)
+        }
+
+        fn may_execute(path: &CStr) -> Result<(), Errno> {
+            may_execute(path)
         }
     }
 }

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::ffi::{CStr, c_short};
 use std::mem::MaybeUninit;
 
-use forkexec_apple::{Action, AppleSys, AttributeCall, Attributes, SpawnSys};
+use forkexec_apple::AppleSys;
 use forkexec_core::{CStrArray, Errno, Fd, ParentSys, Pid, ProcessEntry, SignalSet, Sys};
 use forkexec_posix::{Facts, Kernel};
-use forkexec_unix::{System, sigset};
+use forkexec_solaris::SolarisSys;
+use forkexec_unix::{Action, Attributes, Feature, SpawnSys, System, sigset};
 
 use crate::failing::Failing;
 
@@ -71,6 +72,7 @@ impl Spawn {
             Action::Dup2(from, to) => unsafe { libc::posix_spawn_file_actions_adddup2(actions, from, to) },
             // SAFETY: as above.
             Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
+            Action::CloseFrom(fd) => close_from(actions, fd),
             // SAFETY: as above. The path is a C string, which the call copies.
             Action::Chdir(path) => unsafe {
                 libc::posix_spawn_file_actions_addchdir_np(actions, path.as_ptr())
@@ -100,6 +102,25 @@ impl Spawn {
     }
 }
 
+/// glibc has this action since release 2.34, and musl has none.
+#[cfg(target_env = "gnu")]
+fn close_from(actions: *mut libc::posix_spawn_file_actions_t, lowest: Fd) -> i32 {
+    unsafe extern "C" {
+        /// The libc crate lacks it.
+        fn posix_spawn_file_actions_addclosefrom_np(
+            actions: *mut libc::posix_spawn_file_actions_t,
+            lowest: Fd,
+        ) -> i32;
+    }
+    // SAFETY: the actions are initialised.
+    unsafe { posix_spawn_file_actions_addclosefrom_np(actions, lowest) }
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn close_from(_: *mut libc::posix_spawn_file_actions_t, _: Fd) -> i32 {
+    libc::ENOSYS
+}
+
 #[expect(clippy::allow_attributes, reason = "the type of the flags differs by C library")]
 #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation)]
 fn flags(attributes: &Attributes) -> c_short {
@@ -117,7 +138,7 @@ fn flags(attributes: &Attributes) -> c_short {
 unsafe impl SpawnSys for Failing<Kernel> {
     type Spawn = Spawn;
 
-    fn has_directory_actions(&self) -> bool {
+    fn has(&self, _: Feature) -> bool {
         true
     }
 
@@ -134,20 +155,11 @@ unsafe impl SpawnSys for Failing<Kernel> {
             Action::Inherit(_) => "inherit",
             Action::Dup2(..) => "add_dup2",
             Action::Close(_) => "add_close",
+            Action::CloseFrom(_) => "add_closefrom",
             Action::Chdir(_) => "add_chdir",
             Action::Fchdir(_) => "add_fchdir",
         };
         self.instead(name, || spawn.add(action))
-    }
-
-    fn exec_spawn(
-        &self,
-        _: &Spawn,
-        _: &CStr,
-        _: CStrArray<'_>,
-        _: Option<CStrArray<'_>>,
-    ) -> Result<Infallible, Errno> {
-        Err(Errno::NOSYS)
     }
 
     fn spawn_child(
@@ -181,6 +193,16 @@ unsafe impl SpawnSys for Failing<Kernel> {
 
 // SAFETY: each method fails. A forked child of this backend closes every number.
 unsafe impl AppleSys for Failing<Kernel> {
+    fn exec_spawn(
+        &self,
+        _: &Spawn,
+        _: &CStr,
+        _: CStrArray<'_>,
+        _: Option<CStrArray<'_>>,
+    ) -> Result<Infallible, Errno> {
+        Err(Errno::NOSYS)
+    }
+
     fn descriptor_list_room(&self) -> Result<usize, Errno> {
         Err(Errno::NOSYS)
     }
@@ -205,7 +227,31 @@ unsafe impl AppleSys for Failing<Kernel> {
         Err(Errno::NOSYS)
     }
 
-    fn attribute(&self, _call: AttributeCall) -> Result<(), Errno> {
+    fn attribute(&self, _call: forkexec_apple::AttributeCall) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+}
+
+// SAFETY: each method fails, or tells nothing but a constant. A forked child of this backend closes every number.
+unsafe impl SolarisSys for Failing<Kernel> {
+    fn close_from(&self, _lowest: Fd) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn getdents(&self, _directory: Fd, _records: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    /// No action of this C library needs the list. So it counts as trusted.
+    fn is_on_procfs(&self, _fd: Fd) -> Result<bool, Errno> {
+        self.instead("is_on_procfs", || Ok(true))
+    }
+
+    fn class_id(&self, _name: &CStr) -> Result<i32, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn attribute(&self, _call: forkexec_solaris::AttributeCall) -> Result<(), Errno> {
         Err(Errno::NOSYS)
     }
 }

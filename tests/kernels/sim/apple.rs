@@ -3,13 +3,14 @@
 //! File names are those of Apple's xnu.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
-use forkexec_apple::{Action, AppleSys, AttributeCall, Attributes, SpawnSys};
-use forkexec_core::{CStrArray, Errno, Fd, Pid, ProcessEntry, SignalSet};
+use forkexec_apple::{AppleSys, AttributeCall, Attributes, Feature};
+use forkexec_core::{CStrArray, Errno, Fd, Pid, ProcessEntry};
 
 use super::directory::OpenDirectory;
 use super::process::GroupVector;
+use super::spawn::{SimAction, SimSpawn};
 use super::{Call, Executed, File, Outcome, Process, SimKernel, State, Table, strings};
 
 /// `OPEN_MAX` of `bsd/sys/syslimits.h`.
@@ -24,8 +25,6 @@ pub(super) struct Machine {
     files_per_process: u64,
     /// False before macOS 10.15.
     has_directory_actions: bool,
-    /// The children that posix_spawn(2) has started.
-    spawned: Vec<Executed>,
 }
 
 impl Machine {
@@ -34,29 +33,28 @@ impl Machine {
         claimed_length: None,
         files_per_process: 184_320,
         has_directory_actions: true,
-        spawned: Vec::new(),
     };
-}
 
-/// Attributes and actions of posix_spawn(2).
-#[derive(Clone, Debug)]
-pub(crate) struct SimSpawn {
-    attributes: Attributes,
-    actions: Vec<SimAction>,
-}
+    /// Source: libuv/libuv#3064; spawn.h of macOS 10.15.
+    pub(super) fn has(&self, _: Feature) -> bool {
+        self.has_directory_actions
+    }
 
-/// An action with a path of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum SimAction {
-    Inherit(Fd),
-    Dup2(Fd, Fd),
-    Close(Fd),
-    Chdir(CString),
-    Fchdir(Fd),
+    /// EBADF for a number that is negative or not below `OPEN_MAX`, ENAMETOOLONG for a path of `PATH_MAX` bytes.
+    ///
+    /// Source: xnu libsyscall/wrappers/spawn/posix_spawn.c at e3723e1.
+    pub(super) fn accepts(&self, action: &SimAction) -> Result<(), Errno> {
+        if !action.numbers().iter().all(|fd| (0..OPEN_MAX).contains(fd)) {
+            return Err(Errno::BADF);
+        }
+        match action {
+            SimAction::CloseFrom(_) => Err(Errno::NOSYS),
+            SimAction::Chdir(_) | SimAction::Fchdir(_) if !self.has_directory_actions => Err(Errno::NOSYS),
+            SimAction::Chdir(path) if path.count_bytes() >= PATH_MAX => Err(Errno::NAMETOOLONG),
+            _ => Ok(()),
+        }
+    }
 }
-
-/// The process ID of each child that posix_spawn(2) starts.
-pub(crate) const SPAWNED: Pid = 4_711;
 
 /// `PATH_MAX` of `bsd/sys/syslimits.h`.
 pub(crate) const PATH_MAX: usize = 1_024;
@@ -80,11 +78,6 @@ impl SimKernel {
     /// Makes it macOS before 10.15.
     pub(crate) fn before_directory_actions(self) -> Self {
         self.with(|state| state.apple.has_directory_actions = false)
-    }
-
-    /// The children that posix_spawn(2) has started.
-    pub(crate) fn spawned(&self) -> Vec<Executed> {
-        self.state().apple.spawned.clone()
     }
 
     /// Sets `kern.maxfilesperproc`.
@@ -125,7 +118,7 @@ impl State {
     /// actions in order, the program, and the attributes. The caller's table and process do not change.
     ///
     /// Source: xnu `posix_spawn` of bsd/kern/kern_exec.c at e3723e1.
-    fn posix_spawn(
+    pub(super) fn spawned_by_xnu(
         &self,
         spawn: &SimSpawn,
         path: &CStr,
@@ -178,6 +171,7 @@ impl State {
             SimAction::Inherit(fd) => table.set_cloexec(*fd, false),
             SimAction::Dup2(from, to) => dup2(table, *from, *to, limit),
             SimAction::Close(fd) => table.close(*fd).map(drop),
+            SimAction::CloseFrom(_) => unreachable!("no function adds it"),
             SimAction::Chdir(path) => {
                 self.directory(path)?;
                 process.directory.clone_from(path);
@@ -235,7 +229,7 @@ fn dup2(table: &mut Table, from: Fd, to: Fd, limit: u64) -> Result<(), Errno> {
 fn named(actions: &[SimAction]) -> BTreeSet<Fd> {
     let named = |action: &SimAction| match action {
         SimAction::Inherit(fd) | SimAction::Dup2(_, fd) => Some(*fd),
-        SimAction::Close(_) | SimAction::Chdir(_) | SimAction::Fchdir(_) => None,
+        SimAction::Close(_) | SimAction::CloseFrom(_) | SimAction::Chdir(_) | SimAction::Fchdir(_) => None,
     };
     actions.iter().filter_map(named).collect()
 }
@@ -257,6 +251,17 @@ unsafe impl AppleSys for SimKernel {
             }
             Ok(())
         })
+    }
+
+    fn exec_spawn(
+        &self,
+        spawn: &SimSpawn,
+        path: &CStr,
+        argv: CStrArray<'_>,
+        env: Option<CStrArray<'_>>,
+    ) -> Result<Executed, Errno> {
+        assert!(spawn.attributes.replace, "it would start a child");
+        self.call(Call::at("exec_spawn", path), |state| state.spawned_by_xnu(spawn, path, argv, env))
     }
 
     /// `proc_pidfdlist`: room for 20 more than the table has.
@@ -294,95 +299,6 @@ unsafe impl AppleSys for SimKernel {
         self.call(Call::new("files_per_process"), |state| Ok(state.apple.files_per_process))
     }
 }
-
-// SAFETY: the simulated kernel makes no process, and its descriptors are entries of its own table.
-unsafe impl SpawnSys for SimKernel {
-    type Spawn = SimSpawn;
-
-    fn has_directory_actions(&self) -> bool {
-        self.state().apple.has_directory_actions
-    }
-
-    /// Source: posix_spawnattr_init(3) of macOS.
-    fn spawn(&self, attributes: &Attributes) -> Result<SimSpawn, Errno> {
-        let spawn = SimSpawn { attributes: *attributes, actions: Vec::new() };
-        self.call(Call::new("spawn"), |_| Ok(spawn))
-    }
-
-    /// EBADF for a number that is negative or not below `OPEN_MAX`, ENAMETOOLONG for a path of `PATH_MAX` bytes.
-    ///
-    /// Source: xnu libsyscall/wrappers/spawn/posix_spawn.c at e3723e1.
-    fn add(&self, spawn: &mut SimSpawn, action: Action<'_>) -> Result<(), Errno> {
-        let (call, numbers, action) = match action {
-            Action::Inherit(fd) => (Call::on("inherit", fd), [fd, 0], SimAction::Inherit(fd)),
-            Action::Dup2(from, to) => {
-                (Call::on_two("add_dup2", from, to), [from, to], SimAction::Dup2(from, to))
-            }
-            Action::Close(fd) => (Call::on("add_close", fd), [fd, 0], SimAction::Close(fd)),
-            Action::Chdir(path) => (Call::at("add_chdir", path), [0, 0], SimAction::Chdir(path.to_owned())),
-            Action::Fchdir(fd) => (Call::on("add_fchdir", fd), [fd, 0], SimAction::Fchdir(fd)),
-        };
-        self.call(call, |state| {
-            if !numbers.iter().all(|fd| (0..OPEN_MAX).contains(fd)) {
-                return Err(Errno::BADF);
-            }
-            match &action {
-                SimAction::Chdir(_) | SimAction::Fchdir(_) if !state.apple.has_directory_actions => {
-                    return Err(Errno::NOSYS);
-                }
-                SimAction::Chdir(path) if path.count_bytes() >= PATH_MAX => return Err(Errno::NAMETOOLONG),
-                _ => {}
-            }
-            spawn.actions.push(action);
-            Ok(())
-        })
-    }
-
-    fn exec_spawn(
-        &self,
-        spawn: &SimSpawn,
-        path: &CStr,
-        argv: CStrArray<'_>,
-        env: Option<CStrArray<'_>>,
-    ) -> Result<Executed, Errno> {
-        assert!(spawn.attributes.replace, "it would start a child");
-        self.call(Call::at("exec_spawn", path), |state| state.posix_spawn(spawn, path, argv, env))
-    }
-
-    fn spawn_child(
-        &self,
-        spawn: &SimSpawn,
-        path: &CStr,
-        argv: CStrArray<'_>,
-        env: Option<CStrArray<'_>>,
-    ) -> Result<Pid, Errno> {
-        assert!(!spawn.attributes.replace, "it would replace the parent");
-        self.call(Call::at("spawn_child", path), |state| {
-            let executed = state.posix_spawn(spawn, path, argv, env)?;
-            state.apple.spawned.push(executed);
-            Ok(SPAWNED)
-        })
-    }
-
-    /// Source: pthread_sigmask(3).
-    fn signal_mask(&self) -> Result<SignalSet, Errno> {
-        self.call(Call::new("signal_mask"), |state| Ok(state.process.mask))
-    }
-
-    /// The errnos of exec alone are none of faccessat(2).
-    ///
-    /// Source: faccessat(2) of macOS.
-    fn may_execute(&self, path: &CStr) -> Result<(), Errno> {
-        self.call(Call::at("may_execute", path), |state| match state.outcome(path) {
-            Ok(Outcome::DirectoryOf(user)) if user != state.process.uid => Err(Errno::ACCES),
-            Err(errno) if OF_PATHS.contains(&errno) => Err(errno),
-            _ => Ok(()),
-        })
-    }
-}
-
-/// The errnos with which a path cannot be resolved.
-const OF_PATHS: [Errno; 5] = [Errno::NOENT, Errno::NOTDIR, Errno::ACCES, Errno::LOOP, Errno::NAMETOOLONG];
 
 /// Bytes of `struct proc_fdinfo`.
 pub(crate) const ENTRY: usize = 8;

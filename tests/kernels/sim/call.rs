@@ -9,6 +9,7 @@ use forkexec_core::Stage;
 pub(crate) const NAMES: &[&str] = &[
     "add_chdir",
     "add_close",
+    "add_closefrom",
     "add_dup2",
     "add_fchdir",
     "affinity",

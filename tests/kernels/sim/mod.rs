@@ -17,6 +17,8 @@ mod process;
 mod recorder;
 pub(crate) mod rich;
 pub(crate) mod solaris;
+pub(crate) mod spawn;
+pub(crate) mod sun;
 mod sys;
 mod table;
 
@@ -71,6 +73,7 @@ pub(crate) struct State {
     stage: Option<Stage>,
     freebsd: freebsd::Machine,
     apple: apple::Machine,
+    spawn: spawn::Machine,
     release: Release,
     /// The field `release` of uname(2).
     pub(crate) kernel_release: &'static str,
@@ -136,6 +139,7 @@ impl SimKernel {
             stage: None,
             freebsd: freebsd::Machine::NEW,
             apple: apple::Machine::NEW,
+            spawn: spawn::Machine::NEW,
             release: Release::Linux,
             kernel_release: "6.18.4-amd64",
             pretended: None,

@@ -230,7 +230,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
 
     /// Records when each stage of the child begins: see [`Child::stage_times`](crate::Child::stage_times).
     ///
-    /// On macOS such a child is forked, because no code runs in a child of posix_spawn(2).
+    /// On macOS, illumos and Solaris such a child is forked, because no code runs in a child of posix_spawn(2).
     ///
     /// # Examples
     ///

@@ -6,36 +6,19 @@ mod bsd;
 mod fd_getpath;
 #[path = "parts/mount_statfs.rs"]
 mod mount;
+#[path = "parts/spawn.rs"]
+mod spawn;
 
 #[path = "parts/no_reaper.rs"]
 pub(crate) mod reaper;
 
-use super::LAUNCHER;
-use forkexec_apple::OneMethod;
-use forkexec_core::{Launcher, SpawnMethod};
-
 pub(crate) use bsd::*;
 pub(crate) use fd_getpath::fd_target;
-pub(crate) use forkexec_apple::{Apple as Selected, Kernel};
+pub(crate) use forkexec_apple::{Apple as Selected, Kernel, OneMethod};
 pub(crate) use mount::is_noexec;
+pub(crate) use spawn::{forking, launchers};
 
 pub(crate) type SelectedLauncher = forkexec_apple::AppleLauncher<'static, Kernel>;
-
-static METHODS: [OneMethod<'static, Kernel>; 2] =
-    [OneMethod::new(&LAUNCHER, SpawnMethod::PosixSpawn), OneMethod::new(&LAUNCHER, SpawnMethod::Fork)];
-
-/// Returns a launcher for each method, in the order of the capabilities.
-///
-/// # Safety
-///
-/// The caller upholds the contract of [`launch`](crate::sys::backend::launch) for each plan.
-pub(crate) unsafe fn launchers() -> impl Iterator<Item = &'static dyn Launcher> {
-    METHODS.iter().map(|method| method as &dyn Launcher)
-}
-
-pub(crate) fn forking() -> &'static dyn Launcher {
-    &METHODS[1]
-}
 
 /// The number of bytes of a script's first line that the kernel reads: `IMG_SHSIZE` of xnu
 /// (bsd/sys/imgact.h).

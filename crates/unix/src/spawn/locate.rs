@@ -1,30 +1,29 @@
 //! The stage of a failed posix_spawn(2), which returns an errno alone.
 //!
-//! Some errnos belong to one stage (`posix_spawn` and `exec_activate_image` of `bsd/kern/kern_exec.c` list them). For others the
-//! parent looks at the descriptors and the directory that the plan names.
+//! Some errnos belong to one stage. For others the parent looks at the descriptors and the directory that the plan names.
 
-use crate::express::is_open_after;
-use crate::spawn::SpawnSys;
+use crate::SpawnSys;
+use crate::spawn::is_open_after;
 use forkexec_core::{
     Errno, FallbackReason, Fd, LaunchError, NotExecuted, Plan, Report, Stage, Sys, WorkingDirectory,
 };
 
 /// Returns whether no other candidate needs to be tried: the cause is not the program.
-pub(crate) fn is_of_no_program(errno: Errno) -> bool {
+pub(super) fn is_of_no_program(errno: Errno) -> bool {
     matches!(errno, Errno::AGAIN | Errno::BADF) || is_missing_call(errno)
 }
 
 /// Returns whether the kernel has no such call, or does not support the attributes.
-pub(crate) fn is_missing_call(errno: Errno) -> bool {
+pub(super) fn is_missing_call(errno: Errno) -> bool {
     errno == Errno::NOSYS || errno.raw() == libc::ENOTSUP
 }
 
 /// Returns the error of a start that failed. The index is that of the candidate.
-pub(crate) fn locate<S: SpawnSys>(sys: &S, plan: &Plan<'_>, failed: NotExecuted) -> LaunchError {
+pub(super) fn locate<S: SpawnSys>(sys: &S, plan: &Plan<'_>, failed: NotExecuted) -> LaunchError {
     let NotExecuted { errno, index } = failed;
     let at = |stage, operand| LaunchError::Child(Report { stage, errno, operand });
     match errno {
-        // `fork1` of `bsd/kern/kern_fork.c`: too many processes.
+        // Too many processes.
         Errno::AGAIN => LaunchError::Parent { stage: Stage::Start, errno },
         Errno::BADF => match closed_descriptor(sys, plan) {
             Some((stage, fd)) => at(stage, fd),
