@@ -57,7 +57,7 @@ fn merged_stream_follows(#[case] stdout: fn() -> Stdio) {
     let file = tempfile::NamedTempFile::new().expect("a file can be made");
     let mut command = Command::new("sh");
     command
-        .args(["-c", "exec 8>&1 9>&2; readlink /proc/$$/fd/8 /proc/$$/fd/9 >&7"])
+        .args(["-c", "exec 8>&1 9>&2; for fd in 8 9; do readlink /proc/$$/fd/$fd; done >&7"])
         .stdout(stdout())
         .stderr_to_stdout();
     command.fd(7, file.reopen().expect("it can be opened"));
