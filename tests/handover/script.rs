@@ -40,6 +40,22 @@ pub(crate) fn execs(script: &[Step]) -> bool {
     script.iter().any(|step| step.event == Event::Exec)
 }
 
+/// The same child on a kernel whose execve(2) closes descriptors before it passes the point of no return.
+///
+/// Source: seen on Linux 7.2.12, whose child was still `PF_FORKNOEXEC` when its pipe had ended; `do_execve` of FreeBSD's
+/// sys/kern/kern_exec.c calls `fdcloseexec` before it sets `P_EXEC`.
+fn closing_first(script: &[Step]) -> Option<Script> {
+    let exec = script.iter().position(|step| step.event == Event::Exec)?;
+    let mut script = script.to_vec();
+    script.swap(exec, exec + 1);
+    Some(script)
+}
+
+/// A script for each order in which execve(2) may close descriptors.
+pub(crate) fn orders(script: &Script) -> impl Iterator<Item = Script> {
+    closing_first(script).into_iter().chain([script.clone()])
+}
+
 /// The same child, killed after this many steps: the kernel closes its descriptors, and it becomes a zombie.
 pub(crate) fn killed_after(script: &[Step], count: usize) -> Script {
     let mut killed = script[..count].to_vec();

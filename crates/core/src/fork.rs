@@ -100,7 +100,7 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
 
         // A pre-exec closure may write to the pipe, but not to the shared report.
         let marked = end == End::Marked && shared.entered() == Stage::Exec && shared.failure().is_none();
-        if !marked || self.backend.has_execed(pid, parent) == Some(false) {
+        if !marked || self.died_in_exec(pid, parent) {
             return Err(reap_failed(sys, pid, shared, end));
         }
         let closed = shared.how_closed();
@@ -115,6 +115,21 @@ impl<B: Backend<Sys: ParentSys + Sync> + ?Sized> ForkLauncher<'_, B> {
             high_fds: HighFds::Copied,
             timeline,
         })
+    }
+
+    /// Returns whether a child that closed its pipe in execve(2) has died there.
+    ///
+    /// exec may close descriptors before it shows that a program runs, as Linux 7.2.12 does. So only a child that has ended tells.
+    fn died_in_exec(&self, pid: Pid, parent: Pid) -> bool {
+        let has_not_execed = || self.backend.has_execed(pid, parent) == Some(false);
+        let sys = self.backend.sys();
+        while has_not_execed() {
+            if sys.has_ended(pid) {
+                return has_not_execed();
+            }
+            sys.pause(1);
+        }
+        false
     }
 }
 

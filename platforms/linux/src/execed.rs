@@ -1,8 +1,9 @@
 //! Finds out whether a child of this process has executed a program, by the kernel flag `PF_FORKNOEXEC`.
 //!
-//! Fork sets the flag. Exec clears it after the point of no return and before it closes close-on-exec descriptors
-//! (`begin_new_exec` of fs/exec.c). A zombie keeps it. So after the report channel has ended, the flag distinguishes a child
-//! that executed a program from one that a seccomp filter or the out-of-memory killer ended in execve(2).
+//! Fork sets the flag. Exec clears it after the point of no return (`begin_new_exec` of fs/exec.c), and a zombie keeps it. So it
+//! distinguishes a child that executed a program from one that a seccomp filter or the out-of-memory killer ended in execve(2).
+//! Exec may close the report channel first: Linux 7.2.12 does, earlier releases clear the flag first. So the flag of a child that
+//! has not ended may still be about to change.
 //!
 //! setpgid(2) reveals the flag: it fails with `EACCES` for a child that has executed a program. The group is an impossible one,
 //! so the call changes nothing. A filter may answer `EACCES` to every call. Then it also does for the calling process, for

@@ -62,10 +62,13 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
         let sys = self.backend.sys();
         let parent = sys.getpid();
         let mut retries = RETRIES;
+        let has_execed = || {
+            let in_exec = shared.entered() == Stage::Exec && shared.failure().is_none();
+            if in_exec { self.backend.has_execed(child.pid, parent) } else { Some(false) }
+        };
         loop {
             let failed = shared.failure().is_some();
-            let in_exec = shared.entered() == Stage::Exec && !failed;
-            let execed = if in_exec { self.backend.has_execed(child.pid, parent) } else { Some(false) };
+            let execed = has_execed();
             if execed == Some(true) || execed.is_none() && retries == 0 {
                 return End::None;
             }
@@ -75,10 +78,10 @@ impl<S: CloneSys + Sync> LinuxLauncher<'_, S> {
                 // A traced child, which has stopped at its exec.
                 Ok(Some(status)) if libc::WIFSTOPPED(status) => return End::None,
                 Ok(Some(status)) => return End::With(status),
+                // The child may have executed a program since the question. Without the flag, one whose exec did not fail counts as
+                // started. The caller reads its status.
                 Err(Errno::CHILD) if sys.has_ended(child.pid) => {
-                    // Without the flag, a child whose exec did not fail counts as started. The caller reads its status.
-                    let is_open = execed.is_none() && shared.failure().is_none();
-                    return if is_open { End::None } else { End::Near };
+                    return if has_execed() == Some(false) { End::Near } else { End::None };
                 }
                 _ if failed && !exit_signal => return End::Near,
                 _ => {}
