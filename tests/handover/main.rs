@@ -304,7 +304,7 @@ fn any_interleaving_of_parent_and_child_is_reported_right() {
         for world in worlds() {
             for script in orders(&script) {
                 play_variants(&script, world, &mut |script| {
-                    play_forked(script, case.told, world, &mut counted)
+                    play_forked(script, case.told, world, &mut counted);
                 });
             }
         }
