@@ -3,8 +3,8 @@
 //!
 //! The source files named here are those of illumos-gate.
 //!
-//! 1. *Systems*: Solaris from 11.4, which Rust supports. illumos with `pipe2`, `F_DUPFD_CLOEXEC` and `psecflags`
-//!    (from October 2016 on).
+//! 1. *Systems*: Solaris from 11.4, which Rust supports. illumos from 2016, which has `psecflags` (its security-flags(7) is of June
+//!    2016); `pipe2` and `F_DUPFD_CLOEXEC` are older.
 //! 2. *Listing*: raw getdents(2) on `/proc/self/fd`, because `opendir` allocates. Something else may be mounted over `/proc`,
 //!    and a new root has none. So the directory must be on procfs (`f_basetype` of statvfs(2)) and list the descriptor that
 //!    it is read through. The backend opened that descriptor itself, so it needs neither `dirfd` nor a low number that was
