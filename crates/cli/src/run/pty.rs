@@ -22,6 +22,7 @@ use nix::sys::termios::{
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 use super::arrivals::{self, Arrivals};
+use super::forward::STOPS;
 use super::program;
 use crate::exit::Failure;
 
@@ -212,14 +213,16 @@ impl Relay {
     }
 
     /// Copies the rest of the output after the program has ended, and restores the calling terminal. A signal that would end
-    /// this process ends the copying: the reader of the output may not read on.
+    /// this process ends the copying: the reader of the output may not read on. One that stops it stops it.
     pub(super) fn finish(&mut self, arrivals: &Arrivals) {
         let is_running = self.stop.take().is_some();
         while is_running && !self.output.over.load(SeqCst) {
             match arrivals.next(None) {
-                Ok(Some(arrival)) if arrival.signal != libc::SIGCHLD && arrival.signal != libc::SIGWINCH => {
-                    break;
+                Ok(Some(arrival)) if STOPS.contains(&arrival.signal) => {
+                    self.raw = None;
+                    arrivals::stop(arrival.signal);
                 }
+                Ok(Some(arrival)) if !IGNORED_BY_DEFAULT.contains(&arrival.signal) => break,
                 Ok(_) => {}
                 Err(_) => break,
             }
@@ -227,6 +230,9 @@ impl Relay {
         self.raw = None;
     }
 }
+
+/// The signals that neither end nor stop a process (signal(7)).
+const IGNORED_BY_DEFAULT: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
 
 /// The modes of the new terminal: those of the calling one for a user at it, and else neither echo nor conversion of line ends.
 fn initial_modes(mut own: Termios, is_interactive: bool) -> Termios {

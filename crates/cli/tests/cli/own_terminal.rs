@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use forkexec_tests::isolate::{isolated_for, skip};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rstest::rstest;
 use tempfile::TempDir;
 
@@ -26,7 +29,7 @@ fn run(options: &[&str], script: &str, input: &[u8]) -> (i32, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is a pipe");
     let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("it was not waited for");
     writer.join().expect("it does not panic");
     (code(output.status), text(&output.stdout))
@@ -89,12 +92,41 @@ fn output_is_copied_to_its_end() {
         for _ in 0..20 {
             let mut command = forkexec(&["run", "--pty", "--", "seq", "20000"]);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
             let mut output = String::new();
             child.stdout.take().expect("it is a pipe").read_to_string(&mut output).expect("it is text");
             assert_eq!((output.lines().count(), output.lines().last()), (20_000, Some("20000")));
             assert!(child.wait().expect("it was not waited for").success());
         }
+    });
+}
+
+/// A shell continues a job that runs, too. Such a signal may arrive when the program has already ended.
+///
+/// Faults: C13
+#[rstest]
+#[case::continued(Signal::SIGCONT)]
+#[case::resized(Signal::SIGWINCH)]
+#[case::urgent(Signal::SIGURG)]
+fn output_is_complete_whatever_signal_arrives_at_its_end(#[case] signal: Signal) {
+    // More than a pipe holds, so that the copying waits for its reader. The rest fits into the terminal's buffer.
+    const COUNT: usize = 65_536 + 2_000;
+    isolated_for(LIMIT, || {
+        let script = format!("head -c {COUNT} /dev/zero | tr '\\0' x");
+        let mut command = forkexec(&["run", "--pty", "--", "sh", "-c", &script]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut output = child.stdout.take().expect("it is a pipe");
+        let mut said = vec![0];
+        output.read_exact(&mut said).expect("the program runs");
+        let pid = child.id();
+        let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+        while !children().is_empty() {
+            thread::yield_now();
+        }
+        kill(Pid::from_raw(i32::try_from(pid).expect("it is a pid")), signal).expect("it is ours");
+        thread::sleep(Duration::from_millis(50));
+        output.read_to_end(&mut said).expect("it can be read");
+        assert_eq!((said.len(), code(child.wait().expect("it ends"))), (COUNT, 0));
     });
 }
 
@@ -121,7 +153,7 @@ fn terminal_hangs_up_when_the_program_ends() {
         let end = Instant::now() + Duration::from_secs(50);
         while fs::read_to_string(&said).map_or(true, |said| said != "hup\n") {
             assert!(Instant::now() < end, "there was no hang-up");
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
     });
 }
