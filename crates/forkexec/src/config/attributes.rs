@@ -339,6 +339,48 @@ mod tests {
         assert_eq!(on(&[c_ulong::BITS as usize]).encode().expect("it is valid").cpus, [0, 1]);
     }
 
+    fn none() -> Attributes<'static> {
+        Attributes::default()
+    }
+
+    #[rstest]
+    #[case::processor(|highest| on(&[highest]), Stage::CpuAffinity, 8191)]
+    #[case::node(|highest| Attributes { memory: Some((MemoryPolicy::Bind, BTreeSet::from([highest]))), ..none() }, Stage::MemoryPolicy, 1023)]
+    #[case::securebits(|highest| Attributes { securebits: u32::try_from(highest).ok(), ..none() }, Stage::SecureBits, 0xff)]
+    #[case::oom_score(|highest| Attributes { oom_score: i32::try_from(highest).ok(), ..none() }, Stage::OomScore, 1000)]
+    fn highest_value_is_in_the_range(
+        #[case] with: fn(usize) -> Attributes<'static>,
+        #[case] stage: Stage,
+        #[case] highest: usize,
+    ) {
+        assert_eq!(with(highest).check(99), Ok(()));
+        let above = with(highest + 1).check(99).expect_err("it is too high");
+        let is_named = |at, value| at == stage && value == wide(highest + 1);
+        assert!(
+            matches!(above, InputError::AttributeOutOfRange { stage, value, .. } if is_named(stage, value)),
+            "{above:?}"
+        );
+    }
+
+    #[rstest]
+    #[case::jail(Attributes { jail: Some(3), ..none() }, Stage::Jail, Operand::Number(3))]
+    #[case::autogroup(Attributes { autogroup: Some(-5), ..none() }, Stage::Autogroup, Operand::Number(-5))]
+    #[case::oom_score(Attributes { oom_score: Some(-9), ..none() }, Stage::OomScore, Operand::Number(-9))]
+    #[case::slack(
+        Attributes { timer_slack: Some(Duration::from_millis(2)), ..none() },
+        Stage::TimerSlack,
+        Operand::Value("2ms".to_owned())
+    )]
+    #[case::securebits(Attributes { securebits: Some(0x2f), ..none() }, Stage::SecureBits, Operand::Value("0x2f".to_owned()))]
+    #[case::not_set(none(), Stage::Jail, Operand::None)]
+    fn operand_is_the_value(
+        #[case] attributes: Attributes<'static>,
+        #[case] stage: Stage,
+        #[case] operand: Operand,
+    ) {
+        assert_eq!(attributes.operand(stage, 0), operand);
+    }
+
     fn unveiling(path: &str, permissions: &str, promises: &str) -> Attributes<'static> {
         let unveiled = vec![(path.into(), permissions.to_owned()), ("/data".into(), String::new())];
         Attributes { unveiled, promises: Some(promises.to_owned()), ..Attributes::default() }

@@ -73,3 +73,27 @@ fn is_of_pids(namespace: &FdSource<'_>) -> bool {
 pub(crate) fn map(inside: Option<u32>, outside: impl FnOnce() -> u32) -> Option<String> {
     inside.map(|inside| format!("{inside} {} 1", outside()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::fs::File;
+
+    #[rstest]
+    #[case::parents(false, None, true)]
+    #[case::joined(true, None, false)]
+    #[case::new_users(false, Some(Namespace::User), false)]
+    #[case::new_mounts(false, Some(Namespace::Mount), true)]
+    #[case::joined_and_new(true, Some(Namespace::Mount), false)]
+    fn ids_differ_in_another_user_namespace(
+        #[case] joins: bool,
+        #[case] new: Option<Namespace>,
+        #[case] same: bool,
+    ) {
+        let file = File::open("/dev/null").expect("there is a null device");
+        let join = if joins { vec![FdSource::from(file)] } else { Vec::new() };
+        let namespaces = Namespaces { new: new.into_iter().collect(), join, ..Namespaces::default() };
+        assert_eq!(namespaces.has_the_same_ids(), same);
+    }
+}
