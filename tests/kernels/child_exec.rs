@@ -13,6 +13,7 @@ use forkexec_core::{
 };
 use forkexec_linux::Linux;
 
+use crate::sim::attributes::Attributes;
 use crate::sim::rich::{self, BIRTH, CHANNEL, HANDED_OVER, IDS, as_hook};
 use crate::sim::{Executed, File, Outcome, Process, Recorder, SimKernel};
 use crate::{keep_list, strings};
@@ -51,6 +52,15 @@ fn run_as(
     let result = child_exec(&backend, plan, &birth, &recorder);
     let (entered, closed) = (recorder.entered(), recorder.how_closed());
     Ran { backend, result, entered, closed }
+}
+
+/// The attributes of a program that a forked child executes.
+pub(crate) fn attributes_after<B: Backend<Sys = SimKernel>>(
+    backend: &B,
+    plan: &Plan<'_>,
+) -> Result<Attributes, Report> {
+    let recorder = Recorder::new(backend.sys());
+    child_exec(backend, plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
 }
 
 /// A plan that sets nothing but the program.

@@ -3,20 +3,11 @@
 use rstest::rstest;
 
 use forkexec_apple::{Apple, ClosingExec};
-use forkexec_core::{
-    Attribute, Backend, CloseStrategy, Errno, IoPriority, Plan, Report, Scheduler, Stage, child_exec,
-};
+use forkexec_core::{Attribute, Backend, CloseStrategy, Errno, IoPriority, Plan, Report, Scheduler, Stage};
 
-use crate::child_exec::plain;
+use crate::child_exec::{attributes_after, plain};
+use crate::sim::SimKernel;
 use crate::sim::attributes::Attributes;
-use crate::sim::rich::BIRTH;
-use crate::sim::{Recorder, SimKernel};
-
-/// The attributes of a program that a forked child executes.
-fn after<B: Backend<Sys = SimKernel>>(backend: &B, plan: &Plan<'_>) -> Result<Attributes, Report> {
-    let recorder = Recorder::new(backend.sys());
-    child_exec(backend, plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
-}
 
 const BACKGROUND: [Attribute<'_>; 2] =
     [Attribute::Scheduler(Scheduler::Idle), Attribute::IoPriority(IoPriority::Idle)];
@@ -29,7 +20,7 @@ fn attribute_changes_one_thing(#[case] attribute: Attribute<'static>, #[case] ch
     let mut expected = Attributes::of_root();
     change(&mut expected);
     let plan = Plan { attributes: &[attribute], ..plain() };
-    assert_eq!(after(&Apple::new(SimKernel::new()), &plan), Ok(expected));
+    assert_eq!(attributes_after(&Apple::new(SimKernel::new()), &plan), Ok(expected));
 }
 
 /// The exec that closes is a backend of its own.
@@ -39,7 +30,7 @@ fn attributes_are_set_before_the_exec_that_closes() {
     let apple = Apple::new(SimKernel::new());
     let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
     let expected = Attributes { scheduler: (0x1000, 0), io_priority: 3, ..Attributes::of_root() };
-    assert_eq!(after(&closing, &plan), Ok(expected));
+    assert_eq!(attributes_after(&closing, &plan), Ok(expected));
     assert_eq!(apple.sys().calls_of("exec_spawn").len(), 1);
 }
 
@@ -49,7 +40,7 @@ fn attributes_are_set_before_the_exec_that_closes() {
 fn refused_call_is_reported(#[case] call: &str, #[case] stage: Stage) {
     let plan = Plan { attributes: &BACKGROUND, ..plain() };
     let apple = Apple::new(SimKernel::new().refusing(call, Errno::PERM));
-    assert_eq!(after(&apple, &plan), Err(Report { stage, errno: Errno::PERM, operand: 0 }));
+    assert_eq!(attributes_after(&apple, &plan), Err(Report { stage, errno: Errno::PERM, operand: 0 }));
 }
 
 #[rstest]

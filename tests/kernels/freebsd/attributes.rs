@@ -8,7 +8,7 @@ use forkexec_core::{Attribute, Backend, Errno, Operation, Plan, Report, Schedule
 use forkexec_freebsd::Freebsd;
 
 use super::{FREEBSD_12_1, FREEBSD_13_0, FREEBSD_14_3};
-use crate::child_exec::plain;
+use crate::child_exec::{attributes_after, plain};
 use crate::sim::attributes::Attributes;
 use crate::sim::rich::{BIRTH, JAIL};
 use crate::sim::{Recorder, SimKernel};
@@ -22,10 +22,7 @@ fn freebsd() -> SimKernel {
 
 /// The attributes of a program that is started with these.
 fn after(kernel: SimKernel, attributes: &[Attribute<'_>], plan: &Plan<'_>) -> Result<Attributes, Report> {
-    let backend = Freebsd::new(kernel);
-    let plan = Plan { attributes, ..*plan };
-    let recorder = Recorder::new(backend.sys());
-    child_exec(&backend, &plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
+    attributes_after(&Freebsd::new(kernel), &Plan { attributes, ..*plan })
 }
 
 #[rstest]

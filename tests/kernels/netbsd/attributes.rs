@@ -4,22 +4,18 @@ use std::ffi::c_ulong;
 
 use rstest::rstest;
 
-use forkexec_core::{Attribute, Backend, Errno, Plan, Report, Scheduler, Stage, child_exec};
+use forkexec_core::{Attribute, Backend, Errno, Plan, Report, Scheduler, Stage};
 use forkexec_netbsd::Netbsd;
 
-use crate::child_exec::plain;
+use crate::child_exec::{attributes_after, plain};
+use crate::sim::SimKernel;
 use crate::sim::attributes::Attributes;
-use crate::sim::rich::BIRTH;
-use crate::sim::{Recorder, SimKernel};
 
 const USER: u32 = 1000;
 
 /// The attributes of a program that is started with these.
 fn after(kernel: SimKernel, attributes: &[Attribute<'_>]) -> Result<Attributes, Report> {
-    let backend = Netbsd::new(kernel);
-    let plan = Plan { attributes, ..plain() };
-    let recorder = Recorder::new(backend.sys());
-    child_exec(&backend, &plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
+    attributes_after(&Netbsd::new(kernel), &Plan { attributes, ..plain() })
 }
 
 #[rstest]

@@ -2,23 +2,19 @@
 
 use rstest::rstest;
 
-use forkexec_core::{Attribute, Backend, Errno, Plan, Report, Stage, Unveil, child_exec};
+use forkexec_core::{Attribute, Errno, Plan, Report, Stage, Unveil};
 use forkexec_openbsd::Openbsd;
 
-use crate::child_exec::plain;
+use crate::child_exec::{attributes_after, plain};
+use crate::sim::SimKernel;
 use crate::sim::attributes::Attributes;
-use crate::sim::rich::BIRTH;
-use crate::sim::{Recorder, SimKernel};
 
 const BIN: Attribute<'_> = Attribute::Unveil(Unveil { index: 0, path: c"/bin", permissions: c"rx" });
 const DATA: Attribute<'_> = Attribute::Unveil(Unveil { index: 1, path: c"/data", permissions: c"r" });
 const PLEDGE: Attribute<'_> = Attribute::Pledge(c"stdio rpath");
 
 fn after(kernel: SimKernel, attributes: &[Attribute<'_>]) -> Result<Attributes, Report> {
-    let backend = Openbsd::new(kernel);
-    let plan = Plan { attributes, ..plain() };
-    let recorder = Recorder::new(backend.sys());
-    child_exec(&backend, &plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
+    attributes_after(&Openbsd::new(kernel), &Plan { attributes, ..plain() })
 }
 
 fn entry(path: &str, permissions: &str) -> (String, String) {

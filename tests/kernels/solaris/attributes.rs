@@ -7,7 +7,7 @@ use rstest::rstest;
 use forkexec_core::{Attribute, Backend, Errno, Operation, Plan, Report, Scheduler, Stage, child_exec};
 use forkexec_solaris::{ILLUMOS, SOLARIS, Solaris};
 
-use crate::child_exec::plain;
+use crate::child_exec::{attributes_after, plain};
 use crate::sim::attributes::Attributes;
 use crate::sim::rich::BIRTH;
 use crate::sim::{Recorder, SimKernel};
@@ -16,10 +16,7 @@ const USER: u32 = 1000;
 
 /// The attributes of a program that is started with these.
 fn after(kernel: SimKernel, attributes: &[Attribute<'_>]) -> Result<Attributes, Report> {
-    let backend = Solaris::new(kernel);
-    let plan = Plan { attributes, ..plain() };
-    let recorder = Recorder::new(backend.sys());
-    child_exec(&backend, &plan, &BIRTH, &recorder).map(|executed| executed.process.attributes)
+    attributes_after(&Solaris::new(kernel), &Plan { attributes, ..plain() })
 }
 
 #[rstest]
