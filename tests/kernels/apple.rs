@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rstest::rstest;
 
-use forkexec_apple::{Apple, ClosingExec};
+use forkexec_apple::{Apple, SpawnExec};
 use forkexec_core::{
     Backend, CloseStrategy, Closed, Closer, Errno, Fd, HookError, Limit, Move, Plan, Report, Resource, Stage,
     Sys, Unlisted, child_exec, close_except,
@@ -69,7 +69,7 @@ impl Child {
         let apple = Apple::new(kernel);
         let (result, closed) = {
             let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
-            let result = match ClosingExec::prepare(&apple, plan) {
+            let result = match SpawnExec::prepare(&apple, plan) {
                 Some(closing) => child_exec(&closing, plan, &BIRTH, &recorder),
                 None => child_exec(&apple, plan, &BIRTH, &recorder),
             };
@@ -428,7 +428,7 @@ fn change_made_by_a_closure_is_noticed(#[case] deed: Deed, #[case] fds: &[Fd], #
     let hook = || deed(apple.sys()).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[60]) };
     let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
-    let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
+    let closing = SpawnExec::prepare(&apple, &plan).expect("nothing is refused");
     let executed = child_exec(&closing, &plan, &BIRTH, &recorder).map(|executed| executed.fds());
     assert_eq!((executed, recorder.how_closed()), (Ok(fds.to_vec()), Some(closed)));
 }
@@ -439,7 +439,7 @@ fn stream_opened_by_a_closure_is_inherited() {
     let hook = || apple.sys().dup2(60, 0).map_err(HookError::Errno);
     let plan = Plan { hook: Some(as_hook(&hook)), ..keeping(&[]) };
     let recorder = Recorder::new(apple.sys()).with_channel(CHANNEL);
-    let closing = ClosingExec::prepare(&apple, &plan).expect("nothing is refused");
+    let closing = SpawnExec::prepare(&apple, &plan).expect("nothing is refused");
     let executed = child_exec(&closing, &plan, &BIRTH, &recorder).map(|executed| executed.fds());
     assert_eq!(executed, Ok(vec![0, 1, 2]));
 }
@@ -451,7 +451,7 @@ fn low_limit_of_one_plan_affects_no_other() {
     assert_eq!(child.closed, Some(Closed { by: LIST, bulk_refused: Some(Errno::INVAL) }));
     assert_eq!(child.fds(), Ok(with_standard(&[60])));
     child.apple.learn(&child.closed.unwrap_or_default());
-    assert!(ClosingExec::prepare(&child.apple, &keeping(&[60])).is_some());
+    assert!(SpawnExec::prepare(&child.apple, &keeping(&[60])).is_some());
 }
 
 #[rstest]
@@ -466,11 +466,11 @@ fn only_permanent_refusals_are_remembered(#[case] bulk_refused: Option<Errno>, #
     let apple = Apple::new(usual());
     let plan = keeping(&[60]);
     {
-        let closing = ClosingExec::prepare(&apple, &plan).expect("nothing was refused yet");
+        let closing = SpawnExec::prepare(&apple, &plan).expect("nothing was refused yet");
         closing.learn(&Closed { by: LIST, bulk_refused });
         closing.learn(&Closed { by: LIST, bulk_refused: None });
     }
-    assert_eq!(ClosingExec::prepare(&apple, &plan).is_some(), again);
+    assert_eq!(SpawnExec::prepare(&apple, &plan).is_some(), again);
 }
 
 #[rstest]
@@ -521,7 +521,7 @@ fn run_rich(kernel: SimKernel) -> (Result<Executed, Report>, Vec<Call>) {
     let apple = Apple::new(kernel);
     let plan = rich::portable_plan();
     let recorder = Recorder::new(apple.sys()).with_channel(rich::CHANNEL);
-    let result = match ClosingExec::prepare(&apple, &plan) {
+    let result = match SpawnExec::prepare(&apple, &plan) {
         Some(closing) => child_exec(&closing, &plan, &BIRTH, &recorder),
         None => child_exec(&apple, &plan, &BIRTH, &recorder),
     };

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use forkexec_apple::{Apple, ClosingExec};
+use forkexec_apple::{Apple, SpawnExec};
 use forkexec_core::{Backend, Pid, ProcessEntry};
 use forkexec_freebsd::Freebsd;
 
@@ -56,6 +56,6 @@ fn dragonfly_has_no_entry_for_a_zombie(#[case] entries: &[Option<ProcessEntry>],
 #[test]
 fn exec_that_closes_is_told_from_death_too() {
     let backend = Apple::new(SimKernel::apple().with_child(101, vec![Some(DIED)]));
-    let closing = ClosingExec::prepare(&backend, &keeping(&[])).expect("the exec can close");
+    let closing = SpawnExec::prepare(&backend, &keeping(&[])).expect("the exec can close");
     assert_eq!(closing.has_execed(101, PARENT), Some(false));
 }

@@ -104,6 +104,8 @@ fn is_there<B: Backend + ?Sized>(backend: &B, attribute: Attribute<'_>) -> bool 
     let has_value = match attribute {
         Attribute::Scheduler(policy) => backend.has_scheduler(policy),
         Attribute::IoPriority(priority) => backend.has_io_priority(priority),
+        // These are attributes of its exec, which `apple::attributes` tests.
+        Attribute::FixedAddresses | Attribute::Suspended => backend.capabilities().system != "macOS",
         _ => true,
     };
     has_value && backend.capabilities().has(attribute.operation())

@@ -8,7 +8,7 @@
 #![allow(private_interfaces, reason = "only the linker uses the roots")]
 
 /// The backend of the target. Two roots use none.
-#[cfg(not(any(feature = "closing_exec", feature = "panics")))]
+#[cfg(not(any(feature = "spawn_exec", feature = "panics")))]
 mod backend {
     #[cfg(any(target_os = "macos", target_os = "ios"))]
     pub(crate) type Native = forkexec_apple::Apple<forkexec_apple::Kernel>;
@@ -37,15 +37,15 @@ pub unsafe extern "C" fn forkexec_child_forked(child: &forkexec_core::ForkedChil
     child.run()
 }
 
-/// A forked child on macOS whose exec closes descriptors.
+/// A forked child on macOS that execs by posix_spawn(2).
 ///
 /// # Safety
 ///
 /// It is never called.
-#[cfg(feature = "closing_exec")]
+#[cfg(feature = "spawn_exec")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkexec_child_closing_exec(
-    child: &forkexec_core::ForkedChild<'_, forkexec_apple::ClosingExec<'_, forkexec_apple::Kernel>>,
+pub unsafe extern "C" fn forkexec_child_spawn_exec(
+    child: &forkexec_core::ForkedChild<'_, forkexec_apple::SpawnExec<'_, forkexec_apple::Kernel>>,
 ) -> ! {
     child.run()
 }

@@ -77,10 +77,10 @@ pub(crate) struct Options {
     #[arg(long)]
     progress: bool,
 
-    /// Start the program stopped, before its first instruction (Linux)
+    /// Start the program stopped, before its first instruction (Linux, macOS)
     ///
-    /// A debugger can attach to it. SIGCONT lets it run, also after the debugger has detached. A set-user-ID bit of the program has
-    /// no effect.
+    /// A debugger can attach to it. SIGCONT lets it run, also after the debugger has detached. On Linux, a set-user-ID bit of the
+    /// program has no effect.
     #[arg(long)]
     start_suspended: bool,
 

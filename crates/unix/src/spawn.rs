@@ -20,6 +20,7 @@ use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet, Sys};
 
 /// The attributes of posix_spawn(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the call")]
 pub struct Attributes {
     /// The program replaces the calling process, as by execve(2): `POSIX_SPAWN_SETEXEC` of macOS.
     pub replace: bool,
@@ -33,6 +34,10 @@ pub struct Attributes {
     pub default: SignalSet,
     /// The signal mask: `POSIX_SPAWN_SETSIGMASK`.
     pub mask: Option<SignalSet>,
+    /// Disables address space randomization: `_POSIX_SPAWN_DISABLE_ASLR` of macOS.
+    pub fixed_addresses: bool,
+    /// Stops the program before its first instruction: `POSIX_SPAWN_START_SUSPENDED` of macOS.
+    pub suspended: bool,
 }
 
 impl Attributes {
@@ -44,6 +49,8 @@ impl Attributes {
         group: None,
         default: SignalSet::EMPTY,
         mask: None,
+        fixed_addresses: false,
+        suspended: false,
     };
 }
 

@@ -1,4 +1,4 @@
-//! The attributes of macOS: the background, and throttled disk access.
+//! The attributes of macOS: the background, throttled disk access, and those that only exec can set.
 //!
 //! Each call acts on the calling process alone. A new task inherits what they set from its parent, and exec creates a task
 //! (`task_policy_create` of `osfmk/kern/task_policy.c`), so the program keeps it. taskpolicy(8) starts programs in that way.
@@ -14,6 +14,11 @@ pub enum AttributeCall {
     SetBackground(c_int),
     /// setiopolicy_np(3) with `IOPOL_TYPE_DISK` and `IOPOL_SCOPE_PROCESS`: one of `IOPOL_*`.
     SetIoPolicy(c_int),
+}
+
+/// Returns whether only posix_spawn(2) can set this attribute, by a flag (`bsd/sys/spawn.h`).
+pub(crate) const fn is_of_exec(attribute: Attribute<'_>) -> bool {
+    matches!(attribute, Attribute::FixedAddresses | Attribute::Suspended)
 }
 
 /// Sets an attribute of the calling process.

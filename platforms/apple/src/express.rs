@@ -8,8 +8,9 @@
 //! `bsd/kern/kern_fork.c`). Several programs report that a start with a relative path and a directory failed with `ENOENT`, although
 //! the program ran (rust-lang/rust#80537, libuv/libuv#3583).
 
+use crate::attributes::is_of_exec;
 use crate::{Action, SpawnSys};
-use forkexec_core::{FallbackReason, Fd, Plan, Signal, Stage};
+use forkexec_core::{Attribute, FallbackReason, Fd, Plan, Signal, Stage};
 use forkexec_unix::{Actions, Dialect, STANDARD, is_touched};
 
 /// Each action takes a kibibyte (`psfaa_openargs` of `bsd/sys/spawn_internal.h`), and the kernel copies all of them for each
@@ -26,6 +27,10 @@ struct Xnu;
 impl<S: SpawnSys> Dialect<S> for Xnu {
     const BOUND: Fd = OPEN_MAX;
     const UNBLOCKABLE: &'static [Signal] = &[];
+
+    fn has_flag(attribute: Attribute<'_>) -> bool {
+        is_of_exec(attribute)
+    }
 
     /// dup2(2) of a number onto itself leaves close-on-exec set (`dup2` of `bsd/kern/kern_descrip.c`). The action that inherits
     /// clears it (`PSFA_INHERIT` in `bsd/kern/kern_exec.c`).

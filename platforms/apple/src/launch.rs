@@ -8,8 +8,8 @@
 //! These errnos belong to one stage (`posix_spawn` and `exec_activate_image` of `bsd/kern/kern_exec.c` list them): `EAGAIN` is of
 //! too many processes (`fork1` of `bsd/kern/kern_fork.c`), and `E2BIG`, `ENOEXEC` and `ETXTBSY` of the program.
 
-use crate::closing_exec::ClosingExec;
 use crate::express::express;
+use crate::spawn_exec::SpawnExec;
 use crate::{Apple, AppleSys, SpawnSys};
 use forkexec_core::{Backend, Closer, ForkLauncher, LaunchError, Launched, Launcher, ParentSys, Plan};
 use forkexec_unix::{SpawnBackend, SpawnLauncher, launch_expressed};
@@ -23,7 +23,7 @@ impl<S: AppleSys + ParentSys + Sync> SpawnBackend for Apple<S> {
     }
 
     fn launch_forked(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
-        match ClosingExec::prepare(self, plan) {
+        match SpawnExec::prepare(self, plan) {
             Some(backend) => ForkLauncher::new(&backend).launch(plan),
             None => ForkLauncher::new(self).launch(plan),
         }

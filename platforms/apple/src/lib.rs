@@ -45,18 +45,18 @@
 
 mod attributes;
 mod close;
-mod closing_exec;
 mod enumerate;
 mod express;
 mod launch;
+mod spawn_exec;
 mod sys;
 
 pub use attributes::AttributeCall;
 pub use close::Apple;
-pub use closing_exec::ClosingExec;
 pub use express::express;
 pub use forkexec_unix::{Action, Attributes, Feature, OneMethod, SpawnSys};
 pub use launch::{AppleLauncher, launch_spawned};
+pub use spawn_exec::SpawnExec;
 
 use core::ffi::CStr;
 use forkexec_core::{
@@ -72,14 +72,19 @@ pub struct Facts;
 
 /// The capabilities of this backend.
 ///
-/// `FixedAddresses` and `StartSuspended` are missing. `_POSIX_SPAWN_DISABLE_ASLR` and `POSIX_SPAWN_START_SUSPENDED` are flags of
-/// posix_spawn(2) (`bsd/sys/spawn.h`), so a forked child that must call execve(2) could have neither.
+/// `FixedAddresses` and `StartSuspended` are flags of posix_spawn(2), also in a forked child (`POSIX_SPAWN_SETEXEC`). The kernels of iOS,
+/// tvOS and watchOS ignore `_POSIX_SPAWN_DISABLE_ASLR` (`SECURE_KERNEL` in `bsd/kern/kern_exec.c`).
 pub const CAPABILITIES: Capabilities = Capabilities {
     system: "macOS",
     bulk_closer: Some("POSIX_SPAWN_CLOEXEC_DEFAULT"),
     enumerators: &[enumerate::PROC_PIDINFO, enumerate::DEV_FD],
     launchers: &[SpawnMethod::PosixSpawn, SpawnMethod::Fork],
-    operations: &[Operation::Scheduler, Operation::IoPriority],
+    operations: &[
+        Operation::Scheduler,
+        Operation::IoPriority,
+        Operation::FixedAddresses,
+        Operation::StartSuspended,
+    ],
     resources: &RESOURCES,
     reserved_signals: &[],
     // `cr_gid` is `cr_groups[0]` (`bsd/sys/ucred.h`). An empty list sets it to 0 (`setgroups_internal` of

@@ -45,6 +45,9 @@ posix_spawn_calls!();
 /// `bsd/sys/spawn.h`, macOS 10.15. The libc crate lacks it.
 const POSIX_SPAWN_SETSID: c_int = 0x0400;
 
+/// `_POSIX_SPAWN_DISABLE_ASLR` of `bsd/sys/spawn.h`. The libc crate lacks it.
+const POSIX_SPAWN_DISABLE_ASLR: c_int = 0x0100;
+
 #[expect(clippy::cast_possible_truncation, reason = "each flag is below 0x8000")]
 fn flags(attributes: &Attributes) -> c_short {
     let flags = [
@@ -54,6 +57,8 @@ fn flags(attributes: &Attributes) -> c_short {
         (attributes.group.is_some(), libc::POSIX_SPAWN_SETPGROUP),
         (attributes.default != SignalSet::EMPTY, libc::POSIX_SPAWN_SETSIGDEF),
         (attributes.mask.is_some(), libc::POSIX_SPAWN_SETSIGMASK),
+        (attributes.fixed_addresses, POSIX_SPAWN_DISABLE_ASLR),
+        (attributes.suspended, libc::POSIX_SPAWN_START_SUSPENDED),
     ];
     flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).fold(0, |all, flag| all | flag)
         as c_short
@@ -218,24 +223,13 @@ unsafe impl SpawnSystem for Facts {
     }
 
     fn add(spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
-        let actions = &raw mut spawn.actions;
-        code(match action {
-            // SAFETY: the actions are initialised, because `spawn` returns no others.
-            Action::Inherit(fd) => unsafe { posix_spawn_file_actions_addinherit_np(actions, fd) },
-            // SAFETY: as above.
-            Action::Dup2(from, to) => unsafe { libc::posix_spawn_file_actions_adddup2(actions, from, to) },
-            // SAFETY: as above.
-            Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
-            Action::CloseFrom(_) => libc::ENOSYS,
-            Action::Chdir(path) => adds_path(ENTER_PATH).map_or(libc::ENOSYS, |add| {
-                // SAFETY: as above. The path is a C string, which the call copies.
-                unsafe { add(actions, path.as_ptr()) }
-            }),
-            Action::Fchdir(fd) => adds_number(ENTER_OPEN).map_or(libc::ENOSYS, |add| {
-                // SAFETY: as above.
-                unsafe { add(actions, fd) }
-            }),
-        })
+        match action {
+            Action::Inherit(fd) => {
+                // SAFETY: the actions are initialised, because `spawn` returns no others.
+                code(unsafe { posix_spawn_file_actions_addinherit_np(&raw mut spawn.actions, fd) })
+            }
+            action => spawn.add(action, ENTER_PATH, ENTER_OPEN),
+        }
     }
 
     fn spawn_child(

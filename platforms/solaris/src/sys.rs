@@ -110,7 +110,9 @@ mod calls {
     }
 
     fn flags(attributes: &Attributes) -> Result<c_short, Errno> {
-        if attributes.replace || attributes.close_others || (attributes.session && SETSID.is_none()) {
+        let Attributes { replace, close_others, fixed_addresses, suspended, .. } = *attributes;
+        if replace || close_others || fixed_addresses || suspended || (attributes.session && SETSID.is_none())
+        {
             return Err(Errno::NOSYS);
         }
         let flags = [
@@ -143,28 +145,15 @@ mod calls {
         }
 
         fn add(spawn: &mut Spawn, action: Action<'_>) -> Result<(), Errno> {
-            let actions = &raw mut spawn.actions;
-            code(match action {
-                Action::Inherit(_) => libc::ENOSYS,
-                // SAFETY: the actions are initialised, because `spawn` returns no others.
-                Action::Dup2(from, to) => unsafe {
-                    libc::posix_spawn_file_actions_adddup2(actions, from, to)
-                },
-                // SAFETY: as above.
-                Action::Close(fd) => unsafe { libc::posix_spawn_file_actions_addclose(actions, fd) },
-                // SAFETY: as above.
-                Action::CloseFrom(fd) => unsafe {
-                    libc::posix_spawn_file_actions_addclosefrom_np(actions, fd)
-                },
-                Action::Chdir(path) => adds_path(ENTER_PATH).map_or(libc::ENOSYS, |add| {
-                    // SAFETY: as above. The path is a C string, which the call copies.
-                    unsafe { add(actions, path.as_ptr()) }
-                }),
-                Action::Fchdir(fd) => adds_number(ENTER_OPEN).map_or(libc::ENOSYS, |add| {
-                    // SAFETY: as above.
-                    unsafe { add(actions, fd) }
-                }),
-            })
+            match action {
+                Action::CloseFrom(fd) => {
+                    // SAFETY: the actions are initialised, because `spawn` returns no others.
+                    code(unsafe {
+                        libc::posix_spawn_file_actions_addclosefrom_np(&raw mut spawn.actions, fd)
+                    })
+                }
+                action => spawn.add(action, ENTER_PATH, ENTER_OPEN),
+            }
         }
 
         fn spawn_child(

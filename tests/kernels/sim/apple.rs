@@ -191,7 +191,7 @@ impl State {
     /// The process group comes before the session. A kernel before macOS 10.15 ignores the flag of a session
     /// (libuv/libuv#3064). There are 31 signals, and two that no mask blocks.
     ///
-    /// Source: xnu `posix_spawn` of bsd/kern/kern_exec.c at e3723e1.
+    /// Source: xnu `posix_spawn` and `exec_mach_imgact` of bsd/kern/kern_exec.c at e3723e1.
     fn with_attributes(&self, mut process: Process, attributes: &Attributes) -> Result<Process, Errno> {
         if let Some(group) = attributes.group {
             process.set_process_group(group)?;
@@ -205,9 +205,16 @@ impl State {
         for signal in attributes.default.iter().take_while(|&signal| signal < NSIG) {
             process.dispositions.remove(&signal);
         }
+        if attributes.fixed_addresses {
+            process.attributes.personality |= P_DISABLE_ASLR;
+        }
+        process.attributes.is_stopped = attributes.suspended;
         Ok(process)
     }
 }
+
+/// `bsd/sys/proc.h`
+pub(crate) const P_DISABLE_ASLR: u32 = 0x1000;
 
 /// `NSIG` of bsd/sys/signal.h.
 const NSIG: i32 = 32;

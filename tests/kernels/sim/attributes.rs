@@ -66,6 +66,8 @@ pub(crate) struct Attributes {
     /// The instructions of its filters.
     pub(crate) filters: Vec<usize>,
     pub(crate) is_traced: bool,
+    /// The program is stopped before its first instruction.
+    pub(crate) is_stopped: bool,
 }
 
 impl Attributes {
@@ -97,6 +99,7 @@ impl Attributes {
             rulesets: 0,
             filters: Vec::new(),
             is_traced: false,
+            is_stopped: false,
         }
     }
 

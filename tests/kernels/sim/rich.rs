@@ -143,6 +143,7 @@ fn asked_attributes() -> Attributes {
         rulesets: 1,
         filters: vec![1],
         is_traced: true,
+        is_stopped: false,
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(-1000..=1000), allow_hyphen_values = true)]
     oom_score_adj: Option<i32>,
 
-    /// Load the program at fixed addresses, without address space randomization (Linux, FreeBSD, illumos)
+    /// Load the program at fixed addresses, without address space randomization (Linux, FreeBSD, illumos, macOS)
     #[arg(long)]
     fixed_addresses: bool,
 }

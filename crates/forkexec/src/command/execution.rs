@@ -66,7 +66,7 @@ impl<'fd, M> CommandBuilder<'fd, M> {
         self
     }
 
-    /// Starts the program stopped, before its first instruction (Linux). [`Child::resume`](crate::Child::resume) lets it run. The
+    /// Starts the program stopped, before its first instruction (Linux, macOS). [`Child::resume`](crate::Child::resume) lets it run. The
     /// default is `false`.
     ///
     /// A debugger can attach to the child, and other code can change it from outside, before the program does anything. The child
@@ -75,7 +75,9 @@ impl<'fd, M> CommandBuilder<'fd, M> {
     ///
     /// # Platform-specific behavior
     ///
-    /// The child asks its parent to trace it (`PTRACE_TRACEME` of ptrace(2)), so that execve(2) stops it. The parent ends the
+    /// macOS: a flag of posix_spawn(2), `POSIX_SPAWN_START_SUSPENDED`, with no further consequence.
+    ///
+    /// Linux: the child asks its parent to trace it (`PTRACE_TRACEME` of ptrace(2)), so that execve(2) stops it. The parent ends the
     /// tracing before the start returns. This has consequences:
     ///
     /// - A set-user-ID or set-group-ID bit and file capabilities have no effect, unless the parent has `CAP_SYS_PTRACE`.

@@ -220,7 +220,7 @@ impl<M> CommandBuilder<'_, M> {
 
     /// Loads the child at fixed addresses, as setarch(8) does with `--addr-no-randomize` (personality(2) of Linux), and proccontrol(1)
     /// with `-m aslr -s disable` (`PROC_ASLR_CTL` of procctl(2), FreeBSD 13). On illumos this is psecflags(2), which a program linked
-    /// with `-z aslr` overrides. Debuggers and measurements need that. It makes attacks on the child easier.
+    /// with `-z aslr` overrides, and on macOS a flag of posix_spawn(2), which iOS ignores. Debuggers and measurements need that. It makes attacks on the child easier.
     ///
     /// # Errors
     ///

@@ -4,8 +4,8 @@
 
 use crate::{Action, Attributes, Feature, SpawnSys};
 use forkexec_core::{
-    CloseStrategy, Errno, FallbackReason, Fd, Mask, Move, Namespaces, Plan, Signal, SignalSet, Source, Stage,
-    WorkingDirectory,
+    Attribute, CloseStrategy, Errno, FallbackReason, Fd, Mask, Move, Namespaces, Plan, Signal, SignalSet,
+    Source, Stage, WorkingDirectory,
 };
 
 /// 0, 1 and 2 are put in place, and never closed.
@@ -18,6 +18,11 @@ pub trait Dialect<S: SpawnSys> {
 
     /// The signals that no mask of a program contains.
     const UNBLOCKABLE: &'static [Signal];
+
+    /// Returns whether the system has a flag for this attribute of a plan.
+    fn has_flag(_attribute: Attribute<'_>) -> bool {
+        false
+    }
 
     /// Makes the program inherit a descriptor, also if it is close-on-exec.
     ///
@@ -58,7 +63,7 @@ impl<'a, S: SpawnSys> Actions<'a, S> {
         if plan.hook.is_some() {
             return Err(FallbackReason::Closure);
         }
-        if let Some(stage) = inexpressible_stage(sys, plan, can_keep, D::BOUND) {
+        if let Some(stage) = inexpressible_stage::<S, D>(sys, plan, can_keep) {
             return Err(FallbackReason::Inexpressible(stage));
         }
         let mask = match plan.mask {
@@ -74,6 +79,8 @@ impl<'a, S: SpawnSys> Actions<'a, S> {
             group: plan.process_group,
             default: plan.reset.without(libc::SIGKILL).without(libc::SIGSTOP),
             mask: Some(mask),
+            fixed_addresses: plan.attributes.contains(&Attribute::FixedAddresses),
+            suspended: plan.is_suspended(),
         };
         let spawn = sys.spawn(&attributes).map_err(FallbackReason::Refused)?;
         Ok(Self { sys, plan, spawn })
@@ -191,7 +198,11 @@ impl<'a, S: SpawnSys> Actions<'a, S> {
 }
 
 /// Returns the first stage for which the plan requests something that is neither an attribute nor a file action.
-fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>, can_keep: bool, bound: Fd) -> Option<Stage> {
+fn inexpressible_stage<S: SpawnSys, D: Dialect<S>>(
+    sys: &S,
+    plan: &Plan<'_>,
+    can_keep: bool,
+) -> Option<Stage> {
     // A new field of a plan must be considered here.
     let Plan {
         keep: _,
@@ -249,7 +260,7 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>, can_keep: bool, bo
         // Descriptors that the plan does not claim would be closed, or inherited although nothing asks for it.
         (Stage::KeepFds, !can_keep || !inherit.iter().all(|&fd| plan.claims(fd))),
         // A number that is free here may not be free in the child. If all others are closed there, that does not matter.
-        (Stage::DupFds, saves && (close.is_none() || free_numbers(plan, bound).next().is_none())),
+        (Stage::DupFds, saves && (close.is_none() || free_numbers(plan, D::BOUND).next().is_none())),
         (Stage::DupFds, !moves.iter().filter_map(|&step| target(step)).all(|to| plan.claims(to))),
         (Stage::Cgroup, cgroup.is_some()),
         (Stage::Namespaces, namespaces != Namespaces::default()),
@@ -276,7 +287,9 @@ fn inexpressible_stage<S: SpawnSys>(sys: &S, plan: &Plan<'_>, can_keep: bool, bo
     ]
     .into_iter()
     .find_map(|(stage, is_requested)| is_requested.then_some(stage))
-    .or_else(|| attributes.first().map(|attribute| attribute.stage()))
+    .or_else(|| {
+        attributes.iter().find(|&&attribute| !D::has_flag(attribute)).map(|attribute| attribute.stage())
+    })
 }
 
 /// The number that a step gives to a descriptor.

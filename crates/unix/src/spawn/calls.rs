@@ -139,6 +139,36 @@ macro_rules! posix_spawn_calls {
                 Ok(spawn)
             }
 
+            /// Adds an action. The function of a directory has the first of its names that the C library has. Fails with `ENOSYS` for
+            /// an action that only some systems have.
+            fn add(
+                &mut self,
+                action: $crate::Action<'_>,
+                enter_path: [&::core::ffi::CStr; 2],
+                enter_open: [&::core::ffi::CStr; 2],
+            ) -> Result<(), ::forkexec_core::Errno> {
+                use $crate::Action;
+
+                let actions = &raw mut self.actions;
+                code(match action {
+                    // SAFETY: the actions are initialised, because `new` returns no others.
+                    Action::Dup2(from, to) => unsafe {
+                        ::libc::posix_spawn_file_actions_adddup2(actions, from, to)
+                    },
+                    // SAFETY: as above.
+                    Action::Close(fd) => unsafe { ::libc::posix_spawn_file_actions_addclose(actions, fd) },
+                    Action::Chdir(path) => adds_path(enter_path).map_or(::libc::ENOSYS, |add| {
+                        // SAFETY: as above. The path is a C string, which the call copies.
+                        unsafe { add(actions, path.as_ptr()) }
+                    }),
+                    Action::Fchdir(fd) => adds_number(enter_open).map_or(::libc::ENOSYS, |add| {
+                        // SAFETY: as above.
+                        unsafe { add(actions, fd) }
+                    }),
+                    Action::Inherit(_) | Action::CloseFrom(_) => ::libc::ENOSYS,
+                })
+            }
+
             /// posix_spawn(2). Without `env` it passes the environment of the process. Writes the process ID unless the pointer
             /// is null.
             fn start(
