@@ -14,7 +14,7 @@ use forkexec_tests::process::state;
 use forkexec_tests::world;
 use rstest::rstest;
 
-use crate::child::autoreap::{autoreaped, by_kernel, start};
+use crate::child::autoreap::{autoreaped, by_kernel, kernel_reaps};
 use crate::child::dropped::Threads;
 use crate::ground::has;
 use crate::start::probe;
@@ -96,10 +96,7 @@ fn killed_parent_leaves_no_child_whatever_thread_started_it(
         if !privileged && !world::is_root() {
             return skip("needs the superuser, to give up the privilege");
         }
-        let autoreaps = {
-            let child = start(&["true"]);
-            by_kernel(&child)
-        };
+        let autoreaps = kernel_reaps();
         let (by_pidfd, mut lives) = kill_a_parent(OsStr::new("1"), privileged);
         let may_kill = no_new_privs || (privileged && world::is_root());
         assert_eq!(by_pidfd, autoreaps && may_kill);
@@ -114,7 +111,7 @@ fn killed_parent_leaves_no_set_uid_program() {
         if let Some(program) = env::var_os(ROLE) {
             be_the_parent(false, false, Some(program));
         }
-        if !by_kernel(&start(&["true"])) {
+        if !kernel_reaps() {
             return;
         }
         if !world::is_root() {

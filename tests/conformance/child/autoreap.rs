@@ -49,6 +49,13 @@ pub(super) fn by_kernel(child: &Child) -> bool {
     is_autoreaped
 }
 
+/// Returns true if the kernel reaps a child of this process. Says so if not.
+pub(super) fn kernel_reaps() -> bool {
+    let mut child = start(&["true"]);
+    child.wait().expect("nothing else takes it");
+    by_kernel(&child)
+}
+
 /// waitpid(2) for any child. Returns true if it returned one.
 fn takes_any(options: i32) -> bool {
     // SAFETY: nothing is written. The statuses are those of the test's own children.
@@ -94,11 +101,7 @@ impl Drop for Thief {
 #[test]
 fn no_other_code_takes_the_status() {
     isolated_for(Duration::from_mins(20), || {
-        let is_autoreaped = {
-            let mut child = start(&["true"]);
-            child.wait().expect("nothing takes it yet");
-            by_kernel(&child)
-        };
+        let is_autoreaped = kernel_reaps();
         let asked =
             env::var("FORKEXEC_AUTOREAP_ROUNDS").ok().map(|count| count.parse().expect("it is a number"));
         let rounds = asked.unwrap_or(if is_autoreaped { ROUNDS } else { OLDER_ROUNDS });
@@ -307,11 +310,7 @@ fn library_reaps_a_child_that_the_kernel_cannot(#[case] ask: fn(&mut BorrowingCo
 #[test]
 fn trapped_call_of_an_autoreaped_child_is_avoided() {
     isolated(|| {
-        let is_autoreaped = {
-            let mut child = start(&["true"]);
-            child.wait().expect("it ends");
-            by_kernel(&child)
-        };
+        let is_autoreaped = kernel_reaps();
         if !Deny::new().trap(libc::SYS_close_range).installed() {
             return;
         }
@@ -328,7 +327,7 @@ fn trapped_call_of_an_autoreaped_child_is_avoided() {
 #[test]
 fn failed_start_of_an_autoreaped_child_leaves_nothing() {
     isolated(|| {
-        by_kernel(&start(&["true"]));
+        kernel_reaps();
         let mut command = BorrowingCommand::new("/no/such/program");
         if has(Operation::DieWithParent) {
             command.die_with_parent(libc::SIGKILL);
