@@ -10,7 +10,7 @@ use rstest::rstest;
 use std::time::Duration;
 
 use crate::child_exec::{plain, run};
-use crate::sim::attributes::{ALL, Attributes};
+use crate::sim::attributes::Attributes;
 use crate::sim::rich::BIRTH;
 use crate::sim::{File, Recorder, SimKernel};
 
@@ -285,11 +285,25 @@ fn bounding_set_that_cannot_be_read_is_an_error() {
     assert_eq!(Linux::new(kernel).set_attribute(Attribute::BoundingSet(0)), Err(Errno::INVAL));
 }
 
+/// The kernel has 41 capabilities. A filter says that one of them does not exist, and a higher one is kept.
+///
+/// Faults: S14
 #[test]
-fn whole_bounding_set_costs_no_change() {
+fn hidden_capability_below_one_that_is_kept_is_an_error() {
+    const HIDDEN: u32 = 38;
+    let kernel = kernel().refusing_some("is_in_bounding_set", 0..1, Errno::INVAL);
+    let answer = Linux::new(kernel).set_attribute(Attribute::BoundingSet(u64::MAX & !(1 << HIDDEN)));
+    assert_eq!(answer, Err(Errno::PERM));
+}
+
+#[rstest]
+#[case::of_all(u64::MAX, 0, 1)]
+#[case::of_all_but_one(u64::MAX & !CHOWN, 1, 3)]
+fn whole_bounding_set_costs_few_calls(#[case] left: u64, #[case] dropped: usize, #[case] asked: usize) {
     let backend = Linux::new(kernel());
-    assert_eq!(backend.set_attribute(Attribute::BoundingSet(ALL)), Ok(()));
-    assert_eq!(backend.sys().calls_of("drop_from_bounding_set"), Vec::<String>::new());
+    assert_eq!(backend.set_attribute(Attribute::BoundingSet(left)), Ok(()));
+    let calls = |name| backend.sys().calls_of(name).len();
+    assert_eq!([calls("drop_from_bounding_set"), calls("is_in_bounding_set")], [dropped, asked]);
 }
 
 #[rstest]

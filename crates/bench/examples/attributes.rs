@@ -1,9 +1,11 @@
 //! Times a start with all attributes of Linux together, beside C code that makes the same calls: the median time of each, and
-//! the median of the quotients within rounds, with 0 and 1 GiB of touched memory in the parent.
+//! the median of the quotients within rounds, with 0 and 1 GiB of touched memory in the parent, without and with new namespaces. A new
+//! user namespace is not among them: its child may not set supplementary groups.
 //!
 //! `taskset -c 1 cargo run --release -p forkexec-bench --example attributes [ROUNDS]`
 //!
-//! It needs root, a C compiler and Landlock. The exit code is 1 if a quotient is above 1.10, or if a start forked.
+//! It needs root, a C compiler and Landlock. The exit code is 1 if a quotient with namespaces, which is with everything, is above 1.10, or if a start
+//! forked.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -22,7 +24,8 @@ fn main() -> Result<std::process::ExitCode, Box<dyn std::error::Error>> {
 mod linux {
     use super::exits;
     use forkexec::{
-        Capability, CapabilitySet, Command, IoPriority, Prepared, Scheduler, SeccompFilter, SpawnMethod,
+        Capability, CapabilitySet, Command, IoPriority, MemoryPolicy, Namespace, Prepared, Scheduler,
+        SeccompFilter, SpawnMethod,
     };
     use std::error::Error;
     use std::ffi::{CStr, CString, c_char, c_int, c_ulong};
@@ -41,7 +44,16 @@ mod linux {
     /// The first processor that may run this process.
     const PROCESSORS: usize = c_ulong::BITS as usize;
 
-    type Spawn = unsafe extern "C" fn(*const c_char, c_ulong, c_int) -> c_int;
+    const NAMESPACES: [Namespace; 6] =
+        [Namespace::Mount, Namespace::Pid, Namespace::Net, Namespace::Ipc, Namespace::Uts, Namespace::Cgroup];
+    const NAMESPACE_FLAGS: c_int = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+
+    type Spawn = unsafe extern "C" fn(*const c_char, c_ulong, c_int, c_int) -> c_int;
 
     pub(super) fn main() -> Result<ExitCode, Box<dyn Error>> {
         let rounds = std::env::args().nth(1).map_or(Ok(2_000), |rounds| rounds.parse())?;
@@ -50,30 +62,47 @@ mod linux {
         let (program, spawn) = compiled(directory.path())?;
         let ruleset = ruleset()?;
         let cpu = processor().ok_or("no processor")?;
-        let prepared = prepared(&program, &ruleset, cpu)?;
-        println!("| memory | forkexec (µs) | C (µs) | quotient |\n|---|---:|---:|---:|");
+        println!("| memory | namespaces | forkexec (µs) | C (µs) | quotient |\n|---|---|---:|---:|---:|");
         let mut highest: f64 = 0.0;
-        for gib in [0, 1] {
+        for (gib, kinds, flags) in [
+            (0, &[][..], 0),
+            (1, &[], 0),
+            (0, &NAMESPACES, NAMESPACE_FLAGS),
+            (1, &NAMESPACES, NAMESPACE_FLAGS),
+        ] {
+            let prepared = prepared(&program, &ruleset, cpu, kinds)?;
             let mut memory = vec![0_u8; gib * GIB];
             memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
             let [ours, bare, quotient] = measured(rounds, &prepared, || {
                 let path = CString::new(program.as_os_str().as_bytes())?;
                 // SAFETY: the path is a C string, and the descriptor of the ruleset is open.
-                match unsafe { spawn(path.as_ptr(), 1 << cpu, ruleset.as_raw_fd()) } {
+                match unsafe { spawn(path.as_ptr(), 1 << cpu, ruleset.as_raw_fd(), flags) } {
                     0 => Ok(()),
                     errno => Err(std::io::Error::from_raw_os_error(errno).into()),
                 }
             })?;
-            println!("| {gib} GiB | {ours:.1} | {bare:.1} | {quotient:.3} |");
-            highest = highest.max(quotient);
+            println!("| {gib} GiB | {} | {ours:.1} | {bare:.1} | {quotient:.3} |", kinds.len());
+            if !kinds.is_empty() {
+                highest = highest.max(quotient);
+            }
             drop(memory);
         }
         Ok(if highest <= HIGHEST { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn prepared(program: &Path, ruleset: &OwnedFd, cpu: usize) -> Result<Prepared<'static>, Box<dyn Error>> {
+    fn prepared(
+        program: &Path,
+        ruleset: &OwnedFd,
+        cpu: usize,
+        namespaces: &[Namespace],
+    ) -> Result<Prepared<'static>, Box<dyn Error>> {
         const ALLOW: (u16, u8, u8, u32) = (0x06, 0, 0, 0x7fff_0000);
         let mut command = Command::new(program);
+        command
+            .unshare(namespaces.iter().copied())
+            .setsid()
+            .autogroup_nice(5)
+            .memory_policy(MemoryPolicy::Preferred, [0]);
         command.cpu_affinity([cpu]).scheduler(Scheduler::Batch).io_priority(IoPriority::Idle);
         command.timer_slack(Duration::from_millis(1)).oom_score_adj(500).fixed_addresses();
         command.bounding_capabilities(CapabilitySet::ALL.without(Capability::CHOWN)).securebits(0);

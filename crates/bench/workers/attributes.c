@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
+#include <linux/mempolicy.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -19,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, IDLE_CLASS = 3 << 13, JOIN_SESSION = 1, SLACK = 1000000, NO_CAPABILITY = 1 << 16, CHOWN = 0, BIND = 10 };
+enum { NODES = 1024, NOBODY = 65534, IDLE_CLASS = 3 << 13, JOIN_SESSION = 1, SLACK = 1000000, NO_CAPABILITY = 1 << 16, CHOWN = 0, BIND = 10 };
 
 struct spawn {
     const char *program;
@@ -30,31 +31,36 @@ struct spawn {
 
 #define must(call) do { if ((long)(call) < 0) _exit(126); } while (0)
 
+static void write_proc(const char *path, const char *text) {
+    struct statfs found_at;
+    int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+    must(file);
+    must(syscall(SYS_fstatfs, file, &found_at));
+    must(syscall(SYS_write, file, text, strlen(text)));
+    must(syscall(SYS_close, file));
+}
+
 static void schedule(unsigned long processors) {
-    unsigned long found[128];
-    int none = 0;
+    unsigned long found[128], nodes[NODES / (8 * sizeof(long))] = {1};
+    int none = 0, mode;
+    write_proc("/proc/self/autogroup", "5");
     must(syscall(SYS_sched_setaffinity, 0, sizeof processors, &processors));
     must(syscall(SYS_sched_getaffinity, 0, sizeof found, found));
     if (found[0] != processors) _exit(126);
     must(syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none));
     must(syscall(SYS_ioprio_set, 1, 0, IDLE_CLASS));
+    must(syscall(SYS_set_mempolicy, MPOL_PREFERRED, nodes, 8 * sizeof *nodes + 1));
+    must(syscall(SYS_get_mempolicy, &mode, nodes, NODES + 1, 0, 0));
     must(syscall(SYS_prctl, PR_SET_TIMERSLACK, SLACK, 0, 0, 0));
-    struct statfs found_at;
-    int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    must(file);
-    must(syscall(SYS_fstatfs, file, &found_at));
-    must(syscall(SYS_write, file, "500", 3));
-    must(syscall(SYS_close, file));
+    write_proc("/proc/self/oom_score_adj", "500");
     long current = syscall(SYS_personality, 0xffffffff);
     must(syscall(SYS_personality, current | ADDR_NO_RANDOMIZE));
 }
 
 static void reduce(void) {
-    for (int capability = 0; capability < 64; capability++) {
-        if (syscall(SYS_prctl, PR_CAPBSET_READ, capability, 0, 0, 0) != 1 || capability != CHOWN) continue;
-        must(syscall(SYS_prctl, PR_CAPBSET_DROP, capability, 0, 0, 0));
-        must(syscall(SYS_prctl, PR_CAPBSET_READ, capability, 0, 0, 0));
-    }
+    must(syscall(SYS_prctl, PR_CAPBSET_READ, CHOWN, 0, 0, 0));
+    must(syscall(SYS_prctl, PR_CAPBSET_DROP, CHOWN, 0, 0, 0));
+    must(syscall(SYS_prctl, PR_CAPBSET_READ, CHOWN, 0, 0, 0));
     syscall(SYS_prctl, PR_CAPBSET_READ, NO_CAPABILITY, 0, 0, 0);
     must(syscall(SYS_prctl, PR_SET_SECUREBITS, 0, 0, 0, 0));
     must(syscall(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0));
@@ -105,6 +111,7 @@ static int child(void *argument) {
     must(syscall(SYS_rt_sigaction, SIGPIPE, &plain, NULL, 8));
     must(syscall(SYS_rt_sigaction, SIGCHLD, &plain, NULL, 8));
     must(syscall(SYS_rt_sigaction, SIGXFSZ, &plain, NULL, 8));
+    must(syscall(SYS_setsid));
     schedule(spawn->processors);
     reduce();
     become();
@@ -118,8 +125,8 @@ static int child(void *argument) {
     _exit(127);
 }
 
-/* Starts the program and waits for it. Returns 0 or an errno. */
-int attributes_spawn(const char *program, unsigned long processors, int ruleset) {
+/* Starts the program, in new namespaces of these kinds, and waits for it. Returns 0 or an errno. */
+int attributes_spawn(const char *program, unsigned long processors, int ruleset, int namespaces) {
     static char stack[65536] __attribute__((aligned(16)));
     struct spawn spawn = {program, processors, ruleset, -1};
     unsigned long all = ~0UL, before;
@@ -127,7 +134,8 @@ int attributes_spawn(const char *program, unsigned long processors, int ruleset)
     syscall(SYS_getpid);
     syscall(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, 8);
-    int pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD, &spawn, &spawn.pidfd);
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | namespaces;
+    int pid = clone(child, stack + sizeof stack, flags, &spawn, &spawn.pidfd);
     if (pid < 0) return errno;
     syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);

@@ -19,13 +19,14 @@
 //!    closes from a list and calls execve(2), whose error counts. The loop ends at the hard limit or at
 //!    `kern.maxfilesperproc`, whichever is lower.
 //! 4. *Starting*: posix_spawn(2) from the parent, for streams, mappings, kept descriptors, a session, a process group,
-//!    dispositions, the mask and a working directory. A session and a directory need macOS 10.15, which dlsym(3) tells: older
-//!    kernels ignore the unknown flag of a session (libuv/libuv#3064). All other settings need code in the child, so it is forked.
-//!    So is a child whose stages are timed, whose program has a relative path in a directory of its own, or whose descriptors
-//!    form a ring while others stay open. The forked child shares the report only. There is no pipe2(2): a child that another
-//!    thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that child closes nothing, the pipe stays
-//!    open. Then `PROC_PIDT_SHORTBSDINFO` of proc_pidinfo tells whether the child has executed the program, also if it is a
-//!    zombie. There is no vfork(2) launcher: posix_spawn(2) does the same without code in the child.
+//!    dispositions, the mask, fixed addresses, a suspended start and a working directory. A session and a directory need macOS
+//!    10.15, which dlsym(3) tells: older kernels ignore the unknown flag of a session (libuv/libuv#3064). All other settings
+//!    need code in the child, so it is forked. So is a child whose stages are timed, whose program has a relative path in a
+//!    directory of its own, or whose descriptors form a ring while others stay open. The forked child shares the report only.
+//!    There is no pipe2(2): a child that another thread forks between pipe(2) and fcntl(2) inherits the report pipe. If that
+//!    child closes nothing, the pipe stays open. Then `PROC_PIDT_SHORTBSDINFO` of proc_pidinfo tells whether the child has
+//!    executed the program, also if it is a zombie. There is no vfork(2) launcher: posix_spawn(2) does the same without code in
+//!    the child.
 //! 5. *Async-signal-safety*: the calls of `forkexec-unix`, and `posix_spawn`, `proc_pidinfo`, `fstatfs`, `sysctl` and `syscall`.
 //!    These wrappers fill a structure on the stack (`libsyscall/wrappers`). The exec changes no signal, because neither
 //!    `POSIX_SPAWN_SETSIGMASK` nor `POSIX_SPAWN_SETSIGDEF` is set. The attributes and file actions are allocated in the parent.

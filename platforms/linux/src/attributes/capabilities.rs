@@ -9,9 +9,14 @@ use forkexec_core::{CapabilitySets, Errno};
 const OLDEST: u32 = 33;
 
 /// Removes all capabilities but `left` from the bounding set.
+///
+/// It asks about the others only. If the kernel lacks one, it must lack each higher one, so the call asks about those, too.
 pub(super) fn reduce_bounding_set<S: LinuxSys>(sys: &S, left: u64) -> Result<(), Errno> {
     let mut exists = true;
     for capability in 0..u64::BITS {
+        if exists && contains(left, capability) {
+            continue;
+        }
         let is_in = match sys.attribute(AttributeCall::IsInBoundingSet(capability)) {
             Err(Errno::INVAL) if capability > OLDEST => {
                 exists = false;
