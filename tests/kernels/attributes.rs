@@ -245,6 +245,16 @@ fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: 
     assert_eq!(answer, Err(Errno::PERM));
 }
 
+/// The parent has it already.
+#[test]
+fn fixed_addresses_of_the_parent_stay() {
+    const FIXED: u32 = 0x0004_0000;
+    let kernel = kernel().with_process(|process| process.attributes.personality = FIXED);
+    let plan = Plan { attributes: &[Attribute::FixedAddresses], ..plain() };
+    let executed = run(kernel, &plan).result.expect("nothing is refused");
+    assert_eq!(executed.process.attributes.personality, FIXED);
+}
+
 /// A filter that answers 0 leaves the policy as it is.
 #[test]
 fn pretended_memory_policy_is_an_error() {

@@ -291,6 +291,13 @@ mod tests {
     }
 
     #[test]
+    fn memory_policies_have_the_names_of_the_option() {
+        let policies =
+            [MemoryPolicy::Preferred, MemoryPolicy::Bind, MemoryPolicy::Interleave, MemoryPolicy::Local];
+        assert_eq!(policies.map(MemoryPolicy::name), ["preferred", "bind", "interleave", "local"]);
+    }
+
+    #[test]
     fn capabilities_change_around_the_user() {
         let place = |stage| Stage::ORDER.iter().position(|&other| other == stage);
         assert!(
