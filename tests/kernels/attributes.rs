@@ -245,6 +245,13 @@ fn pretended_success_is_an_error(#[case] call: &'static str, #[case] attribute: 
     assert_eq!(answer, Err(Errno::PERM));
 }
 
+/// The question whether a filter answers for the kernel is about a number that no descriptor has.
+#[test]
+fn ruleset_may_have_the_number_of_a_stream() {
+    let kernel = kernel().without_open(&[1]).with_files(&[1], File::Ruleset, false);
+    assert_eq!(Linux::new(kernel).set_attribute(Attribute::Landlock(1)), Ok(()));
+}
+
 /// The parent has it already.
 #[test]
 fn fixed_addresses_of_the_parent_stay() {
