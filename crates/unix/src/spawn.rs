@@ -16,7 +16,7 @@ pub use calls::SpawnSystem;
 pub use launch::{OneMethod, SpawnBackend, SpawnLauncher, is_for_good, launch_expressed};
 
 use core::ffi::CStr;
-use forkexec_core::{CStrArray, Errno, Fd, Pid, SignalSet, Sys};
+use forkexec_core::{Attribute, CStrArray, Errno, Fd, Pid, Plan, SignalSet, Sys};
 
 /// The attributes of posix_spawn(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,15 @@ impl Attributes {
         fixed_addresses: false,
         suspended: false,
     };
+
+    /// The attributes of a plan that only these flags set.
+    pub fn only_by_flags(plan: &Plan<'_>) -> Self {
+        Self {
+            fixed_addresses: plan.attributes.contains(&Attribute::FixedAddresses),
+            suspended: plan.is_suspended(),
+            ..Self::NONE
+        }
+    }
 }
 
 /// A file action of posix_spawn(2). The system performs the actions in order.

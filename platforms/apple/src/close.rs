@@ -1,4 +1,4 @@
-//! The backend. The exec that closes descriptors is a backend of its own, for one launch: [`SpawnExec`](crate::SpawnExec).
+//! The backend. The exec by posix_spawn(2) is a backend of its own, for one launch: [`SpawnExec`](crate::SpawnExec).
 
 use crate::enumerate::{DevFd, ProcPidInfo};
 use crate::{AppleSys, CAPABILITIES, attributes};

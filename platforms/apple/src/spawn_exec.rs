@@ -38,12 +38,7 @@ pub struct SpawnExec<'l, S: AppleSys> {
 impl<'l, S: AppleSys + Sync> SpawnExec<'l, S> {
     /// Prepares the exec in the parent. Returns `None` for a plan that needs only execve(2).
     pub fn prepare(backend: &'l Apple<S>, plan: &Plan<'l>) -> Option<Self> {
-        let attributes = Attributes {
-            replace: true,
-            fixed_addresses: plan.attributes.contains(&Attribute::FixedAddresses),
-            suspended: plan.is_suspended(),
-            ..Attributes::NONE
-        };
+        let attributes = Attributes { replace: true, ..Attributes::only_by_flags(plan) };
         let setting =
             plan.attributes.iter().any(|&it| is_of_exec(it)).then(|| backend.sys().spawn(&attributes));
         let closing = Closing::prepare(backend, plan, attributes);

@@ -73,14 +73,12 @@ impl<'a, S: SpawnSys> Actions<'a, S> {
         };
         let mask = D::UNBLOCKABLE.iter().fold(mask, |mask, &signal| mask.without(signal));
         let attributes = Attributes {
-            replace: false,
             close_others,
             session: plan.session,
             group: plan.process_group,
             default: plan.reset.without(libc::SIGKILL).without(libc::SIGSTOP),
             mask: Some(mask),
-            fixed_addresses: plan.attributes.contains(&Attribute::FixedAddresses),
-            suspended: plan.is_suspended(),
+            ..Attributes::only_by_flags(plan)
         };
         let spawn = sys.spawn(&attributes).map_err(FallbackReason::Refused)?;
         Ok(Self { sys, plan, spawn })
