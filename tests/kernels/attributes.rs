@@ -10,7 +10,7 @@ use rstest::rstest;
 use std::time::Duration;
 
 use crate::child_exec::{plain, run};
-use crate::sim::attributes::Attributes;
+use crate::sim::attributes::{ALL, Attributes};
 use crate::sim::rich::BIRTH;
 use crate::sim::{File, Recorder, SimKernel};
 
@@ -315,6 +315,7 @@ fn hidden_capability_below_one_that_is_kept_is_an_error() {
 
 #[rstest]
 #[case::of_all(u64::MAX, 0, 1)]
+#[case::of_all_that_exist(ALL, 0, 24)]
 #[case::of_all_but_one(!CHOWN, 1, 3)]
 fn whole_bounding_set_costs_few_calls(#[case] left: u64, #[case] dropped: usize, #[case] asked: usize) {
     let backend = Linux::new(kernel());

@@ -4,8 +4,8 @@
 //!
 //! `taskset -c 1 cargo run --release -p forkexec-bench --example attributes [ROUNDS]`
 //!
-//! It needs root, a C compiler and Landlock. The exit code is 1 if a quotient with namespaces, which is with everything, is above 1.10, or if a start
-//! forked.
+//! It needs root, a C compiler and Landlock. The exit code is 1 if a quotient with namespaces, which is with everything,
+//! is above 1.10, or if a start forked.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
