@@ -295,11 +295,15 @@ fn ambient_capability_that_cannot_be_cleared_is_an_error() {
     assert_eq!(answer, Err(Errno::PERM));
 }
 
-/// `EINVAL` ends the loop over the capabilities only where a kernel may end.
-#[test]
-fn bounding_set_that_cannot_be_read_is_an_error() {
+/// `EINVAL` ends the loop over the capabilities only where a kernel may end: no release since 2.6.25 has fewer than 34.
+#[rstest]
+#[case::at_the_first(0, Err(Errno::INVAL))]
+#[case::below_the_oldest_kernel(33, Err(Errno::INVAL))]
+#[case::above_the_oldest_kernel(34, Ok(()))]
+fn bounding_set_ends_only_where_a_kernel_may_end(#[case] number: u32, #[case] answer: Result<(), Errno>) {
     let kernel = kernel().refusing("is_in_bounding_set", Errno::INVAL);
-    assert_eq!(Linux::new(kernel).set_attribute(Attribute::BoundingSet(0)), Err(Errno::INVAL));
+    let below = (1 << number) - 1;
+    assert_eq!(Linux::new(kernel).set_attribute(Attribute::BoundingSet(below)), answer);
 }
 
 /// The kernel has 41 capabilities. A filter says that one of them does not exist, and a higher one is kept.

@@ -181,6 +181,11 @@ impl Attributes {
     }
 }
 
+/// The length of a mask in bits.
+fn bits(mask: &[c_ulong]) -> usize {
+    mask.len() * c_ulong::BITS as usize
+}
+
 /// The name under which a call is recorded.
 fn name(call: AttributeCall<'_>) -> &'static str {
     match call {
@@ -224,16 +229,24 @@ pub(super) fn record(call: AttributeCall<'_>) -> Call {
 }
 
 impl State {
-    /// sched_getaffinity(2): EINVAL if the mask of the kernel does not fit.
+    /// sched_getaffinity(2): EINVAL if the mask of the kernel does not fit. This kernel is built for the most processors
+    /// (`NR_CPUS`).
     pub(super) fn affinity(&self, mask: &mut [c_ulong]) -> Result<usize, Errno> {
-        *mask.first_mut().ok_or(Errno::INVAL)? = self.process.attributes.affinity;
+        if bits(mask) < 8192 {
+            return Err(Errno::INVAL);
+        }
+        mask[0] = self.process.attributes.affinity;
         Ok(size_of::<c_ulong>())
     }
 
-    /// get_mempolicy(2): EINVAL if the mask of the kernel does not fit.
+    /// get_mempolicy(2): EINVAL if the mask of the kernel does not fit. This kernel is built for the most nodes (`NODES_SHIFT`).
+    /// `copy_nodes_to_user` of mm/mempolicy.c: EINVAL for more than a page.
     pub(super) fn memory_policy(&self, nodes: &mut [c_ulong]) -> Result<i32, Errno> {
+        if !(1024..=8 * 4096).contains(&bits(nodes)) {
+            return Err(Errno::INVAL);
+        }
         let (mode, there) = self.process.attributes.memory_policy;
-        *nodes.first_mut().ok_or(Errno::INVAL)? = there;
+        nodes[0] = there;
         Ok(mode)
     }
 

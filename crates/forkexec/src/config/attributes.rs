@@ -297,6 +297,7 @@ fn ranges(numbers: &BTreeSet<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Capability;
     use rstest::rstest;
     use std::collections::HashSet;
 
@@ -362,6 +363,23 @@ mod tests {
         );
     }
 
+    /// A time too long for the kernel's number counts as the highest number, which stands for all of them.
+    #[rstest]
+    #[case::slack(Attributes { timer_slack: Some(Duration::MAX), ..none() }, Stage::TimerSlack)]
+    #[case::period(Attributes { scheduler: Some(deadline_in(Duration::MAX)), ..none() }, Stage::Scheduler)]
+    fn endless_time_is_out_of_range(#[case] attributes: Attributes<'static>, #[case] at: Stage) {
+        let error = attributes.check(99).expect_err("it is too long");
+        assert!(
+            matches!(error, InputError::AttributeOutOfRange { stage, value: i64::MAX, .. } if stage == at),
+            "{error:?}"
+        );
+    }
+
+    fn deadline_in(period: Duration) -> Scheduler {
+        let [runtime, deadline] = [1, 2].map(Duration::from_millis);
+        Scheduler::Deadline { runtime, deadline, period }
+    }
+
     #[rstest]
     #[case::jail(Attributes { jail: Some(3), ..none() }, Stage::Jail, Operand::Number(3))]
     #[case::autogroup(Attributes { autogroup: Some(-5), ..none() }, Stage::Autogroup, Operand::Number(-5))]
@@ -372,6 +390,16 @@ mod tests {
         Operand::Value("2ms".to_owned())
     )]
     #[case::securebits(Attributes { securebits: Some(0x2f), ..none() }, Stage::SecureBits, Operand::Value("0x2f".to_owned()))]
+    #[case::bounding_set(
+        Attributes { bounding: Some([Capability::CHOWN].into_iter().collect()), ..none() },
+        Stage::BoundingSet,
+        Operand::Value("chown".to_owned())
+    )]
+    #[case::scheduler(
+        Attributes { scheduler: Some(Scheduler::Fifo(7)), ..none() },
+        Stage::Scheduler,
+        Operand::Value("fifo:7".to_owned())
+    )]
     #[case::not_set(none(), Stage::Jail, Operand::None)]
     fn operand_is_the_value(
         #[case] attributes: Attributes<'static>,

@@ -81,6 +81,18 @@ mod tests {
     use std::fs::File;
 
     #[rstest]
+    #[case::none(false, None, true)]
+    #[case::joined(true, None, false)]
+    #[case::new(false, Some(Namespace::Mount), false)]
+    fn child_without_a_namespace_of_its_own_has_an_empty_set(
+        #[case] joins: bool,
+        #[case] new: Option<Namespace>,
+        #[case] is_empty: bool,
+    ) {
+        assert_eq!(namespaces(joins, new).is_empty(), is_empty);
+    }
+
+    #[rstest]
     #[case::parents(false, None, true)]
     #[case::joined(true, None, false)]
     #[case::new_users(false, Some(Namespace::User), false)]
@@ -91,9 +103,12 @@ mod tests {
         #[case] new: Option<Namespace>,
         #[case] same: bool,
     ) {
-        let file = File::open("/dev/null").expect("there is a null device");
-        let join = if joins { vec![FdSource::from(file)] } else { Vec::new() };
-        let namespaces = Namespaces { new: new.into_iter().collect(), join, ..Namespaces::default() };
-        assert_eq!(namespaces.has_the_same_ids(), same);
+        assert_eq!(namespaces(joins, new).has_the_same_ids(), same);
+    }
+
+    fn namespaces(joins: bool, new: Option<Namespace>) -> Namespaces<'static> {
+        let file = || File::open("/dev/null").expect("there is a null device");
+        let join = joins.then(file).map(FdSource::from).into_iter().collect();
+        Namespaces { new: new.into_iter().collect(), join, ..Namespaces::default() }
     }
 }
