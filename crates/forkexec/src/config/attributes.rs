@@ -400,6 +400,31 @@ mod tests {
         Stage::Scheduler,
         Operand::Value("fifo:7".to_owned())
     )]
+    #[case::io_priority(
+        Attributes { io_priority: Some(IoPriority::BestEffort(6)), ..none() },
+        Stage::IoPriority,
+        Operand::Value("best-effort:6".to_owned())
+    )]
+    #[case::memory(
+        Attributes { memory: Some((MemoryPolicy::Bind, BTreeSet::from([0, 1]))), ..none() },
+        Stage::MemoryPolicy,
+        Operand::Value("bind:0-1".to_owned())
+    )]
+    #[case::local_memory(
+        Attributes { memory: Some((MemoryPolicy::Local, BTreeSet::new())), ..none() },
+        Stage::MemoryPolicy,
+        Operand::Value("local".to_owned())
+    )]
+    #[case::promises(
+        Attributes { promises: Some("stdio".to_owned()), ..none() },
+        Stage::Pledge,
+        Operand::Value("stdio".to_owned())
+    )]
+    #[case::capabilities(
+        Attributes { inheritable: Some([Capability::CHOWN].into_iter().collect()), ..none() },
+        Stage::Capabilities,
+        Operand::Value("chown".to_owned())
+    )]
     #[case::not_set(none(), Stage::Jail, Operand::None)]
     fn operand_is_the_value(
         #[case] attributes: Attributes<'static>,
