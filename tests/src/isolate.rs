@@ -4,7 +4,7 @@
 //! and change it for good. So [`isolated`] runs the test binary again for one test, under [`guarded`].
 //!
 //! That process starts with descriptors 0 (`/dev/null`), 1 and 2 (one file) and no others. It leads a process group, which is
-//! killed afterwards. Its soft descriptor limit is 1,024, whatever the host's is.
+//! killed afterwards. Its soft descriptor limit is 1,024, whatever the host's is. Its environment has no [`ANNOUNCEMENTS`].
 //!
 //! libtest runs the test body on a second thread there, too. Mount namespace, root, working directory after an unshare and
 //! signal mask belong to that thread alone.
@@ -17,6 +17,8 @@
 
 mod child;
 mod hanging;
+
+pub use child::ANNOUNCEMENTS;
 
 use std::env;
 use std::fs::File;

@@ -7,7 +7,7 @@ use std::process::{self, Command};
 use std::thread;
 use std::time::Duration;
 
-use forkexec_tests::isolate::{is_inside, isolated, isolated_for, skip};
+use forkexec_tests::isolate::{ANNOUNCEMENTS, is_inside, isolated, isolated_for, skip};
 use forkexec_tests::world;
 
 use crate::{complaint_of, probe, seen};
@@ -39,24 +39,42 @@ fn soft_descriptor_limit_is_1024() {
 /// Faults: D21
 #[test]
 fn low_soft_limit_of_the_host_changes_no_test() {
-    let said = said_under("ulimit -Sn 64");
+    let said = said_after("ulimit -Sn 64", "soft_descriptor_limit_is_1024");
     assert!(said.contains("1 passed") && !said.contains("SKIPPED"), "{said}");
 }
 
 /// Faults: D21
 #[test]
 fn low_hard_limit_of_the_host_skips_a_test_visibly() {
-    let said = said_under("ulimit -n 64");
+    let said = said_after("ulimit -n 64", "soft_descriptor_limit_is_1024");
     assert!(said.contains("1 passed") && said.contains("SKIPPED isolate::soft_"), "{said}");
 }
 
-/// The output of `soft_descriptor_limit_is_1024` after a command of a shell.
-fn said_under(limit: &str) -> String {
+#[test]
+fn nothing_is_announced() {
+    if env::var_os("NEXTEST").is_some() {
+        return skip("nextest hands on what it was given");
+    }
+    isolated(|| assert_eq!(ANNOUNCEMENTS.map(env::var_os), [const { None }; ANNOUNCEMENTS.len()]));
+}
+
+/// As in a recipe of make, or in a unit of systemd.
+///
+/// Faults: D21
+#[test]
+fn announcement_to_the_runner_changes_no_test() {
+    let announce: String = ANNOUNCEMENTS.iter().map(|name| format!("export {name}=7; ")).collect();
+    let said = said_after(&format!("{announce} true"), "nothing_is_announced");
+    assert!(said.contains("1 passed") && !said.contains("SKIPPED"), "{said}");
+}
+
+/// The output of a test of this module after a command of a shell.
+fn said_after(command: &str, test: &str) -> String {
     let program = env::current_exe().expect("a process knows its program");
     let output = Command::new("sh")
-        .args(["-c", &format!("{limit} && exec \"$@\" 2>&1"), "sh"])
+        .args(["-c", &format!("{command} && exec \"$@\" 2>&1"), "sh"])
         .arg(program)
-        .args(["isolate::soft_descriptor_limit_is_1024", "--exact"])
+        .args([&format!("isolate::{test}"), "--exact"])
         .env_remove("FORKEXEC_SKIPPED_LOG")
         .output()
         .expect("a shell can be started");

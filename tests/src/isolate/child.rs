@@ -28,10 +28,28 @@ pub(super) fn run(test: &str, limit: Duration) -> Result<String, String> {
     Err(format!("{test}, in a process of its own, {failure}. It said:\n{said}"))
 }
 
+/// The variables that announce descriptors and sockets. A test has no descriptors of the runner, and make or a service manager
+/// may have started that.
+pub const ANNOUNCEMENTS: [&str; 10] = [
+    "CARGO_MAKEFLAGS",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// Both outputs go to a file. A pipe would have to be read during the test, and a forgotten grandchild could keep it
 /// open for good.
 fn start(test: &str, output: &File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
+    for name in ANNOUNCEMENTS {
+        command.env_remove(name);
+    }
     // SAFETY: the calls are async-signal-safe, and allocate nothing.
     unsafe { command.pre_exec(inherit_nothing) };
     command
