@@ -61,11 +61,15 @@ mod wrappers;
 
 use std::process::{Command, Output};
 
+use forkexec_tests::isolate::ANNOUNCEMENTS;
 use forkexec_tests::probe::{self, Seen};
 
-/// Returns `forkexec` with these arguments.
+/// Returns `forkexec` with these arguments. What is announced to the runner of the tests is hidden from it.
 fn forkexec(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkexec"));
+    for name in ANNOUNCEMENTS {
+        command.env_remove(name);
+    }
     command.args(args);
     command
 }
