@@ -393,7 +393,7 @@ fn plan_without_program() -> Plan<'static> {
 }
 
 /// Every emulator that copies the memory.
-fn copies() -> impl Iterator<Item = Copies> {
+pub(crate) fn copies() -> impl Iterator<Item = Copies> {
     (0..8).map(|bits| Copies { waits: bits & 1 != 0, shares_table: bits & 2 != 0, announces: bits & 4 != 0 })
 }
 

@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::failing::{Failing, Fault, Side};
 use crate::launcher::{plan, plan_of};
-use crate::shared::{Calls, over};
+use crate::shared::{Calls, copies, over};
 use crate::sim::rich::as_hook;
 
 fn suspended() -> Plan<'static> {
@@ -48,6 +48,21 @@ fn stop_is_awaited(#[case] plan: Plan<'static>) {
         for call in ["set_mask_of", "detach"] {
             let fault = in_parent(call, 0, Errno::SRCH);
             assert_eq!(launch(|kernel| Failing::parent(kernel, fault), &plan), Ok(()));
+        }
+    });
+}
+
+/// An emulator copies the memory of the first child. Without the flag for processes that executed a program, the stop tells.
+///
+/// Faults: F15, M1
+#[rstest]
+#[case::with_the_flag(&[])]
+#[case::without_the_flag(&["join_no_group", "read_file"])]
+fn first_child_with_copied_memory_stops(#[case] denied: &'static [&'static str]) {
+    isolated(|| {
+        for copies in copies() {
+            let calls = |kernel| Failing::nothing(kernel).copying(copies).denying(denied, Errno::PERM);
+            assert_eq!(launch(calls, &suspended()), Ok(()), "{copies:?}");
         }
     });
 }
