@@ -143,6 +143,56 @@ const EXACT: &str = "children get exactly the named descriptors";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forkexec::{SpawnMethod, capabilities};
+    use std::collections::BTreeSet;
+
+    /// `other` stands for what a later release of the library has.
+    #[test]
+    fn each_operation_of_this_system_has_its_own_name() {
+        let operations = &capabilities().operations;
+        let names: BTreeSet<_> = operations.iter().copied().map(operation).collect();
+        assert_eq!(names.len(), operations.len(), "{names:?}");
+        assert!(!names.contains("other"), "{names:?}");
+    }
+
+    #[test]
+    fn each_outcome_has_its_own_word() {
+        let outcomes = [
+            Outcome::Works,
+            Outcome::Refused(Errno::PERM),
+            Outcome::Untrusted,
+            Outcome::NotShared,
+            Outcome::Sanitizer,
+            Outcome::Leaks,
+            Outcome::Trapped,
+            Outcome::NotCalled,
+            Outcome::Died(None),
+            Outcome::NotRun(Errno::PERM),
+        ];
+        let words = BTreeSet::from(outcomes.map(word));
+        assert_eq!(words.len(), outcomes.len(), "{words:?}");
+        assert!(!words.contains("other"), "{words:?}");
+    }
+
+    #[test]
+    fn task_says_what_a_method_does() {
+        let tasks = [
+            (ProbeKind::Close(CloseStrategy::Bulk), "close ranges"),
+            (ProbeKind::Close(CloseStrategy::Enumerate), "close listed numbers"),
+            (ProbeKind::Close(CloseStrategy::Loop), "close every number"),
+            (ProbeKind::Spawn(SpawnMethod::Fork), "start a child"),
+            (ProbeKind::TakeFd, "take a descriptor"),
+            (ProbeKind::Operation(Operation::Autoreap), "reap by the kernel"),
+            (ProbeKind::Operation(Operation::Namespaces), "create namespaces"),
+            (ProbeKind::Operation(Operation::TimeNamespace), "create namespaces"),
+            (ProbeKind::Operation(Operation::Jail), "enter a jail"),
+            (ProbeKind::Operation(Operation::ExecuteFile), "execute an open file"),
+            (ProbeKind::Operation(Operation::TimerSlack), "set an attribute"),
+        ];
+        for (kind, text) in tasks {
+            assert_eq!(task(kind), text);
+        }
+    }
 
     #[test]
     fn each_failure_has_a_reason() {
@@ -171,7 +221,7 @@ mod tests {
         for (outcome, text) in cases {
             assert_eq!(reason(outcome, close).as_deref(), text);
         }
-        let start = ProbeKind::Spawn(forkexec::SpawnMethod::Shared);
+        let start = ProbeKind::Spawn(SpawnMethod::Shared);
         let killed = reason(Outcome::Died(Some(libc::SIGSYS)), start);
         assert_eq!(killed.as_deref(), Some("SIGSYS kills the process that starts the child"));
         let limit = reason(Outcome::Refused(Errno::OVERFLOW), ProbeKind::Close(CloseStrategy::Loop));

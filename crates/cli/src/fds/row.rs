@@ -201,6 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn own_and_other_descriptors_have_the_same_kinds() {
+        let kinds = [
+            (FdKind::File, SFlag::S_IFREG, Kind::File),
+            (FdKind::Directory, SFlag::S_IFDIR, Kind::Dir),
+            (FdKind::Pipe, SFlag::S_IFIFO, Kind::Pipe),
+            (FdKind::Socket, SFlag::S_IFSOCK, Kind::Socket),
+            (FdKind::CharDevice, SFlag::S_IFCHR, Kind::Char),
+            (FdKind::Terminal, SFlag::S_IFCHR, Kind::Char),
+            (FdKind::BlockDevice, SFlag::S_IFBLK, Kind::Block),
+            (FdKind::Symlink, SFlag::S_IFLNK, Kind::Link),
+        ];
+        let mut stat = nix::sys::stat::stat("/").expect("every system has a root");
+        for (own, of_stat, kind) in kinds {
+            stat.st_mode = of_stat.bits();
+            assert_eq!([Kind::from(&own), Kind::of(None, Some(&stat))], [kind.clone(), kind]);
+        }
+        let eventfd = Kind::Anon { name: "eventfd".to_owned() };
+        assert_eq!(Kind::from(&FdKind::Anonymous("eventfd".to_owned())), eventfd);
+        assert_eq!(Kind::of(Some("anon_inode:[eventfd]"), Some(&stat)), eventfd);
+        assert_eq!([Kind::from(&FdKind::Other), Kind::of(None, None)], [Kind::Other, Kind::Other]);
+    }
+
+    #[test]
     fn json_names_a_kind_as_the_table_does() {
         let kinds = [
             Kind::File,
