@@ -6,6 +6,7 @@ use forkexec_core::{
     Backend, Closed, Errno, Exec, Fd, ForkLauncher, ParentSys, Pid, Plan, Report, Reporter, Stage, Sys,
 };
 use forkexec_linux::Start;
+use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::isolated;
 
@@ -40,6 +41,42 @@ fn unreaped_child_is_found_by_a_plain_wait(
         assert_eq!(backend.sys().inner().reap(pid), Some(status));
         assert!(backend.sys().take_starts().last().is_some_and(|start| start.exit_signal));
         assert_eq!(before.differences(&Snapshot::take()), [""; 0]);
+    });
+}
+
+/// The launcher reaps a child that a filter killed at an optional call, and starts another.
+///
+/// Faults: F16
+#[test]
+fn trapped_optional_call_leaves_no_child() {
+    isolated(|| {
+        let (backend, launcher) = over(Failing::nothing);
+        Deny::new().trap(libc::SYS_close_range).install().expect("a filter is taken");
+        for _ in 0..2 {
+            let (pid, failure) = launcher.spawn_unreaped(&plan()).expect("there is another way");
+            assert_eq!((failure, backend.sys().inner().reap(pid)), (None, Some(0)));
+            assert_eq!(backend.sys().inner().wait(-1), Err(Errno::CHILD));
+        }
+    });
+}
+
+/// Another call has no other way.
+///
+/// Faults: F16
+#[test]
+fn child_killed_by_sigsys_at_its_exec_is_the_callers() {
+    isolated(|| {
+        let (backend, launcher) = over(|kernel| {
+            Failing::nothing(kernel).acting("execve", || {
+                // SAFETY: the child ends itself.
+                unsafe { libc::raise(libc::SIGSYS) };
+            })
+        });
+        for _ in 0..2 {
+            let (pid, failure) = launcher.spawn_unreaped(&plan()).expect("it starts");
+            let status = backend.sys().inner().reap(pid);
+            assert_eq!((failure, status.map(|status| libc::WTERMSIG(status))), (None, Some(libc::SIGSYS)));
+        }
     });
 }
 

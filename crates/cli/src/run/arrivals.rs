@@ -86,7 +86,7 @@ impl Arrivals {
     fn read(&self) -> Option<Arrival> {
         let mut bytes = [0; size_of::<Record>()];
         let read = nix::unistd::read(&self.reader, &mut bytes).ok()?;
-        if read < bytes.len() {
+        if read != bytes.len() {
             return None;
         }
         let mut numbers = bytes.chunks_exact(size_of::<c_int>());
