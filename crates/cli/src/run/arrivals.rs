@@ -166,3 +166,21 @@ fn write(record: &Record) {
     // SAFETY: write(2) is async-signal-safe and reads the record. `begin` opened the descriptor, and nothing closes it.
     unsafe { libc::write(WRITER.load(SeqCst), record.as_ptr().cast(), size_of::<Record>()) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sigcont_counts_as_a_continuation() {
+        // SAFETY: a `siginfo_t` of zeroes is valid.
+        let mut info: siginfo_t = unsafe { mem::zeroed() };
+        let counted_by = |signal, info: *mut siginfo_t| {
+            let before = CONTINUED.load(SeqCst);
+            // There is no pipe, so the record goes nowhere.
+            note(signal, info, ptr::null_mut());
+            CONTINUED.load(SeqCst) - before
+        };
+        assert_eq!([libc::SIGCONT, libc::SIGCHLD].map(|signal| counted_by(signal, &raw mut info)), [1, 0]);
+    }
+}
