@@ -37,6 +37,7 @@ fn table_is_aligned_and_ends_with_a_verdict() {
         |line: &&str| line.split_whitespace().take(5).eq(["works", "close", "every", "number", "loop"]);
     assert!(lines.iter().any(loops), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
+    assert!(lines.iter().any(|line| line.starts_with("limits  ") && line.contains(" nofile ")), "{table}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");
     assert_eq!(lines.last(), Some(&"children get exactly the named descriptors"));
 }
@@ -69,6 +70,11 @@ fn refused_call_is_reported_with_its_reason(#[case] errno: i32, #[case] name: &s
         let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(&format!("refused close ranges close_range {reason} ")), "{table}");
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let reasons = table.find("REASON").expect("it is a title");
+        let rows = table.lines().take_while(|line| !line.is_empty());
+        let continued: Vec<_> = rows.filter(|line| line.starts_with(' ')).collect();
+        let is_aligned = |line: &&str| line.len() - line.trim_start().len() == reasons;
+        assert!(!continued.is_empty() && continued.iter().all(is_aligned), "{table}");
     });
 }
 
