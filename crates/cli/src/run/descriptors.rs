@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::inherited_fds::{self, range, typed};
 
 // Not a doc comment: clap would use it as the description of the subcommand.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "Descriptors")]
 #[group(skip)]
 pub(super) struct Options {
@@ -125,6 +125,17 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_claim_is_that_of_the_announcements() {
+        let claims = |keep_announced: bool, claims: &[&str]| {
+            let options = Options { keep_announced, ..Options::default() };
+            options.with_announced(claims.iter().map(|&claim| claim.to_owned()).collect(), 2)
+        };
+        assert_eq!(claims(true, &["--keep 9"]), "--keep 9 and --keep-announced");
+        assert_eq!(claims(true, &["--keep 9", "--map 0:9"]), "--keep 9 and --map 0:9");
+        assert_eq!(claims(false, &["--keep 9"]), "--keep 9");
+    }
 
     #[test]
     fn mapping_has_a_source_and_a_target() {

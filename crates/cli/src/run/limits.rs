@@ -135,11 +135,18 @@ mod tests {
 
     #[test]
     fn unit_is_that_of_the_resource() {
-        let soft = |text| parse(text).map(|limit| limit.soft);
+        let soft = |text: &str| parse(text).map(|limit| limit.soft);
         assert_eq!(soft("stack=8MiB"), Ok(Some(8 << 20)));
         assert_eq!(soft("core=2G:unlimited"), Ok(Some(2 << 30)));
-        assert_eq!(soft("cpu=5m"), Ok(Some(300)));
-        assert_eq!(soft("cpu=1h:"), Ok(Some(3600)));
+        for (index, prefix) in ["K", "M", "G", "T"].into_iter().enumerate() {
+            let bytes = 1024_u64.pow(u32::try_from(index).expect("it is small") + 1);
+            for unit in [prefix.to_owned(), format!("{prefix}iB")] {
+                assert_eq!(soft(&format!("data=3{unit}")), Ok(Some(3 * bytes)), "{unit}");
+            }
+        }
+        for (unit, seconds) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86400)] {
+            assert_eq!(soft(&format!("cpu=2{unit}:")), Ok(Some(2 * seconds)), "{unit}");
+        }
         for text in ["stack=8MB", "stack=8m", "cpu=5M", "cpu=ms", "stack=K", "stack=1.5K", "stack=16777216T"]
         {
             assert!(parse(text).is_err(), "{text:?}");

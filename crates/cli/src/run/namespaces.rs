@@ -105,9 +105,9 @@ mod tests {
     #[test]
     fn kinds_are_names_or_all() {
         assert_eq!(kinds("net,user"), Ok(Kinds(vec![Namespace::Net, Namespace::User])));
-        let all = kinds("all").expect("it is a word");
-        assert!(all.0.iter().eq(Namespace::ALL.iter().filter(|kind| all.0.contains(kind))));
-        assert_eq!(all.0.contains(&Namespace::Time), supports(Operation::TimeNamespace));
+        let has_time = supports(Operation::TimeNamespace);
+        let all = Namespace::ALL.into_iter().filter(|&kind| has_time || kind != Namespace::Time);
+        assert_eq!(kinds("all"), Ok(Kinds(all.collect())));
         for text in ["", "net,", "mnt", "all,net"] {
             assert!(kinds(text).is_err(), "{text:?}");
         }

@@ -64,7 +64,7 @@ use std::process::{Command, Output};
 use forkexec_tests::isolate::ANNOUNCEMENTS;
 use forkexec_tests::probe::{self, Seen};
 
-/// Returns `forkexec` with these arguments. What is announced to the runner of the tests is hidden from it.
+/// Returns `forkexec` with these arguments, without the variables that announce descriptors to the tests.
 fn forkexec(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkexec"));
     for name in ANNOUNCEMENTS {
