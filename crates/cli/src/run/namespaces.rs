@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use forkexec::{Command, Namespace, Operation, supports};
+use forkexec::{Command, Namespace};
 
 use crate::exit::Failure;
 
@@ -51,8 +51,7 @@ struct Kinds(Vec<Namespace>);
 
 fn kinds(text: &str) -> Result<Kinds, String> {
     if text == "all" {
-        let is_there = |kind: &Namespace| *kind != Namespace::Time || supports(Operation::TimeNamespace);
-        return Ok(Kinds(Namespace::ALL.into_iter().filter(is_there).collect()));
+        return Ok(Kinds(Namespace::ALL.to_vec()));
     }
     let kind = |name: &str| {
         let known = Namespace::ALL.into_iter().find(|kind| kind.name() == name);
@@ -100,14 +99,12 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::{Kinds, kinds};
-    use forkexec::{Namespace, Operation, supports};
+    use forkexec::Namespace;
 
     #[test]
     fn kinds_are_names_or_all() {
         assert_eq!(kinds("net,user"), Ok(Kinds(vec![Namespace::Net, Namespace::User])));
-        let has_time = supports(Operation::TimeNamespace);
-        let all = Namespace::ALL.into_iter().filter(|&kind| has_time || kind != Namespace::Time);
-        assert_eq!(kinds("all"), Ok(Kinds(all.collect())));
+        assert_eq!(kinds("all"), Ok(Kinds(Namespace::ALL.to_vec())));
         for text in ["", "net,", "mnt", "all,net"] {
             assert!(kinds(text).is_err(), "{text:?}");
         }
