@@ -302,3 +302,21 @@ fn is_directory(stage: Stage, path: &Path) -> Result<(), SpawnError> {
     };
     Err(SpawnError::new(stage, Operand::Path(path.to_owned()), errno, None))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::stderr;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn open_descriptors_exclude_the_streams() {
+        let (errors, file) = (stderr(), File::open("/dev/null").expect("there is a null device"));
+        let mut settings = Settings::new("true".into());
+        settings.keep = vec![FdSource::from(errors.as_fd()), FdSource::from(&file)];
+        let Descriptors { kept, open } = descriptors(&settings).expect("both are open");
+        assert_eq!(kept, [2, file.as_raw_fd()]);
+        assert_eq!(open, [file.as_raw_fd()]);
+    }
+}
