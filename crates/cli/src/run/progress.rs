@@ -43,3 +43,16 @@ impl Progress {
         self.is_drawn = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise the main loop would wake up for nothing.
+    #[test]
+    fn only_a_line_that_is_shown_has_a_period() {
+        let started = Instant::now();
+        let shown = Progress { program: Some("true".to_owned()), started, is_drawn: false };
+        assert_eq!([Progress::new(false, "true", started).period(), shown.period()], [None, Some(PERIOD)]);
+    }
+}
