@@ -42,6 +42,19 @@ fn entry_of_a_child_tells_exec_from_death(
     assert_eq!(system(kernel).has_execed(101, PARENT), told);
 }
 
+/// There are 50 questions, and 20 more with a pause of a millisecond after each.
+///
+/// Faults: E11
+#[rstest]
+#[case::at_the_last_question(69, Some(true))]
+#[case::too_late(70, None)]
+fn entry_is_awaited_for_20_milliseconds(#[case] before: usize, #[case] told: Option<bool>) {
+    let mut entries = vec![Some(IN_EXEC); before];
+    entries.push(Some(EXECUTED));
+    let backend = Freebsd::new(SimKernel::new().with_child(101, entries));
+    assert_eq!(backend.has_execed(101, PARENT), told);
+}
+
 /// A child with an entry executed a program. Death is not told, so that such a child counts as started.
 #[rstest]
 #[case::executed(&[Some(IN_EXEC), Some(EXECUTED)], Some(true))]

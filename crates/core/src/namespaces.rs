@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn set_has_the_kinds_that_were_added() {
-        let set: NamespaceSet = [Namespace::Net, Namespace::User].into_iter().collect();
+        let set: NamespaceSet = [Namespace::Net, Namespace::User, Namespace::Net].into_iter().collect();
         assert_eq!(set.to_string(), "user,net");
         assert!(set.contains(Namespace::Net) && !set.contains(Namespace::Pid) && !set.is_empty());
         assert!(NamespaceSet::EMPTY.is_empty() && NamespaceSet::EMPTY.iter().next().is_none());
