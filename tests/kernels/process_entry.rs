@@ -33,6 +33,7 @@ const DIED: ProcessEntry = ProcessEntry { has_ended: true, ..IN_EXEC };
 #[case::remains_in_between(&[Some(IN_EXEC), Some(IN_EXEC)], None)]
 #[case::another_process_has_the_number(&[Some(ProcessEntry { parent: 1, ..EXECUTED })], None)]
 #[case::none_or_hidden(&[None], None)]
+#[case::none_at_first(&[None, Some(EXECUTED)], None)]
 fn entry_of_a_child_tells_exec_from_death(
     #[values(APPLE, FREEBSD, NETBSD)] system: System,
     #[case] entries: &[Option<ProcessEntry>],

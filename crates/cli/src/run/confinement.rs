@@ -193,7 +193,7 @@ mod tests {
         for (text, bits) in [
             ("none", 0),
             ("noroot", 1),
-            ("noroot,noroot-locked", 3),
+            ("noroot,noroot-locked,noroot", 3),
             ("no_setuid_fixup", 4),
             ("keep-caps-locked", 0x20),
             ("no-cap-ambient-raise-locked", 0x80),

@@ -319,4 +319,49 @@ mod tests {
         assert_eq!(kept, [2, file.as_raw_fd()]);
         assert_eq!(open, [file.as_raw_fd()]);
     }
+
+    #[test]
+    fn limits_of_the_identity_are_inclusive() {
+        let with_groups = |count| Settings { groups: Some(vec![1; count]), ..Settings::new("true".into()) };
+        let limit = groups_limit();
+        assert!(identity(&with_groups(limit)).is_ok());
+        let refused = identity(&with_groups(limit + 1)).expect_err("they are too many");
+        assert!(
+            matches!(refused, InputError::TooManyGroups { count, .. } if count == limit + 1),
+            "{refused}"
+        );
+        let with_gid = |gid| Settings { gid: Some(gid), ..Settings::new("true".into()) };
+        assert!(identity(&with_gid(u32::MAX - 1)).is_ok());
+        let refused = identity(&with_gid(u32::MAX)).expect_err("it is not an ID");
+        assert!(matches!(refused, InputError::IdOutOfRange { id: u32::MAX, .. }), "{refused}");
+    }
+
+    #[test]
+    fn limits_of_numbers_are_inclusive() {
+        let is_accepted = |nice, umask, interval| {
+            let mut settings = Settings { nice, umask, ..Settings::new("true".into()) };
+            settings.supervision.watchdog = interval;
+            attributes(&settings).is_ok()
+        };
+        for (nice, expected) in [(-21, false), (-20, true), (19, true), (20, false)] {
+            assert_eq!(is_accepted(Some(nice), None, None), expected, "{nice}");
+        }
+        for (umask, expected) in [(0, true), (0o777, true), (0o1000, false)] {
+            assert_eq!(is_accepted(None, Some(umask), None), expected, "{umask:o}");
+        }
+        for (nanoseconds, expected) in [(999, false), (1_000, true)] {
+            let interval = Some(Duration::from_nanos(nanoseconds));
+            assert_eq!(is_accepted(None, None, interval), expected, "{nanoseconds}");
+        }
+    }
+
+    #[test]
+    fn leader_of_a_session_joins_no_other_group() {
+        let is_accepted = |group, session| {
+            let settings = Settings { process_group: Some(group), session, ..Settings::new("true".into()) };
+            super::session(&settings).is_ok()
+        };
+        assert!(is_accepted(0, true) && is_accepted(1, false));
+        assert!(!is_accepted(-1, false) && !is_accepted(1, true));
+    }
 }
