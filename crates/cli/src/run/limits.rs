@@ -147,9 +147,13 @@ mod tests {
         for (unit, seconds) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86400)] {
             assert_eq!(soft(&format!("cpu=2{unit}:")), Ok(Some(2 * seconds)), "{unit}");
         }
-        for text in ["stack=8MB", "stack=8m", "cpu=5M", "cpu=ms", "stack=K", "stack=1.5K", "stack=16777216T"]
-        {
-            assert!(parse(text).is_err(), "{text:?}");
+        for (unit, microseconds) in [("us", 1), ("ms", 1_000), ("s", 1_000_000)] {
+            assert_eq!(bound(&format!("2{unit}"), units("rttime")), Ok(2 * microseconds), "{unit}");
         }
+        for text in ["stack=8MB", "stack=8m", "cpu=5M", "cpu=ms", "stack=K", "stack=1.5K"] {
+            let error = parse(text).expect_err("it is invalid");
+            assert!(error.contains(" is neither a number"), "{error}");
+        }
+        assert_eq!(parse("stack=16777216T").expect_err("it is invalid"), "16777216T is too large");
     }
 }
