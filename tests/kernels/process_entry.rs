@@ -47,13 +47,19 @@ fn entry_of_a_child_tells_exec_from_death(
 ///
 /// Faults: E11
 #[rstest]
-#[case::at_the_last_question(69, Some(true))]
-#[case::too_late(70, None)]
-fn entry_is_awaited_for_20_milliseconds(#[case] before: usize, #[case] told: Option<bool>) {
+#[case::before_the_first_pause(50, Some(true), 0)]
+#[case::after_the_last_but_one(69, Some(true), 19)]
+#[case::too_late(70, None, 20)]
+fn entry_is_awaited_for_20_milliseconds(
+    #[case] before: usize,
+    #[case] told: Option<bool>,
+    #[case] pauses: usize,
+) {
     let mut entries = vec![Some(IN_EXEC); before];
     entries.push(Some(EXECUTED));
     let backend = Freebsd::new(SimKernel::new().with_child(101, entries));
     assert_eq!(backend.has_execed(101, PARENT), told);
+    assert_eq!(backend.sys().calls().iter().filter(|&call| call == "pause(1)").count(), pauses);
 }
 
 /// A child with an entry executed a program. Death is not told, so that such a child counts as started.
