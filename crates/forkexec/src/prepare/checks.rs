@@ -356,12 +356,14 @@ mod tests {
     }
 
     #[test]
-    fn leader_of_a_session_joins_no_other_group() {
-        let is_accepted = |group, session| {
-            let settings = Settings { process_group: Some(group), session, ..Settings::new("true".into()) };
+    fn leader_of_a_session_or_tree_joins_no_other_group() {
+        let is_accepted = |group, session, containment| {
+            let process_group = Some(group);
+            let settings = Settings { process_group, session, containment, ..Settings::new("true".into()) };
             super::session(&settings).is_ok()
         };
-        assert!(is_accepted(0, true) && is_accepted(1, false));
-        assert!(!is_accepted(-1, false) && !is_accepted(1, true));
+        let tree = Some(Containment::Group);
+        assert!(is_accepted(0, true, None) && is_accepted(0, false, tree) && is_accepted(1, false, None));
+        assert!(!is_accepted(-1, false, None) && !is_accepted(1, true, None) && !is_accepted(1, false, tree));
     }
 }
