@@ -366,4 +366,17 @@ mod tests {
         assert!(is_accepted(0, true, None) && is_accepted(0, false, tree) && is_accepted(1, false, None));
         assert!(!is_accepted(-1, false, None) && !is_accepted(1, true, None) && !is_accepted(1, false, tree));
     }
+    /// What only the child can find out is left to it.
+    #[test]
+    fn missing_directory_is_refused_with_its_errno() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let (file, ring) = (directory.path().join("file"), directory.path().join("ring"));
+        fs::write(&file, "").expect("it can be written");
+        std::os::unix::fs::symlink(&ring, &ring).expect("it can be made");
+        let errno = |path: &Path| is_directory(Stage::Chdir, path).map_err(|error| error.errno());
+        assert_eq!(errno(directory.path()), Ok(()));
+        assert_eq!(errno(&directory.path().join("missing")), Err(Errno::NOENT));
+        assert_eq!([errno(&file), errno(&file.join("below"))], [Err(Errno::NOTDIR); 2]);
+        assert_eq!(errno(&ring), Ok(()));
+    }
 }
