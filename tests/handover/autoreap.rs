@@ -1,15 +1,22 @@
 //! Children that the kernel reaps: the report is right, and the parent names no child by its number.
 
 use forkexec_core::{Autoreap, Backend, Errno, LaunchError, Launched, Launcher, Plan, Stage, Sys};
-use forkexec_linux::{Linux, LinuxLauncher};
+use forkexec_linux::{Linux, LinuxLauncher, autoreaped_end};
 use rstest::rstest;
 
 use super::kernel::{Autoreaps, Kernel, World};
 use super::script::Event;
 use super::{CALM, CASES, Told, plan, stage_of};
 
-const SEVENTH: Autoreaps =
-    Autoreaps { privileged: true, released_at_once: false, traced: false, races: false, hides_status: false };
+const SEVENTH: Autoreaps = Autoreaps {
+    privileged: true,
+    released_at_once: false,
+    traced: false,
+    races: false,
+    hides_status: false,
+    loses_status: false,
+    held_back: 0,
+};
 
 /// Launches a child that the kernel reaps, and kills it at one of its calls. Returns false if it makes fewer calls.
 fn launch(
@@ -64,6 +71,30 @@ fn autoreaped_child_killed_anywhere_is_reported_right(
         assert!(killed.count() > 1, "{}", case.name);
     }
 }
+
+/// A debugger may hold the end of the child back. A call that must not block waits once.
+#[rstest]
+#[case::runs(SEVENTH, None, false, Ok(None))]
+#[case::ended(SEVENTH, Some(EXITED), false, Ok(Some(EXITED)))]
+#[case::ended_and_awaited(SEVENTH, Some(EXITED), true, Ok(Some(EXITED)))]
+#[case::held_back(HELD, Some(EXITED), false, Ok(None))]
+#[case::held_back_and_awaited(HELD, Some(EXITED), true, Ok(Some(EXITED)))]
+#[case::status_lost(LOST, Some(EXITED), true, Err(Errno::SRCH))]
+#[case::status_hidden(Autoreaps { hides_status: true, ..SEVENTH }, Some(EXITED), true, Err(Errno::PERM))]
+fn end_of_an_autoreaped_child_is_awaited(
+    #[case] kernel: Autoreaps,
+    #[case] ended: Option<i32>,
+    #[case] blocks: bool,
+    #[case] told: Result<Option<i32>, Errno>,
+) {
+    let kernel = Kernel::new(World { autoreap: Some(kernel), ..CALM });
+    let pidfd = kernel.state().with_autoreaped(ended);
+    assert_eq!(autoreaped_end(&kernel, pidfd, blocks), told);
+}
+
+const EXITED: i32 = 3 << 8;
+const HELD: Autoreaps = Autoreaps { held_back: 3, ..SEVENTH };
+const LOST: Autoreaps = Autoreaps { loses_status: true, ..SEVENTH };
 
 /// The kernel kills the child, so that no signal is tied to the thread that starts it.
 #[rstest]

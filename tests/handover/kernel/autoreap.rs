@@ -21,9 +21,19 @@ pub(crate) struct Autoreaps {
     pub(crate) races: bool,
     /// A filter refuses the call that reads the status.
     pub(crate) hides_status: bool,
+    /// The kernel releases the child and stores no status.
+    pub(crate) loses_status: bool,
+    /// Another process traces the child. Its tracer lets the kernel release it after this number of waits.
+    pub(crate) held_back: usize,
 }
 
 impl State {
+    /// A child that the kernel reaps runs, or has ended with this status.
+    pub(crate) fn with_autoreaped(&mut self, ended: Option<c_int>) -> Fd {
+        (self.pidfd, self.ended, self.autoreaped) = (true, ended, Some(Autoreap::Reap));
+        PIDFD
+    }
+
     /// Source: `clone3_args_valid` and `copy_process` of kernel/fork.c, Linux 7.1: an unknown flag, an exit signal, and a kill
     /// without a pidfd or without `CLONE_AUTOREAP` are `EINVAL`. A kill without `CLONE_NNP` and `CAP_SYS_ADMIN` is `EPERM`.
     pub(super) fn begin_autoreap(&mut self, start: Start) -> Result<(), Errno> {
@@ -53,14 +63,18 @@ impl State {
         self.reaped |= self.released;
     }
 
-    /// Source: `pidfd_info` of fs/pidfs.c: no status before the release, and `ESRCH` if the release happens during the call.
+    /// Source: `pidfd_info` of fs/pidfs.c: no status before the release, and `ESRCH` if the release happens during the call, or if
+    /// it stored none. ioctl(2): `ENOTTY` for another descriptor.
     pub(super) fn pidfd_exit_status(&mut self, pidfd: Fd) -> Result<Option<c_int>, Errno> {
         self.by_pidfd.push("pidfd_exit_status");
         if self.world.autoreap.is_some_and(|kernel| kernel.hides_status) {
             return Err(Errno::PERM);
         }
         if pidfd != PIDFD || !self.pidfd {
-            return Err(Errno::BADF);
+            return Err(if (0..=2).contains(&pidfd) { Errno::NOTTY } else { Errno::BADF });
+        }
+        if self.released && self.world.autoreap.is_some_and(|kernel| kernel.loses_status) {
+            return Err(Errno::SRCH);
         }
         if self.ended.is_some()
             && !self.released
@@ -78,8 +92,8 @@ impl State {
         if event == PidfdEvent::Ended {
             return self.ended.is_some();
         }
-        let is_traced = self.world.autoreap.is_some_and(|kernel| kernel.traced);
-        if self.ended.is_some() && limit != Some(0) && !is_traced {
+        let is_held = self.world.autoreap.is_some_and(|kernel| kernel.traced || self.idle < kernel.held_back);
+        if self.ended.is_some() && limit != Some(0) && !is_held {
             (self.released, self.reaped) = (true, true);
         }
         self.idle += usize::from(!self.released && limit != Some(0));
