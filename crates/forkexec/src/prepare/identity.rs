@@ -10,7 +10,7 @@ pub(super) fn resolve(settings: SettingsRef<'_>) -> Result<SettingsRef<'_>, Erro
     let Some(name) = settings.user.clone() else { return Ok(settings) };
     let mut resolved: Settings<'_> = (*settings).clone();
     let no_such_user = || InputError::NoSuchUser { name: name.clone() };
-    if name.is_empty() || name.contains('\0') {
+    if name.is_empty() {
         return Err(no_such_user().into());
     }
     let account = users::account(&name).map_err(|error| failed(LOOK_UP, &error))?.ok_or_else(no_such_user)?;
@@ -26,3 +26,21 @@ pub(super) fn resolve(settings: SettingsRef<'_>) -> Result<SettingsRef<'_>, Erro
 }
 
 const LOOK_UP: &str = "look up the user";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::with_a_null("ro\0ot")]
+    fn name_that_no_user_can_have_is_refused(#[case] name: &str) {
+        let settings = Settings { user: Some(name.to_owned()), ..Settings::new("true".into()) };
+        let refused = resolve(SettingsRef::Borrowed(&settings)).map(drop).expect_err("it is no user");
+        assert!(
+            matches!(&refused, Error::Input(InputError::NoSuchUser { name: named }) if named == name),
+            "{refused:?}"
+        );
+    }
+}

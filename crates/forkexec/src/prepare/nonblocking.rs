@@ -51,3 +51,43 @@ pub(super) fn clear(settings: &Settings<'_>, defaults: &Defaults) -> Result<(), 
     let found = nonblocking(settings, defaults);
     found.into_iter().try_for_each(|fd| set_nonblocking(fd, false).map(drop).map_err(failed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::FdSource;
+    use crate::config::stdio::Stdio;
+    use rstest::rstest;
+    use std::sync::{Arc, Weak};
+
+    fn plain() -> Settings<'static> {
+        Settings::new("true".into())
+    }
+
+    /// Standard output is in non-blocking mode by default, and nothing else is.
+    #[rstest]
+    #[case::default(plain(), true)]
+    #[case::set(Settings { streams: [None, Some(Stdio::null()), None], ..plain() }, false)]
+    #[case::other_stream_set(Settings { streams: [None, None, Some(Stdio::null())], ..plain() }, true)]
+    #[case::terminal(Settings { pty: Some(Weak::new()), ..plain() }, false)]
+    fn stream_is_found_unless_another_takes_its_place(
+        #[case] settings: Settings<'static>,
+        #[case] is_found: bool,
+    ) {
+        let (_reader, writer) = os_pipe::pipe().expect("a pipe can be made");
+        set_nonblocking(writer.as_fd(), true).expect("it is open");
+        let number = writer.as_raw_fd();
+        let output = Kind::Fd(Arc::new(writer.into()));
+        let found = |settings: &Settings<'_>| {
+            let defaults = [Kind::Null, output.clone(), Kind::Null];
+            nonblocking(settings, &defaults).iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>()
+        };
+        let expected: &[Fd] = if is_found { &[number] } else { &[] };
+        assert_eq!(found(&settings), expected);
+        for (target, expected) in [(1, &[][..]), (2, expected)] {
+            let source = std::fs::File::open("/dev/null").expect("there is a null device");
+            let mappings = vec![(FdSource::from(source), target)];
+            assert_eq!(found(&Settings { mappings, ..settings.clone() }), expected, "{target}");
+        }
+    }
+}
