@@ -187,3 +187,17 @@ fn trial(trial: &Probe) -> ProbeObject<'static> {
 fn name(errno: Errno) -> String {
     errno.name().map_or_else(|| errno.raw().to_string(), str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn line_breaks_before_the_word_that_does_not_fit() {
+        assert_eq!(wrapped("one two three", 13), ["one two three"]);
+        assert_eq!(wrapped("one two three", 12), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(wrapped("", 6), [""]);
+    }
+}

@@ -87,4 +87,11 @@ mod tests {
         assert_eq!(flags_in("pos:\t0\n"), None);
         assert_eq!(flags_in("flags:\t9\n"), None);
     }
+    #[test]
+    fn closed_descriptor_has_no_row() {
+        assert_eq!(row(Path::new("/proc/self"), 99_999), None);
+        // Another error hides only the file.
+        let hidden = row(Path::new("/dev/null"), 3).expect("it may be open");
+        assert_eq!((hidden.fd, hidden.cloexec, hidden.target), (3, None, None));
+    }
 }

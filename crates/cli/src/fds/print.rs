@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[test]
+    fn unknown_values_have_a_style_of_their_own() {
+        assert_eq!(["-", "rw"].map(style), [UNKNOWN, Style::new()]);
+        assert_ne!(UNKNOWN, Style::new());
+    }
+
+    #[test]
     fn json_has_one_object_on_each_line() {
         let text = r#"[
 {"fd":0,"mode":"rw","cloexec":false,"flags":[],"kind":"char","target":"/dev/tty"},

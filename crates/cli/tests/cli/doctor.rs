@@ -35,7 +35,7 @@ fn table_is_aligned_and_ends_with_a_verdict() {
     }
     let loops =
         |line: &&str| line.split_whitespace().take(5).eq(["works", "close", "every", "number", "loop"]);
-    assert!(lines.iter().any(loops), "{table}");
+    assert!(lines.iter().any(|line| loops(&line) && line.ends_with(" µs")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("limits  ") && line.contains(" nofile ")), "{table}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");
@@ -46,7 +46,14 @@ fn table_is_aligned_and_ends_with_a_verdict() {
 fn json_has_all_members() {
     let found = found();
     assert_eq!((&found["exact"], &found["close_strategy"]), (&true.into(), &"bulk".into()));
-    assert_eq!(trial(&found, "loop")["outcome"], "works");
+    let members = ["kind", "strategy", "outcome"].map(|member| trial(&found, "loop")[member].clone());
+    assert_eq!(members, ["close", "loop", "works"]);
+    assert_eq!(trial(&found, "fork")["strategy"], Value::Null);
+    let operations = found["operations"].as_array().expect("it is a list");
+    let trials = found["trials"].as_array().expect("it is a list");
+    for trial in trials.iter().filter(|trial| trial["kind"] == "operation") {
+        assert!(operations.contains(&trial["name"]), "{trial}");
+    }
     let starts = |trial: &Value| trial["kind"] == "spawn" && trial["outcome"] == "works";
     assert!(found["trials"].as_array().expect("it is a list").iter().any(starts), "{found}");
     assert!(found["resources"].as_array().expect("it is a list").contains(&"nofile".into()), "{found}");
@@ -54,6 +61,21 @@ fn json_has_all_members() {
     for name in ["system", "descriptor_limit", "loop_numbers", "operations", "reserved_signals"] {
         assert!(found.get(name).is_some(), "{name} is missing");
     }
+}
+
+#[test]
+fn results_are_green_or_red() {
+    isolated(|| {
+        Deny::new().errno(libc::SYS_close_range, libc::EPERM).install().expect("a filter is taken");
+        let output = forkexec(&["doctor"]).env("CLICOLOR_FORCE", "1").output().expect("it starts");
+        let (_, table, _) = said(&output);
+        for (color, result) in [(32, "works"), (31, "refused")] {
+            let colored = format!("\x1b[{color}m{result}");
+            assert!(table.lines().any(|line| line.starts_with(&colored)), "{table:?}");
+            let plain = |line: &str| line.contains(&format!("m{result}")) && !line.starts_with(&colored);
+            assert!(!table.lines().any(plain), "{table:?}");
+        }
+    });
 }
 
 #[rstest]

@@ -1,7 +1,9 @@
 //! The descriptors of this process and of others.
 
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::process::{self, Command, Stdio};
 
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::probe;
@@ -63,13 +65,32 @@ fn fds_lists_another_process() {
 }
 
 #[test]
+fn socket_is_named_by_its_address() {
+    isolated(|| {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path().join("socket");
+        let _unix = place(UnixListener::bind(&path).expect("it can be bound"), 8);
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("there is a loopback device");
+        let address = tcp.local_addr().expect("it is bound");
+        let _tcp = place(tcp, 9);
+        let own = process::id().to_string();
+        let targets = |args: &[&str]| {
+            let rows = listed(args);
+            let target = |fd: i32| rows.iter().find(|row| row["fd"] == fd).map(|row| row["target"].clone());
+            [target(8), target(9)]
+        };
+        let expected =
+            [format!("unix {}", path.display()), format!("tcp {address}")].map(|it| Some(it.into()));
+        assert_eq!([targets(&[]), targets(&[&own])], [expected.clone(), expected]);
+    });
+}
+
+#[test]
 fn missing_process_is_reported() {
     let (code, out, complaint) = answer(&["fds", "2147483647"]);
     assert_eq!((code, out.as_str()), (Some(125), ""));
-    assert!(
-        complaint.starts_with("forkexec: fds: cannot list the descriptors of process 2147483647: "),
-        "{complaint}"
-    );
+    let expected = "forkexec: fds: cannot list the descriptors of process 2147483647: No such process";
+    assert!(complaint.starts_with(expected), "{complaint}");
 }
 
 #[test]
