@@ -107,3 +107,47 @@ fn is_lack(error: &io::Error) -> bool {
 fn has_cgroups() -> bool {
     crate::sys::backend::capabilities().has(forkexec_core::Operation::Cgroup)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn setup(base: Option<&str>, containment: Containment) -> TreeSetup {
+        let settings = Settings { containment: Some(containment), ..Settings::new("true".into()) };
+        TreeSetup { base: base.map(PathBuf::from), ..TreeSetup::new(&settings) }
+    }
+
+    #[rstest]
+    #[case::no_base(None, "/sys/fs/cgroup")]
+    #[case::missing_base(Some("/no/such/directory"), "/no/such/directory")]
+    fn required_group_is_never_left_out(#[case] base: Option<&str>, #[case] named: &str) {
+        let setup = setup(base, Containment::Cgroup);
+        for _ in 0..2 {
+            let refused =
+                setup.create_cgroup().map(drop).map_err(|(path, error)| (path, error.raw_os_error()));
+            assert_eq!(refused, Err((named.into(), Some(libc::ENOENT))));
+            assert!(!setup.go_without());
+        }
+    }
+
+    #[rstest]
+    #[case::no_base(None, false)]
+    #[case::missing_base(Some("/no/such/directory"), true)]
+    fn group_that_is_not_required_is_tried_once(#[case] base: Option<&str>, #[case] is_refused: bool) {
+        let setup = setup(base, Containment::Auto);
+        assert!(setup.create_cgroup().is_ok_and(|group| group.is_none()));
+        assert_eq!(setup.is_refused.load(Relaxed), is_refused);
+        assert!(setup.go_without() && setup.is_refused.load(Relaxed));
+        assert!(setup.create_cgroup().is_ok_and(|group| group.is_none()));
+    }
+
+    #[test]
+    fn lack_of_resources_is_no_refusal() {
+        let is_lack = |errno| is_lack(&io::Error::from_raw_os_error(errno));
+        assert_eq!(
+            [libc::EMFILE, libc::EINTR, libc::EACCES, libc::ENOENT].map(is_lack),
+            [true, true, false, false]
+        );
+    }
+}
