@@ -35,7 +35,7 @@ fn table_is_aligned_and_ends_with_a_verdict() {
     }
     let loops =
         |line: &&str| line.split_whitespace().take(5).eq(["works", "close", "every", "number", "loop"]);
-    assert!(lines.iter().any(|line| loops(&line) && line.ends_with(" µs")), "{table}");
+    assert!(lines.iter().any(|line| loops(line) && line.ends_with(" µs")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("descriptor limit  ")), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("limits  ") && line.contains(" nofile ")), "{table}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");

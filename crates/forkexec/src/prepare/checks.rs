@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn limits_of_numbers_are_inclusive() {
         let is_accepted = |nice, umask, interval| {
-            let mut settings = Settings { nice, umask, ..Settings::new("true".into()) };
+            let mut settings = Settings { umask, nice, ..Settings::new("true".into()) };
             settings.supervision.watchdog = interval;
             attributes(&settings).is_ok()
         };
@@ -359,14 +359,15 @@ mod tests {
     fn leader_of_a_session_or_tree_joins_no_other_group() {
         let is_accepted = |group, session, containment| {
             let process_group = Some(group);
-            let settings = Settings { process_group, session, containment, ..Settings::new("true".into()) };
+            let settings = Settings { session, process_group, containment, ..Settings::new("true".into()) };
             super::session(&settings).is_ok()
         };
         let tree = Some(Containment::Group);
         assert!(is_accepted(0, true, None) && is_accepted(0, false, tree) && is_accepted(1, false, None));
         assert!(!is_accepted(-1, false, None) && !is_accepted(1, true, None) && !is_accepted(1, false, tree));
     }
-    /// What only the child can find out is left to it.
+
+    /// The parent leaves each other error to the child.
     #[test]
     fn missing_directory_is_refused_with_its_errno() {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
