@@ -39,3 +39,14 @@ pub(crate) enum Sender {
     /// The kernel: for a key at the terminal, a hang-up or a resource limit.
     Kernel,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_kib_and_zero_is_unknown() {
+        assert_eq!(max_rss_kib(2048 * RSS_PER_KIB), Some(2048));
+        assert_eq!([max_rss_kib(0_u64), max_rss_kib(-1_i64)], [None, None]);
+    }
+}

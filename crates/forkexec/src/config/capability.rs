@@ -235,10 +235,11 @@ mod tests {
     #[test]
     fn text_of_a_set_is_read_as_that_set() {
         let most = CapabilitySet::ALL.without(Capability::CHOWN).without(Capability::BPF);
-        let two = CapabilitySet::EMPTY.with(Capability::CHOWN).with(Capability::BPF);
+        let two = [Capability::CHOWN, Capability::BPF, Capability::CHOWN].into_iter().collect();
         let all = [
             (CapabilitySet::ALL, "all"),
             (CapabilitySet::EMPTY, "none"),
+            (CapabilitySet::ALL.without(Capability::CHOWN), "all,-chown"),
             (most, "all,-chown,-bpf"),
             (two, "chown,bpf"),
         ];
