@@ -243,6 +243,7 @@ mod tests {
             (most, "all,-chown,-bpf"),
             (two, "chown,bpf"),
         ];
+        assert_eq!(CapabilitySet::from(Capability::BPF), CapabilitySet::EMPTY.with(Capability::BPF));
         for (set, text) in all {
             assert_eq!((set.to_string().as_str(), text.parse()), (text, Ok(set)));
         }

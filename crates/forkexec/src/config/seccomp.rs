@@ -100,6 +100,11 @@ mod tests {
 
     #[test]
     fn flags_are_added() {
-        assert_eq!(SeccompFilter::new([]).log().as_plan().flags, 2);
+        assert_eq!(SeccompFilter::new([]).log().log().as_plan().flags, 2);
+    }
+
+    #[test]
+    fn length_is_the_number_of_instructions() {
+        assert_eq!([0, 3].map(|count| SeccompFilter::new(vec![(6, 0, 0, 0); count]).len()), [0, 3]);
     }
 }
