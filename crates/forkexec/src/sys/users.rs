@@ -19,8 +19,13 @@ pub(crate) fn account(name: &str) -> io::Result<Option<Account>> {
 
 /// Returns the groups of a user, `gid` among them.
 pub(crate) fn groups(name: &str, gid: u32) -> io::Result<Vec<u32>> {
+    groups_from(name, gid, FIRST_ROOM)
+}
+
+/// Does the same, at first with room for this number of groups.
+fn groups_from(name: &str, gid: u32, room: usize) -> io::Result<Vec<u32>> {
     let name = CString::new(name)?;
-    let mut groups: Vec<u32> = vec![0; FIRST_ROOM];
+    let mut groups: Vec<u32> = vec![0; room];
     loop {
         let room = i32::try_from(groups.len()).map_err(io::Error::other)?;
         let mut count = room;
@@ -38,7 +43,7 @@ pub(crate) fn groups(name: &str, gid: u32) -> io::Result<Vec<u32>> {
             return Err(io::Error::from_raw_os_error(libc::EOVERFLOW));
         }
         // Some systems do not say how many there are.
-        groups.resize(groups.len() * 4, 0);
+        groups.resize((groups.len() + 1) * 4, 0);
     }
 }
 
@@ -48,13 +53,19 @@ const MOST_GROUPS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
-    use super::{account, groups};
+    use super::{account, groups, groups_from};
 
     #[test]
     fn superuser_has_its_ids_and_its_group() {
         let root = account("root").expect("the list can be read").expect("there is a superuser");
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(groups("root", 4321).expect("the list can be read").contains(&4321));
+    }
+
+    #[test]
+    fn room_grows_to_the_number_of_groups() {
+        let all = groups("root", 4321).expect("the list can be read");
+        assert_eq!(groups_from("root", 4321, 0).expect("the list can be read"), all);
     }
 
     #[test]
