@@ -307,4 +307,20 @@ mod tests {
             assert!(stream(fd, what.as_ref()).is_err(), "{what:?}");
         }
     }
+    /// Links lead to the same file. Only a regular file loses its contents when it is opened for writing.
+    #[test]
+    fn file_is_known_by_each_of_its_paths() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let [one, link, other] = ["one", "link", "other"].map(|name| directory.path().join(name));
+        for path in [&one, &other] {
+            std::fs::write(path, "").expect("it can be written");
+        }
+        std::fs::hard_link(&one, &link).expect("it can be made");
+        let opened = Opened { file: File::open(&one).expect("it is there"), appends: false };
+        let paths = [&one, &link, &other, &directory.path().join("missing")];
+        assert_eq!(paths.map(|path| opened.is_at(path)), [true, true, false, false]);
+        assert_eq!(paths.map(|path| would_be_emptied(&opened.file, path)), [true, true, false, false]);
+        let null = File::open("/dev/null").expect("every system has it");
+        assert!(!would_be_emptied(&null, Path::new("/dev/null")));
+    }
 }
