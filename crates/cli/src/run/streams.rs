@@ -17,7 +17,7 @@ use crate::exit::Failure;
 use crate::{inherited_fds, started};
 
 // Not a doc comment: clap would use it as the description of the subcommand.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "Standard streams")]
 #[group(skip)]
 pub(super) struct Options {
@@ -307,6 +307,18 @@ mod tests {
             assert!(stream(fd, what.as_ref()).is_err(), "{what:?}");
         }
     }
+    #[test]
+    fn twin_is_set_if_the_other_output_is() {
+        let is_set = |stdout, stderr, fd| {
+            Options { stdout, stderr, ..Options::default() }.is_set(fd, &descriptors::Options::default())
+        };
+        for (stream, expected) in [(Some(Stream::Null), true), (None, false)] {
+            assert_eq!(is_set(Some(Stream::Twin), stream.clone(), 1), expected);
+            assert_eq!(is_set(stream, Some(Stream::Twin), 2), expected);
+        }
+        assert_eq!([0, 1, 2].map(|fd| is_set(None, Some(Stream::Null), fd)), [false, false, true]);
+    }
+
     /// Links lead to the same file. Only a regular file loses its contents when it is opened for writing.
     #[test]
     fn file_is_known_by_each_of_its_paths() {

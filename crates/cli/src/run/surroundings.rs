@@ -11,7 +11,7 @@ use crate::exit::Failure;
 use crate::inherited_fds;
 
 // Not a doc comment: clap would use it as the description of the subcommand.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "Process attributes")]
 #[group(skip)]
 pub(super) struct Options {
@@ -152,6 +152,13 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn program_leads_its_group_unless_it_joins_another() {
+        let leads = |setsid, pgroup| Options { setsid, pgroup, ..Options::default() }.leads_group();
+        assert_eq!([None, Some(0), Some(7)].map(|group| leads(false, group)), [true, true, false]);
+        assert!(leads(true, None));
+    }
 
     #[test]
     fn masks_are_three_octal_digits() {
