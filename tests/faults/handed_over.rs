@@ -60,7 +60,7 @@ fn trapped_optional_call_leaves_no_child() {
     });
 }
 
-/// Another call has no other way.
+/// The caller reaps a child that a filter killed at a call which has no other way.
 ///
 /// Faults: F16
 #[test]

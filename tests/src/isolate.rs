@@ -18,7 +18,7 @@
 mod child;
 mod hanging;
 
-pub use child::ANNOUNCEMENTS;
+pub use child::{ANNOUNCEMENTS, hide_announcements};
 
 use std::env;
 use std::fs::File;

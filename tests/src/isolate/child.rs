@@ -43,13 +43,18 @@ pub const ANNOUNCEMENTS: [&str; 10] = [
     "WATCHDOG_USEC",
 ];
 
+/// Starts a command without [`ANNOUNCEMENTS`].
+pub fn hide_announcements(command: &mut Command) {
+    for name in ANNOUNCEMENTS {
+        command.env_remove(name);
+    }
+}
+
 /// Both outputs go to a file. A pipe would have to be read during the test, and a forgotten grandchild could keep it
 /// open for good.
 fn start(test: &str, output: &File) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    for name in ANNOUNCEMENTS {
-        command.env_remove(name);
-    }
+    hide_announcements(&mut command);
     // SAFETY: the calls are async-signal-safe, and allocate nothing.
     unsafe { command.pre_exec(inherit_nothing) };
     command

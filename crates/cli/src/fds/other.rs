@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(flags_in("pos:\t0\n"), None);
         assert_eq!(flags_in("flags:\t9\n"), None);
     }
+
     #[test]
     fn closed_descriptor_has_no_row() {
         assert_eq!(row(Path::new("/proc/self"), 99_999), None);

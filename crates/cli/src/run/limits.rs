@@ -145,7 +145,9 @@ mod tests {
             }
         }
         for (unit, seconds) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86400)] {
-            assert_eq!(soft(&format!("cpu=2{unit}:")), Ok(Some(2 * seconds)), "{unit}");
+            for text in [format!("cpu=2{unit}"), format!("cpu=2{unit}:")] {
+                assert_eq!(soft(&text), Ok(Some(2 * seconds)), "{text}");
+            }
         }
         for (unit, microseconds) in [("us", 1), ("ms", 1_000), ("s", 1_000_000)] {
             assert_eq!(bound(&format!("2{unit}"), units("rttime")), Ok(2 * microseconds), "{unit}");

@@ -307,6 +307,7 @@ mod tests {
             assert!(stream(fd, what.as_ref()).is_err(), "{what:?}");
         }
     }
+
     #[test]
     fn twin_is_set_if_the_other_output_is() {
         let is_set = |stdout, stderr, fd| {

@@ -61,15 +61,13 @@ mod wrappers;
 
 use std::process::{Command, Output};
 
-use forkexec_tests::isolate::ANNOUNCEMENTS;
+use forkexec_tests::isolate::hide_announcements;
 use forkexec_tests::probe::{self, Seen};
 
 /// Returns `forkexec` with these arguments, without the variables that announce descriptors to the tests.
 fn forkexec(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkexec"));
-    for name in ANNOUNCEMENTS {
-        command.env_remove(name);
-    }
+    hide_announcements(&mut command);
     command.args(args);
     command
 }
