@@ -75,20 +75,20 @@ fn code_of_exec(error: &SpawnError) -> Code {
 
 /// Names the options that caused the error.
 fn blame(options: &program::Options, error: &InputError) -> String {
-    let option = match error {
+    match error {
         InputError::ClaimedTwice { target } => {
             let claims = options.descriptors.claims(*target).chain(options.streams.claims(*target));
-            return format!("{error}, by {}", options.descriptors.with_announced(claims.collect(), 2));
+            format!("{error}, by {}", options.descriptors.with_announced(claims.collect(), 2))
         }
         InputError::UserWithoutGroup { .. } => {
             let user = options.identity.typed_user();
-            return format!(
+            format!(
                 "--user {user}: cannot set the user id: the program would keep the group of forkexec; add --group or --keep-groups"
-            );
+            )
         }
         InputError::TargetOutOfRange { target, .. } => {
             let claims = options.descriptors.claims(*target).collect();
-            return format!("{}: {error}", options.descriptors.with_announced(claims, 1));
+            format!("{}: {error}", options.descriptors.with_announced(claims, 1))
         }
         InputError::BadSignal { signal, verb } => {
             let option = match verb {
@@ -97,15 +97,24 @@ fn blame(options: &program::Options, error: &InputError) -> String {
                 _ => "--die-with-parent",
             };
             let name = signal::name(*signal);
-            return format!("{option}: cannot {verb} {name}: it is not a signal that a process can {verb}");
+            format!("{option}: cannot {verb} {name}: it is not a signal that a process can {verb}")
         }
+        _ => option(error).map_or_else(|| error.to_string(), |option| format!("{option}: {error}")),
+    }
+}
+
+/// Returns the option whose value the library refused, if the error alone tells it.
+fn option(error: &InputError) -> Option<&'static str> {
+    Some(match error {
         InputError::EqualsInEnvName { .. } | InputError::EmptyEnvName => "--unset",
         InputError::EmptyPath { what: PathRole::RootDirectory } => "--chroot",
-        InputError::EmptyPath { .. } => "--chdir",
+        InputError::EmptyPath { what: PathRole::WorkingDirectory } => "--chdir",
         InputError::SoftAboveHard { .. } => "--limit",
         InputError::NoSuchUser { .. } => "--user",
         InputError::MapWithoutUserNamespace => "--map-user, --map-group",
-        InputError::UnveilWithoutPledge | InputError::BadUnveilPermissions { .. } => "--unveil",
+        InputError::EmptyPath { what: PathRole::Unveiled }
+        | InputError::UnveilWithoutPledge
+        | InputError::BadUnveilPermissions { .. } => "--unveil",
         InputError::BadPromises { .. } => "--pledge",
         InputError::ClockWithoutTimeNamespace => "--monotonic-offset, --boottime-offset",
         InputError::DieWithParentInPidNamespace { .. } => "--setns with --die-with-parent",
@@ -116,7 +125,39 @@ fn blame(options: &program::Options, error: &InputError) -> String {
         InputError::AttributeOutOfRange { stage: Stage::MemoryPolicy, .. } => "--memory-policy",
         InputError::AutogroupWithoutSession => "--autogroup-nice",
         InputError::SessionInOtherGroup { .. } => "--pgroup with --setsid",
-        _ => return error.to_string(),
-    };
-    format!("{option}: {error}")
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn out_of_range(stage: Stage) -> InputError {
+        InputError::AttributeOutOfRange { stage, value: 9, lowest: 0, highest: 1 }
+    }
+
+    /// Some of these errors are those of other systems, or of values that the parser of the options refuses, too.
+    ///
+    /// Faults: C16
+    #[rstest]
+    #[case(InputError::EmptyEnvName, Some("--unset"))]
+    #[case(InputError::EmptyPath { what: PathRole::RootDirectory }, Some("--chroot"))]
+    #[case(InputError::EmptyPath { what: PathRole::WorkingDirectory }, Some("--chdir"))]
+    #[case(InputError::EmptyPath { what: PathRole::Unveiled }, Some("--unveil"))]
+    #[case(InputError::UnveilWithoutPledge, Some("--unveil"))]
+    #[case(InputError::BadUnveilPermissions { permissions: "z".into() }, Some("--unveil"))]
+    #[case(InputError::BadPromises { promises: "a  b".into() }, Some("--pledge"))]
+    #[case(InputError::TooManyGroups { count: 9, limit: 1 }, Some("--groups"))]
+    #[case(out_of_range(Stage::Seccomp), Some("--seccomp"))]
+    #[case(out_of_range(Stage::TimerSlack), Some("--timer-slack"))]
+    #[case(out_of_range(Stage::Scheduler), Some("--scheduler"))]
+    #[case(out_of_range(Stage::MemoryPolicy), Some("--memory-policy"))]
+    #[case(out_of_range(Stage::Nice), None)]
+    #[case(InputError::AutogroupWithoutSession, Some("--autogroup-nice"))]
+    #[case(InputError::NoProcessor, None)]
+    fn error_names_the_option(#[case] error: InputError, #[case] expected: Option<&str>) {
+        assert_eq!(option(&error), expected);
+    }
 }

@@ -48,6 +48,13 @@ impl Progress {
 mod tests {
     use super::*;
 
+    #[test]
+    fn line_is_erased_once() {
+        let mut line = Progress { program: Some("true".to_owned()), started: Instant::now(), is_drawn: true };
+        line.clear();
+        assert!(!line.is_drawn);
+    }
+
     /// Otherwise the main loop would wake up for nothing.
     #[test]
     fn only_a_line_that_is_shown_has_a_period() {

@@ -17,9 +17,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::termios::{
-    LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+    LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcgetsid, tcsetattr,
 };
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::unistd::{getpgrp, getsid, tcgetpgrp};
 
 use super::arrivals::{self, Arrivals};
 use super::forward::STOPS;
@@ -252,14 +252,19 @@ fn calling_size() -> Option<WindowSize> {
     sizes.into_iter().find_map(Result::ok)
 }
 
-/// Returns true unless another process group has the foreground of the terminal on standard input.
+/// Returns true unless another process group has the foreground of the terminal on standard input. The terminal of another session,
+/// such as the controller end of a pseudo-terminal, has no foreground for this process.
 fn is_in_foreground() -> bool {
-    tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
+    let is_own = tcgetsid(io::stdin()).is_ok_and(|session| getsid(None) == Ok(session));
+    !is_own || tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 
 /// The state of two descriptors.
+#[derive(Default)]
 struct Ready {
     first: bool,
+    /// No process has the other end of the first one open.
+    is_hung_up: bool,
     is_stopped: bool,
 }
 
@@ -269,11 +274,14 @@ fn wait(first: Option<PollFd<'_>>, stopped: &UnixStream, limit: Option<Duration>
     fds.extend(first);
     let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok()).unwrap_or(PollTimeout::NONE);
     match poll(&mut fds, limit) {
-        Err(Errno::EINTR) => Ok(Ready { first: false, is_stopped: false }),
+        Err(Errno::EINTR) => Ok(Ready::default()),
         Err(errno) => Err(errno.into()),
         Ok(_) => {
-            let has_any = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
-            Ok(Ready { first: has_any(1), is_stopped: has_any(0) })
+            let events =
+                |index: usize| fds.get(index).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+            let [stopped, first] = [0, 1].map(events);
+            let is_hung_up = first.contains(PollFlags::POLLHUP);
+            Ok(Ready { first: !first.is_empty(), is_hung_up, is_stopped: !stopped.is_empty() })
         }
     }
 }
@@ -324,7 +332,9 @@ fn write_all(pty: &Weak<Pty>, mut bytes: &[u8], stopped: &UnixStream) -> Option<
         match (&*pty).write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if wait(Some(PollFd::new(pty.as_fd(), PollFlags::POLLOUT)), stopped, None).ok()?.is_stopped {
+                let ready = wait(Some(PollFd::new(pty.as_fd(), PollFlags::POLLOUT)), stopped, None).ok()?;
+                // A program that has closed its terminal reads no more.
+                if ready.is_stopped || ready.is_hung_up {
                     return None;
                 }
             }
@@ -375,5 +385,37 @@ fn copy_output(pty: &Pty, stopped: &UnixStream, busy: &AtomicBool) -> io::Result
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::user(true, Some(LOOK_AGAIN))]
+    #[case::pipe(false, None)]
+    fn foreground_is_awaited_only_for_a_user(
+        #[case] is_interactive: bool,
+        #[case] expected: Option<Duration>,
+    ) {
+        let output = Arc::default();
+        let relay = Relay { pty: None, has_input: true, is_interactive, raw: None, output, stop: None };
+        assert_eq!(relay.period(), expected);
+    }
+
+    /// Otherwise the copying would try again and again.
+    ///
+    /// Faults: C14
+    #[test]
+    fn input_for_a_closed_terminal_is_given_up() {
+        let Ok(pty) = Pty::open(WindowSize::default()) else { return };
+        pty.set_nonblocking(true).expect("it is open");
+        // It has closed its terminal when this returns.
+        forkexec::Command::new("true").pty(&pty).status().expect("it starts");
+        let (pty, (stopped, _stop)) = (Arc::new(pty), UnixStream::pair().expect("sockets can be made"));
+        assert_eq!(write_all(&Arc::downgrade(&pty), &b"y\n".repeat(500_000), &stopped), None);
     }
 }

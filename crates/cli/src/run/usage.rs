@@ -34,3 +34,14 @@ fn duration(time: libc::timeval) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_has_seconds_and_microseconds() {
+        let time = libc::timeval { tv_sec: 2, tv_usec: 30 };
+        assert_eq!(duration(time), Duration::from_micros(2_000_030));
+    }
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use forkexec_tests::isolate::{isolated_for, skip};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rstest::rstest;
 use tempfile::TempDir;
 
@@ -12,9 +14,14 @@ use crate::wrappers::{OURS, Wrapper};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const APART: Wrapper = Wrapper(&["forkexec", "run", "--pgroup", "0", "--foreground", "0"]);
+const GROUP: Wrapper = Wrapper(&["forkexec", "run", "--pgroup", "0"]);
+const SESSION: Wrapper = Wrapper(&["forkexec", "run", "--setsid"]);
 const TREE: Wrapper = Wrapper(&["forkexec", "run", "--timeout", "600", "--kill-tree"]);
 const LEAKS: Wrapper = Wrapper(&["forkexec", "leaks", "--"]);
 const TIMEOUT: Wrapper = Wrapper(&["timeout", "--foreground", "600"]);
+
+/// Waits until the shell is stopped, and then for long enough that the wrapper has seen it.
+const AWAITS_STOP: &str = "until grep -q \"^State:.T\" /proc/$$/status; do sleep 0.05; done; sleep 0.3";
 
 /// Faults: C4, C5
 #[rstest]
@@ -53,6 +60,43 @@ fn failed_start_gives_the_terminal_back(#[values(OURS, APART, TREE)] wrapper: Wr
         session.until("code=127");
         session.press("one\n");
         session.until("shell=one");
+        session.end();
+    });
+}
+
+/// A process that the program leaves behind is in the group that has the foreground.
+#[test]
+fn terminal_is_given_back_before_the_last_of_the_group_ends() {
+    isolated_for(LIMIT, || {
+        let line = APART.line().expect("it is there");
+        let program = "sleep 600 & echo left=$!=";
+        let mut session = Session::script("sh", &format!("{line} sh -c '{program}'; read x; echo shell=$x"));
+        session.until("left=");
+        let left = session.up_to("=").parse().expect("it is a number");
+        session.press("one\n");
+        session.until("shell=one");
+        kill(Pid::from_raw(left), Signal::SIGKILL).expect("it sleeps");
+        session.end();
+    });
+}
+
+/// The program is a shell, and its job kills it.
+#[test]
+fn job_of_the_program_keeps_the_foreground() {
+    isolated_for(LIMIT, || {
+        let line = APART.line().expect("it is there");
+        let directory = TempDir::new().expect("a directory can be made");
+        let over = directory.path().join("over").display().to_string();
+        let job = format!(
+            "kill -KILL \\$PPID; while kill -0 \\$WRAPPER; do sleep 0.05; done 2>/dev/null; \
+             read x; echo got=\\$x; : >{over}"
+        );
+        let program = format!("set -m; export WRAPPER=$PPID; sh -c \"{job}\"; true");
+        let wait = format!("until test -e {over}; do sleep 0.05; done");
+        let mut session = Session::script("sh", &format!("{line} sh -c '{program}'; echo code=$?; {wait}"));
+        session.until("code=137");
+        session.press("one\n");
+        session.until("got=one");
         session.end();
     });
 }
@@ -115,7 +159,7 @@ fn job_is_suspended_and_continued(#[case] wrapper: Wrapper, #[case] stopped: i32
 ///
 /// Faults: C5
 #[rstest]
-fn wrapper_stops_with_a_program_that_stops_itself(#[values(OURS, APART, TREE)] wrapper: Wrapper) {
+fn wrapper_stops_with_a_program_that_stops_itself(#[values(OURS, APART, TREE, SESSION)] wrapper: Wrapper) {
     isolated_for(LIMIT, || {
         let Some(line) = wrapper.line() else { return };
         let program =
@@ -167,6 +211,53 @@ fn suspend_key_without_a_shell_has_no_effect(#[values(OURS, TREE)] wrapper: Wrap
         session.press("one\n");
         session.until("got=one");
         assert_eq!(code(session.end().1), 0);
+    });
+}
+
+/// The signal was not that of a key.
+#[rstest]
+fn stopped_program_stays_stopped_without_a_shell(#[values(OURS, TREE)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let script = format!("({AWAITS_STOP}; echo before; kill -CONT $$) & kill -STOP $$; echo after; wait");
+        let mut session = Session::start(wrapper.around(&script).expect("it is there"));
+        session.until("before");
+        session.until("after");
+        assert_eq!(code(session.end().1), 0);
+    });
+}
+
+/// The terminal belongs to the shell, so no key has stopped the program.
+#[rstest]
+fn wrapper_in_the_background_does_not_stop_with_the_program(#[values(OURS, TREE, SESSION)] wrapper: Wrapper) {
+    isolated_for(LIMIT, || {
+        let line = wrapper.line().expect("it is there");
+        let program = format!("({AWAITS_STOP}; kill -CONT $$) & kill -STOP $$; exit 5");
+        let mut session =
+            Session::script("sh", &format!("set -m; {line} sh -c '{program}' & wait $!; echo code=$?"));
+        session.until("code=5");
+        session.end();
+    });
+}
+
+/// It did not have the terminal before.
+#[rstest]
+#[case::background_group_of_its_own(GROUP, "")]
+#[case::background_job(TREE, "& wait $!")]
+fn continued_program_does_not_take_the_terminal(#[case] wrapper: Wrapper, #[case] rest: &str) {
+    isolated_for(LIMIT, || {
+        let line = wrapper.line().expect("it is there");
+        // The eighth field is the foreground group (proc_pid_stat(5)).
+        let program = "show() { set -- $(cat /proc/$$/stat); echo group=$8=; }; trap \"show; exit 3\" CONT; \
+            show; (kill -CONT $PPID); while :; do sleep 0.05; done";
+        let mut session =
+            Session::script("sh", &format!("set -m; {line} sh -c '{program}' {rest}; echo code=$?"));
+        let mut group = || {
+            session.until("group=");
+            session.up_to("=")
+        };
+        assert_eq!(group(), group());
+        session.until("code=3");
+        session.end();
     });
 }
 
@@ -253,6 +344,28 @@ fn interrupt_ends_the_script_around_the_wrapper(#[case] wrapper: Wrapper) {
         session.press(INTERRUPT);
         let (heard, status) = session.end();
         assert_eq!((heard.contains("went on"), code(status)), (false, 130), "{heard}");
+    });
+}
+
+/// A key would have interrupted the shell, too.
+#[rstest]
+#[case::of_the_program("--pgroup 0", "kill -INT $$", "")]
+#[case::forwarded("--pgroup 0 --foreground 0", "(kill -INT $PPID); exec sleep 600", "")]
+#[case::on_a_terminal_without_keys("--pty", "kill -INT $$", "</dev/null")]
+fn interrupt_by_a_process_does_not_reach_the_shell(
+    #[case] options: &str,
+    #[case] program: &str,
+    #[case] input: &str,
+) {
+    isolated_for(LIMIT, || {
+        let line = OURS.line().expect("it is there");
+        let mut session = Session::script(
+            "sh",
+            &format!("trap \"echo hit\" INT; {line} {options} sh -c '{program}' {input}; echo code=$?"),
+        );
+        session.until("code=130");
+        let (heard, _) = session.end();
+        assert!(!heard.contains("hit"), "{heard}");
     });
 }
 

@@ -1,12 +1,13 @@
 //! `run --pty`: the program's own terminal, with and without a user at the other end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use forkexec_tests::isolate::{isolated_for, skip};
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
@@ -75,6 +76,17 @@ fn end_of_input_reaches_the_program(#[case] input: &str) {
     });
 }
 
+/// Nothing is mapped at address 0.
+#[test]
+fn input_that_cannot_be_read_ends() {
+    isolated_for(LIMIT, || {
+        let mut command = forkexec(&["run", "--pty", "--", "cat"]);
+        command.stdin(File::open("/proc/self/mem").expect("it is ours"));
+        let output = command.output().expect("it starts");
+        assert_eq!((code(output.status), text(&output.stdout)), (0, String::new()));
+    });
+}
+
 #[test]
 fn input_and_output_of_any_size_are_copied() {
     isolated_for(LIMIT, || {
@@ -108,6 +120,7 @@ fn output_is_copied_to_its_end() {
 #[case::continued(Signal::SIGCONT)]
 #[case::resized(Signal::SIGWINCH)]
 #[case::urgent(Signal::SIGURG)]
+#[case::stop(Signal::SIGTSTP)]
 fn output_is_complete_whatever_signal_arrives_at_its_end(#[case] signal: Signal) {
     // More than a pipe holds, so that the copying waits for its reader. The rest fits into the terminal's buffer.
     const COUNT: usize = 65_536 + 2_000;
@@ -123,10 +136,32 @@ fn output_is_complete_whatever_signal_arrives_at_its_end(#[case] signal: Signal)
         while !children().is_empty() {
             thread::yield_now();
         }
-        kill(Pid::from_raw(i32::try_from(pid).expect("it is a pid")), signal).expect("it is ours");
+        let wrapper = Pid::from_raw(i32::try_from(pid).expect("it is a pid"));
+        kill(wrapper, signal).expect("it is ours");
         thread::sleep(Duration::from_millis(50));
+        // For the one that the signal stops.
+        kill(wrapper, Signal::SIGCONT).expect("it is ours");
         output.read_to_end(&mut said).expect("it can be read");
         assert_eq!((said.len(), code(child.wait().expect("it ends"))), (COUNT, 0));
+    });
+}
+
+/// The reader of the output may not read on.
+#[test]
+fn signal_that_ends_a_program_ends_the_copying() {
+    isolated_for(LIMIT, || {
+        let script = "head -c 70000 /dev/zero | tr '\\0' x";
+        let mut command = forkexec(&["run", "--pty", "--", "sh", "-c", script]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut output = child.stdout.take().expect("it is a pipe");
+        output.read_exact(&mut [0]).expect("the program runs");
+        let pid = child.id();
+        let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+        while !children().is_empty() {
+            thread::yield_now();
+        }
+        kill(Pid::from_raw(i32::try_from(pid).expect("it is a pid")), Signal::SIGTERM).expect("it is ours");
+        assert_eq!(code(child.wait().expect("it ends")), 0, "the program had ended");
     });
 }
 
@@ -170,6 +205,39 @@ fn streams_that_options_set_are_not_on_the_terminal() {
         assert_eq!(fs::read_to_string(file).expect("it was written"), "problem\n");
         // Both are the terminal.
         assert_eq!(run(&["--stderr", "stdout"], "echo a; echo b >&2; test -t 2", b""), (0, "a\nb\n".into()));
+    });
+}
+
+/// It has no foreground that this process could wait for.
+///
+/// Faults: C15
+#[test]
+fn input_can_be_the_controller_end_of_another_terminal() {
+    isolated_for(LIMIT, || {
+        let other = openpty(None, None).expect("there is a pseudo-terminal");
+        let mut command = forkexec(&["run", "--pty", "--", "head", "-n", "1"]);
+        let child = command.stdin(other.master).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut user = File::from(other.slave);
+        user.write_all(b"typed\n").expect("it is open");
+        let output = child.wait_with_output().expect("it was not waited for");
+        assert!(text(&output.stdout).starts_with("typed"), "{output:?}");
+    });
+}
+
+/// Otherwise the next program would not get what this one has not read.
+#[test]
+fn input_is_left_for_others_if_the_program_reads_another() {
+    isolated_for(LIMIT, || {
+        let script = format!("{} --stdin null -- sleep 0.2; cat", line());
+        let mut shell = Command::new("sh");
+        let mut shell = shell
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        shell.stdin.take().expect("it is a pipe").write_all(b"unread\n").expect("it is open");
+        assert_eq!(text(&shell.wait_with_output().expect("it was not waited for").stdout), "unread\n");
     });
 }
 
@@ -278,6 +346,15 @@ fn size_of_the_calling_terminal_is_followed() {
     });
 }
 
+/// The kernel sends this signal for a new size. A process may mean something else by it.
+#[test]
+fn signal_of_a_new_size_is_forwarded_if_a_process_sent_it() {
+    isolated_for(LIMIT, || {
+        let script = "trap 'exit 9' WINCH; (kill -WINCH $PPID); for _ in $(seq 600); do sleep 0.05; done";
+        assert_eq!(run(&[], script, b"").0, 9);
+    });
+}
+
 /// In a session of its own, the kernel discards the signal of the key, but not `SIGSTOP`, by which a program stops itself.
 #[test]
 fn wrapper_stops_with_the_program_and_is_raw_again() {
@@ -310,6 +387,29 @@ fn wrapper_stops_with_the_program_and_is_raw_again() {
     });
 }
 
+/// The shell sets its own modes meanwhile. The signal cannot be handled, so the wrapper has restored none.
+#[test]
+fn wrapper_that_was_stopped_alone_is_raw_again() {
+    isolated_for(LIMIT, || {
+        let program = "echo ready; read x; trap \"echo continued\" CONT; kill -STOP $PPID; \
+            until read x; do :; done; echo got=$x";
+        let script = format!(
+            "set -m; modes=$(stty -g); {} sh -c '{program}'; echo first=$?; stty $modes; fg; echo then=$?",
+            line()
+        );
+        let mut session = Session::script("sh", &script);
+        session.until("ready");
+        session.press("zero\n");
+        session.until("first=147");
+        session.until("continued\r\n");
+        session.press("one\n");
+        // One echo: that of the inner terminal.
+        assert_eq!(session.up_to("got=one"), "one\r\n");
+        session.until("then=0");
+        session.end();
+    });
+}
+
 /// In a pipe, the calling terminal keeps its keys: they are about the whole job.
 #[test]
 fn suspend_key_stops_a_job_with_a_pipe() {
@@ -327,6 +427,19 @@ fn suspend_key_stops_a_job_with_a_pipe() {
         // The calling terminal echoes, and the inner one does not.
         assert_eq!(session.up_to("got=two\r\n"), "\r\ntwo\r\n");
         session.until("then=0");
+        session.end();
+    });
+}
+
+/// More than the outer terminal holds is on its way when the program stops, and the reader of that terminal is slow.
+#[test]
+fn wrapper_stops_after_the_output_of_the_program() {
+    isolated_for(LIMIT, || {
+        let program = "head -c 100000 /dev/zero | tr \"\\\\0\" x; echo end; kill -STOP $$";
+        let mut session =
+            Session::script("sh", &format!("set -m; {} sh -c '{program}'; echo first=$?; fg", line()));
+        thread::sleep(Duration::from_millis(300));
+        assert!(session.up_to("first=148").contains("end"), "it stopped before");
         session.end();
     });
 }
@@ -351,6 +464,24 @@ fn background_job_runs_and_reads_in_the_foreground() {
         session.until("then=0");
         session.until("after=");
         assert_eq!(session.up_to("="), modes);
+        session.end();
+    });
+}
+
+/// bash sends no signal to a job that runs.
+#[test]
+fn running_job_is_raw_when_it_comes_to_the_foreground() {
+    isolated_for(LIMIT, || {
+        if !std::path::Path::new("/bin/bash").exists() {
+            return skip("there is no bash");
+        }
+        let program = "echo started; until stty -a <&3 | grep -q -e -icanon; do sleep 0.1; done";
+        let script =
+            format!("set -m; exec 3<&0; {} --keep 3 sh -c '{program}' & read x; fg; echo then=$?", line());
+        let mut session = Session::script("bash", &script);
+        session.until("started");
+        session.press("\n");
+        session.until("then=0");
         session.end();
     });
 }
