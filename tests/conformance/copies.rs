@@ -7,6 +7,7 @@ use rstest::rstest;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 #[test]
@@ -110,6 +111,15 @@ fn iterators_know_their_length_and_print_a_list() {
     assert_eq!((command.get_args().len(), command.get_envs().len()), (2, 2));
     assert_eq!(format!("{:?}", command.get_args()), r#"["-l", "/"]"#);
     assert_eq!(format!("{:?}", command.get_envs()), r#"[("A", Some("1")), ("B", None)]"#);
+}
+
+#[test]
+fn directory_can_be_read_back_if_it_is_a_path() {
+    let mut command = Command::new("ls");
+    assert_eq!(command.get_current_dir(), None);
+    assert_eq!(command.current_dir("/bin").get_current_dir(), Some(Path::new("/bin")));
+    let directory = File::open("/").expect("it is there");
+    assert_eq!(command.current_dir_fd(directory).get_current_dir(), None);
 }
 
 /// A function may return a command, take one, and hold one in a field, without naming a lifetime.

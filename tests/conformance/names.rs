@@ -31,6 +31,11 @@ macro_rules! over {
 
                 let mut child = started(Command::new("cat"))?;
                 assert_ne!(child.id(), process::id());
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "echo $$"]);
+                let shell = started(shell)?;
+                let id = format!("{}\n", shell.id());
+                seen.push(format!("{}", shell.wait_with_output()?.stdout == id.as_bytes()));
                 seen.push(format!("{:?}", child.try_wait()?));
                 child.stdin.as_mut().expect("it is piped").write_all(b"one")?;
                 drop(child.stdin.take());

@@ -232,7 +232,7 @@ fn dropped_pty_hangs_up_although_the_command_lives() {
 #[test]
 fn pty_is_the_terminal_of_one_session_at_a_time() {
     isolated(|| {
-        let Some(pty) = open() else { return };
+        let Some(mut pty) = open() else { return };
         let mut command = shell("read line; echo got $line");
         let mut first = command.pty(&pty).spawn().expect("it starts");
         let error = failure(&mut command);
@@ -243,7 +243,7 @@ fn pty_is_the_terminal_of_one_session_at_a_time() {
             let is_it = *session == first.id().cast_signed();
             assert!(is_it || is_emulated("does not return the session of a terminal"), "{error}");
         }
-        (&pty).write_all(b"one\n").expect("it is open");
+        pty.write_all(b"one\n").expect("it is open");
         first.wait().expect("it ends");
         (&pty).write_all(b"two\n").expect("it is open");
         assert!(output(&pty, &mut command).contains("got two"));

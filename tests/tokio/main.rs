@@ -1,6 +1,7 @@
 //! Children under tokio runtimes, of one thread and of many.
 //!
 //! - `cancelled`: futures that are dropped at each of their awaits, and runtimes that are shut down
+//! - `names`: the names of `tokio::process`
 //! - `notify`: messages of children
 //! - `starting`: children that cannot be started, or cannot be watched
 //! - `talking`: input and output
@@ -12,6 +13,7 @@
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod cancelled;
+mod names;
 mod notify;
 mod starting;
 mod talking;

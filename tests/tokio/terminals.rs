@@ -1,5 +1,6 @@
 //! Pseudo-terminals under a runtime.
 
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,23 @@ fn program_on_a_pty_is_read_to_its_end(#[values(Threads::One, Threads::Many)] th
         assert_eq!(text, format!("30 100\r\n{path}\r\n"));
         assert!(child.wait().await.expect("it ends").success());
         assert_eq!(pty.read(&mut [0; 10]).await.expect("the end stays"), 0);
+    });
+}
+
+#[rstest]
+fn pty_is_written_by_its_owner(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        let Some(mut pty) = open() else { return };
+        assert_eq!(pty.as_raw_fd(), pty.get_ref().as_raw_fd());
+        let mut child = shell("read line; echo got $line").pty(&pty).spawn().expect("it starts");
+        pty.write_all(b"this\n").await.expect("the program reads");
+        // Both do nothing.
+        pty.flush().await.expect("it is open");
+        pty.shutdown().await.expect("it is open");
+        let mut text = String::new();
+        pty.read_to_string(&mut text).await.expect("the end is no error");
+        assert_eq!(text, "this\r\ngot this\r\n");
+        assert!(child.wait().await.expect("it ends").success());
     });
 }
 

@@ -1,5 +1,6 @@
 //! Exit statuses, by the pidfd and by a thread that waits.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use forkexec::tokio::{Child, Command};
 use forkexec::{Error, Stdio};
 use forkexec_tests::guard::Snapshot;
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::process::state;
 use forkexec_tests::world;
 use rstest::rstest;
@@ -36,9 +37,13 @@ fn wait_closes_stdin_and_returns_the_status_repeatedly(
     in_runtime(threads, async move {
         let mut child = sleeper(pidfd);
         assert_eq!(child.try_wait().expect("it can be waited for"), None);
+        assert_eq!(child.id(), Some(child.get_ref().id()));
+        let number = |fd: Option<BorrowedFd<'_>>| fd.map(|fd| fd.as_raw_fd());
+        assert_eq!(number(child.pidfd()), number(child.get_ref().pidfd()));
         child.stdin.as_mut().expect("it is piped").write_all(b"hello").await.expect("it is read");
         for _ in 0..3 {
             assert!(child.wait().await.expect("it ends").success());
+            assert_eq!(child.id(), None, "its number may be another's");
         }
         assert_eq!(child.try_wait().expect("it has ended").and_then(|status| status.code()), Some(0));
     });
@@ -58,6 +63,19 @@ fn cancelled_wait_can_be_resumed(
         drop(stdin);
         let status = timeout(LONG, child.wait()).await.expect("it has ended").expect("it can be waited for");
         assert!(status.success());
+    });
+}
+
+#[rstest]
+fn suspended_child_is_continued(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        if !forkexec::supports(forkexec::Operation::StartSuspended) {
+            return skip("no child can be started suspended");
+        }
+        let mut child = Command::new("true").start_suspended(true).spawn().expect("it starts");
+        assert!(timeout(SHORT, child.wait()).await.is_err(), "it is stopped");
+        child.resume().expect("it is ours");
+        assert!(child.wait().await.expect("it ends").success());
     });
 }
 

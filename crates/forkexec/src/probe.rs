@@ -291,6 +291,8 @@ mod tests {
         supports,
     };
     use crate::sys::backend::{backend, bulk_closer, capabilities};
+    use crate::sys::limit;
+    use forkexec_core::Resource;
     use rstest::rstest;
     use std::time::Duration;
 
@@ -324,6 +326,19 @@ mod tests {
         assert_eq!(found(closing).first_link(), link);
     }
 
+    #[rstest]
+    #[case::none(&[], false)]
+    #[case::one_of_two(&[REFUSED, Outcome::Works], true)]
+    #[case::refused(&[REFUSED, KILLED], false)]
+    fn child_starts_if_a_method_works(#[case] launchers: &[Outcome], #[case] starts: bool) {
+        let mut probe = found([Outcome::Works; 3]);
+        let kind = ProbeKind::Spawn(SpawnMethod::Fork);
+        probe.trials.retain(|trial| trial.kind != kind);
+        let trial = |&outcome: &Outcome| Probe { kind, name: "", outcome, took: Duration::ZERO };
+        probe.trials.extend(launchers.iter().map(trial));
+        assert_eq!(probe.starts(), starts);
+    }
+
     #[test]
     fn probe_tries_every_mechanism_of_the_backend_in_order() {
         let has = capabilities();
@@ -341,6 +356,8 @@ mod tests {
         let operations = has.operations.iter().filter(is_tried);
         assert_eq!(tried, operations.map(|&it| ProbeKind::Operation(it)).collect::<Vec<_>>());
         assert!(probe.starts(), "{probe:?}");
+        let limit = limit::of_process(Resource::NOFILE).expect("every system has it").hard;
+        assert_eq!(probe.descriptor_limit, Some(limit).filter(|&limit| limit != u64::MAX));
         assert!(probe.trials.iter().all(|trial| trial.outcome != Outcome::Leaks), "{probe:?}");
     }
 }

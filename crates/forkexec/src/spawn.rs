@@ -314,12 +314,54 @@ pub(crate) fn planned<T>(prepared: &CheckedCommand<'_>, work: impl FnOnce(&Plan<
 
 #[cfg(test)]
 mod tests {
-    use super::{may_kill_by_pidfd, planned};
+    use super::{Plan, may_kill_by_pidfd, planned, with_plan};
+    use crate::Stdio;
     use crate::command::Command;
     use crate::config::settings::{OnDrop, SpawnPolicy};
     use crate::sys::backend;
-    use forkexec_core::Operation;
+    use forkexec_core::{Access, Namespace, Operation, Reopen};
     use rstest::rstest;
+    use std::fs::File;
+
+    /// Calls `work` with the plan of a start that does not take place.
+    fn at_a_start<T>(command: &mut Command, work: impl FnOnce(&Plan<'_>) -> T) -> T {
+        let prepared = command.prepare().expect("it can be prepared");
+        let checked = &prepared.checked;
+        with_plan(checked, &checked.layout, None, |plan, _| Ok(work(plan))).expect("numbers are free")
+    }
+
+    /// Without these, a child copies and closes more, and is the same.
+    #[test]
+    fn plan_has_what_saves_calls() {
+        let mut command = Command::new("true");
+        let file = File::open("/dev/null").expect("it is there");
+        command.stdout(Stdio::piped()).fd(40, file);
+        at_a_start(&mut command, |plan| {
+            assert_eq!(plan.placed, [40]);
+            assert_eq!(plan.reopen[1], Reopen { fd: plan.ends[1], access: Access::Write });
+        });
+    }
+
+    #[rstest]
+    #[case::none(|_: &mut Command| (), None)]
+    #[case::user(|it: &mut Command| _ = it.map_user(5), Some((true, false)))]
+    #[case::group(|it: &mut Command| _ = it.map_group(5), Some((false, true)))]
+    #[case::both(|it: &mut Command| _ = it.map_user(5).map_group(5), Some((true, true)))]
+    fn each_map_of_a_user_namespace_can_be_alone(
+        #[case] ask: fn(&mut Command),
+        #[case] expected: Option<(bool, bool)>,
+    ) {
+        if !backend::has(Operation::Namespaces) {
+            return;
+        }
+        let mut command = Command::new("true");
+        ask(command.unshare([Namespace::User]));
+        let maps = |plan: &Plan<'_>| {
+            let maps = plan.namespaces.maps.as_ref();
+            maps.map(|maps| (maps.users.is_some(), maps.groups.is_some()))
+        };
+        assert_eq!(at_a_start(&mut command, maps), expected);
+    }
 
     /// The parent-death signal remains in all other cases.
     #[rstest]

@@ -195,6 +195,30 @@ fn dropped_with_one_input(count: usize) -> (io::PipeWriter, Vec<OwnedFd>) {
     (writer, pidfds)
 }
 
+/// The thread, which waits for the first child, is told of the second one.
+#[test]
+fn thread_that_waits_gets_more_children() {
+    isolated(|| {
+        let threads = Threads::now();
+        let waiting = || {
+            let mut command = probe(&["sleep-on-stdin"]);
+            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
+            (child.stdin.take().expect("it is piped"), child.id())
+        };
+        let first = waiting();
+        thread::sleep(Duration::from_millis(50));
+        let (input, second) = waiting();
+        drop(input);
+        let end = Instant::now() + LONG;
+        while state(second).is_some() {
+            assert!(Instant::now() < end, "the second one is not reaped");
+            thread::yield_now();
+        }
+        drop(first);
+        threads.await_reaped(true);
+    });
+}
+
 /// The number of children of this process that have ended and are not reaped.
 fn zombies() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("it is there").flatten();
@@ -331,10 +355,11 @@ fn pidfd_leaves_the_last_numbers_free(
     });
 }
 
+/// By `exit_fd`, so that a child whose `pidfd` is lost is not skipped.
 pub(crate) fn has_pidfds() -> bool {
     let mut child = Command::new("true").spawn().expect("it starts");
     child.wait().expect("it ends");
-    child.pidfd().is_some()
+    child.exit_fd().is_some()
 }
 
 #[test]

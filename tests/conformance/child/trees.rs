@@ -240,6 +240,32 @@ fn tree_can_be_killed_twice(
     });
 }
 
+/// Some programs react differently to a second signal.
+#[rstest]
+#[case::alone(None)]
+#[case::of_a_group(Some(Containment::Group))]
+#[case::of_a_session(Some(Containment::Session))]
+fn program_is_asked_to_end_once(#[case] tree: Option<Containment>) {
+    isolated(|| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap 'echo asked' TERM; echo ready; while read line; do :; done; read line"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(tree) = tree {
+            command.containment(tree);
+        }
+        let mut child = command.spawn().expect("it starts");
+        let _input = child.stdin.take();
+        let mut stdout = child.stdout.take().expect("it is piped");
+        stdout.read_exact(&mut [0; 6]).expect("it is ready");
+        let (status, killed) =
+            child.terminate_tree_then_kill(Duration::from_millis(300)).expect("it is ours");
+        assert_eq!((status.signal(), killed.found()), (Some(libc::SIGKILL), 1));
+        let mut said = String::new();
+        stdout.read_to_string(&mut said).expect("it is text");
+        assert_eq!(said, "asked\n");
+    });
+}
+
 #[rstest]
 #[case::of_a_group(Containment::Group)]
 #[case::of_a_control_group(Containment::Cgroup)]

@@ -338,3 +338,138 @@ impl Signalled<'_> {
         failure.and_then(|error| errno(&error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::sys::system::pidfd;
+    use rstest::rstest;
+    use std::fs;
+    use std::io::Read;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// A shell that waits for a child of its own. Both run when this returns.
+    fn family(leads: Leads) -> crate::Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 2>&- & echo; wait"]).stdout(crate::Stdio::piped());
+        match leads {
+            Leads::Nothing => {}
+            Leads::Group => _ = command.process_group(0),
+            Leads::Session => _ = command.setsid(),
+        }
+        let mut child = command.spawn().expect("it starts");
+        child.stdout.take().expect("it is piped").read_exact(&mut [0]).expect("it runs");
+        child
+    }
+
+    fn led(leads: Leads) -> TreeHandle {
+        TreeHandle(TreeMeans { leads, ..TreeMeans::default() })
+    }
+
+    #[rstest]
+    #[case::nothing(Coverage::Nothing, false)]
+    #[case::group(Coverage::Group, false)]
+    #[case::cgroup(Coverage::Cgroup, false)]
+    #[case::reaper(Coverage::Reaper, true)]
+    #[case::sealed_cgroup(Coverage::SealedCgroup, true)]
+    fn some_coverages_are_complete(#[case] coverage: Coverage, #[case] expected: bool) {
+        assert_eq!(coverage.is_complete(), expected);
+    }
+
+    #[test]
+    fn report_has_what_was_counted() {
+        let failure = Some(Errno::MFILE);
+        let report = KillReport { coverage: Coverage::Walk, found: 3, refused: 2, failure };
+        let seen = (report.coverage(), report.found(), report.refused(), report.failure());
+        assert_eq!(seen, (Coverage::Walk, 3, 2, failure));
+    }
+
+    #[rstest]
+    #[case::of_no_group(Leads::Nothing, Coverage::Walk)]
+    #[case::of_a_group(Leads::Group, Coverage::Group)]
+    #[case::of_a_session(Leads::Session, Coverage::Session)]
+    fn running_tree_is_found_by_the_number_of_its_root(#[case] leads: Leads, #[case] coverage: Coverage) {
+        let mut child = family(leads);
+        let killed = led(leads).kill(child.pid(), true, true).expect("it is ours");
+        assert_eq!(killed, KillReport { coverage, found: 2, refused: 0, failure: None });
+        child.wait().expect("it was killed");
+    }
+
+    /// Its number is known, and no process of the tree is.
+    #[rstest]
+    #[case::of_no_group(Leads::Nothing, Coverage::Child)]
+    #[case::of_a_group(Leads::Group, Coverage::Group)]
+    fn tree_that_has_ended_counts_its_root(#[case] leads: Leads, #[case] coverage: Coverage) {
+        let mut command = Command::new("true");
+        if leads == Leads::Group {
+            command.process_group(0);
+        }
+        let mut child = command.spawn().expect("it starts");
+        assert!(child.ends_within(Duration::from_mins(1)).expect("it is ours"));
+        let killed = led(leads).kill(child.pid(), true, false).expect("it is ours");
+        assert_eq!((killed.coverage, killed.found), (coverage, 1));
+        let lost = led(leads).kill(child.pid(), false, false).expect("nothing is done");
+        assert_eq!((lost.coverage, lost.found), (Coverage::Nothing, 0));
+        child.wait().expect("it has ended");
+    }
+
+    #[test]
+    fn each_process_of_a_tree_is_asked_to_end() {
+        let mut child = family(Leads::Nothing);
+        let tree = led(Leads::Nothing);
+        let mut signalled = tree.terminate(child.pid(), true);
+        assert_eq!(signalled.found, 2);
+        // The shell ends first, and the other one is an orphan then.
+        assert!(signalled.walk.is_some());
+        child.wait().expect("it gets the signal");
+        assert_eq!(signalled.have_ended(Some(Instant::now() + Duration::from_mins(1))), Some(true));
+        assert_eq!(signalled.failure(), None);
+    }
+
+    /// Files with the names of a control group, which list a process or none.
+    fn group_of(path: &Path, member: Option<i32>) -> ChildCgroup {
+        let list = member.map(|pid| format!("{pid}\n")).unwrap_or_default();
+        fs::write(path.join("cgroup.procs"), list).expect("it can be written");
+        fs::write(path.join("cgroup.events"), "populated 0\n").expect("it can be written");
+        ChildCgroup::simulated(path.to_owned())
+    }
+
+    #[rstest]
+    #[case::one(true, 1)]
+    #[case::none(false, 0)]
+    fn members_of_a_cgroup_are_asked_to_end(#[case] is_member: bool, #[case] found: usize) {
+        if pidfd::open(std::process::id().cast_signed()).is_err() {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut child = Command::new("sleep").arg("600").spawn().expect("it starts");
+        let cgroup = group_of(directory.path(), is_member.then(|| child.pid()));
+        let tree = TreeHandle(TreeMeans { cgroup: Some(cgroup), ..TreeMeans::default() });
+        let mut signalled = tree.terminate(child.pid(), true);
+        assert_eq!((signalled.found, signalled.cgroup.is_some()), (found, true));
+        assert_eq!(signalled.have_ended(None), Some(true), "by its file");
+        assert_eq!(signalled.failure(), None);
+        led(Leads::Nothing).kill(child.pid(), true, false).expect("it is ours");
+        child.wait().expect("it has ended");
+        assert!(tree.into_cgroup().is_some());
+    }
+
+    /// Then the group is still that of the tree, and the caller gets the error.
+    #[test]
+    fn cgroup_that_is_gone_is_no_error_and_an_unreadable_one_is() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let tree = |path: &Path| {
+            let cgroup = Some(ChildCgroup::simulated(path.to_owned()));
+            TreeHandle(TreeMeans { cgroup, ..TreeMeans::default() })
+        };
+        let gone = tree(&directory.path().join("gone"));
+        let signalled = gone.terminate(0, false);
+        assert_eq!((signalled.cgroup.is_some(), signalled.failure()), (false, None));
+        fs::create_dir(directory.path().join("cgroup.procs")).expect("it can be made");
+        let odd = tree(directory.path());
+        let signalled = odd.terminate(0, false);
+        assert_eq!((signalled.cgroup.is_some(), signalled.failure()), (true, Some(Errno::ISDIR)));
+    }
+}

@@ -152,7 +152,7 @@ mod tests {
     use crate::prepare::checked::CheckedCommand;
     use crate::spawn::planned;
     use crate::sys::fd::pipe;
-    use forkexec_core::Fd;
+    use forkexec_core::{Errno, Fd, LaunchError, Report, Stage};
     use std::fs::File;
     use std::os::fd::AsRawFd;
 
@@ -207,6 +207,28 @@ mod tests {
                 [&inherited, &forked].iter().all(|spawn_fds| spawn_fds.len() == 1 && spawn_fds[0] >= HIGH);
             (low && high).then_some(()).ok_or(format!("{relocated:?} {inherited:?} {forked:?}"))
         });
+    }
+
+    /// The child knows only the low number.
+    #[test]
+    fn error_of_a_relocated_descriptor_has_the_number_of_the_caller() {
+        let mut command = Command::new("true");
+        command.stdout(Stdio::piped());
+        let prepared = command.prepare().expect("it means something");
+        let layout = &prepared.checked.layout;
+        let mut spawn_fds =
+            planned(&prepared.checked, |plan| SpawnFds::open(layout, plan)).expect("pipes can be made");
+        (spawn_fds.before[1], spawn_fds.numbers[1]) = (700, 40);
+        let known = |stage, operand| {
+            let report = Report { stage, errno: Errno::BADF, operand };
+            match spawn_fds.as_known(LaunchError::Child(report)) {
+                LaunchError::Child(report) => report.operand,
+                _ => 0,
+            }
+        };
+        assert_eq!(known(Stage::DupFds, 40), 700);
+        assert_eq!(known(Stage::DupFds, 41), 41, "this one was not relocated");
+        assert_eq!(known(Stage::Exec, 40), 40, "the operand of this stage is no descriptor");
     }
 
     /// Relocation gains nothing if the child keeps a file with a higher number than all others.

@@ -114,3 +114,28 @@ impl IntoIterator for Variables {
         self.0.into_iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Environment;
+    use crate::error::InputError;
+    use rstest::rstest;
+    use std::ffi::OsStr;
+
+    #[rstest]
+    #[case::name("A\0B", "x")]
+    #[case::value("AB", "x\0")]
+    #[case::both("A\0", "\0")]
+    fn nul_in_a_name_or_in_a_value_is_refused(#[case] name: &str, #[case] value: &str) {
+        let mut environment = Environment::default();
+        environment.set(OsStr::new(name), OsStr::new(value));
+        assert_eq!(environment.check(), Err(InputError::NulInEnv { name: name.into() }));
+    }
+
+    #[test]
+    fn nul_in_a_removed_name_is_refused() {
+        let mut environment = Environment::default();
+        environment.remove(OsStr::new("A\0"));
+        assert_eq!(environment.check(), Err(InputError::NulInEnv { name: "A\0".into() }));
+    }
+}

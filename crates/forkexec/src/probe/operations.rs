@@ -138,7 +138,54 @@ fn processors<B: Backend + ?Sized>(backend: &B) -> Result<Vec<c_ulong>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Outcome;
     use crate::sys::backend;
+    use rstest::rstest;
+    use std::fs;
+
+    /// Each system has some of them.
+    #[rstest]
+    #[case(Operation::Jail, Stage::Jail)]
+    #[case(Operation::Unveil, Stage::Unveil)]
+    #[case(Operation::Pledge, Stage::Pledge)]
+    #[case(Operation::Landlock, Stage::Landlock)]
+    #[case(Operation::Autogroup, Stage::Autogroup)]
+    fn operation_is_tried_at_its_stage(#[case] operation: Operation, #[case] stage: Stage) {
+        let processors = Ok(Vec::new());
+        let tried = attributes(operation, &processors)
+            .map(|(stage, attributes)| (stage, attributes.map(|it| it.len())));
+        assert_eq!(tried, Some((stage, Ok(1))));
+        assert!(attributes(Operation::Cgroup, &processors).is_none());
+    }
+
+    #[rstest]
+    #[case(Operation::ExecuteFile, "execute-file")]
+    #[case(Operation::StartSuspended, "start-suspended")]
+    #[case(Operation::TimeNamespace, "time-namespace")]
+    #[case(Operation::NoNewPrivs, "no-new-privs")]
+    fn trial_has_the_name_of_its_operation(#[case] operation: Operation, #[case] name: &str) {
+        // SAFETY: the plans of the trials name no descriptor of another owner.
+        let trials = trials(unsafe { backend::backend() });
+        let trial = trials.iter().find(|trial| trial.kind == ProbeKind::Operation(operation));
+        assert_eq!(trial.is_some(), backend::has(operation));
+        assert!(trial.is_none_or(|trial| trial.name == name), "{trial:?}");
+    }
+
+    /// A kernel may lack one, and a container or a filter may refuse one. The latter shows in the status of the process.
+    #[test]
+    fn every_operation_works_for_a_privileged_process() {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let has = |line: &str| status.lines().any(|it| it.split_whitespace().eq(line.split(' ')));
+        let all = (0..64).rev().map(|last| format!("CapEff: {:016x}", u64::MAX >> (63 - last)));
+        if !has("Seccomp: 0") || !has("NoNewPrivs: 0") || !all.take(30).any(|line| has(&line)) {
+            return;
+        }
+        // SAFETY: the plans of the trials name no descriptor of another owner.
+        for trial in trials(unsafe { backend::backend() }) {
+            let is_missing = matches!(trial.outcome, Outcome::Refused(Errno::NOSYS | Errno::INVAL));
+            assert!(trial.outcome == Outcome::Works || is_missing, "{trial:?}");
+        }
+    }
 
     #[test]
     fn processors_end_with_the_highest() {

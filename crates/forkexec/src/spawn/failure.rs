@@ -211,5 +211,113 @@ fn of_earlier(prepared: &CheckedCommand<'_>, report: Report) -> Option<Cause> {
 fn session_of(terminal: BorrowedFd<'_>) -> Option<i32> {
     // SAFETY: the call takes a number, and the descriptor is borrowed.
     let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
-    Some(session).filter(|&session| session > 0)
+    seen(session)
+}
+
+/// Returns `None` for an error, and for a session of another pid namespace, which has no number here.
+fn seen(session: i32) -> Option<i32> {
+    (session > 0).then_some(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{explain, seen};
+    use crate::command::{BorrowingCommand, Command};
+    use crate::error::{Cause, Error, Operand, SpawnError};
+    use crate::pty::Pty;
+    use crate::pty::window_size::WindowSize;
+    use crate::sys::{backend, system};
+    use forkexec_core::{Errno, LaunchError, Operation, Report, Stage};
+    use nix::sys::termios::tcgetsid;
+    use nix::unistd::{Pid, geteuid};
+    use rstest::rstest;
+    use std::fs::File;
+    use std::io::Write;
+
+    /// The error of a start that fails like this.
+    fn explained(command: &mut BorrowingCommand<'_>, error: LaunchError) -> SpawnError {
+        let prepared = command.prepare().expect("it can be prepared");
+        match explain(&prepared.checked, error) {
+            Error::Spawn(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn at(stage: Stage, errno: Errno) -> LaunchError {
+        LaunchError::Child(Report { stage, errno, operand: 0 })
+    }
+
+    #[test]
+    fn setup_that_failed_in_the_parent_is_named() {
+        let error = LaunchError::Parent { stage: Stage::Setup, errno: Errno::MFILE };
+        let error = explained(&mut Command::new("true"), error);
+        assert_eq!(error.operand(), &Operand::Setup("create the report channel"));
+    }
+
+    /// A script that is not kept is gone when its interpreter opens it.
+    #[rstest]
+    #[case::script("#!/bin/sh\n", false, Some(Cause::ScriptNotKept))]
+    #[case::kept_script("#!/bin/sh\n", true, None)]
+    #[case::other_file("\x7fELF", false, None)]
+    fn open_script_must_be_kept(#[case] text: &str, #[case] is_kept: bool, #[case] cause: Option<Cause>) {
+        if !backend::has(Operation::ExecuteFile) {
+            return;
+        }
+        let mut file = tempfile::tempfile().expect("it can be made");
+        file.write_all(text.as_bytes()).expect("it is ours");
+        let mut command = BorrowingCommand::new("program");
+        command.executable(&file);
+        if is_kept {
+            command.keep_fd(&file);
+        }
+        assert_eq!(explained(&mut command, at(Stage::Exec, Errno::NOENT)).cause(), cause.as_ref());
+    }
+
+    #[test]
+    fn arguments_of_an_open_file_can_be_too_large() {
+        if !backend::has(Operation::ExecuteFile) {
+            return;
+        }
+        let file = File::open("/dev/null").expect("it is there");
+        let error =
+            explained(BorrowingCommand::new("program").executable(&file), at(Stage::Exec, Errno::TOOBIG));
+        assert!(matches!(error.cause(), Some(Cause::TooLarge { .. })), "{error}");
+    }
+
+    #[test]
+    fn user_of_an_open_file_can_have_too_many_processes() {
+        let (true, Some(resource)) = (backend::has(Operation::ExecuteFile), system::processes::LIMIT) else {
+            return;
+        };
+        let file = File::open("/dev/null").expect("it is there");
+        let user = geteuid().as_raw();
+        let mut command = BorrowingCommand::new("program");
+        command.executable(&file).uid(user).rlimit_soft(resource, Some(0));
+        let error = explained(&mut command, at(Stage::Exec, Errno::AGAIN));
+        // The list of processes may be that of another pid namespace.
+        let is_at_limit = system::processes::is_at_limit(user, Some(0)) == Some(true);
+        assert_eq!(error.cause(), is_at_limit.then_some(&Cause::ProcessLimit));
+    }
+
+    #[rstest]
+    #[case::error(-1, None)]
+    #[case::in_another_pid_namespace(0, None)]
+    #[case::number(7, Some(7))]
+    fn only_a_number_of_a_session_is_seen(#[case] session: i32, #[case] expected: Option<i32>) {
+        assert_eq!(seen(session), expected);
+    }
+
+    #[test]
+    fn session_that_has_the_terminal_is_named() {
+        // A machine may have no pseudo-terminals.
+        let Ok(pty) = Pty::open(WindowSize::new(24, 80)) else { return };
+        let mut command = Command::new("cat");
+        let mut child = command.pty(&pty).spawn().expect("it starts");
+        let error = explained(&mut command, at(Stage::Terminal, Errno::PERM));
+        let told = tcgetsid(&pty).map(Pid::as_raw);
+        child.kill().expect("it is ours");
+        child.wait().expect("it was killed");
+        assert_eq!(error.cause(), told.ok().map(Cause::TerminalOfSession).as_ref());
+        assert!(told.is_err() || told.map(i32::unsigned_abs) == Ok(child.id()), "{told:?}");
+    }
 }

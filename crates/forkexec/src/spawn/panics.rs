@@ -71,3 +71,28 @@ fn end_if_watched() {
 
 /// No code reads it, because the parent reports the panic.
 const EXIT_OF_A_FAILED_CHILD: i32 = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::wrap_hook;
+    use std::panic;
+
+    /// Wraps the hook when it is dropped.
+    struct WrapsOnDrop;
+
+    impl Drop for WrapsOnDrop {
+        fn drop(&mut self) {
+            wrap_hook();
+        }
+    }
+
+    /// A thread that changes the hook while it panics ends the process.
+    #[test]
+    fn closure_may_be_added_while_a_thread_panics() {
+        let work = || {
+            let _wraps = WrapsOnDrop;
+            panic::resume_unwind(Box::new("as asked"));
+        };
+        assert!(panic::catch_unwind(work).is_err());
+    }
+}

@@ -117,3 +117,25 @@ pub(crate) unsafe fn launch_fast(plan: &Plan<'_>) -> Result<Launched, LaunchErro
 pub(crate) unsafe fn launch_forked(plan: &Plan<'_>) -> Result<Launched, LaunchError> {
     forking().launch(plan)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BACKEND, has, highest_priority, most_processors};
+    use forkexec_core::{Backend, Operation};
+    use rstest::rstest;
+
+    /// No system has all of them.
+    #[rstest]
+    fn operation_is_there_if_the_backend_has_it(
+        #[values(Operation::Cgroup, Operation::Jail, Operation::Pledge)] operation: Operation,
+    ) {
+        assert_eq!(has(operation), BACKEND.has(operation));
+    }
+
+    #[test]
+    fn bounds_of_attributes_are_those_of_the_backend() {
+        assert!(highest_priority() > 1, "a policy has several priorities");
+        assert_eq!(highest_priority(), BACKEND.highest_priority());
+        assert_eq!(most_processors(), BACKEND.most_processors());
+    }
+}

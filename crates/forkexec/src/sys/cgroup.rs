@@ -118,6 +118,12 @@ impl ChildCgroup {
         Ok((cgroup, CgroupFds { directory, procs }))
     }
 
+    /// A directory with the files of a group.
+    #[cfg(test)]
+    pub(crate) fn simulated(path: PathBuf) -> Self {
+        Self { path, is_sealed: true, is_killed: AtomicBool::new(false) }
+    }
+
     /// Returns true if the child could not leave when it started.
     pub(crate) fn is_sealed(&self) -> bool {
         self.is_sealed
@@ -318,25 +324,21 @@ fn is_removed(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{AtomicBool, ChildCgroup, place_of};
+    use super::{ChildCgroup, Identity, is_removed, place_of};
     use nix::sys::stat::Mode;
-    use nix::unistd::mkfifo;
+    use nix::unistd::{geteuid, mkfifo};
     use rstest::rstest;
-    use std::fs::{self, File};
-    use std::io::Read;
-    use std::os::unix::fs::OpenOptionsExt;
-    use std::path::{Path, PathBuf};
+    use std::fs::{self, File, Permissions};
+    use std::io::{self, Read};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+    use std::path::Path;
     use std::thread;
-
-    fn child_cgroup(path: PathBuf) -> ChildCgroup {
-        ChildCgroup { path, is_sealed: true, is_killed: AtomicBool::new(false) }
-    }
 
     /// rmdir(2) removes an empty directory as it removes an empty group.
     #[test]
     fn nested_groups_are_removed_from_the_bottom_up() {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let cgroup = child_cgroup(above.path().join("cgroup"));
+        let cgroup = ChildCgroup::simulated(above.path().join("cgroup"));
         fs::create_dir_all(cgroup.path.join("a/b")).expect("they can be made");
         assert!(cgroup.remove());
     }
@@ -347,7 +349,7 @@ mod tests {
     #[rstest]
     fn process_that_a_kill_missed_is_frozen_and_killed_again(#[values(true, false)] waits: bool) {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let cgroup = child_cgroup(above.path().to_owned());
+        let cgroup = ChildCgroup::simulated(above.path().to_owned());
         let file = |name: &str| above.path().join(name);
         fs::write(file("cgroup.procs"), "").expect("it can be written");
         fs::write(file("cgroup.events"), "populated 1\nfrozen 0\n").expect("it can be written");
@@ -382,9 +384,110 @@ mod tests {
         let above = tempfile::tempdir().expect("a directory can be made");
         fs::write(above.path().join("cgroup.events"), "populated 1\nfrozen 0\n").expect("it can be written");
         fs::create_dir(above.path().join("below")).expect("it can be made");
-        assert!(!child_cgroup(above.path().to_owned()).remove());
+        assert!(!ChildCgroup::simulated(above.path().to_owned()).remove());
         let left = fs::read_dir(above.path()).expect("it is there");
         assert_eq!(left.count(), 2, "neither a group is removed nor a file is made");
+    }
+
+    /// A file with this mode. It is not the superuser's.
+    fn file_with(path: &Path, mode: u32) {
+        fs::write(path, "").expect("it can be written");
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+        if geteuid().is_root() {
+            chown(path, Some(1_000), Some(1_000)).expect("the superuser may");
+        }
+    }
+
+    /// Each bit of the mode applies to some users (path_resolution(7)). A group that is not known may be the file's.
+    #[rstest]
+    #[case::owner(0o200, true, false, Some(false), true)]
+    #[case::owner_without_the_bit(0o022, true, false, Some(false), true)]
+    #[case::owner_with_no_bit(0, true, true, Some(true), false)]
+    #[case::bit_of_the_owner_for_others(0o200, false, true, Some(true), false)]
+    #[case::group(0o020, false, true, Some(false), true)]
+    #[case::listed_group(0o020, false, false, Some(true), true)]
+    #[case::group_that_is_not_known(0o020, false, false, None, true)]
+    #[case::other_groups(0o020, false, false, Some(false), false)]
+    #[case::others(0o002, false, false, Some(false), true)]
+    #[case::reading_alone(0o444, true, true, Some(true), false)]
+    fn mode_decides_who_may_write(
+        #[case] mode: u32,
+        #[case] is_owner: bool,
+        #[case] has_gid: bool,
+        #[case] lists_gid: Option<bool>,
+        #[case] expected: bool,
+    ) {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let path = above.path().join("cgroup.procs");
+        file_with(&path, mode);
+        let file = path.metadata().expect("it is there");
+        let own = |is_own, id: u32| if is_own { id } else { id + 1 };
+        let identity = Identity {
+            uid: own(is_owner, file.uid()),
+            gid: own(has_gid, file.gid()),
+            groups: lists_gid.map(|is_listed| vec![file.gid() + 2, own(is_listed, file.gid())]),
+        };
+        assert_eq!(identity.may_write(&file), expected);
+        assert!(Identity { uid: 0, ..identity }.may_write(&file), "the superuser may");
+    }
+
+    /// The files of the group and of the two above it, from below. The highest directory has none: it is not of the hierarchy.
+    #[rstest]
+    #[case::none([Some(0), Some(0), Some(0)], false)]
+    #[case::own([Some(0o222), Some(0), Some(0)], true)]
+    #[case::highest([Some(0), Some(0), Some(0o222)], true)]
+    #[case::missing_at_first([None, Some(0), Some(0)], true)]
+    #[case::end_of_the_hierarchy([Some(0), None, Some(0o222)], false)]
+    fn child_may_leave_if_it_may_write_above(#[case] modes: [Option<u32>; 3], #[case] expected: bool) {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let base = above.path().join("c/b/a");
+        fs::create_dir_all(&base).expect("they can be made");
+        for (group, mode) in base.ancestors().zip(modes) {
+            if let Some(mode) = mode {
+                file_with(&group.join("cgroup.procs"), mode);
+            }
+        }
+        let identity = Identity { uid: 4_321, gid: 4_321, groups: Some(Vec::new()) };
+        assert_eq!(identity.may_leave_for(&base), expected);
+    }
+
+    /// A group that was removed meanwhile has no list.
+    #[test]
+    fn members_are_those_of_all_groups_that_are_left() {
+        let above = tempfile::tempdir().expect("a directory can be made");
+        let cgroup = ChildCgroup::simulated(above.path().to_owned());
+        let is_gone = |error: io::Error| is_removed(&error);
+        assert_eq!(cgroup.members().map_err(is_gone), Err(true), "its own list is missing");
+        for (name, list) in [(".", "1\n2\n"), ("a", "3\n"), ("a/b", "4\n")] {
+            fs::create_dir_all(above.path().join(name)).expect("it can be made");
+            fs::write(above.path().join(name).join("cgroup.procs"), list).expect("it can be written");
+        }
+        fs::create_dir(above.path().join("removed")).expect("it can be made");
+        let mut members = cgroup.members().expect("there are lists");
+        members.sort_unstable();
+        assert_eq!(members, [1, 2, 3, 4]);
+        fs::create_dir_all(above.path().join("odd/cgroup.procs")).expect("it can be made");
+        assert_eq!(cgroup.members().map_err(is_gone), Err(false), "a directory is no list");
+    }
+
+    #[rstest]
+    #[case::no_file(libc::ENOENT, true)]
+    #[case::no_group(libc::ENODEV, true)]
+    #[case::refused(libc::EACCES, false)]
+    fn removed_group_has_two_errors(#[case] errno: i32, #[case] expected: bool) {
+        assert_eq!(is_removed(&io::Error::from_raw_os_error(errno)), expected);
+    }
+
+    /// Those of an earlier process with this number. A plain directory has no list, so the group itself is not made.
+    #[test]
+    fn taken_names_are_passed_over() {
+        let base = tempfile::tempdir().expect("a directory can be made");
+        for number in 0..1_000 {
+            let name = format!("forkexec-{}-{number}", std::process::id());
+            fs::create_dir(base.path().join(name)).expect("it can be made");
+        }
+        let made = ChildCgroup::make(base.path(), None);
+        assert_eq!(made.err().map(|error| error.kind()), Some(io::ErrorKind::NotFound));
     }
 
     #[rstest]

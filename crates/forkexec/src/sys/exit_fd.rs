@@ -43,3 +43,18 @@ impl AsRawFd for ExitFd {
         self.0.as_raw_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ExitFd;
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    #[test]
+    fn number_is_that_of_the_descriptor() {
+        let file = File::open("/dev/null").expect("it is there");
+        let number = file.as_raw_fd();
+        let fd = ExitFd::new(file.into());
+        assert_eq!((fd.as_raw_fd(), fd.as_fd().as_raw_fd()), (number, number));
+    }
+}

@@ -30,7 +30,11 @@ pub(crate) fn is_scarce(fd: &OwnedFd) -> bool {
     /// Three quarters of 32.
     const LOW: Fd = 24;
     let number = fd.as_raw_fd();
-    number >= LOW && number >= (highest_target() / 4 + 1) * 3
+    number >= LOW && is_in_last_quarter(number, highest_target())
+}
+
+fn is_in_last_quarter(number: Fd, highest: Fd) -> bool {
+    number >= (highest / 4 + 1) * 3
 }
 
 /// Opens a pipe: the reading end and the writing end, both close-on-exec. std has pipes from Rust 1.87 on.
@@ -64,4 +68,37 @@ pub(crate) fn set_nonblocking(fd: impl AsFd, nonblocking: bool) -> io::Result<bo
 
 fn status_flags(fd: impl AsFd) -> io::Result<OFlag> {
     Ok(OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duplicate, is_in_last_quarter, is_scarce};
+    use forkexec_core::Fd;
+    use rstest::rstest;
+    use std::fs::File;
+
+    /// The limits are 32, 1024 and the highest one.
+    #[rstest]
+    #[case::last_of_the_others(23, 31, false)]
+    #[case::first_of_the_quarter(24, 31, true)]
+    #[case::last_below_768(767, 1023, false)]
+    #[case::three_quarters(768, 1023, true)]
+    #[case::highest(1023, 1023, true)]
+    #[case::without_a_limit(1_000_000, Fd::MAX - 1, false)]
+    fn last_quarter_begins_at_three_quarters_of_the_limit(
+        #[case] number: Fd,
+        #[case] highest: Fd,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_in_last_quarter(number, highest), expected);
+    }
+
+    #[rstest]
+    #[case::low(0)]
+    #[case::not_low(24)]
+    fn descriptor_is_not_scarce_while_most_numbers_are_free(#[case] lowest: Fd) {
+        let file = File::open("/dev/null").expect("it is there");
+        let fd = duplicate(&file, lowest).expect("a number is free");
+        assert!(!is_scarce(&fd), "{fd:?}");
+    }
 }

@@ -204,6 +204,13 @@ mod tests {
         assert!(matches!(sent, Err(Error::StatusLost { pid: 7 })));
     }
 
+    #[test]
+    fn signal_after_the_end_is_no_error_and_is_not_sent() {
+        let gate = Gate::new();
+        gate.close();
+        gate.signal(PID, || panic!("the pid may be another's")).expect("it has ended");
+    }
+
     /// Faults: M13
     #[test]
     fn forked_process_does_not_wait_for_a_gate_of_its_parent() {

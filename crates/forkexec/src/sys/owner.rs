@@ -106,3 +106,89 @@ impl SharedHandle {
         self.gate.signal(self.handle.pid, || self.handle.signal(signal))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Handle, Owner, SharedHandle, Status};
+    use crate::error::Error;
+    use crate::sys::change::Change;
+    use rstest::rstest;
+    use std::process::{Child, Command};
+    use std::sync::Arc;
+
+    /// Starts a child that ends at once. Its handle has no descriptor, and is shared.
+    fn started() -> (Child, Owner, Arc<SharedHandle>) {
+        let child = Command::new("true").spawn().expect("it starts");
+        let handle = Handle::new(i32::try_from(child.id()).expect("a pid"), None, false, None);
+        let (owner, shared) = Owner::Alone(handle).share();
+        (child, owner, shared)
+    }
+
+    /// Returns true if a signal is sent, and false if it is not because the child was reaped.
+    fn sends(shared: &SharedHandle) -> bool {
+        let mut is_sent = false;
+        let send = || {
+            is_sent = true;
+            Ok(())
+        };
+        shared.gate.signal(shared.handle.pid, send).expect("the status is not lost");
+        is_sent
+    }
+
+    type Wait = fn(&Owner) -> bool;
+
+    #[rstest]
+    #[case::wait(|it: &Owner| it.wait(Status::Take).is_ok())]
+    #[case::try_wait(|it: &Owner| matches!(it.try_wait(Status::Take), Ok(Some(_))))]
+    #[case::try_change(|it: &Owner| matches!(it.try_change(Status::Take), Ok(Some(Change::Ended(_)))))]
+    fn no_signal_follows_a_status_that_was_taken(#[case] wait: Wait) {
+        let (_child, owner, shared) = started();
+        owner.handle().await_end().expect("it is ours");
+        assert!(sends(&shared));
+        assert!(wait(&owner));
+        assert!(!sends(&shared));
+    }
+
+    /// Only a wait by a pidfd leaves a status in place.
+    #[rstest]
+    #[case::wait(|it: &Owner| it.wait(Status::Leave).is_ok())]
+    #[case::try_wait(|it: &Owner| matches!(it.try_wait(Status::Leave), Ok(Some(_))))]
+    #[case::try_change(|it: &Owner| matches!(it.try_change(Status::Leave), Ok(Some(Change::Ended(_)))))]
+    fn signals_reach_a_child_whose_status_was_left(#[case] wait: Wait) {
+        let mut child = Command::new("true").spawn().expect("it starts");
+        let mut handle = Handle::new(i32::try_from(child.id()).expect("a pid"), None, false, None);
+        handle.open_descriptor();
+        let leaves_status = handle.leaves_status();
+        let (owner, shared) = Owner::Alone(handle).share();
+        owner.handle().await_end().expect("it is ours");
+        if leaves_status {
+            assert!(wait(&owner));
+            assert!(sends(&shared));
+        }
+        child.wait().expect("its status was left");
+    }
+
+    #[test]
+    fn shared_handle_that_is_closed_sends_no_signal() {
+        let (mut child, _, shared) = started();
+        child.wait().expect("it is ours");
+        shared.close();
+        assert!(!sends(&shared));
+    }
+
+    /// The number of a child may be that of another process as soon as other code reaps the child. A pidfd refers to the child.
+    #[rstest]
+    fn abandoned_child_gets_signals_by_pidfd_only(#[values(false, true)] opens: bool) {
+        let mut child = Command::new("true").spawn().expect("it starts");
+        let mut handle = Handle::new(i32::try_from(child.id()).expect("a pid"), None, false, None);
+        if opens {
+            handle.open_descriptor();
+        }
+        let has_pidfd = handle.pidfd().is_some();
+        let (owner, shared) = Owner::Alone(handle).share();
+        owner.abandon();
+        let sent = shared.gate.signal(shared.handle.pid, || Ok(()));
+        assert!(if has_pidfd { sent.is_ok() } else { matches!(sent, Err(Error::StatusLost { .. })) });
+        child.wait().expect("nothing else reaps it");
+    }
+}

@@ -100,3 +100,27 @@ impl ResourceUsage {
         self.involuntary_switches
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ResourceUsage;
+    use std::time::Duration;
+
+    #[test]
+    fn each_method_returns_its_own_number() {
+        let usage = ResourceUsage {
+            user: Duration::from_secs(1),
+            system: Duration::from_secs(2),
+            peak: 3,
+            inherited: 0,
+            minor_faults: 4,
+            major_faults: 5,
+            voluntary_switches: 6,
+            involuntary_switches: 7,
+        };
+        assert_eq!((usage.user_time().as_secs(), usage.system_time().as_secs()), (1, 2));
+        assert_eq!(usage.max_rss(), Some(3));
+        assert_eq!((usage.minor_faults(), usage.major_faults()), (4, 5));
+        assert_eq!((usage.voluntary_switches(), usage.involuntary_switches()), (6, 7));
+    }
+}

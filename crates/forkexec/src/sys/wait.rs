@@ -98,11 +98,8 @@ impl Handle {
         if self.autoreap.is_some() {
             return false;
         }
-        match self.pidfd().map(|child| pidfd::ending(child, libc::WNOHANG | libc::WNOWAIT)) {
-            Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => is_child(self.pid),
-            Some(looked) => looked.is_ok(),
-            None => is_child(self.pid),
-        }
+        let looked = self.ending_by_pidfd(libc::WNOHANG | libc::WNOWAIT);
+        looked.map_or_else(|| is_child(self.pid), |looked| looked.is_ok())
     }
 
     /// Waits for the child to end.
@@ -229,15 +226,14 @@ impl Handle {
         if let Some(child) = self.autoreaped() {
             return pidfd::autoreaped_ending(child, options & libc::WNOHANG == 0);
         }
-        let by_pidfd = self.pidfd().map(|child| pidfd::ending(child, options));
-        match by_pidfd {
-            // Linux 5.2 and 5.3 have pidfds, but cannot wait for one.
-            Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => {
-                pidfd::ending_by_number(self.pid, options)
-            }
-            Some(ending) => ending,
-            None => pidfd::ending_by_number(self.pid, options),
-        }
+        self.ending_by_pidfd(options).unwrap_or_else(|| pidfd::ending_by_number(self.pid, options))
+    }
+
+    /// Returns `None` if there is no pidfd, or the kernel cannot wait for one: Linux 5.2 and 5.3.
+    fn ending_by_pidfd(&self, options: i32) -> Option<io::Result<Option<Ending>>> {
+        let ending = pidfd::ending(self.pidfd()?, options);
+        let is_refused = |error: &io::Error| error.raw_os_error() == Some(libc::EINVAL);
+        Some(ending).filter(|ending| !ending.as_ref().is_err_and(is_refused))
     }
 
     /// Sends a signal. `ESRCH` is not an error: other code reaped the child.
@@ -285,8 +281,199 @@ fn unwaited(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Autoreap, Handle};
+    use super::{Autoreap, Handle, Status};
+    use crate::error::Error;
+    use crate::sys::change::Change;
+    use crate::sys::fd::set_nonblocking;
     use rstest::rstest;
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
+    use std::process::{Child, Command};
+    use std::thread;
+    use std::time::Duration;
+
+    /// A child that ends with the test.
+    struct Own(Child);
+
+    impl Own {
+        fn start(script: &str) -> Self {
+            Self(Command::new("sh").args(["-c", script]).spawn().expect("it starts"))
+        }
+
+        /// Starts a child, and takes its status as other code may do.
+        fn reaped() -> Self {
+            let mut child = Self::start("exit 3");
+            child.0.wait().expect("it is ours");
+            child
+        }
+
+        fn pid(&self) -> i32 {
+            i32::try_from(self.0.id()).expect("a pid")
+        }
+
+        fn handle(&self, autoreap: Option<Autoreap>) -> Handle {
+            Handle::new(self.pid(), None, false, autoreap)
+        }
+    }
+
+    impl Drop for Own {
+        fn drop(&mut self) {
+            // If the status was taken, the number may be that of another process.
+            if let Ok(None) = self.0.try_wait() {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+            }
+        }
+    }
+
+    /// Opens a descriptor. Returns true if the kernel can wait by it.
+    fn opens_pidfd(handle: &mut Handle) -> bool {
+        handle.open_descriptor() && handle.ending_by_pidfd(libc::WNOHANG | libc::WNOWAIT).is_some()
+    }
+
+    /// Chooses how a handle waits.
+    type Means = fn(&mut Handle);
+
+    const BY_NUMBER: Means = |_| ();
+    const BY_DESCRIPTOR: Means = |handle| {
+        handle.open_descriptor();
+    };
+    /// As a reactor may do it.
+    const BY_NONBLOCKING: Means = |handle| {
+        handle.open_descriptor();
+        if let Some(fd) = &handle.fd {
+            // Only a pidfd must have the mode.
+            assert!(set_nonblocking(fd.as_fd(), true).is_ok() || !handle.is_pidfd);
+        }
+    };
+
+    #[rstest]
+    fn handle_returns_what_it_was_made_of(
+        #[values(None, Some(Autoreap::Reap))] autoreap: Option<Autoreap>,
+        #[values(false, true)] is_pidfd: bool,
+    ) {
+        let file = File::open("/dev/null").expect("it is there");
+        let number = file.as_raw_fd();
+        let handle = Handle::new(1, Some(file.into()), is_pidfd, autoreap);
+        assert_eq!(handle.autoreap(), autoreap);
+        assert_eq!(handle.pidfd().map(|fd| fd.as_raw_fd()), is_pidfd.then_some(number));
+        let expected = (is_pidfd && autoreap.is_some()).then_some(number);
+        assert_eq!(handle.autoreaped().map(|fd| fd.as_raw_fd()), expected);
+    }
+
+    /// Linux 5.2 refuses it as it refuses unknown options.
+    #[test]
+    fn wait_by_pidfd_that_the_kernel_refuses_counts_as_none() {
+        let child = Own::start("exit 3");
+        let mut handle = child.handle(None);
+        if opens_pidfd(&mut handle) {
+            let unknown = 1 << 20;
+            assert!(handle.ending_by_pidfd(unknown).is_none());
+        }
+        let file = File::open("/dev/null").expect("it is there");
+        let other = Handle::new(child.pid(), Some(file.into()), true, None);
+        assert!(other.ending_by_pidfd(libc::WNOHANG).is_some_and(|ending| ending.is_err()));
+    }
+
+    #[rstest]
+    fn wait_for_the_end_lasts_until_the_end(
+        #[values(BY_NUMBER, BY_DESCRIPTOR, BY_NONBLOCKING)] choose: Means,
+    ) {
+        let child = Own::start("sleep 0.1; exit 3");
+        let mut handle = child.handle(None);
+        choose(&mut handle);
+        handle.await_end().expect("it is ours");
+        let ending = handle.try_wait(Status::Take).expect("it is ours").expect("it has ended");
+        assert_eq!(ending.status.code(), Some(3));
+    }
+
+    #[rstest]
+    fn wait_for_a_change_lasts_until_the_change(
+        #[values(BY_NUMBER, BY_DESCRIPTOR, BY_NONBLOCKING)] choose: Means,
+    ) {
+        let child = Own::start("sleep 0.1; kill -STOP $$");
+        let mut handle = child.handle(None);
+        choose(&mut handle);
+        handle.await_change().expect("it is ours");
+        let changed = handle.try_change(Status::Take);
+        assert!(matches!(changed, Ok(Some(Change::Stopped(libc::SIGSTOP)))), "{changed:?}");
+    }
+
+    #[rstest]
+    fn each_wait_reports_a_lost_status(#[values(BY_NUMBER, BY_DESCRIPTOR)] choose: Means) {
+        let mut child = Own::start("exit 3");
+        let mut handle = child.handle(None);
+        choose(&mut handle);
+        child.0.wait().expect("it is ours");
+        let waits = [
+            handle.await_change(),
+            handle.try_change(Status::Take).map(drop),
+            handle.wait(Status::Take).map(drop),
+        ];
+        for waited in waits {
+            assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
+        }
+        assert!(!handle.is_ours());
+    }
+
+    #[test]
+    fn other_child_of_the_same_number_is_not_the_lost_one() {
+        let mut lost = Own::start("exit 3");
+        let mut handle = lost.handle(None);
+        if !opens_pidfd(&mut handle) {
+            return;
+        }
+        lost.0.wait().expect("it is ours");
+        let next = Own::start("exit 4");
+        next.handle(None).await_end().expect("it is ours");
+        let handle = Handle { pid: next.pid(), ..handle };
+        let waited = handle.await_change();
+        assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
+        assert!(!handle.is_ours());
+    }
+
+    /// The kernel has reaped the child. Its descriptor has the status, from Linux 6.15 on.
+    #[test]
+    fn end_of_an_autoreaped_child_is_a_change() {
+        let mut child = Own::start("exit 3");
+        let mut handle = child.handle(Some(Autoreap::Reap));
+        if !opens_pidfd(&mut handle) {
+            return;
+        }
+        child.0.wait().expect("it is ours");
+        handle.await_change().expect("it has ended");
+        if let Ok(Some(ending)) = handle.ending(libc::WNOHANG) {
+            let changed = handle.try_change(Status::Take);
+            let Ok(Some(Change::Ended(seen))) = changed else { panic!("it has ended: {changed:?}") };
+            assert_eq!((seen.status, seen.status.code()), (ending.status, Some(3)));
+        }
+    }
+
+    /// The stop is seen. Then the child ends, and there is no report of the stop any more.
+    #[test]
+    fn end_right_after_a_stop_is_the_change() {
+        let mut child = Own::start("kill -STOP $$");
+        let mut handle = child.handle(None);
+        if !opens_pidfd(&mut handle) {
+            return;
+        }
+        handle.await_change().expect("it is ours");
+        let handle = Handle { pid: Own::reaped().pid(), ..handle };
+        let changed = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                child.0.kill().expect("it is ours");
+            });
+            // A child that was killed is for a moment neither stopped nor at its end.
+            loop {
+                match handle.try_change(Status::Leave) {
+                    Ok(None) => thread::yield_now(),
+                    changed => break changed,
+                }
+            }
+        });
+        assert!(matches!(changed, Ok(Some(Change::Ended(_)))), "{changed:?}");
+    }
 
     /// The others are reaped, or closing their pidfd kills them.
     #[rstest]
@@ -297,12 +484,10 @@ mod tests {
         #[case] autoreap: Option<Autoreap>,
         #[case] kept: bool,
     ) {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().expect("it starts");
-        let handle = Handle::new(i32::try_from(child.id()).expect("a pid"), None, false, autoreap);
+        let child = Own::start("exec sleep 600");
+        let handle = child.handle(autoreap);
         assert_eq!((handle.outlives_drop(), handle.autoreaped().is_some()), (kept, false));
         // The pid may already be that of another process.
         assert_eq!(handle.is_ours(), autoreap.is_none());
-        child.kill().expect("it is ours");
-        child.wait().expect("it was killed");
     }
 }
