@@ -7,8 +7,8 @@ mod attributes;
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Sys, Unlisted,
-    close_except,
+    Backend, CloseStrategy, Closer, Errno, Fd, FdEnumerator, Gap, KeepList, LOOP_CEILING, Operation, Sys,
+    Unlisted, close_except,
 };
 use forkexec_netbsd::{MaxFd, Netbsd};
 
@@ -214,4 +214,12 @@ fn gap_of_one_number_is_one_close() {
     let gap = Gap::new(7, 7).expect("it has one number");
     assert_eq!(backend.close_gap(gap), Ok(()));
     assert_eq!(backend.sys().calls(), strings(&["max_fd()", "close(7)"]));
+}
+
+/// No release that this backend supports lacks one of them.
+#[test]
+fn operations_are_those_of_the_capabilities() {
+    let backend = Netbsd::new(SimKernel::new());
+    let has = [Operation::CpuAffinity, Operation::Scheduler, Operation::Cgroup].map(|it| backend.has(it));
+    assert_eq!(has, [true, true, false]);
 }

@@ -3,7 +3,8 @@
 use rstest::rstest;
 
 use forkexec_core::{
-    Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Operation, Unlisted, close_except,
+    Attribute, Backend, CloseStrategy, Closed, Closer, Errno, Fd, FdEnumerator, Gap, IdMaps, IoPriority,
+    Lender, NamespaceSet, Operation, Scheduler, Unlisted, Wanted, close_by, close_except,
 };
 use forkexec_posix::{DevFd, Posix};
 
@@ -66,4 +67,51 @@ fn posix_backend_claims_no_feature_of_other_systems() {
     assert_eq!(backend.has_execed(101, 100), None);
     assert!(!backend.owes_closing(Errno::INVAL));
     assert!(!backend.capabilities().has(Operation::Cgroup));
+}
+
+/// The floor overrides none of them.
+#[test]
+fn backend_without_a_feature_refuses_it() {
+    let backend = Posix::new(crowded());
+    let wanted = Wanted { fd: 3, reopen: None };
+    assert_eq!(backend.take(&Lender::new(1), &wanted), Err(Errno::NOSYS));
+    assert_eq!(backend.take_by(0, 1, &wanted), Err(Errno::NOSYS));
+    let refused = [
+        backend.set_gap_cloexec(Gap::new(3, 9).expect("it has numbers")),
+        backend.join_namespace(3),
+        backend.unshare(NamespaceSet::EMPTY),
+        backend.map_ids(IdMaps { users: None, groups: None }),
+        backend.set_attribute(Attribute::Suspended),
+    ];
+    assert_eq!(refused, [Err(Errno::NOSYS); 5]);
+}
+
+/// A caller asks for these only if the backend has the operation.
+#[test]
+fn backend_that_names_no_limit_has_that_of_most_systems() {
+    let backend = Posix::new(crowded());
+    assert!(!backend.has(Operation::Cgroup));
+    assert!(backend.has_scheduler(Scheduler::Other) && backend.has_io_priority(IoPriority::Idle));
+    assert_eq!((backend.highest_priority(), backend.most_processors()), (99, usize::MAX));
+    let mut processors = [0, 0];
+    assert_eq!((backend.processors(&mut processors), processors), (Ok(()), [1, 0]));
+    assert_eq!(backend.processors(&mut []), Err(Errno::INVAL));
+}
+
+#[rstest]
+#[case::nothing(Closer::Nothing, Ok(()), false)]
+#[case::bulk(Closer::Bulk, Err(Unlisted::Refused(Errno::NOSYS)), false)]
+#[case::list(Closer::Enumerator(0), Ok(()), true)]
+#[case::missing_list(Closer::Enumerator(9), Err(Unlisted::Refused(Errno::NOSYS)), false)]
+#[case::each_number(Closer::Loop, Ok(()), true)]
+fn one_means_alone_closes_or_says_why_not(
+    #[case] by: Closer,
+    #[case] answer: Result<(), Unlisted>,
+    #[case] closes: bool,
+) {
+    let backend = Posix::new(crowded());
+    let before = backend.sys().open_fds();
+    assert_eq!(close_by(&backend, by, 3, keep_list(&[60])), answer);
+    let after = if closes { left_open(&before, keep_list(&[60])) } else { before };
+    assert_eq!(backend.sys().open_fds(), after);
 }
