@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,7 +89,9 @@ class Worker:
     def __init__(self, directory: Path, files: list[Path], reached: Path, environment: dict[str, str]):
         self.environment = environment
         self.hierarchy = cgroup2()
-        self.group = self.hierarchy and self.hierarchy / f"forkexec-mutants-{os.getpid()}-{directory.name}"
+        self.name = f"forkexec-mutants-{os.getpid()}-{directory.name}"
+        self.groups: list[Path] = []
+        self.runs = 0
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         self.reached = directory / "reached"
@@ -113,10 +116,7 @@ class Worker:
 
     def run(self, suite: Suite, names: list[str], seconds: float) -> Ending:
         self.reached.write_bytes(bytes(REACHABLE))
-        self.remove_group()
-        if self.group:
-            self.group.mkdir()
-        shell = ["bash", "-c", NAMESPACES, str(self.group or ""), RUNNER, str(self.hierarchy or "")]
+        shell = ["bash", "-c", NAMESPACES, str(self.new_group() or ""), RUNNER, str(self.hierarchy or "")]
         command = [*shell, *self.mounts, "--", *suite.program, "--exact", *names]
         own = {"CARGO_MANIFEST_DIR": str(suite.directory), "FORKEXEC_MUTANT_SECONDS": str(PROCESSOR + round(10 * seconds))}
         environment = self.environment | suite.environment | own
@@ -131,11 +131,20 @@ class Worker:
             return Ending("failed", failed[1])
         return Ending("passed" if done.returncode == 0 and "test result: ok" in said else "died")
 
-    def remove_group(self) -> None:
-        """Removes the group, and those below it that a test has left."""
-        if self.group and self.group.exists():
-            for path, _, _ in os.walk(self.group, topdown=False):
-                os.rmdir(path)
+    def new_group(self) -> Path | None:
+        """Makes a group, and removes earlier ones with all below them. Killed processes may still be in the last one."""
+        for group in self.groups:
+            with suppress(OSError):
+                for path, _, _ in os.walk(group, topdown=False):
+                    os.rmdir(path)
+        self.groups = [group for group in self.groups if group.exists()]
+        if self.hierarchy is None:
+            return None
+        self.runs += 1
+        group = self.hierarchy / f"{self.name}-{self.runs}"
+        group.mkdir()
+        self.groups.append(group)
+        return group
 
     def reaches(self) -> frozenset[int]:
         return frozenset(index for index, byte in enumerate(self.reached.read_bytes()) if byte)
