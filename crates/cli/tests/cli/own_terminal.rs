@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -113,6 +113,25 @@ fn output_is_copied_to_its_end() {
     });
 }
 
+/// Starts a program with that much output. It has ended when this returns, and one byte of the output was read.
+fn with_output_left(count: usize) -> (Child, ChildStdout) {
+    let script = format!("head -c {count} /dev/zero | tr '\\0' x");
+    let mut command = forkexec(&["run", "--pty", "--", "sh", "-c", &script]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut output = child.stdout.take().expect("it is a pipe");
+    output.read_exact(&mut [0]).expect("the program runs");
+    let pid = child.id();
+    let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+    while !children().is_empty() {
+        thread::yield_now();
+    }
+    (child, output)
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("it is a pid"))
+}
+
 /// A shell continues a job that runs, too. Such a signal may arrive when the program has already ended.
 ///
 /// Faults: C13
@@ -125,18 +144,9 @@ fn output_is_complete_whatever_signal_arrives_at_its_end(#[case] signal: Signal)
     // More than a pipe holds, so that the copying waits for its reader. The rest fits into the terminal's buffer.
     const COUNT: usize = 65_536 + 2_000;
     isolated_for(LIMIT, || {
-        let script = format!("head -c {COUNT} /dev/zero | tr '\\0' x");
-        let mut command = forkexec(&["run", "--pty", "--", "sh", "-c", &script]);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut output = child.stdout.take().expect("it is a pipe");
-        let mut said = vec![0];
-        output.read_exact(&mut said).expect("the program runs");
-        let pid = child.id();
-        let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
-        while !children().is_empty() {
-            thread::yield_now();
-        }
-        let wrapper = Pid::from_raw(i32::try_from(pid).expect("it is a pid"));
+        let (mut child, mut output) = with_output_left(COUNT);
+        let wrapper = pid(&child);
+        let mut said = vec![b'x'];
         kill(wrapper, signal).expect("it is ours");
         thread::sleep(Duration::from_millis(50));
         // For the one that the signal stops.
@@ -150,17 +160,8 @@ fn output_is_complete_whatever_signal_arrives_at_its_end(#[case] signal: Signal)
 #[test]
 fn signal_that_ends_a_program_ends_the_copying() {
     isolated_for(LIMIT, || {
-        let script = "head -c 70000 /dev/zero | tr '\\0' x";
-        let mut command = forkexec(&["run", "--pty", "--", "sh", "-c", script]);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut output = child.stdout.take().expect("it is a pipe");
-        output.read_exact(&mut [0]).expect("the program runs");
-        let pid = child.id();
-        let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
-        while !children().is_empty() {
-            thread::yield_now();
-        }
-        kill(Pid::from_raw(i32::try_from(pid).expect("it is a pid")), Signal::SIGTERM).expect("it is ours");
+        let (mut child, _unread) = with_output_left(70_000);
+        kill(pid(&child), Signal::SIGTERM).expect("it is ours");
         assert_eq!(code(child.wait().expect("it ends")), 0, "the program had ended");
     });
 }
