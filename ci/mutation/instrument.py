@@ -141,7 +141,7 @@ class Crate:
     def settle(self) -> None:
         """Takes out what does not compile, until the rest does."""
         by_number = {mutant.number: mutant for mutant in self.mutants}
-        check = ["check", *(word for word in self.build if word not in ("build", "test", "--no-run"))]
+        check = check_of(self.build)
         while True:
             self.write()
             checked = self.cargo(check)
@@ -203,6 +203,11 @@ def marked_lines(text: str) -> Iterator[tuple[int, int, int]]:
     for begin in re.finditer(r"/\*<(\d+)\*/", text):
         end = text.index(f"/*{begin[1]}>*/", begin.end())
         yield bisect_right(starts, begin.start()), bisect_right(starts, end), int(begin[1])
+
+
+def check_of(build: list[str]) -> list[str]:
+    """The words for cargo that check what these words build."""
+    return ["check", *(word for word in build if word not in ("build", "test", "--no-run"))]
 
 
 def is_about_const(error: dict) -> bool:
