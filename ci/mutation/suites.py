@@ -63,6 +63,9 @@ class Suite:
     environment: dict[str, str] = field(default_factory=dict)
     tests: dict[str, Test] = field(default_factory=dict)
 
+    def seconds(self, names: list[str]) -> float:
+        return sum(self.tests[name].seconds for name in names)
+
     def names(self) -> list[str]:
         """All tests that are not ignored and not skipped."""
         listed = [self.listed(), self.listed("--ignored")]
@@ -154,8 +157,8 @@ class Worker:
         self.choose(mutant.number)
         for suite, names in parts:
             while names:
-                ending = self.run(suite, names, sum(suite.tests[name].seconds for name in names))
-                by_chance = ending.end == "failed" and self.run(suite, [ending.test], suite.tests[ending.test].seconds).end == "passed"
+                ending = self.run(suite, names, suite.seconds(names))
+                by_chance = ending.end == "failed" and self.run(suite, [ending.test], suite.seconds([ending.test])).end == "passed"
                 if ending.end != "passed" and not by_chance:
                     return ending
                 names = [name for name in names if name != ending.test] if by_chance else []
@@ -174,7 +177,7 @@ def parts(suites: list[Suite], functions: set[int] | None) -> list[tuple[Suite, 
     found = []
     for suite in suites:
         names = [name for name, test in suite.tests.items() if functions is None or test.reached & functions]
-        found += [(number, sum(suite.tests[name].seconds for name in part), suite, part) for number, part in growing(in_order(suite, names))]
+        found += [(number, suite.seconds(part), suite, part) for number, part in growing(in_order(suite, names))]
     found.sort(key=lambda part: part[:2])
     return [(suite, names) for _, _, suite, names in found]
 
