@@ -5,7 +5,8 @@ A function `fn f() { BODY }` becomes
     fn f() { reached(3); if is_on(7) { return { BODY WITH MUTANT 7 }; } if is_on(8) { … } BODY }
 
 so that the crate is built once, and not once for each mutant. The compiler finds the mutants that do not compile. A mutant outside of
-the bodies of functions, such as in a constant, cannot be switched and needs a build of its own.
+the bodies of functions, such as in a constant, cannot be switched and needs a build of its own. So does one in a
+function that returns an `impl Trait`.
 """
 
 import json
@@ -125,6 +126,8 @@ class Crate:
             return self.render(file, text, function, inner, mutants)
         if constant:
             head = head[: constant.start()] + head[constant.end() :]
+        # All bodies of such a function must have one type, and each closure is another one.
+        is_opaque = re.search(r"->.*\bimpl\b", head, re.DOTALL)
         index = self.functions.setdefault((file, function), len(self.functions))
         arms = [f" crate::mutation_switch::reached({index});\n"]
         for mutant in mutants:
@@ -132,7 +135,10 @@ class Crate:
                 continue
             first, last = mutant.place
             if low <= first and last <= high:
-                mutant.reached, mutant.is_switched = index, True
+                mutant.reached = index
+                if is_opaque:
+                    continue
+                mutant.is_switched = True
                 changed = f"{text[low:first]}{mutant.replacement} /* mutant */{text[last:high]}"
                 condition = f"crate::mutation_switch::is_on({mutant.number})"
                 arms.append(f"/*<{mutant.number}*/ if {condition} {{ return {{ {changed} }}; }} /*{mutant.number}>*/\n")

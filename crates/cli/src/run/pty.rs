@@ -406,6 +406,41 @@ mod tests {
         assert_eq!(relay.period(), expected);
     }
 
+    /// A relay that copies nothing, with output in its terminal or with the thread.
+    fn relay(is_in_terminal: bool, is_with_thread: bool) -> Option<Relay> {
+        let relay = Relay::new(true, true).ok()?;
+        if is_in_terminal {
+            let user = relay.pty()?.open_user().expect("the terminal is open");
+            nix::unistd::write(&user, b"output").expect("it has room");
+        }
+        relay.output.busy.store(is_with_thread, SeqCst);
+        Some(relay)
+    }
+
+    #[rstest]
+    #[case::nothing(false, false, false)]
+    #[case::in_the_terminal(true, false, true)]
+    #[case::with_the_thread(false, true, true)]
+    fn output_that_is_not_copied_is_noticed(
+        #[case] is_in_terminal: bool,
+        #[case] is_with_thread: bool,
+        #[case] expected: bool,
+    ) {
+        let Some(relay) = relay(is_in_terminal, is_with_thread) else { return };
+        assert_eq!(relay.has_output(), expected);
+        relay.output.over.store(true, SeqCst);
+        assert!(!relay.has_output(), "the thread has given up");
+    }
+
+    /// A reader of the output may not read on.
+    #[test]
+    fn output_that_nobody_takes_delays_a_stop_for_a_limited_time() {
+        let Some(mut relay) = relay(true, true) else { return };
+        let start = Instant::now();
+        relay.pause();
+        assert!(start.elapsed() >= FLUSH_LIMIT);
+    }
+
     /// Otherwise the copying would try again and again.
     ///
     /// Faults: C14

@@ -214,9 +214,13 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Errno, KeepList, Outcome, closing};
+    use super::{Answer, Errno, KeepList, LEARNS_OF_TRAPS, Outcome, closing, launching};
     use crate::sys::backend;
-    use forkexec_core::{Backend, Closer, ParentSys, Sys, close_by, fork};
+    use forkexec_core::{
+        Backend, Closer, FallbackReason, LaunchError, Launched, Launcher, ParentSys, Plan, Report,
+        SpawnMethod, Stage, Sys, close_by, fork,
+    };
+    use nix::sys::signal::SigSet;
     use rstest::rstest;
     use std::time::{Duration, Instant};
 
@@ -224,6 +228,10 @@ mod tests {
         // SAFETY: each trial closes in a child of its own.
         unsafe { backend::backend() }
     }
+
+    const KILLED: Outcome = Outcome::Died(Some(libc::SIGKILL));
+    const TRAPPED: Outcome =
+        if LEARNS_OF_TRAPS { Outcome::Trapped } else { Outcome::Died(Some(libc::SIGSYS)) };
 
     #[rstest]
     #[case::works(Ok(7 << 32 | 5), Outcome::Works, 7 << 32 | 5)]
@@ -267,14 +275,66 @@ mod tests {
         assert_eq!(tried.outcome, Outcome::Leaks);
     }
 
-    #[test]
-    fn close_that_kills_differs_from_one_that_fails() {
+    /// A filter traps a call by the signal `SIGSYS` (seccomp(2)).
+    #[rstest]
+    #[case::killed(libc::SIGKILL, KILLED)]
+    #[case::trapped(libc::SIGSYS, TRAPPED)]
+    fn close_that_kills_differs_from_one_that_fails(#[case] signal: i32, #[case] outcome: Outcome) {
+        let all = SigSet::all();
         let tried = closing(backend(), |_, _| {
+            // A trap comes although the signal is blocked.
+            let _ = all.thread_unblock();
             // SAFETY: ends the child of the trial.
-            unsafe { libc::raise(libc::SIGKILL) };
+            unsafe { libc::raise(signal) };
             Ok(())
         });
-        assert_eq!(tried.outcome, Outcome::Died(Some(libc::SIGKILL)));
+        assert_eq!(tried.outcome, outcome);
+    }
+
+    /// A launcher that starts nothing.
+    struct Answers(fn() -> LaunchError);
+
+    // SAFETY: it starts no child.
+    unsafe impl Launcher for Answers {
+        fn method(&self) -> SpawnMethod {
+            SpawnMethod::Fork
+        }
+
+        fn launch(&self, plan: &Plan<'_>) -> Result<Launched, LaunchError> {
+            // A trial of a launcher closes no descriptors.
+            Err(if plan.close.is_none() { (self.0)() } else { LaunchError::StageUnknown(Errno::BADF) })
+        }
+    }
+
+    const fn at(stage: Stage) -> LaunchError {
+        LaunchError::Child(Report { stage, errno: Errno::NOENT, operand: 0 })
+    }
+
+    fn parent() -> LaunchError {
+        LaunchError::Parent { stage: Stage::Start, errno: Errno::AGAIN }
+    }
+
+    fn only_fork(reason: FallbackReason) -> LaunchError {
+        LaunchError::ForkRequired(reason)
+    }
+
+    fn died(status: Option<i32>) -> LaunchError {
+        LaunchError::Died { stage: Stage::Exec, status }
+    }
+
+    #[rstest]
+    #[case::finds_no_program(|| at(Stage::Exec), Outcome::Works)]
+    #[case::fails_before(|| at(Stage::Close), Outcome::Refused(Errno::NOENT))]
+    #[case::fails_somewhere(|| LaunchError::StageUnknown(Errno::PERM), Outcome::Refused(Errno::PERM))]
+    #[case::in_the_parent(parent, Outcome::Refused(Errno::AGAIN))]
+    #[case::is_refused(|| only_fork(FallbackReason::Refused(Errno::NOSYS)), Outcome::Refused(Errno::NOSYS))]
+    #[case::has_a_sanitizer(|| only_fork(FallbackReason::Sanitizer), Outcome::Sanitizer)]
+    #[case::has_no_method(|| only_fork(FallbackReason::NoSuchMethod), Outcome::NotShared)]
+    #[case::is_killed(|| died(Some(libc::SIGKILL)), KILLED)]
+    #[case::dies_somehow(|| died(None), Outcome::Died(None))]
+    #[case::is_trapped(|| died(Some(libc::SIGSYS)), TRAPPED)]
+    fn launcher_is_judged_by_its_error(#[case] error: fn() -> LaunchError, #[case] outcome: Outcome) {
+        assert_eq!(launching(backend(), &Answers(error)).outcome, outcome);
     }
 
     /// The grandchild has a copy of every descriptor, like the child of another thread between fork and exec.
@@ -295,7 +355,7 @@ mod tests {
             unsafe { libc::raise(libc::SIGKILL) };
             Ok(())
         });
-        assert_eq!(tried.outcome, Outcome::Died(Some(libc::SIGKILL)));
+        assert_eq!(tried.outcome, KILLED);
         assert!(start.elapsed() < HOLD, "{:?}", start.elapsed());
     }
 }

@@ -240,7 +240,7 @@ impl ChildCgroup {
     /// Returns the processes in the group and below it.
     fn members(&self) -> io::Result<Vec<i32>> {
         let mut members = Vec::new();
-        for group in groups(&self.path)? {
+        for group in groups(&self.path, below)? {
             let listed = match fs::read_to_string(group.join("cgroup.procs")) {
                 // A group that was removed meanwhile was empty.
                 Err(error) if group != self.path && is_removed(&error) => continue,
@@ -261,7 +261,7 @@ impl ChildCgroup {
             }
             return false;
         }
-        if let Ok(groups) = groups(&self.path) {
+        if let Ok(groups) = groups(&self.path, below) {
             // The list has each group before those below it.
             groups.iter().rev().for_each(|group| drop(fs::remove_dir(group)));
         }
@@ -290,8 +290,8 @@ pub(crate) fn has_line(file: &mut File, line: &str) -> io::Result<bool> {
     Ok(text.lines().any(|found| found == line))
 }
 
-/// Returns the group and all groups below it.
-fn groups(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// Returns the group and all groups below it. `below` returns those directly below one.
+fn groups(path: &Path, below: impl Fn(&Path) -> io::Result<Vec<PathBuf>>) -> io::Result<Vec<PathBuf>> {
     let mut groups = vec![path.to_owned()];
     let mut next = 0;
     while let Some(group) = groups.get(next) {
@@ -324,15 +324,98 @@ fn is_removed(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChildCgroup, Identity, is_removed, place_of};
+    use super::{ChildCgroup, Identity, groups, is_removed, own, place_of};
     use nix::sys::stat::Mode;
     use nix::unistd::{geteuid, mkfifo};
     use rstest::rstest;
     use std::fs::{self, File, Permissions};
     use std::io::{self, Read};
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
-    use std::path::Path;
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::{Path, PathBuf};
+    use std::process::{self, Command};
     use std::thread;
+
+    /// Some containers mount a part of the hierarchy that the process is not in.
+    #[test]
+    fn own_group_lists_this_process() {
+        let groups = fs::read_to_string("/proc/self/cgroup").expect("Linux has it");
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("Linux has it");
+        let Some(own) = own() else {
+            let is_seen = groups.lines().any(|line| line.starts_with("0::/") && !line.starts_with("0::/.."));
+            assert!(!is_seen || !mounts.contains(" / /sys/fs/cgroup "), "{groups}{mounts}");
+            return;
+        };
+        let listed = fs::read_to_string(own.join("cgroup.procs")).expect("it is a group");
+        assert!(listed.lines().any(|line| line == process::id().to_string()), "{listed}");
+    }
+
+    /// A directory with the files of a group on a kernel before 5.14, which has no `cgroup.kill`.
+    fn simulated(members: &[u32], events: &str) -> (tempfile::TempDir, ChildCgroup) {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let list: String = members.iter().map(|pid| format!("{pid}\n")).collect();
+        fs::write(directory.path().join("cgroup.procs"), list).expect("it can be written");
+        fs::write(directory.path().join("cgroup.events"), events).expect("it can be written");
+        let cgroup = ChildCgroup::simulated(directory.path().to_owned());
+        (directory, cgroup)
+    }
+
+    #[test]
+    fn processes_are_killed_one_by_one_without_the_file_for_it() {
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("it starts");
+        let (directory, cgroup) = simulated(&[child.id()], "populated 1\nfrozen 1\n");
+        assert_eq!(cgroup.end(false).expect("it is ours"), 1);
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
+        let state = fs::read_to_string(directory.path().join("cgroup.freeze"));
+        assert_eq!(state.expect("it was written"), "1", "no process is thawed before it has ended");
+    }
+
+    /// Opening the file fails for another reason than that there is none.
+    #[test]
+    fn failed_kill_leaves_the_processes_running() {
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("it starts");
+        let (directory, cgroup) = simulated(&[child.id()], "populated 1\nfrozen 1\n");
+        fs::create_dir(directory.path().join("cgroup.kill")).expect("it can be made");
+        let error = cgroup.end(false).expect_err("a directory cannot be written");
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        let state = fs::read_to_string(directory.path().join("cgroup.freeze"));
+        assert_eq!(state.expect("it was written"), "0");
+        assert_eq!(child.try_wait().expect("it is ours"), None);
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+    }
+
+    /// The kernel lists 0 for a process that this pid namespace does not have (cgroups(7)).
+    #[rstest]
+    #[case::that_ended(i32::MAX.unsigned_abs(), Ok(0))]
+    #[case::of_another_namespace(0, Err(io::ErrorKind::InvalidInput))]
+    fn process_that_has_ended_needs_no_signal(
+        #[case] pid: u32,
+        #[case] expected: Result<usize, io::ErrorKind>,
+    ) {
+        let (_directory, cgroup) = simulated(&[pid], "populated 1\n");
+        assert_eq!(cgroup.signal(libc::SIGTERM).map_err(|error| error.kind()), expected);
+    }
+
+    /// Only a group below may be removed meanwhile: the group itself is this library's.
+    #[rstest]
+    #[case::none("", libc::ENOENT, Ok(3))]
+    #[case::removed("top/a", libc::ENOENT, Ok(3))]
+    #[case::unreadable("top/a", libc::EACCES, Err(libc::EACCES))]
+    #[case::itself("top", libc::ENOENT, Err(libc::ENOENT))]
+    fn groups_are_listed_without_removed_ones(
+        #[case] failing: &str,
+        #[case] errno: i32,
+        #[case] expected: Result<usize, i32>,
+    ) {
+        let found = groups(Path::new("top"), |group| match group {
+            group if group == Path::new(failing) => Err(io::Error::from_raw_os_error(errno)),
+            group if group == Path::new("top") => Ok(vec![PathBuf::from("top/a"), PathBuf::from("top/b")]),
+            _ => Ok(Vec::new()),
+        });
+        let found = found.map(|groups| groups.len()).map_err(|error| error.raw_os_error().unwrap_or(0));
+        assert_eq!(found, expected);
+    }
 
     /// rmdir(2) removes an empty directory as it removes an empty group.
     #[test]
@@ -483,7 +566,7 @@ mod tests {
     fn taken_names_are_passed_over() {
         let base = tempfile::tempdir().expect("a directory can be made");
         for number in 0..1_000 {
-            let name = format!("forkexec-{}-{number}", std::process::id());
+            let name = format!("forkexec-{}-{number}", process::id());
             fs::create_dir(base.path().join(name)).expect("it can be made");
         }
         let made = ChildCgroup::make(base.path(), None);
