@@ -179,6 +179,40 @@ fn command_after_a_refusal_reserves_low_numbers() {
     );
 }
 
+/// Below 128, a process has few descriptors that a child does not reach at once.
+#[rstest]
+#[case::with_many_numbers(129, 5)]
+#[case::with_few_numbers(128, 0)]
+fn low_numbers_are_reserved_only_with_many_numbers(#[case] limit: u64, #[case] expected: usize) {
+    isolated_if(
+        || has_slots() && takes_fds(),
+        || {
+            let shares_table = method() == SpawnMethod::Shared;
+            let high = world::place(pipe(), 100);
+            let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+            world::set_limit(libc::RLIMIT_NOFILE, limit, hard).expect("within the hard limit");
+            refuse_taking();
+            for _ in 0..2 {
+                assert_eq!(seen(probe(&["report"]).keep_fd(&high)).fds, [0, 1, 2, 100]);
+            }
+            assert_eq!(low_fds().len(), if shares_table { expected } else { 0 });
+        },
+    );
+}
+
+#[test]
+fn low_numbers_that_a_program_closed_are_reserved_again() {
+    isolated_if(has_slots, || {
+        reserve(4);
+        for fd in low_fds() {
+            // SAFETY: the library recognises its own descriptors, even if the number is reused.
+            check(unsafe { libc::close(fd) });
+        }
+        assert_eq!(low_fds(), [0; 0]);
+        assert_eq!((reserve_low_fds(4).ok(), low_fds().len()), (Some(4), 5));
+    });
+}
+
 /// Descriptors that a program closed although they were not its own, and the numbers are others' by now.
 #[test]
 fn reused_low_numbers_are_left_alone() {

@@ -335,7 +335,7 @@ mod tests {
     fn plan_has_what_saves_calls() {
         let mut command = Command::new("true");
         let file = File::open("/dev/null").expect("it is there");
-        command.stdout(Stdio::piped()).fd(40, file);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).fd(40, file);
         at_a_start(&mut command, |plan| {
             assert_eq!(plan.placed, [40]);
             assert_eq!(plan.reopen[1], Reopen { fd: plan.ends[1], access: Access::Write });

@@ -156,10 +156,15 @@ mod tests {
     use std::fs::File;
     use std::os::fd::AsRawFd;
 
-    /// Returns the numbers of the descriptors of one start.
+    /// Returns the numbers of the descriptors of one start whose child may take none.
     fn spawn_fds(prepared: &CheckedCommand<'_>) -> Vec<Fd> {
+        spawn_fds_unless_taken(prepared, |_| false)
+    }
+
+    /// `may_take` tells whether the child may take a descriptor, by whether it may open its file anew.
+    fn spawn_fds_unless_taken(prepared: &CheckedCommand<'_>, may_take: impl Fn(bool) -> bool) -> Vec<Fd> {
         let spawn_fds =
-            planned(prepared, |plan| SpawnFds::open_unless_taken(&prepared.layout, plan, |_| false));
+            planned(prepared, |plan| SpawnFds::open_unless_taken(&prepared.layout, plan, may_take));
         let spawn_fds = spawn_fds.expect("pipes can be made");
         spawn_fds.numbers.into_iter().filter(|&number| number >= 0).collect()
     }
@@ -206,6 +211,19 @@ mod tests {
             let high =
                 [&inherited, &forked].iter().all(|spawn_fds| spawn_fds.len() == 1 && spawn_fds[0] >= HIGH);
             (low && high).then_some(()).ok_or(format!("{relocated:?} {inherited:?} {forked:?}"))
+        });
+    }
+
+    /// No other program has a position in a new pipe, so that the child may open it anew.
+    #[test]
+    fn pipe_that_the_child_opens_anew_keeps_its_number() {
+        holds_undisturbed(|| {
+            let _crowd = crowd();
+            let mut command = Command::new("true");
+            command.stdout(Stdio::piped());
+            let prepared = command.prepare().expect("it means something");
+            let numbers = spawn_fds_unless_taken(&prepared.checked, |is_opened_anew| is_opened_anew);
+            numbers.iter().all(|&fd| fd >= HIGH).then_some(()).ok_or(format!("{numbers:?}"))
         });
     }
 
