@@ -148,8 +148,12 @@ impl Lent {
 /// assert!(forkexec::raw::lend(&[], |_| true).is_none());
 /// ```
 pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
-    let of_use = system::shares_table() && !high.is_empty() && !system::may_take(false);
-    if !of_use || !high.iter().all(|&fd| system::is_never_locked(fd)) {
+    let is_of_use = system::shares_table() && !system::may_take(false);
+    if is_of_use { lend_all(high, usable) } else { None }
+}
+
+fn lend_all(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<Lent>> {
+    if high.is_empty() || !high.iter().all(|&fd| system::is_never_locked(fd)) {
         return None;
     }
     low_fds::reserve_first();
@@ -158,3 +162,63 @@ pub fn lend(high: &[BorrowedFd<'_>], usable: impl Fn(Fd) -> bool) -> Option<Vec<
 
 /// The first high number.
 pub const HIGH: Fd = low_fds::HIGH;
+
+#[cfg(test)]
+mod tests {
+    use super::{HIGH, Lent, highest_target, lend, lend_all, moves};
+    use crate::child_fds::low_fds::{LOW_NUMBERS, reserve_low_fds};
+    use crate::sys::fd::{duplicate, pipe};
+    use crate::sys::system;
+    use forkexec_core::{Fd, Move};
+    use std::collections::BTreeMap;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn moves_read_each_source_before_they_replace_it() {
+        let found = moves(&BTreeMap::from([(7, 4), (9, 7)]));
+        assert_eq!(found, [Move::copy(7, 9), Move::copy(4, 7)]);
+    }
+
+    #[test]
+    fn descriptor_can_have_the_highest_target() {
+        let null = File::open("/dev/null").expect("it is there");
+        assert!(duplicate(&null, highest_target()).is_ok());
+        assert!(duplicate(&null, highest_target() + 1).is_err());
+    }
+
+    #[test]
+    fn pipes_are_lent_under_usable_low_numbers() {
+        if !system::shares_table() {
+            return;
+        }
+        let _alone = LOW_NUMBERS.lock();
+        let reserved = reserve_low_fds(4).expect("a pipe can be made");
+        let (first, second) = pipe().expect("a pipe can be made");
+        let file = tempfile::tempfile().expect("a file can be made");
+        let pipes = [first.as_fd(), second.as_fd()];
+        let numbers = |usable: fn(Fd) -> bool| {
+            let lent = lend_all(&pipes, usable);
+            lent.map(|lent| lent.iter().map(Lent::number).collect::<Vec<_>>())
+        };
+        let lent = numbers(|_| true);
+        assert_eq!(lent.is_some(), reserved > 1);
+        assert!(lent.is_none_or(
+            |numbers| numbers[0] != numbers[1] && numbers.iter().all(|number| (3..HIGH).contains(number))
+        ));
+        assert_eq!(numbers(|_| false), None, "no number is usable");
+        assert!(lend_all(&[], |_| true).is_none(), "nothing is to be lent");
+        let with_file = [first.as_fd(), file.as_fd()];
+        assert!(lend_all(&with_file, |_| true).is_none(), "a file may be locked");
+        reserve_low_fds(0).expect("closing cannot fail");
+    }
+
+    /// On other systems, no child shares its table with this process.
+    #[test]
+    fn nothing_is_lent_to_a_child_that_takes_descriptors() {
+        let null = File::open("/dev/null").expect("it is there");
+        if system::may_take(false) || !system::shares_table() {
+            assert!(lend(&[null.as_fd()], |_| true).is_none());
+        }
+    }
+}
