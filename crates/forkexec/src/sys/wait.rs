@@ -284,7 +284,7 @@ mod tests {
     use super::{Autoreap, Handle, Status};
     use crate::error::Error;
     use crate::sys::change::Change;
-    use crate::sys::fd::set_nonblocking;
+    use crate::sys::fd::{pipe, set_nonblocking};
     use rstest::rstest;
     use std::fs::File;
     use std::os::fd::{AsFd, AsRawFd};
@@ -489,5 +489,46 @@ mod tests {
         assert_eq!((handle.outlives_drop(), handle.autoreaped().is_some()), (kept, false));
         // The pid may already be that of another process.
         assert_eq!(handle.is_ours(), autoreap.is_none());
+    }
+
+    /// The kernel answers at once if a reactor made the descriptor non-blocking.
+    #[rstest]
+    fn wait_without_a_limit_never_returns_before_the_end(
+        #[values(BY_NUMBER, BY_DESCRIPTOR, BY_NONBLOCKING)] choose: Means,
+    ) {
+        let child = Own::start("sleep 0.1; exit 3");
+        let mut handle = child.handle(None);
+        choose(&mut handle);
+        assert!(matches!(handle.ending(libc::WNOHANG | libc::WNOWAIT), Ok(None)), "it runs");
+        let ending = handle.ending(libc::WNOWAIT).expect("it is ours").expect("it has ended");
+        assert_eq!(ending.status.code(), Some(3));
+    }
+
+    /// As on a kernel that reaps the child: the descriptor has its status, from Linux 6.15 on.
+    #[test]
+    fn wait_for_a_child_that_the_kernel_reaps_lasts_until_its_end() {
+        let mut child = Own::start("sleep 0.1; exit 3");
+        let mut handle = child.handle(Some(Autoreap::Reap));
+        if !opens_pidfd(&mut handle) || handle.ending(libc::WNOHANG).is_err() {
+            return;
+        }
+        assert!(matches!(handle.ending(libc::WNOHANG), Ok(None)), "it runs");
+        let ending = thread::scope(|scope| {
+            // Either takes the status first.
+            scope.spawn(|| drop(child.0.wait()));
+            handle.ending(0)
+        });
+        let ending = ending.expect("its descriptor has the status").expect("it has ended");
+        assert_eq!(ending.status.code(), Some(3));
+    }
+
+    /// Other code reaped the child, and its pid was reused. A pipe without writers is readable, as a descriptor of its end.
+    #[test]
+    fn signal_for_a_child_that_has_ended_reaches_no_other() {
+        let mut other = Own::start("exec sleep 600");
+        let (reader, _) = pipe().expect("a pipe can be made");
+        let handle = Handle::new(other.pid(), Some(reader.into()), false, None);
+        handle.signal(libc::SIGKILL).expect("nothing is to be signalled");
+        assert_eq!(other.0.try_wait().expect("it is ours"), None);
     }
 }
