@@ -38,6 +38,8 @@ class Mutant:
     place: Span
     replacement: str
     function: Span | None
+    # True if its function returns an `impl Trait`. All bodies must have one type then, and each closure is another one.
+    is_opaque: bool
     # The index of its function among those that tests can reach.
     reached: int | None = None
     # True if it has a switch.
@@ -59,7 +61,8 @@ def mutants_of(listing: list[dict], tree: Path) -> list[Mutant]:
     for number, entry in enumerate(listing, 1):
         file, function = entry["file"], entry.get("function")
         place, around = span(file, entry["span"]), function and span(file, function["span"])
-        mutants.append(Mutant(number, entry["name"], file, place, entry["replacement"], around))
+        is_opaque = bool(function) and "impl " in function["return_type"]
+        mutants.append(Mutant(number, entry["name"], file, place, entry["replacement"], around, is_opaque))
     return mutants
 
 
@@ -126,8 +129,6 @@ class Crate:
             return self.render(file, text, function, inner, mutants)
         if constant:
             head = head[: constant.start()] + head[constant.end() :]
-        # All bodies of such a function must have one type, and each closure is another one.
-        is_opaque = re.search(r"->.*\bimpl\b", head, re.DOTALL)
         index = self.functions.setdefault((file, function), len(self.functions))
         arms = [f" crate::mutation_switch::reached({index});\n"]
         for mutant in mutants:
@@ -136,7 +137,7 @@ class Crate:
             first, last = mutant.place
             if low <= first and last <= high:
                 mutant.reached = index
-                if is_opaque:
+                if mutant.is_opaque:
                     continue
                 mutant.is_switched = True
                 changed = f"{text[low:first]}{mutant.replacement} /* mutant */{text[last:high]}"
