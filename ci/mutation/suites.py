@@ -23,7 +23,7 @@ WORDS = b"mutant number is"
 # As many bytes as `switch.rs` maps.
 REACHABLE = 1 << 14
 # The limits of a run in seconds: processor time and elapsed time. Ten times the time of the tests without a mutant is added.
-PROCESSOR, CLOCK = 60, 20
+PROCESSOR, CLOCK = 60, 10
 # Joins a control group, if there are any, and begins the namespaces.
 NAMESPACES = r"""
 if [ -n "$0" ]; then echo 0 > "$0/cgroup.procs"; fi

@@ -315,6 +315,7 @@ fn pipeline_communicates_within_limits() {
         let heard = talk.timeout(SHORT).run().expect("it is no error");
         assert_eq!((heard.stopped, heard.status), (StopReason::Timeout, None));
         let heard = talk.keep_stdin_open(false).timeout(LONG).run().expect("it is no error");
+        assert_eq!(heard.stopped, StopReason::Ended);
         assert!(heard.status.is_some_and(|status| status.as_slice().len() == 2 && status.success()));
     });
 }
