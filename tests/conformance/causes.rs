@@ -119,6 +119,16 @@ type Make = fn(&Place) -> PathBuf;
     Errno::ACCES,
     ", because it has no execute permission; set it with chmod +x"
 )]
+#[case::no_permission_after_a_way_back(
+    |at: &Place| { fs::create_dir(at.path("below")).expect("it can be made"); no_permission(at); at.path("below/../program") },
+    Errno::ACCES,
+    ", because it has no execute permission; set it with chmod +x"
+)]
+#[case::no_permission_after_the_most_links(
+    most_links,
+    Errno::ACCES,
+    ", because it has no execute permission; set it with chmod +x"
+)]
 // Faults: E7
 #[case::interpreter_without_permission(
     interpreter_without_permission,
@@ -207,6 +217,17 @@ fn no_permission(at: &Place) -> PathBuf {
     path
 }
 
+/// As many links as Linux follows, each to the one before it, and the first to a program without permission.
+fn most_links(at: &Place) -> PathBuf {
+    no_permission(at);
+    let directory = fs::canonicalize(at.0.path()).expect("it is there");
+    (0..40).fold(directory.join("program"), |target, index| {
+        let link = directory.join(index.to_string());
+        symlink(target, &link).expect("it can be made");
+        link
+    })
+}
+
 fn interpreter_without_permission(at: &Place) -> PathBuf {
     at.file("script", "#!/etc/passwd\n")
 }
@@ -239,13 +260,18 @@ fn dynamic_program(loader: &[u8]) -> Vec<u8> {
     program
 }
 
+/// The kernel does not read the whole of a long script.
+///
 /// Faults: E2
-#[test]
-fn error_names_the_interpreter_that_is_no_program() {
+#[rstest]
+#[case::text(|at: &Place| at.file("text", "echo ran\n"), 0)]
+#[case::text_for_a_long_script(|at: &Place| at.file("text", "echo ran\n"), 300)]
+#[case::foreign_program(foreign, 0)]
+fn error_names_the_interpreter_that_is_no_program(#[case] make: Make, #[case] length: usize) {
     isolated(|| {
         let place = Place::new();
-        let interpreter = place.file("text", "echo ran\n");
-        let script = place.file("script", format!("#!{}\n", interpreter.display()));
+        let interpreter = make(&place);
+        let script = place.file("script", format!("#!{}\n{}", interpreter.display(), "#".repeat(length)));
         let text = failure(&mut Command::new(&script)).to_string();
         let cause = "neither a program for this machine nor a script";
         let whole = format!(

@@ -139,3 +139,10 @@ pub(crate) fn check(result: i32) -> i32 {
     assert!(result >= 0, "{}", io::Error::last_os_error());
     result
 }
+
+/// The calls that poll(2) makes.
+pub(crate) const POLLS: &[libc::c_long] = &[
+    libc::SYS_ppoll,
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    libc::SYS_poll,
+];

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{IoSlice, Read};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
@@ -16,6 +16,7 @@ use forkexec::{
     ActivationError, Child, Command, Error, NotifyOutcome, NotifySocket, SpawnPolicy, Stdio, notify,
     watchdog_enabled,
 };
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe::Seen;
 use forkexec_tests::world::{open_many, set_limit};
@@ -24,6 +25,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::activation::{again, is_inside, passes};
+use crate::ground::POLLS;
 use crate::start::{high_memory_file, is_cloexec, probe, report};
 
 /// Long enough for any child to start.
@@ -131,11 +133,39 @@ fn wait_for_a_silent_child_times_out(#[values(true, false)] pidfd: bool) {
             .notify_socket(&socket)
             .spawn()
             .expect("the probe can be started");
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), descriptors());
         let outcome = socket.wait_ready(&mut child, SHORT).expect("the socket works");
         assert!(matches!(outcome, NotifyOutcome::TimedOut), "{outcome:?}");
+        assert_eq!(descriptors(), before);
         assert!((SHORT..LONG).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert!(child.wait().expect("its input has ended").success());
+    });
+}
+
+/// As in a process to which others send signals all the time.
+#[test]
+fn end_is_noticed_although_each_wait_is_interrupted() {
+    if is_inside() {
+        assert!(notify("STATUS=running").expect("the supervisor lives"));
+        io::stdin().read_to_end(&mut Vec::new()).expect("it is a pipe");
+        return;
+    }
+    isolated(|| {
+        let socket = socket();
+        let mut command = again("notify::end_is_noticed_although_each_wait_is_interrupted");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).notify_socket(&socket);
+        let mut child = command.spawn().expect("the test can be started");
+        let mut stdin = child.stdin.take();
+        if POLLS.iter().fold(Deny::new(), |deny, &call| deny.errno(call, libc::EINTR)).installed() {
+            let outcome = socket.wait_for(&mut child, LONG, |message| {
+                assert_eq!((message.status(), stdin.take().is_some()), (Some("running"), true));
+                false
+            });
+            let outcome = outcome.expect("the socket works");
+            assert!(matches!(outcome, NotifyOutcome::Ended(status) if status.success()), "{outcome:?}");
+        }
+        drop(stdin);
+        child.wait().expect("its input has ended");
     });
 }
 
@@ -259,7 +289,7 @@ fn message_that_is_too_long_is_discarded(#[case] length: usize, #[case] is_taken
         let socket = socket();
         let mut text = b"READY=1\nX=".to_vec();
         text.resize(length, b'x');
-        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
         send(&socket, &text, &[writer.as_raw_fd()]);
         drop(writer);
         send(&socket, b"STATUS=next", &[]);
@@ -284,7 +314,7 @@ fn assert_end(mut reader: impl Read) {
 fn descriptors_that_are_not_stored_are_closed(#[case] text: &str, #[case] count: usize) {
     isolated(|| {
         let socket = socket();
-        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
         let before = descriptors();
         send(&socket, text.as_bytes(), &vec![writer.as_raw_fd(); count]);
         drop(writer);
@@ -299,7 +329,7 @@ fn descriptors_that_are_not_stored_are_closed(#[case] text: &str, #[case] count:
 fn stored_descriptors_are_handed_out_cloexec() {
     isolated(|| {
         let socket = socket();
-        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
         let before = descriptors();
         send(&socket, b"FDSTORE=1\nFDNAME=db", &[writer.as_raw_fd(); 100]);
         drop(writer);
@@ -319,7 +349,7 @@ fn stored_descriptors_are_handed_out_cloexec() {
 fn descriptors_beyond_the_limit_leak_none() {
     isolated(|| {
         let socket = socket();
-        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
         send(&socket, b"FDSTORE=1\nREADY=1", &[writer.as_raw_fd(); 100]);
         drop(writer);
         let _many = open_many(50);
@@ -333,11 +363,27 @@ fn descriptors_beyond_the_limit_leak_none() {
     });
 }
 
+#[rstest]
+#[case::receives(&[libc::SYS_recvmsg])]
+#[case::waits(POLLS)]
+fn failed_call_is_no_missing_message(#[case] calls: &[libc::c_long]) {
+    isolated(|| {
+        let socket = socket();
+        if !calls.iter().fold(Deny::new(), |deny, &call| deny.errno(call, libc::EDOM)).installed() {
+            return;
+        }
+        let error = socket.recv(SHORT).expect_err("a call fails");
+        let is_told =
+            matches!(&error, Error::Notify { error, .. } if error.raw_os_error() == Some(libc::EDOM));
+        assert!(is_told, "{error}");
+    });
+}
+
 #[test]
 fn dropped_socket_releases_a_barrier() {
     isolated(|| {
         let socket = socket();
-        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        let (reader, writer) = io::pipe().expect("a pipe can be made");
         send(&socket, b"BARRIER=1", &[writer.as_raw_fd()]);
         drop(writer);
         drop(socket);

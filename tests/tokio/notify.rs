@@ -1,6 +1,7 @@
 //! Notifications of children under a runtime.
 
 use std::env;
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ fn socket() -> NotifySocket {
 }
 
 /// Runs a test of this file again, in a process that sends messages and stays, or ends.
-fn sender(socket: &NotifySocket, messages: &str) -> Child {
+fn sender(socket: &impl AsRef<forkexec::NotifySocket>, messages: &str) -> Child {
     let mut command = Command::new(env::current_exe().expect("it has a name"));
     command.args(["notify::sends_messages", "--exact", "--nocapture"]).env(INSIDE, messages);
     command.stdout(Stdio::null()).on_drop(OnDrop::KillAndWait).notify_socket(socket);
@@ -74,6 +75,20 @@ fn message_of_a_child_that_ended_is_received(#[values(Threads::One, Threads::Man
         assert!(matches!(first, NotifyOutcome::Notified(_)), "{first:?}");
         let second = socket.wait_ready(&mut child).await.expect("the socket works");
         assert!(matches!(second, NotifyOutcome::Ended(status) if status.success()), "{second:?}");
+    });
+}
+
+/// The runtime has waited for the child before, and has not looked at the socket yet.
+#[rstest]
+fn message_is_received_although_the_end_is_known(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        let socket = forkexec::NotifySocket::new().expect("Linux has abstract addresses");
+        let mut child = sender(&socket, "STATUS=loading READY=1");
+        assert!(child.wait().await.expect("it ends").success());
+        let socket = NotifySocket::new(socket).expect("the runtime watches it");
+        assert_eq!(socket.as_raw_fd(), socket.get_ref().as_raw_fd());
+        let outcome = socket.wait_ready(&mut child).await.expect("the socket works");
+        assert!(matches!(&outcome, NotifyOutcome::Notified(message) if message.is_ready()), "{outcome:?}");
     });
 }
 

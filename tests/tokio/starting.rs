@@ -83,6 +83,15 @@ fn failed_spawn_is_reported_as_usual(#[values(Threads::One, Threads::Many)] thre
     });
 }
 
+#[rstest]
+fn status_of_a_command_is_that_of_its_child(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        assert_eq!(probe(&["exit", "3"]).status().await.expect("it ends").code(), Some(3));
+        let prepared = probe(&["exit", "4"]).into_prepared().expect("it means something");
+        assert_eq!(prepared.status().await.expect("it ends").code(), Some(4));
+    });
+}
+
 /// The child of the future starts when that is made, not when it is polled.
 #[rstest]
 fn unawaited_status_still_starts_a_child(#[values(Threads::One, Threads::Many)] threads: Threads) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use forkexec::tokio::{Child, Command};
 use forkexec::{Error, Stdio};
 use forkexec_tests::isolate::skip;
+use forkexec_tests::world;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::Receiver;
@@ -157,6 +158,20 @@ fn output_before_an_error_is_returned_when_resumed(
         let output =
             timeout(LONG, conversation.finish()).await.expect("it has ended").expect("it is told once");
         assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"early"[..], &b"oops"[..]));
+    });
+}
+
+#[rstest]
+fn output_is_kept_if_the_status_is_lost(#[values(Threads::One, Threads::Many)] threads: Threads) {
+    in_runtime(threads, async {
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf early; printf oops >&2"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("it starts");
+        world::wait_for(child.get_ref().id().cast_signed());
+        let mut conversation = child.communicator(b"".as_slice());
+        let error = timeout(LONG, conversation.finish()).await.expect("it has ended");
+        assert!(matches!(error, Err(Error::StatusLost { .. })), "{error:?}");
+        assert_eq!((conversation.stdout(), conversation.stderr()), (&b"early"[..], &b"oops"[..]));
     });
 }
 

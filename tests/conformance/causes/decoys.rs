@@ -59,6 +59,21 @@ fn unsearchable_interpreter_is_not_reported_missing() {
     });
 }
 
+/// There may be such a program.
+#[test]
+fn unsearchable_program_is_not_reported_missing() {
+    as_root(|| {
+        let place = Place::new();
+        fs::create_dir(place.path("private")).expect("it can be made");
+        fs::set_permissions(place.path("private"), Permissions::from_mode(0o700)).expect("it is ours");
+        if !Deny::new().errno(libc::SYS_execve, libc::ENOENT).installed() {
+            return;
+        }
+        let _unprivileged = without_privileges();
+        assert_eq!(failure(&mut Command::new(place.path("private/program"))).cause(), None);
+    });
+}
+
 /// Faults: E18
 #[test]
 fn error_names_the_interpreter_of_an_interpreter() {
@@ -121,6 +136,8 @@ fn no_cause_is_sought_after_a_closure() {
         at.file("script", format!("#!{}\n", at.path("link").display()))
     },
     libc::ELOOP, None)]
+#[case::circle_of_interpreters(
+    |at: &Place| at.file("script", format!("#!{}\n", at.path("script").display())), libc::ENOENT, None)]
 #[case::plain_program(|_: &Place| probe::path().to_owned(), libc::ELOOP, None)]
 #[case::program_that_is_there(|_: &Place| probe::path().to_owned(), libc::ENOENT, None)]
 #[case::program_that_may_be_run(|_: &Place| probe::path().to_owned(), libc::EACCES, None)]

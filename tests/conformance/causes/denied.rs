@@ -9,7 +9,7 @@ use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
 use super::{Place, dynamic_program};
-use crate::ground::{NOBODY, as_root, is_emulated, is_privileged};
+use crate::ground::{NOBODY, as_root, check, is_emulated, is_privileged};
 use crate::start::{failure, words};
 
 /// Starts a program of another user, and returns the error.
@@ -36,6 +36,14 @@ fn private(at: &Place, text: &str) -> PathBuf {
     at.file("private/inner", text)
 }
 
+/// A script with this interpreter, owner, group and mode.
+fn script_of(at: &Place, interpreter: &Path, owner: Option<u32>, group: Option<u32>, mode: u32) -> PathBuf {
+    let path = at.file("outer", format!("#!{}\n", interpreter.display()));
+    chown(&path, owner, group).expect("root may");
+    fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
+    path
+}
+
 fn searching(at: &Place) -> Cause {
     let directory = fs::canonicalize(at.path("private")).expect("it is there");
     Cause::SearchDenied { directory, mode: 0o700, user: NOBODY }
@@ -46,6 +54,9 @@ fn searching(at: &Place) -> Cause {
 #[case::program(|at: &Place| private(at, "#!/bin/sh\n"))]
 #[case::program_that_is_not_there(|at: &Place| private(at, "").with_file_name("missing"))]
 #[case::interpreter(|at: &Place| { let inner = private(at, "#!/bin/sh\n"); at.file("outer", format!("#!{}\n", inner.display())) })]
+// The bits of the class that decides allow the script itself.
+#[case::interpreter_of_its_owner(|at: &Place| { let inner = private(at, "#!/bin/sh\n"); script_of(at, &inner, Some(NOBODY), None, 0o100) })]
+#[case::interpreter_of_its_group(|at: &Place| { let inner = private(at, "#!/bin/sh\n"); script_of(at, &inner, None, Some(NOBODY), 0o010) })]
 #[case::link(|at: &Place| {
     let inner = private(at, "#!/bin/sh\n");
     std::os::unix::fs::symlink(inner, at.path("link")).expect("it can be made");
@@ -80,15 +91,19 @@ fn error_names_the_directory_that_hides_the_loader() {
     });
 }
 
+/// A script for its owner alone.
+fn for_the_owner(at: &Place) -> PathBuf {
+    let path = at.file("program", "#!/bin/sh\n");
+    fs::set_permissions(&path, Permissions::from_mode(0o744)).expect("it is ours");
+    path
+}
+
 /// Faults: E26
-#[test]
-fn error_names_the_file_that_denies_execution() {
+#[rstest]
+#[case::program(for_the_owner)]
+#[case::interpreter(|at: &Place| { let inner = for_the_owner(at); at.file("outer", format!("#!{}\n", inner.display())) })]
+fn error_names_the_file_that_denies_execution(#[case] program: fn(&Place) -> PathBuf) {
     isolated(|| {
-        let program = |at: &Place| {
-            let path = at.file("program", "#!/bin/sh\n");
-            fs::set_permissions(&path, Permissions::from_mode(0o744)).expect("it is ours");
-            path
-        };
         let Some((place, failure)) = denied(|_, _| (), program) else { return };
         let file = fs::canonicalize(place.path("program")).expect("it is there");
         assert_eq!(failure.cause(), Some(&Cause::ExecuteDenied { file, mode: 0o744, user: NOBODY }));
@@ -118,6 +133,22 @@ fn permission_bits_of_one_class_decide(
         let failure = failure(command.uid(NOBODY).gid(NOBODY).groups(groups.iter().copied()));
         let file = fs::canonicalize(&path).expect("it is there");
         assert_eq!(failure.cause(), Some(&Cause::ExecuteDenied { file, mode, user: NOBODY }));
+    });
+}
+
+#[test]
+fn groups_that_the_child_keeps_decide() {
+    as_root(|| {
+        let groups = [4321];
+        // SAFETY: the list has so many groups.
+        check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) });
+        let place = Place::new();
+        let path = place.file("program", "#!/bin/sh\n");
+        chown(&path, Some(0), Some(groups[0])).expect("root may");
+        fs::set_permissions(&path, Permissions::from_mode(0o767)).expect("it is ours");
+        let failure = failure(Command::new(&path).uid(NOBODY).gid(NOBODY).keep_groups());
+        let file = fs::canonicalize(&path).expect("it is there");
+        assert_eq!(failure.cause(), Some(&Cause::ExecuteDenied { file, mode: 0o767, user: NOBODY }));
     });
 }
 

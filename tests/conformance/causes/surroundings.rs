@@ -14,7 +14,7 @@ use forkexec::{BorrowingCommand, Cause, Command, Errno, Stage, Stdio};
 use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::probe;
 
-use super::{Place, deepest_nesting, dynamic_program};
+use super::{Place, deepest_nesting, dynamic_program, no_permission};
 use crate::ground::{as_root, check, is_emulated, is_privileged};
 use crate::start::{failure, words};
 
@@ -115,6 +115,17 @@ fn relative_interpreter_resolves_from_the_open_directory() {
         let failure = failure(BorrowingCommand::new(&script).current_dir_fd(&below));
         let missing = Cause::InterpreterMissing("./no-such-interpreter".into());
         assert_eq!(failure.cause(), Some(&missing));
+    });
+}
+
+#[test]
+fn relative_program_resolves_from_the_open_directory() {
+    isolated(|| {
+        let place = Place::new();
+        no_permission(&place);
+        let directory = File::open(place.0.path()).expect("it is there");
+        let failure = failure(BorrowingCommand::new("./program").current_dir_fd(&directory));
+        assert_eq!((failure.errno(), failure.cause()), (Errno::ACCES, Some(&Cause::NotExecutable)));
     });
 }
 

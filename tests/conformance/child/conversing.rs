@@ -279,6 +279,20 @@ fn callbacks_get_lines_as_they_arrive_and_none_is_collected() {
 }
 
 #[test]
+fn pieces_of_both_outputs_are_told_and_collected() {
+    isolated(|| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut child = spewing(100_000, 70_000);
+        let mut talk = child.communicator();
+        talk.on_stdout(|piece| out.extend_from_slice(piece)).on_stderr(|piece| err.extend_from_slice(piece));
+        let heard = run(&mut talk);
+        drop(talk);
+        assert_eq!((heard.stdout.len(), heard.stderr.len()), (100_000, 70_000));
+        assert!(out == heard.stdout && err == heard.stderr, "{} and {}", out.len(), err.len());
+    });
+}
+
+#[test]
 fn endless_line_arrives_in_pieces_and_can_be_collected() {
     isolated(|| {
         let mut lengths = Vec::new();

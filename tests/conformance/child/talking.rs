@@ -10,7 +10,7 @@ use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::isolated;
 use rstest::rstest;
 
-use crate::ground::check;
+use crate::ground::{POLLS, check};
 use crate::held::Acting;
 use crate::start::{identity, probe, report, table, words};
 
@@ -177,10 +177,3 @@ fn child_without_communication_is_killed_and_reaped() {
         assert_eq!(error.to_string(), format!("cannot communicate with the child: {words}"));
     });
 }
-
-/// The calls that poll(2) makes.
-const POLLS: &[libc::c_long] = &[
-    libc::SYS_ppoll,
-    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
-    libc::SYS_poll,
-];

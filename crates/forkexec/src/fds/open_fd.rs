@@ -305,3 +305,39 @@ fn anonymous_name(link: &str) -> Option<&str> {
 fn file_id(stat: &FileStat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FdKind, anonymous_name};
+    use nix::sys::stat::{SFlag, fstat};
+    use rstest::rstest;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    #[rstest]
+    #[case::file(SFlag::S_IFREG, FdKind::File)]
+    #[case::character_device(SFlag::S_IFCHR, FdKind::CharDevice)]
+    #[case::block_device(SFlag::S_IFBLK, FdKind::BlockDevice)]
+    #[case::link(SFlag::S_IFLNK, FdKind::Symlink)]
+    #[case::none(SFlag::empty(), FdKind::Other)]
+    fn type_of_the_file_is_the_kind(#[case] file_type: SFlag, #[case] kind: FdKind) {
+        let file = File::open("/dev/null").expect("it is there");
+        let mut stat = fstat(&file).expect("it is open");
+        stat.st_mode = file_type.bits();
+        assert_eq!(FdKind::of(None, Some(&stat), file.as_fd()), kind);
+    }
+
+    #[rstest]
+    #[case::in_brackets("anon_inode:[eventfd]", Some("eventfd"))]
+    #[case::without_brackets("anon_inode:inotify", Some("inotify"))]
+    #[case::process("pidfd:[42]", Some("pidfd"))]
+    #[case::namespace("net:[4026531840]", Some("net"))]
+    #[case::pipe("pipe:[42]", None)]
+    #[case::socket("socket:[42]", None)]
+    #[case::file_by_such_a_name("/tmp/net:[42]", None)]
+    #[case::no_number("net:[x]", None)]
+    #[case::file("/tmp/file", None)]
+    fn only_an_object_without_a_path_is_anonymous(#[case] link: &str, #[case] name: Option<&str>) {
+        assert_eq!(anonymous_name(link), name);
+    }
+}

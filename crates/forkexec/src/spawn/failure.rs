@@ -227,7 +227,7 @@ mod tests {
     use crate::pty::Pty;
     use crate::pty::window_size::WindowSize;
     use crate::sys::{backend, system};
-    use forkexec_core::{Errno, LaunchError, Operation, Report, Stage};
+    use forkexec_core::{Errno, LaunchError, Operation, Report, Resource, Stage};
     use nix::sys::termios::tcgetsid;
     use nix::unistd::{Pid, geteuid};
     use rstest::rstest;
@@ -282,6 +282,30 @@ mod tests {
         let error =
             explained(BorrowingCommand::new("program").executable(&file), at(Stage::Exec, Errno::TOOBIG));
         assert!(matches!(error.cause(), Some(Cause::TooLarge { .. })), "{error}");
+    }
+
+    /// Another limit of the child has no effect on it.
+    #[rstest]
+    #[case::reached(0, false)]
+    #[case::exceeded(4, true)]
+    fn size_limit_is_named_only_if_it_is_exceeded(#[case] excess: usize, #[case] is_named: bool) {
+        let mut command = Command::new("program");
+        command.env_clear().args(vec!["x".repeat(50_000); 4]);
+        let size = |command: &mut BorrowingCommand<'_>| {
+            let error = explained(command, at(Stage::Exec, Errno::TOOBIG));
+            match error.cause() {
+                Some(&Cause::TooLarge { total, limit, .. }) => (total, limit),
+                _ => panic!("{error}"),
+            }
+        };
+        let (total, _) = size(&mut command);
+        let limit = total - excess;
+        let stack = 4 * limit as u64;
+        if system::most_bytes(Some(stack)) != Some(limit) {
+            return;
+        }
+        command.rlimit_soft(Resource::STACK, Some(stack)).rlimit_soft(Resource::CORE, Some(0));
+        assert_eq!(size(&mut command), (total, is_named.then_some(limit)));
     }
 
     #[test]

@@ -132,6 +132,7 @@ mod tests {
     #[case::empty_ones(&["\n\n", "\n"], &["", "", ""])]
     #[case::in_pieces(&["a", "b", "\nc\nd", "e"], &["ab", "c", "de"])]
     #[case::as_long_as_may_be(&["abcd\n"], &["abcd"])]
+    #[case::as_long_as_may_be_before_its_end_comes(&["abcd", "\n"], &["abcd"])]
     #[case::longer(&["abcde", "fghi\nj"], &["abcd", "efgh", "i", "j"])]
     #[case::longer_with_its_end_at_the_limit(&["abcdefgh\n"], &["abcd", "efgh"])]
     fn callback_gets_each_line_when_it_is_complete(#[case] pieces: &[&str], #[case] expected: &[&str]) {

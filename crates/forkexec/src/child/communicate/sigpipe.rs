@@ -31,3 +31,29 @@ fn is_pending() -> bool {
     // SAFETY: the set is initialised.
     unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_pending, without_signal};
+    use crate::sys::fd::pipe;
+    use nix::sys::signal::{SigSet, Signal, raise};
+    use rstest::rstest;
+    use std::io::Write;
+    use std::thread;
+
+    /// Some systems keep no ignored signal, even if it is blocked.
+    #[rstest]
+    fn signal_of_another_cause_stays_pending(#[values(true, false)] is_broken: bool) {
+        let test = move || {
+            SigSet::from(Signal::SIGPIPE).thread_block().expect("it is this thread's mask");
+            raise(Signal::SIGPIPE).expect("it is blocked");
+            let was_pending = is_pending();
+            let (reader, mut writer) = pipe().expect("a pipe can be made");
+            let reader = (!is_broken).then_some(reader);
+            let written = without_signal(|| writer.write(b"x"));
+            drop(reader);
+            (written.is_err(), is_pending() == was_pending)
+        };
+        assert_eq!(thread::spawn(test).join().expect("it does not panic"), (is_broken, true));
+    }
+}

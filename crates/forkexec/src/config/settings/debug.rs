@@ -270,11 +270,15 @@ mod tests {
     #[case::variable(|it: &mut BorrowingCommand<'_>| { it.env("B", "x y"); }, r#"B="x y" "prog""#)]
     #[case::cleared_environment(|it: &mut BorrowingCommand<'_>| { it.env_clear().env("B", "x"); }, r#"env -i B="x" "prog""#)]
     #[case::no_identifier(|it: &mut BorrowingCommand<'_>| { it.env("1 b", "x"); }, r#"env "1 b"="x" "prog""#)]
+    #[case::no_identifier_after_a_letter(|it: &mut BorrowingCommand<'_>| { it.env("a b", "x"); }, r#"env "a b"="x" "prog""#)]
+    #[case::digit_first(|it: &mut BorrowingCommand<'_>| { it.env("1b", "x"); }, r#"env "1b"="x" "prog""#)]
+    #[case::underscores(|it: &mut BorrowingCommand<'_>| { it.env("_A_1", "x"); }, r#"_A_1="x" "prog""#)]
     #[case::another_name(|it: &mut BorrowingCommand<'_>| { it.arg0("-sh"); }, r#"env -a "-sh" "prog""#)]
     #[case::directory_like_an_option(|it: &mut BorrowingCommand<'_>| { it.current_dir("-P"); }, r#"cd ./"-P" && "prog""#)]
     #[case::what_a_shell_expands(|it: &mut BorrowingCommand<'_>| { it.arg("$HOME `id`"); }, r#""prog" '$HOME `id`'"#)]
     #[case::quotes(|it: &mut BorrowingCommand<'_>| { it.arg(r#"it's "so""#); }, r#""prog" 'it'\''s "so"'"#)]
     #[case::line_end(|it: &mut BorrowingCommand<'_>| { it.arg("a\nb'"); }, r#""prog" $'a\nb\''"#)]
+    #[case::tab(|it: &mut BorrowingCommand<'_>| { it.arg("a\tb"); }, r#""prog" $'a\tb'"#)]
     #[case::no_text(|it: &mut BorrowingCommand<'_>| { it.arg(OsStr::from_bytes(b"\xff1")); }, r#""prog" $'\3771'"#)]
     fn debug_prints_a_command_line_for_a_shell(#[case] ask: Ask, #[case] shown: &str) {
         let mut command = Command::new("prog");
@@ -325,7 +329,9 @@ mod tests {
         let mut command = Command::new("prog");
         command.uid(7).groups([8]).stdin(Stdio::null()).chroot("/srv").umask(0o27).die_with_parent(15);
         let shown = format!("{command:#?}");
-        for part in ["\"prog\"", "uid: Some(", "Null", "\"/srv\"", "umask", "die_with_parent", "closures"] {
+        let settings =
+            ["uid: Some(", "umask", "die_with_parent", "closures", "cpu_affinity", "start_suspended"];
+        for part in ["\"prog\"", "Null", "\"/srv\""].into_iter().chain(settings) {
             assert!(shown.contains(part), "{part} is missing in {shown}");
         }
     }

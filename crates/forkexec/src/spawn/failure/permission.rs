@@ -2,6 +2,7 @@
 
 use super::Cause;
 use super::view::View;
+use crate::config::settings::Settings;
 use crate::prepare::checked::CheckedCommand;
 use crate::sys::system;
 use nix::unistd::{getegid, geteuid};
@@ -25,8 +26,7 @@ impl Person {
     /// user namespace.
     pub(crate) fn of_child(prepared: &CheckedCommand<'_>) -> Option<Self> {
         let settings = &prepared.settings;
-        let sets_ids = settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some();
-        if sets_ids && !settings.namespaces.has_the_same_ids() {
+        if sets_ids(settings) && !settings.namespaces.has_the_same_ids() {
             return None;
         }
         let user = settings.uid.unwrap_or_else(|| geteuid().as_raw());
@@ -77,6 +77,10 @@ impl Person {
     }
 }
 
+fn sets_ids(settings: &Settings<'_>) -> bool {
+    settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some()
+}
+
 /// Returns the directory that keeps the child from entering its working directory.
 pub(crate) fn of_directory(prepared: &CheckedCommand<'_>, path: &Path) -> Option<Cause> {
     let person = Person::of_child(prepared)?;
@@ -95,4 +99,27 @@ fn own_groups() -> Vec<u32> {
     let count = unsafe { libc::getgroups(count.max(0), groups.as_mut_ptr()) };
     groups.truncate(usize::try_from(count).unwrap_or(0));
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sets_ids;
+    use crate::config::settings::Settings;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::none(None, None, None, false)]
+    #[case::user(Some(5), None, None, true)]
+    #[case::group(None, Some(5), None, true)]
+    #[case::no_supplementary_groups(None, None, Some(&[][..]), true)]
+    fn each_id_that_is_set_counts(
+        #[case] uid: Option<u32>,
+        #[case] gid: Option<u32>,
+        #[case] groups: Option<&[u32]>,
+        #[case] expected: bool,
+    ) {
+        let mut settings = Settings::new("true".into());
+        (settings.uid, settings.gid, settings.groups) = (uid, gid, groups.map(<[u32]>::to_vec));
+        assert_eq!(sets_ids(&settings), expected);
+    }
 }

@@ -106,7 +106,7 @@ pub(super) fn is_cut_off(header: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{head, interpreter, loader};
+    use super::{ELF, head, interpreter, is_cut_off, loader};
     use rstest::rstest;
     use std::fs::File;
     use std::path::PathBuf;
@@ -121,6 +121,17 @@ mod tests {
     #[case::empty("", None)]
     fn interpreter_is_the_first_word_of_the_first_line(#[case] head: &str, #[case] path: Option<&str>) {
         assert_eq!(interpreter(head.as_bytes()), path.map(PathBuf::from));
+    }
+
+    #[rstest]
+    #[case::whole_of_64_bits(2, 64, false)]
+    #[case::part_of_64_bits(2, 63, true)]
+    #[case::whole_of_32_bits(1, 52, false)]
+    #[case::part_of_32_bits(1, 51, true)]
+    fn program_is_cut_off_within_its_header(#[case] class: u8, #[case] length: usize, #[case] is_cut: bool) {
+        let mut header = [ELF, &[class]].concat();
+        header.resize(length, 0);
+        assert_eq!(is_cut_off(&header), is_cut);
     }
 
     #[test]
