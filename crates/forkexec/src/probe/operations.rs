@@ -5,7 +5,7 @@ use super::{Probe, ProbeKind};
 use crate::config::attributes::PROCESSORS;
 use crate::sys::system::{forking, launchers};
 use forkexec_core::{
-    Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, IoPriority,
+    Attribute, Autoreap, Backend, BpfInstruction, CStrArray, CapabilitySets, Errno, Exec, Fd, IoPriority,
     MemoryPolicy, Namespace, NamespaceSet, Namespaces, Operation, ParentSys, Plan, Scheduler, SeccompFilter,
     Stage, Unveil,
 };
@@ -25,16 +25,20 @@ pub(super) fn trials<B: Backend<Sys: ParentSys> + ?Sized>(backend: &B) -> Vec<Pr
             let tried = attributes.map_or_else(Tried::not_run, |attributes| {
                 trial(backend, operation, stage, attributes.as_slice())
             });
-            let name = match operation {
-                Operation::ExecuteFile => "execute-file",
-                Operation::StartSuspended => "start-suspended",
-                Operation::Autoreap => "autoreap",
-                Operation::TimeNamespace => "time-namespace",
-                _ => stage.name(),
-            };
-            Some(tried.of(ProbeKind::Operation(operation), name))
+            Some(tried.of(ProbeKind::Operation(operation), name(operation, stage)))
         })
         .collect()
+}
+
+/// Several operations have a stage in common.
+fn name(operation: Operation, stage: Stage) -> &'static str {
+    match operation {
+        Operation::ExecuteFile => "execute-file",
+        Operation::StartSuspended => "start-suspended",
+        Operation::Autoreap => "autoreap",
+        Operation::TimeNamespace => "time-namespace",
+        _ => stage.name(),
+    }
 }
 
 fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
@@ -43,6 +47,19 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
     stage: Stage,
     attributes: &[Attribute<'_>],
 ) -> Tried {
+    let device = (operation == Operation::ExecuteFile).then(|| File::open("/dev/null"));
+    let Ok(device) = device.transpose() else { return Tried::not_run(Errno::NOENT) };
+    // SAFETY: the plan names no descriptor but that of the device, which outlives the trial.
+    let first = unsafe { launchers() }.next();
+    let needs_first =
+        matches!(operation, Operation::Namespaces | Operation::TimeNamespace | Operation::Autoreap);
+    let launcher = first.filter(|_| needs_first).unwrap_or_else(forking);
+    let plan = plan(operation, attributes, device.as_ref().map(AsRawFd::as_raw_fd));
+    run::operation(backend, launcher, &plan, |errno, at| works(operation, stage, errno, at))
+}
+
+/// Returns a plan with this operation.
+fn plan<'p>(operation: Operation, attributes: &'p [Attribute<'p>], executable: Option<Fd>) -> Plan<'p> {
     let exec = Exec { candidates: &[], argv: CStrArray::EMPTY, env: Some(CStrArray::EMPTY), shell: None };
     let is = |other| operation == other;
     let user = NamespaceSet::EMPTY.with(Namespace::User);
@@ -51,9 +68,7 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
         Operation::TimeNamespace => user.with(Namespace::Time),
         _ => NamespaceSet::EMPTY,
     };
-    let device = is(Operation::ExecuteFile).then(|| File::open("/dev/null"));
-    let Ok(device) = device.transpose() else { return Tried::not_run(Errno::NOENT) };
-    let plan = Plan {
+    Plan {
         close: None,
         attributes,
         namespaces: Namespaces { join: &[], new, maps: None },
@@ -62,26 +77,25 @@ fn trial<B: Backend<Sys: ParentSys> + ?Sized>(
             .into_iter()
             .any(is),
         autoreap: is(Operation::Autoreap).then_some(Autoreap::ReapAndKill),
-        executable: device.as_ref().map(AsRawFd::as_raw_fd),
+        executable,
         // The autogroup of this process stays as it is.
         session: is(Operation::Autogroup),
         die_with_parent: is(Operation::DieWithParent).then_some(libc::SIGKILL),
         ..Plan::new(exec)
-    };
-    // SAFETY: the plan names no descriptor but that of the device, which outlives the trial.
-    let first = unsafe { launchers() }.next();
-    let needs_first =
-        [Operation::Namespaces, Operation::TimeNamespace, Operation::Autoreap].into_iter().any(is);
-    let first = first.filter(|_| needs_first);
-    // A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), `EACCES` to a device (execveat(2)), and
-    // `EINVAL` to no jail (jail_attach(2)). One without it answers something else.
-    let works = |errno, at| match operation {
+    }
+}
+
+/// Returns true if the operation works when its child failed in this way.
+///
+/// A kernel with the call answers `EBADF` to no ruleset (landlock_restrict_self(2)), `EACCES` to a device (execveat(2)), and
+/// `EINVAL` to no jail (jail_attach(2)). One without it answers something else.
+fn works(operation: Operation, stage: Stage, errno: Errno, at: Stage) -> bool {
+    match operation {
         Operation::Landlock => (at, errno) == (stage, Errno::BADF),
         Operation::ExecuteFile => (at, errno) == (stage, Errno::ACCES),
         Operation::Jail => (at, errno) == (stage, Errno::INVAL),
         _ => at == Stage::Exec,
-    };
-    run::operation(backend, first.unwrap_or_else(forking), &plan, works)
+    }
 }
 
 /// Returns the stage of an operation, and the attributes that set it. They are harmless: the child has no
@@ -153,23 +167,66 @@ mod tests {
     #[case(Operation::Autogroup, Stage::Autogroup)]
     fn operation_is_tried_at_its_stage(#[case] operation: Operation, #[case] stage: Stage) {
         let processors = Ok(Vec::new());
-        let tried = attributes(operation, &processors)
-            .map(|(stage, attributes)| (stage, attributes.map(|it| it.len())));
-        assert_eq!(tried, Some((stage, Ok(1))));
+        let (at, attributes_there) = attributes(operation, &processors).expect("it is tried");
+        let attributes_there = attributes_there.expect("no processor is needed");
+        assert_eq!((at, attributes_there.len()), (stage, 1));
+        // No jail and no ruleset have this number.
+        assert!(!matches!(attributes_there[0], Attribute::Jail(0..) | Attribute::Landlock(0..)));
         assert!(attributes(Operation::Cgroup, &processors).is_none());
     }
 
     #[rstest]
-    #[case(Operation::ExecuteFile, "execute-file")]
-    #[case(Operation::StartSuspended, "start-suspended")]
-    #[case(Operation::TimeNamespace, "time-namespace")]
-    #[case(Operation::NoNewPrivs, "no-new-privs")]
-    fn trial_has_the_name_of_its_operation(#[case] operation: Operation, #[case] name: &str) {
-        // SAFETY: the plans of the trials name no descriptor of another owner.
-        let trials = trials(unsafe { backend::backend() });
-        let trial = trials.iter().find(|trial| trial.kind == ProbeKind::Operation(operation));
-        assert_eq!(trial.is_some(), backend::has(operation));
-        assert!(trial.is_none_or(|trial| trial.name == name), "{trial:?}");
+    #[case(Operation::ExecuteFile, Stage::Exec, "execute-file")]
+    #[case(Operation::StartSuspended, Stage::Suspend, "start-suspended")]
+    #[case(Operation::TimeNamespace, Stage::Namespaces, "time-namespace")]
+    #[case(Operation::Autoreap, Stage::Start, "autoreap")]
+    #[case(Operation::NoNewPrivs, Stage::NoNewPrivs, "no-new-privs")]
+    fn trial_has_the_name_of_its_operation(
+        #[case] operation: Operation,
+        #[case] stage: Stage,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(name(operation, stage), expected);
+    }
+
+    /// What a plan sets besides attributes.
+    type Set = (bool, Option<Autoreap>, bool, Option<i32>, NamespaceSet);
+
+    const USER: NamespaceSet = NamespaceSet::EMPTY.with(Namespace::User);
+    const NOTHING: Set = (false, None, false, None, NamespaceSet::EMPTY);
+    const NO_PRIVILEGE: Set = (true, None, false, None, NamespaceSet::EMPTY);
+
+    /// A child of the trial closes nothing, and sets only what the operation needs.
+    #[rstest]
+    #[case(Operation::CpuAffinity, NOTHING)]
+    #[case(Operation::NoNewPrivs, NO_PRIVILEGE)]
+    #[case(Operation::Landlock, NO_PRIVILEGE)]
+    #[case(Operation::Seccomp, NO_PRIVILEGE)]
+    #[case(Operation::Autoreap, (true, Some(Autoreap::ReapAndKill), false, None, NamespaceSet::EMPTY))]
+    #[case(Operation::Autogroup, (false, None, true, None, NamespaceSet::EMPTY))]
+    #[case(Operation::DieWithParent, (false, None, false, Some(libc::SIGKILL), NamespaceSet::EMPTY))]
+    #[case(Operation::Namespaces, (false, None, false, None, USER))]
+    #[case(Operation::TimeNamespace, (false, None, false, None, USER.with(Namespace::Time)))]
+    fn plan_of_a_trial_sets_its_operation(#[case] operation: Operation, #[case] expected: Set) {
+        let Plan { close, no_new_privs, autoreap, session, die_with_parent, namespaces, executable, .. } =
+            plan(operation, &[], Some(7));
+        assert_eq!((no_new_privs, autoreap, session, die_with_parent, namespaces.new), expected);
+        assert_eq!((close.is_none(), executable), (true, Some(7)));
+    }
+
+    #[rstest]
+    #[case(Operation::Landlock, Stage::Landlock, Errno::BADF)]
+    #[case(Operation::ExecuteFile, Stage::Exec, Errno::ACCES)]
+    #[case(Operation::Jail, Stage::Jail, Errno::INVAL)]
+    #[case(Operation::Scheduler, Stage::Exec, Errno::NOENT)]
+    fn error_shows_that_an_operation_works(
+        #[case] operation: Operation,
+        #[case] stage: Stage,
+        #[case] errno: Errno,
+    ) {
+        assert!(works(operation, stage, errno, stage));
+        assert!(!works(operation, stage, errno, Stage::Close), "another stage failed");
+        assert_eq!(works(operation, stage, Errno::NOSYS, stage), operation == Operation::Scheduler);
     }
 
     /// A kernel may lack one, and a container may refuse one. A filter refuses in many ways, and shows in the status of the process.
