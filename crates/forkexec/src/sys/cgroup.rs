@@ -452,6 +452,8 @@ mod tests {
                 was_frozen
             });
             assert_eq!(cgroup.end(waits).expect("it is killed"), 0);
+            let events = fs::read_to_string(file("cgroup.events")).expect("it can be read");
+            assert_eq!(events.contains("populated 0"), waits, "a second kill empties the group");
             while !kernel.is_finished() {
                 cgroup.remove();
                 thread::yield_now();
