@@ -40,10 +40,7 @@ pub(crate) fn list() -> Result<Vec<Fd>, Errno> {
 /// If fcntl(2) is refused, fstat(2) tells.
 fn is_open(fd: Fd) -> Result<bool, Errno> {
     let sys = BACKEND.sys();
-    match sys.is_cloexec(fd).map(drop).or_else(|errno| match errno {
-        Errno::BADF => Err(errno),
-        _ => sys.file_id(fd).map(drop),
-    }) {
+    match sys.is_cloexec(fd).map(drop).or_else(|_| sys.file_id(fd).map(drop)) {
         Ok(()) => Ok(true),
         Err(Errno::BADF) => Ok(false),
         Err(errno) => Err(errno),
@@ -88,4 +85,19 @@ pub(crate) unsafe fn keep_at_exec(first: Fd, keep: KeepList<'_>) -> Result<(), E
 /// Returns the process id. Async-signal-safe.
 pub(crate) fn getpid() -> forkexec_core::Pid {
     BACKEND.sys().getpid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_open;
+    use crate::sys::fd::highest_target;
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn only_an_open_number_is_open() {
+        let null = File::open("/dev/null").expect("it is there");
+        assert_eq!(is_open(null.as_raw_fd()), Ok(true));
+        assert_eq!(is_open(highest_target() + 1), Ok(false), "no descriptor has this number");
+    }
 }
