@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use forkexec::{BorrowingCommand, Child, Command, Containment, OnDrop, Stdio, reap_dropped};
 use forkexec_tests::android;
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, isolated_for, skip};
 use forkexec_tests::process::state;
 use nix::unistd::gettid;
@@ -401,6 +402,95 @@ fn dropped_child_leaves_no_zombie_without_free_descriptors() {
         forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, before.0, before.1).expect("it was so");
         drop(stdin);
         threads.await_no_more();
+        assert!(!has_child());
+    });
+}
+
+/// poll(2) refuses more descriptors than the limit allows, so that the thread waits for one child after the other.
+#[test]
+fn thread_reaps_more_children_than_descriptors_are_allowed() {
+    isolated(|| {
+        let threads = Threads::now();
+        let free = [(); 2].map(|()| fs::File::open("/dev/null").expect("a number is free"));
+        let highest = free[1].as_raw_fd().unsigned_abs();
+        let start = |_| {
+            let mut command = probe(&["sleep-on-stdin"]);
+            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
+            (child.stdin.take(), child.id())
+        };
+        let mut children: Vec<_> = (0..8).map(start).collect();
+        let before = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
+        forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, u64::from(highest) + 1, before.1)
+            .expect("it is lower");
+        drop(free);
+        // The thread polls the others after the end of this one.
+        let (stdin, first) = children.remove(0);
+        drop(stdin);
+        let end = Instant::now() + LONG;
+        while state(first).is_some() {
+            assert!(Instant::now() < end, "the first one is not reaped");
+            thread::yield_now();
+        }
+        drop(children);
+        threads.await_no_more();
+        assert!(!has_child());
+        forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, before.0, before.1).expect("it was so");
+    });
+}
+
+/// No other thread can be started when the child ends.
+#[test]
+fn thread_reaps_a_child_that_has_ended_by_itself() {
+    isolated(|| {
+        if !has_pidfds() {
+            return skip("a child has no descriptor here");
+        }
+        let threads = Threads::now();
+        let mut command = probe(&["sleep-on-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
+        let stdin = child.stdin.take();
+        drop(child);
+        if Deny::new().starts(libc::EAGAIN).installed() {
+            drop(stdin);
+            threads.await_no_more();
+            assert!(!has_child());
+        }
+    });
+}
+
+#[test]
+fn dropped_child_is_reaped_later_if_no_thread_can_start() {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut command = probe(&["sleep-on-stdin"]);
+        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
+        let stdin = child.stdin.take();
+        if !Deny::new().starts(libc::EAGAIN).installed() {
+            return;
+        }
+        drop(child);
+        assert_eq!(reap_dropped(), 1, "it runs");
+        drop(stdin);
+        threads.await_reaped(false);
+        assert!(!has_child());
+    });
+}
+
+/// The child cannot be signalled, so that it outlives the drop.
+#[test]
+fn drop_that_only_kills_waits_for_nothing() {
+    isolated(|| {
+        let threads = Threads::now();
+        let mut child = waiting(OnDrop::Kill);
+        let (pid, stdin) = (child.id(), child.stdin.take());
+        let deny = Deny::new().errno(libc::SYS_pidfd_send_signal, libc::EPERM);
+        if !deny.errno(libc::SYS_kill, libc::EPERM).installed() {
+            return;
+        }
+        drop(child);
+        assert!(state(pid).is_some_and(|state| state != 'Z'), "it runs");
+        drop(stdin);
+        threads.await_reaped(false);
         assert!(!has_child());
     });
 }

@@ -1,18 +1,23 @@
 //! Waits for any or all of several children.
 
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use forkexec::{Child, Command, Error, Stdio, wait_all, wait_any};
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
+use forkexec_tests::process::state;
 use forkexec_tests::world;
+use nix::unistd::{getpid, gettid};
 use rstest::rstest;
 
 use crate::child::dropped::Threads;
-use crate::ground::check;
+use crate::ground::{check, is_emulated};
+use crate::held::Acting;
 use crate::start::probe;
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -173,7 +178,7 @@ fn wait_for_several_names_the_child_with_a_lost_status(
         let lost = children[1].id();
         children[1].kill().expect("it is ours");
         // SAFETY: the process is the test's own, and nothing is written.
-        check(unsafe { libc::waitpid(lost.cast_signed(), std::ptr::null_mut(), 0) });
+        check(unsafe { libc::waitpid(lost.cast_signed(), ptr::null_mut(), 0) });
         let limited = descriptors.take_free();
         let waited = wait_any(&mut children, Some(LONG));
         assert!(matches!(waited, Err(Error::StatusLost { pid }) if pid == lost), "{waited:?}");
@@ -193,5 +198,94 @@ fn wait_all_returns_the_statuses_in_order() {
         let mut children = [start("sleep 0.05; exit 1"), start("exit 2"), start("exit 3")];
         let statuses = wait_all(&mut children, None).expect("they are ours").expect("there is no limit");
         assert_eq!(statuses.iter().map(ExitStatus::code).collect::<Vec<_>>(), [1, 2, 3].map(Some));
+    });
+}
+
+#[test]
+fn wait_any_goes_on_after_a_signal_to_its_thread() {
+    isolated(|| {
+        let _acting = Acting::interrupting(libc::SIGUSR1);
+        let mut children = sleeping(1, Descriptors::All);
+        let (signaler, own, waiting) = (children[0].signaler(), getpid().as_raw(), gettid().as_raw());
+        let interrupter = thread::spawn(move || {
+            for _ in 0..20 {
+                thread::sleep(Duration::from_millis(1));
+                // SAFETY: the thread has a handler for the signal.
+                unsafe { libc::syscall(libc::SYS_tgkill, own, waiting, libc::SIGUSR1) };
+            }
+            signaler.kill().expect("it is ours");
+        });
+        let (index, status) = wait_any(&mut children, None).expect("they are ours").expect("one was killed");
+        assert_eq!((index, status.signal()), (0, Some(libc::SIGKILL)));
+        interrupter.join().expect("it does not panic");
+    });
+}
+
+/// Another process that traces a child until it is dropped. The kernel tells it first of the end of the child.
+struct Tracer(libc::pid_t, Option<io::PipeWriter>);
+
+impl Tracer {
+    fn of(child: &Child) -> Option<Self> {
+        /// `linux/ptrace.h`. The type of the constant differs by C library.
+        const SEIZE: u16 = 0x4206;
+        let (mut ends, end) = io::pipe().expect("a pipe can be made");
+        let (mut hears, mut says) = io::pipe().expect("a pipe can be made");
+        // SAFETY: the forked process makes system calls only.
+        let pid = check(unsafe { libc::fork() });
+        if pid == 0 {
+            drop(end);
+            let nothing = ptr::null_mut::<libc::c_void>();
+            // SAFETY: the request reads and writes no memory of this process.
+            let traced = unsafe { libc::ptrace(SEIZE.into(), child.id().cast_signed(), nothing, nothing) };
+            if traced == 0 {
+                let _ = says.write(b".").and_then(|_| ends.read(&mut [0]));
+            }
+            // SAFETY: the process ends.
+            unsafe { libc::_exit(0) }
+        }
+        drop(says);
+        let tracer = Self(pid, Some(end));
+        (hears.read(&mut [0]).expect("it can be read") == 1).then_some(tracer)
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        drop(self.1.take());
+        world::wait_for(self.0);
+    }
+}
+
+#[rstest]
+fn wait_any_looks_again_at_a_child_that_a_debugger_holds(
+    #[values(Descriptors::All, Descriptors::None)] descriptors: Descriptors,
+) {
+    isolated(|| {
+        if is_emulated("traces nothing") {
+            return;
+        }
+        let mut children = sleeping(2, descriptors);
+        let Some(tracer) = Tracer::of(&children[1]) else {
+            end(&mut children);
+            return skip("no process may be traced");
+        };
+        children[1].kill().expect("it is ours");
+        while state(children[1].id()) != Some('Z') {
+            thread::yield_now();
+        }
+        let began = Instant::now();
+        assert_eq!(wait_any(&mut children, Some(SHORT)).expect("they are ours"), None);
+        assert!(began.elapsed() >= SHORT);
+        let began = Instant::now();
+        let releaser = thread::spawn(move || {
+            thread::sleep(SHORT);
+            drop(tracer);
+        });
+        let (index, status) =
+            wait_any(&mut children, Some(LONG)).expect("they are ours").expect("one has ended");
+        assert_eq!((index, status.signal()), (1, Some(libc::SIGKILL)));
+        assert!(began.elapsed() < LONG, "it is looked at again soon");
+        releaser.join().expect("it does not panic");
+        end(&mut children);
     });
 }

@@ -131,3 +131,18 @@ fn stopped_group_notices_sigterm_without_pidfds(#[case] tree: Containment) {
         assert_eq!((status, failure), ((Some(7), None), refused));
     });
 }
+
+/// As above, without a group.
+///
+/// Faults: W15, W17
+#[test]
+fn stopped_child_of_no_group_notices_sigterm_without_pidfds() {
+    isolated(|| {
+        if !Deny::new().errno(libc::SYS_pidfd_open, libc::ENOSYS).installed() {
+            return;
+        }
+        let mut child = stopped(&mut stopping(STOPS), 1);
+        let status = ended(|| child.terminate_tree_then_kill(GRACE).expect("it is ours").0);
+        assert_eq!(status, (Some(7), None));
+    });
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -16,6 +16,7 @@ use forkexec::{
     BorrowingCommand, Child, Command, Containment, Coverage, Errno, Error, InputError, OnDrop, Stage, Stdio,
 };
 use forkexec_core::Operation;
+use forkexec_tests::deny::Deny;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
 use forkexec_tests::world::{Cgroup, limit, set_limit};
 use rstest::rstest;
@@ -175,20 +176,23 @@ fn coverage_says_if_a_child_can_leave_its_cgroup(
     });
 }
 
-/// A look at the processes takes two descriptors at a time.
+/// A look at the processes takes two descriptors at a time. Without it, members of the group that are in another session
+/// are not known.
 ///
 /// Faults: W12
 #[rstest]
-#[case::none(0, Some(libc::EMFILE))]
-#[case::too_few(1, Some(libc::EMFILE))]
-#[case::enough(2, None)]
+#[case::none(0, Some(libc::EMFILE), [Coverage::Group; 2])]
+#[case::too_few(1, Some(libc::EMFILE), [Coverage::Group; 2])]
+#[case::enough(2, None, [Coverage::Group, Coverage::Session])]
 fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
     #[case] free: usize,
     #[case] failure: Option<i32>,
+    #[case] guarantees: [Coverage; 2],
+    #[values(Containment::Group, Containment::Session)] tree: Containment,
 ) {
     isolated_if(opens_descendants, || {
         let Some(world) = world() else { return };
-        let mut child = family(&world, Some(Containment::Group));
+        let mut child = family(&world, Some(tree));
         let mut held = Vec::new();
         let (_, hard) = limit(libc::RLIMIT_NOFILE).expect("the limit is known");
         set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
@@ -198,13 +202,56 @@ fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
         held.truncate(held.len() - free);
         let killed = child.kill_tree().expect("it is ours");
         drop(held);
-        assert_eq!(killed.coverage(), Coverage::Group);
+        assert_eq!(killed.coverage(), guarantees[usize::from(tree == Containment::Session)]);
         assert_eq!(killed.failure(), failure.map(Errno::from_raw), "{killed:?}");
         assert_eq!(stopped_children(), 0);
         world.kill();
         child.wait().expect("it is ours");
         drop(child);
         bury_all();
+    });
+}
+
+/// As a program that changed its user refuses it. The call does not wait for such a process.
+#[test]
+fn process_that_refuses_the_signal_is_counted() {
+    isolated_if(opens_descendants, || {
+        let mut child = probe(&["sleep-on-stdin"]).stdin(Stdio::piped()).spawn().expect("it starts");
+        let stdin = child.stdin.take();
+        let deny = Deny::new().errno(libc::SYS_pidfd_send_signal, libc::EPERM);
+        if !deny.errno(libc::SYS_kill, libc::EPERM).installed() {
+            return;
+        }
+        let killed = child.kill_tree();
+        if cfg!(forkexec_backend = "posix") {
+            killed.expect_err("the floor finds no process");
+        } else {
+            let killed = killed.expect("its process is found");
+            assert_eq!((killed.coverage(), killed.found(), killed.refused()), (Coverage::Walk, 1, 1));
+            assert_eq!(killed.failure(), Some(Errno::from_raw(libc::EPERM)));
+        }
+        assert_eq!(child.try_wait().expect("it is ours"), None);
+        drop(stdin);
+        assert!(child.wait().expect("its input has ended").success());
+    });
+}
+
+/// Each member is killed by a descriptor of its own.
+#[test]
+fn group_that_refuses_the_signal_is_killed_one_by_one() {
+    isolated_if(opens_descendants, || {
+        if cfg!(forkexec_backend = "posix") {
+            return skip("the floor finds no process");
+        }
+        let mut child =
+            Command::new("sleep").arg("600").containment(Containment::Group).spawn().expect("it starts");
+        if Deny::new().errno(libc::SYS_kill, libc::EPERM).installed() {
+            let killed = child.kill_tree().expect("its process is found");
+            assert_eq!((killed.coverage(), killed.found(), killed.refused()), (Coverage::Group, 1, 0));
+        } else {
+            child.kill().expect("it is ours");
+        }
+        assert_eq!(child.wait().expect("it was killed").signal(), Some(libc::SIGKILL));
     });
 }
 
@@ -323,6 +370,30 @@ fn drop_of_a_child_kills_its_tree(
         threads.await_reaped(by_thread);
         await_no_child();
         assert_eq!(world.names(), names(&[]));
+    });
+}
+
+/// The policy is about the child alone if its command sets no containment.
+#[rstest]
+fn drop_of_a_child_without_containment_kills_it_alone(
+    #[values(OnDrop::Kill, OnDrop::KillAndWait)] policy: OnDrop,
+) {
+    isolated(|| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec 3<&0; cat <&3 & wait"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.on_drop(policy).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let mut echoes = || {
+            stdin.write_all(b"a").expect("somebody reads it");
+            stdout.read_exact(&mut [0]).expect("it is written back");
+        };
+        echoes();
+        drop(child);
+        echoes();
+        drop(stdin);
+        stdout.read_to_end(&mut Vec::new()).expect("nobody has the pipe");
+        Threads::now().await_reaped(false);
     });
 }
 

@@ -315,3 +315,79 @@ impl Drop for Process {
         dropped::reap_some();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Child;
+    use crate::command::Command;
+    use crate::config::stdio::Stdio;
+    use crate::sys::cgroup::ChildCgroup;
+    use crate::sys::system::pidfd;
+    use crate::sys::tree_means::{Leads, TreeMeans};
+    use forkexec_core::Autoreap;
+    use rstest::rstest;
+    use std::fs;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::process::ExitStatusExt;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A shell that leads a group, with the handle of a child that the kernel reaps. Returns `None` if a group
+    /// cannot be signalled by a pidfd.
+    fn autoreaped(means: TreeMeans) -> Option<Child> {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"]);
+        let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().expect("it starts");
+        child.stdout.take().expect("it is piped").read_exact(&mut [0]).expect("it runs");
+        let pid = child.process.handle().pid;
+        match pidfd::open(pid) {
+            Ok(fd) if pidfd::signal_group(fd.as_fd(), 0).is_ok() => {
+                let handle = Handle::new(pid, Some(fd), true, Some(Autoreap::Reap));
+                child.process.owner = Some(Owner::Alone(handle));
+                child.process.held = TreeHandle(means);
+                Some(child)
+            }
+            _ => {
+                child.kill().expect("it is ours");
+                child.wait().expect("it was killed");
+                None
+            }
+        }
+    }
+
+    fn led(leads: Leads) -> TreeMeans {
+        TreeMeans { leads, ..TreeMeans::default() }
+    }
+
+    #[rstest]
+    #[case::of_no_group(Leads::Nothing, Coverage::Child)]
+    #[case::of_a_group(Leads::Group, Coverage::Group)]
+    fn tree_of_an_autoreaped_child_is_killed_by_its_pidfd(#[case] leads: Leads, #[case] coverage: Coverage) {
+        let Some(mut child) = autoreaped(led(leads)) else { return };
+        let killed = child.process.kill_tree(false).expect("it is ours");
+        assert_eq!((killed.coverage, killed.found), (coverage, 1));
+        assert_eq!(child.wait().expect("it was killed").signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn control_group_of_an_autoreaped_child_is_its_tree() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        for (name, text) in [("procs", ""), ("events", "populated 0\n"), ("kill", "")] {
+            fs::write(directory.path().join(format!("cgroup.{name}")), text).expect("it can be written");
+        }
+        let cgroup = Some(ChildCgroup::simulated(directory.path().to_owned()));
+        let Some(mut child) = autoreaped(TreeMeans { cgroup, ..TreeMeans::default() }) else { return };
+        let killed = child.process.kill_tree(false).expect("it is ours");
+        assert_eq!(killed.coverage, Coverage::SealedCgroup);
+        assert_eq!(child.wait().expect("it was killed").signal(), Some(libc::SIGKILL));
+    }
+
+    #[rstest]
+    fn autoreaped_child_is_asked_to_end_by_its_pidfd(#[values(Leads::Nothing, Leads::Group)] leads: Leads) {
+        let Some(mut child) = autoreaped(led(leads)) else { return };
+        let (status, killed) = child.terminate_tree_then_kill(LONG).expect("it is ours");
+        assert_eq!((status.code(), killed.failure), (Some(7), None));
+    }
+}

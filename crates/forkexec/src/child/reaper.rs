@@ -39,7 +39,10 @@ fn queue() -> MutexGuard<'static, Queue> {
 
 /// Reaps a child that still runs, or removes a group, when it has ended.
 pub(crate) fn enqueue(left: Unreaped) {
-    let mut queue = queue();
+    add(&mut queue(), left);
+}
+
+fn add(queue: &mut Queue, left: Unreaped) {
     let is_first = queue.waiting.is_empty();
     queue.waiting.extend(left.child.map(Waiting::Child));
     queue.waiting.extend(left.group.map(Waiting::Group));
@@ -48,7 +51,7 @@ pub(crate) fn enqueue(left: Unreaped) {
         // writes to it.
         Some(wake_writer) if is_first => drop(wake_writer.write(&[0])),
         Some(_) => {}
-        None => open(&mut queue),
+        None => open(queue),
     }
 }
 
@@ -209,4 +212,26 @@ fn push_back(left: Waiting) {
         Waiting::Child(child) => Unreaped { child: Some(child), group: None },
         Waiting::Group(group) => Unreaped { child: None, group: Some(group) },
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pipe would be full at some time, and no child could be dropped then.
+    #[test]
+    fn only_the_first_waiting_entry_wakes_the_thread() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let (mut wake_reader, wake_writer) = pipe().expect("a number is free");
+        let mut queue = Queue { wake_writer: Some(wake_writer), waiting: Vec::new() };
+        for _ in 0..3 {
+            let group = Some(ChildCgroup::simulated(directory.path().join("gone")));
+            add(&mut queue, Unreaped { child: None, group });
+        }
+        assert_eq!(queue.waiting.len(), 3);
+        drop(queue);
+        let mut written = Vec::new();
+        wake_reader.read_to_end(&mut written).expect("it can be read");
+        assert_eq!(written, [0]);
+    }
 }

@@ -346,7 +346,10 @@ mod tests {
     use crate::sys::system::pidfd;
     use rstest::rstest;
     use std::fs;
+    use std::fs::File;
     use std::io::Read;
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::unix::process::ExitStatusExt;
     use std::path::Path;
     use std::process;
     use std::time::Duration;
@@ -427,6 +430,42 @@ mod tests {
         child.wait().expect("it gets the signal");
         assert_eq!(signalled.have_ended(Some(Instant::now() + Duration::from_secs(60))), Some(true));
         assert_eq!(signalled.failure(), None);
+    }
+
+    /// Opens a pidfd, if the kernel signals groups by pidfds: Linux 6.9.
+    fn leader(child: &crate::Child) -> Option<OwnedFd> {
+        pidfd::open(child.pid()).ok().filter(|leader| pidfd::signal_group(leader.as_fd(), 0).is_ok())
+    }
+
+    #[rstest]
+    #[case::of_no_group(Leads::Nothing, false)]
+    #[case::of_a_group(Leads::Group, true)]
+    fn only_a_group_that_the_child_leads_is_asked_to_end(#[case] leads: Leads, #[case] is_asked: bool) {
+        let mut child = family(Leads::Group);
+        if let Some(leader) = leader(&child) {
+            assert_eq!(led(leads).terminate_by_pidfd(leader.as_fd()), is_asked);
+            if is_asked {
+                let status = child.wait_timeout(Duration::from_secs(30)).expect("it is ours");
+                assert_eq!(status.and_then(|status| status.signal()), Some(libc::SIGTERM));
+                return;
+            }
+        }
+        led(Leads::Group).kill(child.pid(), true, true).expect("it is ours");
+        assert_eq!(child.wait().expect("it was killed").signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn signal_to_a_group_that_is_gone_is_no_error_and_others_are() {
+        let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
+        let leader = leader(&child);
+        child.wait().expect("it ends");
+        if let Some(leader) = leader {
+            let killed = led(Leads::Group).kill_by_pidfd(leader.as_fd()).expect("it is gone");
+            assert_eq!((killed.coverage, killed.found), (Coverage::Group, 1));
+        }
+        let other = File::open("/dev/null").expect("it is there");
+        led(Leads::Group).kill_by_pidfd(other.as_fd()).expect_err("it is no process");
+        assert!(!led(Leads::Group).terminate_by_pidfd(other.as_fd()));
     }
 
     /// Files with the names of a control group, which list a process or none.

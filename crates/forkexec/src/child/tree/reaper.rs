@@ -190,10 +190,11 @@ mod tests {
                 let created = Process { parent: last, subtree: child, ..NEW };
                 processes.insert(last + 1, created);
             }
-            if count == 0 {
-                Err(io::Error::from_raw_os_error(libc::ESRCH))
-            } else {
-                Ok(Sent { count, refused })
+            // `reap_kill` of `sys/kern/kern_procctl.c`.
+            match (count, refused) {
+                (0, None) => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+                (0, Some(_)) => Err(io::Error::from_raw_os_error(libc::EPERM)),
+                _ => Ok(Sent { count, refused }),
             }
         }
 
@@ -246,6 +247,22 @@ mod tests {
         kernel.change(other, |it| it.refuses = true);
         assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), Killed { found: 3, refused: 1 });
         assert!(kernel.processes.borrow().values().all(|it| (it.life == Life::Runs) == it.refuses));
+    }
+
+    #[test]
+    fn tree_that_has_ended_is_killed_without_an_error() {
+        let kernel = Kernel::new(&[(ROOT, REAPER)], 0);
+        kernel.change(ROOT, |it| it.life = Life::Zombie);
+        assert_eq!(kill(&kernel, ROOT).expect("nothing fails"), all(1));
+        assert_eq!(kernel.left(), [ROOT]);
+    }
+
+    #[test]
+    fn tree_that_cannot_be_signalled_is_an_error() {
+        let kernel = Kernel::new(&[(ROOT, REAPER)], 0);
+        kernel.change(ROOT, |it| it.refuses = true);
+        let error = kill(&kernel, ROOT).expect_err("it is another user's");
+        assert_eq!(error.raw_os_error(), Some(libc::EPERM));
     }
 
     #[test]

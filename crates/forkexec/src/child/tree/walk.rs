@@ -226,7 +226,7 @@ fn descendants(listed: &[Entry], root: i32, is_known: impl Fn(&Entry) -> bool) -
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, Entry, Walk, descendants};
+    use super::{Calls, Entry, HELD, Walk, descendants, lacks_descriptors};
     use rstest::rstest;
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
@@ -422,5 +422,79 @@ mod tests {
         let states = [State::Runs, State::Stopped].map(|state| kernel.count(state));
         assert_eq!(states, if is_enough { [0, 0] } else { [200, 0] });
         assert_eq!(kernel.open.get(), 0);
+    }
+
+    #[rstest]
+    #[case::of_this_process(libc::EMFILE, true)]
+    #[case::of_the_system(libc::ENFILE, true)]
+    #[case::no_such_process(libc::ESRCH, false)]
+    #[case::no_memory(libc::ENOMEM, false)]
+    fn some_errors_are_a_lack_of_descriptors(#[case] errno: i32, #[case] expected: bool) {
+        assert_eq!(lacks_descriptors(&io::Error::from_raw_os_error(errno)), expected);
+    }
+
+    /// The number that are open at the end is that of the last look, which closes two if none is free.
+    #[rstest]
+    #[case::one(1, usize::MAX, 1)]
+    #[case::as_many_as_are_held(64, usize::MAX, HELD)]
+    #[case::more_than_are_held(200, usize::MAX, HELD)]
+    #[case::more_than_can_be_open(200, 50, 48)]
+    fn open_descriptors_are_counted(#[case] count: i32, #[case] limit: usize, #[case] held: usize) {
+        let kernel = Kernel { limit, ..Kernel::new(count, 0) };
+        let calls = &kernel;
+        let mut walk = Walk::stopping(&calls, ROOT);
+        assert_eq!((walk.held, kernel.open.get()), (held, held));
+        walk.signal(libc::SIGCONT);
+        assert_eq!(walk.held, kernel.open.get());
+        assert!(walk.held >= held);
+    }
+
+    #[test]
+    fn descriptor_of_a_reused_pid_is_not_counted() {
+        let kernel = Kernel::new(3, 0);
+        let calls = &kernel;
+        let mut walk = Walk::stopping(&calls, ROOT);
+        if let Some((entry, _)) = kernel.processes.borrow_mut().get_mut(&(ROOT + 1)) {
+            entry.started = 9;
+        }
+        assert_eq!(walk.look(ROOT, libc::SIGSTOP).expect("nothing fails"), 1);
+        assert_eq!((walk.count(), walk.held, kernel.open.get()), (3, 3, 3));
+    }
+
+    #[test]
+    fn process_that_is_gone_does_not_count_as_refused() {
+        for at in 1..=3 {
+            let kernel = Kernel { fails: Some((at, libc::ESRCH)), ..Kernel::new(3, 0) };
+            let calls = &kernel;
+            let walk = Walk::signalling(&calls, ROOT, libc::SIGTERM);
+            assert_eq!((walk.count(), walk.refused(), kernel.count(State::Stopped)), (3, 0, 2), "call {at}");
+            assert!(walk.failure().is_none(), "call {at}");
+        }
+    }
+
+    /// The list may be that of a moment after another process got the pid of the tree's root.
+    #[test]
+    fn tree_whose_root_is_not_listed_gets_no_signal() {
+        let kernel = Kernel::new(3, 0);
+        kernel.processes.borrow_mut().remove(&ROOT);
+        let calls = &kernel;
+        let walk = Walk::signalling(&calls, ROOT, libc::SIGTERM);
+        assert_eq!((walk.count(), kernel.count(State::Runs)), (0, 2));
+        assert_eq!(walk.failure().and_then(|error| error.raw_os_error()), Some(libc::ESRCH));
+    }
+
+    /// It is opened again by the call that fails.
+    #[rstest]
+    #[case::gone(libc::ESRCH, Some(true))]
+    #[case::unknown(libc::EIO, None)]
+    fn process_that_cannot_be_opened_has_ended_only_if_gone(
+        #[case] errno: i32,
+        #[case] expected: Option<bool>,
+    ) {
+        let kernel = Kernel { fails: Some((2, errno)), ..Kernel::new(1, 0) };
+        let calls = &kernel;
+        let mut walk = Walk::signalling(&calls, ROOT, libc::SIGTERM);
+        assert!(!walk.have_ended(None).expect("the descriptor is open"));
+        assert_eq!(walk.have_ended(None).ok(), expected);
     }
 }
