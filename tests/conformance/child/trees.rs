@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::os::unix;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::ptr;
 use std::thread;
 use std::time::Duration;
@@ -210,6 +211,34 @@ fn lack_of_descriptors_is_reported_and_leaves_none_stopped(
         drop(child);
         bury_all();
     });
+}
+
+/// The group gets `SIGTERM`, and its answer is that descriptors are free again before the kill. Processes outside of the group
+/// were not asked to end.
+///
+/// Faults: W23
+#[test]
+fn lack_of_descriptors_while_a_tree_is_terminated_is_reported() {
+    isolated_if(
+        || opens_descendants() && Path::new("/usr/bin/prlimit").exists(),
+        || {
+            let (_, hard) = limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+            set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
+            let script = "trap 'prlimit --pid $PPID --nofile=80:; exit 3' TERM; echo ready; read line";
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.containment(Containment::Group).spawn().expect("it starts");
+            let mut ready = [0; 6];
+            child.stdout.as_mut().expect("it is a pipe").read_exact(&mut ready).expect("it is ready");
+            let mut held = Vec::new();
+            while let Ok(file) = fs::File::open("/dev/null") {
+                held.push(file);
+            }
+            let (status, killed) = child.terminate_tree_then_kill(LONG).expect("it is ours");
+            assert_eq!(status.code(), Some(3));
+            assert_eq!(killed.failure(), Some(Errno::MFILE), "{killed:?}");
+        },
+    );
 }
 
 /// As a program that changed its user refuses it. The call does not wait for such a process.

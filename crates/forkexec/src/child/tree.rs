@@ -260,11 +260,9 @@ impl TreeHandle {
             walk.signal(libc::SIGCONT);
             return Signalled { found: walk.count(), walk: Some(walk), ..signalled };
         }
-        // Without pidfd_open(2) every process of the list is refused. The group and the child can still be
-        // signalled.
-        if walk.refused() > 0 {
-            signalled.note(walk.failure().map_or(Ok(()), Err));
-        }
+        // Without pidfd_open(2) every process of the list is refused, and without free descriptors there is no list. The
+        // group and the child can still be signalled.
+        signalled.note(walk.failure().map_or(Ok(()), Err));
         if self.0.leads != Leads::Nothing {
             let sent = signalled.note(self.signal_group(root, libc::SIGTERM));
             signalled.note(self.signal_group(root, libc::SIGCONT));
@@ -309,13 +307,13 @@ pub(crate) struct Signalled<'a> {
 }
 
 impl Signalled<'_> {
-    /// Records an error other than `ESRCH`.
+    /// Records an error of the system other than `ESRCH`.
     fn note<T>(&mut self, done: io::Result<T>) -> Option<T> {
         match done {
             Ok(done) => Some(done),
             Err(error) => {
-                let is_gone = error.raw_os_error() == Some(libc::ESRCH);
-                self.failure = self.failure.take().or((!is_gone).then_some(error));
+                let is_failure = error.raw_os_error().is_some_and(|errno| errno != libc::ESRCH);
+                self.failure = self.failure.take().or(is_failure.then_some(error));
                 None
             }
         }
@@ -466,6 +464,20 @@ mod tests {
         let other = File::open("/dev/null").expect("it is there");
         led(Leads::Group).kill_by_pidfd(other.as_fd()).expect_err("it is no process");
         assert!(!led(Leads::Group).terminate_by_pidfd(other.as_fd()));
+    }
+
+    #[rstest]
+    #[case::is_gone(io::Error::from_raw_os_error(libc::ESRCH), None)]
+    #[case::is_unsupported(io::ErrorKind::Unsupported.into(), None)]
+    #[case::is_refused(io::Error::from_raw_os_error(libc::EPERM), Some(Errno::PERM))]
+    fn only_errors_of_the_system_count_as_failures(
+        #[case] error: io::Error,
+        #[case] expected: Option<Errno>,
+    ) {
+        let mut signalled = Signalled { cgroup: None, walk: None, found: 0, failure: None };
+        assert_eq!(signalled.note::<()>(Err(error)), None);
+        assert_eq!(signalled.note(Ok(7)), Some(7));
+        assert_eq!(signalled.failure(), expected);
     }
 
     /// Files with the names of a control group, which list a process or none.
