@@ -129,6 +129,24 @@ fn repeated_waits_without_descriptors_share_their_threads() {
     });
 }
 
+#[test]
+fn wait_any_returns_a_seen_end_first_and_then_in_order() {
+    isolated(|| {
+        let mut children: Vec<Child> = ["1", "2", "3"]
+            .map(|code| Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().expect("it starts"))
+            .into();
+        for child in &mut children {
+            assert!(child.ends_within(LONG).expect("it is ours"));
+        }
+        children[2].wait().expect("it is ours");
+        for expected in [3, 1, 2] {
+            let (index, status) = wait_any(&mut children, None).expect("they are ours").expect("it waits");
+            assert_eq!(status.code(), Some(expected));
+            drop(children.remove(index));
+        }
+    });
+}
+
 #[rstest]
 fn wait_any_keeps_to_its_time(
     #[values(Descriptors::All, Descriptors::None, Descriptors::NoneFree)] descriptors: Descriptors,

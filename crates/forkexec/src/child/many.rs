@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 /// Closes the standard input of the children and waits until one of them has ended, at most for `timeout`.
 /// Returns its index and its exit status, or `None` if all still run then, or if there are none.
 ///
-/// A child whose end was already seen counts: remove it before you call the function again. If several have
-/// ended, the first of them is returned. To keep a child's input open, take its `stdin` first.
+/// A child whose end was already seen comes first: remove it before you call the function again. If several
+/// others have ended, the first of them is returned. To keep a child's input open, take its `stdin` first.
 ///
 /// The call does not poll at intervals. It waits on the [`exit_fd`](Child::exit_fd) of all children, and opens
 /// one for a child that has none. If that is not possible, a thread waits for each child until that has ended.
