@@ -30,9 +30,9 @@ if [ -n "$0" ]; then echo 0 > "$0/cgroup.procs"; fi
 exec unshare --mount --pid --cgroup --fork --kill-child --mount-proc bash -c "$@"
 """
 # Mounts the own control group and then pairs of files, over each other, and runs a suite until the first test fails. Its processes have
-# fewer numbers than one needs that forks without an end.
+# fewer numbers than one needs that forks without an end. The kernel mounts no hierarchy over itself, so the old mount goes first.
 RUNNER = r"""
-if [ -n "$0" ]; then mount -t cgroup2 none "$0"; fi
+if [ -n "$0" ]; then umount --lazy "$0" && mount -t cgroup2 none "$0" || exit; fi
 while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done
 shift
 echo 4096 2> /dev/null > /proc/sys/kernel/pid_max
