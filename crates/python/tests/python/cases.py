@@ -209,7 +209,8 @@ def failures_before_exec():
 
 @case
 def report_pipe_that_is_not_kept():
-    kept = [call(keep_errpipe=False), call(keep_errpipe=False, cwd="/nowhere"), call(keep_errpipe=False, close_fds=False)]
+    kept = [call(keep_errpipe=False), call(keep_errpipe=False, cwd="/nowhere"), call(keep_errpipe=False, close_fds=False),
+            call(keep_errpipe=False, preexec_fn=int)]
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     extra = os.dup(reader)
@@ -222,8 +223,8 @@ def report_pipe_that_is_not_kept():
 def report_pipe_that_is_kept_and_inheritable():
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
-    outcome = sees(errpipe_write=writer, fds_to_keep=(writer,))
-    return [outcome[0], writer in outcome[1]["fds"]]
+    outcomes = [sees(errpipe_write=writer, fds_to_keep=(writer,)), sees(errpipe_read=reader, errpipe_write=writer, fds_to_keep=(writer,))]
+    return [[outcome, writer in seen["fds"]] for outcome, seen in outcomes]
 
 
 @case
@@ -238,6 +239,12 @@ def report_pipe_among_the_standard_streams():
         os.dup2(spare[target], target)
     os.close(writer)
     return [outcomes, os.read(reader, 1000).decode()]
+
+
+@case
+def ends_of_the_parent_among_the_standard_streams():
+    outcomes = [sees(p2cwrite=0), sees(c2pread=1), sees(c2pread=2), sees(errread=2)]
+    return [[outcome, seen["fds"] if seen else None] for outcome, seen in outcomes]
 
 
 @case

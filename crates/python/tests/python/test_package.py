@@ -1,6 +1,7 @@
 """Installing and uninstalling the module."""
 
 import os
+import platform
 import pty
 import re
 import shutil
@@ -64,6 +65,10 @@ class Installing(unittest.TestCase):
                 "mine = object(); setattr(subprocess, name, mine); f.uninstall(); print(getattr(subprocess, name) is mine)")
         self.assertEqual(run(code), "True")
 
+    def test_error_report_on_a_full_pipe_does_not_stop_the_caller(self):
+        shown = run(FULL.format(os.path.dirname(os.path.abspath(__file__))))
+        self.assertEqual(shown, "OSError:2: 255")
+
     def test_unsupported_interpreter_is_refused(self):
         code = "import sys, forkexec_posixsubprocess as f; sys.version_info = (3, 99); f.install()"
         self.assertIn("RuntimeError: cannot install forkexec_posixsubprocess: it supports CPython", run(code))
@@ -77,6 +82,51 @@ CROWD = ("import os, resource, subprocess\nfrom forkexec_posixsubprocess import 
          "resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)\n{}\n"
          "crowd = [os.open('/dev/null', os.O_RDONLY) for _ in range(700)]\n"
          "print(subprocess.Popen('ls /proc/$$/fd; echo heard >&2', shell=True, cwd='/', stdout=-1, stderr=-1).communicate())\n")
+
+
+#: A program is not found while its error pipe is full. The child waits for room.
+FULL = r"""
+import os, sys
+from forkexec_posixsubprocess import install
+install()
+sys.path.insert(0, {!r})
+from calls import _posixsubprocess, arguments, drained, status_of
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+pipe = dict(errpipe_read=reader, errpipe_write=writer, fds_to_keep=(writer,))
+pid = _posixsubprocess.fork_exec(*arguments(**pipe))
+os.close(writer)
+print(drained(reader).lstrip("x"), status_of(pid))
+"""
+
+#: The number of openat(2), by processor.
+OPENAT = {"x86_64": 257, "aarch64": 56}
+
+#: Children may neither duplicate the descriptors of their parent nor open its pipes for writing (seccomp(2)).
+REFUSED = r"""
+import ctypes, os, struct, subprocess
+from forkexec_posixsubprocess import install
+install(low_numbers=16)
+crowd = [os.open("/dev/null", os.O_RDONLY) for _ in range(700)]
+os.dup2(os.pipe()[0], 640)
+LOAD, IF_EQUAL, IF_ANY_SET, RETURN = 0x20, 0x15, 0x45, 0x06
+PIDFD_GETFD, WRITING, PERMISSION, ALLOW = 438, 1, 0x50001, 0x7fff0000
+filter = [(LOAD, 0, 0, 0), (IF_EQUAL, 3, 0, PIDFD_GETFD), (IF_EQUAL, 0, 3, {openat}),
+          (LOAD, 0, 0, 32), (IF_ANY_SET, 0, 1, WRITING), (RETURN, 0, 0, PERMISSION), (RETURN, 0, 0, ALLOW)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in filter))
+header = ctypes.create_string_buffer(struct.pack("HP", len(filter), ctypes.addressof(program)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, header, 0, 0) == 0, os.strerror(ctypes.get_errno())
+for _ in range(3):
+    started = subprocess.Popen("ls -m /proc/$$/fd; printf heard >&2", shell=True, stdout=-1, stderr=-1, pass_fds=(640,))
+    listed, heard = started.communicate()
+    print("[" + listed.decode().strip() + "]", heard)
+"""
 
 
 @unittest.skipUnless(sys.platform.startswith("linux"), "numbers are reserved on Linux only")
@@ -99,6 +149,22 @@ class LowNumbers(unittest.TestCase):
         expected = "(b'0\\n1\\n2\\n', b'heard\\n')"
         for numbers in ("None", "0", "16"):
             self.assertEqual(run(CROWD.format("install(low_numbers={})".format(numbers))), expected)
+
+    @unittest.skipUnless(platform.machine() in OPENAT, "the number of openat(2) is not known here")
+    def test_child_that_takes_no_descriptors_gets_exactly_its_own(self):
+        shown = run(REFUSED.format(openat=OPENAT[platform.machine()]))
+        self.assertEqual(shown.split("\n"), ["[0, 1, 2, 640] b'heard'"] * 3)
+
+    @unittest.skipUnless(platform.machine() in OPENAT, "the number of openat(2) is not known here")
+    @unittest.skipUnless(shutil.which("strace"), "strace shows it, and is not installed")
+    def test_child_that_takes_no_descriptors_copies_a_small_table(self):
+        with tempfile.NamedTemporaryFile("r") as log:
+            code = REFUSED.format(openat=OPENAT[platform.machine()])
+            command = ["strace", "-f", "-e", "trace=close_range", "-o", log.name, sys.executable, "-c", code]
+            subprocess.check_output(command)
+            firsts = [int(first) for first in re.findall(r"close_range\((\d+), .*CLOSE_RANGE_UNSHARE", log.read())]
+            # The first child finds out that it is refused, and copies a large table.
+            self.assertEqual([first <= 64 for first in firsts][-3:], [False, True, True])
 
     @unittest.skipUnless(shutil.which("strace"), "strace shows it, and is not installed")
     def test_child_copies_the_table_only_up_to_low_numbers(self):
