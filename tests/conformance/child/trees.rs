@@ -224,7 +224,8 @@ fn lack_of_descriptors_while_a_tree_is_terminated_is_reported() {
         || {
             let (_, hard) = limit(libc::RLIMIT_NOFILE).expect("the limit is known");
             set_limit(libc::RLIMIT_NOFILE, 64, hard).expect("a limit can be lowered");
-            let script = "trap 'prlimit --pid $PPID --nofile=80:; exit 3' TERM; echo ready; read line";
+            let script =
+                "trap 'prlimit --pid $PPID --nofile=80:; exit 3' TERM; echo ready; while :; do :; done";
             let mut command = Command::new("sh");
             command.args(["-c", script]).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut child = command.containment(Containment::Group).spawn().expect("it starts");
