@@ -1,4 +1,4 @@
-use super::{Fd, HIGH, MOST, Pool};
+use super::{EMPTY, Fd, HIGH, MOST, Pool, in_use};
 use crate::child_fds::low_fds::LOW_NUMBERS;
 use crate::sys::backend::{file_id, is_cloexec};
 use crate::sys::system;
@@ -49,6 +49,11 @@ fn replace(foreign: &File, number: Fd) {
 fn close(number: Fd) {
     // SAFETY: the pool has forgotten the number, and this test put a file there.
     drop(unsafe { File::from_raw_fd(number) });
+}
+
+#[test]
+fn slot_in_use_is_neither_free_nor_empty() {
+    assert!((3..HIGH).all(|fd| in_use(fd) < 0 && in_use(fd) != EMPTY));
 }
 
 #[test]
