@@ -181,7 +181,22 @@ impl<M> fmt::Debug for Prepared<'_, M> {
 
 #[cfg(test)]
 mod tests {
-    use super::Prepared;
+    use super::{Prepared, is_shortage};
+    use crate::error::Error;
+    use rstest::rstest;
+    use std::io;
+
+    /// Dropped children may hold descriptors and processes, and nothing else.
+    #[rstest]
+    #[case::of_descriptors(libc::EMFILE, true)]
+    #[case::of_files(libc::ENFILE, true)]
+    #[case::of_processes(libc::EAGAIN, true)]
+    #[case::of_memory(libc::ENOMEM, false)]
+    #[case::of_permission(libc::EACCES, false)]
+    fn start_is_repeated_after_some_shortages(#[case] errno: i32, #[case] expected: bool) {
+        let error = Error::Child { what: "start", error: io::Error::from_raw_os_error(errno) };
+        assert_eq!(is_shortage(&error), expected);
+    }
 
     #[test]
     fn prepared_command_can_be_shared_by_threads() {
