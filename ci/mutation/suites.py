@@ -22,8 +22,8 @@ from mutation.instrument import Mutant
 WORDS = b"mutant number is"
 # As many bytes as `switch.rs` maps.
 REACHABLE = 1 << 14
-# The limits of a run in seconds: processor time and elapsed time. Ten times the time of the tests without a mutant is added.
-PROCESSOR, CLOCK = 60, 10
+# The limits of a run in seconds: processor time and elapsed time. The time of the tests without a mutant is added as many times.
+PROCESSOR, CLOCK, TIMES = 60, 10, 4
 # Joins a control group, if there are any, and begins the namespaces.
 NAMESPACES = r"""
 if [ -n "$0" ]; then echo 0 > "$0/cgroup.procs"; fi
@@ -121,11 +121,11 @@ class Worker:
         self.reached.write_bytes(bytes(REACHABLE))
         shell = ["bash", "-c", NAMESPACES, str(self.new_group() or ""), RUNNER, str(self.hierarchy or "")]
         command = [*shell, *self.mounts, "--", *suite.program, "--exact", *names]
-        own = {"CARGO_MANIFEST_DIR": str(suite.directory), "FORKEXEC_MUTANT_SECONDS": str(PROCESSOR + round(10 * seconds))}
+        own = {"CARGO_MANIFEST_DIR": str(suite.directory), "FORKEXEC_MUTANT_SECONDS": str(PROCESSOR + round(TIMES * seconds))}
         environment = self.environment | suite.environment | own
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         try:
-            done = subprocess.run(command, cwd=suite.directory, env=environment, timeout=CLOCK + 10 * seconds, **quiet)
+            done = subprocess.run(command, cwd=suite.directory, env=environment, timeout=CLOCK + TIMES * seconds, **quiet)
         except subprocess.TimeoutExpired:
             return Ending("timeout")
         said = done.stdout.decode(errors="replace")
