@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(name(operation, stage), expected);
     }
 
-    /// What a plan sets besides attributes.
+    /// The settings of a plan that are no attributes.
     type Set = (bool, Option<Autoreap>, bool, Option<i32>, NamespaceSet);
 
     const USER: NamespaceSet = NamespaceSet::EMPTY.with(Namespace::User);

@@ -354,8 +354,8 @@ mod tests {
     /// A directory with the files of a group on a kernel before 5.14, which has no `cgroup.kill`.
     fn simulated(members: &[u32], events: &str) -> (tempfile::TempDir, ChildCgroup) {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        let list: String = members.iter().map(|pid| format!("{pid}\n")).collect();
-        fs::write(directory.path().join("cgroup.procs"), list).expect("it can be written");
+        let list: Vec<String> = members.iter().map(u32::to_string).collect();
+        fs::write(directory.path().join("cgroup.procs"), list.join("\n")).expect("it can be written");
         fs::write(directory.path().join("cgroup.events"), events).expect("it can be written");
         let cgroup = ChildCgroup::simulated(directory.path().to_owned());
         (directory, cgroup)
