@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use forkexec::{
-    BorrowingCommand, Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, low_fds, reserve_low_fds,
+    BorrowingCommand, Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, Stdio, low_fds,
+    reserve_low_fds,
 };
 use forkexec_tests::isolate::isolated;
 use forkexec_tests::world;
@@ -102,6 +103,33 @@ fn closure_runs_once_before_a_program_that_is_tried_again(#[case] name: &str, #[
             }
             (status, _) => panic!("{status:?}"),
         }
+    });
+}
+
+/// It has a copy of the pipe, by which the child tells that the program runs.
+#[test]
+fn start_does_not_wait_for_a_process_that_the_closure_started() {
+    isolated(|| {
+        let mut command = probe(&["sleep-on-stdin"]);
+        command.stdin(Stdio::piped()).process_group(0);
+        let fork_and_stay = || {
+            // SAFETY: the calls are async-signal-safe, and the new process waits for a signal that ends it.
+            if unsafe { libc::fork() } == 0 {
+                loop {
+                    // SAFETY: as above.
+                    unsafe { libc::pause() };
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: the closure makes async-signal-safe calls only.
+        unsafe { command.pre_exec(fork_and_stay) };
+        let mut child = command.spawn().expect("it starts");
+        assert_eq!(child.try_wait().expect("it is ours"), None, "the program runs");
+        let group = i32::try_from(child.id()).expect("it is a pid");
+        // SAFETY: the group is that of the child, which was not waited for.
+        assert_eq!(unsafe { libc::killpg(group, libc::SIGKILL) }, 0);
+        child.wait().expect("it is ours");
     });
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use forkexec_core::{Backend as _, Errno, LaunchError, ParentSys, Plan, SpawnMethod, Stage};
+use forkexec_core::{Backend as _, Dumpable, Errno, LaunchError, ParentSys, Plan, SpawnMethod, Stage};
 use forkexec_linux::{Kernel, Linux, LinuxLauncher};
 use forkexec_tests::isolate::{isolated_if, skip};
 use forkexec_tests::world;
@@ -75,6 +75,32 @@ fn memory_stays_traceable_after_a_failed_child(
         let failed = by(fault)(&Plan { gid: Some(1), ..plan() });
         assert!(matches!(failed, Err(LaunchError::Child(report)) if report.stage == stage), "{failed:?}");
         assert!(is_dumpable());
+    });
+}
+
+/// While it changes, no child can take descriptors from this process. A forked process has no such child.
+#[test]
+fn attribute_changes_while_this_process_has_such_a_child() {
+    isolated_if(is_possible, || {
+        // SAFETY: it is asked for the process ID and the attribute of this process alone.
+        let kernel = unsafe { Kernel::new() };
+        let dumpable = Dumpable::new();
+        assert!(!dumpable.is_changing(&kernel));
+        let change =
+            dumpable.id_change(&kernel, &Plan { gid: Some(1), ..plan() }).expect("no thread is busy");
+        assert!(change.is_some() && dumpable.is_changing(&kernel));
+        // SAFETY: the child reads memory and ends.
+        let forked = unsafe { libc::fork() };
+        if forked == 0 {
+            // SAFETY: it does not return.
+            unsafe { libc::_exit(dumpable.is_changing(&kernel).into()) };
+        }
+        let mut status = 0;
+        // SAFETY: the call writes the status.
+        assert_eq!(unsafe { libc::waitpid(forked, &raw mut status, 0) }, forked);
+        assert_eq!(libc::WEXITSTATUS(status), 0);
+        drop(change);
+        assert!(!dumpable.is_changing(&kernel));
     });
 }
 
