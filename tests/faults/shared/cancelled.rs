@@ -67,9 +67,10 @@ fn in_cancelled_thread<T: Send>(call: impl FnOnce() -> T + Send) -> T {
                 std::hint::spin_loop();
             }
             let result = call();
-            let mut before = 0;
+            let mut before = -1;
             // SAFETY: the state is valid, and the old one is written to `before`.
             assert_eq!(unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) }, 0);
+            assert_eq!(before, CANCEL_ENABLE, "the call restored the state");
             result
         });
         let thread = loop {
@@ -97,5 +98,6 @@ unsafe extern "C" {
     fn pthread_setcancelstate(state: i32, old: *mut i32) -> i32;
 }
 
-/// `PTHREAD_CANCEL_DISABLE` of glibc and of musl.
+/// `PTHREAD_CANCEL_ENABLE` and `PTHREAD_CANCEL_DISABLE` of glibc and of musl.
+const CANCEL_ENABLE: i32 = 0;
 const CANCEL_DISABLE: i32 = 1;
