@@ -30,8 +30,9 @@ impl<B: Backend + ?Sized> BorrowingChild<'_, B> {
         if let Some(trace) = self.trace {
             trace.store(true, Ordering::Release);
         }
-        if let Err(report) = child_exec(self.backend, self.plan, &self.context, &ReportAlone(self.shared)) {
-            self.shared.fail(report);
+        let reporter = ReportAlone(self.shared);
+        if let Err(report) = child_exec(self.backend, self.plan, &self.context, &reporter) {
+            reporter.fail(report);
         }
         EXIT_OF_A_FAILED_CHILD
     }
