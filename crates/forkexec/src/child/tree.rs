@@ -341,6 +341,7 @@ impl Signalled<'_> {
 mod tests {
     use super::*;
     use crate::command::Command;
+    use crate::sys::process_list::Calls as _;
     use crate::sys::system::pidfd;
     use rstest::rstest;
     use std::fs;
@@ -351,6 +352,12 @@ mod tests {
     use std::path::Path;
     use std::process;
     use std::time::Duration;
+
+    /// The portable backend and some systems cannot list processes and signal them safely.
+    fn finds_processes() -> bool {
+        pidfd::open(process::id().try_into().expect("it is a pid")).is_ok()
+            && system::processes::Kernel.all().is_ok()
+    }
 
     /// A shell that waits for a child of its own. Both run when this returns.
     fn family(leads: Leads) -> crate::Child {
@@ -393,6 +400,9 @@ mod tests {
     #[case::of_a_group(Leads::Group, Coverage::Group)]
     #[case::of_a_session(Leads::Session, Coverage::Session)]
     fn running_tree_is_found_by_the_number_of_its_root(#[case] leads: Leads, #[case] coverage: Coverage) {
+        if !finds_processes() {
+            return;
+        }
         let mut child = family(leads);
         let killed = led(leads).kill(child.pid(), true, true).expect("it is ours");
         assert_eq!(killed, KillReport { coverage, found: 2, refused: 0, failure: None });
@@ -419,6 +429,9 @@ mod tests {
 
     #[test]
     fn each_process_of_a_tree_is_asked_to_end() {
+        if !finds_processes() {
+            return;
+        }
         let mut child = family(Leads::Nothing);
         let tree = led(Leads::Nothing);
         let mut signalled = tree.terminate(child.pid(), true);
@@ -492,7 +505,7 @@ mod tests {
     #[case::one(true, 1)]
     #[case::none(false, 0)]
     fn members_of_a_cgroup_are_asked_to_end(#[case] is_member: bool, #[case] found: usize) {
-        if pidfd::open(process::id().try_into().expect("it is a pid")).is_err() {
+        if !finds_processes() {
             return;
         }
         let directory = tempfile::tempdir().expect("a directory can be made");
