@@ -12,6 +12,7 @@ use forkexec_linux::Kernel;
 use forkexec_tests::deny::Deny;
 use forkexec_tests::guard::Snapshot;
 use forkexec_tests::isolate::{isolated, isolated_if, skip};
+use forkexec_tests::probe::Seen;
 use forkexec_tests::world;
 use rstest::rstest;
 
@@ -198,6 +199,23 @@ fn low_numbers_are_reserved_only_with_many_numbers(#[case] limit: u64, #[case] e
             assert_eq!(low_fds().len(), if shares_table { expected } else { 0 });
         },
     );
+}
+
+/// The child could not get the number back.
+#[test]
+fn number_above_a_limit_that_was_lowered_is_kept() {
+    isolated_if(has_slots, || {
+        reserve(4);
+        let high = world::place(pipe(), 200);
+        let mut command = probe(&["report"]);
+        let prepared = command.keep_fd(&high).stdout(Stdio::piped()).prepare().expect("it can be prepared");
+        let (_, hard) = world::limit(libc::RLIMIT_NOFILE).expect("the limit is known");
+        world::set_limit(libc::RLIMIT_NOFILE, 150, hard).expect("within the hard limit");
+        for _ in 0..2 {
+            let output = prepared.spawn().expect("it starts").wait_with_output().expect("it ends");
+            assert_eq!(Seen::of(&output.stdout).fds, [0, 1, 2, 200]);
+        }
+    });
 }
 
 #[test]

@@ -316,9 +316,11 @@ pub(crate) fn planned<T>(prepared: &CheckedCommand<'_>, work: impl FnOnce(&Plan<
 mod tests {
     use super::{Plan, may_kill_by_pidfd, planned, with_plan};
     use crate::Stdio;
+    use crate::child_fds::low_fds::HIGH;
     use crate::command::Command;
     use crate::config::settings::{OnDrop, SpawnPolicy};
-    use crate::sys::backend;
+    use crate::sys::fd::duplicate;
+    use crate::sys::{backend, system};
     use forkexec_core::{Access, Namespace, Operation, Reopen};
     use rstest::rstest;
     use std::fs::File;
@@ -335,9 +337,12 @@ mod tests {
     fn plan_has_what_saves_calls() {
         let mut command = Command::new("true");
         let file = File::open("/dev/null").expect("it is there");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).fd(40, file);
+        // It can have a low number while the child starts.
+        let high = duplicate(&file, HIGH).expect("a number is free");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).keep_fd(high).fd(40, file);
         at_a_start(&mut command, |plan| {
-            assert_eq!(plan.placed, [40]);
+            assert!(plan.placed.contains(&40) && plan.placed.iter().all(|&fd| fd > 2), "{:?}", plan.placed);
+            assert_eq!(plan.inherit.is_empty(), system::shares_table());
             assert_eq!(plan.reopen[1], Reopen { fd: plan.ends[1], access: Access::Write });
         });
     }

@@ -219,8 +219,10 @@ fn wait_all_returns_the_statuses_in_order() {
     });
 }
 
-#[test]
-fn wait_any_goes_on_after_a_signal_to_its_thread() {
+#[rstest]
+#[case::for_any(|children: &mut Vec<Child>| wait_any(children, None).map(|ended| ended.expect("it was killed").1))]
+#[case::for_one(|children: &mut Vec<Child>| children[0].wait())]
+fn wait_goes_on_after_a_signal_to_its_thread(#[case] wait: fn(&mut Vec<Child>) -> Result<ExitStatus, Error>) {
     isolated(|| {
         let _acting = Acting::interrupting(libc::SIGUSR1);
         let mut children = sleeping(1, Descriptors::All);
@@ -233,8 +235,7 @@ fn wait_any_goes_on_after_a_signal_to_its_thread() {
             }
             signaler.kill().expect("it is ours");
         });
-        let (index, status) = wait_any(&mut children, None).expect("they are ours").expect("one was killed");
-        assert_eq!((index, status.signal()), (0, Some(libc::SIGKILL)));
+        assert_eq!(wait(&mut children).expect("it is ours").signal(), Some(libc::SIGKILL));
         interrupter.join().expect("it does not panic");
     });
 }
