@@ -14,7 +14,7 @@ use forkexec::{
     BorrowingCommand, Cause, Command, EnoexecFallback, Errno, SpawnPolicy, Stage, Stdio, low_fds,
     reserve_low_fds,
 };
-use forkexec_tests::isolate::isolated;
+use forkexec_tests::isolate::{isolated, skip};
 use forkexec_tests::world;
 use rstest::rstest;
 
@@ -109,6 +109,9 @@ fn closure_runs_once_before_a_program_that_is_tried_again(#[case] name: &str, #[
 /// It has a copy of the pipe, by which the child tells that the program runs.
 #[test]
 fn start_does_not_wait_for_a_process_that_the_closure_started() {
+    if cfg!(forkexec_backend = "posix") {
+        return skip("the floor learns of exec only by the end of the pipe");
+    }
     isolated(|| {
         let mut command = probe(&["sleep-on-stdin"]);
         command.stdin(Stdio::piped()).process_group(0);
