@@ -65,6 +65,16 @@ class Installing(unittest.TestCase):
                 "mine = object(); setattr(subprocess, name, mine); f.uninstall(); print(getattr(subprocess, name) is mine)")
         self.assertEqual(run(code), "True")
 
+    @unittest.skipUnless((3, 10) <= sys.version_info[:2] <= (3, 13), "other versions have no such flag")
+    @unittest.skipUnless(shutil.which("strace"), "strace shows it, and is not installed")
+    def test_child_shares_memory_unless_that_is_forbidden(self):
+        for allowed in (True, False):
+            with tempfile.NamedTemporaryFile("r") as log:
+                code = ("import subprocess\nfrom forkexec_posixsubprocess import install\ninstall()\n"
+                        "subprocess._USE_VFORK = {}; subprocess.check_call(['true'], cwd='/')").format(allowed)
+                subprocess.check_call(["strace", "-f", "-e", "trace=process", "-o", log.name, sys.executable, "-c", code])
+                self.assertEqual("CLONE_VM" in log.read(), allowed)
+
     def test_error_report_on_a_full_pipe_does_not_stop_the_caller(self):
         shown = run(FULL.format(os.path.dirname(os.path.abspath(__file__))))
         self.assertEqual(shown, "OSError:2: 255")
