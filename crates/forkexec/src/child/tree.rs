@@ -493,14 +493,6 @@ mod tests {
         assert_eq!(signalled.failure(), expected);
     }
 
-    /// Files with the names of a control group, which list a process or none.
-    fn group_of(path: &Path, member: Option<i32>) -> ChildCgroup {
-        let list = member.map(|pid| format!("{pid}\n")).unwrap_or_default();
-        fs::write(path.join("cgroup.procs"), list).expect("it can be written");
-        fs::write(path.join("cgroup.events"), "populated 0\n").expect("it can be written");
-        ChildCgroup::simulated(path.to_owned())
-    }
-
     #[rstest]
     #[case::one(true, 1)]
     #[case::none(false, 0)]
@@ -510,7 +502,8 @@ mod tests {
         }
         let directory = tempfile::tempdir().expect("a directory can be made");
         let mut child = Command::new("sleep").arg("600").spawn().expect("it starts");
-        let cgroup = group_of(directory.path(), is_member.then(|| child.pid()));
+        let members: &[u32] = if is_member { &[child.id()] } else { &[] };
+        let cgroup = ChildCgroup::simulated_with(directory.path(), members, "populated 0\n");
         let tree = TreeHandle(TreeMeans { cgroup: Some(cgroup), ..TreeMeans::default() });
         let mut signalled = tree.terminate(child.pid(), true);
         assert_eq!((signalled.found, signalled.cgroup.is_some()), (found, true));

@@ -124,6 +124,15 @@ impl ChildCgroup {
         Self { path, is_sealed: true, is_killed: AtomicBool::new(false) }
     }
 
+    /// As [`simulated`](Self::simulated), and writes the list of members and the state.
+    #[cfg(test)]
+    pub(crate) fn simulated_with(path: &Path, members: &[u32], events: &str) -> Self {
+        let members: Vec<_> = members.iter().map(u32::to_string).collect();
+        fs::write(path.join("cgroup.procs"), members.join("\n")).expect("it can be written");
+        fs::write(path.join("cgroup.events"), events).expect("it can be written");
+        Self::simulated(path.to_owned())
+    }
+
     /// Returns true if the child could not leave when it started.
     pub(crate) fn is_sealed(&self) -> bool {
         self.is_sealed
@@ -354,10 +363,7 @@ mod tests {
     /// A directory with the files of a group on a kernel before 5.14, which has no `cgroup.kill`.
     fn simulated(members: &[u32], events: &str) -> (tempfile::TempDir, ChildCgroup) {
         let directory = tempfile::tempdir().expect("a directory can be made");
-        let list: Vec<String> = members.iter().map(u32::to_string).collect();
-        fs::write(directory.path().join("cgroup.procs"), list.join("\n")).expect("it can be written");
-        fs::write(directory.path().join("cgroup.events"), events).expect("it can be written");
-        let cgroup = ChildCgroup::simulated(directory.path().to_owned());
+        let cgroup = ChildCgroup::simulated_with(directory.path(), members, events);
         (directory, cgroup)
     }
 
@@ -444,10 +450,8 @@ mod tests {
     #[rstest]
     fn process_that_a_kill_missed_is_frozen_and_killed_again(#[values(true, false)] waits: bool) {
         let above = tempfile::tempdir().expect("a directory can be made");
-        let cgroup = ChildCgroup::simulated(above.path().to_owned());
+        let cgroup = ChildCgroup::simulated_with(above.path(), &[], "populated 1\nfrozen 0\n");
         let file = |name: &str| above.path().join(name);
-        fs::write(file("cgroup.procs"), "").expect("it can be written");
-        fs::write(file("cgroup.events"), "populated 1\nfrozen 0\n").expect("it can be written");
         let [mut freezes, mut kills] = [("freeze", libc::O_NONBLOCK), ("kill", 0)].map(|(name, flags)| {
             let path = file(&format!("cgroup.{name}"));
             mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).expect("it can be made");
