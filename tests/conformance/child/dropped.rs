@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{ChildStdin, ExitStatus};
 use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,6 +66,14 @@ impl Threads {
         }
         self.await_no_more();
     }
+}
+
+/// Starts a child that the thread reaps after its drop. It ends when its input is closed.
+fn waiting_for_input() -> (Child, ChildStdin) {
+    let mut command = probe(&["sleep-on-stdin"]);
+    let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
+    let stdin = child.stdin.take().expect("it is piped");
+    (child, stdin)
 }
 
 /// Returns true if this process has a child, running or zombie.
@@ -172,9 +180,7 @@ fn one_thread_reaps_many_dropped_children() {
         let threads = Threads::now();
         let mut inputs = Vec::new();
         for _ in 0..200 {
-            let mut command = probe(&["sleep-on-stdin"]);
-            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-            inputs.push(child.stdin.take());
+            inputs.push(waiting_for_input().1);
         }
         let more = threads.more();
         assert!(more <= 1 || !has_pidfds(), "{more} threads");
@@ -202,9 +208,8 @@ fn thread_that_waits_gets_more_children() {
     isolated(|| {
         let threads = Threads::now();
         let waiting = || {
-            let mut command = probe(&["sleep-on-stdin"]);
-            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-            (child.stdin.take().expect("it is piped"), child.id())
+            let (child, stdin) = waiting_for_input();
+            (stdin, child.id())
         };
         let first = waiting();
         thread::sleep(Duration::from_millis(50));
@@ -393,9 +398,7 @@ fn drop_with_ignored_sigchld_leaves_nothing_and_never_hangs() {
 fn dropped_child_leaves_no_zombie_without_free_descriptors() {
     isolated(|| {
         let threads = Threads::now();
-        let mut command = probe(&["sleep-on-stdin"]);
-        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-        let stdin = child.stdin.take();
+        let (child, stdin) = waiting_for_input();
         let before = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
         forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, 3, before.1).expect("it is lower");
         drop(child);
@@ -413,12 +416,8 @@ fn thread_reaps_more_children_than_descriptors_are_allowed() {
         let threads = Threads::now();
         let free = [(); 2].map(|()| fs::File::open("/dev/null").expect("a number is free"));
         let highest = free[1].as_raw_fd().unsigned_abs();
-        let start = |_| {
-            let mut command = probe(&["sleep-on-stdin"]);
-            let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-            (child.stdin.take(), child.id())
-        };
-        let mut children: Vec<_> = (0..8).map(start).collect();
+        let mut children: Vec<_> =
+            (0..8).map(|_| waiting_for_input()).map(|(child, stdin)| (stdin, child.id())).collect();
         let before = forkexec_tests::world::limit(libc::RLIMIT_NOFILE).expect("it is known");
         forkexec_tests::world::set_limit(libc::RLIMIT_NOFILE, u64::from(highest) + 1, before.1)
             .expect("it is lower");
@@ -446,9 +445,7 @@ fn thread_reaps_a_child_that_has_ended_by_itself() {
             return skip("a child has no descriptor here");
         }
         let threads = Threads::now();
-        let mut command = probe(&["sleep-on-stdin"]);
-        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-        let stdin = child.stdin.take();
+        let (child, stdin) = waiting_for_input();
         drop(child);
         if Deny::new().starts(libc::EAGAIN).installed() {
             drop(stdin);
@@ -462,9 +459,7 @@ fn thread_reaps_a_child_that_has_ended_by_itself() {
 fn dropped_child_is_reaped_later_if_no_thread_can_start() {
     isolated(|| {
         let threads = Threads::now();
-        let mut command = probe(&["sleep-on-stdin"]);
-        let mut child = command.stdin(Stdio::piped()).reaper_thread(true).spawn().expect("it starts");
-        let stdin = child.stdin.take();
+        let (child, stdin) = waiting_for_input();
         if !Deny::new().starts(libc::EAGAIN).installed() {
             return;
         }

@@ -66,7 +66,7 @@ fn std_kills_another_process_with_a_reused_pid() {
 #[case::terminate(|mut child: Child| drop(child.terminate_then_kill(Duration::ZERO)))]
 #[case::drop(|child: Child| drop(child))]
 #[case::kill_tree(|mut child: Child| {
-    assert_eq!(child.kill_tree().expect("nobody is there").coverage(), Coverage::Nothing);
+    assert_eq!(child.kill_tree().expect("no process is left").coverage(), Coverage::Nothing);
 })]
 #[case::terminate_tree(|mut child: Child| drop(child.terminate_tree_then_kill(Duration::ZERO)))]
 #[case::communicate(|child: Child| drop(child.communicate(b"nobody reads this")))]
@@ -166,7 +166,7 @@ fn tree_kill_after_a_lost_status_signals_no_other_process() {
         take_status(child.id());
         child.wait().expect_err("other code took the status");
         let mut stranger = stranger_with(child.id());
-        assert_eq!(child.kill_tree().expect("nobody is there").coverage(), Coverage::Nothing);
+        assert_eq!(child.kill_tree().expect("no process is left").coverage(), Coverage::Nothing);
         assert!(runs(&mut stranger));
         end(stranger);
     });

@@ -301,7 +301,7 @@ fn tree_kill_signals_no_pid_of_a_reaped_child() {
     isolated(|| {
         let mut child = Command::new("true").process_group(0).spawn().expect("it starts");
         child.wait().expect("it ends");
-        let killed = child.kill_tree().expect("nobody is there");
+        let killed = child.kill_tree().expect("no process is left");
         assert_eq!((killed.coverage(), killed.found()), (Coverage::Nothing, 0));
     });
 }
@@ -315,7 +315,7 @@ fn tree_can_be_killed_twice(
         child.kill_tree().expect("it is ours");
         child.kill_tree().expect("it is a zombie");
         assert_eq!(child.wait().expect("it is ours").signal(), Some(libc::SIGKILL));
-        child.kill_tree().expect("nobody is there");
+        child.kill_tree().expect("no process is left");
     });
 }
 
@@ -364,7 +364,7 @@ fn tree_is_terminated_then_killed(#[case] tree: Containment, #[values(true, fals
         let grace = if all_will { LONG } else { Duration::from_secs(2) };
         let (status, killed) = child.terminate_tree_then_kill(grace).expect("they are ours");
         let mut rest = String::new();
-        stdout.read_to_string(&mut rest).expect("nobody has the pipe");
+        stdout.read_to_string(&mut rest).expect("the pipe has no writer");
         assert_eq!(rest, "gone\n");
         let expected = if all_will { (Some(7), None) } else { (None, Some(libc::SIGKILL)) };
         assert_eq!((status.code(), status.signal()), expected, "{killed:?}");
@@ -417,14 +417,14 @@ fn drop_of_a_child_without_containment_kills_it_alone(
         let mut stdin = child.stdin.take().expect("it is piped");
         let mut stdout = child.stdout.take().expect("it is piped");
         let mut echoes = || {
-            stdin.write_all(b"a").expect("somebody reads it");
+            stdin.write_all(b"a").expect("it is read");
             stdout.read_exact(&mut [0]).expect("it is written back");
         };
         echoes();
         drop(child);
         echoes();
         drop(stdin);
-        stdout.read_to_end(&mut Vec::new()).expect("nobody has the pipe");
+        stdout.read_to_end(&mut Vec::new()).expect("the pipe has no writer");
         Threads::now().await_reaped(false);
     });
 }

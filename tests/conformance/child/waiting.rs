@@ -99,7 +99,7 @@ fn child_whose_status_was_taken_has_no_process(
         let pid = i32::try_from(child.id()).expect("it is a pid");
         // SAFETY: nothing is written.
         check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
-        child.send_signal(libc::SIGKILL).expect("nobody is there, which is no error");
+        child.send_signal(libc::SIGKILL).expect("it has ended, which is no error");
         let waited = child.wait();
         assert!(matches!(waited, Err(Error::StatusLost { .. })), "{waited:?}");
     });
